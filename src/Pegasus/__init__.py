@@ -1,0 +1,1 @@
+"""The names that scripts written for Pegasus WMS 5 import; everything behind them is Markab."""

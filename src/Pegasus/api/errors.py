@@ -1,0 +1,5 @@
+"""What the builders raise."""
+
+from markab.api.errors import DuplicateError, NotFoundError, PegasusError
+
+__all__ = ["DuplicateError", "NotFoundError", "PegasusError"]

@@ -1,0 +1,5 @@
+"""Properties."""
+
+from markab.api.properties import Properties
+
+__all__ = ["Properties"]

@@ -1,0 +1,7 @@
+"""Files and where they are."""
+
+from markab.api.files import File
+from markab.api.replica_catalog import ReplicaCatalog
+from markab.api.writable import PEGASUS_VERSION
+
+__all__ = ["PEGASUS_VERSION", "File", "ReplicaCatalog"]

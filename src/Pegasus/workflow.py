@@ -1,0 +1,33 @@
+"""Workflows from and to documents."""
+
+from __future__ import annotations
+
+import io
+from typing import IO, Any, TextIO
+
+from markab.api import Workflow
+from markab.api.loading import to_workflow
+
+__all__ = ["dump", "dumps", "load", "loads"]
+
+
+def load(fp: IO[Any], *args: object, **kwargs: object) -> Workflow:
+    """Return the Workflow of an open file."""
+    return to_workflow(fp.read())
+
+
+def loads(s: str, *args: object, **kwargs: object) -> Workflow:
+    """Return the Workflow of a text."""
+    return to_workflow(s)
+
+
+def dump(obj: Workflow, fp: TextIO, _format: str = "yml", *args: object, **kwargs: object) -> None:
+    """Write it to an open file, as `yml` or `json`."""
+    obj.write(fp, _format=_format)
+
+
+def dumps(obj: Workflow, _format: str = "yml", *args: object, **kwargs: object) -> str:
+    """Return its document, as `yml` or `json`."""
+    stream = io.StringIO()
+    obj.write(stream, _format=_format)
+    return stream.getvalue()

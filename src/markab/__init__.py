@@ -1,0 +1,3 @@
+"""Markab plans and runs scientific workflows."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,47 @@
+"""What scripts and notebooks import: builders of documents, and calls that plan and run them."""
+
+from markab.api.enums import OS, Arch, EventType, ExprVar, Namespace, Operation, Scheduler, SupportedJobs
+from markab.api.errors import DuplicateError, NotFoundError, PegasusClientError, PegasusError
+from markab.api.files import File
+from markab.api.job import Job
+from markab.api.properties import Properties
+from markab.api.replica_catalog import ReplicaCatalog
+from markab.api.site_catalog import Directory, FileServer, Grid, Site, SiteCatalog
+from markab.api.subworkflow import SubWorkflow
+from markab.api.transformation_catalog import (
+    Container,
+    Transformation,
+    TransformationCatalog,
+    TransformationSite,
+)
+from markab.api.workflow import Workflow
+
+__all__ = [
+    "OS",
+    "Arch",
+    "Container",
+    "Directory",
+    "DuplicateError",
+    "EventType",
+    "ExprVar",
+    "File",
+    "FileServer",
+    "Grid",
+    "Job",
+    "Namespace",
+    "NotFoundError",
+    "Operation",
+    "PegasusClientError",
+    "PegasusError",
+    "Properties",
+    "ReplicaCatalog",
+    "Scheduler",
+    "Site",
+    "SiteCatalog",
+    "SubWorkflow",
+    "SupportedJobs",
+    "Transformation",
+    "TransformationCatalog",
+    "TransformationSite",
+    "Workflow",
+]

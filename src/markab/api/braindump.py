@@ -1,0 +1,59 @@
+"""`braindump.yml` as an object: what a run is called, and where its parts are."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+PATHS = ("submit_dir", "basedir", "bindir", "planner", "dax")
+
+
+class Braindump:
+    """The keys of a braindump as attributes; those that are missing are None.
+
+    `submit_dir`, `basedir`, `bindir`, `planner` and `dax` are paths,
+    `planner_arguments` is a list of words, all others are text.
+    """
+
+    def __init__(self, **values: str | None) -> None:
+        self._values = dict(values)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if name in PATHS:
+            return Path(value)
+        return shlex.split(value) if name == "planner_arguments" else value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Braindump) and self._values == other._values
+
+    __hash__ = None  # type: ignore[assignment]  # it can be changed
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self._values.items())})"
+        )
+
+    def to_text(self) -> str:
+        """Return the file: one `key: "value"` a line."""
+        return "".join(f"{key}: {json.dumps(value)}\n" for key, value in self._values.items())
+
+
+def to_braindump(text: str | bytes) -> Braindump:
+    """Return the Braindump of a file's content.
+
+    Raises:
+        ValueError: it is no map of keys and values.
+    """
+    import yaml
+
+    data = yaml.load(text, Loader=yaml.SafeLoader)
+    if not isinstance(data, dict):
+        raise ValueError("a braindump must be a map of keys and values")
+    return Braindump(**{str(key): None if value is None else str(value) for key, value in data.items()})

@@ -1,0 +1,140 @@
+"""The words that documents take from a fixed list."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TypeVar
+
+
+class Namespace(Enum):
+    """Whom a profile speaks to."""
+
+    PEGASUS = "pegasus"
+    CONDOR = "condor"
+    DAGMAN = "dagman"
+    ENV = "env"
+    GLOBUS = "globus"
+    SELECTOR = "selector"
+    STAT = "stat"
+
+
+class EventType(Enum):
+    """When a hook is called."""
+
+    NEVER = "never"
+    START = "start"
+    ERROR = "error"
+    SUCCESS = "success"
+    END = "end"
+    ALL = "all"
+
+
+class Arch(Enum):
+    """Architecture of a site's machines, or of what an executable was built for."""
+
+    X86 = "x86"
+    X86_64 = "x86_64"
+    PPC = "ppc"
+    PPC_64 = "ppc_64"
+    PPC64LE = "ppc64le"
+    IA64 = "ia64"
+    SPARCV7 = "sparcv7"
+    SPARCV9 = "sparcv9"
+    AMD64 = "amd64"
+    AARCH64 = "aarch64"
+
+
+class OS(Enum):
+    """Operating system of a site, or of what an executable was built for."""
+
+    LINUX = "linux"
+    SUNOS = "sunos"
+    AIX = "aix"
+    MACOSX = "macosx"
+    WINDOWS = "windows"
+
+
+class Operation(Enum):
+    """What a file server can be used for."""
+
+    ALL = "all"
+    PUT = "put"
+    GET = "get"
+
+
+class DirectoryType(Enum):
+    """What a directory of a site is for."""
+
+    SHARED_SCRATCH = "sharedScratch"
+    SHARED_STORAGE = "sharedStorage"
+    LOCAL_SCRATCH = "localScratch"
+    LOCAL_STORAGE = "localStorage"
+
+
+class GridType(Enum):
+    """Kind of gateway to a site."""
+
+    GT5 = "gt5"
+    CONDOR = "condor"
+    CREAM = "cream"
+    BATCH = "batch"
+    NORDUGRID = "nordugrid"
+    UNICORE = "unicore"
+    EC2 = "ec2"
+    DELTACLOUD = "deltacloud"
+    SFAPI = "sfapi"
+
+
+class Scheduler(Enum):
+    """What stands behind a gateway."""
+
+    FORK = "fork"
+    PBS = "pbs"
+    LSF = "lsf"
+    CONDOR = "condor"
+    SGE = "sge"
+    SLURM = "slurm"
+    FLUX = "flux"
+    UNKNOWN = "unknown"
+
+
+class SupportedJobs(Enum):
+    """Which jobs go through a gateway."""
+
+    COMPUTE = "compute"
+    AUXILLARY = "auxillary"  # the documents spell it so
+    TRANSFER = "transfer"
+    REGISTER = "register"
+    CLEANUP = "cleanup"
+
+
+class ContainerType(Enum):
+    """Which program runs an image."""
+
+    DOCKER = "docker"
+    SINGULARITY = "singularity"
+    SHIFTER = "shifter"
+
+
+class ExprVar:
+    """Names that an expression in a `…_expr` profile may use; a name space, never an object."""
+
+    def __new__(cls) -> ExprVar:
+        """Refuse."""
+        raise TypeError("ExprVar only holds names, no object can be made of it")
+
+
+Member = TypeVar("Member", bound=Enum)
+
+
+def checked(value: object, kind: type[Member], what: str) -> Member:
+    """Return `value` if it is a member of `kind`, or raise a TypeError that lists the members."""
+    if isinstance(value, kind):
+        return value
+    members = ", ".join(f"{kind.__name__}.{name}" for name in kind.__members__)
+    raise TypeError(f"{what} is {value!r}, but must be one of: {members}")
+
+
+def checked_or_none(value: object, kind: type[Member], what: str) -> Member | None:
+    """Return `checked` of a value that may also be left out."""
+    return None if value is None else checked(value, kind, what)

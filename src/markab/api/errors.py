@@ -1,0 +1,59 @@
+"""What the builders raise beside TypeError and ValueError, and what a failed command carries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from markab.errors import MarkabError
+
+
+class PegasusError(MarkabError):
+    """Something was asked for at a moment when it cannot be had."""
+
+
+class DuplicateError(PegasusError):
+    """The same thing was added twice."""
+
+
+class NotFoundError(PegasusError):
+    """There is nothing by that name."""
+
+
+class Result:
+    """What a command left behind: its exit code and its two texts."""
+
+    def __init__(self, returncode: int, stdout: str = "", stderr: str = "") -> None:
+        self.returncode = returncode
+        self.stdout = stdout
+        self.stderr = stderr
+
+    @property
+    def exit_code(self) -> int:
+        """The same as `returncode`."""
+        return self.returncode
+
+    @property
+    def output(self) -> str:
+        """Both texts, standard output first."""
+        return f"{self.stdout}\n{self.stderr}"
+
+    @property
+    def json(self) -> Any:
+        """Standard output, read as JSON."""
+        import json
+
+        return json.loads(self.stdout)
+
+
+class PegasusClientError(PegasusError):
+    """Planning, running or watching failed; `result` has what a command line would have printed."""
+
+    def __init__(self, message: str, result: Result) -> None:
+        super().__init__(message)
+        self.args = (message, result)
+        self.result = result
+
+    @property
+    def output(self) -> str:
+        """Standard output, a line end, standard error."""
+        return self.result.output

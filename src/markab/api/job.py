@@ -1,0 +1,262 @@
+"""A job as its author sees it: an executable, its arguments, and the files it reads and makes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+from markab.api.errors import DuplicateError, PegasusError
+from markab.api.files import File, Use, as_file
+from markab.api.mixins import HookMixin, MetadataMixin, ProfileMixin, shared_data
+from markab.api.transformation_catalog import Transformation
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
+    """What jobs and sub-workflows have in common."""
+
+    def __init__(self, _id: str | None = None, node_label: str | None = None) -> None:
+        self._id = _id
+        self.node_label = node_label
+        self.args: list[Any] = []
+        self.stdin: File | None = None
+        self.stdout: File | None = None
+        self.stderr: File | None = None
+        self._uses: dict[str, Use] = {}
+
+    @property
+    def uses(self) -> list[Use]:
+        """Every file of the job, in the order added."""
+        return list(self._uses.values())
+
+    def add_args(self, *args: Any) -> Self:
+        """Append arguments; together they are the words of one command line, and a File stands for its name.
+
+        Raises:
+            TypeError: an argument is no File, text, path or number.
+        """
+        for arg in args:
+            if not isinstance(arg, (str, File, Real, os.PathLike)):
+                raise TypeError(
+                    f"{self!r} cannot take the argument {arg!r} ({type(arg).__name__}): "
+                    "it must be a File, text, path or number"
+                )
+        self.args.extend(args)
+        return self
+
+    def add_inputs(self, *input_files: File | str, bypass_staging: bool = False) -> Self:
+        """Say which files the job reads; with `bypass_staging` they come straight from their source.
+
+        Raises:
+            TypeError: something is no File and no text.
+            DuplicateError: the job already uses a file of that name.
+        """
+        for value in input_files:
+            file = as_file(value, f"an input of {self!r}")
+            self._use(Use(file, "input", bypass=bypass_staging))
+        return self
+
+    def add_outputs(
+        self, *output_files: File | str, stage_out: bool = True, register_replica: bool = True
+    ) -> Self:
+        """Say which files the job makes; without `stage_out` they only live as long as other jobs read them.
+
+        Raises:
+            TypeError: something is no File and no text.
+            DuplicateError: the job already uses a file of that name.
+        """
+        for value in output_files:
+            file = as_file(value, f"an output of {self!r}")
+            self._use(Use(file, "output", stage_out, register_replica))
+        return self
+
+    def add_checkpoint(
+        self, checkpoint_file: File | str, stage_out: bool = True, register_replica: bool = True
+    ) -> Self:
+        """Name the file from which a later attempt goes on; it is kept also when the job fails.
+
+        Raises:
+            TypeError: something is no File and no text.
+            DuplicateError: the job already uses a file of that name.
+        """
+        file = as_file(checkpoint_file, f"the checkpoint of {self!r}")
+        self._use(Use(file, "checkpoint", stage_out, register_replica))
+        return self
+
+    def set_stdin(self, file: File | str) -> Self:
+        """Feed the job from `file`, which becomes one of its inputs.
+
+        Raises:
+            TypeError: it is no File and no text.
+            DuplicateError: there is a stdin already, or the job already uses a file of that name.
+        """
+        self.stdin = self._stream("stdin", self.stdin, file, "input", None, None)
+        return self
+
+    def set_stdout(self, file: File | str, stage_out: bool = True, register_replica: bool = True) -> Self:
+        """Send what the job prints to `file`, which becomes one of its outputs.
+
+        Raises:
+            TypeError: it is no File and no text.
+            DuplicateError: there is a stdout already, or the job already uses a file of that name.
+        """
+        self.stdout = self._stream("stdout", self.stdout, file, "output", stage_out, register_replica)
+        return self
+
+    def set_stderr(self, file: File | str, stage_out: bool = True, register_replica: bool = True) -> Self:
+        """Send what the job complains about to `file`, which becomes one of its outputs.
+
+        Raises:
+            TypeError: it is no File and no text.
+            DuplicateError: there is a stderr already, or the job already uses a file of that name.
+        """
+        self.stderr = self._stream("stderr", self.stderr, file, "output", stage_out, register_replica)
+        return self
+
+    def get_inputs(self) -> set[File]:
+        """Return the files the job reads, stdin included."""
+        return {use.file for use in self._uses.values() if use.type == "input"}
+
+    def get_outputs(self) -> set[File]:
+        """Return the files the job makes, stdout and stderr included."""
+        return {use.file for use in self._uses.values() if use.type == "output"}
+
+    def get_stdin(self) -> File | None:
+        """Return the file that feeds the job."""
+        return self.stdin
+
+    def get_stdout(self) -> File | None:
+        """Return the file that what the job prints goes to."""
+        return self.stdout
+
+    def get_stderr(self) -> File | None:
+        """Return the file that what the job complains about goes to."""
+        return self.stderr
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the entry of `jobs:`.
+
+        Raises:
+            PegasusError: the job has no id yet, because it is in no workflow.
+        """
+        if self._id is None:
+            raise PegasusError(f"{self!r} has no id: add it to a workflow first")
+        data = self._head()
+        data["id"] = self._id
+        if self.stdin is not None:
+            data["stdin"] = self.stdin.lfn
+        if self.stdout is not None:
+            data["stdout"] = self.stdout.lfn
+        if self.stderr is not None:
+            data["stderr"] = self.stderr.lfn
+        if self.node_label is not None:
+            data["nodeLabel"] = self.node_label
+        data["arguments"] = [arg if type(arg) is str else _argument(arg) for arg in self.args]
+        data["uses"] = [use.to_data() for use in self._uses.values()]
+        if self._profiles or self._metadata or self._hooks:
+            data.update(shared_data(self, "profiles", "metadata", "hooks"))
+        return data
+
+    def _head(self) -> dict[str, Any]:
+        """Return the keys that tell what is run."""
+        raise NotImplementedError
+
+    def _names(self) -> Iterable[tuple[str, object]]:
+        """Return what `repr` tells of the job, in order."""
+        raise NotImplementedError
+
+    def _use(self, use: Use) -> None:
+        present = self._uses.setdefault(use.file.lfn, use)
+        if present is not use:
+            raise DuplicateError(
+                f"{self!r} already has the file {use.file.lfn!r} as {present.type}, "
+                f"so it cannot be added as {use.type}",
+                "name each file of a job once; set_stdin, set_stdout and set_stderr add their file themselves",
+            )
+
+    def _stream(
+        self,
+        name: str,
+        present: File | None,
+        value: object,
+        type: str,
+        stage_out: bool | None,
+        register_replica: bool | None,
+    ) -> File:
+        file = as_file(value, f"the {name} of {self!r}")
+        if present is not None:
+            raise DuplicateError(
+                f"the {name} of {self!r} is already {present.lfn!r}, it cannot be {file.lfn!r} too"
+            )
+        self._use(Use(file, type, stage_out, register_replica))
+        return file
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in self._names() if value is not None)
+        return f"{type(self).__name__}({told})"
+
+    __str__ = __repr__
+
+
+class Job(AbstractJob):
+    """One run of an executable, which the transformation catalog knows by name."""
+
+    def __init__(
+        self,
+        transformation: str | Transformation,
+        _id: str | None = None,
+        node_label: str | None = None,
+        namespace: str | None = None,
+        version: str | None = None,
+    ) -> None:
+        """Name the executable, or hand over its Transformation; without `_id` the workflow gives one.
+
+        Raises:
+            TypeError: `transformation` is neither a name nor a Transformation.
+        """
+        super().__init__(_id, node_label)
+        if isinstance(transformation, Transformation):
+            self.transformation = transformation.name
+            self.namespace = transformation.namespace
+            self.version = transformation.version
+        elif isinstance(transformation, str):
+            self.transformation = transformation
+            self.namespace = namespace
+            self.version = version
+        else:
+            raise TypeError(
+                f"a job runs a Transformation or the name of one, not {transformation!r} "
+                f"({type(transformation).__name__})"
+            )
+
+    def _head(self) -> dict[str, Any]:
+        data: dict[str, Any] = {"type": "job"}
+        if self.namespace is not None:
+            data["namespace"] = self.namespace
+        if self.version is not None:
+            data["version"] = self.version
+        data["name"] = self.transformation
+        return data
+
+    def _names(self) -> Iterable[tuple[str, object]]:
+        yield "_id", self._id
+        yield "namespace", self.namespace
+        yield "transformation", self.transformation
+        yield "version", self.version
+        yield "node_label", self.node_label
+
+
+def _argument(arg: Any) -> str | int:
+    """Return what a document says for one argument.
+
+    Floats go as text, so that the task sees what Python shows: `0.1`, `1e-09`.
+    """
+    if isinstance(arg, File):
+        return arg.lfn
+    if isinstance(arg, int) and not isinstance(arg, bool):
+        return arg
+    return str(arg)

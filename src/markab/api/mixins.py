@@ -1,0 +1,193 @@
+"""What jobs, workflows, files, sites and executables share: metadata, hooks and profiles.
+
+The three containers of an object are made when they are first looked at: most
+of a million jobs never have any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from markab.api.enums import EventType, Namespace, checked
+from markab.api.profiles import (
+    CONDOR,
+    DAGMAN,
+    GLOBUS,
+    PEGASUS,
+    SELECTOR,
+    Rule,
+    Value,
+    as_value,
+    from_keywords,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class MetadataMixin:
+    """Keys and values that say something about a thing; they travel with it and change nothing."""
+
+    _metadata: dict[str, str] | None = None
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Key → value."""
+        if self._metadata is None:
+            self._metadata = {}
+        return self._metadata
+
+    def add_metadata(self, *args: Mapping[str, object], **kwargs: object) -> Self:
+        """Add `key=value` pairs, or those of a mapping; values become text.
+
+        Raises:
+            TypeError: something other than a mapping was given by position.
+        """
+        for mapping in args:
+            if not isinstance(mapping, Mapping):
+                raise TypeError(f"metadata is {mapping!r}, but must be a dict or keywords")
+            self.metadata.update({str(key): str(value) for key, value in mapping.items()})
+        if kwargs:
+            self.metadata.update({key: str(value) for key, value in kwargs.items()})
+        return self
+
+
+class ShellHook:
+    """A shell command for one kind of event."""
+
+    def __init__(self, event_type: EventType, cmd: str) -> None:
+        self.on = event_type.value
+        self.cmd = cmd
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the entry of a document."""
+        return {"_on": self.on, "cmd": self.cmd}
+
+
+class HookMixin:
+    """Commands to run when something happens to the thing."""
+
+    _hooks: dict[str, list[ShellHook]] | None = None
+
+    @property
+    def hooks(self) -> dict[str, list[ShellHook]]:
+        """`shell` → hooks, in the order added."""
+        if self._hooks is None:
+            self._hooks = {}
+        return self._hooks
+
+    def add_shell_hook(self, event_type: EventType, cmd: str) -> Self:
+        """Have the shell command `cmd` run on the submit host whenever `event_type` happens.
+
+        Raises:
+            TypeError: `event_type` is no EventType.
+        """
+        checked(event_type, EventType, "the event of a shell hook")
+        self.hooks.setdefault("shell", []).append(ShellHook(event_type, cmd))
+        return self
+
+
+class ProfileMixin:
+    """Settings for the parts of the system that a thing passes through."""
+
+    _profiles: dict[str, dict[str, Value]] | None = None
+
+    @property
+    def profiles(self) -> dict[str, dict[str, Value]]:
+        """Namespace (`pegasus`, `condor`, …) → key → value."""
+        if self._profiles is None:
+            self._profiles = {}
+        return self._profiles
+
+    def add_profiles(self, ns: Namespace, key: str | None = None, value: object = None, **kw: object) -> Self:
+        """Set profiles of one namespace, as `key, value` or as keywords; a later value wins.
+
+        Raises:
+            TypeError: `ns` is no Namespace.
+            ValueError: neither a key with its value nor any keyword was given.
+        """
+        checked(ns, Namespace, "the namespace of a profile")
+        if (key is None) != (value is None):
+            raise ValueError(f"profile key {key!r} and value {value!r} go together: one of them is missing")
+        if key is None and not kw:
+            raise ValueError(f"add_profiles({ns}) was given nothing to set")
+        found = {name: as_value(kw[name]) for name in kw}
+        if key is not None:
+            found[key] = as_value(value)
+        self.profiles.setdefault(ns.value, {}).update(found)
+        return self
+
+    def add_env(self, key: str | None = None, value: object = None, **kw: object) -> Self:
+        """Set variables of the job's environment, as `key, value` or as keywords."""
+        texts = {name: str(as_value(kw[name])) for name in kw}
+        return self.add_profiles(Namespace.ENV, key, None if value is None else str(as_value(value)), **texts)
+
+    def add_pegasus_profile(self, **keywords: object) -> Self:
+        """Set profiles of the planner and the worker by typed keywords."""
+        return self._add_typed(Namespace.PEGASUS, PEGASUS, keywords)
+
+    def add_condor_profile(self, **keywords: object) -> Self:
+        """Set HTCondor's settings by typed keywords."""
+        return self._add_typed(Namespace.CONDOR, CONDOR, keywords)
+
+    def add_dagman_profile(self, **keywords: object) -> Self:
+        """Set what happens around a job (retries, category, priority, …) by typed keywords."""
+        return self._add_typed(Namespace.DAGMAN, DAGMAN, keywords)
+
+    def add_globus_profile(self, **keywords: object) -> Self:
+        """Set settings of grid gateways by typed keywords."""
+        return self._add_typed(Namespace.GLOBUS, GLOBUS, keywords)
+
+    def add_selector_profile(self, **keywords: object) -> Self:
+        """Say where a job is to run, and what executable it is to take."""
+        return self._add_typed(Namespace.SELECTOR, SELECTOR, keywords)
+
+    add_envs = add_env
+    add_pegasus_profiles = add_pegasus_profile
+    add_condor_profiles = add_condor_profile
+    add_dagman_profiles = add_dagman_profile
+    add_globus_profiles = add_globus_profile
+    add_selector_profiles = add_selector_profile
+
+    def _add_typed(self, ns: Namespace, rules: Mapping[str, Rule], keywords: dict[str, object]) -> Self:
+        found = from_keywords(rules, keywords, f"add_{ns.value}_profile")
+        if found:
+            self.profiles.setdefault(ns.value, {}).update(found)
+        return self
+
+
+def _list_keywords(method: Any, rules: Mapping[str, Rule]) -> None:
+    """Let `help()` of a helper name its keywords and their keys."""
+    lines = [f"    {keyword}: {key}" for keyword, (key, _) in rules.items()]
+    summary = method.__doc__.partition(";")[0].rstrip(".")
+    method.__doc__ = f"{summary}.\n\nKeyword: profile key\n" + "\n".join(lines)
+
+
+for _method, _table in (
+    (ProfileMixin.add_pegasus_profile, PEGASUS),
+    (ProfileMixin.add_condor_profile, CONDOR),
+    (ProfileMixin.add_dagman_profile, DAGMAN),
+    (ProfileMixin.add_globus_profile, GLOBUS),
+    (ProfileMixin.add_selector_profile, SELECTOR),
+):
+    _list_keywords(_method, _table)
+
+
+def shared_data(thing: ProfileMixin | HookMixin | MetadataMixin, *order: str) -> dict[str, Any]:
+    """Return those of `profiles`, `hooks` and `metadata` that say something, in the given order."""
+    data: dict[str, Any] = {}
+    for name in order:
+        if name == "profiles":
+            profiles = getattr(thing, "_profiles", None)
+            if profiles:
+                data[name] = {ns: dict(profiles[ns]) for ns in sorted(profiles) if profiles[ns]}
+        elif name == "hooks":
+            hooks = getattr(thing, "_hooks", None)
+            if hooks:
+                data[name] = {kind: [hook.to_data() for hook in hooks[kind]] for kind in hooks}
+        else:
+            metadata = getattr(thing, "_metadata", None)
+            if metadata:
+                data[name] = dict(metadata)
+    return data

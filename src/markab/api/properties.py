@@ -1,0 +1,100 @@
+"""`pegasus.properties`: settings of the planner and the engine, as a dict that knows the keys there are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from typing import TextIO
+
+from markab.api.enums import Namespace, checked
+from markab.api.planner_arguments import warn
+from markab.api.profiles import as_value
+
+
+class Properties(MutableMapping[str, str]):
+    """Key → value, both text, in the order set. An unknown key is kept, with a warning that names a likely one."""
+
+    _DEFAULT_FILENAME = "pegasus.properties"
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+
+    def __getitem__(self, key: str) -> str:
+        return self._values[key]
+
+    def __setitem__(self, key: str, value: object) -> None:
+        if not isinstance(key, str):
+            raise TypeError(f"the key of a property is {key!r}, but must be text")
+        if key not in self._values:
+            _warn_if_unknown(key)
+        self._values[key] = str(as_value(value))
+
+    def __delitem__(self, key: str) -> None:
+        del self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        # Keys only: some values are addresses with a password in them.
+        return f"{type(self).__name__}({', '.join(self._values)})"
+
+    @staticmethod
+    def ls(prop: str | None = None) -> None:
+        """Print the known keys that contain `prop`, sorted; all of them without it."""
+        from markab.spec.property_keys import list_properties
+
+        print("\n".join(list_properties(prop or "")))
+
+    def add_site_profile(self, site: str, ns: Namespace, key: str, value: object) -> None:
+        """Set a profile of a site in the catalog, without touching the catalog.
+
+        Raises:
+            TypeError: `ns` is no Namespace.
+        """
+        checked(ns, Namespace, "the namespace of a profile")
+        self._values[f"pegasus.catalog.site.sites.{site}.profiles.{ns.value}.{key}"] = str(as_value(value))
+
+    def load(self, file: str | os.PathLike[str] | TextIO) -> None:
+        """Add the properties of a file; its values win.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        if isinstance(file, (str, os.PathLike)):
+            with open(file, encoding="utf-8") as stream:
+                self.load(stream)
+            return
+        from markab.spec import java_properties
+
+        self._values.update((key, value) for _, key, value in java_properties.parse(file.read()))
+
+    def write(self, file: str | os.PathLike[str] | TextIO | None = None) -> None:
+        """Write `key = value` lines to a path (by default `pegasus.properties`, which the planner finds) or stream.
+
+        Raises:
+            TypeError: `file` is neither path nor stream.
+            OSError: it cannot be written.
+        """
+        from markab.spec import java_properties
+
+        text = java_properties.write(self._values)
+        if file is None:
+            file = self._DEFAULT_FILENAME
+        if isinstance(file, (str, os.PathLike)):
+            Path(file).write_text(text, encoding="utf-8")
+        elif hasattr(file, "write"):
+            file.write(text)
+        else:
+            raise TypeError(f"{file!r} ({type(file).__name__}) is neither a path nor a stream to write to")
+
+
+def _warn_if_unknown(key: str) -> None:
+    from markab.spec.properties import Properties as Documented
+
+    for problem in Documented({key: ""}).unknown():
+        warn(f"{problem}; {problem.hint}")

@@ -1,0 +1,250 @@
+"""What can be done with a workflow once it is written: plan, run, watch, stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from markab.api import client, planner_arguments
+from markab.api.errors import PegasusClientError, PegasusError, Result
+from markab.api.progress import draw
+from markab.api.writable import Writable
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from markab.api.workflow import Workflow
+
+OVER = ("Success", "Failure", "Halted", "Removed")
+"""States in which no engine is at work any more."""
+
+
+class RunningMixin(Writable):
+    """The calls of a Workflow that need its document, or its submit directory."""
+
+    _submit_dir: Path | None = None
+    _braindump: dict[str, str | None] | None = None
+    _run_output: dict[str, Any] | None = None
+
+    @property
+    def submit_dir(self) -> Path:
+        """The directory that holds the plan and everything about its run.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+        """
+        if self._submit_dir is None:
+            raise PegasusError("this workflow has no submit directory: plan it first, with plan()")
+        return self._submit_dir
+
+    @property
+    def braindump(self) -> dict[str, str | None]:
+        """What the run is called: the content of `braindump.yml`.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+        """
+        self.submit_dir  # noqa: B018  (for its error)
+        return dict(self._braindump or {})
+
+    @property
+    def run_output(self) -> dict[str, Any]:
+        """What `run` said of the run it started.
+
+        Raises:
+            PegasusError: the workflow was not run by this object.
+        """
+        if self._run_output is None:
+            raise PegasusError("this workflow has no run: start it first, with run()")
+        return self._run_output
+
+    def plan(
+        self,
+        *,
+        conf: str | Path | None = None,
+        basename: str | None = None,
+        job_prefix: str | None = None,
+        cluster: Sequence[str] | None = None,
+        sites: Sequence[str] | None = None,
+        output_sites: Sequence[str] | None = ("local",),
+        staging_sites: Mapping[str, str] | None = None,
+        cache: Sequence[str | Path] | None = None,
+        input_dirs: Sequence[str | Path] | None = None,
+        output_dir: str | Path | None = None,
+        transformations_dir: str | Path | None = None,
+        dir: str | Path | None = None,
+        relative_dir: str | Path | None = None,
+        random_dir: bool | str | Path = False,
+        relative_submit_dir: str | Path | None = None,
+        inherited_rc_files: Sequence[str | Path] | None = None,
+        cleanup: str | None = None,
+        reuse: Sequence[str | Path] | None = None,
+        verbose: int = 0,
+        quiet: int = 0,
+        force: bool = False,
+        force_replan: bool = False,
+        forward: Sequence[str] | None = None,
+        submit: bool = False,
+        java_options: Sequence[str] | None = None,
+        **properties: object,
+    ) -> Self:
+        """Turn the workflow into a plan for the given sites, in a new submit directory.
+
+        It is written to its default file first if it has not been written yet.
+        With `submit`, the plan is run too. Any other keyword is a property:
+        `plan(**{"pegasus.mode": "development"})`. No Java is involved;
+        `java_options` is accepted so that scripts work.
+
+        Raises:
+            TypeError: an option that is a list, or a dict, was given as something else.
+            PegasusClientError: it cannot be planned; the message has every reason.
+        """
+        given = locals()  # every keyword above is one of FLAGS
+        options = {keyword: given[keyword] for keyword in planner_arguments.FLAGS}
+        planner_arguments.check(options)
+        definitions = planner_arguments.check_properties(properties)
+        if self._path is None:
+            self.write()
+        planned = client.plan(self.path, options, definitions)
+        if planned.submit_dir is None:
+            raise PegasusError("planning made no submit directory")
+        self._submit_dir = planned.submit_dir
+        self._braindump = dict(planned.braindump)
+        self._run_output = None
+        if not quiet:
+            for problem in planned.warnings:
+                hint = f" ({problem.hint})" if problem.hint else ""
+                planner_arguments.warn(f"{problem}{hint}")
+        return self.run(verbose=verbose) if submit else self
+
+    def run(self, *, verbose: int = 0, grid: bool = False, **options: object) -> Self:
+        """Start the planned workflow in the background, or go on with it where it stopped.
+
+        Raises:
+            PegasusError: it is not planned.
+            PegasusClientError: it cannot be started, or is running already.
+        """
+        pid = client.start(self.submit_dir)
+        self._run_output = {**self.braindump, "submit_dir": str(self.submit_dir), "pid": pid}
+        if verbose:
+            print(f"running {self.submit_dir} as process {pid}")
+        return self
+
+    def status(
+        self,
+        *,
+        json: bool = False,
+        long: bool = False,
+        dirs: bool = False,
+        legend: bool = False,
+        noqueue: bool = False,
+        debug: bool = False,
+        verbose: int = 0,
+    ) -> Self:
+        """Print how far the run is.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+        """
+        seen = client.read_status(self.submit_dir)
+        if json:
+            print(_as_json(seen.to_json(queue=not noqueue)))
+        else:
+            print(seen.text(long=long, queue=not noqueue, legend=legend, directories=dirs), end="")
+        return self
+
+    def get_status(self) -> dict[str, Any]:
+        """Return how far the run is, as a dict with `totals` and `dags`.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+        """
+        return client.read_status(self.submit_dir).to_json()
+
+    def wait(self, delay: float = 5) -> Self:
+        """Wait for the end of the run, looking every `delay` seconds and drawing a bar.
+
+        Ctrl-C ends the waiting and leaves the run alone.
+
+        Raises:
+            PegasusError: the workflow is not planned, or was never started.
+        """
+        submit_dir = self.submit_dir
+        try:
+            with draw() as show:
+                while True:
+                    seen = client.read_status(submit_dir)
+                    if seen.state == "Not started":
+                        raise PegasusError(f"the run in {str(submit_dir)!r} was not started: call run()")
+                    show(seen)
+                    if seen.state in OVER:
+                        return self
+                    time.sleep(delay)
+        except KeyboardInterrupt:
+            return self
+
+    def remove(self, *, verbose: int = 0) -> Self:
+        """End what runs, and the run. `run` can go on with it later.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+        """
+        client.remove(self.submit_dir)
+        return self
+
+    def analyze(self, *, verbose: int = 0, json_mode: bool = False, traverse_all: bool = False) -> Self:
+        """Print what went wrong.
+
+        Raises:
+            PegasusError: the workflow is not planned, or this version has no analyzer.
+        """
+        print(client.report("analyzer", self.submit_dir, json=json_mode, traverse_all=traverse_all))
+        return self
+
+    def statistics(self, *, verbose: int = 0) -> Self:
+        """Print what the run took.
+
+        Raises:
+            PegasusError: the workflow is not planned, or this version has no statistics.
+        """
+        print(client.report("statistics", self.submit_dir))
+        return self
+
+    def graph(
+        self,
+        include_files: bool = True,
+        no_simplify: bool = True,
+        label: str = "label",
+        output: str | Path | None = None,
+        remove: Sequence[str] | None = None,
+        width: int | None = None,
+        height: int | None = None,
+    ) -> Self:
+        """Draw jobs, files and what leads to what.
+
+        The ending of `output` says the format: `.dot` is text that needs no
+        tool, all others need Graphviz. Without `output` the picture is shown in
+        a notebook, and printed as DOT elsewhere.
+
+        Raises:
+            PegasusError: the workflow is not written yet, or Graphviz is wanted and missing.
+            ValueError: `label` is none of the kinds there are.
+        """
+        from markab.api import graph
+
+        self.path  # noqa: B018  (for its error)
+        workflow = cast("Workflow", self)  # which alone this is mixed into
+        dot = graph.to_dot(workflow, include_files, not no_simplify, label, remove or (), width, height)
+        try:
+            graph.show(dot, None if output is None else Path(output))
+        except graph.DrawingError as error:
+            raise PegasusClientError(str(error), Result(error.returncode, stderr=error.stderr)) from error
+        return self
+
+
+def _as_json(data: object) -> str:
+    import json
+
+    return json.dumps(data, indent=2)

@@ -1,0 +1,100 @@
+"""A workflow that stands as one node in another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markab.api.errors import PegasusError
+from markab.api.files import File
+from markab.api.job import AbstractJob
+from markab.api.planner_arguments import check, render, split
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from markab.api.workflow import Workflow
+
+
+class SubWorkflow(AbstractJob):
+    """A workflow to be planned and run when its turn comes, or one that is planned already."""
+
+    def __init__(
+        self,
+        file: str | File | Workflow,
+        is_planned: bool = False,
+        _id: str | None = None,
+        node_label: str | None = None,
+    ) -> None:
+        """Name the document of the sub-workflow, or hand over its Workflow.
+
+        The document becomes an input, so that a job of the parent may make it.
+        A Workflow is written when its parent is.
+
+        Raises:
+            TypeError: `file` is neither of them.
+        """
+        from markab.api.workflow import Workflow
+
+        super().__init__(_id, node_label)
+        if not isinstance(file, (str, File, Workflow)):
+            raise TypeError(
+                f"a sub-workflow is a File, the name of one, or a Workflow, not {file!r} ({type(file).__name__})"
+            )
+        self.type = "condorWorkflow" if is_planned else "pegasusWorkflow"
+        self._planner_args_given = False
+        self.file: File | Workflow = File(file) if isinstance(file, str) else file
+        self._document: File | None = None
+        if isinstance(self.file, File):
+            self._take(self.file)
+
+    def add_planner_args(self, **options: Any) -> Self:
+        """Say how the sub-workflow is to be planned; the keywords are those of `Workflow.plan`.
+
+        Raises:
+            PegasusError: called a second time, or the sub-workflow is planned already.
+            TypeError: an option that is a list, or a dict, was given as something else.
+        """
+        if self.type == "condorWorkflow":
+            raise PegasusError(f"{self!r} is planned already, so it takes no arguments of the planner")
+        if self._planner_args_given:
+            raise PegasusError(
+                f"{self!r} has its arguments of the planner already: give all of them in one call"
+            )
+        known, properties = split(options)
+        check(known)
+        texts = {
+            name: str(value).lower() if value is True or value is False else str(value)
+            for name, value in properties.items()
+        }
+        self.args.extend(render(known, texts))
+        self._planner_args_given = True
+        return self
+
+    def write_child(self, directory: Path) -> Path | None:
+        """Write the Workflow this was made of to `directory`; return its path, or None if there is none."""
+        if isinstance(self.file, File):
+            return None
+        path = directory / f"{self.file.name}_{self._id}.yml"
+        self.file.write(path)
+        if self._document is None:
+            self._take(File(path.name))
+        return path
+
+    def _take(self, document: File) -> None:
+        # A copy: the job that makes the document needs no mark on its output.
+        self._document = File(document.lfn, document.size, for_planning=True).add_metadata(document.metadata)
+        self.add_inputs(self._document)
+
+    def _head(self) -> dict[str, Any]:
+        if self._document is None:
+            raise PegasusError(
+                f"{self!r} holds a Workflow that has no file yet: write the workflow it belongs to with write()"
+            )
+        return {"type": self.type, "file": self._document.lfn}
+
+    def _names(self) -> Iterable[tuple[str, object]]:
+        yield "_id", self._id
+        yield "file", self.file.lfn if isinstance(self.file, File) else self.file.name
+        yield "node_label", self.node_label

@@ -1,0 +1,107 @@
+"""The kind of click command that all of ours are: errors become exit codes, some options may stand alone."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+import click
+
+from markab.cli.errors import BROKEN_PIPE, INTERRUPTED, report
+
+ALONE = "*"
+"""Value of an option whose value was left out."""
+
+
+class Lone:
+    """An option that may stand without a value, as `--randomdir` and `-w` do.
+
+    click would take the next word, whatever it is; here a word is taken only when
+    it is joined (`-rNAME`, `--randomdir=NAME`) or when it looks like a value.
+    """
+
+    def __init__(self, short: str, long: str, default: str = ALONE, looks_like_value: str = r"(?!)") -> None:
+        self._word = re.compile(f"-[a-zA-Z]*{short}" if default != ALONE else f"-{short}")
+        self._long = f"--{long}"
+        self._default = default
+        self._value = re.compile(looks_like_value)
+
+    def fill(self, words: Sequence[str]) -> list[str]:
+        """Return the command line with the default joined to each use that has no value."""
+        filled: list[str] = []
+        for position, word in enumerate(words):
+            if word == "--":
+                return [*filled, *words[position:]]
+            following = words[position + 1] if position + 1 < len(words) else ""
+            if self._value.fullmatch(following):
+                filled.append(word)
+            elif word == self._long:
+                filled.append(f"{word}={self._default}")
+            elif self._word.fullmatch(word):
+                filled.append(word + self._default)
+            else:
+                filled.append(word)
+        return filled
+
+
+class Command(click.Command):
+    """A command that returns its exit code (None is 0), and whose errors are told with their own."""
+
+    lone: Sequence[Lone] = ()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, with the options that stand alone filled in."""
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the function; its return value, or its error, becomes the exit code."""
+        try:
+            code = super().invoke(ctx)
+            sys.stdout.flush()
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            params: Mapping[str, Any] = ctx.params
+            verbose = int(bool(params.get("verbose") or params.get("debug")))
+            code = report(error, json=bool(params.get("as_json")), verbose=verbose)
+        if code:
+            ctx.exit(code)
+
+
+def command(*lone: Lone, **attributes: Any) -> Callable[[Callable[..., int | None]], Command]:
+    """Make a `Command` of a function; `lone` are its options that may stand without a value."""
+
+    def decorate(function: Callable[..., int | None]) -> Command:
+        settings = {"help_option_names": ["-h", "--help"]} | attributes.pop("context_settings", {})
+        made = click.command(cls=Command, context_settings=settings, **attributes)(function)
+        made.lone = lone
+        return made
+
+    return decorate
+
+
+def launch(made: click.Command, name: str, *, plain_codes: bool = False) -> NoReturn:
+    """Run a command as a program; with `plain_codes` it exits with 0, 1 or 2 only, as Pegasus' do."""
+    try:
+        result = made.main(prog_name=name, standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+    except click.UsageError as error:
+        _show_usage_error(error)
+        code = error.exit_code
+    except click.ClickException as error:
+        print(f"error: {error.format_message()}", file=sys.stderr)
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        code = INTERRUPTED
+    except BrokenPipeError as error:
+        code = report(error) or BROKEN_PIPE
+    sys.exit(min(code, 1) if plain_codes and code != 2 else code)
+
+
+def _show_usage_error(error: click.UsageError) -> None:
+    path = error.ctx.command_path if error.ctx else "markab"
+    print(f"error: {error.format_message()}", file=sys.stderr)
+    print(f"  hint: `{path} --help` lists what it understands", file=sys.stderr)

@@ -1,0 +1,34 @@
+"""`markab completion`: what a shell has to read to complete our commands."""
+
+from __future__ import annotations
+
+import click
+
+from markab.cli.command import command
+
+WHERE = {
+    "bash": 'put `eval "$(markab completion bash)"` into ~/.bashrc',
+    "zsh": 'put `eval "$(markab completion zsh)"` into ~/.zshrc',
+    "fish": "write it to ~/.config/fish/completions/markab.fish",
+}
+
+
+@command()
+@click.argument("shell", type=click.Choice(sorted(WHERE)))
+def completion(shell: str) -> None:
+    """Print what teaches SHELL to complete markab's commands and options.
+
+    \b
+    bash: put  eval "$(markab completion bash)"  into ~/.bashrc
+    zsh:  put  eval "$(markab completion zsh)"   into ~/.zshrc
+    fish: markab completion fish > ~/.config/fish/completions/markab.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    from markab.cli.main import markab
+
+    completer = get_completion_class(shell)
+    if completer is None:
+        raise click.UsageError(f"this version of click cannot complete for {shell}")
+    source = completer(markab, {}, "markab", "_MARKAB_COMPLETE").source_vars()
+    click.echo(completer.source_template % source)

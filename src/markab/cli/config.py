@@ -1,0 +1,113 @@
+"""`markab config` and `pegasus-config`: where things are installed, for scripts that ask.
+
+Generators of workflows call `pegasus-config --python` and put what it prints on
+`sys.path`; so that directory is the one in which `import Pegasus` works.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from markab.cli.command import command
+
+PLACES = {
+    "bin": "the commands",
+    "conf": "configuration files",
+    "java": "Java archives; there are none, the directory is empty or absent",
+    "perl": "Perl modules; there are none",
+    "python": "where `import Pegasus` works",
+    "python-externals": "the libraries it needs",
+    "r": "R packages; there are none",
+    "schema": "schemas of the documents",
+}
+"""Every place that can be asked for, and what is there."""
+
+
+def places() -> dict[str, str]:
+    """Return the directory of each place."""
+    import markab
+
+    package = Path(markab.__file__).resolve().parent
+    libraries = package.parent
+    share = Path(sys.prefix) / "share" / "pegasus"
+    return {
+        "bin": str(_commands_directory()),
+        "conf": str(Path(sys.prefix) / "etc"),
+        "java": str(share / "java"),
+        "perl": str(share / "perl"),
+        "python": str(libraries),
+        "python-externals": str(_externals_directory(libraries)),
+        "r": str(share / "r"),
+        "schema": str(share / "schema"),
+    }
+
+
+def shown(wanted: list[str], style: str | None) -> list[str]:
+    """Return the lines to print: bare values, or assignments in the syntax of a language."""
+    known = places()
+    if style is None:
+        return [known[name] for name in wanted]
+    names = {f"PEGASUS_{name.upper().replace('-', '_')}_DIR": path for name, path in known.items()}
+    if style == "sh":
+        import shlex
+
+        return [
+            line for name, path in names.items() for line in (f"{name}={shlex.quote(path)}", f"export {name}")
+        ]
+    if style == "python":
+        return [f"{name.lower()} = {path!r}" for name, path in names.items()]
+    quoted = {name: path.replace("'", r"\'") for name, path in names.items()}
+    return [f"our ${name.lower()} = '{path}';" for name, path in quoted.items()]
+
+
+def _commands_directory() -> Path:
+    started = Path(sys.argv[0]).resolve().parent
+    return started if (started / "markab").exists() else Path(sys.executable).parent
+
+
+def _externals_directory(fallback: Path) -> Path:
+    from importlib.util import find_spec
+
+    found = find_spec("yaml")
+    return Path(found.origin).resolve().parent.parent if found and found.origin else fallback
+
+
+def _flags(function: click.decorators.FC) -> click.decorators.FC:
+    for name, what in reversed(PLACES.items()):
+        function = click.option(
+            f"--{name}", name.replace("-", "_"), is_flag=True, help=f"Directory of {what}."
+        )(function)
+    return function
+
+
+@command()
+@_flags
+@click.option("--classpath", is_flag=True, help="A Java class path; it is empty.")
+@click.option("--python-dump", is_flag=True, help="Everything, as Python.")
+@click.option("--sh-dump", is_flag=True, help="Everything, for a shell to evaluate.")
+@click.option("--perl-dump", is_flag=True, help="Everything, as Perl.")
+@click.option("--noeoln", is_flag=True, help="Print no line end.")
+@click.option(
+    "-V", "--version", "version", is_flag=True, help="Print the version of Pegasus that Markab speaks."
+)
+@click.option("-J", "--json", "as_json", is_flag=True, help="Print everything as an object.")
+def config(classpath: bool, noeoln: bool, version: bool, as_json: bool, **asked: bool) -> None:
+    """Print where the parts of Markab are installed."""
+    if version:
+        from markab.cli.version import PEGASUS_VERSION
+
+        lines = [PEGASUS_VERSION]
+    elif as_json:
+        import json
+
+        lines = [json.dumps(places(), indent=2)]
+    else:
+        style = next((word for word in ("python", "sh", "perl") if asked[f"{word}_dump"]), None)
+        wanted = [name for name in PLACES if asked[name.replace("-", "_")]]
+        if not (wanted or style or classpath):
+            raise click.UsageError("say what to print, such as --python; --help lists all")
+        lines = shown(wanted, style) + ([""] if classpath else [])
+    click.echo("\n".join(lines), nl=not noeoln)

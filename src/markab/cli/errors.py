@@ -1,0 +1,121 @@
+"""How errors reach the user: the library raises, this file prints and says with which code to exit.
+
+Text goes to stderr: `error: …`, and below it `  hint: …` when there is something to do.
+With `--json` the same goes to stdout as one object, for programs:
+
+    {"error": {"kind": "PlanningError", "message": …, "hint": …, "exit_code": 11,
+               "problems": [{"kind", "message", "hint", "file", "line"}, …]}}
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from markab.errors import MarkabError
+
+if TYPE_CHECKING:
+    from markab.errors import Problem
+
+PROBLEMS_SHOWN = 50
+"""A document with more problems than this has one that repeats; the rest are counted."""
+
+INTERRUPTED = 130
+"""Ctrl-C: 128 + SIGINT, as shells have it."""
+BROKEN_PIPE = 141
+"""Whoever read our output went away: 128 + SIGPIPE."""
+BUG = 70
+"""An error nobody foresaw; `EX_SOFTWARE` of sysexits.h."""
+
+
+def report(error: BaseException, *, json: bool = False, verbose: int = 0) -> int:
+    """Tell the user of an error, and return the exit code."""
+    if isinstance(error, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        _forget_stdout()
+        return BROKEN_PIPE
+    if json:
+        _print_json(error)
+    text = error_text(error) if isinstance(error, MarkabError) else _bug_text(error, verbose)
+    print(text, file=sys.stderr)
+    return error.exit_code if isinstance(error, MarkabError) else BUG
+
+
+def error_text(error: MarkabError) -> str:
+    """Return an error as the user reads it; every problem, up to a limit."""
+    problems: Sequence[Problem] = getattr(error, "problems", ())
+    if not problems:
+        return _block("error", error.message, error.hint)
+    blocks = [_block("error", str(problem), problem.hint) for problem in problems[:PROBLEMS_SHOWN]]
+    if len(problems) > PROBLEMS_SHOWN:
+        blocks.append(f"… and {len(problems) - PROBLEMS_SHOWN:,} more")
+    return "\n".join(blocks)
+
+
+def warning_text(problem: Problem) -> str:
+    """Return something that is odd but stops nothing, as the user reads it."""
+    return _block("warning", str(problem), problem.hint)
+
+
+def error_object(error: BaseException) -> dict[str, object]:
+    """Return an error as `--json` has it."""
+    known = isinstance(error, MarkabError)
+    return {
+        "kind": type(error).__name__,
+        "message": str(error),
+        "hint": error.hint if isinstance(error, MarkabError) else "",
+        "exit_code": error.exit_code if isinstance(error, MarkabError) else BUG,
+        "problems": [problem_object(p) for p in getattr(error, "problems", ())] if known else [],
+    }
+
+
+def problem_object(problem: Problem) -> dict[str, object]:
+    """Return one problem as `--json` has it."""
+    return {
+        "kind": problem.kind,
+        "message": problem.message,
+        "hint": problem.hint,
+        "file": problem.file,
+        "line": problem.line,
+    }
+
+
+def _block(word: str, message: str, hint: str) -> str:
+    text = f"{word}: " + message.replace("\n", "\n  ")
+    return text + ("\n  hint: " + hint.replace("\n", "\n        ") if hint else "")
+
+
+def _bug_text(error: BaseException, verbose: int) -> str:
+    import platform
+
+    from markab import __version__
+
+    where = f"markab {__version__}, Python {platform.python_version()}, {platform.platform()}"
+    lines = [f"error: {type(error).__name__}: {error}", "  this is a bug in Markab, not a mistake of yours"]
+    if verbose:
+        import traceback
+
+        lines.insert(0, "".join(traceback.format_exception(error)).rstrip())
+        lines.append(f"  hint: report it with all of the above ({where})")
+    else:
+        lines.append(f"  hint: run the command again with -v, and report what it prints ({where})")
+    return "\n".join(lines)
+
+
+def _print_json(error: BaseException) -> None:
+    import json
+
+    print(json.dumps({"error": error_object(error)}, indent=2), flush=True)
+
+
+def _forget_stdout() -> None:
+    """Keep Python from complaining, when it exits, that it could not flush into the broken pipe."""
+    import os
+
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # stdout is no file here: nothing will be flushed into a pipe
+        pass

@@ -1,0 +1,39 @@
+"""`markab halt` and `pegasus-halt`."""
+
+from __future__ import annotations
+
+import click
+
+from markab.cli.command import command
+
+
+@command()
+@click.argument("submit_dir", default="", metavar="[SUBMIT_DIR]")
+@click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong.")
+def halt(submit_dir: str, verbose: int) -> None:
+    """Let the running jobs of a run end, and start no more.
+
+    `markab run SUBMIT_DIR` continues it.
+    """
+    from markab.cli.stopping import halt_run
+
+    click.echo(halt_run(submit_dir or None))
+
+
+@command(name="pegasus-halt")
+@click.argument("submit_dir", default="", metavar="[SUBMIT_DIR]")
+@click.option("-d", "--dagid", metavar="ID", help="HTCondor's number of a run; there is none here.")
+@click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong.")
+@click.option("-V", "--version", is_flag=True, help="Print the version of Pegasus that Markab speaks.")
+def pegasus_halt(submit_dir: str, dagid: str | None, verbose: int, version: bool) -> None:
+    """Let the running jobs of a run end, and start no more."""
+    from markab.cli.stopping import halt_run
+
+    if version:
+        from markab.cli.version import PEGASUS_VERSION
+
+        click.echo(PEGASUS_VERSION)
+        return
+    if dagid and not submit_dir:
+        raise click.UsageError("runs have no HTCondor number here; name the submit directory")
+    click.echo(halt_run(submit_dir or None))

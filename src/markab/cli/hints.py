@@ -1,0 +1,36 @@
+"""What Pegasus' commands say to go on with; users and their scripts look for these command lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from shutil import which
+
+WHAT = (
+    ("to see how far it is", "pegasus-status -l"),
+    ("to stop and remove it", "pegasus-remove"),
+    ("to see its jobs, or all about one of them", "markab show"),
+    ("to find out why jobs failed", "pegasus-analyzer"),
+    ("to see its numbers when it is over", "pegasus-statistics"),
+)
+
+
+def planned_text(submit_dir: Path) -> str:
+    """Return what `pegasus-plan` says at its end."""
+    return (
+        "\nThe workflow is planned, and nothing of it runs yet. Start it with\n\n"
+        f"pegasus-run  {submit_dir}\n\n"
+        "It can be stopped and removed at any time after that with\n\n"
+        f"pegasus-remove {submit_dir}\n"
+    )
+
+
+def started_text(submit_dir: Path, find: Callable[[str], str | None] = which) -> str:
+    """Return what `pegasus-run` says once the workflow runs; only commands that are installed."""
+    lines = ["\nThe workflow is running in the background. Its submit directory is", "", str(submit_dir), ""]
+    for purpose, command in WHAT:
+        name = command.split()[0]
+        if name in ("pegasus-analyzer", "pegasus-statistics") and find(name) is None:
+            continue
+        lines += [f"*** {purpose.capitalize()} ***", "", f"{command} {submit_dir}", ""]
+    return "\n".join(lines)

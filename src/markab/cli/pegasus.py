@@ -1,0 +1,62 @@
+"""The names that Pegasus users know. They exit with 0, 1 (something went wrong) or 2 (wrong command line).
+
+Each imports its command when it is called, so that one does not pay for the others.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+
+def plan() -> NoReturn:
+    """Be `pegasus-plan`."""
+    _launch("plan")
+
+
+def run() -> NoReturn:
+    """Be `pegasus-run`."""
+    _launch("run")
+
+
+def status() -> NoReturn:
+    """Be `pegasus-status`."""
+    _launch("status")
+
+
+def remove() -> NoReturn:
+    """Be `pegasus-remove`."""
+    _launch("remove")
+
+
+def halt() -> NoReturn:
+    """Be `pegasus-halt`."""
+    _launch("halt")
+
+
+def version() -> NoReturn:
+    """Be `pegasus-version`."""
+    _launch("version")
+
+
+def config() -> NoReturn:
+    """Be `pegasus-config`, which is `markab config` under another name."""
+    _launch("config")
+
+
+def keg() -> NoReturn:
+    """Be `pegasus-keg`; its exit codes are its own."""
+    import sys
+
+    from markab.cli.kegtool import main
+
+    sys.exit(main("pegasus-keg", sys.argv[1:]))
+
+
+def _launch(name: str) -> NoReturn:
+    from importlib import import_module
+
+    from markab.cli.command import launch
+
+    module = import_module(f"markab.cli.{name}")
+    command = getattr(module, f"pegasus_{name}", None) or getattr(module, name)
+    launch(command, f"pegasus-{name}", plain_codes=True)

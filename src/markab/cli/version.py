@@ -1,0 +1,54 @@
+"""`markab version` and `pegasus-version`: who we are, and whose language we speak."""
+
+from __future__ import annotations
+
+import click
+
+from markab.cli.command import command
+
+PEGASUS_VERSION = "5.1.2"
+"""The Pegasus whose documents, commands and API this Markab speaks; scripts compare it with theirs."""
+
+
+@command()
+@click.option("-f", "--full", "-l", "--long", "full", is_flag=True, help="Also Python's and the libraries'.")
+@click.option("-J", "--json", "as_json", is_flag=True, help="Print an object.")
+def version(full: bool, as_json: bool) -> None:
+    """Print Markab's version."""
+    from markab import __version__
+
+    facts = {"markab": __version__, "pegasus": PEGASUS_VERSION, **(_libraries() if full else {})}
+    if as_json:
+        import json
+
+        click.echo(json.dumps(facts, indent=2))
+    elif full:
+        click.echo("\n".join(f"{name} {number}" for name, number in facts.items()))
+    else:
+        click.echo(f"markab {__version__}")
+
+
+@command(name="pegasus-version")
+@click.option("-D", "properties", multiple=True, metavar="KEY=VALUE", hidden=True)
+@click.option("-f", "--full", "-l", "--long", "full", is_flag=True, help="Also say what stands behind it.")
+@click.option("-V", "--version", "again", is_flag=True, hidden=True)
+@click.option("-q", "--quiet", is_flag=True, hidden=True)
+@click.option("-m", "--match", is_flag=True, hidden=True)
+def pegasus_version(full: bool, **_: object) -> None:
+    """Print the version of Pegasus that Markab speaks."""
+    from markab import __version__
+
+    click.echo(f"{PEGASUS_VERSION} markab {__version__}" if full else PEGASUS_VERSION)
+
+
+def _libraries() -> dict[str, str]:
+    from importlib import metadata
+    from platform import platform, python_version
+
+    facts = {"python": python_version(), "platform": platform()}
+    for name in ("msgspec", "PyYAML", "rapidyaml", "click", "rich"):
+        try:
+            facts[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            facts[name] = "not installed"
+    return facts

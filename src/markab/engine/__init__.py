@@ -1,0 +1,1 @@
+"""Plan to run: decide, start, wait, write down."""

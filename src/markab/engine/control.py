@@ -1,0 +1,112 @@
+"""Asking a running engine to stop: by files in `control/`, which works over NFS and needs no open port."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from markab.engine.journal import Journal
+from markab.engine.lock import RunLock, holder
+from markab.engine.records import Remove, RunEnd
+from markab.errors import NotARun, RunBusy, StorageError
+from markab.plan.layout import SubmitDir
+
+HALT = "halt"
+REMOVE = "remove"
+
+
+def engine_pid(submit_dir: Path) -> int | None:
+    """Return the pid of the engine that runs this submit directory, or None when none does."""
+    return holder(SubmitDir(submit_dir).lock)
+
+
+def request_halt(submit_dir: Path) -> bool:
+    """Ask the engine to start nothing new; running jobs finish. Return False when no engine is there to ask.
+
+    Raises:
+        NotARun: no submit directory.
+        StorageError: the request cannot be written.
+    """
+    _check(submit_dir)
+    if engine_pid(submit_dir) is None:
+        return False
+    _leave(submit_dir, HALT)
+    return True
+
+
+def request_remove(submit_dir: Path) -> bool:
+    """Ask the engine to end what runs, and itself. Return False when no engine is there.
+
+    Then the journal itself is marked, so that everybody sees the run as removed.
+    Either way the run can be continued by running it again.
+
+    Raises:
+        NotARun: no submit directory.
+        StorageError: the request cannot be written.
+        CorruptJournal: no engine, and the journal is damaged.
+    """
+    _check(submit_dir)
+    if engine_pid(submit_dir) is None:
+        try:
+            with RunLock(SubmitDir(submit_dir).lock):
+                _mark_removed(submit_dir)
+            return False
+        except RunBusy:  # one has just started
+            pass
+    _leave(submit_dir, REMOVE)
+    return True
+
+
+class Requests:
+    """The requests that wait for the engine of one run."""
+
+    def __init__(self, submit_dir: Path) -> None:
+        self._directory = SubmitDir(submit_dir).control
+
+    def take(self) -> str | None:
+        """Return the request that waits, the stronger if there are two, and remove it: it is being obeyed."""
+        try:
+            names = os.listdir(self._directory)
+        except FileNotFoundError:
+            return None
+        request = REMOVE if REMOVE in names else HALT if HALT in names else None
+        if request is not None:
+            self.clear()
+        return request
+
+    def clear(self) -> None:
+        """Forget requests: they were meant for an engine that is gone."""
+        for name in (HALT, REMOVE):
+            (self._directory / name).unlink(missing_ok=True)
+
+
+def _check(submit_dir: Path) -> None:
+    if not SubmitDir(submit_dir).plan.exists():
+        raise NotARun(
+            f"{str(submit_dir)!r} is not a submit directory",
+            hint="name the directory that `markab plan` printed, such as …/run0001",
+        )
+
+
+def _leave(submit_dir: Path, name: str) -> None:
+    directory = SubmitDir(submit_dir).control
+    try:
+        directory.mkdir(exist_ok=True)
+        (directory / name).touch()
+    except OSError as error:
+        raise StorageError(f"cannot write {str(directory / name)!r}: {error.strerror}") from error
+
+
+def _mark_removed(submit_dir: Path) -> None:
+    from markab.engine.progress import mark_outcome
+
+    journal = Journal.open(SubmitDir(submit_dir).journal)
+    try:
+        now = time.time()
+        journal.append(Remove(now))
+        journal.append(RunEnd(now, "removed"))
+        journal.sync()
+    finally:
+        journal.close()
+    mark_outcome(SubmitDir(submit_dir).status, "removed")

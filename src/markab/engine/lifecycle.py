@@ -1,0 +1,96 @@
+"""The life of a job during one call of the engine, as a table. No I/O, no clock, no threads.
+
+A failed run is its own rescue: the next call of the engine begins with every job
+WAITING again, then takes over from the journal which jobs have succeeded and
+which attempts are still under way. So FAILED and SKIPPED need no way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from types import MappingProxyType
+
+from markab.errors import IllegalTransition
+
+
+class State(IntEnum):
+    """Where a job stands. Small numbers, so that a million of them are a million bytes."""
+
+    WAITING = 0
+    """A parent has not finished yet."""
+    READY = 1
+    """Every parent succeeded; waiting for a free slot."""
+    PAUSED = 2
+    """The last attempt failed; the next may start when a pause is over."""
+    QUEUED = 3
+    """An executor has an attempt, and has not said that it runs."""
+    RUNNING = 4
+    """The executor says that it runs, or always starts at once what it is given."""
+    SUCCEEDED = 5
+    """An attempt succeeded; there will be no other."""
+    FAILED = 6
+    """It will not be tried again in this call of the engine."""
+    SKIPPED = 7
+    """It never ran, because a parent failed."""
+
+
+class Event(IntEnum):
+    """What happens to a job."""
+
+    FOUND_DONE = 0  # the journal says that it succeeded in an earlier call
+    PARENTS_DONE = 1
+    PARENT_FAILED = 2
+    SUBMITTED = 3
+    STARTED = 4
+    DONE = 5
+    RETRY = 6  # the attempt failed; another may start at once
+    RETRY_LATER = 7  # the attempt failed; another may start after a pause
+    PAUSE_OVER = 8
+    GIVE_UP = 9  # the attempt failed; no retry is left, or none would help
+    RETURNED = 10  # the attempt ended through no fault of the job: cancelled, or lost with the engine
+
+
+TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
+    {
+        (State.WAITING, Event.FOUND_DONE): State.SUCCEEDED,
+        (State.WAITING, Event.PARENTS_DONE): State.READY,
+        (State.WAITING, Event.PARENT_FAILED): State.SKIPPED,
+        (State.READY, Event.SUBMITTED): State.QUEUED,
+        (State.PAUSED, Event.PAUSE_OVER): State.READY,
+        (State.QUEUED, Event.STARTED): State.RUNNING,
+        # A short job can start and end between two looks at it, so QUEUED may end directly.
+        (State.QUEUED, Event.DONE): State.SUCCEEDED,
+        (State.QUEUED, Event.RETRY): State.READY,
+        (State.QUEUED, Event.RETRY_LATER): State.PAUSED,
+        (State.QUEUED, Event.GIVE_UP): State.FAILED,
+        (State.QUEUED, Event.RETURNED): State.READY,
+        (State.RUNNING, Event.DONE): State.SUCCEEDED,
+        (State.RUNNING, Event.RETRY): State.READY,
+        (State.RUNNING, Event.RETRY_LATER): State.PAUSED,
+        (State.RUNNING, Event.GIVE_UP): State.FAILED,
+        (State.RUNNING, Event.RETURNED): State.READY,
+    }
+)
+
+# Written out, not derived from the table: a row lost from the table must fail a
+# test, not quietly turn its state into a final one.
+FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.SKIPPED})
+
+ALIVE = frozenset({State.QUEUED, State.RUNNING})
+"""States in which an executor has an attempt of the job."""
+
+
+def step(job: int, state: int, event: Event) -> State:
+    """Return the state that follows.
+
+    Raises:
+        IllegalTransition: the table has no such row; a bug, never the user's error.
+    """
+    try:
+        return TRANSITIONS[state, event]  # type: ignore[index]  # an int equals its State, and hashes alike
+    except KeyError:
+        raise IllegalTransition(
+            f"job at position {job} is {State(state).name.lower()}: {event.name.lower()!r} cannot happen",
+            hint="this is a bug in Markab; please report it with the journal of the run",
+        ) from None

@@ -1,0 +1,107 @@
+"""One engine a run: an advisory lock on the file `lock`, which says who holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import time
+from pathlib import Path
+
+from markab.errors import NotARun, RunBusy, StorageError
+
+ATTEMPTS = 10
+PAUSE_S = 0.02
+"""Who only asks whether an engine lives takes the lock too, for microseconds: so try for 0.2 s."""
+
+
+class RunLock:
+    """The lock of one submit directory, taken by `take` and held until `release` or the process ends.
+
+    `flock` belongs to the open file, which children do not inherit; the kernel
+    gives it back when the process dies, however it dies. On NFS Linux turns it
+    into a lock at the server. The file's text is `PID HOST`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+
+    def take(self) -> None:
+        """Take the lock.
+
+        Raises:
+            RunBusy: an engine has it; the error names it.
+            StorageError: the file cannot be written.
+        """
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except FileNotFoundError:
+            raise NotARun(f"{str(self.path.parent)!r} is not a submit directory") from None
+        except OSError as error:
+            raise StorageError(f"cannot write {str(self.path)!r}: {error.strerror}") from error
+        try:
+            if not _try_lock(descriptor):
+                raise self._busy()
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+        except OSError as error:
+            os.close(descriptor)
+            raise StorageError(f"cannot lock {str(self.path)!r}: {error.strerror}") from error
+        except RunBusy:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give it back; may be called twice. The file stays: removing it would race with the next engine."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> RunLock:
+        self.take()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def _busy(self) -> RunBusy:
+        pid, host = read_holder(self.path)
+        run = self.path.parent
+        return RunBusy(
+            f"{str(run)!r} is being run by process {pid} on {host}",
+            hint=f"watch it with `markab status {run}`; "
+            f"stop it with `markab halt {run}` or `markab remove {run}`",
+        )
+
+
+def read_holder(path: Path) -> tuple[int, str]:
+    """Return pid and host that stand in a lock file; (0, "?") when it says nothing."""
+    words = path.read_text().split()
+    return (int(words[0]), words[1]) if len(words) == 2 and words[0].isdigit() else (0, "?")
+
+
+def holder(path: Path) -> int | None:
+    """Return the pid of the engine that holds the lock, or None when nobody does."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return read_holder(path)[0]
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _try_lock(descriptor: int) -> bool:
+    for _ in range(ATTEMPTS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(PAUSE_S)
+    return False

@@ -1,0 +1,154 @@
+r"""The records of `journal.jsonl`. Each is a JSON object; "event" says which.
+
+`time` is UTC epoch seconds, `job` the position in the plan (0 is line 2 of
+`plan.jsonl`), `attempt` counts from 1 over all calls of the engine. A key that
+has its default may be left out.
+
+    run-start   time, uuid, pid, host   an engine opened the run
+                restart         int     how many engines did so before (0: the first)
+                cores, memory_mb, gpus  what jobs on its machine may use
+    start       time, job, attempt      the attempt is about to be given to an executor
+                id              str     id of the job
+                site            str
+    running     time, job, attempt      the executor saw it run (only executors that queue)
+    end         time, job, attempt      the attempt ended
+                record          object  what the worker says of it: see worker/record.py;
+                                        an attempt succeeded if and only if record.ok is true
+    retry       time, job, attempt      that attempt failed, and there will be another
+                pause_s         float   not before so many seconds (default 0)
+    give-up     time, job, attempt      that attempt failed, and it was the last of this call
+                why             str     "no retry is left" (default), or why none would help
+    halt        time                    the user asked that nothing new be started
+    remove      time                    the user asked that running jobs be ended too
+    interrupt   time                    a signal (Ctrl-C) asked for the same
+    run-end     time                    the engine is done, and nothing runs
+                outcome         str     success, failed, halted, removed, interrupted
+                counts          object  number of jobs by state
+
+An attempt with a "start" and no "end" was under way when the engine died. The
+next engine asks its executor, and writes the "end" if it ended or was lost.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+OutcomeState = Literal["success", "failed", "halted", "removed", "interrupted"]
+
+NO_RETRY_LEFT = "no retry is left"
+
+
+class _Base(msgspec.Struct, omit_defaults=True, tag_field="event"):
+    time: float
+
+
+class RunStart(_Base, tag="run-start"):
+    """An engine opened the run."""
+
+    uuid: str
+    pid: int
+    host: str
+    restart: int = 0
+    cores: int = 0
+    memory_mb: int = 0
+    gpus: int = 0
+
+
+class AttemptStart(_Base, tag="start"):
+    """An attempt is about to be given to an executor."""
+
+    job: int
+    id: str
+    attempt: int
+    site: str
+
+
+class AttemptRunning(_Base, tag="running"):
+    """The executor saw an attempt run."""
+
+    job: int
+    attempt: int
+
+
+class AttemptEnd(_Base, tag="end"):
+    """An attempt ended."""
+
+    job: int
+    attempt: int
+    record: dict[str, Any]
+
+
+class Retry(_Base, tag="retry"):
+    """An attempt failed, and there will be another."""
+
+    job: int
+    attempt: int
+    pause_s: float = 0.0
+
+
+class GiveUp(_Base, tag="give-up"):
+    """An attempt failed, and it was the last."""
+
+    job: int
+    attempt: int
+    why: str = NO_RETRY_LEFT
+
+
+class Halt(_Base, tag="halt"):
+    """The user asked that nothing new be started."""
+
+
+class Remove(_Base, tag="remove"):
+    """The user asked that running jobs be ended."""
+
+
+class Interrupt(_Base, tag="interrupt"):
+    """A signal asked the engine to end."""
+
+
+class RunEnd(_Base, tag="run-end"):
+    """The engine is done."""
+
+    outcome: OutcomeState
+    counts: dict[str, int] = {}
+
+
+Entry = (
+    RunStart
+    | AttemptStart
+    | AttemptRunning
+    | AttemptEnd
+    | Retry
+    | GiveUp
+    | Halt
+    | Remove
+    | Interrupt
+    | RunEnd
+)
+
+decode = msgspec.json.Decoder(Entry).decode
+"""JSON text of a record → the record."""
+
+
+def cleaned(value: Any) -> Any:
+    """Return a worker's record as JSON in UTF-8 can hold it: bytes that are no text become U+FFFD."""
+    if isinstance(value, dict):
+        return {str(cleaned(key)): cleaned(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [cleaned(item) for item in value]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape" if _is_escaped(value) else "replace").decode(
+            "utf-8", "replace"
+        )
+    if value is None or isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < 2**63):
+        return value
+    return str(value)
+
+
+def _is_escaped(text: str) -> bool:
+    """Say whether all its lone surrogates stand for bytes, as `surrogateescape` makes them."""
+    return all(not 0xD800 <= ord(c) <= 0xDFFF or 0xDC80 <= ord(c) <= 0xDCFF for c in text)

@@ -1,0 +1,243 @@
+"""Run a submit directory: lock it, find out what is done already, go on to the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from markab.engine import slots as machine
+from markab.engine.attempts import AttemptMaker
+from markab.engine.back_ends import BACK_ENDS, BackEnd
+from markab.engine.control import Requests
+from markab.engine.journal import Journal
+from markab.engine.lifecycle import State
+from markab.engine.lock import RunLock
+from markab.engine.loop import Clock, Failure, Loop, Site
+from markab.engine.progress import Meter, Observer
+from markab.engine.records import OutcomeState, RunEnd, RunStart
+from markab.engine.recovery import History, decode_brief
+from markab.engine.rescue import write_rescue
+from markab.engine.scheduler import Scheduler
+from markab.engine.slots import Slots
+from markab.errors import JobRejected, NotARun
+from markab.executors.base import Executor, RunContext
+from markab.plan.braindump import read_braindump
+from markab.plan.file import PlanFile
+from markab.plan.layout import SubmitDir
+from markab.plan.model import Header
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the user may say about one call of the engine. None: find out."""
+
+    cores: int | None = None
+    memory_mb: int | None = None
+    gpus: int | None = None
+    max_jobs: int | None = None
+    """How many jobs may run at once, whatever they are; the plan may say less."""
+    keep_going: bool = True
+    """After a job failed, go on with all that does not depend on it."""
+    poll_s: float = 1.0
+    """How often to look for halt and remove requests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one call of the engine ended."""
+
+    state: OutcomeState
+    counts: Mapping[str, int]
+    """Number of jobs by state ("succeeded", "failed", "skipped", "ready", "waiting", …) where it is not 0."""
+    failed: list[Failure] = field(default_factory=list)
+    """(id, attempt, error of that attempt), in the order of the plan."""
+    was_complete: bool = False
+    """All jobs had succeeded before; nothing was started."""
+    warnings: list[str] = field(default_factory=list)
+    rescue: Path | None = None
+    """The rescue file that was written."""
+
+
+def run(
+    submit_dir: Path,
+    options: RunOptions | None = None,
+    observer: Observer | None = None,
+    *,
+    back_ends: Mapping[str, BackEnd] = BACK_ENDS,
+    clock: Clock | None = None,
+    open_journal: Callable[..., Journal] = Journal.open,
+) -> Outcome:
+    """Run the workflow planned in `submit_dir` to its end, or go on with it; return how it ended.
+
+    What succeeded before is kept. The first SIGINT, SIGTERM or SIGHUP cancels what
+    runs and ends cleanly ("interrupted"); the second raises KeyboardInterrupt at
+    once. Either way, and after a kill -9, calling it again continues.
+
+    Prints nothing. `observer` is called at most ten times a second, in this thread.
+
+    Raises:
+        NotARun, CorruptPlan, NewerFormat: there is nothing here that could run.
+        RunBusy: another engine runs it.
+        CorruptJournal: the history is damaged in the middle.
+        JobRejected: jobs ask for GPUs that are not there, or a site for an executor that is not.
+        StorageError: the journal cannot be written.
+    """
+    options, clock = options or RunOptions(), clock or Clock()
+    directory = SubmitDir(Path(submit_dir).resolve())
+    with ExitStack() as stack:
+        plan = PlanFile(directory.plan)
+        stack.callback(plan.close)
+        stack.enter_context(RunLock(directory.lock))
+        uuid = read_braindump(directory.braindump).get("wf_uuid") or ""
+        history = History(len(plan))
+        journal = open_journal(directory.journal, lambda body: history.apply(decode_brief(body)))
+        stack.callback(journal.close)
+        requests = Requests(directory.path)
+        requests.clear()
+        meter = Meter(
+            plan.header.workflow, uuid, directory.status, observer, clock.monotonic(), history.bytes_moved
+        )
+        if history.is_complete:
+            return _already_complete(journal, history, meter, clock)
+
+        slots = _slots(options)
+        context = _context(directory, plan.header, uuid)
+        sites = _open_sites(plan.header, back_ends, context, stack)
+        scheduler = Scheduler(
+            plan.outline,
+            slots,
+            plan.header.limits,
+            _smaller(options.max_jobs, plan.header.max_jobs),
+            succeeded=history.succeeded,
+            attempts=history.attempts,
+            under_way=history.under_way,
+            elsewhere=[name for name, site in sites.items() if not site.is_here],
+            keep_going=options.keep_going,
+        )
+        del plan.outline  # of a million jobs it is half a gigabyte, and the scheduler has what it needs
+        now = clock.epoch()
+        journal.append(RunStart(now, uuid, os.getpid(), socket.gethostname(), history.runs, *slots))
+        maker = AttemptMaker(plan, directory.path, history.checksums)
+        loop = Loop(
+            scheduler, journal, maker, sites, history.checksums, meter, requests, clock, options.poll_s
+        )
+        loop.warnings += _clamped(scheduler)
+        with _stopping_on_signals(loop):
+            state = loop.run(history)
+        rescue = None
+        if state != "success":
+            rescue = write_rescue(
+                directory.path, plan.header.workflow, plan.outline, scheduler, clock.epoch()
+            )
+        return Outcome(
+            state=state,
+            counts={word.name.lower(): scheduler.counts[word] for word in State if scheduler.counts[word]},
+            failed=[failure for _, failure in sorted(loop.failures.items())],
+            warnings=loop.warnings,
+            rescue=rescue,
+        )
+
+
+def _already_complete(journal: Journal, history: History, meter: Meter, clock: Clock) -> Outcome:
+    """Say so; and write the end into the journal, if the last engine was killed before it could."""
+    total = len(history.succeeded)
+    counts = {"succeeded": total} if total else {}
+    now = clock.epoch()
+    if history.outcome != "success":
+        journal.append(RunEnd(now, "success", counts))
+        journal.sync()
+    by_state = [total if state is State.SUCCEEDED else 0 for state in State]
+    meter.publish(clock.monotonic(), now, by_state, {}, (), "success")
+    return Outcome(state="success", counts=counts, was_complete=True)
+
+
+def _slots(options: RunOptions) -> Slots:
+    found = machine.detect()
+    return Slots(
+        cores=max(1, found.cores if options.cores is None else options.cores),
+        memory_mb=max(1, found.memory_mb if options.memory_mb is None else options.memory_mb),
+        gpus=max(0, found.gpus if options.gpus is None else options.gpus),
+    )
+
+
+def _smaller(*limits: int | None) -> int | None:
+    """Return the smallest limit; None and anything below 1 are none."""
+    return min((limit for limit in limits if limit is not None and limit > 0), default=None)
+
+
+def _context(directory: SubmitDir, header: Header, uuid: str) -> RunContext:
+    return RunContext(
+        uuid=uuid,
+        workflow=header.workflow,
+        submit_dir=str(directory.path),
+        integrity=header.integrity,
+        transfer_threads=header.transfer_threads,
+        transfer_attempts=header.transfer_attempts,
+        catalog=str(directory.path / header.catalog) if header.catalog else None,
+    )
+
+
+def _open_sites(
+    header: Header, back_ends: Mapping[str, BackEnd], context: RunContext, stack: ExitStack
+) -> dict[str, Site]:
+    """Make one executor for each back end that a site names; `stack` closes them."""
+    executors: dict[str, Executor] = {}
+    sites: dict[str, Site] = {}
+    for name, site in header.sites.items():
+        back_end = back_ends.get(site.executor)
+        if back_end is None:
+            raise JobRejected(
+                f"site {name!r} wants its jobs run by {site.executor!r}, which this Markab does not have",
+                hint=f"it has: {', '.join(sorted(back_ends))}",
+            )
+        if site.executor not in executors:
+            executors[site.executor] = executor = back_end.make(context)
+            stack.callback(executor.close)
+        sites[name] = Site(executors[site.executor], back_end.is_here)
+    if not sites:
+        raise NotARun("the plan names no site to run on", hint="plan the workflow again")
+    return sites
+
+
+def _clamped(scheduler: Scheduler) -> list[str]:
+    if not (ids := scheduler.clamped):
+        return []
+    named = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
+    slots = scheduler.slots
+    return [
+        f"{named}: more cores or memory asked for than this machine has ({slots.cores} cores, "
+        f"{slots.memory_mb} MB); each of them runs alone with what there is"
+    ]
+
+
+@contextmanager
+def _stopping_on_signals(loop: Loop) -> Iterator[None]:
+    """The first signal asks the loop to end, the second ends it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    asked = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        loop.interrupt()
+
+    previous = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,195 @@
+"""Every error Markab raises on purpose, and the exit code of each.
+
+* MarkabError ................ 1
+  - DocumentError ........... 10   a document a user wrote is wrong; lists every problem
+  - PlanningError ........... 11   the documents are right, but no plan can be made; lists every problem
+  - NotARun ................. 12   no submit directory where one was named
+  - StorageError ............ 13   disk full, directory not writable, file not readable
+  - RunFailed ............... 14   the workflow ran, and jobs failed
+  - RunHalted ............... 15   the user halted or removed the run before its end
+  - CorruptPlan ............. 20
+  - CorruptJournal .......... 21
+  - NewerFormat ............. 22   written by a newer Markab
+  - RunBusy ................. 23   another engine has this run
+  - ExecutorError
+    . JobRejected ........... 30   this executor can never run the job
+    . ExecutorUnavailable ... 31   retry later
+  - TransferError
+    . TransferRefused ....... 40   never retry: no such file, forbidden, unknown scheme
+    . TransferUnavailable ... 41   retry later: network, time-out, busy server
+    . ChecksumMismatch ...... 42   the bytes are not those that were recorded
+  - IllegalTransition ....... 70   a bug in Markab
+
+Wrong command lines exit with 2, Ctrl-C with 130, as shells and their tools do.
+This module is part of the worker: standard library and Python 3.6 syntax only.
+"""
+
+
+class Problem(object):
+    """One thing that is wrong: what, where, and what to do about it.
+
+    `kind` is a short fixed word for programs ("missing-input", "unknown-key", …).
+    """
+
+    __slots__ = ("file", "hint", "kind", "line", "message")
+
+    def __init__(self, message: str, hint: str = "", file: str = "", line: int = 0, kind: str = "") -> None:
+        self.message = message
+        self.hint = hint
+        self.file = file
+        self.line = line
+        self.kind = kind
+
+    @property
+    def where(self) -> str:
+        """`file:line`, `file`, or nothing when the problem stands nowhere in particular."""
+        return "%s:%d" % (self.file, self.line) if self.file and self.line else self.file
+
+    def __str__(self) -> str:
+        return "%s: %s" % (self.where, self.message) if self.where else self.message
+
+    def __repr__(self) -> str:
+        return "Problem(%r, kind=%r)" % (str(self), self.kind)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Problem) and self._all() == other._all()
+
+    def __hash__(self) -> int:
+        return hash(self._all())
+
+    def _all(self) -> tuple:  # type: ignore[type-arg]
+        return (self.message, self.hint, self.file, self.line, self.kind)
+
+
+class MarkabError(Exception):
+    """Base class: catch this to catch everything Markab can tell you about.
+
+    The facts of an error are its `args`, so that it can be pickled; `hint` says
+    what the user can type or change.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str = "", hint: str = "") -> None:
+        super(MarkabError, self).__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class _Problems(MarkabError):
+    """An error made of several problems, all found before giving up."""
+
+    noun = "problem"
+
+    def __init__(self, *problems: Problem) -> None:
+        Exception.__init__(self, *problems)
+        self.problems = problems
+        self.message = "\n".join(str(p) for p in problems)
+        self.hint = problems[0].hint if len(problems) == 1 else ""
+
+
+class DocumentError(_Problems):
+    """Documents that cannot be understood; `problems` has all of them, in reading order."""
+
+    exit_code = 10
+
+
+class PlanningError(_Problems):
+    """A workflow that cannot be planned on these sites; `problems` has all the reasons."""
+
+    exit_code = 11
+
+
+class NotARun(MarkabError):
+    """A path that is no submit directory was given as one."""
+
+    exit_code = 12
+
+
+class StorageError(MarkabError):
+    """A file or directory of the user's could not be read or written."""
+
+    exit_code = 13
+
+
+class RunFailed(MarkabError):
+    """The workflow went as far as it could, and some jobs failed."""
+
+    exit_code = 14
+
+
+class RunHalted(MarkabError):
+    """The run was stopped by the user before its end; it can be continued."""
+
+    exit_code = 15
+
+
+class CorruptPlan(MarkabError):
+    """`plan.jsonl` is not what the planner wrote."""
+
+    exit_code = 20
+
+
+class CorruptJournal(MarkabError):
+    """A record of `journal.jsonl`, other than a torn last one, fails its checksum."""
+
+    exit_code = 21
+
+
+class NewerFormat(MarkabError):
+    """A file was written by a newer version of Markab."""
+
+    exit_code = 22
+
+
+class RunBusy(MarkabError):
+    """Another engine is running this submit directory."""
+
+    exit_code = 23
+
+
+class ExecutorError(MarkabError):
+    """What an executor says about a job it was given."""
+
+
+class JobRejected(ExecutorError):
+    """This executor can never run this job."""
+
+    exit_code = 30
+
+
+class ExecutorUnavailable(ExecutorError):
+    """The back end does not answer; the same call may succeed later."""
+
+    exit_code = 31
+
+
+class TransferError(MarkabError):
+    """A file did not arrive."""
+
+
+class TransferRefused(TransferError):
+    """Asking again will not help: the file is not there, forbidden, or nobody speaks its scheme."""
+
+    exit_code = 40
+
+
+class TransferUnavailable(TransferError):
+    """Asking again may help: network down, time-out, server busy, connection cut."""
+
+    exit_code = 41
+
+
+class ChecksumMismatch(TransferError):
+    """A file does not have the checksum that was recorded for it."""
+
+    exit_code = 42
+
+
+class IllegalTransition(MarkabError):
+    """A job was asked to do what its state does not allow: a bug in Markab, never the user's."""
+
+    exit_code = 70

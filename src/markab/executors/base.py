@@ -1,0 +1,109 @@
+"""What Markab asks of a place that runs jobs, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple, Protocol
+
+from markab.plan.model import PlannedJob
+
+Record = dict[str, Any]
+"""What the worker says of one attempt; `worker/record.py` describes its keys."""
+
+
+class AttemptId(NamedTuple):
+    """One try of one job of one run."""
+
+    job: int
+    """Position in the plan."""
+    number: int
+    """1 for the first try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of a job, with all that a node needs to make it."""
+
+    id: AttemptId
+    job: PlannedJob
+    scratch: str
+    """Absolute run directory at the staging site: `lfn` stands at `scratch/lfn`."""
+    work: str
+    """Absolute directory in which the attempt's own directory is made."""
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    """lfn → sha256 of every file that the attempt reads or moves, as far as known."""
+
+
+class Seen(Enum):
+    """What a back end can say of an attempt."""
+
+    RUNNING = "running"
+    ENDED = "ended"
+    LOST = "lost"  # the back end does not know it: it never started there, or was forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What changed about one attempt. Facts only: the engine decides about retries."""
+
+    id: AttemptId
+    seen: Seen
+    record: Record | None = None
+    """Set when ENDED."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What is the same for all attempts of a run; given to an executor when it is made."""
+
+    uuid: str
+    workflow: str
+    submit_dir: str
+    """Absolute. Captured output that is too long for a record goes below it."""
+    integrity: str
+    transfer_threads: int
+    transfer_attempts: int
+    catalog: str | None
+    """Output replica catalog: absolute path of an SQLite file."""
+
+
+class Executor(Protocol):
+    """A place that runs jobs: this machine, HTCondor, Slurm.
+
+    A call may wait for a network, never for a job (but `wait` does, up to its
+    time). One thread makes all calls. `tests/contract/` holds the tests that
+    every executor passes.
+    """
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        """Hand over attempts; once this returns, all that happens to them comes through `wait`.
+
+        Idempotent per (job, attempt number). An attempt that cannot be started
+        (no such program, no space for its directory) is reported as ENDED with a
+        record that says why; it never raises for that.
+
+        Raises:
+            ExecutorUnavailable: none of `attempts` was handed over.
+        """
+        ...
+
+    def wait(self, timeout_s: float) -> Sequence[Report]:
+        """Return what changed since the last call; wait at most `timeout_s` for the first change."""
+        ...
+
+    def cancel(self, attempts: Sequence[AttemptId]) -> None:
+        """Ask attempts to end. The end itself comes through `wait`; cancelling an ended one does nothing."""
+        ...
+
+    def recover(self, attempts: Sequence[Attempt]) -> Sequence[Report]:
+        """After a crash of the engine: say of each attempt that was under way whether it runs, ended, or is lost.
+
+        What is reported as LOST is not running any more when this returns.
+        """
+        ...
+
+    def close(self) -> None:
+        """End what still runs and give everything back. May be called twice."""
+        ...

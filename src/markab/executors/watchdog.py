@@ -1,0 +1,107 @@
+"""End the processes of a run whose engine was killed, so that none goes on without it.
+
+Run as a script by the local executor, in a session of its own: reads lines from stdin, which
+is a pipe that the engine holds. A line is a directory in which attempts run, or nothing (an
+empty line): the engine has ended well. When the pipe ends without that, the engine was killed.
+
+The processes are found by what the engine put into their environment, or, if they threw
+that away, by the directory they are in. Needs /proc: elsewhere nothing is found, and what a
+killed engine started runs to its end. Imports nothing but the standard library.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+ENGINE = "MARKAB_ENGINE"
+"""Environment variable of tasks: a number drawn by the executor that started them."""
+ATTEMPT = "MARKAB_ATTEMPT"
+"""Environment variable of tasks: `<uuid of the run>/<job>/<attempt>`."""
+_LONGEST_S = 60.0
+_Match = Callable[[bytes], bool]
+
+
+def has_engine(number: str) -> _Match:
+    """Return a test of environments: did the executor with this number start it."""
+    wanted = f"\0{ENGINE}={number}\0".encode()
+    return lambda environ: wanted in environ
+
+
+def has_run(uuid: str, but_engine: str) -> _Match:
+    """Return a test of environments: does it belong to this run, started by another executor."""
+    wanted = f"\0{ATTEMPT}={uuid}/".encode()
+    mine = has_engine(but_engine)
+    return lambda environ: wanted in environ and not mine(environ)
+
+
+def read_environ(pid: int) -> bytes:
+    """Return the environment a process was started with, NUL around each variable; b"" when it is gone."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return b"\0" + file.read() + b"\0"
+    except OSError:
+        return b""
+
+
+def find(match: _Match, directories: Sequence[str]) -> list[int]:
+    """Return the processes whose environment matches, or that run below `directories` and know of no run."""
+    try:
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return []
+    return [pid for pid in pids if pid != os.getpid() and _belongs(pid, match, directories)]
+
+
+def _belongs(pid: int, match: _Match, directories: Sequence[str]) -> bool:
+    environ = read_environ(pid)
+    if len(environ) > 2 and match(environ):
+        return True
+    if f"\0{ATTEMPT}=".encode() in environ:
+        return False
+    try:
+        folder = os.readlink(f"/proc/{pid}/cwd").removesuffix(" (deleted)")
+        if not any((folder + "/").startswith(directory + "/") for directory in directories):
+            return False
+        # A person who looks at the directory in a shell is no task.
+        return not os.readlink(f"/proc/{pid}/fd/0").startswith(("/dev/pts/", "/dev/tty"))
+    except OSError:
+        return False
+
+
+def kill_all(match: _Match, directories: Iterable[str] = ()) -> int:
+    """SIGKILL processes until none is found twice in a row, for at most a minute; return how many were."""
+    real = [os.path.realpath(directory) for directory in directories]
+    killed: set[int] = set()
+    quiet = 0
+    give_up = time.monotonic() + _LONGEST_S
+    while quiet < 2 and time.monotonic() < give_up:
+        pids = find(match, real)
+        quiet = 0 if pids else quiet + 1
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+            except ProcessLookupError:
+                pass  # it has just ended
+            except PermissionError:
+                give_up = 0.0  # somebody else's by now: it would be found for ever
+        time.sleep(0.005)
+    return len(killed)
+
+
+def main() -> None:
+    """Wait until the engine is gone; see the top of this file."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    directories: set[str] = set()
+    for line in sys.stdin:
+        if line == "\n":
+            return
+        directories.add(line.rstrip("\n"))
+    kill_all(has_engine(sys.argv[1]), directories)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The executable workflow, and the submit directory that holds it."""

@@ -1,0 +1,197 @@
+"""The executable workflow: what the planner makes and the engine runs.
+
+On disk this is `plan.jsonl`: the header on line 1, then one job a line, parents
+always above their children. Keys are the attribute names below; a key that has
+its default is left out. `plan/file.py` reads and writes it.
+
+A job line says all that is needed to run the job, except where the run stands:
+absolute directories are in the header's sites, so the job lines of two runs of
+one workflow are the same.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Literal
+
+import msgspec
+
+FORMAT = 1
+"""Version of `plan.jsonl`; a plan with a higher number is refused."""
+
+DataConfiguration = Literal["condorio", "nonsharedfs", "sharedfs"]
+Integrity = Literal["full", "nosymlink", "none"]
+
+
+class Kind(str, Enum):
+    """What a job is for."""
+
+    COMPUTE = "compute"
+    STAGE_IN = "stage_in"
+    STAGE_OUT = "stage_out"
+    STAGE_INTER = "stage_inter"
+    CREATE_DIR = "create_dir"
+    CLEANUP = "cleanup"
+    REGISTER = "register"
+    SUBWORKFLOW = "subworkflow"
+
+
+class PlanSite(msgspec.Struct, omit_defaults=True):
+    """A site as this run uses it."""
+
+    executor: str = "local"
+    scratch: str | None = None
+    """Absolute directory of this run in the site's shared scratch: the file `lfn` stands at `scratch/lfn`."""
+    scratch_url: str | None = None
+    """The same directory as seen from the submit host."""
+    work: str | None = None
+    """Absolute directory in which attempts get directories of their own. None: below the staging site's scratch."""
+
+
+class Header(msgspec.Struct, omit_defaults=True):
+    """Line 1 of `plan.jsonl`."""
+
+    format: int
+    workflow: str
+    jobs: int
+    integrity: Integrity = "full"
+    sites: dict[str, PlanSite] = {}
+    limits: dict[str, int] = {}
+    """Category → how many of its jobs may run at once."""
+    max_jobs: int | None = None
+    """How many jobs may run at once, whatever they are. None: as many as fit."""
+    transfer_threads: int = 2
+    """Files that one transfer job moves at the same time."""
+    transfer_attempts: int = 3
+    outputs: dict[str, str] = {}
+    """Output site → directory (path or URL) where results are delivered."""
+    catalog: str | None = None
+    """Output replica catalog: path of an SQLite file, relative to the submit directory."""
+
+
+class PlannedTask(msgspec.Struct, omit_defaults=True):
+    """One process that a compute job runs."""
+
+    id: str
+    """Id of the user's task."""
+    transformation: str
+    """`namespace::name:version`."""
+    executable: str
+    """Absolute path at the site, or `./name` of an executable that is among the job's inputs."""
+    arguments: str = ""
+    """A command line, not yet split: POSIX words with `$VAR` and `${VAR}`, split where the job runs."""
+    stdin: str | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+    """Lfns that the three streams are connected to. None: nothing to read; captured."""
+    env: dict[str, str] = {}
+
+
+class Input(msgspec.Struct, omit_defaults=True):
+    """A file that a compute job reads."""
+
+    lfn: str
+    sha256: str | None = None
+    """Known when planning. What earlier jobs made is known to the engine."""
+    sources: list[str] = []
+    """URLs to fetch it from, best first. None: it is at `scratch/lfn` of the staging site."""
+    executable: bool = False
+    optional: bool = False
+    """A missing file is no error: checkpoints and inputs marked `optional`."""
+
+
+class Output(msgspec.Struct, omit_defaults=True):
+    """A file that a compute job makes."""
+
+    lfn: str
+    checkpoint: bool = False
+    """Kept also when the task fails, so that the next attempt goes on from there; never required."""
+
+
+class Place(msgspec.Struct):
+    """One physical place of a file."""
+
+    site: str
+    url: str
+
+
+class Transfer(msgspec.Struct, omit_defaults=True):
+    """One file that a stage-in, stage-out or inter-site job moves."""
+
+    lfn: str
+    sources: list[Place]
+    """Best first; the next is tried when one fails."""
+    destinations: list[Place]
+    """Every one of them gets the file."""
+    sha256: str | None = None
+    """Known when planning. What earlier jobs made is known to the engine."""
+    size_bytes: int | None = None
+    executable: bool = False
+    link: bool = False
+    """A symbolic link will do when source and destination are on one machine."""
+    optional: bool = False
+    """No error if no source has it: a checkpoint that was never written."""
+
+
+class Registration(msgspec.Struct, omit_defaults=True):
+    """One replica to write into the output catalog; its checksum is known to the engine."""
+
+    lfn: str
+    pfn: str
+    site: str
+    metadata: dict[str, str] = {}
+
+
+class PlannedJob(msgspec.Struct, omit_defaults=True):
+    """One job: what is scheduled, tried and retried as a whole."""
+
+    id: str
+    kind: Kind
+    site: str
+    """Where it runs."""
+    staging: str = ""
+    """Site whose scratch holds the files it works with. Empty: the same as `site`."""
+    data: DataConfiguration = "condorio"
+    level: int = 0
+    priority: int = 0
+    category: str = ""
+    retries: int = 0
+    parents: list[int] = []
+    """Positions (0 is the first line after the header) of the jobs that must succeed first; ascending."""
+
+    cores: int = 1
+    memory_mb: int = 0
+    disk_mb: int = 0
+    gpus: int = 0
+    runtime_s: float = 0.0
+    """What it asks for; 0 is: not said."""
+    checkpoint_s: float = 0.0
+    """SIGTERM after this many seconds, so that the task writes its checkpoint. 0: never."""
+    max_wall_s: float = 0.0
+    """SIGTERM, and SIGKILL soon after, at this many seconds. 0: never."""
+    success_messages: list[str] = []
+    """All of them must stand in stdout or stderr."""
+    failure_messages: list[str] = []
+    """None of them may."""
+
+    tasks: list[PlannedTask] = []
+    inputs: list[Input] = []
+    outputs: list[Output] = []
+    """The four above: compute."""
+    transfers: list[Transfer] = []
+    """Stage-in, stage-out, stage-inter."""
+    registrations: list[Registration] = []
+    """Register."""
+    removes: list[str] = []
+    """Cleanup: lfns below the scratch of `staging`."""
+    removes_scratch: bool = False
+    """Cleanup at the end: the whole scratch directory of `staging`."""
+    why: str = ""
+    """Which pass made it, and for what."""
+
+
+class Plan(msgspec.Struct):
+    """A whole executable workflow in memory, jobs in topological order."""
+
+    header: Header
+    jobs: list[PlannedJob]

@@ -1,0 +1,162 @@
+"""Which executable a transformation means at a site: catalog, Pegasus' own tools, or PATH."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shutil
+import sysconfig
+from collections.abc import Iterable, Iterator
+from urllib.parse import unquote
+
+from markab.planner.draft import Context, Executable
+from markab.spec.model import Site, Transformation, TransformationSite, transformation_name
+
+_Key = tuple[str | None, str, str | None]
+
+
+def find_transformation(key: _Key, context: Context) -> Transformation | None:
+    """Return the catalog entry of a transformation; made up for Pegasus' own tools and for programs on PATH.
+
+    What is on PATH of this machine serves at every site, since all run on this machine.
+    """
+    if found := context.transformations.get(key):
+        return found
+    namespace, name, version = key
+    path = None
+    if namespace == "pegasus":
+        path = _own_tool(f"pegasus-{name}")
+    elif namespace is None and version is None:
+        path = shutil.which(name)
+    if path is None:
+        return None
+    found = Transformation(
+        name=name,
+        namespace=namespace,
+        version=version,
+        sites=[
+            TransformationSite(name=site, type="installed", pfn=os.path.abspath(path))
+            for site in context.sites
+        ],
+    )
+    context.transformations[key] = found
+    return found
+
+
+def _own_tool(name: str) -> str | None:
+    beside = os.path.join(sysconfig.get_path("scripts"), name)
+    return beside if os.access(beside, os.X_OK) else shutil.which(name)
+
+
+def executables_at(transformation: Transformation, site: Site, context: Context) -> Iterator[Executable]:
+    """Yield the entries that can serve at a site, installed ones first.
+
+    An installed program serves at its own site only; a stageable one wherever
+    its platform fits.
+    """
+    for at in transformation.sites:
+        if at.type == "installed" and at.name == site.name:
+            yield Executable(transformation, at, None, context.containers.get(at.container or ""))
+    for at in transformation.sites:
+        if at.type == "stageable" and _platform_fits(at, site):
+            yield Executable(
+                transformation, at, staged_name(transformation), context.containers.get(at.container or "")
+            )
+
+
+def staged_name(transformation: Transformation) -> str:
+    """Return the name under which an executable is brought to a job: `name`, `namespace-name-version`."""
+    parts = (transformation.namespace, transformation.name, transformation.version)
+    return "-".join(part for part in parts if part)
+
+
+def _platform_fits(at: TransformationSite, site: Site) -> bool:
+    """Whether an executable made for one platform runs at a site; what is not said fits everything."""
+    return all(
+        wanted is None or offered is None or wanted == offered
+        for wanted, offered in ((at.arch, site.arch), (at.os_type, site.os_type))
+    )
+
+
+def check_local_executable(executable: Executable, needed_by: str, context: Context) -> None:
+    """Note a problem if an executable that should be on this machine is not, or cannot be run."""
+    path = local_path(executable.at.pfn)
+    if path is None or (executable.container is not None and executable.at.type == "installed"):
+        return
+    name = _name(executable.transformation)
+    if not os.path.exists(path):
+        context.problem(
+            "missing-executable",
+            f"transformation {name!r} is registered at {path!r}, and there is no such file (needed by {needed_by})",
+            "correct the pfn in the transformation catalog, or put the program there",
+        )
+    elif os.path.isdir(path):
+        context.problem(
+            "missing-executable",
+            f"transformation {name!r} is registered at {path!r}, which is a directory (needed by {needed_by})",
+            "name the program itself in the transformation catalog",
+        )
+    elif executable.at.type == "installed" and not os.access(path, os.X_OK):
+        context.problem(
+            "not-executable",
+            f"transformation {name!r} is registered at {path!r}, which is not executable (needed by {needed_by})",
+            f"make it executable: chmod +x {path}",
+        )
+    elif not os.access(path, os.R_OK | os.X_OK if executable.at.type == "installed" else os.R_OK):
+        context.problem(
+            "not-readable",
+            f"transformation {name!r} is registered at {path!r}, which you may not read (needed by {needed_by})",
+            f"ask its owner, or: chmod u+r {path}",
+        )
+
+
+def local_path(pfn: str) -> str | None:
+    """Return the path that a pfn means on this machine; None for other schemes and other hosts.
+
+    People write `file://` before a path without quoting it: a file of that very
+    name wins over what a URL with percent signs would mean.
+    """
+    if "://" not in pfn:
+        return pfn.removeprefix("file:") if pfn.startswith("file:/") else pfn
+    scheme, _, rest = pfn.partition("://")
+    host, slash, path = rest.partition("/")
+    if scheme not in ("file", "symlink") or host not in ("", "localhost"):
+        return None
+    path = slash + path
+    return path if "%" not in path or os.path.exists(path) else unquote(path)
+
+
+def no_executable(key: _Key, sites: Iterable[str], needed_by: str, context: Context) -> None:
+    """Note that a transformation cannot run at any of the sites, with what comes nearest."""
+    name = transformation_name(*key)
+    where = ", ".join(sites)
+    found = context.transformations.get(key)
+    if found is None:
+        known = {transformation_name(*other) for other in context.transformations}
+        near = difflib.get_close_matches(name, known, 1)
+        hint = (
+            f"did you mean {near[0]!r}? or add it to the transformation catalog"
+            if near
+            else "add it to the transformation catalog, or put the program on PATH"
+        )
+        context.problem(
+            "missing-executable",
+            f"transformation {name!r} is in no catalog and not on PATH (needed by {needed_by})",
+            hint,
+        )
+        return
+    has = ", ".join(f"{at.type} at {at.name}{_platform(at)}" for at in found.sites)
+    context.problem(
+        "missing-executable",
+        f"transformation {name!r} cannot run at {where}: it is {has} (needed by {needed_by})",
+        f"plan with `--sites {found.sites[0].name}`, or add an entry for one of these sites to the catalog",
+    )
+
+
+def _platform(at: TransformationSite) -> str:
+    said = "/".join(part for part in (at.arch, at.os_type) if part)
+    return f" for {said}" if said else ""
+
+
+def _name(transformation: Transformation) -> str:
+    return transformation_name(transformation.namespace, transformation.name, transformation.version)

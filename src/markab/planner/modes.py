@@ -1,0 +1,30 @@
+"""`pegasus.mode`: bundles of defaults. Any single property beats them.
+
+Pegasus documents three retries for production while its code grants one;
+three is what we grant.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from markab.plan.model import Integrity
+
+
+class Mode(NamedTuple):
+    """Defaults of one mode."""
+
+    retries: int
+    """`dagman.retry`."""
+    integrity: Integrity
+    """`pegasus.integrity.checking`."""
+    transfer_attempts: int
+    """Tries of one transfer inside one attempt of its job."""
+
+
+MODES = {
+    "production": Mode(3, "full", 3),
+    "development": Mode(1, "none", 1),
+    "tutorial": Mode(1, "full", 1),
+    "debug": Mode(0, "full", 1),
+}

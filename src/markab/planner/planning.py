@@ -1,0 +1,327 @@
+"""From a workflow file to a submit directory: read, check, run the passes, write.
+
+Nothing is written before everything is decided, so a planning run that fails
+leaves nothing behind, and names all that is wrong at once.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from markab.errors import DocumentError, PlanningError, Problem
+from markab.plan.braindump import Braindump
+from markab.plan.model import FORMAT, Header, Integrity, PlanSite
+from markab.planner import submit_dir as writing
+from markab.planner.assemble import RunPlaces, assemble
+from markab.planner.draft import Cleanup, Context, Draft, Progress, Reason
+from markab.planner.modes import MODES
+from markab.planner.options import PlanOptions
+from markab.planner.passes import PASSES
+from markab.planner.select_sites import unknown_site
+from markab.planner.sites import all_sites, check_writable, default_sites, output_place, scratch_place
+from markab.spec.catalogs import Catalogs, load_catalogs
+from markab.spec.model import Workflow
+from markab.spec.properties import Properties, load_properties
+from markab.spec.read import read_workflow
+
+DEFAULT_LIMITS = {"stage-in": 10, "stage-out": 10, "stage-inter": 10, "cleanup": 4, "registration": 1}
+"""Category → jobs at once; the first four as Pegasus has them. `dagman.<category>.maxjobs` changes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A plan in numbers."""
+
+    jobs: dict[str, int]
+    """Kind → how many jobs."""
+    tasks: int
+    transfers: int
+    bytes_known: int
+    """Bytes of the inputs whose size is known."""
+    files_unknown_size: int
+    """Files to move whose size nobody knows yet."""
+    deletions: int
+    """Files that cleanup removes."""
+
+    @property
+    def total(self) -> int:
+        """All jobs."""
+        return sum(self.jobs.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What came out of planning."""
+
+    workflow: str
+    summary: Summary
+    submit_dir: Path | None = None
+    """None after a dry run."""
+    braindump: Braindump = field(default_factory=dict)
+    warnings: list[Problem] = field(default_factory=list)
+    reasons: list[Reason] = field(default_factory=list)
+
+
+def plan(options: PlanOptions, progress: Progress | None = None) -> Planned:
+    """Plan a workflow into a new submit directory.
+
+    Raises:
+        DocumentError: documents are wrong; the error has every problem of all of them.
+        PlanningError: no plan can be made; the error has every reason.
+        StorageError: something cannot be read or written.
+    """
+    with _without_garbage_collection():
+        return _plan(options, progress or _silent)
+
+
+def _plan(options: PlanOptions, progress: Progress) -> Planned:
+    draft, context = _make_draft(options, progress, dry_run=False)
+    workflow = draft.workflow
+    now = time.time()
+    stamp = writing.time_stamp(now) if context.properties.flag("pegasus.dir.useTimestamp", False) else None
+    with writing.reserved(options, workflow.name, stamp) as (submit_dir, relative):
+        braindump = writing.make_braindump(
+            options, workflow.name, workflow.pegasus, submit_dir, relative, now
+        )
+        places = _places(draft, context, _scratch_dir(options, workflow.name, relative), relative)
+        header = _header(draft, context, places, braindump)
+        progress("writing the plan", 0, header.jobs)
+        documents = [options.directory / options.workflow, *context.documents]
+        writing.write_run(
+            submit_dir, header, assemble(draft, context, places), braindump, context.properties, documents
+        )
+    progress("writing the plan", header.jobs, header.jobs)
+    return Planned(
+        workflow.name, summarise(draft), submit_dir.path, braindump, context.warnings, draft.reasons
+    )
+
+
+def dry_run(options: PlanOptions, progress: Progress | None = None) -> Planned:
+    """Plan a workflow and write nothing: the same checks, the same numbers. Raises as `plan`."""
+    with _without_garbage_collection():
+        draft, context = _make_draft(options, progress or _silent, dry_run=True)
+    return Planned(draft.workflow.name, summarise(draft), warnings=context.warnings, reasons=draft.reasons)
+
+
+def summarise(draft: Draft) -> Summary:
+    """Return a draft in numbers."""
+    kinds = Counter("compute" if task.type == "job" else "subworkflow" for task in draft.tasks)
+    kinds.update(chore.kind.value for chore in draft.chores)
+    moved = [transfer for chore in draft.chores for transfer in chore.transfers]
+    return Summary(
+        jobs=dict(kinds),
+        tasks=len(draft.tasks),
+        transfers=len(moved),
+        bytes_known=sum(transfer.size_bytes or 0 for transfer in moved),
+        files_unknown_size=sum(transfer.size_bytes is None for transfer in moved),
+        deletions=sum(len(chore.removes) for chore in draft.chores),
+    )
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Do not look for reference cycles: millions of objects are made here, and none is in a cycle.
+
+    Measured on 100,000 tasks: a quarter less time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _silent(_step: str, _done: int, _total: int | None) -> None:
+    """Report no progress."""
+
+
+def _make_draft(options: PlanOptions, progress: Progress, *, dry_run: bool) -> tuple[Draft, Context]:
+    progress("reading documents", 0, None)
+    properties, workflow, catalogs = _read(options)
+    context = _context(options, properties, workflow, catalogs, progress, dry_run=dry_run)
+    draft = Draft(
+        workflow=workflow,
+        tasks=workflow.jobs,
+        parents=[[] for _ in workflow.jobs],
+        chooser=random.Random(workflow.name),
+    )
+    _check_sub_workflows(draft, context)
+    for title, run_pass in PASSES:
+        progress(title, 0, len(workflow.jobs))
+        run_pass(draft, context)
+    _check_places(draft, context)
+    if context.problems:
+        raise PlanningError(*dict.fromkeys(context.problems))
+    return draft, context
+
+
+def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
+    """Read all documents; problems of every one of them are reported together."""
+    problems: list[Problem] = []
+    properties = load_properties(options.conf, options.properties, os.environ, options.directory, Path.home())
+    workflow: Workflow | None = None
+    try:
+        workflow = read_workflow(
+            options.directory / options.workflow,
+            os.environ,
+            absolute_lfns=properties.flag("markab.lfn.absolute", False),
+        )
+    except DocumentError as error:
+        problems += error.problems
+    try:
+        catalogs = load_catalogs(
+            properties,
+            options.directory,
+            workflow,
+            os.environ,
+            options.input_dirs,
+            options.transformations_dir,
+        )
+    except DocumentError as error:
+        problems += error.problems
+    if problems or workflow is None:
+        raise DocumentError(*problems)
+    return properties, workflow, catalogs
+
+
+def _context(
+    options: PlanOptions,
+    properties: Properties,
+    workflow: Workflow,
+    catalogs: Catalogs,
+    progress: Progress,
+    *,
+    dry_run: bool,
+) -> Context:
+    mode = MODES[properties.choice("pegasus.mode", list(MODES), "production")]
+    integrity: dict[str, Integrity] = {"full": "full", "nosymlink": "nosymlink", "none": "none"}
+    said = options.cleanup or properties.get("pegasus.file.cleanup.strategy", "inplace")
+    if options.output_dir is not None and not options.output_sites:
+        options.output_sites = ["local"]
+    context = Context(
+        options=options,
+        properties=properties,
+        sites=all_sites(catalogs.sites, options.directory),
+        default_sites=default_sites(catalogs.sites),
+        replicas=catalogs.replicas,
+        transformations={
+            (t.namespace, t.name, t.version): t for t in catalogs.transformations.transformations
+        },
+        containers={container.name: container for container in catalogs.transformations.containers},
+        documents=catalogs.files,
+        integrity=integrity[properties.choice("pegasus.integrity.checking", list(integrity), mode.integrity)],
+        retries=properties.integer("dagman.retry", mode.retries),
+        transfer_attempts=mode.transfer_attempts,
+        progress=progress,
+        prefix=options.job_prefix or "",
+        links=properties.flag("pegasus.transfer.links", False),
+        workflow_profiles=workflow.profiles,
+        dry_run=dry_run,
+    )
+    context.warnings.extend(properties.unknown())
+    context.cleanup = _cleanup(said, context)
+    _warn_of_flags(options, context)
+    return context
+
+
+def _cleanup(said: str, context: Context) -> Cleanup:
+    known: dict[str, Cleanup] = {"none": "none", "leaf": "leaf", "inplace": "inplace"}
+    if found := known.get(said.lower()):
+        return found
+    if said.lower() == "constraint":
+        context.warn("not-yet", "cleanup strategy 'constraint' is not here yet; planning with 'inplace'")
+    else:
+        context.problem(
+            "cleanup", f"cleanup strategy {said!r} is none of none, leaf, inplace", "correct --cleanup"
+        )
+    return "inplace"
+
+
+def _warn_of_flags(options: PlanOptions, context: Context) -> None:
+    for flag, value, instead in (
+        ("--cluster", options.cluster, "every task becomes a job of its own"),
+        ("--reuse", options.reuse, "every task is run"),
+        ("--cache", options.cache, "replicas come from the catalog alone"),
+        ("--output-map", options.output_map, "results go straight below the storage directory"),
+        ("--inherited-rc-files", options.inherited_rc_files, "replicas come from the catalog alone"),
+    ):
+        if value:
+            context.warn("not-yet", f"{flag} does nothing in this version: {instead}")
+
+
+def _check_sub_workflows(draft: Draft, context: Context) -> None:
+    for task in draft.tasks:
+        if task.type != "job":
+            context.not_yet(
+                "sub-workflow",
+                f"task {task.id!r} is a sub-workflow ({task.file}), and this version runs none",
+                f"plan and run {task.file} by itself, and give its outputs to this workflow as replicas",
+            )
+
+
+def _check_places(draft: Draft, context: Context) -> None:
+    for name in context.options.output_sites:
+        if name not in context.sites:
+            unknown_site(name, "named by --output-sites", context)
+        elif (place := output_place(context.sites[name], context)) is not None:
+            check_writable(place, "output directory", context)
+    for name in dict.fromkeys(placement.staging for placement in draft.placements):
+        if (place := scratch_place(context.sites[name])) is not None:
+            check_writable(place, "scratch directory", context)
+
+
+def _scratch_dir(options: PlanOptions, workflow: str, relative: str) -> str:
+    """Return the run's directory below each scratch: as the submit directory, unless --randomdir was given."""
+    if not options.random_dir:
+        return relative
+    if isinstance(options.random_dir, str):
+        return options.random_dir.strip("/")
+    return f"{workflow}-{random.SystemRandom().getrandbits(64):016x}"
+
+
+def _places(draft: Draft, context: Context, scratch_dir: str, relative: str) -> RunPlaces:
+    deep = f"/{relative}" if context.properties.flag("pegasus.dir.storage.deep", False) else ""
+    staging = dict.fromkeys(placement.staging for placement in draft.placements)
+    return RunPlaces(
+        scratch={name: f"{scratch_place(context.sites[name])}/{scratch_dir}" for name in staging},
+        outputs={
+            name: f"{output_place(context.sites[name], context)}{deep}"
+            for name in context.options.output_sites
+        },
+    )
+
+
+def _header(draft: Draft, context: Context, places: RunPlaces, braindump: Braindump) -> Header:
+    properties = context.properties
+    sites = {name: PlanSite() for name in dict.fromkeys(["local", *(p.site for p in draft.placements)])}
+    for name, scratch in places.scratch.items():
+        sites[name] = PlanSite(scratch=scratch)
+    limits = dict(DEFAULT_LIMITS)
+    for key, value in properties.under("dagman.").items():
+        category, dot, last = key.rpartition(".")
+        if dot and last.lower() == "maxjobs":
+            limits[category] = properties.integer(f"dagman.{key}", int(value) if value.isdigit() else 0)
+    max_jobs = properties.integer("dagman.maxjobs", 0)
+    return Header(
+        format=FORMAT,
+        workflow=draft.workflow.name,
+        jobs=len(draft.parents),
+        integrity=context.integrity,
+        sites=sites,
+        limits=limits,
+        max_jobs=max_jobs or None,
+        transfer_threads=properties.integer("pegasus.transfer.threads", 2),
+        transfer_attempts=context.transfer_attempts,
+        catalog=f"{braindump['pegasus_wf_name']}.replicas.db",
+        outputs=places.outputs,
+    )

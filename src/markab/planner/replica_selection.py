@@ -1,0 +1,67 @@
+"""Which replicas of a file can be used from a staging site, and in which order.
+
+Pegasus' default order: replicas that need no transfer service (plain paths and
+`file:` URLs) first, then those at the preferred site, then the rest. All that
+can be used are kept, so that a transfer goes on to the next when one fails.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from markab.planner.draft import Context, RawInput
+from markab.planner.executables import local_path
+from markab.spec.model import Pfn, Replica
+
+
+def select_replicas(replica: Replica, site: str, needed_by: str, context: Context) -> RawInput | None:
+    """Return where a file can be had for jobs whose files wait at `site`; None after noting why nowhere.
+
+    A path means this machine: it counts for site `local`, for the staging site,
+    and for every site that the catalog does not describe as being elsewhere
+    (with a gateway). A path of this machine where nothing stands is not a
+    replica: found out now, not when the transfer fails.
+    """
+    usable: list[tuple[tuple[bool, bool, int], Pfn]] = []
+    refused: list[str] = []
+    size_bytes = None
+    for order, pfn in enumerate(replica.pfns):
+        path = local_path(pfn.pfn)
+        if path is None:
+            usable.append(((True, pfn.site != site, order), pfn))
+            continue
+        if pfn.site not in ("local", site) and (known := context.sites.get(pfn.site)) and known.grids:
+            refused.append(f"{pfn.pfn} (a path on site {pfn.site})")
+        else:
+            found = _look_at(path)
+            if isinstance(found, str):
+                refused.append(f"{pfn.pfn} ({found})")
+            else:
+                usable.append(((False, pfn.site != site, order), Pfn(pfn.site, path)))
+                size_bytes = found
+    if not usable:
+        many = "are" if len(refused) > 1 else "is"
+        context.problem(
+            "missing-input",
+            f"file {replica.lfn!r} has no replica that can be used: "
+            f"{'; '.join(refused) or 'its entry names no place'} (needed by {needed_by})",
+            f"put the file where it {many} registered, or correct the replica catalog",
+        )
+        return None
+    usable.sort(key=lambda ranked: ranked[0])
+    checksum = replica.checksum.sha256 if replica.checksum else None
+    return RawInput([pfn for _, pfn in usable], checksum, size_bytes)
+
+
+def _look_at(path: str) -> int | str:
+    """Return the size of a file in bytes, or why it cannot be read."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return "no such file"
+    except OSError as error:
+        return str(error.strerror).lower()
+    if stat.S_ISDIR(status.st_mode):
+        return "a directory"
+    return status.st_size if os.access(path, os.R_OK) else "not readable"

@@ -1,0 +1,287 @@
+"""Pass 2: where each task runs, with which executable and which resources.
+
+A site is chosen among the candidates that have an executable (`selector`
+profile `execution.site` decides alone), at random as Pegasus does, but from a
+generator seeded with the workflow's name, so that the same input gives the same
+plan. Executable, profiles and data configuration of a task follow from its site.
+
+Second, because files move between sites, so nothing can be moved before.
+Guarantees to the next pass: every task has a placement whose staging site has a
+scratch directory, or a problem was noted.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from markab.errors import Problem
+from markab.plan.model import DataConfiguration
+from markab.planner.draft import Context, Draft, Executable, Placement, Reason
+from markab.planner.executables import (
+    check_local_executable,
+    executables_at,
+    find_transformation,
+    no_executable,
+)
+from markab.spec.model import Profiles, Site, Task, Transformation, TransformationSite
+from markab.spec.profiles import Resources, merge_profiles, resources
+
+_Key = tuple[str | None, str, str | None]
+_NOWHERE = TransformationSite(name="local", type="installed", pfn="")
+_NO_PLACE = Placement(
+    "local", "local", "condorio", Executable(Transformation(""), _NOWHERE, None), (), {}, Resources(), False
+)
+
+
+def select_sites(draft: Draft, context: Context) -> None:
+    """Fill `placements`."""
+    candidates = _candidates(context)
+    selector = _Selector(candidates, context)
+    for node, task in enumerate(draft.tasks):
+        choices = selector.choices(task) if candidates else []
+        if not choices:
+            # Later passes go on with the other tasks, and with this one's files.
+            draft.placements.append(_NO_PLACE)
+            continue
+        choice = choices[0] if len(choices) == 1 else draft.chooser.choice(choices)
+        draft.placements.append(choice)
+        if len(choices) > 1:
+            others = ", ".join(sorted({other.site for other in choices} - {choice.site}))
+            draft.reasons.append(
+                Reason(
+                    draft.tasks[node].id,
+                    "select_sites",
+                    "placed",
+                    f"at {choice.site}; {others} could run it too",
+                )
+            )
+
+
+def _candidates(context: Context) -> list[Site]:
+    """Return the sites asked for, or the usual ones; a site that is not known is a problem."""
+    found = []
+    for name in dict.fromkeys(context.options.sites or context.default_sites):
+        if site := context.sites.get(name):
+            found.append(site)
+        else:
+            unknown_site(name, "named by --sites", context)
+    return found
+
+
+def unknown_site(name: str, needed_by: str, context: Context) -> None:
+    """Note that a site is in no catalog, with the likely name."""
+    near = difflib.get_close_matches(name, context.sites, 1)
+    known = ", ".join(context.sites)
+    context.problem(
+        "unknown-site",
+        f"site {name!r} is not in the site catalog ({needed_by})",
+        f"did you mean {near[0]!r}?" if near else f"known sites: {known}; add it to sites.yml",
+    )
+
+
+class _Selector:
+    """Remembers what it found out, so that each kind of task costs once."""
+
+    def __init__(self, candidates: Sequence[Site], context: Context) -> None:
+        self.candidates = candidates
+        self.context = context
+        self.property_profiles = context.properties.profiles()
+        self.by_kind: dict[tuple[object, ...], list[Placement]] = {}
+        self.checked: dict[tuple[str, str], list[Problem]] = {}
+
+    def choices(self, task: Task) -> list[Placement]:
+        """Return the placements that a task could have; empty after noting why there is none."""
+        profiles = task.profiles
+        kind: tuple[object, ...] = (
+            task.type,
+            task.namespace,
+            task.name or task.file,
+            task.version,
+            tuple((ns, key, value) for ns, keys in profiles.items() for key, value in keys.items()),
+        )
+        if (found := self.by_kind.get(kind)) is None:
+            found = self.by_kind[kind] = self._find(task)
+        return found
+
+    def _find(self, task: Task) -> list[Placement]:
+        context = self.context
+        candidates = list(self.candidates)
+        wanted = task.profiles.get("selector", {}).get("execution.site")
+        if wanted is not None:
+            if wanted not in context.sites:
+                unknown_site(wanted, f"wanted by task {task.id!r}", context)
+                return []
+            candidates = [context.sites[wanted]]
+        if task.type != "job":
+            return self._at_submit_host(task)
+        key: _Key = (task.namespace, task.name or "", task.version)
+        transformation = find_transformation(key, context)
+        placements = []
+        refused: list[Problem] = []
+        if transformation is not None:
+            for site in candidates:
+                # The first that fits is taken: installed before stageable, catalog order within each.
+                if executable := next(executables_at(transformation, site, context), None):
+                    before = len(context.problems)
+                    placement = self._place(task, transformation, executable, site)
+                    if placement is not None and len(context.problems) == before:
+                        placements.append(placement)
+                    refused += context.problems[before:]
+                    del context.problems[before:]
+        if not placements:
+            # A site that cannot be used is a problem only if no other can.
+            context.problems += refused
+            if not refused:
+                no_executable(key, [site.name for site in candidates], f"task {task.id!r}", context)
+        return placements
+
+    def _at_submit_host(self, task: Task) -> list[Placement]:
+        """Return the place of a sub-workflow: its planner runs here."""
+        nothing = Transformation(name=task.file or "")
+        profiles = merge_profiles({}, {}, task.profiles, self.property_profiles)
+        executable = Executable(nothing, _NOWHERE, None)
+        return [
+            Placement(
+                "local", "local", "condorio", executable, (), profiles, self._resources(task, profiles), False
+            )
+        ]
+
+    def _place(
+        self, task: Task, transformation: Transformation, executable: Executable, site: Site
+    ) -> Placement | None:
+        context = self.context
+        needed_by = f"task {task.id!r}"
+        transformation_profiles = _overlay(transformation.profiles, executable.at.profiles)
+        if executable.container is not None:
+            transformation_profiles = _overlay(executable.container.profiles, transformation_profiles)
+        profiles = merge_profiles(
+            transformation_profiles,
+            site.profiles,
+            _overlay(context.workflow_profiles, task.profiles),
+            self.property_profiles,
+            self.context.warnings,
+            task.id,
+        )
+        data = _data_configuration(profiles, context, needed_by)
+        if data is None:
+            return None
+        staging = self._staging_site(site, data)
+        if staging is None:
+            return None
+        requires = []
+        for required in transformation.requires:
+            if (helper := self._required(required, site, needed_by)) is None:
+                return None
+            if helper.staged_as is not None:
+                requires.append(helper)
+        for each in (executable, *requires):
+            self._check(each, needed_by)
+        if executable.at.container is not None:
+            context.not_yet(
+                "container",
+                f"transformation {transformation.name!r} runs in container {executable.at.container!r}, "
+                f"and this version starts no containers (needed by {needed_by})",
+                "install the program at the site and leave `container` out of its catalog entry",
+            )
+        bypass = (
+            executable.at.bypass
+            or profiles.get("pegasus", {}).get("transfer.bypass.input.staging", "").lower() == "true"
+            or context.properties.flag("pegasus.transfer.bypass.input.staging", False)
+        )
+        return Placement(
+            site.name,
+            staging,
+            data,
+            executable,
+            tuple(requires),
+            profiles,
+            self._resources(task, profiles),
+            bypass,
+        )
+
+    def _check(self, executable: Executable, needed_by: str) -> None:
+        """Note what is wrong with an executable of this machine; the disk is asked once for each."""
+        key = executable.at.pfn, executable.at.type
+        if key not in self.checked:
+            before = len(self.context.problems)
+            check_local_executable(executable, needed_by, self.context)
+            self.checked[key] = self.context.problems[before:]
+            del self.context.problems[before:]
+        self.context.problems += self.checked[key]
+
+    def _resources(self, task: Task, profiles: Profiles) -> Resources:
+        return resources(profiles, task.id, self.context.problems)
+
+    def _required(self, name: str, site: Site, needed_by: str) -> Executable | None:
+        namespace, _, rest = name.rpartition("::")
+        base, _, version = rest.partition(":")
+        key: _Key = (namespace or None, base, version or None)
+        transformation = find_transformation(key, self.context)
+        executable = (
+            next(executables_at(transformation, site, self.context), None) if transformation else None
+        )
+        if executable is None:
+            no_executable(key, [site.name], f"required by the transformation of {needed_by}", self.context)
+        return executable
+
+    def _staging_site(self, site: Site, data: str) -> str | None:
+        """Return the site whose scratch holds the files of jobs at `site`; None after noting a problem."""
+        context = self.context
+        said = context.options.staging_sites
+        asked = said.get(site.name, said.get(""))
+        usual = "local" if data == "condorio" else site.name
+        if asked is not None and asked != usual and data != "nonsharedfs":
+            context.problem(
+                "staging-site",
+                f"staging site {asked!r} for {site.name!r} cannot be: with data configuration {data!r} "
+                f"files wait at {usual!r}",
+                "leave --staging-site out, or set pegasus.data.configuration = nonsharedfs",
+            )
+            return None
+        name = asked or usual
+        if name not in context.sites:
+            unknown_site(name, f"staging site of {site.name!r}", context)
+            return None
+        if not any(directory.type == "sharedScratch" for directory in context.sites[name].directories):
+            context.problem(
+                "no-scratch",
+                f"site {name!r} has no directory of type 'sharedScratch', "
+                f"and jobs at {site.name!r} need one with data configuration {data!r}",
+                f"give site {name!r} a sharedScratch in sites.yml, or plan with `--staging-site {site.name}=local`"
+                if data == "nonsharedfs"
+                else f"give site {name!r} a sharedScratch in sites.yml",
+            )
+            return None
+        return name
+
+
+def _overlay(below: Profiles, above: Profiles) -> Profiles:
+    """Return two sets of profiles as one; the second wins."""
+    if not below or not above:
+        return above or below
+    merged = {namespace: dict(keys) for namespace, keys in below.items()}
+    for namespace, keys in above.items():
+        merged.setdefault(namespace, {}).update(keys)
+    return merged
+
+
+_CONFIGURATIONS: tuple[DataConfiguration, ...] = ("condorio", "nonsharedfs", "sharedfs")
+
+
+def _data_configuration(profiles: Profiles, context: Context, needed_by: str) -> DataConfiguration | None:
+    said = profiles.get("pegasus", {}).get("data.configuration") or context.properties.get(
+        "pegasus.data.configuration", "condorio"
+    )
+    for known in _CONFIGURATIONS:
+        if said.lower() == known:
+            return known
+    near = difflib.get_close_matches(said.lower(), _CONFIGURATIONS, 1)
+    context.problem(
+        "data-configuration",
+        f"data configuration {said!r} is none of {', '.join(_CONFIGURATIONS)} ({needed_by})",
+        f"did you mean {near[0]!r}?"
+        if near
+        else "correct the property or profile pegasus.data.configuration",
+    )
+    return None

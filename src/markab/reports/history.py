@@ -1,0 +1,170 @@
+"""Following a journal from outside, while an engine may write it, and the jobs' states after it.
+
+The engine's own reader cuts a torn end off; this one changes nothing, and what
+is not a whole line yet is read the next time.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from markab.engine.lifecycle import State
+from markab.errors import CorruptJournal, StorageError
+
+CHUNK_BYTES = 1 << 22
+
+
+class Tail:
+    """A journal read bit by bit; remembers how far it has got."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offset_bytes = 0
+
+    def new(self) -> Iterator[bytes]:
+        """Yield the bodies of the records committed since the last call, oldest first.
+
+        Nothing at all when there is no journal yet.
+
+        Raises:
+            CorruptJournal: a record fails its checksum.
+            StorageError: the file cannot be read.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(self.offset_bytes)
+                rest = b""
+                while chunk := file.read(CHUNK_BYTES):
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        if (body := self._checked(line)) is None:
+                            return
+                        self.offset_bytes += len(line) + 1
+                        yield body
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StorageError(f"cannot read {str(self.path)!r}: {error.strerror}") from error
+
+    def _checked(self, line: bytes) -> bytes | None:
+        """Return the body of a line; None: a power loss left it torn, and the next engine will cut it off."""
+        body = line[9:]
+        if line[:9] == b"%08x " % zlib.crc32(body):
+            return body
+        if b"\0" in line:
+            return None
+        raise CorruptJournal(
+            f"{str(self.path)!r}, byte {self.offset_bytes}: the record fails its checksum",
+            hint=f"`markab run {self.path.parent}` says how to keep what is sound",
+        )
+
+
+class _Verdict(msgspec.Struct):
+    ok: bool = False
+
+
+class Happening(msgspec.Struct):
+    """What a state depends on, of any record; `engine/records.py` describes them all."""
+
+    event: str
+    time: float = 0.0
+    job: int = -1
+    attempt: int = 0
+    site: str = ""
+    pid: int = 0
+    outcome: str = ""
+    record: _Verdict | None = None
+
+
+class Alive(msgspec.Struct):
+    """An attempt under way."""
+
+    attempt: int
+    site: str
+    since: float
+
+
+class History:
+    """The state of every job, and of the run, after the records taken so far. No I/O."""
+
+    def __init__(self, jobs: int, executors: Mapping[str, str]) -> None:
+        """Begin with nothing: `executors` is site → its executor, which says whether a start is a run."""
+        self.states = bytearray(jobs)
+        self.alive: dict[int, Alive] = {}
+        self.attempts: dict[int, int] = {}
+        self.outcome = ""
+        """Of the last engine that ended in good order; empty while one is at work, or after it died."""
+        self.started = self.ended = 0.0
+        self.calls = 0
+        """How many engines have opened the run."""
+        self.asked = ""
+        """`halt` or `remove`, when the user asked for it and the engine is not done yet."""
+        self._executors = executors
+        self._decode = msgspec.json.Decoder(Happening).decode
+
+    def take(self, body: bytes) -> None:
+        """Take the next record."""
+        happening = self._decode(body)
+        if happening.job >= len(self.states):
+            raise CorruptJournal(
+                f"the journal tells of job {happening.job}, and the plan ends before job {len(self.states)}",
+                hint="plan.jsonl and journal.jsonl are not of the same run: bring the right plan back",
+            )
+        if handler := _HANDLERS.get(happening.event):
+            handler(self, happening)
+
+    def count(self, state: State) -> int:
+        """Return how many jobs are in a state."""
+        return self.states.count(state)
+
+    def _run_start(self, it: Happening) -> None:
+        if not self.calls:
+            self.started = it.time
+        self.calls += 1
+        self.outcome = self.asked = ""
+        self.ended = 0.0
+        waiting = bytes(State.WAITING if s in (State.FAILED, State.SKIPPED) else s for s in range(256))
+        self.states = self.states.translate(waiting)
+
+    def _start(self, it: Happening) -> None:
+        at_once = self._executors.get(it.site, "local") == "local"
+        self.states[it.job] = State.RUNNING if at_once else State.QUEUED
+        self.alive[it.job] = Alive(it.attempt, it.site, it.time)
+        self.attempts[it.job] = it.attempt
+
+    def _running(self, it: Happening) -> None:
+        self.states[it.job] = State.RUNNING
+        if attempt := self.alive.get(it.job):
+            attempt.since = it.time
+
+    def _end(self, it: Happening) -> None:
+        ok = it.record is not None and it.record.ok
+        self.states[it.job] = State.SUCCEEDED if ok else State.READY
+        self.alive.pop(it.job, None)
+
+    def _give_up(self, it: Happening) -> None:
+        self.states[it.job] = State.FAILED
+
+    def _asked_for(self, it: Happening) -> None:
+        self.asked = it.event
+
+    def _run_end(self, it: Happening) -> None:
+        self.outcome, self.ended, self.asked = it.outcome, it.time, ""
+
+
+_HANDLERS: Mapping[str, Any] = {
+    "run-start": History._run_start,
+    "start": History._start,
+    "running": History._running,
+    "end": History._end,
+    "give-up": History._give_up,
+    "halt": History._asked_for,
+    "remove": History._asked_for,
+    "interrupt": History._asked_for,
+    "run-end": History._run_end,
+}

@@ -1,0 +1,44 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+
+def size(size_bytes: float) -> str:
+    """Return a number of bytes with its unit; units of 1024, written as people say them: 1.5 GB."""
+    value = float(size_bytes)
+    for unit in ("B", "KB", "MB", "GB", "TB"):
+        if abs(value) < 1000:  # not 1024: "1023 KB" is harder to read than "1.0 MB"
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} PB"
+
+
+def duration(duration_s: float) -> str:
+    """Return a time span: 0.3 s, 12 s, 3:07 (minutes), 2:03:07 (hours)."""
+    if duration_s < 9.95:
+        return f"{max(duration_s, 0):.1f} s"
+    whole = round(duration_s)
+    if whole < 60:
+        return f"{whole} s"
+    hours, minutes, seconds = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def moment(epoch_s: float) -> str:
+    """Return a moment in the reader's time zone."""
+    import time
+
+    return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(epoch_s))
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return `1 job`, `2 jobs`, `1,000 jobs`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def tail(text: str, lines: int) -> str:
+    """Return the last lines of a text; says so when something stands above them."""
+    all_lines = text.rstrip("\n").split("\n")
+    if len(all_lines) <= lines:
+        return "\n".join(all_lines)
+    return "\n".join([f"… ({len(all_lines) - lines:,} lines above)", *all_lines[-lines:]])

@@ -1,0 +1,1 @@
+"""The documents a user writes: typed structs, reading with line numbers, checking, writing."""

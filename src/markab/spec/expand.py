@@ -1,0 +1,42 @@
+"""`${VAR}` in documents: replaced from the environment of whoever plans.
+
+`${NAME}` is replaced everywhere in the values of the workflow and the catalogs;
+keys are not touched, and neither is `$NAME`. A name that is not set is an error.
+
+The arguments of a job are the exception, because users write
+`${_PEGASUS_INITIAL_DIR}/x` for variables that exist only where the job runs.
+There, a name is replaced if it is set and starts with neither `PEGASUS_` nor
+`_PEGASUS_`; everything else stays as it is, to be expanded on the node.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_.]*)\}")
+_ON_THE_NODE = ("PEGASUS_", "_PEGASUS_")
+
+
+def expand(text: str, environment: Mapping[str, str]) -> str:
+    """Return `text` with every `${NAME}` replaced.
+
+    Raises:
+        KeyError: of the first name that is not set.
+    """
+    if "${" not in text:
+        return text
+    return _VARIABLE.sub(lambda match: environment[match[1]], text)
+
+
+def expand_argument(text: str, environment: Mapping[str, str]) -> str:
+    """Return `text` with those names replaced that are set here and don't belong to the node."""
+    if "${" not in text:
+        return text
+    return _VARIABLE.sub(
+        lambda match: match[0] if _stays(match[1], environment) else environment[match[1]], text
+    )
+
+
+def _stays(name: str, environment: Mapping[str, str]) -> bool:
+    return name.startswith(_ON_THE_NODE) or name not in environment

@@ -1,0 +1,49 @@
+"""What a logical file name may look like: a relative path that stays where it is put."""
+
+from __future__ import annotations
+
+import re
+
+_PLAIN = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,99}(?:/[A-Za-z0-9_][-A-Za-z0-9_.]{0,99})*\Z")
+"""Nearly all names; known to be good without a closer look."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+MAX_COMPONENT_BYTES = 255
+"""The longest file name that Linux file systems take."""
+MAX_PATH_BYTES = 3000
+"""Of PATH_MAX = 4096, so much is left when a directory of a run stands before it."""
+
+
+def lfn_fault(lfn: str, absolute: bool = False) -> tuple[str, str] | None:
+    """Return what is wrong with a logical file name, and a hint, or None if it is good.
+
+    With `absolute`, names that begin with a slash are good too.
+    """
+    if _PLAIN.match(lfn) and len(lfn) <= MAX_COMPONENT_BYTES:
+        return None
+    if not lfn:
+        return "is empty", "give the file a name"
+    if found := _CONTROL.search(lfn):
+        return f"has the control character 0x{ord(found[0]):02x}", "use printable characters only"
+    if lfn.startswith("/") and not absolute:
+        return (
+            "is an absolute path",
+            "use a relative name, or allow such names with markab.lfn.absolute = true",
+        )
+    parts = lfn.split("/")
+    if ".." in parts:
+        return "has '..' in it", "name the file relative to the directory of the run"
+    if "." in parts:
+        return "has '.' as a part", f"write {'/'.join(p for p in parts if p != '.')!r}"
+    if "" in parts[1:] or (not absolute and "" in parts):
+        return "has an empty part", "remove the slash at the end, or one of two slashes in a row"
+    try:
+        sizes = [len(part.encode()) for part in parts]
+    except UnicodeEncodeError:
+        return "is no valid Unicode", "use printable characters only"
+    if max(sizes) > MAX_COMPONENT_BYTES:
+        hint = f"file systems take at most {MAX_COMPONENT_BYTES} bytes between two slashes"
+        return f"has a part of {max(sizes)} bytes", hint
+    if sum(sizes) + len(sizes) > MAX_PATH_BYTES:
+        return f"is {sum(sizes) + len(sizes)} bytes long", f"at most {MAX_PATH_BYTES} bytes are possible"
+    return None

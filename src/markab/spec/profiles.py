@@ -1,0 +1,186 @@
+"""Profiles: merging them from their four sources, and what they say about resources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from markab.errors import DocumentError, Problem
+from markab.spec import units
+from markab.spec.model import Profiles
+from markab.spec.profile_keys import PROHIBITED, canonical_key, canonical_namespace
+
+T = TypeVar("T")
+
+_ONLY_FROM_JOB = {"selector": ("execution.site", "pfn")}
+
+
+def canonical(profiles: Profiles) -> Profiles:
+    """Return profiles in which every key has its one right spelling."""
+    result: Profiles = {}
+    for namespace, keys in profiles.items():
+        namespace = canonical_namespace(namespace)
+        table = result.setdefault(namespace, {})
+        for key, value in keys.items():
+            table[canonical_key(namespace, key)] = value
+    return result
+
+
+def merge_profiles(
+    transformation: Profiles,
+    site: Profiles,
+    job: Profiles,
+    properties: Profiles,
+    warnings: list[Problem] | None = None,
+    job_id: str = "",
+) -> Profiles:
+    """Return the profiles of one job at one site, keys in their right spelling.
+
+    The transformation's win over the site's, these over the job's, and these over
+    the properties'. A site or pfn is chosen (namespace `selector`) by the job only.
+    Keys that the planner writes itself (`condor.arguments`, …) are dropped; each
+    gives a warning.
+    """
+    merged: Profiles = {}
+    for source in (properties, job, site, transformation):
+        for namespace, keys in canonical(source).items():
+            table = merged.setdefault(namespace, {})
+            table.update(keys)
+            if source is not job:
+                for key in _ONLY_FROM_JOB.get(namespace, ()):
+                    table.pop(key, None)
+    chosen = canonical(job).get("selector", {})
+    for key in _ONLY_FROM_JOB["selector"]:
+        if key in chosen:
+            merged["selector"][key] = chosen[key]
+    for namespace, prohibited in PROHIBITED.items():
+        table = merged.get(namespace, {})
+        for key in sorted(prohibited & table.keys()):
+            del table[key]
+            if warnings is not None:
+                who = f" of job {job_id!r}" if job_id else ""
+                message = f"profile {namespace}.{key}{who} is ignored: the planner sets it"
+                hint = "use env profiles" if key == "environment" else "remove it"
+                warnings.append(Problem(message, hint, kind="prohibited-profile"))
+    return {namespace: table for namespace, table in merged.items() if table}
+
+
+class Resources(msgspec.Struct, frozen=True):
+    """What a job asks for, and how its end is judged. 0: not said."""
+
+    cores: int = 1
+    memory_mb: int = 0
+    disk_mb: int = 0
+    gpus: int = 0
+    runtime_s: float = 0.0
+    checkpoint_s: float = 0.0
+    """SIGTERM after so long, so that the task writes a checkpoint."""
+    max_wall_s: float = 0.0
+    """The end after so long."""
+    retries: int | None = None
+    priority: int | None = None
+    category: str | None = None
+    success_messages: list[str] = []
+    failure_messages: list[str] = []
+
+
+def resources(profiles: Profiles, job_id: str = "", problems: list[Problem] | None = None) -> Resources:
+    """Return what merged profiles say about resources and the judgement of a job.
+
+    `pegasus.*` keys win over the `condor.*` keys of the same meaning.
+    `checkpoint.time` and `maxwalltime` are minutes; `runtime` is seconds.
+    `pegasus.memory`, `pegasus.diskspace` and `condor.request_memory` are in MB and
+    `condor.request_disk` in KB unless they name a unit.
+    In `exitcode.failuremsg` and `exitcode.successmsg`, `+` stands for a blank.
+
+    A value that can't be understood counts as not given, and is a problem: appended
+    to `problems`, or raised as DocumentError if that is None.
+
+    Source: the profile reference of Pegasus 5.
+    """
+    if not profiles:
+        return Resources()
+    found: list[Problem] = []
+    read = _Reader(profiles, job_id, found)
+    pegasus, dagman = profiles.get("pegasus", {}), profiles.get("dagman", {})
+    cores = read.first(_positive, "a whole number from 1", "pegasus.cores", "condor.request_cpus")
+    memory_mb = read.first(
+        _mb, "an amount such as '2048' (MB) or '2 GB'", "pegasus.memory", "condor.request_memory"
+    )
+    disk_mb = read.first(_mb, "an amount such as '2048' (MB) or '2 GB'", "pegasus.diskspace")
+    if disk_mb is None:
+        disk_mb = read.first(_kb, "an amount such as '2048' (KB) or '2 GB'", "condor.request_disk")
+    priority = read.first(units.whole, "a whole number", "dagman.PRIORITY", "condor.priority")
+    result = Resources(
+        cores=cores or 1,
+        memory_mb=memory_mb or 0,
+        disk_mb=disk_mb or 0,
+        gpus=read.first(_not_negative, "a whole number", "pegasus.gpus", "condor.request_gpus") or 0,
+        runtime_s=read.first(units.seconds, "a number of seconds", "pegasus.runtime") or 0.0,
+        checkpoint_s=60
+        * (read.first(units.seconds, "a number of minutes", "pegasus.checkpoint.time") or 0.0),
+        max_wall_s=60 * (read.first(units.seconds, "a number of minutes", "pegasus.maxwalltime") or 0.0),
+        retries=read.first(_not_negative, "a whole number", "dagman.RETRY"),
+        priority=priority,
+        category=dagman.get("CATEGORY") or None,
+        success_messages=_messages(pegasus.get("exitcode.successmsg")),
+        failure_messages=_messages(pegasus.get("exitcode.failuremsg")),
+    )
+    if found and problems is None:
+        raise DocumentError(*found)
+    if problems is not None:
+        problems += found
+    return result
+
+
+class _Reader:
+    def __init__(self, profiles: Profiles, job_id: str, problems: list[Problem]) -> None:
+        self.profiles = profiles
+        self.job_id = job_id
+        self.problems = problems
+
+    def first(self, read: Callable[[str], T], wanted: str, *keys: str) -> T | None:
+        """Return the value of the first of `keys` that is given."""
+        for full in keys:
+            namespace, _, key = full.partition(".")
+            text = self.profiles.get(namespace, {}).get(key)
+            if text is None or not text.strip():
+                continue
+            try:
+                return read(text)
+            except ValueError:
+                if namespace == "condor" and not text.strip()[0].isdigit():
+                    continue  # an expression for HTCondor, such as `ifthenelse(…)`, means nothing to others
+                who = f" of job {self.job_id!r}" if self.job_id else ""
+                message = f"profile {full}{who} is {text!r}; it must be {wanted}"
+                self.problems.append(Problem(message, f"change or remove {full}", kind="bad-profile"))
+                return None
+        return None
+
+
+def _positive(text: str) -> int:
+    number = units.whole(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _not_negative(text: str) -> int:
+    number = units.whole(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
+def _mb(text: str) -> int:
+    return units.amount_mb(text, "MB")
+
+
+def _kb(text: str) -> int:
+    return units.amount_mb(text, "KB")
+
+
+def _messages(text: str | None) -> list[str]:
+    return [text.replace("+", " ")] if text else []

@@ -1,0 +1,51 @@
+"""Amounts as people write them in profiles: `512`, `2 GB`, `1.5G`, `800000 KB`."""
+
+from __future__ import annotations
+
+import re
+
+_AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]*)\s*\Z")
+_KB_PER_UNIT = {"b": 1 / 1024, "k": 1, "m": 1024, "g": 1024**2, "t": 1024**3}
+
+
+def amount_mb(text: str, unit: str) -> int:
+    """Return an amount of memory or disk in MB (2**20 bytes), rounded up.
+
+    `unit` (`KB` or `MB`) is meant when the text names none. `GB`, `GiB` and `G`
+    are the same, in any case of letters: 2**30 bytes, as HTCondor has it.
+
+    Raises:
+        ValueError: it is no amount.
+    """
+    match = _AMOUNT.match(text)
+    if not match:
+        raise ValueError(text)
+    named = (match[2] or unit).lower()
+    letter, rest = named[0], named[1:]
+    if letter not in _KB_PER_UNIT or rest not in ("", "b", "ib") or named in ("bb", "bib"):
+        raise ValueError(text)
+    kb = float(match[1]) * _KB_PER_UNIT[letter]
+    return int(-(-kb // 1024))
+
+
+def whole(text: str) -> int:
+    """Return a number that is whole, though it may be written `4.0`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = re.fullmatch(r"\s*([-+]?[0-9]+)(?:\.0*)?\s*", text)
+    if not match:
+        raise ValueError(text)
+    return int(match[1])
+
+
+def seconds(text: str) -> float:
+    """Return a number of seconds that is not negative.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not re.fullmatch(r"\s*(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*", text):
+        raise ValueError(text)
+    return float(text)

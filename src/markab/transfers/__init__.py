@@ -1,0 +1,1 @@
+"""Moving bytes: one file a scheme."""

@@ -1,0 +1,231 @@
+"""What Markab asks of a way to move bytes, and who does it for which URL.
+
+A scheme is a small class with `get`, `put`, `remove` and `mkdir`, as far as the
+protocol can. All of this package is standard library and Python 3.6 syntax only: it
+also runs on nodes, inside the worker.
+"""
+
+import importlib
+import os
+import re
+import socket
+import threading
+from typing import Any, Callable, Dict, Optional, Tuple, Union
+from urllib.parse import unquote
+
+from markab.errors import MarkabError, TransferRefused
+
+Stop = Optional[threading.Event]
+"""Every long operation takes one and ends, with Cancelled, within a second after it is set."""
+
+
+class Cancelled(MarkabError):
+    """The caller asked for a transfer to end before it was done; nothing is left half-written."""
+
+
+class Moved(object):
+    """What one transfer did: how much, with which checksum, and whether only a link was made."""
+
+    __slots__ = ("link", "sha256", "size_bytes")
+
+    def __init__(self, size_bytes: int, sha256: Optional[str] = None, link: str = "") -> None:
+        self.size_bytes = size_bytes
+        self.sha256 = sha256
+        self.link = link
+        """"" (bytes were copied), "symlink", "hardlink", "move", or "same" (it was there already)."""
+
+
+class Scheme(object):
+    """One protocol. What a protocol cannot do is left as it is here: refused, by name."""
+
+    name = ""
+
+    def get(
+        self,
+        url: str,
+        path: str,
+        stop: Stop = None,
+        sha256: Optional[str] = None,
+        executable: bool = False,
+        durable: bool = True,
+        site: str = "",
+    ) -> Moved:
+        """Bring `url` to the local `path`, which appears complete or not at all.
+
+        The result carries the checksum of what arrived. Parent directories are made.
+
+        Args:
+            sha256: what it must be; another checksum raises ChecksumMismatch and leaves `path` alone.
+            executable: add the x bit for everybody who may read.
+            durable: when this returns, the file also survives a power loss.
+            site: label of the site of `url`, where credentials depend on it.
+
+        Raises:
+            TransferRefused: trying again will not help.
+            TransferUnavailable: it may.
+            StorageError: the local disk is full.
+            Cancelled: `stop` was set.
+        """
+        raise self._cannot("read", url)
+
+    def put(self, path: str, url: str, stop: Stop = None, site: str = "") -> Moved:
+        """Bring the local `path` to `url`. Raises as `get` does."""
+        raise self._cannot("write", url)
+
+    def remove(self, url: str, recursive: bool = False, stop: Stop = None, site: str = "") -> int:
+        """Remove a file, or a whole directory; return how many things went. One that is gone is no error."""
+        raise self._cannot("remove", url)
+
+    def mkdir(self, url: str, stop: Stop = None, site: str = "") -> None:
+        """Make a directory and its parents. One that exists is no error."""
+        raise self._cannot("make directories at", url)
+
+    def _cannot(self, verb: str, url: str) -> TransferRefused:
+        return TransferRefused(
+            "cannot %s '%s': %s URLs do not allow it here" % (verb, redact(url), self.name),
+            "use a file:// URL or a path in its place",
+        )
+
+
+_PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
+_LOCAL = ("file", "symlink", "moveto")
+
+_registry: Dict[str, Union[Scheme, Tuple[str, str]]] = {
+    "file": ("markab.transfers.local", "Local"),
+    "symlink": ("markab.transfers.local", "Local"),
+    "moveto": ("markab.transfers.local", "Local"),
+    "http": ("markab.transfers.http", "Http"),
+    "https": ("markab.transfers.http", "Http"),
+}
+
+
+def register(name: str, scheme: Scheme) -> None:
+    """Let `scheme` serve the URLs that begin with `name://`."""
+    _registry[name.lower()] = scheme
+
+
+def schemes() -> Tuple[str, ...]:
+    """Return the names of all schemes that somebody serves."""
+    return tuple(sorted(_registry))
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme of a URL, in lower case; a plain path is a "file"."""
+    match = _PREFIX.match(url)
+    return match.group(1).lower() if match else "file"
+
+
+def is_local(url: str) -> bool:
+    """Say whether `url` is a path on this machine (file, symlink, moveto, or no scheme at all)."""
+    return url.startswith(("/", "file:///")) or scheme_of(url) in _LOCAL
+
+
+def handler_for(url: str) -> Scheme:
+    """Return who serves `url`; its module is imported only now.
+
+    Raises:
+        TransferRefused: nobody does.
+    """
+    name = scheme_of(url)
+    found = _registry.get(name)
+    if found is None:
+        raise TransferRefused(
+            "nobody here speaks '%s' (needed for '%s')" % (name, redact(url)),
+            "give the file another place; these work: %s" % ", ".join(schemes()),
+        )
+    if isinstance(found, tuple):
+        scheme = getattr(importlib.import_module(found[0]), found[1])()
+        scheme.name = name
+        found = _registry[name] = scheme
+    return found
+
+
+def path_of(url: str) -> str:
+    """Return the path that a file, symlink or moveto URL, or a plain path, means.
+
+    In a URL, %XX escapes are undone, and a host must be this machine. A plain path is taken as it is.
+
+    Raises:
+        TransferRefused: the URL names another machine, or no path at all.
+    """
+    match = None if url.startswith("/") else _PREFIX.match(url)
+    if not match:
+        path = unquote(url[5:]) if url.startswith("file:/") else url
+    elif match.group(1).lower() not in _LOCAL:
+        raise TransferRefused("'%s' is not a local file" % redact(url))
+    else:
+        host, slash, rest = url[match.end() :].partition("/")
+        if host and host != "localhost" and not _is_this_machine(host):
+            raise TransferRefused(
+                "'%s' is on the machine '%s', and this is '%s'" % (url, host, socket.gethostname()),
+                "write file:///%s if the path is the same here" % rest,
+            )
+        path = unquote(slash + rest)
+    if not path or "\0" in path:
+        raise TransferRefused("'%s' names no file" % url.replace("\0", "\\0"))
+    return path
+
+
+def _is_this_machine(host: str) -> bool:
+    here = socket.gethostname().lower()
+    return host.lower() in (here, here.partition(".")[0], "127.0.0.1")
+
+
+_USER = re.compile(r"(?<=://)[^/?#\s]*@")
+_SECRET = re.compile(
+    r"(?i)([?&][^=&#\s]*(?:token|signature|sig|secret|passw|credential|key|auth)[^=&#\s]*=)[^&#\s]*"
+)
+
+
+def redact(text: str) -> str:
+    """Return `text` without what could be a password in its URLs: user parts, and query values named so."""
+    if "://" not in text:
+        return text
+    return _SECRET.sub(r"\1***", _USER.sub("", text))
+
+
+def check_stop(stop: Stop) -> None:
+    """Raise Cancelled if `stop` is set."""
+    if stop is not None and stop.is_set():
+        raise Cancelled("the transfer was cancelled")
+
+
+def interruptible(call: Callable[[], Any], stop: Stop, abort: Callable[[], None]) -> Any:
+    """Return `call()`, or raise what it raises; raise Cancelled soon after `stop` is set.
+
+    For calls that block where nothing can wake them (name lookup, connecting). On `stop`,
+    `abort` is asked to end the call; one that does not end in half a second is left behind in
+    its daemon thread, and must clean up after itself.
+    """
+    if stop is None:
+        return call()
+    done = threading.Event()
+    outcome: Dict[str, Any] = {}
+
+    def work() -> None:
+        try:
+            outcome["value"] = call()
+        except BaseException as error:  # handed to the caller's thread, which raises it
+            outcome["error"] = error
+        finally:
+            done.set()
+
+    threading.Thread(target=work, name="transfer", daemon=True).start()
+    while not done.wait(0.1):
+        if stop.is_set():
+            abort()
+            done.wait(0.5)
+            raise Cancelled("the transfer was cancelled")
+    if "error" in outcome:
+        raise outcome["error"]
+    return outcome["value"]
+
+
+def name_of(url: str) -> str:
+    """Return how messages call a place: a local file by its path, another by its URL without secrets."""
+    if not is_local(url):
+        return redact(url)
+    try:
+        return os.fsdecode(path_of(url))
+    except TransferRefused:
+        return url

@@ -1,0 +1,133 @@
+"""Checksums of files, computed once for as long as a file does not change."""
+
+import hashlib
+import os
+import threading
+from collections import OrderedDict
+from typing import Any, Optional, Tuple
+
+from markab.errors import ChecksumMismatch, StorageError, TransferRefused, TransferUnavailable
+from markab.transfers.base import Stop, check_stop
+
+_BLOCK_BYTES = 1 << 20
+_REMEMBERED = 65536
+
+Key = Tuple[int, int, int, int, int]
+
+
+def sha256_of(path: str, stop: Stop = None) -> str:
+    """Return the sha256 of a file, in hex.
+
+    Raises:
+        OSError: it cannot be read.
+        Cancelled: `stop` was set.
+    """
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return sha256_of_open(fd, stop)
+    finally:
+        os.close(fd)
+
+
+def sha256_of_open(fd: int, stop: Stop = None) -> str:
+    """Return the sha256 of an open file, from its start. Raises as `sha256_of`."""
+    digest = hashlib.sha256()
+    size_bytes = os.fstat(fd).st_size
+    at = 0
+    while True:
+        check_stop(stop)
+        block = os.pread(fd, _BLOCK_BYTES, at)
+        digest.update(block)
+        at += len(block)
+        if not block or (at == size_bytes and at < _BLOCK_BYTES):
+            return digest.hexdigest()
+
+
+class Verified(object):
+    """Remembers checksums of files by what changes when a file does.
+
+    The key is device, inode, size, and the times of the last change of contents and of
+    the inode; the last one cannot be set back by a program. A change that keeps the size
+    and comes within one tick of the kernel's clock (4 ms) after the file was read would go
+    unseen. At most 65,536 files are remembered, the oldest are forgotten first. Safe to use
+    from many threads.
+    """
+
+    def __init__(self, remembered: int = _REMEMBERED) -> None:
+        self._lock = threading.Lock()
+        self._sums: "OrderedDict[Key, str]" = OrderedDict()
+        self._remembered = remembered
+
+    def know(self, path: str, sha256: str) -> None:
+        """Remember the checksum of a file that somebody has just computed. Raises OSError if it is gone."""
+        self._store(_key(os.stat(path)), sha256)
+
+    def known(self, path: str) -> Optional[str]:
+        """Return the checksum of `path` if it is remembered, without reading the file. Raises OSError."""
+        key = _key(os.stat(path))
+        with self._lock:
+            return self._sums.get(key)
+
+    def checksum(self, path: str, stop: Stop = None) -> str:
+        """Return the sha256 of a file, reading it only if it is new or has changed.
+
+        Raises:
+            OSError: it cannot be read.
+            TransferUnavailable: it is being written right now.
+        """
+        found = self.known(path)
+        if found is not None:
+            return found
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            for _ in range(3):
+                before = _key(os.fstat(fd))
+                found = sha256_of_open(fd, stop)
+                if before == _key(os.fstat(fd)):
+                    self._store(before, found)
+                    return found
+        finally:
+            os.close(fd)
+        raise TransferUnavailable(
+            "'%s' changes while its checksum is computed" % path, "end what writes it: fuser -v '%s'" % path
+        )
+
+    def verify(self, path: str, expected: str, stop: Stop = None) -> None:
+        """Return if `path` has the checksum `expected`.
+
+        Raises:
+            ChecksumMismatch: it has another one.
+            TransferRefused: there is no such file, or it may not be read.
+            StorageError: the disk cannot be read.
+        """
+        try:
+            actual = self.checksum(path, stop)
+        except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+            raise TransferRefused(
+                "'%s' cannot be verified: %s" % (path, error.strerror), "ls -l '%s'" % path
+            ) from error
+        except OSError as error:
+            raise StorageError(
+                "'%s' cannot be read to verify it: %s" % (path, error.strerror), "ls -l '%s'" % path
+            ) from error
+        compare(path, expected, actual)
+
+    def _store(self, key: Key, sha256: str) -> None:
+        with self._lock:
+            self._sums[key] = sha256
+            if len(self._sums) > self._remembered:
+                self._sums.popitem(last=False)
+
+
+def compare(name: str, expected: str, actual: str) -> None:
+    """Raise ChecksumMismatch unless both checksums are the same (upper and lower case are)."""
+    if expected.lower() != actual.lower():
+        raise ChecksumMismatch(
+            "'%s' is not the file that was recorded: its sha256 is %s, expected %s"
+            % (name, actual, expected),
+            "sha256sum '%s'; if the file is right, correct the checksum in the replica catalog" % name,
+        )
+
+
+def _key(status: Any) -> Key:
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

@@ -1,0 +1,180 @@
+"""A file while it is being written: beside its final name, which it takes when complete.
+
+The temporary name is `.<name>.part-<n>` with the smallest n that nobody is writing. Its
+writer holds a lock (flock) on it, which ends with the writer however it dies. So the next
+attempt for the same file finds what a dead one left without listing the directory, and
+uses it again; and two attempts that live at one time never share a name.
+"""
+
+import errno
+import fcntl
+import hashlib
+import itertools
+import os
+from typing import List, Tuple
+
+_NAME_MAX = 240  # of 255 bytes, less ".", ".part-" and a number
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+_unique = itertools.count()
+
+
+class Part(object):
+    """One temporary file, open for reading and writing as `fd`, locked until `commit` or `discard`."""
+
+    __slots__ = ("destination", "fd", "new_names_in", "path")
+
+    def __init__(self, destination: str) -> None:
+        """Open it; directories that are missing on the way are made. Raises OSError."""
+        self.destination = destination
+        self.new_names_in = [os.path.dirname(destination)]
+        stem = part_stem(destination)
+        try:
+            self.path, self.fd = _open_free(stem)
+        except FileNotFoundError:
+            self.new_names_in += make_parent(destination)
+            self.path, self.fd = _open_free(stem)
+
+    def commit(self, mode: int, durable: bool) -> None:
+        """Give the file its final name, replacing what has it. Raises OSError; then call `discard`."""
+        os.fchmod(self.fd, mode)
+        if durable:
+            os.fsync(self.fd)
+        else:
+            # Network file systems report a failed write when a descriptor is closed. Closing a
+            # duplicate does that too, and keeps the lock.
+            os.close(os.dup(self.fd))
+        os.rename(self.path, self.destination)
+        self.path = ""
+        os.close(self.fd)
+        self.fd = -1
+        if durable:
+            for folder in self.new_names_in:
+                sync_directory(folder)
+
+    def discard(self) -> None:
+        """Remove what was written, if it has not become the file. May be called twice; never raises."""
+        if self.path:
+            try:
+                os.unlink(self.path)
+            except OSError:
+                pass  # gone already, or on a disk that went away: the next attempt takes it over
+            self.path = ""
+        if self.fd >= 0:
+            try:
+                os.close(self.fd)
+            except OSError:
+                pass  # what could fail here was of the file that is thrown away
+            self.fd = -1
+
+
+def part_stem(destination: str) -> str:
+    """Return the path of temporary names for `destination`, without the number at their end."""
+    folder, name = os.path.split(destination)
+    raw = os.fsencode(name)
+    if len(raw) > _NAME_MAX:
+        name = os.fsdecode(raw[:200]) + hashlib.sha256(raw).hexdigest()[:16]
+    return os.path.join(folder, "." + name + ".part-")
+
+
+def make_parent(path: str) -> List[str]:
+    """Make the directory of `path`, and return the directories that got a new name by that. Raises OSError."""
+    changed = []
+    folder = os.path.dirname(os.path.abspath(path))
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+        changed.append(folder)
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    return changed
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in a directory survive a power loss. Raises OSError."""
+    fd = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that sync names by themselves
+            raise
+    finally:
+        os.close(fd)
+
+
+def _open_free(stem: str) -> Tuple[str, int]:
+    for number in itertools.count():
+        path = stem + str(number)
+        try:
+            fd = _open_locked(path)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            break
+        if fd >= 0:
+            return path, fd
+    path = "%s%s-%d-%d" % (stem, os.uname().nodename, os.getpid(), next(_unique))
+    return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+
+
+def _open_locked(path: str) -> int:
+    """Open `path` empty and locked; return -1 if another writer has it."""
+    while True:
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EISDIR):
+                return -1
+            if error.errno == errno.EACCES and os.path.lexists(path):
+                if _remove_dead(path):
+                    continue
+                return -1
+            raise
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its last writer may have renamed or removed it between our open and our lock.
+            if _is_at(fd, path):
+                if os.fstat(fd).st_size:
+                    os.ftruncate(fd, 0)
+                return fd
+        except BlockingIOError:
+            os.close(fd)
+            return -1
+        except BaseException:
+            _drop_empty(fd, path)
+            raise
+        os.close(fd)
+
+
+def _drop_empty(fd: int, path: str) -> None:
+    """Give up a file that we could not lock or look at; it goes if nobody has written to it."""
+    try:
+        if os.fstat(fd).st_size == 0 and _is_at(fd, path):
+            os.unlink(path)
+    except OSError:
+        pass  # the error that brought us here is the one to tell
+    os.close(fd)
+
+
+def _remove_dead(path: str) -> bool:
+    """Remove a leftover that its dead writer had already made read-only; say whether that worked."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_at(fd, path):
+            os.unlink(path)
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+
+
+def _is_at(fd: int, path: str) -> bool:
+    try:
+        there = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(fd), there)

@@ -1,0 +1,136 @@
+"""Run one attempt on a node: `python -m markab.worker SPEC.json [-o RECORD.json]`.
+
+The record goes to the file, or to stdout. Exit code 0 means that the attempt succeeded,
+1 that it failed and the record says why, 2 that the command line or the spec is wrong.
+SIGTERM ends the task, puts its checkpoints in place, and is told in the record.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from typing import Any, Dict, List, Optional, Tuple
+
+from markab.transfers.checksum import Verified
+from markab.worker.captured import Capture
+from markab.worker.chores import do
+from markab.worker.deadlines import Deadlines
+from markab.worker.directories import Directories
+from markab.worker.finish import Record, finish
+from markab.worker.invocation import Process, ended, next_process, not_started, open_streams, stopped_because
+from markab.worker.prepare import Prepared, prepare
+from markab.worker.trouble import Trouble
+
+_LOOK_S = 0.05
+
+
+def run(spec: Dict[str, Any], stop: threading.Event) -> Record:
+    """Run the attempt of `spec` (see prepare.py) and return its record; setting `stop` cancels it."""
+    verified, directories = Verified(), Directories(keep=0)
+    if spec["job"]["kind"] != "compute":
+        return do(spec, stop, verified)
+    prepared = prepare(spec, verified, dict(os.environ), stop, directories)
+    job = spec["job"]
+    directory = tempfile.gettempdir()
+    out, err = Capture(directory), Capture(directory)
+    deadlines = Deadlines(time.time(), job.get("checkpoint_s", 0.0), job.get("max_wall_s", 0.0))
+    process = next_process(prepared)
+    while process is not None:
+        _run_one(prepared, process, out, err, deadlines, stop)
+        process = next_process(prepared)
+    return finish(prepared, out, err)
+
+
+def _run_one(
+    prepared: Prepared,
+    process: Process,
+    out: Capture,
+    err: Capture,
+    deadlines: Deadlines,
+    stop: threading.Event,
+) -> None:
+    opened: List[int] = []
+    null = os.open(os.devnull, os.O_RDONLY)
+    try:
+        streams, opened = open_streams(process, (null, out.fd, err.fd))
+        child = subprocess.Popen(
+            process.argv,
+            cwd=process.cwd,
+            env=process.environ(),
+            stdin=streams[0],
+            stdout=streams[1],
+            stderr=streams[2],
+            start_new_session=True,
+        )
+    except (OSError, Trouble) as error:
+        not_started(prepared, process, error)
+        return
+    finally:
+        for fd in [null, *opened]:
+            os.close(fd)
+    status, usage = _wait(child.pid, deadlines, stop)
+    child.returncode = 0  # reaped here, not by Popen
+    why = stopped_because(process, deadlines, prepared.job)
+    ended(prepared, process, child.pid, status, usage, time.time() - process.start, why)
+
+
+def _wait(pid: int, deadlines: Deadlines, stop: threading.Event) -> Tuple[int, Any]:
+    """Wait for a process, sending its group what is due; what is left of the group is killed."""
+    pause_s = 0.001
+    while True:
+        if stop.is_set():
+            deadlines.cancel(time.time())
+        due = deadlines.due(time.time())
+        if due is not None:
+            _signal_group(pid, due)
+        # Look at the end without reaping: the group's number stays ours until the rest is killed.
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            _signal_group(pid, signal.SIGKILL)
+            _, status, usage = os.wait4(pid, 0)
+            return status, usage
+        stop.wait(pause_s) if not stop.is_set() else time.sleep(pause_s)
+        pause_s = min(pause_s * 2, _LOOK_S)
+
+
+def _signal_group(pid: int, number: int) -> None:
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass  # it has just ended
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Do what the command line says; return the exit code."""
+    parser = argparse.ArgumentParser(prog="markab.worker", description="Run one attempt of a job.")
+    parser.add_argument("spec", metavar="SPEC.json", help="what to run")
+    parser.add_argument(
+        "-o", metavar="RECORD.json", dest="output", help="where the record goes (default: stdout)"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        with open(options.spec, encoding="utf-8") as file:
+            spec = json.load(file)
+    except (OSError, ValueError) as error:
+        print("error: cannot read the spec '%s': %s" % (options.spec, error), file=sys.stderr)
+        return 2
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    record = run(spec, stop)
+    text = json.dumps(record)
+    if not options.output:
+        print(text)
+    else:
+        with open(options.output + ".part", "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+        os.rename(options.output + ".part", options.output)
+    return 0 if record["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""What a task prints: caught in a file without a name, kept short in the record, or shortened in a file.
+
+Nothing here holds more than a block of it in memory, however much a task prints.
+"""
+
+import fcntl
+import os
+import tempfile
+from typing import Iterable, Iterator, List, Optional, Set
+
+IN_RECORD_BYTES = 4096
+KEPT_BYTES = 256 * 1024
+_BLOCK_BYTES = 1 << 20
+
+
+class Capture(object):
+    """A file that catches a stream; it has no name, so nothing is left behind when the engine is killed.
+
+    `fd` may be given to many processes, one attempt after the other, with `empty`
+    in between: making two files an attempt would cost more than many a task.
+    It is open for appending, so that whoever writes always writes at the end.
+    """
+
+    def __init__(self, directory: str) -> None:
+        """Make the file in `directory`. Raises OSError when that is not possible."""
+        fd, path = tempfile.mkstemp(prefix=".capture-", dir=directory)
+        os.unlink(path)
+        fcntl.fcntl(fd, fcntl.F_SETFL, os.O_APPEND)
+        if fd <= 2:
+            # A program that closed its own standard streams: do not stand where a task's will be.
+            low, fd = fd, fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+            os.close(low)
+        self.fd = fd
+
+    def size(self) -> int:
+        """Return how many bytes were written."""
+        return os.fstat(self.fd).st_size
+
+    def empty(self) -> None:
+        """Forget what was written. Does nothing when nothing was."""
+        if self.size():
+            os.ftruncate(self.fd, 0)
+
+    def close(self) -> None:
+        """Give the space back. May be called twice."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+def short_text(fd: int, size_bytes: int) -> str:
+    """Return the whole stream as text; what is not UTF-8 is replaced."""
+    return os.pread(fd, size_bytes, 0).decode("utf-8", "replace")
+
+
+def keep(fd: int, size_bytes: int, path: str) -> None:
+    """Write the stream to `path`: all of it, or its first and last 128 KiB and a line about the rest.
+
+    Raises:
+        OSError: `path` cannot be written; a partial file is removed.
+    """
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    half = KEPT_BYTES // 2
+    try:
+        with open(path, "wb") as file:
+            if size_bytes <= KEPT_BYTES:
+                file.write(os.pread(fd, size_bytes, 0))
+            else:
+                left_out = size_bytes - KEPT_BYTES
+                file.write(os.pread(fd, half, 0))
+                file.write(b"\n[... %d of %d bytes left out ...]\n" % (left_out, size_bytes))
+                file.write(os.pread(fd, half, size_bytes - half))
+    except OSError:
+        if os.path.exists(path):
+            os.unlink(path)
+        raise
+
+
+def found_messages(messages: Iterable[str], fds: Iterable[int]) -> Set[str]:
+    """Return those of `messages` that stand in one of the streams, also across the ends of blocks."""
+    wanted = {message: message.encode("utf-8") for message in messages}
+    found: Set[str] = set()
+    overlap = max([len(text) for text in wanted.values()] or [0]) - 1
+    for fd in fds:
+        tail = b""
+        for block in _blocks(fd):
+            text = tail + block
+            found.update(message for message, sought in wanted.items() if sought in text)
+            if len(found) == len(wanted):
+                return found
+            tail = text[-overlap:] if overlap > 0 else b""
+    return found
+
+
+def _blocks(fd: int) -> Iterator[bytes]:
+    offset = 0
+    while True:
+        block = os.pread(fd, _BLOCK_BYTES, offset)
+        if not block:
+            return
+        offset += len(block)
+        yield block
+
+
+def open_all(paths: Iterable[str]) -> List[int]:
+    """Open those of `paths` that are files that can be read; the caller closes them."""
+    fds: List[int] = []
+    for path in paths:
+        fd = _open(path)
+        if fd is not None:
+            fds.append(fd)
+    return fds
+
+
+def _open(path: str) -> Optional[int]:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None  # the task removed it: there is nothing to search

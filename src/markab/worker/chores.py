@@ -1,0 +1,204 @@
+"""The jobs that Markab does itself: directories, transfers, cleanup, registration.
+
+They run in the engine's own process where that is near enough to the files, or on a
+node; each returns a record, whatever happens, and may be done again from any point.
+"""
+
+import os
+import shutil
+import stat
+import time
+from typing import Any, Callable, Dict, List, Optional
+
+from markab.errors import MarkabError
+from markab.transfers.base import Stop, is_local, path_of
+from markab.transfers.checksum import Verified
+from markab.worker.finish import Record, failed_record
+from markab.worker.prepare import HOST, Spec, place_of
+from markab.worker.trouble import Trouble, sorted_out, storage_trouble, trouble_of
+
+MARKER = ".markab"
+"""File in a run's scratch that holds the run's uuid: only such a directory is ever removed as a whole."""
+
+
+def do(spec: Spec, stop: Stop = None, verified: Optional[Verified] = None) -> Record:
+    """Do the job of `spec` (see prepare.py) and return its record; what is wrong is told there."""
+    start = time.time()
+    job = spec["job"]
+    record: Record = {"ok": True, "host": HOST, "start": start}
+    try:
+        _CHORES[job["kind"]](spec, record, stop, verified or Verified())
+    except KeyError as error:
+        if error.args != (job["kind"],):
+            raise
+        return failed_record([Trouble("internal", "nobody here does jobs of kind '%s'" % job["kind"])], start)
+    except Trouble as trouble:
+        return failed_record([trouble], start)
+    except MarkabError as error:
+        return failed_record([trouble_of(error)], start)
+    except OSError as error:
+        return failed_record([storage_trouble("job '%s' failed" % job["id"], error)], start)
+    record["end"] = time.time()
+    return record
+
+
+def _create_dir(spec: Spec, record: Record, stop: Stop, verified: Verified) -> None:
+    scratch = spec["scratch"]
+    try:
+        os.makedirs(scratch, exist_ok=True)
+        marker = os.path.join(scratch, MARKER)
+        if _marked_for(scratch) != spec["uuid"]:
+            with open(marker + ".part", "w", encoding="utf-8") as file:
+                file.write(spec["uuid"] + "\n")
+            os.rename(marker + ".part", marker)
+    except OSError as error:
+        raise storage_trouble("cannot make the scratch directory '%s'" % scratch, error) from error
+
+
+def _marked_for(scratch: str) -> Optional[str]:
+    """Return the uuid of the run that a scratch directory belongs to, or None if it is nobody's."""
+    try:
+        with open(os.path.join(scratch, MARKER), encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return None
+
+
+def _transfer(spec: Spec, record: Record, stop: Stop, verified: Verified) -> None:
+    from markab.transfers.moving import move_all
+
+    integrity = spec.get("integrity", "full")
+    checksums = spec.get("checksums") or {}
+    items = []
+    for item in spec["job"].get("transfers") or ():
+        sha256 = checksums.get(item["lfn"])
+        items.append(dict(item, sha256=sha256) if sha256 else item)
+    moved = move_all(
+        items,
+        spec.get("transfer_threads", 2),
+        spec.get("transfer_attempts", 3),
+        stop,
+        True,
+        verified if integrity != "none" else None,
+        durable=spec["job"]["kind"] == "stage_out",
+        verify_links=integrity != "nosymlink",
+    )
+    arrived, failed = sorted_out(moved)
+    if failed:
+        record.update(failed_record(failed, record["start"]))
+    if arrived:
+        record["transfers"] = arrived
+
+
+def _cleanup(spec: Spec, record: Record, stop: Stop, verified: Verified) -> None:
+    job = spec["job"]
+    scratch = spec["scratch"]
+    if job.get("removes_scratch"):
+        record["removed"] = _remove_scratch(scratch, spec["uuid"])
+        return
+    inside = os.path.realpath(scratch)
+    parents = set()
+    removed = 0
+    failed: List[Trouble] = []
+    for lfn in job.get("removes") or ():
+        path = place_of(scratch, lfn)
+        folder = os.path.realpath(os.path.dirname(path))
+        if folder != inside and not folder.startswith(inside + "/"):
+            failed.append(
+                Trouble("storage", "'%s' is outside of the run's scratch '%s': not removed" % (path, scratch))
+            )
+            continue
+        try:
+            os.unlink(os.path.join(folder, os.path.basename(path)))
+            removed += 1
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # an earlier attempt removed it
+        except OSError as error:
+            failed.append(storage_trouble("cannot remove '%s'" % path, error))
+        parents.add(folder)
+    for folder in sorted(parents, key=len, reverse=True):
+        _remove_empty(folder, inside)
+    record["removed"] = removed
+    if failed:
+        record.update(failed_record(failed, record["start"]))
+
+
+def _remove_empty(folder: str, inside: str) -> None:
+    while folder.startswith(inside + "/"):
+        try:
+            os.rmdir(folder)
+        except OSError:
+            return  # not empty, or somebody else's by now
+        folder = os.path.dirname(folder)
+
+
+def _remove_scratch(scratch: str, uuid: str) -> int:
+    """Remove the run's whole scratch directory; return the number of entries that were in it, and itself.
+
+    The marker goes last, so that an interrupted removal can go on.
+    """
+    if not os.path.lexists(scratch):
+        return 0
+    if os.path.islink(scratch) or _marked_for(scratch) != uuid:
+        raise Trouble(
+            "storage",
+            "'%s' is not removed: it has no file '%s' that says it is the scratch of run %s"
+            % (scratch, MARKER, uuid),
+            "remove it by hand if it is not needed",
+        )
+    removed = 2
+    with os.scandir(scratch) as entries:
+        names = [entry.name for entry in entries if entry.name != MARKER]
+    for name in names:
+        path = os.path.join(scratch, name)
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            removed += sum(len(folders) + len(files) for _, folders, files in os.walk(path))
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+        removed += 1
+    os.unlink(os.path.join(scratch, MARKER))
+    os.rmdir(scratch)
+    return removed
+
+
+def _register(spec: Spec, record: Record, stop: Stop, verified: Verified) -> None:
+    from markab.worker.register import register
+
+    catalog = spec.get("catalog")
+    if not catalog:
+        raise Trouble("internal", "job '%s' has no replica catalog to write to" % spec["job"]["id"])
+    register(catalog, spec["job"].get("registrations") or (), spec.get("checksums") or {})
+
+
+_CHORES: Dict[str, Callable[[Spec, Record, Stop, Verified], None]] = {
+    "create_dir": _create_dir,
+    "stage_in": _transfer,
+    "stage_out": _transfer,
+    "stage_inter": _transfer,
+    "cleanup": _cleanup,
+    "register": _register,
+}
+
+_QUICK_FILES = 8
+
+
+def is_quick(job: Dict[str, Any], quick_bytes: int) -> bool:
+    """Say whether a chore is done in about a millisecond, so that waiting for it costs less than a thread."""
+    if job["kind"] in ("create_dir", "cleanup"):
+        return not job.get("removes_scratch") and len(job.get("removes") or ()) <= 100
+    transfers = job.get("transfers")
+    if job["kind"] == "stage_out":
+        return False  # what is delivered is flushed to the disk, and that takes as long as the disk likes
+    if not transfers or len(transfers) > _QUICK_FILES:
+        return False
+    total = 0
+    for item in transfers:
+        places = item["sources"] + item["destinations"]
+        if not all(is_local(place["url"]) for place in places):
+            return False
+        try:
+            total += os.stat(path_of(item["sources"][0]["url"])).st_size
+        except (OSError, MarkabError):
+            return False  # it is tried several times, with pauses
+    return total <= quick_bytes

@@ -1,0 +1,56 @@
+"""When a running task gets which signal: pure arithmetic on the clock it is given."""
+
+import signal
+from typing import Optional
+
+GRACE_S = 5.0
+"""From SIGTERM to SIGKILL, as Pegasus' kickstart does it by default."""
+
+
+class Deadlines(object):
+    """The signals an attempt is due: for its checkpoint, for its wall time, for being cancelled.
+
+    Times are seconds on any clock that only goes forward, the same for all calls.
+    """
+
+    __slots__ = ("_checkpoint", "_kill", "_wall", "cancelled", "checkpointed", "grace_s", "timed_out")
+
+    def __init__(
+        self, start: float, checkpoint_s: float, max_wall_s: float, grace_s: float = GRACE_S
+    ) -> None:
+        self.grace_s = grace_s
+        self.cancelled = False
+        self.timed_out = False
+        self.checkpointed = False
+        self._checkpoint: Optional[float] = start + checkpoint_s if checkpoint_s else None
+        self._wall: Optional[float] = start + max_wall_s if max_wall_s else None
+        self._kill: Optional[float] = None
+
+    def cancel(self, now: float) -> None:
+        """From now on it is to end: SIGTERM at once, SIGKILL after the grace."""
+        if not self.cancelled:
+            self.cancelled = True
+            self._wall = now
+
+    def next_s(self) -> Optional[float]:
+        """Return the time of the next signal, or None when none will come."""
+        times = [t for t in (self._checkpoint, self._wall, self._kill) if t is not None]
+        return min(times) if times else None
+
+    def due(self, now: float) -> Optional[int]:
+        """Return the signal to send now, if any; each is returned once."""
+        if self._kill is not None and now >= self._kill:
+            self._kill = None
+            return signal.SIGKILL
+        if self._wall is not None and now >= self._wall:
+            self._wall = None
+            self._checkpoint = None
+            self.timed_out = not self.cancelled
+            if self._kill is None:
+                self._kill = now + self.grace_s
+            return signal.SIGTERM
+        if self._checkpoint is not None and now >= self._checkpoint:
+            self._checkpoint = None
+            self.checkpointed = True
+            return signal.SIGTERM
+        return None

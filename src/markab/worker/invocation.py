@@ -1,0 +1,274 @@
+"""One process of an attempt: what to start for a task, and what its end means."""
+
+import errno
+import os
+import signal
+import time
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+
+from markab.worker.deadlines import Deadlines
+from markab.worker.prepare import Prepared, place_of
+from markab.worker.trouble import Trouble
+from markab.worker.words import split_words
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+
+
+class Process(object):
+    """What to start: all paths are absolute, or relative to `cwd`."""
+
+    __slots__ = (
+        "argv",
+        "base_environ",
+        "cwd",
+        "executable",
+        "own_environ",
+        "start",
+        "stderr",
+        "stdin",
+        "stdout",
+        "task",
+    )
+
+    def __init__(self, task: Dict[str, Any], prepared: Prepared) -> None:
+        self.task = task
+        self.cwd = prepared.cwd
+        self.executable: str = task["executable"]
+        self.base_environ = prepared.base_environ
+        own = task.get("env")
+        self.own_environ = dict(prepared.environ, **own) if own else prepared.environ
+        arguments = task.get("arguments") or ""
+        environ: Mapping[str, str] = self.environ() if "$" in arguments else {}
+        self.argv = [self.executable, *split_words(arguments, environ)]
+        self.stdin = _place(prepared, task.get("stdin"))
+        self.stdout = _place(prepared, task.get("stdout"))
+        self.stderr = _place(prepared, task.get("stderr"))
+        self.start = time.time()
+
+    def environ(self) -> Dict[str, str]:
+        """Return the whole environment of the process."""
+        return dict(self.base_environ, **self.own_environ)
+
+
+def _place(prepared: Prepared, lfn: Optional[str]) -> Optional[str]:
+    return place_of(prepared.cwd, lfn) if lfn else None
+
+
+def next_process(prepared: Prepared) -> Optional[Process]:
+    """Return the process for the next task, or None when all ran or one went wrong."""
+    tasks = prepared.job.get("tasks") or ()
+    if prepared.troubles or len(prepared.invocations) >= len(tasks):
+        return None
+    task = tasks[len(prepared.invocations)]
+    try:
+        process = Process(task, prepared)
+        for path in (process.stdout, process.stderr):
+            if path:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                prepared.redirected.append(path)
+    except ValueError as error:
+        message = "the arguments of task '%s' cannot be split into words: %s: %s" % (
+            task["id"],
+            error,
+            task.get("arguments"),
+        )
+        prepared.troubles.append(Trouble("arguments", message, "close the quote, or write \\ before it"))
+        return None
+    except Trouble as trouble:
+        prepared.troubles.append(trouble)
+        return None
+    if any("\0" in word for word in process.argv):
+        message = "the arguments of task '%s' contain a NUL character" % task["id"]
+        prepared.troubles.append(Trouble("arguments", message))
+        return None
+    return process
+
+
+def ended(
+    prepared: Prepared,
+    process: Process,
+    pid: int,
+    status: int,
+    usage: Any,
+    duration_s: float,
+    why: Optional[Trouble] = None,
+) -> None:
+    """Take down how a process ended.
+
+    Args:
+        status: as `wait4` gave it.
+        usage: the `rusage` that `wait4` gave.
+        why: a reason that outranks the status: it was stopped because of the time, or cancelled.
+    """
+    prepared.invocations.append(
+        {
+            "task": process.task["id"],
+            "argv": process.argv,
+            "start": process.start,
+            "duration_s": round(duration_s, 6),
+            "pid": pid,
+            "status": status,
+            "utime_s": usage.ru_utime,
+            "stime_s": usage.ru_stime,
+            "maxrss_kb": usage.ru_maxrss,
+            "minflt": usage.ru_minflt,
+            "majflt": usage.ru_majflt,
+            "inblock": usage.ru_inblock,
+            "oublock": usage.ru_oublock,
+            "nvcsw": usage.ru_nvcsw,
+            "nivcsw": usage.ru_nivcsw,
+        }
+    )
+    if why is not None:
+        prepared.troubles.append(why)
+    if status:
+        prepared.troubles.append(_bad_end(process.task["id"], status))
+
+
+def _bad_end(task: str, status: int) -> Trouble:
+    if os.WIFSIGNALED(status):
+        core = " (core dumped)" if os.WCOREDUMP(status) else ""
+        number = os.WTERMSIG(status)
+        hint = (
+            "the machine may have run out of memory; ask for more with memory="
+            if number == signal.SIGKILL
+            else ""
+        )
+        return Trouble("signal", "task '%s' was ended by %s%s" % (task, signal_name(number), core), hint)
+    return Trouble("exit", "task '%s' ended with exit code %d" % (task, os.WEXITSTATUS(status)))
+
+
+def signal_name(number: int) -> str:
+    """Return a signal in words: "SIGKILL (9)"."""
+    try:
+        return "%s (%d)" % (signal.Signals(number).name, number)
+    except ValueError:
+        return "signal %d" % number
+
+
+def not_started(prepared: Prepared, process: Process, error: Union[OSError, Trouble]) -> None:
+    """Take down that the system refused to start a process, and find out what was wrong with it."""
+    invocation: Dict[str, Any] = {
+        "task": process.task["id"],
+        "argv": process.argv,
+        "start": process.start,
+        "duration_s": 0.0,
+        "pid": 0,
+        "status": -1,
+    }
+    prepared.invocations.append(invocation)
+    prepared.troubles.append(error if isinstance(error, Trouble) else _refused(process, error))
+
+
+def _refused(process: Process, error: OSError) -> Trouble:
+    program = process.executable
+    task = process.task["id"]
+    path = os.path.join(process.cwd, program)
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENOEXEC, errno.ELOOP):
+        if not os.path.lexists(path):
+            return Trouble(
+                "no-program",
+                "program '%s' of task '%s' does not exist" % (program, task),
+                "correct its pfn in the transformation catalog, or install it there",
+            )
+        if os.path.isdir(path):
+            return Trouble("not-executable", "program '%s' of task '%s' is a directory" % (program, task))
+        if not os.access(path, os.X_OK):
+            return Trouble(
+                "not-executable",
+                "program '%s' of task '%s' is not executable" % (program, task),
+                "chmod +x '%s'" % path,
+            )
+        interpreter = _interpreter(path)
+        if error.errno == errno.ENOEXEC:
+            return Trouble(
+                "not-executable",
+                "program '%s' of task '%s' is neither a binary for this machine nor a script"
+                % (program, task),
+                "begin a script with a line like #!/bin/sh; a binary must be made for %s"
+                % os.uname().machine,
+            )
+        if interpreter is not None:
+            what = "is not there" if not os.path.exists(interpreter) else "cannot be executed"
+            return Trouble(
+                "no-program" if error.errno == errno.ENOENT else "not-executable",
+                "the interpreter '%s' in the first line of '%s' (task '%s') %s"
+                % (interpreter, program, task, what),
+                "correct the #! line, or install the interpreter"
+                + ("; the line ends with a carriage return" if interpreter.endswith("\r") else ""),
+            )
+        if error.errno == errno.ENOENT:
+            return Trouble(
+                "no-program",
+                "the loader of program '%s' (task '%s') is not on this machine" % (program, task),
+                "ldd '%s'" % path,
+            )
+    if error.errno == errno.E2BIG:
+        size = sum(len(word) + 1 for word in process.argv)
+        return Trouble(
+            "arguments",
+            "the arguments of task '%s' are too long for this system: %d characters" % (task, size),
+            "write them into a file that the task reads",
+        )
+    return Trouble("internal", "task '%s' cannot be started: %s" % (task, error.strerror or error))
+
+
+def _interpreter(path: str) -> Optional[str]:
+    """Return what the first line of a script names, or None if it is no script."""
+    try:
+        with open(path, "rb") as file:
+            line = file.read(256).split(b"\n")[0]
+    except OSError:
+        return None
+    if not line.startswith(b"#!"):
+        return None
+    words: List[bytes] = line[2:].strip(b" \t").split(b" ")
+    return os.fsdecode(words[0])
+
+
+def open_streams(process: Process, fallback: Tuple[int, int, int]) -> Tuple[Tuple[int, int, int], List[int]]:
+    """Return descriptors for stdin, stdout and stderr, and those of them that the caller has to close.
+
+    Raises:
+        Trouble: a file that a stream is connected to cannot be opened; nothing is left open.
+    """
+    streams = list(fallback)
+    opened: List[int] = []
+    paths = (process.stdin, process.stdout, process.stderr)
+    for number, path in enumerate(paths):
+        if path is None:
+            continue
+        if number == 2 and path == process.stdout:
+            streams[2] = streams[1]
+            continue
+        try:
+            flags = (_CREATE if number else os.O_RDONLY) | os.O_CLOEXEC
+            streams[number] = os.open(path, flags, 0o666)
+            opened.append(streams[number])
+        except OSError as error:
+            for fd in opened:
+                os.close(fd)
+            name = ("stdin", "stdout", "stderr")[number]
+            kind = "storage" if number else "missing-input"
+            message = "the %s of task '%s' cannot be connected to '%s': %s" % (
+                name,
+                process.task["id"],
+                path,
+                error.strerror,
+            )
+            raise Trouble(kind, message) from error
+    return (streams[0], streams[1], streams[2]), opened
+
+
+def stopped_because(process: Process, deadlines: Deadlines, job: Dict[str, Any]) -> Optional[Trouble]:
+    """Return why we ended a process ourselves, or None if we did not."""
+    task = process.task["id"]
+    if deadlines.cancelled:
+        return Trouble("cancelled", "task '%s' was cancelled" % task)
+    if deadlines.timed_out:
+        return Trouble(
+            "timeout",
+            "task '%s' was ended after %g s, the wall time it is given" % (task, job["max_wall_s"]),
+            "raise the profile pegasus.maxwalltime",
+        )
+    return None

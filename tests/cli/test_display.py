@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from markab.cli.display import Lines, counts_text, pace_text, picture
+from markab.cli.planning import is_terminal
+from markab.engine.journal import encode
+from markab.engine.progress import Progress, RunningJob
+from reports.made_run import began, compute, failed, make_run, retry, start
+
+SOURCES = Path(__file__).parents[2] / "src"
+ENGINE = """
+import sys, time
+from pathlib import Path
+from markab.engine import run as engine
+from markab.engine.progress import Progress, RunningJob
+
+def run(submit_dir, options, observer):
+    for done in range(4):
+        jobs = [RunningJob("wc_[bold]", "local", 1, time.time() - 65)] if done < 3 else []
+        observer(Progress("words", "7a3c", time.time(), 3, succeeded=done, jobs=jobs, running=len(jobs),
+                          rate_per_s=2.0, bytes_moved=5 << 20, elapsed_s=done, left_s=9.0))
+    return engine.Outcome(state="success", counts={})
+
+engine.run = run
+sys.argv = ["markab", "run", sys.argv[1]]
+from markab.cli.main import main
+main()
+"""
+
+
+def progress(**more: int) -> Progress:
+    return Progress("words", "7a3c", 0.0, more.pop("total", 10), **more)
+
+
+def on_a_terminal(directory: Path, **env: str) -> tuple[int, str]:
+    """Run `markab run` with the engine above on a pseudo-terminal; return exit code and all that was written."""
+    pid, descriptor = pty.fork()
+    if pid == 0:
+        environment = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM")}
+        environment |= {"PYTHONPATH": str(SOURCES), "TERM": "xterm-256color", "COLUMNS": "100"} | env
+        os.execve(sys.executable, [sys.executable, "-c", ENGINE, str(directory)], environment)
+    written = b""
+    while True:
+        try:
+            if not (chunk := os.read(descriptor, 65536)):
+                break
+        except OSError:  # Linux says so when the other side has closed
+            break
+        written += chunk
+    os.close(descriptor)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), written.decode()
+
+
+def test_a_terminal_gets_a_picture_that_is_drawn_over(tmp_path: Path) -> None:
+    code, text = on_a_terminal(make_run(tmp_path, [compute("a")]))
+    assert code == 0
+    assert "\x1b[1A" in text, "the cursor goes up to draw again"
+    assert "66.7%" in text and "2.0 jobs/s, 5.0 MB moved, about 9.0 s left" in text
+    assert re.search(r"1:05\S*  wc_\[bold\]", text), "names are not read as markup"
+    assert text.rstrip().splitlines()[-1].startswith("  more:"), "the cursor is left below"
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1, "the cursor is shown again"
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_a_terminal_that_wants_plain_text_gets_lines(tmp_path: Path, env: dict[str, str]) -> None:
+    code, text = on_a_terminal(make_run(tmp_path, [compute("a")]), **env)
+    assert code == 0
+    assert "\x1b" not in text
+    assert "0 of 3 jobs done, 1 running" in text
+
+
+def test_lines_come_every_few_seconds_and_only_with_news(tmp_path: Path) -> None:
+    now = [0.0]
+    stream = io.StringIO()
+    lines = Lines(stream, make_run(tmp_path, [compute("a")]), clock=lambda: now[0])
+    for second in range(31):
+        now[0] = float(second)
+        lines(progress(succeeded=min(second, 12) // 4, running=1))
+    assert [line.split(": ")[1] for line in stream.getvalue().splitlines()] == [
+        "0 of 10 jobs done, 1 running",
+        "1 of 10 jobs done, 1 running",
+        "2 of 10 jobs done, 1 running",
+        "3 of 10 jobs done, 1 running",
+    ]
+
+
+def test_failures_are_told_at_once_with_their_reason(tmp_path: Path) -> None:
+    make_run(tmp_path, [compute("a")], [began(), start(0)])
+    stream = io.StringIO()
+    lines = Lines(stream, tmp_path)
+    lines(progress(running=1))
+    with (tmp_path / "journal.jsonl").open("ab") as file:
+        file.write(encode(failed(0, message="exit code 3")) + encode(retry(0)))
+    lines(progress(ready=1, retried=1))
+    lines(progress(ready=1, retried=1))
+    failures = [line for line in stream.getvalue().splitlines() if line.startswith("failed")]
+    assert failures == ["failed: wc_a, attempt 1: exit code 3 (will be tried again)"]
+
+
+def test_states_without_jobs_are_left_out() -> None:
+    assert counts_text(progress(succeeded=3, running=1, failed=2)) == "3 of 10 jobs done, 1 running, 2 failed"
+    assert pace_text(progress()) == ""
+
+
+def test_the_bar_shows_even_one_failure_among_a_million() -> None:
+    pieces = picture(progress(total=1_000_000, failed=1), now_s=0.0)
+    assert [style for text, style in pieces if "━" in text] == ["red", "dim"]
+    assert sum(text.count("━") for text, _ in pieces) == 40
+
+
+def test_of_many_running_jobs_a_few_are_named_and_the_rest_counted() -> None:
+    shown = progress(running=500)
+    shown.jobs = [RunningJob(f"j{n}", "local", 1 + n % 2, 0.0) for n in range(64)]
+    text = "".join(piece for piece, _ in picture(shown, now_s=3.0, jobs_shown=4))
+    assert "j3  attempt 2" in text and "j4" not in text
+    assert "… and 496 more" in text
+
+
+def test_only_a_terminal_that_can_is_drawn_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert is_terminal(Terminal()) and not is_terminal(io.StringIO())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not is_terminal(Terminal())
+    monkeypatch.setenv("NO_COLOR", "")
+    monkeypatch.setenv("TERM", "dumb")
+    assert not is_terminal(Terminal())

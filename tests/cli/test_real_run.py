@@ -1,0 +1,160 @@
+"""The whole way, from a document to a result, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SOURCES = Path(__file__).parents[2] / "src"
+WORKFLOW = """
+pegasus: "5.0"
+name: words
+transformationCatalog:
+  transformations:
+    - {{name: sort, sites: [{{name: local, pfn: /usr/bin/sort, type: installed}}]}}
+    - {{name: sh, sites: [{{name: local, pfn: /bin/sh, type: installed}}]}}
+replicaCatalog:
+  replicas:
+    - {{lfn: in.txt, pfns: [{{site: local, pfn: {directory}/in.txt}}]}}
+jobs:
+  - type: job
+    name: sort
+    id: ID1
+    stdout: sorted.txt
+    arguments: [in.txt]
+    uses:
+      - {{lfn: in.txt, type: input}}
+      - {{lfn: sorted.txt, type: output, stageOut: true, registerReplica: false}}
+  - type: job
+    name: sh
+    id: ID2
+    arguments: ["-c", "'{second}'"]
+    uses:
+      - {{lfn: sorted.txt, type: input}}
+      - {{lfn: last.txt, type: output, stageOut: true, registerReplica: false}}
+"""
+COPY = "cp sorted.txt last.txt"
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    (tmp_path / "in.txt").write_text("b\na\n")
+    write(tmp_path, COPY)
+    return tmp_path
+
+
+def write(directory: Path, second: str) -> None:
+    (directory / "workflow.yml").write_text(WORKFLOW.format(directory=directory, second=second))
+
+
+def words_of(name: str, *words: str) -> list[str]:
+    """Return the command line that runs `markab …` or `pegasus-… …`."""
+    module, function = ("main", "main") if name == "markab" else ("pegasus", name.removeprefix("pegasus-"))
+    return [sys.executable, "-c", f"from markab.cli.{module} import {function}; {function}()", *words]
+
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(SOURCES)}
+
+
+def call(here: Path, name: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        words_of(name, *words), cwd=here, env=ENVIRONMENT, capture_output=True, text=True, timeout=60
+    )
+
+
+def wait_for(here: Path, run: str, state: str) -> None:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        shown = json.loads(call(here, "pegasus-status", "-j", run).stdout)
+        if shown["dags"]["root"]["state"] == state:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{run} did not become {state}: {shown}")
+
+
+PLAN = ("--sites", "local", "--output-sites", "local", "--output-dir", "out", "--relative-dir", "run")
+
+
+def test_one_command_from_document_to_result(here: Path) -> None:
+    done = call(here, "markab", "run", "workflow.yml", *PLAN)
+    assert done.returncode == 0, done.stderr
+    assert (here / "out" / "last.txt").read_text() == "a\nb\n"
+    assert f"results: {here}/out" in done.stdout
+
+
+def test_the_way_of_pegasus_in_the_background(here: Path) -> None:
+    planned = json.loads(call(here, "pegasus-plan", "-Dpegasus.mode=development", *PLAN, "--json").stdout)
+    assert planned["pegasus-run"] == f"pegasus-run {here}/run"
+    started = call(here, "pegasus-run", str(here / "run"))
+    assert started.returncode == 0, started.stderr
+    wait_for(here, "run", "Success")
+    assert (here / "out" / "last.txt").read_text() == "a\nb\n"
+
+
+def test_a_failed_run_continues_after_the_cause_is_mended(here: Path) -> None:
+    flag = here / "mended"
+    write(here, f"test -e {flag} || exit 7; {COPY}")
+    first = call(here, "markab", "run", "workflow.yml", "-Ddagman.retry=0", *PLAN)
+    assert first.returncode == 14
+    assert "exit code 7" in first.stderr and "markab run run" in first.stdout
+    flag.touch()
+    second = call(here, "markab", "run", "run")
+    assert second.returncode == 0, second.stderr
+    tries = {
+        job["job"]: job["attempts"] for job in json.loads(call(here, "markab", "show", "run", "-J").stdout)
+    }
+    assert (tries["sort_ID1"], tries["sh_ID2"]) == (1, 2)
+
+
+def test_ctrl_c_ends_it_and_the_same_command_goes_on(here: Path) -> None:
+    flag = here / "started"
+    write(here, f"test -e {flag} || {{ touch {flag}; sleep 60; }}; {COPY}")
+    engine = subprocess.Popen(
+        words_of("markab", "run", "workflow.yml", *PLAN),
+        cwd=here,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    end = time.monotonic() + 30
+    while not flag.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    engine.send_signal(signal.SIGINT)
+    out, _ = engine.communicate(timeout=30)
+    assert engine.returncode == 130
+    assert "interrupted" in out and "continue: markab run run" in out
+    assert call(here, "markab", "run", "run").returncode == 0
+    assert (here / "out" / "last.txt").exists()
+
+
+def test_a_run_in_the_background_is_removed(here: Path) -> None:
+    write(here, "sleep 60")
+    assert call(here, "pegasus-plan", "--submit", *PLAN).returncode == 0
+    assert call(here, "markab", "run", "run").returncode == 23, "it is busy"
+    removed = call(here, "pegasus-remove", "run")
+    assert removed.returncode == 0 and "removed run" in removed.stdout
+    wait_for(here, "run", "Removed")
+
+
+def test_planning_errors_come_all_at_once(here: Path) -> None:
+    text = (here / "workflow.yml").read_text()
+    wrong = text.replace("lfn: in.txt, pfns", "lfn: other, pfns").replace(
+        "name: sh\n", "name: no-such-program\n"
+    )
+    (here / "workflow.yml").write_text(wrong)
+    failed = call(here, "markab", "plan", *PLAN, "--json")
+    assert failed.returncode == 11
+    problems = json.loads(failed.stdout)["error"]["problems"]
+    assert len(problems) >= 2
+    assert failed.stderr.count("error: ") == len(problems)
+    assert not (here / "run").exists()
+    assert call(here, "pegasus-plan", *PLAN).returncode == 1

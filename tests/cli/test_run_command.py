@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from markab.cli import running
+from markab.cli.main import markab
+from markab.cli.run import _memory_mb, pegasus_run
+from markab.engine.journal import encode
+from markab.engine.progress import Progress
+from markab.engine.run import Outcome, RunOptions
+from markab.errors import RunBusy
+from reports.made_run import began, compute, end, ended, failed, gave_up, make_run, start
+
+JOBS = [compute("a"), compute("b", 0)]
+Engine = Callable[..., Outcome]
+
+
+def engine(state: Any, *entries: Any, **more: Any) -> Engine:
+    """Make an engine that writes these records and ends so."""
+
+    def run(submit_dir: Path, options: RunOptions, observer: Callable[[Progress], None]) -> Outcome:
+        with (submit_dir / "journal.jsonl").open("ab") as file:
+            file.write(b"".join(map(encode, entries)))
+        failures = sum(entry.__class__.__name__ == "GiveUp" for entry in entries)
+        observer(Progress("words", "7a3c", 0.0, 2, succeeded=1, failed=failures))
+        run.options = options  # type: ignore[attr-defined]
+        return Outcome(state=state, counts={}, **more)
+
+    return run
+
+
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake: Engine, *words: str, **header: Any) -> Result:
+    make_run(tmp_path / "run0001", JOBS, **header)
+    monkeypatch.setattr("markab.engine.run.run", fake)
+    monkeypatch.chdir(tmp_path)
+    return CliRunner().invoke(markab, ["run", "run0001", *words])
+
+
+SUCCESS = (began(), start(0), end(0), start(1), end(1), ended("success"))
+FAILURE = (began(), start(0), failed(0, stderr="line 1\nno such file\n"), gave_up(0), ended("failed"))
+
+
+def test_success_says_where_the_results_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = call(tmp_path, monkeypatch, engine("success", *SUCCESS), outputs={"local": "/data/out"})
+    assert result.exit_code == 0
+    assert "words: all 2 jobs succeeded in 9.0 s\n  results: /data/out\n" in result.stdout
+
+
+def test_failure_says_what_failed_why_and_how_to_continue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = call(tmp_path, monkeypatch, engine("failed", *FAILURE))
+    assert result.exit_code == 14
+    assert "failed: wc_a, attempt 1: exit code 3 (given up)" in result.stderr, "as it happens"
+    assert "wc_a failed (attempt 1)\n  exit code 3\n  command: /usr/bin/wc -l in\n" in result.stderr
+    assert "    no such file" in result.stderr
+    assert "words: 1 job failed, 0 of 2 jobs succeeded, 1 never started" in result.stdout
+    assert "markab show run0001 wc_a" in result.stdout and "markab run run0001" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("state", "code"), [("success", 0), ("failed", 14), ("halted", 15), ("removed", 15), ("interrupted", 130)]
+)
+def test_exit_codes_tell_how_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, code: int
+) -> None:
+    result = call(tmp_path, monkeypatch, engine(state, began(), ended(state)))
+    assert result.exit_code == code
+    assert ("continue: markab run run0001" in result.stdout) == (state != "success")
+
+
+def test_json_tells_counts_failures_and_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = call(tmp_path, monkeypatch, engine("failed", *FAILURE), "--json", outputs={"local": "/data/out"})
+    shown = json.loads(result.stdout)
+    assert (shown["state"], shown["failed"], shown["total"]) == ("failed", 1, 2)
+    assert shown["failures"][0]["job"] == "wc_a"
+    assert shown["failures"][0]["error"]["message"] == "exit code 3"
+    assert shown["outputs"] == ["/data/out"]
+
+
+def test_limits_reach_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = engine("success", *SUCCESS)
+    words = "--cores 3 --memory 2GB --gpus 1 --max-jobs 7".split()  # noqa: SIM905
+    call(tmp_path, monkeypatch, fake, *words)
+    assert fake.options == RunOptions(cores=3, memory_mb=2048, gpus=1, max_jobs=7)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "mb"),
+    [("500", 500), ("500 MB", 500), ("8GB", 8192), ("1.5g", 1536), ("2GiB", 2048), ("1TB", 1 << 20)],
+)
+def test_memory_is_read_with_its_unit(text: str, mb: int) -> None:
+    assert _memory_mb(text) == mb
+
+
+def test_memory_that_is_no_size_is_a_wrong_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call(tmp_path, monkeypatch, engine("success"), "--memory", "much").exit_code == 2
+
+
+def test_detached_it_returns_at_once_and_hands_its_limits_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+
+    def start(path: Path, words: tuple[str, ...]) -> int:
+        started.append((path, words))
+        return 4711
+
+    monkeypatch.setattr(running, "start_in_background", start)
+    result = call(tmp_path, monkeypatch, engine("success"), "--detach", "--cores", "2", "--memory", "8GB")
+    assert started == [(tmp_path / "run0001", ("--cores", "2", "--memory", "8GB"))]
+    assert "process 4711" in result.stdout and "markab status run0001" in result.stdout
+
+
+def test_plan_flags_on_a_planned_run_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = call(tmp_path, monkeypatch, engine("success"), "--sites", "a", "-Dx=1")
+    assert result.exit_code == 2
+    assert "-D, --sites would change nothing" in result.stderr
+
+
+def test_a_name_that_is_nothing_gets_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(markab, ["run", "worklfow.yml"])
+    assert result.exit_code == 12
+    assert "there is no 'worklfow.yml'" in result.stderr and "hint" in result.stderr
+
+
+def test_warnings_of_the_engine_and_a_complete_run_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = engine("success", *SUCCESS, was_complete=True, warnings=["align runs alone"])
+    result = call(tmp_path, monkeypatch, fake)
+    assert "warning: align runs alone" in result.stderr
+    assert "nothing to do" in result.stdout
+
+
+def test_pegasus_run_starts_in_the_background_and_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(tmp_path, JOBS)
+    monkeypatch.setattr(running, "start_in_background", lambda path: 4711)
+    words = ["-Dx=1", "-c", "p.properties", "-d", "2", "-vv", "--nogrid", str(tmp_path)]
+    result = CliRunner().invoke(pegasus_run, words)
+    assert result.exit_code == 0, result.output
+    for line in (f"pegasus-status -l {tmp_path}", f"pegasus-remove {tmp_path}"):
+        assert f"\n{line}\n" in result.stdout
+
+    shown = json.loads(CliRunner().invoke(pegasus_run, ["-j", str(tmp_path)]).stdout)
+    assert shown["wf_uuid"] == "7a3c" and shown["submit_dir"] == str(tmp_path)
+
+
+def test_pegasus_run_of_a_finished_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run(tmp_path, JOBS, SUCCESS)
+    monkeypatch.setattr(running, "start_in_background", lambda path: 4711)
+    assert (
+        "nothing to run: words: all 2 jobs succeeded"
+        in CliRunner().invoke(pegasus_run, [str(tmp_path)]).stdout
+    )
+
+
+def test_hints_name_only_commands_that_are_there() -> None:
+    from markab.cli.hints import started_text
+
+    assert "pegasus-analyzer" not in started_text(Path("/run"), find=lambda name: None)
+    assert "pegasus-analyzer /run" in started_text(Path("/run"), find=lambda name: name)
+
+
+def test_a_busy_run_is_an_error_with_its_own_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*_: Any) -> Outcome:
+        raise RunBusy("'run0001' is being run by process 1", hint="watch it")
+
+    result = call(tmp_path, monkeypatch, busy)
+    assert result.exit_code == 23
+    assert result.stderr == "error: 'run0001' is being run by process 1\n  hint: watch it\n"

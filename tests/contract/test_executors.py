@@ -1,0 +1,580 @@
+"""What every executor must do; each test runs once for every executor there is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from markab.executors.base import Attempt, AttemptId, Executor, RunContext, Seen
+from markab.executors.local import LocalExecutor
+from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
+
+EXECUTORS: dict[str, Callable[[RunContext], Executor]] = {
+    "local": lambda context: LocalExecutor(context, grace_s=0.3),
+}
+UUID = "5f0c7f3e-uuid"
+
+
+class Bench:
+    """A run with directories of its own, on the executor under test."""
+
+    def __init__(self, top: Path, make: Callable[[RunContext], Executor], integrity: str = "full") -> None:
+        self.scratch, self.work, self.submit_dir = top / "scratch", top / "work", top / "submit"
+        for path in (self.scratch, self.work, self.submit_dir):
+            path.mkdir(exist_ok=True)
+        self.catalog = top / "replicas.db"
+        self.context = RunContext(UUID, "flow", str(self.submit_dir), integrity, 2, 1, str(self.catalog))
+        self.executor = make(self.context)
+        self.count = 0
+
+    def attempt(self, job: PlannedJob, number: int = 1, checksums: dict[str, str] | None = None) -> Attempt:
+        self.count += 1
+        id_ = AttemptId(self.count, number)
+        return Attempt(id_, job, str(self.scratch), str(self.work), checksums or {})
+
+    def wait_all(self, ids: set[AttemptId], timeout_s: float = 20.0) -> dict[AttemptId, dict[str, Any]]:
+        records: dict[AttemptId, dict[str, Any]] = {}
+        give_up = time.monotonic() + timeout_s
+        while ids - records.keys():
+            assert time.monotonic() < give_up, "the executor says nothing"
+            for report in self.executor.wait(1.0):
+                if report.seen is Seen.ENDED:
+                    assert report.record is not None
+                    records[report.id] = report.record
+        return records
+
+    def run(
+        self, job: PlannedJob, number: int = 1, checksums: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        attempt = self.attempt(job, number, checksums)
+        self.executor.submit([attempt])
+        return self.wait_all({attempt.id})[attempt.id]
+
+    def files_left(self) -> list[str]:
+        """What attempts left behind; empty directories may be kept for the next attempt."""
+        return [name for _, _, names in os.walk(self.work) for name in names]
+
+    def stage(self, lfn: str, text: str) -> Input:
+        path = self.scratch / lfn
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return Input(lfn, sha256=hashlib.sha256(text.encode()).hexdigest())
+
+
+@pytest.fixture(params=sorted(EXECUTORS))
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path, EXECUTORS[request.param])
+    yield made
+    made.executor.close()
+
+
+def shell(script: str, **more: Any) -> PlannedJob:
+    return compute([PlannedTask("ID1", "sh", "/bin/sh", "-c '" + script.replace("'", "'\\''") + "'")], **more)
+
+
+def compute(tasks: list[PlannedTask], **more: Any) -> PlannedJob:
+    return PlannedJob(id=more.pop("id", "job_ID1"), kind=Kind.COMPUTE, site="local", tasks=tasks, **more)
+
+
+def kinds(record: dict[str, Any]) -> list[str]:
+    return [error["kind"] for error in [record["error"], *record.get("also", [])]]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_gone(pid: int, timeout_s: float = 10.0) -> bool:
+    give_up = time.monotonic() + timeout_s
+    while is_alive(pid) and time.monotonic() < give_up:
+        time.sleep(0.01)
+    return not is_alive(pid)
+
+
+def wait_file(path: Path, timeout_s: float = 10.0) -> str:
+    give_up = time.monotonic() + timeout_s
+    while time.monotonic() < give_up:
+        if path.exists() and path.read_text():
+            return path.read_text()
+        time.sleep(0.01)
+    raise AssertionError(f"{path} never came")
+
+
+def test_an_attempt_that_exits_with_zero_succeeds_and_is_measured(bench: Bench) -> None:
+    record = bench.run(shell("echo hello; echo oops >&2"))
+
+    assert record["ok"] and "error" not in record
+    assert record["stdout"] == "hello\n" and record["stderr"] == "oops\n"
+    (invocation,) = record["invocations"]
+    assert invocation["status"] == 0 and invocation["task"] == "ID1"
+    assert invocation["argv"] == ["/bin/sh", "-c", "echo hello; echo oops >&2"]
+    assert invocation["pid"] > 0 and invocation["maxrss_kb"] > 0 and invocation["duration_s"] > 0
+    assert record["start"] <= invocation["start"] <= record["end"]
+
+
+def test_an_exit_code_is_told_as_a_raw_status(bench: Bench) -> None:
+    record = bench.run(shell("exit 3"))
+
+    assert not record["ok"]
+    assert record["error"]["message"] == "task 'ID1' ended with exit code 3"
+    assert record["invocations"][0]["status"] == 3 << 8
+
+
+def test_a_death_by_signal_is_told_in_words(bench: Bench) -> None:
+    record = bench.run(shell("kill -SEGV $$"))
+
+    assert record["error"]["kind"] == "signal"
+    assert "SIGSEGV (11)" in record["error"]["message"]
+    assert record["invocations"][0]["status"] & 0x7F == signal.SIGSEGV
+
+
+def test_outputs_are_in_scratch_with_their_checksums_and_the_directory_is_gone(bench: Bench) -> None:
+    record = bench.run(
+        shell(
+            "cat deep/in > out; cat out > a/b",
+            inputs=[bench.stage("deep/in", "x\n")],
+            outputs=[Output("out"), Output("a/b")],
+        )
+    )
+
+    sha256 = hashlib.sha256(b"x\n").hexdigest()
+    assert record["outputs"] == [
+        {"lfn": "out", "size": 2, "sha256": sha256},
+        {"lfn": "a/b", "size": 2, "sha256": sha256},
+    ]
+    assert record["checked"]["count"] == 1 and record["checked"]["failed"] == 0
+    assert (bench.scratch / "a/b").read_text() == "x\n"
+    assert not bench.files_left()
+
+
+def test_a_task_sees_exactly_its_declared_inputs(bench: Bench) -> None:
+    bench.stage("other", "no business of its")
+    record = bench.run(shell("ls", inputs=[bench.stage("mine", "1")]))
+
+    assert record["stdout"] == "mine\n"
+    assert record["cwd"] == f"{bench.work}/job_ID1.1"
+
+
+def test_every_missing_output_is_listed_beside_the_exit_code(bench: Bench) -> None:
+    record = bench.run(shell("echo > b; exit 1", outputs=[Output("a"), Output("b"), Output("c")]))
+
+    assert kinds(record) == ["exit", "missing-output", "missing-output"]
+    assert "'a'" in record["also"][0]["message"] and "'c'" in record["also"][1]["message"]
+    assert not (bench.scratch / "b").exists(), "outputs of a failed attempt stay out of scratch"
+
+
+def test_an_output_that_is_a_directory_is_an_error_that_names_it(bench: Bench) -> None:
+    record = bench.run(shell("mkdir out", outputs=[Output("out")]))
+
+    assert record["error"]["kind"] == "missing-output"
+    assert "'out' of job 'job_ID1' is a directory" in record["error"]["message"]
+
+
+def test_an_output_that_points_out_of_the_directory_is_refused(bench: Bench) -> None:
+    record = bench.run(shell("ln -s /etc/passwd out; echo > real; ln -s real in", outputs=[Output("out")]))
+    assert "symbolic link out of" in record["error"]["message"]
+
+    assert bench.run(shell("echo 1 > real; ln -s real out", outputs=[Output("out"), Output("real")]))["ok"]
+    assert (bench.scratch / "out").read_text() == (bench.scratch / "real").read_text() == "1\n"
+
+
+def test_a_changed_input_is_caught_before_the_task_starts(bench: Bench) -> None:
+    staged = bench.stage("in", "abc")
+    (bench.scratch / "in").write_text("abd")
+    record = bench.run(shell("touch ../../started", inputs=[staged]))
+
+    assert record["error"]["kind"] == "checksum"
+    for fact in ("'in'", str(staged.sha256), hashlib.sha256(b"abd").hexdigest()):
+        assert fact in record["error"]["message"]
+    assert "invocations" not in record and record["checked"]["failed"] == 1
+    assert not (bench.work.parent / "started").exists()
+
+
+def test_checksums_of_the_engine_are_verified_too(bench: Bench) -> None:
+    bench.stage("in", "abc")
+    record = bench.run(shell("true", inputs=[Input("in")]), checksums={"in": "0" * 64})
+
+    assert record["error"]["kind"] == "checksum"
+
+
+def test_a_missing_input_is_named(bench: Bench) -> None:
+    record = bench.run(
+        shell("true", inputs=[Input("gone"), Input("also/gone"), Input("maybe", optional=True)])
+    )
+
+    assert kinds(record) == ["missing-input", "missing-input"]
+    assert "'gone'" in record["error"]["message"]
+
+
+def test_a_task_may_change_its_copy_of_an_input(bench: Bench) -> None:
+    record = bench.run(shell("echo more >> in", inputs=[bench.stage("in", "abc")]))
+
+    assert record["ok"], record
+    assert (bench.scratch / "in").read_text() == "abc"
+
+
+def test_a_task_in_the_shared_directory_may_not_change_its_input(bench: Bench) -> None:
+    record = bench.run(shell("echo more >> in", data="sharedfs", inputs=[bench.stage("in", "abc")]))
+
+    assert record["error"]["kind"] == "input-changed" and "'in'" in record["error"]["message"]
+
+
+def test_in_the_shared_directory_old_outputs_are_removed_before_the_task_runs(bench: Bench) -> None:
+    (bench.scratch / "out").write_text("of a failed attempt")
+    record = bench.run(shell("test ! -e out", data="sharedfs", outputs=[Output("out")]))
+
+    assert kinds(record) == ["missing-output"]
+    assert record["invocations"][0]["status"] == 0
+    assert record["cwd"] == str(bench.scratch)
+
+
+def test_tasks_of_a_cluster_run_one_after_the_other_until_one_fails(bench: Bench) -> None:
+    tasks = [PlannedTask(f"ID{n}", "sh", "/bin/sh", f"-c 'echo {n}; exit {int(n == 2)}'") for n in (1, 2, 3)]
+    record = bench.run(compute(tasks))
+
+    assert record["stdout"] == "1\n2\n"
+    assert [invocation["task"] for invocation in record["invocations"]] == ["ID1", "ID2"]
+    assert "'ID2'" in record["error"]["message"]
+
+
+def test_streams_are_connected_to_files(bench: Bench) -> None:
+    task = PlannedTask(
+        "ID1", "sh", "/bin/sh", "-c 'cat; echo bad >&2'", stdin="in", stdout="d/out", stderr="err"
+    )
+    record = bench.run(
+        compute([task], inputs=[bench.stage("in", "text\n")], outputs=[Output("d/out"), Output("err")])
+    )
+
+    assert record["ok"], record
+    assert (bench.scratch / "d/out").read_text() == "text\n"
+    assert (bench.scratch / "err").read_text() == "bad\n"
+    assert "stdout" not in record
+
+
+def test_arguments_are_words_and_no_shell_is_started(bench: Bench) -> None:
+    arguments = "'%s\\n' \"a b\" $ANIMAL '$ANIMAL' * $(id) > x ${_PEGASUS_INITIAL_DIR}/f"
+    task = PlannedTask("ID1", "printf", "/usr/bin/printf", arguments, env={"ANIMAL": "cat dog"})
+    record = bench.run(compute([task]))
+
+    expected = ["a b", "cat dog", "$ANIMAL", "*", "$(id)", ">", "x", f"{bench.scratch}/f"]
+    assert record["stdout"].splitlines() == expected
+
+
+def test_a_quote_that_is_never_closed_is_an_error_with_its_place(bench: Bench) -> None:
+    record = bench.run(compute([PlannedTask("ID1", "true", "/bin/true", "a 'b")]))
+
+    assert record["error"]["kind"] == "arguments"
+    assert "character 3" in record["error"]["message"]
+
+
+def test_the_environment_has_the_run_and_the_task(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = PlannedTask("ID1", "env", "/usr/bin/env", env={"OWN": "1", "PEGASUS_SITE": "mine"})
+    lines = bench.run(compute([task]))["stdout"].splitlines()
+
+    assert {f"PEGASUS_WF_UUID={UUID}", "PEGASUS_WF_LABEL=flow", "PEGASUS_DAG_JOB_ID=job_ID1", "OWN=1"} <= set(
+        lines
+    )
+    assert f"MARKAB_ATTEMPT={UUID}/job_ID1/1" in lines
+    assert "PEGASUS_SITE=mine" in lines and "PEGASUS_SITE=local" not in lines
+
+
+@pytest.mark.parametrize(
+    ("program", "kind", "words"),
+    [
+        ("/no/such/program", "no-program", "does not exist"),
+        ("/tmp", "not-executable", "is a directory"),
+        ("/etc/passwd", "not-executable", "is not executable"),
+    ],
+)
+def test_a_program_that_cannot_be_started_is_named(bench: Bench, program: str, kind: str, words: str) -> None:
+    record = bench.run(compute([PlannedTask("ID1", "it", program)]))
+
+    assert record["error"]["kind"] == kind
+    assert program in record["error"]["message"] and words in record["error"]["message"]
+    assert record["invocations"][0]["status"] == -1
+
+
+@pytest.mark.parametrize(
+    ("first_line", "kind", "words"),
+    [
+        ("#!/no/such/interpreter", "no-program", "the interpreter '/no/such/interpreter'"),
+        ("just text", "not-executable", "neither a binary for this machine nor a script"),
+    ],
+)
+def test_a_script_that_nothing_can_run_is_explained(
+    bench: Bench, first_line: str, kind: str, words: str
+) -> None:
+    staged = bench.stage("tool", first_line + "\n")
+    staged.executable = True
+    record = bench.run(compute([PlannedTask("ID1", "tool", "./tool")], inputs=[staged]))
+
+    assert record["error"]["kind"] == kind
+    assert words in record["error"]["message"]
+
+
+def test_a_staged_executable_runs(bench: Bench) -> None:
+    staged = bench.stage("bin/tool", "#!/bin/sh\necho I ran $1\n")
+    staged.executable = True
+
+    record = bench.run(compute([PlannedTask("ID1", "tool", "./bin/tool", "fast")], inputs=[staged]))
+
+    assert record["stdout"] == "I ran fast\n"
+
+
+def test_short_output_is_in_the_record_and_long_output_in_a_file(bench: Bench) -> None:
+    record = bench.run(shell("seq 2000", id="job_ID9"))
+
+    assert "stdout" not in record and "stdout_bytes" not in record
+    assert record["stdout_file"] == "00/00/job_ID9.out.000"
+    assert (bench.submit_dir / record["stdout_file"]).read_text().startswith("1\n2\n3\n")
+
+
+def test_a_gigabyte_of_output_is_cut_in_the_middle(bench: Bench) -> None:
+    record = bench.run(shell("echo first; head -c 1000000000 /dev/zero; echo last"))
+
+    kept = (bench.submit_dir / record["stdout_file"]).read_bytes()
+    assert record["ok"] and record["stdout_bytes"] == 1_000_000_011
+    assert 256 * 1024 <= len(kept) < 257 * 1024
+    assert kept.startswith(b"first\n") and kept.endswith(b"last\n") and b"bytes left out" in kept
+
+
+def test_output_of_one_attempt_is_not_seen_in_the_next(bench: Bench) -> None:
+    assert bench.run(shell("seq 3000"))["ok"]
+    assert bench.run(shell("echo second"))["stdout"] == "second\n"
+    assert "stdout" not in bench.run(shell("true"))
+
+
+def test_a_task_may_close_its_stdout(bench: Bench) -> None:
+    assert bench.run(shell("exec 1>&- 2>&-; exit 0"))["ok"]
+
+
+def test_messages_decide_also_in_redirected_output(bench: Bench) -> None:
+    good = shell("echo all is well", success_messages=["is well"], failure_messages=["ERROR"])
+    assert bench.run(good)["ok"]
+
+    record = bench.run(shell("echo an ERROR >&2", success_messages=["is well"], failure_messages=["ERROR"]))
+    assert kinds(record) == ["failure-message", "success-message"]
+
+    task = PlannedTask("ID1", "echo", "/bin/echo", "an ERROR", stdout="log")
+    record = bench.run(compute([task], failure_messages=["ERROR"], outputs=[Output("log")]))
+    assert kinds(record) == ["failure-message"]
+
+
+def test_a_daemon_that_a_task_leaves_is_gone_when_the_task_has_succeeded(bench: Bench) -> None:
+    """It left the process group and the session, and its parent is dead."""
+    pid_file = bench.work.parent / "pid"
+    record = bench.run(
+        shell(f"setsid sh -c 'echo $$ > {pid_file}; exec sleep 1000' & while [ ! -s {pid_file} ]; do :; done")
+    )
+
+    assert record["ok"], record
+    assert wait_gone(int(pid_file.read_text()))
+
+
+def test_a_daemon_of_a_task_that_still_runs_is_left_alone(bench: Bench) -> None:
+    pid_file, go = bench.work.parent / "pid", bench.work.parent / "go"
+    script = (
+        f"(setsid sh -c 'echo $$ > {pid_file}; exec sleep 1000' &) ; while [ ! -e {go} ]; do sleep 0.02; done"
+    )
+    long = bench.attempt(shell(script, id="long"))
+    bench.executor.submit([long])
+    pid = int(wait_file(pid_file))
+
+    assert bench.run(shell("true", id="short"))["ok"]
+    assert is_alive(pid)
+    go.touch()
+    assert bench.wait_all({long.id})[long.id]["ok"]
+    assert wait_gone(pid)
+
+
+def test_a_task_over_its_wall_time_is_ended_even_if_it_ignores_sigterm(bench: Bench) -> None:
+    start = time.monotonic()
+    record = bench.run(shell('trap "" TERM; while :; do sleep 0.05; done', max_wall_s=0.2))
+
+    assert kinds(record) == ["timeout", "signal"]
+    assert "SIGKILL" in record["also"][0]["message"]
+    assert 0.45 < time.monotonic() - start < 5
+
+
+def test_a_checkpoint_is_asked_for_and_kept_though_the_task_fails(bench: Bench) -> None:
+    script = 'trap "echo half > state; exit 1" TERM; while :; do sleep 0.02; done'
+    job = shell(script, checkpoint_s=0.2, outputs=[Output("state", checkpoint=True), Output("result")])
+    record = bench.run(job)
+
+    assert not record["ok"]
+    assert [output["lfn"] for output in record["outputs"]] == ["state"]
+    assert record["outputs"][0]["checkpoint"] is True
+    assert (bench.scratch / "state").read_text() == "half\n"
+
+    again = shell(
+        "cat state; echo all >> state; echo > result",
+        inputs=[Input("state", optional=True)],
+        outputs=[Output("state", checkpoint=True), Output("result")],
+    )
+    assert bench.run(again, checksums={"state": record["outputs"][0]["sha256"]})["stdout"] == "half\n"
+    assert (bench.scratch / "state").read_text() == "half\nall\n"
+
+
+def test_a_cancelled_attempt_ends_and_says_so(bench: Bench) -> None:
+    polite = bench.attempt(shell("exec sleep 1000", id="polite"))
+    stubborn = bench.attempt(shell('trap "" TERM; while :; do sleep 0.05; done', id="stubborn"))
+    bench.executor.submit([polite, stubborn])
+    assert not bench.executor.wait(0.2)
+    bench.executor.cancel([polite.id, stubborn.id])
+    records = bench.wait_all({polite.id, stubborn.id})
+
+    for record in records.values():
+        assert kinds(record) == ["cancelled", "signal"]
+    assert "SIGTERM" in records[polite.id]["also"][0]["message"]
+    assert "SIGKILL" in records[stubborn.id]["also"][0]["message"]
+    assert not bench.files_left()
+
+
+def test_cancelling_what_has_ended_does_nothing(bench: Bench) -> None:
+    attempt = bench.attempt(shell("true"))
+    bench.executor.submit([attempt])
+    bench.wait_all({attempt.id})
+
+    bench.executor.cancel([attempt.id, AttemptId(77, 1)])
+
+    assert not bench.executor.wait(0.05)
+
+
+def test_submitting_twice_starts_once(bench: Bench) -> None:
+    attempt = bench.attempt(shell(f"echo x >> {bench.work.parent}/log"))
+    bench.executor.submit([attempt, attempt])
+    bench.wait_all({attempt.id})
+    bench.executor.submit([attempt])
+
+    assert not bench.executor.wait(0.1)
+    assert (bench.work.parent / "log").read_text() == "x\n"
+
+
+def test_many_attempts_at_once_all_come_back(bench: Bench) -> None:
+    attempts = [
+        bench.attempt(shell(f"echo {n} > o{n}", id=f"j{n}", outputs=[Output(f"o{n}")])) for n in range(60)
+    ]
+    bench.executor.submit(attempts)
+
+    assert all(record["ok"] for record in bench.wait_all({attempt.id for attempt in attempts}).values())
+    assert len(os.listdir(bench.scratch)) == 60
+
+
+def test_thousands_of_files_are_left_out_and_cleared_away(bench: Bench) -> None:
+    record = bench.run(shell("mkdir d; cd d; seq 3000 | xargs touch; chmod 555 ."))
+
+    assert record["ok"]
+    assert not bench.files_left()
+
+
+def test_large_files_come_and_go_whole(bench: Bench) -> None:
+    text = "0123456789abcdef" * (1 << 17)
+    record = bench.run(shell("cat in in > out", inputs=[bench.stage("in", text)], outputs=[Output("out")]))
+
+    assert record["outputs"][0]["sha256"] == hashlib.sha256((text * 2).encode()).hexdigest()
+
+
+def test_a_disk_that_cannot_be_written_is_told_without_a_trace(bench: Bench) -> None:
+    bench.work.rmdir()
+    bench.work.write_text("a file where the directory should be")
+    record = bench.run(shell("true"))
+
+    assert record["error"]["kind"] == "storage"
+    assert str(bench.work) in record["error"]["message"]
+
+
+def test_an_output_that_cannot_be_put_in_place_fails_the_attempt(bench: Bench) -> None:
+    (bench.scratch / "out").mkdir()
+    record = bench.run(shell("echo > out", outputs=[Output("out")]))
+
+    assert record["error"]["kind"] == "storage"
+    assert str(bench.scratch / "out") in record["error"]["message"]
+    assert not bench.files_left()
+
+
+def test_chores_are_done(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("1,2\n")
+    transfer = Transfer(
+        "data", [Place("local", f"file://{tmp_path}/data")], [Place("local", f"{bench.scratch}/data")]
+    )
+    assert bench.run(PlannedJob("create_dir", Kind.CREATE_DIR, "local"))["ok"]
+
+    record = bench.run(PlannedJob("stage_in", Kind.STAGE_IN, "local", transfers=[transfer]))
+
+    assert record["ok"], record
+    assert record["transfers"][0]["bytes"] == 4
+    assert (bench.scratch / "data").read_text() == "1,2\n"
+    assert bench.run(PlannedJob("cleanup", Kind.CLEANUP, "local", removes=["data"]))["removed"] == 1
+
+
+def test_what_is_recovered_is_lost_and_does_not_run_any_more(bench: Bench) -> None:
+    """An engine was killed together with its watchdog: only its task is left."""
+    job = shell("true", id="orphan")
+    attempt = bench.attempt(job)
+    directory = bench.work / "orphan.1"
+    directory.mkdir()
+    marked = dict(os.environ, MARKAB_ATTEMPT=f"{UUID}/orphan/1")
+    by_marker = subprocess.Popen(["sleep", "1000"], env=marked, start_new_session=True)
+    by_place = subprocess.Popen(["sleep", "1000"], env={}, cwd=directory, stdin=subprocess.DEVNULL)
+    other = subprocess.Popen(["sleep", "1000"], env={"MARKAB_ATTEMPT": "another-run/orphan/1"}, cwd=directory)
+    try:
+        (report,) = bench.executor.recover([attempt])
+
+        assert report.seen is Seen.LOST and report.id == attempt.id
+        assert by_marker.wait(5) == by_place.wait(5) == -signal.SIGKILL
+        assert other.poll() is None
+        assert not directory.exists()
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_close_ends_what_runs(bench: Bench) -> None:
+    pid_file = bench.work.parent / "pid"
+    bench.executor.submit([bench.attempt(shell(f"echo $$ > {pid_file}; exec sleep 1000"))])
+    pid = int(wait_file(pid_file))
+    bench.executor.close()
+    bench.executor.close()
+
+    assert not is_alive(pid)
+    assert os.listdir(bench.work) == []
+
+
+ENGINE = """
+import sys
+from test_executors import *
+bench = Bench(Path(sys.argv[1]), EXECUTORS[sys.argv[2]])
+pid = "{}/pid".format(sys.argv[1])
+scripts = ["echo $$ > %s.1; exec sleep 1000", "echo $$ > %s.2; exec env -i sleep 1000",
+           "setsid sh -c 'echo $$ > %s.3; exec sleep 1000'; true", "trap '' TERM; echo $$ > %s.4; while :; do sleep 1; done"]
+bench.executor.submit([bench.attempt(shell(s % pid, id="j%d" % n)) for n, s in enumerate(scripts)])
+while True:
+    bench.executor.wait(10.0)
+"""
+
+
+@pytest.mark.parametrize("name", sorted(EXECUTORS))
+def test_a_killed_engine_leaves_no_orphan(name: str, tmp_path: Path) -> None:
+    here = Path(__file__).parent
+    paths = os.pathsep.join([str(here), *[path for path in sys.path if path]])
+    engine = subprocess.Popen(
+        [sys.executable, "-c", ENGINE, str(tmp_path), name], env=dict(os.environ, PYTHONPATH=paths)
+    )
+    pids = [int(wait_file(tmp_path / f"pid.{n}")) for n in (1, 2, 3, 4)]
+    assert all(is_alive(pid) for pid in pids)
+    engine.kill()
+    engine.wait()
+
+    assert all([wait_gone(pid) for pid in pids])

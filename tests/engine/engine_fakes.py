@@ -1,0 +1,168 @@
+"""A plan on disk, a clock that does not wait, and an executor that runs nothing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from markab.engine.back_ends import BackEnd
+from markab.engine.loop import Clock
+from markab.executors.base import Attempt, AttemptId, Record, Report, RunContext, Seen
+from markab.plan.file import write_plan
+from markab.plan.model import FORMAT, Header, Kind, PlannedJob, PlannedTask, PlanSite
+
+OK: Record = {"ok": True}
+
+
+def failure(kind: str = "exit", message: str = "exit code 1") -> Record:
+    return {"ok": False, "error": {"kind": kind, "message": message}}
+
+
+def job(id: str, *parents: int, **more: Any) -> PlannedJob:
+    kind = more.pop("kind", Kind.COMPUTE)
+    return PlannedJob(id=id, kind=kind, site="local", parents=sorted(parents), **more)
+
+
+def make_run(
+    directory: Path,
+    jobs: Sequence[PlannedJob],
+    sites: dict[str, PlanSite] | None = None,
+    **header: Any,
+) -> Path:
+    """Write a submit directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    sites = sites or {"local": PlanSite(scratch=str(directory / "scratch"))}
+    write_plan(
+        directory / "plan.jsonl",
+        Header(format=FORMAT, workflow="wf", jobs=len(jobs), sites=sites, **header),
+        jobs,
+    )
+    (directory / "braindump.yml").write_text('wf_uuid: "7a3c"\n')
+    return directory
+
+
+def task(id: str) -> PlannedTask:
+    return PlannedTask(id=id, transformation="true", executable="/bin/true")
+
+
+class FakeTime:
+    """A clock that only moves when somebody sleeps or waits on it."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(lambda: self.now_s + 1.7e9, lambda: self.now_s, self.pass_s)
+
+    def pass_s(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.now_s += seconds + 1e-6
+
+
+class World:
+    """The machine that attempts run on. It lives on when an engine dies.
+
+    It notices by itself when two attempts of a job are alive, when an attempt
+    number comes twice, and when a job starts before its parents succeeded.
+    """
+
+    def __init__(
+        self,
+        verdict: Callable[[Attempt], Record] = lambda attempt: OK,
+        *,
+        seed: int = 0,
+        survives: bool = False,
+        ends_at_once: int = 1000,
+    ) -> None:
+        self.verdict = verdict
+        self.random = random.Random(seed)
+        self.survives = survives
+        """Attempts outlive the engine, as in a batch system; else they die with it."""
+        self.ends_at_once = ends_at_once
+        """How many attempts end in one call of `wait`."""
+        self.alive: dict[AttemptId, Attempt] = {}
+        self.ended: dict[AttemptId, Record] = {}
+        self.started: list[AttemptId] = []
+        self.succeeded: list[int] = []
+        self.most_alive = 0
+        self.cancelled: list[AttemptId] = []
+        self.checksums: dict[AttemptId, dict[str, str]] = {}
+        self.on_submit: Callable[[Sequence[Attempt]], None] = lambda attempts: None
+        self.on_wait: Callable[[], None] = lambda: None
+        self.reports_running = False
+
+    def back_ends(self, time: FakeTime, is_here: bool = True) -> dict[str, BackEnd]:
+        return {"local": BackEnd(lambda context: FakeExecutor(self, time, context), is_here)}
+
+    def end(self, id: AttemptId) -> Record:
+        attempt = self.alive.pop(id)
+        record = self.verdict(attempt)
+        self.ended[id] = record
+        if record["ok"]:
+            self.succeeded.append(id.job)
+        return record
+
+
+class FakeExecutor:
+    """One engine's connection to a world."""
+
+    def __init__(self, world: World, time: FakeTime, context: RunContext) -> None:
+        self.world, self.time, self.context = world, time, context
+        self.news: list[Report] = []
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        world = self.world
+        world.on_submit(attempts)
+        for attempt in attempts:
+            if attempt.id in world.alive:
+                continue
+            assert attempt.id not in world.ended, f"{attempt.id} started twice"
+            assert not [other for other in world.alive if other.job == attempt.id.job], "two attempts alive"
+            assert set(attempt.job.parents) <= set(world.succeeded), "started before its parents"
+            world.alive[attempt.id] = attempt
+            world.started.append(attempt.id)
+            world.checksums[attempt.id] = dict(attempt.checksums)
+            if world.reports_running:
+                self.news.append(Report(attempt.id, Seen.RUNNING))
+        world.most_alive = max(world.most_alive, len(world.alive))
+
+    def wait(self, timeout_s: float) -> Sequence[Report]:
+        world = self.world
+        world.on_wait()
+        news, self.news = self.news, []
+        if not news and not world.alive:
+            self.time.pass_s(timeout_s)
+            return []
+        self.time.pass_s(0.001)
+        if news:
+            return news
+        ids = sorted(world.alive)
+        world.random.shuffle(ids)
+        return [Report(id, Seen.ENDED, world.end(id)) for id in ids[: world.ends_at_once]]
+
+    def cancel(self, attempts: Sequence[AttemptId]) -> None:
+        for id in attempts:
+            if id in self.world.alive:
+                del self.world.alive[id]
+                self.world.cancelled.append(id)
+                self.news.append(Report(id, Seen.ENDED, failure("cancelled", "cancelled")))
+
+    def recover(self, attempts: Sequence[Attempt]) -> Sequence[Report]:
+        reports = []
+        for attempt in attempts:
+            if not self.world.survives:
+                self.world.alive.pop(attempt.id, None)
+            if attempt.id in self.world.alive:
+                reports.append(Report(attempt.id, Seen.RUNNING))
+            elif self.world.survives and attempt.id in self.world.ended:
+                reports.append(Report(attempt.id, Seen.ENDED, self.world.ended[attempt.id]))
+            else:
+                reports.append(Report(attempt.id, Seen.LOST))
+        return reports
+
+    def close(self) -> None:
+        if not self.world.survives:
+            self.world.alive.clear()

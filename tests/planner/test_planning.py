@@ -1,0 +1,534 @@
+"""What the planner makes of small workflows."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from markab.errors import PlanningError, StorageError
+from markab.plan.model import Kind
+from markab.planner.planning import dry_run, plan
+from planner.kit import Bench, task
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def problems_of(bench: Bench, *tasks: dict, **options: object) -> list[str]:  # type: ignore[type-arg]
+    with pytest.raises(PlanningError) as caught:
+        plan(bench.options(*tasks, **options))
+    assert [] == [path for path in bench.path.rglob("plan.jsonl")], "a failed planning run left a plan"
+    return [f"{problem.message} | {problem.hint}" for problem in caught.value.problems]
+
+
+def test_a_diamond_gets_the_jobs_that_move_and_remove_its_files(bench: Bench) -> None:
+    bench.has("a")
+
+    made = bench.plan(
+        task("pre", "a", "b1 b2"),
+        task("left", "b1", "c1"),
+        task("right", "b2", "c2"),
+        task("end", "c1 c2", "d"),
+    )
+
+    assert ["create_dir_w_0_local"] == made.names(Kind.CREATE_DIR)
+    assert ["stage_in_local_local_0_0"] == made.names(Kind.STAGE_IN)
+    assert ["tool_pre", "tool_left", "tool_right", "tool_end"] == made.names(Kind.COMPUTE)
+    assert {"stage_out_local_local_0_0", "stage_out_local_local_1_0", "stage_out_local_local_2_0"} == set(
+        made.names(Kind.STAGE_OUT)
+    )
+    assert {"tool_left", "tool_right"} == made.parents("tool_end")
+    assert {"tool_pre"} == made.parents("tool_left")
+    assert {"stage_in_local_local_0_0"} == made.parents("tool_pre")
+    assert {"create_dir_w_0_local"} == made.parents("stage_in_local_local_0_0")
+
+
+def test_dependencies_come_from_files_and_from_the_author(bench: Bench) -> None:
+    workflow = {"jobDependencies": [{"id": "first", "children": ["last"]}]}
+
+    made = bench.plan(
+        task("last"), task("first"), task("reader", "f"), task("maker", makes="f"), workflow=workflow
+    )
+
+    assert "tool_first" in made.parents("tool_last")
+    assert "tool_maker" in made.parents("tool_reader")
+
+
+def test_the_author_can_switch_off_dependencies_from_files(bench: Bench) -> None:
+    made = bench.plan(
+        task("reader", "f"),
+        task("maker", makes="f"),
+        properties={"pegasus.parser.dax.data.dependencies": "false"},
+    )
+
+    assert "tool_maker" not in made.ancestors("tool_reader")
+
+
+def test_a_cycle_is_named_job_by_job(bench: Bench) -> None:
+    [message] = problems_of(
+        bench, task("a", "z", "x"), task("b", "x", "y"), task("c", "y", "z"), task("d", "x")
+    )
+
+    assert message.startswith("cyclic dependency detected: 'a' → 'b' → 'c' → 'a' | a workflow cannot loop")
+
+
+def test_everything_that_is_missing_is_named_at_once(bench: Bench) -> None:
+    bench.replicas.append({"lfn": "gone", "pfns": [{"site": "local", "pfn": "/nowhere/gone"}]})
+    bench.transformations.append(
+        {"name": "lost", "sites": [{"name": "condorpool", "type": "installed", "pfn": "/nowhere/lost"}]}
+    )
+
+    messages = problems_of(
+        bench,
+        task("one", "nobody gone"),
+        task("two", "nobody"),
+        task("three", tool="lost"),
+        task("four", tool="no-such-program"),
+        task("five", profiles={"selector": {"execution.site": "condorpol"}}),
+        output_sites=["lokal"],
+    )
+
+    assert [
+        "file 'gone' has no replica that can be used: /nowhere/gone (no such file) (needed by task 'one')",
+        "file 'nobody' has no replica and no job makes it (needed by 'one', 'two')",
+        "site 'condorpol' is not in the site catalog (wanted by task 'five')",
+        "site 'lokal' is not in the site catalog (named by --output-sites)",
+        "transformation 'lost' is registered at '/nowhere/lost', and there is no such file (needed by task 'three')",
+        "transformation 'no-such-program' is in no catalog and not on PATH (needed by task 'four')",
+    ] == sorted(message.partition(" | ")[0] for message in messages)
+    assert any("did you mean 'condorpool'?" in message for message in messages)
+
+
+def test_an_unknown_site_on_the_command_line_is_named_with_the_likely_one(bench: Bench) -> None:
+    [message] = problems_of(bench, task("a"), sites=["condorpoll"])
+
+    assert (
+        "site 'condorpoll' is not in the site catalog (named by --sites) | did you mean 'condorpool'?"
+        == message
+    )
+
+
+def test_programs_are_found_on_path(bench: Bench) -> None:
+    made = bench.plan(task("a", tool="sh"))
+
+    assert made["sh_a"].tasks[0].executable.endswith("/sh")
+
+
+def test_a_stageable_executable_is_an_input_with_the_x_bit(bench: Bench) -> None:
+    program = str(bench.path / "bin" / "tool")
+    bench.transformations.append(
+        {
+            "name": "staged",
+            "namespace": "ns",
+            "version": "1.0",
+            "sites": [{"name": "local", "type": "stageable", "pfn": program}],
+        }
+    )
+
+    made = bench.plan(task("a", tool="staged", namespace="ns", version="1.0"))
+
+    job = made["staged_a"]
+    assert "./ns-staged-1.0" == job.tasks[0].executable
+    assert [("ns-staged-1.0", True)] == [(each.lfn, each.executable) for each in job.inputs]
+    [transfer] = made["stage_in_local_local_0_0"].transfers
+    assert transfer.executable
+    assert [program] == [place.url for place in transfer.sources]
+
+
+def test_required_executables_come_along(bench: Bench) -> None:
+    helper = bench.path / "bin" / "helper.py"
+    helper.write_text("x = 1\n")
+    program = str(bench.path / "bin" / "tool")
+    bench.transformations += [
+        {
+            "name": "main",
+            "requires": ["helper.py"],
+            "sites": [{"name": "local", "type": "stageable", "pfn": program}],
+        },
+        {"name": "helper.py", "sites": [{"name": "local", "type": "stageable", "pfn": str(helper)}]},
+    ]
+
+    made = bench.plan(task("a", tool="main"))
+
+    assert ["main", "helper.py"] == [each.lfn for each in made["main_a"].inputs]
+
+
+def test_an_input_is_staged_once_for_many_readers(bench: Bench) -> None:
+    bench.has("shared")
+
+    made = bench.plan(*[task(f"t{n}", "shared", f"o{n}") for n in range(35)])
+
+    [stage_in] = made.names(Kind.STAGE_IN)
+    assert 1 == len(made[stage_in].transfers)
+    assert all(stage_in in made.parents(f"tool_t{n}") for n in range(35))
+    assert 4 == len(made.names(Kind.STAGE_OUT)), "about one transfer job for ten compute jobs"
+
+
+def test_replicas_are_kept_as_fallbacks_best_first(bench: Bench) -> None:
+    bench.has("f")
+    bench.replicas[0]["pfns"] = [
+        {"site": "web", "pfn": "https://example.org/f"},
+        {"site": "local", "pfn": "/nowhere/f"},
+        *bench.replicas[0]["pfns"],
+    ]
+
+    made = bench.plan(task("a", "f"))
+
+    [transfer] = made["stage_in_local_local_0_0"].transfers
+    here = str(bench.path / "data" / "f")
+    assert [("local", here), ("web", "https://example.org/f")] == [(p.site, p.url) for p in transfer.sources]
+    assert os.path.getsize(here) == transfer.size_bytes
+
+
+def test_an_input_directory_stands_for_a_catalog(bench: Bench) -> None:
+    (bench.path / "inputs" / "deep").mkdir(parents=True)
+    (bench.path / "inputs" / "deep" / "f").write_text("x")
+
+    made = bench.plan(task("a", "deep/f"), input_dirs=[Path("inputs")])
+
+    [transfer] = made["stage_in_local_local_0_0"].transfers
+    assert transfer.lfn == "deep/f"
+
+
+def test_an_optional_input_that_nobody_has_is_left_out(bench: Bench) -> None:
+    entry = task("a")
+    entry["uses"] = [{"lfn": "maybe", "type": "input", "optional": True}]
+
+    assert [] == bench.plan(entry)["tool_a"].inputs
+
+
+def test_a_checkpoint_is_brought_only_if_there_is_one(bench: Bench) -> None:
+    entry = task("a")
+    entry["uses"] = [{"lfn": "model.ckpt", "type": "checkpoint"}]
+
+    made = bench.plan(entry)
+
+    [read] = made["tool_a"].inputs
+    assert read.optional
+    assert made["tool_a"].outputs[0].checkpoint
+    assert [] == made.names(Kind.STAGE_IN)
+    [transfer] = made[made.names(Kind.STAGE_OUT)[0]].transfers
+    assert transfer.optional
+
+
+def test_results_go_to_every_output_site_and_are_registered(bench: Bench) -> None:
+    archive = bench.path / "archive"
+    bench.sites.append(
+        {
+            "name": "archive",
+            "directories": [
+                {
+                    "type": "sharedStorage",
+                    "path": str(archive),
+                    "fileServers": [{"url": f"file://{archive}", "operation": "all"}],
+                }
+            ],
+        }
+    )
+
+    made = bench.plan(task("a", makes="deep/x"), output_sites=["local", "archive"], sites=["condorpool"])
+
+    [stage_out] = made.names(Kind.STAGE_OUT)
+    [transfer] = made[stage_out].transfers
+    assert [
+        ("local", f"{bench.path}/wf-output/deep/x"),
+        ("archive", f"{archive}/deep/x"),
+    ] == [(place.site, place.url) for place in transfer.destinations]
+    [register] = made.names(Kind.REGISTER)
+    assert {stage_out} == made.parents(register)
+    assert [f"file://{bench.path}/wf-output/deep/x", f"file://{archive}/deep/x"] == [
+        each.pfn for each in made[register].registrations
+    ]
+
+
+def test_registration_can_be_switched_off(bench: Bench) -> None:
+    assert [] == bench.plan(task("a", makes="x"), properties={"pegasus.register": "false"}).names(
+        Kind.REGISTER
+    )
+
+
+def test_a_transient_file_is_not_delivered(bench: Bench) -> None:
+    entry = task("a")
+    entry["uses"] = [{"lfn": "x", "type": "output", "stageOut": False, "registerReplica": False}]
+
+    assert [] == bench.plan(entry).names(Kind.STAGE_OUT)
+
+
+def test_stdout_is_an_output_even_if_uses_do_not_say_so(bench: Bench) -> None:
+    made = bench.plan(task("a", stdout="log"), task("b", "log"))
+
+    assert ["log"] == [each.lfn for each in made["tool_a"].outputs]
+    assert "tool_a" in made.parents("tool_b")
+
+
+def test_a_file_is_removed_only_after_everybody_who_touches_it(bench: Bench) -> None:
+    bench.has("a")
+    made = bench.plan(task("pre", "a", "b"), task("left", "b", "c"), task("right", "a b", "d"))
+
+    removed = {lfn for name in made.names(Kind.CLEANUP) for lfn in made[name].removes}
+    assert {"a", "b", "c", "d"} == removed
+    for name in made.names(Kind.CLEANUP):
+        before = made.ancestors(name)
+        for lfn in made[name].removes:
+            for job in made.jobs:
+                touches = (
+                    {f.lfn for f in job.inputs}
+                    | {f.lfn for f in job.outputs}
+                    | {t.lfn for t in job.transfers}
+                )
+                assert lfn not in touches or job.id in before, f"{name} removes {lfn} before {job.id} is done"
+
+
+def test_the_scratch_directory_goes_last(bench: Bench) -> None:
+    made = bench.plan(task("a", makes="x"), task("b", "x", "y"))
+
+    assert set(made.names()) - {"cleanup_w_0_local"} == made.ancestors("cleanup_w_0_local")
+    assert made["cleanup_w_0_local"].removes_scratch
+
+
+def test_cleanup_leaf_removes_only_the_directory(bench: Bench) -> None:
+    assert ["cleanup_w_0_local"] == bench.plan(task("a", makes="x"), cleanup="leaf").names(Kind.CLEANUP)
+
+
+def test_cleanup_none_removes_nothing(bench: Bench) -> None:
+    assert [] == bench.plan(task("a", makes="x"), cleanup="none").names(Kind.CLEANUP)
+
+
+def test_results_that_are_delivered_nowhere_are_kept(bench: Bench) -> None:
+    made = bench.plan(task("a", makes="x"), task("b", "x", "y"), output_sites=[])
+
+    assert [] == made.names(Kind.CLEANUP)
+    assert any("results stay in the scratch directory" in each.message for each in made.planned.warnings)
+
+
+def test_auxiliary_jobs_have_the_priorities_and_limits_pegasus_gives_them(bench: Bench) -> None:
+    bench.has("a")
+    made = bench.plan(task("one", "a", "x"), task("two", "x", "y"))
+
+    priority = {job.kind: job.priority for job in made.jobs if job.kind is not Kind.COMPUTE}
+    assert {
+        Kind.CREATE_DIR: 800,
+        Kind.STAGE_IN: 700,
+        Kind.STAGE_OUT: 900,
+        Kind.REGISTER: 900,
+        Kind.CLEANUP: 1000,
+    } == priority
+    assert (10, 20) == (made["tool_one"].priority, made["tool_two"].priority)
+    assert {
+        "stage-in": 10,
+        "stage-out": 10,
+        "cleanup": 4,
+        "registration": 1,
+    }.items() <= made.header.limits.items()
+
+
+def test_properties_change_limits_and_retries(bench: Bench) -> None:
+    made = bench.plan(
+        task("a", profiles={"dagman": {"CATEGORY": "big", "RETRY": "7", "PRIORITY": "5"}}),
+        task("b"),
+        properties={"dagman.big.maxjobs": "2", "dagman.maxjobs": "9", "dagman.retry": "4"},
+    )
+
+    assert (2, 9) == (made.header.limits["big"], made.header.max_jobs)
+    assert (7, 4) == (made["tool_a"].retries, made["tool_b"].retries)
+    assert ("big", 5) == (made["tool_a"].category, made["tool_a"].priority)
+
+
+def test_profiles_of_a_transformation_beat_those_of_its_tasks(bench: Bench) -> None:
+    bench.transformations[0]["profiles"] = {"pegasus": {"memory": "2 GB"}, "env": {"A": "catalog"}}
+
+    made = bench.plan(
+        task("a", profiles={"pegasus": {"memory": "5", "cores": "3"}, "env": {"A": "task", "B": "x"}})
+    )
+
+    job = made["tool_a"]
+    assert (2048, 3) == (job.memory_mb, job.cores)
+    assert {"A": "catalog", "B": "x"} == job.tasks[0].env
+
+
+@pytest.mark.parametrize("data", ["sharedfs", "nonsharedfs"])
+def test_other_data_configurations_need_a_scratch_directory_at_the_site(bench: Bench, data: str) -> None:
+    [message] = problems_of(bench, task("a"), properties={"pegasus.data.configuration": data})
+
+    assert message.startswith("site 'condorpool' has no directory of type 'sharedScratch'")
+
+
+def test_a_site_that_cannot_be_used_is_passed_over_if_another_can(bench: Bench) -> None:
+    bench.sites.append({"name": "cluster", "directories": [_scratch(bench.path / "shared")]})
+    bench.transformations[0]["sites"].append(
+        {"name": "cluster", "type": "installed", "pfn": str(bench.path / "bin" / "tool")}
+    )
+
+    made = bench.plan(
+        task("a"),
+        sites=["condorpool", "cluster"],
+        properties={"pegasus.data.configuration": "nonsharedfs"},
+    )
+
+    assert "cluster" == made["tool_a"].site == made["tool_a"].staging
+
+
+def test_the_sites_of_the_catalog_come_before_the_implicit_one(bench: Bench) -> None:
+    bench.sites.append({"name": "cluster"})
+    for name in ("cluster", "local"):
+        bench.transformations[0]["sites"].append(
+            {"name": name, "type": "installed", "pfn": str(bench.path / "bin" / "tool")}
+        )
+
+    assert {"cluster"} == {bench.plan(task(f"t{n}"))[f"tool_t{n}"].site for n in range(8)}
+
+
+def test_sharedfs_stages_to_the_site_itself(bench: Bench) -> None:
+    bench.has("f")
+    shared = bench.path / "shared"
+    bench.sites.append({"name": "condorpool", "directories": [_scratch(shared)]})
+
+    made = bench.plan(task("a", "f"), properties={"pegasus.data.configuration": "sharedfs"})
+
+    assert ("condorpool", "sharedfs") == (made["tool_a"].staging, made["tool_a"].data)
+    [transfer] = made["stage_in_local_condorpool_0_0"].transfers
+    assert [f"{made.header.sites['condorpool'].scratch}/f"] == [place.url for place in transfer.destinations]
+    assert made.header.sites["condorpool"].scratch == f"{shared}/{_user()}/pegasus/w/run0001"
+
+
+def test_a_staging_site_other_than_local_is_an_error_with_condorio(bench: Bench) -> None:
+    [message] = problems_of(bench, task("a"), staging_sites={"condorpool": "condorpool"})
+
+    assert "with data configuration 'condorio' files wait at 'local'" in message
+
+
+def test_a_misspelt_data_configuration_is_an_error(bench: Bench) -> None:
+    [message] = problems_of(bench, task("a"), properties={"pegasus.data.configuration": "sharedf"})
+
+    assert "'sharedf' is none of condorio, nonsharedfs, sharedfs" in message
+    assert "did you mean 'sharedfs'?" in message
+
+
+def test_bypass_reads_inputs_where_they_are(bench: Bench) -> None:
+    bench.has("f")
+
+    made = bench.plan(task("a", "f"), properties={"pegasus.transfer.bypass.input.staging": "true"})
+
+    assert [str(bench.path / "data" / "f")] == made["tool_a"].inputs[0].sources
+    assert [] == made.names(Kind.STAGE_IN)
+    assert all("f" not in made[name].removes for name in made.names(Kind.CLEANUP))
+
+
+def test_a_known_checksum_travels_with_the_file(bench: Bench) -> None:
+    bench.has("f", checksum={"sha256": "0" * 64})
+
+    made = bench.plan(task("a", "f"))
+
+    assert "0" * 64 == made["tool_a"].inputs[0].sha256 == made["stage_in_local_local_0_0"].transfers[0].sha256
+
+
+def test_runs_are_numbered_and_leave_each_other_alone(bench: Bench) -> None:
+    first = plan(bench.options(task("a")))
+    second = plan(bench.options(task("a")))
+
+    assert first.submit_dir == bench.path / _user() / "pegasus" / "w" / "run0001"
+    assert second.submit_dir == bench.path / _user() / "pegasus" / "w" / "run0002"
+
+
+def test_the_same_input_gives_the_same_plan(bench: Bench) -> None:
+    bench.has("a")
+    for name in ("one", "two"):
+        bench.sites.append({"name": name})
+        bench.transformations[0]["sites"].append(
+            {"name": name, "type": "installed", "pfn": str(bench.path / "bin" / "tool")}
+        )
+    tasks = [task(f"t{n}", "a", f"o{n}") for n in range(20)]
+    options = {"sites": ["one", "two"], "output_sites": ["local"], "relative_dir": "run"}
+
+    plans = []
+    for base in ("x", "y"):
+        planned = plan(bench.options(*tasks, dir=Path(base), **options))
+        assert planned.submit_dir is not None
+        plans.append((planned.submit_dir / "plan.jsonl").read_bytes())
+
+    assert plans[0] == plans[1]
+    assert {"one", "two"} == {json.loads(line).get("site") for line in plans[0].splitlines()} - {
+        "local",
+        None,
+    }
+
+
+def test_a_directory_that_holds_a_plan_is_not_planned_into_again(bench: Bench) -> None:
+    plan(bench.options(task("a"), relative_dir="mine"))
+
+    with pytest.raises(StorageError, match="holds a plan already"):
+        plan(bench.options(task("a"), relative_dir="mine"))
+
+
+def test_a_dry_run_gives_the_numbers_and_writes_nothing(bench: Bench) -> None:
+    bench.has("a")
+    options = bench.options(task("one", "a", "x"), output_sites=["local"])
+    before = sorted(bench.path.rglob("*"))
+
+    summary = dry_run(options).summary
+
+    assert before == sorted(bench.path.rglob("*"))
+    assert {
+        "compute": 1,
+        "stage_in": 1,
+        "stage_out": 1,
+        "register": 1,
+        "create_dir": 1,
+        "cleanup": 3,
+    } == summary.jobs
+    assert (2, len("content of a\n"), 1, 2) == (
+        summary.transfers,
+        summary.bytes_known,
+        summary.files_unknown_size,
+        summary.deletions,
+    )
+
+
+def test_every_added_job_has_its_reason(bench: Bench) -> None:
+    bench.has("a")
+    made = bench.plan(task("one", "a", "x"))
+
+    explained = {reason.job for reason in made.planned.reasons}
+    assert {job.id for job in made.jobs if job.kind is not Kind.COMPUTE} == explained
+
+
+def test_a_container_is_not_quietly_left_out(bench: Bench) -> None:
+    bench.transformations[0]["sites"][0]["container"] = "box"
+    (bench.path / "transformations.yml").write_text("{}")
+    options = bench.options(task("a"))
+    text = json.loads((bench.path / "transformations.yml").read_text())
+    text["containers"] = [{"name": "box", "type": "docker", "image": "docker://python:3.12"}]
+    (bench.path / "transformations.yml").write_text(json.dumps(text))
+
+    with pytest.raises(PlanningError, match="runs in container 'box', and this version starts no containers"):
+        plan(options)
+
+
+def test_an_output_directory_that_cannot_be_made_is_found_before_anything_runs(bench: Bench) -> None:
+    (bench.path / "file").write_text("")
+
+    [message] = problems_of(bench, task("a", makes="x"), output_dir=Path("file/results"))
+
+    assert (
+        f"output directory '{bench.path}/file/results' cannot be made: '{bench.path}/file' is not a directory"
+        in message
+    )
+
+
+def _scratch(path: Path) -> dict[str, object]:
+    return {
+        "type": "sharedScratch",
+        "path": str(path),
+        "fileServers": [{"url": f"file://{path}", "operation": "all"}],
+    }
+
+
+def _user() -> str:
+    import getpass
+
+    return getpass.getuser()

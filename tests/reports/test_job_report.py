@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from markab.errors import MarkabError
+from markab.reports.failures import Failures
+from markab.reports.human import count, duration, size, tail
+from markab.reports.job import find_job, read_job, read_jobs, wait_status
+from reports.made_run import T0, began, compute, end, ended, failed, gave_up, make_run, retry, start
+
+JOBS = [compute("a"), compute("b", 0)]
+INVOCATION = {
+    "argv": ["/usr/bin/wc", "-l", "a b"],
+    "duration_s": 1.5,
+    "utime_s": 0.2,
+    "maxrss_kb": 2048,
+    "status": 768,
+}
+
+
+def test_a_job_is_told_with_plan_attempts_and_output(tmp_path: Path) -> None:
+    (tmp_path / "00").mkdir()
+    (tmp_path / "00/out").write_text("".join(f"line {n}\n" for n in range(100)))
+    entries = [
+        *(began(), start(0), failed(0, invocations=[INVOCATION], stderr="wc: in: no such file\n"), retry(0)),
+        *(start(0, 2), end(0, 2, stdout_file="00/out", outputs=[{"lfn": "out", "size": 3000}]), start(1)),
+    ]
+    story = read_job(make_run(tmp_path, JOBS, entries), "wc_a")
+    text = story.text(tmp_path)
+
+    assert text.startswith("wc_a  (compute at local): succeeded")
+    assert "task     a: /usr/bin/wc -l in" in text
+    assert "attempt 1" in text and "failed after 1.0 s on here; tried again" in text
+    assert "exit code 3" in text and "ended  with exit code 3" in text
+    assert "ran    /usr/bin/wc -l 'a b'" in text
+    assert "wc: in: no such file" in text
+    assert "made   out, 2.9 KB" in text
+    assert "line 99" in text and "line 10\n" not in text and "(60 lines above)" in text
+    assert json.loads(json.dumps(story.to_json()))["attempts"][1]["record"]["ok"] is True
+
+
+def test_a_job_is_found_by_the_id_of_its_task_and_a_wrong_name_gets_a_suggestion(tmp_path: Path) -> None:
+    make_run(tmp_path, JOBS)
+    assert read_job(tmp_path, "b").plan["id"] == "wc_b"
+    assert read_job(tmp_path, "b").parents == ["wc_a"]
+    with pytest.raises(MarkabError, match="no job 'wc_x'") as caught:
+        read_job(tmp_path, "wc_x")
+    assert "wc_a" in caught.value.hint
+
+
+def test_the_list_of_jobs_has_states_and_attempts(tmp_path: Path) -> None:
+    entries = [began(), start(0), failed(0), retry(0), start(0, 2), end(0, 2), start(1)]
+    jobs = read_jobs(make_run(tmp_path, JOBS, entries))
+    assert [(job["job"], job["state"], job["attempts"]) for job in jobs] == [
+        ("wc_a", "succeeded", 2),
+        ("wc_b", "lost with the engine", 1),
+    ]
+
+
+def test_a_captured_file_that_is_gone_is_said_not_raised(tmp_path: Path) -> None:
+    make_run(tmp_path, JOBS, [began(), start(0), end(0, stdout_file="00/gone")])
+    assert "cannot read 00/gone" in read_job(tmp_path, "wc_a").text(tmp_path)
+
+
+def test_failures_are_told_once_each_and_only_new_ones(tmp_path: Path) -> None:
+    make_run(tmp_path, JOBS, [began(), start(0), failed(0, message="old"), retry(0)])
+    watch = Failures(tmp_path)
+    assert list(watch.new()) == []
+    from markab.engine.journal import encode
+
+    with (tmp_path / "journal.jsonl").open("ab") as file:
+        for entry in (start(0, 2), failed(0, 2, message="new"), gave_up(0, 2)):
+            file.write(encode(entry))
+    (failure,) = watch.new()
+    assert failure.line() == "wc_a, attempt 2: new (given up)"
+    assert list(watch.new()) == []
+
+
+def test_the_final_failures_are_those_of_the_last_engine_that_gave_up(tmp_path: Path) -> None:
+    first = [began(), start(0), failed(0), gave_up(0), ended("failed")]
+    again = [began(T0 + 20), start(0, 2), failed(0, 2), retry(0, 2), start(0, 3), end(0, 3)]
+    last = [start(1), failed(1, message="boom", stderr="a\nb\n"), gave_up(1), ended("failed")]
+    make_run(tmp_path, JOBS, [*first, *again, *last])
+    (failure,) = Failures(tmp_path, from_start=True).final()
+    assert failure.job == "wc_b"
+    assert failure.text(tmp_path).splitlines() == [
+        "wc_b failed (attempt 1)",
+        "  boom",
+        "  command: /usr/bin/wc -l in",
+        "  stderr:",
+        "    a",
+        "    b",
+    ]
+
+
+def test_a_task_that_prints_a_verdict_does_not_change_it(tmp_path: Path) -> None:
+    make_run(tmp_path, JOBS, [began(), start(0), failed(0, stdout='{"ok":true}'), gave_up(0)])
+    assert len(Failures(tmp_path, from_start=True).final()) == 1
+
+
+def test_wait_statuses_are_told_in_words() -> None:
+    assert wait_status(256) == "with exit code 1"
+    assert wait_status(9) == "by SIGKILL"
+    assert wait_status(-1) == "never started"
+
+
+def test_numbers_are_told_as_people_read_them() -> None:
+    assert [size(n) for n in (0, 999, 1023, 1536, 5 << 20, 3 << 40)] == [
+        *("0 B", "999 B", "1.0 KB", "1.5 KB", "5.0 MB", "3.0 TB"),
+    ]
+    assert [duration(s) for s in (0.04, 9.9, 9.96, 59.6, 187, 7387)] == [
+        *("0.0 s", "9.9 s", "10 s", "1:00", "3:07", "2:03:07"),
+    ]
+    assert count(1, "job") == "1 job" and count(1000, "entry", "entries") == "1,000 entries"
+    assert tail("a\nb\nc\n", 2) == "… (1 lines above)\nb\nc"
+
+
+def test_find_job_prefers_the_whole_name(tmp_path: Path) -> None:
+    from markab.plan.file import PlanFile
+
+    plan = PlanFile(make_run(tmp_path, [compute("x_b"), compute("b")]) / "plan.jsonl")
+    assert find_job(plan, "wc_b") == 1

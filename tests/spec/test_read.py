@@ -1,0 +1,239 @@
+"""Reading documents: what is understood, and what is said about what is not."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from markab.errors import DocumentError, StorageError
+from markab.spec import fast
+from markab.spec.model import Pfn, Replica, Use
+from markab.spec.read import (
+    FAST_BYTES,
+    parse_replicas,
+    parse_sites,
+    parse_transformations,
+    parse_workflow,
+    read_workflow,
+)
+
+HEAD = "pegasus: 5.0.4\nname: w\n"
+JOBS = "jobs:\n- {id: a, name: x, type: job, arguments: [], uses: []}\n"
+
+
+def problems(text: str | bytes, environment: dict[str, str] | None = None) -> list[tuple[str, str]]:
+    """Return messages and hints of everything that is wrong with a workflow."""
+    with pytest.raises(DocumentError) as caught:
+        parse_workflow(text, "w.yml", environment or {})
+    return [(str(problem), problem.hint) for problem in caught.value.problems]
+
+
+def test_texts_keep_the_characters_of_the_document() -> None:
+    workflow = parse_workflow(
+        HEAD + "jobs:\n- {id: 007, name: 3.10, arguments: [3.10, 0010, 1e5, yes, 2024-01-01, '', 0x1F]}\n"
+    )
+
+    (task,) = workflow.jobs
+    assert ("007", "3.10") == (task.id, task.name)
+    assert ["3.10", "0010", "1e5", "yes", "2024-01-01", "", "0x1F"] == task.arguments
+
+
+def test_numbers_and_truth_values_are_understood_in_every_spelling() -> None:
+    workflow = parse_workflow(
+        HEAD + "jobs:\n- id: a\n  name: x\n  uses:\n"
+        "  - {lfn: f, type: output, stageOut: yes, registerReplica: 'false', size: '12'}\n"
+        "  - {lfn: g, type: input, size: 5, bypass: True}\n"
+    )
+
+    assert [
+        Use("f", "output", stage_out=True, register_replica=False, size=12),
+        Use("g", "input", size=5, bypass=True),
+    ] == workflow.jobs[0].uses
+
+
+def test_anchors_aliases_and_merge_keys_are_resolved() -> None:
+    workflow = parse_workflow(
+        HEAD + "jobs:\n- &first {id: a, name: x, arguments: &args [1, 2]}\n- {<<: *first, id: b}\n"
+        "- {id: c, name: y, arguments: *args}\n"
+    )
+
+    assert [("a", "x"), ("b", "x"), ("c", "y")] == [(t.id, t.name) for t in workflow.jobs]
+    assert [["1", "2"]] * 3 == [t.arguments for t in workflow.jobs]
+
+
+def test_keys_of_the_user_and_empty_values_are_skipped() -> None:
+    workflow = parse_workflow(
+        "x-pegasus: {apiLang: python}\n" + HEAD + "profiles:\nhooks: ~\njobs:\n"
+        "- {id: a, name: x, x-color: [red], stdout: null, profiles: {x-mine: {a: 1}, env: {A: 1}}}\n"
+    )
+
+    assert {} == workflow.profiles
+    assert {"env": {"A": "1"}} == workflow.jobs[0].profiles
+    assert workflow.jobs[0].stdout is None
+
+
+def test_json_is_read_too_even_indented_with_tabs_and_with_escaped_emoji() -> None:
+    document = {"pegasus": "5.0", "name": "w", "jobs": [{"id": "a", "name": "x", "arguments": ["😀", 5, "\t"]}]}
+
+    assert ["😀", "5", "\t"] == parse_workflow(json.dumps(document, indent="\t")).jobs[0].arguments
+
+
+def test_variables_come_from_the_environment_except_those_of_the_node() -> None:
+    workflow = parse_workflow(
+        HEAD + "profiles: {env: {A: '${B}/x'}}\njobs:\n"
+        "- {id: a, name: x, arguments: ['${B}', '${NOPE}', '${_PEGASUS_INITIAL_DIR}/x', '${PEGASUS_SITE}', $B]}\n",
+        environment={"B": "b", "PEGASUS_SITE": "wrong", "_PEGASUS_INITIAL_DIR": "wrong"},
+    )
+
+    assert {"env": {"A": "b/x"}} == workflow.profiles
+    arguments = ["b", "${NOPE}", "${_PEGASUS_INITIAL_DIR}/x", "${PEGASUS_SITE}", "$B"]
+    assert arguments == workflow.jobs[0].arguments
+
+
+def test_a_variable_that_is_not_set_is_named_with_its_line_and_the_remedy() -> None:
+    text = HEAD + "jobs:\n- id: a\n  name: x\n  profiles: {globus: {project: '${PROJECT}'}}\n"
+
+    assert problems(text) == [
+        (
+            "w.yml:6: 'project' of 'globus' of 'profiles' of job 'a' "
+            "uses the environment variable 'PROJECT', which is not set",
+            "type `export PROJECT=…` before planning",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (b"", "w.yml: the document is empty", ""),
+        (b"# nothing\n", "w.yml: the document is empty", ""),
+        (b"- a\n", "w.yml:1: the document is a list; it must be a mapping of keys to values", "begin with a line `pegasus: 5.0.4`"),
+        (b"hello\n", "w.yml:1: the document is a single value; it must be a mapping of keys to values", "begin with a line `pegasus: 5.0.4`"),
+        (b"a:\n\t- b\n", "w.yml:2: not YAML: while scanning for the next token found character that cannot start any token", "indent with blanks: line 2 has a tab"),
+        (b"a: [b\nc: d\n", "w.yml:2: not YAML: while parsing a flow sequence did not find expected ',' or ']'", "check indentation, colons and quotes on this line and the one above"),
+        (b"a: b\nc: \0\n", "w.yml:2: not YAML: control character 0x00", "remove the character, or write it as an escape between double quotes"),
+        (b"a: \xe9\n", "w.yml:1: not a text in UTF-8: byte 0xe9", "convert it, for example with `iconv -f latin1 -t utf-8`"),
+        (b"a: b\n---\nc: d\n", "w.yml:2: not YAML: more than one document in one file", "split the file at the `---` above line 2"),
+        (b"<adag name='x'/>", "w.yml:1: this is XML, and only YAML and JSON are read", "write it as YAML with the Python API, or convert it with a converter of Pegasus 5"),
+        (b"sites: []\n", "w.yml:1: this is a site catalog, not a workflow", "check which file is given for what"),
+        (b"a: " + b"[" * 5000, "w.yml: not a document: nested more than 100 deep", ""),
+    ],
+)  # fmt: skip
+def test_a_text_that_is_no_document_gets_one_clear_error(text: bytes, message: str, hint: str) -> None:
+    assert [(message, hint)] == problems(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("pegasus: 6.0\nname: w\n" + JOBS, "w.yml:1: documents of version 6.0 can't be read, only those of version 5", "write `pegasus: 5.0.4`"),
+        ("pegasus: new\nname: w\n" + JOBS, "w.yml:1: 'pegasus' is 'new'; it must be a version such as 5.0.4", ""),
+        ("name: w\n" + JOBS, "w.yml:1: workflow 'w' has no 'pegasus'", "add a line `pegasus: …`"),
+        (HEAD, "w.yml:1: workflow 'w' has no 'jobs'", "add a line `jobs: …`"),
+        (HEAD + "jobs: []\n", "w.yml:1: workflow 'w' has no jobs", "add at least one job"),
+        (HEAD + "job: []\n" + JOBS, "w.yml:3: unknown key 'job' in workflow 'w'", "did you mean 'jobs'?"),
+        (HEAD + "zzz: 1\n" + JOBS, "w.yml:3: unknown key 'zzz' in workflow 'w'", "remove it; keys of your own start with 'x-'"),
+        (HEAD + "name: v\n" + JOBS, "w.yml:3: key 'name' of workflow 'w' is given twice, first on line 2", "keep one of them"),
+        (HEAD + "jobs: {id: a}\n", "w.yml:3: 'jobs' of workflow 'w' must be a list, not a mapping", ""),
+        (HEAD + "jobs: [x]\n", "w.yml:3: item 1 of 'jobs' of workflow 'w' must be a mapping, not 'x'", ""),
+        (HEAD + "jobs:\n- {name: x}\n", "w.yml:4: job 'x' has no 'id'", "add a line `id: …`"),
+        (HEAD + "jobs:\n- {id: a, name: x, type: jbo}\n", "w.yml:4: 'type' of job 'a' is 'jbo'; it must be one of job, pegasusWorkflow, condorWorkflow", "did you mean 'job'?"),
+        (HEAD + "jobs:\n- {id: a, name: x, uses: [{lfn: f, type: inptu}]}\n", "w.yml:4: 'type' of use 'f' is 'inptu'; it must be one of input, output, checkpoint, inout, none", "did you mean 'input'?"),
+        (HEAD + "jobs:\n- {id: a, name: x, uses: [{lfn: f, type: input, size: 5kB}]}\n", "w.yml:4: 'size' of use 'f' is '5kB'; it must be a whole number", ""),
+        (HEAD + "jobs:\n- {id: a, name: x, uses: [{lfn: f, type: input, bypass: maybe}]}\n", "w.yml:4: 'bypass' of use 'f' is 'maybe'; it must be true or false", ""),
+        (HEAD + "jobs:\n- {id: a, name: x, profiles: {pegasuss: {a: b}}}\n", "w.yml:4: unknown key 'pegasuss' in 'profiles' of job 'a'", "did you mean 'pegasus'?"),
+        (HEAD + "jobs:\n- {id: a, name: x, arguments: [~]}\n", "w.yml:4: item 1 of 'arguments' of job 'a' is empty", "remove it, or write '' for an empty text"),
+        (HEAD + "jobs:\n- &a {<<: *a, id: a}\n", "w.yml:4: '<<' of job 'a' must name a mapping", "write `<<: *anchor`"),
+    ],
+)  # fmt: skip
+def test_a_wrong_key_or_value_is_named_with_line_and_remedy(text: str, message: str, hint: str) -> None:
+    assert (message, hint) in problems(text)
+
+
+def test_all_problems_of_a_document_come_at_once_in_its_order() -> None:
+    text = HEAD + "jobs:\n- id: a\n  nmae: x\n  uses:\n  - {lfn: ../x, type: in}\n- {id: a, name: y}\n"
+
+    assert [
+        "w.yml:4: job 'a' has no 'name'",
+        "w.yml:5: unknown key 'nmae' in job 'a'",
+        "w.yml:7: 'type' of use '../x' is 'in'; it must be one of input, output, checkpoint, inout, none",
+        "w.yml:8: two jobs have the id 'a', first on line 4",
+    ] == [message for message, _ in problems(text)]
+
+
+def test_catalogs_need_no_version_but_may_not_have_a_wrong_one() -> None:
+    text = "replicas:\n- lfn: f\n  pfns: [{site: local, pfn: /f}]\n"
+    assert [Replica("f", [Pfn("local", "/f")])] == parse_replicas(text).replicas
+    assert [] == parse_sites("pegasus: 5.0\nsites: []\n").sites
+    assert [] == parse_transformations("pegasus: '5.1'\ntransformations: []\n").containers
+
+    with pytest.raises(DocumentError, match="documents of version 4.2 can't be read"):
+        parse_replicas("pegasus: 4.2\n" + text)
+
+
+@pytest.mark.parametrize("make", [lambda p: None, lambda p: p.mkdir()], ids=["missing", "directory"])
+def test_a_file_that_cannot_be_read_is_a_storage_error(tmp_path: Path, make) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "workflow.yml"
+    make(path)
+
+    with pytest.raises(StorageError, match=r"there is no file '.*workflow.yml'|is a directory, not a document"):
+        read_workflow(path)
+
+
+def test_a_file_without_read_permission_says_what_to_type(tmp_path: Path) -> None:
+    path = tmp_path / "workflow.yml"
+    path.write_text(HEAD + JOBS)
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("the superuser may read everything")
+
+    with pytest.raises(StorageError, match="may not be read") as caught:
+        read_workflow(path)
+    assert f"type `chmod u+r {path}`" == caught.value.hint
+
+
+def test_a_document_above_the_limit_is_refused_with_the_property_that_raises_it(tmp_path: Path) -> None:
+    path = tmp_path / "big.dax"
+    path.write_text(HEAD + JOBS)
+
+    assert "w" == read_workflow(path).name
+    with pytest.raises(DocumentError) as caught:
+        read_workflow(path, limit_bytes=10)
+    assert "allow it with -Dpegasus.parser.document.size=1" == caught.value.hint
+
+
+def big(extra: str = "", argument: str = "-n") -> str:
+    job = "- id: ID{0:07d}\n  name: x\n  arguments:\n  - " + argument + "\n  - 10\n  uses:\n  - lfn: in{0}\n    type: input\n"
+    return "x-pegasus: {a: b}\n" + HEAD + "jobs:\n" + "".join(job.format(i) for i in range(13_000)) + extra
+
+
+def test_large_documents_go_through_the_fast_reader_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = big(argument="${HOME}")
+    assert len(text) > FAST_BYTES
+    assert fast.read(text.encode(), type(parse_workflow(HEAD + JOBS)), {"HOME": "/h"}) is not None
+
+    quick = parse_workflow(text, environment={"HOME": "/h"})
+    monkeypatch.setattr(fast, "read", lambda *arguments: None)
+
+    assert quick == parse_workflow(text, environment={"HOME": "/h"})
+    assert ["/h", "10"] == quick.jobs[-1].arguments
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("  stranger: 1\n", "unknown key 'stranger' in job 'ID0012999'"),
+        ("  name: y\n", "key 'name' of job 'ID0012999' is given twice"),
+        ("- {id: ID0000000, name: x}\n", "two jobs have the id 'ID0000000', first on line 5"),
+    ],
+)
+def test_errors_in_large_documents_have_lines_too(extra: str, message: str) -> None:
+    with pytest.raises(DocumentError) as caught:
+        parse_workflow(big(extra), "w.yml")
+
+    (problem,) = caught.value.problems
+    assert problem.message.startswith(message)
+    assert problem.line > 100_000 or "two jobs" in message

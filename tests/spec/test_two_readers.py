@@ -1,0 +1,147 @@
+"""The fast reader and the careful one give the same structs, or the fast one steps back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from markab.errors import DocumentError
+from markab.spec import careful, fast, schema
+from markab.spec.model import ReplicaCatalog, SiteCatalog, TransformationCatalog, Workflow
+
+ENVIRONMENT = {"HOME": "/home/ada", "ODD": "a: b"}
+UNSURE = "the fast reader steps back"
+
+PLAIN = st.sampled_from(
+    "a f.txt 3.10 007 0x1F 1e5 1E5 +5 -0 .5 5. 1_000 0o17 0b1 yes no on off true True FALSE y n ~ null Null NULL "
+    "2024-01-01 12:30:45 1:30 .inf -.INF nan .nan -.nan é ☃ 😀 a-b a:b a#b - -- -n x,y ${HOME}/x ${NOPE}/x $HOME "
+    "${_PEGASUS_X} 5 12 0 00 1.0 1.50 1e400 99999999999999999999999 0x 1. -1 --5 +1.5 1e 1.e5 <<".split(" ")
+)
+QUOTED = st.sampled_from(
+    [
+        "'a'",
+        "'it''s'",
+        '"a\\tb"',
+        '"\\u00e9\\x41"',
+        "''",
+        '""',
+        "'5'",
+        "'true'",
+        "'~'",
+        "'null'",
+        '"a\\n b"',
+        "'a: b'",
+    ]
+)
+STRANGE = st.sampled_from(
+    ["a b c", "a  b", "|-\n        x\n        y", ">\n        x\n        y", "a\n        b", "'a\n\n        b'",
+     "!!str 5", "!x y", "&n v", "*n", "[]", "{}", "", "a # c", "a #c", "@x", "`x", "%x", "a: b", "[a", "\"a\\\n        b\"",
+     "? a", "a\tb", "\u0085", "a\u2028b", "\ufeff", "'\"'", '"\\ud83d\\ude00"', "- a", "\"\\/\"", "true ", "5 # five"]
+)  # fmt: skip
+TAME = st.sampled_from(
+    "a f.txt 3.10 007 0x1F 1e5 1E5 -0 1_000 yes no on True y é 😀 a-b a:b -n ${HOME}/x ${_PEGASUS_X} 5 12 0 00 "
+    "1.0 1.50 1e400 99999999999999999999999 1. -1 +5 +1.5 true false 2024-01-01 12:30:45 x=1 0010 1e 0b1".split(
+        " "
+    )
+)
+WILD = st.one_of(PLAIN, PLAIN, PLAIN, QUOTED, STRANGE)
+TAMEST = st.one_of(TAME, TAME, QUOTED)
+
+
+def lines(*parts: str) -> str:
+    return "".join(part + "\n" for part in parts)
+
+
+@st.composite
+def uses(draw: Any, scalar: Any) -> str:
+    lfn, size, flag = (
+        draw(scalar),
+        draw(st.sampled_from(["5", "'12'", "007", "+1", "x"])),
+        draw(st.sampled_from(["true", "false", "true", "yes", "'true'"])),
+    )
+    kind = draw(st.sampled_from(["input", "output", "'input'", "checkpoint", "bad"]))
+    extra = draw(
+        st.sampled_from(
+            ["", f"size: {size}", f"stageOut: {flag}", "bypass: false", "x-mine: 1", "lfn: again", "strange: 1",
+             f"metadata: {{k: {size}}}", "metadata: {size: 5}"]
+        )
+    )  # fmt: skip
+    if draw(st.booleans()):
+        return f"    - {{lfn: {lfn}, type: {kind}{', ' + extra if extra else ''}}}\n"
+    return lines(f"    - lfn: {lfn}", f"      type: {kind}", *([f"      {extra}"] if extra else []))
+
+
+@st.composite
+def jobs(draw: Any, scalar: Any) -> str:
+    arguments = draw(st.lists(scalar, max_size=4))
+    text = lines(f"- id: {draw(scalar)}", f"  name: {draw(scalar)}")
+    if draw(st.booleans()):
+        text += f"  arguments: [{', '.join(arguments)}]\n"
+    else:
+        text += lines("  arguments:", *(f"  - {word}" for word in arguments))
+    some = draw(st.lists(uses(scalar), max_size=2))
+    text += "  uses:\n" + "".join(some) if some else "  uses: []\n"
+    if draw(st.booleans()):
+        namespace = draw(st.sampled_from(["env", "pegasus", "x-mine", "strange", "condor"]))
+        text += lines(
+            "  profiles:",
+            f"    {namespace}:",
+            f"      {draw(st.sampled_from(['A', 'B', '1', 'size']))}: {draw(scalar)}",
+        )
+    return text + draw(
+        st.sampled_from(
+            ["", "", "", "  # a comment\n", "\n", "  name: twice\n", "  hooks:\n", "  file: null\n"]
+        )
+    )
+
+
+@st.composite
+def workflows(draw: Any) -> str:
+    wild = draw(st.integers(0, 3)) == 0
+    scalar = WILD if wild else TAMEST
+    head = draw(
+        st.sampled_from(["", "---\n", "# hello\n", "x-pegasus: {a: b}\n"])
+        if not wild
+        else st.sampled_from(
+            ["", "", "---\n", "%YAML 1.1\n---\n", "\ufeff", "# hello\n", "x-pegasus: {a: b}\n", "\r\n"]
+        )
+    )
+    text = head + lines(
+        f"pegasus: {draw(st.sampled_from(['5.0.4', '5.0', chr(39) + '5.0' + chr(39)]))}", "name: w"
+    )
+    text += "jobs:\n" + "".join(draw(st.lists(jobs(scalar), min_size=1, max_size=3)))
+    if not wild:
+        return text + draw(st.sampled_from(["", "jobDependencies:\n- {id: a, children: [b]}\n"]))
+    return text + draw(
+        st.sampled_from(["", "", "...\n", "---\na: b\n", "jobDependencies:\n- {id: a, children: [b]}\n"])
+    )
+
+
+def read_carefully(text: str, struct: type) -> Any:
+    """Return the struct, or None if the document has a problem."""
+    try:
+        node = careful.compose(careful.decode(text.encode(), "w"), "w")
+    except careful.UnreadableError:
+        return None
+    builder = careful.Builder("w", ENVIRONMENT)
+    item = builder.record(node, schema.shape_of(struct))
+    return None if builder.problems else item
+
+
+def read_fast(text: str, struct: type = Workflow) -> Any:
+    found = fast.read(text.encode(), struct, ENVIRONMENT)
+    return UNSURE if found is None else found[0]
+
+
+@given(workflows())
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@example("pegasus: 5.0\nname: w\njobs:\n- id: a\n  id: a\n")
+@example("pegasus: 5.0\nname: w\njobs:\n- id: a\n  stranger: a\n")
+@example("pegasus: 5.0\nname: w\njobs:\n- id: a\n  arguments: [.5, 5]\n")
+def test_the_fast_reader_agrees_with_the_careful_one_or_steps_back(text: str) -> None:
+    answer = read_fast(text)
+
+    assert answer == UNSURE or answer == read_carefully(text, Workflow)

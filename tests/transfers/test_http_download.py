@@ -1,0 +1,409 @@
+"""Downloads from a server on this machine that misbehaves in every way we could think of."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.server
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from markab.errors import ChecksumMismatch, TransferRefused, TransferUnavailable
+from markab.transfers.base import Cancelled
+from markab.transfers.http import Http
+from markab.transfers.web import Busy, _next_hop
+
+DATA = os.urandom(300_000)
+Answer = Callable[["Handler"], None]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers by the script of the server: one function a request, the last one again and again."""
+
+    server: Scripted
+
+    def do_GET(self) -> None:
+        self.server.seen.append((self.path, dict(self.headers)))
+        script = self.server.script
+        answer = script.pop(0) if len(script) > 1 else script[0]
+        answer(self)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def head(self, status: int, **headers: object) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), str(value))
+        self.end_headers()
+
+
+class Scripted(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    script: list[Answer]
+    seen: list[tuple[str, dict[str, str]]]
+
+    def handle_error(self, *args: object) -> None:
+        pass
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/data"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "PEGASUS_CREDENTIALS"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    server = Scripted(("127.0.0.1", 0), Handler)
+    server.seen, server.script = [], [whole]
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "in" / "data"
+
+
+def get(server: Scripted, place: Path, **options: object) -> object:
+    return Http(timeout_s=5, pause_s=0.001).get(server.url, str(place), durable=False, **options)  # type: ignore[arg-type]
+
+
+def whole(handler: Handler, etag: str = '"1"', data: bytes = DATA) -> None:
+    handler.head(200, Content_Length=len(data), ETag=etag)
+    handler.wfile.write(data)
+
+
+def cut_at(size: int, etag: str = '"1"') -> Answer:
+    def answer(handler: Handler) -> None:
+        handler.head(200, Content_Length=len(DATA), ETag=etag)
+        handler.wfile.write(DATA[:size])
+
+    return answer
+
+
+def rest(handler: Handler) -> None:
+    start = int(handler.headers["Range"].split("=")[1].rstrip("-"))
+    handler.head(
+        206,
+        Content_Length=len(DATA) - start,
+        Content_Range=f"bytes {start}-{len(DATA) - 1}/{len(DATA)}",
+        ETag='"1"',
+    )
+    handler.wfile.write(DATA[start:])
+
+
+def status(code: int, **headers: object) -> Answer:
+    return lambda handler: handler.head(code, Content_Length=0, **headers)
+
+
+def leftovers(place: Path) -> list[str]:
+    return sorted(os.listdir(place.parent)) if place.parent.exists() else []
+
+
+def test_a_cut_download_is_resumed_where_it_broke(server: Scripted, place: Path) -> None:
+    server.script = [cut_at(100_000), rest]
+
+    moved = get(server, place, sha256=hashlib.sha256(DATA).hexdigest())
+
+    assert place.read_bytes() == DATA
+    assert server.seen[1][1]["Range"] == "bytes=100000-"
+    assert server.seen[1][1]["If-Range"] == '"1"'
+    assert moved.sha256 == hashlib.sha256(DATA).hexdigest()  # type: ignore[attr-defined]
+    assert leftovers(place) == ["data"]
+
+
+def test_a_server_that_ignores_range_sends_everything_again(server: Scripted, place: Path) -> None:
+    server.script = [cut_at(100_000), whole]
+
+    moved = get(server, place)
+
+    assert place.read_bytes() == DATA
+    assert moved.sha256 == hashlib.sha256(DATA).hexdigest()  # type: ignore[attr-defined]
+
+
+def test_a_file_that_changed_between_two_parts_is_never_mixed(server: Scripted, place: Path) -> None:
+    other = bytes(len(DATA))
+    server.script = [cut_at(100_000), lambda handler: whole(handler, '"2"', other)]
+
+    get(server, place)
+
+    assert place.read_bytes() == other
+
+
+def test_a_part_of_another_version_is_not_used(server: Scripted, place: Path) -> None:
+    def wrong_version(handler: Handler) -> None:
+        handler.head(
+            206, Content_Length=200_000, Content_Range=f"bytes 100000-299999/{len(DATA)}", ETag='"2"'
+        )
+        handler.wfile.write(bytes(200_000))
+
+    server.script = [cut_at(100_000), wrong_version, whole]
+
+    get(server, place)
+
+    assert place.read_bytes() == DATA
+
+
+def test_a_part_that_starts_elsewhere_is_not_used(server: Scripted, place: Path) -> None:
+    def wrong_start(handler: Handler) -> None:
+        size = len(DATA) - 100_000
+        handler.head(206, Content_Length=size, Content_Range=f"bytes 5-{size + 4}/{len(DATA)}", ETag='"1"')
+        handler.wfile.write(DATA[5 : size + 5])
+
+    server.script = [cut_at(100_000), wrong_start, whole]
+
+    get(server, place)
+
+    assert place.read_bytes() == DATA
+
+
+def test_without_etag_or_date_the_download_starts_again(server: Scripted, place: Path) -> None:
+    def no_validator(handler: Handler) -> None:
+        handler.head(200, Content_Length=len(DATA))
+        handler.wfile.write(DATA[:100_000])
+
+    server.script = [no_validator, whole]
+
+    get(server, place)
+
+    assert "Range" not in server.seen[1][1]
+    assert place.read_bytes() == DATA
+
+
+def test_a_server_that_announces_too_much_never_yields_a_file(server: Scripted, place: Path) -> None:
+    server.script = [cut_at(1000)]
+
+    with pytest.raises(TransferUnavailable, match="cut after 1000 of 300000 bytes"):
+        get(server, place)
+
+    assert leftovers(place) == []
+
+
+def test_a_wrong_checksum_leaves_nothing(server: Scripted, place: Path) -> None:
+    with pytest.raises(ChecksumMismatch, match="127.0.0.1"):
+        get(server, place, sha256="0" * 64)
+
+    assert leftovers(place) == []
+
+
+def test_chunks_arrive_whole_and_cut_chunks_do_not(server: Scripted, place: Path) -> None:
+    def chunked(end: bytes) -> Answer:
+        def answer(handler: Handler) -> None:
+            handler.protocol_version = "HTTP/1.1"
+            handler.head(200, Transfer_Encoding="chunked", Connection="close")
+            handler.wfile.write(b"5\r\nhello\r\n" + end)
+            handler.close_connection = True
+
+        return answer
+
+    server.script = [chunked(b"0\r\n\r\n")]
+    get(server, place)
+    assert place.read_bytes() == b"hello"
+
+    server.script = [chunked(b"ff\r\nonly this")]
+    with pytest.raises(TransferUnavailable):
+        get(server, place.with_name("other"))
+    assert leftovers(place) == ["data"]
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 410])
+def test_some_answers_are_for_good(server: Scripted, place: Path, code: int) -> None:
+    server.script = [status(code)]
+
+    with pytest.raises(TransferRefused, match=str(code)):
+        get(server, place)
+
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("code", [408, 429, 500, 502, 503])
+def test_some_answers_may_change(server: Scripted, place: Path, code: int) -> None:
+    server.script = [status(code, Retry_After=7)]
+
+    with pytest.raises(Busy, match=str(code)) as caught:
+        get(server, place)
+
+    assert caught.value.retry_after_s == 7.0
+
+
+def test_a_server_that_is_not_there_may_come_back(place: Path) -> None:
+    with pytest.raises(TransferUnavailable, match="refused"):
+        Http(timeout_s=2).get("http://127.0.0.1:9/x", str(place))
+
+
+def test_redirects_are_followed_relative_ones_too(server: Scripted, place: Path) -> None:
+    server.script = [status(302, Location="/other?x=1"), status(307, Location=server.url), whole]
+
+    get(server, place)
+
+    assert [path for path, _ in server.seen] == ["/data", "/other?x=1", "/data"]
+    assert place.read_bytes() == DATA
+
+
+def test_a_redirect_loop_ends(server: Scripted, place: Path) -> None:
+    server.script = [status(302, Location="/data")]
+
+    with pytest.raises(TransferRefused, match="redirects more than 10 times"):
+        get(server, place)
+
+    assert len(server.seen) == 11
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x/"])
+def test_a_redirect_to_another_scheme_is_refused(server: Scripted, place: Path, target: str) -> None:
+    server.script = [status(302, Location=target)]
+
+    with pytest.raises(TransferRefused, match="not allowed"):
+        get(server, place)
+
+
+@pytest.mark.parametrize("target", ["http://h/x", "file:///x", "//other/x", "/x"])
+def test_https_never_goes_back_to_anything_less(target: str) -> None:
+    if target.startswith(("http:", "file:")):
+        with pytest.raises(TransferRefused, match="from https to"):
+            _next_hop("https://h/x", target, "https://h/x")
+    else:
+        assert _next_hop("https://h/y", target, "https://h/y").startswith("https://")
+
+
+def test_a_slow_server_does_not_hold_up_a_cancelled_transfer(server: Scripted, place: Path) -> None:
+    stop = threading.Event()
+
+    def drip(handler: Handler) -> None:
+        handler.head(200, Content_Length=1000)
+        handler.wfile.write(b"x")
+        stop.wait(10)
+        time.sleep(3)
+
+    server.script = [drip]
+    threading.Timer(0.3, stop.set).start()
+    start = time.monotonic()
+
+    with pytest.raises(Cancelled):
+        get(server, place, stop=stop)
+
+    assert time.monotonic() - start < 1.3
+    assert leftovers(place) == []
+
+
+def test_a_server_that_never_answers_does_not_hold_up_a_cancelled_transfer(
+    server: Scripted, place: Path
+) -> None:
+    stop = threading.Event()
+    server.script = [lambda handler: time.sleep(3)]
+    threading.Timer(0.2, stop.set).start()
+    start = time.monotonic()
+
+    with pytest.raises(Cancelled):
+        get(server, place, stop=stop)
+
+    assert time.monotonic() - start < 1.2
+
+
+def test_a_server_that_says_nothing_is_given_up_in_time(server: Scripted, place: Path) -> None:
+    server.script = [lambda handler: time.sleep(1)]
+
+    with pytest.raises(TransferUnavailable, match="no answer in time"):
+        Http(timeout_s=0.2).get(server.url, str(place))
+
+
+def basic(text: str) -> str:
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+def write_credentials(path: Path, text: str, mode: int = 0o600) -> Path:
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_user_and_headers_come_from_the_credentials_file(
+    server: Scripted, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "[127.0.0.1]\nusername = ada\npassword = p%w\n[http://127.0.0.1]\nheader.X-Token = t\n[elsewhere]\nheader.X-No = n\n"
+    monkeypatch.setenv("PEGASUS_CREDENTIALS", str(write_credentials(tmp_path / "c", text)))
+
+    get(server, place)
+
+    headers = server.seen[0][1]
+    assert headers["Authorization"] == basic("ada:p%w")
+    assert headers["X-Token"] == "t"
+    assert "X-No" not in headers
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o602])
+def test_a_credentials_file_that_others_may_read_is_refused(
+    server: Scripted, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    path = write_credentials(tmp_path / "c", "[127.0.0.1]\npassword = hush\n", mode)
+    monkeypatch.setenv("PEGASUS_CREDENTIALS", str(path))
+
+    with pytest.raises(TransferRefused) as caught:
+        get(server, place)
+
+    assert caught.value.hint == f"chmod 600 '{path}'"
+    assert server.seen == []
+
+
+def test_a_broken_credentials_file_is_not_quoted(
+    server: Scripted, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEGASUS_CREDENTIALS", str(write_credentials(tmp_path / "c", "password hush\n")))
+
+    with pytest.raises(TransferRefused) as caught:
+        get(server, place)
+
+    assert "hush" not in repr(caught.value) and caught.value.__cause__ is None
+
+
+def test_credentials_do_not_follow_a_redirect_to_another_host(
+    server: Scripted, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "PEGASUS_CREDENTIALS",
+        str(write_credentials(tmp_path / "c", "[127.0.0.1]\nusername = ada\nheader.X-Token = t\n")),
+    )
+    server.script = [status(302, Location=server.url.replace("127.0.0.1", "localhost")), whole]
+
+    get(server, place)
+
+    assert "Authorization" in server.seen[0][1]
+    assert "Authorization" not in server.seen[1][1] and "X-Token" not in server.seen[1][1]
+
+
+def test_user_in_the_url_stays_on_its_host_and_out_of_messages(server: Scripted, place: Path) -> None:
+    url = server.url.replace("http://", "http://ada:hush@")
+    server.script = [
+        status(302, Location="/again"),
+        status(302, Location=server.url.replace("127.0.0.1", "localhost")),
+        status(404),
+    ]
+
+    with pytest.raises(TransferRefused) as caught:
+        Http().get(url, str(place))
+
+    auth = [headers.get("Authorization") for _, headers in server.seen]
+    assert auth == [basic("ada:hush"), basic("ada:hush"), None]
+    assert "hush" not in repr(caught.value) + caught.value.hint
+
+
+def test_a_proxy_of_the_environment_is_used(
+    server: Scripted, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.url.replace("/data", ""))
+    monkeypatch.setenv("no_proxy", "")
+
+    Http().get("http://data.invalid/x", str(place), durable=False)
+
+    assert server.seen[0][0] == "http://data.invalid/x"
+    assert place.read_bytes() == DATA

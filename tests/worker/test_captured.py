@@ -1,0 +1,72 @@
+"""What tasks print, kept short."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from markab.worker import captured
+from markab.worker.captured import KEPT_BYTES, Capture, found_messages, keep
+
+
+@pytest.fixture
+def capture(tmp_path: Path):  # type: ignore[no-untyped-def]
+    made = Capture(str(tmp_path))
+    yield made
+    made.close()
+
+
+def test_a_capture_has_no_name_and_can_be_used_again(capture: Capture, tmp_path: Path) -> None:
+    assert os.listdir(tmp_path) == []
+    os.write(capture.fd, b"first")
+    capture.empty()
+    os.write(capture.fd, b"2nd")
+    assert captured.short_text(capture.fd, capture.size()) == "2nd"
+
+
+@pytest.mark.parametrize("extra", [-1, 0])
+def test_up_to_the_limit_everything_is_kept(capture: Capture, tmp_path: Path, extra: int) -> None:
+    os.write(capture.fd, b"x" * (KEPT_BYTES + extra))
+    keep(capture.fd, capture.size(), str(tmp_path / "a/b/out"))
+    assert (tmp_path / "a/b/out").read_bytes() == b"x" * (KEPT_BYTES + extra)
+
+
+def test_beyond_it_the_line_in_the_middle_says_how_much_is_gone(capture: Capture, tmp_path: Path) -> None:
+    os.write(capture.fd, b"a" * KEPT_BYTES + b"b")
+    keep(capture.fd, capture.size(), str(tmp_path / "out"))
+    first, line, last = (tmp_path / "out").read_bytes().split(b"\n")
+    assert first == b"a" * (KEPT_BYTES // 2)
+    assert line == b"[... 1 of %d bytes left out ...]" % (KEPT_BYTES + 1)
+    assert last == b"a" * (KEPT_BYTES // 2 - 1) + b"b"
+
+
+def test_what_cannot_be_kept_leaves_nothing_half_written(
+    capture: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.write(capture.fd, b"x" * 10000)
+
+    def fail(*_: object) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(captured.os, "pread", fail)
+    with pytest.raises(OSError, match="No space"):
+        keep(capture.fd, 10000, str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+@given(st.binary(max_size=60), st.lists(st.text("ab", min_size=1, max_size=5)), st.integers(1, 7))
+def test_messages_are_found_across_blocks(data: bytes, messages: list[str], block: int) -> None:
+    data = bytes(b"ab"[byte % 2] for byte in data)
+    original = captured._BLOCK_BYTES
+    captured._BLOCK_BYTES = block
+    fd = os.memfd_create("x")
+    try:
+        os.write(fd, data)
+        assert found_messages(messages, [fd]) == {message for message in messages if message.encode() in data}
+    finally:
+        captured._BLOCK_BYTES = original
+        os.close(fd)

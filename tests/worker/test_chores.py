@@ -1,0 +1,128 @@
+"""The jobs that Markab does itself."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any
+
+from markab.worker.chores import do
+
+UUID = "u-1"
+
+
+def spec(top: Path, **job: Any) -> dict[str, Any]:
+    job = {"id": job["kind"], "site": "local", **job}
+    return {
+        "job": job,
+        "attempt": 1,
+        "scratch": str(top / "scratch"),
+        "work": str(top / "work"),
+        "uuid": UUID,
+        "workflow": "flow",
+        "submit_dir": str(top),
+        "catalog": str(top / "replicas.db"),
+        "transfer_attempts": 1,
+    }
+
+
+def made_scratch(top: Path) -> Path:
+    assert do(spec(top, kind="create_dir"))["ok"]
+    return top / "scratch"
+
+
+def test_a_directory_is_made_once_or_twice(tmp_path: Path) -> None:
+    assert (made_scratch(tmp_path) / ".markab").read_text() == UUID + "\n"
+    assert made_scratch(tmp_path).is_dir()
+
+
+def test_cleanup_removes_files_and_the_directories_that_they_leave_empty(tmp_path: Path) -> None:
+    scratch = made_scratch(tmp_path)
+    (scratch / "a/b").mkdir(parents=True)
+    for name in ("a/b/1", "a/2", "keep"):
+        (scratch / name).write_text("x")
+    job = spec(tmp_path, kind="cleanup", removes=["a/b/1", "a/2", "gone", "no/such"])
+
+    assert do(job)["removed"] == 2
+    assert sorted(path.name for path in scratch.iterdir()) == [".markab", "keep"]
+    assert do(job)["removed"] == 0
+
+
+def test_cleanup_never_leaves_the_scratch_directory(tmp_path: Path) -> None:
+    scratch = made_scratch(tmp_path)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/precious").write_text("x")
+    (scratch / "door").symlink_to(tmp_path / "outside")
+    (scratch / "link").symlink_to(tmp_path / "outside/precious")
+    record = do(spec(tmp_path, kind="cleanup", removes=["door/precious", "link"]))
+
+    assert record["error"]["kind"] == "storage" and record["removed"] == 1
+    assert not do(spec(tmp_path, kind="cleanup", removes=["../outside/precious"]))["ok"]
+    assert (tmp_path / "outside/precious").exists()
+    assert not (scratch / "link").is_symlink()
+
+
+def test_the_whole_scratch_goes_only_if_it_is_this_runs(tmp_path: Path) -> None:
+    scratch = made_scratch(tmp_path)
+    (tmp_path / "outside").mkdir()
+    (scratch / "door").symlink_to(tmp_path / "outside")
+    (scratch / "d").mkdir()
+    (scratch / "d/f").write_text("x")
+    job = spec(tmp_path, kind="cleanup", removes_scratch=True)
+    for other in ("another run\n", None):
+        (scratch / ".markab").unlink()
+        if other:
+            (scratch / ".markab").write_text(other)
+        record = do(job)
+        assert not record["ok"] and "is not removed" in record["error"]["message"]
+        assert (scratch / "d/f").exists()
+    (scratch / ".markab").write_text(UUID + "\n")
+
+    assert do(job)["removed"] == 5
+    assert not scratch.exists() and (tmp_path / "outside").exists()
+    assert do(job)["ok"]
+
+
+def test_transfers_check_what_the_engine_knows(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("x")
+    item = {
+        "lfn": "data",
+        "sources": [{"site": "local", "url": str(tmp_path / "data")}],
+        "destinations": [{"site": "out", "url": str(tmp_path / "out/data")}],
+    }
+    job = spec(tmp_path, kind="stage_out", transfers=[item])
+    wrong = dict(job, checksums={"data": "0" * 64})
+
+    record = do(wrong)
+    assert record["error"]["kind"] == "checksum" and "transfers" not in record
+    assert not (tmp_path / "out/data").exists()
+    assert do(dict(wrong, integrity="none"))["ok"]
+    assert do(job)["transfers"][0]["bytes"] == 1
+
+
+def test_registering_twice_and_from_many_threads_gives_one_row_each(tmp_path: Path) -> None:
+    rows = [
+        {"lfn": f"f{n}", "pfn": f"/out/f{n}", "site": "out", "metadata": {"kind": "x"}} for n in range(20)
+    ]
+    job = dict(spec(tmp_path, kind="register", registrations=rows), checksums={"f0": "abc"})
+    records: list[dict[str, Any]] = []
+    threads = [threading.Thread(target=lambda: records.append(do(job))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert all(record["ok"] for record in records), records
+    with sqlite3.connect(tmp_path / "replicas.db") as connection:
+        assert connection.execute("SELECT count(*) FROM rc_lfn").fetchone() == (20,)
+        assert connection.execute("SELECT count(*) FROM rc_pfn").fetchone() == (20,)
+        meta = "SELECT key, value FROM rc_lfn JOIN rc_meta USING (lfn_id) WHERE lfn = 'f0' ORDER BY key"
+        expected = [("checksum.type", "sha256"), ("checksum.value", "abc"), ("kind", "x")]
+        assert connection.execute(meta).fetchall() == expected
+
+
+def test_a_catalog_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "replicas.db").write_text("this is no database, but a text that is long enough" * 20)
+    record = do(spec(tmp_path, kind="register", registrations=[{"lfn": "f", "pfn": "p", "site": "s"}]))
+    assert record["error"]["kind"] == "storage" and "replicas.db" in record["error"]["message"]

@@ -1,0 +1,150 @@
+"""A disk that fails at the first, second, third … call never leaves anything half-done."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import resource
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from markab.transfers.checksum import Verified
+from markab.worker.captured import Capture
+from markab.worker.finish import finish
+from markab.worker.invocation import ended, next_process
+from markab.worker.prepare import prepare
+
+OUTPUTS = {"a": "1" * 10, "d/b": "2" * 300_000, "c": "3"}
+
+
+def spec(top: Path, **more: Any) -> dict[str, Any]:
+    tasks = [{"id": "ID1", "transformation": "t", "executable": "/bin/true"}]
+    job = {
+        "id": "j",
+        "kind": "compute",
+        "site": "s",
+        "tasks": tasks,
+        "inputs": [{"lfn": "in"}, {"lfn": "big"}],
+    }
+    job["outputs"] = [{"lfn": lfn} for lfn in OUTPUTS]
+    job.update(more)
+    for name in ("scratch", "work", "submit"):
+        (top / name).mkdir(exist_ok=True)
+    (top / "scratch/in").write_text("in")
+    (top / "scratch/big").write_text("x" * 300_000)
+    return {
+        "job": job,
+        "attempt": 1,
+        "scratch": str(top / "scratch"),
+        "work": str(top / "work"),
+        "uuid": "u",
+        "workflow": "w",
+        "submit_dir": str(top / "submit"),
+        "checksums": {"in": hashlib.sha256(b"in").hexdigest()},
+    }
+
+
+class Faulty:
+    """A function that fails once, at one of its calls."""
+
+    def __init__(self, name: str, at: int, number: int) -> None:
+        self.real, self.left, self.number = getattr(os, name), at, number
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        self.left -= 1
+        if self.left == 0:
+            raise OSError(self.number, os.strerror(self.number))
+        return self.real(*args, **named)
+
+
+def go(
+    top: Path, made: dict[str, Any], faulty: str, at: int, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Any, bool]:
+    """Make one attempt with a task played by this test; return its record, and whether the fault came."""
+    capture = Capture(str(top))
+    os.write(capture.fd, b"y" * 5000)
+    fault = Faulty(faulty, at, errno.ENOSPC)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, faulty, fault)
+        prepared = prepare(made, Verified(), {})
+        process = next_process(prepared)
+    if process is not None:
+        for lfn, text in OUTPUTS.items():
+            (Path(prepared.cwd) / lfn).write_text(text)
+        ended(prepared, process, 1, 0, resource.getrusage(resource.RUSAGE_CHILDREN), 0.1)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, faulty, fault)
+        record = finish(prepared, capture, None)
+    capture.close()
+    return record, fault.left <= 0
+
+
+@pytest.mark.parametrize(
+    "name", ["open", "mkdir", "makedirs", "rename", "stat", "write", "read", "pread", "listdir"]
+)
+def test_after_a_fault_outputs_are_whole_or_not_there(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at, came = 0, True
+    while came:
+        at += 1
+        top = tmp_path / str(at)
+        top.mkdir()
+        record, came = go(top, spec(top), name, at, monkeypatch)
+
+        there = {lfn: top / "scratch" / lfn for lfn in OUTPUTS if (top / "scratch" / lfn).exists()}
+        assert all(path.read_text() == OUTPUTS[lfn] for lfn, path in there.items())
+        assert record["ok"] == (len(record.get("outputs", ())) == len(OUTPUTS))
+        assert record["ok"] or record["error"]["kind"] in ("storage", "missing-input", "missing-output"), (
+            record
+        )
+        left = {path.name for path in (top / "scratch").rglob("*") if path.is_file()} - {
+            "in",
+            "big",
+            "a",
+            "b",
+            "c",
+        }
+        assert not left
+        assert at < 60
+    assert record["ok"]
+
+
+def test_an_input_changed_in_place_is_noticed_even_if_its_length_stays(tmp_path: Path) -> None:
+    made = spec(tmp_path, data="sharedfs", outputs=[])
+    os.utime(tmp_path / "scratch/in", (1, 1))
+    prepared = prepare(made, Verified(), {})
+    process = next_process(prepared)
+    assert process is not None
+    (tmp_path / "scratch/in").write_text("IN")
+    ended(prepared, process, 1, 0, resource.getrusage(resource.RUSAGE_CHILDREN), 0.1)
+
+    assert finish(prepared, None, None)["error"]["kind"] == "input-changed"
+
+
+def test_a_failed_attempts_directory_can_be_kept(tmp_path: Path) -> None:
+    prepared = prepare(dict(spec(tmp_path), keep_failed=True), Verified(), {})
+    process = next_process(prepared)
+    assert process is not None
+    ended(prepared, process, 1, 256, resource.getrusage(resource.RUSAGE_CHILDREN), 0.1)
+
+    assert not finish(prepared, None, None)["ok"]
+    assert (tmp_path / "work/j.1/in").read_text() == "in"
+
+
+def test_inputs_that_were_not_staged_are_fetched_from_their_sources(tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("#!x")
+    sha256 = hashlib.sha256(b"#!x").hexdigest()
+    item = {"lfn": "d/tool", "sources": [str(tmp_path / "none"), str(tmp_path / "there")], "executable": True}
+    made = dict(spec(tmp_path, inputs=[item]), checksums={"d/tool": sha256}, transfer_attempts=1)
+    prepared = prepare(made, Verified(), {})
+
+    assert not prepared.troubles
+    assert os.access(tmp_path / "work/j.1/d/tool", os.X_OK)
+
+    made["checksums"] = {"d/tool": "0" * 64}
+    (trouble,) = prepare(made, Verified(), {}).troubles
+    assert trouble.kind == "checksum"

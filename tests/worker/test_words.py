@@ -1,0 +1,85 @@
+"""Splitting command lines: the meaning of POSIX words, and nothing else of a shell."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from markab.worker.words import split_words
+
+ENVIRON = {"HOME": "/home/me", "TWO": "a b", "EMPTY": "", "_x1": "under"}
+text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
+
+@given(st.lists(text))
+def test_quoting_words_and_splitting_them_gives_them_back(words: list[str]) -> None:
+    assert split_words(" ".join(shlex.quote(word) for word in words), ENVIRON) == words
+
+
+@given(st.lists(st.text("ab \t\n\\\"'", max_size=6)).map("".join))
+def test_without_variables_it_agrees_with_the_standard_library(line: str) -> None:
+    """Except where shlex lets a quoted newline stand after a backslash, and a lone backslash be an error."""
+    if "\\\n" in line or line.endswith("\\"):
+        return
+    try:
+        expected = shlex.split(line, posix=True)
+    except ValueError:
+        with pytest.raises(ValueError, match="is never closed"):
+            split_words(line, {})
+        return
+    assert split_words(line, {}) == expected
+
+
+@given(
+    st.lists(
+        st.sampled_from(["a", " ", "$TWO", "${HOME}", '"', "'", "\\", "$EMPTY", "\\$", "$_x1", "\t"])
+    ).map("".join)
+)
+def test_it_agrees_with_a_real_shell_that_does_not_split_again(line: str) -> None:
+    try:
+        ours = split_words(line, ENVIRON)
+    except ValueError:
+        return
+    if line.endswith("\\"):
+        return
+    # IFS= keeps a shell from splitting what it has expanded.
+    script = "IFS=; for word in " + line + '\ndo printf "%s\\0" "$word"; done'
+    done = subprocess.run(["/bin/sh", "-c", script], env=ENVIRON, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode().split("\0")[:-1] == ours
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("-i wav/x  -o\tpng/y\n", ["-i", "wav/x", "-o", "png/y"]),
+        ("", []),
+        ("$TWO", ["a b"]),
+        ('"$TWO"x', ["a bx"]),
+        ("'$TWO'", ["$TWO"]),
+        ('\\$TWO "\\$TWO"', ["$TWO", "$TWO"]),
+        ("${HOME}/x $NO/y", ["/home/me/x", "/y"]),
+        ("a $NO b", ["a", "b"]),
+        ('a "$NO" b', ["a", "", "b"]),
+        (
+            "* a|b >x $(id) `id` ~ ; & # $ $1 ${a:-b} ${x",
+            ["*", "a|b", ">x", "$(id)", "`id`", "~", ";", "&", "#", "$", "$1", "${a:-b}", "${x"],
+        ),
+        ("a\\ b 'c'\"d\"e", ["a b", "cde"]),
+        ('"a\\b\\"c"', ['a\\b"c']),
+        ("no\u00a0break", ["no\u00a0break"]),
+        ("a\\\nb", ["ab"]),
+    ],
+)
+def test_words(line: str, words: list[str]) -> None:
+    assert split_words(line, ENVIRON) == words
+
+
+@pytest.mark.parametrize(("line", "position"), [("a 'b", 3), ('"', 1), ("a\\\"'", 4), ("'ok' \"no", 6)])
+def test_an_open_quote_is_named_by_its_position(line: str, position: int) -> None:
+    with pytest.raises(ValueError, match=f"at character {position} is never closed"):
+        split_words(line, {})
