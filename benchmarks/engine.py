@@ -23,7 +23,7 @@ from markab.executors.base import Attempt, AttemptId, Report, RunContext, Seen
 from markab.plan.file import JobOutline, write_plan
 from markab.plan.model import FORMAT, Header, Input, Kind, Output, PlannedJob, PlannedTask, PlanSite
 
-BATCH = 64
+BATCHES = (2, 64)
 """Attempts under way at once."""
 
 
@@ -91,7 +91,7 @@ def make_jobs(count: int) -> list[PlannedJob]:
     return [*jobs, PlannedJob(id="last", kind=Kind.COMPUTE, site="local", parents=list(range(count - 1)))]
 
 
-def measure_run(count: int) -> float:
+def measure_run(count: int, batch: int) -> float:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         header = Header(FORMAT, "bench", count, sites={"local": PlanSite(scratch=f"{name}/scratch")})
@@ -99,7 +99,7 @@ def measure_run(count: int) -> float:
         (directory / "braindump.yml").write_text('wf_uuid: "bench"\n')
         back_ends = {"local": BackEnd(InstantExecutor, is_here=True)}
         start = time.perf_counter()
-        outcome = run(directory, RunOptions(cores=BATCH), lambda progress: None, back_ends=back_ends)
+        outcome = run(directory, RunOptions(cores=batch), lambda progress: None, back_ends=back_ends)
         elapsed_s = time.perf_counter() - start
         assert outcome.state == "success", outcome
 
@@ -111,11 +111,11 @@ def measure_run(count: int) -> float:
         reference_s = time.perf_counter() - start
 
         start = time.perf_counter()
-        run(directory, RunOptions(cores=BATCH), back_ends=back_ends)
+        run(directory, RunOptions(cores=batch), back_ends=back_ends)
         replay_s = time.perf_counter() - start
-    print(f"engine, {count:,} jobs       {count / elapsed_s:>10,.0f} jobs/s")
-    print(f"  bare write(2) per record  {count / reference_s:>10,.0f} jobs/s")
-    print(f"  replay of the journal     {count / replay_s:>10,.0f} jobs/s")
+    print(f"engine, {count:,} jobs, {batch:>2} at once {count / elapsed_s:>10,.0f} jobs/s")
+    print(f"  bare write(2) per record         {count / reference_s:>10,.0f} jobs/s")
+    print(f"  replay of the journal            {count / replay_s:>10,.0f} jobs/s")
     return count / elapsed_s
 
 
@@ -144,5 +144,6 @@ def measure_memory(count: int) -> None:
 
 if __name__ == "__main__":
     jobs = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    measure_run(jobs)
+    for batch in BATCHES:
+        measure_run(jobs, batch)
     measure_memory(jobs)

@@ -30,7 +30,10 @@ def build(jobs: int) -> Workflow:
     workflow = Workflow("many")
     for i in range(jobs - 1):
         workflow.add_jobs(
-            Job("convert").add_args("-i", f"raw_{i}.dat").add_inputs(f"raw_{i}.dat").add_outputs(f"out_{i}.dat")
+            Job("convert")
+            .add_args("-i", f"raw_{i}.dat")
+            .add_inputs(f"raw_{i}.dat")
+            .add_outputs(f"out_{i}.dat")
         )
     last = [f"out_{i}.dat" for i in range(max(0, jobs - 1001), jobs - 1)]
     return workflow.add_jobs(Job("merge").add_inputs(*last).add_outputs("result.dat"))
@@ -51,7 +54,9 @@ def plain(jobs: int) -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("jobs", nargs="?", type=int, default=100_000)
     parser.add_argument("--format", choices=("yml", "json"), default="yml")
     arguments = parser.parse_args()

@@ -25,7 +25,7 @@ This module is part of the worker: standard library and Python 3.6 syntax only.
 """
 
 
-class Problem(object):
+class Problem:
     """One thing that is wrong: what, where, and what to do about it.
 
     `kind` is a short fixed word for programs ("missing-input", "unknown-key", …).
@@ -43,13 +43,13 @@ class Problem(object):
     @property
     def where(self) -> str:
         """`file:line`, `file`, or nothing when the problem stands nowhere in particular."""
-        return "%s:%d" % (self.file, self.line) if self.file and self.line else self.file
+        return f"{self.file}:{self.line}" if self.file and self.line else self.file
 
     def __str__(self) -> str:
-        return "%s: %s" % (self.where, self.message) if self.where else self.message
+        return f"{self.where}: {self.message}" if self.where else self.message
 
     def __repr__(self) -> str:
-        return "Problem(%r, kind=%r)" % (str(self), self.kind)
+        return f"Problem({str(self)!r}, kind={self.kind!r})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Problem) and self._all() == other._all()
@@ -71,7 +71,7 @@ class MarkabError(Exception):
     exit_code = 1
 
     def __init__(self, message: str = "", hint: str = "") -> None:
-        super(MarkabError, self).__init__(message, hint)
+        super().__init__(message, hint)
         self.message = message
         self.hint = hint
 

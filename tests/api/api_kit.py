@@ -4,6 +4,7 @@ import io
 from typing import Any
 
 import yaml
+
 from markab.api.writable import Writable
 from markab.spec import model, read
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from api.api_kit import document, struct
 from markab.api import (
     OS,
@@ -49,7 +50,9 @@ def test_replicas_of_one_file_are_merged_in_the_order_added() -> None:
 
 
 def test_patterns_stand_beside_names_and_come_once() -> None:
-    catalog = ReplicaCatalog().add_replica("local", "p.*", "/x").add_regex_replica("local", "p.*", "/pages/[0]")
+    catalog = (
+        ReplicaCatalog().add_replica("local", "p.*", "/x").add_regex_replica("local", "p.*", "/pages/[0]")
+    )
     assert [replica.regex for replica in struct(catalog).replicas] == [False, True]
     with pytest.raises(DuplicateError, match=r"'p\.\*'"):
         catalog.add_regex_replica("local", "p.*", "/y")
@@ -100,7 +103,11 @@ def test_a_site_is_written_and_read_back_whole() -> None:
                     "path": "/scratch",
                     "sharedFileSystem": True,
                     "fileServers": [
-                        {"url": "file:///scratch", "operation": "all", "profiles": {"pegasus": {"style": "x"}}},
+                        {
+                            "url": "file:///scratch",
+                            "operation": "all",
+                            "profiles": {"pegasus": {"style": "x"}},
+                        },
                         {"url": "http://c/scratch", "operation": "get"},
                     ],
                 },
@@ -117,7 +124,11 @@ def test_a_site_is_written_and_read_back_whole() -> None:
         }
     ]
     site = struct(SiteCatalog().add_sites(cluster())).sites[0]
-    assert (site.os_version, site.directories[0].shared_file_system, site.grids[0].jobtype) == ("8", True, "auxillary")
+    assert (site.os_version, site.directories[0].shared_file_system, site.grids[0].jobtype) == (
+        "8",
+        True,
+        "auxillary",
+    )
 
 
 def test_wrong_sites_are_refused() -> None:
@@ -162,7 +173,11 @@ def test_transformations_and_containers_are_written_and_read_back_whole() -> Non
         Transformation("train", "ml", "1.0", "local", "/bin/train", is_stageable=True, container=image)
         .add_requirement(helpers)
         .add_requirement("other", "n", "2")
-        .add_sites(TransformationSite("c", "/bin/t", arch=Arch.AARCH64, os_type=OS.LINUX).add_condor_profile(priority=1))
+        .add_sites(
+            TransformationSite("c", "/bin/t", arch=Arch.AARCH64, os_type=OS.LINUX).add_condor_profile(
+                priority=1
+            )
+        )
         .add_pegasus_profile(cores=4)
         .add_shell_hook(EventType.ERROR, "mail")
         .add_metadata(k="v")
@@ -214,7 +229,9 @@ def test_scripts_can_look_into_a_transformation() -> None:
     class Tool(Transformation):
         pass
 
-    tool = Tool("t", site="local", pfn="/t", is_stageable=True, bypass_staging=True, arch=Arch.X86, container="c")
+    tool = Tool(
+        "t", site="local", pfn="/t", is_stageable=True, bypass_staging=True, arch=Arch.X86, container="c"
+    )
     site = tool.sites["local"]
 
     assert (site.arch, site.os_type, site.os_release, site.os_version) == (Arch.X86, None, None, None)

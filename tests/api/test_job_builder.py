@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from api.api_kit import document
 from markab.api import (
     DuplicateError,
@@ -38,9 +39,23 @@ def test_a_job_is_written_with_all_it_was_told_in_the_order_people_know() -> Non
         .add_shell_hook(EventType.END, "date")
     )
 
-    assert list(entry(job)) == (
-        "type namespace version name id stdin stdout stderr nodeLabel arguments uses profiles metadata hooks"
-    ).split()
+    assert list(entry(job)) == [
+        "type",
+        "namespace",
+        "version",
+        "name",
+        "id",
+        "stdin",
+        "stdout",
+        "stderr",
+        "nodeLabel",
+        "arguments",
+        "uses",
+        "profiles",
+        "metadata",
+        "hooks",
+    ]
+    assert list(entry(job)["profiles"]) == ["env", "pegasus"]
     assert entry(job) == {
         "type": "job",
         "namespace": "text",

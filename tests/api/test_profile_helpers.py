@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from markab.api import ExprVar, Job, Namespace, Site
 from markab.api.profiles import CONDOR, DAGMAN, GLOBUS, PEGASUS, SELECTOR, as_megabytes
 from markab.spec.profile_keys import is_profile_key
@@ -8,16 +9,27 @@ from markab.spec.profile_keys import is_profile_key
 
 @pytest.mark.parametrize(
     ("given", "megabytes"),
-    [("1 MB", "1"), ("2GB", "2048"), ("3 TB", str(3 * 1024**2)), (512, "512"), ("7", "7"), ("1 YB", str(1024**6))],
+    [
+        ("1 MB", "1"),
+        ("2GB", "2048"),
+        ("3 TB", str(3 * 1024**2)),
+        (512, "512"),
+        ("7", "7"),
+        ("1 YB", str(1024**6)),
+    ],
 )
 def test_sizes_are_binary_and_in_mb(given: object, megabytes: str) -> None:
     job = Job("x").add_pegasus_profile(memory=given, diskspace=given, pmc_request_memory=given)
     assert set(job.profiles["pegasus"].values()) == {megabytes}
-    assert Job("x").add_condor_profile(request_memory=given).profiles["condor"] == {"request_memory": megabytes}
+    assert Job("x").add_condor_profile(request_memory=given).profiles["condor"] == {
+        "request_memory": megabytes
+    }
 
 
 def test_request_disk_is_in_kb() -> None:
-    assert Job("x").add_condor_profile(request_disk="1 GB").profiles == {"condor": {"request_disk": "1048576"}}
+    assert Job("x").add_condor_profile(request_disk="1 GB").profiles == {
+        "condor": {"request_disk": "1048576"}
+    }
     assert Job("x").add_condor_profile(request_disk=1).profiles == {"condor": {"request_disk": "1024"}}
 
 
@@ -55,7 +67,9 @@ def test_a_larger_unit_is_1024_times_as_much(number: int, unit: str) -> None:
         ("selector", "grid_job_type", "selector", "grid.jobtype"),
     ],
 )
-def test_keywords_stand_for_their_keys_also_in_the_plural(helper: str, keyword: str, namespace: str, key: str) -> None:
+def test_keywords_stand_for_their_keys_also_in_the_plural(
+    helper: str, keyword: str, namespace: str, key: str
+) -> None:
     for name in (f"add_{helper}_profile", f"add_{helper}_profiles"):
         job = getattr(Job("x"), name)(**{keyword: "v"})
         assert job.profiles == {namespace: {key: "v"}}
@@ -73,7 +87,9 @@ def test_there_are_as_many_keywords_as_the_documentation_lists() -> None:
 
 def test_none_says_nothing_and_an_unknown_keyword_is_named_with_the_likely_one() -> None:
     assert Job("x").add_pegasus_profile(cores=None).profiles == {}
-    with pytest.raises(TypeError, match=r"add_pegasus_profile\(\) has no keyword 'core': did you mean 'cores'"):
+    with pytest.raises(
+        TypeError, match=r"add_pegasus_profile\(\) has no keyword 'core': did you mean 'cores'"
+    ):
         Job("x").add_pegasus_profile(core=1)
     assert "clusters.maxruntime" in (Job.add_pegasus_profile.__doc__ or "")
 
@@ -84,7 +100,11 @@ def test_add_env_takes_a_pair_and_keywords_and_makes_text() -> None:
 
 
 def test_generic_profiles_keep_numbers_and_turn_truth_and_paths_into_text(tmp_path) -> None:
-    job = Job("x").add_profiles(Namespace.CONDOR, key="+Big", value=True).add_profiles(Namespace.CONDOR, n=1, p=tmp_path)
+    job = (
+        Job("x")
+        .add_profiles(Namespace.CONDOR, key="+Big", value=True)
+        .add_profiles(Namespace.CONDOR, n=1, p=tmp_path)
+    )
     assert job.profiles == {"condor": {"+Big": "true", "n": 1, "p": str(tmp_path)}}
 
 

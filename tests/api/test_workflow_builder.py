@@ -7,9 +7,10 @@ from pathlib import Path
 import networkx
 import pytest
 import yaml
-from api.api_kit import document, edges, struct
 from hypothesis import given
 from hypothesis import strategies as st
+
+from api.api_kit import document, edges, struct
 from markab.api import (
     DuplicateError,
     File,
@@ -45,7 +46,9 @@ def test_the_document_is_the_one_people_know(tmp_path: Path) -> None:
 
     assert lines[0] == "x-pegasus:"
     assert sorted(line.split(":")[0].strip() for line in lines[1:4]) == ["apiLang", "createdBy", "createdOn"]
-    assert "\n".join(lines[4:]) == """\
+    assert (
+        "\n".join(lines[4:])
+        == """\
 pegasus: '5.0.4'
 name: count-words
 metadata:
@@ -88,6 +91,7 @@ jobDependencies:
 - id: ID0000001
   children:
   - ID0000002"""
+    )
 
 
 def test_files_make_edges_and_given_edges_join_them() -> None:
@@ -122,7 +126,11 @@ def test_checkpoints_make_no_edges() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 7), st.sets(st.integers(0, 7), max_size=4)), max_size=8, unique_by=lambda t: t[0])
+    st.lists(
+        st.tuples(st.integers(0, 7), st.sets(st.integers(0, 7), max_size=4)),
+        max_size=8,
+        unique_by=lambda t: t[0],
+    )
 )
 def test_inferred_edges_are_those_of_the_bipartite_graph_of_files(spec: list[tuple[int, set[int]]]) -> None:
     """Job n makes file n and reads the files given; networkx is the oracle."""
@@ -139,7 +147,9 @@ def test_inferred_edges_are_those_of_the_bipartite_graph_of_files(spec: list[tup
 
 
 def test_two_makers_of_one_file_are_both_named_and_nothing_is_written(tmp_path: Path) -> None:
-    workflow = Workflow("w").add_jobs(Job("a", _id="one").add_outputs("x"), Job("b", _id="two").set_stdout("x"))
+    workflow = Workflow("w").add_jobs(
+        Job("a", _id="one").add_outputs("x"), Job("b", _id="two").set_stdout("x")
+    )
     (tmp_path / "w.yml").write_text("before")
 
     with pytest.raises(DuplicateError, match=r"file 'x' is made by job 'one' \(Job.*\) and by job 'two'"):
@@ -199,7 +209,9 @@ def test_our_own_reader_accepts_what_is_written() -> None:
     assert [use.lfn for use in workflow.jobs[0].uses] == ["f.a", "f.b1", "f.b2"]
 
 
-def test_the_ending_of_a_path_says_the_format_and_any_other_ending_is_yaml(tmp_path: Path, monkeypatch) -> None:
+def test_the_ending_of_a_path_says_the_format_and_any_other_ending_is_yaml(
+    tmp_path: Path, monkeypatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     workflow = diamond()
     as_yaml = yaml.safe_load(workflow.write().path.read_text())

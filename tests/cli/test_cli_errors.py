@@ -175,6 +175,14 @@ def test_every_option_that_is_shown_explains_itself() -> None:
                 assert parameter.help, f"markab {name} {parameter.opts}"
 
 
+def test_long_options_may_be_shortened_while_that_is_clear() -> None:
+    names = ["--sites", "--staging-site", "--relative-dir", "--relative-submit-dir"]
+    words = ["--site", "a", "--stag=b", "--relative", "--nope", "-s", "--", "--site"]
+    assert commands.spelled_out(words, names) == [
+        *("--sites", "a", "--staging-site=b", "--relative", "--nope", "-s", "--", "--site")
+    ]
+
+
 def test_lone_options_take_only_words_that_look_like_values() -> None:
     watch = commands.Lone("w", "watch", "60", looks_like_value=r"\d+")
     assert watch.fill(["-w", "run"]) == ["-w60", "run"]

@@ -102,6 +102,12 @@ def test_show_lists_jobs_and_tells_one(tmp_path: Path) -> None:
     ]
 
 
+def test_names_that_the_terminal_cannot_print_stop_nothing(tmp_path: Path) -> None:
+    make_run(tmp_path, [compute("größe")])
+    done = program("show", str(tmp_path), PYTHONIOENCODING="iso-8859-5")
+    assert (done.returncode, done.stdout) == (0, "waiting  wc_gr??e\n")
+
+
 def test_halt_and_remove_without_an_engine(tmp_path: Path) -> None:
     make_run(tmp_path, [compute("a")], [began(), start(0)])
     assert "nothing to halt" in program("pegasus-halt", str(tmp_path)).stdout

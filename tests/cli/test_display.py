@@ -83,12 +83,12 @@ def test_lines_come_every_few_seconds_and_only_with_news(tmp_path: Path) -> None
     lines = Lines(stream, make_run(tmp_path, [compute("a")]), clock=lambda: now[0])
     for second in range(31):
         now[0] = float(second)
-        lines(progress(succeeded=min(second, 12) // 4, running=1))
+        lines(progress(total=20, succeeded=min(second, 12), running=1))
     assert [line.split(": ")[1] for line in stream.getvalue().splitlines()] == [
-        "0 of 10 jobs done, 1 running",
-        "1 of 10 jobs done, 1 running",
-        "2 of 10 jobs done, 1 running",
-        "3 of 10 jobs done, 1 running",
+        "0 of 20 jobs done, 1 running",
+        "5 of 20 jobs done, 1 running",
+        "10 of 20 jobs done, 1 running",
+        "12 of 20 jobs done, 1 running",
     ]
 
 

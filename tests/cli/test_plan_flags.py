@@ -193,6 +193,11 @@ def test_staging_sites_by_execution_site(planner: FakePlanner) -> None:
     assert options.staging_sites == {"a": "s1", "b": "s2", "c": "s3"}
 
 
+def test_older_spellings_of_flags_still_work(planner: FakePlanner) -> None:
+    options = options_of(planner, *["--site", "a", "--output-site", "local", "wf.yml"])
+    assert (options.sites, options.output_sites, options.workflow) == (["a"], ["local"], Path("wf.yml"))
+
+
 def test_nocleanup_is_cleanup_none(planner: FakePlanner) -> None:
     assert options_of(planner, "-n").cleanup == "none"
 

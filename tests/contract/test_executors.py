@@ -577,4 +577,23 @@ def test_a_killed_engine_leaves_no_orphan(name: str, tmp_path: Path) -> None:
     engine.kill()
     engine.wait()
 
-    assert all([wait_gone(pid) for pid in pids])
+    assert [wait_gone(pid) for pid in pids] == [True] * 4
+
+
+def test_in_the_shared_directory_inputs_and_checkpoints_stay(bench: Bench) -> None:
+    (bench.scratch / "state").write_text("half")
+    outputs = [Output("out"), Output("state", checkpoint=True), Output("never", checkpoint=True)]
+    record = bench.run(
+        shell("cat in state > out", data="sharedfs", inputs=[bench.stage("in", "abc")], outputs=outputs)
+    )
+
+    assert record["ok"], record
+    assert (bench.scratch / "out").read_text() == "abchalf"
+    assert record["outputs"][0]["sha256"] == hashlib.sha256(b"abchalf").hexdigest()
+
+
+def test_stdout_and_stderr_may_go_to_one_file(bench: Bench) -> None:
+    task = PlannedTask("ID1", "sh", "/bin/sh", "-c 'echo a; echo b >&2; echo c'", stdout="log", stderr="log")
+
+    assert bench.run(compute([task], outputs=[Output("log")]))["ok"]
+    assert (bench.scratch / "log").read_text() == "a\nb\nc\n"

@@ -71,6 +71,15 @@ def test_a_journal_of_another_plan_is_refused() -> None:
         history(2, start(3, 1))
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"event":"party","time":1}', b'{"event":"end","time":"noon"}', b"[]", b"?"]
+)
+def test_a_record_that_nobody_understands_is_shown(body: bytes) -> None:
+    with pytest.raises(CorruptJournal, match="cannot be understood") as caught:
+        History(1).read(body)
+    assert body.decode() in str(caught.value)
+
+
 def test_checksums_fall_back_to_what_the_plan_says() -> None:
     checksums = Checksums()
     checksums.learn({"outputs": [{"lfn": "a", "sha256": SHA}]})

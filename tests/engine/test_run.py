@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
@@ -29,7 +30,7 @@ from markab.engine.records import (
     decode,
 )
 from markab.engine.run import Outcome, RunOptions, run
-from markab.errors import CorruptJournal, CorruptPlan, JobRejected, NotARun, RunBusy
+from markab.errors import CorruptJournal, CorruptPlan, ExecutorUnavailable, JobRejected, NotARun, RunBusy
 from markab.executors.base import Attempt, AttemptId, Record
 from markab.plan.model import Input, Kind, Output, Place, PlanSite, Registration, Transfer
 
@@ -406,7 +407,7 @@ def test_the_observer_sees_running_jobs_rates_and_bytes(tmp_path: Path) -> None:
     assert middle.running == 3 and [j.attempt for j in middle.jobs] == [1, 1, 1]
     assert middle.rate_per_s > 0 and middle.left_s is not None and middle.left_s > 0
     assert seen[-1].bytes_moved == 3000 and seen[-1].outcome == "success" and seen[-1].left_s is None
-    assert all(b.elapsed_s - a.elapsed_s >= 0.0999 for a, b in zip(seen, seen[1:-1], strict=False))
+    assert all(b.elapsed_s - a.elapsed_s >= 0.0999 for a, b in itertools.pairwise(seen[:-1]))
     for p in seen:
         assert (
             p.unready + p.ready + p.queued + p.running + p.succeeded + p.failed + p.skipped == p.total == 300
@@ -436,3 +437,31 @@ def test_an_executor_that_is_silent_about_an_attempt_is_not_believed(tmp_path: P
 
     with pytest.raises(ExecutorError, match="does not say what became of 1 attempts"):
         run(directory, back_ends={"local": BackEnd(lambda c: Silent(world, time, c), True)}, clock=time.clock)
+
+
+def test_an_ignored_hangup_stays_ignored(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "run", [job("a")])
+    world = World()
+    world.on_wait = lambda: signal.raise_signal(signal.SIGHUP)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert call(directory, world).state == "success"
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_what_was_never_submitted_is_taken_back_when_the_run_is_removed(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "run", [job("a"), job("b")])
+    world = World()
+
+    def refuse(attempts: Sequence[Attempt]) -> None:
+        request_remove(directory)
+        raise ExecutorUnavailable("down")
+
+    world.on_submit = refuse
+    assert call(directory, world, poll_s=0.0).state == "removed"
+    assert not world.started
+
+    world.on_submit = lambda attempts: None
+    assert call(directory, world).state == "success"
+    assert world.started == [AttemptId(0, 2), AttemptId(1, 2)]

@@ -276,6 +276,7 @@ class Checker:
         self.random = random.Random(seed)
         self.attempts = [0] * len(jobs)
         self.succeeded = [0] * len(jobs)
+        self.carried: set[int] = set()
 
     def needs(self, job: int) -> tuple[int, int, int]:
         o = self.jobs[job]
@@ -369,8 +370,6 @@ class Checker:
             assert (state is State.SKIPPED) == gone
             if state in (State.WAITING, State.READY, State.PAUSED):
                 assert scheduler.is_stopped
-
-    carried: set[int] = set()
 
 
 @settings(max_examples=400, deadline=None)

@@ -22,7 +22,7 @@ def bench(tmp_path: Path) -> Bench:
 def problems_of(bench: Bench, *tasks: dict, **options: object) -> list[str]:  # type: ignore[type-arg]
     with pytest.raises(PlanningError) as caught:
         plan(bench.options(*tasks, **options))
-    assert [] == [path for path in bench.path.rglob("plan.jsonl")], "a failed planning run left a plan"
+    assert [] == list(bench.path.rglob("plan.jsonl")), "a failed planning run left a plan"
     return [f"{problem.message} | {problem.hint}" for problem in caught.value.problems]
 
 

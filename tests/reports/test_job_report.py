@@ -79,6 +79,16 @@ def test_failures_are_told_once_each_and_only_new_ones(tmp_path: Path) -> None:
     assert list(watch.new()) == []
 
 
+def test_a_watch_that_begins_between_a_failure_and_giving_up_goes_on(tmp_path: Path) -> None:
+    from markab.engine.journal import encode
+
+    make_run(tmp_path, JOBS, [began(), start(0), failed(0)])
+    watch = Failures(tmp_path)
+    with (tmp_path / "journal.jsonl").open("ab") as file:
+        file.write(encode(gave_up(0)))
+    assert list(watch.new()) == []
+
+
 def test_the_final_failures_are_those_of_the_last_engine_that_gave_up(tmp_path: Path) -> None:
     first = [began(), start(0), failed(0), gave_up(0), ended("failed")]
     again = [began(T0 + 20), start(0, 2), failed(0, 2), retry(0, 2), start(0, 3), end(0, 3)]
@@ -94,6 +104,24 @@ def test_the_final_failures_are_those_of_the_last_engine_that_gave_up(tmp_path: 
         "    a",
         "    b",
     ]
+
+
+def test_a_failure_that_would_have_been_tried_again_is_not_final(tmp_path: Path) -> None:
+    make_run(tmp_path, JOBS, [began(), start(0), failed(0), retry(0), ended("halted")])
+    assert Failures(tmp_path, from_start=True).final() == []
+
+
+def test_a_failure_of_an_earlier_engine_is_not_final(tmp_path: Path) -> None:
+    first = [began(), start(0), failed(0), gave_up(0), ended("failed")]
+    make_run(tmp_path, JOBS, [*first, began(T0 + 20), ended("halted")])
+    assert Failures(tmp_path, from_start=True).final() == []
+
+
+def test_every_failed_attempt_is_told_even_when_the_next_has_succeeded(tmp_path: Path) -> None:
+    tries = [start(0), failed(0), retry(0), start(0, 2), failed(0, 2), retry(0, 2), start(0, 3), end(0, 3)]
+    make_run(tmp_path, JOBS, [began(), *tries])
+    watch = Failures(tmp_path, from_start=True)
+    assert [failure.attempt for failure in watch.new()] == [1, 2]
 
 
 def test_a_task_that_prints_a_verdict_does_not_change_it(tmp_path: Path) -> None:

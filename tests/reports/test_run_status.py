@@ -116,6 +116,11 @@ def test_an_engine_that_died_without_a_word_is_shown_as_stopped(tmp_path: Path) 
     assert counts(status) == (3, 1, 0, 0, 0, 0), "what was under way is to be done again"
 
 
+def test_an_engine_that_died_hides_how_the_one_before_it_ended(tmp_path: Path) -> None:
+    status = read_status(make_run(tmp_path, CHAIN, [began(), ended("failed"), began(T0 + 20)]))
+    assert (status.state, status.note[:7]) == ("Halted", "stopped")
+
+
 def test_a_halt_that_is_being_obeyed_is_told(tmp_path: Path) -> None:
     make_run(tmp_path, CHAIN, [began(), start(0), Halt(T0 + 3)])
     with engine_alive(tmp_path):
@@ -125,6 +130,7 @@ def test_a_halt_that_is_being_obeyed_is_told(tmp_path: Path) -> None:
 def test_the_json_has_the_shape_that_pegasus_tools_read(tmp_path: Path) -> None:
     make_run(tmp_path, CHAIN, [began(), start(0), end(0), start(1)])
     with engine_alive(tmp_path):
+        without = read_status(tmp_path).to_json(queue=False)
         shown: dict[str, Any] = json.loads(json.dumps(read_status(tmp_path).to_json()))
     nine = {
         *("unready", "ready", "pre", "queued", "post", "succeeded", "failed", "percent_done", "total"),
@@ -133,6 +139,7 @@ def test_the_json_has_the_shape_that_pegasus_tools_read(tmp_path: Path) -> None:
     assert set(shown["dags"]["root"]) == nine | {"state", "dagname"}
     assert shown["dags"]["root"]["dagname"] == "words-0.dag"
     assert shown["condor_jobs"]["7a3c"]["DAG_CONDOR_JOBS"][0]["DAGNodeName"] == "wc_b"
+    assert without == shown | {"condor_jobs": {}}
     assert all(isinstance(value, int) for key, value in shown["totals"].items() if key != "percent_done")
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from markab.errors import DocumentError, StorageError
-from markab.spec import fast
+from markab.spec import fast, read
 from markab.spec.model import Pfn, Replica, Use
 from markab.spec.read import (
-    FAST_BYTES,
     parse_replicas,
     parse_sites,
     parse_transformations,
@@ -64,6 +65,17 @@ def test_anchors_aliases_and_merge_keys_are_resolved() -> None:
     assert [["1", "2"]] * 3 == [t.arguments for t in workflow.jobs]
 
 
+def test_of_several_merged_mappings_the_nearest_wins() -> None:
+    workflow = parse_workflow(
+        HEAD + "x-base:\n  deep: &deep {name: deep, namespace: deep, version: '1', stdin: deep}\n"
+        "  first: &first {<<: *deep, name: first, namespace: first}\n  second: &second {name: second, stdin: second}\n"
+        "jobs:\n- {id: a, <<: [*first, *second], name: own}\n"
+    )
+
+    (task,) = workflow.jobs
+    assert ("own", "first", "1", "deep") == (task.name, task.namespace, task.version, task.stdin)
+
+
 def test_keys_of_the_user_and_empty_values_are_skipped() -> None:
     workflow = parse_workflow(
         "x-pegasus: {apiLang: python}\n" + HEAD + "profiles:\nhooks: ~\njobs:\n"
@@ -76,7 +88,11 @@ def test_keys_of_the_user_and_empty_values_are_skipped() -> None:
 
 
 def test_json_is_read_too_even_indented_with_tabs_and_with_escaped_emoji() -> None:
-    document = {"pegasus": "5.0", "name": "w", "jobs": [{"id": "a", "name": "x", "arguments": ["😀", 5, "\t"]}]}
+    document = {
+        "pegasus": "5.0",
+        "name": "w",
+        "jobs": [{"id": "a", "name": "x", "arguments": ["😀", 5, "\t"]}],
+    }
 
     assert ["😀", "5", "\t"] == parse_workflow(json.dumps(document, indent="\t")).jobs[0].arguments
 
@@ -179,7 +195,9 @@ def test_a_file_that_cannot_be_read_is_a_storage_error(tmp_path: Path, make) -> 
     path = tmp_path / "workflow.yml"
     make(path)
 
-    with pytest.raises(StorageError, match=r"there is no file '.*workflow.yml'|is a directory, not a document"):
+    with pytest.raises(
+        StorageError, match=r"there is no file '.*workflow.yml'|is a directory, not a document"
+    ):
         read_workflow(path)
 
 
@@ -205,35 +223,65 @@ def test_a_document_above_the_limit_is_refused_with_the_property_that_raises_it(
     assert "allow it with -Dpegasus.parser.document.size=1" == caught.value.hint
 
 
-def big(extra: str = "", argument: str = "-n") -> str:
-    job = "- id: ID{0:07d}\n  name: x\n  arguments:\n  - " + argument + "\n  - 10\n  uses:\n  - lfn: in{0}\n    type: input\n"
-    return "x-pegasus: {a: b}\n" + HEAD + "jobs:\n" + "".join(job.format(i) for i in range(13_000)) + extra
+def many(extra: str = "", argument: str = "-n") -> str:
+    text = f"x-pegasus: {{a: b}}\n{HEAD}jobs:\n"
+    for number in range(100):
+        text += f"- id: ID{number}\n  name: x\n  arguments:\n  - {argument}\n  - 10\n  uses:\n"
+        text += f"  - lfn: in{number}\n    type: input\n"
+    return text + extra
 
 
-def test_large_documents_go_through_the_fast_reader_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = big(argument="${HOME}")
-    assert len(text) > FAST_BYTES
-    assert fast.read(text.encode(), type(parse_workflow(HEAD + JOBS)), {"HOME": "/h"}) is not None
+@pytest.fixture
+def readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
+    """Call 1,000 bytes large, and note of each document whether the fast reader was sure of it."""
+    sure = []
+    original = fast.read
+
+    def spy(*arguments: Any) -> Any:
+        found = original(*arguments)
+        sure.append(found is not None)
+        return found
+
+    monkeypatch.setattr(read, "FAST_BYTES", 1000)
+    monkeypatch.setattr(fast, "read", spy)
+    yield sure
+
+
+def test_large_documents_go_through_the_fast_reader_with_the_same_result(
+    readers: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = many(argument="${HOME}")
 
     quick = parse_workflow(text, environment={"HOME": "/h"})
-    monkeypatch.setattr(fast, "read", lambda *arguments: None)
+    monkeypatch.setattr(read, "FAST_BYTES", 10**9)
 
     assert quick == parse_workflow(text, environment={"HOME": "/h"})
     assert ["/h", "10"] == quick.jobs[-1].arguments
+    assert [True] == readers
+
+
+def test_small_documents_do_not(readers: list[bool]) -> None:
+    parse_workflow(HEAD + JOBS)
+
+    assert [] == readers
 
 
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        ("  stranger: 1\n", "unknown key 'stranger' in job 'ID0012999'"),
-        ("  name: y\n", "key 'name' of job 'ID0012999' is given twice"),
-        ("- {id: ID0000000, name: x}\n", "two jobs have the id 'ID0000000', first on line 5"),
+        ("  stranger: 1\n", "w.yml:805: unknown key 'stranger' in job 'ID99'"),
+        ("  name: y\n", "w.yml:805: key 'name' of job 'ID99' is given twice, first on line 798"),
+        ("- {id: ID0, name: x}\n", "w.yml:805: two jobs have the id 'ID0', first on line 5"),
+        ("name: ${NOPE}\n", "w.yml:805: key 'name' of workflow 'w' is given twice, first on line 3"),
+        ("version: ${NOPE}\n", "w.yml:805: 'version' of workflow 'w' uses the environment variable 'NOPE', which is not set"),
     ],
-)
-def test_errors_in_large_documents_have_lines_too(extra: str, message: str) -> None:
-    with pytest.raises(DocumentError) as caught:
-        parse_workflow(big(extra), "w.yml")
+)  # fmt: skip
+def test_errors_in_large_documents_have_lines_too(readers: list[bool], extra: str, message: str) -> None:
+    assert [message] == [found for found, _ in problems(many(extra))]
+    assert 1 == len(readers)
 
-    (problem,) = caught.value.problems
-    assert problem.message.startswith(message)
-    assert problem.line > 100_000 or "two jobs" in message
+
+def test_a_large_document_of_another_version_is_refused_too(readers: list[bool]) -> None:
+    text = many().replace("pegasus: 5.0.4", "pegasus: 4.0")
+
+    assert "w.yml:2: documents of version 4.0 can't be read, only those of version 5" == problems(text)[0][0]

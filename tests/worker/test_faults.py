@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import resource
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +149,20 @@ def test_inputs_that_were_not_staged_are_fetched_from_their_sources(tmp_path: Pa
     made["checksums"] = {"d/tool": "0" * 64}
     (trouble,) = prepare(made, Verified(), {}).troubles
     assert trouble.kind == "checksum"
+
+
+def test_linking_an_input_does_not_make_it_unknown(tmp_path: Path) -> None:
+    made = dict(spec(tmp_path), links="link")
+    verified = Verified()
+    prepared = prepare(made, verified, {})
+
+    assert os.path.samefile(tmp_path / "scratch/in", Path(prepared.cwd) / "in")
+    assert verified.known(str(tmp_path / "scratch/in")) == made["checksums"]["in"]
+
+
+def test_preparing_can_be_cancelled(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    (trouble,) = prepare(spec(tmp_path), Verified(), {}, stop).troubles
+
+    assert trouble.kind == "cancelled"

@@ -6,7 +6,7 @@ import shlex
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from markab.worker.words import split_words
@@ -15,11 +15,13 @@ ENVIRON = {"HOME": "/home/me", "TWO": "a b", "EMPTY": "", "_x1": "under"}
 text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(text))
 def test_quoting_words_and_splitting_them_gives_them_back(words: list[str]) -> None:
     assert split_words(" ".join(shlex.quote(word) for word in words), ENVIRON) == words
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.text("ab \t\n\\\"'", max_size=6)).map("".join))
 def test_without_variables_it_agrees_with_the_standard_library(line: str) -> None:
     """Except where shlex lets a quoted newline stand after a backslash, and a lone backslash be an error."""
@@ -34,6 +36,7 @@ def test_without_variables_it_agrees_with_the_standard_library(line: str) -> Non
     assert split_words(line, {}) == expected
 
 
+@settings(deadline=None, max_examples=60)  # the machine may be busy
 @given(
     st.lists(
         st.sampled_from(["a", " ", "$TWO", "${HOME}", '"', "'", "\\", "$EMPTY", "\\$", "$_x1", "\t"])
@@ -44,7 +47,7 @@ def test_it_agrees_with_a_real_shell_that_does_not_split_again(line: str) -> Non
         ours = split_words(line, ENVIRON)
     except ValueError:
         return
-    if line.endswith("\\"):
+    if line.endswith("\\") or "$$" in line:  # a shell would put its pid
         return
     # IFS= keeps a shell from splitting what it has expanded.
     script = "IFS=; for word in " + line + '\ndo printf "%s\\0" "$word"; done'

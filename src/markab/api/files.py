@@ -39,13 +39,15 @@ class File(MetadataMixin):
     __repr__ = __str__
 
 
-def as_file(value: object, what: str) -> File:
+def as_file(value: object, role: str, owner: object) -> File:
     """Return a File as it is, and a text as the File of that name; anything else is a TypeError."""
     if isinstance(value, File):
         return value
     if isinstance(value, str):
         return File(value)
-    raise TypeError(f"{what} is {value!r} ({type(value).__name__}), but must be a File or its name")
+    raise TypeError(
+        f"{role} of {owner!r} is {value!r} ({type(value).__name__}), but must be a File or its name"
+    )
 
 
 class Use:

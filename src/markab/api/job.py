@@ -56,7 +56,7 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
             DuplicateError: the job already uses a file of that name.
         """
         for value in input_files:
-            file = as_file(value, f"an input of {self!r}")
+            file = as_file(value, "an input", self)
             self._use(Use(file, "input", bypass=bypass_staging))
         return self
 
@@ -70,7 +70,7 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
             DuplicateError: the job already uses a file of that name.
         """
         for value in output_files:
-            file = as_file(value, f"an output of {self!r}")
+            file = as_file(value, "an output", self)
             self._use(Use(file, "output", stage_out, register_replica))
         return self
 
@@ -83,7 +83,7 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
             TypeError: something is no File and no text.
             DuplicateError: the job already uses a file of that name.
         """
-        file = as_file(checkpoint_file, f"the checkpoint of {self!r}")
+        file = as_file(checkpoint_file, "the checkpoint", self)
         self._use(Use(file, "checkpoint", stage_out, register_replica))
         return self
 
@@ -187,7 +187,7 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
         stage_out: bool | None,
         register_replica: bool | None,
     ) -> File:
-        file = as_file(value, f"the {name} of {self!r}")
+        file = as_file(value, f"the {name}", self)
         if present is not None:
             raise DuplicateError(
                 f"the {name} of {self!r} is already {present.lfn!r}, it cannot be {file.lfn!r} too"

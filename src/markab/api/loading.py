@@ -6,8 +6,10 @@ them in. Numbers that mean text come back as the text that stands in the documen
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
+
+import msgspec
 
 from markab.api.enums import (
     OS,
@@ -36,6 +38,7 @@ from markab.api.workflow import Workflow
 from markab.spec import model, read
 
 Profiled = TypeVar("Profiled", bound=ProfileMixin)
+Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 
 class _AsWritten(Mapping[str, str]):
@@ -60,7 +63,7 @@ def to_workflow(text: str | bytes) -> Workflow:
     Raises:
         DocumentError: with everything that is wrong.
     """
-    item = read.parse_workflow(text, environment=_AsWritten())
+    item = _parse(text, model.Workflow, read.parse_workflow)
     workflow = Workflow(item.name, infer_dependencies=False)
     _share(workflow, item.profiles, item.metadata, item.hooks)
     if item.site_catalog is not None:
@@ -78,17 +81,25 @@ def to_workflow(text: str | bytes) -> Workflow:
 
 def to_site_catalog(text: str | bytes) -> SiteCatalog:
     """Return the SiteCatalog of a document. Raises as `to_workflow`."""
-    return _sites(read.parse_sites(text, environment=_AsWritten()))
+    return _sites(_parse(text, model.SiteCatalog, read.parse_sites))
 
 
 def to_replica_catalog(text: str | bytes) -> ReplicaCatalog:
     """Return the ReplicaCatalog of a document. Raises as `to_workflow`."""
-    return _replicas(read.parse_replicas(text, environment=_AsWritten()))
+    return _replicas(_parse(text, model.ReplicaCatalog, read.parse_replicas))
 
 
 def to_transformation_catalog(text: str | bytes) -> TransformationCatalog:
     """Return the TransformationCatalog of a document. Raises as `to_workflow`."""
-    return _transformations(read.parse_transformations(text, environment=_AsWritten()))
+    return _transformations(_parse(text, model.TransformationCatalog, read.parse_transformations))
+
+
+def _parse(text: str | bytes, kind: type[Struct], parse: Callable[[bytes], Struct]) -> Struct:
+    data = text.encode() if isinstance(text, str) else text
+    if b"${" not in data:
+        return parse(data)
+    # `${HOME}/x` is no whole path before the planner has filled it in, so only the shape can be checked.
+    return read.parse_carefully(data, kind, "<string>", _AsWritten(), lambda item, name, line_of: [])
 
 
 def _job(task: model.Task) -> AbstractJob:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from markab.api.workflow import Workflow
 
+FIRST_NAP_S = 0.1
+"""So that waiting for a run of a second takes a second."""
+
 OVER = ("Success", "Failure", "Halted", "Removed")
 """States in which no engine is at work any more."""
 
@@ -119,7 +122,7 @@ class RunningMixin(Writable):
                 planner_arguments.warn(f"{problem}{hint}")
         return self.run(verbose=verbose) if submit else self
 
-    def run(self, *, verbose: int = 0, grid: bool = False, **options: object) -> Self:
+    def run(self, *, verbose: int = 0, grid: bool = False) -> Self:
         """Start the planned workflow in the background, or go on with it where it stopped.
 
         Raises:
@@ -164,7 +167,7 @@ class RunningMixin(Writable):
         return client.read_status(self.submit_dir).to_json()
 
     def wait(self, delay: float = 5) -> Self:
-        """Wait for the end of the run, looking every `delay` seconds and drawing a bar.
+        """Wait for the end of the run, drawing a bar; look often at first, later every `delay` seconds.
 
         Ctrl-C ends the waiting and leaves the run alone.
 
@@ -172,6 +175,7 @@ class RunningMixin(Writable):
             PegasusError: the workflow is not planned, or was never started.
         """
         submit_dir = self.submit_dir
+        nap_s = min(FIRST_NAP_S, delay)
         try:
             with draw() as show:
                 while True:
@@ -181,7 +185,8 @@ class RunningMixin(Writable):
                     show(seen)
                     if seen.state in OVER:
                         return self
-                    time.sleep(delay)
+                    time.sleep(nap_s)
+                    nap_s = min(2 * nap_s, delay)
         except KeyboardInterrupt:
             return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +54,9 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, with the options that stand alone filled in."""
+        args = spelled_out(args, [name for parameter in self.params for name in parameter.opts])
+        for option in self.lone:
+            args = option.fill(args)
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -84,6 +88,7 @@ def command(*lone: Lone, **attributes: Any) -> Callable[[Callable[..., int | Non
 
 def launch(made: click.Command, name: str, *, plain_codes: bool = False) -> NoReturn:
     """Run a command as a program; with `plain_codes` it exits with 0, 1 or 2 only, as Pegasus' do."""
+    print_anything()
     try:
         result = made.main(prog_name=name, standalone_mode=False)
         code = result if isinstance(result, int) else 0
@@ -99,6 +104,30 @@ def launch(made: click.Command, name: str, *, plain_codes: bool = False) -> NoRe
     except BrokenPipeError as error:
         code = report(error) or BROKEN_PIPE
     sys.exit(min(code, 1) if plain_codes and code != 2 else code)
+
+
+def spelled_out(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the command line with shortened long options written out, as getopt allows: `--site` for `--sites`.
+
+    One that could be two is left as it is, and refused later.
+    """
+    spelled: list[str] = []
+    for position, word in enumerate(words):
+        if word == "--":
+            return [*spelled, *words[position:]]
+        name, equals, value = word.partition("=")
+        if len(name) > 3 and name.startswith("--") and name not in names:
+            meant = [known for known in names if known.startswith(name)]
+            name = meant[0] if len(meant) == 1 else name
+        spelled.append(name + equals + value)
+    return spelled
+
+
+def print_anything() -> None:
+    """Let no character that the terminal's encoding lacks stop us: a question mark is printed for it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _show_usage_error(error: click.UsageError) -> None:

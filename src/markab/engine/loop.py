@@ -234,7 +234,7 @@ class Loop:
         decision = self._scheduler.ended(attempt, ok, worth_retrying=is_worth_retrying(record))
         self._journal.append(AttemptEnd(now, attempt.job, attempt.number, record))
         running = self._running.pop(attempt.job)
-        self._meter.bytes_moved += sum(moved.get("bytes", 0) for moved in record.get("transfers") or ())
+        self._meter.bytes_moved += sum(moved.get("bytes") or 0 for moved in record.get("transfers") or ())
         if decision.verdict is Verdict.DONE:
             self._checksums.learn(record)
         elif decision.verdict is Verdict.RETRY:

@@ -28,7 +28,7 @@ from markab.executors.base import AttemptId, Record
 class _File(msgspec.Struct):
     lfn: str = ""
     sha256: str | None = None
-    bytes: int = 0
+    bytes: int | None = 0
 
 
 class _Record(msgspec.Struct):
@@ -107,6 +107,20 @@ class History:
         self.outcome: OutcomeState | None = None
         """How the last of them ended; None: it was killed, or there was none."""
 
+    def read(self, body: bytes) -> None:
+        """Take in the next record, as its JSON text.
+
+        Raises:
+            CorruptJournal: it is whole, but no record of this plan that this Markab knows.
+        """
+        try:
+            self.apply(decode_brief(body))
+        except (msgspec.DecodeError, ValueError) as error:
+            raise CorruptJournal(
+                f"the journal has a record that cannot be understood ({error}): {body[:80].decode('utf-8', 'replace')}…",
+                hint="was it written by a newer Markab? then continue with that one",
+            ) from error
+
     def apply(self, entry: BriefEntry) -> None:
         """Take in the next record.
 
@@ -118,7 +132,7 @@ class History:
                 self._check(job)
                 self.attempts[job] = max(attempt, self.attempts[job])
                 self.under_way.pop(job, None)
-                self.bytes_moved += sum(moved.bytes for moved in record.transfers)
+                self.bytes_moved += sum(moved.bytes or 0 for moved in record.transfers)
                 if record.ok:
                     self.succeeded[job] = 1
                     for file in record.outputs:

@@ -22,7 +22,7 @@ from markab.engine.lock import RunLock
 from markab.engine.loop import Clock, Failure, Loop, Site
 from markab.engine.progress import Meter, Observer
 from markab.engine.records import OutcomeState, RunEnd, RunStart
-from markab.engine.recovery import History, decode_brief
+from markab.engine.recovery import History
 from markab.engine.rescue import write_rescue
 from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
@@ -99,7 +99,7 @@ def run(
         stack.enter_context(RunLock(directory.lock))
         uuid = read_braindump(directory.braindump).get("wf_uuid") or ""
         history = History(len(plan))
-        journal = open_journal(directory.journal, lambda body: history.apply(decode_brief(body)))
+        journal = open_journal(directory.journal, history.read)
         stack.callback(journal.close)
         requests = Requests(directory.path)
         requests.clear()
@@ -235,7 +235,9 @@ def _stopping_on_signals(loop: Loop) -> Iterator[None]:
         asked = True
         loop.interrupt()
 
-    previous = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+    # What is ignored stays ignored: `nohup markab run …` must outlive its terminal.
+    heard = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, stop) for number in heard}
     try:
         yield
     finally:

@@ -174,6 +174,7 @@ def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
         workflow = read_workflow(
             options.directory / options.workflow,
             os.environ,
+            limit_bytes=_size_limit_bytes(properties),
             absolute_lfns=properties.flag("markab.lfn.absolute", False),
         )
     except DocumentError as error:
@@ -192,6 +193,11 @@ def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
     if problems or workflow is None:
         raise DocumentError(*problems)
     return properties, workflow, catalogs
+
+
+def _size_limit_bytes(properties: Properties) -> int:
+    """Return how large a document may be; `pegasus.parser.document.size` says it in MB, at most 2047."""
+    return 1_000_000 * min(2047, properties.integer("pegasus.parser.document.size", 500))
 
 
 def _context(

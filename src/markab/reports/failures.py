@@ -73,40 +73,31 @@ class Failures:
         self._plan: PlanFile | None = None
         self._tail = Tail(self._place.journal)
         self.by_job: dict[int, Failure] = {}
-        """Position → last failure, of the jobs that have not succeeded since."""
+        """Position → the last failure of that job in this call of the engine."""
         if not from_start and self._place.journal.exists():
             self._tail.offset_bytes = _whole_bytes(self._place.journal)
 
     def new(self) -> Iterator[Failure]:
         """Yield the attempts that failed since the last call; reads only what was written since."""
-        fresh: dict[int, Failure] = {}
+        fresh: list[Failure] = []
         for body in self._tail.new():
             if body.startswith(b'{"event":"end"'):
-                if b'"ok":true' in body:  # in captured text the quotes would be escaped
-                    self._forget(body, fresh)
-                else:
+                if b'"ok":true' not in body:  # in captured text the quotes would be escaped
                     entry = msgspec.json.decode(body)
-                    fresh[entry["job"]] = self.by_job[entry["job"]] = self._failure(entry)
+                    self.by_job[entry["job"]] = failure = self._failure(entry)
+                    fresh.append(failure)
             elif body.startswith(b'{"event":"give-up"'):
-                entry = msgspec.json.decode(body)
-                if failure := self.by_job.get(entry["job"]):
-                    failure.given_up = True
-                    fresh[entry["job"]] = failure
+                # Absent when the attempt ended before we began to look.
+                if failure_before := self.by_job.get(msgspec.json.decode(body)["job"]):
+                    failure_before.given_up = True
             elif body.startswith(b'{"event":"run-start"'):
                 self.by_job.clear()
-                fresh.clear()
-        yield from fresh.values()
+        yield from fresh
 
     def final(self) -> list[Failure]:
         """Return the failures after which nothing was tried any more, in the plan's order."""
         list(self.new())
         return [self.by_job[job] for job in sorted(self.by_job) if self.by_job[job].given_up]
-
-    def _forget(self, body: bytes, fresh: dict[int, Failure]) -> None:
-        if self.by_job:
-            job = msgspec.json.decode(body)["job"]
-            self.by_job.pop(job, None)
-            fresh.pop(job, None)
 
     def _failure(self, entry: dict[str, Any]) -> Failure:
         if self._plan is None:

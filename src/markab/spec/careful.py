@@ -28,7 +28,7 @@ _NULL = "tag:yaml.org,2002:null"
 _MERGE = "tag:yaml.org,2002:merge"
 _WHOLE = re.compile(r"[-+]?[0-9]+\Z")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_TWO_ESCAPES = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 _DEEP = re.compile(r"(?:[\[{][^\[\]{}]*){100}|^ *(?:[-?:] +){100}", re.MULTILINE)
 TRUE = frozenset(("true", "yes", "on"))
 FALSE = frozenset(("false", "no", "off"))
@@ -109,7 +109,7 @@ def compose(text: str, name: str) -> yaml.MappingNode:
     if _DEEP.search(text):
         raise UnreadableError(Problem("not a document: nested more than 100 deep", "", name, 0, "not-yaml"))
     if text.lstrip()[0] == "{":
-        text = text.replace("\t", " ")  # JSON may be indented with tabs, and has none elsewhere
+        text = _as_yaml(text)
     try:
         node = yaml.compose(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
@@ -174,7 +174,7 @@ class Builder:
                 if not key.startswith("x-") and key not in shape.skipped:
                     self._unknown_key(key_node, key, label, shape.fields)
                 continue
-            if _is_null(value):
+            if is_null(value):
                 continue
             seen.add(key)
             made = self.value(value, field.shape, f"{key!r} of {label}")
@@ -269,7 +269,7 @@ class Builder:
         made = []
         for number, item in enumerate(node.value, start=1):
             place = f"item {number} of {label}"
-            if _is_null(item):
+            if is_null(item):
                 self.problem(item, f"{place} is empty", "remove it, or write '' for an empty text", "empty")
                 continue
             if shape.argument and isinstance(item, yaml.ScalarNode):
@@ -291,7 +291,7 @@ class Builder:
             if shape.keys and key not in shape.keys:
                 self._unknown_key(key_node, key, label, shape.keys)
                 continue
-            if _is_null(item):
+            if is_null(item):
                 continue
             value = self.value(item, shape.value, f"{key!r} of {label}")
             if value is not None:
@@ -350,19 +350,31 @@ class Builder:
 
 def _text(node: yaml.ScalarNode) -> str:
     text: str = node.value
-    if _SURROGATE.search(text):  # JSON writes characters beyond the first 65,536 as two escapes
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
 
 
-def _is_null(node: yaml.Node) -> bool:
+def _as_yaml(text: str) -> str:
+    """Return JSON as YAML 1.1 with the same lines: no tabs outside of texts, no characters as two escapes."""
+    return _TWO_ESCAPES.sub(
+        lambda match: (
+            match[1]
+            + match[2].encode().decode("unicode-escape").encode("utf-16", "surrogatepass").decode("utf-16")
+        ),
+        text.replace("\t", " "),
+    )
+
+
+def is_null(node: yaml.Node) -> bool:
+    """Return whether a value is empty: `null`, `~`, or nothing."""
     return isinstance(node, yaml.ScalarNode) and node.tag == _NULL
 
 
 def _label(node: yaml.MappingNode, shape: schema.Record) -> str:
     """Name a struct for messages: `job 'ID0000001'`, `use 'f.a'`, or only `place`."""
-    wanted = next((key for key in ("id", "lfn", "name") if key in shape.fields), None)
-    for key, value in node.value:
-        if isinstance(key, yaml.ScalarNode) and key.value == wanted and isinstance(value, yaml.ScalarNode):
-            return f"{shape.noun} {value.value!r}"
-    return shape.noun
+    given = {
+        key.value: value.value
+        for key, value in reversed(node.value)
+        if isinstance(key, yaml.ScalarNode) and isinstance(value, yaml.ScalarNode)
+    }
+    wanted = next((key for key in ("id", "lfn", "name") if key in shape.fields and key in given), None)
+    return f"{shape.noun} {given[wanted]!r}" if wanted else shape.noun

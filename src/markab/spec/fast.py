@@ -28,10 +28,15 @@ from markab.spec.expand import expand, expand_argument
 T = TypeVar("T", bound=msgspec.Struct)
 
 _PECULIAR = re.compile(
-    rb"[\s\[{,:-][&*!?@`%|>]|<<|\t|\r|[\x00-\x08\x0b-\x1f\x7f]|\n(?:---|\.\.\.)"
+    rb"[\s\[{,:-][&*!?@`%|>]|<<|\t|\r|[\x00-\x08\x0b-\x1f\x7f]"
     rb"|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf|\xef\xbf"
 )
 """Anchors, aliases, tags, complex keys, block scalars, merge keys, tabs, more documents, rare line breaks."""
+
+_ORDINARY = bytes(
+    set(range(256)) - set(b"&*!?@`%|><\t\r\xc2\xe2\xef") - set(range(9)) - set(range(11, 32)) - {127}
+)
+"""Bytes that nothing peculiar can be made of. `---` and `...` get a look of their own."""
 
 _LOST = re.compile(r'"(?:~|Null|NULL|-?\.nan|-?\.inf)"')
 """What rapidyaml makes of values that YAML 1.1 reads otherwise, or spelt otherwise."""
@@ -43,7 +48,7 @@ _ODD_FLOAT = re.compile(rb"[\s\[{,:][-+]?\.[0-9]|[0-9]\.(?=[\s,\]}eE])")
 def read(data: bytes, struct: type[T], environment: Mapping[str, str]) -> tuple[T, str | None] | None:
     """Return the struct and the `pegasus` version, or None if the careful reader must decide."""
     data = data.removeprefix(b"\xef\xbb\xbf").removeprefix(b"---\n")
-    if _PECULIAR.search(data):
+    if b"\n---" in data or b"\n..." in data or (data.translate(None, _ORDINARY) and _PECULIAR.search(data)):
         return None
     text = _to_json(data)
     if text is None or _LOST.search(text):
@@ -58,11 +63,11 @@ def read(data: bytes, struct: type[T], environment: Mapping[str, str]) -> tuple[
 
 
 def _to_json(data: bytes) -> str | None:
-    if data.startswith(b"{"):
-        return None
-    import ryml
-
     try:
+        if data.startswith(b"{"):
+            return data.decode()  # JSON already, or YAML in flow style, which decoding as JSON will refuse
+        import ryml
+
         return str(ryml.emit_json(ryml.parse_in_arena(data)))
     except Exception:  # rapidyaml has no common class for its errors; the careful reader says what is wrong
         return None

@@ -44,6 +44,6 @@ def lfn_fault(lfn: str, absolute: bool = False) -> tuple[str, str] | None:
     if max(sizes) > MAX_COMPONENT_BYTES:
         hint = f"file systems take at most {MAX_COMPONENT_BYTES} bytes between two slashes"
         return f"has a part of {max(sizes)} bytes", hint
-    if sum(sizes) + len(sizes) > MAX_PATH_BYTES:
-        return f"is {sum(sizes) + len(sizes)} bytes long", f"at most {MAX_PATH_BYTES} bytes are possible"
+    if len(lfn.encode()) > MAX_PATH_BYTES:
+        return f"is {len(lfn.encode())} bytes long", f"at most {MAX_PATH_BYTES} bytes are possible"
     return None

@@ -1,4 +1,3 @@
-# ruff: noqa: E501  a table reads best with one row a line
 """The properties we know: key, default, purpose. `*` stands for any words between dots.
 
 Many of them only matter to back ends, services or habits of Pegasus; they are

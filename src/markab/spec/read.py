@@ -196,6 +196,8 @@ def parse_carefully(
 
 
 def _check_version(builder: careful.Builder, node: Any) -> None:
+    if careful.is_null(node):
+        return
     text = node.value
     if not isinstance(text, str) or not _VERSION.match(text):
         shown = repr(text) if isinstance(text, str) else "no single value"

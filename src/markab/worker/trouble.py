@@ -17,7 +17,7 @@ _STORAGE_HINTS = {
 }
 
 
-class Trouble(Exception):  # noqa: N818 (it is told, seldom thrown)
+class Trouble(Exception):
     """One reason for which an attempt fails; `kind` is one of those listed in record.py."""
 
     def __init__(self, kind: str, message: str, hint: str = "") -> None:

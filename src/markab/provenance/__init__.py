@@ -1,0 +1,1 @@
+"""Plan and journal, projected into a database that can be asked with SQL."""

@@ -1,0 +1,357 @@
+import json
+import sys
+import types
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from markab.api import Job, PegasusClientError, PegasusError, Workflow, progress, running
+from markab.errors import PlanningError, Problem, RunBusy
+from markab.planner.options import PlanOptions
+
+
+@dataclass
+class FakeStatus:
+    state: str = "Running"
+    unready: int = 1
+    ready: int = 1
+    pre: int = 0
+    queued: int = 3
+    post: int = 0
+    succeeded: int = 4
+    failed: int = 1
+    total: int = 10
+    running: int = 2
+    percent_done: float = 40.0
+
+    def to_json(self, queue: bool = True) -> dict[str, Any]:
+        return {"totals": {"total": self.total}, "dags": {"root": {"state": self.state}}, "queue": queue}
+
+    def text(
+        self, long: bool = False, queue: bool = True, legend: bool = False, directories: bool = False
+    ) -> str:
+        return f"table {long=} {queue=} {legend=} {directories=}\n"
+
+
+@dataclass
+class FakePlanned:
+    submit_dir: Path
+    braindump: dict[str, str | None] = field(default_factory=lambda: {"user": "ada", "grid_dn": None})
+    warnings: list[Problem] = field(default_factory=list)
+
+
+class Machinery:
+    """Stands for planner, engine and reports, and remembers what it was asked."""
+
+    def __init__(self, directory: Path) -> None:
+        self.planned = FakePlanned(directory / "run0001")
+        self.options: PlanOptions | None = None
+        self.calls: list[str] = []
+        self.statuses: list[FakeStatus] = [FakeStatus()]
+        self.error: Exception | None = None
+
+    def plan(self, options: PlanOptions) -> FakePlanned:
+        assert options.workflow.is_file()
+        self.options = options
+        return self._answer("plan", self.planned)
+
+    def start(self, submit_dir: Path) -> int:
+        return self._answer(f"start {submit_dir.name}", 4242)
+
+    def request_remove(self, submit_dir: Path) -> bool:
+        return self._answer(f"remove {submit_dir.name}", True)
+
+    def read_status(self, submit_dir: Path) -> FakeStatus:
+        return self._answer("status", self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0])
+
+    def _answer(self, call: str, answer: Any) -> Any:
+        self.calls.append(call)
+        if self.error is not None:
+            raise self.error
+        return answer
+
+
+@pytest.fixture
+def machinery(tmp_path: Path, monkeypatch) -> Machinery:
+    fake = Machinery(tmp_path)
+    for name, functions in {
+        "markab.planner.planning": ["plan"],
+        "markab.engine.detach": ["start"],
+        "markab.engine.control": ["request_remove"],
+        "markab.reports.status": ["read_status"],
+    }.items():
+        module = types.ModuleType(name)
+        for function in functions:
+            setattr(module, function, getattr(fake, function))
+        monkeypatch.setitem(sys.modules, name, module)
+        package, _, last = name.rpartition(".")
+        monkeypatch.setattr(__import__(package, fromlist=["x"]), last, module, raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(running.time, "sleep", lambda delay: fake.calls.append(f"sleep {delay}"))
+    return fake
+
+
+def workflow() -> Workflow:
+    return Workflow("w").add_jobs(Job("true"))
+
+
+def test_plan_writes_the_workflow_if_need_be_and_tells_where_the_plan_is(
+    machinery: Machinery, tmp_path: Path
+) -> None:
+    wf = workflow().plan()
+
+    assert wf.path == tmp_path / "workflow.yml"
+    assert wf.submit_dir == tmp_path / "run0001"
+    assert wf.braindump == {"user": "ada", "grid_dn": None}
+    assert machinery.calls == ["plan"]
+    assert machinery.options == PlanOptions(workflow=wf.path, output_sites=["local"], directory=tmp_path)
+
+
+def test_plan_hands_every_option_on(machinery: Machinery, tmp_path: Path) -> None:
+    workflow().write("other.dax").plan(
+        conf="c",
+        basename="b",
+        job_prefix="p",
+        cluster=["label"],
+        sites=("x", "y"),
+        output_sites=["o"],
+        staging_sites={"x": "s"},
+        cache=[Path("c1"), "c2"],
+        input_dirs=["i"],
+        output_dir="od",
+        transformations_dir="t",
+        dir="d",
+        relative_dir="r",
+        random_dir="rd",
+        relative_submit_dir="rs",
+        inherited_rc_files=["f"],
+        cleanup="none",
+        reuse=["u"],
+        verbose=3,
+        quiet=1,
+        force=True,
+        force_replan=True,
+        forward=["a"],
+        java_options=["mx1g"],
+        **{"pegasus.mode": "development", "pegasus.register": False},
+    )
+    assert machinery.options == PlanOptions(
+        workflow=tmp_path / "other.dax",
+        conf=Path("c"),
+        properties={"pegasus.mode": "development", "pegasus.register": "false"},
+        sites=["x", "y"],
+        output_sites=["o"],
+        staging_sites={"x": "s"},
+        input_dirs=[Path("i")],
+        output_dir=Path("od"),
+        transformations_dir=Path("t"),
+        dir=Path("d"),
+        relative_dir="r",
+        relative_submit_dir="rs",
+        random_dir="rd",
+        basename="b",
+        job_prefix="p",
+        cleanup="none",
+        cluster=["label"],
+        cache=[Path("c1"), Path("c2")],
+        reuse=[Path("u")],
+        inherited_rc_files=[Path("f")],
+        force=True,
+        force_replan=True,
+        forward=["a"],
+        directory=tmp_path,
+    )
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("site", "sites"),
+        ("output_site", "output_sites"),
+        ("staging_site", "staging_sites"),
+        ("relativ_dir", "relative_dir"),
+    ],
+)
+def test_a_slip_in_a_keyword_becomes_a_property_with_a_warning(
+    machinery, caplog, slip: str, meant: str
+) -> None:
+    workflow().plan(**{slip: "x"})
+    assert machinery.options.properties == {slip: "x"}
+    assert f"did you mean {meant!r}" in caplog.text
+
+
+def test_without_a_log_warnings_go_to_stderr(machinery: Machinery, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("logging.Logger.hasHandlers", lambda self: False)
+    machinery.planned.warnings = [Problem("property 'x' is not known", "did you mean 'y'?")]
+
+    workflow().plan(site="x")
+
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: plan() has no option 'site'; it is taken as a property, which nothing reads; did you mean 'sites'?",
+        "warning: property 'x' is not known (did you mean 'y'?)",
+    ]
+    workflow().plan(quiet=1)
+    assert capsys.readouterr().err == ""
+
+
+def test_submit_also_runs(machinery: Machinery) -> None:
+    wf = workflow().plan(submit=True)
+    assert machinery.calls == ["plan", "start run0001"]
+    assert wf.run_output == {"user": "ada", "grid_dn": None, "submit_dir": str(wf.submit_dir), "pid": 4242}
+
+
+def test_the_calls_chain(machinery: Machinery, capsys) -> None:
+    machinery.statuses = [FakeStatus("Success")]
+    wf = workflow()
+    assert wf.write().plan().run(verbose=1, grid=True).status().wait().remove() is wf
+    assert [call for call in machinery.calls if call != "status"] == [
+        "plan",
+        "start run0001",
+        "remove run0001",
+    ]
+    assert "as process 4242" in capsys.readouterr().out
+
+
+def test_what_needs_a_plan_says_so() -> None:
+    wf = workflow()
+    for call in (wf.run, wf.status, wf.get_status, wf.wait, wf.remove, wf.analyze, wf.statistics):
+        with pytest.raises(PegasusError, match="plan it first"):
+            call()
+    for name in ("submit_dir", "braindump"):
+        with pytest.raises(PegasusError, match="plan it first"):
+            getattr(wf, name)
+    with pytest.raises(PegasusError, match="start it first"):
+        wf.run_output  # noqa: B018
+    with pytest.raises(PegasusError, match="write it to a file first"):
+        wf.path  # noqa: B018
+
+
+def test_a_failed_plan_carries_every_reason_and_its_exit_code(machinery: Machinery) -> None:
+    machinery.error = PlanningError(Problem("no site 'x'", "did you mean 'y'?"), Problem("no file 'z'"))
+    wf = workflow()
+
+    with pytest.raises(PegasusClientError, match="no site 'x'\n  hint: did you mean 'y'") as caught:
+        wf.plan()
+
+    text = "no site 'x'\n  hint: did you mean 'y'?\nno file 'z'"
+    assert caught.value.result.returncode == caught.value.result.exit_code == 11
+    assert (caught.value.result.stdout, caught.value.result.stderr) == ("", text)
+    assert caught.value.output == "\n" + text
+    with pytest.raises(PegasusError):
+        wf.submit_dir  # noqa: B018
+
+
+@pytest.mark.parametrize("method", ["run", "status", "get_status", "remove", "wait"])
+def test_every_other_failure_is_a_client_error_too(machinery: Machinery, method: str) -> None:
+    wf = workflow().plan()
+    machinery.error = RunBusy("process 7 runs it", "stop it")
+    with pytest.raises(PegasusClientError, match="process 7 runs it") as caught:
+        getattr(wf, method)()
+    assert caught.value.result.returncode == RunBusy.exit_code
+
+
+def test_status_prints_the_table_or_json(machinery: Machinery, capsys) -> None:
+    wf = workflow().plan()
+    wf.status(long=True, noqueue=True, legend=True, dirs=True)
+    assert capsys.readouterr().out == "table long=True queue=False legend=True directories=True\n"
+    wf.status(json=True)
+    assert json.loads(capsys.readouterr().out)["totals"] == {"total": 10}
+    assert wf.get_status()["dags"]["root"]["state"] == "Running"
+
+
+def test_wait_looks_less_often_the_longer_it_takes(machinery: Machinery) -> None:
+    machinery.statuses = [FakeStatus()] * 6 + [FakeStatus("Success")]
+    workflow().plan().wait(delay=1)
+    naps = [float(call.split()[1]) for call in machinery.calls if call.startswith("sleep")]
+    assert naps == [0.1, 0.2, 0.4, 0.8, 1, 1]
+
+
+def test_wait_looks_until_the_end_and_prints_a_line_for_each_change(machinery: Machinery, capsys) -> None:
+    last = FakeStatus("Success", 0, 0, 0, 0, 0, 10, 0, 10, 0, 100.0)
+    machinery.statuses = [FakeStatus(), FakeStatus(), last]
+
+    workflow().plan().wait(delay=0)
+
+    assert machinery.calls == ["plan", "status", "sleep 0", "status", "sleep 0", "status"]
+    assert capsys.readouterr().out.splitlines() == [
+        "[######################...]  40.0% ..Running "
+        "(Unready: 1, Completed: 4, Queued: 2, Running: 2, Failed: 1)",
+        "[#########################] 100.0% ..Success (Unready: 0, Completed: 10, Queued: 0, Running: 0, Failed: 0)",
+    ]
+
+
+@pytest.mark.parametrize("state", ["Success", "Failure", "Halted", "Removed"])
+def test_wait_ends_with_the_run_however_it_ended(machinery: Machinery, state: str) -> None:
+    machinery.statuses = [FakeStatus(state)]
+    workflow().plan().wait()
+    assert machinery.calls == ["plan", "status"]
+
+
+def test_wait_does_not_wait_for_what_nobody_started(machinery: Machinery) -> None:
+    machinery.statuses = [FakeStatus("Not started")]
+    with pytest.raises(PegasusError, match="was not started"):
+        workflow().plan().wait()
+
+
+def test_ctrl_c_ends_the_waiting_and_leaves_the_run_alone(machinery: Machinery, monkeypatch) -> None:
+    def interrupt(delay: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running.time, "sleep", interrupt)
+    wf = workflow().plan()
+    assert wf.wait() is wf
+    assert machinery.calls == ["plan", "status"]
+
+
+class Terminal:
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None: ...
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_bar_is_redrawn_in_colour_only_on_a_terminal_that_may_have_it(monkeypatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    with progress.draw(terminal) as show:  # type: ignore[arg-type]
+        show(FakeStatus())
+    assert terminal.text.startswith("\r\033[K[\033[32m##########\033[0m") and terminal.text.endswith("\n")
+
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Terminal()
+    with progress.draw(terminal) as show:  # type: ignore[arg-type]
+        show(FakeStatus())
+        show(FakeStatus("Success"))
+    assert terminal.text.count("\r") == 2 and "\033" not in terminal.text
+
+
+@pytest.mark.parametrize("done", range(11))
+def test_the_bar_has_25_cells(done: int) -> None:
+    status = FakeStatus("Running", 10 - done, 0, 0, 0, 0, done, 0, 10, 0, done * 10.0)
+    cells = progress.bar(status, colour=False).split("]")[0][1:]
+    assert len(cells) == 25 and cells.count("#") == 25 * done // 10
+
+
+@pytest.mark.parametrize(("call", "report"), [("analyze", "analyzer"), ("statistics", "statistics")])
+def test_reports_are_printed_if_there_are_any_and_else_not_pretended(
+    machinery, capsys, monkeypatch, call, report
+) -> None:
+    wf = workflow().plan()
+    monkeypatch.setattr("markab.api.client._report_function", lambda name: None)
+    with pytest.raises(PegasusError, match=f"has no {report} yet"):
+        getattr(wf, call)()
+    monkeypatch.setattr(
+        "markab.api.client._report_function",
+        lambda name: lambda directory, **options: f"{name} of {directory.name}",
+    )
+    getattr(wf, call)(verbose=1)
+    assert capsys.readouterr().out == f"{report} of run0001\n"

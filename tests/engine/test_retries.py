@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from markab.engine.retries import LONGEST_PAUSE_S, is_worth_retrying, pause_s
+
+
+def test_the_first_retry_comes_at_once_and_later_ones_ever_later_up_to_a_minute() -> None:
+    assert [pause_s(failures) for failures in range(1, 10)] == [0, 1, 2, 4, 8, 16, 32, 60, 60]
+    assert pause_s(10**6) == LONGEST_PAUSE_S
+
+
+def test_what_would_fail_again_is_not_tried_again() -> None:
+    for kind in ("no-program", "not-executable", "arguments", "missing-input"):
+        assert not is_worth_retrying({"ok": False, "error": {"kind": kind, "message": ""}})
+
+
+def test_everything_else_is_worth_a_retry() -> None:
+    for kind in ("exit", "signal", "checksum", "timeout", "lost", "storage", "transfer", "internal"):
+        assert is_worth_retrying({"ok": False, "error": {"kind": kind, "message": ""}})
+    assert is_worth_retrying({"ok": False}) and is_worth_retrying(None)

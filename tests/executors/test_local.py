@@ -1,0 +1,120 @@
+"""What is particular to running on this machine."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from markab.executors.base import Attempt, AttemptId, Report, RunContext
+from markab.executors.local import LocalExecutor
+from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
+
+
+@pytest.fixture
+def executor(tmp_path: Path) -> Iterator[LocalExecutor]:
+    for name in ("scratch", "work", "submit"):
+        (tmp_path / name).mkdir()
+    # Everything that has a byte goes through a thread.
+    made = LocalExecutor(
+        RunContext("u", "w", str(tmp_path / "submit"), "full", 2, 50, None), grace_s=0.2, quick_bytes=0
+    )
+    yield made
+    made.close()
+
+
+def attempt(top: Path, number: int, script: str = "true", **more: Any) -> Attempt:
+    job = PlannedJob(
+        f"j{number}", Kind.COMPUTE, "local", tasks=[PlannedTask("t", "t", "/bin/sh", f"-c '{script}'")]
+    )
+    for name, value in more.items():
+        setattr(job, name, value)
+    return Attempt(AttemptId(number, 1), job, str(top / "scratch"), str(top / "work"))
+
+
+def wait_for(executor: LocalExecutor, count: int, timeout_s: float = 15.0) -> list[Report]:
+    reports: list[Report] = []
+    give_up = time.monotonic() + timeout_s
+    while len(reports) < count:
+        assert time.monotonic() < give_up
+        reports.extend(executor.wait(1.0))
+    return reports
+
+
+def test_files_that_take_long_go_through_threads_with_the_same_result(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    (tmp_path / "scratch/in").write_text("x")
+    more = {"inputs": [Input("in")], "success_messages": ["said"]}
+    attempts = [
+        attempt(tmp_path, n, f"cat in > o{n}; echo said", outputs=[Output(f"o{n}")], **more)
+        for n in range(20)
+    ]
+    executor.submit(attempts)
+
+    for report in wait_for(executor, 20):
+        assert report.record is not None and report.record["ok"], report.record
+        assert report.record["outputs"][0]["size"] == 1
+
+
+def test_a_transfer_that_waits_for_its_source_can_be_cancelled(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    item = Transfer("f", [Place("x", "http://127.0.0.1:9/f")], [Place("local", str(tmp_path / "scratch/f"))])
+    job = PlannedJob("stage_in", Kind.STAGE_IN, "local", transfers=[item])
+    transfer = Attempt(AttemptId(1, 1), job, str(tmp_path / "scratch"), str(tmp_path / "work"))
+    executor.submit([transfer])
+    assert not executor.wait(0.1)
+    executor.cancel([transfer.id])
+    (report,) = wait_for(executor, 1, 5.0)
+
+    assert report.record is not None and not report.record["ok"]
+
+
+def test_it_works_outside_of_the_main_thread(executor: LocalExecutor, tmp_path: Path) -> None:
+    records: list[Any] = []
+
+    def work() -> None:
+        executor.submit([attempt(tmp_path, 1, "echo 1")])
+        records.extend(report.record for report in wait_for(executor, 1))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert records[0]["stdout"] == "1\n"
+
+
+def test_an_output_directory_that_cannot_be_written_is_told(executor: LocalExecutor, tmp_path: Path) -> None:
+    (tmp_path / "submit").rmdir()
+    executor.submit([attempt(tmp_path, 1)])
+    (report,) = wait_for(executor, 1)
+
+    assert report.record is not None
+    assert report.record["error"]["kind"] == "storage"
+    assert str(tmp_path / "submit") in report.record["error"]["message"]
+    assert os.listdir(tmp_path / "work") in ([], ["j1.1"])
+
+
+def test_nothing_is_left_open_or_running(tmp_path: Path) -> None:
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    for name in ("scratch", "work", "submit"):
+        (tmp_path / name).mkdir()
+    before = 0
+    for round_number in range(3):
+        executor = LocalExecutor(RunContext("u", "w", str(tmp_path / "submit"), "full", 2, 3, None))
+        executor.submit([attempt(tmp_path, n, "sleep 0.01") for n in range(5)])
+        wait_for(executor, 5)
+        executor.close()
+        if round_number == 0:
+            before = descriptors()
+    assert descriptors() == before
+    assert os.listdir(tmp_path / "work") == os.listdir(tmp_path / "submit") == []
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    assert children.read_text().split() == []
