@@ -17,8 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -38,6 +37,9 @@ from markab.worker.finish import Record, failed_record, finish, output_bytes
 from markab.worker.invocation import Process, ended, next_process, not_started, open_streams, stopped_because
 from markab.worker.prepare import Prepared, Spec, attempt_directory, input_bytes, prepare
 from markab.worker.trouble import Trouble, storage_trouble
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 _QUICK_BYTES = 1 << 20
 """What is hashed or copied in about a millisecond: handing it to a thread would cost more."""
@@ -332,6 +334,8 @@ class LocalExecutor:
     ) -> None:
         """Do `work` in a thread, and `then` with its result in the caller's."""
         if self._pool is None:
+            from concurrent.futures import ThreadPoolExecutor
+
             self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="markab")
         stop = run.stop = run.stop or threading.Event()
         ends = self._ends
