@@ -97,7 +97,7 @@ def _flags(function: click.decorators.FC) -> click.decorators.FC:
 def config(classpath: bool, noeoln: bool, version: bool, as_json: bool, **asked: bool) -> None:
     """Print where the parts of Markab are installed."""
     if version:
-        from markab.cli.version import PEGASUS_VERSION
+        from markab import PEGASUS_VERSION
 
         lines = [PEGASUS_VERSION]
     elif as_json:

@@ -30,7 +30,7 @@ def pegasus_halt(submit_dir: str, dagid: str | None, verbose: int, version: bool
     from markab.cli.stopping import halt_run
 
     if version:
-        from markab.cli.version import PEGASUS_VERSION
+        from markab import PEGASUS_VERSION
 
         click.echo(PEGASUS_VERSION)
         return

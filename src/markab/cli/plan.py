@@ -55,7 +55,7 @@ def plan(workflow: str, submit: bool, **flags: Any) -> int:
 def pegasus_plan(workflow: str, submit: bool, version: bool, **flags: Any) -> int:
     """Make an executable workflow out of WORKFLOW, ./workflow.yml by default."""
     if version:
-        from markab.cli.version import PEGASUS_VERSION
+        from markab import PEGASUS_VERSION
 
         click.echo(PEGASUS_VERSION)
         return 0

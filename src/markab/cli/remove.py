@@ -31,7 +31,7 @@ def pegasus_remove(submit_dir: str, dagid: str | None, verbose: int, version: bo
     from markab.cli.stopping import remove_run
 
     if version:
-        from markab.cli.version import PEGASUS_VERSION
+        from markab import PEGASUS_VERSION
 
         click.echo(PEGASUS_VERSION)
         return

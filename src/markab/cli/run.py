@@ -89,7 +89,7 @@ def pegasus_run(submit_dir: str, as_json: bool, version: bool, verbose: int, qui
     from markab.reports.status import read_status
 
     if version:
-        from markab.cli.version import PEGASUS_VERSION
+        from markab import PEGASUS_VERSION
 
         click.echo(PEGASUS_VERSION)
         return 0

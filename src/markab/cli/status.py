@@ -54,7 +54,7 @@ def status(submit_dir: str, **flags: Any) -> int:
 def pegasus_status(submit_dir: str, version: bool, **flags: Any) -> int:
     """Say how far the run in SUBMIT_DIR is; the current directory by default."""
     if version:
-        from markab.cli.version import PEGASUS_VERSION
+        from markab import PEGASUS_VERSION
 
         click.echo(PEGASUS_VERSION)
         return 0

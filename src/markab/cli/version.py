@@ -6,16 +6,13 @@ import click
 
 from markab.cli.command import command
 
-PEGASUS_VERSION = "5.1.2"
-"""The Pegasus whose documents, commands and API this Markab speaks; scripts compare it with theirs."""
-
 
 @command()
 @click.option("-f", "--full", "-l", "--long", "full", is_flag=True, help="Also Python's and the libraries'.")
 @click.option("-J", "--json", "as_json", is_flag=True, help="Print an object.")
 def version(full: bool, as_json: bool) -> None:
     """Print Markab's version."""
-    from markab import __version__
+    from markab import PEGASUS_VERSION, __version__
 
     facts = {"markab": __version__, "pegasus": PEGASUS_VERSION, **(_libraries() if full else {})}
     if as_json:
@@ -36,7 +33,7 @@ def version(full: bool, as_json: bool) -> None:
 @click.option("-m", "--match", is_flag=True, hidden=True)
 def pegasus_version(full: bool, **_: object) -> None:
     """Print the version of Pegasus that Markab speaks."""
-    from markab import __version__
+    from markab import PEGASUS_VERSION, __version__
 
     click.echo(f"{PEGASUS_VERSION} markab {__version__}" if full else PEGASUS_VERSION)
 

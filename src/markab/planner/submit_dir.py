@@ -6,13 +6,14 @@ import getpass
 import os
 import shutil
 import socket
+import sysconfig
 import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from markab import __version__
+from markab import PEGASUS_VERSION, __version__
 from markab.errors import StorageError
 from markab.plan.braindump import Braindump, write_braindump
 from markab.plan.file import write_plan
@@ -142,6 +143,7 @@ def make_braindump(
     """Return what is known of a new run; keys and order as Pegasus writes them."""
     name = options.basename or f"{workflow}-{names.INDEX}"
     wf_uuid = str(uuid.uuid4())
+    bindir = sysconfig.get_path("scripts")
     return {
         "user": getpass.getuser(),
         "grid_dn": None,
@@ -156,13 +158,13 @@ def make_braindump(
         "timestamp": time_stamp(now),
         "basedir": os.path.abspath(options.directory / (options.dir or "")),
         "submit_dir": str(submit_dir.path),
-        "planner": shutil.which("pegasus-plan") or "pegasus-plan",
-        "planner_version": __version__,
-        "pegasus_build": "markab",
+        "planner": f"{bindir}/pegasus-plan",
+        "planner_version": PEGASUS_VERSION,
+        "pegasus_build": f"markab-{__version__}",
         "planner_arguments": " ".join(_arguments(options)),
         "jsd": "jobstate.log",
         "rundir": relative.rpartition("/")[2],
-        "bindir": os.path.dirname(shutil.which("pegasus-plan") or "") or None,
+        "bindir": bindir,
         "vogroup": "pegasus",
         "uses_pmc": "false",
         "properties": f"pegasus.{uuid.UUID(wf_uuid).int % 10**15}.properties",

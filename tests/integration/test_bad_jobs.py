@@ -1,0 +1,327 @@
+"""Jobs that misbehave: what the user is told of each, and that the run goes on once they are mended."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from integration.tools import (
+    command,
+    ends_of,
+    environment,
+    job_line,
+    journal,
+    markab,
+    plan,
+    processes_of_run,
+    script,
+    write_workflow,
+)
+
+pytestmark = pytest.mark.integration
+
+DATA = ("condorio", "nonsharedfs", "sharedfs")
+
+
+def programs(**paths: Path) -> dict[str, Any]:
+    """Return a transformation catalog with installed programs."""
+    return {
+        "transformations": [
+            {
+                "name": name,
+                "sites": [
+                    {"name": site, "type": "installed", "pfn": str(path)} for site in ("local", "condorpool")
+                ],
+            }
+            for name, path in paths.items()
+        ]
+    }
+
+
+def one_job(here: Path, program: Path | str, arguments: str = "", *flags: str, **keys: Any) -> Path:
+    """Plan a workflow of one job, which is tried once and delivers to HERE/results."""
+    workflow = write_workflow(
+        here,
+        [job_line("a", "program", arguments, **keys)],
+        transformationCatalog=programs(program=Path(program)),
+    )
+    return plan(workflow, "--output-dir", here / "results", "-D", "dagman.retry=0", *flags, cwd=here)
+
+
+def said(done: subprocess.CompletedProcess[str], here: Path) -> str:
+    """Return what a command wrote to stderr, without the test's directory."""
+    return done.stderr.replace(str(here), "HERE").strip()
+
+
+def fails(submit_dir: Path, here: Path) -> str:
+    """Run; return what the user is told of the job that failed."""
+    done = markab("run", "-q", submit_dir, cwd=here, check=False)
+    assert 14 == done.returncode, done.stdout + done.stderr
+    assert not (here / "results").exists() or [] == os.listdir(here / "results")
+    return said(done, here)
+
+
+def goes_on(submit_dir: Path, here: Path) -> None:
+    """Run again, to the end."""
+    done = markab("run", submit_dir, cwd=here)
+    assert "succeeded in" in done.stdout
+    assert [] == processes_of_run(uuid_of(submit_dir))
+
+
+def uuid_of(submit_dir: Path) -> str:
+    return str(yaml.safe_load((submit_dir / "braindump.yml").read_text())["wf_uuid"])
+
+
+def test_a_program_removed_after_planning(tmp_path: Path) -> None:
+    program = script(tmp_path / "program", "#!/bin/sh\n")
+    submit_dir = one_job(tmp_path, program)
+    program.unlink()
+
+    assert "" == fails(submit_dir, tmp_path)
+
+    script(program, "#!/bin/sh\n")
+    goes_on(submit_dir, tmp_path)
+
+
+def test_a_program_that_is_not_executable(tmp_path: Path) -> None:
+    program = script(tmp_path / "program", "#!/bin/sh\n")
+    submit_dir = one_job(tmp_path, program)
+    program.chmod(0o644)
+
+    assert "" == fails(submit_dir, tmp_path)
+
+    program.chmod(0o755)
+    goes_on(submit_dir, tmp_path)
+
+
+def test_a_program_without_its_interpreter(tmp_path: Path) -> None:
+    program = script(tmp_path / "program", "#!/opt/no/such/python\n")
+    submit_dir = one_job(tmp_path, program)
+
+    assert "" == fails(submit_dir, tmp_path)
+
+    script(program, "#!/bin/sh\n")
+    goes_on(submit_dir, tmp_path)
+
+
+def test_a_program_that_is_neither_binary_nor_script(tmp_path: Path) -> None:
+    program = script(tmp_path / "program", "hello\n")
+    submit_dir = one_job(tmp_path, program)
+
+    assert "" == fails(submit_dir, tmp_path)
+
+    script(program, "#!/bin/sh\n")
+    goes_on(submit_dir, tmp_path)
+
+
+@pytest.mark.parametrize(("signal", "name"), [("SEGV", "SIGSEGV (11)"), ("KILL", "SIGKILL (9)")])
+def test_a_job_that_dies_by_a_signal(signal: str, name: str, tmp_path: Path) -> None:
+    program = script(tmp_path / "program", f"#!/bin/sh\nulimit -c 0\nkill -{signal} $$\n")
+    submit_dir = one_job(tmp_path, program)
+
+    assert "" == fails(submit_dir, tmp_path)
+
+    script(program, "#!/bin/sh\n")
+    goes_on(submit_dir, tmp_path)
+
+
+def test_a_job_that_writes_a_gigabyte_to_stdout(tmp_path: Path) -> None:
+    size = 1 << 30
+    submit_dir = one_job(tmp_path, "/usr/bin/head", f"-c {size} /dev/zero")
+    disk = os.statvfs(tmp_path)
+    if disk.f_bavail * disk.f_frsize < 2 * size:
+        pytest.skip("a disk with 2 GB free is needed")
+
+    engine = subprocess.Popen(
+        [sys.executable, "-m", "markab", "run", "-q", str(submit_dir)], cwd=tmp_path, env=environment()
+    )
+    _, status, usage = os.wait4(engine.pid, 0)
+    engine.returncode = os.waitstatus_to_exitcode(status)
+
+    assert 0 == engine.returncode
+    assert usage.ru_maxrss < 200 * 1024, "the engine held the output in memory"
+    (end,) = ends_of(submit_dir, "program_a")
+    assert size == end["stdout_bytes"]
+    kept = (submit_dir / end["stdout_file"]).read_bytes()
+    assert f"\n[... {size - (1 << 18)} of {size} bytes left out ...]\n".encode() in kept
+    assert len(kept) < (1 << 18) + 100
+    used = sum(path.stat().st_size for path in submit_dir.rglob("*") if path.is_file())
+    assert used < 1 << 20, "the gigabyte is still there"
+
+
+def test_a_job_that_closes_its_stdout(tmp_path: Path) -> None:
+    program = script(tmp_path / "program", "#!/bin/sh\nexec >&- 2>&-\necho lost\nsleep 0.1\necho done > out\n")
+    submit_dir = one_job(tmp_path, program, outputs=["out"])
+
+    goes_on(submit_dir, tmp_path)
+
+    assert "done\n" == (tmp_path / "results" / "out").read_text()
+
+
+DAEMON = """#!/usr/bin/env python3
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.chdir("/")
+        with open(sys.argv[1], "w") as file:
+            file.write(str(os.getpid()))
+        os.rename(sys.argv[1], sys.argv[1] + ".pid")
+        time.sleep(300)
+    os._exit(0)
+while not os.path.exists(sys.argv[1] + ".pid"):
+    time.sleep(0.01)
+print("the daemon runs")
+"""
+
+
+def test_a_job_that_leaves_a_daemon_behind(tmp_path: Path) -> None:
+    submit_dir = one_job(tmp_path, script(tmp_path / "program", DAEMON), str(tmp_path / "daemon"))
+
+    goes_on(submit_dir, tmp_path)
+
+    pid = int((tmp_path / "daemon.pid").read_text())
+    assert not is_alive(pid), "the daemon outlives its job"
+    assert "the daemon runs\n" == ends_of(submit_dir, "program_a")[0]["stdout"]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+STUBBORN = """#!/bin/sh
+trap '' TERM
+echo $$ > "$1.part"
+mv "$1.part" "$1"
+while :; do sleep 0.05; done
+"""
+
+
+def test_a_job_that_ignores_sigterm_ends_when_its_time_is_up(tmp_path: Path) -> None:
+    profiles = {"pegasus": {"maxwalltime": "0.01"}}  # minutes
+    submit_dir = one_job(
+        tmp_path,
+        script(tmp_path / "program", STUBBORN),
+        str(tmp_path / "pid"),
+        profiles=profiles,
+    )
+    start = time.monotonic()
+
+    assert "" == fails(submit_dir, tmp_path)
+
+    assert time.monotonic() - start < 10
+    assert not is_alive(int((tmp_path / "pid").read_text()))
+
+
+def test_a_job_that_ignores_sigterm_ends_when_its_run_is_removed(tmp_path: Path) -> None:
+    program = script(tmp_path / "program", STUBBORN)
+    submit_dir = one_job(tmp_path, program, str(tmp_path / "pid"))
+    engine = subprocess.Popen(
+        [sys.executable, "-m", "markab", "run", "-q", str(submit_dir)],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(tmp_path / "pid")
+
+    done = markab("remove", submit_dir, cwd=tmp_path)
+
+    assert "" == done.stdout
+    assert 15 == engine.wait(10)
+    assert not is_alive(int((tmp_path / "pid").read_text()))
+    script(program, "#!/bin/sh\n")
+    goes_on(submit_dir, tmp_path)
+
+
+def wait_for(path: Path, patience_s: float = 20.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path.name} does not appear"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_a_job_without_its_outputs_and_with_an_exit_code(data: str, tmp_path: Path) -> None:
+    program = script(tmp_path / "program", "#!/bin/sh\necho half > out1\necho no licence >&2\nexit 3\n")
+    submit_dir = one_job(
+        tmp_path,
+        program,
+        "",
+        "--sites",
+        "local",
+        "-D",
+        f"pegasus.data.configuration={data}",
+        outputs=["out1", "out2", "deep/out3"],
+    )
+
+    assert "" == fails(submit_dir, tmp_path)
+
+    script(program, "#!/bin/sh\necho 1 > out1\necho 2 > out2\necho 3 > deep/out3\n")
+    goes_on(submit_dir, tmp_path)
+    assert "3\n" == (tmp_path / "results" / "deep" / "out3").read_text()
+
+
+def test_a_job_that_makes_nothing_and_says_all_is_well(tmp_path: Path) -> None:
+    program = script(tmp_path / "program", "#!/bin/sh\n")
+    submit_dir = one_job(tmp_path, program, outputs=["out"])
+
+    assert "" == fails(submit_dir, tmp_path)
+
+    script(program, "#!/bin/sh\n> out\n")
+    goes_on(submit_dir, tmp_path)
+    assert 0 == (tmp_path / "results" / "out").stat().st_size
+
+
+CHANGE = "#!/bin/sh\ncp in seen-by-me\necho changed >> in\nmv seen-by-me out\n"
+
+
+def changing(here: Path, data: str) -> Path:
+    """Plan two jobs that read `in`, one after the other; the first changes it."""
+    (here / "input").write_text("original\n")
+    program = script(here / "program", CHANGE)
+    workflow = write_workflow(
+        here,
+        [
+            job_line("first", "change", inputs=["in"], outputs=["out"]),
+            job_line("second", "cp", "in copy", inputs=["in"], outputs=["copy"]),
+        ],
+        jobDependencies=[{"id": "first", "children": ["second"]}],
+        transformationCatalog=programs(change=program),
+        replicaCatalog={"replicas": [{"lfn": "in", "pfns": [{"site": "local", "pfn": str(here / "input")}]}]},
+    )
+    flags = ["-D", f"pegasus.data.configuration={data}", "-D", "dagman.retry=0", "--sites", "local"]
+    return plan(workflow, "--output-dir", here / "results", *flags, cwd=here)
+
+
+@pytest.mark.parametrize("data", ["condorio", "nonsharedfs"])
+def test_a_job_that_changes_its_input_changes_its_own_copy(data: str, tmp_path: Path) -> None:
+    submit_dir = changing(tmp_path, data)
+
+    goes_on(submit_dir, tmp_path)
+
+    assert "original\n" == (tmp_path / "results" / "out").read_text()
+    assert "original\n" == (tmp_path / "results" / "copy").read_text()
+    assert "original\n" == (tmp_path / "input").read_text()
+
+
+def test_a_job_that_changes_a_shared_input_is_an_error(tmp_path: Path) -> None:
+    submit_dir = changing(tmp_path, "sharedfs")
+
+    assert "" == fails(submit_dir, tmp_path)
+
+    assert "original\n" == (tmp_path / "input").read_text(), "the user's own file was changed"
+    assert [] == [r for r in journal(submit_dir) if r["event"] == "start" and r["id"] == "cp_second"]
