@@ -60,9 +60,10 @@ def printed_by(steps: list[Step], transcript: str) -> list[list[str]]:
     return printed
 
 
-def as_on_the_page(text: str, home: Path) -> str:
-    """Return output with the names that pages use for home, host and user."""
-    return re.sub(rf"\b{re.escape(socket.gethostname())}\b", "laptop", text.replace(str(home), "/home/ada"))
+def as_on_the_page(text: str, tmp_path: Path) -> str:
+    """Return what `type_in` gave with the names that pages use for home, clone and host."""
+    text = text.replace(f"{tmp_path}/home", "/home/ada").replace(f"{tmp_path}/clone", "/home/ada/markab")
+    return re.sub(rf"\b{re.escape(socket.gethostname())}\b", "laptop", text)
 
 
 def first_missing(shown: list[str], printed: list[str]) -> str | None:

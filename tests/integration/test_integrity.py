@@ -103,7 +103,14 @@ def test_a_flipped_bit_is_caught_before_the_file_is_read(data: str, tmp_path: Pa
     done = markab("run", "-q", submit_dir, cwd=tmp_path, check=False)
 
     assert 14 == done.returncode
-    assert "" == said(done, tmp_path)
+    assert (
+        "read_read failed (attempt 1)\n"
+        "  input 'middle' of job 'read_read' is not what was recorded: "
+        "'HERE/wf-scratch/run/middle' is not the file that was recorded: "
+        f"its sha256 is {sha256(flipped(MIDDLE))}, expected {sha256(MIDDLE)}\n"
+        "    hint: run it again once the file is restored\n"
+        "  command: HERE/read HERE/trace"
+    ) == said(done, tmp_path)
     assert not (tmp_path / "trace").exists(), "the consumer ran"
     assert not (tmp_path / "results" / "result").exists()
 
@@ -114,14 +121,36 @@ def test_a_flipped_bit_is_caught_before_the_file_is_read(data: str, tmp_path: Pa
     assert MIDDLE == (tmp_path / "results" / "result").read_bytes()
 
 
+def flip_by_hand(path: Path) -> None:
+    status = os.stat(path)
+    path.write_bytes(flipped(path.read_bytes()))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 @pytest.mark.parametrize("data", DATA)
 def test_a_flipped_bit_is_never_delivered(data: str, tmp_path: Path) -> None:
-    """Who takes it from the scratch to the output site looks too, if it comes to that after the flip."""
     submit_dir = planned(tmp_path, data)
+    script(tmp_path / "flip", "#!/bin/sh\nexit 1\n")
+    (tmp_path / "results").touch()  # in the way of the output directory
     markab("run", "-q", submit_dir, cwd=tmp_path, check=False)
+    (tmp_path / "results").unlink()
+    middle = tmp_path / "wf-scratch" / "run" / "middle"
+    flip_by_hand(middle)
 
-    delivered = tmp_path / "results" / "middle"
-    assert not delivered.exists() or MIDDLE == delivered.read_bytes()
+    done = markab("run", "-q", submit_dir, cwd=tmp_path, check=False)
+
+    assert 14 == done.returncode
+    assert (
+        "stage_out_local_local_0_0 failed (attempt 2)\n"
+        "  'HERE/wf-scratch/run/middle' is not the file that was recorded: "
+        f"its sha256 is {sha256(flipped(MIDDLE))}, expected {sha256(MIDDLE)}\n"
+    ) in said(done, tmp_path)
+    assert [] == os.listdir(tmp_path / "results")
+
+    middle.write_bytes(MIDDLE)
+    script(tmp_path / "flip", "#!/bin/sh\n")
+    markab("run", submit_dir, cwd=tmp_path)
+    assert MIDDLE == (tmp_path / "results" / "middle").read_bytes()
 
 
 @pytest.mark.parametrize("data", DATA)
@@ -132,7 +161,11 @@ def test_a_raw_input_that_is_not_what_the_catalog_says_is_caught(data: str, tmp_
     done = markab("run", "-q", submit_dir, cwd=tmp_path, check=False)
 
     assert 14 == done.returncode
-    assert "" == said(done, tmp_path)
+    assert (
+        "stage_in_local_local_0_0 failed (attempt 1)\n"
+        f"  'HERE/raw' is not the file that was recorded: its sha256 is {sha256(MIDDLE)}, expected {wrong}\n"
+        "    hint: sha256sum 'HERE/raw'; if the file is right, correct the checksum in the replica catalog"
+    ) == said(done, tmp_path)
     assert [] == started(submit_dir)
     assert not (tmp_path / "wf-scratch" / "run" / "raw").exists()
     assert not (tmp_path / "results").exists() or [] == os.listdir(tmp_path / "results")

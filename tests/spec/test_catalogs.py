@@ -143,8 +143,8 @@ def test_the_problems_of_all_catalogs_come_at_once(documents: Path) -> None:
     ("key", "value", "message", "hint"),
     [
         ("pegasus.catalog.site.file", "nope.yml", "property 'pegasus.catalog.site.file' is 'nope.yml'; there is no such file", "change or remove 'pegasus.catalog.site.file'"),
-        ("pegasus.catalog.site", "XML", "property 'pegasus.catalog.site' is 'XML'; a catalog of type XML can't be read", "convert it to YAML with `pegasus-sc-converter`"),
-        ("pegasus.catalog.transformation", "Text", "property 'pegasus.catalog.transformation' is 'Text'; a catalog of type Text can't be read", "convert it to YAML with `pegasus-tc-converter`"),
+        ("pegasus.catalog.site", "XML", "property 'pegasus.catalog.site' is 'XML'; a catalog of type XML can't be read", "convert it with Pegasus' own pegasus-sc-converter, or write it as YAML"),
+        ("pegasus.catalog.transformation", "Text", "property 'pegasus.catalog.transformation' is 'Text'; a catalog of type Text can't be read", "convert it with Pegasus' own pegasus-tc-converter, or write it as YAML"),
         ("pegasus.catalog.replica", "JDBCRC", "property 'pegasus.catalog.replica' is 'JDBCRC'; a catalog of type JDBCRC can't be read", "use YAML, File or Directory"),
         ("pegasus.catalog.replica", "YAMLL", "property 'pegasus.catalog.replica' is 'YAMLL'; it must be one of YAML, File, Directory, Regex, JDBCRC, MRC, Meta", "did you mean 'YAML'?"),
     ],

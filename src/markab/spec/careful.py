@@ -99,8 +99,8 @@ def compose(text: str, name: str) -> yaml.MappingNode:
     if text.lstrip().startswith("<"):
         raise UnreadableError(
             Problem(
-                "this is XML, and only YAML and JSON are read",
-                "write it as YAML with the Python API, or convert it with a converter of Pegasus 5",
+                "this is XML; except for workflows, only YAML and JSON are read",
+                "convert it with Pegasus' own converters, or write it as YAML",
                 name,
                 1,
                 "not-yaml",

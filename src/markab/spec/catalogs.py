@@ -139,7 +139,7 @@ class _Load:
     def sites(self) -> SiteCatalog | None:
         kind = self.kind("pegasus.catalog.site", ("YAML", "XML"), "YAML")
         if kind == "XML":
-            self.refuse("pegasus.catalog.site", "XML", "convert it to YAML with `pegasus-sc-converter`")
+            self.refuse("pegasus.catalog.site", "XML", "convert it with Pegasus' own pegasus-sc-converter, or write it as YAML")
             return None
         path = self.file("pegasus.catalog.site.file", "sites.yml")
         return self.attempt(lambda: read_sites(path, self.environment)) if path else None
@@ -178,7 +178,7 @@ class _Load:
         key = "pegasus.catalog.transformation"
         kind = "Directory" if given is not None else self.kind(key, ("YAML", "Text", "Directory"), "YAML")
         if kind == "Text":
-            self.refuse(key, kind, "convert it to YAML with `pegasus-tc-converter`")
+            self.refuse(key, kind, "convert it with Pegasus' own pegasus-tc-converter, or write it as YAML")
             return None
         if kind == "Directory":
             name = (

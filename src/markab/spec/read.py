@@ -2,22 +2,24 @@
 
 Each function either returns a struct that passed all checks, or raises one
 `DocumentError` with everything that is wrong in the document. YAML and JSON are
-read, whatever the file is called. Documents over 1 MB go through the fast reader
-when they are of the plain kind it is sure of.
+read, whatever the file is called, and workflows in XML (DAX 3). Documents over
+1 MB go through the fast reader when they are of the plain kind it is sure of.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from markab.errors import DocumentError, Problem, StorageError
-from markab.spec import careful, fast, schema
+from markab.spec import careful, elements, fast, schema
 from markab.spec.check import check_workflow
 from markab.spec.check_catalogs import check_replicas, check_sites, check_transformations
 from markab.spec.model import ReplicaCatalog, SiteCatalog, TransformationCatalog, Workflow
@@ -91,7 +93,13 @@ def parse_workflow(
     def check(item: Workflow, file: str, line_of: Callable[[object], int]) -> list[Problem]:
         return check_workflow(item, file, line_of, absolute_lfns)
 
-    return _parse(text, Workflow, name, environment, check)
+    data = _bytes(text)
+    if elements.is_xml(data):
+        from markab.spec.dax3 import read_dax
+
+        with _without_garbage_collection():
+            return _checked(*read_dax(data, name, environment), name, check)
+    return _parse(data, Workflow, name, environment, check)
 
 
 def parse_sites(
@@ -153,7 +161,7 @@ def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> 
 
 
 def _parse(text: str | bytes, struct: type[T], name: str, environment: Mapping[str, str], check: Check) -> T:
-    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    data = _bytes(text)
     if len(data) >= FAST_BYTES:
         found = fast.read(data, struct, environment)
         if found and _is_supported(found[1], struct) and not check(found[0], name, lambda item: 0):
@@ -185,14 +193,37 @@ def parse_carefully(
     if "pegasus" in top:
         _check_version(builder, top["pegasus"][1])
     item: T | None = builder.record(node, shape)
-    problems = builder.problems
+    return _checked(item, builder.problems, builder.lines, name, check)
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+
+
+def _checked(item: T | None, problems: list[Problem], lines: careful.Lines, name: str, check: Check) -> T:
+    """Return what was read if nothing is wrong with it.
+
+    Raises:
+        DocumentError: with the problems of reading and of the check, in the order of the document.
+    """
     if item is not None:
-        found = check(item, name, builder.lines.of)
+        found = check(item, name, lines.of)
         problems = problems + [p for p in found if not problems or p.kind not in _MAY_BE_ECHOES]
-    if problems:
+    if item is None or problems:
         raise DocumentError(*sorted(problems, key=lambda problem: problem.line))
-    assert item is not None
     return item
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Do not look for garbage: nothing here is any, and looking takes longer than reading."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _check_version(builder: careful.Builder, node: Any) -> None:

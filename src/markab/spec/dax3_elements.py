@@ -1,0 +1,187 @@
+"""The elements of a DAX 3 document: what may stand in each, and reading their attributes.
+
+Attributes that old versions knew and nobody reads any more are allowed and
+skipped, such as `level` of a job or `varname` of stdin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from markab.errors import Problem
+from markab.spec.careful import FALSE, TRUE, Lines
+from markab.spec.elements import Element
+from markab.spec.expand import expand
+from markab.spec.suggest import did_you_mean
+
+
+class Shape(NamedTuple):
+    """What may stand in an element."""
+
+    required: tuple[str, ...]
+    """One of the alternatives `a|b` is enough."""
+    attributes: frozenset[str]
+    """All of them, also those nobody reads."""
+    children: frozenset[str] = frozenset()
+    text: bool = False
+
+
+def _shape(required: str = "", others: str = "", children: str = "", text: bool = False) -> Shape:
+    every = required.replace("|", " ").split() + others.split()
+    return Shape(tuple(required.split()), frozenset(every), frozenset(children.split()), text)
+
+
+_TASK = "argument metadata profile stdin stdout stderr uses invoke"
+_STREAM = _shape("name|file", "link varname")
+
+SHAPES = {
+    "adag": _shape("name version", "index count fileCount jobCount childCount"),
+    "metadata": _shape("key", "type", text=True),
+    "invoke": _shape("when", text=True),
+    "profile": _shape("namespace key", "origin", text=True),
+    "file": _shape("name", "link optional", "profile metadata pfn"),
+    "pfn": _shape("url", "site", "profile"),
+    "executable": _shape(
+        "name", "namespace version installed arch os osrelease osversion glibc", "profile metadata pfn invoke"
+    ),
+    "transformation": _shape("name", "namespace version", "metadata uses invoke"),
+    "job": _shape(
+        "id name",
+        "namespace version node-label level compound dv-namespace dv-name dv-version",
+        _TASK,
+    ),
+    "dax": _shape("id file|name", "node-label level namespace version", _TASK),
+    "dag": _shape("id file|name", "node-label level namespace version", _TASK),
+    "argument": _shape("", "", "file filename", text=True),
+    "argument/file": _shape("name|file", "link optional register transfer type"),
+    "stdin": _STREAM,
+    "stdout": _STREAM,
+    "stderr": _STREAM,
+    "uses": _shape(
+        "name|file",
+        "link optional register transfer size namespace version executable type temporaryHint varname",
+        "metadata",
+    ),
+    "child": _shape("ref", "", "parent"),
+    "parent": _shape("ref", "edge-label"),
+}
+
+Event = Literal["never", "start", "error", "success", "end", "all"]
+EVENTS: dict[str, Event] = {
+    "never": "never",
+    "start": "start",
+    "on_error": "error",
+    "on_success": "success",
+    "at_end": "end",
+    "all": "all",
+}
+"""When a hook is called, as DAX 3 and as YAML name it."""
+
+
+class ElementReader:
+    """Reads elements, and collects what is wrong with them."""
+
+    def __init__(self, name: str, environment: Mapping[str, str]) -> None:
+        self.name = name
+        self.environment = environment
+        self.problems: list[Problem] = []
+        self.lines = Lines()
+
+    def problem(self, element: Element, message: str, hint: str = "", kind: str = "wrong-value") -> None:
+        """Note that something is wrong with `element`."""
+        self.problems.append(Problem(message, hint, self.name, element.line, kind))
+
+    def is_known(self, element: Element, shape_name: str = "") -> bool:
+        """Check what stands in an element; return whether it has all that is required."""
+        shape = SHAPES[shape_name or element.name]
+        for key in element.attributes.keys() - shape.attributes:
+            hint = did_you_mean(key, shape.attributes, "remove it")
+            self.problem(element, f"unknown attribute {key!r} in {label(element)}", hint, "unknown-key")
+        for part in element.content:
+            if isinstance(part, Element):
+                if part.name not in shape.children:
+                    self.unknown(part, element, shape.children)
+            elif not shape.text and part.strip():
+                shown = " ".join(part.split())[:40]
+                self.problem(element, f"{label(element)} has the text {shown!r} in it", "remove it")
+        missing = [names for names in shape.required if not element.attributes.keys() & set(names.split("|"))]
+        for names in missing:
+            key = names.partition("|")[0]
+            self.problem(element, f"{label(element)} has no {key!r}", f'add {key}="…"', "missing-key")
+        return not missing
+
+    def unknown(self, element: Element, parent: Element, known: Collection[str]) -> None:
+        """Note that an element stands where it can't."""
+        hint = did_you_mean(element.name, known, "remove it")
+        self.problem(element, f"unknown element <{element.name}> in {label(parent)}", hint, "unknown-key")
+
+    def each(self, element: Element, name: str) -> list[Element]:
+        """Return the complete children of that name."""
+        return [part for part in element.children if part.name == name and self.is_known(part)]
+
+    def get(self, element: Element, key: str) -> str:
+        """Return a required attribute, which the table may name another way too."""
+        return self.find(element, key) or ""
+
+    def find(self, element: Element, *keys: str) -> str | None:
+        """Return the first of these attributes that is given."""
+        for key in keys:
+            value = element.attributes.get(key)
+            if value is not None:
+                return self.expanded(element, value, repr(key))
+        return None
+
+    def content(self, element: Element) -> str:
+        """Return the text of an element."""
+        return self.expanded(element, element.text, "the text")
+
+    def expanded(self, element: Element, text: str, what: str) -> str:
+        """Return `text` with variables of the environment replaced."""
+        try:
+            return expand(text, self.environment)
+        except KeyError as error:
+            (name,) = error.args
+            message = f"{what} of {label(element)} uses the environment variable {name!r}, which is not set"
+            self.problem(element, message, f"type `export {name}=…` before planning", "unset-variable")
+            return text
+
+    def flag(self, element: Element, key: str) -> bool | None:
+        """Return a truth value, or None if there is none."""
+        text = element.attributes.get(key)
+        if text is None:
+            return None
+        word = text.strip().lower()
+        if word not in TRUE and word not in FALSE and word not in ("0", "1"):
+            self.problem(element, f"{key!r} of {label(element)} is {text!r}; it must be true or false")
+            return None
+        return word in TRUE or word == "1"
+
+    def whole(self, element: Element, key: str) -> int | None:
+        """Return a whole number, or None if there is none."""
+        text = self.find(element, key)
+        if text is None:
+            return None
+        if not (text.strip().isascii() and text.strip().isdigit()):
+            self.problem(element, f"{key!r} of {label(element)} is {text!r}; it must be a whole number")
+            return None
+        return int(text)
+
+    def choice(self, element: Element, key: str, words: Sequence[str], otherwise: str = "") -> str | None:
+        """Return an attribute that is one of `words`."""
+        text = element.attributes.get(key, otherwise)
+        if text in words:
+            return text
+        if key in element.attributes:
+            message = f"{key!r} of {label(element)} is {text!r}; it must be one of {', '.join(words)}"
+            self.problem(element, message, did_you_mean(text, words))
+        else:
+            message = f"{label(element)} has no {key!r}"
+            self.problem(element, message, f"add {key}= with one of {', '.join(words)}", "missing-key")
+        return None
+
+
+def label(element: Element) -> str:
+    """Name an element for messages: `<job id='ID1'>`."""
+    key = next((key for key in ("id", "name", "file", "key", "ref") if key in element.attributes), None)
+    return f"<{element.name} {key}={element.attributes[key]!r}>" if key else f"<{element.name}>"
