@@ -1,4 +1,11 @@
-"""`python -m markab` is `markab`."""
+"""`python -m markab` is `markab`; modules of the user's in the current directory do not replace ours."""
+
+import os
+import sys
+
+if sys.path[:1] in ([""], [os.getcwd()]):
+    # Python puts it there; a `copy.py` beside a workflow would be imported for the library's.
+    del sys.path[0]
 
 from markab.cli.main import main
 

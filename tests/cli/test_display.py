@@ -105,6 +105,18 @@ def test_failures_are_told_at_once_with_their_reason(tmp_path: Path) -> None:
     assert failures == ["failed: wc_a, attempt 1: exit code 3 (will be tried again)"]
 
 
+def test_a_log_has_each_warning_once(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    lines = Lines(stream, make_run(tmp_path, [compute("a")]))
+    shown = progress(running=1)
+    lines(shown)
+    shown.warnings = ["disk full"]
+    lines(shown)
+    lines(shown)
+    assert ["warning: disk full"] == stream.getvalue().splitlines()[1:]
+    assert {"disk full"} == lines.warned
+
+
 def test_states_without_jobs_are_left_out() -> None:
     assert counts_text(progress(succeeded=3, running=1, failed=2)) == "3 of 10 jobs done, 1 running, 2 failed"
     assert pace_text(progress()) == ""

@@ -145,6 +145,18 @@ def test_a_run_in_the_background_is_removed(here: Path) -> None:
     wait_for(here, "run", "Removed")
 
 
+def test_modules_beside_the_workflow_do_not_replace_the_librarys(here: Path) -> None:
+    modules = [here / f"{name}.py" for name in ("copy", "random", "dataclasses", "msgspec", "click", "yaml")]
+    for module in modules:
+        module.write_text("raise SystemExit('the wrong module')\n")
+    words = [sys.executable, "-m", "markab", "run", "workflow.yml", "--detach", *PLAN]
+    done = subprocess.run(words, cwd=here, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for module in modules:
+        module.unlink()
+    wait_for(here, "run", "Success")
+
+
 def test_planning_errors_come_all_at_once(here: Path) -> None:
     text = (here / "workflow.yml").read_text()
     wrong = text.replace("lfn: in.txt, pfns", "lfn: other, pfns").replace(

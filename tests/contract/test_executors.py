@@ -405,6 +405,7 @@ def test_a_task_over_its_wall_time_is_ended_even_if_it_ignores_sigterm(bench: Be
 
     assert kinds(record) == ["timeout", "signal"]
     assert "SIGKILL" in record["also"][0]["message"]
+    assert "hint" not in record["also"][0], "we killed it: memory has nothing to do with it"
     assert 0.45 < time.monotonic() - start < 5
 
 

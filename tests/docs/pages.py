@@ -75,5 +75,11 @@ def first_missing(shown: list[str], printed: list[str]) -> str | None:
     return None
 
 
+def untold(shown: list[str], printed: list[str]) -> list[str]:
+    """Return the warnings and errors that were printed and that the page does not show."""
+    told = {_masked(line) for line in shown}
+    return [line for line in printed if line.startswith(("warning:", "error:")) and _masked(line) not in told]
+
+
 def _masked(line: str) -> str:
     return " ".join(_NUMBER.sub("#", _HEX.sub("#", line)).split())

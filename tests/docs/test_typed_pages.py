@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from docs.pages import DOCS, as_on_the_page, first_missing, printed_by, steps_of
+from docs.pages import DOCS, as_on_the_page, first_missing, printed_by, steps_of, untold
 from examples.typing_commands import type_in
 
-TYPED = [page for folder in ("how-to", "explanation") for page in sorted((DOCS / folder).glob("*.md"))]
+TYPED = [DOCS / "tutorial.md", *sorted(DOCS.glob("how-to/*.md")), *sorted(DOCS.glob("explanation/*.md"))]
 
 
 @pytest.mark.integration
@@ -25,7 +25,9 @@ def test_a_page_can_be_typed_from_top_to_bottom(
 
     for step, printed in zip(steps, printed_by(steps, transcript), strict=True):
         missing = first_missing(step.shown, printed) if step.compared else None
-        assert missing is None, f"$ {step.command}\nshould print\n{missing}\nbut printed\n" + "\n".join(printed)
+        text = "\n".join(printed)
+        assert missing is None, f"$ {step.command}\nshould print\n{missing}\nbut printed\n{text}"
+        assert not untold(step.shown, printed), f"$ {step.command}\nprinted\n{text}"
 
 
 def test_steps_are_commands_and_files_in_reading_order(tmp_path: Path) -> None:
@@ -63,3 +65,10 @@ def test_numbers_may_differ_and_words_may_not() -> None:
     assert first_missing(["all 19 jobs succeeded in 1.25 s", "…"], printed) is None
     assert first_missing(["all 19 jobs failed in 0.5 s"], printed) == "all 19 jobs failed in 0.5 s"
     assert first_missing(["  results: /x", "all 19 jobs succeeded in 0.5 s"], printed) is not None
+
+
+def test_a_warning_that_a_page_does_not_show_is_noticed() -> None:
+    printed = ["warning: property 'x' is not known", "done"]
+
+    assert untold(["done"], printed) == ["warning: property 'x' is not known"]
+    assert untold(printed, printed) == []

@@ -20,7 +20,17 @@ from typing import Any
 import pytest
 
 from integration.full_disk import BALLAST, small_disk
-from integration.tools import command, environment, job_line, journal, markab, plan, script, write_workflow
+from integration.tools import (
+    POWERLESS,
+    command,
+    environment,
+    job_line,
+    journal,
+    markab,
+    plan,
+    script,
+    write_workflow,
+)
 
 HEAD = "pegasus: '5.0'\nname: w\n"
 JOB = "- {type: job, name: 'true', id: a, arguments: [], uses: []}\n"
@@ -82,6 +92,12 @@ DOCUMENTS = {
         10,
         "error: HERE/workflow.yml:5: file 'x' is made by two jobs, 'a' and 'b'\n"
         "  hint: let each job write a file of its own\n",
+    ),
+    "file below a file": (
+        f"{HEAD}jobs:\n{job('a', '>x')}{job('b', '<x', '>x/y')}",
+        10,
+        "error: HERE/workflow.yml:5: file 'x/y' needs a directory 'x', which is a file of this workflow\n"
+        "  hint: rename one of the two\n",
     ),
     "cycle": (
         f"{HEAD}jobs:\n{job('a', '<z', '>x')}{job('b', '<x', '>y')}{job('c', '<y', '>z')}{job('d', '<x')}",
@@ -248,11 +264,6 @@ def test_catalogs_that_disagree_are_refused(kind: str, tmp_path: Path) -> None:
 
 # -- files and directories that cannot be used ------------------------------------------------------
 
-POWERLESS = (
-    ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"] if os.geteuid() == 0 else []
-)
-"""Before a command: what permissions say counts, also for root."""
-
 
 def powerless(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run `markab …` as somebody whom permissions bind."""
@@ -315,9 +326,9 @@ NO_REPLICA = (
 UNREADABLE: dict[str, tuple[Callable[[Path], None], str]] = {
     "missing": (Path.unlink, NO_REPLICA.format("no such file")),
     "a directory": (make_directory, NO_REPLICA.format("a directory")),
-    "a dangling link": (make_dangling, NO_REPLICA.format("no such file")),
+    "a dangling link": (make_dangling, NO_REPLICA.format("a link to nothing")),
     "forbidden": (make_forbidden, NO_REPLICA.format("not readable")),
-    "a pipe": (make_fifo, NO_REPLICA.format("no regular file")),
+    "a pipe": (make_fifo, NO_REPLICA.format("a device, pipe or socket")),
 }
 
 
@@ -359,8 +370,7 @@ def test_an_input_that_is_unreadable_later_fails_its_stage_in_until_it_is_mended
     done = powerless("run", "-q", submit_dir, cwd=tmp_path)
 
     assert (
-        "stage_in_local_local_0_0 failed (attempt 1)\n"
-        f"  'HERE/input' (wanted at '{STAGED}') {message}"
+        f"stage_in_local_local_0_0 failed (attempt 1)\n  'HERE/input' (wanted at '{STAGED}') {message}"
     ) == said(done, tmp_path).strip()
     assert 14 == done.returncode
     assert [] == delivered(tmp_path)
@@ -538,9 +548,7 @@ def writing(here: Path, *words: str | Path, read: bool = False) -> Path:
 
 def program(name: str, path: Path) -> dict[str, Any]:
     """Return a transformation catalog with one program of this machine."""
-    sites = [
-        {"name": site, "type": "installed", "pfn": str(path)} for site in ("local", "condorpool")
-    ]
+    sites = [{"name": site, "type": "installed", "pfn": str(path)} for site in ("local", "condorpool")]
     return {"transformations": [{"name": name, "sites": sites}]}
 
 
@@ -570,7 +578,9 @@ def test_a_scratch_that_is_full_fails_the_job_that_writes_to_it(data: str, tmp_p
 
 
 @pytest.mark.integration
-def test_an_output_site_that_is_full_fails_the_stage_out_and_keeps_no_part_of_the_file(tmp_path: Path) -> None:
+def test_an_output_site_that_is_full_fails_the_stage_out_and_keeps_no_part_of_the_file(
+    tmp_path: Path,
+) -> None:
     submit_dir = writing(tmp_path)
     with small_disk(tmp_path / "results", "4m") as disk:
         disk.fill(leave_bytes=1_000_000)
@@ -735,3 +745,52 @@ def test_a_journal_damaged_in_the_middle_is_refused_and_its_hint_helps(tmp_path:
     (tmp_path / "mended").touch()
     assert 0 == markab("run", submit_dir, cwd=tmp_path).returncode
     assert sorted(set(succeeded(submit_dir))) == sorted(succeeded(submit_dir))
+
+
+# -- the same by other ways ----------------------------------------------------------------------------
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("kind", ["not YAML", "cycle", "missing input, executable, site"])
+def test_running_a_wrong_workflow_says_the_same_as_planning_it(kind: str, tmp_path: Path) -> None:
+    text, exit_code, message = DOCUMENTS[kind]
+    (tmp_path / "workflow.yml").write_text(text)
+
+    done = markab("run", "workflow.yml", cwd=tmp_path, check=False)
+
+    assert message == said(done, tmp_path)
+    assert (exit_code, "") == (done.returncode, done.stdout)
+    assert ["workflow.yml"] == os.listdir(tmp_path)
+
+
+@pytest.mark.integration
+def test_programs_get_every_problem_as_json(tmp_path: Path) -> None:
+    text, exit_code, message = DOCUMENTS["missing input, executable, site"]
+    (tmp_path / "workflow.yml").write_text(text)
+
+    done = markab("plan", "--json", cwd=tmp_path, check=False)
+
+    error = json.loads(done.stdout)["error"]
+    assert exit_code == error["exit_code"] == done.returncode
+    kinds = [problem["kind"] for problem in error["problems"]]
+    assert ["missing-executable", "unknown-site", "missing-input", "missing-input"] == kinds
+    shown = [f"error: {p['message']}\n  hint: {p['hint']}\n" for p in error["problems"]]
+    assert message == "".join(shown)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    "kind", ["unknown key", "duplicate job id", "two producers of a file", "absolute lfn"]
+)
+def test_a_document_of_a_megabyte_gets_the_same_errors(kind: str, tmp_path: Path) -> None:
+    """Such documents go through another reader."""
+    text, exit_code, message = DOCUMENTS[kind]
+    filler = "".join(job(f"filler{number}") for number in range(16_000))
+    assert len(filler) > 1_000_000
+    (tmp_path / "workflow.yml").write_text(text + filler)
+
+    done = markab("plan", cwd=tmp_path, check=False)
+
+    assert message == said(done, tmp_path)
+    assert (exit_code, "") == (done.returncode, done.stdout)
+    assert ["workflow.yml"] == os.listdir(tmp_path)

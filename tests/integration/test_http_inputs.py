@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -101,7 +102,9 @@ def dead_url() -> str:
         return f"http://127.0.0.1:{unused.getsockname()[1]}/data"
 
 
-def planned(here: Path, *urls: str, flags: tuple[str, ...] = (), bypass: bool = False, **replica: Any) -> Path:
+def planned(
+    here: Path, *urls: str, flags: tuple[str, ...] = (), bypass: bool = False, **replica: Any
+) -> Path:
     """Plan a workflow that copies `in`, which is at `urls`, to its result `out`."""
     job = job_line("copy", "cp", "in out", inputs=["in"], outputs=["out"])
     if bypass:
@@ -110,21 +113,22 @@ def planned(here: Path, *urls: str, flags: tuple[str, ...] = (), bypass: bool = 
     workflow = write_workflow(
         here, [job], replicaCatalog={"replicas": [{"lfn": "in", "pfns": places, **replica}]}
     )
-    return plan(
-        workflow, "--output-dir", here / "results", "-D", "dagman.retry=0", *flags, cwd=here
-    )
+    return plan(workflow, "--output-dir", here / "results", "-D", "dagman.retry=0", *flags, cwd=here)
 
 
 def moved(submit_dir: Path) -> dict[str, Any]:
     """Return what the record of the last stage-in says of `in`."""
     records = [r["record"] for r in journal(submit_dir) if r["event"] == "end"]
-    found: list[dict[str, Any]] = [t for record in records for t in record.get("transfers", ()) if t["lfn"] == "in"]
+    found: list[dict[str, Any]] = [
+        t for record in records for t in record.get("transfers", ()) if t["lfn"] == "in"
+    ]
     return found[-1]
 
 
 def said(done: subprocess.CompletedProcess[str], here: Path, site: Site) -> str:
     """Return what a command wrote to stderr, without what changes from test to test."""
-    return done.stderr.replace(str(here), "HERE").replace(site.url(""), "SITE/").strip()
+    text = done.stderr.replace(str(here), "HERE").replace(site.url(""), "SITE/")
+    return text.replace(str(shutil.which("cp")), "CP").strip()
 
 
 def test_a_download_that_breaks_off_is_resumed(tmp_path: Path, site: Site) -> None:
@@ -171,15 +175,18 @@ def test_the_next_replica_is_taken_when_one_does_not_work(
 
 
 @pytest.mark.parametrize("bypass", [False, True])
-def test_an_input_that_nobody_has_is_an_error_that_names_it(
-    bypass: bool, tmp_path: Path, site: Site
-) -> None:
+def test_an_input_that_nobody_has_is_an_error_that_names_it(bypass: bool, tmp_path: Path, site: Site) -> None:
     submit_dir = planned(tmp_path, site.url("missing"), bypass=bypass)
 
     done = markab("run", "-q", submit_dir, cwd=tmp_path, check=False)
 
     assert 14 == done.returncode
-    assert "" == said(done, tmp_path, site)
+    job, command = ("cp_copy", "\n  command: CP in out") if bypass else ("stage_in_local_local_0_0", "")
+    assert (
+        f"{job} failed (attempt 1)\n"
+        "  'SITE/missing': the server answers 404 Not Found\n"
+        f"    hint: curl -sIL 'SITE/missing'{command}"
+    ) == said(done, tmp_path, site)
     assert not (tmp_path / "results").exists() or [] == os.listdir(tmp_path / "results")
 
 
@@ -190,13 +197,23 @@ def test_a_server_that_sends_another_file_is_an_error_that_names_both_checksums(
     expected = hashlib.sha256(DATA).hexdigest()
     actual = hashlib.sha256(DATA[:-1] + b"?").hexdigest()
     submit_dir = planned(
-        tmp_path, site.url("wrong"), bypass=bypass, flags=("-D", "pegasus.mode=tutorial"), checksum={"sha256": expected}
+        tmp_path,
+        site.url("wrong"),
+        bypass=bypass,
+        flags=("-D", "pegasus.mode=tutorial"),
+        checksum={"sha256": expected},
     )
 
     done = markab("run", "-q", submit_dir, cwd=tmp_path, check=False)
 
     assert 14 == done.returncode
-    assert "" == said(done, tmp_path, site)
+    job, command = ("cp_copy", "\n  command: CP in out") if bypass else ("stage_in_local_local_0_0", "")
+    assert (
+        f"{job} failed (attempt 1)\n"
+        f"  'SITE/wrong' is not the file that was recorded: its sha256 is {actual}, expected {expected}\n"
+        "    hint: curl -sL 'SITE/wrong' | sha256sum; "
+        f"if the file is right, correct the checksum in the replica catalog{command}"
+    ) == said(done, tmp_path, site)
     assert [] == [path for path in (tmp_path / "wf-scratch").rglob("*") if path.name.startswith("in")]
 
 
@@ -204,14 +221,16 @@ def test_a_server_that_is_down_fails_the_run_until_it_is_up(tmp_path: Path, site
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    submit_dir = planned(
-        tmp_path, f"http://127.0.0.1:{port}/data", flags=("-D", "pegasus.mode=tutorial")
-    )
+    submit_dir = planned(tmp_path, f"http://127.0.0.1:{port}/data", flags=("-D", "pegasus.mode=tutorial"))
 
     done = markab("run", "-q", submit_dir, cwd=tmp_path, check=False)
 
     assert 14 == done.returncode
-    assert "" == said(done, tmp_path, site).replace(str(port), "PORT")
+    assert (
+        "stage_in_local_local_0_0 failed (attempt 1)\n"
+        f"  'http://127.0.0.1:{port}/data': Connection refused\n"
+        f"    hint: curl -sI 'http://127.0.0.1:{port}/data'"
+    ) == said(done, tmp_path, site)
 
     late = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
     late.asked = []  # type: ignore[attr-defined]

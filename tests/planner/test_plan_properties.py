@@ -51,8 +51,12 @@ def planned(directory: Path, shape: Shape, data: str, cleanup: str, deliver: boo
         )
     tasks: list[Entry] = []
     for i, (parents, reads_raw, wanted) in enumerate(shape):
-        entry = task(f"t{i}", " ".join([*(f"f{p}" for p in sorted(parents)), *([f"raw{i % 3}"] if reads_raw else [])]))
-        entry["uses"].append({"lfn": f"f{i}", "type": "output", "stageOut": wanted, "registerReplica": wanted})
+        entry = task(
+            f"t{i}", " ".join([*(f"f{p}" for p in sorted(parents)), *([f"raw{i % 3}"] if reads_raw else [])])
+        )
+        entry["uses"].append(
+            {"lfn": f"f{i}", "type": "output", "stageOut": wanted, "registerReplica": wanted}
+        )
         tasks.append(entry)
     return bench.plan(
         *reversed(tasks),
@@ -135,4 +139,6 @@ def test_every_file_is_there_when_it_is_used_and_gone_only_after(
     else:
         assert [] == removed
     if not deliver and wanted:
-        assert not any(job.removes_scratch for job in made.jobs), "results that stay in scratch are not removed"
+        assert not any(job.removes_scratch for job in made.jobs), (
+            "results that stay in scratch are not removed"
+        )

@@ -104,6 +104,24 @@ def test_everything_that_is_missing_is_named_at_once(bench: Bench) -> None:
     assert any("did you mean 'condorpool'?" in message for message in messages)
 
 
+def test_what_is_no_file_is_no_replica(bench: Bench) -> None:
+    for lfn in ("folder", "dangling", "pipe"):
+        bench.replicas.append({"lfn": lfn, "pfns": [{"site": "local", "pfn": str(bench.path / lfn)}]})
+    (bench.path / "folder").mkdir()
+    (bench.path / "dangling").symlink_to("nowhere")
+    os.mkfifo(bench.path / "pipe")
+
+    messages = problems_of(bench, task("a", "folder dangling pipe"))
+
+    for lfn, reason in (
+        ("folder", "a directory"),
+        ("dangling", "a link to nothing"),
+        ("pipe", "a device, pipe or socket"),
+    ):
+        start = f"file {lfn!r} has no replica that can be used: {bench.path / lfn} ({reason})"
+        assert 1 == sum(message.startswith(start) for message in messages)
+
+
 def test_an_unknown_site_on_the_command_line_is_named_with_the_likely_one(bench: Bench) -> None:
     [message] = problems_of(bench, task("a"), sites=["condorpoll"])
 
@@ -299,8 +317,9 @@ def test_cleanup_none_removes_nothing(bench: Bench) -> None:
     assert [] == bench.plan(task("a", makes="x"), cleanup="none").names(Kind.CLEANUP)
 
 
-def test_results_that_are_delivered_nowhere_are_kept(bench: Bench) -> None:
-    made = bench.plan(task("a", makes="x"), task("b", "x", "y"), output_sites=[])
+@pytest.mark.parametrize("cleanup", ["inplace", "leaf", "none"])
+def test_results_that_are_delivered_nowhere_are_kept(bench: Bench, cleanup: str) -> None:
+    made = bench.plan(task("a", makes="x"), task("b", "x", "y"), output_sites=[], cleanup=cleanup)
 
     assert [] == made.names(Kind.CLEANUP)
     assert any("results stay in the scratch directory" in each.message for each in made.planned.warnings)
@@ -419,6 +438,20 @@ def test_bypass_reads_inputs_where_they_are(bench: Bench) -> None:
     assert all("f" not in made[name].removes for name in made.names(Kind.CLEANUP))
 
 
+def test_an_executable_that_bypasses_is_fetched_by_the_job_and_its_inputs_are_not(bench: Bench) -> None:
+    bench.has("f")
+    place = {"name": "local", "type": "stageable", "pfn": str(bench.path / "bin" / "tool"), "bypass": True}
+    bench.transformations.append({"name": "mine", "sites": [place]})
+
+    made = bench.plan(task("a", "f", tool="mine"))
+
+    inputs = {each.lfn: each for each in made["mine_a"].inputs}
+    assert [str(bench.path / "bin" / "tool")] == inputs["mine"].sources
+    assert inputs["mine"].executable and [] == inputs["f"].sources
+    assert ["f"] == [each.lfn for each in made["stage_in_local_local_0_0"].transfers]
+    assert all("mine" not in made[name].removes for name in made.names(Kind.CLEANUP))
+
+
 def test_a_known_checksum_travels_with_the_file(bench: Bench) -> None:
     bench.has("f", checksum={"sha256": "0" * 64})
 
@@ -495,6 +528,23 @@ def test_every_added_job_has_its_reason(bench: Bench) -> None:
 
     explained = {reason.job for reason in made.planned.reasons}
     assert {job.id for job in made.jobs if job.kind is not Kind.COMPUTE} == explained
+
+
+def test_what_is_asked_for_and_does_nothing_yet_is_said(bench: Bench) -> None:
+    made = bench.plan(
+        task("a", profiles={"dagman": {"PRE": "/bin/true"}}, hooks={"shell": [{"_on": "end", "cmd": "mail"}]}),
+        properties={
+            "pegasus.selector.replica": "Regex",
+            "pegasus.dir.storage.mapper": "flat",
+            "pegasus.monitord.encoding": "json",
+        },
+    )
+
+    assert [
+        "property 'pegasus.selector.replica' = Regex does nothing in this version",
+        "shell hooks are not run in this version (first at task 'a')",
+        "profile dagman.PRE of task 'a' does nothing in this version",
+    ] == [warning.message for warning in made.planned.warnings]
 
 
 def test_a_container_is_not_quietly_left_out(bench: Bench) -> None:

@@ -106,6 +106,16 @@ def test_the_final_failures_are_those_of_the_last_engine_that_gave_up(tmp_path: 
     ]
 
 
+def test_lines_of_a_megabyte_are_cut(tmp_path: Path) -> None:
+    last = [start(1), failed(1, stderr="e" * 4000), gave_up(1), ended("failed")]
+    make_run(tmp_path, JOBS, [began(), *last])
+    (failure,) = Failures(tmp_path, from_start=True).final()
+    failure.arguments = "a" * 1_000_000
+    text = failure.text(tmp_path)
+    assert f"  command: {'a' * 500}… (999,500 more characters)\n" in text
+    assert f"    {'e' * 500}… (3,500 more characters)" in text
+
+
 def test_a_failure_that_would_have_been_tried_again_is_not_final(tmp_path: Path) -> None:
     make_run(tmp_path, JOBS, [began(), start(0), failed(0), retry(0), ended("halted")])
     assert Failures(tmp_path, from_start=True).final() == []

@@ -57,6 +57,13 @@ def test_two_jobs_that_make_one_file() -> None:
     )
 
 
+def test_a_file_below_a_file() -> None:
+    message = "file 'a/b/c' needs a directory 'a', which is a file of this workflow"
+    assert [(message, "rename one of the two")] == wrong(task("x", "a", "ab/c"), task("y", "", "a/b/c"))
+    stream = Task("y", name="x", stdout="a/b/c")
+    assert [(message, "rename one of the two")] == wrong(task("x", "a"), stream)
+
+
 def test_one_job_that_makes_a_file_twice_or_reads_what_it_makes() -> None:
     assert [("job 'a' makes 'f' twice", "remove one of the two entries")] == wrong(task("a", "", "f f"))
     assert [("job 'a' both reads and makes 'f'", "write the result to a file with another name")] == wrong(

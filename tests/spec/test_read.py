@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import os
 from collections.abc import Iterator
@@ -87,6 +89,28 @@ def test_keys_of_the_user_and_empty_values_are_skipped() -> None:
     assert workflow.jobs[0].stdout is None
 
 
+def test_a_tag_decides_whether_a_value_is_empty() -> None:
+    workflow = parse_workflow(
+        HEAD + "jobs:\n- {id: a, name: !!str null, stdin: !!null x, stdout: !mine x, stderr: NULL}\n"
+    )
+
+    (task,) = workflow.jobs
+    assert ("null", None, "x", None) == (task.name, task.stdin, task.stdout, task.stderr)
+
+
+@pytest.mark.parametrize("text", [HEAD + JOBS, HEAD, "<adag/>"], ids=["good", "bad", "xml"])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_reading_leaves_the_garbage_collector_as_it_was(text: str, enabled: bool) -> None:
+    was_enabled = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with contextlib.suppress(DocumentError):
+            parse_workflow(text)
+        assert enabled == gc.isenabled()
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
+
+
 def test_json_is_read_too_even_indented_with_tabs_and_with_escaped_emoji() -> None:
     document = {
         "pegasus": "5.0",
@@ -133,7 +157,6 @@ def test_a_variable_that_is_not_set_is_named_with_its_line_and_the_remedy() -> N
         (b"a: b\nc: \0\n", "w.yml:2: not YAML: control character 0x00", "remove the character, or write it as an escape between double quotes"),
         (b"a: \xe9\n", "w.yml:1: not a text in UTF-8: byte 0xe9", "convert it, for example with `iconv -f latin1 -t utf-8`"),
         (b"a: b\n---\nc: d\n", "w.yml:2: not YAML: more than one document in one file", "split the file at the `---` above line 2"),
-        (b"<adag name='x'/>", "w.yml:1: this is XML, and only YAML and JSON are read", "write it as YAML with the Python API, or convert it with a converter of Pegasus 5"),
         (b"sites: []\n", "w.yml:1: this is a site catalog, not a workflow", "check which file is given for what"),
         (b"a: " + b"[" * 5000, "w.yml: not a document: nested more than 100 deep", ""),
     ],

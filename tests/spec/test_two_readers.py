@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from markab.spec import careful, fast, schema
+from markab.spec import careful, fast, nodes, schema
 from markab.spec.model import Workflow
 
 ENVIRONMENT = {"HOME": "/home/ada", "ODD": "a: b"}
@@ -224,8 +224,8 @@ def workflows(draw: Any) -> str:
 def read_carefully(text: str, struct: type) -> Any:
     """Return the struct, or None if the document has a problem."""
     try:
-        node = careful.compose(careful.decode(text.encode(), "w"), "w")
-    except careful.UnreadableError:
+        node = nodes.compose(nodes.decode(text.encode(), "w"), "w")
+    except nodes.UnreadableError:
         return None
     builder = careful.Builder("w", ENVIRONMENT)
     item = builder.record(node, schema.shape_of(struct))
@@ -245,6 +245,17 @@ def read_fast(text: str, struct: type = Workflow) -> Any:
 @example("pegasus: 5.0\nname: w\njobs:\n- id: a\n  name: ~\n")
 @example("pegasus: 5.0\nname: w\njobs:\n- id: a\n  arguments: [nan, .inf]\n")
 def test_the_fast_reader_agrees_with_the_careful_one_or_steps_back(text: str) -> None:
+    answer = read_fast(text)
+
+    assert answer == UNSURE or answer == read_carefully(text, Workflow)
+
+
+@given(workflows(), st.sampled_from(["\r\n", "\r", "\n\r"]))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@example('pegasus: 5.0\nname: w\njobs:\n- id: a\n  name: "x\n\n    y"\n', "\r\n")
+@example("pegasus: 5.0\nname: w\njobs:\n- id: a\n  name: 'x\n    y'\n", "\r")
+def test_they_agree_about_the_line_ends_of_other_systems_too(text: str, line_end: str) -> None:
+    text = text.replace("\n", line_end)
     answer = read_fast(text)
 
     assert answer == UNSURE or answer == read_carefully(text, Workflow)
@@ -275,5 +286,6 @@ def test_the_fast_reader_is_sure_of_what_programs_write() -> None:
     )
 
     assert ["-n", "007", "3.10"] == read_fast(yaml).jobs[0].arguments
+    assert ["-n", "007", "3.10"] == read_fast(yaml.replace("\n", "\r\n")).jobs[0].arguments
     assert ["5", "a"] == read_fast(sure).jobs[0].arguments
     assert UNSURE == read_fast("pegasus: [\n")

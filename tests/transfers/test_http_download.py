@@ -190,9 +190,10 @@ def test_a_server_that_announces_too_much_never_yields_a_file(server: Scripted, 
 
 
 def test_a_wrong_checksum_leaves_nothing(server: Scripted, place: Path) -> None:
-    with pytest.raises(ChecksumMismatch, match="127.0.0.1"):
+    with pytest.raises(ChecksumMismatch, match="127.0.0.1") as caught:
         get(server, place, sha256="0" * 64)
 
+    assert caught.value.hint.startswith(f"curl -sL '{server.url}' | sha256sum;")
     assert leftovers(place) == []
 
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from markab.worker.directories import Directories
 
@@ -51,3 +56,29 @@ def test_closing_leaves_none(tmp_path: Path) -> None:
     directories.close()
 
     assert os.listdir(tmp_path / "new") == []
+
+
+LOCK_AND_REMOVE = """
+import os, sys
+from markab.worker.directories import remove_tree
+path = sys.argv[1]
+os.makedirs(path + "/a/b/c/d")
+for name in ("a/file", "a/b/file", "a/b/c/file"):
+    open(path + "/" + name, "w").close()
+for name, mode in (("a/b/c/d", 0), ("a/b/c", 0o500), ("a/b", 0o500), ("a", 0)):
+    os.chmod(path + "/" + name, mode)
+remove_tree(path)
+"""
+
+
+def test_directories_that_a_task_locked_can_be_removed(tmp_path: Path) -> None:
+    """As package managers do, whose caches are read-only."""
+    words = [sys.executable, "-c", LOCK_AND_REMOVE, str(tmp_path / "tree")]
+    if os.geteuid() == 0:  # permissions do not bind root
+        if not (setpriv := shutil.which("setpriv")):
+            pytest.skip("there is no `setpriv` to give up root's rights with")
+        words = [setpriv, "--bounding-set=-dac_override,-dac_read_search", "--", *words]
+
+    subprocess.run(words, check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+
+    assert os.listdir(tmp_path) == []

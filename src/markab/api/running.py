@@ -5,17 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from markab.api import client, planner_arguments
-from markab.api.errors import PegasusClientError, PegasusError, Result
+from markab.api.errors import PegasusError
 from markab.api.progress import draw
 from markab.api.writable import Writable
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-    from markab.api.workflow import Workflow
 
 FIRST_NAP_S = 0.1
 """So that waiting for a run of a second takes a second."""
@@ -227,11 +225,12 @@ class RunningMixin(Writable):
         width: int | None = None,
         height: int | None = None,
     ) -> Self:
-        """Draw jobs, files and what leads to what.
+        """Draw jobs, files and what leads to what, as the document that was written has it.
 
-        The ending of `output` says the format: `.dot` is text that needs no
-        tool, all others need Graphviz. Without `output` the picture is shown in
-        a notebook, and printed as DOT elsewhere.
+        The ending of `output` says the format: `.dot`, `.mmd` (Mermaid) and `.svg`
+        need no tool, all others need Graphviz. Without `output` the picture is
+        shown in a notebook, and printed as DOT elsewhere. More than 150 jobs are
+        summarised by transformation and level.
 
         Raises:
             PegasusError: the workflow is not written yet, or Graphviz is wanted and missing.
@@ -239,13 +238,8 @@ class RunningMixin(Writable):
         """
         from markab.api import graph
 
-        self.path  # noqa: B018  (for its error)
-        workflow = cast("Workflow", self)  # which alone this is mixed into
-        dot = graph.to_dot(workflow, include_files, not no_simplify, label, remove or (), width, height)
-        try:
-            graph.show(dot, None if output is None else Path(output))
-        except graph.DrawingError as error:
-            raise PegasusClientError(str(error), Result(error.returncode, stderr=error.stderr)) from error
+        drawing = graph.draw_document(self.path, include_files, not no_simplify, label, remove or ())
+        graph.show(drawing, None if output is None else Path(output), width, height)
         return self
 
 

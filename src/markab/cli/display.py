@@ -32,6 +32,9 @@ Segment = tuple[str, str]
 class Display(Protocol):
     """Something that is told of progress, and closed when the run is over."""
 
+    warned: set[str]
+    """Warnings that the user has seen, and still sees when the run is over."""
+
     def __call__(self, progress: Progress) -> None:
         """Take the state of the run."""
         ...
@@ -43,6 +46,9 @@ class Display(Protocol):
 
 class Silent:
     """Shows nothing."""
+
+    def __init__(self) -> None:
+        self.warned: set[str] = set()
 
     def __call__(self, progress: Progress) -> None:
         """Take the state of the run."""
@@ -75,11 +81,16 @@ class Lines:
         self._clock = clock
         self._next = clock()
         self._last = ""
+        self.warned: set[str] = set()
 
     def __call__(self, progress: Progress) -> None:
         """Take the state of the run; print when it is time."""
         for failure in self._watch.new(progress):
             self._print(f"failed: {failure}")
+        for warning in progress.warnings:
+            if warning not in self.warned:
+                self.warned.add(warning)
+                self._print(f"warning: {warning}")
         counts = counts_text(progress)
         now = self._clock()
         if now >= self._next and counts != self._last:
@@ -100,6 +111,7 @@ class Picture:
         self._stream = stream
         self._watch = _FailureWatch(submit_dir)
         self._live: Live | None = None
+        self.warned: set[str] = set()
 
     def __call__(self, progress: Progress) -> None:
         """Take the state of the run, and draw it."""

@@ -33,6 +33,11 @@ def halt() -> NoReturn:
     _launch("halt")
 
 
+def graphviz() -> NoReturn:
+    """Be `pegasus-graphviz`."""
+    _launch("graph", "graphviz")
+
+
 def version() -> NoReturn:
     """Be `pegasus-version`."""
     _launch("version")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,8 @@ def run_here(
     finally:
         display.close()
     for warning in outcome.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        if warning not in display.warned:
+            print(f"warning: {warning}", file=sys.stderr)
     if outcome.was_complete and not as_json and not quiet:
         click.echo("nothing to do: every job has succeeded already")
     tell_end(submit_dir, outcome.state, as_json=as_json, quiet=quiet)
@@ -100,13 +102,14 @@ def end_text(submit_dir: Path, state: str, failed_job: str = "") -> str:
 
 
 def output_places(submit_dir: Path) -> list[str]:
-    """Return the directories to which a run delivers its results."""
+    """Return the directories to which a run delivers its results; without any, the scratch that keeps them."""
     from markab.plan.file import PlanFile
     from markab.plan.layout import SubmitDir
 
     plan = PlanFile(SubmitDir(submit_dir).plan)
     try:
-        return list(plan.header.outputs.values())
+        kept = [site.scratch for site in plan.header.sites.values() if site.scratch]
+        return list(plan.header.outputs.values()) or [place for place in kept if os.path.isdir(place)]
     finally:
         plan.close()
 

@@ -67,6 +67,8 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Output site → directory (path or URL) where results are delivered."""
     catalog: str | None = None
     """Output replica catalog: path of an SQLite file, relative to the submit directory."""
+    metadata: dict[str, str] = {}
+    """What the user says of the workflow; nothing is run after it."""
 
 
 class PlannedTask(msgspec.Struct, omit_defaults=True):
@@ -85,6 +87,8 @@ class PlannedTask(msgspec.Struct, omit_defaults=True):
     stderr: str | None = None
     """Lfns that the three streams are connected to. None: nothing to read; captured."""
     env: dict[str, str] = {}
+    metadata: dict[str, str] = {}
+    """What the user says of the task."""
 
 
 class Input(msgspec.Struct, omit_defaults=True):
@@ -98,6 +102,8 @@ class Input(msgspec.Struct, omit_defaults=True):
     executable: bool = False
     optional: bool = False
     """A missing file is no error: checkpoints and inputs marked `optional`."""
+    metadata: dict[str, str] = {}
+    """What the user says of the file, in the replica catalog or where the task uses it."""
 
 
 class Output(msgspec.Struct, omit_defaults=True):
@@ -106,6 +112,8 @@ class Output(msgspec.Struct, omit_defaults=True):
     lfn: str
     checkpoint: bool = False
     """Kept also when the task fails, so that the next attempt goes on from there; never required."""
+    metadata: dict[str, str] = {}
+    """What the user says of the file."""
 
 
 class Place(msgspec.Struct):
@@ -163,11 +171,11 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     memory_mb: int = 0
     disk_mb: int = 0
     gpus: int = 0
-    runtime_s: float = 0.0
+    runtime_s: float = 0
     """What it asks for; 0 is: not said."""
-    checkpoint_s: float = 0.0
+    checkpoint_s: float = 0
     """SIGTERM after this many seconds, so that the task writes its checkpoint. 0: never."""
-    max_wall_s: float = 0.0
+    max_wall_s: float = 0
     """SIGTERM, and SIGKILL soon after, at this many seconds. 0: never."""
     success_messages: list[str] = []
     """All of them must stand in stdout or stderr."""

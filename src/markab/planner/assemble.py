@@ -102,9 +102,11 @@ def _compute_job(draft: Draft, context: Context, node: int, parents: list[int]) 
             staging=placement.staging,
             level=draft.levels[node],
             parents=parents,
-            tasks=[PlannedTask(task.id, task.file or "", "", " ".join(task.arguments))],
-            inputs=_inputs(draft, node),
-            outputs=[Output(use.lfn) for use in outputs_of(task)],
+            tasks=[
+                PlannedTask(task.id, task.file or "", "", " ".join(task.arguments), metadata=task.metadata)
+            ],
+            inputs=_inputs(draft, context, node),
+            outputs=[Output(use.lfn, metadata=use.metadata) for use in outputs_of(task)],
         )
     executable = placement.executable
     return PlannedJob(
@@ -122,9 +124,9 @@ def _compute_job(draft: Draft, context: Context, node: int, parents: list[int]) 
         memory_mb=resources.memory_mb,
         disk_mb=resources.disk_mb,
         gpus=resources.gpus,
-        runtime_s=resources.runtime_s,
-        checkpoint_s=resources.checkpoint_s,
-        max_wall_s=resources.max_wall_s,
+        runtime_s=resources.runtime_s or 0,
+        checkpoint_s=resources.checkpoint_s or 0,
+        max_wall_s=resources.max_wall_s or 0,
         success_messages=resources.success_messages,
         failure_messages=resources.failure_messages,
         tasks=[
@@ -139,16 +141,18 @@ def _compute_job(draft: Draft, context: Context, node: int, parents: list[int]) 
                 stdout=task.stdout,
                 stderr=task.stderr,
                 env=placement.profiles.get("env", {}),
+                metadata=executable.transformation.metadata | executable.at.metadata | task.metadata,
             )
         ],
-        inputs=_inputs(draft, node),
-        outputs=[Output(use.lfn, use.type == "checkpoint") for use in outputs_of(task)],
+        inputs=_inputs(draft, context, node),
+        outputs=[Output(use.lfn, use.type == "checkpoint", use.metadata) for use in outputs_of(task)],
     )
 
 
-def _inputs(draft: Draft, node: int) -> list[Input]:
+def _inputs(draft: Draft, context: Context, node: int) -> list[Input]:
     placement = draft.placements[node]
     inputs = []
+    lookup = context.replicas.lookup
     for use in inputs_of(draft.tasks[node]):
         lfn = use.lfn
         checkpoint = use.type == "checkpoint"
@@ -156,6 +160,9 @@ def _inputs(draft: Draft, node: int) -> list[Input]:
             continue
         raw = draft.raw.get(lfn)
         sources = [pfn.pfn for pfn in raw.places] if raw and (node, lfn) in draft.bypassed else []
+        metadata = use.metadata
+        if raw and (replica := lookup(lfn)) and replica.metadata:
+            metadata = replica.metadata | metadata
         inputs.append(
             Input(
                 lfn,
@@ -163,9 +170,12 @@ def _inputs(draft: Draft, node: int) -> list[Input]:
                 sources=sources,
                 executable=use.executable,
                 optional=checkpoint or use.optional,
+                metadata=metadata,
             )
         )
     for executable in (placement.executable, *placement.requires):
         if name := executable.staged_as:
-            inputs.append(Input(name, sha256=draft.raw[name].sha256, executable=True))
+            raw = draft.raw[name]
+            sources = [pfn.pfn for pfn in raw.places] if (node, name) in draft.bypassed else []
+            inputs.append(Input(name, sha256=raw.sha256, sources=sources, executable=True))
     return inputs

@@ -26,19 +26,19 @@ CATEGORY = "cleanup"
 
 def clean_up(draft: Draft, context: Context) -> None:
     """Add cleanup jobs, as `--cleanup` says."""
-    if context.cleanup == "none":
-        return
     delivers = bool(context.options.output_sites)
-    if context.cleanup == "inplace":
-        _remove_files(draft, context, keep=set() if delivers else draft.results)
-    if delivers or not draft.results:
-        _remove_directories(draft, context)
-    else:
+    if draft.results and not delivers:
         context.warn(
             "no-output-site",
             "no output site was named: results stay in the scratch directory, which is kept",
             "deliver them with `--output-sites local`, or name a directory with --output-dir",
         )
+    if context.cleanup == "none":
+        return
+    if context.cleanup == "inplace":
+        _remove_files(draft, context, keep=set() if delivers else draft.results)
+    if delivers or not draft.results:
+        _remove_directories(draft, context)
 
 
 def _remove_files(draft: Draft, context: Context, keep: set[str]) -> None:

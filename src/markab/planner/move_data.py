@@ -195,6 +195,9 @@ class _StageIn:
                 "rename the file or the transformation",
             )
             self.offered.add(name)
+        if executable.at.bypass:
+            draft.bypassed.add((node, name))
+            return
         transfer = self._transfer(name, raw)
         transfer.executable = True
         self._bring(node, placement.staging, Kind.STAGE_IN, transfer)
@@ -222,8 +225,9 @@ def _note_files_of_tasks(draft: Draft) -> None:
             if (node, use.lfn) not in draft.bypassed and use.lfn not in draft.absent:
                 draft.touches(site, use.lfn, node)
         for executable in (placement.executable, *placement.requires):
-            if executable.staged_as is not None:
-                draft.touches(site, executable.staged_as, node)
+            name = executable.staged_as
+            if name is not None and (node, name) not in draft.bypassed:
+                draft.touches(site, name, node)
         for use in outputs_of(task):
             draft.touches(site, use.lfn, node)
             if use.stage_out is not False:

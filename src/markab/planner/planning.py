@@ -23,6 +23,7 @@ from markab.planner import submit_dir as writing
 from markab.planner.assemble import RunPlaces, assemble
 from markab.planner.draft import Cleanup, Context, Draft, Progress, Reason
 from markab.planner.modes import MODES
+from markab.planner.obeyed import warn_of_idle_properties, warn_of_idle_requests
 from markab.planner.options import PlanOptions
 from markab.planner.passes import PASSES
 from markab.planner.select_sites import unknown_site
@@ -159,6 +160,7 @@ def _make_draft(options: PlanOptions, progress: Progress, *, dry_run: bool) -> t
     for title, run_pass in PASSES:
         progress(title, 0, len(workflow.jobs))
         run_pass(draft, context)
+    warn_of_idle_requests(draft, context)
     _check_places(draft, context)
     if context.problems:
         raise PlanningError(*dict.fromkeys(context.problems))
@@ -235,6 +237,7 @@ def _context(
         dry_run=dry_run,
     )
     context.warnings.extend(properties.unknown())
+    warn_of_idle_properties(context)
     context.cleanup = _cleanup(said, context)
     _warn_of_flags(options, context)
     return context
@@ -330,4 +333,5 @@ def _header(draft: Draft, context: Context, places: RunPlaces, braindump: Braind
         transfer_attempts=context.transfer_attempts,
         catalog=f"{braindump['pegasus_wf_name']}.replicas.db",
         outputs=places.outputs,
+        metadata=draft.workflow.metadata,
     )

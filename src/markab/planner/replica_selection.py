@@ -59,9 +59,11 @@ def _look_at(path: str) -> int | str:
     try:
         status = os.stat(path)
     except FileNotFoundError:
-        return "no such file"
+        return "a link to nothing" if os.path.islink(path) else "no such file"
     except OSError as error:
         return str(error.strerror).lower()
     if stat.S_ISDIR(status.st_mode):
         return "a directory"
+    if not stat.S_ISREG(status.st_mode):
+        return "a device, pipe or socket"
     return status.st_size if os.access(path, os.R_OK) else "not readable"

@@ -184,11 +184,9 @@ class _Selector:
                 f"and this version starts no containers (needed by {needed_by})",
                 "install the program at the site and leave `container` out of its catalog entry",
             )
-        bypass = (
-            executable.at.bypass
-            or profiles.get("pegasus", {}).get("transfer.bypass.input.staging", "").lower() == "true"
-            or context.properties.flag("pegasus.transfer.bypass.input.staging", False)
-        )
+        bypass = profiles.get("pegasus", {}).get(
+            "transfer.bypass.input.staging", ""
+        ).lower() == "true" or context.properties.flag("pegasus.transfer.bypass.input.staging", False)
         return Placement(
             site.name,
             staging,

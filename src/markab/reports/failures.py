@@ -12,10 +12,12 @@ import msgspec
 from markab.plan.file import PlanFile
 from markab.plan.layout import SubmitDir
 from markab.reports.history import Tail
-from markab.reports.human import tail
+from markab.reports.human import clipped, tail
 from markab.reports.job import captured, error_lines
 
 OUTPUT_LINES = 10
+LINE_CHARACTERS = 500
+"""A command line, or a progress bar drawn over and over, may be a megabyte long."""
 
 
 @dataclass
@@ -56,11 +58,12 @@ class Failure:
         lines = [f"{self.job} failed (attempt {self.attempt})"]
         lines += [f"  {line}" for line in error_lines(self.record)]
         if self.arguments:
-            lines.append(f"  command: {self.arguments}")
+            lines.append(f"  command: {clipped(self.arguments, LINE_CHARACTERS)}")
         for stream in ("stderr", "stdout"):
             if text := captured(self.record, stream, submit_dir).rstrip():
                 lines.append(f"  {stream}:")
-                lines += [f"    {line}" for line in tail(text, OUTPUT_LINES).split("\n")]
+                shown = tail(text, OUTPUT_LINES).split("\n")
+                lines += [f"    {clipped(line, LINE_CHARACTERS)}" for line in shown]
                 break  # the end of stderr nearly always says it; stdout only when there is none
         return "\n".join(lines)
 

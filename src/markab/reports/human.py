@@ -36,6 +36,13 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def clipped(text: str, characters: int) -> str:
+    """Return the beginning of a text; says so when something is left out."""
+    if len(text) <= characters:
+        return text
+    return f"{text[:characters]}… ({len(text) - characters:,} more characters)"
+
+
 def tail(text: str, lines: int) -> str:
     """Return the last lines of a text; says so when something stands above them."""
     all_lines = text.rstrip("\n").split("\n")

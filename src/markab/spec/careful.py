@@ -1,6 +1,6 @@
-"""The careful reader: YAML to structs, with the line of everything that is wrong.
+"""The careful reader: YAML nodes to structs, with the line of everything that is wrong.
 
-It reads any YAML 1.1 and JSON: anchors, aliases, merge keys, tags. Texts keep
+It understands all of YAML 1.1: anchors, aliases, merge keys, tags. Texts keep
 the characters of the document, so `3.10`, `007` and `yes` stay what they are.
 An empty value (`null`, `~`, or nothing) counts as if the key were not there.
 Keys that start with `x-` are the user's own, and skipped.
@@ -17,25 +17,18 @@ import yaml
 from markab.errors import Problem
 from markab.spec import schema
 from markab.spec.expand import expand, expand_argument
+from markab.spec.nodes import MERGE, is_null
 from markab.spec.suggest import did_you_mean
 
-try:
-    from yaml import CSafeLoader as Loader
-except ImportError:  # PyYAML built without libyaml: slower, and the same otherwise
-    from yaml import SafeLoader as Loader  # type: ignore[assignment]
-
-_NULL = "tag:yaml.org,2002:null"
-_MERGE = "tag:yaml.org,2002:merge"
 _WHOLE = re.compile(r"[-+]?[0-9]+\Z")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_TWO_ESCAPES = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
-_DEEP = re.compile(r"(?:[\[{][^\[\]{}]*){100}|^ *(?:[-?:] +){100}", re.MULTILINE)
 TRUE = frozenset(("true", "yes", "on"))
 FALSE = frozenset(("false", "no", "off"))
 
+Place = tuple[Any, Any]
+"""A struct's node and shape; or a key, or the number of an item, and the place of what it is in.
 
-class UnreadableError(Exception):
-    """The text is no document at all; the one argument is the problem."""
+Put into words only when something is wrong there, which is seldom.
+"""
 
 
 class Lines:
@@ -55,100 +48,6 @@ class Lines:
         return self._lines.get(id(item), 0)
 
 
-def decode(data: bytes, name: str) -> str:
-    """Return the text of a document.
-
-    Raises:
-        UnreadableError: it is not UTF-8, or has control characters that no document may have.
-    """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UnreadableError(
-            Problem(
-                f"not a text in UTF-8: byte 0x{data[error.start]:02x}",
-                "convert it, for example with `iconv -f latin1 -t utf-8`",
-                name,
-                line,
-                "not-yaml",
-            )
-        ) from None
-    if found := _CONTROL.search(text):
-        line = text.count("\n", 0, found.start()) + 1
-        raise UnreadableError(
-            Problem(
-                f"not YAML: control character 0x{ord(found[0]):02x}",
-                "remove the character, or write it as an escape between double quotes",
-                name,
-                line,
-                "not-yaml",
-            )
-        )
-    return text
-
-
-def compose(text: str, name: str) -> yaml.MappingNode:
-    """Parse `text`, which must be one mapping.
-
-    Raises:
-        UnreadableError: it is not.
-    """
-    if not text.strip():
-        raise UnreadableError(Problem("the document is empty", "", name, 0, "empty"))
-    if text.lstrip().startswith("<"):
-        raise UnreadableError(
-            Problem(
-                "this is XML; except for workflows, only YAML and JSON are read",
-                "convert it with Pegasus' own converters, or write it as YAML",
-                name,
-                1,
-                "not-yaml",
-            )
-        )
-    if _DEEP.search(text):
-        raise UnreadableError(Problem("not a document: nested more than 100 deep", "", name, 0, "not-yaml"))
-    if text.lstrip()[0] == "{":
-        text = _as_yaml(text)
-    try:
-        node = yaml.compose(text, Loader=Loader)
-    except yaml.MarkedYAMLError as error:
-        raise UnreadableError(_syntax_problem(text, error, name)) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UnreadableError(
-            Problem(f"not YAML: {str(error).splitlines()[0]}", "", name, 0, "not-yaml")
-        ) from None
-    if node is None:
-        raise UnreadableError(Problem("the document is empty", "", name, 0, "empty"))
-    if not isinstance(node, yaml.MappingNode):
-        kind = "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
-        raise UnreadableError(
-            Problem(
-                f"the document is {kind}; it must be a mapping of keys to values",
-                "begin with a line `pegasus: 5.0.4`",
-                name,
-                node.start_mark.line + 1,
-                "not-a-mapping",
-            )
-        )
-    return node
-
-
-def _syntax_problem(text: str, error: yaml.MarkedYAMLError, name: str) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    line = mark.line + 1 if mark else 0
-    what = " ".join(filter(None, (error.context, error.problem))) or "syntax error"
-    hint = ""
-    lines = text.split("\n")
-    if "expected a single document" in what:
-        what, hint = "more than one document in one file", f"split the file at the `---` above line {line}"
-    elif line and "\t" in lines[min(line, len(lines)) - 1]:
-        hint = f"indent with blanks: line {line} has a tab"
-    elif line:
-        hint = "check indentation, colons and quotes on this line and the one above"
-    return Problem(f"not YAML: {what}", hint, name, line, "not-yaml")
-
-
 class Builder:
     """Turns nodes into structs and collects what is wrong with them."""
 
@@ -164,55 +63,63 @@ class Builder:
 
     def record(self, node: yaml.MappingNode, shape: schema.Record) -> Any:
         """Return the struct that `node` describes, or None (and problems) if it does not."""
-        label = _label(node, shape)
+        place = (node, shape)
         values: dict[str, Any] = {}
         complete = True
-        seen: set[str] = set()
-        for key_node, key, value in self.pairs(node, label):
-            field = shape.fields.get(key)
+        given = set()
+        fields = shape.fields
+        for key_node, key, value in self.pairs(node, place):
+            field = fields.get(key)
             if field is None:
                 if not key.startswith("x-") and key not in shape.skipped:
-                    self._unknown_key(key_node, key, label, shape.fields)
+                    self._unknown_key(key_node, key, place, fields)
                 continue
             if is_null(value):
                 continue
-            seen.add(key)
-            made = self.value(value, field.shape, f"{key!r} of {label}")
+            given.add(key)
+            made = self.value(value, field.shape, (key, place))
             if made is None:
                 complete = False
             else:
                 values[field.name] = made
-        for key, field in shape.fields.items():
-            if field.required and key not in seen:
-                self.problem(node, f"{label} has no {key!r}", f"add a line `{key}: …`", "missing-key")
-                complete = False
+        if not shape.required <= given:
+            complete = False
+            for key in (key for key in fields if key in shape.required - given):
+                message = f"{words(place)} has no {key!r}"
+                self.problem(node, message, f"add a line `{key}: …`", "missing-key")
         if not complete:
             return None
         item = shape.struct(**values)
         self.lines.put(item, node.start_mark.line + 1)
         return item
 
-    def value(self, node: yaml.Node, shape: schema.Shape, label: str) -> Any:
+    def value(self, node: yaml.Node, shape: schema.Shape, place: Place) -> Any:
         """Return what `node` says, or None and a problem."""
-        if isinstance(shape, schema.Record):
-            if isinstance(node, yaml.MappingNode):
-                return self.record(node, shape)
-            self._wrong(node, label, "a mapping")
-            return None
+        if isinstance(node, yaml.ScalarNode):
+            if type(shape) is schema.Text and "${" not in node.value:
+                return node.value
+            if not isinstance(shape, schema.Record | schema.ListOf | schema.TableOf):
+                return self._scalar(node, shape, place)
         if isinstance(shape, schema.ListOf):
-            return self._list(node, shape, label)
+            return self._list(node, shape, place)
         if isinstance(shape, schema.TableOf):
-            return self._table(node, shape, label)
-        if not isinstance(node, yaml.ScalarNode):
-            self._wrong(node, label, "a single value")
-            return None
-        return self._scalar(node, shape, label)
+            return self._table(node, shape, place)
+        if not isinstance(shape, schema.Record):
+            self._wrong(node, place, "a single value")
+        elif isinstance(node, yaml.MappingNode):
+            return self.record(node, shape)
+        else:
+            self._wrong(node, place, "a mapping")
+        return None
 
-    def pairs(self, node: yaml.MappingNode, label: str) -> list[tuple[yaml.Node, str, yaml.Node]]:
+    def pairs(self, node: yaml.MappingNode, place: Place) -> list[tuple[yaml.Node, str, yaml.Node]]:
         """Return keys and values, with merge keys (`<<`) resolved; a key given twice is a problem."""
+        plain = {key.value for key, _ in node.value if type(key) is yaml.ScalarNode and key.tag != MERGE}
+        if len(plain) == len(node.value):
+            return [(key, key.value, value) for key, value in node.value]
         own: dict[str, tuple[yaml.Node, str, yaml.Node]] = {}
         merged: dict[str, tuple[yaml.Node, str, yaml.Node]] = {}
-        self._gather(node, label, own, merged, (node,))
+        self._gather(node, place, own, merged, (node,))
         for key, pair in merged.items():
             own.setdefault(key, pair)
         return list(own.values())
@@ -220,24 +127,24 @@ class Builder:
     def _gather(
         self,
         node: yaml.MappingNode,
-        label: str,
+        place: Place,
         own: dict[str, tuple[yaml.Node, str, yaml.Node]],
         merged: dict[str, tuple[yaml.Node, str, yaml.Node]],
         inside: tuple[yaml.Node, ...],
     ) -> None:
         for key_node, value in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self.problem(key_node, f"a key of {label} is not a word", kind="unknown-key")
+                self.problem(key_node, f"a key of {words(place)} is not a word", kind="unknown-key")
                 continue
-            if key_node.tag == _MERGE:
-                self._merge(value, label, merged, inside)
+            if key_node.tag == MERGE:
+                self._merge(value, place, merged, inside)
                 continue
             key = _text(key_node)
             if key in own:
                 first = own[key][0].start_mark.line + 1
                 self.problem(
                     key_node,
-                    f"key {key!r} of {label} is given twice, first on line {first}",
+                    f"key {key!r} of {words(place)} is given twice, first on line {first}",
                     "keep one of them",
                     "duplicate-key",
                 )
@@ -247,105 +154,105 @@ class Builder:
     def _merge(
         self,
         value: yaml.Node,
-        label: str,
+        place: Place,
         merged: dict[str, tuple[yaml.Node, str, yaml.Node]],
         inside: tuple[yaml.Node, ...],
     ) -> None:
         sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
         for source in sources:
             if not isinstance(source, yaml.MappingNode) or source in inside:
-                self.problem(value, f"'<<' of {label} must name a mapping", "write `<<: *anchor`")
+                self.problem(value, f"'<<' of {words(place)} must name a mapping", "write `<<: *anchor`")
                 continue
             keys: dict[str, tuple[yaml.Node, str, yaml.Node]] = {}
             deeper: dict[str, tuple[yaml.Node, str, yaml.Node]] = {}
-            self._gather(source, label, keys, deeper, (*inside, source))
+            self._gather(source, place, keys, deeper, (*inside, source))
             for key, pair in (*keys.items(), *deeper.items()):
                 merged.setdefault(key, pair)
 
-    def _list(self, node: yaml.Node, shape: schema.ListOf, label: str) -> list[Any] | None:
+    def _list(self, node: yaml.Node, shape: schema.ListOf, place: Place) -> list[Any] | None:
         if not isinstance(node, yaml.SequenceNode):
-            self._wrong(node, label, "a list")
+            self._wrong(node, place, "a list")
             return None
         made = []
         for number, item in enumerate(node.value, start=1):
-            place = f"item {number} of {label}"
             if is_null(item):
-                self.problem(item, f"{place} is empty", "remove it, or write '' for an empty text", "empty")
+                message = f"{words((number, place))} is empty"
+                self.problem(item, message, "remove it, or write '' for an empty text", "empty")
                 continue
             if shape.argument and isinstance(item, yaml.ScalarNode):
                 made.append(expand_argument(_text(item), self.environment))
                 continue
-            value = self.value(item, shape.item, place)
+            value = self.value(item, shape.item, (number, place))
             if value is not None:
                 made.append(value)
         return made
 
-    def _table(self, node: yaml.Node, shape: schema.TableOf, label: str) -> dict[str, Any] | None:
+    def _table(self, node: yaml.Node, shape: schema.TableOf, place: Place) -> dict[str, Any] | None:
         if not isinstance(node, yaml.MappingNode):
-            self._wrong(node, label, "a mapping")
+            self._wrong(node, place, "a mapping")
             return None
         made = {}
-        for key_node, key, item in self.pairs(node, label):
+        for key_node, key, item in self.pairs(node, place):
             if shape.keys and key.startswith("x-"):
                 continue
             if shape.keys and key not in shape.keys:
-                self._unknown_key(key_node, key, label, shape.keys)
+                self._unknown_key(key_node, key, place, shape.keys)
                 continue
             if is_null(item):
                 continue
-            value = self.value(item, shape.value, f"{key!r} of {label}")
+            value = self.value(item, shape.value, (key, place))
             if value is not None:
                 made[key] = value
         return made
 
-    def _scalar(self, node: yaml.ScalarNode, shape: schema.Shape, label: str) -> Any:
-        text = self._expanded(node, label)
+    def _scalar(self, node: yaml.ScalarNode, shape: schema.Shape, place: Place) -> Any:
+        text = self._expanded(node, place)
         if text is None or isinstance(shape, schema.Text):
             return text
         if isinstance(shape, schema.Choice):
             if text in shape.words:
                 return text
             hint = did_you_mean(text, shape.words)
-            words = ", ".join(shape.words)
-            self.problem(node, f"{label} is {text!r}; it must be one of {words}", hint, "wrong-value")
+            message = f"{words(place)} is {text!r}; it must be one of {', '.join(shape.words)}"
+            self.problem(node, message, hint, "wrong-value")
             return None
         if isinstance(shape, schema.Whole):
             if _WHOLE.match(text):
                 return int(text)
-            self.problem(node, f"{label} is {text!r}; it must be a whole number", "", "wrong-value")
+            self.problem(node, f"{words(place)} is {text!r}; it must be a whole number", "", "wrong-value")
             return None
         if text.lower() in TRUE:
             return True
         if text.lower() in FALSE:
             return False
-        self.problem(node, f"{label} is {text!r}; it must be true or false", "", "wrong-value")
+        self.problem(node, f"{words(place)} is {text!r}; it must be true or false", "", "wrong-value")
         return None
 
-    def _expanded(self, node: yaml.ScalarNode, label: str) -> str | None:
+    def _expanded(self, node: yaml.ScalarNode, place: Place) -> str | None:
         try:
             return expand(_text(node), self.environment)
         except KeyError as error:
             (name,) = error.args
             self.problem(
                 node,
-                f"{label} uses the environment variable {name!r}, which is not set",
+                f"{words(place)} uses the environment variable {name!r}, which is not set",
                 f"type `export {name}=…` before planning",
                 "unset-variable",
             )
             return None
 
-    def _wrong(self, node: yaml.Node, label: str, wanted: str) -> None:
+    def _wrong(self, node: yaml.Node, place: Place, wanted: str) -> None:
         kinds = {"mapping": "a mapping", "sequence": "a list", "scalar": "a single value"}
         found = (
             repr(node.value)
             if isinstance(node, yaml.ScalarNode)
             else kinds.get(str(getattr(node, "id", "")), "something else")
         )
-        self.problem(node, f"{label} must be {wanted}, not {found}")
+        self.problem(node, f"{words(place)} must be {wanted}, not {found}")
 
-    def _unknown_key(self, node: yaml.Node, key: str, label: str, known: Any) -> None:
+    def _unknown_key(self, node: yaml.Node, key: str, place: Place, known: Any) -> None:
         hint = did_you_mean(key, known, "remove it; keys of your own start with 'x-'")
-        self.problem(node, f"unknown key {key!r} in {label}", hint, "unknown-key")
+        self.problem(node, f"unknown key {key!r} in {words(place)}", hint, "unknown-key")
 
 
 def _text(node: yaml.ScalarNode) -> str:
@@ -353,20 +260,12 @@ def _text(node: yaml.ScalarNode) -> str:
     return text
 
 
-def _as_yaml(text: str) -> str:
-    """Return JSON as YAML 1.1 with the same lines: no tabs outside of texts, no characters as two escapes."""
-    return _TWO_ESCAPES.sub(
-        lambda match: (
-            match[1]
-            + match[2].encode().decode("unicode-escape").encode("utf-16", "surrogatepass").decode("utf-16")
-        ),
-        text.replace("\t", " "),
-    )
-
-
-def is_null(node: yaml.Node) -> bool:
-    """Return whether a value is empty: `null`, `~`, or nothing."""
-    return isinstance(node, yaml.ScalarNode) and node.tag == _NULL
+def words(place: Place) -> str:
+    """Name a place in a document for messages: `item 2 of 'uses' of job 'ID1'`."""
+    what, around = place
+    if isinstance(what, yaml.MappingNode):
+        return _label(what, around)
+    return f"{f'item {what}' if isinstance(what, int) else repr(what)} of {words(around)}"
 
 
 def _label(node: yaml.MappingNode, shape: schema.Record) -> str:

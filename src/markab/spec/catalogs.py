@@ -139,7 +139,11 @@ class _Load:
     def sites(self) -> SiteCatalog | None:
         kind = self.kind("pegasus.catalog.site", ("YAML", "XML"), "YAML")
         if kind == "XML":
-            self.refuse("pegasus.catalog.site", "XML", "convert it with Pegasus' own pegasus-sc-converter, or write it as YAML")
+            self.refuse(
+                "pegasus.catalog.site",
+                "XML",
+                "convert it with Pegasus' own pegasus-sc-converter, or write it as YAML",
+            )
             return None
         path = self.file("pegasus.catalog.site.file", "sites.yml")
         return self.attempt(lambda: read_sites(path, self.environment)) if path else None

@@ -37,6 +37,7 @@ def check_workflow(
     check.ids(workflow)
     for task in workflow.jobs:
         check.task(task)
+    check.folders(workflow)
     check.dependencies(workflow)
     if workflow.site_catalog:
         check.problems += check_sites(workflow.site_catalog, file, line_of)
@@ -143,6 +144,22 @@ class _Check:
             self.problem(item, f"the file name {shown!r} ({where}) {fault[0]}", fault[1], "bad-lfn")
         else:
             self.good.add(lfn)
+
+    def folders(self, workflow: Workflow) -> None:
+        """Note files whose names make others directories: all stand below one scratch directory."""
+        clashing: dict[str, str] = {}
+        for lfn in self.good:
+            above = lfn.rpartition("/")[0]
+            while above:
+                if above in self.good:
+                    clashing[lfn] = above
+                above = above.rpartition("/")[0]
+        for task in workflow.jobs if clashing else ():
+            streams = [(task, lfn) for lfn in (task.stdin, task.stdout, task.stderr) if lfn]
+            for item, lfn in [*((use, use.lfn) for use in task.uses), *streams]:
+                if above := clashing.pop(lfn, ""):
+                    message = f"file {lfn!r} needs a directory {above!r}, which is a file of this workflow"
+                    self.problem(item, message, "rename one of the two", "file-and-directory")
 
     def dependencies(self, workflow: Workflow) -> None:
         for dependency in workflow.job_dependencies:

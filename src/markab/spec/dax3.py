@@ -46,7 +46,7 @@ from markab.spec.schema import NAMESPACES
 
 T = TypeVar("T")
 
-PEGASUS_VERSION = "5.0.4"
+DOCUMENT_VERSION = "5.0.4"
 """The workflow is as if read from a document of this version."""
 
 _LINKS = ("input", "output", "checkpoint", "inout", "none")
@@ -74,7 +74,7 @@ class _Reader(ElementReader):
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
         super().__init__(name, environment)
         self.top = Element("adag", {}, 0)
-        self.found = Workflow(PEGASUS_VERSION, "", [])
+        self.found = Workflow(DOCUMENT_VERSION, "", [])
         self.shell: list[ShellHook] = []
         self.replicas: list[Replica] = []
         self.transformations: dict[str, Transformation] = {}

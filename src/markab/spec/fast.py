@@ -47,6 +47,8 @@ _ODD_FLOAT = re.compile(rb"[\s\[{,:][-+]?\.[0-9]|[0-9]\.(?=[\s,\]}eE])")
 
 def read(data: bytes, struct: type[T], environment: Mapping[str, str]) -> tuple[T, str | None] | None:
     """Return the struct and the `pegasus` version, or None if the careful reader must decide."""
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n")  # YAML reads both as the same, even inside of quotes
     data = data.removeprefix(b"\xef\xbb\xbf").removeprefix(b"---\n")
     if b"\n---" in data or b"\n..." in data or (data.translate(None, _ORDINARY) and _PECULIAR.search(data)):
         return None

@@ -15,10 +15,10 @@ import re
 from collections.abc import Mapping
 
 from markab.errors import DocumentError, Problem
-from markab.spec.careful import UnreadableError, decode
 from markab.spec.check_catalogs import check_replicas
 from markab.spec.expand import expand
 from markab.spec.model import Checksum, Pfn, Replica, ReplicaCatalog
+from markab.spec.nodes import UnreadableError, decode
 from markab.spec.read import read_bytes
 
 _SPACE = re.compile(r"\s*")

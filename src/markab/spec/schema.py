@@ -58,7 +58,6 @@ class Field(msgspec.Struct, frozen=True):
     name: str
     """As in Python."""
     shape: Shape
-    required: bool
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -68,6 +67,8 @@ class Record(msgspec.Struct, frozen=True):
     noun: str
     fields: dict[str, Field]
     """By the name used in documents."""
+    required: frozenset[str]
+    """Of these names, the ones without which there is no struct."""
     skipped: tuple[str, ...] = ()
     """Keys that are allowed, and read by somebody else."""
 
@@ -98,10 +99,11 @@ def shape_of(struct: type) -> Record:
             shape = ListOf(Text(), argument=True)
         elif field.name == "profiles":
             shape = TableOf(TableOf(Text()), keys=NAMESPACES)
-        fields[field.encode_name] = Field(field.name, shape, field.required)
+        fields[field.encode_name] = Field(field.name, shape)
     noun = _NOUNS.get(struct.__name__, struct.__name__.lower())
     skipped = ("pegasus",) if struct.__name__.endswith("Catalog") else ()
-    return Record(struct, noun, fields, skipped)
+    required = frozenset(field.encode_name for field in msgspec.structs.fields(struct) if field.required)
+    return Record(struct, noun, fields, required, skipped)
 
 
 def _shape(hint: Any) -> Shape:

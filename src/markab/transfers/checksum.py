@@ -122,10 +122,11 @@ class Verified(object):
 def compare(name: str, expected: str, actual: str) -> None:
     """Raise ChecksumMismatch unless both checksums are the same (upper and lower case are)."""
     if expected.lower() != actual.lower():
+        look = "curl -sL '%s' | sha256sum" if name.startswith(("http://", "https://")) else "sha256sum '%s'"
         raise ChecksumMismatch(
             "'%s' is not the file that was recorded: its sha256 is %s, expected %s"
             % (name, actual, expected),
-            "sha256sum '%s'; if the file is right, correct the checksum in the replica catalog" % name,
+            look % name + "; if the file is right, correct the checksum in the replica catalog",
         )
 
 

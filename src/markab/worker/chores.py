@@ -5,7 +5,6 @@ node; each returns a record, whatever happens, and may be done again from any po
 """
 
 import os
-import shutil
 import stat
 import time
 from typing import Any, Callable, Dict, List, Optional
@@ -13,6 +12,7 @@ from typing import Any, Callable, Dict, List, Optional
 from markab.errors import MarkabError
 from markab.transfers.base import Stop, is_local, path_of
 from markab.transfers.checksum import Verified
+from markab.worker.directories import remove_tree
 from markab.worker.finish import Record, failed_record
 from markab.worker.prepare import HOST, Spec, place_of
 from markab.worker.trouble import Trouble, sorted_out, storage_trouble, trouble_of
@@ -37,7 +37,8 @@ def do(spec: Spec, stop: Stop = None, verified: Optional[Verified] = None) -> Re
     except MarkabError as error:
         return failed_record([trouble_of(error)], start)
     except OSError as error:
-        return failed_record([storage_trouble("job '%s' failed" % job["id"], error)], start)
+        where = " at '%s'" % error.filename if error.filename else ""
+        return failed_record([storage_trouble("job '%s' failed%s" % (job["id"], where), error)], start)
     record["end"] = time.time()
     return record
 
@@ -153,7 +154,13 @@ def _remove_scratch(scratch: str, uuid: str) -> int:
         path = os.path.join(scratch, name)
         if stat.S_ISDIR(os.lstat(path).st_mode):
             removed += sum(len(folders) + len(files) for _, folders, files in os.walk(path))
-            shutil.rmtree(path)
+            remove_tree(path)
+            if os.path.lexists(path):
+                raise Trouble(
+                    "storage",
+                    "'%s' cannot be removed, or not all that is in it" % path,
+                    "see whose it is: ls -lR '%s'; remove it by hand" % path,
+                )
         else:
             os.unlink(path)
         removed += 1

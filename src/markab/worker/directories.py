@@ -8,7 +8,7 @@ cases. So who runs many attempts keeps a few, under their old names, until `clos
 import os
 import shutil
 import stat
-from typing import Any, List
+from typing import Any, List, Set
 
 _GROWN_BYTES = 65536  # a directory that held thousands of files stays slow
 
@@ -69,12 +69,17 @@ def remove_tree(path: str) -> None:
     What cannot be removed stays: a leftover costs space, never a result.
     """
 
+    tried: Set[str] = set()
+
     def open_up(_function: Any, failed: str, _error: Any) -> None:
+        if failed in tried:
+            return
+        tried.add(failed)
         try:
             os.chmod(os.path.dirname(failed), 0o700)
             if os.path.isdir(failed) and not os.path.islink(failed):
                 os.chmod(failed, 0o700)
-                shutil.rmtree(failed, ignore_errors=True)
+                shutil.rmtree(failed, onerror=open_up)
             else:
                 os.unlink(failed)
         except OSError:

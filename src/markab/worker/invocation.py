@@ -122,18 +122,16 @@ def ended(
     if why is not None:
         prepared.troubles.append(why)
     if status:
-        prepared.troubles.append(_bad_end(process.task["id"], status))
+        prepared.troubles.append(_bad_end(process.task["id"], status, by_us=why is not None))
 
 
-def _bad_end(task: str, status: int) -> Trouble:
+def _bad_end(task: str, status: int, by_us: bool) -> Trouble:
     if os.WIFSIGNALED(status):
         core = " (core dumped)" if os.WCOREDUMP(status) else ""
         number = os.WTERMSIG(status)
-        hint = (
-            "the machine may have run out of memory; ask for more with memory="
-            if number == signal.SIGKILL
-            else ""
-        )
+        hint = ""
+        if number == signal.SIGKILL and not by_us:
+            hint = "the machine may have run out of memory; ask for more with the profile pegasus.memory"
         return Trouble("signal", "task '%s' was ended by %s%s" % (task, signal_name(number), core), hint)
     return Trouble("exit", "task '%s' ended with exit code %d" % (task, os.WEXITSTATUS(status)))
 

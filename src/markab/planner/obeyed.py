@@ -1,0 +1,110 @@
+"""What this version makes of each property, so that nobody waits for the effect of one that has none.
+
+The reference page of properties is written from this table, and planning warns
+of a property that is set and does nothing yet.
+"""
+
+from __future__ import annotations
+
+from markab.planner.draft import Context, Draft
+from markab.spec.property_keys import find_property
+
+YES = "yes"
+NOT_YET = "not yet"
+NO_NEED = "no need"
+
+OBEYED = {
+    "pegasus.mode": "`production`: 3 retries, 3 tries of a transfer, all checksums; `development`: 1, 1, none; "
+    "`tutorial`: 1, 1, all; `debug`: 0, 1, all",
+    "pegasus.data.configuration": "also as a profile of a site, transformation or job",
+    "pegasus.integrity.checking": "default by `pegasus.mode`",
+    "pegasus.register": "the catalog is `<workflow>-0.replicas.db` in the submit directory",
+    "pegasus.transfer.bypass.input.staging": "also as a profile",
+    "pegasus.transfer.links": "",
+    "pegasus.transfer.threads": "",
+    "pegasus.catalog.replica": "`YAML`, `File` and `Directory` (`Regex` is read as `File`); the others are errors",
+    "pegasus.catalog.replica.file": "`./rc.txt` when the kind is `File`",
+    "pegasus.catalog.replica.directory": "",
+    "pegasus.catalog.replica.directory.site": "",
+    "pegasus.catalog.replica.directory.flat.lfn": "",
+    "pegasus.catalog.replica.directory.url.prefix": "",
+    "pegasus.catalog.replica.dax.asrc": "",
+    "pegasus.catalog.site": "`YAML`; `XML` is an error",
+    "pegasus.catalog.site.file": "",
+    "pegasus.catalog.transformation": "`YAML` and `Directory`; `Text` is an error",
+    "pegasus.catalog.transformation.file": "",
+    "pegasus.catalog.transformation.directory": "",
+    "pegasus.catalog.transformation.directory.site": "",
+    "pegasus.catalog.transformation.directory.flat.lfn": "",
+    "pegasus.catalog.transformation.directory.url.prefix": "",
+    "pegasus.dir.storage.deep": "",
+    "pegasus.dir.useTimestamp": "",
+    "pegasus.file.cleanup.strategy": "also `none` and `leaf`, as `--cleanup`; `Constraint` warns, and is taken as `InPlace`",
+    "pegasus.parser.dax.data.dependencies": "",
+    "pegasus.parser.document.size": "for the workflow document; at most 2047",
+    "dagman.maxjobs": "",
+    "dagman.*.maxjobs": "`*` is the name of a category",
+    "markab.lfn.absolute": "",
+}
+"""Key → what there is to add. Every other key is accepted and changes nothing."""
+
+_NEEDLESS = tuple(
+    """
+    pegasus.home pegasus.transfer.worker.package pegasus.transfer.setup pegasus.transfer.*.impl
+    pegasus.condor. pegasus.monitord. pegasus.gridstart pegasus.aws.
+    pegasus.code.generator pegasus.catalog.replica.chunk.size pegasus.catalog.provenance
+    pegasus.dir.submit. pegasus.dir.create.impl
+    pegasus.file.cleanup.impl pegasus.credential. pegasus.metrics. pegasus.agent. pegasus.log.
+    pegasus.service. pegasus.ensemble. pegasus.wf. dagman.maxpre dagman.maxpost dagman.maxidle
+    pegasus.parser.dax.preserver.linebreaks pegasus.catalog.site.repo
+""".split()
+)
+"""Beginnings of keys that tune a part of Pegasus of which Markab has no counterpart."""
+
+
+def standing(key: str) -> str:
+    """Return what this version does with a property."""
+    if key in OBEYED:
+        return YES
+    is_database = key.startswith("pegasus.catalog.*.")
+    is_missed = key.startswith(("pegasus.monitord.notifications", "pegasus.monitord.output"))
+    return NO_NEED if (key.startswith(_NEEDLESS) or is_database) and not is_missed else NOT_YET
+
+
+def warn_of_idle_properties(context: Context) -> None:
+    """Warn of every property that is set to something other than its default and does nothing yet."""
+    for key, value in context.properties.items():
+        row = find_property(key)
+        if row is None or standing(row.key) != NOT_YET:
+            continue
+        if value.strip().lower() not in (row.default.lower(), ""):
+            shown = f" = {value}" if value.lower() in (choice.lower() for choice in row.choices) else ""
+            context.warn(
+                "not-yet",
+                f"property {key!r}{shown} does nothing in this version",
+                "see docs/reference/properties.md for what does",
+            )
+
+
+_IDLE_PROFILES = {
+    "dagman": ("PRE", "POST", "ABORT-DAG-ON", "NOOP"),
+    "selector": ("pfn",),
+    "pegasus": ("gridstart.launcher", "container.launcher", "pegasus_lite_env_source"),
+}
+
+
+def warn_of_idle_requests(draft: Draft, context: Context) -> None:
+    """Warn of hooks and of profiles that would change what happens, and do nothing yet."""
+    hooked = [task.id for task in draft.tasks if task.hooks]
+    if draft.workflow.hooks or hooked:
+        where = f"task {hooked[0]!r}" if hooked else "the workflow"
+        context.warn("not-yet", f"shell hooks are not run in this version (first at {where})")
+    warned = set()
+    for task, placement in zip(draft.tasks, draft.placements, strict=True):
+        for namespace, keys in _IDLE_PROFILES.items():
+            for key in keys:
+                if key in placement.profiles.get(namespace, {}) and (namespace, key) not in warned:
+                    warned.add((namespace, key))
+                    context.warn(
+                        "not-yet", f"profile {namespace}.{key} of task {task.id!r} does nothing in this version"
+                    )

@@ -1,0 +1,184 @@
+"""Opening a database, and telling what is wrong with one in words that hold no password."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool, StaticPool
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from markab.errors import MarkabError, NewerFormat, StorageError
+from markab.provenance import schema
+from markab.provenance.target import Target
+
+PATIENCE_S = 60.0
+"""How long one waits for another that writes to the same database."""
+_CACHE_KB = 65536
+_AT_ONCE = (schema.rc_pfn.name,)
+"""Tables whose unique keys are needed already while a new database is filled."""
+
+
+class Unusable(MarkabError):
+    """A file that is no database, or not a whole one. What is ours can be made anew."""
+
+    exit_code = StorageError.exit_code
+
+
+class Locked(StorageError):
+    """Another process has been writing to the database for longer than we wait."""
+
+
+@contextmanager
+def connected(target: Target, *, read_only: bool = False, patience_s: float = PATIENCE_S) -> Iterator[Connection]:
+    """Open a database, and close it when the block ends. Errors inside are put into words.
+
+    Statements are on their own unless they stand in `transaction`.
+
+    Raises:
+        StorageError: it cannot be reached, read or written.
+        Unusable: it is an SQLite file that cannot be understood.
+    """
+    engine = _engine(target, read_only, patience_s)
+    try:
+        with explained(target), engine.connect() as connection:
+            if target.url.get_backend_name() == "sqlite":
+                connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KB}")
+                connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _engine(target: Target, read_only: bool, patience_s: float) -> Engine:
+    url, options = target.url, {}
+    if url.get_backend_name() == "sqlite":
+        options = {"timeout": patience_s, "check_same_thread": False}
+        if target.file is not None and read_only:
+            url = url.set(database=f"file:{_quoted(str(target.file))}", query={"mode": "ro", "uri": "true"})
+    else:
+        options = {"connect_timeout": 10, "application_name": "markab"}
+    pool = StaticPool if target.file is None and url.get_backend_name() == "sqlite" else NullPool
+    try:
+        return create_engine(url, isolation_level="AUTOCOMMIT", poolclass=pool, connect_args=options)
+    except ImportError:
+        raise StorageError(
+            f"the database {target.shown} needs a driver that is not installed",
+            hint="pip install 'markab[postgres]'",
+        ) from None
+
+
+def _quoted(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Begin a transaction that writes; commit it when the block ends, take it back when it raises."""
+    begin = "BEGIN IMMEDIATE" if connection.dialect.name == "sqlite" else "BEGIN"
+    connection.exec_driver_sql(begin)
+    try:
+        yield
+    except BaseException:
+        try:
+            connection.exec_driver_sql("ROLLBACK")
+        except SQLAlchemyError:  # the connection is gone, and the transaction with it
+            connection.invalidate()
+        raise
+    connection.exec_driver_sql("COMMIT")
+
+
+@contextmanager
+def explained(target: Target) -> Iterator[None]:
+    """Turn errors of drivers into ours."""
+    import sqlite3
+
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        raise _in_words(target, getattr(error, "orig", None) or error) from None
+    except SQLAlchemyError as error:
+        raise StorageError(f"database {target.shown}: {_without_password(target, str(error))}") from None
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] == "psycopg":
+            raise _in_words(target, error) from None
+        raise
+
+
+def _in_words(target: Target, error: BaseException) -> MarkabError:
+    import sqlite3
+
+    words = _without_password(target, " ".join(str(error).split()))
+    where = f"database {str(target.file)!r}" if target.file is not None else f"database {target.shown}"
+    lowered = words.lower()
+    if isinstance(error, sqlite3.Error):
+        if "locked" in lowered or "busy" in lowered:
+            return Locked(
+                f"{where} is being written to by another program", hint="try again when that is done"
+            )
+        if "full" in lowered:
+            return StorageError(
+                f"cannot write {where}: no room on its disk", hint="make room, and ask again"
+            )
+        if "not a database" in lowered or "malformed" in lowered or "no such table" in lowered:
+            return Unusable(f"{where} cannot be understood: {words}", hint="delete it; it is made anew from plan and journal")
+    return StorageError(f"{where}: {words}", hint="" if isinstance(error, sqlite3.Error) else "see that the server runs, and that user, password and database are right")
+
+
+def _without_password(target: Target, words: str) -> str:
+    password = target.url.password
+    return words.replace(str(password), "***") if password else words
+
+
+def has_tables(connection: Connection) -> bool:
+    """Say whether the database has a stampede schema. Raises for one of another version.
+
+    Raises:
+        NewerFormat: it is of another version than ours.
+    """
+    if not inspect(connection).has_table("dbversion"):
+        return False
+    found = connection.execute(text("SELECT max(version_number) FROM dbversion")).scalar()
+    if found is not None and int(found) != schema.VERSION:
+        raise NewerFormat(
+            f"the database has version {found} of the stampede schema; this Markab speaks {schema.VERSION}",
+            hint="name another database in pegasus.catalog.workflow.url, or delete this one",
+        )
+    return True
+
+
+def create_tables(connection: Connection, *, indexed: bool = True) -> None:
+    """Create the tables that are missing, in the transaction that is open.
+
+    Args:
+        connection: where.
+        indexed: also the indexes. If not, call `create_indexes` later: filling comes first.
+    """
+    there = set(inspect(connection).get_table_names())
+    for table in schema.metadata.sorted_tables:
+        if table.name not in there:
+            connection.execute(CreateTable(table))
+    for index in schema.LATER:
+        assert index.table is not None
+        if index.table.name not in there and (indexed or index.table.name in _AT_ONCE):
+            connection.execute(CreateIndex(index))
+    if connection.execute(text("SELECT count(*) FROM dbversion")).scalar() == 0:
+        connection.execute(
+            schema.dbversion.insert().values(
+                id=1,
+                version_number=schema.VERSION,
+                version=schema.VERSION_NAME,
+                version_timestamp=int(time.time()),
+            )
+        )
+
+
+def create_indexes(connection: Connection) -> None:
+    """Create the indexes that `create_tables` left out."""
+    for index in schema.LATER:
+        assert index.table is not None
+        if index.table.name not in _AT_ONCE:
+            connection.execute(CreateIndex(index))

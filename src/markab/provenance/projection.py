@@ -1,0 +1,399 @@
+"""Plan and journal → rows: incremental, idempotent, and safe to be killed at any instant.
+
+How far the journal was taken in stands in the database (`markab_projection`), in
+the transaction that adds the rows. So taking in again adds nothing twice, and a
+projection that is killed has not happened. Any number of processes may do it at
+once: one has the lock, the others wait and find little or nothing left to do.
+
+The place is a byte and the checksum of the line that ends there. When the
+journal no longer has that line (it was cut after a power loss, or by hand), all
+rows of the run are made anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import Connection, inspect, text
+
+from markab.errors import CorruptJournal, StorageError
+from markab.plan.braindump import Braindump, read_braindump
+from markab.plan.file import PlanFile
+from markab.plan.layout import SubmitDir
+from markab.provenance import schema
+from markab.provenance.database import (
+    PATIENCE_S,
+    Locked,
+    Unusable,
+    connected,
+    create_indexes,
+    create_tables,
+    explained,
+    has_tables,
+    transaction,
+)
+from markab.provenance.happened import Happened, Open, Place, RunFacts
+from markab.provenance.planned import Briefs, PlanRows
+from markab.provenance.records import decode_entry
+from markab.provenance.tail import Line, is_still_there, mark_of, read_lines, whole_bytes
+from markab.provenance.target import Target, target_of
+from markab.provenance.writer import Writer
+
+RECORDS_AT_ONCE = 20_000
+"""So many records of the journal become rows before these are handed over: bounds the memory."""
+_LOOK_EVERY_S = 0.02
+
+
+class _Stale(Exception):
+    """What is in the database was made of another journal, or by another version of this module."""
+
+
+class Projector:
+    """Keeps a database current with one run. May be used again and again; `close` gives the plan back.
+
+    Remembers between passes what would otherwise be read back from the database.
+    """
+
+    def __init__(self, submit_dir: Path, target: Target | None = None) -> None:
+        """Begin with the run in `submit_dir`; `target` is where its properties say, if not given.
+
+        Raises:
+            NotARun, CorruptPlan: no run there.
+            StorageError: the properties name no usable database.
+        """
+        self.directory = SubmitDir(Path(submit_dir).resolve())
+        self.braindump = read_braindump(self.directory.braindump)
+        self.target = target or target_of(self.directory, self.braindump)
+        self._plan: PlanFile | None = None
+        self._briefs: Briefs | None = None
+        self._remembered: tuple[int, str, dict[int, Open]] | None = None
+
+    def close(self) -> None:
+        """Give the plan back; may be called twice."""
+        if self._plan is not None:
+            self._plan.close()
+        self._plan = self._briefs = self._remembered = None
+
+    @property
+    def uuid(self) -> str:
+        """Of the workflow."""
+        return self.braindump.get("wf_uuid") or ""
+
+    @property
+    def plan(self) -> PlanFile:
+        """The plan; opened when it is asked for."""
+        if self._plan is None:
+            self._plan = PlanFile(self.directory.plan)
+            self._briefs = Briefs(self._plan)
+        return self._plan
+
+    # -- one pass ------------------------------------------------------------------
+
+    def update(self, *, patience_s: float = PATIENCE_S) -> None:
+        """Open the database, take in what is new, close it. A file of ours that is damaged is made anew.
+
+        Raises:
+            Locked: somebody else has been writing for longer than `patience_s`.
+            StorageError, NewerFormat, CorruptPlan, CorruptJournal: as they say.
+        """
+        with _locked(self.target.file, patience_s):
+            try:
+                self._update(patience_s)
+            except (_Stale, Unusable):
+                self._remembered = None
+                if self.target.is_ours and self.target.file is not None:
+                    _remove(self.target.file)
+                else:
+                    self._forget(patience_s)
+                self._update(patience_s)
+
+    def _update(self, patience_s: float) -> None:
+        with connected(self.target, patience_s=patience_s) as connection:
+            self.take_in(connection, patience_s=patience_s)
+
+    def _forget(self, patience_s: float) -> None:
+        """Delete the rows of this run, and nothing else."""
+        with connected(self.target, patience_s=patience_s) as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+            with transaction(connection):
+                connection.execute(schema.workflow.delete().where(schema.workflow.c.wf_uuid == self.uuid))
+
+    def is_current(self, connection: Connection) -> bool:
+        """Say whether the database holds all that is in the journal. Takes no lock."""
+        if not has_tables(connection) or not inspect(connection).has_table("markab_projection"):
+            return False
+        row = connection.execute(_PLACE, {"uuid": self.uuid}).one_or_none()
+        return (
+            row is not None
+            and row.format == schema.FORMAT
+            and row.journal_bytes == whole_bytes(self.directory.journal)
+            and is_still_there(self.directory.journal, row.journal_bytes, row.last_line)
+        )
+
+    def find(self, connection: Connection) -> int:
+        """Return the number of the run in a database; 0: it is not there."""
+        if not has_tables(connection) or not inspect(connection).has_table("markab_projection"):
+            return 0
+        row = connection.execute(_PLACE, {"uuid": self.uuid}).one_or_none()
+        return int(row.wf_id) if row is not None else 0
+
+    def take_in(self, connection: Connection, *, patience_s: float = PATIENCE_S) -> None:
+        """Bring an open database up to date. Raises as `update`."""
+        with explained(self.target):
+            if self.is_current(connection):
+                return
+            if self.target.url.get_backend_name() != "sqlite":
+                connection.exec_driver_sql(f"SET lock_timeout = {int(1000 * patience_s)}")
+            with _without_garbage_collection():
+                damage = self._take_in_once(connection)
+        if damage is not None:
+            raise damage
+
+    def _take_in_once(self, connection: Connection) -> CorruptJournal | None:
+        """Take in what is new; return what is wrong with the journal, if that ended it early."""
+        with transaction(connection):
+            is_new = not has_tables(connection)
+            create_tables(connection, indexed=not is_new)
+            writer = Writer(connection)
+            writer.lock()
+            lfn_ids: dict[str, int] = {}
+            facts, place = self._find(connection) or self._begin(connection, writer, lfn_ids)
+            known = self._open_attempts(connection, facts, place)
+            hosts = {
+                (row.site, row.hostname): row.host_id
+                for row in connection.execute(_HOSTS, {"wf_id": facts.wf_id})
+            }
+            happened = Happened(facts, place, known, hosts, writer, lfn_ids)
+            self._remembered = None  # until this is committed, what is remembered is true of nothing
+            damage = self._read(happened)
+            connection.execute(
+                schema.projection.update()
+                .where(schema.projection.c.wf_id == facts.wf_id)
+                .values(
+                    journal_bytes=place.journal_bytes,
+                    last_line=place.last_line,
+                    submit_seq=place.submit_seq,
+                    restarts=place.restarts,
+                    state_time=place.state_time,
+                )
+            )
+            if is_new:
+                create_indexes(connection)
+            writer.keep_sequences()
+        self._remembered = place.journal_bytes, place.last_line, known
+        return damage
+
+    def _read(self, happened: Happened) -> CorruptJournal | None:
+        """Feed the journal from its place on; return what is wrong with it, after all that is sound."""
+        journal, place = self.directory.journal, happened.place
+        last: Line | None = None
+        damage: CorruptJournal | None = None
+        waiting = 0
+        try:
+            for line in read_lines(journal, place.journal_bytes):
+                happened.take(line, _decoded(journal, line))
+                last = line
+                waiting += 1
+                if waiting == RECORDS_AT_ONCE:
+                    happened.write()
+                    waiting = 0
+        except CorruptJournal as error:
+            damage = error
+        happened.write()
+        if last is not None:
+            place.journal_bytes = last.start + last.length
+            place.last_line = mark_of(last)
+        return damage
+
+    # -- what is there already -----------------------------------------------------
+
+    def _find(self, connection: Connection) -> tuple[RunFacts, Place] | None:
+        """Return the run as the database knows it, or None.
+
+        Raises:
+            _Stale: it has to be made anew.
+        """
+        row = connection.execute(_PLACE, {"uuid": self.uuid}).one_or_none()
+        if row is None:
+            return None
+        plan = self.plan
+        if (
+            row.format != schema.FORMAT
+            or row.jobs != len(plan)
+            or not is_still_there(self.directory.journal, row.journal_bytes, row.last_line)
+        ):
+            raise _Stale
+        if row.submit_dir != str(self.directory.path):  # it was moved
+            connection.execute(
+                schema.workflow.update()
+                .where(schema.workflow.c.wf_id == row.wf_id)
+                .values(submit_dir=str(self.directory.path))
+            )
+        place = Place(row.journal_bytes, row.last_line, row.submit_seq, row.restarts, row.state_time)
+        return self._facts(row.wf_id, row.first_job_id), place
+
+    def _begin(
+        self, connection: Connection, writer: Writer, lfn_ids: dict[str, int]
+    ) -> tuple[RunFacts, Place]:
+        """Write the rows of the plan."""
+        wf_id = writer.new_ids("workflow", 1)
+        values = workflow_values(self.braindump, self.target) | {"wf_id": wf_id, "root_wf_id": wf_id}
+        connection.execute(schema.workflow.insert().values(values))
+        plan = self.plan
+        assert self._briefs is not None
+        rows = PlanRows(plan, wf_id, writer, lfn_ids)
+        rows.write(self._briefs)
+        connection.execute(
+            schema.projection.insert().values(
+                wf_id=wf_id,
+                format=schema.FORMAT,
+                journal_bytes=0,
+                last_line="",
+                jobs=len(plan),
+                first_job_id=rows.first_job_id,
+                submit_seq=0,
+                restarts=0,
+                state_time=0.0,
+            )
+        )
+        return self._facts(wf_id, rows.first_job_id), Place()
+
+    def _facts(self, wf_id: int, first_job_id: int) -> RunFacts:
+        plan = self.plan
+        assert self._briefs is not None
+        return RunFacts(
+            wf_id=wf_id,
+            first_job_id=first_job_id,
+            jobs=len(plan),
+            user=self.braindump.get("user"),
+            executors={name: site.executor for name, site in plan.header.sites.items()},
+            briefs=self._briefs,
+        )
+
+    def _open_attempts(self, connection: Connection, facts: RunFacts, place: Place) -> dict[int, Open]:
+        if self._remembered and self._remembered[:2] == (place.journal_bytes, place.last_line):
+            return self._remembered[2]
+        if not place.journal_bytes:
+            return {}
+        return {
+            row.job_id - facts.first_job_id: Open(
+                row.job_instance_id,
+                row.site,
+                float(row.submitted),
+                None if row.executed is None else float(row.executed),
+                row.states,
+                None,
+            )
+            for row in connection.execute(_OPEN, {"wf_id": facts.wf_id})
+        }
+
+
+_PLACE = text(
+    "SELECT p.*, w.submit_dir FROM markab_projection p JOIN workflow w ON w.wf_id = p.wf_id "
+    "WHERE w.wf_uuid = :uuid"
+)
+_HOSTS = text("SELECT site, hostname, host_id FROM host WHERE wf_id = :wf_id")
+_OPEN = text(
+    "SELECT i.job_instance_id, i.job_id, i.site, count(*) AS states, "
+    "min(CASE WHEN s.state = 'SUBMIT' THEN s.timestamp END) AS submitted, "
+    "min(CASE WHEN s.state = 'EXECUTE' THEN s.timestamp END) AS executed "
+    "FROM job_instance i JOIN job j ON j.job_id = i.job_id "
+    "JOIN jobstate s ON s.job_instance_id = i.job_instance_id "
+    "WHERE j.wf_id = :wf_id AND i.exitcode IS NULL GROUP BY i.job_instance_id, i.job_id, i.site"
+)
+
+
+def _remove(file: Path) -> None:
+    """Delete an SQLite database: first the file, so that its journal can never be taken for another's."""
+    for path in (file, file.with_name(file.name + "-journal"), file.with_name(file.name + "-wal")):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot make {str(file)!r} anew: {error.strerror}") from error
+
+
+def workflow_values(braindump: Braindump, target: Target) -> dict[str, object]:
+    """Return the columns that `workflow` and `master_workflow` share."""
+    get = braindump.get
+    return {
+        "wf_uuid": get("wf_uuid") or "",
+        "dag_file_name": get("dag"),
+        "timestamp": _epoch(get("timestamp")),
+        "submit_hostname": get("submit_hostname"),
+        "submit_dir": get("submit_dir"),
+        "planner_arguments": get("planner_arguments"),
+        "user": get("user"),
+        "grid_dn": get("grid_dn"),
+        "planner_version": get("planner_version"),
+        "dax_label": get("dax_label"),
+        "dax_version": get("dax_version"),
+        "dax_file": get("dax"),
+        "db_url": target.shown,
+    }
+
+
+def _epoch(stamp: str | None) -> float | None:
+    try:
+        return datetime.strptime(stamp or "", "%Y%m%dT%H%M%S%z").timestamp()
+    except ValueError:
+        return None
+
+
+def _decoded(journal: Path, line: Line) -> object:
+    try:
+        return decode_entry(line.body)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise CorruptJournal(
+            f"{str(journal)!r}, byte {line.start}: a record that cannot be understood ({error})",
+            hint="was it written by a newer Markab? then ask that one",
+        ) from error
+
+
+@contextmanager
+def _locked(file: Path | None, patience_s: float) -> Iterator[None]:
+    """Be the only one of us that writes to a database file; others wait, so nobody deletes what another fills."""
+    if file is None:
+        yield
+        return
+    path = file.with_name(f".{file.name}.lock")
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise StorageError(f"cannot write {str(path)!r}: {error.strerror}") from error
+    try:
+        give_up_s = time.monotonic() + patience_s
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= give_up_s:
+                    raise Locked(
+                        f"database {str(file)!r} is being written to by another program",
+                        hint="try again when that is done",
+                    ) from None
+                time.sleep(_LOOK_EVERY_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Do not look for reference cycles among millions of rows; there are none."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,0 +1,84 @@
+"""In which states Pegasus would have seen an attempt, and with which exit code. Pure.
+
+Every attempt is SUBMIT, EXECUTE, JOB_TERMINATED, and JOB_SUCCESS or JOB_FAILURE.
+What Pegasus leaves to the script after a job (looking through its output,
+finding its files) our worker does as part of the attempt. So there are states of
+a post script only when that part found what the processes did not say: they
+ended well, and the attempt failed all the same. Pegasus' own jobs without a post
+script end in the same way, and its tools know it.
+
+An attempt that was cancelled or lost is JOB_ABORTED instead of JOB_TERMINATED.
+"""
+
+from __future__ import annotations
+
+import os
+
+from markab.provenance.records import Record
+
+NOT_STARTED = 127 << 8
+"""Raw wait status of a process that could not be started, as a shell would tell it."""
+FAILED_AFTERWARDS = 1 << 8
+"""Of an attempt that failed although no process did."""
+
+_ABORTED = ("cancelled", "lost")
+
+SUBMIT, EXECUTE = "SUBMIT", "EXECUTE"
+
+_GOOD = (("JOB_TERMINATED", False), ("JOB_SUCCESS", False))
+_BAD = (("JOB_TERMINATED", False), ("JOB_FAILURE", True))
+_STOPPED = (("JOB_ABORTED", False), ("JOB_FAILURE", True))
+_BAD_AFTERWARDS = (
+    ("JOB_TERMINATED", False),
+    ("JOB_SUCCESS", False),
+    ("POST_SCRIPT_STARTED", False),
+    ("POST_SCRIPT_TERMINATED", False),
+    ("POST_SCRIPT_FAILED", True),
+)
+
+
+def last_states(record: Record) -> tuple[tuple[str, bool], ...]:
+    """Return the states with which an attempt ends, each with: is it where the reason belongs?"""
+    if record.ok:
+        return _GOOD
+    if record.error is not None and record.error.kind in _ABORTED:
+        return _STOPPED
+    invocations = record.invocations
+    if invocations and not any(invocation.status for invocation in invocations):
+        return _BAD_AFTERWARDS
+    return _BAD
+
+
+def exit_status(record: Record) -> int:
+    """Return the raw wait status of an attempt: 0 if and only if it succeeded."""
+    if record.ok:
+        return 0
+    for invocation in reversed(record.invocations):
+        if invocation.status:
+            return invocation.status if invocation.status > 0 else NOT_STARTED
+    return FAILED_AFTERWARDS
+
+
+def exit_code(status: int) -> int:
+    """Return a raw wait status as one number: the exit code, or minus the signal."""
+    return os.waitstatus_to_exitcode(status) if status >= 0 else status
+
+
+def reason(record: Record) -> str | None:
+    """Return why an attempt failed: "kind: message"."""
+    error = record.error
+    return f"{error.kind}: {error.message}" if error is not None and not record.ok else None
+
+
+def escaped(text: str | None) -> str | None:
+    """Return text as Pegasus stores it: `%`, quotes, controls and 0x7F-0xFF as %XX, all else as it is."""
+    return text.translate(_ESCAPES) if text else text
+
+
+def unescaped(text: str) -> str:
+    """Return what was given to `escaped`."""
+    head, *parts = text.split("%")
+    return head + "".join(chr(int(part[:2], 16)) + part[2:] for part in parts)
+
+
+_ESCAPES = {code: f"%{code:02X}" for code in (*range(0x20), 0x22, 0x25, 0x27, *range(0x7F, 0x100))}

@@ -1,0 +1,109 @@
+"""Reading the journal of a run from the outside, from a byte on, while an engine may write it.
+
+The engine's own reader cuts a torn end off. This one changes nothing: what is
+not a whole line yet is not there yet.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from markab.errors import CorruptJournal, StorageError
+
+CHUNK_BYTES = 1 << 22
+
+
+class Line(NamedTuple):
+    """A committed record: where its line begins, how long that is with its line end, and what it says."""
+
+    start: int
+    length: int
+    body: bytes
+
+
+def read_lines(path: Path, offset: int = 0, *, limit_bytes: int | None = None) -> Iterator[Line]:
+    """Yield the records committed at or after byte `offset`, which must begin a line.
+
+    Nothing at all when there is no journal yet.
+
+    Args:
+        path: the journal.
+        offset: where to begin.
+        limit_bytes: stop after the line in which so many bytes are reached.
+
+    Raises:
+        CorruptJournal: a record fails its checksum.
+        StorageError: the file cannot be read.
+    """
+    crc32 = zlib.crc32
+    end = None if limit_bytes is None else offset + limit_bytes
+    try:
+        with open(path, "rb", buffering=0) as file:
+            file.seek(offset)
+            rest = b""
+            while chunk := file.read(CHUNK_BYTES):
+                lines = (rest + chunk).split(b"\n")
+                rest = lines.pop()
+                for line in lines:
+                    body = line[9:]
+                    if line[:9] != b"%08x " % crc32(body):
+                        if b"\0" in line:  # a power loss left it torn; the next engine cuts it off
+                            return
+                        raise CorruptJournal(
+                            f"{str(path)!r}, byte {offset}: the record fails its checksum",
+                            hint=f"`markab run {path.parent}` says how to keep what is sound",
+                        )
+                    length = len(line) + 1
+                    yield Line(offset, length, body)
+                    offset += length
+                    if end is not None and offset >= end:
+                        return
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StorageError(f"cannot read {str(path)!r}: {error.strerror}") from error
+
+
+def mark_of(line: Line) -> str:
+    """Return a short text by which the line is known again: its length and its checksum."""
+    return f"{line.length} {zlib.crc32(line.body):08x}"
+
+
+def is_still_there(path: Path, offset: int, mark: str) -> bool:
+    """Say whether the line that ends at byte `offset` is the one that `mark` was made of.
+
+    It is not when the journal was cut (by hand, or by a power loss before it was
+    flushed) after somebody had read it, or when it is another run's.
+    """
+    if not offset:
+        return True
+    length, _, checksum = mark.partition(" ")
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset - int(length))
+            line = file.read(int(length))
+    except (OSError, ValueError):
+        return False
+    return line[-1:] == b"\n" and line[:8] == checksum.encode() and zlib.crc32(line[9:-1]) == int(checksum, 16)
+
+
+def whole_bytes(path: Path) -> int:
+    """Return the length of a journal up to its last line end; 0 when there is none."""
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, 2)
+            while size > 0:
+                step = min(size, 1 << 16)
+                file.seek(size - step)
+                found = file.read(step).rfind(b"\n")
+                if found >= 0:
+                    return size - step + found + 1
+                size -= step
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise StorageError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    return 0

@@ -1,0 +1,131 @@
+"""Where the database of a run is: in its submit directory, or where the properties of the run say."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from markab.errors import StorageError
+from markab.plan.braindump import Braindump
+from markab.plan.layout import SubmitDir
+from markab.spec import java_properties
+
+WORKFLOW_KEYS = ("pegasus.catalog.workflow.url", "pegasus.monitord.output")
+MASTER_KEYS = ("pegasus.catalog.master.url", "pegasus.dashboard.output")
+"""The name of today, and the older one."""
+
+_DIALECTS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A database."""
+
+    url: URL
+    is_ours: bool = False
+    """A file that holds nothing but this run: it may be deleted and made anew."""
+    note: str = ""
+    """Why it is not where one would look for it."""
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None: a server, or memory."""
+        if self.url.get_backend_name() != "sqlite" or self.url.database in (None, "", ":memory:"):
+            return None
+        return Path(self.url.database or "")
+
+    @property
+    def shown(self) -> str:
+        """Its URL as people, logs and databases may see it: without a password."""
+        return self.url.set(drivername=self.url.get_backend_name(), password=None).render_as_string()
+
+
+def file_target(path: Path, *, is_ours: bool = True, note: str = "") -> Target:
+    """Return the target for an SQLite file."""
+    return Target(URL.create("sqlite", database=str(path)), is_ours, note)
+
+
+def memory_target(note: str = "") -> Target:
+    """Return a target that is gone when it is closed."""
+    return Target(URL.create("sqlite", database=":memory:"), True, note)
+
+
+def default_file(directory: SubmitDir, braindump: Braindump) -> Path:
+    """Return `<workflow>-<index>.stampede.db` in the submit directory, as Pegasus names it."""
+    return directory.path / f"{braindump.get('pegasus_wf_name') or 'workflow-0'}.stampede.db"
+
+
+def cache_file(uuid: str) -> Path:
+    """Return where the database of somebody else's run is kept: below XDG_CACHE_HOME."""
+    base = os.environ.get("XDG_CACHE_HOME") or ""
+    above = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
+    return above / "markab" / f"{uuid}.stampede.db"
+
+
+def run_properties(directory: SubmitDir, braindump: Braindump) -> dict[str, str]:
+    """Return the merged properties of a run; nothing when they are not there or not for us to read."""
+    name = braindump.get("properties")
+    if not name:
+        return {}
+    try:
+        text = (directory.path / name).read_text(encoding="utf-8", errors="replace")
+    except OSError:  # only its owner may read the file, and anybody may ask about a run
+        return {}
+    return {key: value for _, key, value in java_properties.parse(text)}
+
+
+def parsed(text: str, properties: dict[str, str], prefix: str) -> URL:
+    """Return the URL in a property, with user and password from `<prefix>.db.*` when it has none.
+
+    Raises:
+        StorageError: it is none, or of a database that Markab does not speak. Never shows a password.
+    """
+    try:
+        url = make_url(text.strip())
+    except ArgumentError:
+        raise StorageError(
+            f"property {prefix + '.url'!r} is no URL of a database",
+            hint="write it as sqlite:////path/to/file.db or postgresql://user@host/database",
+        ) from None
+    dialect = _DIALECTS.get(url.get_backend_name())
+    if dialect is None:
+        raise StorageError(
+            f"property {prefix + '.url'!r} names a {url.get_backend_name()} database; "
+            "Markab writes SQLite and PostgreSQL",
+            hint="write it as sqlite:////path/to/file.db or postgresql://user@host/database",
+        )
+    user = url.username or properties.get(f"{prefix}.db.user")
+    password = url.password or properties.get(f"{prefix}.db.password")
+    if dialect == "sqlite":
+        return url.set(drivername=dialect)
+    return url.set(drivername=dialect, username=user, password=password)
+
+
+def target_of(directory: SubmitDir, braindump: Braindump) -> Target:
+    """Return where the database of a run is to be.
+
+    Raises:
+        StorageError: the property that says so cannot be understood.
+    """
+    properties = run_properties(directory, braindump)
+    for key in WORKFLOW_KEYS:
+        if text := properties.get(key, "").strip():
+            return Target(parsed(text, properties, "pegasus.catalog.workflow"))
+    return file_target(default_file(directory, braindump))
+
+
+def master_target(directory: SubmitDir, braindump: Braindump) -> Target:
+    """Return where the database of all runs of this user is: `~/.pegasus/workflow.db`, or as a property says.
+
+    Raises:
+        StorageError: the property that says so cannot be understood.
+    """
+    properties = run_properties(directory, braindump)
+    for key in MASTER_KEYS:
+        if text := properties.get(key, "").strip():
+            return Target(parsed(text, properties, "pegasus.catalog.master"))
+    return file_target(Path.home() / ".pegasus" / "workflow.db", is_ours=False)

@@ -1,0 +1,245 @@
+"""Writes a run as W3C PROV-JSON: which attempt of which job made each file, out of what, when, for whom.
+
+Entities are the files (with sha256, size and places), the programs and the
+workflow; activities are the run and every attempt of a job, the failed ones too;
+agents are the user and Markab. A transfer `used` the file that it moved. Terms
+that PROV lacks have the prefix `markab`.
+
+Format: https://www.w3.org/submissions/prov-json/
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from markab import __version__
+from markab.plan.durable import replacing
+from markab.reports.exports.facts import Attempt, Facts, Invocation, RunFile, as_url, is_gone, iso, planned_words
+from markab.reports.exports.spool import Spools
+
+TERMS = "https://w3id.org/markab/terms#"
+SECTIONS = (
+    "entity",
+    "activity",
+    "agent",
+    "wasGeneratedBy",
+    "used",
+    "wasDerivedFrom",
+    "wasAssociatedWith",
+    "actedOnBehalfOf",
+    "wasAttributedTo",
+)
+ENGINE = "agent:markab"
+WORKFLOW = "workflow:document"
+
+
+def write_prov(facts: Facts, path: Path) -> None:
+    """Write the whole run into one file; memory grows with files, not with attempts.
+
+    Raises:
+        StorageError: disk full, directory not writable.
+        CorruptJournal: the journal is damaged.
+    """
+    with Spools() as spools:
+        programs: set[str] = set()
+        for attempt in facts.attempts():
+            _attempt(facts, attempt, spools, programs)
+        for file in facts.older:
+            _file(facts, file, spools)
+        for file in facts.files.values():
+            _file(facts, file, spools)
+        _run(facts, spools)
+        with replacing(path) as out:
+            out.write(b'{"prefix":')
+            out.write(_prefixes(facts))
+            for name in SECTIONS:
+                if spools[name].count:
+                    out.write(b',\n"%b":{\n' % name.encode())
+                    spools[name].copy_to(out)
+                    out.write(b"}")
+            out.write(b"}\n")
+
+
+def _prefixes(facts: Facts) -> bytes:
+    import msgspec
+
+    base = f"urn:uuid:{facts.uuid}#"
+    own = {kind: f"{base}{kind}/" for kind in ("file", "program", "workflow", "attempt", "invocation", "agent", "run")}
+    dcterms = {"dcterms": "http://purl.org/dc/terms/", "markab": TERMS}
+    return msgspec.json.encode(own | dcterms)
+
+
+def _run(facts: Facts, spools: Spools) -> None:
+    user = f"agent:{_local(facts.user)}"
+    if user == ENGINE:
+        user += "-user"
+    spools["agent"].member(user, {"prov:type": _term("prov:Person"), "prov:label": facts.user})
+    spools["agent"].member(
+        ENGINE,
+        {"prov:type": _term("prov:SoftwareAgent"), "prov:label": f"Markab {__version__}", "markab:version": __version__},
+    )
+    spools["actedOnBehalfOf"].member("_:d1", {"prov:delegate": ENGINE, "prov:responsible": user})
+    spools["entity"].member(WORKFLOW, {"prov:type": _term("prov:Plan"), "prov:label": facts.name})
+    spools["wasAttributedTo"].member("_:t1", {"prov:entity": WORKFLOW, "prov:agent": user})
+    if not facts.started:
+        return
+    run: dict[str, Any] = {
+        "prov:startTime": iso(facts.started),
+        "prov:type": _term("markab:Run"),
+        "prov:label": f"run of {facts.name}",
+        "markab:uuid": facts.uuid,
+        "markab:state": facts.state,
+        "markab:host": sorted({engine.host for engine in facts.engines}),
+    }
+    if facts.ended:
+        run["prov:endTime"] = iso(facts.ended)
+    spools["activity"].member(_run_id(facts), run)
+    spools["wasAssociatedWith"].member(
+        "_:a0", {"prov:activity": _run_id(facts), "prov:agent": user, "prov:plan": WORKFLOW}
+    )
+
+
+def _attempt(facts: Facts, attempt: Attempt, spools: Spools, programs: set[str]) -> None:
+    activity = f"attempt:{_local(attempt.name)}"
+    said: dict[str, Any] = {"prov:startTime": iso(attempt.start)}
+    if attempt.end:
+        said["prov:endTime"] = iso(attempt.end)
+    said |= {
+        "prov:type": _term("markab:Attempt"),
+        "prov:label": f"attempt {attempt.number} of {attempt.job.id}",
+        "dcterms:isPartOf": _term(_run_id(facts)),
+        "markab:job": attempt.job.id,
+        "markab:kind": attempt.job.kind.value,
+        "markab:attempt": attempt.number,
+        "markab:outcome": attempt.state,
+        "markab:site": attempt.site,
+    }
+    if attempt.host:
+        said["markab:host"] = attempt.host
+    if attempt.error:
+        said |= {"markab:error": attempt.error, "markab:errorKind": attempt.error_kind}
+    invocations = attempt.invocations
+    if len(invocations) == 1:
+        said |= _invocation(invocations[0])
+    spools["activity"].member(activity, said)
+    spools["wasAssociatedWith"].member(
+        f"_:a{spools['wasAssociatedWith'].count + 1}",
+        {"prov:activity": activity, "prov:agent": ENGINE, "prov:plan": WORKFLOW},
+    )
+    if len(invocations) > 1:
+        _cluster(attempt, activity, invocations, spools)
+    for invocation in invocations:
+        if invocation.task:
+            program = f"program:{_local(invocation.task.transformation)}"
+            _used(spools, activity, program, {"prov:role": "program"})
+            if program not in programs:
+                programs.add(program)
+                spools["entity"].member(
+                    program,
+                    {
+                        "prov:type": _term("markab:Program"),
+                        "prov:label": invocation.task.transformation,
+                        "prov:location": planned_words(invocation.task)[0],
+                    },
+                )
+    moved = {transfer["lfn"]: transfer for transfer in attempt.moved}
+    for file in attempt.used:
+        more: dict[str, Any] = {"prov:role": "input"}
+        if transfer := moved.get(file.lfn):
+            more |= {"markab:source": transfer["source"], "markab:destination": transfer["destination"]}
+        _used(spools, activity, file_id(file), more)
+    for file in attempt.made:
+        spools["wasGeneratedBy"].member(
+            f"_:g{spools['wasGeneratedBy'].count + 1}",
+            {"prov:entity": file_id(file), "prov:activity": activity, "prov:time": iso(file.made)},
+        )
+        if file.version > 1:
+            spools["wasDerivedFrom"].member(
+                f"_:r{spools['wasDerivedFrom'].count + 1}",
+                {
+                    "prov:generatedEntity": file_id(file),
+                    "prov:usedEntity": _versioned(file.lfn, file.version - 1),
+                    "prov:type": _term("prov:Revision"),
+                },
+            )
+
+
+def _cluster(attempt: Attempt, activity: str, invocations: list[Invocation], spools: Spools) -> None:
+    """Tell each process of a cluster of tasks as a part of the attempt."""
+    for one in invocations:
+        part: dict[str, Any] = {
+            "prov:startTime": iso(one.start),
+            "prov:endTime": iso(one.start + one.duration_s),
+            "prov:type": _term("markab:Invocation"),
+            "dcterms:isPartOf": _term(activity),
+        }
+        spools["activity"].member(f"invocation:{_local(f'{attempt.name}/{one.number}')}", part | _invocation(one))
+
+
+def _invocation(one: Invocation) -> dict[str, Any]:
+    said: dict[str, Any] = {"markab:durationSeconds": one.duration_s}
+    if one.task:
+        said |= {
+            "markab:task": one.task.id,
+            "markab:transformation": one.task.transformation,
+            "markab:commandLine": " ".join(_quoted(word) for word in planned_words(one.task)),
+        }
+    if one.exit_code is not None:
+        said["markab:exitCode"] = one.exit_code
+    if one.signal is not None:
+        said["markab:signal"] = one.signal
+    if "maxrss_kb" in one.usage:
+        said["markab:maxResidentKilobytes"] = one.usage["maxrss_kb"]
+    return said
+
+
+def _file(facts: Facts, file: RunFile, spools: Spools) -> None:
+    if not file.is_input and not file.maker:
+        return  # planned, and never made: PROV tells of what there is
+    said: dict[str, Any] = {"prov:type": _term("markab:File"), "prov:label": file.lfn}
+    if file.sha256:
+        said["markab:sha256"] = file.sha256
+    if file.size_bytes is not None:
+        said["markab:sizeBytes"] = file.size_bytes
+    if file.places:
+        urls = [as_url(place.url) for place in file.places]
+        said["prov:location"] = urls if len(urls) > 1 else urls[0]
+        if any(is_gone(place.url) for place in file.delivered):
+            said["markab:deleted"] = True
+    spools["entity"].member(file_id(file), said)
+
+
+def _used(spools: Spools, activity: str, entity: str, more: dict[str, Any]) -> None:
+    said = {"prov:activity": activity, "prov:entity": entity}
+    spools["used"].member(f"_:u{spools['used'].count + 1}", said | more)
+
+
+def file_id(file: RunFile) -> str:
+    """Return the identifier of a file's entity."""
+    return _versioned(file.lfn, file.version)
+
+
+def _versioned(lfn: str, version: int) -> str:
+    return f"file:{_local(lfn)}" + (f"%3Bversion={version}" if version > 1 else "")
+
+
+def _run_id(facts: Facts) -> str:
+    return f"run:{_local(facts.uuid)}"
+
+
+def _local(name: str) -> str:
+    """Return a name as the second half of a qualified name; odd characters are percent-encoded."""
+    return quote(name, safe="/._-")
+
+
+def _term(name: str) -> dict[str, str]:
+    return {"$": name, "type": "prov:QUALIFIED_NAME"}
+
+
+def _quoted(word: str) -> str:
+    import shlex
+
+    # `$VAR` is left bare: quoted, it would read as if it were not expanded.
+    return word if word.startswith("$") and word[1:].isidentifier() else shlex.quote(word)

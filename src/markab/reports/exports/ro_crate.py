@@ -1,0 +1,403 @@
+"""Writes a run as a Workflow Run RO-Crate: a directory with `ro-crate-metadata.json` and the workflow document.
+
+It follows the profiles Process, Workflow and Provenance Run Crate 0.5: an action
+for the run, one for every attempt of a compute job (failed ones with their
+error), and the steps that they carry out. Data stays where it is: a file with a
+known place is named by its URL; one without (an intermediate result, or one
+that was deleted) is told by name, size and sha256 only. Transfers and cleanup
+are no steps of the user's workflow, and left out.
+
+Format: https://www.researchobject.org/workflow-run-crate/
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from markab import __version__
+from markab.errors import MarkabError, StorageError
+from markab.plan.durable import replacing
+from markab.plan.model import Kind
+from markab.reports.exports.document import write_document
+from markab.reports.exports.facts import (
+    Attempt,
+    Facts,
+    RunFile,
+    as_url,
+    is_gone,
+    iso,
+    planned_words,
+)
+from markab.reports.exports.spool import Spools
+
+METADATA = "ro-crate-metadata.json"
+DOCUMENT = "workflow.yml"
+LICENSE = "No license was stated for this crate."
+CRATE = "https://w3id.org/ro/crate/1.1"
+WORKFLOW_CRATE = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
+PROFILES = {
+    "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
+    "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
+    "https://w3id.org/ro/wfrun/provenance/0.5": ("Provenance Run Crate", "0.5"),
+    WORKFLOW_CRATE: ("Workflow RO-Crate", "1.0"),
+}
+CONTEXT = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context"]
+ENGINE = "#markab"
+LANGUAGE = "#pegasus"
+RUN = "#run"
+DONE, FAILED = "http://schema.org/CompletedActionStatus", "http://schema.org/FailedActionStatus"
+
+_encode = msgspec.json.Encoder().encode
+
+
+def write_ro_crate(facts: Facts, path: Path, license: str = LICENSE) -> None:
+    """Write the crate into the directory `path`, made if it is not there.
+
+    Raises:
+        MarkabError: nothing ran yet, or the workflow document is gone.
+        StorageError: disk full, directory not writable.
+        CorruptJournal: the journal is damaged.
+    """
+    document = facts.document
+    with Spools() as spools:
+        crate = _Crate(facts, spools)
+        for attempt in facts.attempts():
+            if attempt.job.kind in (Kind.COMPUTE, Kind.SUBWORKFLOW):
+                crate.attempt(attempt)
+        if not crate.tools:
+            raise MarkabError(
+                f"no task of {str(facts.place.path)!r} has run, and a run crate tells of runs",
+                hint=f"start it with `markab run {facts.place.path}`, or wait for its first task",
+            )
+        crate.steps()
+        crate.all_files()
+        crate.context(license)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"cannot make the directory {str(path)!r}: {error.strerror}", hint="name another with -o"
+            ) from error
+        write_document(document, path / DOCUMENT)
+        with replacing(path / METADATA) as out:
+            out.write(b'{"@context":' + _encode(CONTEXT) + b',\n"@graph":[\n')
+            spools["graph"].copy_to(out)
+            for entity, lists in (
+                (crate.root(license), {"hasPart": "parts", "mentions": "actions"}),
+                (crate.workflow(), {"step": "steps"}),
+                (crate.orchestration(), {"object": "controls"}),
+            ):
+                out.write(b",\n" + _encode(entity)[:-1])
+                for key, name in lists.items():
+                    out.write(b',"%b":[' % key.encode())
+                    spools[name].copy_to(out)
+                    out.write(b"]")
+                out.write(b"}")
+            out.write(b"\n]}\n")
+
+
+class _Crate:
+    """The graph being made: entities go to spools as soon as nothing more can be learned of them."""
+
+    def __init__(self, facts: Facts, spools: Spools) -> None:
+        self.facts = facts
+        self.tools: dict[str, str] = {}
+        """Transformation → program, of what has run."""
+        self._attempted: set[str] = set()
+        self._add = spools["graph"].item
+        self._spools = spools
+        self._spools["parts"].item(_ref(DOCUMENT))
+        self._inputs: list[RunFile] = []
+        self._outputs: list[RunFile] = []
+
+    def attempt(self, attempt: Attempt) -> None:
+        """Tell one try of a step."""
+        job = attempt.job
+        for task in job.tasks:
+            self.tools.setdefault(task.transformation or job.id, planned_words(task)[0])
+        action = f"#attempt/{_local(attempt.name)}"
+        said: dict[str, Any] = {
+            "@id": action,
+            "@type": "CreateAction",
+            "name": f"Attempt {attempt.number} of {job.id}",
+            "description": f"{attempt.state} at site {attempt.site}" + (f" on {attempt.host}" if attempt.host else ""),
+            "instrument": _one_or_all([_ref(_tool(task.transformation or job.id)) for task in job.tasks]),
+            "agent": _ref(_user(self.facts)),
+            "object": [_ref(_file(file)) for file in attempt.used],
+            "result": [_ref(_file(file)) for file in attempt.made],
+            "startTime": iso(attempt.start),
+        }
+        said |= _ending(attempt.end, attempt.state, attempt.error)
+        usage = list(self._usage(attempt, action))
+        if usage:
+            said["resourceUsage"] = usage
+        self._add(said)
+        self._spools["actions"].item(_ref(action))
+        control = f"#control/{_local(attempt.name)}"
+        self._add(
+            {
+                "@id": control,
+                "@type": "ControlAction",
+                "name": f"Carry out {job.id}, attempt {attempt.number}",
+                "instrument": _ref(_step(job.id)),
+                "object": _ref(action),
+            }
+            | ({"actionStatus": DONE if attempt.state == "succeeded" else FAILED} if attempt.end else {})
+        )
+        self._spools["controls"].item(_ref(control))
+        self._attempted.add(job.id)
+
+    def steps(self) -> None:
+        """Tell the steps of the workflow: all that were planned, whether they ran or not."""
+        for position, job in enumerate(self.facts.plan.jobs()):
+            if job.kind not in (Kind.COMPUTE, Kind.SUBWORKFLOW):
+                continue
+            names = [task.transformation or job.id for task in job.tasks]
+            self._add(
+                {
+                    "@id": _step(job.id),
+                    "@type": "HowToStep",
+                    "name": job.id,
+                    "position": str(position),
+                    "workExample": _one_or_all([_ref(_tool(name)) for name in names]),
+                }
+            )
+            self._spools["steps"].item(_ref(_step(job.id)))
+            for name, task in zip(names, job.tasks, strict=True):
+                if name not in self.tools and name not in self._attempted:
+                    self._attempted.add(name)
+                    self._add(_software(name, planned_words(task)[0]))
+        for name, program in self.tools.items():
+            self._add(_software(name, program))
+
+    def all_files(self) -> None:
+        """Tell every file: with a place as data, without as something that there was."""
+        for file in [*self.facts.older, *self.facts.files.values()]:
+            if not file.is_input and not file.maker:
+                continue
+            is_there = _is_there(file)
+            kind = "File" if is_there else "CreativeWork"
+            said: dict[str, Any] = {"@id": _file(file), "@type": kind, "name": file.lfn}
+            if file.sha256:
+                said["sha256"] = file.sha256
+            if file.size_bytes is not None:
+                said["contentSize"] = str(file.size_bytes)
+            if file.made:
+                said["dateModified"] = iso(file.made)
+            if file.delivered and is_gone(file.home):
+                said["description"] = f"was delivered to {as_url(file.delivered[0].url)}, and is not there any more"
+            role = self._role(file)
+            if role:
+                parameter = f"#parameter/{_local(file.lfn)}"
+                said["exampleOfWork"] = _ref(parameter)
+                self._parameter(file, parameter, role, is_there)
+            if is_there:
+                self._spools["parts"].item(_ref(_file(file)))
+            self._add(said)
+
+    def context(self, license: str) -> None:
+        """Tell who and what else is named."""
+        facts = self.facts
+        self._add(
+            {
+                "@id": METADATA,
+                "@type": "CreativeWork",
+                "about": _ref("./"),
+                "conformsTo": [_ref(CRATE), _ref(WORKFLOW_CRATE)],
+            }
+        )
+        for url, (name, version) in PROFILES.items():
+            self._add({"@id": url, "@type": "CreativeWork", "name": name, "version": version})
+        self._add({"@id": _user(facts), "@type": "Person", "name": facts.user})
+        self._add(
+            {"@id": ENGINE, "@type": "SoftwareApplication", "name": "Markab", "softwareVersion": __version__}
+        )
+        self._add(
+            {
+                "@id": LANGUAGE,
+                "@type": "ComputerLanguage",
+                "name": "Pegasus",
+                "alternateName": "Pegasus abstract workflow, YAML",
+                "identifier": _ref("https://pegasus.isi.edu"),
+                "url": _ref("https://pegasus.isi.edu"),
+            }
+        )
+        if license.startswith(("http://", "https://")):
+            self._add({"@id": license, "@type": "CreativeWork", "name": license})
+        run: dict[str, Any] = {
+            "@id": RUN,
+            "@type": "CreateAction",
+            "name": f"Run of {facts.name}",
+            "description": f"Run {facts.uuid}: {facts.state.lower()}",
+            "instrument": _ref(DOCUMENT),
+            "agent": _ref(_user(facts)),
+            "object": [_ref(_file(file)) for file in self._inputs],
+            "result": [_ref(_file(file)) for file in self._outputs],
+            "startTime": iso(facts.started),
+        }
+        state = {"Success": "succeeded", "Running": "running"}.get(facts.state, "failed")
+        run |= _ending(facts.ended or (0.0 if state == "running" else facts.last_time), state, _why(facts, state))
+        self._add(run)
+        self._spools["actions"].item(_ref(RUN))
+
+    def root(self, license: str) -> dict[str, Any]:
+        """Return the crate itself."""
+        facts = self.facts
+        missing = "".join(f" {sentence[0].upper()}{sentence[1:]}." for sentence in facts.missing())
+        return {
+            "@id": "./",
+            "@type": "Dataset",
+            "name": f"{facts.name}, run {facts.uuid}",
+            "description": f"A run of the workflow {facts.name} by Markab.{missing}",
+            "datePublished": iso(time.time()),
+            "license": _ref(license) if license.startswith(("http://", "https://")) else license,
+            "author": _ref(_user(facts)),
+            "conformsTo": [_ref(url) for url in PROFILES],
+            "mainEntity": _ref(DOCUMENT),
+        }
+
+    def workflow(self) -> dict[str, Any]:
+        """Return the workflow document."""
+        return {
+            "@id": DOCUMENT,
+            "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"],
+            "name": self.facts.name,
+            "encodingFormat": "application/yaml",
+            "version": self.facts.braindump.get("dax_version") or "5.0",
+            "conformsTo": _ref("https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"),
+            "programmingLanguage": _ref(LANGUAGE),
+            "hasPart": [_ref(_tool(name)) for name in self.tools],
+            "input": [_ref(f"#parameter/{_local(file.lfn)}") for file in self._inputs],
+            "output": [_ref(f"#parameter/{_local(file.lfn)}") for file in self._outputs],
+        }
+
+    def orchestration(self) -> dict[str, Any]:
+        """Return what the engine did."""
+        return {
+            "@id": "#orchestration",
+            "@type": "OrganizeAction",
+            "name": f"Markab ran {self.facts.name}",
+            "instrument": _ref(ENGINE),
+            "agent": _ref(_user(self.facts)),
+            "result": _ref(RUN),
+            "startTime": iso(self.facts.started),
+        }
+
+    def _role(self, file: RunFile) -> str:
+        if file.is_input:
+            if file.executable:
+                return ""
+            self._inputs.append(file)
+            return "input"
+        if file.delivered and self.facts.files[file.lfn] is file:
+            self._outputs.append(file)
+            return "output"
+        return ""
+
+    def _parameter(self, file: RunFile, id: str, role: str, is_there: bool) -> None:
+        said: dict[str, Any] = {
+            "@id": id,
+            "@type": "FormalParameter",
+            "conformsTo": _ref("https://bioschemas.org/profiles/FormalParameter/1.0-RELEASE"),
+            "additionalType": "File",
+            "name": file.lfn,
+            "description": f"{role} of the workflow",
+        }
+        if is_there:
+            said["workExample"] = _ref(_file(file))
+        self._add(said)
+
+    def _usage(self, attempt: Attempt, action: str) -> list[dict[str, str]]:
+        used = [one.usage for one in attempt.invocations]
+        if not used:
+            return []
+        memory_kb = max(one.get("maxrss_kb", 0) for one in used)
+        cpu_s = sum(one.get("utime_s", 0.0) + one.get("stime_s", 0.0) for one in used)
+        refs = []
+        for name, value, unit in (
+            ("maxResidentMemory", memory_kb, "KibiBYTE"),
+            ("cpuTime", round(cpu_s, 6), "SEC"),
+        ):
+            id = f"{action}/{name}"
+            self._add(
+                {
+                    "@id": id,
+                    "@type": "PropertyValue",
+                    "name": name,
+                    "propertyID": f"https://w3id.org/markab/terms#{name}",
+                    "unitCode": f"https://qudt.org/vocab/unit/{unit}",
+                    "value": str(value),
+                }
+            )
+            refs.append(_ref(id))
+        return refs
+
+
+def _software(name: str, program: str) -> dict[str, Any]:
+    said: dict[str, Any] = {"@id": _tool(name), "@type": "SoftwareApplication", "name": name}
+    if program:
+        said["description"] = f"the program {program}"
+    _, colon, version = name.rpartition(":")
+    if colon and version and not name.endswith("::" + version):
+        said["softwareVersion"] = version
+    return said
+
+
+def _ending(end: float, state: str, error: str) -> dict[str, Any]:
+    """Return how an action ended; nothing while it has not."""
+    if not end:
+        return {}
+    said: dict[str, Any] = {"endTime": iso(end), "actionStatus": DONE if state == "succeeded" else FAILED}
+    if error and state != "succeeded":
+        said["error"] = error
+    return said
+
+
+def _why(facts: Facts, state: str) -> str:
+    return "; ".join(facts.missing()) if state == "failed" else ""
+
+
+def _is_there(file: RunFile) -> bool:
+    """Say whether the URL by which a file is known leads to it, as far as can be seen from here."""
+    return _has_url(file) and bool(file.is_input or file.delivered) and not is_gone(file.home)
+
+
+def _has_url(file: RunFile) -> bool:
+    # A checkpoint has versions, and a URL only one place for all of them.
+    return bool(file.home) and not file.checkpoint
+
+
+def _file(file: RunFile) -> str:
+    """Return the id of a file; it depends on the plan only, so that it may be used before all is known."""
+    if _has_url(file):
+        return as_url(file.home)
+    return f"#file/{_local(file.lfn)}" + (f";version={file.version}" if file.version > 1 else "")
+
+
+def _user(facts: Facts) -> str:
+    return f"#user/{_local(facts.user)}"
+
+
+def _step(job: str) -> str:
+    return f"#step/{_local(job)}"
+
+
+def _tool(transformation: str) -> str:
+    return f"#tool/{_local(transformation)}"
+
+
+def _local(name: str) -> str:
+    return quote(name, safe="/._-")
+
+
+def _ref(id: str) -> dict[str, str]:
+    return {"@id": id}
+
+
+def _one_or_all(refs: list[dict[str, str]]) -> Any:
+    return refs[0] if len(refs) == 1 else refs

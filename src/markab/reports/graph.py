@@ -1,0 +1,278 @@
+"""From jobs and their parents to what is drawn: nodes and edges, few enough to read.
+
+Up to a limit every job is a node. Beyond it, jobs of one transformation on one
+level become one node ("findrange × 10,000"), and an edge says how many it stands
+for. Nothing here knows a format; `graph_dot`, `graph_mermaid` and `graph_svg` do.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from markab.planner import graph as planned
+
+
+JOBS_SHOWN = 150
+FILES_SHOWN = 300
+"""Above these a drawing is summarised, unless all of it is wanted."""
+LABELS = ("label", "xform", "id", "xform-id", "label-xform", "label-id")
+
+
+@dataclass
+class JobGraph:
+    """A workflow or a plan, as far as a drawing needs it; lists are indexed by job."""
+
+    name: str
+    ids: list[str]
+    labels: list[str]
+    xforms: list[str]
+    """What a job runs; what Markab itself does is named by its kind, such as `stage_in`."""
+    kinds: list[str]
+    parents: list[Sequence[int]]
+    files: Callable[[int], tuple[Collection[str], Collection[str]]]
+    """Job → lfns it reads, lfns it makes."""
+    states: list[str] | None = None
+    """As in `graph_states`. None: not a run."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(slots=True)
+class Node:
+    """A box: a job, a group of jobs, or a file."""
+
+    key: str
+    label: str
+    kind: str
+    jobs: int = 1
+    states: dict[str, int] = field(default_factory=dict)
+    """State → jobs of the group in it; empty when it is not of a run."""
+
+
+class Edge(NamedTuple):
+    """An arrow; `weight` is how many arrows between jobs it stands for."""
+
+    tail: int
+    head: int
+    weight: int = 1
+    dashed: bool = False
+    """Order only, among arrows that stand for files."""
+
+
+@dataclass
+class Drawing:
+    """What is drawn. Edges point down: the graph has no cycle, except among groups of very deep graphs."""
+
+    name: str
+    nodes: list[Node]
+    edges: list[Edge]
+    jobs: int
+    summarised: bool = False
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for programs."""
+        nodes = [
+            {"id": n.key, "label": n.label, "kind": n.kind, "jobs": n.jobs, "states": n.states}
+            for n in self.nodes
+        ]
+        edges = [
+            {"from": self.nodes[e.tail].key, "to": self.nodes[e.head].key, "weight": e.weight}
+            for e in self.edges
+        ]
+        return {
+            "name": self.name,
+            "jobs": self.jobs,
+            "summarised": self.summarised,
+            "nodes": nodes,
+            "edges": edges,
+        }
+
+
+def draw(
+    graph: JobGraph,
+    *,
+    files: bool = False,
+    simplify: bool = True,
+    label: str = "label",
+    remove: Collection[str] = (),
+    full: bool = False,
+    jobs_shown: int = JOBS_SHOWN,
+) -> Drawing:
+    """Return what to draw of a graph.
+
+    `simplify` leaves out arrows that a longer way implies; `remove` the jobs of
+    these transformations (or kinds), joining what stood above and below them;
+    `full` summarises nothing.
+
+    Raises:
+        ValueError: `label` is none of LABELS.
+    """
+    if label not in LABELS:
+        raise ValueError(f"label is {label!r}, but must be one of: {', '.join(LABELS)}")
+    gone = bytearray(name in remove or _bare(name) in remove for name in graph.xforms) if remove else b""
+    count = len(graph) - sum(gone)
+    if not full and count > jobs_shown:
+        return _grouped(graph, simplify, gone, jobs_shown)
+    parents: Sequence[Sequence[int]] = _bridged(graph.parents, gone) if any(gone) else graph.parents
+    if simplify:
+        parents = without_shortcuts(parents)
+    shown = [job for job in range(len(graph)) if not gone or not gone[job]]
+    number = {job: place for place, job in enumerate(shown)}
+    nodes = [_job_node(graph, job, label) for job in shown]
+    drawing = Drawing(graph.name, nodes, [], len(shown))
+    found = [graph.files(job) for job in shown] if files else []
+    lfns = dict.fromkeys(lfn for reads, makes in found for lfn in (*reads, *makes))
+    if not files or (len(lfns) > FILES_SHOWN and not full):
+        drawing.edges = [Edge(number[parent], number[job]) for job in shown for parent in parents[job]]
+        return drawing
+    place = {lfn: len(nodes) + position for position, lfn in enumerate(lfns)}
+    nodes += [Node(f"file {lfn}", lfn, "file", jobs=0) for lfn in lfns]
+    for position, (reads, makes) in enumerate(found):
+        drawing.edges += [Edge(place[lfn], position) for lfn in reads]
+        drawing.edges += [Edge(position, place[lfn]) for lfn in makes]
+    read_by = [set(reads) for reads, _ in found]
+    for position, job in enumerate(shown):
+        for parent in parents[job]:
+            if read_by[position].isdisjoint(found[number[parent]][1]):
+                drawing.edges.append(Edge(number[parent], position, dashed=True))
+    return drawing
+
+
+def without_shortcuts(parents: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Return the parents of each job without those that are also ancestors of another parent.
+
+    An edge between neighbouring levels is never a shortcut, so only longer ones
+    are looked at, and no walk goes above the level of the highest of them.
+    """
+    levels = levels_of(parents)
+    kept: list[list[int]] = []
+    for job, its_parents in enumerate(parents):
+        above = levels[job] - 1
+        far = {parent for parent in its_parents if levels[parent] < above}
+        if not far:
+            kept.append(list(its_parents))
+            continue
+        top = min(levels[parent] for parent in far)
+        left = set(far)
+        stack, seen = list(its_parents), set(its_parents)
+        while stack and left:
+            for higher in parents[stack.pop()]:
+                left.discard(higher)
+                if higher not in seen and levels[higher] > top:
+                    seen.add(higher)
+                    stack.append(higher)
+        kept.append([parent for parent in its_parents if parent not in far or parent in left])
+    return kept
+
+
+def levels_of(parents: Sequence[Sequence[int]]) -> list[int]:
+    """Return each job's depth; jobs on a cycle, which a workflow cannot have, count as far down as they are met."""
+    return planned.levels_of(parents) or [0] * len(parents)
+
+
+def _job_node(graph: JobGraph, job: int, label: str) -> Node:
+    parts = {"label": graph.labels[job], "xform": graph.xforms[job], "id": graph.ids[job]}
+    text = "\n".join(dict.fromkeys(parts[part] for part in label.split("-")))
+    states = {graph.states[job]: 1} if graph.states else {}
+    return Node(f"job {graph.ids[job]}", text, graph.kinds[job], states=states)
+
+
+def _bare(transformation: str) -> str:
+    """Return the name in `namespace::name:version`."""
+    return transformation.rpartition("::")[2].partition(":")[0]
+
+
+def _bridged(parents: Sequence[Sequence[int]], gone: Sequence[int]) -> list[Sequence[int]]:
+    """Return parents in which jobs that are gone are replaced by their own parents."""
+    above: list[Sequence[int]] = [()] * len(parents)
+    order = sorted(range(len(parents)), key=levels_of(parents).__getitem__)
+    for job in order:
+        found: dict[int, None] = {}
+        for parent in parents[job]:
+            found.update(dict.fromkeys(above[parent] if gone[parent] else (parent,)))
+        above[job] = sorted(found)
+    return above
+
+
+def _grouped(graph: JobGraph, simplify: bool, gone: Sequence[int], wanted: int) -> Drawing:
+    """Return the graph of groups: one transformation, one level; bands of levels if that is still too many."""
+    levels = levels_of(graph.parents)
+    bands = levels
+    keys = Counter(zip(graph.xforms, bands, strict=True))
+    deepest = max(levels, default=0) + 1
+    while len(keys) > wanted and deepest > 1:
+        deepest = max(1, min(deepest // 2, deepest * wanted // len(keys)))
+        bands = [level * deepest // (max(levels) + 1) for level in levels]
+        keys = Counter(zip(graph.xforms, bands, strict=True))
+    number = {key: place for place, key in enumerate(sorted(keys, key=lambda key: (key[1], key[0])))}
+    group = [number[key] for key in zip(graph.xforms, bands, strict=True)]
+    nodes = [
+        Node(f"{name} @{band}", name, "", jobs=0, states=Counter() if graph.states else {})
+        for name, band in number
+    ]
+    for job, place in enumerate(group):
+        node = nodes[place]
+        node.jobs += 1
+        node.kind = graph.kinds[job]
+        if graph.states:
+            node.states[graph.states[job]] += 1
+    weights: Counter[tuple[int, int]] = Counter()
+    for job, place in enumerate(group):
+        for parent in graph.parents[job]:
+            if group[parent] != place:
+                weights[group[parent], place] += 1
+    hidden = {group[job] for job, is_gone in enumerate(gone) if is_gone}
+    edges = _group_edges(len(nodes), weights, hidden, simplify)
+    shown = [place for place in range(len(nodes)) if place not in hidden]
+    again = {place: position for position, place in enumerate(shown)}
+    for node in nodes:
+        node.states = dict(node.states)
+    return Drawing(
+        graph.name,
+        [nodes[place] for place in shown],
+        [Edge(again[tail], again[head], weight) for (tail, head), weight in edges.items()],
+        sum(nodes[place].jobs for place in shown),
+        summarised=True,
+    )
+
+
+def _group_edges(
+    count: int, weights: dict[tuple[int, int], int], hidden: Collection[int], simplify: bool
+) -> dict[tuple[int, int], int]:
+    """Return the arrows between groups that are shown. Groups of one band may point at each other."""
+    parents: list[Sequence[int]] = [[] for _ in range(count)]
+    backward: dict[tuple[int, int], int] = {}
+    for (tail, head), weight in sorted(weights.items()):
+        if tail < head:
+            parents[head] = [*parents[head], tail]
+        elif not {tail, head} & set(hidden):
+            backward[tail, head] = weight
+    if hidden:
+        parents = _bridged(parents, [place in hidden for place in range(count)])
+    if simplify:
+        parents = list(without_shortcuts(parents))
+    kept = {
+        (tail, head): weights.get((tail, head), 1)
+        for head in range(count)
+        if head not in hidden
+        for tail in parents[head]
+    }
+    return kept | backward
+
+
+def ranks(drawing: Drawing) -> list[int]:
+    """Return a level for each node such that arrows point down; those of a cycle that can't are left out."""
+    parents: list[list[int]] = [[] for _ in drawing.nodes]
+    for edge in drawing.edges:
+        parents[edge.head].append(edge.tail)
+    levels = planned.levels_of(parents)
+    if levels is not None:
+        return levels
+    forward = [[tail for tail in its_parents if tail < node] for node, its_parents in enumerate(parents)]
+    return levels_of(forward)
+
+
