@@ -104,7 +104,7 @@ def test_plan_writes_the_workflow_if_need_be_and_tells_where_the_plan_is(
 
     assert wf.path == tmp_path / "workflow.yml"
     assert wf.submit_dir == tmp_path / "run0001"
-    assert wf.braindump == {"user": "ada", "grid_dn": None}
+    assert ("ada", None) == (wf.braindump.user, wf.braindump.grid_dn)
     assert machinery.calls == ["plan"]
     assert machinery.options == PlanOptions(workflow=wf.path, output_sites=["local"], directory=tmp_path)
 

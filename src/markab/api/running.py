@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markab.api import client, planner_arguments
+from markab.api.braindump import Braindump
 from markab.api.errors import PegasusError
 from markab.api.progress import draw
 from markab.api.writable import Writable
@@ -41,14 +42,14 @@ class RunningMixin(Writable):
         return self._submit_dir
 
     @property
-    def braindump(self) -> dict[str, str | None]:
+    def braindump(self) -> Braindump:
         """What the run is called: the content of `braindump.yml`.
 
         Raises:
             PegasusError: the workflow is not planned.
         """
         self.submit_dir  # noqa: B018  (for its error)
-        return dict(self._braindump or {})
+        return Braindump(**(self._braindump or {}))
 
     @property
     def run_output(self) -> dict[str, Any]:
@@ -128,7 +129,7 @@ class RunningMixin(Writable):
             PegasusClientError: it cannot be started, or is running already.
         """
         pid = client.start(self.submit_dir)
-        self._run_output = {**self.braindump, "submit_dir": str(self.submit_dir), "pid": pid}
+        self._run_output = {**(self._braindump or {}), "submit_dir": str(self.submit_dir), "pid": pid}
         if verbose:
             print(f"running {self.submit_dir} as process {pid}")
         return self

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+FILES = {"graphviz": "graph"}
+"""Names whose command is in a file of another name."""
+
 
 def plan() -> NoReturn:
     """Be `pegasus-plan`."""
@@ -35,7 +38,7 @@ def halt() -> NoReturn:
 
 def graphviz() -> NoReturn:
     """Be `pegasus-graphviz`."""
-    _launch("graph", "graphviz")
+    _launch("graphviz")
 
 
 def version() -> NoReturn:
@@ -62,6 +65,6 @@ def _launch(name: str) -> NoReturn:
 
     from markab.cli.command import launch
 
-    module = import_module(f"markab.cli.{name}")
+    module = import_module(f"markab.cli.{FILES.get(name, name)}")
     command = getattr(module, f"pegasus_{name}", None) or getattr(module, name)
     launch(command, f"pegasus-{name}", plain_codes=True)

@@ -15,8 +15,9 @@ from pathlib import Path
 import click
 
 from markab.cli.main import COMMANDS
+from markab.cli.pegasus import FILES
 
-PEGASUS = ("plan", "run", "status", "remove", "halt", "version", "config")
+PEGASUS = ("plan", "run", "status", "remove", "halt", "version", "config", "graphviz")
 """Commands with a `pegasus-` name; `pegasus-keg` is a program of its own and gets its text from itself."""
 
 CODES_MARKAB = "Exit codes: see [exit codes](../exit-codes.md)."
@@ -34,7 +35,7 @@ def pages() -> dict[str, str]:
             command = getattr(import_module(f"markab.cli.{name}"), name)
             made[f"markab-{name}.md"] = page(f"markab {name}", command, CODES_MARKAB)
     for name in PEGASUS:
-        module = import_module(f"markab.cli.{name}")
+        module = import_module(f"markab.cli.{FILES.get(name, name)}")
         command = getattr(module, f"pegasus_{name}", None) or getattr(module, name)
         made[f"pegasus-{name}.md"] = page(f"pegasus-{name}", command, CODES_PEGASUS)
     made["pegasus-keg.md"] = _keg_page()

@@ -17,7 +17,7 @@ from markab.provenance.target import Target
 
 PATIENCE_S = 60.0
 """How long one waits for another that writes to the same database."""
-_CACHE_KB = 65536
+_CACHE_KB = 262144
 _AT_ONCE = (schema.rc_pfn.name,)
 """Tables whose unique keys are needed already while a new database is filled."""
 
@@ -48,6 +48,7 @@ def connected(target: Target, *, read_only: bool = False, patience_s: float = PA
             if target.url.get_backend_name() == "sqlite":
                 connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KB}")
                 connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
+                connection.exec_driver_sql("PRAGMA threads = 2")  # sort faster when indexes are made
             yield connection
     finally:
         engine.dispose()

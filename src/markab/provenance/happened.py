@@ -228,20 +228,18 @@ class Happened:
         self._end_instance(attempt, record, host, None if executed is None else time - executed)
         self._add_invocations(id, record, brief, time)
         self._add_checks(id, record)
-        moved = record.transfers
-        self._attempts.append(
-            (
-                id,
-                it.attempt,
-                line.start,
-                line.length,
-                None if record.ok else record.error.kind if record.error is not None else "internal",
-                len(moved),
-                sum([file.bytes or 0 for file in moved]) if moved else 0,
-                sum([file.duration_s for file in moved]) if moved else 0.0,
-            )
-        )
+        if record.transfers or not record.ok:
+            self._add_attempt(id, it, line)
         self._note_files(it.job, record, brief.kind)
+
+    def _add_attempt(self, id: int, it: End, line: Line) -> None:
+        """Note what the schema has no column for; only of attempts that have something of the kind."""
+        moved, error = it.record.transfers, it.record.error
+        kind = None if it.record.ok else error.kind if error is not None else "internal"
+        size_bytes = sum([file.bytes or 0 for file in moved])
+        took_s = sum([file.duration_s for file in moved])
+        row = (id, it.attempt, line.start, line.length, kind, len(moved), size_bytes, took_s)
+        self._attempts.append(row)
 
     # -- parts of an end -----------------------------------------------------------
 

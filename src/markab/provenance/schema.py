@@ -408,8 +408,9 @@ attempt = _table(
     Column("files_moved", Integer, nullable=False),
     Column("bytes_moved", BigInteger, nullable=False),
     Column("move_duration", Duration, nullable=False),
-    # Seconds from the first to the last transfer that the worker timed, added up over all files.
+    # Seconds, added up over all files, of which some may have been moved at the same time.
 )
+"""Of attempts that failed, or moved files."""
 
 LATER: tuple[Index, ...] = (
     Index("UNIQUE_JOB", job.c.wf_id, job.c.exec_job_id, unique=True),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, String, Table
@@ -30,6 +31,7 @@ _NUMBERED = (
 )
 """Tables whose rows we number."""
 _LOOK_UP = 500
+_VALUES_AT_ONCE = 320
 
 
 class Writer:
@@ -40,7 +42,6 @@ class Writer:
         self.is_sqlite = connection.dialect.name == "sqlite"
         driver: Any = connection.connection.driver_connection
         self._cursor = driver.cursor()
-        self._sql: dict[tuple[str, str], str] = {}
         self._cuts: dict[str, list[tuple[int, int]]] = {}
         self._next: dict[str, int] = {}
         self._is_first: bool | None = None
@@ -80,7 +81,7 @@ class Writer:
         if not rows:
             return
         if self.is_sqlite:
-            self._cursor.executemany(self._insert_sql(table, ""), rows)
+            self._execute_many(table, "", rows)
         else:
             self._copy(table, table, rows)
 
@@ -119,7 +120,7 @@ class Writer:
         if not rows:
             return
         if self.is_sqlite:
-            self._cursor.executemany(self._insert_sql(table, here), rows)
+            self._execute_many(table, here, rows)
             return
         staging = f"markab_new_{table}"
         self._cursor.execute(
@@ -129,11 +130,18 @@ class Writer:
         self._copy(table, staging, rows)
         self._cursor.execute(f"INSERT INTO {table} SELECT * FROM {staging} ON CONFLICT {there}")
 
-    def _insert_sql(self, table: str, modifier: str) -> str:
-        if (sql := self._sql.get((table, modifier))) is None:
-            marks = ", ".join("?" * len(schema.metadata.tables[table].columns))
-            sql = self._sql[table, modifier] = f"INSERT {modifier} INTO {table} VALUES ({marks})"
-        return sql
+    def _execute_many(self, table: str, modifier: str, rows: Sequence[Row]) -> None:
+        """Insert some dozen rows with each statement: measured a third faster than one by one."""
+        columns = len(schema.metadata.tables[table].columns)
+        at_once = max(1, _VALUES_AT_ONCE // columns)
+        insert = f"INSERT {modifier} INTO {table} VALUES "
+        marks = f"({', '.join('?' * columns)})"
+        execute, flat = self._cursor.execute, chain.from_iterable
+        many = insert + ", ".join([marks] * at_once)
+        whole = len(rows) // at_once * at_once
+        for start in range(0, whole, at_once):
+            execute(many, list(flat(rows[start : start + at_once])))
+        self._cursor.executemany(insert + marks, rows[whole:])
 
     def _copy(self, table: str, target: str, rows: Sequence[Row]) -> None:
         described = schema.metadata.tables[table]

@@ -78,6 +78,10 @@ class Happening(msgspec.Struct):
     site: str = ""
     pid: int = 0
     outcome: str = ""
+    pause_s: float = 0.0
+    cores: int = 0
+    memory_mb: int = 0
+    gpus: int = 0
     record: _Verdict | None = None
 
 
@@ -104,11 +108,15 @@ class History:
         """How many engines have opened the run."""
         self.asked = ""
         """`halt` or `remove`, when the user asked for it and the engine is not done yet."""
+        self.paused: dict[int, float] = {}
+        """Job whose last attempt failed → when the next may start."""
+        self.room = (0, 0, 0)
+        """Cores, megabytes of memory and GPUs that the last engine gave to jobs on its machine; 0: not said."""
         self._executors = executors
         self._decode = msgspec.json.Decoder(Happening).decode
 
-    def take(self, body: bytes) -> None:
-        """Take the next record."""
+    def take(self, body: bytes) -> Happening:
+        """Take the next record, and return what of it was understood."""
         happening = self._decode(body)
         if happening.job >= len(self.states):
             raise CorruptJournal(
@@ -117,6 +125,7 @@ class History:
             )
         if handler := _HANDLERS.get(happening.event):
             handler(self, happening)
+        return happening
 
     def count(self, state: State) -> int:
         """Return how many jobs are in a state."""
@@ -128,6 +137,8 @@ class History:
         self.calls += 1
         self.outcome = self.asked = ""
         self.ended = 0.0
+        self.paused.clear()
+        self.room = (it.cores, it.memory_mb, it.gpus)
         waiting = bytes(State.WAITING if s in (State.FAILED, State.SKIPPED) else s for s in range(256))
         self.states = self.states.translate(waiting)
 
@@ -136,6 +147,7 @@ class History:
         self.states[it.job] = State.RUNNING if at_once else State.QUEUED
         self.alive[it.job] = Alive(it.attempt, it.site, it.time)
         self.attempts[it.job] = it.attempt
+        self.paused.pop(it.job, None)
 
     def _running(self, it: Happening) -> None:
         self.states[it.job] = State.RUNNING
@@ -146,6 +158,9 @@ class History:
         ok = it.record is not None and it.record.ok
         self.states[it.job] = State.SUCCEEDED if ok else State.READY
         self.alive.pop(it.job, None)
+
+    def _retry(self, it: Happening) -> None:
+        self.paused[it.job] = it.time + it.pause_s
 
     def _give_up(self, it: Happening) -> None:
         self.states[it.job] = State.FAILED
@@ -162,6 +177,7 @@ _HANDLERS: Mapping[str, Any] = {
     "start": History._start,
     "running": History._running,
     "end": History._end,
+    "retry": History._retry,
     "give-up": History._give_up,
     "halt": History._asked_for,
     "remove": History._asked_for,

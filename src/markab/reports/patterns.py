@@ -1,0 +1,158 @@
+"""What programs print when they fail, and what helps: one table of recognised messages.
+
+A row is a regular expression, what it means (`{0}` is its first group), and a
+remedy. Rows stand in order: the first that is found in the last lines of a
+stream wins, so what is special stands above what is general.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+LINES_SEARCHED = 60
+"""Of the end of a stream."""
+
+
+class Row(NamedTuple):
+    """A message that is recognised."""
+
+    name: str
+    """A short fixed word for programs."""
+    regex: re.Pattern[str]
+    meaning: str
+    remedy: str
+
+
+class Recognised(NamedTuple):
+    """A row that was found in a stream."""
+
+    name: str
+    meaning: str
+    remedy: str
+    line: str
+    """The line that says it."""
+
+
+def _row(name: str, regex: str, meaning: str, remedy: str) -> Row:
+    return Row(name, re.compile(regex), meaning, remedy)
+
+
+_MEMORY = "ask for more with the profile pegasus.memory, or give it less to do at once"
+
+TABLE = (
+    _row(
+        "missing-module",
+        r"ModuleNotFoundError: No module named '([^']+)'",
+        "the Python module '{0}' is not installed where the job runs",
+        "install it for the Python that runs there (`python -m pip install {0}`), or put it into the container",
+    ),
+    _row(
+        "missing-module",
+        r"there is no package called .(\w[\w.]*)",
+        "the R package '{0}' is not installed where the job runs",
+        "install it there (`install.packages(\"{0}\")`), or put it into the container",
+    ),
+    _row(
+        "missing-library",
+        r"(?:error while loading shared libraries: |ImportError: )(\S+\.so[\w.]*): cannot open shared object",
+        "the shared library '{0}' is not on the machine that ran the job",
+        "install the package that has it, load its module, or set LD_LIBRARY_PATH with the profile env",
+    ),
+    _row(
+        "old-system",
+        r"version `(GLIBC\w*_[\d.]+)' not found",
+        "the program was made for a newer system: it needs {0}",
+        "compile it on a machine like that of the site, or use a container",
+    ),
+    _row(
+        "gpu-memory",
+        r"(?i)CUDA(?: error)?:? out of memory|torch\.(?:cuda\.)?OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY",
+        "the memory of the GPU is used up",
+        "make batches smaller, or see to it that no other job uses the same GPU (profile pegasus.gpus)",
+    ),
+    _row("no-gpu", r"no CUDA-capable device is detected|Found no NVIDIA driver", "it found no GPU",
+         "ask for one with the profile pegasus.gpus, and run it at a site that has some"),
+    _row("memory", r"java\.lang\.OutOfMemoryError: ?(.*)", "Java ran out of memory: {0}",
+         "raise -Xmx, and the profile pegasus.memory with it"),
+    _row(
+        "memory",
+        r"(?:^|[\s.])(?:\w+\.)*_?(?:Array)?MemoryError\b|std::bad_alloc|[Cc]annot allocate memory"
+        r"|[Oo]ut of memory|oom-kill|Memory cgroup out of memory|cannot allocate vector of size",
+        "it ran out of memory",
+        _MEMORY,
+    ),
+    _row("disk-full", r"No space left on device", "the disk was full",
+         "free some space, or name a scratch directory on another disk; `markab run` then continues"),
+    _row("quota", r"Disk quota exceeded", "a disk quota was used up",
+         "remove files, or name a scratch directory elsewhere; `markab run` then continues"),
+    _row(
+        "wrong-argument",
+        r"(?:unrecognized|invalid|unknown|illegal|ambiguous) (?:arguments?|options?)\b|no such option"
+        r"|the following arguments are required|expected (?:one|at least one) argument|invalid choice:"
+        r"|invalid (?:int|float) value|[Mm]issing (?:required )?(?:option|argument|operand)"
+        r"|requires an argument|[Uu]nknown (?:flag|switch)",
+        "the program does not understand its arguments",
+        "compare the command with what the program's help says; correct add_args of the job",
+    ),
+    _row("network", r"(?i)could not resolve host|name or service not known|temporary failure in name resolution",
+         "a host name could not be found", "check the name, and that the site reaches the network"),
+    _row("network", r"(?i)connection (?:refused|reset|timed out)|network is unreachable",
+         "a server could not be reached", "check that it runs and that the site reaches it; then `markab run` again"),
+    _row("missing-file", r"FileNotFoundError: \[Errno 2\] No such file or directory: '([^']*)'",
+         "it looked for '{0}', which is not there",
+         "declare it as an input of the job; the job sees only files that are declared, and installed ones"),
+    _row("permission", r"PermissionError: \[Errno 13\] Permission denied: '([^']*)'", "it may not open '{0}'",
+         "give yourself the right to it, or choose another place"),
+    _row("no-command", r"(?:^|: )([\w./+-]+): (?:command )?not found\b", "the command '{0}' was not found",
+         "install it at the site, name its directory in PATH (profile env), or put it into the container"),
+    _row("no-command", r"command not found: ([\w./+-]+)", "the command '{0}' was not found",
+         "install it at the site, name its directory in PATH (profile env), or put it into the container"),
+    _row("open-files", r"Too many open files", "it had too many files open",
+         "raise the limit (`ulimit -n`) where the engine starts"),
+    _row("wrong-machine", r"Exec format error", "a program was made for another kind of machine",
+         "compile it for the site's machines"),
+    _row("crash", r"Segmentation fault|SIGSEGV", "a program crashed (segmentation fault)",
+         "that is a mistake in the program; `--debug-job` runs it again by hand, for a debugger"),
+    _row("missing-file", r"(?:: |')([^\s:']+)'?: No such file or directory", "it looked for '{0}', which is not there",
+         "declare it as an input of the job; the job sees only files that are declared, and installed ones"),
+    _row("permission", r"Permission denied", "something may not be read, written or run",
+         "the line above names it: give yourself the right, or `chmod +x` a program"),
+    _row("killed", r"(?:^|\s)Killed$", "a process of it was killed, as the system does when memory runs out", _MEMORY),
+)
+
+_TRACEBACK = "Traceback (most recent call last):"
+
+
+def recognise(text: str) -> Recognised | None:
+    """Return what the end of a stream says, or None if nothing in it is known.
+
+    The last line of a Python traceback is looked at before all others.
+    """
+    lines = [line.rstrip() for line in text[-65536:].rstrip().split("\n")[-LINES_SEARCHED:]]
+    last = traceback_line(lines)
+    for row in TABLE:
+        for line in ([last] if last else []) + lines[::-1]:
+            if match := row.regex.search(line[:2000]):
+                words = [group or "" for group in match.groups()]
+                module = [word.split(".")[0] if row.name == "missing-module" else word for word in words]
+                return Recognised(row.name, row.meaning.format(*words), row.remedy.format(*module), line.strip())
+        if last and row.name == "missing-library":
+            continue
+    if last:
+        return Recognised("traceback", last.strip(), "", last.strip())
+    return None
+
+
+def traceback_line(lines: list[str]) -> str:
+    """Return the line with which the last Python traceback of a text ends; empty if there is none.
+
+    The message of an error may itself have several lines: the first counts.
+    """
+    begin = next((n for n in range(len(lines) - 1, -1, -1) if lines[n].lstrip("| ").startswith(_TRACEBACK)), -1)
+    if begin < 0:
+        return ""
+    for line in lines[begin + 1 :]:
+        if line and not line[0].isspace() and re.match(r"[A-Za-z_][\w.]*(?::|$)", line):
+            return line
+    return ""
