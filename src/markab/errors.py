@@ -82,10 +82,10 @@ class MarkabError(Exception):
 class _Problems(MarkabError):
     """An error made of several problems, all found before giving up."""
 
-    noun = "problem"
-
     def __init__(self, *problems: Problem) -> None:
         Exception.__init__(self, *problems)
+        self.warnings = ()  # type: tuple[Problem, ...]
+        """What else was odd; it would have stopped nothing, and may explain the rest."""
         self.problems = problems
         self.message = "\n".join(str(p) for p in problems)
         self.hint = problems[0].hint if len(problems) == 1 else ""

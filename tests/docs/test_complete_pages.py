@@ -17,10 +17,10 @@ from markab.cli.running import EXIT_CODES
 from markab.engine import records
 from markab.engine.progress import Progress
 from markab.plan import model as plan_model
+from markab.planner.obeyed import NOT_YET, OBEYED, YES, standing
 from markab.planner.passes import PASSES
 from markab.spec import schema
 from markab.spec.model import ReplicaCatalog, SiteCatalog, TransformationCatalog, Workflow
-from markab.planner.obeyed import NOT_YET, OBEYED, YES, standing
 from markab.spec.property_keys import KNOWN
 
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "examples").rglob("*.md")])

@@ -108,7 +108,7 @@ def test_a_flipped_bit_is_caught_before_the_file_is_read(data: str, tmp_path: Pa
         "  input 'middle' of job 'read_read' is not what was recorded: "
         "'HERE/wf-scratch/run/middle' is not the file that was recorded: "
         f"its sha256 is {sha256(flipped(MIDDLE))}, expected {sha256(MIDDLE)}\n"
-        "    hint: run it again once the file is restored\n"
+        "    hint: put the right file back and run again, or plan and run the workflow anew\n"
         "  command: HERE/read HERE/trace"
     ) == said(done, tmp_path)
     assert not (tmp_path / "trace").exists(), "the consumer ran"

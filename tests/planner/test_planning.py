@@ -530,9 +530,31 @@ def test_every_added_job_has_its_reason(bench: Bench) -> None:
     assert {job.id for job in made.jobs if job.kind is not Kind.COMPUTE} == explained
 
 
+def test_a_quote_that_is_never_closed_is_found_when_planning(bench: Bench) -> None:
+    [message] = problems_of(
+        bench, task("a", arguments=["-t", "don't"]), task("b", arguments=["it's", "it's"])
+    )
+
+    assert (
+        "the arguments of task 'a' have a quote that is never closed: -t don't | "
+        "close it, or put a backslash before it" == message
+    )
+
+
+def test_warnings_are_not_lost_when_planning_fails(bench: Bench) -> None:
+    with pytest.raises(PlanningError) as caught:
+        plan(bench.options(task("a", "nobody"), properties={"pegasus.integritty.checking": "none"}))
+
+    assert ["property 'pegasus.integritty.checking' is not known"] == [
+        each.message for each in caught.value.warnings
+    ]
+
+
 def test_what_is_asked_for_and_does_nothing_yet_is_said(bench: Bench) -> None:
     made = bench.plan(
-        task("a", profiles={"dagman": {"PRE": "/bin/true"}}, hooks={"shell": [{"_on": "end", "cmd": "mail"}]}),
+        task(
+            "a", profiles={"dagman": {"PRE": "/bin/true"}}, hooks={"shell": [{"_on": "end", "cmd": "mail"}]}
+        ),
         properties={
             "pegasus.selector.replica": "Regex",
             "pegasus.dir.storage.mapper": "flat",

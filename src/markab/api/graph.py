@@ -30,7 +30,9 @@ def draw_document(
     return draw(graph, files=include_files, simplify=simplify, label=label, remove=remove)
 
 
-def show(drawing: Drawing, output: Path | None, width: float | None = None, height: float | None = None) -> None:
+def show(
+    drawing: Drawing, output: Path | None, width: float | None = None, height: float | None = None
+) -> None:
     """Write a drawing to `output`, in the format its ending says; or show it where the user looks.
 
     Raises:

@@ -49,7 +49,8 @@ def error_text(error: MarkabError) -> str:
     problems: Sequence[Problem] = getattr(error, "problems", ())
     if not problems:
         return _block("error", error.message, error.hint)
-    blocks = [_block("error", str(problem), problem.hint) for problem in problems[:PROBLEMS_SHOWN]]
+    blocks = [warning_text(warning) for warning in getattr(error, "warnings", ())[:PROBLEMS_SHOWN]]
+    blocks += [_block("error", str(problem), problem.hint) for problem in problems[:PROBLEMS_SHOWN]]
     if len(problems) > PROBLEMS_SHOWN:
         blocks.append(f"… and {len(problems) - PROBLEMS_SHOWN:,} more")
     return "\n".join(blocks)

@@ -13,7 +13,10 @@ from markab.cli.command import command
 KINDS = ("label", "xform", "id", "xform-id", "label-xform", "label-id")
 FLAGS = (
     click.option(
-        "-s", "--nosimplify", is_flag=True, help="Keep arrows that a longer way implies (left out by default)."
+        "-s",
+        "--nosimplify",
+        is_flag=True,
+        help="Keep arrows that a longer way implies (left out by default).",
     ),
     click.option(
         "-l", "--label", type=click.Choice(KINDS), default="label", help="What stands in a job's box."
@@ -65,7 +68,9 @@ def graph(what: str, verbose: int, **flags: Any) -> None:
 @click.argument("file", metavar="FILE")
 @_flags
 @click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong.")
-@click.option("-V", "--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda *a: _version(*a))
+@click.option(
+    "-V", "--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda *a: _version(*a)
+)
 def pegasus_graphviz(file: str, verbose: int, **flags: Any) -> None:
     """Draw FILE, a workflow document or a submit directory (also named by the .dag in it); DOT by default."""
     _draw(file, flags, None, "dot")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from markab.executors.base import Record
 
-NEVER_RETRY = frozenset({"no-program", "not-executable", "arguments", "missing-input"})
+NEVER_RETRY = frozenset({"no-program", "not-executable", "arguments", "missing-input", "refused"})
 """Kinds of errors that the next attempt would meet again.
 
 The program is not there or may not be run, the command line cannot be split, a
-file that the plan promises is not there: nothing between two attempts changes
+file that the plan promises is not there, or no source has it or gives it: nothing between two attempts changes
 that, so the job fails at once instead of failing slowly. A person repairs the
 cause, and `markab run` again grants every job its retries anew.
 """

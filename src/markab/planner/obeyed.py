@@ -48,16 +48,8 @@ OBEYED = {
 }
 """Key → what there is to add. Every other key is accepted and changes nothing."""
 
-_NEEDLESS = tuple(
-    """
-    pegasus.home pegasus.transfer.worker.package pegasus.transfer.setup pegasus.transfer.*.impl
-    pegasus.condor. pegasus.monitord. pegasus.gridstart pegasus.aws.
-    pegasus.code.generator pegasus.catalog.replica.chunk.size pegasus.catalog.provenance
-    pegasus.dir.submit. pegasus.dir.create.impl
-    pegasus.file.cleanup.impl pegasus.credential. pegasus.metrics. pegasus.agent. pegasus.log.
-    pegasus.service. pegasus.ensemble. pegasus.wf. dagman.maxpre dagman.maxpost dagman.maxidle
-    pegasus.parser.dax.preserver.linebreaks pegasus.catalog.site.repo
-""".split()
+_NEEDLESS = tuple(  # a column of strings would be three times as long
+    ["pegasus.home", "pegasus.transfer.worker.package", "pegasus.transfer.setup", "pegasus.transfer.*.impl", "pegasus.condor.", "pegasus.monitord.", "pegasus.gridstart", "pegasus.aws.", "pegasus.code.generator", "pegasus.catalog.replica.chunk.size", "pegasus.catalog.provenance", "pegasus.dir.submit.", "pegasus.dir.create.impl", "pegasus.file.cleanup.impl", "pegasus.credential.", "pegasus.metrics.", "pegasus.agent.", "pegasus.log.", "pegasus.service.", "pegasus.ensemble.", "pegasus.wf.", "dagman.maxpre", "dagman.maxpost", "dagman.maxidle", "pegasus.parser.dax.preserver.linebreaks", "pegasus.catalog.site.repo"]
 )
 """Beginnings of keys that tune a part of Pegasus of which Markab has no counterpart."""
 
@@ -106,5 +98,6 @@ def warn_of_idle_requests(draft: Draft, context: Context) -> None:
                 if key in placement.profiles.get(namespace, {}) and (namespace, key) not in warned:
                     warned.add((namespace, key))
                     context.warn(
-                        "not-yet", f"profile {namespace}.{key} of task {task.id!r} does nothing in this version"
+                        "not-yet",
+                        f"profile {namespace}.{key} of task {task.id!r} does nothing in this version",
                     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -157,13 +158,16 @@ def _make_draft(options: PlanOptions, progress: Progress, *, dry_run: bool) -> t
         chooser=random.Random(workflow.name),
     )
     _check_sub_workflows(draft, context)
+    _check_arguments(draft, context)
     for title, run_pass in PASSES:
         progress(title, 0, len(workflow.jobs))
         run_pass(draft, context)
     warn_of_idle_requests(draft, context)
     _check_places(draft, context)
     if context.problems:
-        raise PlanningError(*dict.fromkeys(context.problems))
+        error = PlanningError(*dict.fromkeys(context.problems))
+        error.warnings = tuple(context.warnings)
+        raise error
     return draft, context
 
 
@@ -251,7 +255,7 @@ def _cleanup(said: str, context: Context) -> Cleanup:
         context.warn("not-yet", "cleanup strategy 'constraint' is not here yet; planning with 'inplace'")
     else:
         context.problem(
-            "cleanup", f"cleanup strategy {said!r} is none of none, leaf, inplace", "correct --cleanup"
+            "cleanup", f"cleanup strategy {said!r} is unknown", "choose one of 'none', 'leaf' and 'inplace'"
         )
     return "inplace"
 
@@ -276,6 +280,22 @@ def _check_sub_workflows(draft: Draft, context: Context) -> None:
                 f"task {task.id!r} is a sub-workflow ({task.file}), and this version runs none",
                 f"plan and run {task.file} by itself, and give its outputs to this workflow as replicas",
             )
+
+
+def _check_arguments(draft: Draft, context: Context) -> None:
+    """Note command lines that cannot be split into words where the job runs."""
+    for task in draft.tasks:
+        line = " ".join(task.arguments)
+        if "'" in line or '"' in line or "\\" in line:
+            try:
+                shlex.split(line)
+            except ValueError:
+                shown = line if len(line) < 200 else line[:200] + " …"
+                context.problem(
+                    "arguments",
+                    f"the arguments of task {task.id!r} have a quote that is never closed: {shown}",
+                    "close it, or put a backslash before it",
+                )
 
 
 def _check_places(draft: Draft, context: Context) -> None:

@@ -33,7 +33,9 @@ class Locked(StorageError):
 
 
 @contextmanager
-def connected(target: Target, *, read_only: bool = False, patience_s: float = PATIENCE_S) -> Iterator[Connection]:
+def connected(
+    target: Target, *, read_only: bool = False, patience_s: float = PATIENCE_S
+) -> Iterator[Connection]:
     """Open a database, and close it when the block ends. Errors inside are put into words.
 
     Statements are on their own unless they stand in `transaction`.
@@ -121,12 +123,18 @@ def _in_words(target: Target, error: BaseException) -> MarkabError:
                 f"{where} is being written to by another program", hint="try again when that is done"
             )
         if "full" in lowered:
-            return StorageError(
-                f"cannot write {where}: no room on its disk", hint="make room, and ask again"
-            )
+            return StorageError(f"cannot write {where}: no room on its disk", hint="make room, and ask again")
         if "not a database" in lowered or "malformed" in lowered or "no such table" in lowered:
-            return Unusable(f"{where} cannot be understood: {words}", hint="delete it; it is made anew from plan and journal")
-    return StorageError(f"{where}: {words}", hint="" if isinstance(error, sqlite3.Error) else "see that the server runs, and that user, password and database are right")
+            return Unusable(
+                f"{where} cannot be understood: {words}",
+                hint="delete it; it is made anew from plan and journal",
+            )
+    return StorageError(
+        f"{where}: {words}",
+        hint=""
+        if isinstance(error, sqlite3.Error)
+        else "see that the server runs, and that user, password and database are right",
+    )
 
 
 def _without_password(target: Target, words: str) -> str:

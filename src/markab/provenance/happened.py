@@ -24,7 +24,7 @@ from markab.provenance.writer import Row, Writer
 
 STATUSES = {"success": 0}
 """How a run ended → `workflowstate.status`; everything else is 1."""
-_NOT_PLAIN = re.compile(r"[^\w@%+=:,./ -]")
+_NOT_PLAIN = re.compile(r"[^\w@%+=:,./-]", re.ASCII)
 _UNKNOWN_IP = ""
 _INSTANCE_COLUMNS = (
     "host_id",
@@ -364,8 +364,7 @@ class Happened:
 def _words(it: Invocation) -> str:
     """Return the arguments as a command line."""
     words = it.argv[1:]
-    text = " ".join(words)
-    return text if not _NOT_PLAIN.search(text) and all(words) else shlex.join(words)
+    return " ".join([word if word and not _NOT_PLAIN.search(word) else shlex.quote(word) for word in words])
 
 
 _HANDLERS: Mapping[type, Callable[[Happened, Any, Line], None]] = {

@@ -68,7 +68,9 @@ def _key(name: str) -> Column[int]:
 def _to(name: str, target: str, *, primary_key: bool = False, nullable: bool = False) -> Column[int]:
     """Return a column that refers to another table, whose row takes this one along when it goes."""
     reference = ForeignKey(target, ondelete="CASCADE")
-    return Column(name, KeyInteger, reference, primary_key=primary_key, nullable=nullable, autoincrement=False)
+    return Column(
+        name, KeyInteger, reference, primary_key=primary_key, nullable=nullable, autoincrement=False
+    )
 
 
 def _enum(name: str, *words: str) -> Enum:

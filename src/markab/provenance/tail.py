@@ -87,7 +87,9 @@ def is_still_there(path: Path, offset: int, mark: str) -> bool:
             line = file.read(int(length))
     except (OSError, ValueError):
         return False
-    return line[-1:] == b"\n" and line[:8] == checksum.encode() and zlib.crc32(line[9:-1]) == int(checksum, 16)
+    return (
+        line[-1:] == b"\n" and line[:8] == checksum.encode() and zlib.crc32(line[9:-1]) == int(checksum, 16)
+    )
 
 
 def whole_bytes(path: Path) -> int:

@@ -92,7 +92,9 @@ class Writer:
     def put(self, table: str, rows: Sequence[Row], value: str = "value") -> None:
         """Add rows; where one with the same key is there already, set its column `value`."""
         keys = ", ".join(column.name for column in schema.metadata.tables[table].primary_key)
-        self._insert_on_conflict(table, rows, "OR REPLACE", f"({keys}) DO UPDATE SET {value} = excluded.{value}")
+        self._insert_on_conflict(
+            table, rows, "OR REPLACE", f"({keys}) DO UPDATE SET {value} = excluded.{value}"
+        )
 
     def update(self, table: str, key: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Set `columns` of the rows whose `key` is the last value of each entry."""

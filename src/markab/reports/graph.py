@@ -274,5 +274,3 @@ def ranks(drawing: Drawing) -> list[int]:
         return levels
     forward = [[tail for tail in its_parents if tail < node] for node, its_parents in enumerate(parents)]
     return levels_of(forward)
-
-

@@ -45,9 +45,7 @@ def format_of(output: Path) -> str:
     return FORMATS.get(suffix, suffix.lstrip(".") or "png")
 
 
-def rendered(
-    drawing: Drawing, format: str, width: float | None = None, height: float | None = None
-) -> bytes:
+def rendered(drawing: Drawing, format: str, width: float | None = None, height: float | None = None) -> bytes:
     """Return a drawing in a format; `width` and `height` are in inches.
 
     Raises:

@@ -45,9 +45,13 @@ def style(dark: str) -> str:
 def to_svg(drawing: Drawing, width: float | None = None, height: float | None = None) -> str:
     """Return the drawing as a document of its own; `width` and `height` are in inches."""
     css = style("@media(prefers-color-scheme:dark){{}}")
-    size = f' width="{width or height or 0:g}in" height="{height or width or 0:g}in"' if width or height else ""
+    size = (
+        f' width="{width or height or 0:g}in" height="{height or width or 0:g}in"' if width or height else ""
+    )
     return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n' + svg_element(drawing, f"<style>{css}</style>", size) + "\n"
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        + svg_element(drawing, f"<style>{css}</style>", size)
+        + "\n"
     )
 
 
@@ -65,7 +69,7 @@ def svg_element(drawing: Drawing, inside: str = "", size: str = "") -> str:
         f'<svg class="wfg" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.0f} {high:.0f}"{size} role="img">',
         f"<title>{escape(drawing.name)}: {drawing.jobs:,} jobs</title>",
         inside,
-        '<defs><marker id="wfga" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<defs><marker id="wfga" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto">'
         '<path class="a" d="M0 0.8L8 4L0 7.2z"/></marker></defs>',
         f'<g transform="translate({left:.1f} {MARGIN})">',
     ]

@@ -51,7 +51,7 @@ TABLE = (
         "missing-module",
         r"there is no package called .(\w[\w.]*)",
         "the R package '{0}' is not installed where the job runs",
-        "install it there (`install.packages(\"{0}\")`), or put it into the container",
+        'install it there (`install.packages("{0}")`), or put it into the container',
     ),
     _row(
         "missing-library",
@@ -71,10 +71,18 @@ TABLE = (
         "the memory of the GPU is used up",
         "make batches smaller, or see to it that no other job uses the same GPU (profile pegasus.gpus)",
     ),
-    _row("no-gpu", r"no CUDA-capable device is detected|Found no NVIDIA driver", "it found no GPU",
-         "ask for one with the profile pegasus.gpus, and run it at a site that has some"),
-    _row("memory", r"java\.lang\.OutOfMemoryError: ?(.*)", "Java ran out of memory: {0}",
-         "raise -Xmx, and the profile pegasus.memory with it"),
+    _row(
+        "no-gpu",
+        r"no CUDA-capable device is detected|Found no NVIDIA driver",
+        "it found no GPU",
+        "ask for one with the profile pegasus.gpus, and run it at a site that has some",
+    ),
+    _row(
+        "memory",
+        r"java\.lang\.OutOfMemoryError: ?(.*)",
+        "Java ran out of memory: {0}",
+        "raise -Xmx, and the profile pegasus.memory with it",
+    ),
     _row(
         "memory",
         r"(?:^|[\s.])(?:\w+\.)*_?(?:Array)?MemoryError\b|std::bad_alloc|[Cc]annot allocate memory"
@@ -82,10 +90,18 @@ TABLE = (
         "it ran out of memory",
         _MEMORY,
     ),
-    _row("disk-full", r"No space left on device", "the disk was full",
-         "free some space, or name a scratch directory on another disk; `markab run` then continues"),
-    _row("quota", r"Disk quota exceeded", "a disk quota was used up",
-         "remove files, or name a scratch directory elsewhere; `markab run` then continues"),
+    _row(
+        "disk-full",
+        r"No space left on device",
+        "the disk was full",
+        "free some space, or name a scratch directory on another disk; `markab run` then continues",
+    ),
+    _row(
+        "quota",
+        r"Disk quota exceeded",
+        "a disk quota was used up",
+        "remove files, or name a scratch directory elsewhere; `markab run` then continues",
+    ),
     _row(
         "wrong-argument",
         r"(?:unrecognized|invalid|unknown|illegal|ambiguous) (?:arguments?|options?)\b|no such option"
@@ -95,30 +111,78 @@ TABLE = (
         "the program does not understand its arguments",
         "compare the command with what the program's help says; correct add_args of the job",
     ),
-    _row("network", r"(?i)could not resolve host|name or service not known|temporary failure in name resolution",
-         "a host name could not be found", "check the name, and that the site reaches the network"),
-    _row("network", r"(?i)connection (?:refused|reset|timed out)|network is unreachable",
-         "a server could not be reached", "check that it runs and that the site reaches it; then `markab run` again"),
-    _row("missing-file", r"FileNotFoundError: \[Errno 2\] No such file or directory: '([^']*)'",
-         "it looked for '{0}', which is not there",
-         "declare it as an input of the job; the job sees only files that are declared, and installed ones"),
-    _row("permission", r"PermissionError: \[Errno 13\] Permission denied: '([^']*)'", "it may not open '{0}'",
-         "give yourself the right to it, or choose another place"),
-    _row("no-command", r"(?:^|: )([\w./+-]+): (?:command )?not found\b", "the command '{0}' was not found",
-         "install it at the site, name its directory in PATH (profile env), or put it into the container"),
-    _row("no-command", r"command not found: ([\w./+-]+)", "the command '{0}' was not found",
-         "install it at the site, name its directory in PATH (profile env), or put it into the container"),
-    _row("open-files", r"Too many open files", "it had too many files open",
-         "raise the limit (`ulimit -n`) where the engine starts"),
-    _row("wrong-machine", r"Exec format error", "a program was made for another kind of machine",
-         "compile it for the site's machines"),
-    _row("crash", r"Segmentation fault|SIGSEGV", "a program crashed (segmentation fault)",
-         "that is a mistake in the program; `--debug-job` runs it again by hand, for a debugger"),
-    _row("missing-file", r"(?:: |')([^\s:']+)'?: No such file or directory", "it looked for '{0}', which is not there",
-         "declare it as an input of the job; the job sees only files that are declared, and installed ones"),
-    _row("permission", r"Permission denied", "something may not be read, written or run",
-         "the line above names it: give yourself the right, or `chmod +x` a program"),
-    _row("killed", r"(?:^|\s)Killed$", "a process of it was killed, as the system does when memory runs out", _MEMORY),
+    _row(
+        "network",
+        r"(?i)could not resolve host|name or service not known|temporary failure in name resolution",
+        "a host name could not be found",
+        "check the name, and that the site reaches the network",
+    ),
+    _row(
+        "network",
+        r"(?i)connection (?:refused|reset|timed out)|network is unreachable",
+        "a server could not be reached",
+        "check that it runs and that the site reaches it; then `markab run` again",
+    ),
+    _row(
+        "missing-file",
+        r"FileNotFoundError: \[Errno 2\] No such file or directory: '([^']*)'",
+        "it looked for '{0}', which is not there",
+        "declare it as an input of the job; the job sees only files that are declared, and installed ones",
+    ),
+    _row(
+        "permission",
+        r"PermissionError: \[Errno 13\] Permission denied: '([^']*)'",
+        "it may not open '{0}'",
+        "give yourself the right to it, or choose another place",
+    ),
+    _row(
+        "no-command",
+        r"(?:^|: )([\w./+-]+): (?:command )?not found\b",
+        "the command '{0}' was not found",
+        "install it at the site, name its directory in PATH (profile env), or put it into the container",
+    ),
+    _row(
+        "no-command",
+        r"command not found: ([\w./+-]+)",
+        "the command '{0}' was not found",
+        "install it at the site, name its directory in PATH (profile env), or put it into the container",
+    ),
+    _row(
+        "open-files",
+        r"Too many open files",
+        "it had too many files open",
+        "raise the limit (`ulimit -n`) where the engine starts",
+    ),
+    _row(
+        "wrong-machine",
+        r"Exec format error",
+        "a program was made for another kind of machine",
+        "compile it for the site's machines",
+    ),
+    _row(
+        "crash",
+        r"Segmentation fault|SIGSEGV",
+        "a program crashed (segmentation fault)",
+        "that is a mistake in the program; `--debug-job` runs it again by hand, for a debugger",
+    ),
+    _row(
+        "missing-file",
+        r"(?:: |')([^\s:']+)'?: No such file or directory",
+        "it looked for '{0}', which is not there",
+        "declare it as an input of the job; the job sees only files that are declared, and installed ones",
+    ),
+    _row(
+        "permission",
+        r"Permission denied",
+        "something may not be read, written or run",
+        "the line above names it: give yourself the right, or `chmod +x` a program",
+    ),
+    _row(
+        "killed",
+        r"(?:^|\s)Killed$",
+        "a process of it was killed, as the system does when memory runs out",
+        _MEMORY,
+    ),
 )
 
 _TRACEBACK = "Traceback (most recent call last):"
@@ -131,16 +195,23 @@ def recognise(text: str) -> Recognised | None:
     """
     lines = [line.rstrip() for line in text[-65536:].rstrip().split("\n")[-LINES_SEARCHED:]]
     last = traceback_line(lines)
+    found = _found([last]) if last else None
+    if found is None and (not last or last.startswith("subprocess.CalledProcessError")):
+        found = _found(lines[::-1])
+    if found is None and last:
+        return Recognised("traceback", last, "", last)
+    return found
+
+
+def _found(lines: list[str]) -> Recognised | None:
     for row in TABLE:
-        for line in ([last] if last else []) + lines[::-1]:
+        for line in lines:
             if match := row.regex.search(line[:2000]):
                 words = [group or "" for group in match.groups()]
-                module = [word.split(".")[0] if row.name == "missing-module" else word for word in words]
-                return Recognised(row.name, row.meaning.format(*words), row.remedy.format(*module), line.strip())
-        if last and row.name == "missing-library":
-            continue
-    if last:
-        return Recognised("traceback", last.strip(), "", last.strip())
+                if row.name == "missing-module":
+                    words = [word.split(".")[0] for word in words]
+                meaning, remedy = (text.replace("{0}", words[0]) if words else text for text in row[2:])
+                return Recognised(row.name, meaning, remedy, line.strip())
     return None
 
 
@@ -149,7 +220,9 @@ def traceback_line(lines: list[str]) -> str:
 
     The message of an error may itself have several lines: the first counts.
     """
-    begin = next((n for n in range(len(lines) - 1, -1, -1) if lines[n].lstrip("| ").startswith(_TRACEBACK)), -1)
+    begin = next(
+        (n for n in range(len(lines) - 1, -1, -1) if lines[n].lstrip("| ").startswith(_TRACEBACK)), -1
+    )
     if begin < 0:
         return ""
     for line in lines[begin + 1 :]:

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence
 
-from markab.errors import ChecksumMismatch, MarkabError, StorageError, TransferUnavailable
+from markab.errors import ChecksumMismatch, MarkabError, StorageError, TransferRefused, TransferUnavailable
 from markab.transfers.base import Cancelled, Stop, is_local, name_of, path_of, redact
 from markab.transfers.bringing import Rules, bring
 from markab.transfers.checksum import Verified
@@ -49,7 +49,7 @@ def move_all(
 
     A result is {"lfn", "source", "destination", "bytes", "duration_s", "attempts", "sha256"?,
     "link"?}, as the invocation record has it, and for a file that did not arrive also
-    {"error": {"kind", "message", "hint"}} with the kind "transfer", "checksum", "storage" or
+    {"error": {"kind", "message", "hint"}} with the kind "transfer", "refused", "checksum", "storage" or
     "cancelled". URLs in it have no passwords.
 
     Args:
@@ -176,6 +176,8 @@ def _kind(error: MarkabError) -> str:
         return "checksum"
     if isinstance(error, StorageError):
         return "storage"
+    if isinstance(error, TransferRefused):  # by every source, or another's error would outweigh it
+        return "refused"
     return "cancelled" if isinstance(error, Cancelled) else "transfer"
 
 

@@ -290,7 +290,8 @@ def _verify(
             prepared.job["id"],
             error,
         )
-        prepared.troubles.append(Trouble("checksum", message, "run it again once the file is restored"))
+        hint = "put the right file back and run again, or plan and run the workflow anew"
+        prepared.troubles.append(Trouble("checksum", message, hint))
     except MarkabError as error:
         if stop is not None and stop.is_set():
             raise

@@ -40,6 +40,7 @@ Kinds of errors: "exit" (exit code not 0), "signal" (died by a signal), "no-prog
 (does not exist), "not-executable", "missing-input", "checksum" (an input is not what
 was recorded), "missing-output", "input-changed" (the task changed a shared input in
 place), "failure-message", "success-message", "timeout", "cancelled", "transfer",
-"storage" (disk full, not writable), "arguments" (a command line that cannot be
-split), "lost" (the engine was killed while it ran), "internal".
+"refused" (no source of a file has it or gives it: asking again will not help), "storage"
+(disk full, not writable), "arguments" (a command line that cannot be split), "lost" (the
+engine was killed while it ran), "internal".
 """

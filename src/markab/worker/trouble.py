@@ -4,7 +4,7 @@ import errno
 import os
 from typing import Any, Dict, List, Tuple
 
-from markab.errors import ChecksumMismatch, MarkabError, StorageError, TransferError
+from markab.errors import ChecksumMismatch, MarkabError, StorageError, TransferError, TransferRefused
 from markab.transfers.base import Cancelled
 
 _STORAGE_HINTS = {
@@ -49,6 +49,7 @@ def trouble_of(error: MarkabError) -> Trouble:
         (Cancelled, "cancelled"),
         (ChecksumMismatch, "checksum"),
         (StorageError, "storage"),
+        (TransferRefused, "refused"),
         (TransferError, "transfer"),
     )
     kind = next((kind for type_, kind in kinds if isinstance(error, type_)), "internal")

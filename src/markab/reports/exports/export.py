@@ -35,7 +35,9 @@ def export_run(
             hint="name a directory, new or old, with -o",
         )
     if format not in DIRECTORIES and path.is_dir():
-        raise StorageError(f"{str(path)!r} is a directory", hint=f"name a file, such as -o {path / 'run'}.{format}")
+        raise StorageError(
+            f"{str(path)!r} is a directory", hint=f"name a file, such as -o {path / 'run'}.{format}"
+        )
     facts = Facts(submit_dir)
     try:
         _write(facts, format, path, license)

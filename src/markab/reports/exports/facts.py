@@ -303,7 +303,9 @@ class Facts:
             lines.append("the run is in progress: what has not ended yet is left out, or marked as running")
         elif state != "Success":
             undone = len(self.plan) - self.history.count(State.SUCCEEDED)
-            lines.append(f"the run did not reach its end: {undone:,} of {len(self.plan):,} jobs did not succeed")
+            lines.append(
+                f"the run did not reach its end: {undone:,} of {len(self.plan):,} jobs did not succeed"
+            )
         gone = [place.url for file in self.files.values() for place in file.delivered if is_gone(place.url)]
         if gone:
             lines.append(

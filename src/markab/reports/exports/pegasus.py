@@ -68,7 +68,8 @@ def write_pegasus(facts: Facts, path: Path) -> None:
             _write_dagman_out(facts, path / f"{dag}.dagman.out")
     except OSError as error:
         raise StorageError(
-            f"cannot write to {str(path)!r}: {error.strerror or error}", hint="make room, or name another with -o"
+            f"cannot write to {str(path)!r}: {error.strerror or error}",
+            hint="make room, or name another with -o",
         ) from error
     said = {key: redact(value) if value else value for key, value in facts.braindump.items()}
     write_braindump(path / "braindump.yml", said | {"submit_dir": str(path.resolve()), "dag": dag})
@@ -260,4 +261,3 @@ def _write_dagman_out(facts: Facts, path: Path) -> None:
 
 def _text(text: str) -> str:
     return json.dumps(text)
-

@@ -16,7 +16,16 @@ from urllib.parse import quote
 
 from markab import __version__
 from markab.plan.durable import replacing
-from markab.reports.exports.facts import Attempt, Facts, Invocation, RunFile, as_url, is_gone, iso, planned_words
+from markab.reports.exports.facts import (
+    Attempt,
+    Facts,
+    Invocation,
+    RunFile,
+    as_url,
+    is_gone,
+    iso,
+    planned_words,
+)
 from markab.reports.exports.spool import Spools
 
 TERMS = "https://w3id.org/markab/terms#"
@@ -66,7 +75,10 @@ def _prefixes(facts: Facts) -> bytes:
     import msgspec
 
     base = f"urn:uuid:{facts.uuid}#"
-    own = {kind: f"{base}{kind}/" for kind in ("file", "program", "workflow", "attempt", "invocation", "agent", "run")}
+    own = {
+        kind: f"{base}{kind}/"
+        for kind in ("file", "program", "workflow", "attempt", "invocation", "agent", "run")
+    }
     dcterms = {"dcterms": "http://purl.org/dc/terms/", "markab": TERMS}
     return msgspec.json.encode(own | dcterms)
 
@@ -78,7 +90,11 @@ def _run(facts: Facts, spools: Spools) -> None:
     spools["agent"].member(user, {"prov:type": _term("prov:Person"), "prov:label": facts.user})
     spools["agent"].member(
         ENGINE,
-        {"prov:type": _term("prov:SoftwareAgent"), "prov:label": f"Markab {__version__}", "markab:version": __version__},
+        {
+            "prov:type": _term("prov:SoftwareAgent"),
+            "prov:label": f"Markab {__version__}",
+            "markab:version": __version__,
+        },
     )
     spools["actedOnBehalfOf"].member("_:d1", {"prov:delegate": ENGINE, "prov:responsible": user})
     spools["entity"].member(WORKFLOW, {"prov:type": _term("prov:Plan"), "prov:label": facts.name})
@@ -175,7 +191,9 @@ def _cluster(attempt: Attempt, activity: str, invocations: list[Invocation], spo
             "prov:type": _term("markab:Invocation"),
             "dcterms:isPartOf": _term(activity),
         }
-        spools["activity"].member(f"invocation:{_local(f'{attempt.name}/{one.number}')}", part | _invocation(one))
+        spools["activity"].member(
+            f"invocation:{_local(f'{attempt.name}/{one.number}')}", part | _invocation(one)
+        )
 
 
 def _invocation(one: Invocation) -> dict[str, Any]:

@@ -13,6 +13,7 @@ Format: https://www.researchobject.org/workflow-run-crate/
 from __future__ import annotations
 
 import time
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -125,18 +126,19 @@ class _Crate:
             "@id": action,
             "@type": "CreateAction",
             "name": f"Attempt {attempt.number} of {job.id}",
-            "description": f"{attempt.state} at site {attempt.site}" + (f" on {attempt.host}" if attempt.host else ""),
+            "description": f"{attempt.state} at site {attempt.site}"
+            + (f" on {attempt.host}" if attempt.host else ""),
             "instrument": _one_or_all([_ref(_tool(task.transformation or job.id)) for task in job.tasks]),
             "agent": _ref(_user(self.facts)),
-            "object": [_ref(_file(file)) for file in attempt.used],
-            "result": [_ref(_file(file)) for file in attempt.made],
+            "object": _files(attempt.used),
+            "result": _files(attempt.made),
             "startTime": iso(attempt.start),
         }
         said |= _ending(attempt.end, attempt.state, attempt.error)
         usage = list(self._usage(attempt, action))
         if usage:
             said["resourceUsage"] = usage
-        self._add(said)
+        self._add(_said(said))
         self._spools["actions"].item(_ref(action))
         control = f"#control/{_local(attempt.name)}"
         self._add(
@@ -187,10 +189,14 @@ class _Crate:
                 said["sha256"] = file.sha256
             if file.size_bytes is not None:
                 said["contentSize"] = str(file.size_bytes)
+            if is_there and (media_type := guess_type(file.lfn)[0]):
+                said["encodingFormat"] = media_type
             if file.made:
                 said["dateModified"] = iso(file.made)
             if file.delivered and is_gone(file.home):
-                said["description"] = f"was delivered to {as_url(file.delivered[0].url)}, and is not there any more"
+                said["description"] = (
+                    f"was delivered to {as_url(file.delivered[0].url)}, and is not there any more"
+                )
             role = self._role(file)
             if role:
                 parameter = f"#parameter/{_local(file.lfn)}"
@@ -236,13 +242,15 @@ class _Crate:
             "description": f"Run {facts.uuid}: {facts.state.lower()}",
             "instrument": _ref(DOCUMENT),
             "agent": _ref(_user(facts)),
-            "object": [_ref(_file(file)) for file in self._inputs],
-            "result": [_ref(_file(file)) for file in self._outputs],
+            "object": _files(self._inputs),
+            "result": _files(self._outputs),
             "startTime": iso(facts.started),
         }
         state = {"Success": "succeeded", "Running": "running"}.get(facts.state, "failed")
-        run |= _ending(facts.ended or (0.0 if state == "running" else facts.last_time), state, _why(facts, state))
-        self._add(run)
+        run |= _ending(
+            facts.ended or (0.0 if state == "running" else facts.last_time), state, _why(facts, state)
+        )
+        self._add(_said(run))
         self._spools["actions"].item(_ref(RUN))
 
     def root(self, license: str) -> dict[str, Any]:
@@ -263,7 +271,7 @@ class _Crate:
 
     def workflow(self) -> dict[str, Any]:
         """Return the workflow document."""
-        return {
+        said = {
             "@id": DOCUMENT,
             "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"],
             "name": self.facts.name,
@@ -271,10 +279,11 @@ class _Crate:
             "version": self.facts.braindump.get("dax_version") or "5.0",
             "conformsTo": _ref("https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"),
             "programmingLanguage": _ref(LANGUAGE),
-            "hasPart": [_ref(_tool(name)) for name in self.tools],
-            "input": [_ref(f"#parameter/{_local(file.lfn)}") for file in self._inputs],
-            "output": [_ref(f"#parameter/{_local(file.lfn)}") for file in self._outputs],
+            "hasPart": _one_or_all([_ref(_tool(name)) for name in self.tools]),
+            "input": _parameters(self._inputs),
+            "output": _parameters(self._outputs),
         }
+        return _said(said)
 
     def orchestration(self) -> dict[str, Any]:
         """Return what the engine did."""
@@ -399,5 +408,18 @@ def _ref(id: str) -> dict[str, str]:
     return {"@id": id}
 
 
+def _files(files: list[RunFile]) -> Any:
+    return _one_or_all([_ref(_file(file)) for file in files])
+
+
+def _parameters(files: list[RunFile]) -> Any:
+    return _one_or_all([_ref(f"#parameter/{_local(file.lfn)}") for file in files])
+
+
 def _one_or_all(refs: list[dict[str, str]]) -> Any:
     return refs[0] if len(refs) == 1 else refs
+
+
+def _said(entity: dict[str, Any]) -> dict[str, Any]:
+    """Return an entity without what it has nothing to say about."""
+    return {key: value for key, value in entity.items() if value != []}

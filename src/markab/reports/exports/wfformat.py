@@ -176,7 +176,11 @@ def _one(attempt: Attempt) -> dict[str, Any]:
 
 
 def _told(attempt: Attempt) -> dict[str, Any]:
-    said: dict[str, Any] = {"attempt": attempt.number, "status": attempt.state, "executedAt": iso(attempt.start)}
+    said: dict[str, Any] = {
+        "attempt": attempt.number,
+        "status": attempt.state,
+        "executedAt": iso(attempt.start),
+    }
     if attempt.end:
         said["runtimeInSeconds"] = round(attempt.end - attempt.start, 6)
     if attempt.error:
