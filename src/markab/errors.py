@@ -85,7 +85,7 @@ class _Problems(MarkabError):
     def __init__(self, *problems: Problem) -> None:
         Exception.__init__(self, *problems)
         self.warnings = ()  # type: tuple[Problem, ...]
-        """What else was odd; it would have stopped nothing, and may explain the rest."""
+        """What else was odd and may explain the rest, such as a misspelt property."""
         self.problems = problems
         self.message = "\n".join(str(p) for p in problems)
         self.hint = problems[0].hint if len(problems) == 1 else ""

@@ -48,8 +48,33 @@ OBEYED = {
 }
 """Key → what there is to add. Every other key is accepted and changes nothing."""
 
-_NEEDLESS = tuple(  # a column of strings would be three times as long
-    ["pegasus.home", "pegasus.transfer.worker.package", "pegasus.transfer.setup", "pegasus.transfer.*.impl", "pegasus.condor.", "pegasus.monitord.", "pegasus.gridstart", "pegasus.aws.", "pegasus.code.generator", "pegasus.catalog.replica.chunk.size", "pegasus.catalog.provenance", "pegasus.dir.submit.", "pegasus.dir.create.impl", "pegasus.file.cleanup.impl", "pegasus.credential.", "pegasus.metrics.", "pegasus.agent.", "pegasus.log.", "pegasus.service.", "pegasus.ensemble.", "pegasus.wf.", "dagman.maxpre", "dagman.maxpost", "dagman.maxidle", "pegasus.parser.dax.preserver.linebreaks", "pegasus.catalog.site.repo"]
+_NEEDLESS = (
+    "pegasus.home",
+    "pegasus.transfer.worker.package",
+    "pegasus.transfer.setup",
+    "pegasus.transfer.*.impl",
+    "pegasus.condor.",
+    "pegasus.monitord.",
+    "pegasus.gridstart",
+    "pegasus.aws.",
+    "pegasus.code.generator",
+    "pegasus.catalog.replica.chunk.size",
+    "pegasus.catalog.provenance",
+    "pegasus.dir.submit.",
+    "pegasus.dir.create.impl",
+    "pegasus.file.cleanup.impl",
+    "pegasus.credential.",
+    "pegasus.metrics.",
+    "pegasus.agent.",
+    "pegasus.log.",
+    "pegasus.service.",
+    "pegasus.ensemble.",
+    "pegasus.wf.",
+    "dagman.maxpre",
+    "dagman.maxpost",
+    "dagman.maxidle",
+    "pegasus.parser.dax.preserver.linebreaks",
+    "pegasus.catalog.site.repo",
 )
 """Beginnings of keys that tune a part of Pegasus of which Markab has no counterpart."""
 

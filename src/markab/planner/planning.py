@@ -166,7 +166,7 @@ def _make_draft(options: PlanOptions, progress: Progress, *, dry_run: bool) -> t
     _check_places(draft, context)
     if context.problems:
         error = PlanningError(*dict.fromkeys(context.problems))
-        error.warnings = tuple(context.warnings)
+        error.warnings = tuple(w for w in context.warnings if w.kind == "unknown-property")
         raise error
     return draft, context
 

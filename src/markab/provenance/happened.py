@@ -17,7 +17,7 @@ from typing import Any
 from markab.errors import CorruptJournal
 from markab.plan.model import Kind
 from markab.provenance.planned import Briefs
-from markab.provenance.records import End, Invocation, Record, RunEnd, RunStart, Running, Start
+from markab.provenance.records import End, Invocation, Record, RunEnd, Running, RunStart, Start
 from markab.provenance.states import EXECUTE, SUBMIT, escaped, exit_status, last_states, reason
 from markab.provenance.tail import Line
 from markab.provenance.writer import Row, Writer
@@ -286,10 +286,8 @@ class Happened:
         wf_id, number = self._run.wf_id, self._next_invocation
         add = self._invocations.append
         if brief.kind in ("compute", "subworkflow"):
-            seq = 0
-            for it in record.invocations:
-                transformation, executable = brief.tasks[seq] if seq < len(brief.tasks) else ("", "")
-                seq += 1
+            for seq, it in enumerate(record.invocations, start=1):
+                transformation, executable = brief.tasks[seq - 1] if seq <= len(brief.tasks) else ("", "")
                 cpu = None if it.utime_s is None else it.utime_s + it.stime_s
                 duration = it.duration_s
                 add(

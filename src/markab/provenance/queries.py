@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
 from markab.provenance.opening import Database
 from markab.provenance.states import unescaped
@@ -434,7 +434,7 @@ def failed_jobs(database: Database, limit: int | None = None) -> list[FailedJob]
     ]
 
 
-def _count(row: Row[Any]) -> Count:
+def _count(row: Any) -> Count:
     total, succeeded, failed = row.total, int(row.succeeded or 0), int(row.failed or 0)
     return Count(succeeded, failed, total - succeeded - failed, int(row.retries or 0))
 
@@ -443,9 +443,9 @@ def _float(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _all(database: Database, sql: str) -> list[Row[Any]]:
+def _all(database: Database, sql: str) -> list[Any]:
     return list(database.connection.execute(text(sql), {"wf_id": database.wf_id}).all())
 
 
-def _one(database: Database, sql: str) -> Row[Any]:
+def _one(database: Database, sql: str) -> Any:
     return database.connection.execute(text(sql), {"wf_id": database.wf_id}).one()

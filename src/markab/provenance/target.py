@@ -41,7 +41,11 @@ class Target:
     @property
     def shown(self) -> str:
         """Its URL as people, logs and databases may see it: without a password."""
-        return self.url.set(drivername=self.url.get_backend_name(), password=None).render_as_string()
+        secret = [key for key in self.url.query if "pass" in key.lower()]
+        open_part = self.url.difference_update_query(secret)._replace(
+            drivername=self.url.get_backend_name(), password=None
+        )
+        return open_part.render_as_string()
 
 
 def file_target(path: Path, *, is_ours: bool = True, note: str = "") -> Target:

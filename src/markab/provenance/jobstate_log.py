@@ -1,0 +1,208 @@
+"""`jobstate.log`: one line a change of state, for people and scripts that follow it.
+
+    <time> INTERNAL *** MONITORD_STARTED ***
+    <time> INTERNAL *** DAGMAN_STARTED <pid>.0 ***
+    <time> <job> <STATE> <id | exit code> <site> - <submit number>
+    <time> INTERNAL *** DAGMAN_FINISHED <exit code> ***
+    <time> INTERNAL *** MONITORD_FINISHED 0 ***
+
+Times are whole epoch seconds. The fourth column is the exit code (minus the
+signal) in JOB_SUCCESS, JOB_FAILURE, POST_SCRIPT_SUCCESS and POST_SCRIPT_FAILURE,
+else the id at the back end: `<submit number>.0`. The submit number counts all
+attempts of the run.
+
+The text is a function of the journal alone. So nobody has to remember how far the
+file got: whoever goes on with it makes the text from the start, and leaves out
+as many bytes as there are.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from markab.errors import CorruptJournal, StorageError
+from markab.provenance.records import End, RunEnd, Running, RunStart, Start, decode_entry
+from markab.provenance.states import EXECUTE, SUBMIT, exit_code, exit_status, last_states
+from markab.provenance.tail import read_lines
+
+NAME = "jobstate.log"
+_SPELT = {"POST_SCRIPT_FAILED": "POST_SCRIPT_FAILURE"}
+"""State in the database → in the log."""
+_WITH_EXIT_CODE = ("JOB_SUCCESS", "JOB_FAILURE", "POST_SCRIPT_FAILED")
+_WRITE_BYTES = 1 << 20
+
+
+class Lines:
+    """Turns records into lines. No I/O."""
+
+    def __init__(self, executors: Mapping[str, str]) -> None:
+        """`executors` is site → its executor; the local one runs at once what it is given."""
+        self._executors = executors
+        self._seq = 0
+        self._open: dict[int, tuple[str, int, str, bool]] = {}
+        """Position → job, submit number, site, was it seen to run."""
+
+    def of(self, entry: Any) -> Iterable[str]:
+        """Return the lines for the next record."""
+        handler = _HANDLERS.get(entry.__class__)
+        return handler(self, entry) if handler is not None else ()
+
+    def _run_start(self, it: RunStart) -> Iterable[str]:
+        now = int(it.time)
+        yield f"{now} INTERNAL *** MONITORD_STARTED ***\n"
+        yield f"{now} INTERNAL *** DAGMAN_STARTED {it.pid}.0 ***\n"
+
+    def _run_end(self, it: RunEnd) -> Iterable[str]:
+        now, code = int(it.time), 0 if it.outcome == "success" else 1
+        yield f"{now} INTERNAL *** DAGMAN_FINISHED {code} ***\n"
+        yield f"{now} INTERNAL *** MONITORD_FINISHED 0 ***\n"
+
+    def _start(self, it: Start) -> Iterable[str]:
+        self._seq = seq = self._seq + 1
+        at_once = self._executors.get(it.site) == "local"
+        self._open[it.job] = it.id, seq, it.site, at_once
+        yield _line(it.time, it.id, SUBMIT, f"{seq}.0", it.site, seq)
+        if at_once:
+            yield _line(it.time, it.id, EXECUTE, f"{seq}.0", it.site, seq)
+
+    def _running(self, it: Running) -> Iterable[str]:
+        if (attempt := self._open.get(it.job)) is not None and not attempt[3]:
+            name, seq, site, _ = attempt
+            self._open[it.job] = name, seq, site, True
+            yield _line(it.time, name, EXECUTE, f"{seq}.0", site, seq)
+
+    def _end(self, it: End) -> Iterable[str]:
+        if (attempt := self._open.pop(it.job, None)) is None:
+            return
+        name, seq, site, was_running = attempt
+        if not was_running and it.record.start is not None:
+            yield _line(min(it.record.start, it.time), name, EXECUTE, f"{seq}.0", site, seq)
+        states = last_states(it.record)
+        for state, _ in states:
+            fourth = f"{seq}.0"
+            if state in _WITH_EXIT_CODE:
+                # The process ended well; what failed came after it.
+                did_well = state == "JOB_SUCCESS"
+                fourth = "0" if did_well else str(exit_code(exit_status(it.record)))
+            yield _line(it.time, name, _SPELT.get(state, state), fourth, site, seq)
+
+
+def _line(time: float, job: str, state: str, fourth: str, site: str, seq: int) -> str:
+    return f"{int(time)} {job} {state} {fourth} {site or '-'} - {seq}\n"
+
+
+_HANDLERS: Mapping[type, Callable[[Lines, Any], Iterable[str]]] = {
+    RunStart: Lines._run_start,
+    RunEnd: Lines._run_end,
+    Start: Lines._start,
+    Running: Lines._running,
+    End: Lines._end,
+}
+
+
+class JobstateLog:
+    """Keeps the file of one run up to date: call `update` whenever there may be something new.
+
+    It only ever appends. A file that is not the beginning of what the journal
+    says (the journal was cut, or somebody wrote to it) is set aside as
+    `jobstate.log.000`, and a new one begun.
+    """
+
+    def __init__(self, submit_dir: Path, executors: Mapping[str, str]) -> None:
+        """`executors` as in `Lines`."""
+        self.path = submit_dir / NAME
+        self._journal = submit_dir / "journal.jsonl"
+        self._executors = executors
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lines = Lines(self._executors)
+        self._offset = 0
+        """Byte of the journal up to which the file tells it."""
+        self._size = 0
+        """Bytes of the file, as far as we know it."""
+
+    def update(self) -> None:
+        """Append what is new in the journal. Does nothing while another process does the same.
+
+        Raises:
+            StorageError: the file cannot be written; a later call goes on.
+            CorruptJournal: the journal is damaged.
+        """
+        try:
+            with open(self.path, "ab+", buffering=0) as file:
+                if not _try_lock(file.fileno()):
+                    return
+                size = file.seek(0, os.SEEK_END)
+                if size != self._size:
+                    self._begin()
+                if self._go_on(file, size):
+                    return
+                self._set_aside()
+        except OSError as error:
+            self._begin()
+            raise StorageError(f"cannot write {str(self.path)!r}: {error.strerror}") from error
+        self._begin()
+        self.update()
+
+    def _go_on(self, file: io.FileIO, size: int) -> bool:
+        """Compare the text with the part of the file we do not know, and append the rest; False: it differs."""
+        file.seek(self._size)
+        for text, offset in self._new_text():
+            known = min(len(text), size - self._size)
+            if known and _read(file, known) != text[:known]:
+                return False
+            view = memoryview(text)[known:]
+            while view:
+                view = view[file.write(view) :]
+            self._size += len(text)
+            size = max(size, self._size)
+            self._offset = offset
+        return self._size == size
+
+    def _new_text(self) -> Iterator[tuple[bytes, int]]:
+        """Yield text of about a megabyte, and up to where in the journal it tells."""
+        text, offset = bytearray(), self._offset
+        for line in read_lines(self._journal, offset):
+            for each in self._lines.of(_decoded(line.body)):
+                text += each.encode()
+            offset = line.start + line.length
+            if len(text) >= _WRITE_BYTES:
+                yield bytes(text), offset
+                text = bytearray()
+        yield bytes(text), offset
+
+    def _set_aside(self) -> None:
+        number = 0
+        while (aside := self.path.with_name(f"{NAME}.{number:03d}")).exists():
+            number += 1
+        self.path.rename(aside)
+
+
+def _read(file: io.FileIO, count: int) -> bytes:
+    found = b""
+    while len(found) < count and (more := file.read(count - len(found))):
+        found += more
+    return found
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return decode_entry(body)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise CorruptJournal(f"a record of the journal cannot be understood ({error})") from error
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

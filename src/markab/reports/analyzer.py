@@ -1,0 +1,187 @@
+"""`analyze`: what went wrong in a run, for people first thing in the morning: short, and in order."""
+
+from __future__ import annotations
+
+import json as json_text
+from pathlib import Path
+from typing import Any
+
+from markab.reports.analysis import Analysis, Analyzer, Group
+from markab.reports.autopsy import Autopsy, dissect
+from markab.reports.human import clipped, count, duration, tail
+
+GROUPS_SHOWN = 10
+NAMES_SHOWN = 5
+OUTPUT_LINES = 10
+LINE_CHARACTERS = 300
+_WIDTH = 10
+
+
+def report(submit_dir: str | Path, *, json: bool = False, traverse_all: bool = False) -> str:
+    """Return what went wrong, as text or as JSON; `traverse_all` changes nothing while there are no sub-workflows.
+
+    Raises:
+        NotARun: no submit directory.
+        CorruptJournal, CorruptPlan: it is damaged.
+    """
+    run = Analyzer(submit_dir)
+    try:
+        analysis = run.analyze()
+        if json:
+            from markab.reports.analyzer_pegasus import to_json
+
+            return json_text.dumps(to_json(run, analysis), indent=2)
+        return text(run, analysis).rstrip("\n")
+    finally:
+        run.close()
+
+
+def text(
+    run: Analyzer, analysis: Analysis, *, verbose: int = 0, quiet: int = 0, summary: bool = False
+) -> str:
+    """Return it for people.
+
+    `verbose` leaves no cause, job or line of output out; `quiet` keeps to one
+    line a cause; `summary` to the first lines.
+    """
+    lines = headline(analysis)
+    if summary:
+        return "\n".join(lines) + "\n"
+    shown = analysis.groups if verbose else analysis.groups[:GROUPS_SHOWN]
+    for number, group in enumerate(shown, 1):
+        if quiet:
+            lines.append(f"{number}. {_title(run, group)}")
+        else:
+            lines += ["", *_group_lines(run, group, number, len(shown), verbose)]
+    if hidden := len(analysis.groups) - len(shown):
+        jobs = sum(len(group.jobs) for group in analysis.groups[len(shown) :])
+        lines += [
+            "",
+            f"… and {count(hidden, 'more kind', 'more kinds')} of failure, {count(jobs, 'job')}: see -v",
+        ]
+    if not quiet and analysis.has_failure and analysis.status.state != "Running":
+        lines += ["", f"Once mended: markab run {run.place.path}    (what succeeded is kept)"]
+    return "\n".join(lines) + "\n"
+
+
+def headline(analysis: Analysis) -> list[str]:
+    """Return how the run stands, in a few lines."""
+    status, left = analysis.status, analysis.left
+    parts = [f"{left['succeeded']:,} of {count(status.total, 'job')} succeeded"]
+    if left["failed"]:
+        special = [
+            f"{number:,} {word}"
+            for number, word in ((analysis.timed_out, "by time-out"), (analysis.held, "held"))
+            if number
+        ]
+        parts.append(f"{left['failed']:,} failed" + (f" ({', '.join(special)})" if special else ""))
+    for word, told in (
+        ("failing", "failed and will be tried again"),
+        ("running", "under way"),
+        ("cancelled", "cancelled"),
+        ("lost", "lost when the engine died"),
+        ("blocked", "never started because of a failure"),
+    ):
+        if left[word]:
+            parts.append(f"{left[word]:,} {told}")
+    if left["unsubmitted"]:
+        parts.append(f"{left['unsubmitted']:,} {'waiting' if status.state == 'Running' else 'not started'}")
+    took = ""
+    if status.started and status.ended:
+        took = f" after {duration(status.ended - status.started)}"
+    lines = [f"{status.workflow}: {_state_words(analysis)}{took}", "  " + ", ".join(parts)]
+    if status.note:
+        lines.append(f"  {status.note}")
+    for word in ("lost", "cancelled", "failing"):
+        if left[word] and (names := analysis.examples.get(word)):
+            more = ", …" if left[word] > len(names) else ""
+            lines.append(f"  {word}: {', '.join(names)}{more}")
+    return lines
+
+
+def _state_words(analysis: Analysis) -> str:
+    state = analysis.status.state
+    words = {
+        "Success": "succeeded",
+        "Failure": "failed",
+        "Running": "still running",
+        "Not started": "not started yet",
+        "Removed": "removed by the user",
+        "Halted": "stopped before its end",
+    }[state]
+    if analysis.left["failed"] and state in ("Running", "Halted", "Removed"):
+        words += ", with failures"
+    return words
+
+
+def _title(run: Analyzer, group: Group) -> str:
+    if len(group.jobs) == 1:
+        who = run.plan.outline[group.jobs[0]].id
+    else:
+        who = f"{count(len(group.jobs), 'job')} of {group.transformation}, with the same error"
+    blocked = f" [holds up {count(group.blocked, 'job')}]" if group.blocked else ""
+    return f"{who}: {clipped(group.cause.title, LINE_CHARACTERS)}{blocked}"
+
+
+def _group_lines(run: Analyzer, group: Group, number: int, of: int, verbose: int) -> list[str]:
+    found = dissect(run, group.jobs[0])
+    numbered = f"{number}. " if of > 1 else ""
+    lines = [f"{numbered}{_title(run, group)}"]
+    if group.cause.remedy:
+        lines.append(f"  {'help':<{_WIDTH}}{group.cause.remedy}")
+    if len(group.jobs) > 1:
+        names = [run.plan.outline[job].id for job in (group.jobs if verbose else group.jobs[:NAMES_SHOWN])]
+        more = len(group.jobs) - len(names)
+        listed = ", ".join(names) + (f" and {more:,} more" if more else "")
+        lines += [f"  {'jobs':<{_WIDTH}}{listed}", f"  {'such as':<{_WIDTH}}{found.job.id}"]
+    lines += autopsy_lines(found, verbose)
+    lines.append(f"  {'more':<{_WIDTH}}markab why {run.place.path} {found.job.id}")
+    if found.job.tasks:
+        lines.append(f"  {'again':<{_WIDTH}}markab analyze {run.place.path} --debug-job {found.job.id}")
+    return lines
+
+
+def autopsy_lines(found: Autopsy, verbose: int = 0) -> list[str]:
+    """Return all about one failed job that its title does not say."""
+    lines: list[tuple[str, str]] = []
+    if found.failed_command:
+        lines.append(("command", clipped(found.failed_command, LINE_CHARACTERS if not verbose else 10**6)))
+    where = f"site {found.job.site}" + (f", host {found.host}" if found.host else "")
+    lines.append(("where", where))
+    if found.memory:
+        lines.append(("memory", found.memory))
+    lines += [("tries", line) for line in found.tries]
+    lines += [("input", line) for line in found.inputs if line != found.cause.title]
+    lines += [
+        ("also", clipped(line, LINE_CHARACTERS)) for line in found.cause.also if line not in found.inputs
+    ]
+    if found.sibling:
+        lines.append(("sibling", f"{found.sibling} succeeded" + ("; it differs:" if found.differs else "")))
+        lines += [("", f"  {line}") for line in found.differs]
+    lines += [(label, path) for label, path in found.files()]
+    shown = [f"  {label:<{_WIDTH}}{line}" for label, line in lines]
+    most = OUTPUT_LINES if not verbose else 10**6
+    for stream, printed in (("stderr", found.stderr), ("stdout", found.stdout)):
+        if printed.strip():
+            shown.append(f"  {stream}:")
+            shown += [f"  | {clipped(line, LINE_CHARACTERS)}" for line in tail(printed, most).split("\n")]
+    return shown
+
+
+def to_object(found: Autopsy) -> dict[str, Any]:
+    """Return one failed job for programs."""
+    return {
+        "job": found.job.id,
+        "command": found.failed_command,
+        "site": found.job.site,
+        "host": found.host,
+        "directory": found.directory,
+        "attempts": found.tries,
+        "inputs": found.inputs,
+        "memory": found.memory,
+        "sibling": found.sibling,
+        "differs": found.differs,
+        "files": dict(found.files()),
+        "stdout": tail(found.stdout, OUTPUT_LINES),
+        "stderr": tail(found.stderr, OUTPUT_LINES),
+    }

@@ -1,0 +1,212 @@
+"""`analyze --debug-job`: a directory with a job's inputs, and a script that runs the job again by hand.
+
+The inputs are copies, so that trying things out cannot harm the run; very large
+ones are links, and the script says so.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from markab.errors import MarkabError, StorageError
+from markab.plan.model import Input, Kind, PlannedJob, PlannedTask
+from markab.reports.analysis import Analyzer
+from markab.reports.job import find_job
+from markab.transfers.base import is_local, path_of
+from markab.worker.words import split_words
+
+SCRIPT = "run.sh"
+LINKED_FROM_BYTES = 1 << 30
+"""Copies of larger inputs would take too long and too much disk."""
+
+
+@dataclass
+class DebugDirectory:
+    """What was made."""
+
+    path: Path
+    script: Path
+    brought: dict[str, str] = field(default_factory=dict)
+    """lfn → where it was found."""
+    linked: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    def text(self) -> str:
+        """Return it for people."""
+        lines = [f"{self.script} runs the job again; its {len(self.brought)} input files are beside it"]
+        for lfn in self.linked:
+            lines.append(f"  {lfn} is a link to {self.brought[lfn]}: do not write to it")
+        for lfn in self.missing:
+            lines.append(f"  {lfn} is nowhere to be found any more: put it into {self.path}")
+        return "\n".join(lines) + "\n"
+
+
+def make_debug_directory(
+    submit_dir: str | Path | None, job_id: str, directory: Path | None = None, executable: str | None = None
+) -> DebugDirectory:
+    """Make a directory (default: `debug-JOB` in the current one) to run one compute job by hand.
+
+    `executable` runs in place of the program of the job's first task.
+
+    Raises:
+        MarkabError: no such job, or none with a command.
+        StorageError: the directory exists and is not empty, or cannot be written.
+    """
+    run = Analyzer(submit_dir)
+    try:
+        run.read()
+        position = find_job(run.plan, job_id)
+        job = run.plan.job(position)
+        if job.kind is not Kind.COMPUTE:
+            raise MarkabError(
+                f"job {job.id!r} is a {job.kind.value} job of Markab's own: it has no command to run by hand",
+                hint=f"`markab why {run.place.path} {job.id}` tells what it does",
+            )
+        made = _empty_directory(directory or Path(f"debug-{job.id.replace('/', '_')}"))
+        found = DebugDirectory(made, made / SCRIPT)
+        try:
+            for item in job.inputs:
+                _bring(run, job, item, found)
+            for lfn in [file.lfn for file in job.outputs]:
+                (made / lfn).parent.mkdir(parents=True, exist_ok=True)
+            record = run.records(position)[-1] if position in run.bad_at else {}
+            found.script.write_text("\n".join(_script(run, job, record, found, executable)) + "\n")
+            found.script.chmod(0o755)
+        except OSError as error:
+            raise StorageError(f"cannot write to {str(made)!r}: {error.strerror}") from error
+        return found
+    finally:
+        run.close()
+
+
+def _empty_directory(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise StorageError(
+                f"{str(path)!r} is not empty",
+                hint="name another directory with --debug-dir, or remove that one",
+            )
+    except OSError as error:
+        raise StorageError(f"cannot make {str(path)!r}: {error.strerror}") from error
+    return path.resolve()
+
+
+def _bring(run: Analyzer, job: PlannedJob, item: Input, found: DebugDirectory) -> None:
+    place = found.path / item.lfn
+    if not place.resolve().is_relative_to(found.path):
+        raise MarkabError(f"file name {item.lfn!r} leaves its directory")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for source in _places(run, job, item):
+        if is_local(source):
+            path = path_of(source)
+            if not os.path.isfile(path):
+                continue
+            try:
+                if os.path.getsize(path) >= LINKED_FROM_BYTES:
+                    place.symlink_to(os.path.realpath(path))
+                    found.linked.append(item.lfn)
+                else:
+                    shutil.copyfile(path, place)
+                    place.chmod(0o755 if item.executable else 0o644)
+            except PermissionError:
+                continue
+        elif not _fetched(source, place, item):
+            continue
+        found.brought[item.lfn] = source
+        return
+    if not item.optional:
+        found.missing.append(item.lfn)
+
+
+def _fetched(source: str, place: Path, item: Input) -> bool:
+    from markab.transfers.moving import move_all
+
+    ends = {
+        "sources": [{"site": "", "url": source}],
+        "destinations": [{"site": "local", "url": str(place)}],
+    }
+    moved = move_all([{"lfn": item.lfn, "executable": item.executable, **ends}], 1, 1)
+    return all("error" not in one for one in moved)
+
+
+def _places(run: Analyzer, job: PlannedJob, item: Input) -> Iterator[str]:
+    """Yield where a file may be found: the run's scratch first, then wherever a job took it from or brought it."""
+    staging = run.plan.header.sites.get(job.staging or job.site)
+    if staging is not None and staging.scratch:
+        yield os.path.join(staging.scratch, item.lfn)
+    yield from item.sources
+    needle = f'"lfn":"{item.lfn}"'.encode()
+    for position, outline in enumerate(run.plan.outline):
+        if outline.kind in (Kind.COMPUTE, Kind.CLEANUP, Kind.CREATE_DIR):
+            continue
+        if needle in run.plan.line(position):
+            for transfer in run.plan.job(position).transfers:
+                if transfer.lfn == item.lfn:
+                    yield from (end.url for end in (*transfer.destinations, *transfer.sources))
+
+
+def _script(
+    run: Analyzer,
+    job: PlannedJob,
+    record: Mapping[str, Any],
+    found: DebugDirectory,
+    executable: str | None,
+) -> Iterator[str]:
+    yield "#!/bin/sh"
+    yield f"# Runs job {job.id} of workflow {run.plan.header.workflow} again, by hand. Change it as you like:"
+    yield f"# the run in {run.place.path} is not touched."
+    if record.get("host"):
+        yield f"# It ran at site {job.site}, on {record['host']}, in {record.get('cwd', '?')}."
+    for lfn in found.linked:
+        yield f"# {lfn} is a link to the file of the run: do not write to it."
+    for lfn in found.missing:
+        yield f"# Missing: {lfn}. Put it beside this script."
+    yield 'cd "$(dirname "$0")" || exit 1'
+    staging = run.plan.header.sites.get(job.staging or job.site)
+    environ = {
+        "PEGASUS_WF_UUID": run.read().uuid,
+        "PEGASUS_WF_LABEL": run.plan.header.workflow,
+        "PEGASUS_DAG_JOB_ID": job.id,
+        "PEGASUS_SITE": job.site,
+        "_PEGASUS_INITIAL_DIR": (staging.scratch or "") if staging else "",
+    }
+    yield from (f"export {name}={shlex.quote(value)}" for name, value in environ.items())
+    ran = {entry.get("task"): entry.get("argv") for entry in record.get("invocations", ())}
+    for number, task in enumerate(job.tasks):
+        yield ""
+        if len(job.tasks) > 1:
+            yield f"# task {task.id}"
+        yield from (f"export {name}={shlex.quote(value)}" for name, value in task.env.items())
+        argv = list(ran.get(task.id) or _argv(task, {**os.environ, **environ, **task.env}))
+        if executable and number == 0:
+            argv[0] = executable
+        line = shlex.join(argv)
+        for sign, lfn in (("<", task.stdin), (">", task.stdout), ("2>", task.stderr)):
+            if sign == "2>" and lfn and lfn == task.stdout:
+                line += " 2>&1"
+            elif lfn:
+                line += f" {sign} {shlex.quote(lfn)}"
+        yield line
+        yield "code=$?"
+        yield 'echo "exit code $code" >&2'
+        yield '[ "$code" -eq 0 ] || exit "$code"'
+    yield ""
+    for output in job.outputs:
+        if not output.checkpoint:
+            name = shlex.quote(output.lfn)
+            yield f"[ -e {name} ] || {{ echo {shlex.quote('missing output: ' + output.lfn)} >&2; code=1; }}"
+    yield 'exit "$code"'
+
+
+def _argv(task: PlannedTask, environ: Mapping[str, str]) -> list[str]:
+    try:
+        return [task.executable, *split_words(task.arguments, environ)]
+    except ValueError:
+        return [task.executable, *task.arguments.split()]

@@ -1,0 +1,180 @@
+"""`why JOB`: the story of one job, from the pass that made it to how it ended."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from markab.engine.lifecycle import State
+from markab.plan.model import Kind, PlannedJob
+from markab.reports.analysis import Analyzer
+from markab.reports.human import clipped, count, duration, moment
+from markab.reports.job import AttemptStory, find_job, read_attempts
+from markab.reports.waiting import Waits
+
+PARENTS_SHOWN = 20
+
+
+@dataclass
+class Why:
+    """The story of one job."""
+
+    job: PlannedJob
+    origin: str
+    """Which pass made it, and what for."""
+    verdict: str
+    """Where it stands, and why, in a sentence."""
+    parents: list[tuple[str, str]]
+    """Id, where it stands."""
+    culprits: list[str] = field(default_factory=list)
+    """Failed jobs without which it cannot start."""
+    attempts: list[tuple[AttemptStory, str]] = field(default_factory=list)
+    """Each with how it ended."""
+    remedy: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        return {
+            "job": self.job.id,
+            "kind": self.job.kind.value,
+            "site": self.job.site,
+            "origin": self.origin,
+            "verdict": self.verdict,
+            "remedy": self.remedy,
+            "parents": [{"job": name, "state": state} for name, state in self.parents],
+            "because_of": self.culprits,
+            "attempts": [
+                {"attempt": a.number, "start": a.start, "end": a.end, "ended": ended, "after": a.after}
+                for a, ended in self.attempts
+            ],
+        }
+
+    def text(self) -> str:
+        """Return it for people."""
+        job = self.job
+        lines = [f"{job.id} ({job.kind.value} at {job.site}) {self.verdict}", f"  made by   {self.origin}"]
+        if self.remedy:
+            lines.append(f"  help      {self.remedy}")
+        for name in self.culprits[:PARENTS_SHOWN]:
+            lines.append(f"  because   {name} failed")
+        if len(self.culprits) > PARENTS_SHOWN:
+            lines.append(f"  because   … and {len(self.culprits) - PARENTS_SHOWN:,} more failed")
+        # Parents that did what they had to are a number; those that did not are names.
+        done = [name for name, state in self.parents if state == "succeeded"]
+        others = [pair for pair in self.parents if pair[1] != "succeeded"]
+        if done:
+            told = ", ".join(done) if len(done) <= 3 else count(len(done), "job")
+            lines.append(f"  after     {told} (succeeded)")
+        lines += [f"  after     {name} ({state})" for name, state in others[:PARENTS_SHOWN]]
+        if len(others) > PARENTS_SHOWN:
+            lines.append(f"  after     … and {len(others) - PARENTS_SHOWN:,} more that did not succeed")
+        if not self.parents:
+            lines.append("  after     nothing: it may start at once")
+        before = 0.0
+        for attempt, ended in self.attempts:
+            if before and attempt.start - before >= 1:
+                lines.append(f"  pause     {duration(attempt.start - before)}")
+            lines.append(f"  attempt {attempt.number} {_when(attempt)}: {clipped(ended, 300)}")
+            if attempt.after:
+                lines.append(f"            then {attempt.after}")
+            before = attempt.end
+        return "\n".join(lines) + "\n"
+
+
+def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = None) -> Why:
+    """Return the story of a job, named by its id or its task's.
+
+    Raises:
+        NotARun: no submit directory.
+        MarkabError: the plan has no such job.
+    """
+    run = Analyzer(submit_dir)
+    try:
+        status = run.read()
+        position = find_job(run.plan, job_id)
+        job = run.plan.job(position)
+        waits = Waits(run.plan, run.history, status.state, time.time() if now is None else now)
+        running = status.state == "Running"
+        words = {State.SUCCEEDED: "succeeded", State.FAILED: "failed"}
+
+        def standing(one: int) -> str:
+            if one in run.history.alive:
+                return "under way" if running else "lost with the engine"
+            return words.get(State(run.history.states[one]), "waiting" if running else "not started")
+
+        story = Why(
+            job,
+            _origin(job),
+            "",
+            [(run.plan.outline[parent].id, standing(parent)) for parent in job.parents],
+            culprits=_culprits(run, position),
+        )
+        for attempt in read_attempts(run.place, position):
+            story.attempts.append((attempt, _ended(run, story, attempt, running)))
+        story.verdict = _verdict(run, position, waits, standing(position), story)
+        return story
+    finally:
+        run.close()
+
+
+def _origin(job: PlannedJob) -> str:
+    if job.why:
+        return job.why
+    if job.kind is not Kind.COMPUTE:
+        return "the planner"
+    tasks = [task.id for task in job.tasks]
+    return f"the workflow: {'task ' + tasks[0] if len(tasks) == 1 else count(len(tasks), 'task')}"
+
+
+def _ended(run: Analyzer, story: Why, attempt: AttemptStory, running: bool) -> str:
+    record = attempt.record
+    if record is None:
+        return "under way" if running else "lost: the engine died while it ran"
+    took = duration(attempt.end - attempt.start) if attempt.end and attempt.start else ""
+    on = f" on {record['host']}" if record.get("host") else ""
+    if record.get("ok"):
+        story.remedy = ""
+        return f"succeeded after {took}{on}"
+    cause = run.cause(story.job, record)
+    story.remedy = cause.remedy
+    return f"{cause.title}{f', after {took}' if took else ''}{on}"
+
+
+def _verdict(run: Analyzer, position: int, waits: Waits, standing: str, story: Why) -> str:
+    tries = len(story.attempts)
+    if standing in ("succeeded", "failed"):
+        verdict = standing + (f" after {count(tries, 'attempt')}" if tries > 1 else "")
+        if standing == "failed" and story.attempts:
+            verdict += f": {clipped(story.attempts[-1][1], 200)}"
+        return verdict
+    if standing in ("under way", "lost with the engine"):
+        return f"is {standing}" if standing == "under way" else f"was {standing}; running it again continues"
+    if story.culprits:
+        return "was skipped: it needs what a job that failed should have made"
+    if why := waits.of(position):
+        left = list(waits.parents_left(position))
+        more = f": {', '.join(left[:3])}{', …' if len(left) > 3 else ''}" if why.word == "parents" else ""
+        return f"waits: {why.reason}{more}"
+    return standing
+
+
+def _culprits(run: Analyzer, position: int) -> list[str]:
+    """Return the failed jobs above a job, as far as no succeeded one stands between."""
+    states = run.history.states
+    found, seen, stack = [], {position}, [position]
+    while stack:
+        for parent in run.plan.outline[stack.pop()].parents:
+            if parent in seen or states[parent] == State.SUCCEEDED:
+                continue
+            seen.add(parent)
+            if states[parent] == State.FAILED:
+                found.append(parent)
+            else:
+                stack.append(parent)
+    return [run.plan.outline[one].id for one in sorted(found)]
+
+
+def _when(attempt: AttemptStory) -> str:
+    return moment(attempt.start) if attempt.start else "?"
