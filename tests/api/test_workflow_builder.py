@@ -180,6 +180,19 @@ def test_dependencies_need_ids_and_are_said_once() -> None:
         workflow.add_dependency(second, parents=[first])
 
 
+def test_a_dependency_is_between_jobs() -> None:
+    job = Job("a")
+    workflow = Workflow("w").add_jobs(job)
+
+    with pytest.raises(TypeError, match=r"between jobs, not with 'ID0000001' \(str\)"):
+        workflow.add_dependency(job, children=["ID0000001"])  # type: ignore[list-item]
+
+
+def test_a_workflow_is_named_by_text() -> None:
+    with pytest.raises(TypeError, match="named by text, not by 3"):
+        Workflow(3)  # type: ignore[arg-type]
+
+
 def test_a_dependency_on_a_job_that_is_not_here_is_found_when_writing() -> None:
     workflow = Workflow("w").add_jobs(job := Job("a")).add_dependency(job, parents=[Job("b", _id="gone")])
     with pytest.raises(PegasusError, match="the workflow has no job 'gone'"):

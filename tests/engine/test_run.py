@@ -319,6 +319,18 @@ def test_remove_without_an_engine_marks_the_run(tmp_path: Path) -> None:
     assert call(directory, World()).state == "success"
 
 
+def test_remove_leaves_a_run_that_has_succeeded_as_it_is(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "run", [job("a")])
+    call(directory, World())
+
+    assert request_remove(directory) is False
+
+    last = journal(directory)[-1]
+    assert isinstance(last, RunEnd) and last.outcome == "success"
+    status = read_status(directory / "status.json")
+    assert status is not None and status.outcome == "success"
+
+
 def test_halt_without_an_engine_has_nobody_to_ask(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job("a")])
 

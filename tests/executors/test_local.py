@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -118,3 +119,93 @@ def test_nothing_is_left_open_or_running(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "work") == os.listdir(tmp_path / "submit") == []
     children = Path(f"/proc/self/task/{os.getpid()}/children")
     assert children.read_text().split() == []
+
+
+def test_when_the_launcher_is_killed_its_attempts_are_lost_and_nothing_of_them_runs(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    pid_file, nameless_file = tmp_path / "pid", tmp_path / "nameless"
+    nameless = f'setsid env -i /bin/sh -c "echo \\$\\$ > {nameless_file}; exec sleep 1000" &'
+    executor.submit([attempt(tmp_path, 1, f"{nameless} echo said; echo $$ > {pid_file}; exec sleep 1000")])
+    while not (pid_file.exists() and pid_file.read_text() and nameless_file.exists()):
+        executor.wait(0.01)
+    os.kill(executor._launching.pid, signal.SIGKILL)
+    (report,) = wait_for(executor, 1)
+
+    assert report.record is not None
+    assert report.record["error"]["kind"] == "lost"
+    assert "SIGKILL" in report.record["error"]["message"]
+    assert report.record["stdout"] == "said\n"
+    for path in (pid_file, nameless_file):
+        assert not is_running(int(path.read_text()))
+    executor.submit([attempt(tmp_path, 2, "echo again")])
+    (report,) = wait_for(executor, 1)
+    assert report.record is not None and report.record["stdout"] == "again\n"
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def capture_inodes() -> dict[int, int]:
+    """The files that catch output, with a descriptor that keeps each from being used again."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if "/.capture-" in os.readlink(f"/proc/self/fd/{name}"):
+                found[os.stat(f"/proc/self/fd/{name}").st_ino] = os.dup(int(name))
+        except FileNotFoundError:
+            continue  # it was the descriptor of the listing
+    return found
+
+
+def test_output_is_caught_in_new_files_after_somebody_else_could_write_into_the_old(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    def inode(number: int, before: str = "") -> int:
+        executor.submit([attempt(tmp_path, number, before + "stat -Lc %i /proc/self/fd/1")])
+        (report,) = wait_for(executor, 1)
+        assert report.record is not None and report.record["ok"], report.record
+        return int(report.record["stdout"])
+
+    first = inode(1)
+    held = capture_inodes()
+    try:
+        assert inode(2) == first, "as long as nothing is left, the same files do"
+        assert inode(3, "setsid sleep 1000 & ") == first
+        assert inode(4) not in held
+    finally:
+        for fd in held.values():
+            os.close(fd)
+
+
+def test_jobs_that_ask_for_gpus_see_different_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
+    for name in ("scratch", "work", "submit"):
+        (tmp_path / name).mkdir()
+    executor = LocalExecutor(RunContext("u", "w", str(tmp_path / "submit"), "full", 2, 3, None))
+    script = "echo $CUDA_VISIBLE_DEVICES $NVIDIA_VISIBLE_DEVICES; while [ ! -e %s/go ]; do sleep 0.01; done"
+    own = PlannedTask(
+        "t", "t", "/bin/sh", "-c 'echo $CUDA_VISIBLE_DEVICES'", env={"CUDA_VISIBLE_DEVICES": "x"}
+    )
+    try:
+        executor.submit(
+            [
+                attempt(tmp_path, number, script % tmp_path, gpus=gpus)
+                for number, gpus in ((1, 2), (2, 0), (3, 1))
+            ]
+        )
+        (tmp_path / "go").touch()
+        said = {report.id.job: (report.record or {})["stdout"] for report in wait_for(executor, 3)}
+        assert said == {1: "4,5 4,5\n", 2: "4,5,6\n", 3: "6 6\n"}
+
+        executor.submit(
+            [attempt(tmp_path, 4, gpus=2, tasks=[own]), attempt(tmp_path, 5, script % tmp_path, gpus=1)]
+        )
+        said = {report.id.job: (report.record or {})["stdout"] for report in wait_for(executor, 2)}
+        assert said == {4: "x\n", 5: "6 6\n"}, "given back, and the user's word wins"
+    finally:
+        executor.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from markab.errors import PlanningError, StorageError
+from markab.errors import DocumentError, PlanningError, StorageError
 from markab.plan.model import Kind
 from markab.planner.planning import dry_run, plan
 from planner.kit import Bench, task
@@ -559,6 +559,7 @@ def test_what_is_asked_for_and_does_nothing_yet_is_said(bench: Bench) -> None:
             "pegasus.selector.replica": "Regex",
             "pegasus.dir.storage.mapper": "flat",
             "pegasus.monitord.encoding": "json",
+            "pegasus.catalog.workflow.amqp.url": "amqp://me:secret@host",
         },
     )
 
@@ -590,6 +591,50 @@ def test_an_output_directory_that_cannot_be_made_is_found_before_anything_runs(b
         f"output directory '{bench.path}/file/results' cannot be made: '{bench.path}/file' is not a directory"
         in message
     )
+
+
+def test_an_output_directory_is_that_of_the_one_output_site_whatever_its_name(bench: Bench) -> None:
+    storage = {
+        "type": "localStorage",
+        "path": "/tmp",
+        "fileServers": [{"url": "file:///tmp", "operation": "all"}],
+    }
+    for name in ("s2", "s3"):
+        bench.sites.append({"name": name, "directories": [_scratch(bench.path / name), storage]})
+    bench.transformations[0]["sites"][0]["name"] = "s2"
+    made = task("a", makes="x")
+
+    alone = bench.plan(made, output_sites=["s2"], output_dir=Path("results"))
+    several = bench.plan(made, output_sites=["s2", "s3"], output_dir=Path("results"))
+
+    assert {"s2": f"{bench.path}/results"} == alone.header.outputs
+    assert {"s2": "/tmp", "s3": "/tmp"} == several.header.outputs
+    assert [
+        "--output-dir changes nothing: it is for one output site, or for 'local', and s2, s3 are named"
+    ] == [warning.message for warning in several.planned.warnings]
+
+
+def test_all_properties_with_wrong_values_are_named_at_once_also_in_a_dry_run(bench: Bench) -> None:
+    wrong = {
+        "pegasus.mode": "devlopment",
+        "pegasus.register": "perhaps",
+        "pegasus.transfer.threads": "0",
+        "dagman.retry": "-1",
+        "dagman.big.maxjobs": "few",
+    }
+    options = bench.options(task("a"), properties=wrong)
+
+    with pytest.raises(DocumentError) as caught:
+        dry_run(options)
+
+    assert [
+        "property 'pegasus.register' is 'perhaps' (command line); it must be true or false",
+        "property 'pegasus.mode' is 'devlopment' (command line); "
+        "it must be one of production, development, tutorial, debug",
+        "property 'dagman.retry' is '-1' (command line); it must be a whole number from 0",
+        "property 'pegasus.transfer.threads' is '0' (command line); it must be a whole number from 1",
+        "property 'dagman.big.maxjobs' is 'few' (command line); it must be a whole number from 0",
+    ] == [problem.message for problem in caught.value.problems]
 
 
 def _scratch(path: Path) -> dict[str, object]:

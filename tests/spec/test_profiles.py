@@ -101,7 +101,7 @@ def test_a_value_that_is_no_amount_names_job_and_key() -> None:
     assert [
         ("profile pegasus.cores of job 'ID7' is '0'; it must be a whole number from 1", "change or remove pegasus.cores"),
         ("profile pegasus.memory of job 'ID7' is 'lots'; it must be an amount such as '2048' (MB) or '2 GB'", "change or remove pegasus.memory"),
-        ("profile dagman.RETRY of job 'ID7' is '-1'; it must be a whole number", "change or remove dagman.RETRY"),
+        ("profile dagman.RETRY of job 'ID7' is '-1'; it must be a whole number from 0", "change or remove dagman.RETRY"),
     ] == [(problem.message, problem.hint) for problem in problems]  # fmt: skip
     with pytest.raises(
         DocumentError, match=r"profile pegasus.runtime is 'soon'; it must be a number of seconds"

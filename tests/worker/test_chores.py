@@ -126,3 +126,24 @@ def test_a_catalog_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "replicas.db").write_text("this is no database, but a text that is long enough" * 20)
     record = do(spec(tmp_path, kind="register", registrations=[{"lfn": "f", "pfn": "p", "site": "s"}]))
     assert record["error"]["kind"] == "storage" and "replicas.db" in record["error"]["message"]
+
+
+def test_an_optional_file_that_nobody_made_is_no_error_but_another_is(tmp_path: Path) -> None:
+    scratch = made_scratch(tmp_path)
+    (scratch / "there").write_text("x")
+
+    def item(lfn: str, optional: bool) -> dict[str, Any]:
+        return {
+            "lfn": lfn,
+            "sources": [{"site": "local", "url": str(scratch / lfn)}],
+            "destinations": [{"site": "local", "url": str(tmp_path / "out" / lfn)}],
+            "optional": optional,
+        }
+
+    record = do(spec(tmp_path, kind="stage_out", transfers=[item("there", True), item("never", True)]))
+    assert record["ok"], record
+    assert [moved["lfn"] for moved in record["transfers"]] == ["there"]
+    assert (tmp_path / "out/there").read_text() == "x"
+
+    record = do(spec(tmp_path, kind="stage_out", transfers=[item("never", True), item("must", False)]))
+    assert not record["ok"] and "/must'" in record["error"]["message"] and "also" not in record

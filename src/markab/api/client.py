@@ -72,6 +72,36 @@ def read_status(submit_dir: Path) -> Status:
         return status.read_status(submit_dir)
 
 
+def follow(submit_dir: Path) -> Callable[[], Status]:
+    """Return a function that says how far the run is; each call costs only what happened since the last.
+
+    Raises:
+        PegasusClientError: the submit directory cannot be read; the function raises it too.
+    """
+    from markab.reports import status
+
+    with _as_client_error("reading the status failed"):
+        follower = status.Follower(submit_dir)
+
+    def look() -> Status:
+        with _as_client_error("reading the status failed"):
+            return follower.read()
+
+    return look
+
+
+def html(name: str, submit_dir: Path) -> str:
+    """Return what a notebook shows of a run: its `analysis` or its `statistics`.
+
+    Raises:
+        PegasusClientError: the submit directory cannot be read.
+    """
+    from markab.api import notebook_reports
+
+    with _as_client_error(f"{name} failed"):
+        return str(getattr(notebook_reports, f"{name}_html")(submit_dir))
+
+
 def report(name: str, submit_dir: Path, **options: Any) -> str:
     """Return the text of the report `name` (`analyzer`, `statistics`) on a run.
 

@@ -1,17 +1,32 @@
-"""`Workflow.graph`: the document as a drawing; the work is done in `markab.reports`."""
+"""`Workflow.graph` and the picture of a Workflow: what is drawn; the drawing is done in `markab.reports`."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+import msgspec
+
+from markab.api import dependencies, notebook
 from markab.api.errors import PegasusClientError, PegasusError, Result
-from markab.reports.graph import Drawing, draw
+from markab.errors import MarkabError
+from markab.reports.graph import Drawing, JobGraph, draw
 from markab.reports.graph_files import DrawingError, rendered, write_drawing
 from markab.reports.graph_sources import workflow_graph
+from markab.reports.graph_states import shown_states
+from markab.reports.graph_svg import style, svg_element
+from markab.reports.status import Follower
+from markab.spec.model import transformation_name
 from markab.spec.read import read_workflow
+
+if TYPE_CHECKING:
+    from markab.api.job import AbstractJob
+    from markab.api.workflow import Workflow
+
+PAPER = ".wfg{background:var(--paper);border-radius:6px;max-width:100%;height:auto}"
+"""A picture in a notebook brings its own light paper: whether the page is dark can't be seen from inside."""
 
 
 def draw_document(
@@ -20,14 +35,82 @@ def draw_document(
     simplify: bool = False,
     label: str = "label",
     remove: Collection[str] = (),
+    run: Path | None = None,
 ) -> Drawing:
-    """Return the drawing of a workflow document.
+    """Return the drawing of a workflow document, coloured by how its tasks fare in `run`, a submit directory.
 
     Raises:
         ValueError: `label` is none of the kinds there are.
     """
     graph = workflow_graph(read_workflow(document))
+    if run is not None:
+        states = task_states(run)
+        graph.states = [states.get(task, "not-run") for task in graph.ids] if states else None
     return draw(graph, files=include_files, simplify=simplify, label=label, remove=remove)
+
+
+def builder_graph(workflow: Workflow) -> JobGraph:
+    """Return the graph of a workflow as it is now, written or not; coloured if it was run.
+
+    Raises:
+        PegasusError: it could not be written, because two jobs make one file or a dependency leads nowhere.
+    """
+    jobs = list(workflow.jobs.values())
+    position = {id: place for place, id in enumerate(workflow.jobs)}
+    parents: list[list[int]] = [[] for _ in jobs]
+    for parent, children in dependencies.edges(
+        workflow.jobs, workflow.dependencies, workflow.infer_dependencies
+    ):
+        for child in children:
+            parents[position[child]].append(position[parent])
+    names = [_name(job) for job in jobs]
+    states = task_states(workflow._submit_dir) if workflow._submit_dir is not None else {}
+    return JobGraph(
+        name=workflow.name,
+        ids=list(workflow.jobs),
+        labels=[job.node_label or name for job, name in zip(jobs, names, strict=True)],
+        xforms=names,
+        kinds=["compute" if hasattr(job, "transformation") else "subworkflow" for job in jobs],
+        parents=list(parents),
+        files=lambda place: (
+            [use.file.lfn for use in jobs[place].uses if use.type == "input"],
+            [use.file.lfn for use in jobs[place].uses if use.type == "output"],
+        ),
+        states=[states.get(id, "not-run") for id in workflow.jobs] if states else None,
+    )
+
+
+class _Task(msgspec.Struct):
+    id: str
+
+
+class _PlanLine(msgspec.Struct):
+    tasks: list[_Task] = []
+
+
+def task_states(submit_dir: Path) -> dict[str, str]:
+    """Return the state of every task of a run, as pictures show it.
+
+    Nothing if it was never started or cannot be read: the picture then has no colours.
+    """
+    try:
+        follower = Follower(submit_dir)
+    except (MarkabError, OSError):
+        return {}
+    try:
+        run_state = follower.read().state
+        if not follower.history.calls:
+            return {}
+        decode = msgspec.json.Decoder(_PlanLine).decode
+        return {
+            task.id: state
+            for place, state in enumerate(shown_states(follower.history, run_state))
+            for task in decode(follower.plan.line(place)).tasks
+        }
+    except (MarkabError, OSError):
+        return {}
+    finally:
+        follower.plan.close()
 
 
 def show(
@@ -42,8 +125,9 @@ def show(
     try:
         if output is not None:
             write_drawing(drawing, output, None, width, height)
-        elif (display := _notebook_display()) is not None:
-            display(rendered(drawing, "svg", width, height).decode())
+        elif notebook.kernel() is not None:
+            text = f"{drawing.name}: a picture of {drawing.jobs:,} jobs"
+            notebook.show_picture(inline_svg(drawing, width, height), text)
         else:
             sys.stdout.write(rendered(drawing, "dot", width, height).decode())
     except DrawingError as error:
@@ -52,10 +136,17 @@ def show(
         raise PegasusError(str(error), error.hint) from error
 
 
-def _notebook_display() -> Callable[[str], Any] | None:
-    """Return what shows an SVG inline, if this is a notebook that could."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    if type(shell).__name__ != "ZMQInteractiveShell":
-        return None
-    ipython: Any = __import__("IPython.display", fromlist=["SVG", "display"])
-    return lambda svg: ipython.display(ipython.SVG(data=svg))
+def inline_svg(drawing: Drawing, width: float | None = None, height: float | None = None) -> str:
+    """Return a drawing for a page, drawn without any tool; `width` and `height` are in inches."""
+    size = ""
+    if width or height:
+        size = f' width="{width or height:g}in" height="{height or width:g}in"'
+    return svg_element(drawing, f"<style>{style('')}{PAPER}</style>", size)
+
+
+def _name(job: AbstractJob) -> str:
+    name = getattr(job, "transformation", None)
+    if name is None:
+        file = getattr(job, "file", None)
+        return str(getattr(file, "lfn", None) or getattr(file, "name", ""))
+    return transformation_name(getattr(job, "namespace", None), name, getattr(job, "version", None))

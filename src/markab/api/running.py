@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markab.api import client, planner_arguments
+from markab.api import client, notebook, planner_arguments
 from markab.api.braindump import Braindump
 from markab.api.errors import PegasusError
 from markab.api.progress import draw
@@ -29,6 +29,8 @@ class RunningMixin(Writable):
     _submit_dir: Path | None = None
     _braindump: dict[str, str | None] | None = None
     _run_output: dict[str, Any] | None = None
+    _shown_in_cell: int | None = None
+    """The cell of a notebook that last showed something of this run."""
 
     @property
     def submit_dir(self) -> Path:
@@ -145,7 +147,7 @@ class RunningMixin(Writable):
         debug: bool = False,
         verbose: int = 0,
     ) -> Self:
-        """Print how far the run is.
+        """Print how far the run is; in a notebook, show it as a table.
 
         Raises:
             PegasusError: the workflow is not planned.
@@ -153,8 +155,14 @@ class RunningMixin(Writable):
         seen = client.read_status(self.submit_dir)
         if json:
             print(_as_json(seen.to_json(queue=not noqueue)))
+            return self
+        text = seen.text(long=long, queue=not noqueue, legend=legend, directories=dirs)
+        if notebook.kernel() is None:
+            print(text, end="")
         else:
-            print(seen.text(long=long, queue=not noqueue, legend=legend, directories=dirs), end="")
+            from markab.api.notebook_html import status_html
+
+            self._show(status_html(seen, time.time(), queue=not noqueue), text)
         return self
 
     def get_status(self) -> dict[str, Any]:
@@ -168,17 +176,19 @@ class RunningMixin(Writable):
     def wait(self, delay: float = 5) -> Self:
         """Wait for the end of the run, drawing a bar; look often at first, later every `delay` seconds.
 
-        Ctrl-C ends the waiting and leaves the run alone.
+        Ctrl-C, or interrupting the kernel of a notebook, ends the waiting and leaves the run alone.
 
         Raises:
             PegasusError: the workflow is not planned, or was never started.
         """
         submit_dir = self.submit_dir
         nap_s = min(FIRST_NAP_S, delay)
+        self._shown_in_cell = notebook.current_cell()
         try:
-            with draw() as show:
+            look = client.follow(submit_dir)
+            with draw() if self._shown_in_cell is None else notebook.live() as show:
                 while True:
-                    seen = client.read_status(submit_dir)
+                    seen = look()
                     if seen.state == "Not started":
                         raise PegasusError(f"the run in {str(submit_dir)!r} was not started: call run()")
                     show(seen)
@@ -199,21 +209,29 @@ class RunningMixin(Writable):
         return self
 
     def analyze(self, *, verbose: int = 0, json_mode: bool = False, traverse_all: bool = False) -> Self:
-        """Print what went wrong.
+        """Print what went wrong; in a notebook, show each cause to be folded and unfolded.
 
         Raises:
             PegasusError: the workflow is not planned, or this version has no analyzer.
         """
-        print(client.report("analyzer", self.submit_dir, json=json_mode, traverse_all=traverse_all))
+        text = client.report("analyzer", self.submit_dir, json=json_mode, traverse_all=traverse_all)
+        if json_mode or notebook.kernel() is None:
+            print(text)
+        else:
+            self._show(client.html("analysis", self.submit_dir), text)
         return self
 
     def statistics(self, *, verbose: int = 0) -> Self:
-        """Print what the run took.
+        """Print what the run took; in a notebook, show it as tables.
 
         Raises:
             PegasusError: the workflow is not planned, or this version has no statistics.
         """
-        print(client.report("statistics", self.submit_dir))
+        text = client.report("statistics", self.submit_dir)
+        if notebook.kernel() is None:
+            print(text)
+        else:
+            self._show(client.html("statistics", self.submit_dir), text)
         return self
 
     def graph(
@@ -230,8 +248,9 @@ class RunningMixin(Writable):
 
         The ending of `output` says the format: `.dot`, `.mmd` (Mermaid) and `.svg`
         need no tool, all others need Graphviz. Without `output` the picture is
-        shown in a notebook, and printed as DOT elsewhere. More than 150 jobs are
-        summarised by transformation and level.
+        shown in a notebook, coloured by state once the workflow was run, and
+        printed as DOT elsewhere. More than 150 jobs are summarised by
+        transformation and level.
 
         Raises:
             PegasusError: the workflow is not written yet, or Graphviz is wanted and missing.
@@ -239,9 +258,16 @@ class RunningMixin(Writable):
         """
         from markab.api import graph
 
-        drawing = graph.draw_document(self.path, include_files, not no_simplify, label, remove or ())
+        cell = notebook.current_cell() if output is None else None
+        run = self._submit_dir if cell is not None else None
+        drawing = graph.draw_document(self.path, include_files, not no_simplify, label, remove or (), run)
         graph.show(drawing, None if output is None else Path(output), width, height)
+        self._shown_in_cell = cell or self._shown_in_cell
         return self
+
+    def _show(self, html: str, text: str) -> None:
+        notebook.show_html(html, text)
+        self._shown_in_cell = notebook.current_cell()
 
 
 def _as_json(data: object) -> str:

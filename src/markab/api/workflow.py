@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from markab.api import dependencies
+from markab.api import dependencies, notebook
 from markab.api.dependencies import JobDependency
 from markab.api.errors import DuplicateError, NotFoundError
 from markab.api.job import AbstractJob
@@ -35,8 +35,11 @@ class Workflow(RunningMixin, Writable, HookMixin, ProfileMixin, MetadataMixin):
         With `infer_dependencies`, a job that reads a file waits for the job that makes it.
 
         Raises:
+            TypeError: the name is no text.
             ValueError: the name has a slash or a blank, which the names of directories made from it cannot have.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"a workflow is named by text, not by {name!r} ({type(name).__name__})")
         if not name or any(character == "/" or character.isspace() for character in name):
             raise ValueError(
                 f"the name of a workflow is {name!r}, but must have no slash and no blank, as 'my-{_slug(name)}'"
@@ -53,6 +56,19 @@ class Workflow(RunningMixin, Writable, HookMixin, ProfileMixin, MetadataMixin):
         self.sequence = 1
         self._has_sub_workflows = False
         self._children: dict[str, Path] = {}
+
+    def __repr__(self) -> str:
+        run = f", submit_dir={str(self._submit_dir)!r}" if self._submit_dir is not None else ""
+        return f"{type(self).__name__}({self.name!r}, jobs={len(self.jobs)}{run})"
+
+    def _repr_html_(self) -> str | None:
+        """Show a table and, of a small workflow, a picture; nothing below a cell that has shown the run already."""
+        cell = notebook.current_cell()
+        if cell is not None and cell == self._shown_in_cell:
+            return None
+        from markab.api.notebook_reports import workflow_html
+
+        return workflow_html(self)
 
     def add_jobs(self, *jobs: AbstractJob) -> Self:
         """Add jobs; those without an id get ID0000001, ID0000002, and so on.
@@ -89,6 +105,7 @@ class Workflow(RunningMixin, Writable, HookMixin, ProfileMixin, MetadataMixin):
         """Have `job` run after all of `parents` and before any of `children`.
 
         Raises:
+            TypeError: one of them is no job.
             ValueError: one of the jobs has no id, because it is in no workflow yet.
             DuplicateError: this has been said before.
         """
@@ -195,6 +212,8 @@ class Workflow(RunningMixin, Writable, HookMixin, ProfileMixin, MetadataMixin):
 
 
 def _id_of(job: AbstractJob) -> str:
+    if not isinstance(job, AbstractJob):
+        raise TypeError(f"a dependency is between jobs, not with {job!r} ({type(job).__name__})")
     if job._id is None:
         raise ValueError(f"{job!r} has no id yet: add it to the workflow before it gets dependencies")
     return job._id

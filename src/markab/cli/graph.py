@@ -103,7 +103,7 @@ def _draw(what: str | None, flags: dict[str, Any], format: str | None, otherwise
         write_drawing(drawing, Path(output), format, *size)
     else:
         data = rendered(drawing, format or otherwise, *size)
-        click.get_binary_stream("stdout").write(data)
+        sys.stdout.buffer.write(data)
     if drawing.summarised:
         from markab.reports.human import count
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-FILES = {"graphviz": "graph"}
+FILES = {"analyzer": "analyze", "graphviz": "graph", "rc_client": "replica"}
 """Names whose command is in a file of another name."""
 
 
@@ -26,6 +26,16 @@ def status() -> NoReturn:
     _launch("status")
 
 
+def analyzer() -> NoReturn:
+    """Be `pegasus-analyzer`."""
+    _launch("analyzer")
+
+
+def statistics() -> NoReturn:
+    """Be `pegasus-statistics`."""
+    _launch("statistics")
+
+
 def remove() -> NoReturn:
     """Be `pegasus-remove`."""
     _launch("remove")
@@ -39,6 +49,16 @@ def halt() -> NoReturn:
 def graphviz() -> NoReturn:
     """Be `pegasus-graphviz`."""
     _launch("graphviz")
+
+
+def metadata() -> NoReturn:
+    """Be `pegasus-metadata`."""
+    _launch("metadata")
+
+
+def rc_client() -> NoReturn:
+    """Be `pegasus-rc-client`."""
+    _launch("rc_client")
 
 
 def version() -> NoReturn:
@@ -67,4 +87,4 @@ def _launch(name: str) -> NoReturn:
 
     module = import_module(f"markab.cli.{FILES.get(name, name)}")
     command = getattr(module, f"pegasus_{name}", None) or getattr(module, name)
-    launch(command, f"pegasus-{name}", plain_codes=True)
+    launch(command, f"pegasus-{name.replace('_', '-')}", plain_codes=True)

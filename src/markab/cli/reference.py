@@ -17,7 +17,20 @@ import click
 from markab.cli.main import COMMANDS
 from markab.cli.pegasus import FILES
 
-PEGASUS = ("plan", "run", "status", "remove", "halt", "version", "config", "graphviz")
+PEGASUS = (
+    "plan",
+    "run",
+    "status",
+    "analyzer",
+    "statistics",
+    "remove",
+    "halt",
+    "version",
+    "config",
+    "graphviz",
+    "metadata",
+    "rc_client",
+)
 """Commands with a `pegasus-` name; `pegasus-keg` is a program of its own and gets its text from itself."""
 
 CODES_MARKAB = "Exit codes: see [exit codes](../exit-codes.md)."
@@ -37,7 +50,8 @@ def pages() -> dict[str, str]:
     for name in PEGASUS:
         module = import_module(f"markab.cli.{FILES.get(name, name)}")
         command = getattr(module, f"pegasus_{name}", None) or getattr(module, name)
-        made[f"pegasus-{name}.md"] = page(f"pegasus-{name}", command, CODES_PEGASUS)
+        called = f"pegasus-{name.replace('_', '-')}"
+        made[f"{called}.md"] = page(called, command, CODES_PEGASUS)
     made["pegasus-keg.md"] = _keg_page()
     made["README.md"] = _index(made)
     return made

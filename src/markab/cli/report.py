@@ -11,7 +11,9 @@ from markab.cli.command import command
 
 @command()
 @click.argument("submit_dir", default="", metavar="[SUBMIT_DIR]")
-@click.option("-o", "--output", metavar="FILE", help="Write it here: report.html in the submit directory by default.")
+@click.option(
+    "-o", "--output", metavar="FILE", help="Write it here: report.html in the submit directory by default."
+)
 @click.option("-J", "--json", "as_json", is_flag=True, help="Print an object that says where it is.")
 @click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong.")
 def report(submit_dir: str, output: str | None, as_json: bool, verbose: int) -> None:

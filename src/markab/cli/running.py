@@ -26,14 +26,16 @@ def run_here(
     """Run a submit directory until it ends; return the exit code."""
     from markab.engine.run import RunOptions, run
     from markab.plan.layout import find_submit_dir
+    from markab.provenance.follow import following
 
     submit_dir = find_submit_dir(submit_dir).path
     display = _make_display(submit_dir, quiet)
     try:
-        outcome = run(submit_dir, options or RunOptions(), display)
+        with following(submit_dir) as follower:
+            outcome = run(submit_dir, options or RunOptions(), display)
     finally:
         display.close()
-    for warning in outcome.warnings:
+    for warning in [*outcome.warnings, *follower.warnings]:
         if warning not in display.warned:
             print(f"warning: {warning}", file=sys.stderr)
     if outcome.was_complete and not as_json and not quiet:

@@ -18,9 +18,8 @@ WATCH = Lone("w", "watch", str(WATCH_S), looks_like_value=r"\d+(\.\d+)?")
 """`-w` may stand alone; a number after it is the period."""
 
 FLAGS = (
-    click.option(
-        "-l", "--long", "long", is_flag=True, help="Also state and name; one row for each workflow."
-    ),
+    click.option("-l", "--long", "long", is_flag=True, help="Also state and name, and why jobs wait."),
+    click.option("--why", is_flag=True, help="Also why jobs wait; -l says that too."),
     click.option(
         "-w", "--watch", type=click.FloatRange(min=0.1), metavar="[SEC]", help="Show it again every SEC (60)."
     ),
@@ -65,10 +64,11 @@ def _show(submit_dir: str, flags: dict[str, Any]) -> int:
     from markab.reports.status import Follower
 
     follower = Follower(submit_dir or None)
+    why = flags["why"] or flags["long"]
     if flags["watch"]:
-        watch(follower.read, flags, flags["watch"])
+        watch(lambda: follower.read(why=why), flags, flags["watch"])
     else:
-        click.echo(_text(follower.read(), flags), nl=False)
+        click.echo(_text(follower.read(why=why), flags), nl=False)
     return 0
 
 

@@ -46,11 +46,14 @@ def remove_run(submit_dir: str | None) -> str:
     from markab.cli.planning import shown_path
     from markab.engine.control import engine_pid, request_remove
     from markab.plan.layout import find_submit_dir
+    from markab.reports.status import read_status
 
     place = find_submit_dir(submit_dir)
     path: Path = place.path
     shown = shown_path(path)
     if not request_remove(path):
+        if read_status(path).state == "Success":
+            return f"nothing to remove: {shown} has succeeded, and its files stay"
         return f"removed {shown}: no engine was running it, and it is marked as removed"
     gone = wait_until_gone(lambda: engine_pid(path) is not None)
     verb = "removed" if gone else "removing"

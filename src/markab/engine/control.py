@@ -8,7 +8,7 @@ from pathlib import Path
 
 from markab.engine.journal import Journal
 from markab.engine.lock import RunLock, holder
-from markab.engine.records import Remove, RunEnd
+from markab.engine.records import Remove, RunEnd, decode
 from markab.errors import NotARun, RunBusy, StorageError
 from markab.plan.layout import SubmitDir
 
@@ -38,7 +38,8 @@ def request_halt(submit_dir: Path) -> bool:
 def request_remove(submit_dir: Path) -> bool:
     """Ask the engine to end what runs, and itself. Return False when no engine is there.
 
-    Then the journal itself is marked, so that everybody sees the run as removed.
+    Then the journal itself is marked, so that everybody sees the run as removed;
+    not that of a run that has succeeded, of which nothing is left to remove.
     Either way the run can be continued by running it again.
 
     Raises:
@@ -101,8 +102,17 @@ def _leave(submit_dir: Path, name: str) -> None:
 def _mark_removed(submit_dir: Path) -> None:
     from markab.engine.progress import mark_outcome
 
-    journal = Journal.open(SubmitDir(submit_dir).journal)
+    last = b""
+
+    def keep(body: bytes) -> None:
+        nonlocal last
+        last = body
+
+    journal = Journal.open(SubmitDir(submit_dir).journal, keep)
     try:
+        ending = decode(last) if last else None
+        if isinstance(ending, RunEnd) and ending.outcome == "success":
+            return
         now = time.time()
         journal.append(Remove(now))
         journal.append(RunEnd(now, "removed"))

@@ -79,6 +79,10 @@ _NEEDLESS = (
 """Beginnings of keys that tune a part of Pegasus of which Markab has no counterpart."""
 
 
+_QUIET = ("pegasus.catalog.workflow.amqp.",)
+"""Keys that many sites put into every property file; their results are the same without."""
+
+
 def standing(key: str) -> str:
     """Return what this version does with a property."""
     if key in OBEYED:
@@ -92,7 +96,7 @@ def warn_of_idle_properties(context: Context) -> None:
     """Warn of every property that is set to something other than its default and does nothing yet."""
     for key, value in context.properties.items():
         row = find_property(key)
-        if row is None or standing(row.key) != NOT_YET:
+        if row is None or standing(row.key) != NOT_YET or key.startswith(_QUIET):
             continue
         if value.strip().lower() not in (row.default.lower(), ""):
             shown = f" = {value}" if value.lower() in (choice.lower() for choice in row.choices) else ""

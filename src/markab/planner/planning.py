@@ -27,6 +27,7 @@ from markab.planner.modes import MODES
 from markab.planner.obeyed import warn_of_idle_properties, warn_of_idle_requests
 from markab.planner.options import PlanOptions
 from markab.planner.passes import PASSES
+from markab.planner.property_values import wrong_values
 from markab.planner.select_sites import unknown_site
 from markab.planner.sites import all_sites, check_writable, default_sites, output_place, scratch_place
 from markab.spec.catalogs import Catalogs, load_catalogs
@@ -173,8 +174,8 @@ def _make_draft(options: PlanOptions, progress: Progress, *, dry_run: bool) -> t
 
 def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
     """Read all documents; problems of every one of them are reported together."""
-    problems: list[Problem] = []
     properties = load_properties(options.conf, options.properties, os.environ, options.directory, Path.home())
+    problems = wrong_values(properties)
     workflow: Workflow | None = None
     try:
         workflow = read_workflow(
@@ -197,7 +198,7 @@ def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
     except DocumentError as error:
         problems += error.problems
     if problems or workflow is None:
-        raise DocumentError(*problems)
+        raise DocumentError(*dict.fromkeys(problems))
     return properties, workflow, catalogs
 
 
@@ -270,6 +271,13 @@ def _warn_of_flags(options: PlanOptions, context: Context) -> None:
     ):
         if value:
             context.warn("not-yet", f"{flag} does nothing in this version: {instead}")
+    sites = options.output_sites
+    if options.output_dir is not None and len(sites) > 1 and "local" not in sites:
+        context.warn(
+            "output-dir",
+            f"--output-dir changes nothing: it is for one output site, or for 'local', "
+            f"and {', '.join(sites)} are named",
+        )
 
 
 def _check_sub_workflows(draft: Draft, context: Context) -> None:

@@ -50,9 +50,13 @@ def scratch_place(site: Site) -> str | None:
 
 
 def output_place(site: Site, context: Context) -> str | None:
-    """Return where results go at an output site; None after noting that it has no place for them."""
-    if site.name == "local" and context.options.output_dir is not None:
-        return os.path.abspath(context.options.directory / context.options.output_dir)
+    """Return where results go at an output site; None after noting that it has no place for them.
+
+    `--output-dir` means the one output site, and `local` when there are several.
+    """
+    options = context.options
+    if options.output_dir is not None and (site.name == "local" or options.output_sites == [site.name]):
+        return os.path.abspath(options.directory / options.output_dir)
     for directory in site.directories:
         if directory.type in ("sharedStorage", "localStorage"):
             return _place(directory, "put")

@@ -57,7 +57,8 @@ def connected(
 
 
 def _engine(target: Target, read_only: bool, patience_s: float) -> Engine:
-    url, options = target.url, {}
+    url = target.url
+    options: dict[str, object]
     if url.get_backend_name() == "sqlite":
         options = {"timeout": patience_s, "check_same_thread": False}
         if target.file is not None and read_only:

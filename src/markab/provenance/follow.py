@@ -61,28 +61,28 @@ class Follower:
         except OSError as error:
             self._said = f"the database of the run is not kept current: {error.strerror}\n".encode()
 
-    def news(self) -> list[str]:
-        """Return what went wrong since the last call, in words for the user. Does not wait."""
+    @property
+    def warnings(self) -> list[str]:
+        """What went wrong so far, in words for the user. Does not wait."""
         if self._child is not None and self._child.stderr is not None:
             self._said += self._child.stderr.read() or b""
-        *lines, self._said = self._said.split(b"\n")
-        return [line.decode("utf-8", "replace") for line in lines]
+        return self._said.decode("utf-8", "replace").splitlines()
 
-    def finish(self, patience_s: float = PATIENCE_S) -> list[str]:
-        """Tell it that the run is over, wait a little; return what went wrong. May be called twice."""
+    def finish(self, patience_s: float = PATIENCE_S) -> None:
+        """Tell it that the run is over, and wait a little for its last pass. May be called twice."""
         if self._child is None:
-            return self.news()
-        if self._child.stdin is not None and not self._child.stdin.closed:
+            return
+        if self._child.stdin is not None:
             self._child.stdin.close()
         try:
             self._child.wait(patience_s)
         except subprocess.TimeoutExpired:
             _left.append(self._child)
-        said = self.news()
-        if self._child.returncode is not None and self._child.stderr is not None:
+            return
+        self._said = "\n".join(self.warnings).encode()
+        if self._child.stderr is not None:
             self._child.stderr.close()
-            self._child = None
-        return said
+        self._child = None
 
 
 @contextmanager
@@ -105,17 +105,19 @@ def main(submit_dir: Path) -> None:
     from markab.provenance.keeping import Keeper
 
     said: set[str] = set()
-    keeper = Keeper(submit_dir)
+    try:
+        keeper = Keeper(submit_dir)
+    except MarkabError:  # no run, which the engine has told the user; or it was removed already
+        return
     is_over = _closed_within(FIRST_PASS_S)
     while True:
         began_s = time.process_time()
-        try:
-            troubles = keeper.keep()
-        except MarkabError as error:
-            troubles = [str(error)]
+        troubles = keeper.keep()
+        if not submit_dir.exists():
+            return
         for trouble in troubles:
             _say(trouble, said)
-        if is_over or not submit_dir.exists():
+        if is_over:
             return
         pause_s = max(PAUSE_S, SHARE * (time.process_time() - began_s), AFTER_TROUBLE_S if troubles else 0.0)
         is_over = _closed_within(pause_s)

@@ -114,17 +114,23 @@ class Happened:
         self._integrity: list[Row] = []
         self._tags: list[Row] = []
         self._attempts: list[Row] = []
-        self._made: list[tuple[str, str, str]] = []
+        self._made: dict[str, tuple[int | None, str | None]] = {}
+        """File → size and checksum, as last seen."""
         self._delivered: list[tuple[str, str, str]] = []
 
-    def take(self, line: Line, entry: Any) -> None:
-        """Take in the next record.
+    def handlers(self) -> dict[type, Callable[[Any, Line], None]]:
+        """Return what to call with a record and its line, by the class of the record; nothing for the others.
 
-        Raises:
-            CorruptJournal: it is about a job that the plan does not have, or an attempt that never started.
+        Each raises CorruptJournal for a job that the plan does not have, and for the
+        end of what never started.
         """
-        if (handler := _HANDLERS.get(entry.__class__)) is not None:
-            handler(self, entry, line)
+        return {
+            RunStart: self._run_start,
+            Start: self._start,
+            Running: self._running,
+            End: self._end,
+            RunEnd: self._run_end,
+        }
 
     def write(self) -> None:
         """Hand all rows over, parents first, and begin anew."""
@@ -149,12 +155,20 @@ class Happened:
         self._begin()
 
     def _write_files(self) -> None:
-        writer, ids = self._writer, self._lfn_ids
-        wanted = {lfn for lfn, _, _ in self._made if lfn not in ids}
-        wanted.update(lfn for lfn, _, _ in self._delivered if lfn not in ids)
-        found = {**ids, **writer.ids_of_lfns(wanted)} if wanted else ids
-        meta = {(found[lfn], key): value for lfn, key, value in self._made if lfn in found}
-        writer.put("rc_meta", [(number, key, value) for (number, key), value in sorted(meta.items())])
+        writer, found = self._writer, self._lfn_ids
+        wanted = {lfn for lfn in self._made if lfn not in found}
+        wanted.update(lfn for lfn, _, _ in self._delivered if lfn not in found)
+        if wanted:
+            found = found | writer.ids_of_lfns(wanted)
+        meta: list[Row] = []
+        for lfn, (size_bytes, sha256) in self._made.items():
+            if (number := found.get(lfn)) is None:  # no file of this plan
+                continue
+            if sha256 is not None:
+                meta += ((number, "checksum.type", "sha256"), (number, "checksum.value", sha256))
+            if size_bytes is not None:
+                meta.append((number, "size", str(size_bytes)))
+        writer.put("rc_meta", meta)
         if self._delivered:
             first = writer.new_ids("rc_pfn", len(self._delivered))
             rows = [(first + n, found[lfn], pfn, site) for n, (lfn, pfn, site) in enumerate(self._delivered)]
@@ -215,8 +229,7 @@ class Happened:
         record, id, time = it.record, attempt.id, it.time
         add = self._states.append
         number = attempt.states
-        executed = attempt.executed
-        if executed is None and record.start is not None:
+        if (executed := attempt.executed) is None and record.start is not None:
             executed = min(max(record.start, attempt.submitted), time)
             number += 1
             add((id, EXECUTE, executed, number, None))
@@ -227,10 +240,12 @@ class Happened:
         host = self._host(attempt, record)
         self._end_instance(attempt, record, host, None if executed is None else time - executed)
         self._add_invocations(id, record, brief, time)
-        self._add_checks(id, record)
+        if record.outputs or record.checked is not None:
+            self._add_checks(id, record)
         if record.transfers or not record.ok:
             self._add_attempt(id, it, line)
-        self._note_files(it.job, record, brief.kind)
+        if record.outputs or record.transfers:
+            self._note_files(it.job, record, brief.kind)
 
     def _add_attempt(self, id: int, it: End, line: Line) -> None:
         """Note what the schema has no column for; only of attempts that have something of the kind."""
@@ -238,7 +253,7 @@ class Happened:
         kind = None if it.record.ok else error.kind if error is not None else "internal"
         size_bytes = sum([file.bytes or 0 for file in moved])
         took_s = sum([file.duration_s for file in moved])
-        row = (id, it.attempt, line.start, line.length, kind, len(moved), size_bytes, took_s)
+        row = (id, it.attempt, *line[:2], kind, len(moved), size_bytes, took_s)
         self._attempts.append(row)
 
     # -- parts of an end -----------------------------------------------------------
@@ -258,7 +273,9 @@ class Happened:
             first, last = record.invocations[0], record.invocations[-1]
             cluster_start = first.start
             cluster_duration = last.start + last.duration_s - first.start
-        out, err, status = escaped(record.stdout), escaped(record.stderr), exit_status(record)
+        out = escaped(record.stdout) if record.stdout is not None else None
+        err = escaped(record.stderr) if record.stderr is not None else None
+        status = 0 if record.ok else exit_status(record)
         row = attempt.row
         if row is None:
             self._ended.append(
@@ -335,11 +352,7 @@ class Happened:
 
     def _note_files(self, position: int, record: Record, kind: str) -> None:
         for file in record.outputs:
-            if file.size is not None:
-                self._made.append((file.lfn, "size", str(file.size)))
-            if file.sha256 is not None:
-                self._made.append((file.lfn, "checksum.type", "sha256"))
-                self._made.append((file.lfn, "checksum.value", file.sha256))
+            self._made[file.lfn] = file.size, file.sha256
         if not record.ok or not record.transfers:
             return
         if kind == Kind.STAGE_OUT:
@@ -352,23 +365,10 @@ class Happened:
             ]
         elif kind == Kind.STAGE_IN:
             for moved in record.transfers:
-                if moved.bytes is not None:
-                    self._made.append((moved.lfn, "size", str(moved.bytes)))
-                if moved.sha256 is not None:
-                    self._made.append((moved.lfn, "checksum.type", "sha256"))
-                    self._made.append((moved.lfn, "checksum.value", moved.sha256))
+                self._made[moved.lfn] = moved.bytes, moved.sha256
 
 
 def _words(it: Invocation) -> str:
     """Return the arguments as a command line."""
     words = it.argv[1:]
     return " ".join([word if word and not _NOT_PLAIN.search(word) else shlex.quote(word) for word in words])
-
-
-_HANDLERS: Mapping[type, Callable[[Happened, Any, Line], None]] = {
-    RunStart: Happened._run_start,
-    Start: Happened._start,
-    Running: Happened._running,
-    End: Happened._end,
-    RunEnd: Happened._run_end,
-}

@@ -170,10 +170,10 @@ class JobstateLog:
     def _new_text(self) -> Iterator[tuple[bytes, int]]:
         """Yield text of about a megabyte, and up to where in the journal it tells."""
         text, offset = bytearray(), self._offset
-        for line in read_lines(self._journal, offset):
-            for each in self._lines.of(_decoded(line.body)):
+        for start, length, body in read_lines(self._journal, offset):
+            for each in self._lines.of(_decoded(body)):
                 text += each.encode()
-            offset = line.start + line.length
+            offset = start + length
             if len(text) >= _WRITE_BYTES:
                 yield bytes(text), offset
                 text = bytearray()

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from markab.errors import MarkabError
+from markab.plan.braindump import read_braindump
+from markab.plan.file import PlanFile
+from markab.plan.layout import SubmitDir
 from markab.provenance import master
 from markab.provenance.database import connected
 from markab.provenance.jobstate_log import JobstateLog
@@ -25,14 +28,16 @@ class Keeper:
 
         Raises:
             NotARun, CorruptPlan: no run there.
-            StorageError: its properties name no usable database.
         """
-        self._projector = Projector(submit_dir)
-        plan = self._projector.plan
+        self._directory = SubmitDir(submit_dir)
+        self._braindump = read_braindump(self._directory.braindump)
+        plan = PlanFile(self._directory.plan)
         executors = {name: site.executor for name, site in plan.header.sites.items()}
-        self._log = JobstateLog(self._projector.directory.path, executors)
-        properties = run_properties(self._projector.directory, self._projector.braindump)
+        plan.close()
+        self._log = JobstateLog(submit_dir, executors)
+        properties = run_properties(self._directory, self._braindump)
         self._with_database = properties.get(EVENTS, "").strip().lower() not in ("false", "no", "0", "off")
+        self._projector: Projector | None = None
         self._entered: list[master.State] | None = None
 
     def keep(self) -> list[str]:
@@ -49,7 +54,7 @@ class Keeper:
     def _project(self) -> str:
         if not self._with_database:
             return ""
-        projector = self._projector
+        projector = self._projector = self._projector or Projector(self._directory.path)
         projector.update(patience_s=PATIENCE_S)
         with connected(projector.target, read_only=True) as connection:
             states = master.states_of(connection, projector.find(connection))

@@ -67,7 +67,7 @@ def open_database(submit_dir: str | os.PathLike[str], *, patience_s: float = PAT
         for target in _places(projector):
             projector.target = target
             try:
-                return _opened(projector, patience_s, [note for note in (target.note, problem) if note])
+                return _opened(projector, patience_s, [note for note in (problem, target.note) if note])
             except StorageError as error:
                 if target.file is None or not target.is_ours:
                     raise
@@ -132,11 +132,11 @@ def _places(projector: Projector) -> list[Target]:
     elsewhere = cache_file(projector.uuid or "unknown")
     why = _not_ours(directory)
     places = [] if why else [target]
-    why = why or f"{str(directory)!r} cannot be written"
+    since = f"{why}; " if why else ""
     if _made(elsewhere.parent):
-        note = f"{why}; its database is kept in {str(elsewhere)!r}"
+        note = f"{since}the database of the run is kept in {str(elsewhere)!r}"
         places.append(file_target(elsewhere, note=note))
-    places.append(memory_target(f"{why}; its database is made in memory, anew each time"))
+    places.append(memory_target(f"{since}the database of the run is made in memory, anew each time"))
     return places
 
 

@@ -14,7 +14,7 @@ from markab.provenance.writer import Row, Writer
 
 JOBS_AT_ONCE = 20_000
 
-TYPES = {
+TYPES: dict[str, str] = {
     Kind.COMPUTE: "compute",
     Kind.STAGE_IN: "stage-in-tx",
     Kind.STAGE_OUT: "stage-out-tx",
@@ -26,7 +26,7 @@ TYPES = {
 }
 """Kind of a job → what the schema calls it."""
 
-CHORES = {
+CHORES: dict[str, str] = {
     Kind.STAGE_IN: "pegasus::transfer",
     Kind.STAGE_OUT: "pegasus::transfer",
     Kind.STAGE_INTER: "pegasus::transfer",
@@ -54,7 +54,7 @@ class Briefs:
 
     def __init__(self, plan: PlanFile) -> None:
         self._plan = plan
-        self._shared: dict[Brief, Brief] = {}
+        self._shared: dict[object, Brief] = {}
         self._all: list[Brief] = []
 
     def note(self, facts: JobFacts) -> None:
@@ -71,12 +71,16 @@ class Briefs:
         return facts_of(self._plan, position)
 
     def _brief(self, facts: JobFacts) -> Brief:
-        if facts.tasks:
-            tasks = tuple([(task.transformation, task.executable) for task in facts.tasks])
+        tasks = facts.tasks
+        if len(tasks) == 1:
+            key: object = facts.kind, tasks[0].transformation, tasks[0].executable
         else:
-            tasks = ((CHORES.get(facts.kind, facts.kind), "markab"),)  # type: ignore[call-overload]
-        brief = Brief(facts.kind, tasks)
-        return self._shared.setdefault(brief, brief)
+            key = facts.kind, tuple([(task.transformation, task.executable) for task in tasks])
+        if (brief := self._shared.get(key)) is None:
+            pairs = tuple([(task.transformation, task.executable) for task in tasks])
+            brief = Brief(facts.kind, pairs or ((CHORES.get(facts.kind, facts.kind), "markab"),))
+            self._shared[key] = brief
+        return brief
 
 
 def facts_of(plan: PlanFile, position: int) -> JobFacts:
@@ -127,9 +131,9 @@ class PlanRows:
 
     def _begin(self) -> None:
         self._jobs: list[Row] = []
-        self._job_edges: list[Row] = []
+        self._job_edges: list[tuple[int, str, str]] = []
         self._tasks: list[Row] = []
-        self._task_edges: list[Row] = []
+        self._task_edges: list[tuple[int, str, str]] = []
         self._task_meta: list[Row] = []
         self._uses: list[Row] = []
         self._lfns: list[Row] = []
@@ -172,7 +176,7 @@ class PlanRows:
                 wf_id,
                 name,
                 SUBMIT_FILE,
-                TYPES.get(job.kind, "unknown"),  # type: ignore[call-overload]
+                TYPES.get(job.kind, "unknown"),
                 len(tasks) > 1,
                 job.retries,
                 first.executable if first is not None else "markab",
@@ -184,7 +188,7 @@ class PlanRows:
 
     def _add_tasks(self, job: JobFacts, job_id: int, task_id: int) -> int:
         wf_id, tasks_of = self._wf_id, self._tasks_of
-        kind = TYPES[Kind(job.kind)]
+        kind = TYPES.get(job.kind, "unknown")
         only = job.tasks[0].id if len(job.tasks) == 1 else None
         tasks_of.append(only)
         if only is not None:

@@ -198,9 +198,12 @@ class Projector:
         last: Line | None = None
         damage: CorruptJournal | None = None
         waiting = 0
+        handlers = happened.handlers()
         try:
             for line in read_lines(journal, place.journal_bytes):
-                happened.take(line, _decoded(journal, line))
+                entry = _decoded(journal, line)
+                if (handler := handlers.get(entry.__class__)) is not None:
+                    handler(entry, line)
                 last = line
                 waiting += 1
                 if waiting == RECORDS_AT_ONCE:
@@ -210,7 +213,7 @@ class Projector:
             damage = error
         happened.write()
         if last is not None:
-            place.journal_bytes = last.start + last.length
+            place.journal_bytes = last[0] + last[1]
             place.last_line = mark_of(last)
         return damage
 
@@ -350,10 +353,10 @@ def _epoch(stamp: str | None) -> float | None:
 
 def _decoded(journal: Path, line: Line) -> object:
     try:
-        return decode_entry(line.body)
+        return decode_entry(line[2])
     except (msgspec.DecodeError, ValueError) as error:
         raise CorruptJournal(
-            f"{str(journal)!r}, byte {line.start}: a record that cannot be understood ({error})",
+            f"{str(journal)!r}, byte {line[0]}: a record that cannot be understood ({error})",
             hint="was it written by a newer Markab? then ask that one",
         ) from error
 

@@ -7,15 +7,16 @@ epoch seconds, exit codes raw wait statuses.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from sqlalchemy import text
 
 from markab.provenance.opening import Database
 from markab.provenance.states import unescaped
 
 
-class Count(NamedTuple):
+class Count(msgspec.Struct, frozen=True):
     """How many of something ended how."""
 
     succeeded: int
@@ -31,7 +32,7 @@ class Count(NamedTuple):
         return self.succeeded + self.failed + self.incomplete
 
 
-class Summary(NamedTuple):
+class Summary(msgspec.Struct, frozen=True):
     """The summary table of the statistics."""
 
     tasks: Count
@@ -40,7 +41,7 @@ class Summary(NamedTuple):
     sub_workflows: Count
 
 
-class WallTimes(NamedTuple):
+class WallTimes(msgspec.Struct, frozen=True):
     """The times below that table. "submit side" is from when a job was seen to run until it was seen to end."""
 
     workflow_s: float | None
@@ -52,7 +53,7 @@ class WallTimes(NamedTuple):
     bad_jobs_submit_side_s: float
 
 
-class RunState(NamedTuple):
+class RunState(msgspec.Struct, frozen=True):
     """Where the run stands."""
 
     workflow: str
@@ -65,7 +66,7 @@ class RunState(NamedTuple):
     reason: str | None
 
 
-class TransformationStats(NamedTuple):
+class TransformationStats(msgspec.Struct, frozen=True):
     """The invocations of one transformation, all attempts."""
 
     transformation: str
@@ -85,7 +86,7 @@ class TransformationStats(NamedTuple):
     """CPU time by wall time, averaged."""
 
 
-class JobRow(NamedTuple):
+class JobRow(msgspec.Struct, frozen=True):
     """One attempt of a job, or a job that never started."""
 
     job: str
@@ -110,7 +111,7 @@ class JobRow(NamedTuple):
     max_rss_kb: int | None
 
 
-class HostHour(NamedTuple):
+class HostHour(msgspec.Struct, frozen=True):
     """What one host did in one hour."""
 
     host: str
@@ -121,7 +122,7 @@ class HostHour(NamedTuple):
     runtime_s: float
 
 
-class IntegrityCount(NamedTuple):
+class IntegrityCount(msgspec.Struct, frozen=True):
     """Checksums that were compared or made."""
 
     type: str
@@ -131,7 +132,7 @@ class IntegrityCount(NamedTuple):
     duration_s: float
 
 
-class Moved(NamedTuple):
+class Moved(msgspec.Struct, frozen=True):
     """What transfer jobs of a kind moved."""
 
     kind: str
@@ -141,7 +142,7 @@ class Moved(NamedTuple):
     """Added up over all files, of which some were moved at the same time."""
 
 
-class FailedJob(NamedTuple):
+class FailedJob(msgspec.Struct, frozen=True):
     """A job whose last attempt failed."""
 
     job: str
@@ -188,7 +189,7 @@ def run_state(database: Database) -> RunState:
         "WHERE wf_id = :wf_id ORDER BY timestamp",
     )
     starts = [row for row in rows if row.state == "WORKFLOW_STARTED"]
-    last = rows[-1] if rows else None
+    last: Any = rows[-1] if rows else None
     is_over = last is not None and last.state == "WORKFLOW_TERMINATED"
     return RunState(
         workflow=name or "",
@@ -301,7 +302,21 @@ def transformations(database: Database) -> list[TransformationStats]:
         GROUP BY v.transformation, j.type_desc ORDER BY 9 DESC, 1""",
     )
     return [
-        TransformationStats(*row[:5], *map(float, row[5:9]), _float(row[9]), row[10], *map(_float, row[11:]))
+        TransformationStats(
+            transformation=row[0],
+            kind=row[1],
+            count=row[2],
+            succeeded=int(row[3]),
+            failed=int(row[4]),
+            min_s=float(row[5]),
+            max_s=float(row[6]),
+            mean_s=float(row[7]),
+            total_s=float(row[8]),
+            cpu_s=_float(row[9]),
+            max_rss_kb=row[10],
+            mean_rss_kb=_float(row[11]),
+            mean_cpu=_float(row[12]),
+        )
         for row in rows
     ]
 
@@ -340,16 +355,22 @@ def jobs(database: Database, *, all_attempts: bool = False) -> list[JobRow]:
         queued = executed - submitted if executed is not None and submitted is not None else None
         found.append(
             JobRow(
-                *row[:5],
-                attempt if row[5] is not None else 0,
-                is_last,
-                row[6],
-                submitted,
-                executed,
-                ended,
-                queued,
-                *map(_float, row[10:13]),
-                row[13],
+                job=row[0],
+                kind=row[1],
+                transformation=row[2],
+                site=row[3],
+                host=row[4],
+                attempt=attempt if row[5] is not None else 0,
+                is_last=is_last,
+                exitcode=row[6],
+                submitted=submitted,
+                executed=executed,
+                ended=ended,
+                queue_s=queued,
+                runtime_s=_float(row[10]),
+                invocation_s=_float(row[11]),
+                cpu_s=_float(row[12]),
+                max_rss_kb=row[13],
             )
         )
     return found
@@ -367,7 +388,7 @@ def time_by_host(database: Database) -> list[HostHour]:
         JOIN host h ON h.host_id = i.host_id WHERE v.wf_id = :wf_id
         GROUP BY h.hostname, h.site, 3 ORDER BY 3, 1, 2""",
     )
-    return [HostHour(*row[:2], int(row[2]), row[3], float(row[4])) for row in rows]
+    return [HostHour(row[0], row[1], int(row[2]), row[3], float(row[4])) for row in rows]
 
 
 def integrity(database: Database) -> list[IntegrityCount]:
@@ -418,17 +439,25 @@ def failed_jobs(database: Database, limit: int | None = None) -> list[FailedJob]
     )
     return [
         FailedJob(
-            *row[:6],
-            row[6] or "",
-            row[7] or "",
-            row[8] or "",
-            _float(row[9]),
-            row[10],
-            row[11] or "",
-            row[12] or "",
-            unescaped(row[13] or ""),
-            unescaped(row[14] or ""),
-            *row[15:],
+            job=row[0],
+            kind=row[1],
+            site=row[2],
+            host=row[3],
+            attempts=row[4],
+            exitcode=row[5],
+            error_kind=row[6] or "",
+            reason=row[7] or "",
+            state=row[8] or "",
+            ended=_float(row[9]),
+            work_dir=row[10],
+            executable=row[11] or "",
+            argv=row[12] or "",
+            stdout=unescaped(row[13] or ""),
+            stderr=unescaped(row[14] or ""),
+            stdout_file=row[15],
+            stderr_file=row[16],
+            journal_start=row[17],
+            journal_bytes=row[18],
         )
         for row in rows
     ]

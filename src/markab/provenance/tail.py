@@ -9,19 +9,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from markab.errors import CorruptJournal, StorageError
 
 CHUNK_BYTES = 1 << 22
 
 
-class Line(NamedTuple):
-    """A committed record: where its line begins, how long that is with its line end, and what it says."""
-
-    start: int
-    length: int
-    body: bytes
+Line = tuple[int, int, bytes]
+"""A committed record: where its line begins, how long that is with its line end, and what it says."""
 
 
 def read_lines(path: Path, offset: int = 0, *, limit_bytes: int | None = None) -> Iterator[Line]:
@@ -57,7 +52,7 @@ def read_lines(path: Path, offset: int = 0, *, limit_bytes: int | None = None) -
                             hint=f"`markab run {path.parent}` says how to keep what is sound",
                         )
                     length = len(line) + 1
-                    yield Line(offset, length, body)
+                    yield offset, length, body
                     offset += length
                     if end is not None and offset >= end:
                         return
@@ -69,7 +64,8 @@ def read_lines(path: Path, offset: int = 0, *, limit_bytes: int | None = None) -
 
 def mark_of(line: Line) -> str:
     """Return a short text by which the line is known again: its length and its checksum."""
-    return f"{line.length} {zlib.crc32(line.body):08x}"
+    _, length, body = line
+    return f"{length} {zlib.crc32(body):08x}"
 
 
 def is_still_there(path: Path, offset: int, mark: str) -> bool:

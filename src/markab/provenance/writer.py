@@ -108,7 +108,8 @@ class Writer:
         """Return the numbers of those logical files that the database knows."""
         names = list(lfns) if self.is_sqlite else [shortened(lfn, 245) for lfn in lfns]
         originals = dict(zip(names, lfns, strict=True))
-        mark, found = "?" if self.is_sqlite else "%s", {}
+        mark = "?" if self.is_sqlite else "%s"
+        found: dict[str, int] = {}
         for start in range(0, len(names), _LOOK_UP):
             some = names[start : start + _LOOK_UP]
             marks = ", ".join([mark] * len(some))

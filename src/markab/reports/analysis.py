@@ -46,7 +46,7 @@ class Group:
     transformation: str
     """What they run; the kind of job for what Markab itself does."""
     jobs: list[int] = field(default_factory=list)
-    """Positions, in the order in which they failed first."""
+    """Positions, ascending."""
     blocked: int = 0
     """Jobs that were not started because of them."""
 
@@ -57,7 +57,7 @@ class Analysis:
 
     status: Status
     groups: list[Group]
-    """What holds up most comes first."""
+    """What failed and holds up most comes first, then what stands first in the plan."""
     left: dict[str, int]
     """Where jobs were left (see LEFT) → how many."""
     examples: dict[str, list[str]]
@@ -155,11 +155,11 @@ class Analyzer(Follower):
     def _groups(self) -> list[Group]:
         groups: dict[tuple[str, str, str], Group] = {}
         states = self.history.states
-        for position, places in self.bad_at.items():
+        for position in sorted(self.bad_at):
             if states[position] != State.FAILED:
                 continue
             job = self.plan.job(position)
-            cause = self.cause(job, self.record_at(places[-1]))
+            cause = self.cause(job, self.record_at(self.bad_at[position][-1]))
             runs = job.tasks[0].transformation if job.kind is Kind.COMPUTE and job.tasks else job.kind.value
             key = (runs, cause.kind, _without(cause.signature(job.id), job))
             groups.setdefault(key, Group(cause, runs)).jobs.append(position)

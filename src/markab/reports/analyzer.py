@@ -17,7 +17,9 @@ LINE_CHARACTERS = 300
 _WIDTH = 10
 
 
-def report(submit_dir: str | Path, *, json: bool = False, traverse_all: bool = False) -> str:
+def report(
+    submit_dir: str | Path, *, json: bool = False, traverse_all: bool = False, verbose: int = 0
+) -> str:
     """Return what went wrong, as text or as JSON; `traverse_all` changes nothing while there are no sub-workflows.
 
     Raises:
@@ -31,7 +33,7 @@ def report(submit_dir: str | Path, *, json: bool = False, traverse_all: bool = F
             from markab.reports.analyzer_pegasus import to_json
 
             return json_text.dumps(to_json(run, analysis), indent=2)
-        return text(run, analysis).rstrip("\n")
+        return text(run, analysis, verbose=verbose).rstrip("\n")
     finally:
         run.close()
 
@@ -59,8 +61,15 @@ def text(
             "",
             f"… and {count(hidden, 'more kind', 'more kinds')} of failure, {count(jobs, 'job')}: see -v",
         ]
-    if not quiet and analysis.has_failure and analysis.status.state != "Running":
-        lines += ["", f"Once mended: markab run {run.place.path}    (what succeeded is kept)"]
+    if analysis.groups and not quiet:
+        place = _shown(run.place.path)
+        lines += [
+            "",
+            f"the story of a job:    markab why {place} JOB",
+            f"run it again by hand:  markab analyze {place} --debug-job JOB",
+        ]
+        if analysis.status.state != "Running":
+            lines.append(f"once mended:           markab run {place}    (what succeeded is kept)")
     return "\n".join(lines) + "\n"
 
 
@@ -135,9 +144,6 @@ def _group_lines(run: Analyzer, group: Group, number: int, of: int, verbose: int
         listed = ", ".join(names) + (f" and {more:,} more" if more else "")
         lines += [f"  {'jobs':<{_WIDTH}}{listed}", f"  {'such as':<{_WIDTH}}{found.job.id}"]
     lines += autopsy_lines(found, verbose)
-    lines.append(f"  {'more':<{_WIDTH}}markab why {run.place.path} {found.job.id}")
-    if found.job.tasks:
-        lines.append(f"  {'again':<{_WIDTH}}markab analyze {run.place.path} --debug-job {found.job.id}")
     return lines
 
 
@@ -151,10 +157,11 @@ def autopsy_lines(found: Autopsy, verbose: int = 0) -> list[str]:
     if found.memory:
         lines.append(("memory", found.memory))
     lines += [("tries", line) for line in found.tries]
-    lines += [("input", line) for line in found.inputs if line != found.cause.title]
-    lines += [
-        ("also", clipped(line, LINE_CHARACTERS)) for line in found.cause.also if line not in found.inputs
-    ]
+    title = found.cause.title
+    lines += [("input", line.removeprefix(f"{title}: ")) for line in found.inputs if line != title]
+    if verbose:  # mostly what follows from the cause: the outputs that were not written
+        others = [line for line in found.cause.also if line not in found.inputs]
+        lines += [("also", clipped(line, LINE_CHARACTERS)) for line in others]
     if found.sibling:
         lines.append(("sibling", f"{found.sibling} succeeded" + ("; it differs:" if found.differs else "")))
         lines += [("", f"  {line}") for line in found.differs]
@@ -166,6 +173,12 @@ def autopsy_lines(found: Autopsy, verbose: int = 0) -> list[str]:
             shown.append(f"  {stream}:")
             shown += [f"  | {clipped(line, LINE_CHARACTERS)}" for line in tail(printed, most).split("\n")]
     return shown
+
+
+def _shown(path: Path) -> str:
+    """Return a path as the user would type it: relative when it is below the current directory."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path != here and path.is_relative_to(here) else str(path)
 
 
 def to_object(found: Autopsy) -> dict[str, Any]:

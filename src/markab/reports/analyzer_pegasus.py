@@ -83,7 +83,9 @@ def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def pegasus_text(run: Analyzer, analysis: Analysis, *, summary: bool = False, quiet: int = 0) -> str:
+def pegasus_text(
+    run: Analyzer, analysis: Analysis, *, summary: bool = False, quiet: int = 0, verbose: int = 0
+) -> str:
     """Return the failures as Pegasus' analyzer prints them: counts, then a block for each failed job."""
     total = analysis.status.total
     state = {"Success": "success", "Failure": "failure"}.get(
@@ -114,11 +116,11 @@ def pegasus_text(run: Analyzer, analysis: Analysis, *, summary: bool = False, qu
     lines += ["Failed jobs' details".center(_LINE, "*"), ""]
     for group in analysis.groups:
         for position in group.jobs:
-            lines += _block(run, position)
+            lines += _block(run, position, verbose)
     return "\n".join(lines) + "\n"
 
 
-def _block(run: Analyzer, position: int) -> list[str]:
+def _block(run: Analyzer, position: int, verbose: int) -> list[str]:
     job = run.plan.job(position)
     record = run.records(position)[-1]
     cause = run.cause(job, record)
@@ -148,9 +150,10 @@ def _block(run: Analyzer, position: int) -> list[str]:
             f"working dir : {one['work_dir']}",
             "",
         ]
+    most = 4 * OUTPUT_LINES if not verbose else 10**6
     for stream in ("stdout", "stderr"):
         if one[f"{stream}_text"] != NONE:
-            lines += [f" {stream} ".center(_LINE, "-"), "", tail(one[f"{stream}_text"], OUTPUT_LINES * 4), ""]
+            lines += [f" {stream} ".center(_LINE, "-"), "", tail(one[f"{stream}_text"], most), ""]
     return lines
 
 

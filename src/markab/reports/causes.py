@@ -90,6 +90,8 @@ def cause_of(
         remedy = error.get("hint") or REMEDIES.get(kind, "")
         if kind == "missing-output" and said and said.name != "traceback":
             return Cause(kind, kind, f"{message}; it says: {said.meaning}", said.remedy, also)
+        if kind == "checksum":  # both checksums would fill the line
+            message = message.split(": ")[0]
         return Cause(kind, kind, message, remedy, also)
     status = invocation.get("status", 0)
     if used_up := _out_of_memory(status, invocation, job, said, machine_mb):

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from markab.errors import MarkabError, StorageError
 from markab.plan.model import Input, Kind, PlannedJob, PlannedTask
 from markab.reports.analysis import Analyzer
@@ -132,7 +134,7 @@ def _fetched(source: str, place: Path, item: Input) -> bool:
         "sources": [{"site": "", "url": source}],
         "destinations": [{"site": "local", "url": str(place)}],
     }
-    moved = move_all([{"lfn": item.lfn, "executable": item.executable, **ends}], 1, 1)
+    moved = move_all([{"lfn": item.lfn, "executable": item.executable, **ends}], 1, 1, None, False, None)
     return all("error" not in one for one in moved)
 
 
@@ -142,7 +144,7 @@ def _places(run: Analyzer, job: PlannedJob, item: Input) -> Iterator[str]:
     if staging is not None and staging.scratch:
         yield os.path.join(staging.scratch, item.lfn)
     yield from item.sources
-    needle = f'"lfn":"{item.lfn}"'.encode()
+    needle = b'"lfn":' + msgspec.json.encode(item.lfn)
     for position, outline in enumerate(run.plan.outline):
         if outline.kind in (Kind.COMPUTE, Kind.CLEANUP, Kind.CREATE_DIR):
             continue
@@ -188,11 +190,11 @@ def _script(
         if executable and number == 0:
             argv[0] = executable
         line = shlex.join(argv)
-        for sign, lfn in (("<", task.stdin), (">", task.stdout), ("2>", task.stderr)):
-            if sign == "2>" and lfn and lfn == task.stdout:
+        for sign, connected in (("<", task.stdin), (">", task.stdout), ("2>", task.stderr)):
+            if sign == "2>" and connected and connected == task.stdout:
                 line += " 2>&1"
-            elif lfn:
-                line += f" {sign} {shlex.quote(lfn)}"
+            elif connected:
+                line += f" {sign} {shlex.quote(connected)}"
         yield line
         yield "code=$?"
         yield 'echo "exit code $code" >&2'

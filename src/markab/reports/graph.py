@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from markab.planner import graph as planned
 
-
 JOBS_SHOWN = 150
 FILES_SHOWN = 300
 """Above these a drawing is summarised, unless all of it is wanted."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 GAP = 22.0
 """Between boxes of one level."""
@@ -54,7 +55,7 @@ def lay_out(
         chains.append([tail, *range(first, len(level_of)), head])
     neighbours: list[list[int]] = [[] for _ in level_of]
     for chain in chains:
-        for one, other in zip(chain, chain[1:], strict=False):
+        for one, other in pairwise(chain):
             neighbours[one].append(other)
             neighbours[other].append(one)
     above = [[n for n in ns if level_of[n] < level_of[v]] for v, ns in enumerate(neighbours)]

@@ -7,6 +7,7 @@ page or the viewer that shows it.
 from __future__ import annotations
 
 from html import escape
+from itertools import pairwise
 
 from markab.reports.graph import Drawing, Edge, Node, ranks
 from markab.reports.graph_layout import Point, lay_out
@@ -148,7 +149,7 @@ def _arrow(edge: Edge, route: list[Point], half_tail: float, half_head: float) -
     points[0] = (points[0][0], points[0][1] + down * half_tail)
     points[-1] = (points[-1][0], points[-1][1] - down * half_head)
     path = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         middle = (y0 + y1) / 2
         path.append(f"C{x0:.1f} {middle:.1f} {x1:.1f} {middle:.1f} {x1:.1f} {y1:.1f}")
     thick = f' style="stroke-width:{1 + min(len(str(edge.weight)), 6) * 0.4:.1f}"' if edge.weight > 1 else ""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 BINS = 36
-WIDTH, HEIGHT = 180, 30
+WIDTH, HEIGHT = 150, 30
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
@@ -21,7 +21,9 @@ def log_bounds(values: Sequence[float], least: float) -> tuple[float, float]:
     return _nice(low, math.floor), _nice(high, math.ceil)
 
 
-def histogram(values: Sequence[float], bounds: tuple[float, float], asked: float = 0.0, title: str = "") -> str:
+def histogram(
+    values: Sequence[float], bounds: tuple[float, float], asked: float = 0.0, title: str = ""
+) -> str:
     """Return bars over a logarithmic axis; what is above `asked`, marked by a line, is in another colour."""
     from html import escape
 

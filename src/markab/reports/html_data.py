@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 
-from markab.engine.lifecycle import State
 from markab.errors import CorruptJournal
 from markab.plan.file import PlanFile
 from markab.plan.layout import SubmitDir
@@ -193,10 +192,6 @@ class RunData:
             counts.setdefault(kind, Counter())[state] += 1
         return counts
 
-    def failed_jobs(self) -> list[int]:
-        """Return the jobs that failed for good."""
-        return [job for job, state in enumerate(self.history.states) if state == State.FAILED]
-
     def _read_journal(self) -> None:
         decode = msgspec.json.Decoder(Entry).decode
         tail = Tail(self.place.journal)
@@ -213,6 +208,7 @@ class RunData:
             # What was appended since `follower.read` belongs to the next page.
             if entry.event == "run-start":
                 self.engines.append(entry.time)
+                self.failures.engine_started()
             elif not 0 <= entry.job < jobs:
                 continue
             elif entry.event == "start":
@@ -222,6 +218,9 @@ class RunData:
                     self.attempts.run[place] = entry.time
             elif entry.event == "retry":
                 self.retries += 1
+                self.failures.tried_again(entry.job)
+            elif entry.event == "give-up":
+                self.failures.given_up(entry.job)
             elif entry.event == "end" and entry.record is not None:
                 self._end(entry, entry.record, body)
 
@@ -242,7 +241,7 @@ class RunData:
         if record.ok:
             self._use(job, record)
         else:
-            self.failures.add(job, entry.attempt, body)
+            self.failures.failed(job, entry.attempt, body)
 
     def _use(self, job: int, record: Record) -> None:
         if self.graph.kinds[job] == Kind.COMPUTE and record.invocations:

@@ -24,7 +24,9 @@ from markab.reports.html_pack import packed
 ASSETS = Path(__file__).with_name("assets")
 
 
-def write_page(submit_dir: str | Path | None, output: Path, clock: Callable[[], float] = time.time) -> RunData:
+def write_page(
+    submit_dir: str | Path | None, output: Path, clock: Callable[[], float] = time.time
+) -> RunData:
     """Write the page of a run to `output`; return what it was made of.
 
     Raises:
@@ -44,7 +46,13 @@ def page(data: RunData, now: float) -> str:
     failed = sections.failures(data)
     title = f"{data.status.workflow}: {data.status.state}"
     links = [("summary", "Summary"), ("time", "Time"), ("resources", "Resources"), ("graph", "Graph")]
-    links = [links[0], *([("failures", "Failures")] if failed else []), *links[1:], ("jobs", "Jobs"), ("files", "Files")]
+    links = [
+        links[0],
+        *([("failures", "Failures")] if failed else []),
+        *links[1:],
+        ("jobs", "Jobs"),
+        ("files", "Files"),
+    ]
     nav = "".join(f'<a href="#{name}">{text}</a>' for name, text in links)
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">

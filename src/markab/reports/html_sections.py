@@ -5,6 +5,7 @@ Whatever comes from a user goes through `escape`.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from html import escape
 from typing import Any
@@ -24,6 +25,8 @@ TAIL_LINES = 25
 TAIL_CHARACTERS = 6000
 GRAPH_JOBS = 60
 """Up to so many jobs the page's graph has every one."""
+LEGIBLE = 0.7
+"""Of its natural size, how small the graph may be shown."""
 
 SIGNS = {"Success": "✓", "Failure": "✗", "Running": "▶", "Not started": "·", "Halted": "‖", "Removed": "–"}
 
@@ -54,10 +57,14 @@ def tiles(data: RunData, now: float) -> str:
     stops = [stop or until for stop in attempts.end]
     busy_s = sum(stop - run for run, stop in zip(attempts.run, stops, strict=True))
     most = [
-        ("jobs", f"{status.succeeded:,} / {status.total:,}", f"{status.percent_done:g} % succeeded"),
+        (
+            "jobs succeeded",
+            f"{status.succeeded:,}",
+            f"of {status.total:,}, {math.floor(status.percent_done * 10) / 10:g} %",
+        ),
         ("failed", f"{status.failed:,}", "for good" if status.failed else "none"),
         ("wall time", duration(wall_s) if status.started else "–", "so far" if not status.is_over else ""),
-        ("time in jobs", duration(busy_s), f"{busy_s / wall_s:.1f} at once on average" if wall_s else ""),
+        ("time in jobs", _long(busy_s), f"{busy_s / wall_s:.1f} at once on average" if wall_s else ""),
         ("tried again", f"{data.retries:,}", f"{count(len(attempts), 'attempt')} in all"),
         (
             "moved",
@@ -69,11 +76,17 @@ def tiles(data: RunData, now: float) -> str:
     return (
         "<ul class=tiles>"
         + "".join(
-            f'<li{" class=bad" if label == "failed" and status.failed else ""}><b>{value}</b><span>{label}</span><small>{more}</small></li>'
+            f"<li{' class=bad' if label == 'failed' and status.failed else ''}><b>{value}</b><span>{label}</span><small>{more}</small></li>"
             for label, value, more in most
         )
         + "</ul>"
     )
+
+
+def _long(span_s: float) -> str:
+    """Return a sum of many times: `42 days` reads better than `1008:58:08`."""
+    days, rest_s = divmod(span_s, 86400)
+    return f"{days:,.0f} d {rest_s // 3600:.0f} h" if days >= 2 else duration(span_s)
 
 
 def job_table(data: RunData) -> str:
@@ -89,14 +102,16 @@ def job_table(data: RunData) -> str:
     rows += [("all", total)] if len(rows) > 1 else []
     lines = []
     for kind, row in rows:
-        cells = "".join(f"<td class=num>{row[state]:,}</td>" if row[state] else "<td></td>" for state in present)
+        cells = "".join(
+            f"<td class=num>{row[state]:,}</td>" if row[state] else "<td></td>" for state in present
+        )
         lines.append(f"<tr><th>{escape(kind)}</th><td class=num>{row.total():,}</td>{cells}</tr>")
-    return f"<div class=scroll><table><thead><tr><th>kind</th><th class=num>jobs</th>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    return f"<div class=scroll><table class=kinds><thead><tr><th>kind</th><th class=num>jobs</th>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
 
 
 def failures(data: RunData) -> str:
     """Return what failed, jobs that were given up first; nothing if nothing did."""
-    groups = data.failures.groups(data.failed_jobs())
+    groups = data.failures.groups()
     if not groups:
         return ""
     final = [group for group in groups if group.final]
@@ -113,10 +128,10 @@ def failures(data: RunData) -> str:
         attempts = sum(group.attempts for group in passing)
         living = data.status.state == "Running"
         parts.append(
-            f"<h3>Tried again</h3><p>{count(attempts, 'attempt')} failed "
-            f"{'and will be or were tried again' if living else 'after which the job was tried again'}.</p>"
+            f"<details class=again><summary>{count(attempts, 'attempt')} failed, "
+            f"after which the job {'is or was' if living else 'was'} tried again</summary>"
         )
-        parts += [_group(data, group, False) for group in passing[:GROUPS_SHOWN]]
+        parts += [*(_group(data, group, False) for group in passing[:GROUPS_SHOWN]), "</details>"]
     hidden = max(0, len(final) - GROUPS_SHOWN) + max(0, len(passing) - GROUPS_SHOWN)
     if hidden:
         parts.append(f"<p>… and {count(hidden, 'more reason')}.</p>")
@@ -130,7 +145,6 @@ def _group(data: RunData, group: FailureGroup, opened: bool) -> str:
     named = ", ".join(ids[job] for job in group.jobs[:JOBS_NAMED])
     more = f" and {len(group.jobs) - JOBS_NAMED:,} more" if len(group.jobs) > JOBS_NAMED else ""
     number = f"{len(group.jobs):,} × " if len(group.jobs) > 1 else ""
-    example = f"for example {ids[group.job]}, " if len(group.jobs) > 1 else f"{ids[group.job]}, "
     lines = [
         f"<details class={'fail' if group.final else 'passing'}{' open' if opened else ''}>",
         f"<summary><b>{escape(number + group.xform)}</b> <span>{escape(clipped(str(error['message']), 300))}</span></summary>",
@@ -139,7 +153,10 @@ def _group(data: RunData, group: FailureGroup, opened: bool) -> str:
         lines.append(f"<p>also: {escape(clipped(str(other.get('message', '')), 500))}</p>")
     hints = [one.get("hint") for one in (error, *(record.get("also") or ())) if one.get("hint")]
     lines += [f"<p class=hint><b>hint</b> {escape(str(hint))}</p>" for hint in hints]
-    facts = [("jobs", named + more), ("shown", f"{example}attempt {group.attempt}")]
+    if len(group.jobs) > 1:
+        facts = [("jobs", named + more), ("shown", f"{ids[group.job]}, attempt {group.attempt}")]
+    else:
+        facts = [("job", f"{ids[group.job]}, attempt {group.attempt}")]
     facts += _failure_facts(data, group)
     lines.append(
         "<dl class=facts>"
@@ -163,7 +180,9 @@ def _failure_facts(data: RunData, group: FailureGroup) -> list[tuple[str, str]]:
     if runs:
         last = runs[-1]
         facts.append(("command", clipped(shlex.join(map(str, last.get("argv", []))), 2000)))
-        facts.append(("ended", f"{wait_status(last.get('status', 0))} after {duration(last.get('duration_s', 0.0))}"))
+        facts.append(
+            ("ended", f"{wait_status(last.get('status', 0))} after {duration(last.get('duration_s', 0.0))}")
+        )
         if last.get("maxrss_kb"):
             asked = f" of {planned.memory_mb:,} MB asked for" if planned.memory_mb else ""
             facts.append(("memory", size(last["maxrss_kb"] * 1024) + asked))
@@ -183,7 +202,9 @@ def resources(data: RunData) -> str:
         return "<p class=empty>No task has succeeded yet.</p>"
     by_time = sorted(data.usage.items(), key=lambda item: -sum(item[1].runtimes_s))
     whole = sum(sum(usage.runtimes_s) for usage in data.usage.values()) or 1.0
-    times = [value for usage in data.usage.values() for value in (min(usage.runtimes_s), max(usage.runtimes_s))]
+    times = [
+        value for usage in data.usage.values() for value in (min(usage.runtimes_s), max(usage.runtimes_s))
+    ]
     times += [usage.asked_runtime_s for usage in data.usage.values() if usage.asked_runtime_s]
     memories: list[float] = [
         value for usage in data.usage.values() for value in (min(usage.memory_kb), max(usage.memory_kb))
@@ -220,7 +241,7 @@ def _usage_row(
     cpu = f"{100 * usage.cpu_s / total:.0f} %" if total else ""
     return (
         f"<tr><th>{escape(name)}</th><td class=num>{len(times):,}</td>"
-        f'<td><div class=share><i style="width:{share:.1f}%"></i></div><small>{duration(total)} · {share:.0f} %</small></td>'
+        f'<td><div class=share><i style="width:{share:.1f}%"></i></div><small>{_long(total)} · {share:.0f} %</small></td>'
         f"<td>{histogram(times, time_bounds, usage.asked_runtime_s, time_title)}</td>"
         f"<td class=num>{duration(middle)}</td><td class=num>{duration(most)}</td>"
         f"<td>{histogram(memories, memory_bounds, asked_kb, memory_title)}</td>"
@@ -238,4 +259,8 @@ def graph(data: RunData) -> str:
         if drawing.summarised
         else "Every job of the run, and who waits for whom."
     )
-    return f"<p>{text}</p><div class='scroll graph'>{svg_element(drawing)}</div>"
+    picture = svg_element(drawing)
+    wide = float(picture.partition('viewBox="0 0 ')[2].partition(" ")[0])
+    # A little too wide is shrunk; what would get too small to read is scrolled.
+    least = f' style="min-width:{LEGIBLE * wide:.0f}px"'
+    return f"<p>{text}</p><div class='scroll graph'>{picture.replace(' class=', least + ' class=', 1)}</div>"

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markab.engine.lifecycle import State
 from markab.engine.lock import holder
@@ -21,6 +21,9 @@ from markab.plan.file import PlanFile
 from markab.plan.layout import SubmitDir, find_submit_dir
 from markab.reports.history import History, Tail
 from markab.reports.human import count, duration
+
+if TYPE_CHECKING:
+    from markab.reports.waiting import Waiting
 
 STATES = {
     "success": "Success",
@@ -86,6 +89,8 @@ class Status:
     started: float = 0.0
     ended: float = 0.0
     jobs: tuple[UnderWay, ...] = field(default=())
+    waiting: tuple[Waiting, ...] = field(default=())
+    """Why jobs wait, the most common reason first; only when that was asked for."""
 
     @property
     def percent_done(self) -> float:
@@ -117,6 +122,8 @@ class Status:
             shown["condor_jobs"] = {self.uuid: {"DAG_NAME": self.dag, "DAG_CONDOR_JOBS": ads}}
         else:
             shown["condor_jobs"] = {}
+        if self.waiting:
+            shown["waiting"] = [group.to_json() for group in self.waiting]
         if self.note:
             shown["note"] = self.note
         return shown
@@ -144,6 +151,8 @@ class Status:
             heads += f"  {'STATE':<{width}} DAGNAME"
             row += f"  {self.state:<{width}} {name}"
         parts.append(f"{heads}\n{row}\nSummary: 1 DAG total ({self.state}:1){self._times(clock())}\n")
+        if self.waiting:
+            parts.append("".join(f"  {group.line()}\n" for group in self.waiting))
         if self.note:
             parts.append(self.note + "\n")
         return "\n".join(parts)
@@ -191,8 +200,8 @@ class Follower:
             read_braindump(self.place.braindump) if self.place.braindump.exists() else {}
         )
 
-    def read(self) -> Status:
-        """Return how far it is now.
+    def read(self, why: bool = False) -> Status:
+        """Return how far it is now; with `why`, also why jobs wait.
 
         Raises:
             CorruptJournal: the journal is damaged.
@@ -201,7 +210,13 @@ class Follower:
         # The lock is looked at before the journal: an engine that ends in between has written its last word.
         for body in self._tail.new():
             self._take(body)
-        return self._status(lives)
+        status = self._status(lives)
+        if not why:
+            return status
+        from markab.reports.waiting import Waits
+
+        waits = Waits(self.plan, self.history, status.state, time.time())
+        return replace(status, waiting=tuple(waits.groups()))
 
     def _take(self, body: bytes) -> None:
         """Take the next record; who wants to know more of it than the history does begins here."""

@@ -53,9 +53,7 @@ class Waits:
         self._now = now
         self._outline: Sequence[JobOutline] = plan.outline
         alive = [self._outline[position] for position in history.alive] if state == "Running" else []
-        local = {
-            name for name, site in plan.header.sites.items() if site.executor == "local"
-        } or {"local"}
+        local = {name for name, site in plan.header.sites.items() if site.executor == "local"} or {"local"}
         here = [job for job in alive if job.kind is Kind.COMPUTE and job.site in local]
         self._local = local
         self._used = (
@@ -74,7 +72,7 @@ class Waits:
         if state in (State.SUCCEEDED, State.FAILED) or position in history.alive:
             return None
         if self._doomed[position]:
-            return Waiting("failed-parent", "a job before it failed; not started in this call of the engine")
+            return Waiting("failed-parent", "a job before it failed")
         left = [parent for parent in job.parents if history.states[parent] != State.SUCCEEDED]
         if left:
             return Waiting("parents", "waiting for its parents" if len(left) > 1 else "waiting for a parent")
@@ -126,7 +124,11 @@ class Waits:
             units = ("cores", "memory", "GPUs")
             for unit, wants, used, room in zip(units, asked, self._used, self._history.room, strict=True):
                 if room and wants and used + min(wants, room) > room:
-                    shown = f"{size(used * 2**20)} of {size(room * 2**20)}" if unit == "memory" else f"{used} of {room}"
+                    shown = (
+                        f"{size(used * 2**20)} of {size(room * 2**20)}"
+                        if unit == "memory"
+                        else f"{used} of {room}"
+                    )
                     return Waiting("slot", f"waiting for a slot: {unit}, {shown} in use")
         return Waiting("turn", "ready: about to start")
 

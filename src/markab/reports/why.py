@@ -32,6 +32,8 @@ class Why:
     """Failed jobs without which it cannot start."""
     attempts: list[tuple[AttemptStory, str]] = field(default_factory=list)
     """Each with how it ended."""
+    reason: str = ""
+    """Why the last attempt failed."""
     remedy: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -135,10 +137,10 @@ def _ended(run: Analyzer, story: Why, attempt: AttemptStory, running: bool) -> s
     took = duration(attempt.end - attempt.start) if attempt.end and attempt.start else ""
     on = f" on {record['host']}" if record.get("host") else ""
     if record.get("ok"):
-        story.remedy = ""
+        story.reason = story.remedy = ""
         return f"succeeded after {took}{on}"
     cause = run.cause(story.job, record)
-    story.remedy = cause.remedy
+    story.reason, story.remedy = cause.title, cause.remedy
     return f"{cause.title}{f', after {took}' if took else ''}{on}"
 
 
@@ -146,8 +148,8 @@ def _verdict(run: Analyzer, position: int, waits: Waits, standing: str, story: W
     tries = len(story.attempts)
     if standing in ("succeeded", "failed"):
         verdict = standing + (f" after {count(tries, 'attempt')}" if tries > 1 else "")
-        if standing == "failed" and story.attempts:
-            verdict += f": {clipped(story.attempts[-1][1], 200)}"
+        if standing == "failed" and story.reason:
+            verdict += f": {clipped(story.reason, 200)}"
         return verdict
     if standing in ("under way", "lost with the engine"):
         return f"is {standing}" if standing == "under way" else f"was {standing}; running it again continues"

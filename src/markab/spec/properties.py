@@ -18,7 +18,7 @@ from pathlib import Path
 from markab.errors import DocumentError, Problem, StorageError
 from markab.spec import java_properties
 from markab.spec.model import Profiles
-from markab.spec.profile_keys import canonical_key, canonical_namespace, is_profile_key
+from markab.spec.profile_keys import DAGMAN, canonical_key, canonical_namespace, is_profile_key
 from markab.spec.property_keys import KNOWN, find_property
 from markab.spec.schema import NAMESPACES
 from markab.spec.suggest import did_you_mean, likely
@@ -137,6 +137,7 @@ class Properties(MutableMapping[str, str]):
         """
         warnings = []
         names = [row.key for row in KNOWN if "*" not in row.key]
+        names += [f"dagman.{name.lower()}" for name in DAGMAN]
         for key in self:
             namespace, dot, name = key.partition(".")
             if find_property(key) or (dot and is_profile_key(namespace, name)):

@@ -17,20 +17,21 @@ import time
 from typing import Any, Dict, List, Optional, Tuple
 
 from markab.transfers.checksum import Verified
+from markab.worker.attempt import Prepared
 from markab.worker.captured import Capture
 from markab.worker.chores import do
 from markab.worker.deadlines import Deadlines
 from markab.worker.directories import Directories
 from markab.worker.finish import Record, finish
 from markab.worker.invocation import Process, ended, next_process, not_started, open_streams, stopped_because
-from markab.worker.prepare import Prepared, prepare
+from markab.worker.prepare import prepare
 from markab.worker.trouble import Trouble
 
 _LOOK_S = 0.05
 
 
 def run(spec: Dict[str, Any], stop: threading.Event) -> Record:
-    """Run the attempt of `spec` (see prepare.py) and return its record; setting `stop` cancels it."""
+    """Run the attempt of `spec` (see attempt.py) and return its record; setting `stop` cancels it."""
     verified, directories = Verified(), Directories(keep=0)
     if spec["job"]["kind"] != "compute":
         return do(spec, stop, verified)

@@ -12,9 +12,9 @@ from typing import Any, Callable, Dict, List, Optional
 from markab.errors import MarkabError
 from markab.transfers.base import Stop, is_local, path_of
 from markab.transfers.checksum import Verified
+from markab.worker.attempt import HOST, Spec, place_of
 from markab.worker.directories import remove_tree
 from markab.worker.finish import Record, failed_record
-from markab.worker.prepare import HOST, Spec, place_of
 from markab.worker.trouble import Trouble, sorted_out, storage_trouble, trouble_of
 
 MARKER = ".markab"
@@ -22,7 +22,7 @@ MARKER = ".markab"
 
 
 def do(spec: Spec, stop: Stop = None, verified: Optional[Verified] = None) -> Record:
-    """Do the job of `spec` (see prepare.py) and return its record; what is wrong is told there."""
+    """Do the job of `spec` (see attempt.py) and return its record; what is wrong is told there."""
     start = time.time()
     job = spec["job"]
     record: Record = {"ok": True, "host": HOST, "start": start}
@@ -72,6 +72,8 @@ def _transfer(spec: Spec, record: Record, stop: Stop, verified: Verified) -> Non
     checksums = spec.get("checksums") or {}
     items = []
     for item in spec["job"].get("transfers") or ():
+        if item.get("optional") and _is_nowhere(item):
+            continue
         sha256 = checksums.get(item["lfn"])
         items.append(dict(item, sha256=sha256) if sha256 else item)
     moved = move_all(
@@ -89,6 +91,12 @@ def _transfer(spec: Spec, record: Record, stop: Stop, verified: Verified) -> Non
         record.update(failed_record(failed, record["start"]))
     if arrived:
         record["transfers"] = arrived
+
+
+def _is_nowhere(item: Dict[str, Any]) -> bool:
+    """Say whether nobody has made the file: all its sources are paths where nothing is."""
+    urls = [source["url"] for source in item["sources"]]
+    return all(is_local(url) and not os.path.lexists(path_of(url)) for url in urls)
 
 
 def _cleanup(spec: Spec, record: Record, stop: Stop, verified: Verified) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from markab.errors import MarkabError
 from markab.transfers.base import Stop
 from markab.transfers.local import copy
+from markab.worker.attempt import HOST, Prepared, file_name, place_of
 from markab.worker.captured import (
     IN_RECORD_BYTES,
     KEPT_BYTES,
@@ -23,7 +24,6 @@ from markab.worker.captured import (
     open_all,
     short_text,
 )
-from markab.worker.prepare import HOST, Prepared, file_name, place_of
 from markab.worker.trouble import Trouble, storage_trouble, trouble_of
 
 Record = Dict[str, Any]
@@ -190,8 +190,10 @@ def _place_outputs(prepared: Prepared, made: List[_Made], stop: Stop) -> List[_M
     placed: List[_Made] = []
     try:
         if prepared.spec.get("integrity", "full") != "none":
+            began = time.monotonic()
             for output in made:
                 output.sha256 = _checksum(prepared, output, stop)
+            prepared.hashed_s = time.monotonic() - began
         # What is reached through a link is copied, before its target may be moved away.
         for output in sorted(made, key=lambda output: not output.through_link):
             destination = place_of(prepared.spec["scratch"], output.lfn)
@@ -253,6 +255,9 @@ def _make_record(prepared: Prepared, placed: List[_Made]) -> Record:
         record["checked"] = {"count": prepared.checked, "failed": failed, "duration_s": duration_s}
     if placed:
         record["outputs"] = [_describe(output) for output in placed]
+        hashed = sum(output.sha256 is not None for output in placed)
+        if hashed:
+            record["hashed"] = {"count": hashed, "duration_s": round(prepared.hashed_s, 6)}
     if prepared.transfers:
         record["transfers"] = prepared.transfers
     return record

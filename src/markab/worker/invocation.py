@@ -6,8 +6,8 @@ import signal
 import time
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
+from markab.worker.attempt import Prepared, place_of
 from markab.worker.deadlines import Deadlines
-from markab.worker.prepare import Prepared, place_of
 from markab.worker.trouble import Trouble
 from markab.worker.words import split_words
 

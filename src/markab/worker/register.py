@@ -5,12 +5,16 @@ Tables, as Pegasus has them:
     rc_lfn   lfn_id, lfn                       one row a logical file
     rc_pfn   pfn_id, lfn_id, pfn, site         one row a place of it
     rc_meta  lfn_id, key, value                what is known of it; a checksum is
-                                               `checksum.type` = sha256 and `checksum.value`
+                                               `checksum.type` = sha256 and `checksum.value`,
+                                               a size in bytes `size`, if the file is on this machine
 """
 
+import os
 import sqlite3
 from typing import Any, Dict, Iterable, Mapping
 
+from markab.errors import MarkabError
+from markab.transfers.base import is_local, path_of
 from markab.worker.trouble import Trouble
 
 _TABLES = (
@@ -62,6 +66,11 @@ def _register_one(connection: sqlite3.Connection, item: Dict[str, Any], sha256: 
         (lfn_id, item["pfn"], item["site"]),
     )
     metadata = dict(item.get("metadata") or {})
+    if is_local(item["pfn"]):
+        try:
+            metadata["size"] = os.stat(path_of(item["pfn"])).st_size
+        except (OSError, MarkabError):
+            pass  # it was delivered, and taken away since: what else is known of it still holds
     if sha256:
         metadata["checksum.type"] = "sha256"
         metadata["checksum.value"] = sha256

@@ -69,7 +69,14 @@ def write_workflow(directory: Path) -> Path:
         "replicaCatalog": {"replicas": [book]},
         "jobs": [
             job("ID1", "cut", "book.txt part.txt", ["book.txt"], "part.txt"),
-            job("ID2", "flaky", f"{directory / 'mark'} ${{PLANNER_SECRET}}", ["part.txt"], "deep/sorted.txt", 1),
+            job(
+                "ID2",
+                "flaky",
+                f"{directory / 'mark'} ${{PLANNER_SECRET}}",
+                ["part.txt"],
+                "deep/sorted.txt",
+                1,
+            ),
             job("ID3", "broken", "-c 'exit 4' $TOKEN", ["deep/sorted.txt"], "never.txt"),
             job("ID4", "cut", "never.txt last.txt", ["never.txt"], "last.txt"),
         ],
@@ -104,7 +111,17 @@ def run(directory: Path) -> Path:
     submit_dir = plan(directory)
     done = call("run", "--quiet", submit_dir, cwd=directory, PLANNER_SECRET=SECRET)
     assert done.returncode == 14, done.stderr
-    assert SECRET in (submit_dir / "journal.jsonl").read_text(), "else nothing is proven by its absence elsewhere"
+    assert SECRET in (submit_dir / "journal.jsonl").read_text(), (
+        "else nothing is proven by its absence elsewhere"
+    )
+    return submit_dir
+
+
+def add_document(submit_dir: Path) -> Path:
+    """Give a run made by hand the copy of a workflow document that the planner would have left."""
+    (submit_dir / "catalogs").mkdir()
+    document = {"pegasus": "5.0", "name": "words", "jobs": [job("a", "wc", "-l in", [], "x")]}
+    (submit_dir / "catalogs/workflow.yml").write_text(json.dumps(document))
     return submit_dir
 
 

@@ -7,15 +7,13 @@ import pytest
 from markab.cli.export import FORMATS as OFFERED
 from markab.errors import MarkabError, NotARun, StorageError
 from markab.reports.exports.export import DIRECTORIES, FORMATS, export_run
-from reports.exports.real_run import call
+from reports.exports.real_run import add_document, call
 from reports.made_run import began, compute, end, engine_alive, make_run, start
 
 
 def a_run(directory: Path) -> Path:
-    run = make_run(directory, [compute("a"), compute("b")], [began(), start(0), end(0, invocations=[RAN]), start(1)])
-    (run / "catalogs").mkdir()
-    (run / "catalogs/workflow.yml").write_text("{pegasus: '5.0', name: words, jobs: []}")
-    return run
+    entries = [began(), start(0), end(0, invocations=[RAN]), start(1)]
+    return add_document(make_run(directory, [compute("a"), compute("b")], entries))
 
 
 RAN = {"task": "a", "argv": ["wc"], "start": 1.0, "duration_s": 0.5, "status": 0}
@@ -47,7 +45,7 @@ def test_an_export_over_an_older_one_replaces_it(format: str, tmp_path: Path) ->
     export_run(run, format, tmp_path / "out")
     export_run(run, format, tmp_path / "out")
 
-    assert [] == [path for path in tmp_path.rglob("*.tmp")]
+    assert [] == list(tmp_path.rglob("*.tmp"))
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -7,7 +7,19 @@ import pytest
 from markab.errors import MarkabError
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
 from markab.reports.exports.facts import Attempt, Facts, iso, planned_words
-from reports.made_run import T0, began, compute, end, ended, engine_alive, failed, gave_up, make_run, retry, start
+from reports.made_run import (
+    T0,
+    began,
+    compute,
+    end,
+    ended,
+    engine_alive,
+    failed,
+    gave_up,
+    make_run,
+    retry,
+    start,
+)
 
 
 def read(directory: Path) -> tuple[Facts, list[Attempt]]:
@@ -30,22 +42,40 @@ def test_a_file_is_told_with_its_maker_and_handed_to_who_reads_it(tmp_path: Path
     make_run(
         tmp_path,
         PAIR,
-        [began(), start(0), end(0, outputs=[made("x")]), start(1), end(1, invocations=RAN, outputs=[made("y")])],
+        [
+            began(),
+            start(0),
+            end(0, outputs=[made("x")]),
+            start(1),
+            end(1, invocations=RAN, outputs=[made("y")]),
+        ],
     )
 
     facts, attempts = read(tmp_path)
 
     assert ["wc_a/1", "wc_b/1"] == [attempt.name for attempt in attempts]
     assert ["x"] == [file.lfn for file in attempts[1].used]
-    assert ("wc_a/1", "ab", 7) == (facts.files["x"].maker, facts.files["x"].sha256, facts.files["x"].size_bytes)
+    assert ("wc_a/1", "ab", 7) == (
+        facts.files["x"].maker,
+        facts.files["x"].sha256,
+        facts.files["x"].size_bytes,
+    )
 
 
 def test_every_attempt_is_told_the_failed_ones_with_their_error(tmp_path: Path) -> None:
     make_run(
         tmp_path,
         PAIR,
-        [began(), start(0), failed(0, also=[{"kind": "missing-output", "message": "no x"}]), retry(0)]
-        + [start(0, 2), failed(0, 2), gave_up(0, 2), ended("failed")],
+        [
+            began(),
+            start(0),
+            failed(0, also=[{"kind": "missing-output", "message": "no x"}]),
+            retry(0),
+            start(0, 2),
+            failed(0, 2),
+            gave_up(0, 2),
+            ended("failed"),
+        ],
     )
 
     facts, attempts = read(tmp_path)
@@ -98,8 +128,14 @@ def test_what_a_failed_attempt_left_half_placed_is_not_its_result(tmp_path: Path
     make_run(
         tmp_path,
         PAIR,
-        [began(), start(0), failed(0, outputs=[made("x", "11")]), retry(0), start(0, 2)]
-        + [end(0, 2, outputs=[made("x", "22")])],
+        [
+            began(),
+            start(0),
+            failed(0, outputs=[made("x", "11")]),
+            retry(0),
+            start(0, 2),
+            end(0, 2, outputs=[made("x", "22")]),
+        ],
     )
 
     facts, attempts = read(tmp_path)
@@ -121,7 +157,14 @@ def test_a_delivered_file_that_was_deleted_is_noticed(tmp_path: Path) -> None:
         make_run(
             tmp_path / f"run-{place.name}",
             [PAIR[0], delivery(str(place))],
-            [began(), start(0), end(0, outputs=[made("x")]), start(1), end(1, transfers=[moved]), ended("success")],
+            [
+                began(),
+                start(0),
+                end(0, outputs=[made("x")]),
+                start(1),
+                end(1, transfers=[moved]),
+                ended("success"),
+            ],
         )
         facts, _ = read(tmp_path / f"run-{place.name}")
         assert [("out", str(place), True)] == [(p.site, p.url, p.delivered) for p in facts.files["x"].places]

@@ -11,7 +11,7 @@ from markab.errors import StorageError
 from markab.plan.braindump import read_braindump
 from markab.reports.exports.export import export_run
 from markab.spec.read import read_workflow
-from reports.exports.real_run import SECRET, all_text, sha256
+from reports.exports.real_run import SECRET, add_document, all_text, sha256
 from reports.made_run import T0, began, compute, end, make_run, start
 
 SORTED = "a\nb\nc\n"
@@ -93,15 +93,20 @@ def test_a_process_ended_by_a_signal_or_never_started_says_so(tmp_path: Path) ->
     def ran(task: str, status: int) -> dict[str, Any]:
         return {"task": task, "argv": [], "start": T0 + 1, "duration_s": 2.0, "status": status}
 
-    record = {"ok": False, "error": {"kind": "signal", "message": "died"}, "invocations": [ran("a", 9), ran("b", -1)]}
-    run = make_run(tmp_path / "r", [compute("a")], [began(), start(0), end(0, **record)])
-    (run / "catalogs").mkdir()
-    (run / "catalogs/workflow.yml").write_text("{pegasus: '5.0', name: words, jobs: []}")
+    record = {
+        "ok": False,
+        "error": {"kind": "signal", "message": "died"},
+        "invocations": [ran("a", 9), ran("b", -1)],
+    }
+    run = add_document(make_run(tmp_path / "r", [compute("a")], [began(), start(0), end(0, **record)]))
 
     export_run(run, "pegasus", tmp_path / "out")
 
     killed, never = records(tmp_path / "out/00/00/wc_a.out.000")
-    assert (9, "SIGKILL") == (killed["mainjob"]["status"]["signalled_signal"], killed["mainjob"]["status"]["signalled_name"])
+    assert (9, "SIGKILL") == (
+        killed["mainjob"]["status"]["signalled_signal"],
+        killed["mainjob"]["status"]["signalled_name"],
+    )
     assert "died" == never["mainjob"]["status"]["failure_error"]
 
 
@@ -122,14 +127,18 @@ def test_a_submit_directory_is_never_overwritten(failed_run: Path) -> None:
 
 
 @pytest.mark.integration
-def test_the_reader_of_wfcommons_understands_the_folder(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reader_of_wfcommons_understands_the_folder(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("wfcommons")
     from wfcommons.wfinstances.logs.pegasus import PegasusLogsParser
 
     monkeypatch.chdir(exported.parent)
     workflow = PegasusLogsParser(exported).build_workflow()
 
-    assert [("cut_ID1", "flaky_ID2"), ("flaky_ID2", "broken_ID3"), ("broken_ID3", "cut_ID4")] == list(workflow.edges)
+    assert [("cut_ID1", "flaky_ID2"), ("flaky_ID2", "broken_ID3"), ("broken_ID3", "cut_ID4")] == list(
+        workflow.edges
+    )
     task = workflow.nodes["cut_ID1"]["task"]
     assert task.runtime > 0
     assert [("part.txt", 6)] == [(file.file_id, file.size) for file in task.output_files]

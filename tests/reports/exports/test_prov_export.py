@@ -57,7 +57,10 @@ def test_each_output_names_the_attempt_that_made_it_and_when(document: dict[str,
 def test_files_have_their_checksum_size_and_place(document: dict[str, Any], failed_run: Path) -> None:
     files = document["entity"]
 
-    assert (sha256(BOOK), 6) == (files["file:book.txt"]["markab:sha256"], files["file:book.txt"]["markab:sizeBytes"])
+    assert (sha256(BOOK), 6) == (
+        files["file:book.txt"]["markab:sha256"],
+        files["file:book.txt"]["markab:sizeBytes"],
+    )
     assert sha256(SORTED) == files["file:deep/sorted.txt"]["markab:sha256"]
     assert files["file:deep/sorted.txt"]["prov:location"].endswith("/results/deep/sorted.txt")
     assert "file:never.txt" not in files
@@ -105,7 +108,10 @@ def test_versions_of_a_checkpoint_are_entities_of_their_own(tmp_path: Path) -> N
 
     document = json.loads((tmp_path / "out.json").read_text())
     newer = "file:c%3Bversion=2"
-    assert ("11", "22") == (document["entity"]["file:c"]["markab:sha256"], document["entity"][newer]["markab:sha256"])
+    assert ("11", "22") == (
+        document["entity"]["file:c"]["markab:sha256"],
+        document["entity"][newer]["markab:sha256"],
+    )
     assert [newer] == [said["prov:generatedEntity"] for said in document["wasDerivedFrom"].values()]
     assert "file:c" in {s["prov:entity"] for s in related(document, "used", activity="attempt:wc_a/2")}
 

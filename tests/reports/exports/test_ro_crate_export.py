@@ -53,7 +53,11 @@ def test_every_reference_leads_to_an_entity_or_out_of_the_crate(entities: dict[s
 def test_an_output_is_the_result_of_the_attempt_that_made_it(entities: dict[str, dict[str, Any]]) -> None:
     output = by_name(entities, "deep/sorted.txt")
 
-    makers = [e for e in entities.values() if e["@type"] == "CreateAction" and output["@id"] in refs(e.get("result", []))]
+    makers = [
+        e
+        for e in entities.values()
+        if e["@type"] == "CreateAction" and output["@id"] in refs(e.get("result", []))
+    ]
     assert {"#attempt/flaky_ID2/2", "#run"} == {maker["@id"] for maker in makers}
     assert (sha256(SORTED), "6") == (output["sha256"], output["contentSize"])
     assert output["@id"].startswith("file:///")
@@ -109,7 +113,9 @@ def test_a_delivered_file_that_was_deleted_is_no_data_any_more(tmp_path: Path) -
     assert any("1 delivered file(s) are no longer where the run put them" in note for note in notes)
 
 
-def test_a_run_that_never_started_is_refused_and_nothing_is_written(planned_run: Path, tmp_path: Path) -> None:
+def test_a_run_that_never_started_is_refused_and_nothing_is_written(
+    planned_run: Path, tmp_path: Path
+) -> None:
     with pytest.raises(MarkabError, match="no task of .* has run") as caught:
         export_run(planned_run, "ro-crate", tmp_path / "crate")
 

@@ -14,8 +14,22 @@ from reports.exports.real_run import run
 TERMS = "https://w3id.org/ro/terms/workflow-run#"
 RUN_CONTEXT = {
     term: TERMS + term
-    for term in ("ParameterConnection", "connection", "sourceParameter", "targetParameter", "environment")
-    + ("resourceUsage", "containerImage", "ContainerImage", "registry", "tag", "md5", "sha1", "sha256", "sha512")
+    for term in (
+        "ParameterConnection",
+        "connection",
+        "sourceParameter",
+        "targetParameter",
+        "environment",
+        "resourceUsage",
+        "containerImage",
+        "ContainerImage",
+        "registry",
+        "tag",
+        "md5",
+        "sha1",
+        "sha256",
+        "sha512",
+    )
 }
 BIOSCHEMAS = {
     "ComputationalWorkflow": "https://bioschemas.org/ComputationalWorkflow",
@@ -56,7 +70,9 @@ def problems(crate: Path) -> list[str]:
         requirement_severity=models.Severity.REQUIRED,
         skip_checks=NEEDS_NETWORK,
     )
-    return [f"{issue.check.identifier}: {issue.message}" for issue in services.validate(settings).get_issues()]
+    return [
+        f"{issue.check.identifier}: {issue.message}" for issue in services.validate(settings).get_issues()
+    ]
 
 
 @pytest.mark.integration

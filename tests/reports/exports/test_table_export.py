@@ -68,7 +68,9 @@ def test_parquet_holds_the_same_table(failed_run: Path, rows: list[dict[str, str
     table = parquet.read_table(tmp_path / "run.parquet")
     assert list(COLUMNS) == table.column_names
     assert [row["job"] for row in rows] == table["job"].to_pylist()
-    assert [int(row["exit_code"]) if row["exit_code"] else None for row in rows] == table["exit_code"].to_pylist()
+    assert [int(row["exit_code"]) if row["exit_code"] else None for row in rows] == table[
+        "exit_code"
+    ].to_pylist()
     assert {"+00:00"} == {moment.isoformat()[-6:] for moment in table["start"].to_pylist()}
     assert SECRET not in all_text(tmp_path / "run.parquet")
 

@@ -134,7 +134,9 @@ def test_tasks_have_their_files_and_neighbours(document: dict[str, Any]) -> None
 def test_files_keep_their_lfn_size_and_checksum(document: dict[str, Any]) -> None:
     files = {file["id"]: file for file in document["workflow"]["specification"]["files"]}
 
-    assert {"id": "book.txt", "name": "book.txt", "sizeInBytes": 6, "sha256": sha256(BOOK)} == files["book.txt"]
+    assert {"id": "book.txt", "name": "book.txt", "sizeInBytes": 6, "sha256": sha256(BOOK)} == files[
+        "book.txt"
+    ]
     assert "deep/sorted.txt" == files["deep_sorted.txt"]["name"]
     assert files["never.txt"]["sizeUnknown"] is True
 

@@ -33,6 +33,8 @@ from markab.reports.history import History, Tail
 from markab.reports.status import run_state
 from markab.transfers.base import is_local, path_of, redact
 
+_QUOTES = frozenset("'\"\\")
+
 NEVER_STARTED = -1
 """Raw wait status of a process that could not be started."""
 
@@ -425,10 +427,12 @@ def _add_place(file: RunFile, place: FilePlace) -> None:
 
 def planned_words(task: PlannedTask) -> list[str]:
     """Return the words of a task's command line, `$VAR` not expanded: values of variables may be secret."""
+    text = task.arguments
     try:
-        words = shlex.split(task.arguments)
+        # Without quotes, splitting at blanks gives the same, ten times as fast.
+        words = shlex.split(text) if _QUOTES.intersection(text) else text.split()
     except ValueError:  # unbalanced quotes: the worker refused them, the export tells them as they are
-        words = [task.arguments]
+        words = [text]
     return [redact(word) for word in [task.executable, *words]]
 
 

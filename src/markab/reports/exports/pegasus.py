@@ -21,7 +21,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from markab.errors import StorageError
 from markab.plan.braindump import write_braindump
@@ -114,10 +114,10 @@ def _write_attempts(facts: Facts, path: Path) -> None:
                 continue
             name = captured_name(attempt.job.id, "out", attempt.number)
             with open(path / directory / name, "w", encoding="utf-8") as out:
-                _write_records(facts, attempt, out)
+                out.write("".join(f"{line}\n" for line in _records_lines(facts, attempt)))
             if attempt.made:
                 with open(path / directory / f"{attempt.job.id}.meta", "w", encoding="utf-8") as out:
-                    json.dump([_meta(facts, attempt, file) for file in attempt.made], out, indent=1)
+                    out.write(json.dumps([_meta(facts, attempt, file) for file in attempt.made]))
 
 
 def _state_lines(attempt: Attempt, submitted: int) -> Iterator[str]:
@@ -148,13 +148,14 @@ def _exit_code(attempt: Attempt) -> int:
     return 1
 
 
-def _write_records(facts: Facts, attempt: Attempt, out: TextIO) -> None:
+def _records_lines(facts: Facts, attempt: Attempt) -> Iterator[str]:
+    """Yield the records of all processes of an attempt; one that ran none has one all the same."""
     invocations = attempt.invocations
     if not invocations:
         status = 0 if attempt.state == "succeeded" else 256
         invocations = [Invocation(1, None, attempt.start, attempt.end - attempt.start, status, {})]
     for one in invocations:
-        out.writelines(f"{line}\n" for line in _record_lines(facts, attempt, one))
+        yield from _record_lines(facts, attempt, one)
 
 
 def _record_lines(facts: Facts, attempt: Attempt, one: Invocation) -> Iterator[str]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from markab.executors import watchdog
+from markab.executors import orphans
 
 SLEEP = ["/bin/sleep", "1000"]
 
@@ -37,28 +36,16 @@ def test_only_tasks_of_the_killed_engine_are_ended(
     of_next_engine = sleep({"MARKAB_ENGINE": "123", "MARKAB_ATTEMPT": "u/a/2"}, tmp_path / "work/a.1")
     beside = sleep({}, tmp_path / "work2")
 
-    dog = subprocess.Popen([sys.executable, "-I", "-S", watchdog.__file__, "12"], stdin=subprocess.PIPE)
-    assert dog.stdin is not None
-    dog.stdin.write(f"{tmp_path}/work\n".encode())
-    dog.stdin.close()
+    assert orphans.kill_all(orphans.has_engine("12"), [str(tmp_path / "work")]) == 2
 
-    assert dog.wait(20) == 0
     assert ours.wait(1) == nameless.wait(1) == -9
     assert of_next_engine.poll() is None and beside.poll() is None
 
 
-def test_an_engine_that_ends_well_needs_no_watchdog(children: list[subprocess.Popen[bytes]]) -> None:
-    children.append(subprocess.Popen(SLEEP, env={"MARKAB_ENGINE": "77", "MARKAB_ATTEMPT": "u/a/1"}))
-    dog = subprocess.run([sys.executable, watchdog.__file__, "77"], input=b"\n", timeout=20, check=False)
-
-    assert dog.returncode == 0
-    assert children[0].poll() is None
-
-
 def test_a_run_is_found_by_its_uuid_but_not_what_we_started_ourselves() -> None:
-    match = watchdog.has_run("u-1", "5")
+    match = orphans.has_run("u-1", "5")
     assert match(b"\0MARKAB_ATTEMPT=u-1/j/1\0MARKAB_ENGINE=4\0")
     assert not match(b"\0MARKAB_ATTEMPT=u-1/j/1\0MARKAB_ENGINE=5\0")
     assert not match(b"\0MARKAB_ATTEMPT=u-12/j/1\0")
     assert not match(b"\0XMARKAB_ATTEMPT=u-1/j/1\0")
-    assert os.getpid() not in watchdog.find(lambda environ: True, [])
+    assert os.getpid() not in orphans.find(lambda environ: True, [])

@@ -1,17 +1,11 @@
-"""End the processes of a run whose engine was killed, so that none goes on without it.
-
-Run as a script by the local executor, in a session of its own: reads lines from stdin, which
-is a pipe that the engine holds. A line is a directory in which attempts run, or nothing (an
-empty line): the engine has ended well. When the pipe ends without that, the engine was killed.
+"""Find and end the processes of a run by what they carry: the last resort when their launcher was killed.
 
 The processes are found by what the engine put into their environment, or, if they threw
-that away, by the directory they are in. Needs /proc: elsewhere nothing is found, and what a
-killed engine started runs to its end. Imports nothing but the standard library.
+that away, by the directory they are in. Needs /proc: elsewhere nothing is found.
 """
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -89,19 +83,3 @@ def kill_all(match: _Match, directories: Iterable[str] = ()) -> int:
                 give_up = 0.0  # somebody else's by now: it would be found for ever
         time.sleep(0.005)
     return len(killed)
-
-
-def main() -> None:
-    """Wait until the engine is gone; see the top of this file."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
-    directories: set[str] = set()
-    for line in sys.stdin:
-        if line == "\n":
-            return
-        directories.add(line.rstrip("\n"))
-    kill_all(has_engine(sys.argv[1]), directories)
-
-
-if __name__ == "__main__":
-    main()

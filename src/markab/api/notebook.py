@@ -1,0 +1,107 @@
+"""Showing things where a notebook shows them. Without a running notebook nothing here does anything.
+
+IPython is never imported before it is already there: a script or a terminal pays
+nothing. Everything is drawn by the cell that runs, without threads. Each output
+carries plain text beside its HTML or picture, for viewers that have no browser.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from markab.reports.status import Status
+
+
+NO_LONGER_WATCHED = '<div style="opacity:.7">no longer watched; the run goes on</div>'
+
+
+def kernel() -> Any:
+    """Return the shell of the notebook that runs this, or None: in a script, and in IPython in a terminal."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell if getattr(shell, "kernel", None) is not None else None
+
+
+def current_cell() -> int | None:
+    """Return the number of the cell that runs, or None outside a notebook."""
+    shell = kernel()
+    return None if shell is None else int(shell.execution_count)
+
+
+def show_html(html: str, text: str) -> None:
+    """Show HTML below the cell, and text to viewers that cannot."""
+    _display()({"text/html": html, "text/plain": text}, raw=True)
+
+
+def show_picture(svg: str, text: str) -> None:
+    """Show a picture below the cell, and text to viewers that cannot."""
+    _display()({"image/svg+xml": svg, "text/plain": text}, raw=True)
+
+
+@contextmanager
+def live(clock: Callable[[], float] = time.time) -> Iterator[Callable[[Status], None]]:
+    """Give a function that shows a status, in the place of the one before.
+
+    With anywidget the bar moves and its clock ticks in the browser; without it
+    the output is replaced. Either way plain HTML is left behind, so that the
+    notebook shows how the run ended when it is opened again.
+    """
+    from markab.api.notebook_html import progress_html
+    from markab.api.progress import bar
+
+    # Named by ourselves: an interrupt may come while the first output is on its way.
+    output = {"raw": True, "display_id": uuid4().hex}
+    widget: Any = None
+    last: dict[str, str] = {}
+
+    def show(status: Status) -> None:
+        nonlocal widget
+        is_first = not last
+        last["text/html"], last["text/plain"] = progress_html(status, clock()), bar(status, colour=False)
+        if is_first:
+            widget = _make_widget(last["text/html"])
+            _display()({**_as_widget(widget), **last}, **output)
+        elif widget is None:
+            _display()(last, update=True, **output)
+        else:
+            widget.html = last["text/html"]
+
+    try:
+        yield show
+    except KeyboardInterrupt:
+        last["text/html"] = last.get("text/html", "") + NO_LONGER_WATCHED
+        raise
+    finally:
+        try:
+            if last:
+                _display()(last, update=True, **output)
+        finally:
+            if widget is not None:
+                widget.close()
+
+
+def _display() -> Callable[..., Any]:
+    function: Callable[..., Any] = import_module("IPython.display").display
+    return function
+
+
+def _as_widget(widget: Any) -> dict[str, Any]:
+    """Return what a notebook needs to show a widget; what that is wrapped in differs between releases."""
+    found = None if widget is None else widget._repr_mimebundle_()
+    return dict(found[0] if isinstance(found, tuple) else found or {})
+
+
+def _make_widget(html: str) -> Any:
+    """Return the live widget, or None if anywidget is not installed."""
+    if find_spec("anywidget") is None:
+        return None
+    from markab.api.notebook_widget import make_widget
+
+    return make_widget(html)

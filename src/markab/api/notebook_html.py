@@ -1,0 +1,150 @@
+"""Workflows, runs and what is said of them, as HTML for a notebook. Pure: text in, text out.
+
+Colours are those of the pictures, so that the bar, the table and the graph of a
+run agree. All else is left to the page, which may be light or dark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from markab.api.progress import counts
+from markab.reports.graph_states import LOOKS
+from markab.reports.human import duration
+
+if TYPE_CHECKING:
+    from markab.reports.status import Status
+
+SHADES = {
+    "Completed": LOOKS["succeeded"].color,
+    "Failed": LOOKS["failed"].color,
+    "Running": LOOKS["running"].color,
+    "Queued": LOOKS["queued"].color,
+    "Unready": LOOKS["waiting"].color,
+}
+"""What the bar tells apart, in the order drawn → its colour."""
+
+JOBS_SHOWN = 4
+
+_BOX = "max-width:56em;font-family:system-ui,sans-serif;font-size:13px;line-height:1.5"
+_SOFT = "opacity:.7"
+_CELL = "text-align:left;vertical-align:top;padding:.15em .8em"
+_NUMBER = "text-align:right;vertical-align:top;padding:.15em .8em;font-variant-numeric:tabular-nums"
+
+
+def progress_html(status: Status, now_s: float) -> str:
+    """Return how far a run is: a line, a bar of five colours, and what runs at the moment.
+
+    What changes from one status to the next has a name in `data-text` or `data-cell`,
+    which are always all there, so that a page can change them in place.
+    """
+    numbers = counts(status)
+    elapsed_s = (status.ended or now_s) - status.started if status.started else None
+    is_over = status.is_over
+    clock = "" if elapsed_s is None else duration(elapsed_s)
+    cells = "".join(
+        f'<div data-cell="{name}" style="width:{100 * numbers[name] / max(status.total, 1):.3f}%;background:{shade}'
+        f'{";opacity:.25" if name == "Unready" else ""}"></div>'
+        for name, shade in SHADES.items()
+    )
+    legend = " ".join(
+        f'<span style="white-space:nowrap;margin-right:1em"><span style="color:{shade}">●</span> {name} '
+        f'<b data-text="{name}">{numbers[name]:,}</b></span>'
+        for name, shade in SHADES.items()
+    )
+    return (
+        f'<div style="{_BOX}" data-elapsed="{"" if elapsed_s is None else f"{elapsed_s:.1f}"}" data-over="{int(is_over)}">'
+        f'<div style="display:flex;justify-content:space-between"><span><b>{escape(status.workflow)}</b> '
+        f'<span data-text="state">{escape(status.state)}</span></span>'
+        f'<span><span data-text="clock">{clock}</span> · '
+        f'<span data-text="percent">{status.percent_done:.1f} %</span></span></div>'
+        '<div role="progressbar" aria-label="jobs" style="display:flex;height:10px;border-radius:5px;overflow:hidden;margin:3px 0">'
+        f"{cells}</div><div>{legend}</div>"
+        f'<div style="{_SOFT};min-height:1.5em" data-text="now">{escape(_now(status))}</div></div>'
+    )
+
+
+def status_html(status: Status, now_s: float, queue: bool = True) -> str:
+    """Return the table of a status: the counts as `status` has them, and what is under way."""
+    columns = {
+        "unready": status.unready,
+        "ready": status.ready,
+        "queued": status.queued,
+        "success": status.succeeded,
+        "failure": status.failed,
+        "total": status.total,
+    }
+    took = f", {duration((status.ended or now_s) - status.started)}" if status.started else ""
+    parts = [
+        f"<b>{escape(status.workflow)}</b> {escape(status.state)}{took}",
+        table_html(
+            [*columns, "done"],
+            [[*(f"{number:,}" for number in columns.values()), f"{status.percent_done:.1f} %"]],
+            numbers=range(len(columns) + 1),
+        ),
+    ]
+    if queue and status.jobs:
+        jobs = [
+            [
+                job.id,
+                job.site,
+                "running" if job.state == "Run" else "waiting there",
+                str(job.attempt),
+                duration(now_s - job.since),
+            ]
+            for job in status.jobs[:20]
+        ]
+        parts.append(table_html(["job", "site", "", "attempt", "for"], jobs, numbers=(3, 4)))
+        if more := len(status.jobs) - len(jobs):
+            parts.append(f'<div style="{_SOFT}">… and {more:,} more</div>')
+    if status.note:
+        parts.append(f"<div>{escape(status.note)}</div>")
+    return boxed(*parts)
+
+
+def boxed(*parts: str) -> str:
+    """Return parts below each other, in the manner of all that is shown here."""
+    return f'<div style="{_BOX}">{"".join(parts)}</div>'
+
+
+def folded(title: str, inside: str, is_open: bool = False) -> str:
+    """Return a part of which only the title, which is escaped, is seen until it is unfolded."""
+    unfolded = ' open="open"' if is_open else ""
+    return (
+        f'<details style="margin:.5em 0"{unfolded}><summary style="cursor:pointer">'
+        f"<b>{escape(title)}</b></summary>{inside}</details>"
+    )
+
+
+def table_html(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[int] = ()) -> str:
+    """Return a table; the columns in `numbers` are aligned as numbers are. All text is escaped."""
+    right = set(numbers)
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        return (
+            "<tr>"
+            + "".join(
+                f'<{tag} style="{_NUMBER if column in right else _CELL}">{escape(cell)}</{tag}>'
+                for column, cell in enumerate(cells)
+            )
+            + "</tr>"
+        )
+
+    head = f"<thead>{line(header, 'th')}</thead>" if any(header) else ""
+    body = "".join(line(row, "td") for row in rows)
+    table = f'<table style="margin:.4em 0;font-size:inherit">{head}<tbody>{body}</tbody></table>'
+    return f'<div style="overflow-x:auto">{table}</div>'
+
+
+def text_html(text: str) -> str:
+    """Return text as it stands, with its columns kept."""
+    return f'<pre style="margin:.3em 0;white-space:pre-wrap">{escape(text)}</pre>'
+
+
+def _now(status: Status) -> str:
+    running = [job.id for job in status.jobs if job.state == "Run"]
+    names = ", ".join(running[:JOBS_SHOWN])
+    more = f" and {len(running) - JOBS_SHOWN:,} more" if len(running) > JOBS_SHOWN else ""
+    return " · ".join(part for part in (names + more, status.note) if part)

@@ -1,0 +1,132 @@
+"""What `Workflow.analyze` and `Workflow.statistics` show in a notebook, and the Workflow itself."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markab.api.errors import PegasusError
+from markab.api.notebook_html import boxed, folded, table_html, text_html
+from markab.errors import MarkabError
+
+if TYPE_CHECKING:
+    from markab.api.workflow import Workflow
+
+JOBS_DRAWN = 60
+"""A workflow of more jobs is told in its table only; `graph` draws it."""
+CAUSES_SHOWN = 10
+CAUSES_OPEN = 3
+TRANSFORMATIONS_SHOWN = 25
+
+
+def workflow_html(workflow: Workflow) -> str:
+    """Return a table about a workflow, and its picture if it is small."""
+    runs = Counter(_runs(job) for job in workflow.jobs.values())
+    told = ", ".join(f"{name} × {number:,}" if number > 1 else name for name, number in runs.most_common(12))
+    if len(runs) > 12:
+        told += ", …"
+    rows = [["jobs", f"{len(workflow.jobs):,}"], ["of", told]]
+    if workflow._path is not None:
+        rows.append(["document", str(workflow._path)])
+    if workflow._submit_dir is not None:
+        rows += [["submit directory", str(workflow._submit_dir)], ["state", _state(workflow._submit_dir)]]
+    picture = _picture(workflow) if 0 < len(workflow.jobs) <= JOBS_DRAWN else ""
+    return boxed(f"<b>{escape(workflow.name)}</b>", table_html([], rows), picture)
+
+
+def analysis_html(submit_dir: Path) -> str:
+    """Return what went wrong in a run: how it stands, then each cause, to be folded and unfolded."""
+    from markab.reports.analysis import Analyzer
+    from markab.reports.analyzer import autopsy_lines, headline
+    from markab.reports.autopsy import dissect
+    from markab.reports.human import clipped, count
+
+    run = Analyzer(submit_dir)
+    try:
+        analysis = run.analyze()
+        first, *rest = headline(analysis)
+        parts = [f"<b>{escape(first)}</b>", *(f"<div>{escape(line.strip())}</div>" for line in rest)]
+        for number, group in enumerate(analysis.groups[:CAUSES_SHOWN]):
+            names = [run.plan.outline[job].id for job in group.jobs[:5]]
+            who = ", ".join(names) + (f" and {len(group.jobs) - 5:,} more" if len(group.jobs) > 5 else "")
+            blocked = f", holds up {count(group.blocked, 'job')}" if group.blocked else ""
+            lines = [f"  {'help':<10}{group.cause.remedy}"] if group.cause.remedy else []
+            lines += autopsy_lines(dissect(run, group.jobs[0]))
+            title = f"✗ {who}: {clipped(group.cause.title, 300)}{blocked}"
+            parts.append(folded(title, text_html("\n".join(lines)), is_open=number < CAUSES_OPEN))
+        if (hidden := len(analysis.groups) - CAUSES_SHOWN) > 0:
+            parts.append(f"<div>… and {count(hidden, 'more kind', 'more kinds')} of failure</div>")
+        return boxed(*parts)
+    finally:
+        run.close()
+
+
+def statistics_html(submit_dir: Path) -> str:
+    """Return what a run took: the summary and the transformations as tables, all else to be unfolded."""
+    from markab.reports.statistics import read_statistics
+    from markab.reports.statistics_files import section_rows
+    from markab.reports.statistics_text import TABLE_HEADER, summary_text, table_rows, wall_time_lines
+
+    found = read_statistics(submit_dir, ["transformations"])
+    header, *transformations = [_texts(row) for row in section_rows(found, "transformations")]
+    (title, *_), *others = sections_of(summary_text(found))
+    parts = [
+        f"<b>{escape(title)}</b>",
+        *(f"<div>{escape(note)}</div>" for note in found.notes),
+        table_html(TABLE_HEADER, [_texts(row) for row in table_rows(found)], range(1, len(TABLE_HEADER))),
+        table_html([], list(wall_time_lines(found))),
+    ]
+    if transformations:
+        shown = table_html(header, transformations[:TRANSFORMATIONS_SHOWN], range(2, len(header)))
+        if (more := len(transformations) - TRANSFORMATIONS_SHOWN) > 0:
+            shown += f"<div>… and {more:,} more, in {escape(str(submit_dir / 'statistics'))}</div>"
+        parts.append(folded("Transformations", shown, is_open=True))
+    for name, *lines in others:
+        if not name.startswith("note: "):
+            parts.append(folded(name, table_html([], [re.split(r"\s{2,}", line.strip()) for line in lines])))
+    return boxed(*parts)
+
+
+def sections_of(text: str) -> list[list[str]]:
+    """Return the parts of a text, each with its title first; a title stands behind `# `."""
+    found: list[list[str]] = []
+    for line in text.splitlines():
+        if line.startswith("# "):
+            found.append([line[2:]])
+        elif line and found:
+            found[-1].append(line)
+    return found
+
+
+def _texts(row: Iterable[object]) -> list[str]:
+    return ["-" if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row]
+
+
+def _runs(job: Any) -> str:
+    return str(getattr(job, "transformation", None) or "sub-workflow")
+
+
+def _state(submit_dir: Path) -> str:
+    """Return the state of a run in a word; a run that cannot be read must not keep its workflow from being shown."""
+    from markab.reports.status import read_status
+
+    try:
+        status = read_status(submit_dir)
+    except MarkabError as error:
+        return f"cannot be read: {error}"
+    return f"{status.state}, {status.succeeded:,} of {status.total:,} jobs succeeded"
+
+
+def _picture(workflow: Workflow) -> str:
+    from markab.api import graph
+    from markab.reports.graph import draw
+
+    try:
+        drawing = draw(graph.builder_graph(workflow), simplify=True)
+    except PegasusError as error:  # two jobs make one file: `write` will say so too
+        return f'<div style="color:#d55e00">{escape(str(error))}</div>'
+    return f'<div style="overflow:auto;max-height:40em">{graph.inline_svg(drawing)}</div>'

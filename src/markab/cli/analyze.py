@@ -1,0 +1,141 @@
+"""`markab analyze` and `pegasus-analyzer`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from markab.cli.command import command
+from markab.errors import RunFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from markab.reports.analysis import Analysis, Analyzer
+
+DEBUG_FLAGS = (
+    click.option(
+        "--debug-job", metavar="JOB", help="Make a directory and a script that runs JOB again by hand."
+    ),
+    click.option(
+        "--debug-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where; default: debug-JOB."
+    ),
+    click.option(
+        "--local-executable", metavar="PATH", help="With --debug-job: run this in place of the program."
+    ),
+)
+
+
+def _flags(flags: Any) -> Callable[[Any], Any]:
+    def decorate(function: Any) -> Any:
+        for flag in reversed(flags):
+            function = flag(function)
+        return function
+
+    return decorate
+
+
+@command()
+@click.argument("submit_dir", default="", metavar="[SUBMIT_DIR]")
+@click.option("-v", "--verbose", count=True, help="Every cause, every job and all of its output.")
+@click.option("-q", "--quiet", count=True, help="One line a cause.")
+@click.option("-S", "--summary", is_flag=True, help="Only how many jobs did what.")
+@click.option("-j", "-J", "--json", "as_json", is_flag=True, help="Print an object.")
+@_flags(DEBUG_FLAGS)
+def analyze(submit_dir: str, verbose: int, quiet: int, summary: bool, as_json: bool, **debug: Any) -> int:
+    """Say what failed in the run in SUBMIT_DIR and why: root causes first, equal failures together.
+
+    Exits with 0 only if the run has no failure.
+    """
+    from markab.reports.analyzer import text
+
+    if debug["debug_job"]:
+        return _debug(submit_dir, debug)
+    return _analyze(
+        submit_dir,
+        as_json,
+        lambda run, found: text(run, found, verbose=verbose, quiet=quiet, summary=summary),
+    )
+
+
+PEGASUS_FLAGS = (
+    click.option("-v", "--verbose", count=True, help="Every job and all of its output."),
+    click.option(
+        "-d", "-i", "--dir", "--input-dir", "input_dir", metavar="DIR", help="The submit directory."
+    ),
+    click.option("-q", "--quiet", count=True, help="Only the counts."),
+    click.option("-S", "--summary", is_flag=True, help="Only the counts."),
+    click.option("-j", "-J", "--json", "as_json", is_flag=True, help="Print an object."),
+    click.option("--dag", metavar="FILE", help="Accepted; its directory is the submit directory."),
+    click.option("-f", "--files", is_flag=True, help="Accepted; the journal is always what is read."),
+    click.option("-m", "-t", "--monitord", is_flag=True, help="Accepted; there is nothing to run before."),
+    click.option("-o", "--output-dir", metavar="DIR", help="Accepted, as --monitord."),
+    click.option("--top-dir", metavar="DIR", help="Accepted; there are no sub-workflows yet."),
+    click.option("-c", "--conf", metavar="FILE", help="Accepted."),
+    click.option("-s", "--strict", is_flag=True, help="Accepted."),
+    click.option("-r", "--recurse", is_flag=True, help="Accepted; there are no sub-workflows yet."),
+    click.option("-T", "--traverse-all", is_flag=True, help="Accepted; there are no sub-workflows yet."),
+    click.option("-I", "--indent", type=int, default=0, metavar="N", help="Indent by N tabs."),
+    click.option("-p", "--print", "print_options", metavar="WHAT", help="pre, invocation or all: accepted."),
+    click.option("--type", "kind", metavar="TYPE", help="With --debug-job: accepted."),
+    click.option("-V", "--version", is_flag=True, help="Print the version of Pegasus that Markab speaks."),
+)
+
+
+@command(name="pegasus-analyzer")
+@click.argument("submit_dir", default="", metavar="[SUBMIT_DIR]")
+@_flags(PEGASUS_FLAGS)
+@_flags(DEBUG_FLAGS)
+def pegasus_analyzer(submit_dir: str, **flags: Any) -> int:
+    """Say what failed in the run in SUBMIT_DIR: counts, then a block for each failed job.
+
+    Exits with 0 only if the run has no failure.
+    """
+    if flags["version"]:
+        from markab import PEGASUS_VERSION
+
+        click.echo(PEGASUS_VERSION)
+        return 0
+    from markab.reports.analyzer_pegasus import pegasus_text
+
+    where = submit_dir or flags["input_dir"] or (str(Path(flags["dag"]).parent) if flags["dag"] else "")
+    if flags["debug_job"]:
+        return _debug(where, flags)
+    tabs = "\t" * flags["indent"]
+
+    def text(run: Analyzer, found: Analysis) -> str:
+        lines = pegasus_text(
+            run, found, summary=flags["summary"], quiet=flags["quiet"], verbose=flags["verbose"]
+        )
+        return "".join(f"{tabs}{line}" for line in lines.splitlines(keepends=True))
+
+    return _analyze(where, flags["as_json"], text)
+
+
+def _analyze(submit_dir: str, as_json: bool, text: Callable[[Analyzer, Analysis], str]) -> int:
+    from markab.cli.planning import echo_json
+    from markab.reports.analysis import Analyzer
+    from markab.reports.analyzer_pegasus import to_json
+
+    run = Analyzer(submit_dir or None)
+    try:
+        found = run.analyze()
+        if as_json:
+            echo_json(to_json(run, found))
+        else:
+            click.echo(text(run, found), nl=False)
+        return RunFailed.exit_code if found.has_failure else 0
+    finally:
+        run.close()
+
+
+def _debug(submit_dir: str, flags: dict[str, Any]) -> int:
+    from markab.reports.debug_job import make_debug_directory
+
+    made = make_debug_directory(
+        submit_dir or None, flags["debug_job"], flags["debug_dir"], flags["local_executable"]
+    )
+    click.echo(made.text(), nl=False)
+    return 0

@@ -1,0 +1,331 @@
+"""`markab replica` and `pegasus-rc-client`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from markab.cli.command import command
+
+if TYPE_CHECKING:
+    from markab.reports.replicas import Entry, ReplicaStore
+
+ACTIONS = ("add", "list", "lookup", "remove", "clear")
+
+
+@command()
+@click.argument("action", type=click.Choice(ACTIONS))
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "-C",
+    "--catalog",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The catalog: YAML, text or SQLite.",
+)
+@click.option("-s", "--site", metavar="SITE", help="Site of the place; local by default when adding.")
+@click.option(
+    "-m", "--metadata", multiple=True, metavar="KEY=VALUE", help="With add: what is known of the file."
+)
+@click.option("--checksum", is_flag=True, help="With add: compute the sha256 of a file on this machine.")
+@click.option("--regex", is_flag=True, help="With add: NAME is a regular expression.")
+@click.option("--conf", metavar="FILE", help="Properties file; ./pegasus.properties by default.")
+@click.option("-y", "--yes", is_flag=True, help="With clear: really.")
+@click.option("-J", "--json", "as_json", is_flag=True, help="With list and lookup: print objects.")
+@click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong.")
+def replica(action: str, names: Sequence[str], **flags: Any) -> int:
+    """Ask and change a replica catalog: where files are.
+
+    \b
+    add NAME PLACE       say that a file is there, too: a path or a URL
+    list [PATTERN]       show all, or the names that match (* and ? as in a shell)
+    lookup NAME…         show where these files are; exits with 1 if one is nowhere
+    remove NAME [PLACE]  forget a file, or one of its places
+    clear --yes          forget everything
+
+    The catalog is the one that the properties name, else ./replicas.yml. The
+    catalog of a run's results is `<workflow>-0.replicas.db` in its submit directory.
+    YAML and text files are written anew: comments at their top stay, others are lost.
+    """
+    _check(action, names, flags)
+    store = _store(flags["catalog"], flags["conf"], ())
+    if action == "add":
+        number = store.insert([_added(names[0], names[1], flags)])
+        click.echo(f"{names[0]}: {'added' if number else 'its place was known'}")
+    elif action == "remove":
+        _remove(store, names, flags["site"])
+    elif action == "clear":
+        click.echo(f"{_places(store.clear())} forgotten")
+    else:
+        return _show(action, names, store, flags)
+    _warn(store)
+    return 0
+
+
+def _check(action: str, names: Sequence[str], flags: dict[str, Any]) -> None:
+    wanted = {"add": (2, 2), "list": (0, 1), "lookup": (1, sys.maxsize), "remove": (1, 2), "clear": (0, 0)}
+    least, most = wanted[action]
+    if not least <= len(names) <= most:
+        words = {"add": "a NAME and a PLACE", "lookup": "a NAME", "remove": "a NAME, and perhaps a PLACE"}
+        raise click.UsageError(f"`{action}` takes {words.get(action, 'nothing more')}")
+    if action == "clear" and not flags["yes"]:
+        raise click.UsageError("`clear` forgets every file of the catalog; add --yes if that is meant")
+    if action != "add" and (flags["metadata"] or flags["checksum"] or flags["regex"]):
+        raise click.UsageError("--metadata, --checksum and --regex are for `add`")
+
+
+def _added(lfn: str, place: str, flags: dict[str, Any]) -> Entry:
+    from markab.reports.replicas import Entry
+    from markab.transfers.checksum import sha256_of
+
+    path = place.removeprefix("file://")
+    is_path = "://" not in path
+    if is_path and not flags["regex"] and not path.startswith("$"):
+        place = path = os.path.abspath(path)
+    attributes = dict(_pairs(flags["metadata"]))
+    if flags["checksum"]:
+        if not is_path:
+            raise click.UsageError("--checksum is for files on this machine; say -m checksum.value=… instead")
+        attributes |= {"checksum.type": "sha256", "checksum.value": sha256_of(path)}
+    return Entry(lfn, place, flags["site"] or "local", attributes, flags["regex"])
+
+
+def _remove(store: ReplicaStore, names: Sequence[str], site: str | None) -> None:
+    from markab.errors import MarkabError
+    from markab.reports.replicas import Entry
+
+    if len(names) == 2 or site is not None:
+        known = [entry for entry in store.lookup(names[:1]) if entry.lfn == names[0]]
+        places = names[1:] or [entry.pfn for entry in known]
+        number = store.delete([Entry(names[0], place, site) for place in places])
+    else:
+        number = store.remove(names[:1])
+    if not number:
+        raise MarkabError(
+            f"the catalog has no such replica of {names[0]!r}", hint="`markab replica list` shows what it has"
+        )
+    click.echo(f"{' '.join(names)}: removed")
+
+
+def _show(action: str, names: Sequence[str], store: ReplicaStore, flags: dict[str, Any]) -> int:
+    from markab.reports.replicas import matching
+
+    patterns = {"lfn": names[0]} if action == "list" and names else {}
+    if flags["site"] is not None:
+        patterns["site"] = flags["site"]
+    found = list(matching(store.lookup(names) if action == "lookup" else store.entries(), patterns))
+    if flags["as_json"]:
+        import msgspec
+
+        from markab.cli.planning import echo_json
+
+        echo_json(msgspec.to_builtins(found))
+    else:
+        for entry in found:
+            click.echo(entry.line())
+    missing = [name for name in names if name not in {entry.lfn for entry in found}]
+    if action == "lookup" and missing:
+        click.echo(f"nowhere: {', '.join(missing)}", err=True)
+        return 1
+    return 0
+
+
+@command(name="pegasus-rc-client")
+@click.argument("words", nargs=-1, metavar="[COMMAND [ARGUMENT]...]")
+@click.option(
+    "-D", "properties", multiple=True, metavar="KEY=VALUE", help="Set a property; stronger than files."
+)
+@click.option("-c", "--conf", metavar="FILE", help="Properties file; ./pegasus.properties by default.")
+@click.option(
+    "-f", "--file", "script", metavar="FILE", help="Read commands from FILE, one a line; - is stdin."
+)
+@click.option(
+    "-i", "--insert", "bulk_insert", metavar="FILE", help="Insert every line of FILE: LFN PFN KEY=VALUE…"
+)
+@click.option("-d", "--delete", "bulk_delete", metavar="FILE", help="Delete every line of FILE.")
+@click.option(
+    "-p", "--pref", "preferences", multiple=True, metavar="KEY=VALUE", help="Accepted; `set` shows them."
+)
+@click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong.")
+@click.option("-V", "--version", is_flag=True, help="Print the version of Pegasus that Markab speaks.")
+def pegasus_rc_client(words: Sequence[str], **flags: Any) -> int:
+    """Ask and change the replica catalog that the properties name; ./replicas.yml by default.
+
+    \b
+    insert LFN PFN [KEY=VALUE]…   add a place; site=, checksum.value=, regex=true, metadata
+    delete LFN PFN [KEY=VALUE]…   take a place away
+    lookup LFN…                   show where files are
+    remove LFN…                   take files away with all their places
+    list [lfn|pfn|KEY PATTERN]…   show all, or what matches; % stands for any text
+    set [KEY [VALUE]]             show or set a preference
+    clear                         take everything away
+
+    Without a command they are read from stdin. YAML and text files are written
+    anew: comments at their top stay, others are lost.
+    """
+    if flags["version"]:
+        from markab import PEGASUS_VERSION
+
+        click.echo(PEGASUS_VERSION)
+        return 0
+    if (
+        sum([bool(words), *(flags[name] is not None for name in ("script", "bulk_insert", "bulk_delete"))])
+        > 1
+    ):
+        raise click.UsageError("a command, -f, -i and -d exclude each other")
+    session = Session(_store(None, flags["conf"], flags["properties"]), dict(_pairs(flags["preferences"])))
+    if flags["bulk_insert"] is not None:
+        session.bulk(flags["bulk_insert"], delete=False)
+    elif flags["bulk_delete"] is not None:
+        session.bulk(flags["bulk_delete"], delete=True)
+    elif words:
+        session.do(words)
+    else:
+        session.read(flags["script"] or "-")
+    _warn(session.store)
+    return 0
+
+
+class Session:
+    """The commands of `pegasus-rc-client` on one catalog."""
+
+    def __init__(self, store: ReplicaStore, preferences: dict[str, str]) -> None:
+        self.store = store
+        self._preferences = preferences
+
+    def do(self, words: Sequence[str]) -> bool:
+        """Carry out one command; return False when it ends the session."""
+        name, rest = words[0].lower(), words[1:]
+        if name in ("quit", "exit", "bye"):
+            return False
+        if name in ("insert", "delete"):
+            entry = _entry_of(rest, name)
+            number = self.store.insert([entry]) if name == "insert" else self.store.delete([entry])
+            click.echo(f"{_places(number)} {name}ed" if name == "insert" else f"{_places(number)} deleted")
+        elif name == "lookup":
+            self._print(self.store.lookup(_some(rest, name)))
+        elif name == "remove":
+            click.echo(f"{self.store.remove(_some(rest, name))} removed")
+        elif name == "list":
+            self._list(rest)
+        elif name == "set":
+            self._set(rest)
+        elif name == "clear":
+            click.echo(f"{_places(self.store.clear())} deleted")
+        elif name == "help":
+            click.echo("insert, delete, lookup, remove, list, set, clear, quit")
+        else:
+            raise click.UsageError(f"there is no command {words[0]!r}; `help` lists them")
+        return True
+
+    def read(self, script: str) -> None:
+        """Carry out the commands in a file, one a line; `#` starts a comment."""
+        import shlex
+
+        for number, line in _lines(script):
+            try:
+                words = shlex.split(line, comments=True)
+            except ValueError as error:
+                raise click.UsageError(f"{script}:{number}: {error}") from None
+            if words and not self.do(words):
+                return
+
+    def bulk(self, name: str, *, delete: bool) -> None:
+        """Insert or delete every line of a file, all of them or none."""
+        from markab.reports.replicas import parsed_line
+
+        entries = [
+            parsed_line(line, name, number)
+            for number, line in _lines(name)
+            if line.strip() and not line.lstrip().startswith("#")
+        ]
+        number = self.store.delete(entries) if delete else self.store.insert(entries)
+        what = "deleted" if delete else "inserted"
+        click.echo(f"{_places(number)} {what}, of {len(entries)} lines")
+
+    def _list(self, words: Sequence[str]) -> None:
+        from markab.reports.replicas import matching
+
+        if len(words) % 2:
+            raise click.UsageError(
+                "`list` takes pairs: lfn PATTERN, pfn PATTERN, or the name of an attribute"
+            )
+        names = [{"pool": "site"}.get(word, word) for word in words[::2]]
+        self._print(matching(self.store.entries(), dict(zip(names, words[1::2], strict=True))))
+
+    def _set(self, words: Sequence[str]) -> None:
+        if len(words) > 1:
+            self._preferences[words[0]] = " ".join(words[1:])
+        for key in words[:1] or sorted(self._preferences):
+            click.echo(f"{key}={self._preferences.get(key, '')}")
+
+    def _print(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            click.echo(entry.line())
+
+
+def _entry_of(words: Sequence[str], name: str) -> Entry:
+    from markab.reports.replicas import Entry
+
+    if len(words) < 2:
+        raise click.UsageError(f"`{name}` takes LFN PFN [KEY=VALUE]…")
+    attributes = dict(_pairs(words[2:]))
+    site = attributes.pop("site", None) or attributes.pop("pool", None)
+    regex = attributes.pop("regex", "false").lower() == "true"
+    return Entry(words[0], words[1], site or ("local" if name == "insert" else None), attributes, regex)
+
+
+def _some(words: Sequence[str], name: str) -> Sequence[str]:
+    if not words:
+        raise click.UsageError(f"`{name}` takes the names of files")
+    return words
+
+
+def _pairs(words: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise click.UsageError(f"{word!r} should be KEY=VALUE")
+        yield key, value.strip('"')
+
+
+def _lines(name: str) -> Iterator[tuple[int, str]]:
+    from markab.errors import StorageError
+
+    if name == "-":
+        yield from _numbered(sys.stdin)
+        return
+    try:
+        with open(name, encoding="utf-8") as file:
+            yield from _numbered(file)
+    except OSError as error:
+        raise StorageError(f"cannot read {name!r}: {error.strerror}") from error
+
+
+def _numbered(file: TextIO) -> Iterator[tuple[int, str]]:
+    return enumerate((line.rstrip("\n") for line in file), start=1)
+
+
+def _store(catalog: Path | None, conf: str | None, properties: Sequence[str]) -> ReplicaStore:
+    from markab.reports.replicas import open_store, store_of_properties
+    from markab.spec.properties import load_properties
+
+    if catalog is not None:
+        return open_store(catalog)
+    return store_of_properties(load_properties(conf, dict(_pairs(properties))), Path())
+
+
+def _places(number: int) -> str:
+    from markab.reports.human import count
+
+    return count(number, "place")
+
+
+def _warn(store: ReplicaStore) -> None:
+    if store.loses_comments:
+        click.echo("note: the catalog was written anew; comments below its top are gone", err=True)

@@ -1,0 +1,48 @@
+"""Which GPUs of this machine an attempt may use: no two attempts get the same one."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Mapping
+from itertools import takewhile
+
+VARIABLES = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+"""By these, programs are told which devices to see: CUDA, containers, ROCm."""
+
+
+class Gpus:
+    """The devices, handed out lowest first.
+
+    The engine counts how many are in use; here is only which. They are named as in
+    CUDA_VISIBLE_DEVICES, up to the first word that names no device (as CUDA reads it), or
+    else by their position.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        words = [word.strip() for word in environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+        self._names = list(takewhile(re.compile(r"\d+|GPU-\S+|MIG-\S+").fullmatch, words))
+        self._free: list[int] = []
+        self._made = 0
+
+    def take(self, count: int) -> list[int]:
+        """Return the positions of `count` devices that nobody else has."""
+        while len(self._free) < count:
+            heapq.heappush(self._free, self._made)
+            self._made += 1
+        return [heapq.heappop(self._free) for _ in range(count)]
+
+    def give_back(self, taken: list[int]) -> None:
+        """Take devices back."""
+        for position in taken:
+            heapq.heappush(self._free, position)
+
+    def environ(self, taken: list[int]) -> dict[str, str]:
+        """Return the variables by which a program sees only these devices; {} for none."""
+        if not taken:
+            return {}
+        value = ",".join(self._name(position) for position in taken)
+        return dict.fromkeys(VARIABLES, value)
+
+    def _name(self, position: int) -> str:
+        return self._names[position] if position < len(self._names) else str(position)

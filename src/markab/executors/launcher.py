@@ -1,0 +1,218 @@
+"""The process that starts tasks, and their parent: one for all tasks of an engine.
+
+It is no wrapper around a task: it starts each directly, and nothing runs per task. The engine does not
+start tasks itself because
+
+- a process that is started with vfork inherits the peak memory of its parent: with an engine
+  of 1 GB, every `/bin/true` would be recorded as having used 1 GB; this process has 11 MB;
+- starting a process blocks its parent for about 0.2 ms; here that overlaps with the engine's work;
+- what tasks leave behind becomes the child of this process (a "child subreaper"), so it can be
+  ended with its task, and everything can be ended when the engine is killed.
+
+It ends when the stream from the engine does, for whatever reason, and no descendant outlives
+it. Should it be killed itself, the engine finds its tasks by their environment (`orphans.py`).
+One thread; imports little, since each import would be counted as memory of every task.
+"""
+
+from __future__ import annotations
+
+import array
+import errno
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+from markab.executors.leftovers import Leftovers
+from markab.executors.messages import Decoder, encode
+from markab.executors.orphans import ATTEMPT, has_engine
+
+TYPE_CHECKING = False  # see messages.py
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+# What Python, nohup, a shell or `main` may have told us to ignore; exec resets the rest.
+_RESET = [
+    getattr(signal, name)
+    for name in ("SIGPIPE", "SIGXFSZ", "SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM")
+    if hasattr(signal, name)
+]
+_READ_BYTES = 1 << 16
+_FDS_BYTES = socket.CMSG_SPACE(64 * array.array("i").itemsize)
+_CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_BUSY_PAUSES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.02)
+"""A program that was just written is "busy" as long as a process that was forked meanwhile has it open."""
+
+
+class _Task:
+    __slots__ = ("key", "number", "start")
+
+    def __init__(self, number: int, key: str, start: float) -> None:
+        self.number = number
+        self.key = key
+        self.start = start
+
+
+class Launcher:
+    """Starts processes for the other end of `engine`, and tells it how they ended."""
+
+    def __init__(self, engine: socket.socket, is_ours: Callable[[bytes], bool]) -> None:
+        self._engine = engine
+        self._environ: dict[bytes, bytes] = {}
+        self._decoder = Decoder()
+        self._received: list[int] = []
+        self._tasks: dict[int, _Task] = {}
+        self._numbers: dict[int, int] = {}
+        self._leftovers = Leftovers(is_ours)
+        self._replies: list[tuple[Any, ...]] = []
+        self._unsent = b""
+        # A signal interrupts `poll` by a byte in this pipe, so that none is missed before it.
+        self._wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+
+    def serve(self) -> None:
+        """Do as the engine says until it says nothing more; then nothing of ours runs."""
+        poll = select.poll()
+        poll.register(self._wake_read, select.POLLIN)
+        engine = self._engine.fileno()
+        self._engine.setblocking(False)
+        while True:
+            poll.register(engine, select.POLLIN | (select.POLLOUT if self._unsent else 0))
+            for fd, events in poll.poll():
+                if fd == self._wake_read:
+                    os.read(fd, 4096)
+                    self._reap()
+                elif events & (select.POLLHUP | select.POLLERR) or (
+                    events & select.POLLIN and not self._hear()
+                ):
+                    self._end_all()
+                    return
+            self._send()
+
+    def give_up(self, why: str) -> None:
+        """Kill everything, and tell the engine why."""
+        self._end_all()
+        self._replies.append(("broken", why))
+        self._send()
+
+    def _send(self) -> None:
+        if self._replies:
+            self._unsent += encode(self._replies)
+            self._replies = []
+        if self._unsent:
+            try:
+                sent = self._engine.send(self._unsent)
+            except BlockingIOError:
+                return  # it is busy: `poll` will say when it reads again
+            except OSError:
+                self._unsent = b""  # it is gone: `poll` will say so
+                return
+            self._unsent = self._unsent[sent:]
+
+    def _hear(self) -> bool:
+        """Do what was said; return False at the end of the stream."""
+        try:
+            data, ancillary, _, _ = self._engine.recvmsg(_READ_BYTES, _FDS_BYTES, _CLOEXEC)
+        except BlockingIOError:
+            return True
+        except ConnectionResetError:
+            return False
+        for _, _, content in ancillary:
+            fds = array.array("i")
+            fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
+            self._received.extend(fds)
+        for message in self._decoder.feed(data):
+            if message[0] == "start":
+                self._start(*message[1:])
+            elif message[0] == "environ":
+                self._environ = _encoded(message[1])
+            else:
+                _, number, what = message
+                if number in self._numbers:
+                    os.killpg(self._numbers[number], what)
+        return bool(data)
+
+    def _start(self, number: int, program: str, argv: list[str], cwd: str, own: dict[str, str]) -> None:
+        fds = self._received[:3]
+        del self._received[:3]
+        environ = {**self._environ, **_encoded(own)}
+        start = time.time()
+        try:
+            os.chdir(cwd)
+            pid = _spawn(program, argv, environ, fds)
+        except OSError as error:
+            self._replies.append(("refused", number, error.errno or errno.EIO))
+        except ValueError:
+            self._replies.append(("refused", number, errno.EINVAL))  # a NUL in a variable
+        else:
+            self._tasks[pid] = _Task(number, own.get(ATTEMPT, ""), start)
+            self._numbers[number] = pid
+        finally:
+            os.chdir("/")
+            for fd in fds:
+                os.close(fd)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            task = self._tasks.pop(pid, None)
+            if task is None:
+                self._leftovers.forget(pid)
+                continue
+            duration_s = time.time() - task.start
+            del self._numbers[task.number]
+            left = self._leftovers.end(pid, self._tasks, self._is_running)
+            self._replies.append(
+                ("ended", task.number, pid, status, task.start, duration_s, tuple(usage), left)
+            )
+
+    def _is_running(self, key: str) -> bool:
+        return any(task.key == key for task in self._tasks.values())
+
+    def _end_all(self) -> None:
+        self._leftovers.end_all(self._tasks)
+
+
+def _encoded(environ: Mapping[str, str]) -> dict[bytes, bytes]:
+    return {os.fsencode(name): os.fsencode(value) for name, value in environ.items()}
+
+
+def _spawn(program: str, argv: list[str], environ: dict[bytes, bytes], fds: list[int]) -> int:
+    actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(fds)]
+    pauses = iter(_BUSY_PAUSES_S)
+    while True:
+        try:
+            return os.posix_spawn(
+                program, argv, environ, file_actions=actions, setpgroup=0, setsigmask=(), setsigdef=_RESET
+            )
+        except OSError as error:
+            pause_s = next(pauses, None)
+            if error.errno != errno.ETXTBSY or pause_s is None:
+                raise
+            time.sleep(pause_s)
+
+
+def main() -> None:
+    """Serve the engine at the other end of stdin; its number is the last word of the command line."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    # Not to be inherited by tasks, nor to stand where their streams will be.
+    engine = socket.socket(fileno=os.dup(0))
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.close(null)
+    os.chdir("/")
+    launcher = Launcher(engine, has_engine(sys.argv[-1]))
+    try:
+        launcher.serve()
+    except Exception as error:  # a bug: the engine tells the user, and what runs must not go on without us
+        launcher.give_up(f"{type(error).__name__}: {error}")

@@ -1,0 +1,55 @@
+"""What the engine and its launcher say to each other: marshalled tuples, each after its length in 4 bytes.
+
+`marshal` because both are the same Python, and it is fast and needs no import.
+
+Engine → launcher:
+
+    ("environ", environ)                             first: what all processes get
+    ("start", number, program, argv, cwd, environ)   with it, as SCM_RIGHTS, descriptors for the three streams
+    ("signal", number, signal)                       to the process group; nothing when it has ended
+    nothing more (the stream ends)                   kill everything, and end
+
+Launcher → engine: a list of such tuples at a time:
+
+    ("ended", number, pid, status, start, duration_s, usage, left)
+    ("refused", number, errno)                       the system does not start it
+    ("broken", text)                                 a bug: the launcher ends
+
+`number` is the engine's choice and unique; the `environ` of "start" comes on top of the first; `status` and `usage` are what `wait4` gave; `left`: the process left others behind.
+"""
+
+from __future__ import annotations
+
+import marshal
+
+TYPE_CHECKING = False  # `typing` takes a megabyte, which would count as memory of every task
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def encode(message: Any) -> bytes:
+    """Return the bytes that stand for a message on the stream."""
+    body = marshal.dumps(message)
+    return len(body).to_bytes(4, "little") + body
+
+
+class Decoder:
+    """Takes in the stream in pieces, gives back messages."""
+
+    def __init__(self) -> None:
+        self._pending = b""
+
+    def feed(self, data: bytes) -> list[Any]:
+        """Return the messages that are complete now."""
+        if self._pending:
+            data = self._pending + data
+        messages = []
+        begin = 0
+        while len(data) - begin >= 4:
+            end = begin + 4 + int.from_bytes(data[begin : begin + 4], "little")
+            if end > len(data):
+                break
+            messages.append(marshal.loads(data[begin + 4 : end]))
+            begin = end
+        self._pending = data[begin:]
+        return messages

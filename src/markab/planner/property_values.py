@@ -1,0 +1,53 @@
+"""Whether the properties that planning reads have values it can use: looked at first, all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from markab.errors import DocumentError, Problem
+from markab.planner.modes import MODES
+from markab.spec.properties import Properties
+
+_FLAGS = (
+    "pegasus.register",
+    "pegasus.transfer.links",
+    "pegasus.transfer.bypass.input.staging",
+    "pegasus.parser.dax.data.dependencies",
+    "pegasus.dir.useTimestamp",
+    "pegasus.dir.storage.deep",
+    "markab.lfn.absolute",
+)
+_CHOICES = {"pegasus.mode": tuple(MODES), "pegasus.integrity.checking": ("full", "nosymlink", "none")}
+_SMALLEST = {
+    "dagman.retry": 0,
+    "dagman.maxjobs": 0,
+    "pegasus.transfer.threads": 1,
+    "pegasus.parser.document.size": 1,
+}
+"""Key → the smallest whole number it may be."""
+
+
+def wrong_values(properties: Properties) -> list[Problem]:
+    """Return a problem for each property that has a value nobody could use."""
+    return list(_problems(properties))
+
+
+def _problems(properties: Properties) -> Iterator[Problem]:
+    for key in _FLAGS:
+        try:
+            properties.flag(key)
+        except DocumentError as error:
+            yield from error.problems
+    for key, words in _CHOICES.items():
+        try:
+            properties.choice(key, words, words[0])
+        except DocumentError as error:
+            yield from error.problems
+    throttles = {f"dagman.{name}": 0 for name in properties.under("dagman.") if name.endswith(".maxjobs")}
+    for key, smallest in (_SMALLEST | throttles).items():
+        try:
+            is_right = properties.integer(key, smallest) >= smallest
+        except DocumentError:
+            is_right = False
+        if not is_right:
+            yield properties.problem(key, f"it must be a whole number from {smallest}")

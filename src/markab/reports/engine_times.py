@@ -1,0 +1,61 @@
+"""When an engine was at work on a run: spans of time, and how much of it lies between two moments. Pure.
+
+A run that was stopped and continued has several spans. What a job waits for
+while no engine lives is no fault of the workflow, so waiting is measured in
+engine time.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+
+Span = tuple[float, float]
+
+
+def engine_spans(states: Iterable[tuple[str, float]], signs: Sequence[float], until: float) -> list[Span]:
+    """Return from when to when each engine was at work, oldest first.
+
+    Args:
+        states: "WORKFLOW_STARTED" and "WORKFLOW_TERMINATED" with their times, in order.
+        signs: moments at which something was written, ascending; an engine that
+            was killed worked at least until the last one before the next engine began.
+        until: end of the last span, when it has no end of its own.
+    """
+    spans: list[Span] = []
+    began: float | None = None
+    for state, time in states:
+        if began is not None:
+            ended = time if state == "WORKFLOW_TERMINATED" else max(began, _last_before(signs, time, began))
+            spans.append((began, ended))
+        began = time if state == "WORKFLOW_STARTED" else None
+    if began is not None:
+        spans.append((began, max(began, until)))
+    return spans
+
+
+def _last_before(signs: Sequence[float], time: float, default: float) -> float:
+    found = bisect_right(signs, time)
+    return signs[found - 1] if found else default
+
+
+class EngineClock:
+    """Tells how many seconds engines had worked at a moment."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self._starts = [start for start, _ in spans]
+        self._ends = [end for _, end in spans]
+        self._before = [0.0, *accumulate(end - start for start, end in spans)]
+
+    @property
+    def total_s(self) -> float:
+        """Seconds in all."""
+        return self._before[-1]
+
+    def at(self, moment: float) -> float:
+        """Return the seconds of work before `moment`."""
+        span = bisect_right(self._starts, moment) - 1
+        if span < 0:
+            return 0.0
+        return self._before[span] + min(moment, self._ends[span]) - self._starts[span]

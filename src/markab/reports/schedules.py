@@ -1,0 +1,47 @@
+"""How many jobs ran at once, and how many could have: pure functions of starts, ends and dependencies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def peak(starts: Sequence[float], ends: Sequence[float]) -> int:
+    """Return how many spans overlapped at most; one that ends when another begins does not overlap it."""
+    ended = sorted(ends)
+    most = done = 0
+    for begun, start in enumerate(sorted(starts), start=1):
+        while ended[done] <= start:
+            done += 1
+            if done == len(ended):
+                return most if begun - done < most else max(most, begun - done)
+        most = max(most, begun - done)
+    return most
+
+
+def earliest_ends(parents: Sequence[Sequence[int]], durations_s: Sequence[float]) -> list[float]:
+    """Return when each job would end if each began as soon as its parents had ended, from 0 on.
+
+    Parents stand before their children. Linear in jobs and dependencies.
+    """
+    ends: list[float] = []
+    for above, took_s in zip(parents, durations_s, strict=True):
+        ends.append((max([ends[p] for p in above]) if above else 0.0) + took_s)
+    return ends
+
+
+def critical_path(
+    parents: Sequence[Sequence[int]], durations_s: Sequence[float], ends: Sequence[float]
+) -> list[int]:
+    """Return the chain of jobs that takes longest, first job first; `ends` is what `earliest_ends` gave.
+
+    Jobs that took no time at its end are left out; equally long chains: the one whose jobs stand first.
+    """
+    if not ends or (longest := max(ends)) <= 0:
+        return []
+    chain = [ends.index(longest)]
+    while above := parents[chain[-1]]:
+        latest = max(above, key=lambda p: (ends[p], -p))
+        if ends[latest] <= 0:
+            break
+        chain.append(latest)
+    return chain[::-1]

@@ -1,0 +1,367 @@
+"""`trace FILE`: the ancestry of one file: each job, command line, input and checksum that led to it.
+
+From plan and journal: what was planned says who makes what, what was recorded
+says how it went. A file that was not made yet has the ancestry it will have.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from markab.errors import MarkabError
+from markab.plan.model import Kind
+from markab.reports.analysis import Analyzer
+from markab.reports.human import clipped, duration, moment, size
+from markab.transfers.base import is_local, path_of
+
+ARGUMENT_CHARACTERS = 300
+_MOVERS = (Kind.STAGE_IN, Kind.STAGE_OUT, Kind.STAGE_INTER)
+
+
+class _Lfn(msgspec.Struct):
+    lfn: str
+
+
+class _Place(msgspec.Struct):
+    url: str
+
+
+class _Move(msgspec.Struct):
+    lfn: str
+    destinations: list[_Place] = []
+
+
+class _Line(msgspec.Struct):
+    """What of a job line says who makes, brings and delivers which file."""
+
+    kind: Kind
+    outputs: list[_Lfn] = []
+    transfers: list[_Move] = []
+
+
+@dataclass
+class TracedFile:
+    """A file of the ancestry."""
+
+    lfn: str
+    job: str = ""
+    """Id of the job that made it; empty: it came from outside."""
+    sha256: str = ""
+    size_bytes: int | None = None
+    source: str = ""
+    """Where it was taken from, of a file that came from outside."""
+    replicas: list[str] = field(default_factory=list)
+    """Where it was delivered."""
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class TracedJob:
+    """A job of the ancestry."""
+
+    id: str
+    site: str
+    state: str
+    transformations: list[str]
+    commands: list[str]
+    inputs: list[str]
+    host: str = ""
+    start: float = 0.0
+    duration_s: float = 0.0
+    attempt: int = 0
+
+
+@dataclass
+class Trace:
+    """The ancestry of a file."""
+
+    file: str
+    workflow: str
+    uuid: str
+    files: dict[str, TracedFile]
+    jobs: dict[str, TracedJob]
+    path: str = ""
+    """The file on disk that was asked about."""
+    path_sha256: str = ""
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the file on disk is what was recorded; None: there is nothing to compare."""
+        recorded = self.files[self.file].sha256
+        return self.path_sha256 == recorded if self.path_sha256 and recorded else None
+
+    def verdict(self) -> str:
+        """Return in words how the file on disk compares; empty when none was named."""
+        if not self.path:
+            return ""
+        if not self.path_sha256:
+            return f"{self.path} is not there (yet)"
+        words = {
+            True: "is what this run recorded (sha256 agrees)",
+            False: f"is NOT what this run recorded: its sha256 is {self.path_sha256}",
+            None: "cannot be compared: no checksum was recorded",
+        }
+        return f"{self.path} {words[self.agrees]}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        found: dict[str, Any] = {
+            "file": self.file,
+            "workflow": self.workflow,
+            "wf_uuid": self.uuid,
+            "files": {lfn: vars(one) for lfn, one in self.files.items()},
+            "jobs": {name: vars(one) for name, one in self.jobs.items()},
+        }
+        if self.path:
+            found |= {"path": self.path, "path_sha256": self.path_sha256, "agrees": self.agrees}
+        return found
+
+    def text(self) -> str:
+        """Return it as a tree; what stands above already is not drawn again."""
+        lines = [verdict] if (verdict := self.verdict()) else []
+        shown: set[str] = set()
+        # A stack in place of recursion: a chain may be a hundred thousand jobs long.
+        stack: list[tuple[str, str, str]] = [(self.file, "", "")]
+        while stack:
+            lfn, first, indent = stack.pop()
+            one = self.files[lfn]
+            if one.job and lfn in shown:
+                lines.append(f"{first}{lfn} (see above)")
+                continue
+            shown.add(lfn)
+            lines.append(first + self._file_line(one))
+            lines += [f"{indent}  at {place}" for place in one.replicas]
+            if not one.job:
+                continue
+            job = self.jobs[one.job]
+            lines.append(f"{indent}  made by {_job_line(job)}")
+            if f"job {job.id}" in shown:
+                lines.append(f"{indent}  (its inputs: see above)")
+                continue
+            shown.add(f"job {job.id}")
+            lines += [f"{indent}  $ {clipped(command, ARGUMENT_CHARACTERS)}" for command in job.commands]
+            children = [
+                (name, f"{indent}  {'└─' if last else '├─'} ", f"{indent}  {'   ' if last else '│  '}")
+                for name, last in _with_last(job.inputs)
+            ]
+            stack += reversed(children)
+        return "\n".join(lines) + "\n"
+
+    def dot(self) -> str:
+        """Return it in the language of Graphviz: boxes are jobs, ellipses are files."""
+        lines = ["digraph trace {", "  rankdir=BT", '  node [fontname="Helvetica"]']
+        for one in self.files.values():
+            label = one.lfn + (f"\n{one.sha256[:12]}" if one.sha256 else "")
+            lines.append(f"  {_dot('file ' + one.lfn)} [label={_dot(label)}, shape=ellipse]")
+        for job in self.jobs.values():
+            label = f"{job.id}\n{', '.join(dict.fromkeys(job.transformations))}"
+            lines.append(f"  {_dot('job ' + job.id)} [label={_dot(label)}, shape=box]")
+            lines += [f"  {_dot('file ' + lfn)} -> {_dot('job ' + job.id)}" for lfn in job.inputs]
+        for one in self.files.values():
+            if one.job:
+                lines.append(f"  {_dot('job ' + one.job)} -> {_dot('file ' + one.lfn)}")
+        return "\n".join([*lines, "}", ""])
+
+    def _file_line(self, one: TracedFile) -> str:
+        facts = []
+        if one.size_bytes is not None:
+            facts.append(size(one.size_bytes))
+        if one.sha256:
+            facts.append(f"sha256 {one.sha256}")
+        if not one.job:
+            facts.append(f"from {one.source}" if one.source else "from outside")
+        return f"{one.lfn}  {', '.join(facts)}".rstrip()
+
+
+def read_trace(submit_dir: str | Path | None, file: str) -> Trace:
+    """Return the ancestry of a file, named by its logical name or by the path of a copy on this machine.
+
+    Raises:
+        NotARun: no submit directory.
+        MarkabError: the run knows no such file.
+    """
+    run = Analyzer(submit_dir)
+    try:
+        status = run.read()
+        return _Tracer(run).trace(file, status.uuid)
+    finally:
+        run.close()
+
+
+class _Tracer:
+    """Who makes, brings and delivers the files of one run."""
+
+    def __init__(self, run: Analyzer) -> None:
+        self.run = run
+        self.maker: dict[str, int] = {}
+        self.movers: dict[str, list[int]] = {}
+        self.delivered: dict[str, str] = {}
+        decode = msgspec.json.Decoder(_Line).decode
+        for position in range(len(run.plan)):
+            line = decode(run.plan.line(position))
+            for made in line.outputs:
+                self.maker[made.lfn] = position
+            if line.kind in _MOVERS:
+                for move in line.transfers:
+                    self.movers.setdefault(move.lfn, []).append(position)
+                    for end in move.destinations:
+                        if is_local(end.url):
+                            self.delivered[os.path.realpath(path_of(end.url))] = move.lfn
+
+    def trace(self, file: str, uuid: str) -> Trace:
+        lfn, path = self._named(file)
+        trace = Trace(lfn, self.run.plan.header.workflow, uuid, {}, {}, path=path)
+        if path and os.path.isfile(path):
+            trace.path_sha256 = _sha256(path)
+        stack = [lfn]
+        while stack:
+            name = stack.pop()
+            if name in trace.files:
+                continue
+            trace.files[name] = one = TracedFile(name)
+            position = self.maker.get(name)
+            if position is None:
+                self._from_outside(one)
+                continue
+            one.job = self.run.plan.outline[position].id
+            job = trace.jobs.get(one.job)
+            if job is None:
+                job = trace.jobs[one.job] = self._job(position)
+            self._made(one, position)
+            for lfn in job.inputs:
+                if lfn not in trace.files:
+                    stack.append(lfn)
+        self._delivered_to(trace.files[trace.file])
+        return trace
+
+    def _named(self, file: str) -> tuple[str, str]:
+        """Return the lfn that is meant, and the path if a file on disk is."""
+        known = self.maker.keys() | self.movers.keys()
+        if file in known:
+            return file, ""
+        path = os.path.realpath(path_of(file) if file.startswith("file:") else file)
+        if lfn := self.delivered.get(path):
+            return lfn, path
+        if os.path.isfile(path):
+            parts = Path(path).parts
+            for begin in range(len(parts)):  # the longest name that fits: a/b/c.txt before c.txt
+                if (lfn := "/".join(parts[begin:])) in known:
+                    return lfn, path
+        needle = b'"lfn":' + msgspec.json.encode(file)
+        for position in range(len(self.run.plan)):  # an input that is fetched by the job itself
+            if needle in self.run.plan.line(position):
+                return file, ""
+        close = get_close_matches(os.path.basename(file), known, n=3)
+        raise MarkabError(
+            f"the run knows no file {file!r}",
+            hint=f"did you mean {' or '.join(close)}?"
+            if close
+            else "name a logical file, or a delivered one",
+        )
+
+    def _job(self, position: int) -> TracedJob:
+        run = self.run
+        job = run.plan.job(position)
+        record = self._record(position)
+        commands = [shlex.join(entry.get("argv", ())) for entry in record.get("invocations", ())]
+        planned = [f"{task.executable} {task.arguments}".strip() for task in job.tasks]
+        return TracedJob(
+            job.id,
+            job.site,
+            "succeeded" if record else "not done",
+            [task.transformation for task in job.tasks],
+            commands + planned[len(commands) :],
+            list(dict.fromkeys(item.lfn for item in job.inputs if not item.optional or record)),
+            host=record.get("host", ""),
+            start=record.get("start", 0.0),
+            duration_s=sum(entry.get("duration_s", 0.0) for entry in record.get("invocations", ())),
+            attempt=run.history.attempts.get(position, 0),
+        )
+
+    def _made(self, one: TracedFile, position: int) -> None:
+        for made in self._record(position).get("outputs", ()):
+            if made["lfn"] == one.lfn:
+                one.sha256, one.size_bytes = made.get("sha256") or "", made.get("size")
+        for output in self.run.plan.job(position).outputs:
+            if output.lfn == one.lfn:
+                one.metadata = dict(output.metadata)
+
+    def _from_outside(self, one: TracedFile) -> None:
+        for position in self.movers.get(one.lfn, ()):
+            for planned in self.run.plan.job(position).transfers:
+                if planned.lfn == one.lfn and not one.source:
+                    one.sha256, one.size_bytes = planned.sha256 or "", planned.size_bytes
+                    one.source = planned.sources[0].url if planned.sources else ""
+            for moved in self._moves(position, one.lfn):
+                one.source = moved.get("source") or one.source
+                one.sha256 = moved.get("sha256") or one.sha256
+                one.size_bytes = moved.get("bytes") or one.size_bytes
+                return
+        if not one.source:
+            self._fetched_by_reader(one)
+
+    def _fetched_by_reader(self, one: TracedFile) -> None:
+        """Look for a job that fetches the file itself."""
+        needle = b'"lfn":' + msgspec.json.encode(one.lfn)
+        for position in range(len(self.run.plan)):
+            if needle in self.run.plan.line(position):
+                for item in self.run.plan.job(position).inputs:
+                    if item.lfn == one.lfn and item.sources:
+                        one.source, one.sha256 = item.sources[0], item.sha256 or ""
+                        return
+
+    def _delivered_to(self, one: TracedFile) -> None:
+        for position in self.movers.get(one.lfn, ()):
+            if self.run.plan.outline[position].kind is Kind.STAGE_OUT:
+                for moved in self._moves(position, one.lfn):
+                    destination = moved.get("destination")
+                    found = destination if isinstance(destination, list) else [destination]
+                    one.replicas += [str(place) for place in found if place]
+
+    def _moves(self, position: int, lfn: str) -> Iterator[dict[str, Any]]:
+        return (moved for moved in self._record(position).get("transfers", ()) if moved["lfn"] == lfn)
+
+    def _record(self, position: int) -> dict[str, Any]:
+        place = self.run.ok_at[position]
+        return self.run.record_at(place) if place >= 0 else {}
+
+
+def _job_line(job: TracedJob) -> str:
+    name = ", ".join(dict.fromkeys(job.transformations))
+    if job.state != "succeeded":
+        return f"{job.id} ({name} at {job.site}): not done yet"
+    again = f", attempt {job.attempt}" if job.attempt > 1 else ""
+    when = f"{moment(job.start)}, {duration(job.duration_s)}" if job.start else ""
+    return f"{job.id} ({name} at {job.site} on {job.host}, {when}{again})"
+
+
+def _with_last(names: list[str]) -> Iterator[tuple[str, bool]]:
+    return ((name, number == len(names)) for number, name in enumerate(names, 1))
+
+
+def _sha256(path: str) -> str:
+    import hashlib
+
+    from markab.errors import StorageError
+
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise StorageError(f"cannot read {path!r}: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def _dot(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from markab.cli.analyze import analyze, pegasus_analyzer
+from markab.cli.trace import trace
+from markab.cli.why import why
+from reports.made_run import began, compute, end, ended, failed, gave_up, make_run, start
+
+FAILED = [began(), start(0), failed(0, stderr="boo"), gave_up(0), ended("failed")]
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    return make_run(tmp_path, [compute("a"), compute("b", 0)], FAILED)
+
+
+def test_the_exit_code_is_0_only_without_a_failure(run_dir: Path, tmp_path: Path) -> None:
+    for command, code in ((analyze, 14), (pegasus_analyzer, 14)):
+        assert CliRunner().invoke(command, [str(run_dir)]).exit_code == code
+    good = make_run(tmp_path / "good", [compute("a")], [began(), start(0), end(0), ended("success")])
+    assert CliRunner().invoke(analyze, [str(good)]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-v"],
+        ["-d", "."],
+        ["-i", "."],
+        ["--dag", "x.dag"],
+        ["-f", "-m", "-s", "-r", "-T"],
+        ["-t", "-o", "out", "--top-dir", "x", "-c", "conf"],
+        ["-p", "all", "-I", "1"],
+        ["-q"],
+        ["-S"],
+        ["--json"],
+    ],
+)
+def test_what_pegasus_analyzer_is_told_is_understood(
+    run_dir: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run_dir)
+    done = CliRunner().invoke(pegasus_analyzer, words)
+    assert done.exit_code == 14, done.output
+    assert "failure" in done.output
+    assert words[0] != "-p" or done.output.splitlines()[1].startswith("\t*")
+
+
+def test_in_a_submit_directory_a_name_is_enough(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(run_dir)
+    assert "because   wc_a failed" in CliRunner().invoke(why, ["b"]).output
+    assert '"job": "wc_b"' in CliRunner().invoke(why, [".", "b", "--json"]).output
+    assert CliRunner().invoke(why, []).exit_code == 2
+    assert CliRunner().invoke(trace, []).exit_code == 2
+
+
+def test_a_debug_directory_is_made_in_the_current_one(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(run_dir)
+    done = CliRunner().invoke(analyze, [".", "--debug-job", "a", "--local-executable", "/bin/true"])
+    assert done.exit_code == 0, done.output
+    assert "/bin/true -l in\n" in (run_dir / "debug-wc_a/run.sh").read_text()

@@ -1,0 +1,10 @@
+"""No test touches what belongs to the user who runs the tests: home and cache are elsewhere."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+_elsewhere = tempfile.TemporaryDirectory(prefix="markab-home-", ignore_cleanup_errors=True)
+os.environ["HOME"] = _elsewhere.name
+os.environ["XDG_CACHE_HOME"] = os.path.join(_elsewhere.name, "cache")

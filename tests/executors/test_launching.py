@@ -1,0 +1,289 @@
+"""Starting processes by way of the launcher."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from markab.executors.launching import Ended, Launching, Lost, Refused
+from markab.executors.messages import Decoder, encode
+from markab.executors.orphans import has_engine, kill_all
+
+ENGINE = f"test{os.getpid()}"
+
+
+class Shell:
+    """Starts scripts in a directory; what they print goes to the file `out` there."""
+
+    def __init__(self, top: Path, environ: dict[str, str] | None = None) -> None:
+        self.top = top
+        self.launching = Launching(environ or {"PATH": "/usr/bin:/bin"}, ENGINE)
+        self.count = 0
+        self.null = os.open(os.devnull, os.O_RDWR)
+
+    def start(self, script: str, program: str = "/bin/sh", cwd: Path | None = None, **own: str) -> int:
+        self.count += 1
+        with open(self.top / "out", "ab") as out:
+            self.launching.start(
+                self.count,
+                program,
+                [program, "-c", script],
+                str(cwd or self.top),
+                own,
+                (self.null, out.fileno(), self.null),
+            )
+        return self.count
+
+    def wait(self, count: int = 1, timeout_s: float = 20.0) -> list[Ended | Refused | Lost]:
+        heard: list[Ended | Refused | Lost] = []
+        give_up = time.monotonic() + timeout_s
+        while len(heard) < count:
+            assert time.monotonic() < give_up, heard
+            heard += self.launching.wait(1.0)
+        return heard
+
+    def run(self, script: str, **own: str) -> Ended:
+        self.start(script, **own)
+        (end,) = self.wait()
+        assert isinstance(end, Ended)
+        return end
+
+    def output_of(self, script: str, **own: str) -> str:
+        (self.top / "out").write_text("")
+        assert self.run(script, **own).status == 0
+        return os.fsdecode((self.top / "out").read_bytes())
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    made = Shell(tmp_path)
+    yield made
+    made.launching.close()
+    os.close(made.null)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def read_pid(path: Path) -> int:
+    give_up = time.monotonic() + 10
+    while not path.exists() or not path.read_text().endswith("\n"):
+        assert time.monotonic() < give_up, f"{path} never came"
+        time.sleep(0.005)
+    return int(path.read_text())
+
+
+def test_a_process_runs_in_its_directory_and_group_and_its_end_is_told(shell: Shell, tmp_path: Path) -> None:
+    before = time.time()
+    end = shell.run("pwd; echo $$; ps -o pgid= -p $$; exit 3")
+    cwd, pid, group = (tmp_path / "out").read_text().split()
+
+    assert cwd == str(tmp_path)
+    assert pid == group == str(end.pid)
+    assert end.status == 3 << 8 and not end.left
+    assert before <= end.start <= end.start + end.duration_s <= time.time()
+    assert end.usage.ru_utime + end.usage.ru_stime < 5
+
+
+def test_the_memory_of_the_engine_is_not_counted_as_the_tasks(shell: Shell) -> None:
+    """It would be, if the engine started tasks itself."""
+    ballast = bytearray(b"x") * (200 << 20)
+
+    assert shell.run("exec /bin/true").usage.ru_maxrss < 20_000
+    del ballast
+
+
+def test_no_descriptor_but_the_three_streams_is_inherited(shell: Shell) -> None:
+    assert shell.output_of("exec ls /proc/self/fd").split() == ["0", "1", "2", "3"]  # 3 is ls's own
+
+
+def test_signals_that_the_launcher_ignores_are_not_ignored_by_tasks(shell: Shell) -> None:
+    lines = shell.output_of("grep Sig /proc/self/status").splitlines()
+    masks = dict(line.split(":\t") for line in lines)
+
+    assert int(masks["SigBlk"], 16) == 0
+    ignored = int(masks["SigIgn"], 16)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
+        assert not ignored & 1 << (number - 1), number
+
+
+def test_own_variables_replace_those_of_the_engine(tmp_path: Path) -> None:
+    shell = Shell(tmp_path, {"PATH": "/usr/bin:/bin", "A": "1", "B": "ä", "C": "\udce4"})
+    lines = shell.output_of("env", A="2", D="3").splitlines()
+    shell.launching.close()
+
+    assert set(lines) - {f"PWD={tmp_path}", "SHLVL=0", "_=/usr/bin/env"} == {
+        "PATH=/usr/bin:/bin",
+        "A=2",
+        "B=ä",
+        "C=\udce4",
+        "D=3",
+        f"MARKAB_ENGINE={ENGINE}",
+    }
+
+
+def test_what_cannot_be_started_is_refused_with_the_reason(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("just text")
+    (tmp_path / "text").chmod(0o755)
+    shell.start("", program="./none")
+    shell.start("", cwd=tmp_path / "none")
+    shell.start("", program="./text")
+    shell.start("", WITH="\0")
+
+    reasons = [one.errno for one in shell.wait(4) if isinstance(one, Refused)]
+    assert reasons == [errno.ENOENT, errno.ENOENT, errno.ENOEXEC, errno.EINVAL]
+
+
+def test_a_program_that_is_still_being_written_is_tried_again(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "tool").write_bytes(Path("/bin/true").read_bytes())
+    (tmp_path / "tool").chmod(0o755)
+    writer = open(tmp_path / "tool", "ab")
+    shell.run("exit 0")
+    threading.Timer(0.01, writer.close).start()
+    shell.start("", program="./tool")
+    (end,) = shell.wait()
+    assert isinstance(end, Ended), end
+
+    with open(tmp_path / "tool", "ab"):
+        shell.start("", program="./tool")
+        assert [Refused(3, errno.ETXTBSY)] == shell.wait()
+
+
+def test_a_signal_reaches_the_whole_group_and_nobody_after_its_end(shell: Shell, tmp_path: Path) -> None:
+    number = shell.start("sleep 1000 & echo $! > pid; wait")
+    pid = read_pid(tmp_path / "pid")
+    shell.launching.signal(number, signal.SIGTERM)
+    (end,) = shell.wait()
+
+    assert isinstance(end, Ended) and end.status == signal.SIGTERM
+    assert not is_alive(pid)
+    shell.launching.signal(number, signal.SIGTERM)
+    assert shell.run("exit 0").status == 0
+
+
+def test_what_a_process_leaves_is_gone_when_its_end_is_told(shell: Shell, tmp_path: Path) -> None:
+    ways = {
+        "group": "sh -c 'echo $$ > group; exec sleep 1000' &",
+        "session": "setsid sh -c 'echo $$ > session; exec sleep 1000' &",
+        "nameless": "setsid env -i sh -c 'cd /; echo $$ > {top}/nameless; exec sleep 1000' &",
+        "deep": "setsid sh -c '(setsid sh -c \"echo \\$\\$ > deep; exec sleep 1000\") & exec sleep 1000' &",
+    }
+    for name, script in ways.items():
+        wait = f"while [ ! -s {name} ]; do sleep 0.01; done"
+        end = shell.run(script.format(top=tmp_path) + wait, MARKAB_ATTEMPT=f"u/{name}/1")
+        assert end.status == 0 and end.left, name
+        assert not is_alive(read_pid(tmp_path / name)), name
+
+
+def test_a_daemon_lives_as_long_as_its_process_whatever_else_ends(shell: Shell, tmp_path: Path) -> None:
+    daemons = (
+        "(setsid sh -c 'echo $$ > named; exec sleep 1000' &);"
+        "(setsid env -i PATH=/bin:/usr/bin sh -c 'echo $$ > nameless; exec sleep 1000' &);"
+    )
+    shell.start(daemons + "while [ ! -e go ]; do sleep 0.01; done", MARKAB_ATTEMPT="u/long/1")
+    pids = [read_pid(tmp_path / "named"), read_pid(tmp_path / "nameless")]
+
+    shell.run("exit 0", MARKAB_ATTEMPT="u/short/1")
+    assert [is_alive(pid) for pid in pids] == [True, True]
+    (tmp_path / "go").touch()
+    (end,) = shell.wait()
+    assert isinstance(end, Ended) and end.left
+    assert [is_alive(pid) for pid in pids] == [False, False]
+
+
+def test_a_nameless_process_in_the_group_of_an_ended_task_is_its(shell: Shell, tmp_path: Path) -> None:
+    shell.start("exec sleep 1000", MARKAB_ATTEMPT="u/long/1")
+    script = f"env -i /bin/sh -c 'echo $$ > {tmp_path}/pid; exec sleep 1000' & while [ ! -s pid ]; do :; done"
+
+    assert shell.run(script, MARKAB_ATTEMPT="u/short/1").left
+    assert not is_alive(read_pid(tmp_path / "pid"))
+
+
+def test_the_launcher_keeps_no_descriptor_of_a_task(shell: Shell) -> None:
+    shell.run("exit 0")
+    before = os.listdir(f"/proc/{shell.launching.pid}/fd")
+    for _ in range(5):
+        shell.run("exit 0")
+    assert os.listdir(f"/proc/{shell.launching.pid}/fd") == before
+
+
+def test_close_leaves_nothing_behind(shell: Shell, tmp_path: Path) -> None:
+    daemon = f"(cd /; setsid env -i sh -c 'echo $$ > {tmp_path}/pid; exec sleep 1000' &)"
+    shell.start(daemon + "; sleep 1000")
+    pid = read_pid(tmp_path / "pid")
+    launcher = shell.launching.pid
+    assert is_alive(pid) and is_alive(launcher)
+    shell.launching.close()
+    shell.launching.close()
+
+    assert not is_alive(pid) and not is_alive(launcher)
+
+
+def test_a_killed_launcher_is_told_and_replaced(shell: Shell, tmp_path: Path) -> None:
+    numbers = [shell.start(f"echo $$ > {n}; exec sleep 1000") for n in (1, 2)]
+    for n in (1, 2):
+        read_pid(tmp_path / str(n))
+    os.kill(shell.launching.pid, signal.SIGKILL)
+    lost = shell.wait(2)
+
+    assert [one.number for one in lost] == numbers
+    assert all(isinstance(one, Lost) and "SIGKILL" in one.why for one in lost)
+    assert kill_all(has_engine(ENGINE)) == 2, "their ends are left to the caller"
+    shell.launching.signal(numbers[0], signal.SIGTERM)
+    assert shell.run("exit 0").status == 0
+
+
+def test_a_launcher_with_a_bug_says_which(shell: Shell) -> None:
+    shell.start("exec sleep 1000")
+    shell.launching._say(("signal", 1, "no number"))
+    (lost,) = shell.wait()
+
+    assert isinstance(lost, Lost) and "TypeError" in lost.why
+
+
+def test_long_command_lines_and_many_processes_pass_unread(shell: Shell) -> None:
+    """The launcher has much to say before anybody listens, and goes on listening."""
+    assert shell.output_of("echo ${#A} ${#B}", A="a" * 100_000, B="b" * 100_000) == "100000 100000\n"
+    for _ in range(1000):
+        shell.start("", program="./none")
+    assert len(shell.wait(1000)) == 1000
+
+
+def test_waiting_ends_at_its_time_or_when_a_thread_calls(shell: Shell) -> None:
+    start_s = time.monotonic()
+    assert shell.launching.wait(0.05) == []
+    assert 0.045 <= time.monotonic() - start_s < 2
+    for _ in range(100_000):
+        shell.launching.wake()
+    assert shell.launching.wait(60.0) == []
+    threading.Timer(0.02, shell.launching.wake).start()
+    assert shell.launching.wait(60.0) == []
+    shell.launching.close()
+    shell.launching.wake()
+
+
+MESSAGES = st.lists(st.tuples(st.text(), st.integers(), st.dictionaries(st.text(), st.text())), max_size=5)
+
+
+@given(MESSAGES, st.lists(st.integers(1, 40), max_size=50))
+def test_messages_survive_any_cutting_of_the_stream(messages: list[object], cuts: list[int]) -> None:
+    stream = b"".join(encode(message) for message in messages)
+    decoder, heard = Decoder(), []
+    for size in [*cuts, len(stream)]:
+        piece, stream = stream[:size], stream[size:]
+        heard += decoder.feed(piece)
+
+    assert heard == messages

@@ -1,0 +1,197 @@
+"""What keeps log, database and list of runs current while an engine works: it is quick to go, and hard to kill it with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from markab.provenance import follow, queries
+from markab.provenance.follow import Follower
+from markab.provenance.keeping import Keeper
+from markab.provenance.opening import open_database
+from provenance.provenance_kit import ask, diamond_story, make_run, write_journal
+
+SRC = Path(__file__).resolve().parents[2] / "src"
+STORY = diamond_story()
+DATABASE = "words-0.stampede.db"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHONPATH", str(SRC))
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+def wait_until(what: Callable[[], object], seconds: float = 20.0) -> None:
+    give_up = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < give_up, "it never happened"
+        time.sleep(0.02)
+
+
+def instances(run: Path) -> int:
+    try:
+        return int(ask(run / DATABASE, "SELECT count(*) FROM job_instance")[0][0])
+    except sqlite3.Error:
+        return 0
+
+
+def test_a_pass_keeps_all_three_current(tmp_path: Path, home: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY[:5])
+    keeper = Keeper(run)
+    master = home / ".pegasus/workflow.db"
+
+    assert keeper.keep() == []
+    assert ask(master, "SELECT wf_uuid, submit_dir, archived FROM master_workflow") == [("7a3c", str(run), 0)]
+    assert ask(master, "SELECT state FROM master_workflowstate") == [("WORKFLOW_STARTED",)]
+
+    write_journal(run, STORY)
+    assert keeper.keep() == []
+    assert instances(run) == 7
+    assert "MONITORD_FINISHED" in (run / "jobstate.log").read_text()
+    assert ask(master, "SELECT state, status FROM master_workflowstate ORDER BY timestamp") == [
+        ("WORKFLOW_STARTED", None),
+        ("WORKFLOW_TERMINATED", 0),
+    ]
+    assert ask(master, "SELECT db_url FROM master_workflow") == [(f"sqlite:///{run / DATABASE}",)]
+
+
+def test_the_list_of_runs_has_each_run_once(tmp_path: Path, home: Path) -> None:
+    for name, uuid in (("one", "1"), ("two", "2"), ("one", "1")):
+        run = make_run(tmp_path / name, entries=STORY)
+        text = (run / "braindump.yml").read_text()
+        (run / "braindump.yml").write_text(text.replace("7a3c", uuid))
+        assert Keeper(run).keep() == []
+    assert ask(home / ".pegasus/workflow.db", "SELECT wf_uuid FROM master_workflow") == [("1",), ("2",)]
+
+
+def test_a_list_of_runs_that_cannot_be_written_stops_nothing(tmp_path: Path, home: Path) -> None:
+    (home / ".pegasus").write_text("a file where the directory should be")
+    run = make_run(tmp_path / "run", entries=STORY)
+    (trouble,) = Keeper(run).keep()
+    assert "the list of all your runs was not updated" in trouble and str(home) in trouble
+    assert instances(run) == 7
+
+
+def test_each_is_tried_whatever_the_others_do(tmp_path: Path, home: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    (run / "jobstate.log").mkdir()
+    (trouble,) = Keeper(run).keep()
+    assert trouble.startswith("jobstate.log is not kept current") and "journal has everything" in trouble
+    assert instances(run) == 7
+
+
+def test_a_database_that_cannot_be_used_is_told_and_the_log_is_kept(tmp_path: Path, home: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    (run / "pegasus.1.properties").write_text("pegasus.catalog.workflow.url = mysql://ada:geheim@db/runs\n")
+    (trouble,) = Keeper(run).keep()
+    assert "names a mysql database" in trouble and "geheim" not in trouble
+    assert "MONITORD_FINISHED" in (run / "jobstate.log").read_text()
+
+
+def test_without_events_there_is_a_log_and_no_database(tmp_path: Path, home: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    (run / "pegasus.1.properties").write_text("pegasus.monitord.events = false\n")
+    assert Keeper(run).keep() == []
+    assert not (run / DATABASE).exists() and (run / "jobstate.log").exists()
+    with open_database(run) as database:
+        assert queries.summary(database).jobs.succeeded == 6
+
+
+def test_a_follower_takes_in_a_journal_that_grows(tmp_path: Path, home: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY[:5])
+    follower = Follower(run)
+    try:
+        wait_until(lambda: instances(run) == 2)
+        write_journal(run, STORY)
+        wait_until(lambda: instances(run) == 7)
+    finally:
+        follower.finish(10)
+    assert follower.warnings == []
+
+
+def test_the_end_of_a_run_is_taken_in_before_the_follower_goes(tmp_path: Path, home: Path) -> None:
+    run = make_run(tmp_path / "run")
+    follower = Follower(run)
+    write_journal(run, STORY)
+    follower.finish(20)
+    assert instances(run) == 7
+    assert follower.warnings == []
+
+
+def test_the_end_of_a_run_does_not_wait_for_a_slow_follower(tmp_path: Path) -> None:
+    slow = (sys.executable, "-c", "import sys, time; sys.stdin.read(); time.sleep(30)")
+    follower = Follower(tmp_path, slow)
+    began_s = time.monotonic()
+    follower.finish()
+    assert time.monotonic() - began_s < 1.0
+    child = follow._left.pop()
+    child.kill()
+    child.wait()
+
+
+def test_what_goes_wrong_is_told_once(tmp_path: Path, home: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    (run / "jobstate.log").mkdir()
+    follower = Follower(run)
+    wait_until(lambda: instances(run) == 7)
+    follower.finish(20)
+    assert len(follower.warnings) == 1
+    assert "jobstate.log" in follower.warnings[0]
+
+
+def test_that_it_cannot_be_started_is_a_warning(tmp_path: Path) -> None:
+    follower = Follower(tmp_path, ("/nonexistent/python",))
+    follower.finish()
+    assert "not kept current" in follower.warnings[0]
+
+
+def test_a_follower_dies_with_its_engine_after_a_last_pass(tmp_path: Path, home: Path) -> None:
+    run = make_run(tmp_path / "run")
+    engine = (
+        "import sys, time; from pathlib import Path; from markab.provenance.follow import Follower\n"
+        "f = Follower(Path(sys.argv[1])); print(f._child.pid, flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", engine, str(run)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    pid = int(process.stdout.readline())
+    write_journal(run, STORY)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+    wait_until(lambda: not is_alive(pid))
+    assert instances(run) == 7
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_directory_that_goes_away_ends_it_quietly(tmp_path: Path, home: Path) -> None:
+    follower = Follower(tmp_path / "gone")
+    follower.finish(20)
+    assert follower.warnings == []
+
+
+def test_starting_one_imports_nothing_that_touches_databases() -> None:
+    code = "import sys, markab.provenance.follow; print([m for m in sys.modules if 'sql' in m.lower()])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(SRC)},
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.strip() == b"[]"

@@ -1,0 +1,124 @@
+"""jobstate.log: what it says, and that it is only ever appended to."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from markab.provenance.jobstate_log import JobstateLog
+from provenance.provenance_kit import (
+    T0,
+    began,
+    compute,
+    diamond_story,
+    failed,
+    failing_story,
+    make_run,
+    process,
+    start,
+    write_journal,
+)
+
+EXECUTORS = {"local": "local", "pool": "condor"}
+STORY = diamond_story()
+
+
+def log_of(run: Path) -> list[str]:
+    JobstateLog(run, EXECUTORS).update()
+    return (run / "jobstate.log").read_text().splitlines()
+
+
+def test_a_run_reads_as_dagman_and_its_watcher_would_have_written_it(tmp_path: Path) -> None:
+    lines = log_of(make_run(tmp_path / "run", entries=STORY))
+    t = int(T0)
+
+    assert lines[:6] == [
+        f"{t} INTERNAL *** MONITORD_STARTED ***",
+        f"{t} INTERNAL *** DAGMAN_STARTED 41.0 ***",
+        f"{t + 1} j0 SUBMIT 1.0 local - 1",
+        f"{t + 1} j0 EXECUTE 1.0 local - 1",
+        f"{t + 3} j0 JOB_TERMINATED 1.0 local - 1",
+        f"{t + 3} j0 JOB_SUCCESS 0 local - 1",
+    ]
+    assert lines[-2:] == [
+        f"{t + 9} INTERNAL *** DAGMAN_FINISHED 0 ***",
+        f"{t + 9} INTERNAL *** MONITORD_FINISHED 0 ***",
+    ]
+    assert [line.split()[2] for line in lines if line.split()[1] == "j3"] == [
+        "SUBMIT",
+        "EXECUTE",
+        "JOB_TERMINATED",
+        "JOB_SUCCESS",
+    ]
+
+
+def test_an_attempt_has_its_own_number_and_exit_code(tmp_path: Path) -> None:
+    lines = [line for line in log_of(make_run(tmp_path / "run", entries=STORY)) if " j2 " in line]
+    assert f"{int(T0) + 3} j2 JOB_FAILURE 1 local - 3" in lines
+    assert f"{int(T0) + 3} j2 JOB_SUCCESS 0 local - 5" in lines
+
+
+def test_the_log_spells_a_failed_post_script_in_its_own_way(tmp_path: Path) -> None:
+    lines = log_of(make_run(tmp_path / "run", entries=failing_story()))
+    assert f"{int(T0) + 3} j1 POST_SCRIPT_FAILURE 1 local - 2" in lines
+    assert lines[-2].endswith("DAGMAN_FINISHED 1 ***")
+
+
+def test_a_signal_is_a_negative_exit_code(tmp_path: Path) -> None:
+    story = [began(), start(0), failed(0, kind="signal", invocations=[process("A", 9)])]
+    assert "JOB_FAILURE -9" in log_of(make_run(tmp_path / "run", [compute("A")], story))[-1]
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.sets(st.integers(0, len(STORY)), max_size=5), keep=st.booleans())
+def test_writing_bit_by_bit_gives_what_writing_at_once_gives(
+    tmp_path: Path, cuts: set[int], keep: bool
+) -> None:
+    whole = log_of(make_run(tmp_path / "whole", entries=STORY))
+    run = make_run(tmp_path / "bits")
+    (run / "jobstate.log").unlink(missing_ok=True)
+    (run / "journal.jsonl").unlink(missing_ok=True)
+    log = JobstateLog(run, EXECUTORS)
+    for cut in [*sorted(cuts), len(STORY)]:
+        write_journal(run, STORY[:cut])
+        if not keep:
+            log = JobstateLog(run, EXECUTORS)
+        log.update()
+    assert whole == (run / "jobstate.log").read_text().splitlines()
+
+
+def test_a_log_that_was_cut_anywhere_is_completed(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    log_of(run)
+    whole = (run / "jobstate.log").read_bytes()
+    log = JobstateLog(run, EXECUTORS)
+    for size in range(0, len(whole), 37):
+        (run / "jobstate.log").write_bytes(whole[:size])
+        log.update()
+        assert whole == (run / "jobstate.log").read_bytes()
+
+
+def test_a_log_that_says_something_else_is_set_aside(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    (run / "jobstate.log").write_text("my notes\n")
+    whole = log_of(run)
+    assert "my notes\n" == (run / "jobstate.log.000").read_text()
+    assert "MONITORD_STARTED" in whole[0]
+
+    write_journal(run, STORY[:4])
+    assert whole[:8] == log_of(run)
+    assert (run / "jobstate.log.001").exists()
+
+
+def test_two_do_not_write_at_once(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    with open(run / "jobstate.log", "ab") as other:
+        fcntl.flock(other.fileno(), fcntl.LOCK_EX)
+        log = JobstateLog(run, EXECUTORS)
+        log.update()
+        assert b"" == (run / "jobstate.log").read_bytes()
+    log.update()
+    assert (run / "jobstate.log").read_bytes()

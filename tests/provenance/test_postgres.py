@@ -1,0 +1,189 @@
+"""The same on a real PostgreSQL server: rows, answers, going on, making anew, and no password anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, text
+
+from markab.errors import StorageError
+from markab.provenance import queries, schema
+from markab.provenance.database import connected
+from markab.provenance.keeping import Keeper
+from markab.provenance.opening import open_database
+from markab.provenance.projection import Projector
+from markab.provenance.target import Target
+from provenance.postgres_server import PASSWORD, install, server
+from provenance.provenance_kit import SHA, compute, diamond_story, failing_story, make_run, write_journal
+from provenance.test_queries import NOTEBOOK
+
+pytestmark = pytest.mark.integration
+pytest.importorskip("psycopg")
+
+STORY = diamond_story()
+QUESTIONS: list[Any] = [
+    queries.run_state,
+    queries.summary,
+    queries.wall_times,
+    queries.transformations,
+    queries.jobs,
+    queries.time_by_host,
+    queries.integrity,
+    queries.integrity_failures,
+    queries.moved,
+    queries.failed_jobs,
+]
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[URL]:
+    if not install():
+        pytest.skip("there is no PostgreSQL server, and none can be installed")
+    with server() as url:
+        yield url
+
+
+@pytest.fixture
+def empty(url: URL) -> Iterator[URL]:
+    """Return the server with nothing in it."""
+    yield url
+    with connected(Target(url.set(drivername="postgresql+psycopg"))) as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+
+
+def make_server_run(directory: Path, url: URL, uuid: str = "7a3c", **more: Any) -> Path:
+    run = make_run(directory, **more)
+    text = (run / "braindump.yml").read_text()
+    (run / "braindump.yml").write_text(text.replace("7a3c", uuid))
+    point_at(run, url)
+    return run
+
+
+def point_at(run: Path, url: URL, **more: str) -> None:
+    lines = {"pegasus.catalog.workflow.url": url.render_as_string(hide_password=False), **more}
+    (run / "pegasus.1.properties").write_text("".join(f"{key} = {value}\n" for key, value in lines.items()))
+
+
+@pytest.mark.parametrize("story", [diamond_story, failing_story])
+def test_answers_are_those_of_sqlite(tmp_path: Path, empty: URL, story: Any) -> None:
+    there = make_server_run(tmp_path / "there", empty, entries=story())
+    here = make_run(tmp_path / "here", entries=story())
+
+    with open_database(there) as on_server, open_database(here) as on_file:
+        assert on_server.target.file is None
+        for question in QUESTIONS:
+            assert question(on_server) == question(on_file)
+
+
+@pytest.mark.parametrize("question", NOTEBOOK)
+def test_sql_of_notebooks_gives_right_numbers_on_a_server(tmp_path: Path, empty: URL, question: str) -> None:
+    sql, answer = NOTEBOOK[question]
+    with open_database(make_server_run(tmp_path / "run", empty, entries=STORY)) as database:
+        rows = database.connection.execute(text(sql)).all()
+    assert answer == [
+        tuple(cell if isinstance(cell, str | int) else float(cell) for cell in row) for row in rows
+    ]
+
+
+def test_going_on_gives_what_taking_in_at_once_gives(tmp_path: Path, empty: URL) -> None:
+    bits = make_server_run(tmp_path / "bits", empty, "bits")
+    for cut in range(len(STORY) + 1):
+        write_journal(bits, STORY[:cut])
+        projector = Projector(bits)
+        projector.update()
+        projector.close()
+    whole = make_server_run(tmp_path / "whole", empty, "whole", entries=STORY)
+
+    with open_database(bits) as one, open_database(whole) as other:
+        for question in QUESTIONS:
+            assert question(one) == question(other)
+
+
+def test_a_run_is_made_anew_and_the_others_in_the_database_stay(tmp_path: Path, empty: URL) -> None:
+    other = make_server_run(tmp_path / "other", empty, "other", entries=STORY)
+    run = make_server_run(tmp_path / "run", empty, "run", entries=STORY)
+    open_database(other).close()
+    open_database(run).close()
+    write_journal(run, STORY[:5])  # cut
+
+    with open_database(run) as database:
+        assert queries.summary(database).jobs.succeeded == 2
+    with open_database(other) as database:
+        assert queries.summary(database).jobs.succeeded == 6
+
+
+def test_numbers_that_we_took_are_not_given_out_again(tmp_path: Path, empty: URL) -> None:
+    """A program that lets the server number its rows writes to the same database."""
+    with open_database(make_server_run(tmp_path / "run", empty, entries=STORY)) as database:
+        database.connection.execute(schema.workflow.insert().values(wf_uuid="pegasus"))
+        database.connection.execute(schema.rc_lfn.insert().values(lfn="pegasus.file"))
+        assert 2 == database.connection.execute(text("SELECT count(*) FROM workflow")).scalar()
+
+
+def test_what_is_too_long_for_a_column_or_no_text_is_kept_as_far_as_can_be(
+    tmp_path: Path, empty: URL
+) -> None:
+    long = "x/" * 300
+    job = compute("A", outputs=f"{long}1 {long}2")
+    entries = [*STORY[:1], STORY[1], STORY[2]]
+    record = entries[2].record  # type: ignore[union-attr]
+    entries[2].record = {  # type: ignore[union-attr]
+        **record,
+        "outputs": [{"lfn": f"{long}{n}", "size": n, "sha256": SHA} for n in (1, 2)],
+        "invocations": [{"task": "A", "argv": ["/bin/wc", "a\0b"], "status": 0, "start": 1.8e9}],
+    }
+    run = make_server_run(tmp_path / "run", empty, jobs=[job], entries=entries)
+    with open_database(run) as database:
+        files = database.connection.execute(
+            text(
+                "SELECT lfn, value FROM rc_lfn JOIN rc_meta USING (lfn_id) WHERE key = 'size' ORDER BY value"
+            )
+        ).all()
+        assert ["1", "2"] == [size for _, size in files]
+        assert all(lfn.startswith("x/x/") and len(lfn) == 245 for lfn, _ in files)
+
+
+def test_no_password_is_shown_or_stored(tmp_path: Path, empty: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run = make_server_run(tmp_path / "run", empty, entries=STORY)
+    keeper = Keeper(run)
+    assert keeper.keep() == []
+    with open_database(run) as database:
+        stored = database.connection.execute(text("SELECT db_url FROM workflow")).scalar()
+    assert stored.startswith("postgresql://ada@/postgres")
+    for file in [*run.iterdir(), tmp_path / ".pegasus/workflow.db"]:
+        if file.name != "pegasus.1.properties" and file.is_file():
+            assert PASSWORD.encode() not in file.read_bytes()
+
+    for wrong in (empty.set(password="falsch"), empty.set(database="nowhere"), empty.set(username="eve")):
+        point_at(run, wrong)
+        with pytest.raises(StorageError) as caught:
+            open_database(run)
+        assert PASSWORD not in str(caught.value) and "falsch" not in str(caught.value)
+
+
+def test_user_and_password_may_stand_in_properties_of_their_own(tmp_path: Path, empty: URL) -> None:
+    run = make_server_run(tmp_path / "run", empty, entries=STORY)
+    bare = URL.create("postgresql", database="postgres", query=dict(empty.query))
+    more = {
+        f"pegasus.catalog.workflow.db.{key}": value
+        for key, value in (("user", "ada"), ("password", PASSWORD))
+    }
+    point_at(run, bare, **more)
+    with open_database(run) as database:
+        assert queries.summary(database).jobs.succeeded == 6
+
+
+def test_the_list_of_all_runs_may_be_on_a_server(tmp_path: Path, empty: URL) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    url = empty.render_as_string(hide_password=False)
+    (run / "pegasus.1.properties").write_text(f"pegasus.catalog.master.url = {url}\n")
+    for _ in range(2):
+        assert Keeper(run).keep() == []
+    with connected(Target(empty.set(drivername="postgresql+psycopg"))) as connection:
+        assert 1 == connection.execute(text("SELECT count(*) FROM master_workflow")).scalar()
+        assert 2 == connection.execute(text("SELECT count(*) FROM master_workflowstate")).scalar()

@@ -1,0 +1,327 @@
+"""Plan and journal into a database: once, bit by bit, by many at once, and after every kind of accident."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from markab.engine.journal import encode
+from markab.engine.records import Entry, RunEnd
+from markab.errors import CorruptJournal, NotARun
+from markab.provenance import projection
+from markab.provenance.projection import Projector
+from provenance.provenance_kit import (
+    DIAMOND,
+    T0,
+    ask,
+    began,
+    compute,
+    contents,
+    diamond_story,
+    end,
+    failed,
+    failing_story,
+    make_run,
+    process,
+    running,
+    start,
+    write_journal,
+)
+
+DATABASE = "words-0.stampede.db"
+SRC = Path(__file__).resolve().parents[2] / "src"
+
+
+def project(directory: Path) -> dict[str, list[tuple[object, ...]]]:
+    projector = Projector(directory)
+    try:
+        projector.update()
+    finally:
+        projector.close()
+    return contents(directory / DATABASE)
+
+
+def test_every_attempt_is_kept_with_its_raw_exit_status(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", entries=diamond_story())
+    project(run)
+
+    sql = (
+        "SELECT exec_job_id, job_submit_seq, exitcode FROM job_instance NATURAL JOIN job "
+        "WHERE exec_job_id = 'wc_B' ORDER BY 2"
+    )
+    assert [("wc_B", 3, 256), ("wc_B", 5, 0)] == ask(run / DATABASE, sql)
+
+
+def test_an_attempt_goes_through_the_states_of_the_schema(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", entries=diamond_story())
+    project(run)
+
+    sql = "SELECT state, timestamp FROM jobstate WHERE job_instance_id = 4 ORDER BY jobstate_submit_seq"
+    assert [
+        ("SUBMIT", T0 + 1),
+        ("EXECUTE", T0 + 2),
+        ("JOB_TERMINATED", T0 + 3),
+        ("JOB_SUCCESS", T0 + 3),
+    ] == ask(run / DATABASE, sql)
+
+
+def test_what_fails_after_the_processes_did_well_is_the_post_scripts(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", entries=failing_story())
+    project(run)
+
+    last = ask(
+        run / DATABASE,
+        "SELECT state, reason FROM jobstate ORDER BY job_instance_id DESC, jobstate_submit_seq DESC",
+    )[0]
+    assert last == ("POST_SCRIPT_FAILED", "missing-output: output 'f.b' is missing")
+    assert [(256,)] == ask(run / DATABASE, "SELECT exitcode FROM job_instance WHERE job_instance_id = 2")
+
+
+@pytest.mark.parametrize(
+    ("record", "states", "exitcode"),
+    [
+        ({"kind": "exit", "invocations": [process("A", 3 << 8)]}, "JOB_TERMINATED JOB_FAILURE", 3 << 8),
+        ({"kind": "signal", "invocations": [process("A", 9)]}, "JOB_TERMINATED JOB_FAILURE", 9),
+        ({"kind": "no-program", "invocations": [process("A", -1)]}, "JOB_TERMINATED JOB_FAILURE", 127 << 8),
+        ({"kind": "checksum"}, "JOB_TERMINATED JOB_FAILURE", 256),
+        ({"kind": "cancelled", "invocations": [process("A", 15)]}, "JOB_ABORTED JOB_FAILURE", 15),
+        ({"kind": "lost"}, "JOB_ABORTED JOB_FAILURE", 256),
+    ],
+)
+def test_ways_to_fail_are_told_apart(
+    tmp_path: Path, record: dict[str, object], states: str, exitcode: int
+) -> None:
+    run = make_run(tmp_path / "run", [compute("A")], [began(), start(0), failed(0, **record)])
+    project(run)
+
+    seen = ask(run / DATABASE, "SELECT state FROM jobstate ORDER BY jobstate_submit_seq")
+    assert ["SUBMIT", "EXECUTE", *states.split()] == [state for (state,) in seen]
+    assert [(exitcode,)] == ask(run / DATABASE, "SELECT exitcode FROM job_instance")
+
+
+def test_a_site_that_queues_is_believed_when_it_says_running_and_not_before(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", [compute("A", site="pool")], [began(), start(0, site="pool")])
+    states = "SELECT state FROM jobstate ORDER BY jobstate_submit_seq"
+    project(run)
+    assert [("SUBMIT",)] == ask(run / DATABASE, states)
+
+    write_journal(run, [began(), start(0, site="pool"), running(0)])
+    project(run)
+    assert [("SUBMIT",), ("EXECUTE",)] == ask(run / DATABASE, states)
+
+
+def test_files_have_places_checksums_and_metadata(tmp_path: Path) -> None:
+    jobs = [*DIAMOND]
+    jobs[1] = compute("A", 0, inputs="f.a", outputs="f.b", task={"metadata": {"step": "1"}})
+    jobs[1].outputs[0].metadata = {"unit": "K"}
+    run = make_run(tmp_path / "run", jobs, diamond_story(), metadata={"author": "ada"})
+    project(run)
+
+    meta = "SELECT key, value FROM rc_meta NATURAL JOIN rc_lfn WHERE lfn = 'f.b' ORDER BY 1"
+    assert [("checksum.type", "sha256"), ("checksum.value", "ab" * 32), ("size", "10"), ("unit", "K")] == ask(
+        run / DATABASE, meta
+    )
+    places = "SELECT lfn, pfn, site FROM rc_pfn NATURAL JOIN rc_lfn ORDER BY 1"
+    assert [("f.a", "/data/f.a", "local"), ("f.e", "/results/f.e", "out")] == ask(run / DATABASE, places)
+    assert [("author", "ada")] == ask(run / DATABASE, "SELECT key, value FROM workflow_meta")
+    assert [("A", "step", "1")] == ask(
+        run / DATABASE, "SELECT abs_task_id, key, value FROM task_meta NATURAL JOIN task"
+    )
+
+
+def test_tasks_and_jobs_have_graphs_of_their_own(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    rows = project(run)
+
+    assert [(1, *edge) for edge in ("AB", "AC", "BD", "CD")] == [
+        (row[0], row[1], row[2]) for row in rows["task_edge"]
+    ]
+    assert (1, "stage_in_local", "wc_A") in rows["job_edge"]
+    assert 6 == len(rows["job_edge"])
+
+
+def test_restarts_are_counted(tmp_path: Path) -> None:
+    run = make_run(
+        tmp_path / "run",
+        entries=[began(), RunEnd(T0 + 1, "halted"), began(T0 + 5, 1), RunEnd(T0 + 9, "failed")],
+    )
+    project(run)
+
+    assert [
+        ("WORKFLOW_STARTED", 0, None, None),
+        ("WORKFLOW_TERMINATED", 0, 1, "halted"),
+        ("WORKFLOW_STARTED", 1, None, None),
+        ("WORKFLOW_TERMINATED", 1, 1, "failed"),
+    ] == ask(
+        run / DATABASE, "SELECT state, restart_count, status, reason FROM workflowstate ORDER BY timestamp"
+    )
+
+
+STORY = diamond_story()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.sets(st.integers(0, len(STORY)), max_size=6), keep=st.booleans())
+def test_taking_in_bit_by_bit_gives_what_taking_in_at_once_gives(
+    tmp_path: Path, cuts: set[int], keep: bool
+) -> None:
+    """Whether one process goes on (`keep`), or each bit is taken in by a new one."""
+    shutil.rmtree(tmp_path / "whole", ignore_errors=True)
+    shutil.rmtree(tmp_path / "bits", ignore_errors=True)
+    whole = project(make_run(tmp_path / "whole", entries=STORY))
+
+    run = make_run(tmp_path / "bits")
+    projector = Projector(run)
+    for cut in [*sorted(cuts), len(STORY)]:
+        write_journal(run, STORY[:cut])
+        if not keep:
+            projector = Projector(run)
+        projector.update()
+
+    bits = contents(run / DATABASE)
+    for rows in (whole, bits):
+        rows["workflow"] = [row[:5] for row in rows["workflow"]]  # then come paths
+    assert bits == whole
+
+
+def test_few_records_at_a_time_give_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    whole = project(run)
+    (run / DATABASE).unlink()
+
+    monkeypatch.setattr(projection, "RECORDS_AT_ONCE", 2)
+    monkeypatch.setattr("markab.provenance.planned.JOBS_AT_ONCE", 2)
+    assert whole == project(run)
+
+
+def test_projecting_again_changes_nothing(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    assert project(run) == project(run)
+
+
+def test_a_deleted_database_is_made_anew_the_same(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    first = project(run)
+    (run / DATABASE).unlink()
+    assert first == project(run)
+
+
+def test_a_journal_cut_anywhere_is_a_shorter_story(tmp_path: Path) -> None:
+    """What is not a whole line is not there yet; what was cut off after it was read is forgotten."""
+    run = make_run(tmp_path / "run", entries=STORY)
+    text = (run / "journal.jsonl").read_bytes()
+    project(run)
+    for size in [*range(len(text) - 1, 0, -len(text) // 40), 0]:
+        (run / "journal.jsonl").write_bytes(text[:size])
+        ends = sum(b'"end"' in line for line in text[:size].splitlines(keepends=True) if line.endswith(b"\n"))
+        rows = project(run)
+        assert ends == sum(row[-1] is not None for row in rows["job_instance"])
+
+
+def test_a_journal_that_was_cut_and_went_on_differently_is_read_anew(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    project(run)
+    other = [*STORY[:4], failed(1, message="something else")]
+    write_journal(run, other + [RunEnd(T0 + i, "failed") for i in range(50, 90)])
+
+    project(run)
+    assert [(256,)] == ask(run / DATABASE, "SELECT exitcode FROM job_instance WHERE job_instance_id = 2")
+
+
+def test_damage_in_the_middle_is_told_and_what_is_above_it_is_there(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    text = bytearray((run / "journal.jsonl").read_bytes())
+    lines = text.splitlines(keepends=True)
+    text[sum(map(len, lines[:5])) + 40] ^= 1
+    (run / "journal.jsonl").write_bytes(text)
+
+    for _ in range(2):
+        with pytest.raises(CorruptJournal, match=f"byte {sum(map(len, lines[:5]))}"):
+            project(run)
+    assert [(2,)] == ask(run / DATABASE, "SELECT count(*) FROM job_instance")
+
+
+@pytest.mark.parametrize("entry", [start(99), end(0), end(3)])
+def test_a_journal_of_another_plan_is_refused(tmp_path: Path, entry: Entry) -> None:
+    run = make_run(tmp_path / "run", entries=[began(), entry])
+    with pytest.raises(CorruptJournal):
+        project(run)
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotARun):
+        Projector(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [b"", b"SQLite format 3\0" + b"\xff" * 5000, b"no database", None])
+def test_a_damaged_database_of_ours_is_made_anew(tmp_path: Path, damage: bytes | None) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    whole = project(run)
+    file = run / DATABASE
+    file.write_bytes(file.read_bytes()[:8192] if damage is None else damage)
+    (run / "journal.jsonl").open("ab").write(encode(RunEnd(T0 + 99, "success")))
+
+    rows = project(run)
+    assert len(rows["job_instance"]) == len(whole["job_instance"])
+
+
+def test_a_database_of_another_format_is_made_anew(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    whole = project(run)
+    import sqlite3
+
+    with sqlite3.connect(run / DATABASE) as connection:
+        connection.execute("UPDATE markab_projection SET format = 0")
+        connection.execute("DELETE FROM jobstate")
+    assert whole == project(run)
+
+
+PROJECT = "import sys; from markab.provenance.projection import Projector; Projector(sys.argv[1]).update()"
+
+
+def in_another_process(run: Path) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(SRC)}
+    return subprocess.Popen(
+        [sys.executable, "-c", PROJECT, str(run)], env=environment, stderr=subprocess.PIPE
+    )
+
+
+def many_jobs(directory: Path, count: int = 3000) -> Path:
+    jobs = [compute(f"t{n}", outputs=f"o{n}") for n in range(count)]
+    entries: list[Entry] = [began()]
+    for n in range(count):
+        entries += [start(n), end(n, invocations=[process(f"t{n}")])]
+    return make_run(directory, jobs, entries)
+
+
+def test_several_processes_may_project_at_once(tmp_path: Path) -> None:
+    run = many_jobs(tmp_path / "run")
+    children = [in_another_process(run) for _ in range(3)]
+    for child in children:
+        _, said = child.communicate(timeout=60)
+        assert child.returncode == 0, said.decode()
+
+    together = contents(run / DATABASE)
+    (run / DATABASE).unlink()
+    assert together == project(run)
+
+
+def test_a_projection_that_is_killed_has_not_happened(tmp_path: Path) -> None:
+    run = many_jobs(tmp_path / "run")
+    whole = project(run)
+    (run / DATABASE).unlink()
+    for wait_s in (0.25, 0.4, 0.5, 0.6):
+        child = in_another_process(run)
+        time.sleep(wait_s)
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+    assert whole == project(run)

@@ -1,0 +1,210 @@
+"""The questions of reports, on a run made by hand of which every answer is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from markab.engine.records import RunEnd
+from markab.plan.model import PlannedTask
+from markab.provenance import queries
+from markab.provenance.opening import Database, open_database
+from provenance.provenance_kit import (
+    T0,
+    ask,
+    began,
+    compute,
+    diamond_story,
+    end,
+    failed,
+    failing_story,
+    make_run,
+    process,
+    start,
+    write_journal,
+)
+
+
+@pytest.fixture
+def diamond(tmp_path: Path) -> Database:
+    return open_database(make_run(tmp_path / "diamond", entries=diamond_story()))
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Database:
+    return open_database(make_run(tmp_path / "failing", entries=failing_story()))
+
+
+def test_the_summary_counts_each_job_once_and_retries_apart(diamond: Database) -> None:
+    found = queries.summary(diamond)
+    assert found.tasks == queries.Count(4, 0, 0, 1)
+    assert found.jobs == queries.Count(6, 0, 0, 1)
+    assert found.sub_workflows.total == 0
+
+
+def test_a_task_failed_when_its_job_did_even_if_its_process_ended_well(failing: Database) -> None:
+    assert queries.summary(failing).tasks == queries.Count(0, 1, 3, 0)
+    assert queries.summary(failing).jobs == queries.Count(1, 1, 4, 0)
+
+
+def test_an_attempt_under_way_is_incomplete(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", [compute("A")], [began(), start(0)])
+    with open_database(run) as database:
+        assert queries.summary(database).jobs == queries.Count(0, 0, 1, 0)
+        assert queries.run_state(database).ended is None
+        assert queries.wall_times(database).workflow_s is None
+
+
+def test_of_a_cluster_the_tasks_that_ran_well_succeeded(tmp_path: Path) -> None:
+    cluster = compute("t1")
+    cluster.tasks += [PlannedTask(f"t{n}", "wc", "/bin/wc") for n in (2, 3)]
+    bad = failed(0, invocations=[process("t1"), process("t2", 256, start=T0 + 3)])
+    run = make_run(tmp_path / "run", [cluster], [began(), start(0), bad])
+    with open_database(run) as database:
+        assert queries.summary(database).tasks == queries.Count(1, 1, 1, 0)
+    start_and_duration = ask(
+        run / "words-0.stampede.db", "SELECT cluster_start, cluster_duration FROM job_instance"
+    )
+    assert start_and_duration == [(T0 + 1.5, 2.5)]
+
+
+def test_wall_times(diamond: Database) -> None:
+    assert queries.wall_times(diamond) == queries.WallTimes(9.0, 7.0, 18.0, 1.0, 2.0)
+
+
+def test_the_wall_time_of_a_workflow_leaves_out_the_time_between_its_engines(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", [compute("A")], [began(), RunEnd(T0 + 2, "halted"), began(T0 + 100, 1)])
+    write_journal(
+        run,
+        [
+            began(),
+            RunEnd(T0 + 2, "halted"),
+            began(T0 + 100, 1),
+            start(0, time=T0 + 103),  # then the engine is killed
+            began(T0 + 200, 2),
+            failed(0, kind="lost", time=T0 + 201),
+            RunEnd(T0 + 204, "failed"),
+        ],
+    )
+    with open_database(run) as database:
+        assert queries.wall_times(database).workflow_s == 2 + 3 + 4
+
+
+def test_transformations_tell_time_processor_and_memory(diamond: Database) -> None:
+    wc = queries.transformations(diamond)[0]
+    assert (wc.transformation, wc.kind, wc.count, wc.succeeded, wc.failed) == (
+        "ns::wc:1.0",
+        "compute",
+        5,
+        4,
+        1,
+    )
+    assert (wc.min_s, wc.max_s, wc.mean_s, wc.total_s) == (1.0, 1.0, 1.0, 5.0)
+    assert (wc.cpu_s, wc.max_rss_kb, wc.mean_cpu) == (2.5, 3000, 0.5)
+
+
+def test_jobs_come_in_the_order_of_the_plan_with_their_last_attempt(diamond: Database) -> None:
+    rows = queries.jobs(diamond)
+    assert [row.job for row in rows] == [
+        "stage_in_local",
+        "wc_A",
+        "wc_B",
+        "wc_C",
+        "wc_D",
+        "stage_out_local",
+    ]
+    assert [row.attempt for row in rows] == [1, 1, 2, 1, 1, 1]
+    assert (rows[3].queue_s, rows[3].runtime_s, rows[3].host) == (1.0, 1.0, "node7")
+    assert [(256, 1), (0, 2)] == [
+        (row.exitcode, row.attempt) for row in queries.jobs(diamond, all_attempts=True) if row.job == "wc_B"
+    ]
+
+
+def test_time_is_told_by_host_and_hour(tmp_path: Path) -> None:
+    hours = [process(f"t{n}", start=T0 + 3600 * n) for n in range(2)]
+    entries = [began()]
+    for n, each in enumerate(hours):
+        entries += [start(n), end(n, invocations=[each])]
+    with open_database(make_run(tmp_path / "run", [compute("t0"), compute("t1")], entries)) as database:
+        assert queries.time_by_host(database) == [
+            queries.HostHour("here", "local", int(T0), 1, 1.0),
+            queries.HostHour("here", "local", int(T0) + 3600, 1, 1.0),
+        ]
+
+
+def test_integrity_and_bytes(tmp_path: Path, diamond: Database) -> None:
+    assert queries.integrity(diamond) == [
+        queries.IntegrityCount("check", "input", 1, 0.25),
+        queries.IntegrityCount("compute", "output", 4, 0.0),
+    ]
+    assert queries.integrity_failures(diamond) == 0
+    assert queries.moved(diamond) == [
+        queries.Moved("stage-in-tx", 1, 100, 0.5),
+        queries.Moved("stage-out-tx", 1, 99, 0.5),
+    ]
+    bad = failed(0, kind="checksum", checked={"count": 3, "failed": 2, "duration_s": 1.0})
+    with open_database(make_run(tmp_path / "run", [compute("A")], [began(), start(0), bad])) as database:
+        assert queries.integrity_failures(database) == 2
+
+
+def test_a_failed_job_tells_why_and_where_its_record_is(tmp_path: Path, failing: Database) -> None:
+    (job,) = queries.failed_jobs(failing)
+    assert (job.job, job.attempts, job.exitcode, job.error_kind, job.state) == (
+        "wc_A",
+        1,
+        256,
+        "missing-output",
+        "POST_SCRIPT_FAILED",
+    )
+    assert job.reason == "missing-output: output 'f.b' is missing"
+    assert (job.executable, job.argv) == ("/bin/wc", "-l 'a file'")
+    assert job.journal_start is not None and job.journal_bytes is not None
+    record = (failing.submit_dir / "journal.jsonl").read_bytes()[job.journal_start :][: job.journal_bytes]
+    assert b'"missing-output"' in record and record.endswith(b"\n")
+
+
+def test_what_a_task_printed_comes_back_as_it_was(tmp_path: Path) -> None:
+    text = '50% of "it\'s"\n\tÅ ✓ \x00\x7f\n'
+    bad = failed(0, invocations=[process("A", 256)], stdout=text, stderr=text)
+    with open_database(make_run(tmp_path / "run", [compute("A")], [began(), start(0), bad])) as database:
+        (job,) = queries.failed_jobs(database)
+        assert (job.stdout, job.stderr) == (text, text)
+
+
+NOTEBOOK = {
+    "how long did each transformation take": (
+        "SELECT transformation, count(*), round(avg(remote_duration), 2) FROM invocation "
+        "GROUP BY transformation ORDER BY 2 DESC",
+        [("ns::wc:1.0", 5, 1.0), ("pegasus::transfer", 2, 1.0)],
+    ),
+    "which jobs failed at least once": (
+        "SELECT DISTINCT j.exec_job_id FROM job j JOIN job_instance ji ON j.job_id = ji.job_id "
+        "WHERE ji.exitcode <> 0",
+        [("wc_B",)],
+    ),
+    "how long was each job between submission and its end": (
+        "SELECT j.exec_job_id, max(s.timestamp) - min(s.timestamp) FROM job j "
+        "JOIN job_instance ji ON ji.job_id = j.job_id JOIN jobstate s ON s.job_instance_id = ji.job_instance_id "
+        "WHERE j.type_desc = 'stage-out-tx' GROUP BY j.exec_job_id",
+        [("stage_out_local", 7)],
+    ),
+    "what ran on which host": (
+        "SELECT h.site, h.hostname, count(*) FROM host h JOIN job_instance ji ON ji.host_id = h.host_id "
+        "GROUP BY h.site, h.hostname ORDER BY 3",
+        [("pool", "node7", 1), ("local", "here", 6)],
+    ),
+    "which files came out and with which checksum": (
+        "SELECT l.lfn, p.pfn, m.value FROM rc_lfn l JOIN rc_pfn p ON p.lfn_id = l.lfn_id "
+        "JOIN rc_meta m ON m.lfn_id = l.lfn_id AND m.key = 'checksum.value' "
+        "JOIN workflow_files f ON f.lfn_id = l.lfn_id WHERE f.file_type = 'output'",
+        [("f.e", "/results/f.e", "ab" * 32)],
+    ),
+}
+
+
+@pytest.mark.parametrize("question", NOTEBOOK)
+def test_sql_of_notebooks_gives_right_numbers(diamond: Database, question: str) -> None:
+    sql, answer = NOTEBOOK[question]
+    assert diamond.target.file is not None
+    assert answer == ask(diamond.target.file, sql)

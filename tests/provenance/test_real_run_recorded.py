@@ -1,0 +1,106 @@
+"""From a script through planning and running to the database: the numbers are those of what really happened."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from markab.api import (
+    File,
+    Job,
+    ReplicaCatalog,
+    Transformation,
+    TransformationCatalog,
+    Workflow,
+)
+from markab.engine.run import RunOptions, run
+from markab.planner.options import PlanOptions
+from markab.planner.planning import plan
+from markab.provenance import queries
+from markab.provenance.opening import open_database
+from provenance.provenance_kit import ask
+
+
+def script(path: Path, text: str) -> Path:
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def submit_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Plan and run: copy, then two that read the copy, of which one fails."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.txt").write_text("hello\n")
+    copy = script(tmp_path / "copy", 'cat "$1" > "$2"\n')
+    fail = script(tmp_path / "fail", "echo 'it is 100% broken' >&2; exit 3\n")
+    tools = [
+        Transformation(path.name, site="local", pfn=str(path), is_stageable=False) for path in (copy, fail)
+    ]
+    tools[0].add_metadata(language="sh")
+    start = File("in.txt").add_metadata(origin="nowhere")
+    middle, last = File("middle.txt"), File("last.txt").add_metadata(unit="K")
+    workflow = Workflow("words").add_metadata(author="ada")
+    workflow.add_transformation_catalog(TransformationCatalog().add_transformations(*tools))
+    workflow.add_replica_catalog(ReplicaCatalog().add_replica("local", start, str(tmp_path / "in.txt")))
+    workflow.add_jobs(
+        Job(tools[0], _id="one")
+        .add_args(start, middle)
+        .add_inputs(start)
+        .add_outputs(middle, stage_out=False)
+        .add_metadata(step="1"),
+        Job(tools[0], _id="two").add_args(middle, last).add_inputs(middle).add_outputs(last),
+        Job(tools[1], _id="bad").add_inputs(middle).add_dagman_profile(retry="1"),
+    )
+    workflow.write("workflow.yml")
+    planned = plan(PlanOptions(workflow=Path("workflow.yml"), directory=tmp_path, output_sites=["local"]))
+    assert planned.submit_dir is not None
+    assert run(planned.submit_dir, RunOptions(cores=2)).state == "failed"
+    return planned.submit_dir
+
+
+def test_a_real_run_is_recorded_as_it_was(submit_dir: Path, tmp_path: Path) -> None:
+    with open_database(submit_dir) as database:
+        tasks = queries.summary(database).tasks
+        assert (tasks.succeeded, tasks.failed, tasks.incomplete, tasks.retries) == (2, 1, 0, 1)
+        (bad,) = queries.failed_jobs(database)
+        assert (bad.exitcode, bad.attempts, bad.error_kind) == (3 << 8, 2, "exit")
+        assert bad.stderr == "it is 100% broken\n"
+        times = queries.wall_times(database)
+        assert times.workflow_s and 0 < times.bad_jobs_s < times.jobs_s < 2 * times.workflow_s
+        checks = {(it.type, it.file_type): it for it in queries.integrity(database)}
+        assert checks["compute", "output"].count == 2
+        assert checks["compute", "output"].duration_s > 0
+        stats = {row.transformation: row for row in queries.transformations(database)}
+        assert (stats["copy"].succeeded, stats["fail"].failed) == (2, 2)
+        assert (stats["copy"].max_rss_kb or 0) > 100
+        assert database.target.file is not None
+        file = database.target.file
+
+    sha256 = hashlib.sha256(b"hello\n").hexdigest()
+    meta = dict(ask(file, "SELECT key, value FROM rc_meta NATURAL JOIN rc_lfn WHERE lfn = 'last.txt'"))
+    assert meta == {"unit": "K", "size": "6", "checksum.type": "sha256", "checksum.value": sha256}
+    assert ("origin", "nowhere") in ask(
+        file, "SELECT key, value FROM rc_meta NATURAL JOIN rc_lfn WHERE lfn = 'in.txt'"
+    )
+    task_meta = ask(file, "SELECT abs_task_id, key, value FROM task_meta NATURAL JOIN task ORDER BY 1, 2")
+    assert task_meta == [("one", "language", "sh"), ("one", "step", "1"), ("two", "language", "sh")]
+    assert ask(file, "SELECT key, value FROM workflow_meta") == [("author", "ada")]
+    edges = ask(file, "SELECT parent_abs_task_id, child_abs_task_id FROM task_edge ORDER BY 1, 2")
+    assert edges == [("one", "bad"), ("one", "two")]
+    delivered = ask(file, "SELECT pfn, site FROM rc_pfn NATURAL JOIN rc_lfn WHERE lfn = 'last.txt'")
+    assert len(delivered) == 1 and delivered[0][0].endswith("/last.txt") and delivered[0][1] == "local"
+
+
+def test_what_is_registered_has_checksum_size_and_metadata(submit_dir: Path) -> None:
+    (catalog,) = submit_dir.glob("*.replicas.db")
+    rows = ask(catalog, "SELECT lfn, key, value FROM rc_lfn NATURAL JOIN rc_meta ORDER BY key")
+    sha256 = hashlib.sha256(b"hello\n").hexdigest()
+    assert rows == [
+        ("last.txt", "checksum.type", "sha256"),
+        ("last.txt", "checksum.value", sha256),
+        ("last.txt", "size", "6"),
+        ("last.txt", "unit", "K"),
+    ]

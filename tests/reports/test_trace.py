@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from markab.errors import MarkabError
+from markab.plan.model import Input, Kind, Output, Place, PlannedJob, Transfer
+from markab.reports.debug_job import make_debug_directory
+from markab.reports.trace import read_trace
+from reports.made_run import began, compute, end, ended, failed, gave_up, make_run, start
+
+SHA = hashlib.sha256(b"four").hexdigest()
+
+
+def move(id: str, kind: Kind, lfn: str, source: str, destination: str, *parents: int) -> PlannedJob:
+    transfer = Transfer(lfn=lfn, sources=[Place("local", source)], destinations=[Place("local", destination)])
+    return PlannedJob(id=id, kind=kind, site="local", transfers=[transfer], parents=list(parents))
+
+
+def made(job: int, lfn: str) -> list[object]:
+    return [start(job), end(job, outputs=[{"lfn": lfn, "size": 4, "sha256": SHA}])]
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    """raw → mid → left and right → end.txt, delivered to out/."""
+    out = tmp_path / "out/end.txt"
+    jobs = [
+        move("stage_in", Kind.STAGE_IN, "raw", "https://data.example/raw", "/scratch/raw"),
+        compute("mid", 0, inputs=[Input(lfn="raw")], outputs=[Output(lfn="mid")]),
+        compute("left", 1, inputs=[Input(lfn="mid")], outputs=[Output(lfn="left")]),
+        compute("right", 1, inputs=[Input(lfn="mid")], outputs=[Output(lfn="right")]),
+        compute("end", 2, 3, inputs=[Input(lfn="left"), Input(lfn="right")], outputs=[Output(lfn="end.txt")]),
+        move("stage_out", Kind.STAGE_OUT, "end.txt", "/scratch/end.txt", f"file://{out}", 4),
+        compute("other", outputs=[Output(lfn="other")]),
+    ]
+    moved = {"lfn": "raw", "source": "https://data.example/raw", "bytes": 9, "sha256": "ab" * 32}
+    entries = [began(), start(0), end(0, transfers=[moved])]
+    for n, lfn in ((1, "mid"), (2, "left"), (3, "right"), (4, "end.txt")):
+        entries += made(n, lfn)  # type: ignore[arg-type]
+    delivered = {"lfn": "end.txt", "source": "/scratch/end.txt", "destination": f"file://{out}", "bytes": 4}
+    entries += [start(5), end(5, transfers=[delivered]), ended("success")]
+    return make_run(tmp_path / "run", jobs, entries)
+
+
+def test_the_ancestry_is_a_tree_in_which_nothing_is_drawn_twice(run_dir: Path) -> None:
+    text = read_trace(run_dir, "end.txt").text()
+    assert text.startswith(f"end.txt  4 B, sha256 {SHA}\n  at file://{run_dir.parent}/out/end.txt\n")
+    assert text.count("made by wc_mid") == 1 and "mid (see above)" in text
+    assert f"raw  9 B, sha256 {'ab' * 32}, from https://data.example/raw" in text
+    assert "other" not in text
+
+
+def test_a_delivered_file_is_compared_with_the_checksum_on_record(run_dir: Path) -> None:
+    out = run_dir.parent / "out/end.txt"
+    assert read_trace(run_dir, str(out)).verdict() == f"{out} is not there (yet)"
+    out.parent.mkdir()
+    out.write_text("four")
+    assert read_trace(run_dir, str(out)).agrees is True
+    assert read_trace(run_dir, f"file://{out}").agrees is True
+    out.write_text("five")
+    assert read_trace(run_dir, str(out)).agrees is False
+    assert "is NOT what this run recorded" in read_trace(run_dir, str(out)).text()
+
+
+def test_a_copy_elsewhere_is_known_by_its_name(run_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "left").write_text("four")
+    found = read_trace(run_dir, str(tmp_path / "left"))
+    assert (found.file, found.agrees) == ("left", True)
+
+
+def test_programs_get_files_and_jobs(run_dir: Path) -> None:
+    found = json.loads(json.dumps(read_trace(run_dir, "left").to_json()))
+    assert found["files"].keys() == {"left", "mid", "raw"} and found["jobs"].keys() == {"wc_left", "wc_mid"}
+    assert found["jobs"]["wc_mid"]["commands"] == ["/usr/bin/wc -l in"]
+    dot = read_trace(run_dir, "left").dot()
+    assert '  "file mid" -> "job wc_left"\n' in dot and '  "job wc_left" -> "file left"\n' in dot
+
+
+def test_a_file_that_is_not_made_yet_has_its_future_ancestry(tmp_path: Path) -> None:
+    make_run(tmp_path, [compute("a", outputs=[Output(lfn="x")])])
+    assert "made by wc_a (wc at local): not done yet" in read_trace(tmp_path, "x").text()
+
+
+def test_an_unknown_file_gets_a_suggestion(run_dir: Path) -> None:
+    with pytest.raises(MarkabError, match="no file 'end.tx'") as caught:
+        read_trace(run_dir, "end.tx")
+    assert "did you mean end.txt" in caught.value.hint
+
+
+def test_a_chain_of_thousands_is_no_problem(tmp_path: Path) -> None:
+    jobs = [compute("0", outputs=[Output(lfn="f0")])]
+    jobs += [
+        compute(str(n), n - 1, inputs=[Input(lfn=f"f{n - 1}")], outputs=[Output(lfn=f"f{n}")])
+        for n in range(1, 3000)
+    ]
+    assert len(read_trace(make_run(tmp_path, jobs), "f2999").text().splitlines()) == 9000
+
+
+def test_inputs_for_debugging_come_from_where_they_came_once_scratch_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "source").write_text("x")
+    name = 'a "b" ü'
+    jobs = [
+        move("in", Kind.STAGE_IN, name, str(tmp_path / "source"), str(tmp_path / "gone")),
+        compute("a", 0, inputs=[Input(lfn=name)]),
+    ]
+    make_run(tmp_path / "run", jobs, [began(), start(1), failed(1), gave_up(1), ended("failed")])
+    made = make_debug_directory(tmp_path / "run", "a", tmp_path / "debug")
+    assert (made.path / name).read_text() == "x" and not made.missing

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from markab.engine.records import Halt, Retry
+from markab.plan.model import Kind, PlannedJob
+from markab.reports.status import Follower
+from markab.reports.waiting import Waiting, Waits
+from reports.made_run import T0, began, compute, end, engine_alive, failed, gave_up, make_run, start
+
+
+def reasons(directory: Path, jobs: list[PlannedJob], entries: list[Any], **header: Any) -> dict[str, Waiting]:
+    make_run(directory, jobs, entries, **header)
+    with engine_alive(directory):
+        follower = Follower(directory)
+        status = follower.read()
+        waits = Waits(follower.plan, follower.history, status.state, now=T0 + 5)
+        return {group.word: group for group in waits.groups()}
+
+
+def test_a_job_waits_for_its_parents(tmp_path: Path) -> None:
+    found = reasons(tmp_path, [compute("a"), compute("b", 0)], [began(), start(0)])
+    assert found["parents"].line() == "1 job: waiting for a parent (wc_b)"
+
+
+def test_a_job_below_a_failed_one_waits_for_nothing(tmp_path: Path) -> None:
+    jobs = [compute("a"), compute("b", 0), compute("c", 1)]
+    found = reasons(tmp_path, jobs, [began(), start(0), failed(0), gave_up(0)])
+    assert found["failed-parent"].jobs == 2 and len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("room", "asks", "words"),
+    [
+        ({"cores": 2}, {"cores": 2}, "cores, 2 of 2 in use"),
+        ({"cores": 9, "memory_mb": 1000}, {"memory_mb": 600}, "memory, 600 MB of 1.0 GB in use"),
+        ({"cores": 9, "gpus": 1}, {"gpus": 1}, "GPUs, 1 of 1 in use"),
+    ],
+)
+def test_a_job_waits_for_a_slot(tmp_path: Path, room: Any, asks: Any, words: str) -> None:
+    found = reasons(tmp_path, [compute("a", **asks), compute("b", **asks)], [began(**room), start(0)])
+    assert found["slot"].reason == f"waiting for a slot: {words}"
+
+
+def test_a_job_waits_for_its_category_or_for_all_jobs(tmp_path: Path) -> None:
+    jobs = [compute("a", category="big"), compute("b", category="big")]
+    found = reasons(tmp_path / "1", jobs, [began(cores=9), start(0)], limits={"big": 1})
+    assert "1 job of category 'big' may run at once" in found["throttle"].reason
+    found = reasons(tmp_path / "2", jobs, [began(cores=9), start(0)], max_jobs=1)
+    assert "1 job may run at once (dagman.maxjobs)" in found["throttle"].reason
+
+
+def test_chores_share_a_throttle(tmp_path: Path) -> None:
+    jobs = [PlannedJob(id=f"s{n}", kind=Kind.STAGE_IN, site="local") for n in range(9)]
+    found = reasons(tmp_path, jobs, [began(), *(start(n) for n in range(8))])
+    assert "8 jobs that only move or tidy files may run at once" in found["throttle"].reason
+
+
+def test_a_job_pauses_before_a_retry(tmp_path: Path) -> None:
+    found = reasons(tmp_path, [compute("a")], [began(cores=1), start(0), failed(0), Retry(T0 + 2, 0, 1, 8.0)])
+    assert found["retry"].reason == "pausing before a retry, up to 5.0 s"
+
+
+def test_nothing_is_started_after_a_halt(tmp_path: Path) -> None:
+    found = reasons(tmp_path, [compute("a"), compute("b")], [began(cores=1), start(0), Halt(T0 + 3)])
+    assert found["halt"].jobs == 1
+
+
+def test_what_could_start_is_about_to(tmp_path: Path) -> None:
+    assert reasons(tmp_path, [compute("a")], [began(cores=1)])["turn"].jobs == 1
+
+
+def test_the_status_says_why_when_asked(tmp_path: Path) -> None:
+    make_run(tmp_path, [compute("a"), compute("b", 0)], [began(), start(0), end(0)])
+    follower = Follower(tmp_path)
+    assert follower.read().waiting == ()
+    status = follower.read(why=True)
+    assert "  1 job: no engine is at work on the run (wc_b)\n" in status.text()
+    assert status.to_json()["waiting"][0]["why"] == "engine"
