@@ -1,10 +1,18 @@
-"""No test touches what belongs to the user who runs the tests: home and cache are elsewhere."""
+"""No test touches what belongs to the user who runs the tests: home and cache are elsewhere.
+
+And none fails because the machine is busy with something else: properties have no deadline.
+"""
 
 from __future__ import annotations
 
 import os
 import tempfile
 
+from hypothesis import settings
+
 _elsewhere = tempfile.TemporaryDirectory(prefix="markab-home-", ignore_cleanup_errors=True)
 os.environ["HOME"] = _elsewhere.name
 os.environ["XDG_CACHE_HOME"] = os.path.join(_elsewhere.name, "cache")
+
+settings.register_profile("markab", deadline=None)
+settings.load_profile("markab")

@@ -55,7 +55,11 @@ def submit_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Job(tools[1], _id="bad").add_inputs(middle).add_dagman_profile(retry="1"),
     )
     workflow.write("workflow.yml")
-    planned = plan(PlanOptions(workflow=Path("workflow.yml"), directory=tmp_path, output_sites=["local"]))
+    planned = plan(
+        PlanOptions(
+            workflow=Path("workflow.yml"), directory=tmp_path, sites=["local"], output_sites=["local"]
+        )
+    )
     assert planned.submit_dir is not None
     assert run(planned.submit_dir, RunOptions(cores=2)).state == "failed"
     return planned.submit_dir

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +26,11 @@ class Braindump:
             return None
         if name in PATHS:
             return Path(value)
-        return shlex.split(value) if name == "planner_arguments" else value
+        if name == "planner_arguments":
+            import shlex
+
+            return shlex.split(value)
+        return value
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Braindump) and self._values == other._values
@@ -42,6 +44,8 @@ class Braindump:
 
     def to_text(self) -> str:
         """Return the file: one `key: "value"` a line."""
+        import json
+
         return "".join(f"{key}: {json.dumps(value)}\n" for key, value in self._values.items())
 
 

@@ -7,6 +7,7 @@ carries plain text beside its HTML or picture, for viewers that have no browser.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,6 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 if TYPE_CHECKING:
     from markab.reports.status import Status
@@ -57,7 +57,7 @@ def live(clock: Callable[[], float] = time.time) -> Iterator[Callable[[Status], 
     from markab.api.progress import bar
 
     # Named by ourselves: an interrupt may come while the first output is on its way.
-    output = {"raw": True, "display_id": uuid4().hex}
+    output = {"raw": True, "display_id": os.urandom(16).hex()}
     widget: Any = None
     last: dict[str, str] = {}
 

@@ -110,11 +110,13 @@ def explanation(reasons: Iterable[Reason]) -> str:
 
 
 def shown_path(path: Path) -> str:
-    """Return a path as the user would type it: relative when it is below the current directory."""
+    """Return a path as the user would type it: relative below the current directory, quoted if need be."""
+    import shlex
+
     try:
-        return str(path.relative_to(Path.cwd()))
+        return shlex.quote(str(path.relative_to(Path.cwd())))
     except ValueError:
-        return str(path)
+        return shlex.quote(str(path))
 
 
 def plan_object(planned: Planned, explain: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ engine time.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
@@ -36,7 +36,7 @@ def engine_spans(states: Iterable[tuple[str, float]], signs: Sequence[float], un
 
 
 def _last_before(signs: Sequence[float], time: float, default: float) -> float:
-    found = bisect_right(signs, time)
+    found = bisect_left(signs, time)
     return signs[found - 1] if found else default
 
 

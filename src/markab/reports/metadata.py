@@ -73,7 +73,8 @@ def of_files(database: Database) -> Iterator[Known]:
         JOIN rc_lfn l ON l.lfn_id = f.lfn_id LEFT JOIN rc_meta m ON m.lfn_id = f.lfn_id
         ORDER BY l.lfn, m.key""",
     )
-    name, metadata = None, {}
+    name: str | None = None
+    metadata: dict[str, str] = {}
     for lfn, key, value in rows:
         if lfn != name:
             if name is not None:

@@ -28,7 +28,7 @@ class PathStep(msgspec.Struct, frozen=True):
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the time went. All attempts count; one under way counts until now."""
+    """Where the time went. All attempts count; one under way until now."""
 
     engine_s: float
     """How long engines were at work: from start to end, without the time between two of them."""
@@ -37,7 +37,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     queued_s: float
     """Handed over, until seen running: nothing on this machine, the queue of a batch system elsewhere."""
     running_s: float
-    """Seen running until ended, with preparing, checking and delivering."""
+    """Seen running until ended, with preparing, checking and delivering; not while no engine was at work."""
     running_mean: float
     """Jobs running at once, averaged over `engine_s`."""
     running_peak: int
@@ -131,9 +131,13 @@ def pace_of(
     path_s = max(earliest, default=0.0)
     took = [(end - took_s, end) for end, took_s in zip(earliest, durations, strict=True) if took_s > 0]
 
-    running_s = sum(ends) - sum(starts)
+    if len(spans) == 1:
+        runtimes_s = [end - start for start, end in zip(starts, ends, strict=True)]
+    else:  # without what lies between two engines: most of that ran nowhere
+        runtimes_s = [clock.at(end) - clock.at(start) for start, end in zip(starts, ends, strict=True)]
+    running_s = sum(runtimes_s)
     cores = _mean_cores(spans, cores_given) if any(weights) else None
-    busy = sum(w * (end - start) for start, end, w in zip(starts, ends, weights, strict=True))
+    busy = sum(weight * took_s for weight, took_s in zip(weights, runtimes_s, strict=True))
     return Pace(
         engine_s=clock.total_s,
         waiting_s=_waiting_s(jobs, attempts, clock),

@@ -180,7 +180,7 @@
     const order = names.map((_, k) => k).sort((x, y) => total[y] - total[x]);
     const colors = new Array(names.length).fill(OTHER);
     order.slice(0, COLORS.length).forEach((k, n) => { colors[k] = COLORS[n]; });
-    const items = order.slice(0, COLORS.length).map((k) => [names[k].replace(/^(stage|create)_/, "$1-") + " · " + duration(total[k]), colors[k], names[k]]);
+    const items = order.slice(0, COLORS.length).filter((k) => total[k] > 0).map((k) => [names[k].replace(/^(stage|create)_/, "$1-") + " · " + duration(total[k]), colors[k], names[k]]);
     if (order.length > COLORS.length) items.push(["others", OTHER, ""]);
     items.push(["✗ failed attempt", "#d55e00", ""]);
     return { color: (i) => (A.verdict[i] === FAILED ? "#d55e00" : colors[of[A.job[i]]]), items };

@@ -1,0 +1,174 @@
+"""How fast a journal becomes a database, how fast that answers, and what following costs a run.
+
+    python benchmarks/provenance.py [JOBS] [--rounds N] [--no-following]
+
+The run is made by the real engine with an executor whose jobs take no time. Prints
+jobs per second of wall time and of processor time (on a busy machine only the latter
+means something), the peak of memory, and the time of each question. The reference is
+what any loader must do at least: decode every line, and put as many rows of the same
+width into SQLite tables without keys.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from common import peak_mb
+
+from engine import InstantExecutor, make_jobs
+from markab.engine.back_ends import BackEnd
+from markab.engine.run import RunOptions, run
+from markab.executors.base import Report
+from markab.plan.braindump import write_braindump
+from markab.plan.file import write_plan
+from markab.plan.model import FORMAT, Header, PlanSite
+
+FOLLOWED_JOBS = 6000
+FOLLOWED_RATE_PER_S = 1000
+
+
+class PacedExecutor(InstantExecutor):
+    """Ends so many attempts a second."""
+
+    began_s = 0.0
+    ended = 0
+
+    def wait(self, timeout_s: float) -> Sequence[Report]:
+        self.began_s = self.began_s or time.perf_counter()
+        while not (due := int((time.perf_counter() - self.began_s) * FOLLOWED_RATE_PER_S) - self.ended):
+            time.sleep(0.0005)
+        waiting, self.attempts = self.attempts[due:], self.attempts[:due]
+        self.ended += len(self.attempts)
+        reports = super().wait(timeout_s)
+        self.attempts = waiting
+        return reports
+
+
+def make_plan(directory: Path, jobs: int) -> None:
+    header = Header(FORMAT, "bench", jobs, sites={"local": PlanSite(scratch=f"{directory}/scratch")})
+    write_plan(directory / "plan.jsonl", header, make_jobs(jobs))
+    write_braindump(
+        directory / "braindump.yml", {"wf_uuid": "bench", "user": "ada", "pegasus_wf_name": "bench-0"}
+    )
+
+
+def measure_projection(directory: Path, jobs: int, rounds: int) -> None:
+    from markab.provenance import queries
+    from markab.provenance.opening import open_database
+    from markab.provenance.projection import Projector
+
+    database = directory / "bench-0.stampede.db"
+    walls, cpus = [], []
+    for _ in range(rounds):
+        database.unlink(missing_ok=True)
+        wall_s, cpu_s = time.perf_counter(), time.process_time()
+        projector = Projector(directory)
+        projector.update()
+        projector.close()
+        walls.append(time.perf_counter() - wall_s)
+        cpus.append(time.process_time() - cpu_s)
+    wall_s, cpu_s = statistics.median(walls), statistics.median(cpus)
+    print(
+        f"from scratch, {jobs:,} jobs        {jobs / wall_s:>10,.0f} jobs/s ({jobs / cpu_s:,.0f} per processor second)"
+    )
+    print(
+        f"  peak of memory               {peak_mb():>10,.0f} MB; database {database.stat().st_size / 1e6:,.0f} MB"
+    )
+    cpu_s = time.process_time()
+    measure_reference(directory)
+    print(
+        f"  bare decoding and inserting  {jobs / (time.process_time() - cpu_s):>10,.0f} jobs per processor second"
+    )
+    for name in (
+        "summary",
+        "wall_times",
+        "transformations",
+        "time_by_host",
+        "integrity",
+        "failed_jobs",
+        "jobs",
+    ):
+        start_s = time.perf_counter()
+        with open_database(directory) as opened:
+            getattr(queries, name)(opened)
+        print(f"  open and ask {name:<16}{time.perf_counter() - start_s:>10.3f} s")
+
+
+def measure_reference(directory: Path) -> None:
+    """Decode each line; insert as many rows as wide as ours, without keys."""
+    import msgspec
+
+    decode = msgspec.json.Decoder().decode
+    for name, skipped in (("plan.jsonl", 0), ("journal.jsonl", 9)):
+        for line in (directory / name).read_bytes().splitlines():
+            decode(line[skipped:])
+    ours = sqlite3.connect(directory / "bench-0.stampede.db")
+    bare = sqlite3.connect(":memory:")
+    for (table,) in ours.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        rows = ours.execute(f"SELECT * FROM {table}").fetchall()
+        if rows:
+            bare.execute(f"CREATE TABLE {table} ({', '.join(f'c{n}' for n in range(len(rows[0])))})")
+            bare.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+    bare.close()
+    ours.close()
+
+
+@contextlib.contextmanager
+def not_following(_: Path) -> Iterator[None]:
+    yield
+
+
+def measure_following(rounds: int) -> None:
+    from markab.provenance.follow import following
+
+    taken: dict[str, list[float]] = {"alone": [], "followed": []}
+    for _ in range(rounds):
+        for name, context in (("alone", not_following), ("followed", following)):
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+                directory = Path(scratch)
+                make_plan(directory, FOLLOWED_JOBS)
+                back_ends = {"local": BackEnd(PacedExecutor, is_here=True)}
+                start_s = time.perf_counter()
+                with context(directory):
+                    assert run(directory, RunOptions(cores=64), back_ends=back_ends).state == "success"
+                taken[name].append(time.perf_counter() - start_s)
+    alone, followed = (statistics.median(times) for times in taken.values())
+    print(f"a run of {FOLLOWED_RATE_PER_S:,} jobs/s, alone     {FOLLOWED_JOBS / alone:>10,.0f} jobs/s")
+    print(
+        f"  followed                     {FOLLOWED_JOBS / followed:>10,.0f} jobs/s ({followed / alone - 1:+.1%} time)"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("jobs", type=int, nargs="?", default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--no-following", action="store_true")
+    parser.add_argument("--made", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.made:
+        measure_projection(arguments.made, arguments.jobs, arguments.rounds)
+        return
+    with tempfile.TemporaryDirectory(prefix="markab-bench-") as name:
+        directory = Path(name)
+        make_plan(directory, arguments.jobs)
+        back_ends = {"local": BackEnd(InstantExecutor, is_here=True)}
+        run(directory, RunOptions(cores=64), back_ends=back_ends)
+        # In a process of its own: the memory of the engine is not the projection's.
+        words = [str(arguments.jobs), "--rounds", str(arguments.rounds), "--made", name]
+        subprocess.run([sys.executable, __file__, *words], check=True)
+    if not arguments.no_following:
+        measure_following(arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()

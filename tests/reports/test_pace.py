@@ -1,0 +1,126 @@
+"""Engine times, schedules and where time goes: against numbers worked out by hand, and against brute force."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from markab.reports.engine_times import EngineClock, engine_spans
+from markab.reports.pace import _Job, pace_of
+from markab.reports.schedules import critical_path, earliest_ends, peak
+
+STARTED, OVER = "WORKFLOW_STARTED", "WORKFLOW_TERMINATED"
+
+
+def test_an_engine_that_was_killed_worked_until_it_last_wrote_something() -> None:
+    states = [(STARTED, 0.0), (STARTED, 50.0), (OVER, 60.0)]
+
+    assert engine_spans(states, [1.0, 4.0, 50.0, 59.0], 60.0) == [(0.0, 4.0), (50.0, 60.0)]
+    assert engine_spans(states, [], 60.0) == [(0.0, 0.0), (50.0, 60.0)]
+
+
+def test_an_engine_at_work_has_worked_until_now() -> None:
+    assert engine_spans([(STARTED, 0.0), (OVER, 6.0), (STARTED, 10.0)], [5.0], 15.0) == [(0, 6), (10, 15)]
+    assert engine_spans([], [], 0.0) == []
+
+
+def test_the_engine_clock_stands_still_between_engines() -> None:
+    clock = EngineClock([(0.0, 6.0), (100.0, 110.0)])
+
+    assert [clock.at(moment) for moment in (-1, 0, 5, 6, 50, 100, 104, 999)] == [0, 0, 5, 6, 6, 6, 10, 16]
+    assert clock.total_s == 16
+
+
+spans = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 9)), max_size=12)
+
+
+@given(spans)
+def test_the_peak_is_what_counting_at_every_moment_gives(found: list[tuple[int, int]]) -> None:
+    starts, ends = [start for start, _ in found], [start + took for start, took in found]
+
+    counted = [sum(a <= t < b for a, b in zip(starts, ends, strict=True)) for t in range(40)]
+
+    assert peak(starts, ends) == max(counted)
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> tuple[list[list[int]], list[float]]:
+    number = draw(st.integers(0, 8))
+    parents = [sorted(draw(st.sets(st.integers(0, n - 1), max_size=3))) if n else [] for n in range(number)]
+    return parents, [float(draw(st.integers(0, 5))) for _ in range(number)]
+
+
+def longest(parents: list[list[int]], took: list[float], job: int) -> float:
+    return took[job] + max([longest(parents, took, parent) for parent in parents[job]], default=0.0)
+
+
+@given(graphs())
+def test_the_critical_path_is_a_longest_chain(graph: tuple[list[list[int]], list[float]]) -> None:
+    parents, took = graph
+    ends = earliest_ends(parents, took)
+
+    chain = critical_path(parents, took, ends)
+
+    assert sum(took[job] for job in chain) == max(
+        (longest(parents, took, j) for j in range(len(took))), default=0
+    )
+    assert all(above in parents[below] for above, below in pairwise(chain))
+
+
+JOBS = [_Job("a", "local"), _Job("b", "local", [0], 2), _Job("c", "pool", [0], 4), _Job("d", "local", [1, 2])]
+EXECUTORS = {"local": "local", "pool": "condor"}
+
+
+def test_queues_are_told_from_waiting_and_cores_elsewhere_are_not_ours() -> None:
+    attempts = [
+        (0, 0, 1.0, 1.0, 5.0),  # waited 1, ran 4
+        (1, 256, 5.0, 5.0, 8.0),  # ran 3 with 2 cores, failed
+        (2, 0, 7.0, 12.0, 15.0),  # waited 2, queued 5, ran 3
+        (1, 0, 9.0, 9.0, 14.0),  # waited 1 for its second attempt, ran 5 with 2 cores
+        (3, 0, 15.0, 15.0, 19.0),  # ran 4
+    ]
+
+    pace = pace_of(JOBS, EXECUTORS, attempts, [(STARTED, 0.0), (OVER, 20.0)], [4], None)
+
+    assert (pace.engine_s, pace.waiting_s, pace.queued_s, pace.running_s) == (20, 4, 5, 19)
+    assert (pace.running_mean, pace.running_peak) == (19 / 20, 2)
+    assert (pace.path_s, [(step.job, step.runtime_s) for step in pace.path]) == (
+        13,
+        [("a", 4), ("b", 5), ("d", 4)],
+    )
+    assert (pace.possible_mean, pace.possible_peak) == (16 / 13, 2)
+    assert (pace.cores, pace.cores_busy_mean) == (4, (4 + 6 + 10 + 4) / 20)
+
+
+def test_an_attempt_under_way_runs_or_queues_until_now() -> None:
+    attempts = [(0, 0, 0.0, 0.0, 4.0), (1, None, 4.0, 4.0, None), (2, None, 5.0, None, None)]
+
+    pace = pace_of(JOBS, EXECUTORS, attempts, [(STARTED, 0.0)], [2], 9.0)
+
+    assert (pace.engine_s, pace.waiting_s, pace.queued_s, pace.running_s) == (9, 1, 4, 9)
+    assert [step.job for step in pace.path] == ["a"], "what has not ended has no length yet"
+
+
+def test_the_night_between_two_engines_is_neither_waiting_nor_running() -> None:
+    attempts = [
+        (0, 0, 1.0, 1.0, 4.0),
+        (1, 15, 4.0, 4.0, 50.0),  # lost: its end was written by the next engine
+        (1, 0, 51.0, 51.0, 60.0),
+        (2, 0, 52.0, 52.0, 53.0),
+    ]
+
+    pace = pace_of(JOBS, EXECUTORS, attempts, [(STARTED, 0.0), (STARTED, 50.0), (OVER, 61.0)], [1, 3], None)
+
+    assert pace.engine_s == 4 + 11
+    assert pace.waiting_s == 1 + 1 + 2
+    assert pace.running_s == 3 + 0 + 9 + 1
+    assert pace.cores == pytest.approx((4 * 1 + 11 * 3) / 15)
+
+
+def test_a_run_that_never_started_took_nothing() -> None:
+    pace = pace_of(JOBS, EXECUTORS, [], [], [], None)
+
+    assert (pace.engine_s, pace.running_peak, pace.path, pace.cores) == (0, 0, [], None)
