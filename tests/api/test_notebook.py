@@ -145,7 +145,7 @@ def test_waiting_changes_one_output_in_place(page: FakeNotebook, tmp_path: Path,
     run_of(tmp_path).wait()
 
     (output,) = page.outputs
-    assert ["40.0", "90.0"] == [
+    assert ["40.0", "90.0", "90.0"] == [
         bundle["text/html"].partition(" %")[0].rpartition(">")[2] for bundle in output.bundles[1:]
     ]
     assert "Failure" in output.bundles[-1]["text/html"] and "1:15" in output.bundles[-1]["text/html"]

@@ -55,7 +55,8 @@ def test_help_imports_nothing_heavy() -> None:
         text=True,
         env=os.environ | {"PYTHONPATH": str(SOURCES)},
     )
-    assert done.stderr.strip() == "[]"
+    # Before 3.11 the standard library itself loads subprocess for uuid, which click needs.
+    assert done.stderr.strip() == ("[]" if sys.version_info >= (3, 11) else "['subprocess']")
 
 
 def test_every_command_has_help() -> None:
@@ -156,8 +157,8 @@ def test_completion_names_the_command(shell: str) -> None:
 
 
 def test_a_shell_that_asks_gets_commands() -> None:
-    done = program("", _MARKAB_COMPLETE="bash_complete", COMP_WORDS="markab st", COMP_CWORD="1")
-    assert done.stdout.split() == ["plain,status"]
+    done = program("", _MARKAB_COMPLETE="bash_complete", COMP_WORDS="markab statu", COMP_CWORD="1")
+    assert sorted(done.stdout.split()) == ["plain,statistics", "plain,status"]
 
 
 def test_keg_is_there_under_both_names(tmp_path: Path) -> None:

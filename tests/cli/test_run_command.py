@@ -173,6 +173,20 @@ def test_hints_name_only_commands_that_are_there() -> None:
     assert "pegasus-analyzer /run" in started_text(Path("/run"), find=lambda name: name)
 
 
+def test_commands_to_type_are_quoted_where_a_shell_would_split_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from markab.cli.hints import planned_text, started_text
+    from markab.cli.planning import shown_path
+
+    monkeypatch.chdir(tmp_path)
+
+    assert shown_path(tmp_path / "my run") == "'my run'"
+    assert shown_path(tmp_path / "run0001") == "run0001"
+    assert "\npegasus-remove '/my run'\n" in planned_text(Path("/my run"))
+    assert "\npegasus-status -l '/my run'\n" in started_text(Path("/my run"))
+
+
 def test_a_busy_run_is_an_error_with_its_own_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def busy(*_: Any) -> Outcome:
         raise RunBusy("'run0001' is being run by process 1", hint="watch it")

@@ -17,7 +17,7 @@ PROGRAMS = {
     "markab": "markab.cli.main:main",
     **{
         f"pegasus-{name}": f"markab.cli.pegasus:{name}"
-        for name in ("plan", "run", "status", "halt", "remove", "version", "config", "keg")
+        for name in ("plan", "run", "status", "halt", "remove", "version", "config", "keg", "statistics", "metadata")
     },
 }
 

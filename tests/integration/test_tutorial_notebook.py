@@ -139,7 +139,7 @@ def test_neither_an_interrupt_nor_a_restart_of_the_kernel_touches_the_run(
     assert [r["outcome"] for r in journal(submit_dir) if r["event"] == "run_end"] == ["success"]
 
 
-def wait_for(is_so: Any, patience_s: float = 60) -> None:
+def wait_for(is_so: Any, patience_s: float = 10) -> None:
     give_up = time.monotonic() + patience_s
     while not is_so():
         assert time.monotonic() < give_up

@@ -166,6 +166,14 @@ def test_restarts_are_counted(tmp_path: Path) -> None:
     )
 
 
+def test_an_engine_that_starts_and_ends_within_a_moment_did_both(tmp_path: Path) -> None:
+    moments = [began(), RunEnd(T0, "halted"), began(T0, 1), RunEnd(T0, "halted")]
+    run = make_run(tmp_path / "run", entries=moments)
+    for count in (2, 4):
+        write_journal(run, moments[:count])
+        assert count == len(project(run)["workflowstate"])
+
+
 STORY = diamond_story()
 
 

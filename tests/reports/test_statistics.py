@@ -277,6 +277,9 @@ def test_what_is_no_run_is_said_to_be_none(tmp_path: Path) -> None:
     [
         (0, "0 secs"),
         (0.25, "0.25 secs"),
+        (0.0014, "0.001 secs"),
+        (0.9999, "1 sec"),
+        (1.234, "1.23 secs"),
         (1, "1 sec"),
         (20, "20 secs"),
         (59.996, "1 min, 0 secs"),

@@ -85,7 +85,7 @@ def follow(submit_dir: Path) -> Callable[[], Status]:
 
     def look() -> Status:
         with _as_client_error("reading the status failed"):
-            return follower.read()
+            return follower.glance()
 
     return look
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from shutil import which
 
 WHAT = (
@@ -17,11 +18,12 @@ WHAT = (
 
 def planned_text(submit_dir: Path) -> str:
     """Return what `pegasus-plan` says at its end."""
+    place = quote(str(submit_dir))
     return (
         "\nThe workflow is planned, and nothing of it runs yet. Start it with\n\n"
-        f"pegasus-run  {submit_dir}\n\n"
+        f"pegasus-run  {place}\n\n"
         "It can be stopped and removed at any time after that with\n\n"
-        f"pegasus-remove {submit_dir}\n"
+        f"pegasus-remove {place}\n"
     )
 
 
@@ -32,5 +34,5 @@ def started_text(submit_dir: Path, find: Callable[[str], str | None] = which) ->
         name = command.split()[0]
         if name in ("pegasus-analyzer", "pegasus-statistics") and find(name) is None:
             continue
-        lines += [f"*** {purpose.capitalize()} ***", "", f"{command} {submit_dir}", ""]
+        lines += [f"*** {purpose.capitalize()} ***", "", f"{command} {quote(str(submit_dir))}", ""]
     return "\n".join(lines)

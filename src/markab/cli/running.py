@@ -13,6 +13,7 @@ from markab.cli.planning import echo_json, is_terminal, shown_path
 
 if TYPE_CHECKING:
     from markab.cli.display import Display
+    from markab.engine.progress import Progress
     from markab.engine.run import RunOptions
 
 EXIT_CODES = {"success": 0, "failed": 14, "halted": 15, "removed": 15, "interrupted": 130}
@@ -32,7 +33,12 @@ def run_here(
     display = _make_display(submit_dir, quiet)
     try:
         with following(submit_dir) as follower:
-            outcome = run(submit_dir, options or RunOptions(), display)
+
+            def observe(progress: Progress) -> None:
+                progress.warnings += follower.warnings
+                display(progress)
+
+            outcome = run(submit_dir, options or RunOptions(), observe)
     finally:
         display.close()
     for warning in [*outcome.warnings, *follower.warnings]:

@@ -68,7 +68,7 @@ def _show(submit_dir: str, flags: dict[str, Any]) -> int:
     if flags["watch"]:
         watch(lambda: follower.read(why=why), flags, flags["watch"])
     else:
-        click.echo(_text(follower.read(why=why), flags), nl=False)
+        click.echo(_text(follower.read(why=True) if why else follower.glance(), flags), nl=False)
     return 0
 
 

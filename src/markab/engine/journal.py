@@ -17,6 +17,7 @@ Anything else that fails its checksum is damage, and guessing would lose work.
 from __future__ import annotations
 
 import os
+import shlex
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -86,7 +87,7 @@ def _scan(path: Path) -> Iterator[tuple[int, bytes]]:
             raise CorruptJournal(
                 f"{str(path)!r}, line {number} (byte {start}): the record fails its checksum",
                 hint="the disk or somebody changed it; all above that line is sound. Keep a copy, cut the "
-                f"rest off with `truncate -s {start} {path}`, and run again; what came later is done again",
+                f"rest off with `truncate -s {start} {shlex.quote(str(path))}`, and run again; what came later is done again",
             )
 
 
@@ -169,6 +170,11 @@ class Journal:
         """It can never be written again: the disk failed in a way that leaves unknown what it holds."""
         return self._descriptor < 0
 
+    @property
+    def size_bytes(self) -> int:
+        """How long the file is; what is only in the buffer does not count."""
+        return self._size
+
     def append(self, entry: Entry) -> None:
         """Take a record; nothing is written before the next `flush`."""
         self._buffer += encode(entry)
@@ -221,7 +227,7 @@ class Journal:
             raise StorageError(
                 f"cannot write {str(self.path)!r}: {error.strerror or error}",
                 hint="make room on its disk; the run goes on as soon as there is some, "
-                f"or with `markab run {self.path.parent}`",
+                f"or with `markab run {shlex.quote(str(self.path.parent))}`",
             ) from error
         self._size += written
         self._unsynced = True
@@ -236,7 +242,7 @@ class Journal:
             self.close()
             raise StorageError(
                 f"cannot write {str(self.path)!r}, nor take back half a record: {error.strerror or error}",
-                hint=f"when the disk works again, continue with `markab run {self.path.parent}`",
+                hint=f"when the disk works again, continue with `markab run {shlex.quote(str(self.path.parent))}`",
             ) from error
 
     def _sync(self) -> None:
@@ -247,7 +253,7 @@ class Journal:
             self.close()
             raise StorageError(
                 f"cannot write {str(self.path)!r} to its disk: {error.strerror or error}",
-                hint=f"check the disk, then continue with `markab run {self.path.parent}`",
+                hint=f"check the disk, then continue with `markab run {shlex.quote(str(self.path.parent))}`",
             ) from error
         self._unsynced = False
         self._synced_at = self._clock()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import socket
 import time
 from pathlib import Path
@@ -68,9 +69,9 @@ class RunLock:
 
     def _busy(self) -> RunBusy:
         pid, host = read_holder(self.path)
-        run = self.path.parent
+        run = shlex.quote(str(self.path.parent))
         return RunBusy(
-            f"{str(run)!r} is being run by process {pid} on {host}",
+            f"{str(self.path.parent)!r} is being run by process {pid} on {host}",
             hint=f"watch it with `markab status {run}`; "
             f"stop it with `markab halt {run}` or `markab remove {run}`",
         )

@@ -319,6 +319,8 @@ class Loop:
         warnings = self.warnings + ([self._meter.write_problem] if self._meter.write_problem else [])
         if self._trouble:
             warnings.append(f"{self._trouble}; nothing new is started until that works")
+        self._meter.journal_bytes = self._journal.size_bytes
+        self._meter.ending = self._ending
         self.progress = self._meter.publish(
             self._clock.monotonic(),
             self._clock.epoch(),

@@ -65,8 +65,12 @@ class Progress(msgspec.Struct, omit_defaults=True):
     """Estimate of the time to the end; None: no idea."""
     outcome: OutcomeState | None = None
     """Set when the engine has ended."""
+    ending: OutcomeState | None = None
+    """Set while the engine ends before everything is done, because it was asked to."""
     warnings: list[str] = []
     """What the user should know now, such as a full disk."""
+    journal_bytes: int = 0
+    """Length of the journal when this was true."""
 
     @property
     def done(self) -> float:
@@ -91,6 +95,8 @@ class Meter:
     ) -> None:
         self.bytes_moved = bytes_moved
         self.retried = 0
+        self.journal_bytes = 0
+        self.ending: OutcomeState | None = None
         self.write_problem = ""
         """Why `status.json` could not be written the last time."""
         self._workflow = workflow
@@ -139,7 +145,9 @@ class Meter:
             elapsed_s=now_s - self._started_s,
             left_s=left / rate if rate and left and outcome is None else None,
             outcome=outcome,
+            ending=self.ending,
             warnings=list(warnings),
+            journal_bytes=self.journal_bytes,
         )
         if outcome is not None or now_s - self._written_s >= WRITE_EVERY_S:
             self._written_s = now_s

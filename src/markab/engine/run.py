@@ -155,6 +155,7 @@ def _already_complete(journal: Journal, history: History, meter: Meter, clock: C
     if history.outcome != "success":
         journal.append(RunEnd(now, "success", counts))
         journal.sync()
+    meter.journal_bytes = journal.size_bytes
     by_state = [total if state is State.SUCCEEDED else 0 for state in State]
     meter.publish(clock.monotonic(), now, by_state, {}, (), "success")
     return Outcome(state="success", counts=counts, was_complete=True)

@@ -10,6 +10,8 @@
     control/              halt and remove requests, as empty files   anybody
     00/00/ …              output of tasks that is too long for the journal
     <workflow>-0.replicas.db   output replica catalog
+    <workflow>-0.stampede.db   plan and journal as tables, for SQL; made from them, also anew
+    jobstate.log          the journal as Pegasus' monitord tells it; made from it
     run.log               what a detached engine prints
 
 No path inside a submit directory names the directory itself, so it can be moved.

@@ -17,6 +17,8 @@ from markab.provenance.target import Target
 
 PATIENCE_S = 60.0
 """How long one waits for another that writes to the same database."""
+_ADVISORY_LOCK = 0x6D61726B6162
+"""A number that programs agree on: "markab"."""
 _CACHE_KB = 262144
 _AT_ONCE = (schema.rc_pfn.name,)
 """Tables whose unique keys are needed already while a new database is filled."""
@@ -81,10 +83,15 @@ def _quoted(path: str) -> str:
 
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
-    """Begin a transaction that writes; commit it when the block ends, take it back when it raises."""
-    begin = "BEGIN IMMEDIATE" if connection.dialect.name == "sqlite" else "BEGIN"
-    connection.exec_driver_sql(begin)
+    """Begin a transaction that writes; commit it when the block ends, take it back when it raises.
+
+    Only one of us at a time has one on a database: the others wait.
+    """
+    is_sqlite = connection.dialect.name == "sqlite"
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_sqlite else "BEGIN")
     try:
+        if not is_sqlite:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
         yield
     except BaseException:
         try:

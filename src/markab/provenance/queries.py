@@ -323,6 +323,11 @@ def transformations(database: Database) -> list[TransformationStats]:
 
 def jobs(database: Database, *, all_attempts: bool = False) -> list[JobRow]:
     """Return every job with its last attempt, or with each of its attempts, in the order of the plan."""
+    ends = _one(
+        database,
+        "SELECT min(i.job_instance_id), max(i.job_instance_id) FROM job_instance i "
+        "JOIN job j ON j.job_id = i.job_id WHERE j.wf_id = :wf_id",
+    )
     rows = _all(
         database,
         """SELECT j.exec_job_id, j.type_desc, v.transformation, i.site, h.hostname, i.job_submit_seq,
@@ -334,14 +339,17 @@ def jobs(database: Database, *, all_attempts: bool = False) -> list[JobRow]:
                    min(CASE WHEN state = 'SUBMIT' THEN timestamp END) AS submitted,
                    min(CASE WHEN state = 'EXECUTE' THEN timestamp END) AS executed,
                    min(CASE WHEN state IN ('JOB_TERMINATED', 'JOB_ABORTED') THEN timestamp END) AS ended
-            FROM jobstate GROUP BY job_instance_id
+            FROM jobstate WHERE job_instance_id BETWEEN :first AND :last GROUP BY job_instance_id
         ) s ON s.job_instance_id = i.job_instance_id
         LEFT JOIN (
             SELECT job_instance_id, min(transformation) AS transformation, sum(remote_duration) AS took,
                    sum(remote_cpu_time) AS cpu, max(maxrss) AS rss
-            FROM invocation WHERE wf_id = :wf_id GROUP BY job_instance_id
+            FROM invocation WHERE job_instance_id BETWEEN :first AND :last GROUP BY job_instance_id
         ) v ON v.job_instance_id = i.job_instance_id
         WHERE j.wf_id = :wf_id ORDER BY j.job_id, i.job_submit_seq""",
+        # Attempts of other runs in the same database may lie between: they are looked at for nothing.
+        first=ends[0] or 0,
+        last=ends[1] or 0,
     )
     found: list[JobRow] = []
     attempt, before = 0, None
@@ -472,8 +480,8 @@ def _float(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _all(database: Database, sql: str) -> list[Any]:
-    return list(database.connection.execute(text(sql), {"wf_id": database.wf_id}).all())
+def _all(database: Database, sql: str, **values: object) -> list[Any]:
+    return list(database.connection.execute(text(sql), {"wf_id": database.wf_id, **values}).all())
 
 
 def _one(database: Database, sql: str) -> Any:

@@ -35,7 +35,7 @@ class TableStore:
                 f"{patterns[0]!r} is a regular expression, and a database catalog has none",
                 hint="put it into a YAML or text catalog",
             )
-        before = self._count()
+        known = {(found.lfn, found.pfn, found.site) for found in self.lookup([e.lfn for e in entries])}
         rows = [
             {"lfn": e.lfn, "pfn": e.pfn, "site": e.site or "local", "metadata": e.attributes} for e in entries
         ]
@@ -43,7 +43,7 @@ class TableStore:
             register(str(self._path), rows, {})
         except Trouble as trouble:
             raise StorageError(trouble.message, trouble.hint) from trouble
-        return self._count() - before
+        return len({(row["lfn"], row["pfn"], row["site"]) for row in rows} - known)
 
     def delete(self, entries: Sequence[Entry]) -> int:
         """Take places away; return how many there were."""
@@ -97,12 +97,6 @@ class TableStore:
         with self._open() as connection:
             if connection is not None:
                 yield from _entries(connection, None)
-
-    def _count(self) -> int:
-        with self._open() as connection:
-            if connection is None:
-                return 0
-            return int(connection.execute("SELECT count(*) FROM rc_pfn").fetchone()[0])
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection | None]:

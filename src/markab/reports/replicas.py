@@ -83,8 +83,8 @@ def open_store(path: Path, kind: KindOfCatalog | None = None) -> ReplicaStore:
 
     Args:
         path: its file.
-        kind: what it is. None: what its content says, or for a new one its ending
-            (`.yml`, `.yaml`; `.db`, `.sqlite`; anything else is text).
+        kind: what it is. None: what its ending says (`.yml`, `.yaml`; `.db`, `.sqlite`), or
+            its content if that is SQLite's; anything else is text.
 
     Raises:
         StorageError: it cannot be read.
@@ -220,13 +220,16 @@ def _escaped(text: str) -> str:
 
 
 def _kind_of(path: Path) -> KindOfCatalog:
+    ending = path.suffix.lower()
+    # Not opened to look: closing a file takes away the locks that SQLite has on it in this process.
+    if ending in (".db", ".sqlite", ".sqlite3"):
+        return "JDBCRC"
     try:
         with open(path, "rb") as file:
             if file.read(len(_SQLITE)) == _SQLITE:
                 return "JDBCRC"
     except FileNotFoundError:
-        if path.suffix.lower() in (".db", ".sqlite", ".sqlite3"):
-            return "JDBCRC"
+        pass
     except OSError as error:
         raise StorageError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    return "YAML" if path.suffix.lower() in (".yml", ".yaml") else "File"
+    return "YAML" if ending in (".yml", ".yaml") else "File"

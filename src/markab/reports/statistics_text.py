@@ -85,7 +85,8 @@ def wall_time_lines(found: Statistics) -> Iterator[tuple[str, str]]:
 def in_words(took_s: float) -> str:
     """Return a time span with the two units that matter: "2 mins, 6 secs", "0.25 secs"."""
     if took_s < 59.995:
-        return f"{f'{took_s:.2f}'.rstrip('0').rstrip('.') or 0} {'sec' if round(took_s, 2) == 1 else 'secs'}"
+        number = f"{took_s:.{3 if took_s < 1 else 2}f}".rstrip("0").rstrip(".")
+        return f"{number} {'sec' if number == '1' else 'secs'}"
     left = round(took_s)
     parts: list[str] = []
     for unit_s, name in ((86400, "day"), (3600, "hr"), (60, "min"), (1, "sec")):
@@ -139,7 +140,7 @@ def _pace_lines(pace: Pace, wall: WallTimes) -> Iterator[str]:
         ("running", pace.running_s),
     )
     rows = [(name, in_words(took_s), _percent(took_s, whole_s)) for name, took_s in parts]
-    rows.append(("  in their own processes", in_words(wall.jobs_s), _percent(wall.jobs_s, whole_s)))
+    rows.append(("  in processes and transfers", in_words(wall.jobs_s), _percent(wall.jobs_s, whole_s)))
     yield from columns(rows, right=(2,))
     yield ""
     yield "# Parallelism: jobs running at once"

@@ -14,8 +14,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from markab.engine.journal import bodies
 from markab.engine.lifecycle import State
 from markab.engine.lock import holder
+from markab.engine.progress import Progress
+from markab.engine.progress import read_status as read_progress
+from markab.engine.records import decode
 from markab.plan.braindump import Braindump, read_braindump
 from markab.plan.file import PlanFile
 from markab.plan.layout import SubmitDir, find_submit_dir
@@ -37,6 +41,8 @@ STATES = {
 COLUMNS = ("unready", "ready", "pre", "queued", "post", "succeeded", "failed")
 HEADER = ("UNREADY", "READY", "PRE", "QUEUED", "POST", "SUCCESS", "FAILURE", "%DONE")
 LONG_HEADER = ("UNRDY", "READY", "PRE", "IN_Q", "POST", "DONE", "FAIL", "%DONE", "STATE", "DAGNAME")
+FRESH_S = 2.5
+"""The engine writes `status.json` each second; older than this, it is busy and the journal is asked."""
 JOBS_SHOWN = 50
 """Jobs under way that `text` lists; there may be thousands."""
 
@@ -196,6 +202,7 @@ class Follower:
         executors = {name: site.executor for name, site in self.plan.header.sites.items()}
         self.history = History(len(self.plan), executors)
         self._tail = Tail(self.place.journal)
+        self._progress: Progress | None = None
         self._braindump: Braindump = (
             read_braindump(self.place.braindump) if self.place.braindump.exists() else {}
         )
@@ -218,6 +225,65 @@ class Follower:
         waits = Waits(self.plan, self.history, status.state, time.time())
         return replace(status, waiting=tuple(waits.groups()))
 
+    def glance(self) -> Status:
+        """Return how far it is without reading the journal, where the engine's last word will do."""
+        lives = holder(self.place.lock) is not None
+        return self._quick_status(lives) if self._progress_counts(lives) else self.read()
+
+    def _progress_counts(self, lives: bool) -> bool:
+        """Say whether the engine's own last word will do, so that the journal need not be read.
+
+        It will if nothing was written since, or while the engine lives and spoke a moment ago.
+        """
+        self._progress = progress = read_progress(self.place.status)
+        if progress is None or progress.uuid != (self._braindump.get("wf_uuid") or ""):
+            return False
+        try:
+            is_last = self.place.journal.stat().st_size == progress.journal_bytes
+        except OSError:
+            return False
+        return (is_last and progress.outcome is not None) or (
+            lives and progress.outcome is None and 0 <= time.time() - progress.time < FRESH_S
+        )
+
+    def _quick_status(self, lives: bool) -> Status:
+        progress = self._progress
+        assert progress is not None
+        state = "Running" if lives else STATES.get(progress.outcome or "", "Halted")
+        asked = {"halted": "halting: running jobs end, no others start", "removed": "being removed"}
+        return Status(
+            unready=progress.unready + progress.skipped,
+            ready=progress.ready,
+            queued=progress.queued + progress.running,
+            succeeded=progress.succeeded,
+            failed=progress.failed,
+            total=progress.total,
+            running=progress.running,
+            state=state,
+            note=asked.get(progress.ending or "", "") if lives else "",
+            workflow=self.plan.header.workflow,
+            submit_dir=self.place.path,
+            uuid=progress.uuid,
+            dag=self._dag(),
+            started=self._first_time(),
+            ended=0.0 if lives else progress.time,
+            jobs=tuple(
+                UnderWay(id=job.id, site=job.site, state="Run", attempt=job.attempt, since=job.start)
+                for job in progress.jobs
+            )
+            if lives
+            else (),
+        )
+
+    def _first_time(self) -> float:
+        """Return when the run began: the time of its journal's first record."""
+        body = next(iter(bodies(self.place.journal)), None)
+        return decode(body).time if body is not None else 0.0
+
+    def _dag(self) -> str:
+        name = self._braindump.get("pegasus_wf_name") or self.plan.header.workflow
+        return self._braindump.get("dag") or f"{name}.dag"
+
     def _take(self, body: bytes) -> None:
         """Take the next record; who wants to know more of it than the history does begins here."""
         self.history.take(body)
@@ -229,7 +295,6 @@ class Follower:
         queued = len(history.alive) if state == "Running" else 0
         ready = self._count_ready(state == "Running") if succeeded + failed + queued < len(self.plan) else 0
         jobs = self._under_way() if state == "Running" else ()
-        name = self._braindump.get("pegasus_wf_name") or self.plan.header.workflow
         return Status(
             unready=len(self.plan) - ready - queued - succeeded - failed,
             ready=ready,
@@ -243,7 +308,7 @@ class Follower:
             workflow=self.plan.header.workflow,
             submit_dir=self.place.path,
             uuid=self._braindump.get("wf_uuid") or "",
-            dag=self._braindump.get("dag") or f"{name}.dag",
+            dag=self._dag(),
             started=history.started,
             ended=history.ended,
             jobs=jobs,
@@ -293,4 +358,4 @@ def read_status(submit_dir: str | Path | None = None) -> Status:
         NotARun: `submit_dir` (None: the current directory) is no submit directory.
         CorruptJournal: the journal is damaged.
     """
-    return Follower(submit_dir).read()
+    return Follower(submit_dir).glance()

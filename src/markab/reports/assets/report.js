@@ -164,7 +164,7 @@
   for (let l = 0; l < lanes; l++) first[l + 1] += first[l];
   const fillAt = first.slice();
   for (let i = 0; i < N; i++) inLane[fillAt[A.lane[i]]++] = i;  // in order of begin, as attempts are
-  const laneHigh = lanes ? Math.max(Math.min(16, Math.floor(440 / lanes)), 440 / lanes < 1 ? 440 / lanes : 1) : 16;
+  const laneHigh = lanes ? Math.max(Math.min(16, Math.floor(560 / lanes)), 560 / lanes < 1 ? 560 / lanes : 1) : 16;
   const ganttHigh = Math.ceil(lanes * laneHigh) + 20;
   const COLORS = ["#4477aa", "#ccbb44", "#228833", "#aa3377", "#66ccee", "#b07aa1", "#117733", "#88ccee", "#999933", "#882255"];
   const OTHER = "#a5adb8";

@@ -1,0 +1,83 @@
+"""A glance at a run, which may not read the journal, says the same as a reading of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from markab.engine.control import request_remove
+from markab.engine.progress import read_status, write_status
+from markab.engine.run import RunOptions, run
+from markab.planner.planning import plan
+from markab.reports.status import Follower, Status
+from planner.kit import Bench, task
+
+
+@pytest.fixture
+def ended(tmp_path: Path) -> Path:
+    """A run in which one job succeeded and one failed, so that a third never started."""
+    bench = Bench(tmp_path)
+    options = bench.options(
+        task("good", tool="true"),
+        task("bad", makes="x", tool="false"),
+        task("never", "x", tool="true"),
+        properties={"dagman.retry": "0"},
+    )
+    submit_dir = plan(options).submit_dir
+    assert submit_dir is not None
+    run(submit_dir, RunOptions(cores=2))
+    return submit_dir
+
+
+def both(submit_dir: Path) -> tuple[Status, Status]:
+    return Follower(submit_dir).glance(), Follower(submit_dir).read()
+
+
+def test_a_glance_at_a_run_that_ended_says_what_the_journal_says(ended: Path) -> None:
+    glance, read = both(ended)
+
+    assert read.to_json() == glance.to_json()
+    assert ("Failure", 1) == (glance.state, glance.failed)
+    assert (read.started, round(read.ended, 1)) == (glance.started, round(glance.ended, 1))
+
+
+def test_a_glance_does_not_read_a_journal_that_has_nothing_new(ended: Path) -> None:
+    journal = ended / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    spoilt = lines[0] + b"".join(line.replace(b'"', b"?") for line in lines[1:])
+    journal.write_bytes(spoilt)
+
+    assert "Failure" == Follower(ended).glance().state
+
+
+def test_what_was_written_since_is_read(ended: Path) -> None:
+    assert request_remove(ended) is False
+
+    glance, read = both(ended)
+
+    assert read.to_json() == glance.to_json()
+    assert "Removed" == glance.state
+
+
+def test_the_status_of_another_run_is_not_believed(ended: Path) -> None:
+    said = read_status(ended / "status.json")
+    assert said is not None
+    said.uuid, said.succeeded = "another", 99
+    write_status(ended / "status.json", said)
+
+    assert both(ended)[1].to_json() == both(ended)[0].to_json()
+
+
+def test_an_engine_that_died_is_not_taken_for_alive(ended: Path) -> None:
+    said = read_status(ended / "status.json")
+    assert said is not None
+    said.outcome = None
+    write_status(ended / "status.json", said)
+    os.truncate(ended / "journal.jsonl", (ended / "journal.jsonl").stat().st_size - 1)
+
+    glance, read = both(ended)
+
+    assert read.to_json() == glance.to_json()
+    assert ("Halted", True) == (glance.state, "died" in glance.note)
