@@ -317,6 +317,20 @@ def test_the_graph_of_a_run_is_coloured_and_that_of_a_document_is_not(
     assert 'width="4in" height="4in"' in shown([], width=4)
 
 
+def test_a_task_that_the_plan_left_out_was_never_started(page: FakeNotebook, tmp_path: Path) -> None:
+    workflow = run_of(tmp_path)
+    workflow._submit_dir = make_run(
+        tmp_path / "part", [compute("a")], [began(), start(0), end(0), ended("success")]
+    )
+
+    workflow.graph(include_files=False)
+
+    words = words_of(page.outputs[-1].bundles[0]["image/svg+xml"])
+    assert (
+        words.count("✓ succeeded") == 2 and words.count("– never started") == 2
+    )  # a box and the legend each
+
+
 def words_of(svg: str) -> str:
     """Return the text of a picture, which must be well-formed."""
     root = ElementTree.fromstring(svg)
@@ -368,7 +382,8 @@ def test_only_a_small_workflow_shows_its_picture(jobs: int, has_picture: bool) -
 def test_a_workflow_shows_how_its_run_is_doing_or_why_that_is_not_known(tmp_path: Path) -> None:
     workflow = run_of(tmp_path, FAILURE)
     assert "Failure, 0 of 2 jobs succeeded" in (workflow._repr_html_() or "")
-    assert "failed" in (workflow._repr_html_() or "")
+    html = workflow._repr_html_() or ""
+    assert "✗ failed" in words_of(html[html.index("<svg") : html.index("</svg>") + 6])
     (tmp_path / "run" / "plan.jsonl").unlink()
     assert "cannot be read" in (workflow._repr_html_() or "")
 

@@ -85,7 +85,9 @@ def machinery(tmp_path: Path, monkeypatch) -> Machinery:
         module = types.ModuleType(name)
         for function in functions:
             setattr(module, function, getattr(fake, function))
-        module.Follower = lambda submit_dir: types.SimpleNamespace(glance=lambda: fake.read_status(submit_dir))
+        module.Follower = lambda submit_dir: types.SimpleNamespace(
+            glance=lambda: fake.read_status(submit_dir)
+        )
         monkeypatch.setitem(sys.modules, name, module)
         package, _, last = name.rpartition(".")
         monkeypatch.setattr(__import__(package, fromlist=["x"]), last, module, raising=False)

@@ -13,13 +13,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-PROGRAMS = {
-    "markab": "markab.cli.main:main",
-    **{
-        f"pegasus-{name}": f"markab.cli.pegasus:{name}"
-        for name in ("plan", "run", "status", "halt", "remove", "version", "config", "keg", "statistics", "metadata")
-    },
-}
+PYPROJECT = ROOT / "pyproject.toml"
+PROGRAMS = dict(
+    re.findall(r'^([\w-]+) = "(markab[\w.]*:\w+)"$', PYPROJECT.read_text(encoding="utf-8"), re.MULTILINE)
+)
+"""Command → module and function, as installing Markab makes them."""
 
 
 def console_commands(page: Path) -> list[str]:

@@ -79,7 +79,9 @@ def test_the_tutorial_notebook_is_kept_without_outputs() -> None:
 
 BEGIN = """
 from Pegasus.api import *
-import os
+import os, sys
+if not {with_widget}:
+    sys.modules["anywidget"] = None  # as if it were not installed
 os.chdir({directory!r})
 sleeper = Transformation("sleeper", site="local", pfn={sleeper!r}, is_stageable=True)
 wf = Workflow("slow").add_transformation_catalog(TransformationCatalog().add_transformations(sleeper))
@@ -101,18 +103,25 @@ def kernel(tmp_path: Path, kernel_environment: None) -> Iterator[Any]:
             manager.shutdown_kernel(now=True)
 
 
-@pytest.mark.parametrize("end", ["interrupt", "restart"])
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Path]:
+    """What a job waits for; it comes at the latest when the test is over, so that no run is left."""
+    path = tmp_path / "gate"
+    yield path
+    path.touch()
+
+
+@pytest.mark.parametrize(("end", "with_widget"), [("interrupt", False), ("restart", True)])
 def test_neither_an_interrupt_nor_a_restart_of_the_kernel_touches_the_run(
-    tmp_path: Path, kernel: Any, end: str
+    tmp_path: Path, kernel: Any, gate: Path, end: str, with_widget: bool
 ) -> None:
     """Jupyter sends its signals to the whole process group of the kernel."""
     manager, client = kernel
-    gate = tmp_path / "gate"
     sleeper = script(
         tmp_path / "sleeper", f"#!/bin/sh\nwhile ! [ -e {gate} ]; do sleep 0.1; done; echo yes\n"
     )
     started = client.execute_interactive(
-        BEGIN.format(directory=str(tmp_path), sleeper=str(sleeper)),
+        BEGIN.format(directory=str(tmp_path), sleeper=str(sleeper), with_widget=with_widget),
         timeout=60,
         output_hook=lambda message: None,
     )
@@ -130,13 +139,15 @@ def test_neither_an_interrupt_nor_a_restart_of_the_kernel_touches_the_run(
     reply = client.execute_interactive("wf.wait(); after = 1", timeout=60, output_hook=interrupt_once_shown)
     assert reply["content"]["status"] == "ok", "\n".join(reply["content"]["traceback"])
     assert "the run goes on" in shown[-1]["text/html"] and "Running" in shown[-1]["text/html"]
+    assert any("widget-view" in kind for kind in shown[0]) is with_widget
+    assert not any("widget-view" in kind for kind in shown[-1])
     if end == "restart":
         manager.restart_kernel(now=True)
 
     gate.touch()
     wait_for(lambda: (tmp_path / "outputs" / "awake").exists())
-    wait_for(lambda: any(record["event"] == "run_end" for record in journal(submit_dir)))
-    assert [r["outcome"] for r in journal(submit_dir) if r["event"] == "run_end"] == ["success"]
+    wait_for(lambda: any(record["event"] == "run-end" for record in journal(submit_dir)))
+    assert [r["outcome"] for r in journal(submit_dir) if r["event"] == "run-end"] == ["success"]
 
 
 def wait_for(is_so: Any, patience_s: float = 10) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -172,39 +173,21 @@ def test_what_a_task_printed_comes_back_as_it_was(tmp_path: Path) -> None:
         assert (job.stdout, job.stderr) == (text, text)
 
 
-NOTEBOOK = {
-    "how long did each transformation take": (
-        "SELECT transformation, count(*), round(avg(remote_duration), 2) FROM invocation "
-        "GROUP BY transformation ORDER BY 2 DESC",
-        [("ns::wc:1.0", 5, 1.0), ("pegasus::transfer", 2, 1.0)],
-    ),
-    "which jobs failed at least once": (
-        "SELECT DISTINCT j.exec_job_id FROM job j JOIN job_instance ji ON j.job_id = ji.job_id "
-        "WHERE ji.exitcode <> 0",
-        [("wc_B",)],
-    ),
-    "how long was each job between submission and its end": (
-        "SELECT j.exec_job_id, max(s.timestamp) - min(s.timestamp) FROM job j "
-        "JOIN job_instance ji ON ji.job_id = j.job_id JOIN jobstate s ON s.job_instance_id = ji.job_instance_id "
-        "WHERE j.type_desc = 'stage-out-tx' GROUP BY j.exec_job_id",
-        [("stage_out_local", 7)],
-    ),
-    "what ran on which host": (
-        "SELECT h.site, h.hostname, count(*) FROM host h JOIN job_instance ji ON ji.host_id = h.host_id "
-        "GROUP BY h.site, h.hostname ORDER BY 3",
-        [("pool", "node7", 1), ("local", "here", 6)],
-    ),
-    "which files came out and with which checksum": (
-        "SELECT l.lfn, p.pfn, m.value FROM rc_lfn l JOIN rc_pfn p ON p.lfn_id = l.lfn_id "
-        "JOIN rc_meta m ON m.lfn_id = l.lfn_id AND m.key = 'checksum.value' "
-        "JOIN workflow_files f ON f.lfn_id = l.lfn_id WHERE f.file_type = 'output'",
-        [("f.e", "/results/f.e", "ab" * 32)],
-    ),
-}
+PAGE = Path(__file__).parents[2] / "docs/how-to/ask-the-database-with-sql.md"
+ANSWERS: list[list[tuple[object, ...]]] = [
+    [("ns::wc:1.0", 5, 1.0, 3000), ("pegasus::transfer", 2, 1.0, None)],
+    [("wc_B", 3, 1)],
+    [("wc_B", "JOB_FAILURE", "exit: exit code 1")],
+    [("pool", "node7", 1, 1.0), ("local", "here", 6, 17.0)],
+    [("f.e", "/results/f.e", "ab" * 32)],
+]
+NOTEBOOK = list(zip(re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.S), ANSWERS, strict=True))
+"""What the documentation asks, and what comes out for the diamond."""
 
 
-@pytest.mark.parametrize("question", NOTEBOOK)
-def test_sql_of_notebooks_gives_right_numbers(diamond: Database, question: str) -> None:
-    sql, answer = NOTEBOOK[question]
+@pytest.mark.parametrize(("sql", "answer"), NOTEBOOK)
+def test_sql_of_the_documentation_gives_right_numbers(
+    diamond: Database, sql: str, answer: list[tuple[object, ...]]
+) -> None:
     assert diamond.target.file is not None
     assert answer == ask(diamond.target.file, sql)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from markab.worker.chores import do
 
@@ -33,8 +36,30 @@ def made_scratch(top: Path) -> Path:
 
 
 def test_a_directory_is_made_once_or_twice(tmp_path: Path) -> None:
-    assert (made_scratch(tmp_path) / ".markab").read_text() == UUID + "\n"
+    host = os.uname().nodename
+    assert (made_scratch(tmp_path) / ".markab").read_text() == f"{UUID}\n{tmp_path}\n{host}\n"
     assert made_scratch(tmp_path).is_dir()
+
+
+def test_the_scratch_of_another_run_is_taken_over_only_when_its_plan_is_gone(tmp_path: Path) -> None:
+    """Also that of a run that has succeeded: without an output site its results are there."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "plan.jsonl").touch()
+    (other / "status.json").write_text('{"outcome": "success"}')
+    assert do({**spec(tmp_path, kind="create_dir"), "uuid": "u-2", "submit_dir": str(other)})["ok"]
+
+    refused = do(spec(tmp_path, kind="create_dir"))
+    (other / "plan.jsonl").unlink()
+
+    assert f"is that of another run, in '{other}'" in refused["error"]["message"]
+    assert do(spec(tmp_path, kind="create_dir"))["ok"]
+
+
+def test_a_scratch_of_a_run_on_another_host_is_left_alone(tmp_path: Path) -> None:
+    (made_scratch(tmp_path) / ".markab").write_text("u-2\n/gone\nelsewhere\n")
+
+    assert "is that of another run" in do(spec(tmp_path, kind="create_dir"))["error"]["message"]
 
 
 def test_cleanup_removes_files_and_the_directories_that_they_leave_empty(tmp_path: Path) -> None:

@@ -44,6 +44,11 @@ OBEYED = {
     "pegasus.parser.document.size": "for the workflow document; at most 2047",
     "dagman.maxjobs": "",
     "dagman.*.maxjobs": "`*` is the name of a category",
+    "pegasus.catalog.workflow.url": "SQLite in the submit directory, or a PostgreSQL server (extra `postgres`)",
+    "pegasus.monitord.output": "older name of `pegasus.catalog.workflow.url`",
+    "pegasus.catalog.master.url": "`~/.pegasus/workflow.db` if not set",
+    "pegasus.monitord.events": "`false`: the database is made when somebody asks it, and not while the run goes on",
+    "pegasus.dashboard.output": "older name of `pegasus.catalog.master.url`",
     "markab.lfn.absolute": "",
 }
 """Key → what there is to add. Every other key is accepted and changes nothing."""

@@ -18,7 +18,10 @@ from markab.worker.finish import Record, failed_record
 from markab.worker.trouble import Trouble, sorted_out, storage_trouble, trouble_of
 
 MARKER = ".markab"
-"""File in a run's scratch that holds the run's uuid: only such a directory is ever removed as a whole."""
+"""File in a run's scratch that says whose it is: uuid, submit directory and host of the run, a line each.
+
+Only such a directory is ever removed as a whole, and no other run works in it.
+"""
 
 
 def do(spec: Spec, stop: Stop = None, verified: Optional[Verified] = None) -> Record:
@@ -48,21 +51,37 @@ def _create_dir(spec: Spec, record: Record, stop: Stop, verified: Verified) -> N
     try:
         os.makedirs(scratch, exist_ok=True)
         marker = os.path.join(scratch, MARKER)
-        if _marked_for(scratch) != spec["uuid"]:
+        owner = _owner(scratch)
+        if owner and owner[0] != spec["uuid"] and not _is_over(owner):
+            raise Trouble(
+                "storage",
+                "the scratch directory '%s' is that of another run%s, whose files would mix with this one's"
+                % (scratch, ", in '%s'" % owner[1] if len(owner) > 1 else ""),
+                "plan this one with --randomdir; or, if nobody needs what is in there: rm -r '%s'" % scratch,
+            )
+        if not owner or owner[0] != spec["uuid"]:
             with open(marker + ".part", "w", encoding="utf-8") as file:
-                file.write(spec["uuid"] + "\n")
+                file.write("%s\n%s\n%s\n" % (spec["uuid"], spec["submit_dir"], HOST))
             os.rename(marker + ".part", marker)
     except OSError as error:
         raise storage_trouble("cannot make the scratch directory '%s'" % scratch, error) from error
 
 
-def _marked_for(scratch: str) -> Optional[str]:
-    """Return the uuid of the run that a scratch directory belongs to, or None if it is nobody's."""
+def _owner(scratch: str) -> List[str]:
+    """Return uuid, submit directory and host of the run that a scratch is of; nothing if it is nobody's."""
     try:
         with open(os.path.join(scratch, MARKER), encoding="utf-8") as file:
-            return file.read().strip()
+            return file.read().splitlines()
     except OSError:
-        return None
+        return []
+
+
+def _is_over(owner: List[str]) -> bool:
+    """Say whether nobody can want what is in a run's scratch: its plan is gone.
+
+    That it has succeeded is not enough: what it left there then are its results.
+    """
+    return len(owner) > 2 and owner[2] == HOST and not os.path.exists(os.path.join(owner[1], "plan.jsonl"))
 
 
 def _transfer(spec: Spec, record: Record, stop: Stop, verified: Verified) -> None:
@@ -148,7 +167,7 @@ def _remove_scratch(scratch: str, uuid: str) -> int:
     """
     if not os.path.lexists(scratch):
         return 0
-    if os.path.islink(scratch) or _marked_for(scratch) != uuid:
+    if os.path.islink(scratch) or _owner(scratch)[:1] != [uuid]:
         raise Trouble(
             "storage",
             "'%s' is not removed: it has no file '%s' that says it is the scratch of run %s"
