@@ -76,11 +76,11 @@ EXECUTORS = {"local": "local", "pool": "condor"}
 
 def test_queues_are_told_from_waiting_and_cores_elsewhere_are_not_ours() -> None:
     attempts = [
-        (0, 0, 1.0, 1.0, 5.0),  # waited 1, ran 4
-        (1, 256, 5.0, 5.0, 8.0),  # ran 3 with 2 cores, failed
-        (2, 0, 7.0, 12.0, 15.0),  # waited 2, queued 5, ran 3
-        (1, 0, 9.0, 9.0, 14.0),  # waited 1 for its second attempt, ran 5 with 2 cores
-        (3, 0, 15.0, 15.0, 19.0),  # ran 4
+        (0, 1.0, 1.0, 5.0),  # waited 1, ran 4
+        (1, 5.0, 5.0, 8.0),  # ran 3 with 2 cores, failed
+        (2, 7.0, 12.0, 15.0),  # waited 2, queued 5, ran 3
+        (1, 9.0, 9.0, 14.0),  # waited 1 for its second attempt, ran 5 with 2 cores
+        (3, 15.0, 15.0, 19.0),  # ran 4
     ]
 
     pace = pace_of(JOBS, EXECUTORS, attempts, [(STARTED, 0.0), (OVER, 20.0)], [4], None)
@@ -96,7 +96,7 @@ def test_queues_are_told_from_waiting_and_cores_elsewhere_are_not_ours() -> None
 
 
 def test_an_attempt_under_way_runs_or_queues_until_now() -> None:
-    attempts = [(0, 0, 0.0, 0.0, 4.0), (1, None, 4.0, 4.0, None), (2, None, 5.0, None, None)]
+    attempts = [(0, 0.0, 0.0, 4.0), (1, 4.0, 4.0, None), (2, 5.0, None, None)]
 
     pace = pace_of(JOBS, EXECUTORS, attempts, [(STARTED, 0.0)], [2], 9.0)
 
@@ -106,10 +106,10 @@ def test_an_attempt_under_way_runs_or_queues_until_now() -> None:
 
 def test_the_night_between_two_engines_is_neither_waiting_nor_running() -> None:
     attempts = [
-        (0, 0, 1.0, 1.0, 4.0),
-        (1, 15, 4.0, 4.0, 50.0),  # lost: its end was written by the next engine
-        (1, 0, 51.0, 51.0, 60.0),
-        (2, 0, 52.0, 52.0, 53.0),
+        (0, 1.0, 1.0, 4.0),
+        (1, 4.0, 4.0, 50.0),  # lost: its end was written by the next engine
+        (1, 51.0, 51.0, 60.0),
+        (2, 52.0, 52.0, 53.0),
     ]
 
     pace = pace_of(JOBS, EXECUTORS, attempts, [(STARTED, 0.0), (STARTED, 50.0), (OVER, 61.0)], [1, 3], None)

@@ -279,6 +279,11 @@ def test_the_catalog_of_a_database_is_the_tables_of_jdbcrc(tmp_path: Path) -> No
         "SELECT lfn, pfn, site, key, value FROM rc_lfn JOIN rc_pfn USING (lfn_id) JOIN rc_meta USING (lfn_id)"
     )
     assert rows.fetchall() == [("a", "/a", "x", "k", "v")]
+    open_store(tmp_path / "rc.db").remove(["a"])
+    left = [
+        connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in ("rc_lfn", "rc_pfn", "rc_meta")
+    ]
+    assert left == [0, 0, 0]
     connection.close()
 
 

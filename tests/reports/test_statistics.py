@@ -171,12 +171,15 @@ def test_checksum_errors_count_in_all_attempts_and_failures_by_the_last(tmp_path
         end(0, 2),
         start(1),
         failed(1, checked=bad),
+        start(2),
+        end(2, checked=bad),
         ended("failed"),
     ]
+    jobs = [compute("a", retries=1), compute("b"), compute("c")]
 
-    found = read_statistics(make_run(tmp_path, [compute("a", retries=1), compute("b")], entries))
+    found = read_statistics(make_run(tmp_path, jobs, entries))
 
-    assert (found.integrity.errors, found.integrity.failed_jobs) == (4, 1)
+    assert (found.integrity.errors, found.integrity.failed_jobs) == (6, 1)
     assert "Failures: 1 job failures had integrity errors" in summary_text(found)
 
 

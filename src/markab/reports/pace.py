@@ -62,11 +62,11 @@ class _Job(msgspec.Struct, gc=False):
     cores: int = 1
 
 
-Attempt = tuple[int, int | None, float, float | None, float | None]
-"""Of an attempt: position of its job, exit status, and when it was submitted, seen running, ended."""
+Attempt = tuple[int, float, float | None, float | None]
+"""Of an attempt: position of its job, and when it was submitted, seen running, ended."""
 
 _ATTEMPTS = """
-SELECT i.job_id - p.first_job_id, i.exitcode,
+SELECT i.job_id - p.first_job_id,
        CAST((SELECT min(s.timestamp) FROM jobstate s
              WHERE s.job_instance_id = i.job_instance_id AND s.state = 'SUBMIT') AS DOUBLE PRECISION),
        CAST((SELECT min(s.timestamp) FROM jobstate s
@@ -104,7 +104,7 @@ def pace_of(
     now: float | None,
 ) -> Pace:
     """Return the pace of plain data. Attempts stand in the order in which they were submitted."""
-    signs = sorted([moment for attempt in attempts for moment in attempt[2:] if moment is not None])
+    signs = sorted([moment for attempt in attempts for moment in attempt[1:] if moment is not None])
     until = now if now is not None else (signs[-1] if signs else 0.0)
     spans = engine_spans(states, signs, until)
     clock = EngineClock(spans)
@@ -112,7 +112,7 @@ def pace_of(
     starts, ends, weights = [], [], []
     durations = [0.0] * len(jobs)
     queued_s = 0.0
-    for number, _, submitted, executed, ended in attempts:
+    for number, submitted, executed, ended in attempts:
         end = until if ended is None else ended
         queued_s += max(0.0, (end if executed is None else executed) - submitted)
         if executed is None:
@@ -157,13 +157,13 @@ def pace_of(
 def _waiting_s(jobs: Sequence[_Job], attempts: Sequence[Attempt], clock: EngineClock) -> float:
     """Return how long jobs were ready without being handed over, in engine time."""
     done = [0.0] * len(jobs)
-    for number, status, _, _, ended in attempts:
-        if status == 0 and ended is not None:
-            done[number] = ended
+    for number, _, _, ended in attempts:
+        if ended is not None:
+            done[number] = ended  # of the last attempt, which succeeded if a child was ever ready
     at = clock.at
     before: dict[int, float] = {}
     waited_s = 0.0
-    for number, _, submitted, _, ended in attempts:
+    for number, submitted, _, ended in attempts:
         ready = before.get(number)
         if ready is None:
             ready = max([done[parent] for parent in jobs[number].parents], default=0.0)

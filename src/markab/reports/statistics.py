@@ -100,7 +100,7 @@ def statistics_of(
         run=run,
         summary=queries.summary(database),
         wall_times=queries.wall_times(database),
-        pace=read_pace(database, now=clock() if is_running and run.ended is None else None),
+        pace=read_pace(database, now=clock() if is_running else None),
         moved=queries.moved(database),
         integrity=_integrity(database),
         notes=list(database.notes),
