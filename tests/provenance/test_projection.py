@@ -138,6 +138,18 @@ def test_files_have_places_checksums_and_metadata(tmp_path: Path) -> None:
     )
 
 
+def test_a_task_uses_each_file_in_one_way(tmp_path: Path) -> None:
+    job = compute("A", inputs="in both", outputs="both out state")
+    job.outputs[2].checkpoint = True
+    run = make_run(tmp_path / "run", [job])
+    project(run)
+
+    sql = "SELECT lfn, file_type FROM workflow_files NATURAL JOIN rc_lfn ORDER BY 1"
+    assert [("both", "inout"), ("in", "input"), ("out", "output"), ("state", "checkpoint")] == ask(
+        run / DATABASE, sql
+    )
+
+
 def test_tasks_and_jobs_have_graphs_of_their_own(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     rows = project(run)
@@ -262,6 +274,14 @@ def test_damage_in_the_middle_is_told_and_what_is_above_it_is_there(tmp_path: Pa
 def test_a_journal_of_another_plan_is_refused(tmp_path: Path, entry: Entry) -> None:
     run = make_run(tmp_path / "run", entries=[began(), entry])
     with pytest.raises(CorruptJournal):
+        project(run)
+
+
+def test_what_ended_is_not_under_way_for_whoever_goes_on(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", [compute("A")], [began(), start(0), end(0)])
+    project(run)
+    write_journal(run, [began(), start(0), end(0), end(0)])
+    with pytest.raises(CorruptJournal, match="never started"):
         project(run)
 
 

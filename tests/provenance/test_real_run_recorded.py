@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from integration.tools import environment, job_line, write_workflow
 from markab.api import (
     File,
     Job,
@@ -108,3 +113,43 @@ def test_what_is_registered_has_checksum_size_and_metadata(submit_dir: Path) -> 
         ("last.txt", "size", "6"),
         ("last.txt", "unit", "K"),
     ]
+
+
+def test_a_run_leaves_its_database_and_log_and_stands_in_the_list_of_runs(tmp_path: Path) -> None:
+    """From the command line; the last pass may end a moment after the command."""
+    jobs = [job_line(f"j{n}", "true") for n in range(3)]
+    tools = [{"name": "true", "sites": [{"name": "local", "type": "installed", "pfn": "/bin/true"}]}]
+    workflow = write_workflow(tmp_path, jobs, transformationCatalog={"transformations": tools})
+    home = tmp_path / "home"
+    home.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "markab", "run", "--sites", "local", str(workflow)],
+        cwd=tmp_path,
+        env=environment({"HOME": str(home)}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (run_dir,) = tmp_path.glob("*/pegasus/w/run0001")
+    log = run_dir / "jobstate.log"
+
+    give_up = time.monotonic() + 20
+    while (
+        not log.exists()
+        or "MONITORD_FINISHED" not in log.read_text()
+        or not _has_ended(home / ".pegasus/workflow.db")
+    ):
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+    assert all(f"true_j{n} JOB_SUCCESS 0 local" in log.read_text() for n in range(3))
+    sql = "SELECT count(*) FROM job_instance NATURAL JOIN job WHERE type_desc = 'compute' AND exitcode = 0"
+    assert [(3,)] == ask(log.with_name("w-0.stampede.db"), sql)
+    assert "warning" not in done.stderr
+
+
+def _has_ended(master: Path) -> bool:
+    sql = "SELECT status FROM master_workflowstate WHERE state = 'WORKFLOW_TERMINATED'"
+    try:
+        return ask(master, sql) == [(0,)]
+    except sqlite3.Error:
+        return False

@@ -8,8 +8,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from markab.worker.chores import do
 
 UUID = "u-1"

@@ -57,7 +57,7 @@ def analysis_html(submit_dir: Path) -> str:
             lines = [f"  {'help':<10}{group.cause.remedy}"] if group.cause.remedy else []
             lines += autopsy_lines(dissect(run, group.jobs[0]))
             title = f"✗ {who}: {clipped(group.cause.title, 300)}{blocked}"
-            parts.append(folded(title, text_html("\n".join(lines)), is_open=True))
+            parts.append(folded(title, text_html("\n".join(lines)), is_open=number < CAUSES_OPEN))
         if (hidden := len(analysis.groups) - CAUSES_SHOWN) > 0:
             parts.append(f"<div>… and {count(hidden, 'more kind', 'more kinds')} of failure</div>")
         return boxed(*parts)

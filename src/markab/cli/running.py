@@ -41,13 +41,20 @@ def run_here(
             outcome = run(submit_dir, options or RunOptions(), observe)
     finally:
         display.close()
-    for warning in [*outcome.warnings, *follower.warnings]:
-        if warning not in display.warned:
-            print(f"warning: {warning}", file=sys.stderr)
+    _warn([*outcome.warnings, *follower.warnings], display)
     if outcome.was_complete and not as_json and not quiet:
         click.echo("nothing to do: every job has succeeded already")
     tell_end(submit_dir, outcome.state, as_json=as_json, quiet=quiet)
+    follower.finish()
+    _warn(follower.warnings, display)
     return EXIT_CODES[outcome.state]
+
+
+def _warn(warnings: list[str], display: Display) -> None:
+    for warning in warnings:
+        if warning not in display.warned:
+            display.warned.add(warning)
+            print(f"warning: {warning}", file=sys.stderr)
 
 
 def start_in_background(submit_dir: Path, arguments: tuple[str, ...] = ()) -> int:

@@ -33,7 +33,7 @@ PAUSE_S = 1.0
 SHARE = 20
 """Pause so many times the processor time that a pass took."""
 AFTER_TROUBLE_S = 5.0
-PATIENCE_S = 0.15
+PATIENCE_S = 0.1
 """So long the end of a run waits for the last pass; if it takes longer it goes on by itself."""
 NICE = 19
 
@@ -68,17 +68,22 @@ class Follower:
             self._said += self._child.stderr.read() or b""
         return self._said.decode("utf-8", "replace").splitlines()
 
+    def release(self) -> None:
+        """Tell it that the run is over: it does a last pass and goes. Does not wait; may be called twice."""
+        if self._child is not None and self._child.stdin is not None and not self._child.stdin.closed:
+            self._child.stdin.close()
+            _left.append(self._child)
+
     def finish(self, patience_s: float = PATIENCE_S) -> None:
-        """Tell it that the run is over, and wait a little for its last pass. May be called twice."""
+        """Wait a little for its last pass, after `release`. May be called twice."""
+        self.release()
         if self._child is None:
             return
-        if self._child.stdin is not None:
-            self._child.stdin.close()
         try:
             self._child.wait(patience_s)
         except subprocess.TimeoutExpired:
-            _left.append(self._child)
             return
+        _left.remove(self._child)
         self._said = "\n".join(self.warnings).encode()
         if self._child.stderr is not None:
             self._child.stderr.close()
@@ -87,12 +92,12 @@ class Follower:
 
 @contextmanager
 def following(submit_dir: Path) -> Iterator[Follower]:
-    """Follow a run for as long as the block lasts."""
+    """Follow a run for as long as the block lasts. The follower may need a moment more: see `Follower.finish`."""
     follower = Follower(submit_dir)
     try:
         yield follower
     finally:
-        follower.finish()
+        follower.release()
 
 
 # --- the child ----------------------------------------------------------------

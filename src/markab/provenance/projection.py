@@ -12,10 +12,7 @@ rows of the run are made anew.
 
 from __future__ import annotations
 
-import fcntl
 import gc
-import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,14 +21,13 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import Connection, inspect, text
 
-from markab.errors import CorruptJournal, StorageError
+from markab.errors import CorruptJournal
 from markab.plan.braindump import Braindump, read_braindump
 from markab.plan.file import PlanFile
 from markab.plan.layout import SubmitDir
 from markab.provenance import schema
 from markab.provenance.database import (
     PATIENCE_S,
-    Locked,
     Unusable,
     connected,
     create_indexes,
@@ -40,6 +36,7 @@ from markab.provenance.database import (
     has_tables,
     transaction,
 )
+from markab.provenance.database_file import locked, remove
 from markab.provenance.happened import Happened, Open, Place, RunFacts
 from markab.provenance.planned import Briefs, PlanRows
 from markab.provenance.records import decode_entry
@@ -49,7 +46,6 @@ from markab.provenance.writer import Writer
 
 RECORDS_AT_ONCE = 20_000
 """So many records of the journal become rows before these are handed over: bounds the memory."""
-_LOOK_EVERY_S = 0.02
 
 
 class _Stale(Exception):
@@ -104,13 +100,13 @@ class Projector:
             Locked: somebody else has been writing for longer than `patience_s`.
             StorageError, NewerFormat, CorruptPlan, CorruptJournal: as they say.
         """
-        with _locked(self.target.file, patience_s):
+        with locked(self.target.file, patience_s):
             try:
                 self._update(patience_s)
             except (_Stale, Unusable):
                 self._remembered = None
                 if self.target.is_ours and self.target.file is not None:
-                    _remove(self.target.file)
+                    remove(self.target.file)
                 else:
                     self._forget(patience_s)
                 self._update(patience_s)
@@ -315,15 +311,6 @@ _OPEN = text(
 )
 
 
-def _remove(file: Path) -> None:
-    """Delete an SQLite database: first the file, so that its journal can never be taken for another's."""
-    for path in (file, file.with_name(file.name + "-journal"), file.with_name(file.name + "-wal")):
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise StorageError(f"cannot make {str(file)!r} anew: {error.strerror}") from error
-
-
 def workflow_values(braindump: Braindump, target: Target) -> dict[str, object]:
     """Return the columns that `workflow` and `master_workflow` share."""
     get = braindump.get
@@ -359,35 +346,6 @@ def _decoded(journal: Path, line: Line) -> object:
             f"{str(journal)!r}, byte {line[0]}: a record that cannot be understood ({error})",
             hint="was it written by a newer Markab? then ask that one",
         ) from error
-
-
-@contextmanager
-def _locked(file: Path | None, patience_s: float) -> Iterator[None]:
-    """Be the only one of us that writes to a database file; others wait, so nobody deletes what another fills."""
-    if file is None:
-        yield
-        return
-    path = file.with_name(f".{file.name}.lock")
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise StorageError(f"cannot write {str(path)!r}: {error.strerror}") from error
-    try:
-        give_up_s = time.monotonic() + patience_s
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= give_up_s:
-                    raise Locked(
-                        f"database {str(file)!r} is being written to by another program",
-                        hint="try again when that is done",
-                    ) from None
-                time.sleep(_LOOK_EVERY_S)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

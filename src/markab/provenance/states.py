@@ -53,7 +53,7 @@ def exit_status(record: Record) -> int:
     """Return the raw wait status of an attempt: 0 if and only if it succeeded."""
     if record.ok:
         return 0
-    for invocation in reversed(record.invocations):
+    for invocation in record.invocations:
         if invocation.status:
             return invocation.status if invocation.status > 0 else NOT_STARTED
     return FAILED_AFTERWARDS

@@ -1,0 +1,159 @@
+"""What the questions of `queries.py` give back: plain structs, which msgspec writes as JSON as they are."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Count(msgspec.Struct, frozen=True):
+    """How many of something ended how."""
+
+    succeeded: int
+    failed: int
+    incomplete: int
+    """Never started, under way, or cut off."""
+    retries: int
+    """Attempts beyond the first of each."""
+
+    @property
+    def total(self) -> int:
+        """All of them, each once."""
+        return self.succeeded + self.failed + self.incomplete
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """The summary table of the statistics."""
+
+    tasks: Count
+    jobs: Count
+    """All but sub-workflows."""
+    sub_workflows: Count
+
+
+class WallTimes(msgspec.Struct, frozen=True):
+    """The times below that table. "submit side" is from when a job was seen to run until it was seen to end."""
+
+    workflow_s: float | None
+    """From start to end, all engines that ran it added up; None while one runs, or before the first."""
+    jobs_s: float
+    jobs_submit_side_s: float
+    bad_jobs_s: float
+    """Of attempts that failed."""
+    bad_jobs_submit_side_s: float
+
+
+class RunState(msgspec.Struct, frozen=True):
+    """Where the run stands."""
+
+    workflow: str
+    started: float | None
+    ended: float | None
+    """None: it runs, or its engine was killed."""
+    status: int | None
+    """0: success. None as above."""
+    restarts: int
+    reason: str | None
+
+
+class TransformationStats(msgspec.Struct, frozen=True):
+    """The invocations of one transformation, all attempts."""
+
+    transformation: str
+    kind: str
+    """Of their jobs, as the schema calls it: "compute", "stage-in-tx" …"""
+    count: int
+    succeeded: int
+    failed: int
+    min_s: float
+    max_s: float
+    mean_s: float
+    total_s: float
+    cpu_s: float | None
+    max_rss_kb: int | None
+    mean_rss_kb: float | None
+    mean_cpu: float | None
+    """CPU time by wall time, averaged."""
+
+
+class JobRow(msgspec.Struct, frozen=True):
+    """One attempt of a job, or a job that never started."""
+
+    job: str
+    kind: str
+    transformation: str | None
+    site: str | None
+    host: str | None
+    attempt: int
+    """Counted from 1; 0: it never started."""
+    is_last: bool
+    exitcode: int | None
+    submitted: float | None
+    executed: float | None
+    ended: float | None
+    queue_s: float | None
+    """From submission until it ran."""
+    runtime_s: float | None
+    """As seen from the submit side."""
+    invocation_s: float | None
+    """Of its processes."""
+    cpu_s: float | None
+    max_rss_kb: int | None
+
+
+class HostHour(msgspec.Struct, frozen=True):
+    """What one host did in one hour."""
+
+    host: str
+    site: str
+    hour: int
+    """Epoch second at which the hour begins."""
+    count: int
+    runtime_s: float
+
+
+class IntegrityCount(msgspec.Struct, frozen=True):
+    """Checksums that were compared or made."""
+
+    type: str
+    """"check" or "compute"."""
+    file_type: str
+    count: int
+    duration_s: float
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """What transfer jobs of a kind moved."""
+
+    kind: str
+    files: int
+    bytes: int
+    duration_s: float
+    """Added up over all files, of which some were moved at the same time."""
+
+
+class FailedJob(msgspec.Struct, frozen=True):
+    """A job whose last attempt failed."""
+
+    job: str
+    kind: str
+    site: str | None
+    host: str | None
+    attempts: int
+    exitcode: int
+    error_kind: str
+    """As the worker's record has it: "exit", "missing-output", …"""
+    reason: str
+    """"kind: message"."""
+    state: str
+    """Its last state, such as "JOB_FAILURE" or "POST_SCRIPT_FAILED"."""
+    ended: float | None
+    work_dir: str | None
+    executable: str
+    argv: str
+    stdout: str
+    stderr: str
+    stdout_file: str | None
+    stderr_file: str | None
+    journal_start: int | None
+    """Byte of the journal at which the record of its end begins, and how many bytes that has."""
+    journal_bytes: int | None

@@ -1,0 +1,53 @@
+"""The SQLite file of a run: one writer of ours at a time, and how to make room for a new one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from markab.errors import StorageError
+from markab.provenance.database import Locked
+
+_LOOK_EVERY_S = 0.02
+
+
+@contextmanager
+def locked(file: Path | None, patience_s: float) -> Iterator[None]:
+    """Be the only one of us that writes to a database file; others wait, so nobody deletes what another fills."""
+    if file is None:
+        yield
+        return
+    path = file.with_name(f".{file.name}.lock")
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise StorageError(f"cannot write {str(path)!r}: {error.strerror}") from error
+    try:
+        give_up_s = time.monotonic() + patience_s
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= give_up_s:
+                    raise Locked(
+                        f"database {str(file)!r} is being written to by another program",
+                        hint="try again when that is done",
+                    ) from None
+                time.sleep(_LOOK_EVERY_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def remove(file: Path) -> None:
+    """Delete an SQLite database: first the file, so that its journal can never be taken for another's."""
+    for path in (file, file.with_name(file.name + "-journal"), file.with_name(file.name + "-wal")):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot make {str(file)!r} anew: {error.strerror}") from error
