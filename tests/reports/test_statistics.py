@@ -255,6 +255,7 @@ def test_the_report_of_the_api_is_the_text_and_leaves_files(tmp_path: Path) -> N
 
     assert report(run).startswith("# words: success, 4 jobs\n")
     assert (run / "statistics" / "breakdown.txt").exists()
+    assert not (run / "statistics" / "jobs.txt").exists(), "a million lines that nobody asked for"
     shown = json.loads(report(run, json=True))
     assert shown["summary"]["jobs"]["total_retries"] == 5
     assert shown["pace"]["path"][0] == {"job": "wc_a", "runtime_s": 10.0}

@@ -27,6 +27,8 @@ from markab.reports.pace import Pace, read_pace
 
 SECTIONS = ("workflow", "jobs", "transformations", "time", "integrity")
 """What can be asked for beside the summary."""
+SHORT_SECTIONS = tuple(section for section in SECTIONS if section != "jobs")
+"""Those that stay short, however many jobs there are."""
 
 
 class Integrity(msgspec.Struct, frozen=True):
@@ -111,7 +113,7 @@ def statistics_of(
 
 
 def report(submit_dir: str | os.PathLike[str], *, json: bool = False) -> str:
-    """Return the statistics as text, or as JSON; their files are written into `statistics/` of the run.
+    """Return the statistics as text, or as JSON; files of all short sections go into `statistics/` of the run.
 
     Called by `Workflow.statistics`.
     """
@@ -120,9 +122,9 @@ def report(submit_dir: str | os.PathLike[str], *, json: bool = False) -> str:
     from markab.reports.statistics_files import write_files
     from markab.reports.statistics_text import summary_text
 
-    found = read_statistics(submit_dir, SECTIONS)
+    found = read_statistics(submit_dir, SHORT_SECTIONS)
     try:
-        write_files(found, SECTIONS, SubmitDir(Path(found.submit_dir)).path / "statistics")
+        write_files(found, SHORT_SECTIONS, SubmitDir(Path(found.submit_dir)).path / "statistics")
     except MarkabError as error:
         found.notes.append(f"no files of these statistics were written: {error}")
     if json:
