@@ -47,6 +47,8 @@ def test_a_checksum_can_be_computed_when_adding(here: Path) -> None:
 
     (entry,) = json.loads(call(replica, "lookup", "a", "--json").stdout)
     assert entry["attributes"]["checksum.value"] == hashlib.sha256(b"x").hexdigest()
+    missing = call(replica, "add", "b", "nowhere.txt", "--checksum")
+    assert (missing.exit_code, "nowhere.txt': No such file" in missing.stderr) == (13, True)
 
 
 def test_looking_for_what_is_nowhere_is_an_exit_code() -> None:

@@ -11,7 +11,9 @@ import pytest
 
 from markab.engine.records import GiveUp, Retry
 from markab.errors import NotARun, StorageError
+from markab.provenance.opening import Database, open_database
 from markab.provenance.queries import Count
+from markab.reports import statistics
 from markab.reports.statistics import SECTIONS, read_statistics, report
 from markab.reports.statistics_files import section_rows, section_text, write_files
 from markab.reports.statistics_text import in_words, summary_text, total_text
@@ -140,6 +142,30 @@ def test_a_run_whose_engine_was_killed_is_stopped(tmp_path: Path) -> None:
     found = read_statistics(make_run(tmp_path, FOUR, STORY[:5]))
 
     assert (found.state, found.pace.engine_s) == ("Stopped", 11)
+
+
+def test_an_engine_that_ends_while_it_is_asked_about_is_not_taken_for_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path, FOUR, STORY[:-1])
+
+    def open_after_its_end(path: Path) -> Database:
+        make_run(tmp_path, FOUR, STORY)
+        return open_database(path)
+
+    monkeypatch.setattr(statistics, "open_database", open_after_its_end)
+    with engine_alive(run):
+        assert read_statistics(run).state == "Success"
+    with engine_alive(run):
+        monkeypatch.setattr(statistics, "open_database", open_database)
+        make_run(tmp_path, FOUR, STORY[:-1])
+        monkeypatch.setattr(statistics, "holder", lambda lock: _end_and_say_alive(tmp_path))
+        assert read_statistics(run).state == "Success"
+
+
+def _end_and_say_alive(run: Path) -> int:
+    make_run(run, FOUR, STORY)
+    return 4711
 
 
 def test_a_run_that_never_started_has_nothing_but_incomplete_jobs(tmp_path: Path) -> None:

@@ -81,7 +81,6 @@ def _check(action: str, names: Sequence[str], flags: dict[str, Any]) -> None:
 
 def _added(lfn: str, place: str, flags: dict[str, Any]) -> Entry:
     from markab.reports.replicas import Entry
-    from markab.transfers.checksum import sha256_of
 
     path = place.removeprefix("file://")
     is_path = "://" not in path
@@ -91,8 +90,18 @@ def _added(lfn: str, place: str, flags: dict[str, Any]) -> Entry:
     if flags["checksum"]:
         if not is_path:
             raise click.UsageError("--checksum is for files on this machine; say -m checksum.value=… instead")
-        attributes |= {"checksum.type": "sha256", "checksum.value": sha256_of(path)}
+        attributes |= {"checksum.type": "sha256", "checksum.value": _sha256(path)}
     return Entry(lfn, place, flags["site"] or "local", attributes, flags["regex"])
+
+
+def _sha256(path: str) -> str:
+    from markab.errors import StorageError
+    from markab.transfers.checksum import sha256_of
+
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise StorageError(f"cannot read {path!r}: {error.strerror}", hint="check the name") from error
 
 
 def _remove(store: ReplicaStore, names: Sequence[str], site: str | None) -> None:

@@ -18,6 +18,8 @@ has its default may be left out.
                 pause_s         float   not before so many seconds (default 0)
     give-up     time, job, attempt      that attempt failed, and it was the last of this call
                 why             str     "no retry is left" (default), or why none would help
+    undone      time, job, attempt      that attempt succeeded, and the job will run again
+                why             str     such as: a file that it made is gone
     halt        time                    the user asked that nothing new be started
     remove      time                    the user asked that running jobs be ended too
     interrupt   time                    a signal (Ctrl-C) asked for the same
@@ -96,6 +98,14 @@ class GiveUp(_Base, tag="give-up"):
     why: str = NO_RETRY_LEFT
 
 
+class Undone(_Base, tag="undone"):
+    """A job that had succeeded will run again."""
+
+    job: int
+    attempt: int
+    why: str
+
+
 class Halt(_Base, tag="halt"):
     """The user asked that nothing new be started."""
 
@@ -122,6 +132,7 @@ Entry = (
     | AttemptEnd
     | Retry
     | GiveUp
+    | Undone
     | Halt
     | Remove
     | Interrupt

@@ -6,6 +6,7 @@ Pure: records in, facts out; nothing is read or written here.
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 import msgspec
 
@@ -20,6 +21,7 @@ from markab.engine.records import (
     Retry,
     RunEnd,
     RunStart,
+    Undone,
 )
 from markab.errors import CorruptJournal
 from markab.executors.base import AttemptId, Record
@@ -28,7 +30,9 @@ from markab.executors.base import AttemptId, Record
 class _File(msgspec.Struct):
     lfn: str = ""
     sha256: str | None = None
+    size: int | None = None
     bytes: int | None = 0
+    link: Any = None
 
 
 class _Record(msgspec.Struct):
@@ -53,6 +57,7 @@ BriefEntry = (
     | AttemptEndBrief
     | Retry
     | GiveUp
+    | Undone
     | Halt
     | Interrupt
     | Remove
@@ -101,6 +106,8 @@ class History:
         self.under_way: dict[int, float] = {}
         """Position → start of its last attempt, for every attempt that never ended."""
         self.checksums = Checksums()
+        self.sizes: dict[str, int | None] = {}
+        """Lfn → bytes of every file that a job which succeeded made or moved; None: not said."""
         self.bytes_moved = 0
         self.runs = 0
         """Engines that opened the run before."""
@@ -137,12 +144,17 @@ class History:
                     self.succeeded[job] = 1
                     for file in record.outputs:
                         self.checksums.add(file.lfn, file.sha256)
+                        self.sizes[file.lfn] = file.size
                     for file in record.transfers:
                         self.checksums.add(file.lfn, file.sha256)
+                        self.sizes[file.lfn] = None if file.link else file.bytes
             case AttemptStart(job=job, attempt=attempt, time=time):
                 self._check(job)
                 self.attempts[job] = max(attempt, self.attempts[job])
                 self.under_way[job] = time
+            case Undone(job=job):
+                self._check(job)
+                self.succeeded[job] = 0
             case RunStart():
                 self.runs += 1
                 self.outcome = None

@@ -20,14 +20,15 @@ from markab.engine.journal import Journal
 from markab.engine.lifecycle import State
 from markab.engine.lock import RunLock
 from markab.engine.loop import Clock, Failure, Loop, Site
+from markab.engine.lost import IsThere, is_there, lost_results
 from markab.engine.progress import Meter, Observer
-from markab.engine.records import OutcomeState, RunEnd, RunStart
+from markab.engine.records import AttemptEnd, OutcomeState, RunEnd, RunStart, Undone
 from markab.engine.recovery import History
 from markab.engine.rescue import write_rescue
 from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
 from markab.errors import JobRejected, NotARun
-from markab.executors.base import Executor, RunContext
+from markab.executors.base import Attempt, Executor, RunContext, Seen
 from markab.plan.braindump import read_braindump
 from markab.plan.file import PlanFile
 from markab.plan.layout import SubmitDir
@@ -75,6 +76,7 @@ def run(
     back_ends: Mapping[str, BackEnd] = BACK_ENDS,
     clock: Clock | None = None,
     open_journal: Callable[..., Journal] = Journal.open,
+    look: IsThere = is_there,
 ) -> Outcome:
     """Run the workflow planned in `submit_dir` to its end, or go on with it; return how it ended.
 
@@ -112,6 +114,10 @@ def run(
         slots = _slots(options)
         context = _context(directory, plan.header, uuid)
         sites = _open_sites(plan.header, back_ends, context, stack)
+        maker = AttemptMaker(plan, directory.path, history.checksums)
+        lost = lost_results(plan, history, look) if any(history.succeeded) else {}
+        if lost:
+            _undo(lost, history, journal, sites, maker, clock)
         scheduler = Scheduler(
             plan.outline,
             slots,
@@ -126,11 +132,10 @@ def run(
         del plan.outline  # of a million jobs it is half a gigabyte, and the scheduler has what it needs
         now = clock.epoch()
         journal.append(RunStart(now, uuid, os.getpid(), socket.gethostname(), history.runs, *slots))
-        maker = AttemptMaker(plan, directory.path, history.checksums)
         loop = Loop(
             scheduler, journal, maker, sites, history.checksums, meter, requests, clock, options.poll_s
         )
-        loop.warnings += _clamped(scheduler)
+        loop.warnings += _clamped(scheduler) + _redone(plan, lost)
         with _stopping_on_signals(loop):
             state = loop.run(history)
         rescue = None
@@ -218,6 +223,41 @@ def _clamped(scheduler: Scheduler) -> list[str]:
         f"{named}: more cores or memory asked for than this machine has ({slots.cores} cores, "
         f"{slots.memory_mb} MB); each of them runs alone with what there is"
     ]
+
+
+def _undo(
+    lost: Mapping[int, str],
+    history: History,
+    journal: Journal,
+    sites: Mapping[str, Site],
+    maker: AttemptMaker,
+    clock: Clock,
+) -> None:
+    """Write down that jobs run again, after ending what the last engine left running of those that read from them."""
+    under_way: dict[str, list[Attempt]] = {}
+    for id in history.attempts_under_way:
+        attempt = maker.make(id)
+        if sites[attempt.job.site].is_here:
+            under_way.setdefault(attempt.job.site, []).append(attempt)
+    for name, attempts in under_way.items():
+        for report in sites[name].executor.recover(attempts):
+            if report.seen is Seen.LOST:
+                record = {"ok": False, "error": {"kind": "lost", "message": "the engine was killed while it ran"}}
+                journal.append(AttemptEnd(clock.epoch(), report.id.job, report.id.number, record))
+                history.under_way.pop(report.id.job)
+    for position, why in sorted(lost.items()):
+        undone = Undone(clock.epoch(), position, history.attempts[position], why)
+        journal.append(undone)
+        history.apply(undone)
+    journal.flush()
+
+
+def _redone(plan: PlanFile, lost: Mapping[int, str]) -> list[str]:
+    if not lost:
+        return []
+    position, why = min(lost.items())
+    more = f", and {len(lost) - 1} more" if len(lost) > 1 else ""
+    return [f"{plan.job(position).id} runs again{more}: {why}"]
 
 
 @contextmanager

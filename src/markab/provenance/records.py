@@ -194,6 +194,10 @@ class GiveUp(_Other, tag="give-up"):
     """Nothing is projected of it."""
 
 
+class Undone(_Other, tag="undone"):
+    """Nothing is projected of it: the next attempt of the job tells."""
+
+
 class Halt(_Other, tag="halt"):
     """Nothing is projected of it."""
 
@@ -206,7 +210,7 @@ class Interrupt(_Other, tag="interrupt"):
     """Nothing is projected of it."""
 
 
-Entry = RunStart | Start | Running | End | RunEnd | Retry | GiveUp | Halt | Remove | Interrupt
+Entry = RunStart | Start | Running | End | RunEnd | Retry | GiveUp | Undone | Halt | Remove | Interrupt
 
 decode_entry = msgspec.json.Decoder(Entry).decode
 """JSON text of a record → the record. Raises msgspec.DecodeError for what this Markab does not know."""

@@ -19,7 +19,7 @@ REMEDIES = {
     "timeout": "raise the profile pegasus.maxwalltime, or find out what it waited for",
     "missing-output": "did it write it under another name, or elsewhere? correct add_outputs, or the program",
     "checksum": "restore the file, or plan again so that it is made or fetched anew",
-    "missing-input": "plan and run the workflow again: the file is made or fetched anew",
+    "missing-input": "`markab run` on the run makes or fetches the file again",
     "transfer": "see to it that the source can be read; `markab run` then continues",
     "refused": "correct the replica catalog, or put the file there; then plan again",
     "cancelled": "`markab run` continues",

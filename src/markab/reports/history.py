@@ -165,6 +165,9 @@ class History:
     def _give_up(self, it: Happening) -> None:
         self.states[it.job] = State.FAILED
 
+    def _undone(self, it: Happening) -> None:
+        self.states[it.job] = State.WAITING
+
     def _asked_for(self, it: Happening) -> None:
         self.asked = it.event
 
@@ -179,6 +182,7 @@ _HANDLERS: Mapping[str, Any] = {
     "end": History._end,
     "retry": History._retry,
     "give-up": History._give_up,
+    "undone": History._undone,
     "halt": History._asked_for,
     "remove": History._asked_for,
     "interrupt": History._asked_for,

@@ -138,6 +138,8 @@ def read_attempts(place: SubmitDir, position: int) -> list[AttemptStory]:
             case "retry":
                 pause_s = record.get("pause_s", 0.0)
                 story.after = f"tried again after {duration(pause_s)}" if pause_s else "tried again"
+            case "undone":
+                story.after = f"to be run again: {record['why']}"
             case "give-up":
                 story.after = f"given up: {record.get('why', 'no retry is left')}"
     return [stories[number] for number in sorted(stories)]

@@ -81,8 +81,10 @@ def read_statistics(
         NotARun, CorruptPlan, CorruptJournal, StorageError: as `open_database`.
     """
     directory = find_submit_dir(submit_dir)
+    # The lock is looked at before the journal is: an engine that ends in between has written its last word.
+    is_running = holder(directory.lock) is not None
     with open_database(directory.path) as database, _without_garbage_collection():
-        return statistics_of(database, sections, is_running=holder(directory.lock) is not None, clock=clock)
+        return statistics_of(database, sections, is_running=is_running, clock=clock)
 
 
 def statistics_of(

@@ -85,8 +85,8 @@ def wall_time_lines(found: Statistics) -> Iterator[tuple[str, str]]:
 def in_words(took_s: float) -> str:
     """Return a time span with the two units that matter: "2 mins, 6 secs", "0.25 secs"."""
     if took_s < 59.995:
-        number = f"{took_s:.{3 if took_s < 1 else 2}f}".rstrip("0").rstrip(".")
-        return f"{number} {'sec' if number == '1' else 'secs'}"
+        digits = f"{took_s:.{3 if took_s < 1 else 2}f}".rstrip("0").rstrip(".")
+        return f"{digits} {'sec' if digits == '1' else 'secs'}"
     left = round(took_s)
     parts: list[str] = []
     for unit_s, name in ((86400, "day"), (3600, "hr"), (60, "min"), (1, "sec")):

@@ -100,7 +100,7 @@ def _missing(prepared: Prepared, lfn: str, staged: str, error: OSError) -> Troub
     return Trouble(
         "missing-input",
         "input '%s' of job '%s' cannot be read at '%s': %s" % (lfn, prepared.job["id"], staged, reason),
-        "somebody removed it after the job that made it had ended; plan and run the workflow again",
+        "somebody removed it after the job that made it had ended; `markab run` on the run makes it again",
     )
 
 

@@ -1,0 +1,135 @@
+"""Files that are gone from scratch when a run is continued are made again, and nothing else is."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from markab.engine.run import Outcome, RunOptions, run
+from markab.plan.file import PlanFile
+from markab.planner.planning import plan
+from markab.reports.history import History, Tail
+from planner.kit import Bench, task
+
+
+class Chain:
+    """raw → one → two → three → end, of which the last fails until the file `go` exists."""
+
+    def __init__(self, directory: Path, cleanup: str = "inplace") -> None:
+        bench = Bench(directory)
+        bench.has("raw")
+        self.log = directory / "log"
+        self.go = directory / "go"
+        script = directory / "bin" / "tool"
+        script.write_text(
+            f'#!/bin/sh\necho "$3" >> {self.log}\n[ "$3" != end ] || [ -e {self.go} ] || exit 1\n{{ cat "$1"; echo "$3"; }} > "$2"\n'
+        )
+        steps = ["raw", "one", "two", "three", "end"]
+        tasks = [
+            task(made, read, made, arguments=[read, made, made])
+            for read, made in zip(steps, steps[1:], strict=False)
+        ]
+        planned = plan(
+            bench.options(
+                *tasks, output_dir=directory / "out", cleanup=cleanup, properties={"dagman.retry": "0"}
+            )
+        )
+        assert planned.submit_dir is not None
+        self.submit_dir = planned.submit_dir
+        file = PlanFile(self.submit_dir / "plan.jsonl")
+        scratch = file.header.sites["local"].scratch
+        assert scratch is not None
+        self.scratch = Path(scratch)
+        self.result = directory / "out" / "end"
+
+    def run(self) -> Outcome:
+        return run(self.submit_dir, RunOptions(cores=2))
+
+    def ran(self) -> list[str]:
+        """Return which tasks ran since the last call."""
+        lines = self.log.read_text().split()
+        self.log.write_text("")
+        return lines
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Chain:
+    made = Chain(tmp_path)
+    assert "failed" == made.run().state
+    assert ["one", "two", "three", "end"] == made.ran()
+    made.go.touch()
+    return made
+
+
+RIGHT = "content of raw\none\ntwo\nthree\nend\n"
+
+
+def test_nothing_is_done_again_if_all_is_there(chain: Chain) -> None:
+    assert "success" == chain.run().state
+
+    assert ["end"] == chain.ran()
+    assert RIGHT == chain.result.read_text()
+
+
+def test_a_file_that_is_gone_is_made_again_with_all_that_it_is_made_of(chain: Chain) -> None:
+    """Cleanup has removed what `three` was made of, long ago."""
+    (chain.scratch / "three").unlink()
+
+    outcome = chain.run()
+
+    assert "success" == outcome.state
+    assert ["one", "two", "three", "end"] == chain.ran()
+    assert RIGHT == chain.result.read_text()
+    assert any(
+        "runs again" in warning and "is gone or has another size" in warning for warning in outcome.warnings
+    )
+
+
+def test_a_file_that_a_power_loss_cut_short_is_made_again(chain: Chain) -> None:
+    (chain.scratch / "three").write_bytes(b"")
+
+    assert "success" == chain.run().state
+    assert RIGHT == chain.result.read_text()
+
+
+def test_a_scratch_directory_that_is_gone_is_made_again(chain: Chain) -> None:
+    shutil.rmtree(chain.scratch)
+
+    assert "success" == chain.run().state
+    assert RIGHT == chain.result.read_text()
+    assert not chain.scratch.exists(), "and removed at the end, as planned"
+
+
+def test_only_what_is_missing_is_made_again(tmp_path: Path) -> None:
+    chain = Chain(tmp_path, cleanup="leaf")
+    chain.run()
+    chain.ran()
+    chain.go.touch()
+    (chain.scratch / "three").unlink()
+
+    assert "success" == chain.run().state
+
+    assert ["three", "end"] == chain.ran()
+
+
+def test_a_file_that_nobody_reads_any_more_is_not_missed(chain: Chain) -> None:
+    (chain.scratch / "two").unlink(missing_ok=True)
+
+    assert "success" == chain.run().state
+    assert ["end"] == chain.ran()
+
+
+def test_who_follows_the_journal_sees_the_job_waiting_again(chain: Chain) -> None:
+    (chain.scratch / "three").unlink()
+    chain.run()
+
+    plan_file = PlanFile(chain.submit_dir / "plan.jsonl")
+    history = History(len(plan_file), {})
+    undone = [
+        history.take(body).job
+        for body in Tail(chain.submit_dir / "journal.jsonl").new()
+        if b'"undone"' in body
+    ]
+    assert {"tool_one", "tool_two", "tool_three"} <= {plan_file.job(job).id for job in undone}
