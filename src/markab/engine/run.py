@@ -242,7 +242,10 @@ def _undo(
     for name, attempts in under_way.items():
         for report in sites[name].executor.recover(attempts):
             if report.seen is Seen.LOST:
-                record = {"ok": False, "error": {"kind": "lost", "message": "the engine was killed while it ran"}}
+                record = {
+                    "ok": False,
+                    "error": {"kind": "lost", "message": "the engine was killed while it ran"},
+                }
                 journal.append(AttemptEnd(clock.epoch(), report.id.job, report.id.number, record))
                 history.under_way.pop(report.id.job)
     for position, why in sorted(lost.items()):

@@ -6,14 +6,11 @@ leaves nothing behind, and names all that is wrong at once.
 
 from __future__ import annotations
 
-import gc
 import os
 import random
 import shlex
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +31,7 @@ from markab.spec.catalogs import Catalogs, load_catalogs
 from markab.spec.model import Workflow
 from markab.spec.properties import Properties, load_properties
 from markab.spec.read import read_workflow
+from markab.spec.uncollected import without_garbage_collection
 
 DEFAULT_LIMITS = {"stage-in": 10, "stage-out": 10, "stage-inter": 10, "cleanup": 4, "registration": 1}
 """Category → jobs at once; the first four as Pegasus has them. `dagman.<category>.maxjobs` changes them."""
@@ -81,7 +79,7 @@ def plan(options: PlanOptions, progress: Progress | None = None) -> Planned:
         PlanningError: no plan can be made; the error has every reason.
         StorageError: something cannot be read or written.
     """
-    with _without_garbage_collection():
+    with without_garbage_collection():
         return _plan(options, progress or _silent)
 
 
@@ -109,7 +107,7 @@ def _plan(options: PlanOptions, progress: Progress) -> Planned:
 
 def dry_run(options: PlanOptions, progress: Progress | None = None) -> Planned:
     """Plan a workflow and write nothing: the same checks, the same numbers. Raises as `plan`."""
-    with _without_garbage_collection():
+    with without_garbage_collection():
         draft, context = _make_draft(options, progress or _silent, dry_run=True)
     return Planned(draft.workflow.name, summarise(draft), warnings=context.warnings, reasons=draft.reasons)
 
@@ -127,21 +125,6 @@ def summarise(draft: Draft) -> Summary:
         files_unknown_size=sum(transfer.size_bytes is None for transfer in moved),
         deletions=sum(len(chore.removes) for chore in draft.chores),
     )
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Do not look for reference cycles: millions of objects are made here, and none is in a cycle.
-
-    Measured on 100,000 tasks: a quarter less time.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _silent(_step: str, _done: int, _total: int | None) -> None:

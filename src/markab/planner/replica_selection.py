@@ -23,13 +23,12 @@ def select_replicas(replica: Replica, site: str, needed_by: str, context: Contex
     (with a gateway). A path of this machine where nothing stands is not a
     replica: found out now, not when the transfer fails.
     """
-    usable: list[tuple[tuple[bool, bool, int], Pfn]] = []
+    usable: list[tuple[tuple[bool, bool, int], Pfn, int | None]] = []
     refused: list[str] = []
-    size_bytes = None
     for order, pfn in enumerate(replica.pfns):
         path = local_path(pfn.pfn)
         if path is None:
-            usable.append(((True, pfn.site != site, order), pfn))
+            usable.append(((True, pfn.site != site, order), pfn, None))
             continue
         if pfn.site not in ("local", site) and (known := context.sites.get(pfn.site)) and known.grids:
             refused.append(f"{pfn.pfn} (a path on site {pfn.site})")
@@ -38,8 +37,7 @@ def select_replicas(replica: Replica, site: str, needed_by: str, context: Contex
             if isinstance(found, str):
                 refused.append(f"{pfn.pfn} ({found})")
             else:
-                usable.append(((False, pfn.site != site, order), Pfn(pfn.site, path)))
-                size_bytes = found
+                usable.append(((False, pfn.site != site, order), Pfn(pfn.site, path), found))
     if not usable:
         many = "are" if len(refused) > 1 else "is"
         context.problem(
@@ -51,7 +49,7 @@ def select_replicas(replica: Replica, site: str, needed_by: str, context: Contex
         return None
     usable.sort(key=lambda ranked: ranked[0])
     checksum = replica.checksum.sha256 if replica.checksum else None
-    return RawInput([pfn for _, pfn in usable], checksum, size_bytes)
+    return RawInput([pfn for _, pfn, _ in usable], checksum, usable[0][2])
 
 
 def _look_at(path: str) -> int | str:

@@ -12,9 +12,6 @@ rows of the run are made anew.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -43,6 +40,7 @@ from markab.provenance.records import decode_entry
 from markab.provenance.tail import Line, is_still_there, mark_of, read_lines, whole_bytes
 from markab.provenance.target import Target, target_of
 from markab.provenance.writer import Writer
+from markab.spec.uncollected import without_garbage_collection
 
 RECORDS_AT_ONCE = 20_000
 """So many records of the journal become rows before these are handed over: bounds the memory."""
@@ -149,7 +147,7 @@ class Projector:
                 return
             if self.target.url.get_backend_name() != "sqlite":
                 connection.exec_driver_sql(f"SET lock_timeout = {int(1000 * patience_s)}")
-            with _without_garbage_collection():
+            with without_garbage_collection():
                 damage = self._take_in_once(connection)
         if damage is not None:
             raise damage
@@ -346,15 +344,3 @@ def _decoded(journal: Path, line: Line) -> object:
             f"{str(journal)!r}, byte {line[0]}: a record that cannot be understood ({error})",
             hint="was it written by a newer Markab? then ask that one",
         ) from error
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Do not look for reference cycles among millions of rows; there are none."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -104,7 +104,10 @@ def pace_of(
     now: float | None,
 ) -> Pace:
     """Return the pace of plain data. Attempts stand in the order in which they were submitted."""
-    signs = sorted([moment for attempt in attempts for moment in attempt[1:] if moment is not None])
+    has_ends = sum(state == "WORKFLOW_STARTED" for state, _ in states) * 2 == len(states)
+    signs: list[float] = []  # only an engine without an end is known by them
+    if not has_ends:
+        signs = sorted([moment for attempt in attempts for moment in attempt[1:] if moment is not None])
     until = now if now is not None else (signs[-1] if signs else 0.0)
     spans = engine_spans(states, signs, until)
     clock = EngineClock(spans)

@@ -8,11 +8,9 @@ read, whatever the file is called, and workflows in XML (DAX 3). Documents over
 
 from __future__ import annotations
 
-import gc
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +21,7 @@ from markab.spec import careful, elements, fast, nodes, schema
 from markab.spec.check import check_workflow
 from markab.spec.check_catalogs import check_replicas, check_sites, check_transformations
 from markab.spec.model import ReplicaCatalog, SiteCatalog, TransformationCatalog, Workflow
+from markab.spec.uncollected import without_garbage_collection
 
 FAST_BYTES = 1_000_000
 """Documents from this size on go through the fast reader."""
@@ -97,7 +96,7 @@ def parse_workflow(
     if elements.is_xml(data):
         from markab.spec.dax3 import read_dax
 
-        with _without_garbage_collection():
+        with without_garbage_collection():
             return _checked(*read_dax(data, name, environment), name, check)
     return _parse(data, Workflow, name, environment, check)
 
@@ -166,7 +165,7 @@ def _parse(text: str | bytes, struct: type[T], name: str, environment: Mapping[s
         found = fast.read(data, struct, environment)
         if found and _is_supported(found[1], struct) and not check(found[0], name, lambda item: 0):
             return found[0]
-    with _without_garbage_collection():
+    with without_garbage_collection():
         return parse_carefully(data, struct, name, environment, check)
 
 
@@ -223,18 +222,6 @@ def _checked(item: T | None, problems: list[Problem], lines: careful.Lines, name
     if item is None or problems:
         raise DocumentError(*sorted(problems, key=lambda problem: problem.line))
     return item
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Do not look for garbage: there is hardly any here, and looking takes four times as long as reading."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _check_version(builder: careful.Builder, node: Any) -> None:
