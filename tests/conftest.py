@@ -6,6 +6,7 @@ And none fails because the machine is busy with something else: properties have 
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 
 from hypothesis import settings
@@ -16,3 +17,9 @@ os.environ["XDG_CACHE_HOME"] = os.path.join(_elsewhere.name, "cache")
 
 settings.register_profile("markab", deadline=None)
 settings.load_profile("markab")
+
+
+# A runner started in the background may hand us signals that are ignored, and with them every program we start.
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)

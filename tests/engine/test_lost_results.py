@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from pathlib import Path
 
@@ -28,8 +29,7 @@ class Chain:
         )
         steps = ["raw", "one", "two", "three", "end"]
         tasks = [
-            task(made, read, made, arguments=[read, made, made])
-            for read, made in zip(steps, steps[1:], strict=False)
+            task(made, read, made, arguments=[read, made, made]) for read, made in itertools.pairwise(steps)
         ]
         planned = plan(
             bench.options(
