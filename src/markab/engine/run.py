@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -136,6 +137,8 @@ def run(
             scheduler, journal, maker, sites, history.checksums, meter, requests, clock, options.poll_s
         )
         loop.warnings += _clamped(scheduler) + _redone(plan, lost)
+        gc.freeze()  # what was built for the plan lives as long as the run: looking for garbage in it is in vain
+        stack.callback(gc.unfreeze)
         with _stopping_on_signals(loop):
             state = loop.run(history)
         rescue = None
