@@ -17,7 +17,7 @@ def test_a_drawing_has_jobs_files_and_what_leads_to_what(tmp_path: Path) -> None
 
     lines = [line.strip() for line in (tmp_path / "w.dot").read_text().splitlines()]
     assert lines[0] == 'digraph "w" {'
-    assert 'size="5,100"; ratio=fill;' in lines
+    assert 'size="5,1000!";' in lines
     assert '"job ID0000001" [label="say \\"a\\""];' in lines
     assert {*lines[-4:-1]} == {
         '"job ID0000001" -> "file x";',
@@ -49,7 +49,16 @@ def test_text_and_svg_need_no_tool_and_a_missing_one_is_named(tmp_path: Path, mo
     assert "<svg" in (tmp_path / "w.svg").read_text()
     with pytest.raises(PegasusError, match="there is no `dot` on PATH") as caught:
         workflow.graph(output=tmp_path / "w.png")
-    assert "apt install graphviz" in caught.value.hint
+    assert "apt install graphviz" in str(caught.value)
+
+
+def test_a_document_or_picture_that_cannot_be_reached_is_an_error_of_the_api(tmp_path: Path) -> None:
+    workflow = diamond().write(tmp_path / "w.yml")
+    with pytest.raises(PegasusClientError, match="cannot write"):
+        workflow.graph(output=tmp_path / "nowhere" / "w.svg")
+    (tmp_path / "w.yml").unlink()
+    with pytest.raises(PegasusClientError, match=r"no file .*w\.yml"):
+        workflow.graph()
 
 
 def test_graphviz_draws_what_is_not_ours(tmp_path: Path, monkeypatch) -> None:

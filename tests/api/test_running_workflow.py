@@ -25,6 +25,7 @@ class FakeStatus:
     total: int = 10
     running: int = 2
     percent_done: float = 40.0
+    note: str = ""
 
     def to_json(self, queue: bool = True) -> dict[str, Any]:
         return {"totals": {"total": self.total}, "dags": {"root": {"state": self.state}}, "queue": queue}
@@ -47,6 +48,8 @@ class Machinery:
 
     def __init__(self, directory: Path) -> None:
         self.planned = FakePlanned(directory / "run0001")
+        self.planned.submit_dir.mkdir()
+        (self.planned.submit_dir / "plan.jsonl").touch()
         self.options: PlanOptions | None = None
         self.calls: list[str] = []
         self.statuses: list[FakeStatus] = [FakeStatus()]
@@ -199,6 +202,14 @@ def test_without_a_log_warnings_go_to_stderr(machinery: Machinery, capsys, monke
     assert capsys.readouterr().err == ""
 
 
+def test_a_submit_directory_that_is_gone_is_named_when_the_run_is_to_start(machinery: Machinery) -> None:
+    wf = workflow().plan()
+    (machinery.planned.submit_dir / "plan.jsonl").unlink()
+    with pytest.raises(PegasusClientError, match="is not a submit directory"):
+        wf.run()
+    assert machinery.calls == ["plan"]
+
+
 def test_submit_also_runs(machinery: Machinery) -> None:
     wf = workflow().plan(submit=True)
     assert machinery.calls == ["plan", "start run0001"]
@@ -285,6 +296,17 @@ def test_wait_looks_until_the_end_and_prints_a_line_for_each_change(machinery: M
     ]
 
 
+def test_wait_says_once_what_holds_the_run(machinery: Machinery, capsys) -> None:
+    held = FakeStatus(note="no room; nothing new is started until that works")
+    machinery.statuses = [FakeStatus(), held, held, FakeStatus("Success")]
+
+    workflow().plan().wait(delay=0)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines.count(held.note) == 1
+    assert lines.index(held.note) == 1, "after the first line, before the end"
+
+
 @pytest.mark.parametrize("state", ["Success", "Failure", "Halted", "Removed"])
 def test_wait_ends_with_the_run_however_it_ended(machinery: Machinery, state: str) -> None:
     machinery.statuses = [FakeStatus(state)]
@@ -320,6 +342,9 @@ class Terminal:
     def isatty(self) -> bool:
         return True
 
+    def fileno(self) -> int:
+        raise OSError("no descriptor")
+
 
 def test_the_bar_is_redrawn_in_colour_only_on_a_terminal_that_may_have_it(monkeypatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -342,6 +367,21 @@ def test_the_bar_has_25_cells(done: int) -> None:
     status = FakeStatus("Running", 10 - done, 0, 0, 0, 0, done, 0, 10, 0, done * 10.0)
     cells = progress.bar(status, colour=False).split("]")[0][1:]
     assert len(cells) == 25 and cells.count("#") == 25 * done // 10
+
+
+def test_the_bar_never_wraps_in_a_narrow_terminal(monkeypatch) -> None:
+    """A line that wraps is not redrawn in place but fills the screen."""
+
+    def drawn(columns: int) -> str:
+        monkeypatch.setattr(progress, "_columns", lambda stream: columns)
+        monkeypatch.setenv("NO_COLOR", "1")
+        terminal = Terminal()
+        with progress.draw(terminal) as show:  # type: ignore[arg-type]
+            show(FakeStatus())
+        return terminal.text.strip("\r\n")
+
+    assert "Completed: 4" in drawn(200) and "C: 4" in drawn(80) and "(" not in drawn(60)
+    assert all(len(drawn(columns)) < columns for columns in (46, 60, 80, 100, 120))
 
 
 @pytest.mark.parametrize(("call", "report"), [("analyze", "analyzer"), ("statistics", "statistics")])

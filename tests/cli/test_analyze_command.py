@@ -50,6 +50,17 @@ def test_what_pegasus_analyzer_is_told_is_understood(
     assert words[0] != "-p" or done.output.splitlines()[1].startswith("\t*")
 
 
+def test_pegasus_analyzer_prints_as_much_as_it_is_told(run_dir: Path) -> None:
+    def said(*words: str) -> str:
+        return CliRunner().invoke(pegasus_analyzer, [str(run_dir), *words]).output
+
+    assert "last state: FAILURE" in said() and "- stderr -" in said() and "invocation" not in said()
+    assert "last state: FAILURE" in said("-q") and "- stderr -" not in said("-q")
+    assert "last state" not in said("-S")
+    assert "invocation  : /usr/bin/wc -l in\n" in said("-p", "pre,invocation")
+    assert "'post' cannot be printed; there are pre, invocation, all" in said("-p", "post")
+
+
 def test_in_a_submit_directory_a_name_is_enough(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(run_dir)
     assert "because   wc_a failed" in CliRunner().invoke(why, ["b"]).output

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from markab.cli.display import Lines, counts_text, pace_text, picture
+from markab.cli.display import Lines, Silent, counts_text, pace_text, picture
 from markab.cli.planning import is_terminal
 from markab.engine.journal import encode
 from markab.engine.progress import Progress, RunningJob
@@ -22,7 +22,7 @@ from pathlib import Path
 from markab.engine import run as engine
 from markab.engine.progress import Progress, RunningJob
 
-def run(submit_dir, options, observer):
+def run(submit_dir, options, observer, recorder):
     for done in range(4):
         jobs = [RunningJob("wc_[bold]", "local", 1, time.time() - 65)] if done < 3 else []
         observer(Progress("words", "7a3c", time.time(), 3, succeeded=done, jobs=jobs, running=len(jobs),
@@ -115,6 +115,37 @@ def test_a_log_has_each_warning_once(tmp_path: Path) -> None:
     lines(shown)
     assert ["warning: disk full"] == stream.getvalue().splitlines()[1:]
     assert {"disk full"} == lines.warned
+
+
+def test_a_run_that_is_held_says_so_at_once_and_when_it_goes_on(tmp_path: Path) -> None:
+    make_run(tmp_path, [compute("a")])
+    for make in (lambda stream: Lines(stream, tmp_path), Silent):
+        stream = io.StringIO()
+        display = make(stream)
+        for held in ("", "no room", "no room", "", "gone", ""):
+            shown = progress(ready=1)
+            shown.held = held
+            display(shown)
+        told = [line for line in stream.getvalue().splitlines() if "jobs done" not in line]
+        on = "that works again, the run goes on"
+        assert told == ["warning: no room", on, "warning: gone", on]
+
+
+def test_a_run_that_ends_while_it_is_held_is_not_said_to_go_on() -> None:
+    stream = io.StringIO()
+    display = Silent(stream)
+    shown = progress(ready=1)
+    shown.held = "no room"
+    display(shown)
+    shown.held, shown.outcome = "", "interrupted"
+    display(shown)
+    assert stream.getvalue() == "warning: no room\n"
+
+
+def test_a_picture_of_a_run_that_is_held_says_so() -> None:
+    shown = progress(ready=1)
+    shown.held = "no room"
+    assert "held: nothing new is started" in "".join(text for text, _ in picture(shown, now_s=0.0))
 
 
 def test_states_without_jobs_are_left_out() -> None:

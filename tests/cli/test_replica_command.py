@@ -57,6 +57,14 @@ def test_looking_for_what_is_nowhere_is_an_exit_code() -> None:
     assert (done.exit_code, done.stderr) == (1, "nowhere: a\n")
 
 
+@pytest.mark.parametrize("action", [["list"], ["lookup", "a"], ["remove", "a"], ["clear", "--yes"]])
+def test_a_misspelt_catalog_is_not_taken_for_an_empty_one(here: Path, action: list[str]) -> None:
+    done = call(replica, *action, "-C", "replcas.yml")
+    assert (done.exit_code, done.stderr.splitlines()[0]) == (13, "error: there is no catalog 'replcas.yml'")
+    assert not (here / "replcas.yml").exists()
+    assert call(replica, "add", "a", "/a", "-C", "replcas.yml").exit_code == 0
+
+
 def test_removing_what_is_not_there_is_an_error() -> None:
     done = call(replica, "remove", "a")
 
@@ -152,6 +160,19 @@ def test_pegasus_commands_from_a_file_or_stdin(here: Path) -> None:
     assert call(pegasus_rc_client, "-f", "script", "list").exit_code == 2
     assert call(pegasus_rc_client, "erase", "a").exit_code == 2
     assert "'nowhere'" in call(pegasus_rc_client, "-f", "nowhere").stderr
+
+
+def test_a_line_that_cannot_be_carried_out_is_named(here: Path) -> None:
+    (here / "good.txt").write_text("insert a /x/a\ninsert b x/b\n")
+    wrong = call(pegasus_rc_client, "-f", "good.txt")
+    assert (wrong.exit_code, wrong.stderr.splitlines()[0]) == (
+        10,
+        "error: good.txt:2: replica 'b' is at 'x/b', which is neither a URL nor a whole path",
+    )
+    assert call(pegasus_rc_client, "list").stdout == 'a /x/a site="local"\n'
+    assert "-:1: there is no command 'inser'" in call(pegasus_rc_client, input="inser a /x/a\n").stderr
+    alone = call(pegasus_rc_client, "insert", "b", "x/b").stderr
+    assert alone.startswith("error: replica 'b' is at 'x/b'")
 
 
 def test_metadata_of_a_run(here: Path) -> None:

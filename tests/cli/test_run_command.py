@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from markab.cli.main import markab
 from markab.cli.run import _memory_mb, pegasus_run
 from markab.engine.journal import encode
 from markab.engine.progress import Progress
+from markab.engine.recording import Recorder
 from markab.engine.run import Outcome, RunOptions
 from markab.errors import RunBusy
 from reports.made_run import began, compute, end, ended, failed, gave_up, make_run, start
@@ -24,7 +26,9 @@ Engine = Callable[..., Outcome]
 def engine(state: Any, *entries: Any, **more: Any) -> Engine:
     """Make an engine that writes these records and ends so."""
 
-    def run(submit_dir: Path, options: RunOptions, observer: Callable[[Progress], None]) -> Outcome:
+    def run(
+        submit_dir: Path, options: RunOptions, observer: Callable[[Progress], None], *, recorder: Recorder
+    ) -> Outcome:
         with (submit_dir / "journal.jsonl").open("ab") as file:
             file.write(b"".join(map(encode, entries)))
         failures = sum(entry.__class__.__name__ == "GiveUp" for entry in entries)
@@ -187,8 +191,32 @@ def test_commands_to_type_are_quoted_where_a_shell_would_split_them(
     assert "\npegasus-status -l '/my run'\n" in started_text(Path("/my run"))
 
 
+def test_the_engine_asks_the_follower_and_what_it_knows_in_the_end_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Known:
+        may_start, trouble, warnings = False, "the database has gone", ("no list of runs",)
+        finished = 0
+
+        def finish(self) -> None:
+            self.finished += 1
+
+    known = Known()
+    asked = []
+    monkeypatch.setattr("markab.provenance.follow.following", lambda path: nullcontext(known))
+
+    def interrupted(*arguments: Any, recorder: Recorder) -> Outcome:
+        asked.append(recorder)
+        return engine("interrupted", began(), ended("interrupted"))(*arguments, recorder=recorder)
+
+    result = call(tmp_path, monkeypatch, interrupted)
+    assert result.exit_code == 130 and asked == [known] and known.finished == 1
+    assert "warning: no list of runs\n" in result.stderr
+    assert "warning: the database has gone; what is missing is in the journal" in result.stderr
+
+
 def test_a_busy_run_is_an_error_with_its_own_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def busy(*_: Any) -> Outcome:
+    def busy(*_: Any, **__: Any) -> Outcome:
         raise RunBusy("'run0001' is being run by process 1", hint="watch it")
 
     result = call(tmp_path, monkeypatch, busy)

@@ -77,7 +77,7 @@ def test_pegasus_writes_files_and_names_them(run: Path) -> None:
 
     assert done.exit_code == 0
     assert sorted(path.name for path in (run / "statistics").iterdir()) == [f"{name}.txt" for name in FILES]
-    assert f"Summary                           : {run}/statistics/summary.txt" in done.stdout.splitlines()
+    assert f"Summary                       : {run}/statistics/summary.txt" in done.stdout.splitlines()
     assert (run / "statistics" / "summary.txt").read_text() in done.stdout
 
 
@@ -89,21 +89,25 @@ def test_pegasus_takes_all_of_its_flags(run: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
         "jobs.csv",
+        "summary-time.csv",
         "summary.csv",
+        "time-per-host.csv",
         "time.csv",
         "workflow.csv",
     ]
-    assert ",08:00" not in (tmp_path / "o" / "time.csv").read_text()
-    assert "2027-01-15 08:00,local,here,6,6.0" in (tmp_path / "o" / "time.csv").read_text()
+    assert (
+        "host/invocations,2027-01-15 08:00,here,6,6.0" in (tmp_path / "o" / "time-per-host.csv").read_text()
+    )
     assert "summary.csv" not in done.stdout
     assert call(pegasus_statistics, "-V").stdout.startswith("5.")
 
 
-def test_pegasus_wants_to_be_told_that_several_runs_are_meant(run: Path, tmp_path: Path) -> None:
+def test_pegasus_is_given_several_runs_with_or_without_a_flag(run: Path, tmp_path: Path) -> None:
     other = make_run(tmp_path / "other", DIAMOND, failing_story())
 
-    assert call(pegasus_statistics, run, other).exit_code == 2
+    assert "# 2 runs together" in call(pegasus_statistics, run, other).stdout
     assert "# 2 runs together" in call(pegasus_statistics, "-m", run, other).stdout
+    assert "# 2 runs" not in call(pegasus_statistics, "-m", run).stdout
 
 
 def test_a_run_can_be_named_by_its_uuid(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,6 +125,7 @@ def test_a_run_can_be_named_by_its_uuid(run: Path, tmp_path: Path, monkeypatch: 
     assert "there is no list of your runs yet" in unknown.stderr
     assert "# words: success, 6 jobs" in call(pegasus_statistics, "-u", "7a3c").stdout
     assert "has the UUID 'other'" in call(pegasus_statistics, "-u", "other").stderr
+    assert "name the UUIDs" in call(pegasus_statistics, "-u").stderr
 
 
 def test_what_is_no_run_gives_its_own_exit_code(tmp_path: Path) -> None:

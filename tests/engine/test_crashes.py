@@ -275,7 +275,7 @@ def test_a_disk_that_stays_full_stops_new_jobs_lets_old_ones_end_and_is_said_alo
         )
 
     assert len(story.world.started) == 4 and not story.world.alive
-    assert any("nothing new is started" in warning for warning in seen[-1].warnings)
+    assert "No space left" in seen[-1].held and "nothing new is started" in seen[-1].held
     assert seen[-1].outcome is None
 
 

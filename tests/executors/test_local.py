@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -101,10 +102,24 @@ def test_an_output_directory_that_cannot_be_written_is_told(executor: LocalExecu
     assert os.listdir(tmp_path / "work") in ([], ["j1.1"])
 
 
+@pytest.fixture
+def garbage_stays() -> Iterator[None]:
+    """Let nothing that earlier tests left to the garbage collector be closed while the test counts."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("garbage_stays")
 def test_nothing_is_left_open_or_running(tmp_path: Path) -> None:
     def descriptors() -> int:
         return len(os.listdir("/proc/self/fd"))
 
+    def children() -> set[str]:
+        return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+    of_others = children()
     for name in ("scratch", "work", "submit"):
         (tmp_path / name).mkdir()
     before = 0
@@ -117,8 +132,7 @@ def test_nothing_is_left_open_or_running(tmp_path: Path) -> None:
             before = descriptors()
     assert descriptors() == before
     assert os.listdir(tmp_path / "work") == os.listdir(tmp_path / "submit") == []
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
-    assert children.read_text().split() == []
+    assert children() <= of_others
 
 
 def test_when_the_launcher_is_killed_its_attempts_are_lost_and_nothing_of_them_runs(

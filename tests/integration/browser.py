@@ -11,7 +11,6 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -32,11 +31,6 @@ FLAGS = [
     "--remote-debugging-pipe",
 ]
 DEADLINE_S = 60.0
-
-
-def find_browser() -> str | None:
-    """Return the program, if one is installed."""
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
 class Browser:

@@ -203,7 +203,7 @@ def test_a_delivered_file_is_traced_and_compared(tmp_path: Path) -> None:
         workflow, "--dir", tmp_path / "runs", "--output-dir", tmp_path / "results", cwd=tmp_path
     )
     delivered = tmp_path / "results" / "end.txt"
-    assert "is not there (yet)" in markab("trace", submit_dir, delivered, cwd=tmp_path).stdout
+    assert "was not delivered (yet)" in markab("trace", submit_dir, delivered, cwd=tmp_path).stdout
     markab("run", "-q", submit_dir, cwd=tmp_path)
 
     text = markab("trace", submit_dir, delivered, cwd=tmp_path).stdout

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from integration.browser import Browser, browser, find_browser
+from integration.browser import NAMES, Browser, browser
+from integration.packages import have
 from integration.tools import job_line, markab, plan, script, write_workflow
 from reports.made_run import T0, began, compute, end, ended, failed, gave_up, make_run, retry, start
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(find_browser() is None, reason="no Chromium is installed"),
-]
+pytestmark = pytest.mark.integration
 
 READY = "document.documentElement?.dataset.ready === 'yes'"
 EVIL = "</script><script>window.pwned=1</script><img src=http://127.0.0.1:9/x onerror=window.pwned=2>"
@@ -31,8 +29,9 @@ COLOURS = """(() => {
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find_browser()
-    assert program
+    program = have(*NAMES, package="chromium")
+    if program is None:
+        pytest.skip("no Chromium is installed, and it cannot be")
     with browser(program, tmp_path_factory.mktemp("profile")) as found:
         yield found
 
@@ -156,3 +155,79 @@ def test_runs_without_anything_to_draw_open_too(page: Browser, tmp_path: Path) -
         markab("report", make_run(tmp_path / name, jobs, entries), "-o", file, cwd=tmp_path)
         page.go(file.as_uri(), READY)
         is_quiet(page, file)
+
+
+def test_every_control_and_chart_has_a_name_and_the_keyboard_reaches_the_time_axis(
+    page: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "run.html"
+    markab("report", made(tmp_path / "run", 100), "-o", file, cwd=tmp_path)
+    page.go(file.as_uri(), READY)
+
+    page.call("Accessibility.enable")
+    found = page.call("Accessibility.getFullAXTree")["nodes"]
+    page.call("Accessibility.disable")
+    roles = {"button", "link", "textbox", "searchbox", "combobox", "image", "img", "navigation"}
+    named = [
+        (node["role"]["value"], node["name"]["value"]) for node in found if node["role"]["value"] in roles
+    ]
+    assert {"button", "searchbox", "link", "navigation"} <= {role for role, _ in named}
+    assert [role for role, name in named if not name.strip()] == []
+    assert page.evaluate("document.documentElement.lang") == "en"
+    assert page.evaluate("document.title") == "words: Failure"
+    assert page.evaluate("[...document.querySelectorAll('thead th')].every((th) => th.innerText.trim())")
+    assert page.evaluate("document.querySelector('#jobs th[aria-sort]').innerText").startswith("took")
+
+    page.evaluate("document.getElementById('gantt').focus()")
+    for key in ("+", "ArrowRight"):
+        page.call("Input.dispatchKeyEvent", type="keyDown", key=key)
+    assert " of " in page.evaluate("document.getElementById('window').textContent")
+    page.call("Input.dispatchKeyEvent", type="keyDown", key="0")
+    assert page.evaluate("document.getElementById('window').textContent").startswith("whole run")
+    is_quiet(page, file)
+
+
+def test_on_a_telephone_nothing_is_wider_than_the_screen_and_a_finger_moves_the_time(
+    page: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "run.html"
+    markab("report", made(tmp_path / "run", 100), "-o", file, cwd=tmp_path)
+    page.call("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=2, mobile=True)
+    page.call("Emulation.setTouchEmulationEnabled", enabled=True)
+    try:
+        page.go(file.as_uri(), READY)
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        heights = "[...document.querySelectorAll('#jobs tbody tr')].map((row) => row.offsetHeight)"
+        assert max(page.evaluate(heights)) < 60
+
+        page.evaluate("document.getElementById('gantt').scrollIntoView({block: 'center'})")
+        page.evaluate("document.getElementById('in').click()")
+        before = page.evaluate("document.getElementById('window').textContent")
+        box = page.evaluate("document.getElementById('gantt').getBoundingClientRect().toJSON()")
+        middle = box["top"] + box["height"] / 2
+        for kind, x in (("touchStart", 250), ("touchMove", 200), ("touchMove", 120)):
+            page.call("Input.dispatchTouchEvent", type=kind, touchPoints=[{"x": x, "y": middle}])
+        page.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        assert page.evaluate("document.getElementById('window').textContent") != before
+        is_quiet(page, file)
+    finally:
+        page.call("Emulation.setTouchEmulationEnabled", enabled=False)
+        page.call("Emulation.clearDeviceMetricsOverride")
+
+
+def test_on_paper_the_page_is_light_whatever_it_is_on_the_screen(page: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "run.html"
+    markab("report", made(tmp_path / "run", 100), "-o", file, cwd=tmp_path)
+    page.go(file.as_uri(), READY)
+    page.evaluate("document.getElementById('theme').click()")
+    shade = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(shade), page.evaluate(COLOURS % "states")
+    try:
+        page.call("Emulation.setEmulatedMedia", media="print")
+        page.evaluate("new Promise((done) => setTimeout(done, 100))")
+        assert page.evaluate(shade) == "rgb(255, 255, 255)"
+        paper = page.evaluate(COLOURS % "states")
+        assert "#2b3441" in dark[1] and "#2b3441" not in paper and "#cccccc" in paper
+    finally:
+        page.call("Emulation.setEmulatedMedia", media="")
+    assert page.evaluate(shade) == dark[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -209,7 +210,12 @@ def test_checks_are_counted_and_checksums_recorded(data: str, tmp_path: Path) ->
         for output in r["record"].get("outputs", ())
     }
     assert {"middle": sha256(MIDDLE), "result": sha256(MIDDLE)} == made
-    checked = sum(
-        r["record"].get("checked", {}).get("count", 0) for r in journal(submit_dir) if r["event"] == "end"
-    )
-    assert 2 == checked, "`make` checks raw, `read` checks middle"
+    ids = [json.loads(line)["id"] for line in (submit_dir / "plan.jsonl").read_text().splitlines()[1:]]
+    checked = {
+        ids[r["job"]]: r["record"]["checked"]["count"]
+        for r in journal(submit_dir)
+        if r["event"] == "end" and "checked" in r["record"]
+    }
+    moved = {name: count for name, count in checked.items() if name.startswith("stage_")}
+    assert list(moved.values()) == [1, 1], "raw on its way in, result on its way out"
+    assert sum(checked.values()) == 4, "and `make` checks raw, `read` checks middle"

@@ -270,6 +270,12 @@ def test_registration_can_be_switched_off(bench: Bench) -> None:
     )
 
 
+def test_results_are_registered_in_the_submit_directory_or_where_the_properties_say(bench: Bench) -> None:
+    assert bench.plan(task("a", makes="x")).header.catalog == "w-0.replicas.db"
+    url = {"pegasus.catalog.replica.output.db.url": "jdbc:sqlite:all.db"}
+    assert bench.plan(task("a", makes="x"), properties=url).header.catalog == f"{bench.path}/all.db"
+
+
 def test_a_transient_file_is_not_delivered(bench: Bench) -> None:
     entry = task("a")
     entry["uses"] = [{"lfn": "x", "type": "output", "stageOut": False, "registerReplica": False}]

@@ -32,34 +32,29 @@ def install() -> bool:
     return program("initdb") is not None
 
 
-@contextmanager
-def server() -> Iterator[URL]:
-    """Start a server; yield the URL of an empty database in it; stop it and leave nothing behind."""
-    who = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
-    directory = Path(tempfile.mkdtemp(prefix="markab-pg-", dir="/tmp"))
-    as_user = {"user": who.pw_uid, "group": who.pw_gid} if os.geteuid() == 0 else {}
-    if as_user:
-        os.chown(directory, who.pw_uid, who.pw_gid)
-    data, secret = directory / "data", directory / "secret"
-    secret.write_text(PASSWORD)
-    secret.chmod(0o644)
+class Server:
+    """A server that can be stopped and started again, with what is in it."""
 
-    def run(name: str, *words: str) -> None:
-        done = subprocess.run(
-            [program(name) or name, *words],
-            cwd=directory,
-            capture_output=True,
-            text=True,
-            check=False,
-            **as_user,
+    def __init__(self, directory: Path, as_user: dict[str, int]) -> None:
+        self.directory = directory
+        self._as_user = as_user
+        self._data = str(directory / "data")
+
+    @property
+    def url(self) -> URL:
+        """Of a database in it that is empty at first."""
+        return URL.create(
+            "postgresql", "ada", PASSWORD, database="postgres", query={"host": str(self.directory)}
         )
-        assert done.returncode == 0, done.stdout + done.stderr
 
-    try:
-        run(
-            "initdb",
+    def make(self) -> None:
+        """Make it, and do not start it yet."""
+        secret = self.directory / "secret"
+        secret.write_text(PASSWORD)
+        secret.chmod(0o644)
+        words = [
             "-D",
-            str(data),
+            self._data,
             "-U",
             "ada",
             "-A",
@@ -68,14 +63,54 @@ def server() -> Iterator[URL]:
             "-N",
             "-E",
             "UTF8",
+        ]
+        self._run("initdb", *words)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        flags = f"-c listen_addresses='' -k {self.directory} -c fsync=off"
+        log = str(self.directory / "log")
+        self._run("pg_ctl", "-D", self._data, "-w", "-l", log, "-o", flags, "start")
+
+    def stop(self) -> None:
+        """Stop it as a crash would."""
+        self._run("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
+
+    def _run(self, name: str, *words: str) -> None:
+        done = subprocess.run(
+            [program(name) or name, *words],
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            check=False,
+            **self._as_user,
         )
-        flags = f"-c listen_addresses='' -k {directory} -c fsync=off"
-        run("pg_ctl", "-D", str(data), "-w", "-l", str(directory / "log"), "-o", flags, "start")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@contextmanager
+def stoppable_server() -> Iterator[Server]:
+    """Start a server; stop it in the end, if it runs, and leave nothing behind."""
+    who = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+    directory = Path(tempfile.mkdtemp(prefix="markab-pg-", dir="/tmp"))
+    as_user = {"user": who.pw_uid, "group": who.pw_gid} if os.geteuid() == 0 else {}
+    if as_user:
+        os.chown(directory, who.pw_uid, who.pw_gid)
+    try:
+        server = Server(directory, as_user)
+        server.make()
+        server.start()
         try:
-            yield URL.create(
-                "postgresql", "ada", PASSWORD, database="postgres", query={"host": str(directory)}
-            )
+            yield server
         finally:
-            run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+            if (directory / "data" / "postmaster.pid").exists():
+                server.stop()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def server() -> Iterator[URL]:
+    """Start a server; yield the URL of an empty database in it."""
+    with stoppable_server() as it:
+        yield it.url

@@ -184,6 +184,33 @@ def failing_story() -> list[Entry]:
     ]
 
 
+def strange_story() -> list[Entry]:
+    """Ends that nobody saw, queues that never said "running", clusters, output that was kept, and every kind of gap."""
+    two = [process("A", duration_s=0.25), process("A2", start=T0 + 2.1, utime_s=None, duration_s=0.0)]
+    return [
+        began(),
+        start(0),
+        start(3, site="pool"),
+        failed(0, kind="cancelled", start=None, end=None, host="", cwd=None),
+        began(T0 + 2, 1),
+        start(3, 2, T0 + 2, site="pool"),  # the end of its first attempt is not in the journal
+        start(0, 2, T0 + 2.123456789),
+        running(3, 2, T0 + 2.5),
+        end(0, 2, T0 + 3.987654321, transfers=[brought("f.a"), {"lfn": "f.b", "bytes": 7}]),
+        start(1, site="pool"),
+        end(1, invocations=two, outputs=[made("f.b"), {"lfn": "f.x", "size": 1}, {"lfn": "f.b", "size": 3}]),
+        failed(3, 2, kind="lost", start=None, host="node7", stdout_file="00/00/out"),
+        start(3, 3, site="pool"),
+        end(3, 3, start=None, checked={"count": 2, "failed": 1, "duration_s": 0.5}, stderr="caf\xe9 \u2603"),
+        start(2),
+        start(4),
+        failed(4, message="exit code 3", invocations=[process("D", 3 << 8)], stdout="", stderr="it's\0"),
+        end(2, invocations=[process("B")], outputs=[{"lfn": "f.c", "sha256": SHA}]),
+        start(4, 2),
+        start(5),
+    ]
+
+
 def contents(file: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Return all rows of an SQLite database, in no order, except when it was made."""
     connection = sqlite3.connect(file)

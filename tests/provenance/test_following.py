@@ -15,13 +15,14 @@ import pytest
 
 from markab.provenance import follow, queries
 from markab.provenance.follow import Follower
-from markab.provenance.keeping import Keeper
+from markab.provenance.keeping import Keeper, Pass
 from markab.provenance.opening import open_database
 from provenance.provenance_kit import ask, diamond_story, make_run, write_journal
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 STORY = diamond_story()
 DATABASE = "words-0.stampede.db"
+ALL_WELL = Pass("", [])
 
 
 @pytest.fixture
@@ -51,12 +52,12 @@ def test_a_pass_keeps_all_three_current(tmp_path: Path, home: Path) -> None:
     keeper = Keeper(run)
     master = home / ".pegasus/workflow.db"
 
-    assert keeper.keep() == []
+    assert keeper.keep() == ALL_WELL
     assert ask(master, "SELECT wf_uuid, submit_dir, archived FROM master_workflow") == [("7a3c", str(run), 0)]
     assert ask(master, "SELECT state FROM master_workflowstate") == [("WORKFLOW_STARTED",)]
 
     write_journal(run, STORY)
-    assert keeper.keep() == []
+    assert keeper.keep() == ALL_WELL
     assert instances(run) == 7
     assert "MONITORD_FINISHED" in (run / "jobstate.log").read_text()
     assert ask(master, "SELECT state, status FROM master_workflowstate ORDER BY timestamp") == [
@@ -71,38 +72,60 @@ def test_the_list_of_runs_has_each_run_once(tmp_path: Path, home: Path) -> None:
         run = make_run(tmp_path / name, entries=STORY)
         text = (run / "braindump.yml").read_text()
         (run / "braindump.yml").write_text(text.replace("7a3c", uuid))
-        assert Keeper(run).keep() == []
+        assert Keeper(run).keep() == ALL_WELL
     assert ask(home / ".pegasus/workflow.db", "SELECT wf_uuid FROM master_workflow") == [("1",), ("2",)]
 
 
 def test_a_list_of_runs_that_cannot_be_written_stops_nothing(tmp_path: Path, home: Path) -> None:
     (home / ".pegasus").write_text("a file where the directory should be")
     run = make_run(tmp_path / "run", entries=STORY)
-    (trouble,) = Keeper(run).keep()
-    assert "the list of all your runs was not updated" in trouble and str(home) in trouble
+    trouble, (warning,) = Keeper(run).keep()
+    assert not trouble, "jobs do not wait for that"
+    assert "the list of all your runs was not updated" in warning and str(home) in warning
     assert instances(run) == 7
 
 
 def test_each_is_tried_whatever_the_others_do(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY)
     (run / "jobstate.log").mkdir()
-    (trouble,) = Keeper(run).keep()
-    assert trouble.startswith("jobstate.log is not kept current") and "journal has everything" in trouble
+    trouble, (warning,) = Keeper(run).keep()
+    assert not trouble, "jobs do not wait for that"
+    assert warning.startswith("jobstate.log is not kept current") and "journal has everything" in warning
     assert instances(run) == 7
 
 
 def test_a_database_that_cannot_be_used_is_told_and_the_log_is_kept(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY)
     (run / "pegasus.1.properties").write_text("pegasus.catalog.workflow.url = mysql://ada:geheim@db/runs\n")
-    (trouble,) = Keeper(run).keep()
-    assert "names a mysql database" in trouble and "geheim" not in trouble
+    trouble, warnings = Keeper(run).keep()
+    assert "names a mysql database" in trouble and "geheim" not in trouble and not warnings
+    assert "write it as" in trouble, "what helps is told with it"
     assert "MONITORD_FINISHED" in (run / "jobstate.log").read_text()
+
+
+def test_a_database_that_was_mended_by_naming_another_is_used(tmp_path: Path, home: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    properties = run / "pegasus.1.properties"
+    properties.write_text(f"pegasus.catalog.workflow.url = sqlite:///{tmp_path}/nowhere/all.db\n")
+    keeper = Keeper(run)
+    assert "nowhere" in keeper.keep().trouble and "nowhere" in keeper.probe()
+
+    properties.write_text("")
+    assert keeper.probe() == ""
+    assert keeper.keep() == ALL_WELL
+    assert instances(run) == 7
+
+
+def test_a_probe_makes_no_database(tmp_path: Path, home: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    assert Keeper(run).probe() == ""
+    assert not (run / DATABASE).exists()
 
 
 def test_without_events_there_is_a_log_and_no_database(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY)
     (run / "pegasus.1.properties").write_text("pegasus.monitord.events = false\n")
-    assert Keeper(run).keep() == []
+    assert Keeper(run).keep() == ALL_WELL
     assert not (run / DATABASE).exists() and (run / "jobstate.log").exists()
     with open_database(run) as database:
         assert queries.summary(database).jobs.succeeded == 6
@@ -118,6 +141,33 @@ def test_a_follower_takes_in_a_journal_that_grows(tmp_path: Path, home: Path) ->
     finally:
         follower.finish(10)
     assert follower.warnings == []
+
+
+def test_what_is_wrong_with_a_database_is_known_before_a_job_may_start(tmp_path: Path, home: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY[:5])
+    (run / DATABASE).mkdir()
+    follower = Follower(run)
+    try:
+        while not (trouble := follower.trouble):
+            assert not follower.may_start
+            time.sleep(0.005)
+        assert DATABASE in trouble and not follower.may_start
+    finally:
+        follower.finish(20)
+
+
+def test_trouble_that_comes_later_is_known_with_the_next_pass(tmp_path: Path, home: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY[:5])
+    follower = Follower(run)
+    try:
+        assert follower.may_start
+        wait_until(lambda: instances(run) == 2)
+        (run / DATABASE).unlink()
+        (run / DATABASE).mkdir()
+        wait_until(lambda: not follower.may_start)
+        assert DATABASE in follower.trouble
+    finally:
+        follower.finish(20)
 
 
 def test_the_end_of_a_run_is_taken_in_before_the_follower_goes(tmp_path: Path, home: Path) -> None:
@@ -150,10 +200,11 @@ def test_what_goes_wrong_is_told_once(tmp_path: Path, home: Path) -> None:
     assert "jobstate.log" in follower.warnings[0]
 
 
-def test_that_it_cannot_be_started_is_a_warning(tmp_path: Path) -> None:
+def test_when_it_cannot_be_started_nothing_else_may_start(tmp_path: Path) -> None:
     follower = Follower(tmp_path, ("/nonexistent/python",))
+    assert not follower.may_start
+    assert "cannot be started" in follower.trouble
     follower.finish()
-    assert "not kept current" in follower.warnings[0]
 
 
 def test_a_follower_dies_with_its_engine_after_a_last_pass(tmp_path: Path, home: Path) -> None:

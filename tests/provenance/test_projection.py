@@ -17,13 +17,15 @@ from hypothesis import strategies as st
 from markab.engine.journal import encode
 from markab.engine.records import Entry, RunEnd
 from markab.errors import CorruptJournal, NotARun
-from markab.provenance import projection
+from markab.plan.model import Kind, PlannedTask
+from markab.provenance import writer
 from markab.provenance.projection import Projector
 from provenance.provenance_kit import (
     DIAMOND,
     T0,
     ask,
     began,
+    brought,
     compute,
     contents,
     diamond_story,
@@ -34,6 +36,8 @@ from provenance.provenance_kit import (
     process,
     running,
     start,
+    strange_story,
+    transfer,
     write_journal,
 )
 
@@ -138,6 +142,75 @@ def test_files_have_places_checksums_and_metadata(tmp_path: Path) -> None:
     )
 
 
+def test_a_file_that_no_task_uses_is_known_when_it_was_delivered(tmp_path: Path) -> None:
+    story = [began(), start(0), end(0, transfers=[brought("f.z")])]
+    run = make_run(tmp_path / "run", [transfer(Kind.STAGE_OUT, "stage_out_local", lfns="f.z")], story)
+    project(run)
+
+    assert [("f.z", "/results/f.z")] == ask(run / DATABASE, "SELECT lfn, pfn FROM rc_pfn NATURAL JOIN rc_lfn")
+
+
+def test_jobs_of_one_task_of_several_and_of_another_workflow_are_told_apart(tmp_path: Path) -> None:
+    jobs = [compute("A"), compute("B", 0, inputs="in"), compute("C", 1), compute("E", 2)]
+    jobs[1].tasks.append(PlannedTask(id="B2", transformation="sort", executable="/bin/sort", arguments="-r"))
+    jobs[2].kind = Kind.SUBWORKFLOW
+    run = make_run(tmp_path / "run", jobs)
+    project(run)
+
+    assert [
+        ("wc_A", "compute", 0, "/bin/wc", "-l in", 1),
+        ("wc_B", "compute", 1, "/bin/wc", None, 2),
+        ("wc_C", "dax", 0, "/bin/wc", "-l in", 1),
+        ("wc_E", "compute", 0, "/bin/wc", "-l in", 1),
+    ] == ask(
+        run / DATABASE, "SELECT exec_job_id, type_desc, clustered, executable, argv, task_count FROM job"
+    )
+    assert [
+        (1, "wc_A", "A", "ns::wc:1.0", "-l in", "compute"),
+        (2, "wc_B", "B", "ns::wc:1.0", "-l in", "compute"),
+        (3, "wc_B", "B2", "sort", "-r", "compute"),
+        (4, "wc_C", "C", "ns::wc:1.0", "-l in", "dax"),
+        (5, "wc_E", "E", "ns::wc:1.0", "-l in", "compute"),
+    ] == ask(
+        run / DATABASE,
+        "SELECT task_id, exec_job_id, abs_task_id, transformation, task.argv, task.type_desc "
+        "FROM task JOIN job USING (job_id) ORDER BY 1",
+    )
+    assert [("B", "in")] == ask(
+        run / DATABASE,
+        "SELECT abs_task_id, lfn FROM workflow_files JOIN task USING (task_id) NATURAL JOIN rc_lfn",
+    )
+    assert [("C", "E")] == ask(run / DATABASE, "SELECT parent_abs_task_id, child_abs_task_id FROM task_edge")
+
+
+@pytest.mark.parametrize("kept", ["stdout_text", "stderr_text", "stdout_file", "stderr_file"])
+def test_what_a_job_that_succeeded_printed_is_kept(tmp_path: Path, kept: str) -> None:
+    story = [began(), start(0), end(0, **{kept.removesuffix("_text"): "words"})]
+    run = make_run(tmp_path / "run", [compute("A")], story)
+    project(run)
+
+    assert [("words", 0)] == ask(run / DATABASE, f"SELECT {kept}, exitcode FROM job_instance")
+
+
+@pytest.mark.parametrize(
+    ("known", "meta"),
+    [
+        ({"size": 7}, {"size": "7"}),
+        ({"sha256": "cd"}, {"checksum.type": "sha256", "checksum.value": "cd"}),
+        ({"size": 7, "sha256": "cd"}, {"checksum.type": "sha256", "checksum.value": "cd", "size": "7"}),
+        ({}, {}),
+    ],
+)
+def test_what_is_known_of_a_file_is_its_metadata(
+    tmp_path: Path, known: dict[str, object], meta: dict[str, str]
+) -> None:
+    story = [began(), start(0), end(0, outputs=[{"lfn": "f.b", **known}])]
+    run = make_run(tmp_path / "run", [compute("A", outputs="f.b")], story)
+    project(run)
+
+    assert meta == dict(ask(run / DATABASE, "SELECT key, value FROM rc_meta"))
+
+
 def test_a_task_uses_each_file_in_one_way(tmp_path: Path) -> None:
     job = compute("A", inputs="in both", outputs="both out state")
     job.outputs[2].checkpoint = True
@@ -187,40 +260,57 @@ def test_an_engine_that_starts_and_ends_within_a_moment_did_both(tmp_path: Path)
 
 
 STORY = diamond_story()
+STORIES = [STORY, failing_story(), strange_story()]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(cuts=st.sets(st.integers(0, len(STORY)), max_size=6), keep=st.booleans())
+def without_paths(rows: dict[str, list[tuple[object, ...]]]) -> dict[str, list[tuple[object, ...]]]:
+    return {**rows, "workflow": [row[:5] for row in rows["workflow"]]}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(story=st.sampled_from(STORIES), cuts=st.sets(st.integers(0, 20), max_size=6), keep=st.booleans())
 def test_taking_in_bit_by_bit_gives_what_taking_in_at_once_gives(
-    tmp_path: Path, cuts: set[int], keep: bool
+    tmp_path: Path, story: list[Entry], cuts: set[int], keep: bool
 ) -> None:
     """Whether one process goes on (`keep`), or each bit is taken in by a new one."""
     shutil.rmtree(tmp_path / "whole", ignore_errors=True)
     shutil.rmtree(tmp_path / "bits", ignore_errors=True)
-    whole = project(make_run(tmp_path / "whole", entries=STORY))
+    whole = project(make_run(tmp_path / "whole", entries=story))
 
     run = make_run(tmp_path / "bits")
     projector = Projector(run)
-    for cut in [*sorted(cuts), len(STORY)]:
-        write_journal(run, STORY[:cut])
+    for cut in [*sorted(cuts), len(story)]:
+        write_journal(run, story[:cut])
         if not keep:
             projector = Projector(run)
         projector.update()
 
-    bits = contents(run / DATABASE)
-    for rows in (whole, bits):
-        rows["workflow"] = [row[:5] for row in rows["workflow"]]  # then come paths
-    assert bits == whole
+    assert without_paths(contents(run / DATABASE)) == without_paths(whole)
 
 
-def test_few_records_at_a_time_give_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize("jobs_at_once", [1, 2, 5])
+def test_few_records_at_a_time_give_the_same_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, story: list[Entry], jobs_at_once: int
+) -> None:
+    run = make_run(tmp_path / "run", entries=story)
     whole = project(run)
     (run / DATABASE).unlink()
 
-    monkeypatch.setattr(projection, "RECORDS_AT_ONCE", 2)
-    monkeypatch.setattr("markab.provenance.planned.JOBS_AT_ONCE", 2)
+    monkeypatch.setattr(writer, "JOBS_AT_ONCE", jobs_at_once)
     assert whole == project(run)
+
+
+def test_an_attempt_whose_end_nobody_saw_is_kept(tmp_path: Path) -> None:
+    run = make_run(
+        tmp_path / "run", [compute("A")], [began(), start(0), began(restart=1), start(0, 2), end(0, 2)]
+    )
+    project(run)
+
+    assert [(1, None), (2, 0)] == ask(run / DATABASE, "SELECT job_submit_seq, exitcode FROM job_instance")
+    assert [(1, 2), (2, 4)] == ask(
+        run / DATABASE, "SELECT job_instance_id, count(*) FROM jobstate GROUP BY 1 ORDER BY 1"
+    )
 
 
 def test_projecting_again_changes_nothing(tmp_path: Path) -> None:

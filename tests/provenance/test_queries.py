@@ -70,6 +70,45 @@ def test_of_a_cluster_the_tasks_that_ran_well_succeeded(tmp_path: Path) -> None:
     assert start_and_duration == [(T0 + 1.5, 2.5)]
 
 
+def test_only_the_last_attempt_of_a_cluster_decides_how_its_tasks_ended(tmp_path: Path) -> None:
+    cluster = compute("t1")
+    cluster.tasks.append(PlannedTask("t2", "wc", "/bin/wc"))
+    bad = failed(0, invocations=[process("t1"), process("t2", 256, start=T0 + 3)])
+    good = end(0, 2, invocations=[process("t1"), process("t2", start=T0 + 3)])
+    run = make_run(tmp_path / "run", [cluster, compute("t3", 0)], [began(), start(0), bad, start(0, 2)])
+    with open_database(run) as database:
+        assert queries.summary(database).tasks == queries.Count(0, 0, 3, 2)
+    write_journal(run, [began(), start(0), bad, start(0, 2), good])
+    with open_database(run) as database:
+        assert queries.summary(database).tasks == queries.Count(2, 0, 1, 2)
+        assert queries.summary(database).jobs == queries.Count(1, 0, 1, 1)
+
+
+def test_runs_in_one_database_are_counted_each_by_itself(tmp_path: Path) -> None:
+    shared = tmp_path / "all.db"
+    runs = []
+    for name, story in (("diamond", diamond_story()), ("failing", failing_story())):
+        run = make_run(tmp_path / name, entries=story[:3])
+        dump = (run / "braindump.yml").read_text().replace("7a3c", name)
+        (run / "braindump.yml").write_text(dump)
+        (run / "pegasus.1.properties").write_text(f"pegasus.catalog.workflow.url = sqlite:///{shared}\n")
+        open_database(run).close()
+        write_journal(run, story)
+        runs.append(run)
+    for run in runs:
+        open_database(run).close()
+    for run, count, attempts, failures in zip(
+        runs, (queries.Count(6, 0, 0, 1), queries.Count(1, 1, 4, 0)), (7, 2), (0, 1), strict=True
+    ):
+        with open_database(run) as database:
+            assert queries.summary(database).jobs == count
+            assert len(queries.attempts(database)) == attempts
+            assert {position for position, *_ in queries.attempts(database)} <= set(range(6))
+            assert sum(row.count for row in queries.attempts_by_host(database)) == attempts
+            assert len(queries.jobs(database)) == 6
+            assert len(queries.failed_jobs(database)) == failures
+
+
 def test_wall_times(diamond: Database) -> None:
     assert queries.wall_times(diamond) == queries.WallTimes(9.0, 7.0, 18.0, 1.0, 2.0)
 

@@ -207,6 +207,17 @@ def test_a_debug_directory_has_inputs_and_a_script(tmp_path: Path) -> None:
         make_debug_directory(tmp_path / "run", "a", tmp_path / "debug")
 
 
+def test_attempts_that_ended_alike_but_for_a_size_are_told_in_one_line(tmp_path: Path) -> None:
+    def out_of_memory(attempt: int, peak_kb: int) -> list[object]:
+        ran = {"task": "a", "argv": ["fit"], "status": 9, "maxrss_kb": peak_kb}
+        return [start(0, attempt), failed(0, attempt, invocations=[ran])]
+
+    tries = [*out_of_memory(1, 402_000), retry(0), *out_of_memory(2, 401_000), gave_up(0, 2)]
+    make_run(tmp_path, [compute("a")], [began(), *tries, ended("failed")])
+    told = report(tmp_path)
+    assert "392 MB" in told and "2 attempts, all with the same end" in told
+
+
 def test_a_job_of_markab_has_nothing_to_debug(tmp_path: Path) -> None:
     make_run(tmp_path / "run", [PlannedJob(id="tidy", kind=Kind.CLEANUP, site="local")])
     with pytest.raises(MarkabError, match="no command to run by hand"):

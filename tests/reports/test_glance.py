@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from markab.engine.run import RunOptions, run
 from markab.planner.planning import plan
 from markab.reports.status import Follower, Status
 from planner.kit import Bench, task
+from reports.made_run import engine_alive
 
 
 @pytest.fixture
@@ -81,3 +83,34 @@ def test_an_engine_that_died_is_not_taken_for_alive(ended: Path) -> None:
 
     assert read.to_json() == glance.to_json()
     assert ("Halted", True) == (glance.state, "died" in glance.note)
+
+
+def test_what_holds_an_engine_and_what_it_warns_of_is_told_as_long_as_it_lives(ended: Path) -> None:
+    said = read_status(ended / "status.json")
+    assert said is not None
+    said.outcome, said.time = None, time.time()
+    said.held, said.warnings = "no room; nothing new is started until that works", ["no log either"]
+    write_status(ended / "status.json", said)
+
+    with engine_alive(ended):
+        for status in both(ended):
+            assert status.held == status.note == said.held
+            assert f"\n{said.held}\n" in status.text()
+            assert "\nwarning: no log either\n" in status.text()
+            assert status.to_json()["warnings"] == ["no log either"]
+    for status in both(ended):
+        assert not status.held and not status.warnings and said.held not in status.text()
+
+
+@pytest.mark.parametrize("change", [{"uuid": "another"}, {"outcome": "failed"}])
+def test_what_held_another_engine_is_not_told(ended: Path, change: dict[str, str]) -> None:
+    said = read_status(ended / "status.json")
+    assert said is not None
+    said.outcome, said.held, said.warnings = None, "no room", ["no log"]
+    for name, value in change.items():
+        setattr(said, name, value)
+    write_status(ended / "status.json", said)
+
+    with engine_alive(ended):
+        status = Follower(ended).read()
+    assert not status.held and not status.note and not status.warnings

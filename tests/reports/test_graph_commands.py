@@ -5,6 +5,7 @@ from click.testing import CliRunner
 
 from markab.cli.graph import graph, pegasus_graphviz
 from markab.cli.report import report
+from markab.errors import StorageError
 from reports.made_run import began, compute, end, ended, make_run, start
 
 
@@ -55,3 +56,15 @@ def test_a_report_is_written_where_it_is_wanted_or_beside_the_plan(tmp_path: Pat
     told = json.loads(run(report, tmp_path, "-o", tmp_path / "x.html", "--json").stdout)
     assert told["report"] == str(tmp_path / "x.html") and told["state"] == "Not started"
     assert run(report, tmp_path / "nowhere").exit_code == 12
+
+
+def test_where_the_user_may_not_write_a_report_says_where_it_could_go(tmp_path: Path, monkeypatch) -> None:
+    make_run(tmp_path / "run", [compute("a")])
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    monkeypatch.chdir(tmp_path)
+
+    done = run(report, "run")
+    assert done.exit_code == StorageError.exit_code
+    assert "you may not write in that directory" in done.output
+    assert "`markab report run -o report.html`" in done.output
+    assert run(report, "run", "-o", "x.html").exit_code == 0

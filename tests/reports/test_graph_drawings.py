@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markab.errors import MarkabError, NotARun
+from markab.errors import CorruptPlan, MarkabError, NotARun
 from markab.plan.model import Input, Kind, Output, PlannedJob
 from markab.reports.graph import LABELS, Drawing, JobGraph, draw, ranks, without_shortcuts
 from markab.reports.graph_dot import to_dot
@@ -23,6 +23,7 @@ from markab.reports.graph_mermaid import to_mermaid
 from markab.reports.graph_sources import open_graph
 from markab.reports.graph_states import LOOKS
 from markab.reports.graph_svg import to_svg
+from markab.reports.graph_text import worst
 from reports.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 
 dags = st.integers(1, 12).flatmap(
@@ -194,6 +195,53 @@ def test_names_cannot_break_out_of_any_format() -> None:
     assert re.fullmatch(r'    n0\("[\w .,:;=/#]*"\)', label), label
 
 
+def test_characters_that_no_format_has_are_replaced() -> None:
+    graph = graph_of([[], [0], [1]])
+    graph.labels = ["a\tb\x01\ud800", "windows\r\nline", ""]
+    graph.name = "\x00name"
+    drawing = draw(graph)
+
+    shown = "".join(ElementTree.fromstring(to_svg(drawing)).itertext())
+    assert "a b��" in shown and "�name: 3 jobs" in shown and "\x01" not in shown
+    assert '[label="a b��"]' in to_dot(drawing) and '[label="windows\\nline"]' in to_dot(drawing)
+    assert 'n1("windows<br>line")' in to_mermaid(drawing)
+
+
+def test_what_mermaid_would_not_take_is_written_otherwise() -> None:
+    graph = graph_of([[], [0]])
+    graph.labels = ["", "back\\n"]
+
+    assert to_mermaid(draw(graph)).splitlines()[1:3] == ['    n0(" ")', '    n1("back#92;#8203;n")']
+
+
+def test_a_picture_keeps_its_shape_when_only_one_side_is_said() -> None:
+    drawing = draw(graph_of([[], [0], [0]]))
+
+    def sides(width: float | None, height: float | None) -> list[float]:
+        root = ElementTree.fromstring(to_svg(drawing, width, height))
+        return [float(root.attrib[side].removesuffix("in")) for side in ("width", "height")]
+
+    wide, high = sides(None, None)
+    assert sides(4, None) == [4, pytest.approx(4 * high / wide, rel=1e-3)]
+    assert sides(None, 3) == [pytest.approx(3 * wide / high, rel=1e-3), 3]
+    assert sides(4, 3) == [4, 3]
+
+
+@pytest.mark.parametrize(
+    ("states", "colour"),
+    [
+        ({"succeeded": 999, "failed": 1}, "failed"),
+        ({"succeeded": 999, "running": 1, "waiting": 500}, "running"),
+        ({"succeeded": 985, "not-run": 15}, "succeeded"),
+        ({"succeeded": 15, "not-run": 985}, "not-run"),
+        ({"succeeded": 5, "waiting": 5}, "waiting"),
+        ({}, ""),
+    ],
+)
+def test_a_group_has_the_colour_of_what_to_look_at_first_or_of_most_of_it(states, colour: str) -> None:
+    assert worst(states) == colour
+
+
 def test_a_run_is_drawn_with_the_states_of_its_jobs(tmp_path: Path) -> None:
     jobs = [compute("a"), compute("b", 0), compute("c", 1)]
     make_run(tmp_path, jobs, [began(), start(0), end(0), start(1), failed(1), gave_up(1), ended("failed")])
@@ -212,6 +260,16 @@ def test_a_run_that_never_started_and_an_empty_one_can_be_drawn(tmp_path: Path) 
     for format in ("svg", "dot", "mermaid", "json"):
         if format != "svg" or shutil.which("dot") is None:
             assert rendered(empty, format)
+
+
+def test_a_plan_with_a_damaged_line_is_an_error_that_names_it(tmp_path: Path) -> None:
+    done = [began(), start(0), end(0), start(1), end(1), ended("success")]
+    run = make_run(tmp_path, [compute("a"), compute("b")], done)
+    text = (run / "plan.jsonl").read_text()
+    (run / "plan.jsonl").write_text(text.replace('"id":"wc_b"', '"id":17'))
+
+    with pytest.raises(CorruptPlan, match="line 3"):
+        open_graph(run)
 
 
 def test_files_of_an_executable_workflow(tmp_path: Path) -> None:

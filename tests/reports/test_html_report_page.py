@@ -139,7 +139,7 @@ def test_the_page_asks_the_network_for_nothing_and_runs_only_its_own_script(tmp_
 
 def test_the_data_has_every_attempt_and_file(tmp_path: Path) -> None:
     jobs = [
-        PlannedJob(id="in", kind=Kind.STAGE_IN, site="local"),
+        PlannedJob(id="in", kind=Kind.STAGE_IN, site="pool"),
         compute("a", 0, memory_mb=1),
         PlannedJob(id="out", kind=Kind.STAGE_OUT, site="local"),
     ]
@@ -161,6 +161,8 @@ def test_the_data_has_every_attempt_and_file(tmp_path: Path) -> None:
     data = data_in(page)
 
     assert data["attempts"]["job"] == [0, 1, 2] and data["span"] == 9000
+    assert [data["sites"][site] for site in data["jobs"]["site"]] == ["pool", "local", "local"]
+    assert [data["kinds"][kind] for kind in data["jobs"]["kind"]] == ["stage_in", "compute", "stage_out"]
     assert data["attempts"]["begin"] == [1000, 2000, 3000]
     assert data["attempts"]["wait"][1] == 1000 and data["attempts"]["took"][1] == 1000
     files = data["files"]
@@ -210,6 +212,53 @@ def test_a_run_that_was_continued_shows_when(tmp_path: Path) -> None:
 
     assert data_in(page)["engines"] == [0, 20_000]
     assert "continued</dt><dd>1 time" in page and "failed for good" not in page.partition("<script")[0]
+
+
+def test_an_attempt_lost_with_its_engine_ended_when_that_was_last_heard_of(tmp_path: Path) -> None:
+    lost = {"kind": "lost", "message": "the engine was killed while it ran"}
+    entries = [began(), start(0), start(1), end(1, time=T0 + 5)]
+    entries += [
+        began(time=T0 + 9000, restart=1),
+        end(0, time=T0 + 9001, ok=False, error=lost, start=0.0, end=0.0),
+    ]
+    entries += [start(0, 2, T0 + 9001), end(0, 2, T0 + 9003), ended("success", T0 + 9003)]
+    page = page_of(make_run(tmp_path, [compute("a"), compute("b")], entries))
+
+    attempts = data_in(page)["attempts"]
+    assert (attempts["verdict"], attempts["took"]) == ([3, 0, 0], [4000, 1000, 1000])
+    assert "<b>6.0 s</b><span>time in jobs</span>" in page
+
+
+def test_a_lost_attempt_that_its_engine_watched_ended_when_that_was_noticed(tmp_path: Path) -> None:
+    lost = {"kind": "lost", "message": "the site no longer knows the job"}
+    entries = [began(), ended("halted"), began(time=T0 + 20, restart=1), start(0, time=T0 + 21)]
+    entries += [
+        end(0, time=T0 + 29, ok=False, error=lost, start=0.0, end=0.0),
+        gave_up(0),
+        ended("failed", T0 + 30),
+    ]
+    attempts = data_in(page_of(make_run(tmp_path, [compute("a")], entries)))["attempts"]
+
+    assert (attempts["verdict"], attempts["took"]) == ([3], [8000])
+
+
+def test_times_below_a_second_are_told_in_milliseconds(tmp_path: Path) -> None:
+    entries = [
+        began(),
+        start(0),
+        end(0, time=T0 + 1.25, invocations=[used(0.004, 9)]),
+        ended("success", T0 + 1.5),
+    ]
+    page = page_of(make_run(tmp_path, [compute("a")], entries))
+
+    assert "<td class=num>4 ms</td>" in page and "<b>250 ms</b><span>time in jobs" in page
+
+
+def test_checksums_that_were_wrong_stand_out(tmp_path: Path) -> None:
+    for failed_checks, marked in ((0, False), (1, True)):
+        record = {"checked": {"count": 3, "failed": failed_checks}}
+        run = make_run(tmp_path / str(failed_checks), [compute("a")], [began(), start(0), end(0, **record)])
+        assert ("<li class=bad><b>3</b><span>checksums" in page_of(run)) is marked
 
 
 def test_a_torn_journal_is_read_to_its_last_whole_record_and_a_damaged_one_is_an_error(

@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from markab.errors import MarkabError
+from markab.plan.model import Kind, PlannedJob
 from markab.reports.failures import Failures
 from markab.reports.human import count, duration, size, tail
 from markab.reports.job import find_job, read_job, read_jobs, wait_status
@@ -49,6 +51,23 @@ def test_a_job_is_found_by_the_id_of_its_task_and_a_wrong_name_gets_a_suggestion
     with pytest.raises(MarkabError, match="no job 'wc_x'") as caught:
         read_job(tmp_path, "wc_x")
     assert "wc_a" in caught.value.hint
+
+
+def test_the_id_of_a_task_never_finds_a_job_of_the_planner(tmp_path: Path) -> None:
+    stage_in = PlannedJob(id="stage_in_local_local_0_0", kind=Kind.STAGE_IN, site="local")
+    slashed = msgspec.structs.replace(compute("a/b"), id="wc_a-b")
+    make_run(tmp_path, [stage_in, compute("0"), slashed])
+    assert read_job(tmp_path, "0").plan["id"] == "wc_0"
+    assert read_job(tmp_path, "a/b").plan["id"] == "wc_a-b"
+    with pytest.raises(MarkabError, match="no job '0_0'"):
+        read_job(tmp_path, "0_0")
+
+
+def test_a_misspelt_id_of_a_task_gets_the_name_of_its_job(tmp_path: Path) -> None:
+    make_run(tmp_path, [compute("prepare"), compute("flatten")])
+    with pytest.raises(MarkabError, match="no job 'preprae'") as caught:
+        read_job(tmp_path, "preprae")
+    assert caught.value.hint == "did you mean wc_prepare?"
 
 
 def test_the_list_of_jobs_has_states_and_attempts(tmp_path: Path) -> None:

@@ -34,6 +34,16 @@ def test_the_engine_clock_stands_still_between_engines() -> None:
     assert clock.total_s == 16
 
 
+moments = st.integers(-1, 120)
+
+
+@given(moments, moments)
+def test_between_two_moments_an_engine_worked_as_its_clock_says(one: int, other: int) -> None:
+    start, end = sorted((one, other))
+    for clock in (EngineClock([(0.0, 60.0)]), EngineClock([(0.0, 6.0), (100.0, 110.0)]), EngineClock([])):
+        assert clock.between(start, end) == clock.at(end) - clock.at(start)
+
+
 spans = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 9)), max_size=12)
 
 

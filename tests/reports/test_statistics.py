@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from markab.engine.records import GiveUp, Retry
+from markab.engine.records import GiveUp, Retry, Undone
 from markab.errors import NotARun, StorageError
 from markab.provenance.opening import Database, open_database
 from markab.provenance.queries import Count
@@ -125,6 +125,31 @@ def test_a_failed_run_that_was_continued_counts_its_badput_and_not_the_night(tmp
     assert (after.wall_times.bad_jobs_s, after.wall_times.bad_jobs_submit_side_s) == (3, 4)
     assert after.pace.waiting_s == 1 + 2
     assert after.run.restarts == 1
+
+
+def test_a_job_whose_files_were_lost_has_not_succeeded_until_it_has_again(tmp_path: Path) -> None:
+    stage_in, task = DIAMOND[0], compute("a", 0)
+    entries = [
+        began(),
+        *(start(0), end(0), start(1), end(1)),
+        ended("halted"),
+        began(T0 + 20, restart=1),
+        Undone(T0 + 20, 0, 1, "'/scratch/f.a', which it made, is gone"),
+        Undone(T0 + 20, 1, 1, "'/scratch/x', which it made, is gone"),
+        *(start(0, 2, time=T0 + 21), end(0, 2, time=T0 + 22), start(1, 2, time=T0 + 23)),
+        end(1, 2, time=T0 + 24),
+    ]
+
+    def counts_after(records: int) -> tuple[Count, Count]:
+        found = read_statistics(make_run(tmp_path, [stage_in, task], entries[:records])).summary
+        return found.jobs, found.tasks
+
+    assert counts_after(6) == (Count(2, 0, 0, 0), Count(1, 0, 0, 0))
+    assert counts_after(8) == (Count(1, 0, 1, 0), Count(1, 0, 0, 0)), "one is undone: the transfer"
+    assert counts_after(9) == (Count(0, 0, 2, 0), Count(0, 0, 1, 0))
+    assert counts_after(11) == (Count(1, 0, 1, 1), Count(0, 0, 1, 0))
+    assert counts_after(12) == (Count(1, 0, 1, 2), Count(0, 0, 1, 1))
+    assert counts_after(13) == (Count(2, 0, 0, 2), Count(1, 0, 0, 1))
 
 
 def test_a_run_in_progress_says_so_far(tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ from sqlalchemy import URL
 
 from markab.provenance.opening import open_database
 from markab.reports.metadata import of_files, of_task, of_workflow, trace_of_file
-from markab.reports.statistics import SECTIONS, read_statistics
+from markab.reports.statistics import PEGASUS_SECTIONS, SECTIONS, read_statistics
 from provenance.postgres_server import install, server
 from provenance.provenance_kit import compute, diamond_story, failed, failing_story, make_run, start
 
 pytestmark = pytest.mark.integration
 pytest.importorskip("psycopg")
 
+ALL = (*SECTIONS, *PEGASUS_SECTIONS.values())
 BAD = [*failing_story()[:-1], start(1, 2), failed(1, 2, checked={"count": 1, "failed": 1, "duration_s": 0.1})]
 
 
@@ -42,8 +43,8 @@ def test_the_numbers_are_those_of_sqlite_whoever_shares_the_server(tmp_path: Pat
         at_server(tmp_path / "other", url, "9999", entries=failing_story(), jobs=[compute("A"), compute("B")])
     )
     for name, story in (("good", diamond_story()), ("bad", BAD), ("never", [])):
-        here = read_statistics(make_run(tmp_path / f"{name}-here", entries=story), SECTIONS).to_json()
-        there = read_statistics(at_server(tmp_path / name, url, name, entries=story), SECTIONS).to_json()
+        here = read_statistics(make_run(tmp_path / f"{name}-here", entries=story), ALL).to_json()
+        there = read_statistics(at_server(tmp_path / name, url, name, entries=story), ALL).to_json()
         for known in (here, there):
             del known["submit_dir"], known["uuid"]
         assert there == here

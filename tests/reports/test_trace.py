@@ -10,7 +10,7 @@ from markab.errors import MarkabError
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, Transfer
 from markab.reports.debug_job import make_debug_directory
 from markab.reports.trace import read_trace
-from reports.made_run import began, compute, end, ended, failed, gave_up, make_run, start
+from reports.made_run import began, compute, end, ended, engine_alive, failed, gave_up, make_run, start
 
 SHA = hashlib.sha256(b"four").hexdigest()
 
@@ -56,7 +56,7 @@ def test_the_ancestry_is_a_tree_in_which_nothing_is_drawn_twice(run_dir: Path) -
 
 def test_a_delivered_file_is_compared_with_the_checksum_on_record(run_dir: Path) -> None:
     out = run_dir.parent / "out/end.txt"
-    assert read_trace(run_dir, str(out)).verdict() == f"{out} is not there (yet)"
+    assert read_trace(run_dir, str(out)).verdict() == f"{out} is gone: it was delivered there"
     out.parent.mkdir()
     out.write_text("four")
     assert read_trace(run_dir, str(out)).agrees is True
@@ -85,6 +85,42 @@ def test_a_file_that_is_not_made_yet_has_its_future_ancestry(tmp_path: Path) -> 
     assert "made by wc_a (wc at local): not done yet" in read_trace(tmp_path, "x").text()
 
 
+def test_a_file_that_was_not_delivered_is_not_called_gone(run_dir: Path) -> None:
+    (run_dir / "journal.jsonl").unlink()
+    out = run_dir.parent / "out/end.txt"
+    assert read_trace(run_dir, str(out)).verdict() == f"{out} was not delivered (yet)"
+
+
+def test_a_file_that_will_not_come_says_where_its_job_was_left(tmp_path: Path) -> None:
+    jobs = [
+        compute("a", outputs=[Output(lfn="x")]),
+        compute("b", 0, inputs=[Input(lfn="x")], outputs=[Output(lfn="y")]),
+        compute("c", outputs=[Output(lfn="z")]),
+    ]
+    failure = [start(0), failed(0, message="output 'x' is missing"), gave_up(0)]
+    text = read_trace(make_run(tmp_path / "over", jobs, [began(), *failure, ended("failed")]), "y").text()
+    assert "made by wc_b (wc at local): not started\n" in text
+    assert "made by wc_a (wc at local): failed: output 'x' is missing, without a word\n" in text
+
+    dead = make_run(tmp_path / "dead", jobs, [began(), start(2)])
+    assert "wc_c (wc at local): lost with the engine\n" in read_trace(dead, "z").text()
+    with engine_alive(dead):
+        assert "wc_c (wc at local): under way\n" in read_trace(dead, "z").text()
+        assert "wc_b (wc at local): not done yet\n" in read_trace(dead, "y").text()
+
+
+def test_what_the_user_says_of_files_is_told(tmp_path: Path) -> None:
+    raw = Input(lfn="raw", metadata={"year": "2026", "from": "ada"})
+    jobs = [
+        move("in", Kind.STAGE_IN, "raw", "https://data.example/raw", "/scratch/raw"),
+        compute("a", 0, inputs=[raw], outputs=[Output(lfn="x", metadata={"unit": "K"})]),
+    ]
+    run = make_run(tmp_path, jobs)
+    assert "  with unit=K\n" in read_trace(run, "x").text()
+    assert "       with from=ada, year=2026\n" in read_trace(run, "x").text()
+    assert read_trace(run, "raw").files["raw"].metadata == {"year": "2026", "from": "ada"}
+
+
 def test_an_unknown_file_gets_a_suggestion(run_dir: Path) -> None:
     with pytest.raises(MarkabError, match="no file 'end.tx'") as caught:
         read_trace(run_dir, "end.tx")
@@ -97,7 +133,13 @@ def test_a_chain_of_thousands_is_no_problem(tmp_path: Path) -> None:
         compute(str(n), n - 1, inputs=[Input(lfn=f"f{n - 1}")], outputs=[Output(lfn=f"f{n}")])
         for n in range(1, 3000)
     ]
-    assert len(read_trace(make_run(tmp_path, jobs), "f2999").text().splitlines()) == 9000
+    text = read_trace(make_run(tmp_path, jobs), "f2999").text()
+    lines = text.splitlines()
+    assert [
+        line.strip().partition("made by ")[2].partition(" ")[0] for line in lines if "made by" in line
+    ] == [f"wc_{n}" for n in range(2999, -1, -1)]
+    assert max(map(len, lines)) < 200, "a line does not grow with the depth"
+    assert text.count(" (see below)\n") == text.count("\n\n") == 3000 // 20 - 1
 
 
 def test_inputs_for_debugging_come_from_where_they_came_once_scratch_is_gone(tmp_path: Path) -> None:

@@ -69,6 +69,15 @@ def test_nothing_is_started_after_a_halt(tmp_path: Path) -> None:
     assert found["halt"].jobs == 1
 
 
+def test_nothing_is_started_while_what_happens_cannot_be_recorded(tmp_path: Path) -> None:
+    make_run(tmp_path, [compute("a")], [began(cores=1)])
+    follower = Follower(tmp_path)
+    with engine_alive(tmp_path):
+        follower.read()
+    waits = Waits(follower.plan, follower.history, "Running", T0, held="no room")
+    assert [group.word for group in waits.groups()] == ["held"]
+
+
 def test_what_could_start_is_about_to(tmp_path: Path) -> None:
     assert reasons(tmp_path, [compute("a")], [began(cores=1)])["turn"].jobs == 1
 

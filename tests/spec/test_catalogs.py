@@ -145,7 +145,10 @@ def test_the_problems_of_all_catalogs_come_at_once(documents: Path) -> None:
         ("pegasus.catalog.site.file", "nope.yml", "property 'pegasus.catalog.site.file' is 'nope.yml'; there is no such file", "change or remove 'pegasus.catalog.site.file'"),
         ("pegasus.catalog.site", "XML", "property 'pegasus.catalog.site' is 'XML'; a catalog of type XML can't be read", "convert it with Pegasus' own pegasus-sc-converter, or write it as YAML"),
         ("pegasus.catalog.transformation", "Text", "property 'pegasus.catalog.transformation' is 'Text'; a catalog of type Text can't be read", "convert it with Pegasus' own pegasus-tc-converter, or write it as YAML"),
-        ("pegasus.catalog.replica", "JDBCRC", "property 'pegasus.catalog.replica' is 'JDBCRC'; a catalog of type JDBCRC can't be read", "use YAML, File or Directory"),
+        ("pegasus.catalog.replica", "MRC", "property 'pegasus.catalog.replica' is 'MRC'; a catalog of type MRC can't be read", "use YAML, File, Directory or JDBCRC"),
+        ("pegasus.catalog.replica", "JDBCRC", "property 'pegasus.catalog.replica.db.url' must name an SQLite file", "set pegasus.catalog.replica.db.url=jdbc:sqlite:/path/to/file.db"),
+        ("pegasus.catalog.replica.output", "File", "property 'pegasus.catalog.replica.output' is 'File'; results are registered in an SQLite file, JDBCRC", "set it to JDBCRC; or remove it, and `markab replica` can read '<workflow>-0.replicas.db'"),
+        ("pegasus.catalog.replica.output.db.url", "jdbc:mysql://ada:secret@db/rc", "property 'pegasus.catalog.replica.output.db.url' must name an SQLite file", "set pegasus.catalog.replica.output.db.url=jdbc:sqlite:/path/to/file.db"),
         ("pegasus.catalog.replica", "YAMLL", "property 'pegasus.catalog.replica' is 'YAMLL'; it must be one of YAML, File, Directory, Regex, JDBCRC, MRC, Meta", "did you mean 'YAML'?"),
     ],
 )  # fmt: skip

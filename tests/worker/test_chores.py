@@ -119,9 +119,14 @@ def test_transfers_check_what_the_engine_knows(tmp_path: Path) -> None:
 
     record = do(wrong)
     assert record["error"]["kind"] == "checksum" and "transfers" not in record
+    assert record["checked"] == {"count": 1, "failed": 1, "duration_s": 0.0}
     assert not (tmp_path / "out/data").exists()
-    assert do(dict(wrong, integrity="none"))["ok"]
-    assert do(job)["transfers"][0]["bytes"] == 1
+    unchecked = do(dict(wrong, integrity="none"))
+    assert unchecked["ok"] and "checked" not in unchecked
+    unknown = do(job)
+    assert unknown["transfers"][0]["bytes"] == 1 and "checked" not in unknown
+    right = do(dict(job, checksums={"data": unknown["transfers"][0]["sha256"]}))
+    assert right["checked"] == {"count": 1, "failed": 0, "duration_s": 0.0}
 
 
 def test_registering_twice_and_from_many_threads_gives_one_row_each(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def plan(workflow: Path, options: Mapping[str, Any], properties: Mapping[str, st
     """
     from markab.planner import planning
 
-    with _as_client_error("planning failed"):
+    with as_client_error("planning failed"):
         return planning.plan(to_plan_options(workflow, options, properties))
 
 
@@ -43,9 +43,10 @@ def start(submit_dir: Path) -> int:
         PegasusClientError: it cannot be started, or is running.
     """
     from markab.engine import detach
+    from markab.plan.layout import find_submit_dir
 
-    with _as_client_error("starting the workflow failed"):
-        return detach.start(submit_dir)
+    with as_client_error("starting the workflow failed"):
+        return detach.start(find_submit_dir(submit_dir).path)
 
 
 def remove(submit_dir: Path) -> None:
@@ -56,7 +57,7 @@ def remove(submit_dir: Path) -> None:
     """
     from markab.engine import control
 
-    with _as_client_error("removing the workflow failed"):
+    with as_client_error("removing the workflow failed"):
         control.request_remove(submit_dir)
 
 
@@ -68,7 +69,7 @@ def read_status(submit_dir: Path) -> Status:
     """
     from markab.reports import status
 
-    with _as_client_error("reading the status failed"):
+    with as_client_error("reading the status failed"):
         return status.read_status(submit_dir)
 
 
@@ -80,11 +81,11 @@ def follow(submit_dir: Path) -> Callable[[], Status]:
     """
     from markab.reports import status
 
-    with _as_client_error("reading the status failed"):
+    with as_client_error("reading the status failed"):
         follower = status.Follower(submit_dir)
 
     def look() -> Status:
-        with _as_client_error("reading the status failed"):
+        with as_client_error("reading the status failed"):
             return follower.glance()
 
     return look
@@ -98,7 +99,7 @@ def html(name: str, submit_dir: Path) -> str:
     """
     from markab.api import notebook_reports
 
-    with _as_client_error(f"{name} failed"):
+    with as_client_error(f"{name} failed"):
         return str(getattr(notebook_reports, f"{name}_html")(submit_dir))
 
 
@@ -115,7 +116,7 @@ def report(name: str, submit_dir: Path, **options: Any) -> str:
             f"this version of Markab has no {name} yet",
             f"type `markab status {submit_dir}` for an overview, and `markab show {submit_dir} JOB` for a job",
         )
-    with _as_client_error(f"{name} failed"):
+    with as_client_error(f"{name} failed"):
         return str(function(submit_dir, **options))
 
 
@@ -185,7 +186,8 @@ def _report_function(name: str) -> Callable[..., Any] | None:
 
 
 @contextmanager
-def _as_client_error(what: str) -> Iterator[None]:
+def as_client_error(what: str) -> Iterator[None]:
+    """Raise what goes wrong inside as a PegasusClientError that begins with `what`."""
     try:
         yield
     except PegasusError:

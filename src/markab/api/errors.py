@@ -10,6 +10,10 @@ from markab.errors import MarkabError
 class PegasusError(MarkabError):
     """Something was asked for at a moment when it cannot be had."""
 
+    def __str__(self) -> str:
+        """Return what is wrong and, as nobody prints it below a traceback, what helps."""
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
 
 class DuplicateError(PegasusError):
     """The same thing was added twice."""

@@ -138,10 +138,7 @@ def show(
 
 def inline_svg(drawing: Drawing, width: float | None = None, height: float | None = None) -> str:
     """Return a drawing for a page, drawn without any tool; `width` and `height` are in inches."""
-    size = ""
-    if width or height:
-        size = f' width="{width or height:g}in" height="{height or width:g}in"'
-    return svg_element(drawing, f"<style>{style('')}{PAPER}</style>", size)
+    return svg_element(drawing, f"<style>{style('')}{PAPER}</style>", width, height)
 
 
 def _name(job: AbstractJob) -> str:

@@ -28,8 +28,8 @@ def counts(status: Status) -> dict[str, int]:
     }
 
 
-def bar(status: Status, colour: bool) -> str:
-    """Return one line: 25 cells, percent, state, counts."""
+def bar(status: Status, colour: bool, width: int = 0) -> str:
+    """Return one line: 25 cells, percent, state, counts; the counts are shortened to fit a width, 0 is any."""
     numbers = counts(status)
     paint = _paint if colour else _plain
     order = ("Completed", "Failed", "Running", "Queued")
@@ -40,8 +40,19 @@ def bar(status: Status, colour: bool) -> str:
         cells += paint(name, "#" * (until - drawn))
         drawn = until
     cells += "." * (CELLS - drawn)
-    legend = ", ".join(f"{paint(name, name)}: {number}" for name, number in numbers.items())
-    return f"[{cells}] {status.percent_done:5.1f}% ..{status.state} ({legend})"
+    about = f" {status.percent_done:5.1f}% ..{status.state}"
+    room = width - CELLS - 2 - len(about)
+    legend = ""
+    for length in (None, 1):
+        if not width or len(_legend(numbers, _plain, length)) <= room:
+            legend = _legend(numbers, paint, length)
+            break
+    return f"[{cells}]{about}{legend}"
+
+
+def _legend(numbers: dict[str, int], paint: Callable[[str, str], str], length: int | None) -> str:
+    """Return the counts, each behind the first `length` letters of its name."""
+    return f" ({', '.join(f'{paint(name, name[:length])}: {number}' for name, number in numbers.items())})"
 
 
 @contextmanager
@@ -51,14 +62,21 @@ def draw(out: TextIO | None = None) -> Iterator[Callable[[Status], None]]:
     terminal = stream.isatty()
     colour = terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     last = ""
+    said: set[str] = set()
+    """Notes, which are told once each."""
 
     def show(status: Status) -> None:
         nonlocal last
-        line = bar(status, colour)
+        # A line that wraps cannot be redrawn in place; the last column is left to the cursor.
+        line = bar(status, colour, _columns(stream) - 1 if terminal else 0)
         if terminal:
             stream.write(f"\r\033[K{line}" if colour else f"\r{line.ljust(len(last))}")
         elif line != last:
             stream.write(line + "\n")
+        if status.note and status.note not in said:
+            said.add(status.note)
+            newline = "\n" if terminal else ""
+            stream.write(f"{newline}{status.note}\n")
         stream.flush()
         last = line
 
@@ -68,6 +86,13 @@ def draw(out: TextIO | None = None) -> Iterator[Callable[[Status], None]]:
         if terminal and last:
             stream.write("\n")
             stream.flush()
+
+
+def _columns(stream: TextIO) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def _paint(name: str, text: str) -> str:

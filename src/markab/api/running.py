@@ -254,14 +254,17 @@ class RunningMixin(Writable):
 
         Raises:
             PegasusError: the workflow is not written yet, or Graphviz is wanted and missing.
+            PegasusClientError: the document cannot be read, or `output` cannot be written.
             ValueError: `label` is none of the kinds there are.
         """
         from markab.api import graph
 
         cell = notebook.current_cell() if output is None else None
         run = self._submit_dir if cell is not None else None
-        drawing = graph.draw_document(self.path, include_files, not no_simplify, label, remove or (), run)
-        graph.show(drawing, None if output is None else Path(output), width, height)
+        path = self.path
+        with client.as_client_error("drawing the workflow failed"):
+            drawing = graph.draw_document(path, include_files, not no_simplify, label, remove or (), run)
+            graph.show(drawing, None if output is None else Path(output), width, height)
         self._shown_in_cell = cell or self._shown_in_cell
         return self
 

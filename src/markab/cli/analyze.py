@@ -60,12 +60,24 @@ def analyze(submit_dir: str, verbose: int, quiet: int, summary: bool, as_json: b
     )
 
 
+PRINT_OPTIONS = ("pre", "invocation", "all")
+
+
+def _print_options(_: click.Context, parameter: click.Parameter, value: str | None) -> frozenset[str]:
+    words = frozenset(word for word in (value or "").lower().split(",") if word)
+    if unknown := sorted(words.difference(PRINT_OPTIONS)):
+        raise click.BadParameter(
+            f"{unknown[0]!r} cannot be printed; there are {', '.join(PRINT_OPTIONS)}", param=parameter
+        )
+    return words
+
+
 PEGASUS_FLAGS = (
     click.option("-v", "--verbose", count=True, help="Every job and all of its output."),
     click.option(
         "-d", "-i", "--dir", "--input-dir", "input_dir", metavar="DIR", help="The submit directory."
     ),
-    click.option("-q", "--quiet", count=True, help="Only the counts."),
+    click.option("-q", "--quiet", count=True, help="Leave out what the jobs printed."),
     click.option("-S", "--summary", is_flag=True, help="Only the counts."),
     click.option("-j", "-J", "--json", "as_json", is_flag=True, help="Print an object."),
     click.option("--dag", metavar="FILE", help="Accepted; its directory is the submit directory."),
@@ -78,7 +90,14 @@ PEGASUS_FLAGS = (
     click.option("-r", "--recurse", is_flag=True, help="Accepted; there are no sub-workflows yet."),
     click.option("-T", "--traverse-all", is_flag=True, help="Accepted; there are no sub-workflows yet."),
     click.option("-I", "--indent", type=int, default=0, metavar="N", help="Indent by N tabs."),
-    click.option("-p", "--print", "print_options", metavar="WHAT", help="pre, invocation or all: accepted."),
+    click.option(
+        "-p",
+        "--print",
+        "print_options",
+        callback=_print_options,
+        metavar="WHAT",
+        help="invocation or all: also the command lines, for a shell; pre: accepted; several with commas.",
+    ),
     click.option("--type", "kind", metavar="TYPE", help="With --debug-job: accepted."),
     click.option("-V", "--version", is_flag=True, help="Print the version of Pegasus that Markab speaks."),
 )
@@ -107,7 +126,12 @@ def pegasus_analyzer(submit_dir: str, **flags: Any) -> int:
 
     def text(run: Analyzer, found: Analysis) -> str:
         lines = pegasus_text(
-            run, found, summary=flags["summary"], quiet=flags["quiet"], verbose=flags["verbose"]
+            run,
+            found,
+            summary=flags["summary"],
+            quiet=flags["quiet"],
+            verbose=flags["verbose"],
+            commands=not flags["print_options"].isdisjoint(("invocation", "all")),
         )
         return "".join(f"{tabs}{line}" for line in lines.splitlines(keepends=True))
 

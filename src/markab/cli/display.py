@@ -45,16 +45,34 @@ class Display(Protocol):
 
 
 class Silent:
-    """Shows nothing."""
+    """Shows nothing but that the run is held: who waits for its end must know why that does not come."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._watch = _HoldWatch()
         self.warned: set[str] = set()
 
     def __call__(self, progress: Progress) -> None:
         """Take the state of the run."""
+        if news := self._watch.new(progress):
+            print(news, file=self._stream, flush=True)
 
     def close(self) -> None:
         """Do nothing."""
+
+
+class _HoldWatch:
+    """Knows why nothing new was started when it was last told of."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def new(self, progress: Progress) -> str:
+        """Return a line when the run is held, or not any more, unlike at the last call."""
+        if progress.held == self._held or progress.outcome:
+            return ""
+        self._held = progress.held
+        return f"warning: {progress.held}" if progress.held else "that works again, the run goes on"
 
 
 class _FailureWatch:
@@ -78,6 +96,7 @@ class Lines:
     def __init__(self, stream: TextIO, submit_dir: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._watch = _FailureWatch(submit_dir)
+        self._holds = _HoldWatch()
         self._clock = clock
         self._next = clock()
         self._last = ""
@@ -87,6 +106,8 @@ class Lines:
         """Take the state of the run; print when it is time."""
         for failure in self._watch.new(progress):
             self._print(f"failed: {failure}")
+        if news := self._holds.new(progress):
+            self._print(news)
         for warning in progress.warnings:
             if warning not in self.warned:
                 self.warned.add(warning)
@@ -110,6 +131,7 @@ class Picture:
     def __init__(self, stream: TextIO, submit_dir: Path) -> None:
         self._stream = stream
         self._watch = _FailureWatch(submit_dir)
+        self._holds = _HoldWatch()
         self._live: Live | None = None
         self.warned: set[str] = set()
 
@@ -120,6 +142,8 @@ class Picture:
         live = self._live or self._open()
         for failure in self._watch.new(progress):
             live.console.print(Text.assemble(("failed: ", "bold red"), failure))
+        if news := self._holds.new(progress):
+            live.console.print(Text(news, "bold red" if progress.held else ""))
         drawn = Text.assemble(*picture(progress, time.time()), no_wrap=True, overflow="ellipsis")
         live.update(drawn, refresh=True)
 
@@ -159,6 +183,8 @@ def picture(progress: Progress, now_s: float, jobs_shown: int = JOBS_SHOWN) -> l
     hidden = progress.running + progress.queued - min(len(progress.jobs), jobs_shown)
     if hidden > 0:
         pieces.append((f"\n  {'':>8}  … and {hidden:,} more", "dim"))
+    if progress.held:
+        pieces.append(("\n  held: nothing new is started, see above", "bold red"))
     return pieces + [(f"\n  {warning}", "yellow") for warning in progress.warnings]
 
 

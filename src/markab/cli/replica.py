@@ -53,6 +53,12 @@ def replica(action: str, names: Sequence[str], **flags: Any) -> int:
     YAML and text files are written anew: comments at their top stay, others are lost.
     """
     _check(action, names, flags)
+    if action != "add" and flags["catalog"] is not None and not flags["catalog"].exists():
+        from markab.errors import StorageError
+
+        raise StorageError(
+            f"there is no catalog {str(flags['catalog'])!r}", hint="check the name; `add` would make it"
+        )
     store = _store(flags["catalog"], flags["conf"], ())
     if action == "add":
         number = store.insert([_added(names[0], names[1], flags)])
@@ -236,13 +242,23 @@ class Session:
         """Carry out the commands in a file, one a line; `#` starts a comment."""
         import shlex
 
+        from markab.errors import DocumentError
+
         for number, line in _lines(script):
             try:
                 words = shlex.split(line, comments=True)
             except ValueError as error:
                 raise click.UsageError(f"{script}:{number}: {error}") from None
-            if words and not self.do(words):
-                return
+            try:
+                if words and not self.do(words):
+                    return
+            except click.UsageError as error:
+                raise click.UsageError(f"{script}:{number}: {error.message}") from None
+            except DocumentError as error:
+                for problem in error.problems:
+                    if not problem.file:
+                        problem.file, problem.line = script, number
+                raise DocumentError(*error.problems) from None
 
     def bulk(self, name: str, *, delete: bool) -> None:
         """Insert or delete every line of a file, all of them or none."""

@@ -22,12 +22,20 @@ def report(submit_dir: str, output: str | None, as_json: bool, verbose: int) -> 
     The page is one file that needs no network: where time went, what failed and why, what was used and made.
     It can be made while the run goes on, and shows it as it is now.
     """
+    import os
+
     from markab.cli.planning import echo_json, shown_path
+    from markab.errors import StorageError
     from markab.plan.layout import find_submit_dir
     from markab.reports.html_page import write_page
 
     place = find_submit_dir(submit_dir or None)
     target = Path(output) if output else place.path / "report.html"
+    if not output and not os.access(place.path, os.W_OK):
+        raise StorageError(
+            f"cannot write {str(target)!r}: you may not write in that directory",
+            hint=f"put the page elsewhere: `markab report {shown_path(place.path)} -o report.html`",
+        )
     data = write_page(place.path, target)
     if as_json:
         echo_json(

@@ -13,7 +13,6 @@ from markab.cli.planning import echo_json, is_terminal, shown_path
 
 if TYPE_CHECKING:
     from markab.cli.display import Display
-    from markab.engine.progress import Progress
     from markab.engine.run import RunOptions
 
 EXIT_CODES = {"success": 0, "failed": 14, "halted": 15, "removed": 15, "interrupted": 130}
@@ -33,12 +32,7 @@ def run_here(
     display = _make_display(submit_dir, quiet)
     try:
         with following(submit_dir) as follower:
-
-            def observe(progress: Progress) -> None:
-                progress.warnings += follower.warnings
-                display(progress)
-
-            outcome = run(submit_dir, options or RunOptions(), observe)
+            outcome = run(submit_dir, options or RunOptions(), display, recorder=follower)
     finally:
         display.close()
     _warn([*outcome.warnings, *follower.warnings], display)
@@ -47,6 +41,8 @@ def run_here(
     tell_end(submit_dir, outcome.state, as_json=as_json, quiet=quiet)
     follower.finish()
     _warn(follower.warnings, display)
+    if follower.trouble:
+        _warn([f"{follower.trouble}; what is missing is in the journal, and added when that works"], display)
     return EXIT_CODES[outcome.state]
 
 
@@ -133,7 +129,7 @@ def _make_display(submit_dir: Path, quiet: int) -> Display:
     from markab.cli.display import Lines, Picture, Silent
 
     if quiet:
-        return Silent()
+        return Silent(sys.stderr)
     if is_terminal(sys.stderr):
         return Picture(sys.stderr, submit_dir)
     return Lines(sys.stderr, submit_dir)

@@ -33,9 +33,10 @@ FILE_TITLES = (
     ("workflow", "Workflow execution statistics"),
     ("jobs", "Job instance statistics"),
     ("breakdown", "Transformation statistics"),
-    ("time", "Time statistics"),
     ("integrity", "Integrity statistics"),
+    ("time", "Time statistics"),
 )
+"""File → what Pegasus calls it, in its order."""
 
 
 def _sections(_: click.Context, parameter: click.Parameter, values: Iterable[str]) -> tuple[str, ...]:
@@ -69,9 +70,9 @@ FLAGS = (
     click.option(
         "-t",
         "--time-filter",
-        type=click.Choice(["day", "hour"]),
+        type=click.Choice(["month", "week", "day", "hour"]),
         default="day",
-        help="Add the section time up by day (as it is) or by hour.",
+        help="Add the section time up by day (as it is), or otherwise.",
     ),
     click.option("-j", "-J", "--json", "as_json", is_flag=True, help="Print an object."),
     click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong."),
@@ -120,7 +121,7 @@ def statistics(submit_dirs: Sequence[str], output: Path | None, **flags: Any) ->
     metavar="DIR",
     help="Directory for the files: statistics/ in the submit directory by default.",
 )
-@click.option("-m", "--multiple-wf", is_flag=True, help="Several runs, and their sum.")
+@click.option("-m", "--multiple-wf", is_flag=True, help="Accepted; several directories are several runs.")
 @click.option("-u", "--isuuid", is_flag=True, help="Runs are named by their UUID; they must be your own.")
 @click.option("-i", "--ignore-db-inconsistency", is_flag=True, help="Accepted; there is none.")
 @click.option("-p", "--ispmc", is_flag=True, help="Accepted; nothing is counted otherwise.")
@@ -128,9 +129,11 @@ def statistics(submit_dirs: Sequence[str], output: Path | None, **flags: Any) ->
 @click.option("-q", "--quiet", count=True, help="Do not say which files were written.")
 @click.option("-V", "--version", is_flag=True, help="Print the version of Pegasus that Markab speaks.")
 def pegasus_statistics(submit_dirs: Sequence[str], output: Path | None, **flags: Any) -> int:
-    """Say what the run in SUBMIT_DIR took, and write that into files."""
+    """Say what the run in SUBMIT_DIR took, and write that into files. Of several runs, also their sum."""
     from markab.cli.planning import echo_json
     from markab.errors import StorageError
+    from markab.reports.statistics import PEGASUS_SECTIONS
+    from markab.reports.statistics_pegasus import write_pegasus_files
     from markab.reports.statistics_text import summary_text, total_text
 
     if flags["version"]:
@@ -138,20 +141,23 @@ def pegasus_statistics(submit_dirs: Sequence[str], output: Path | None, **flags:
 
         click.echo(PEGASUS_VERSION)
         return 0
-    if len(submit_dirs) > 1 and not flags["multiple_wf"]:
-        raise click.UsageError("several runs are given; with `-m` their statistics are added up")
     places: Sequence[str] = submit_dirs or [""]
     if flags["isuuid"]:
         from markab.reports.statistics import directory_of_uuid
 
+        if not submit_dirs:
+            raise click.UsageError("with `-u` name the UUIDs of the runs")
         places = [str(directory_of_uuid(uuid)) for uuid in submit_dirs]
-    runs = _read(places, flags["sections"])
+    sections = flags["sections"]
+    besides = [more for section, more in PEGASUS_SECTIONS.items() if section in sections]
+    runs = _read(places, [*sections, *besides])
     texts = []
     for run in runs:
         own = output if output is None or len(runs) == 1 else output / run.uuid
         texts.append(summary_text(run))
         try:
-            files = _write(run, own or Path(run.submit_dir) / "statistics", flags)
+            place = own or Path(run.submit_dir) / "statistics"
+            files = write_pegasus_files(run, sections, place, flags["file_type"], flags["time_filter"])
         except StorageError as error:
             if output is not None:
                 raise
@@ -160,7 +166,7 @@ def pegasus_statistics(submit_dirs: Sequence[str], output: Path | None, **flags:
         if not flags["quiet"]:
             named = {path.stem: path for path in files}
             texts.append(
-                "".join(f"{title:<34}: {named[name]}\n" for name, title in FILE_TITLES if name in named)
+                "".join(f"{title:<30}: {named[name]}\n" for name, title in FILE_TITLES if name in named)
             )
     if len(runs) > 1:
         texts.append(total_text(runs))

@@ -84,17 +84,38 @@ def read_holder(path: Path) -> tuple[int, str]:
 
 
 def holder(path: Path) -> int | None:
-    """Return the pid of the engine that holds the lock, or None when nobody does."""
+    """Return the pid of the engine that holds the lock, or None when nobody does.
+
+    Answers also for another user's file that may not be opened: then the kernel is
+    asked, which knows of the engines on this machine.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    except OSError:
+        return _listed_holder(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return read_holder(path)[0]
     finally:
         os.close(descriptor)
+    return None
+
+
+def _listed_holder(path: Path) -> int | None:
+    """Return who holds a lock by Linux' list of all locks: `1: FLOCK ADVISORY WRITE <pid> <device>:<inode> …`."""
+    try:
+        known = os.stat(path)
+        listed = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return None
+    file = f"{os.major(known.st_dev):02x}:{os.minor(known.st_dev):02x}:{known.st_ino}"
+    for line in listed:
+        words = line.split()
+        if words[1:2] == ["FLOCK"] and words[5:6] == [file]:
+            return max(0, int(words[4]))
     return None
 
 

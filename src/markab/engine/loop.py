@@ -2,7 +2,8 @@
 
 Decisions are in `scheduler.py`; here is only their order. Two rules matter: a
 start stands in the journal before the executor hears of it, and an end before
-anything that depends on it starts.
+anything that depends on it starts. While what happens cannot be written down, in
+the journal or by the recorder in its database, nothing new is started.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from markab.engine.control import REMOVE, Requests
 from markab.engine.journal import Journal
 from markab.engine.lifecycle import State
 from markab.engine.progress import Meter, Progress, RunningJob
+from markab.engine.recording import Recorder
 from markab.engine.records import (
     NO_RETRY_LEFT,
     AttemptEnd,
@@ -40,6 +42,8 @@ LOOK_UP_EVERY_S = 0.25
 """So long a wait for jobs takes at most: a Ctrl-C is noticed as soon."""
 STARTS_A_TURN = 1000
 SUBMIT_AGAIN_AFTER_S = 10.0
+ANSWER_DUE_S = 0.02
+"""So often the recorder is asked while it does not know yet whether anything may start."""
 
 
 class Clock(NamedTuple):
@@ -78,6 +82,7 @@ class Loop:
         checksums: Checksums,
         meter: Meter,
         requests: Requests,
+        recorder: Recorder,
         clock: Clock,
         poll_s: float = 1.0,
     ) -> None:
@@ -93,6 +98,9 @@ class Loop:
         self._checksums = checksums
         self._meter = meter
         self._requests = requests
+        self._recorder = recorder
+        self._may_start = True
+        """What the recorder said in this turn."""
         self._clock = clock
         self._poll_s = poll_s
         self._polled_s = float("-inf")
@@ -148,7 +156,8 @@ class Loop:
             self._ending = self._ending or "halted"
 
     def _start(self) -> None:
-        if self._trouble:
+        self._may_start = self._recorder.may_start
+        if self._trouble or not self._may_start:
             return
         now = self._clock.epoch()
         for attempt_id in self._scheduler.starts(STARTS_A_TURN):
@@ -166,7 +175,7 @@ class Loop:
             self._wait_out(error)
             return
         self._trouble = None
-        for name in list(self._pending):
+        for name in list(self._pending) if self._may_start else ():
             if self._clock.monotonic() < self._not_before_s.get(name, 0.0):
                 continue
             site, attempts = self._sites[name], self._pending[name]
@@ -201,7 +210,7 @@ class Loop:
     def _patience_s(self) -> float:
         """Return how long to wait for jobs before something else is due."""
         now_s = self._clock.monotonic()
-        waits = [LOOK_UP_EVERY_S]
+        waits = [LOOK_UP_EVERY_S if self._may_start or self._recorder.trouble else ANSWER_DUE_S]
         if self._pauses:
             waits.append(self._pauses[0][0] - now_s)
         if (sync_s := self._journal.sync_due_s()) is not None and not self._trouble:
@@ -316,9 +325,10 @@ class Loop:
         return outcome
 
     def _tell(self, outcome: OutcomeState | None) -> None:
-        warnings = self.warnings + ([self._meter.write_problem] if self._meter.write_problem else [])
-        if self._trouble:
-            warnings.append(f"{self._trouble}; nothing new is started until that works")
+        problem = self._meter.write_problem
+        warnings = [*self.warnings, *self._recorder.warnings, *([problem] if problem else ())]
+        trouble = self._trouble or self._recorder.trouble
+        self._meter.held = f"{trouble}; nothing new is started until that works" if trouble else ""
         self._meter.journal_bytes = self._journal.size_bytes
         self._meter.ending = self._ending
         self.progress = self._meter.publish(

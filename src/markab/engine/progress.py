@@ -67,8 +67,10 @@ class Progress(msgspec.Struct, omit_defaults=True):
     """Set when the engine has ended."""
     ending: OutcomeState | None = None
     """Set while the engine ends before everything is done, because it was asked to."""
+    held: str = ""
+    """Why nothing new is started at the moment, such as a full disk; what runs goes on."""
     warnings: list[str] = []
-    """What the user should know now, such as a full disk."""
+    """What else the user should know."""
     journal_bytes: int = 0
     """Length of the journal when this was true."""
 
@@ -97,6 +99,7 @@ class Meter:
         self.retried = 0
         self.journal_bytes = 0
         self.ending: OutcomeState | None = None
+        self.held = ""
         self.write_problem = ""
         """Why `status.json` could not be written the last time."""
         self._workflow = workflow
@@ -146,6 +149,7 @@ class Meter:
             left_s=left / rate if rate and left and outcome is None else None,
             outcome=outcome,
             ending=self.ending,
+            held=self.held if outcome is None else "",
             warnings=list(warnings),
             journal_bytes=self.journal_bytes,
         )

@@ -23,6 +23,7 @@ from markab.engine.lock import RunLock
 from markab.engine.loop import Clock, Failure, Loop, Site
 from markab.engine.lost import IsThere, is_there, lost_results
 from markab.engine.progress import Meter, Observer
+from markab.engine.recording import NoRecorder, Recorder
 from markab.engine.records import AttemptEnd, OutcomeState, RunEnd, RunStart, Undone
 from markab.engine.recovery import History
 from markab.engine.rescue import write_rescue
@@ -74,6 +75,7 @@ def run(
     options: RunOptions | None = None,
     observer: Observer | None = None,
     *,
+    recorder: Recorder | None = None,
     back_ends: Mapping[str, BackEnd] = BACK_ENDS,
     clock: Clock | None = None,
     open_journal: Callable[..., Journal] = Journal.open,
@@ -86,6 +88,7 @@ def run(
     once. Either way, and after a kill -9, calling it again continues.
 
     Prints nothing. `observer` is called at most ten times a second, in this thread.
+    Nothing new is started while `recorder` says so.
 
     Raises:
         NotARun, CorruptPlan, NewerFormat: there is nothing here that could run.
@@ -134,7 +137,16 @@ def run(
         now = clock.epoch()
         journal.append(RunStart(now, uuid, os.getpid(), socket.gethostname(), history.runs, *slots))
         loop = Loop(
-            scheduler, journal, maker, sites, history.checksums, meter, requests, clock, options.poll_s
+            scheduler,
+            journal,
+            maker,
+            sites,
+            history.checksums,
+            meter,
+            requests,
+            recorder or NoRecorder(),
+            clock,
+            options.poll_s,
         )
         loop.warnings += _clamped(scheduler) + _redone(plan, lost)
         gc.freeze()  # what was built for the plan lives as long as the run: looking for garbage in it is in vain

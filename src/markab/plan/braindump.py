@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from markab.errors import CorruptPlan, NotARun
+from markab.errors import CorruptPlan, NotARun, StorageError
 from markab.plan.durable import replacing
 
 Braindump = dict[str, str | None]
+
+_AGAIN = "bring the file back, or plan the workflow again"
 
 
 def write_braindump(path: Path, braindump: Braindump) -> None:
@@ -29,17 +31,23 @@ def read_braindump(path: Path) -> Braindump:
     Raises:
         NotARun: there is none.
         CorruptPlan: it is no map.
+        StorageError: it may not be read.
     """
     import yaml
 
     try:
         data = yaml.safe_load(path.read_bytes())
     except FileNotFoundError:
-        raise NotARun(f"{str(path.parent)!r} is not a submit directory: it has no {path.name}") from None
+        raise NotARun(
+            f"{str(path.parent)!r} is not a submit directory: it has no {path.name}", hint=_AGAIN
+        ) from None
+    except OSError as error:
+        raise StorageError(f"cannot read {str(path)!r}: {error.strerror}") from error
     except yaml.YAMLError as error:
-        raise CorruptPlan(f"{str(path)!r} is not YAML: {error}") from error
+        why = " ".join(str(error).split())
+        raise CorruptPlan(f"{str(path)!r} is not YAML: {why}", hint=_AGAIN) from error
     if not isinstance(data, dict):
-        raise CorruptPlan(f"{str(path)!r} is no map of keys and values")
+        raise CorruptPlan(f"{str(path)!r} is no map of keys and values", hint=_AGAIN)
     braindump = {str(key): None if value is None else str(value) for key, value in data.items()}
     braindump["submit_dir"] = str(path.parent.resolve())
     return braindump

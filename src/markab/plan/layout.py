@@ -23,7 +23,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from markab.errors import NotARun
+from markab.errors import NotARun, StorageError
 
 PLAN = "plan.jsonl"
 
@@ -80,16 +80,26 @@ def find_submit_dir(path: str | os.PathLike[str] | None = None) -> SubmitDir:
 
     Raises:
         NotARun: it has no plan.
+        StorageError: it may not be looked into.
     """
     directory = Path(path) if path is not None else Path()
     if directory.name == PLAN:
         directory = directory.parent
-    if not (directory / PLAN).exists():
+    try:
+        os.stat(directory / PLAN)
+    except (FileNotFoundError, NotADirectoryError):
+        why = "it is a file" if directory.exists() else "there is no such directory"
+        if directory.is_dir():
+            why = f"it has no {PLAN}"
         what = f"{str(directory)!r} is not" if path is not None else "the current directory is not"
         raise NotARun(
-            f"{what} a submit directory: it has no {PLAN}",
+            f"{what} a submit directory: {why}",
             hint="name the directory that `markab plan` printed, such as …/run0001",
-        )
+        ) from None
+    except OSError as error:
+        raise StorageError(
+            f"cannot look into {str(directory)!r}: {error.strerror}", hint="ask its owner to let you read it"
+        ) from error
     return SubmitDir(directory.resolve())
 
 

@@ -66,7 +66,7 @@ class Header(msgspec.Struct, omit_defaults=True):
     outputs: dict[str, str] = {}
     """Output site → directory (path or URL) where results are delivered."""
     catalog: str | None = None
-    """Output replica catalog: path of an SQLite file, relative to the submit directory."""
+    """Output replica catalog: path of an SQLite file; relative to the submit directory, unless the user named one."""
     metadata: dict[str, str] = {}
     """What the user says of the workflow; nothing is run after it."""
 

@@ -31,6 +31,7 @@ from markab.spec.catalogs import Catalogs, load_catalogs
 from markab.spec.model import Workflow
 from markab.spec.properties import Properties, load_properties
 from markab.spec.read import read_workflow
+from markab.spec.replica_tables import output_catalog
 from markab.spec.uncollected import without_garbage_collection
 
 DEFAULT_LIMITS = {"stage-in": 10, "stage-out": 10, "stage-inter": 10, "cleanup": 4, "registration": 1}
@@ -332,6 +333,7 @@ def _header(draft: Draft, context: Context, places: RunPlaces, braindump: Braind
         if dot and last.lower() == "maxjobs":
             limits[category] = properties.integer(f"dagman.{key}", int(value) if value.isdigit() else 0)
     max_jobs = properties.integer("dagman.maxjobs", 0)
+    registered = output_catalog(properties, context.options.directory)
     return Header(
         format=FORMAT,
         workflow=draft.workflow.name,
@@ -342,7 +344,7 @@ def _header(draft: Draft, context: Context, places: RunPlaces, braindump: Braind
         max_jobs=max_jobs or None,
         transfer_threads=properties.integer("pegasus.transfer.threads", 2),
         transfer_attempts=context.transfer_attempts,
-        catalog=f"{braindump['pegasus_wf_name']}.replicas.db",
+        catalog=str(registered.resolve() if registered else f"{braindump['pegasus_wf_name']}.replicas.db"),
         outputs=places.outputs,
         metadata=draft.workflow.metadata,
     )

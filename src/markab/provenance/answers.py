@@ -75,7 +75,26 @@ class TransformationStats(msgspec.Struct, frozen=True):
     """CPU time by wall time, averaged."""
 
 
-class JobRow(msgspec.Struct, frozen=True):
+class Breakdown(msgspec.Struct, frozen=True):
+    """The invocations of one transformation that ended the same way, all attempts."""
+
+    transformation: str
+    is_well: bool
+    count: int
+    min_s: float
+    max_s: float
+    mean_s: float
+    total_s: float
+    min_rss_kb: int | None
+    max_rss_kb: int | None
+    mean_rss_kb: float | None
+    min_cpu: float | None
+    """CPU time by wall time."""
+    max_cpu: float | None
+    mean_cpu: float | None
+
+
+class JobRow(msgspec.Struct, frozen=True, gc=False):
     """One attempt of a job, or a job that never started."""
 
     job: str
@@ -98,10 +117,16 @@ class JobRow(msgspec.Struct, frozen=True):
     """Of its processes."""
     cpu_s: float | None
     max_rss_kb: int | None
+    cluster_s: float | None
+    """From the first process of a cluster to the end of the last; None: it was none."""
+
+
+Attempt = tuple[int, float, float | None, float | None]
+"""Of an attempt: position of its job in the plan, and when it was submitted, seen running, ended."""
 
 
 class HostHour(msgspec.Struct, frozen=True):
-    """What one host did in one hour."""
+    """The processes, or the attempts, that one host began in one hour."""
 
     host: str
     site: str

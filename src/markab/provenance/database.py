@@ -20,6 +20,8 @@ PATIENCE_S = 60.0
 _ADVISORY_LOCK = 0x6D61726B6162
 """A number that programs agree on: "markab"."""
 _CACHE_KB = 262144
+_NAME = "markab name"
+"""What messages call the database a connection leads to."""
 _AT_ONCE = (schema.rc_pfn.name,)
 """Tables whose unique keys are needed already while a new database is filled."""
 
@@ -49,6 +51,7 @@ def connected(
     engine = _engine(target, read_only, patience_s)
     try:
         with explained(target), engine.connect() as connection:
+            connection.info[_NAME] = _named(target)
             if target.url.get_backend_name() == "sqlite":
                 connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KB}")
                 connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
@@ -66,7 +69,7 @@ def _engine(target: Target, read_only: bool, patience_s: float) -> Engine:
         if target.file is not None and read_only:
             url = url.set(database=f"file:{_quoted(str(target.file))}", query={"mode": "ro", "uri": "true"})
     else:
-        options = {"connect_timeout": 10, "application_name": "markab"}
+        options = {"connect_timeout": 10, "application_name": "markab", "tcp_user_timeout": 30_000}
     pool = StaticPool if target.file is None and url.get_backend_name() == "sqlite" else NullPool
     try:
         return create_engine(url, isolation_level="AUTOCOMMIT", poolclass=pool, connect_args=options)
@@ -123,7 +126,7 @@ def _in_words(target: Target, error: BaseException) -> MarkabError:
     import sqlite3
 
     words = _without_password(target, " ".join(str(error).split()))
-    where = f"database {str(target.file)!r}" if target.file is not None else f"database {target.shown}"
+    where = _named(target)
     lowered = words.lower()
     if isinstance(error, sqlite3.Error):
         if "locked" in lowered or "busy" in lowered:
@@ -139,10 +142,14 @@ def _in_words(target: Target, error: BaseException) -> MarkabError:
             )
     return StorageError(
         f"{where}: {words}",
-        hint=""
+        hint="see that the file, and the directory it is in, can be read and written"
         if isinstance(error, sqlite3.Error)
         else "see that the server runs, and that user, password and database are right",
     )
+
+
+def _named(target: Target) -> str:
+    return f"database {str(target.file)!r}" if target.file is not None else f"database {target.shown}"
 
 
 def _without_password(target: Target, words: str) -> str:
@@ -161,7 +168,7 @@ def has_tables(connection: Connection) -> bool:
     found = connection.execute(text("SELECT max(version_number) FROM dbversion")).scalar()
     if found is not None and int(found) != schema.VERSION:
         raise NewerFormat(
-            f"the database has version {found} of the stampede schema; this Markab speaks {schema.VERSION}",
+            f"{connection.info[_NAME]} has version {found} of the stampede schema; this Markab speaks {schema.VERSION}",
             hint="name another database in pegasus.catalog.workflow.url, or delete this one",
         )
     return True

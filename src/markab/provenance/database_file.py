@@ -25,7 +25,10 @@ def locked(file: Path | None, patience_s: float) -> Iterator[None]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        raise StorageError(f"cannot write {str(path)!r}: {error.strerror}") from error
+        raise StorageError(
+            f"cannot write {str(path)!r}: {error.strerror}",
+            hint="see that the directory is there, and can be written",
+        ) from error
     try:
         give_up_s = time.monotonic() + patience_s
         while True:

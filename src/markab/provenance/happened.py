@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from markab.errors import CorruptJournal
 from markab.plan.model import Kind
 from markab.provenance.planned import Briefs
-from markab.provenance.records import End, Invocation, Record, RunEnd, Running, RunStart, Start
+from markab.provenance.records import End, Invocation, Record, RunEnd, Running, RunStart, Start, Struct
 from markab.provenance.states import EXECUTE, SUBMIT, escaped, exit_status, last_states, reason
 from markab.provenance.tail import Line
 from markab.provenance.writer import Row, Writer
@@ -40,6 +41,23 @@ _INSTANCE_COLUMNS = (
 )
 """What is known only when an attempt has ended."""
 
+# What is written of an attempt that has not ended, of most that have, and of any.
+# SQLite is told in the statement what is NULL: Python takes ten times as long to hand over a None.
+_BEGUN = ((..., ..., None, ..., ..., ..., ..., *[None] * 10, 1, None),)
+_PLAIN = ((..., ..., ..., ..., ..., ..., ..., ..., None, None, ..., *[None] * 6, 1, 0),)
+_WHOLE = ((*[...] * 11, None, *[...] * 4, None, 1, ...),)
+
+_STATE = ((..., ..., ..., ..., None),)
+_WELL = (
+    (..., EXECUTE, ..., 2, None),
+    (..., "JOB_SUCCESS", ..., 4, None),
+    (..., "JOB_TERMINATED", ..., 3, None),
+    (..., SUBMIT, ..., 1, None),
+)
+"""All states of an attempt that succeeded, in the order of the key."""
+_MADE = ((..., "checksum.type", "sha256"), (..., "checksum.value", ...), (..., "size", ...))
+"""What is known of a file whose checksum was made."""
+
 
 @dataclass(slots=True)
 class Place:
@@ -52,8 +70,7 @@ class Place:
     state_time: float = 0.0
 
 
-@dataclass(slots=True)
-class Open:
+class Open(Struct):
     """An attempt that has not ended."""
 
     id: int
@@ -61,10 +78,8 @@ class Open:
     site: str
     submitted: float
     executed: float | None
-    states: int
-    """How many it has been in."""
-    row: list[Any] | None
-    """The row itself, as long as it is not written; host … exit code are filled in at the end."""
+    submit_seq: int = 0
+    """0: it and its states so far are written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,16 +122,26 @@ class Happened:
     def _begin(self) -> None:
         self._workflow_states: list[Row] = []
         self._new_hosts: list[Row] = []
-        self._instances: list[list[Any]] = []
+        self._begun: list[Row] = []
+        self._plain: list[tuple[Any, ...]] = []
+        self._instances: list[tuple[Any, ...]] = []
         self._ended: list[Row] = []
+        self._well: list[tuple[Any, ...]] = []
         self._states: list[Row] = []
+        self._reasons: list[Row] = []
         self._invocations: list[Row] = []
+        self._checked_and_hashed: list[Row] = []
         self._integrity: list[Row] = []
         self._tags: list[Row] = []
         self._attempts: list[Row] = []
         self._made: dict[str, tuple[int | None, str | None]] = {}
         """File → size and checksum, as last seen."""
         self._delivered: list[tuple[str, str, str]] = []
+
+    @property
+    def records_at_once(self) -> int:
+        """How many records to take in before each `write`."""
+        return 2 * self._writer.jobs_at_once
 
     def handlers(self) -> dict[type, Callable[[Any, Line], None]]:
         """Return what to call with a record and its line, by the class of the record; nothing for the others.
@@ -132,43 +157,73 @@ class Happened:
             RunEnd: self._run_end,
         }
 
-    def write(self) -> None:
-        """Hand all rows over, parents first, and begin anew."""
+    def write(self, *, is_last: bool = False) -> None:
+        """Hand the rows over, parents first, and begin anew.
+
+        Attempts that have not ended are held back until `is_last`: most end soon, and
+        a row that is written once costs less than one that is changed later.
+        """
         writer, wf_id = self._writer, self._run.wf_id
         writer.insert("workflowstate", self._workflow_states)
         writer.insert("host", self._new_hosts)
-        writer.new_ids("job_instance", len(self._instances))
-        writer.insert("job_instance", self._instances)
+        if is_last:
+            for position, attempt in self._open.items():
+                self._add_begun(position, attempt)
+        writer.new_ids("job_instance", self._next_instance - writer.new_ids("job_instance", 0))
+        writer.insert("job_instance", self._begun, _BEGUN)
+        writer.insert("job_instance", sorted(self._plain), _PLAIN)
+        writer.insert("job_instance", sorted(self._instances), _WHOLE)
         writer.update("job_instance", "job_instance_id", _INSTANCE_COLUMNS, self._ended)
-        writer.insert("jobstate", self._states)
+        writer.insert("jobstate", sorted(self._well), _WELL)
+        writer.insert("jobstate", self._states, _STATE)
+        writer.insert("jobstate", self._reasons)
         writer.new_ids("invocation", len(self._invocations))
         writer.insert("invocation", self._invocations)
-        writer.new_ids("integrity", len(self._integrity))
+        writer.new_ids("integrity", self._next_integrity - writer.new_ids("integrity", 0))
+        check, make = (
+            (..., wf_id, ..., "check", "input", ..., ...),
+            (..., wf_id, ..., "compute", "output", ..., ...),
+        )
+        writer.insert("integrity", self._checked_and_hashed, (check, make))
         writer.insert("integrity", self._integrity)
         if self._tags:
             first = writer.new_ids("tag", len(self._tags))
             writer.insert("tag", [(first + n, wf_id, *tag) for n, tag in enumerate(self._tags)])
         writer.insert("markab_attempt", self._attempts)
         self._write_files()
-        for attempt in self._open.values():
-            attempt.row = None
         self._begin()
 
+    def _add_begun(self, position: int, attempt: Open) -> None:
+        """Add an attempt that has not ended, and its states, unless they are written."""
+        if seq := attempt.submit_seq:
+            job_id = self._run.first_job_id + position
+            self._begun.append((attempt.id, job_id, seq, f"{seq}.0", attempt.site, self._run.user))
+            self._add_first_states(attempt)
+            attempt.submit_seq = 0
+
+    def _add_first_states(self, attempt: Open) -> None:
+        self._states.append((attempt.id, SUBMIT, attempt.submitted, 1))
+        if attempt.executed is not None:
+            self._states.append((attempt.id, EXECUTE, attempt.executed, 2))
+
     def _write_files(self) -> None:
-        writer, found = self._writer, self._lfn_ids
-        wanted = {lfn for lfn in self._made if lfn not in found}
-        wanted.update(lfn for lfn, _, _ in self._delivered if lfn not in found)
-        if wanted:
-            found = found | writer.ids_of_lfns(wanted)
-        meta: list[Row] = []
-        for lfn, (size_bytes, sha256) in self._made.items():
+        writer, known, made = self._writer, self._lfn_ids, self._made
+        wanted = {lfn for lfn in made if lfn not in known}
+        wanted.update(lfn for lfn, _, _ in self._delivered if lfn not in known)
+        found = ChainMap(known, writer.ids_of_lfns(wanted)) if wanted else known
+        whole: list[Row] = []
+        parts: list[Row] = []
+        for lfn, (size_bytes, sha256) in made.items():
             if (number := found.get(lfn)) is None:  # no file of this plan
                 continue
-            if sha256 is not None:
-                meta += ((number, "checksum.type", "sha256"), (number, "checksum.value", sha256))
-            if size_bytes is not None:
-                meta.append((number, "size", str(size_bytes)))
-        writer.put("rc_meta", meta)
+            if sha256 is not None and size_bytes is not None:
+                whole.append((number, number, sha256, number, str(size_bytes)))
+            elif sha256 is not None:
+                parts += ((number, "checksum.type", "sha256"), (number, "checksum.value", sha256))
+            elif size_bytes is not None:
+                parts.append((number, "size", str(size_bytes)))
+        writer.put("rc_meta", whole, _MADE)
+        writer.put("rc_meta", parts)
         if self._delivered:
             first = writer.new_ids("rc_pfn", len(self._delivered))
             rows = [(first + n, found[lfn], pfn, site) for n, (lfn, pfn, site) in enumerate(self._delivered)]
@@ -200,24 +255,19 @@ class Happened:
                 hint="plan.jsonl and journal.jsonl are not of the same run: bring the right plan back",
             )
         self.place.submit_seq = seq = self.place.submit_seq + 1
+        if (left := self._open.get(position)) is not None:  # nobody has seen its end
+            self._add_begun(position, left)
         id = self._next_instance
         self._next_instance = id + 1
-        row = [id, run.first_job_id + position, None, seq, f"{seq}.0", it.site, run.user]
-        row += (None, None, None, None, None, None, None, None, None, None, 1, None)
-        self._instances.append(row)
-        self._states.append((id, SUBMIT, time, 1, None))
-        attempt = Open(id, it.site, time, None, 1, row)
-        if run.executors.get(it.site) == "local":
-            attempt.executed, attempt.states = time, 2
-            self._states.append((id, EXECUTE, time, 2, None))
-        self._open[position] = attempt
+        executed = time if run.executors.get(it.site) == "local" else None
+        self._open[position] = Open(id, it.site, time, executed, seq)
 
     def _running(self, it: Running, line: Line) -> None:
         attempt = self._open.get(it.job)
         if attempt is not None and attempt.executed is None:
             attempt.executed = it.time
-            attempt.states += 1
-            self._states.append((attempt.id, EXECUTE, it.time, attempt.states, None))
+            if not attempt.submit_seq:
+                self._states.append((attempt.id, EXECUTE, it.time, 2))
 
     def _end(self, it: End, line: Line) -> None:
         attempt = self._open.pop(it.job, None)
@@ -227,18 +277,10 @@ class Happened:
                 hint="something was cut out of journal.jsonl: bring the whole file back",
             )
         record, id, time = it.record, attempt.id, it.time
-        add = self._states.append
-        number = attempt.states
-        if (executed := attempt.executed) is None and record.start is not None:
-            executed = min(max(record.start, attempt.submitted), time)
-            number += 1
-            add((id, EXECUTE, executed, number, None))
-        for state, is_why in last_states(record):
-            number += 1
-            add((id, state, time, number, reason(record) if is_why else None))
+        executed = self._add_states(attempt, record, time)
         brief = self._run.briefs[it.job]
         host = self._host(attempt, record)
-        self._end_instance(attempt, record, host, None if executed is None else time - executed)
+        self._end_instance(it.job, attempt, record, host, None if executed is None else time - executed)
         self._add_invocations(id, record, brief, time)
         if record.outputs or record.checked is not None:
             self._add_checks(id, record)
@@ -258,6 +300,28 @@ class Happened:
 
     # -- parts of an end -----------------------------------------------------------
 
+    def _add_states(self, attempt: Open, record: Record, time: float) -> float | None:
+        """Add the states that are not written yet; return when it was executed."""
+        id, submitted, executed = attempt.id, attempt.submitted, attempt.executed
+        is_derived = executed is None and record.start is not None
+        if executed is None and record.start is not None:
+            executed = min(max(record.start, submitted), time)
+        if record.ok and attempt.submit_seq and executed is not None:
+            self._well.append((id, executed, id, time, id, time, id, submitted))
+            return executed
+        if attempt.submit_seq:
+            self._add_first_states(attempt)
+        number = 1 if executed is None else 2
+        if is_derived:
+            self._states.append((id, EXECUTE, executed, number))
+        for state, is_why in last_states(record):
+            number += 1
+            if is_why and (why := reason(record)) is not None:
+                self._reasons.append((id, state, time, number, why))
+            else:
+                self._states.append((id, state, time, number))
+        return executed
+
     def _host(self, attempt: Open, record: Record) -> int | None:
         if not record.host:
             return None
@@ -267,37 +331,40 @@ class Happened:
             self._new_hosts.append((number, self._run.wf_id, *key, _UNKNOWN_IP, None, None))
         return number
 
-    def _end_instance(self, attempt: Open, record: Record, host: int | None, duration: float | None) -> None:
+    def _end_instance(
+        self, position: int, attempt: Open, record: Record, host: int | None, duration: float | None
+    ) -> None:
+        run, id, seq = self._run, attempt.id, attempt.submit_seq
+        begun = (id, run.first_job_id + position, host, seq, f"{seq}.0", attempt.site, run.user)
+        out, err, invocations = record.stdout, record.stderr, record.invocations
+        if (
+            seq
+            and record.ok
+            and out is err is record.stdout_file is record.stderr_file is None
+            and len(invocations) < 2
+        ):
+            self._plain.append((*begun, record.cwd, duration))
+            return
         cluster_start = cluster_duration = None
-        if len(record.invocations) > 1:
-            first, last = record.invocations[0], record.invocations[-1]
+        if len(invocations) > 1:
+            first, last = invocations[0], invocations[-1]
             cluster_start = first.start
             cluster_duration = last.start + last.duration_s - first.start
-        out = escaped(record.stdout) if record.stdout is not None else None
-        err = escaped(record.stderr) if record.stderr is not None else None
-        status = 0 if record.ok else exit_status(record)
-        row = attempt.row
-        if row is None:
-            self._ended.append(
-                (
-                    host,
-                    record.cwd,
-                    cluster_start,
-                    cluster_duration,
-                    duration,
-                    record.stdout_file,
-                    out,
-                    record.stderr_file,
-                    err,
-                    status,
-                    attempt.id,
-                )
-            )
-            return
-        row[2] = host
-        row[7:11] = record.cwd, cluster_start, cluster_duration, duration
-        row[12:16] = record.stdout_file, out, record.stderr_file, err
-        row[18] = status
+        ended = (
+            record.cwd,
+            cluster_start,
+            cluster_duration,
+            duration,
+            record.stdout_file,
+            escaped(out),
+            record.stderr_file,
+            escaped(err),
+            0 if record.ok else exit_status(record),
+        )
+        if seq:
+            self._instances.append((*begun, *ended))
+        else:
+            self._ended.append((host, *ended, id))
 
     def _add_invocations(self, id: int, record: Record, brief: Any, time: float) -> None:
         wf_id, number = self._run.wf_id, self._next_invocation
@@ -336,18 +403,21 @@ class Happened:
         self._next_invocation = number
 
     def _add_checks(self, id: int, record: Record) -> None:
-        number = self._next_integrity
-        if (checked := record.checked) is not None:
-            row = (number, self._run.wf_id, id, "check", "input", checked.count, checked.duration_s)
-            self._integrity.append(row)
-            number += 1
-            if checked.failed:
-                self._tags.append((id, "int.error", checked.failed))
+        number, wf_id, checked = self._next_integrity, self._run.wf_id, record.checked
         hashed = sum([file.sha256 is not None for file in record.outputs]) if record.outputs else 0
-        if hashed:
-            took = record.hashed.duration_s if record.hashed is not None else 0.0
-            self._integrity.append((number, self._run.wf_id, id, "compute", "output", hashed, took))
+        took = record.hashed.duration_s if record.hashed is not None else 0.0
+        if checked is not None and hashed:
+            row = (number, id, checked.count, checked.duration_s, number + 1, id, hashed, took)
+            self._checked_and_hashed.append(row)
+            number += 2
+        elif checked is not None:
+            self._integrity.append((number, wf_id, id, "check", "input", checked.count, checked.duration_s))
             number += 1
+        elif hashed:
+            self._integrity.append((number, wf_id, id, "compute", "output", hashed, took))
+            number += 1
+        if checked is not None and checked.failed:
+            self._tags.append((id, "int.error", checked.failed))
         self._next_integrity = number
 
     def _note_files(self, position: int, record: Record, kind: str) -> None:
@@ -371,4 +441,6 @@ class Happened:
 def _words(it: Invocation) -> str:
     """Return the arguments as a command line."""
     words = it.argv[1:]
+    if all(words) and not _NOT_PLAIN.search("".join(words)):
+        return " ".join(words)
     return " ".join([word if word and not _NOT_PLAIN.search(word) else shlex.quote(word) for word in words])

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from markab.errors import MarkabError
 from markab.plan.braindump import read_braindump
 from markab.plan.file import PlanFile
 from markab.plan.layout import SubmitDir
 from markab.provenance import master
-from markab.provenance.database import connected
+from markab.provenance.database import connected, has_tables
+from markab.provenance.database_file import locked
 from markab.provenance.jobstate_log import JobstateLog
 from markab.provenance.projection import Projector
-from markab.provenance.target import run_properties
+from markab.provenance.target import has_database, run_properties, target_of
 
 PATIENCE_S = 10.0
-EVENTS = "pegasus.monitord.events"
-"""Property: with "false" there is no database before somebody asks for it."""
+
+
+class Pass(NamedTuple):
+    """What came of one pass."""
+
+    trouble: str
+    """Why the database of the run is not current; empty when it is. Jobs wait for that."""
+    warnings: list[str]
+    """What else could not be written; nothing waits for that."""
 
 
 class Keeper:
@@ -35,32 +43,63 @@ class Keeper:
         executors = {name: site.executor for name, site in plan.header.sites.items()}
         plan.close()
         self._log = JobstateLog(submit_dir, executors)
-        properties = run_properties(self._directory, self._braindump)
-        self._with_database = properties.get(EVENTS, "").strip().lower() not in ("false", "no", "0", "off")
         self._projector: Projector | None = None
         self._entered: list[master.State] | None = None
 
-    def keep(self) -> list[str]:
-        """Bring all of it up to date; return what could not be, in words. Each is tried, whatever the others do."""
-        return [*self._tried("jobstate.log", self._log.update), *self._tried("the database", self._project)]
-
-    def _tried(self, what: str, step: Callable[[], str | None]) -> list[str]:
+    def probe(self) -> str:
+        """Open the database and close it; return why that is not possible, in words, or nothing."""
         try:
-            trouble = step()
+            if self._with_database:
+                target = target_of(self._directory, self._braindump)
+                with locked(target.file, PATIENCE_S):
+                    if target.file is None or target.file.exists():
+                        with connected(target, patience_s=PATIENCE_S) as connection:
+                            has_tables(connection)
         except MarkabError as error:
-            return [f"{what} is not kept current, the run goes on and its journal has everything: {error}"]
-        return [trouble] if trouble else []
+            return _told(error)
+        return ""
 
-    def _project(self) -> str:
-        if not self._with_database:
-            return ""
+    def keep(self) -> Pass:
+        """Bring all of it up to date. Each is tried, whatever the others do."""
+        warnings, trouble = [], ""
+        try:
+            self._log.update()
+        except MarkabError as error:
+            warnings.append(
+                f"jobstate.log is not kept current, the run goes on and its journal has everything: {error}"
+            )
+        try:
+            if self._projector or self._with_database:
+                warnings += self._project()
+        except MarkabError as error:
+            self._let_go()
+            trouble = _told(error)
+        return Pass(trouble, warnings)
+
+    @property
+    def _with_database(self) -> bool:
+        return has_database(run_properties(self._directory, self._braindump))
+
+    def _project(self) -> list[str]:
+        """Bring the database up to date, then the list of all runs; return what is wrong with the latter."""
         projector = self._projector = self._projector or Projector(self._directory.path)
         projector.update(patience_s=PATIENCE_S)
         with connected(projector.target, read_only=True) as connection:
             states = master.states_of(connection, projector.find(connection))
         if states == self._entered:
-            return ""
-        trouble = master.enter(projector.directory, projector.braindump, projector.target, states)
-        if not trouble:
-            self._entered = states
-        return trouble
+            return []
+        if problem := master.enter(projector.directory, projector.braindump, projector.target, states):
+            return [problem]
+        self._entered = states
+        return []
+
+    def _let_go(self) -> None:
+        """Begin anew the next time: whoever mends the database may have changed where it is."""
+        if self._projector is not None:
+            self._projector.close()
+        self._projector = None
+
+
+def _told(error: MarkabError) -> str:
+    hint = f" ({error.hint})" if error.hint else ""
+    return f"the database of the run cannot be kept current: {error}{hint}"

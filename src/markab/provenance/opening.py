@@ -117,7 +117,8 @@ def _update(projector: Projector, patience_s: float, notes: list[str]) -> None:
     try:
         projector.update(patience_s=patience_s)
     except Locked as error:
-        with connected(projector.target, read_only=True) as connection:
+        # Whoever lets nobody read either has been waited for long enough.
+        with connected(projector.target, read_only=True, patience_s=1.0) as connection:
             if not projector.find(connection):
                 raise
         notes.append(f"not up to date: {error}")

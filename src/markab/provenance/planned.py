@@ -12,8 +12,6 @@ from markab.plan.model import Kind
 from markab.provenance.records import JobFacts, UseFacts, decode_job
 from markab.provenance.writer import Row, Writer
 
-JOBS_AT_ONCE = 20_000
-
 TYPES: dict[str, str] = {
     Kind.COMPUTE: "compute",
     Kind.STAGE_IN: "stage-in-tx",
@@ -92,7 +90,9 @@ def facts_of(plan: PlanFile, position: int) -> JobFacts:
     try:
         return decode_job(plan.line(position))
     except msgspec.DecodeError as error:
-        raise CorruptPlan(f"{str(plan.path)!r}, line {position + 2}: {error}") from error
+        raise CorruptPlan(
+            f"{str(plan.path)!r}, line {position + 2}: {error}", hint="plan the workflow again"
+        ) from error
 
 
 class PlanRows:
@@ -113,126 +113,115 @@ class PlanRows:
         """Of each job: its task, when it has just one."""
         self._with_places: set[int] = set()
         """Files whose replicas are written down already."""
+        self._next_task = writer.new_ids("task", 0)
+        self._next_lfn = writer.new_ids("rc_lfn", 0)
         self._begin()
 
     def write(self, briefs: Briefs) -> None:
         """Write all rows; `briefs` remembers what attempts will need."""
-        writer, wf_id = self._writer, self._wf_id
-        writer.put("workflow_meta", [(wf_id, k, v) for k, v in self._plan.header.metadata.items()])
-        waiting: list[JobFacts] = []
-        for position in range(len(self._plan)):
-            facts = facts_of(self._plan, position)
-            briefs.note(facts)
-            waiting.append(facts)
-            if len(waiting) == JOBS_AT_ONCE:
-                self._write(waiting)
-                waiting = []
-        self._write(waiting)
+        writer, wf_id, plan, at_once = self._writer, self._wf_id, self._plan, self._writer.jobs_at_once
+        writer.put("workflow_meta", [(wf_id, k, v) for k, v in plan.header.metadata.items()])
+        for start in range(0, len(plan), at_once):
+            jobs = [facts_of(plan, n) for n in range(start, min(len(plan), start + at_once))]
+            if not writer.is_first:
+                self._find_files(jobs)
+            for position, job in enumerate(jobs, start):
+                briefs.note(job)
+                self._add(job, self.first_job_id + position)
+            self._write()
 
     def _begin(self) -> None:
+        self._plain_jobs: list[Row] = []
         self._jobs: list[Row] = []
-        self._job_edges: list[tuple[int, str, str]] = []
+        self._job_edges: list[tuple[str, str]] = []
         self._tasks: list[Row] = []
-        self._task_edges: list[tuple[int, str, str]] = []
+        self._task_edges: list[tuple[str, str]] = []
         self._task_meta: list[Row] = []
         self._uses: list[Row] = []
         self._lfns: list[Row] = []
         self._meta: dict[tuple[int, str], str] = {}
         self._places: list[Row] = []
 
-    def _write(self, jobs: list[JobFacts]) -> None:
-        task_id = self._writer.new_ids("task", sum(len(job.tasks) for job in jobs))
-        job_id = self.first_job_id + len(self._ids)
-        self._number_files(jobs)
-        for job in jobs:
-            self._add_job(job, job_id)
-            if job.tasks:
-                task_id = self._add_tasks(job, job_id, task_id)
-            else:
-                self._add_places(job)
-            job_id += 1
-        put = self._writer
+    def _write(self) -> None:
+        put, wf_id = self._writer, self._wf_id
+        put.insert("job", self._plain_jobs, ((..., wf_id, ..., SUBMIT_FILE, "compute", 0, ..., ..., ..., 1),))
         put.insert("job", self._jobs)
-        put.insert("task", self._tasks)
-        put.insert("job_edge", sorted(self._job_edges))
-        put.insert("task_edge", sorted(self._task_edges))
+        put.new_ids("task", len(self._tasks))
+        put.insert("task", self._tasks, ((..., wf_id, ..., ..., ..., ..., ...),))
+        put.insert("job_edge", sorted(self._job_edges), ((wf_id, ..., ...),))
+        put.insert("task_edge", sorted(self._task_edges), ((wf_id, ..., ...),))
         put.put("task_meta", self._task_meta)
+        put.new_ids("rc_lfn", len(self._lfns))
         put.insert("rc_lfn", self._lfns)
-        put.insert("workflow_files", self._uses)
+        put.insert("workflow_files", self._uses, ((wf_id, ..., ..., ...),))
         put.put("rc_meta", [(lfn_id, key, value) for (lfn_id, key), value in sorted(self._meta.items())])
         if self._places:
             first = put.new_ids("rc_pfn", len(self._places))
             put.add_missing("rc_pfn", [(first + n, *place) for n, place in enumerate(self._places)])
         self._begin()
 
-    def _add_job(self, job: JobFacts, job_id: int) -> None:
-        ids, wf_id, tasks = self._ids, self._wf_id, job.tasks
-        name = job.id
+    def _add(self, job: JobFacts, job_id: int) -> None:
+        ids, tasks, name = self._ids, job.tasks, job.id
         ids.append(name)
-        first = tasks[0] if tasks else None
-        self._jobs.append(
-            (
-                job_id,
-                wf_id,
-                name,
-                SUBMIT_FILE,
-                TYPES.get(job.kind, "unknown"),
-                len(tasks) > 1,
-                job.retries,
-                first.executable if first is not None else "markab",
-                first.arguments if first is not None and len(tasks) == 1 else None,
-                len(tasks),
-            )
-        )
-        self._job_edges.extend([(wf_id, ids[parent], name) for parent in job.parents])
+        if job.parents:
+            self._job_edges += [(ids[parent], name) for parent in job.parents]
+        if len(tasks) == 1 and job.kind == "compute":
+            (task,) = tasks
+            self._plain_jobs.append((job_id, name, job.retries, task.executable, task.arguments))
+        else:
+            only = tasks[0].arguments if len(tasks) == 1 else None
+            kind, program = TYPES.get(job.kind, "unknown"), tasks[0].executable if tasks else "markab"
+            row = (job_id, self._wf_id, name, SUBMIT_FILE, kind, int(len(tasks) > 1), job.retries)
+            self._jobs.append((*row, program, only, len(tasks)))
+        if tasks:
+            self._add_tasks(job, job_id)
+        else:
+            self._tasks_of.append(None)
+            self._add_transfers(job)
 
-    def _add_tasks(self, job: JobFacts, job_id: int, task_id: int) -> int:
-        wf_id, tasks_of = self._wf_id, self._tasks_of
-        kind = TYPES.get(job.kind, "unknown")
-        only = job.tasks[0].id if len(job.tasks) == 1 else None
-        tasks_of.append(only)
-        if only is not None:
+    def _add_tasks(self, job: JobFacts, job_id: int) -> None:
+        first = self._next_task
+        kind, tasks_of = TYPES.get(job.kind, "unknown"), self._tasks_of
+        for task_id, task in enumerate(job.tasks, first):
+            self._tasks.append((task_id, job_id, task.id, task.transformation, task.arguments, kind))
+            if task.metadata:
+                self._task_meta += [(task_id, key, value) for key, value in task.metadata.items()]
+        self._next_task = first + len(job.tasks)
+        if len(job.tasks) == 1:
+            only = job.tasks[0].id
+            tasks_of.append(only)
             for parent in job.parents:
                 if (above := tasks_of[parent]) is not None:
-                    self._task_edges.append((wf_id, above, only))
-        first = task_id
-        for task in job.tasks:
-            self._tasks.append((task_id, wf_id, job_id, task.id, task.transformation, task.arguments, kind))
-            for key, value in task.metadata.items():
-                self._task_meta.append((task_id, key, value))
-            task_id += 1
+                    self._task_edges.append((above, only))
+        else:
+            tasks_of.append(None)
         self._add_uses(job, first)
-        return task_id
 
     def _add_uses(self, job: JobFacts, task_id: int) -> None:
         """Add the files of a job. The plan does not say which task of a cluster uses which: the first has all."""
         ids, used = self._lfn_ids, {}
         for use in job.inputs:
-            number = ids[use.lfn]
+            number = ids.get(use.lfn) or self._number(use.lfn)
             used[number] = "input"
             if use.sha256 is not None or use.metadata:
                 self._describe(number, use)
             if use.sources and number not in self._with_places:
                 self._with_places.add(number)
-                self._places.extend([(number, url, None) for url in use.sources])
+                self._places += [(number, url, None) for url in use.sources]
         for use in job.outputs:
-            number = ids[use.lfn]
+            number = ids.get(use.lfn) or self._number(use.lfn)
             used[number] = "checkpoint" if use.checkpoint else "inout" if number in used else "output"
             if use.metadata:
                 self._describe(number, use)
-        wf_id = self._wf_id
-        self._uses.extend([(wf_id, task_id, number, kind) for number, kind in used.items()])
+        self._uses += [(task_id, number, kind) for number, kind in used.items()]
 
-    def _add_places(self, job: JobFacts) -> None:
-        self._tasks_of.append(None)
-        if job.kind != Kind.STAGE_IN:
-            return
+    def _add_transfers(self, job: JobFacts) -> None:
         for transfer in job.transfers:
-            number = self._lfn_ids[transfer.lfn]
-            if number in self._with_places:
+            number = self._lfn_ids.get(transfer.lfn) or self._number(transfer.lfn)
+            if job.kind != Kind.STAGE_IN or number in self._with_places:
                 continue
             self._with_places.add(number)
-            self._places.extend([(number, place.url, place.site) for place in transfer.sources])
+            self._places += [(number, place.url, place.site) for place in transfer.sources]
             if transfer.size_bytes is not None:
                 self._meta[number, "size"] = str(transfer.size_bytes)
             if transfer.sha256 is not None:
@@ -247,24 +236,17 @@ class PlanRows:
         for key, value in use.metadata.items():
             meta[number, key] = value
 
-    def _number_files(self, jobs: list[JobFacts]) -> None:
-        """Give a number to every file that has none."""
-        ids = self._lfn_ids
+    def _number(self, lfn: str) -> int:
+        """Give a number to a file that has none."""
+        self._lfn_ids[lfn] = number = self._next_lfn
+        self._next_lfn = number + 1
+        self._lfns.append((number, lfn))
+        return number
+
+    def _find_files(self, jobs: list[JobFacts]) -> None:
+        """Learn the numbers of those files that the database knows."""
         new: dict[str, None] = {}
         for job in jobs:
-            for use in job.inputs:
-                if use.lfn not in ids:
-                    new[use.lfn] = None
-            for use in job.outputs:
-                if use.lfn not in ids:
-                    new[use.lfn] = None
-            for transfer in job.transfers:
-                if transfer.lfn not in ids:
-                    new[transfer.lfn] = None
-        if not self._writer.is_first:
-            known = self._writer.ids_of_lfns(new)
-            ids.update(known)
-            new = {lfn: None for lfn in new if lfn not in known}
-        first = self._writer.new_ids("rc_lfn", len(new))
-        self._lfns = [(first + n, lfn) for n, lfn in enumerate(new)]
-        ids.update(zip(new, range(first, first + len(new)), strict=True))
+            for files in (job.inputs, job.outputs, job.transfers):
+                new.update((file.lfn, None) for file in files if file.lfn not in self._lfn_ids)
+        self._lfn_ids.update(self._writer.ids_of_lfns(new))

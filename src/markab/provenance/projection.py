@@ -42,9 +42,6 @@ from markab.provenance.target import Target, target_of
 from markab.provenance.writer import Writer
 from markab.spec.uncollected import without_garbage_collection
 
-RECORDS_AT_ONCE = 20_000
-"""So many records of the journal become rows before these are handed over: bounds the memory."""
-
 
 class _Stale(Exception):
     """What is in the database was made of another journal, or by another version of this module."""
@@ -143,10 +140,10 @@ class Projector:
     def take_in(self, connection: Connection, *, patience_s: float = PATIENCE_S) -> None:
         """Bring an open database up to date. Raises as `update`."""
         with explained(self.target):
-            if self.is_current(connection):
-                return
             if self.target.url.get_backend_name() != "sqlite":
                 connection.exec_driver_sql(f"SET lock_timeout = {int(1000 * patience_s)}")
+            if self.is_current(connection):
+                return
             with without_garbage_collection():
                 damage = self._take_in_once(connection)
         if damage is not None:
@@ -192,7 +189,7 @@ class Projector:
         last: Line | None = None
         damage: CorruptJournal | None = None
         waiting = 0
-        handlers = happened.handlers()
+        handlers, at_once = happened.handlers(), happened.records_at_once
         try:
             for line in read_lines(journal, place.journal_bytes):
                 entry = _decoded(journal, line)
@@ -200,12 +197,12 @@ class Projector:
                     handler(entry, line)
                 last = line
                 waiting += 1
-                if waiting == RECORDS_AT_ONCE:
+                if waiting == at_once:
                     happened.write()
                     waiting = 0
         except CorruptJournal as error:
             damage = error
-        happened.write()
+        happened.write(is_last=True)
         if last is not None:
             place.journal_bytes = last[0] + last[1]
             place.last_line = mark_of(last)
@@ -287,8 +284,6 @@ class Projector:
                 row.site,
                 float(row.submitted),
                 None if row.executed is None else float(row.executed),
-                row.states,
-                None,
             )
             for row in connection.execute(_OPEN, {"wf_id": facts.wf_id})
         }
@@ -300,12 +295,13 @@ _PLACE = text(
 )
 _HOSTS = text("SELECT site, hostname, host_id FROM host WHERE wf_id = :wf_id")
 _OPEN = text(
-    "SELECT i.job_instance_id, i.job_id, i.site, count(*) AS states, "
+    "SELECT i.job_instance_id, i.job_id, i.site, "
     "min(CASE WHEN s.state = 'SUBMIT' THEN s.timestamp END) AS submitted, "
     "min(CASE WHEN s.state = 'EXECUTE' THEN s.timestamp END) AS executed "
     "FROM job_instance i JOIN job j ON j.job_id = i.job_id "
     "JOIN jobstate s ON s.job_instance_id = i.job_instance_id "
-    "WHERE j.wf_id = :wf_id AND i.exitcode IS NULL GROUP BY i.job_instance_id, i.job_id, i.site"
+    "WHERE j.wf_id = :wf_id AND i.exitcode IS NULL GROUP BY i.job_instance_id, i.job_id, i.site "
+    "ORDER BY i.job_instance_id"
 )
 
 

@@ -7,11 +7,13 @@ epoch seconds, exit codes raw wait statuses.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain, pairwise
 from typing import Any
 
-from sqlalchemy import text
-
 from markab.provenance.answers import (
+    Attempt,
+    Breakdown,
     Count,
     FailedJob,
     HostHour,
@@ -23,10 +25,14 @@ from markab.provenance.answers import (
     TransformationStats,
     WallTimes,
 )
+from markab.provenance.asking import IS_LAST, OF_RUN, all_rows, attempt_span, each_row, one_row, span_of
+from markab.provenance.counting import summary
 from markab.provenance.opening import Database
 from markab.provenance.states import unescaped
 
 __all__ = [
+    "Attempt",
+    "Breakdown",
     "Count",
     "FailedJob",
     "HostHour",
@@ -37,6 +43,9 @@ __all__ = [
     "Summary",
     "TransformationStats",
     "WallTimes",
+    "attempts",
+    "attempts_by_host",
+    "breakdown",
     "failed_jobs",
     "integrity",
     "integrity_failures",
@@ -49,20 +58,14 @@ __all__ = [
     "wall_times",
 ]
 
-_LAST = """
-last AS (
-    SELECT i.job_id, max(i.job_submit_seq) AS seq, count(*) AS attempts
-    FROM job_instance i JOIN job j ON j.job_id = i.job_id WHERE j.wf_id = :wf_id GROUP BY i.job_id
-)"""
-
 _WELL = "(i.exitcode = 0 OR (j.task_count > 1 AND coalesce(v.exitcode, 1) = 0))"
 """A process did well when its job did; in a cluster that failed, when it did itself."""
 
 
 def run_state(database: Database) -> RunState:
     """Return where the run stands."""
-    name = _one(database, "SELECT dax_label FROM workflow WHERE wf_id = :wf_id")[0]
-    rows = _all(
+    name = one_row(database, "SELECT dax_label FROM workflow WHERE wf_id = :wf_id")[0]
+    rows = all_rows(
         database,
         "SELECT state, timestamp, restart_count, status, reason FROM workflowstate "
         "WHERE wf_id = :wf_id ORDER BY timestamp",
@@ -80,41 +83,9 @@ def run_state(database: Database) -> RunState:
     )
 
 
-def summary(database: Database) -> Summary:
-    """Return how many tasks, jobs and sub-workflows ended how."""
-    rows = _all(
-        database,
-        f"""WITH {_LAST}
-        SELECT CASE WHEN j.type_desc IN ('dax', 'dag') THEN 1 ELSE 0 END AS is_sub,
-               count(*) AS total,
-               sum(CASE WHEN i.exitcode = 0 THEN 1 ELSE 0 END) AS succeeded,
-               sum(CASE WHEN i.exitcode <> 0 THEN 1 ELSE 0 END) AS failed,
-               sum(CASE WHEN l.attempts > 1 THEN l.attempts - 1 ELSE 0 END) AS retries
-        FROM job j LEFT JOIN last l ON l.job_id = j.job_id
-        LEFT JOIN job_instance i ON i.job_id = l.job_id AND i.job_submit_seq = l.seq
-        WHERE j.wf_id = :wf_id GROUP BY 1""",
-    )
-    counts = {row.is_sub: _count(row) for row in rows}
-    tasks = _one(
-        database,
-        f"""WITH {_LAST}
-        SELECT count(*) AS total,
-               sum(CASE WHEN {_WELL} THEN 1 ELSE 0 END) AS succeeded,
-               sum(CASE WHEN i.exitcode <> 0 AND NOT ({_WELL})
-                        AND (v.exitcode IS NOT NULL OR j.task_count = 1) THEN 1 ELSE 0 END) AS failed,
-               sum(CASE WHEN l.attempts > 1 THEN l.attempts - 1 ELSE 0 END) AS retries
-        FROM task t JOIN job j ON j.job_id = t.job_id LEFT JOIN last l ON l.job_id = t.job_id
-        LEFT JOIN job_instance i ON i.job_id = l.job_id AND i.job_submit_seq = l.seq
-        LEFT JOIN invocation v ON v.job_instance_id = i.job_instance_id AND v.abs_task_id = t.abs_task_id
-        WHERE t.wf_id = :wf_id AND t.type_desc NOT IN ('dax', 'dag')""",
-    )
-    none = Count(0, 0, 0, 0)
-    return Summary(_count(tasks), counts.get(0, none), counts.get(1, none))
-
-
 def wall_times(database: Database) -> WallTimes:
     """Return the wall times of the workflow and of its jobs, all attempts."""
-    remote = _one(
+    remote = one_row(
         database,
         """SELECT coalesce(sum(v.remote_duration * i.multiplier_factor), 0) AS all_s,
                coalesce(sum(CASE WHEN i.exitcode <> 0 THEN v.remote_duration * i.multiplier_factor END), 0) AS bad_s
@@ -122,7 +93,7 @@ def wall_times(database: Database) -> WallTimes:
         JOIN job j ON j.job_id = i.job_id
         WHERE v.wf_id = :wf_id AND v.task_submit_seq >= 0 AND j.type_desc NOT IN ('dax', 'dag')""",
     )
-    local = _one(
+    local = one_row(
         database,
         """SELECT coalesce(sum(i.local_duration * i.multiplier_factor), 0) AS all_s,
                coalesce(sum(CASE WHEN i.exitcode <> 0 THEN i.local_duration * i.multiplier_factor END), 0) AS bad_s
@@ -139,7 +110,7 @@ def wall_times(database: Database) -> WallTimes:
 
 
 def _workflow_wall_s(database: Database) -> float | None:
-    rows = _all(
+    rows = all_rows(
         database, "SELECT state, timestamp FROM workflowstate WHERE wf_id = :wf_id ORDER BY timestamp"
     )
     total_s, began = 0.0, None
@@ -157,20 +128,20 @@ def _workflow_wall_s(database: Database) -> float | None:
 
 
 def _last_sign(database: Database, after: float, before: float) -> float:
-    row = database.connection.execute(
-        text(
-            "SELECT max(s.timestamp) FROM jobstate s JOIN job_instance i "
-            "ON i.job_instance_id = s.job_instance_id JOIN job j ON j.job_id = i.job_id "
-            "WHERE j.wf_id = :wf_id AND s.timestamp >= :after AND s.timestamp < :before"
-        ),
-        {"wf_id": database.wf_id, "after": after, "before": before},
-    ).one()
+    row = one_row(
+        database,
+        "SELECT max(s.timestamp) FROM jobstate s JOIN job_instance i "
+        "ON i.job_instance_id = s.job_instance_id JOIN job j ON j.job_id = i.job_id "
+        "WHERE j.wf_id = :wf_id AND s.timestamp >= :after AND s.timestamp < :before",
+        after=after,
+        before=before,
+    )
     return after if row[0] is None else float(row[0])
 
 
 def transformations(database: Database) -> list[TransformationStats]:
     """Return what each transformation took, the most time in all first."""
-    rows = _all(
+    rows = all_rows(
         database,
         f"""SELECT v.transformation, j.type_desc, count(*),
                sum(CASE WHEN {_WELL} THEN 1 ELSE 0 END), sum(CASE WHEN {_WELL} THEN 0 ELSE 1 END),
@@ -200,87 +171,136 @@ def transformations(database: Database) -> list[TransformationStats]:
     ]
 
 
+def breakdown(database: Database) -> list[Breakdown]:
+    """Return what each transformation took, what went well and what did not apart, by name."""
+    rows = all_rows(
+        database,
+        f"""SELECT v.transformation, CASE WHEN {_WELL} THEN 1 ELSE 0 END, count(*),
+               min(v.remote_duration * i.multiplier_factor), max(v.remote_duration * i.multiplier_factor),
+               avg(v.remote_duration * i.multiplier_factor), sum(v.remote_duration * i.multiplier_factor),
+               min(v.maxrss), max(v.maxrss), avg(v.maxrss), min(v.avg_cpu), max(v.avg_cpu), avg(v.avg_cpu)
+        FROM invocation v JOIN job_instance i ON i.job_instance_id = v.job_instance_id
+        JOIN job j ON j.job_id = i.job_id WHERE v.wf_id = :wf_id GROUP BY 1, 2 ORDER BY 1, 2""",
+    )
+    return [
+        Breakdown(
+            transformation=row[0],
+            is_well=bool(row[1]),
+            count=row[2],
+            min_s=float(row[3]),
+            max_s=float(row[4]),
+            mean_s=float(row[5]),
+            total_s=float(row[6]),
+            min_rss_kb=row[7],
+            max_rss_kb=row[8],
+            mean_rss_kb=_float(row[9]),
+            min_cpu=_float(row[10]),
+            max_cpu=_float(row[11]),
+            mean_cpu=_float(row[12]),
+        )
+        for row in rows
+    ]
+
+
 def jobs(database: Database, *, all_attempts: bool = False) -> list[JobRow]:
     """Return every job with its last attempt, or with each of its attempts, in the order of the plan."""
-    ends = _one(
-        database,
-        "SELECT min(i.job_instance_id), max(i.job_instance_id) FROM job_instance i "
-        "JOIN job j ON j.job_id = i.job_id WHERE j.wf_id = :wf_id",
-    )
-    rows = _all(
-        database,
-        """SELECT j.exec_job_id, j.type_desc, v.transformation, i.site, h.hostname, i.job_submit_seq,
-               i.exitcode, s.submitted, s.executed, s.ended, i.local_duration, v.took, v.cpu, v.rss, j.job_id
-        FROM job j LEFT JOIN job_instance i ON i.job_id = j.job_id
-        LEFT JOIN host h ON h.host_id = i.host_id
-        LEFT JOIN (
-            SELECT job_instance_id,
-                   min(CASE WHEN state = 'SUBMIT' THEN timestamp END) AS submitted,
-                   min(CASE WHEN state = 'EXECUTE' THEN timestamp END) AS executed,
-                   min(CASE WHEN state IN ('JOB_TERMINATED', 'JOB_ABORTED') THEN timestamp END) AS ended
-            FROM jobstate WHERE job_instance_id BETWEEN :first AND :last GROUP BY job_instance_id
-        ) s ON s.job_instance_id = i.job_instance_id
-        LEFT JOIN (
-            SELECT job_instance_id, min(transformation) AS transformation, sum(remote_duration) AS took,
-                   sum(remote_cpu_time) AS cpu, max(maxrss) AS rss
-            FROM invocation WHERE job_instance_id BETWEEN :first AND :last GROUP BY job_instance_id
-        ) v ON v.job_instance_id = i.job_instance_id
-        WHERE j.wf_id = :wf_id ORDER BY j.job_id, i.job_submit_seq""",
-        # Attempts of other runs in the same database may lie between: they are looked at for nothing.
-        first=ends[0] or 0,
-        last=ends[1] or 0,
-    )
+    rows: Iterator[Any] = iter(each_row(database, _JOBS, **span_of(database), **attempt_span(database)))
     found: list[JobRow] = []
     attempt, before = 0, None
-    for n, row in enumerate(rows):
-        attempt = attempt + 1 if row[14] == before else 1
-        before = row[14]
-        is_last = n + 1 == len(rows) or rows[n + 1][14] != before
+    for row, following in pairwise(chain(rows, [None])):
+        (job_id, seq, job, kind, transformation, site, host, exitcode) = row[:8]
+        attempt = attempt + 1 if job_id == before else 1
+        before = job_id
+        is_last = following is None or following[0] != job_id
         if not is_last and not all_attempts:
             continue
-        submitted, executed, ended = map(_float, row[7:10])
-        queued = executed - submitted if executed is not None and submitted is not None else None
+        submitted, executed = row[8:10]
+        queue_s = executed - submitted if executed is not None and submitted is not None else None
+        number = attempt if seq is not None else 0
         found.append(
             JobRow(
-                job=row[0],
-                kind=row[1],
-                transformation=row[2],
-                site=row[3],
-                host=row[4],
-                attempt=attempt if row[5] is not None else 0,
-                is_last=is_last,
-                exitcode=row[6],
-                submitted=submitted,
-                executed=executed,
-                ended=ended,
-                queue_s=queued,
-                runtime_s=_float(row[10]),
-                invocation_s=_float(row[11]),
-                cpu_s=_float(row[12]),
-                max_rss_kb=row[13],
+                *(job, kind, transformation, site, host, number, is_last, exitcode),
+                *(submitted, executed, row[10], queue_s, *row[11:]),
             )
         )
     return found
 
 
+_JOBS = f"""
+SELECT j.job_id, i.job_submit_seq, j.exec_job_id, j.type_desc, v.transformation, i.site, h.hostname, i.exitcode,
+       s.submitted, s.executed, s.ended, CAST(i.local_duration AS DOUBLE PRECISION), v.took, v.cpu, v.rss,
+       CAST(i.cluster_duration AS DOUBLE PRECISION)
+FROM job j LEFT JOIN job_instance i ON i.job_id = j.job_id
+LEFT JOIN host h ON h.host_id = i.host_id
+LEFT JOIN (
+    SELECT job_instance_id,
+           CAST(min(CASE WHEN state = 'SUBMIT' THEN timestamp END) AS DOUBLE PRECISION) AS submitted,
+           CAST(min(CASE WHEN state = 'EXECUTE' THEN timestamp END) AS DOUBLE PRECISION) AS executed,
+           CAST(min(CASE WHEN state IN ('JOB_TERMINATED', 'JOB_ABORTED') THEN timestamp END)
+                AS DOUBLE PRECISION) AS ended
+    FROM jobstate WHERE job_instance_id BETWEEN :first_attempt AND :last_attempt GROUP BY job_instance_id
+) s ON s.job_instance_id = i.job_instance_id
+LEFT JOIN (
+    SELECT job_instance_id, min(transformation) AS transformation,
+           CAST(sum(remote_duration) AS DOUBLE PRECISION) AS took,
+           CAST(sum(remote_cpu_time) AS DOUBLE PRECISION) AS cpu, max(maxrss) AS rss
+    FROM invocation WHERE job_instance_id BETWEEN :first_attempt AND :last_attempt GROUP BY job_instance_id
+) v ON v.job_instance_id = i.job_instance_id
+WHERE j.job_id {OF_RUN} ORDER BY j.job_id, i.job_submit_seq"""
+
+
+def attempts(database: Database) -> list[Attempt]:
+    """Return the moments of every attempt, in the order in which they were submitted."""
+    sql = f"""
+    SELECT i.job_id - :first_job,
+           CAST(min(CASE WHEN s.state = 'SUBMIT' THEN s.timestamp END) AS DOUBLE PRECISION),
+           CAST(min(CASE WHEN s.state = 'EXECUTE' THEN s.timestamp END) AS DOUBLE PRECISION),
+           CAST(min(CASE WHEN s.state IN ('JOB_TERMINATED', 'JOB_ABORTED') THEN s.timestamp END)
+                AS DOUBLE PRECISION)
+    FROM job_instance i JOIN jobstate s ON s.job_instance_id = i.job_instance_id
+    WHERE i.job_instance_id BETWEEN :first_attempt AND :last_attempt AND +i.job_id {OF_RUN}
+    GROUP BY i.job_instance_id ORDER BY i.job_instance_id"""  # "+": SQLite would go by its index, and sort
+    found: list[Any] = all_rows(database, sql, **span_of(database), **attempt_span(database))
+    return found
+
+
 def time_by_host(database: Database) -> list[HostHour]:
     """Return the processes that each host ran, by the hour in which they began."""
-    hour = "CAST(floor(v.start_time / 3600) AS INTEGER)"
-    if database.connection.dialect.name == "sqlite":
-        hour = "CAST(v.start_time / 3600 AS INTEGER)"  # floor() is not in every SQLite
-    rows = _all(
+    return _by_host(
         database,
-        f"""SELECT h.hostname, h.site, {hour} * 3600 AS hour_start, count(*), sum(v.remote_duration)
+        """SELECT h.hostname, h.site, v.start_time AS began, v.remote_duration AS took
         FROM invocation v JOIN job_instance i ON i.job_instance_id = v.job_instance_id
-        JOIN host h ON h.host_id = i.host_id WHERE v.wf_id = :wf_id
-        GROUP BY h.hostname, h.site, 3 ORDER BY 3, 1, 2""",
+        JOIN host h ON h.host_id = i.host_id WHERE v.wf_id = :wf_id""",
+    )
+
+
+def attempts_by_host(database: Database) -> list[HostHour]:
+    """Return the attempts that each host ran, by the hour in which they began."""
+    return _by_host(
+        database,
+        f"""SELECT h.hostname, h.site, s.timestamp AS began, i.local_duration AS took
+        FROM job_instance i JOIN host h ON h.host_id = i.host_id
+        JOIN jobstate s ON s.job_instance_id = i.job_instance_id AND s.state = 'EXECUTE'
+        WHERE i.job_id {OF_RUN}""",
+    )
+
+
+def _by_host(database: Database, began: str) -> list[HostHour]:
+    hour = "CAST(floor(began / 3600) AS INTEGER)"
+    if database.connection.dialect.name == "sqlite":
+        hour = "CAST(began / 3600 AS INTEGER)"  # floor() is not in every SQLite
+    rows = all_rows(
+        database,
+        f"""SELECT hostname, site, {hour} * 3600, count(*), sum(took) FROM ({began}) b
+        GROUP BY hostname, site, 3 ORDER BY 3, 1, 2""",
+        **span_of(database),
     )
     return [HostHour(row[0], row[1], int(row[2]), row[3], float(row[4])) for row in rows]
 
 
 def integrity(database: Database) -> list[IntegrityCount]:
     """Return how many checksums were compared and made, and how long that took."""
-    rows = _all(
+    rows = all_rows(
         database,
         "SELECT type, file_type, sum(count), sum(duration) FROM integrity WHERE wf_id = :wf_id "
         "GROUP BY type, file_type ORDER BY 1, 2",
@@ -290,13 +310,13 @@ def integrity(database: Database) -> list[IntegrityCount]:
 
 def integrity_failures(database: Database) -> int:
     """Return how many checksums were not what they should have been."""
-    row = _one(database, "SELECT sum(count) FROM tag WHERE wf_id = :wf_id AND name = 'int.error'")
+    row = one_row(database, "SELECT sum(count) FROM tag WHERE wf_id = :wf_id AND name = 'int.error'")
     return int(row[0] or 0)
 
 
 def moved(database: Database) -> list[Moved]:
     """Return what was moved by which kind of job, all attempts."""
-    rows = _all(
+    rows = all_rows(
         database,
         """SELECT j.type_desc, sum(a.files_moved), sum(a.bytes_moved), sum(a.move_duration)
         FROM markab_attempt a JOIN job_instance i ON i.job_instance_id = a.job_instance_id
@@ -308,21 +328,22 @@ def moved(database: Database) -> list[Moved]:
 
 def failed_jobs(database: Database, limit: int | None = None) -> list[FailedJob]:
     """Return the jobs whose last attempt failed, the first to fail first."""
-    rows = _all(
+    rows = all_rows(
         database,
-        f"""WITH {_LAST}
-        SELECT j.exec_job_id, j.type_desc, i.site, h.hostname, l.attempts, i.exitcode,
+        f"""SELECT j.exec_job_id, j.type_desc, i.site, h.hostname,
+               (SELECT count(*) FROM job_instance n WHERE n.job_id = i.job_id), i.exitcode,
                a.error_kind, s.reason, s.state, s.timestamp, i.work_dir,
                coalesce(v.executable, j.executable), coalesce(v.argv, j.argv),
                i.stdout_text, i.stderr_text, i.stdout_file, i.stderr_file, a.journal_start, a.journal_bytes
-        FROM last l JOIN job_instance i ON i.job_id = l.job_id AND i.job_submit_seq = l.seq
-        JOIN job j ON j.job_id = i.job_id LEFT JOIN host h ON h.host_id = i.host_id
+        FROM job_instance i JOIN job j ON j.job_id = i.job_id LEFT JOIN host h ON h.host_id = i.host_id
         LEFT JOIN markab_attempt a ON a.job_instance_id = i.job_instance_id
         LEFT JOIN jobstate s ON s.job_instance_id = i.job_instance_id
              AND s.state IN ('JOB_FAILURE', 'POST_SCRIPT_FAILED')
         LEFT JOIN invocation v ON v.job_instance_id = i.job_instance_id AND v.task_submit_seq = (
              SELECT max(w.task_submit_seq) FROM invocation w WHERE w.job_instance_id = i.job_instance_id)
-        WHERE i.exitcode <> 0 ORDER BY s.timestamp, j.job_id {"" if limit is None else f"LIMIT {int(limit)}"}""",
+        WHERE i.job_id {OF_RUN} AND i.exitcode <> 0 AND {IS_LAST}
+        ORDER BY s.timestamp, j.job_id {"" if limit is None else f"LIMIT {int(limit)}"}""",
+        **span_of(database),
     )
     return [
         FailedJob(
@@ -350,18 +371,5 @@ def failed_jobs(database: Database, limit: int | None = None) -> list[FailedJob]
     ]
 
 
-def _count(row: Any) -> Count:
-    total, succeeded, failed = row.total, int(row.succeeded or 0), int(row.failed or 0)
-    return Count(succeeded, failed, total - succeeded - failed, int(row.retries or 0))
-
-
 def _float(value: Any) -> float | None:
     return None if value is None else float(value)
-
-
-def _all(database: Database, sql: str, **values: object) -> list[Any]:
-    return list(database.connection.execute(text(sql), {"wf_id": database.wf_id, **values}).all())
-
-
-def _one(database: Database, sql: str) -> Any:
-    return database.connection.execute(text(sql), {"wf_id": database.wf_id}).one()

@@ -32,8 +32,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = 14
-"""Of the stampede schema."""
+from markab.provenance.glance import VERSION as VERSION
+
 VERSION_NAME = "5.1.2"
 """The Pegasus that has this version."""
 FORMAT = 1

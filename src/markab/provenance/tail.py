@@ -12,29 +12,23 @@ from pathlib import Path
 
 from markab.errors import CorruptJournal, StorageError
 
-CHUNK_BYTES = 1 << 22
+CHUNK_BYTES = 1 << 18
 
 
 Line = tuple[int, int, bytes]
 """A committed record: where its line begins, how long that is with its line end, and what it says."""
 
 
-def read_lines(path: Path, offset: int = 0, *, limit_bytes: int | None = None) -> Iterator[Line]:
+def read_lines(path: Path, offset: int = 0) -> Iterator[Line]:
     """Yield the records committed at or after byte `offset`, which must begin a line.
 
     Nothing at all when there is no journal yet.
-
-    Args:
-        path: the journal.
-        offset: where to begin.
-        limit_bytes: stop after the line in which so many bytes are reached.
 
     Raises:
         CorruptJournal: a record fails its checksum.
         StorageError: the file cannot be read.
     """
     crc32 = zlib.crc32
-    end = None if limit_bytes is None else offset + limit_bytes
     try:
         with open(path, "rb", buffering=0) as file:
             file.seek(offset)
@@ -54,8 +48,6 @@ def read_lines(path: Path, offset: int = 0, *, limit_bytes: int | None = None) -
                     length = len(line) + 1
                     yield offset, length, body
                     offset += length
-                    if end is not None and offset >= end:
-                        return
     except FileNotFoundError:
         return
     except OSError as error:

@@ -1,22 +1,28 @@
-"""Where the database of a run is: in its submit directory, or where the properties of the run say."""
+"""Where the database of a run is: in its submit directory, or where the properties of the run say.
+
+Imports what knows URLs of databases only when there is one to be made or read.
+"""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from typing import TYPE_CHECKING
 
 from markab.errors import StorageError
 from markab.plan.braindump import Braindump
 from markab.plan.layout import SubmitDir
 from markab.spec import java_properties
 
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
 WORKFLOW_KEYS = ("pegasus.catalog.workflow.url", "pegasus.monitord.output")
 MASTER_KEYS = ("pegasus.catalog.master.url", "pegasus.dashboard.output")
 """The name of today, and the older one."""
+EVENTS = "pegasus.monitord.events"
+"""Property: with "false" there is no database before somebody asks for it."""
 
 _DIALECTS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
@@ -50,11 +56,15 @@ class Target:
 
 def file_target(path: Path, *, is_ours: bool = True, note: str = "") -> Target:
     """Return the target for an SQLite file."""
+    from sqlalchemy import URL
+
     return Target(URL.create("sqlite", database=str(path)), is_ours, note)
 
 
 def memory_target(note: str = "") -> Target:
     """Return a target that is gone when it is closed."""
+    from sqlalchemy import URL
+
     return Target(URL.create("sqlite", database=":memory:"), True, note)
 
 
@@ -82,12 +92,20 @@ def run_properties(directory: SubmitDir, braindump: Braindump) -> dict[str, str]
     return {key: value for _, key, value in java_properties.parse(text)}
 
 
+def has_database(properties: dict[str, str]) -> bool:
+    """Say whether a run with these properties has its database kept current while it goes on."""
+    return properties.get(EVENTS, "").strip().lower() not in ("false", "no", "0", "off")
+
+
 def parsed(text: str, properties: dict[str, str], prefix: str) -> URL:
     """Return the URL in a property, with user and password from `<prefix>.db.*` when it has none.
 
     Raises:
         StorageError: it is none, or of a database that Markab does not speak. Never shows a password.
     """
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         url = make_url(text.strip())
     except ArgumentError:

@@ -84,9 +84,19 @@ def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
 
 
 def pegasus_text(
-    run: Analyzer, analysis: Analysis, *, summary: bool = False, quiet: int = 0, verbose: int = 0
+    run: Analyzer,
+    analysis: Analysis,
+    *,
+    summary: bool = False,
+    quiet: int = 0,
+    verbose: int = 0,
+    commands: bool = False,
 ) -> str:
-    """Return the failures as Pegasus' analyzer prints them: counts, then a block for each failed job."""
+    """Return the failures as Pegasus' analyzer prints them: counts, then a block for each failed job.
+
+    `summary` keeps to the counts; `quiet` leaves out what jobs printed; `commands` adds
+    command lines that can be pasted into a shell.
+    """
     total = analysis.status.total
     state = {"Success": "success", "Failure": "failure"}.get(
         analysis.status.state, analysis.status.state.lower()
@@ -111,16 +121,16 @@ def pegasus_text(
     for label, word in (("cancelled", "cancelled"), ("lost", "lost"), ("under way", "running")):
         if analysis.left[word]:
             lines.insert(-1, f" # jobs {label:<11} : {share(analysis.left[word])}")
-    if summary or quiet or not analysis.groups:
+    if summary or not analysis.groups:
         return "\n".join(lines) + "\n"
     lines += ["Failed jobs' details".center(_LINE, "*"), ""]
     for group in analysis.groups:
         for position in group.jobs:
-            lines += _block(run, position, verbose)
+            lines += _block(run, position, 0 if quiet else 10**6 if verbose else 4 * OUTPUT_LINES, commands)
     return "\n".join(lines) + "\n"
 
 
-def _block(run: Analyzer, position: int, verbose: int) -> list[str]:
+def _block(run: Analyzer, position: int, output_lines: int, commands: bool) -> list[str]:
     job = run.plan.job(position)
     record = run.records(position)[-1]
     cause = run.cause(job, record)
@@ -150,10 +160,14 @@ def _block(run: Analyzer, position: int, verbose: int) -> list[str]:
             f"working dir : {one['work_dir']}",
             "",
         ]
-    most = 4 * OUTPUT_LINES if not verbose else 10**6
+        if commands:
+            words = "" if task["arguments"] == NONE else f" {task['arguments']}"
+            directory = "" if one["work_dir"] == NONE else f"cd {shlex.quote(one['work_dir'])} && "
+            lines[-1:] = [f"invocation  : {directory}{shlex.quote(task['executable'])}{words}", ""]
     for stream in ("stdout", "stderr"):
-        if one[f"{stream}_text"] != NONE:
-            lines += [f" {stream} ".center(_LINE, "-"), "", tail(one[f"{stream}_text"], most), ""]
+        if output_lines and one[f"{stream}_text"] != NONE:
+            printed = tail(one[f"{stream}_text"], output_lines)
+            lines += [f" {stream} ".center(_LINE, "-"), "", printed, ""]
     return lines
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from markab.reports.siblings import differences, nearest_sibling
 WORTH_TELLING_MB = 256
 """Less memory than this is told only of jobs that asked for some."""
 TROUBLED_INPUTS = frozenset({"missing-input", "checksum", "transfer", "input-changed"})
+_SIZE = re.compile(r"\d[\d.]* [KMGT]?B")
 
 
 @dataclass
@@ -112,10 +114,12 @@ def dissect(run: Analyzer, position: int) -> Autopsy:
 
 
 def _folded(titles: list[str]) -> list[str]:
+    """Return what became of each attempt; those that ended alike, but for a size in memory, in one line."""
+    ends = [_SIZE.sub("#", title) for title in titles]
     lines: list[str] = []
     begin = 0
     for number in range(1, len(titles) + 1):
-        if number < len(titles) and titles[number] == titles[begin]:
+        if number < len(titles) and ends[number] == ends[begin]:
             continue
         if begin == 0 and number == len(titles):
             return [f"{count(number, 'attempt')}, all with the same end"] if number > 1 else []

@@ -59,3 +59,9 @@ class EngineClock:
         if span < 0:
             return 0.0
         return self._before[span] + min(moment, self._ends[span]) - self._starts[span]
+
+    def between(self, start: float, end: float) -> float:
+        """Return the seconds of work between two moments."""
+        if len(self._starts) == 1:  # nearly always, and half of what the pace of a run costs
+            return max(0.0, min(end, self._ends[0]) - max(start, self._starts[0]))
+        return self.at(end) - self.at(start)

@@ -35,6 +35,8 @@ class JobGraph:
     """Job → lfns it reads, lfns it makes."""
     states: list[str] | None = None
     """As in `graph_states`. None: not a run."""
+    sites: list[str] = field(default_factory=list)
+    """Where each job runs; empty as long as nobody has planned it."""
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -54,11 +54,11 @@ def rendered(drawing: Drawing, format: str, width: float | None = None, height: 
     if format == "mermaid":
         return to_mermaid(drawing).encode()
     if format == "json":
-        return json.dumps(drawing.to_json(), ensure_ascii=False, indent=1).encode() + b"\n"
+        return json.dumps(drawing.to_json(), ensure_ascii=False, indent=1).encode(errors="replace") + b"\n"
     if format == "svg" and (len(drawing.nodes) > GRAPHVIZ_NODES or shutil.which("dot") is None):
         return to_svg(drawing, width, height).encode()
     dot = to_dot(drawing, width, height)
-    return dot.encode() if format == "dot" else run_graphviz(dot, format)
+    return dot.encode(errors="replace") if format == "dot" else run_graphviz(dot, format)
 
 
 def write_drawing(
@@ -106,7 +106,9 @@ def run_graphviz(dot: str, format: str) -> bytes:
             f"drawing as {format} needs Graphviz, and there is no `dot` on PATH",
             "install it (`apt install graphviz`, `conda install graphviz`), or write .svg, .dot or .mmd, which need no tool",
         )
-    done = subprocess.run([program, f"-T{format}"], input=dot.encode(), capture_output=True, check=False)
+    done = subprocess.run(
+        [program, f"-T{format}"], input=dot.encode(errors="replace"), capture_output=True, check=False
+    )
     if done.returncode:
         stderr = done.stderr.decode(errors="replace").strip()
         raise DrawingError(

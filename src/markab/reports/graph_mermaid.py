@@ -39,12 +39,14 @@ def to_mermaid(drawing: Drawing) -> str:
 
 
 def _label(node: Node) -> str:
-    return "<br>".join(_escape(line) for line in lines_of(node))
+    # Mermaid does not take an empty label.
+    return "<br>".join(_escape(line) for line in lines_of(node)) or " "
 
 
 def _escape(text: str) -> str:
     """Return text in which nothing is markup: Mermaid writes characters as `#35;`."""
-    return _UNSAFE.sub(lambda found: f"#{ord(found[0])};", text)
+    # Between `\` and `n` something without width, or Mermaid makes a line end of the two, however they are written.
+    return _UNSAFE.sub(lambda found: f"#{ord(found[0])};", text.replace("\\n", "\\\u200bn"))
 
 
 def _class(state: str) -> str:

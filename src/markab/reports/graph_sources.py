@@ -19,11 +19,12 @@ from markab.spec.read import read_workflow
 ReadMade = tuple[Collection[str], Collection[str]]
 
 
-class JobSketch(msgspec.Struct, frozen=True):
+class JobSketch(msgspec.Struct, frozen=True, gc=False):
     """Of a line of the plan, what a drawing needs."""
 
     id: str
     kind: str
+    site: str = ""
     parents: list[int] = []
     tasks: list[TaskSketch] = []
 
@@ -36,7 +37,7 @@ class JobSketch(msgspec.Struct, frozen=True):
         return self.kind
 
 
-class TaskSketch(msgspec.Struct, frozen=True):
+class TaskSketch(msgspec.Struct, frozen=True, gc=False):
     """Of a task in the plan, what a drawing needs."""
 
     transformation: str
@@ -103,18 +104,31 @@ def run_graph(submit_dir: str | Path) -> JobGraph:
 def plan_graph(plan: PlanFile, states: list[str] | None) -> JobGraph:
     """Return the graph of a plan."""
     decode = msgspec.json.Decoder(JobSketch).decode
-    jobs = [decode(plan.line(position)) for position in range(len(plan))]
-    ids = [job.id for job in jobs]
-    parents: list[Sequence[int]] = [job.parents for job in jobs]
+    same: dict[str, str] = {}  # a million jobs have few transformations
+    ids: list[str] = []
+    columns: tuple[list[str], list[str], list[str]] = [], [], []
+    parents: list[Sequence[int]] = []
+    for position in range(len(plan)):
+        try:
+            job = decode(plan.line(position))
+        except msgspec.DecodeError:
+            plan.job(position)  # says which line it is
+            raise
+        ids.append(job.id)
+        parents.append(job.parents or ())
+        for column, word in zip(columns, (job.xform, job.kind, job.site), strict=True):
+            column.append(same.setdefault(word, word))
+    xforms, kinds, sites = columns
     return JobGraph(
         name=plan.header.workflow,
         ids=ids,
         labels=ids,
-        xforms=[job.xform for job in jobs],
-        kinds=[job.kind for job in jobs],
+        xforms=xforms,
+        kinds=kinds,
         parents=parents,
         files=lambda position: _files_of_job(plan.job(position)),
         states=states,
+        sites=sites,
     )
 
 

@@ -12,7 +12,8 @@ from itertools import pairwise
 from markab.reports.graph import Drawing, Edge, Node, ranks
 from markab.reports.graph_layout import Point, lay_out
 from markab.reports.graph_states import LOOKS
-from markab.reports.graph_text import lines_of, states_present, worst
+from markab.reports.graph_text import lines_of, showable, states_present, worst
+from markab.reports.human import count
 
 CHARACTER_WIDTH = 6.9
 """Of the mean character at FONT_PX in the fonts that browsers take for `sans-serif`."""
@@ -46,18 +47,20 @@ def style(dark: str) -> str:
 def to_svg(drawing: Drawing, width: float | None = None, height: float | None = None) -> str:
     """Return the drawing as a document of its own; `width` and `height` are in inches."""
     css = style("@media(prefers-color-scheme:dark){{}}")
-    size = (
-        f' width="{width or height or 0:g}in" height="{height or width or 0:g}in"' if width or height else ""
-    )
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        + svg_element(drawing, f"<style>{css}</style>", size)
+        + svg_element(drawing, f"<style>{css}</style>", width, height)
         + "\n"
     )
 
 
-def svg_element(drawing: Drawing, inside: str = "", size: str = "") -> str:
-    """Return the drawing as an `<svg>` element that relies on `style` being given somewhere."""
+def svg_element(
+    drawing: Drawing, inside: str = "", width: float | None = None, height: float | None = None
+) -> str:
+    """Return the drawing as an `<svg>` element that relies on `style` being given somewhere.
+
+    Of `width` and `height`, in inches, one that is not said follows from the other.
+    """
     texts = [[_shortened(line) for line in lines_of(node)] for node in drawing.nodes]
     sizes = [_size(node, lines) for node, lines in zip(drawing.nodes, texts, strict=True)]
     found = lay_out(ranks(drawing), [(edge.tail, edge.head) for edge in drawing.edges], sizes)
@@ -65,10 +68,12 @@ def svg_element(drawing: Drawing, inside: str = "", size: str = "") -> str:
     wide = max(found.width, legend_px) + 2 * MARGIN
     high = found.height + 2 * MARGIN + (30 if legend else 0)
     left = MARGIN + max(0.0, (legend_px - found.width) / 2)
-    size = size or f' width="{wide:.0f}" height="{high:.0f}"'
+    size = f' width="{wide:.0f}" height="{high:.0f}"'
+    if width or height:
+        size = f' width="{width or (height or 0) * wide / high:g}in" height="{height or (width or 0) * high / wide:g}in"'
     parts = [
         f'<svg class="wfg" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.0f} {high:.0f}"{size} role="img">',
-        f"<title>{escape(drawing.name)}: {drawing.jobs:,} jobs</title>",
+        f"<title>{escape(showable(drawing.name))}: {count(drawing.jobs, 'job')}</title>",
         inside,
         '<defs><marker id="wfga" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto">'
         '<path class="a" d="M0 0.8L8 4L0 7.2z"/></marker></defs>',

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from markab.reports.graph import Drawing, Node
 from markab.reports.graph_states import LOOKS
 
-BY_URGENCY = ("failed", "lost", "running", "queued", "waiting", "not-run", "succeeded")
+_BLANK = re.compile("\r\n?|[\t\x0b\x0c\x85\u2028\u2029]")
+_UNSHOWABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""Neither XML nor a font has these."""
+
+BY_URGENCY = ("failed", "lost", "running", "queued")
+"""One job of a group in such a state is reason enough to look at it."""
+CALM = ("waiting", "not-run", "succeeded")
+
+
+def showable(text: str) -> str:
+    """Return text in which every character but the line end can be shown in any format."""
+    return _UNSHOWABLE.sub("�", _BLANK.sub(lambda found: "\n" if found[0] == "\r\n" else " ", text))
 
 
 def worst(states: Mapping[str, int]) -> str:
-    """Return the state that a group is coloured by: the one that a user should look at first."""
-    return next((state for state in BY_URGENCY if states.get(state)), "")
+    """Return the state that a group is coloured by: what a user should look at first, else what most are in."""
+    if urgent := next((state for state in BY_URGENCY if states.get(state)), ""):
+        return urgent
+    return max(CALM, key=lambda state: states.get(state, 0)) if states else ""
 
 
 def lines_of(node: Node) -> list[str]:
     """Return the label, how many jobs it stands for, and how they are doing."""
-    lines = node.label.split("\n")
+    lines = showable(node.label).split("\n")
     if node.jobs > 1:
         lines[0] += f" × {node.jobs:,}"
     if text := states_text(node):

@@ -1,12 +1,7 @@
-"""Following a journal from outside, while an engine may write it, and the jobs' states after it.
-
-The engine's own reader cuts a torn end off; this one changes nothing, and what
-is not a whole line yet is read the next time.
-"""
+"""Following a journal from outside, while an engine may write it, and the jobs' states after it."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +9,8 @@ from typing import Any
 import msgspec
 
 from markab.engine.lifecycle import State
-from markab.errors import CorruptJournal, StorageError
-
-CHUNK_BYTES = 1 << 22
+from markab.errors import CorruptJournal
+from markab.provenance.tail import read_lines
 
 
 class Tail:
@@ -29,42 +23,16 @@ class Tail:
     def new(self) -> Iterator[bytes]:
         """Yield the bodies of the records committed since the last call, oldest first.
 
-        Nothing at all when there is no journal yet.
-
-        Raises:
-            CorruptJournal: a record fails its checksum.
-            StorageError: the file cannot be read.
+        Nothing at all when there is no journal yet. Raises as `provenance/tail.py:read_lines`.
         """
-        try:
-            with open(self.path, "rb") as file:
-                file.seek(self.offset_bytes)
-                rest = b""
-                while chunk := file.read(CHUNK_BYTES):
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    for line in lines:
-                        if (body := self._checked(line)) is None:
-                            return
-                        self.offset_bytes += len(line) + 1
-                        yield body
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise StorageError(f"cannot read {str(self.path)!r}: {error.strerror}") from error
-
-    def _checked(self, line: bytes) -> bytes | None:
-        """Return the body of a line; None: a power loss left it torn, and the next engine will cut it off."""
-        body = line[9:]
-        if line[:9] == b"%08x " % zlib.crc32(body):
-            return body
-        if b"\0" in line:
-            return None
-        raise CorruptJournal(
-            f"{str(self.path)!r}, byte {self.offset_bytes}: the record fails its checksum",
-            hint=f"`markab run {self.path.parent}` says how to keep what is sound",
-        )
+        for start, length, body in read_lines(self.path, self.offset_bytes):
+            self.offset_bytes = start + length
+            yield body
 
 
-class _Verdict(msgspec.Struct):
+class Verdict(msgspec.Struct):
+    """Whether an attempt succeeded."""
+
     ok: bool = False
 
 
@@ -82,7 +50,7 @@ class Happening(msgspec.Struct):
     cores: int = 0
     memory_mb: int = 0
     gpus: int = 0
-    record: _Verdict | None = None
+    record: Verdict | None = None
 
 
 class Alive(msgspec.Struct):
@@ -118,6 +86,15 @@ class History:
     def take(self, body: bytes) -> Happening:
         """Take the next record, and return what of it was understood."""
         happening = self._decode(body)
+        self.apply(happening)
+        return happening
+
+    def apply(self, happening: Happening) -> None:
+        """Take the next record, decoded already.
+
+        Raises:
+            CorruptJournal: it tells of a job that the plan does not have.
+        """
         if happening.job >= len(self.states):
             raise CorruptJournal(
                 f"the journal tells of job {happening.job}, and the plan ends before job {len(self.states)}",
@@ -125,7 +102,6 @@ class History:
             )
         if handler := _HANDLERS.get(happening.event):
             handler(self, happening)
-        return happening
 
     def count(self, state: State) -> int:
         """Return how many jobs are in a state."""

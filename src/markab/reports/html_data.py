@@ -1,7 +1,7 @@
 """What the web page of a run is made of: one walk over its plan, one over its journal.
 
-Everything is kept in flat columns: a run of 100,000 jobs has some 100,000
-attempts and files, and a million is not out of the question.
+What there is many of is kept in flat columns: a run of a million jobs has some
+million attempts and files.
 """
 
 from __future__ import annotations
@@ -14,75 +14,18 @@ from pathlib import Path
 import msgspec
 
 from markab.errors import CorruptJournal
-from markab.plan.file import PlanFile
-from markab.plan.layout import SubmitDir
 from markab.plan.model import Kind
 from markab.reports.graph import JobGraph
 from markab.reports.graph_sources import plan_graph
 from markab.reports.graph_states import shown_states
-from markab.reports.history import History, Tail
 from markab.reports.html_failures import FailureLog
+from markab.reports.html_records import Entry, Record
 from markab.reports.status import Follower, Status
 
 OK, FAILED, ALIVE, LOST = range(4)
-"""How an attempt stands."""
-
-
-class Invocation(msgspec.Struct):
-    """Of a process: what it used."""
-
-    duration_s: float = 0.0
-    utime_s: float = 0.0
-    stime_s: float = 0.0
-    maxrss_kb: int = 0
-
-
-class MadeFile(msgspec.Struct):
-    """A file that a job made."""
-
-    lfn: str
-    size: int = 0
-    sha256: str = ""
-
-
-class MovedFile(msgspec.Struct):
-    """A file that a job moved."""
-
-    lfn: str
-    source: str = ""
-    destination: str = ""
-    bytes: int = 0
-    sha256: str = ""
-
-
-class Checked(msgspec.Struct):
-    """Inputs whose checksum was verified."""
-
-    count: int = 0
-    failed: int = 0
-
-
-class Record(msgspec.Struct):
-    """Of a worker's record, what the page needs."""
-
-    ok: bool = False
-    host: str = ""
-    start: float = 0.0
-    end: float = 0.0
-    invocations: list[Invocation] = []
-    outputs: list[MadeFile] = []
-    transfers: list[MovedFile] = []
-    checked: Checked | None = None
-
-
-class Entry(msgspec.Struct):
-    """Of a record of the journal, what the page needs."""
-
-    event: str
-    time: float = 0.0
-    job: int = -1
-    attempt: int = 0
-    record: Record | None = None
+"""How an attempt stands; LOST through no fault of its job."""
+NO_FAULT = ("lost", "cancelled")
+"""Kinds of errors that say so."""
 
 
 class Names:
@@ -130,16 +73,19 @@ class Attempts:
         return len(self.job) - 1
 
 
-@dataclass
-class FileFact:
+Url = int | str
+"""Of a file: the number of what stands before its name or, where it does not end in its name, all of it."""
+
+
+class FileFact(msgspec.Struct, gc=False):
     """A file of the run, as far as its journal tells."""
 
     size: int = 0
     sha256: str = ""
     job: int = -1
     """Who made it; -1: nobody here, it was brought in."""
-    source: str = ""
-    delivered: list[str] = field(default_factory=list)
+    source: Url = -1
+    delivered: tuple[Url, ...] = ()
 
 
 @dataclass
@@ -153,7 +99,7 @@ class Usage:
     asked_memory_mb: int = 0
 
 
-class RunData:
+class RunData(Follower):
     """A run, read once."""
 
     def __init__(self, submit_dir: str | Path | None) -> None:
@@ -162,15 +108,10 @@ class RunData:
         Raises:
             NotARun, CorruptPlan, CorruptJournal, NewerFormat: it cannot be read.
         """
-        follower = Follower(submit_dir)
-        self.status: Status = follower.read()
-        self.place: SubmitDir = follower.place
-        self.plan: PlanFile = follower.plan
-        self.history: History = follower.history
-        self.states: list[str] = shown_states(self.history, self.status.state)
-        self.graph: JobGraph = plan_graph(self.plan, self.states if self.history.calls else None)
+        super().__init__(submit_dir)
+        self.graph: JobGraph = plan_graph(self.plan, None)
         self.attempts = Attempts()
-        self.hosts = Names()
+        self.hosts, self.places = Names(), Names()
         self.files: dict[str, FileFact] = {}
         self.usage: dict[str, Usage] = {}
         self.failures = FailureLog(self.graph.xforms)
@@ -179,8 +120,14 @@ class RunData:
         self.retries = self.bytes_in = self.bytes_out = self.checks = self.checks_failed = 0
         self.until = 0.0
         """The latest moment that the journal tells of."""
+        self._silent_since = 0.0
+        """When the engine before this one was last heard of."""
         self._open: dict[tuple[int, int], int] = {}
-        self._read_journal()
+        self._decode_entry = msgspec.json.Decoder(Entry).decode
+        self.status: Status = self.read()
+        self.states: list[str] = shown_states(self.history, self.status.state)
+        if self.history.calls:
+            self.graph.states = self.states
         if self.status.state != "Running":
             for place in self._open.values():
                 self.attempts.verdict[place] = LOST
@@ -192,45 +139,49 @@ class RunData:
             counts.setdefault(kind, Counter())[state] += 1
         return counts
 
-    def _read_journal(self) -> None:
-        decode = msgspec.json.Decoder(Entry).decode
-        tail = Tail(self.place.journal)
-        jobs = len(self.plan)
-        for body in tail.new():
-            try:
-                entry = decode(body)
-            except msgspec.DecodeError as error:
-                raise CorruptJournal(
-                    f"{str(self.place.journal)!r}, a record before byte {tail.offset_bytes}: {error}",
-                    hint="it was changed after it was written, or a newer Markab wrote it",
-                ) from error
-            self.until = max(self.until, entry.time)
-            # What was appended since `follower.read` belongs to the next page.
-            if entry.event == "run-start":
-                self.engines.append(entry.time)
-                self.failures.engine_started()
-            elif not 0 <= entry.job < jobs:
-                continue
-            elif entry.event == "start":
-                self._open[entry.job, entry.attempt] = self.attempts.add(entry.job, entry.attempt, entry.time)
-            elif entry.event == "running":
-                if (place := self._open.get((entry.job, entry.attempt))) is not None:
-                    self.attempts.run[place] = entry.time
-            elif entry.event == "retry":
-                self.retries += 1
-                self.failures.tried_again(entry.job)
-            elif entry.event == "give-up":
-                self.failures.given_up(entry.job)
-            elif entry.event == "end" and entry.record is not None:
-                self._end(entry, entry.record, body)
+    def _take(self, body: bytes) -> None:
+        try:
+            entry = self._decode_entry(body)
+        except msgspec.DecodeError as error:
+            raise CorruptJournal(
+                f"{str(self.place.journal)!r}, a record that ends at byte {self._tail.offset_bytes}: {error}",
+                hint="it was changed after it was written, or a newer Markab wrote it",
+            ) from error
+        self.history.apply(entry)
+        event, job = entry.event, entry.job
+        if event == "run-start":
+            self._silent_since = self.until
+            self.engines.append(entry.time)
+            self.failures.engine_started()
+        elif event == "start":
+            self._open[job, entry.attempt] = self.attempts.add(job, entry.attempt, entry.time)
+        elif event == "running":
+            if (place := self._open.get((job, entry.attempt))) is not None:
+                self.attempts.run[place] = entry.time
+        elif event == "retry":
+            self.retries += 1
+            self.failures.tried_again(job)
+        elif event == "give-up":
+            self.failures.given_up(job)
+        elif event == "end" and entry.record is not None:
+            self._end(entry, entry.record, body)
+        self.until = max(self.until, entry.time)
 
     def _end(self, entry: Entry, record: Record, body: bytes) -> None:
         job, attempts = entry.job, self.attempts
         place = self._open.pop((job, entry.attempt), -1)
         if place < 0:
             place = attempts.add(job, entry.attempt, record.start or entry.time)
-        attempts.verdict[place] = OK if record.ok else FAILED
-        attempts.end[place] = max(record.end or entry.time, attempts.begin[place])
+        end = record.end or entry.time
+        if record.ok:
+            attempts.verdict[place] = OK
+        elif record.error is not None and record.error.kind in NO_FAULT:
+            attempts.verdict[place] = LOST
+            if attempts.begin[place] <= self._silent_since:
+                end = min(end, self._silent_since)  # nobody watched it while no engine lived
+        else:
+            attempts.verdict[place] = FAILED
+        attempts.end[place] = max(end, attempts.begin[place])
         attempts.run[place] = min(max(record.start, attempts.run[place]), attempts.end[place])
         if record.host:
             attempts.host[place] = self.hosts.number(record.host)
@@ -267,12 +218,15 @@ class RunData:
             fact.sha256 = moved.sha256 or fact.sha256
             if kind == Kind.STAGE_OUT:
                 self.bytes_out += moved.bytes
-                if moved.destination not in fact.delivered:
-                    fact.delivered.append(moved.destination)
+                if (place := self._short(moved.destination, moved.lfn)) not in fact.delivered:
+                    fact.delivered += (place,)
             else:
                 self.bytes_in += moved.bytes
                 if fact.job < 0:
-                    fact.source = moved.source
+                    fact.source = self._short(moved.source, moved.lfn)
+
+    def _short(self, url: str, lfn: str) -> Url:
+        return self.places.number(url.removesuffix(lfn)) if url.endswith(lfn) else url
 
     def _file(self, lfn: str) -> FileFact:
         fact = self.files.get(lfn)

@@ -1,70 +1,91 @@
 """The data of a page's charts and tables, small enough to stand in it: columns, zlib, base64.
 
 Decompressed it is one JSON object. Times are milliseconds after `t0`; a column
-that grows is written as differences. `lanes` are rows of the Gantt chart: each
+that grows is written as differences. `lane` is a row of the Gantt chart: each
 attempt stands in the lowest that is free when it begins.
+
+Columns are made, written and given back one by one: all of a million jobs at
+once are a gigabyte of numbers.
 """
 
 from __future__ import annotations
 
 import base64
-import json
 import zlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
+import msgspec
+
 from markab.reports.graph_states import CODES, LOOKS
-from markab.reports.html_data import ALIVE, LOST, FileFact, Names, RunData
+from markab.reports.html_data import Names, RunData
+
+Members = Iterator[tuple[str, Any]]
+"""Of an object, in order; a value that is an iterator itself is an object."""
 
 
 def packed(data: RunData, now: float) -> str:
     """Return the data as base64 text."""
-    text = json.dumps(page_data(data, now), ensure_ascii=False, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode(errors="replace"), 6)).decode()
+    squeeze = zlib.compressobj(6)
+    small = [squeeze.compress(text) for text in _object(_page(data, now))]
+    return base64.b64encode(b"".join([*small, squeeze.flush()])).decode()
 
 
-def page_data(data: RunData, now: float) -> dict[str, Any]:
-    """Return what is packed."""
+def _object(members: Members) -> Iterator[bytes]:
+    before = b"{"
+    for name, value in members:
+        yield before + msgspec.json.encode(name) + b":"
+        if isinstance(value, Iterator):
+            yield from _object(value)
+        else:
+            yield msgspec.json.encode(value)
+        before = b","
+    yield b"}"
+
+
+def _page(data: RunData, now: float) -> Members:
     attempts = data.attempts
     until = max(now if data.status.state == "Running" else 0.0, data.until, max(attempts.end, default=0.0))
     t0 = min(data.history.started or until, min(attempts.begin, default=until))
-    order = sorted(range(len(attempts)), key=attempts.begin.__getitem__)
-    starts = [attempts.begin[i] for i in order]
-    ends = [attempts.end[i] or until for i in order]
+    yield "t0", t0
+    yield "span", _ms(until - t0)
+    yield "states", [[look.word, look.sign, look.color] for look in LOOKS.values()]
+    yield "engines", [_ms(time - t0) for time in data.engines]
+    yield "hosts", data.hosts.all
     xforms, kinds, sites = Names(), Names(), Names()
-    outline = data.plan.outline
-    return {
-        "t0": t0,
-        "span": _ms(until - t0),
-        "states": [[look.word, look.sign, look.color] for look in LOOKS.values()],
-        "engines": [_ms(time - t0) for time in data.engines],
-        "hosts": data.hosts.all,
-        "jobs": {
-            "name": data.graph.ids,
-            "xform": [xforms.number(name) for name in data.graph.xforms],
-            "kind": [kinds.number(name) for name in data.graph.kinds],
-            "site": [sites.number(job.site) for job in outline],
-            "state": [CODES[state] for state in data.states],
-        },
-        "xforms": xforms.all,
-        "kinds": kinds.all,
-        "sites": sites.all,
-        "attempts": {
-            "job": [attempts.job[i] for i in order],
-            "number": [attempts.number[i] for i in order],
-            "begin": _differences(_ms(start - t0) for start in starts),
-            "wait": [_ms(attempts.run[i] - attempts.begin[i]) for i in order],
-            "took": [_ms(stop - attempts.run[i]) for i, stop in zip(order, ends, strict=True)],
-            "verdict": [attempts.verdict[i] for i in order],
-            "host": [attempts.host[i] for i in order],
-            "lane": lanes(starts, ends),
-        },
-        "files": _files(data.files),
-        "over": data.status.state != "Running",
-        "alive": [ALIVE, LOST],
-    }
+    yield "jobs", _jobs(data, xforms, kinds, sites)
+    yield "xforms", xforms.all
+    yield "kinds", kinds.all
+    yield "sites", sites.all
+    yield "attempts", _attempts(data, t0, until)
+    yield "files", _files(data)
+
+
+def _jobs(data: RunData, xforms: Names, kinds: Names, sites: Names) -> Members:
+    graph = data.graph
+    yield "name", graph.ids
+    yield "xform", [xforms.number(name) for name in graph.xforms]
+    yield "kind", [kinds.number(name) for name in graph.kinds]
+    yield "site", [sites.number(name) for name in graph.sites]
+    yield "state", [CODES[state] for state in data.states]
+
+
+def _attempts(data: RunData, t0: float, until: float) -> Members:
+    attempts = data.attempts
+    order = sorted(range(len(attempts)), key=attempts.begin.__getitem__)
+    begins = array("d", (attempts.begin[i] for i in order))
+    runs = array("d", (attempts.run[i] for i in order))
+    ends = array("d", (attempts.end[i] or until for i in order))
+    yield "job", [attempts.job[i] for i in order]
+    yield "number", [attempts.number[i] for i in order]
+    yield "begin", _differences(_ms(begin - t0) for begin in begins)
+    yield "wait", [_ms(run - begin) for begin, run in zip(begins, runs, strict=True)]
+    yield "took", [_ms(end - run) for run, end in zip(runs, ends, strict=True)]
+    yield "verdict", [attempts.verdict[i] for i in order]
+    yield "host", [attempts.host[i] for i in order]
+    yield "lane", lanes(begins, ends)
 
 
 def lanes(starts: Sequence[float], ends: Sequence[float]) -> list[int]:
@@ -84,24 +105,18 @@ def lanes(starts: Sequence[float], ends: Sequence[float]) -> list[int]:
     return found
 
 
-def _files(files: dict[str, FileFact]) -> dict[str, Any]:
-    """Return the files by column; a URL that ends in the file's name is written as the number of what is before."""
-    places = Names()
-
-    def short(url: str, lfn: str) -> Any:
-        return places.number(url.removesuffix(lfn)) if url.endswith(lfn) else url
-
-    order = sorted(files, key=lambda lfn: (not files[lfn].delivered, files[lfn].job < 0))
-    facts = [(lfn, files[lfn]) for lfn in order]
-    return {
-        "name": order,
-        "size": [fact.size for _, fact in facts],
-        "sha256": [fact.sha256 for _, fact in facts],
-        "job": [fact.job for _, fact in facts],
-        "source": [short(fact.source, lfn) if fact.source else -1 for lfn, fact in facts],
-        "delivered": [[short(url, lfn) for url in fact.delivered] for lfn, fact in facts],
-        "places": places.all,
-    }
+def _files(data: RunData) -> Members:
+    """Files by column: those delivered first, then those made, then those brought in."""
+    files = data.files
+    names = sorted(files, key=lambda lfn: (not files[lfn].delivered, files[lfn].job < 0))
+    yield "name", names
+    facts = [files[lfn] for lfn in names]
+    yield "size", [fact.size for fact in facts]
+    yield "sha256", [fact.sha256 for fact in facts]
+    yield "job", [fact.job for fact in facts]
+    yield "source", [fact.source for fact in facts]
+    yield "delivered", [fact.delivered for fact in facts]
+    yield "places", data.places.all
 
 
 def _ms(seconds: float) -> int:

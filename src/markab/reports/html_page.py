@@ -61,7 +61,7 @@ def page(data: RunData, now: float) -> str:
 <meta name="color-scheme" content="light dark"><title>{escape(title)}</title>
 <link rel="icon" href="data:,">
 <style>{_css()}</style></head><body>
-<nav><b>markab</b>{nav}<button id="theme" type="button" title="light or dark" aria-label="light or dark">◐</button></nav>
+<nav aria-label="parts of the page"><b>markab</b>{nav}<button id="theme" type="button" title="light or dark" aria-label="light or dark">◐</button></nav>
 <main>
 <header>{sections.header(data, now)}</header>
 <section id="summary">{sections.tiles(data, now)}{sections.job_table(data)}</section>
@@ -82,15 +82,16 @@ def page(data: RunData, now: float) -> str:
 def _time_section(data: RunData) -> str:
     if not len(data.attempts):
         return "<p class=empty>Nothing has started yet.</p>"
-    return """<div class="tools"><span id="window"></span><span class="grow"></span>
+    return """<div class="tools"><span id="window" aria-live="polite"></span><span class="grow"></span>
 <label>colour <select id="colour"><option value="xform">transformation</option><option value="verdict">outcome</option><option value="kind">kind</option></select></label>
-<label>find <input id="find" type="search" placeholder="job, transformation or host"></label>
+<label>find <input id="find" type="search" placeholder="job, transformation or host" size="25"></label>
 <button type="button" id="in" title="closer">+</button><button type="button" id="out" title="farther">−</button><button type="button" id="fit">whole run</button></div>
 <h3>Jobs by state</h3><canvas id="states" height="150" role="img" aria-label="jobs by state over time"></canvas>
 <div class="legend" id="states-legend"></div>
 <h3>Attempts at once</h3><canvas id="atonce" height="90" role="img" aria-label="attempts running at once over time"></canvas>
-<h3>Every attempt</h3><p class="how">Drag to look closer, Ctrl and wheel to zoom, double click for the whole run.</p>
-<canvas id="gantt" tabindex="0" role="img" aria-label="Gantt chart: every attempt as a bar, in time"></canvas>
+<div class="legend" id="atonce-legend"></div>
+<h3>Every attempt</h3><p class="how">Drag to look closer, Ctrl and wheel to zoom, double click for the whole run; or arrow keys, +, − and 0.</p>
+<canvas id="gantt" tabindex="0" role="img" aria-label="Gantt chart: every attempt as a bar, in time; the table of jobs has the same in numbers"></canvas>
 <div class="legend" id="gantt-legend"></div>"""
 
 
@@ -110,5 +111,6 @@ def _graph_css() -> str:
     light, night, rest = rules.split("\0")
     night = night.strip()
     dark = "\n".join(":root[data-theme=dark] " + line for line in night.split("\n"))
+    # Only on screens: paper is white, whatever the reader's eyes like at night.
     auto = "\n".join(":root:not([data-theme=light]) " + line for line in night.split("\n"))
-    return f"{light}{dark}\n@media(prefers-color-scheme:dark){{{auto}}}{rest}"
+    return f"{light}@media screen{{{dark}}}\n@media screen and (prefers-color-scheme:dark){{{auto}}}{rest}"

@@ -63,8 +63,16 @@ def tiles(data: RunData, now: float) -> str:
             f"of {status.total:,}, {math.floor(status.percent_done * 10) / 10:g} %",
         ),
         ("failed", f"{status.failed:,}", "for good" if status.failed else "none"),
-        ("wall time", duration(wall_s) if status.started else "–", "so far" if not status.is_over else ""),
-        ("time in jobs", _long(busy_s), f"{busy_s / wall_s:.1f} at once on average" if wall_s else ""),
+        (
+            "wall time",
+            _long(wall_s) if status.started else "–",
+            "so far" if status.state == "Running" else "",
+        ),
+        (
+            "time in jobs",
+            _long(busy_s) if len(attempts) else "–",
+            f"{busy_s / wall_s:.1f} at once on average" if wall_s else "",
+        ),
         ("tried again", f"{data.retries:,}", f"{count(len(attempts), 'attempt')} in all"),
         (
             "moved",
@@ -73,20 +81,26 @@ def tiles(data: RunData, now: float) -> str:
         ),
         ("checksums", f"{data.checks:,}", f"verified, {data.checks_failed:,} wrong"),
     ]
+    bad = {label for label, found in (("failed", status.failed), ("checksums", data.checks_failed)) if found}
     return (
         "<ul class=tiles>"
         + "".join(
-            f"<li{' class=bad' if label == 'failed' and status.failed else ''}><b>{value}</b><span>{label}</span><small>{more}</small></li>"
+            f"<li{' class=bad' if label in bad else ''}><b>{value}</b><span>{label}</span><small>{more}</small></li>"
             for label, value, more in most
         )
         + "</ul>"
     )
 
 
+def _short(span_s: float) -> str:
+    """Return how long a task took: many take less than the second that `duration` begins with."""
+    return f"{span_s * 1000:.0f} ms" if span_s < 0.9995 else duration(span_s)
+
+
 def _long(span_s: float) -> str:
     """Return a sum of many times: `42 days` reads better than `1008:58:08`."""
     days, rest_s = divmod(span_s, 86400)
-    return f"{days:,.0f} d {rest_s // 3600:.0f} h" if days >= 2 else duration(span_s)
+    return f"{days:,.0f} d {rest_s // 3600:.0f} h" if days >= 2 else _short(span_s)
 
 
 def job_table(data: RunData) -> str:
@@ -181,10 +195,10 @@ def _failure_facts(data: RunData, group: FailureGroup) -> list[tuple[str, str]]:
         last = runs[-1]
         facts.append(("command", clipped(shlex.join(map(str, last.get("argv", []))), 2000)))
         facts.append(
-            ("ended", f"{wait_status(last.get('status', 0))} after {duration(last.get('duration_s', 0.0))}")
+            ("ended", f"{wait_status(last.get('status', 0))} after {_short(last.get('duration_s', 0.0))}")
         )
         if last.get("maxrss_kb"):
-            asked = f" of {planned.memory_mb:,} MB asked for" if planned.memory_mb else ""
+            asked = f" of {size(planned.memory_mb << 20)} asked for" if planned.memory_mb else ""
             facts.append(("memory", size(last["maxrss_kb"] * 1024) + asked))
     facts.append(("directory", str(record.get("cwd", ""))))
     facts.append(("more", f"markab show {data.place.path} {data.graph.ids[group.job]}"))
@@ -213,7 +227,7 @@ def resources(data: RunData) -> str:
     time_bounds, memory_bounds = log_bounds(times, 0.01), log_bounds(memories, 64)
     rows = "".join(_usage_row(name, usage, whole, time_bounds, memory_bounds) for name, usage in by_time)
     scale = "<small>{} to {}, logarithmic</small>"
-    time_scale = scale.format(duration(time_bounds[0]), duration(time_bounds[1]))
+    time_scale = scale.format(_short(time_bounds[0]), _short(time_bounds[1]))
     memory_scale = scale.format(size(memory_bounds[0] * 1024), size(memory_bounds[1] * 1024))
     return (
         "<p>Tasks that succeeded. A dashed line is what was asked for; what went beyond it is orange.</p>"
@@ -236,14 +250,14 @@ def _usage_row(
     middle, most = quantile(times, 0.5), times[-1]
     asked_kb = usage.asked_memory_mb * 1024
     share = 100 * total / whole_s
-    time_title = f"{name}: {duration(times[0])} to {duration(most)}, median {duration(middle)}, 95 % below {duration(quantile(times, 0.95))}"
+    time_title = f"{name}: {_short(times[0])} to {_short(most)}, median {_short(middle)}, 95 % below {_short(quantile(times, 0.95))}"
     memory_title = f"{name}: {size(memories[0] * 1024)} to {size(memories[-1] * 1024)}"
     cpu = f"{100 * usage.cpu_s / total:.0f} %" if total else ""
     return (
         f"<tr><th>{escape(name)}</th><td class=num>{len(times):,}</td>"
         f'<td><div class=share><i style="width:{share:.1f}%"></i></div><small>{_long(total)} · {share:.0f} %</small></td>'
         f"<td>{histogram(times, time_bounds, usage.asked_runtime_s, time_title)}</td>"
-        f"<td class=num>{duration(middle)}</td><td class=num>{duration(most)}</td>"
+        f"<td class=num>{_short(middle)}</td><td class=num>{_short(most)}</td>"
         f"<td>{histogram(memories, memory_bounds, asked_kb, memory_title)}</td>"
         f"<td class=num>{size(quantile(memories, 0.5) * 1024)}</td><td class=num>{size(memories[-1] * 1024)}</td>"
         f"<td class=num>{size(asked_kb * 1024) if asked_kb else '–'}</td><td class=num>{cpu}</td></tr>"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from markab.plan.layout import SubmitDir
 from markab.reports.history import Tail
 from markab.reports.human import duration, moment, size, tail
 from markab.reports.status import Follower
+from markab.spec.suggest import nearest
 
 LINES_SHOWN = 40
 CAPTURED_SHOWN_BYTES = 1 << 20
@@ -108,11 +108,14 @@ def find_job(plan: PlanFile, job_id: str) -> int:
     """Return the position of a job named by its id, or by the id of the user's task that it runs."""
     if (position := plan.positions.get(job_id)) is not None:
         return position
-    ending = f"_{job_id}"
+    ending = "_" + job_id.replace("/", "-")
     for known, position in plan.positions.items():
-        if known.endswith(ending):
+        # The ending alone may be that of a job the planner added: stage_in_local_local_0_0 is not task 0.
+        if known.endswith(ending) and any(task.id == job_id for task in plan.job(position).tasks):
             return position
-    close = get_close_matches(job_id, plan.positions, n=3)
+    names = {known.partition("_")[2]: known for known in plan.positions}
+    names |= dict(zip(plan.positions, plan.positions, strict=True))
+    close = list(dict.fromkeys(names[name] for name in nearest(job_id, names)))
     hint = (
         f"did you mean {' or '.join(close)}?" if close else f"`markab show {plan.path.parent}` lists the jobs"
     )

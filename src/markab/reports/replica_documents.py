@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from markab.errors import StorageError
+from markab.errors import DocumentError, Problem, StorageError
 from markab.plan.durable import replacing
 from markab.reports.replicas import Entry, catalog_of, entries_of, is_meant
 from markab.spec.model import ReplicaCatalog
@@ -127,7 +127,10 @@ class DocumentStore:
         self.loses_comments = _has_comments(before[len(top) :])
         catalog = catalog_of(entries)
         text = top + (_as_yaml(catalog, before) if self._is_yaml else _as_lines(catalog))
-        self._parsed(text, _AsWritten())  # raises when what is new is wrong, and the file stays as it was
+        try:
+            self._parsed(text, _AsWritten())
+        except DocumentError as error:  # what is new is wrong, and stands in no file
+            raise DocumentError(*(Problem(p.message, p.hint, kind=p.kind) for p in error.problems)) from None
         target = _target(self._path)
         with replacing(target) as file:
             file.write(text.encode())

@@ -20,6 +20,7 @@ from markab.errors import DocumentError, StorageError
 from markab.spec.model import Checksum, Pfn, Replica, ReplicaCatalog
 from markab.spec.properties import Properties
 from markab.spec.replica_file import parse_replica_file
+from markab.spec.replica_tables import sqlite_file
 
 KindOfCatalog = Literal["YAML", "File", "JDBCRC"]
 _SQLITE = b"SQLite format 3\0"
@@ -111,17 +112,7 @@ def store_of_properties(properties: Properties, directory: Path) -> ReplicaStore
             )
         )
     if kind == "JDBCRC":
-        url = properties.under("pegasus.catalog.replica.db").get("url", "")
-        file = url.removeprefix("jdbc:").removeprefix("sqlite:")
-        if not url.startswith("jdbc:sqlite:") or not file:
-            raise DocumentError(
-                properties.problem(
-                    _KIND,
-                    "its database must be an SQLite file",
-                    "set pegasus.catalog.replica.db.url=jdbc:sqlite:/path/to/file.db",
-                )
-            )
-        return open_store(directory / file, "JDBCRC")
+        return open_store(sqlite_file(properties, _KIND, directory), "JDBCRC")
     usual = "replicas.yml" if kind == "YAML" else "rc.txt"
     name = properties.get("pegasus.catalog.replica.file") or usual
     return open_store(directory / name.removeprefix("file://"), "YAML" if kind == "YAML" else "File")

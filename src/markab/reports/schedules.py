@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from functools import partial
+from itertools import count
+from operator import sub
 
 
 def peak(starts: Sequence[float], ends: Sequence[float]) -> int:
     """Return how many spans overlapped at most; one that ends when another begins does not overlap it."""
-    ended = sorted(ends)
-    most = done = 0
-    for begun, start in enumerate(sorted(starts), start=1):
-        while ended[done] <= start:
-            done += 1
-            if done == len(ended):
-                return most if begun - done < most else max(most, begun - done)
-        most = max(most, begun - done)
-    return most
+    over = partial(bisect_right, sorted(ends))
+    return max(map(sub, count(1), map(over, sorted(starts))), default=0)
 
 
 def earliest_ends(parents: Sequence[Sequence[int]], durations_s: Sequence[float]) -> list[float]:

@@ -18,14 +18,18 @@ from sqlalchemy import text
 
 from markab.engine.lock import holder
 from markab.errors import MarkabError, NotARun
-from markab.plan.layout import SubmitDir, find_submit_dir
+from markab.plan.layout import find_submit_dir
 from markab.provenance import queries
 from markab.provenance.opening import Database, open_database
+from markab.reports.journal_search import records_of
 from markab.reports.pace import Pace, read_pace
+from markab.reports.status import gone_journal
 from markab.spec.uncollected import without_garbage_collection
 
 SECTIONS = ("workflow", "jobs", "transformations", "time", "integrity")
 """What can be asked for beside the summary."""
+PEGASUS_SECTIONS = {"transformations": "breakdown", "time": "attempt-hours"}
+"""Section → what Pegasus' files tell besides; it can be asked for in the same way."""
 SHORT_SECTIONS = tuple(section for section in SECTIONS if section != "jobs")
 """Those that stay short, however many jobs there are."""
 
@@ -58,6 +62,8 @@ class Statistics(msgspec.Struct, kw_only=True):
     transformations: list[queries.TransformationStats] | None = None
     jobs: list[queries.JobRow] | None = None
     hours: list[queries.HostHour] | None = None
+    breakdown: list[queries.Breakdown] | None = None
+    attempt_hours: list[queries.HostHour] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data; the totals of the table with it, and no section that is None."""
@@ -74,7 +80,7 @@ def read_statistics(
     *,
     clock: Callable[[], float] = time.time,
 ) -> Statistics:
-    """Return the statistics of a run, with the `SECTIONS` that are asked for.
+    """Return the statistics of a run, with the `SECTIONS` and `PEGASUS_SECTIONS` that are asked for.
 
     Raises:
         NotARun, CorruptPlan, CorruptJournal, StorageError: as `open_database`.
@@ -83,6 +89,8 @@ def read_statistics(
     # The lock is looked at before the journal is: an engine that ends in between has written its last word.
     is_running = holder(directory.lock) is not None
     with open_database(directory.path) as database, without_garbage_collection():
+        if note := gone_journal(directory):
+            database.notes.append(note)
         return statistics_of(database, sections, is_running=is_running, clock=clock)
 
 
@@ -101,7 +109,8 @@ def statistics_of(
         submit_dir=str(database.submit_dir),
         state=_state(run, is_running),
         run=run,
-        summary=queries.summary(database),
+        # Jobs are only ever undone by an engine that goes on with a run.
+        summary=queries.summary(database, _undone(database.submit_dir) if run.restarts else {}),
         wall_times=queries.wall_times(database),
         pace=read_pace(database, now=clock() if is_running else None),
         moved=queries.moved(database),
@@ -110,6 +119,8 @@ def statistics_of(
         transformations=queries.transformations(database) if "transformations" in sections else None,
         jobs=queries.jobs(database, all_attempts=True) if "jobs" in sections else None,
         hours=queries.time_by_host(database) if "time" in sections else None,
+        breakdown=queries.breakdown(database) if "breakdown" in sections else None,
+        attempt_hours=queries.attempts_by_host(database) if "attempt-hours" in sections else None,
     )
 
 
@@ -120,12 +131,12 @@ def report(submit_dir: str | os.PathLike[str], *, json: bool = False) -> str:
     """
     import json as encoder
 
-    from markab.reports.statistics_files import write_files
+    from markab.reports.statistics_pegasus import write_pegasus_files
     from markab.reports.statistics_text import summary_text
 
-    found = read_statistics(submit_dir, SHORT_SECTIONS)
+    found = read_statistics(submit_dir, (*SHORT_SECTIONS, *PEGASUS_SECTIONS.values()))
     try:
-        write_files(found, SHORT_SECTIONS, SubmitDir(Path(found.submit_dir)).path / "statistics")
+        write_pegasus_files(found, SHORT_SECTIONS, Path(found.submit_dir) / "statistics")
     except MarkabError as error:
         found.notes.append(f"no files of these statistics were written: {error}")
     if json:
@@ -153,6 +164,20 @@ def directory_of_uuid(uuid: str) -> Path:
     if found is None:
         raise NotARun(f"no run in the list {str(runs)!r} has the UUID {uuid!r}", _BY_DIRECTORY)
     return Path(found)
+
+
+class _Undone(msgspec.Struct):
+    job: int
+    attempt: int
+
+
+def _undone(submit_dir: Path) -> dict[int, int]:
+    """Return the jobs that succeeded and will run again → the attempt that succeeded."""
+    found = (
+        msgspec.json.decode(record, type=_Undone)
+        for record in records_of(submit_dir / "journal.jsonl", "undone")
+    )
+    return {it.job: it.attempt for it in found}
 
 
 _BY_DIRECTORY = "name its submit directory, without `-u`"

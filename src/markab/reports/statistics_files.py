@@ -17,8 +17,9 @@ import csv
 import io
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -32,11 +33,14 @@ from markab.reports.statistics_text import (
     table_rows,
     wall_times_s,
 )
+from markab.spec.uncollected import without_garbage_collection
 
 Format = Literal["text", "csv"]
-Period = Literal["day", "hour"]
+Period = Literal["month", "week", "day", "hour"]
 Row = Sequence[object]
 
+PATTERNS = {"month": "%Y-%m", "week": "%G-W%V", "day": "%Y-%m-%d", "hour": "%Y-%m-%d %H:00"}
+"""Period → how a date is written."""
 FILES = {"transformations": "breakdown"}
 """Sections whose file has another name."""
 TITLES = {
@@ -66,11 +70,12 @@ def section_rows(found: Statistics, section: str, period: Period = "day") -> lis
         return [TRANSFORMATION_COLUMNS, *_transformation_rows(found)]
     if section == "time":
         return [("Date", "Site", "Hostname", "Count", "Runtime(s)"), *_time_rows(found, period)]
-    rows = [(row.type, row.file_type, row.count, _s(row.duration_s)) for row in found.integrity.counts]
+    rows = [(row.type, row.file_type, row.count, seconds(row.duration_s)) for row in found.integrity.counts]
     errors: Row = ("errors", "-", found.integrity.errors, None)
     return [("Type", "File-Type", "Count", "Duration(s)"), *rows, errors]
 
 
+@without_garbage_collection()
 def section_text(found: Statistics, section: str, period: Period = "day") -> str:
     """Return a section for people."""
     rows = section_rows(found, section, period)
@@ -78,15 +83,16 @@ def section_text(found: Statistics, section: str, period: Period = "day") -> str
     return "\n".join([f"# {TITLES[section]}", *columns(rows, right=numbers)]) + "\n"
 
 
+@without_garbage_collection()
 def section_csv(found: Statistics, section: str, period: Period = "day") -> str:
     """Return a section as CSV."""
-    return _csv(section_rows(found, section, period))
+    return csv_text(section_rows(found, section, period))
 
 
 def summary_csv(found: Statistics) -> str:
     """Return the summary as CSV: the table, an empty line, and what it took, one number a line."""
     pace, integrity = found.pace, found.integrity
-    numbers: list[tuple[str, object]] = [(name, _s(took_s)) for name, took_s in wall_times_s(found)]
+    numbers: list[tuple[str, object]] = [(name, seconds(took_s)) for name, took_s in wall_times_s(found)]
     numbers += [
         ("Files checked", sum(row.count for row in integrity.counts if row.type == "check")),
         ("Files hashed", sum(row.count for row in integrity.counts if row.type == "compute")),
@@ -94,15 +100,15 @@ def summary_csv(found: Statistics) -> str:
         ("Job failures with integrity errors", integrity.failed_jobs),
         ("Files moved", sum(row.files for row in found.moved)),
         ("Bytes moved", sum(row.bytes for row in found.moved)),
-        ("Moving time", _s(sum(row.duration_s for row in found.moved))),
-        ("Waiting for room", _s(pace.waiting_s)),
-        ("In queue", _s(pace.queued_s)),
-        ("Running", _s(pace.running_s)),
+        ("Moving time", seconds(sum(row.duration_s for row in found.moved))),
+        ("Waiting for room", seconds(pace.waiting_s)),
+        ("In queue", seconds(pace.queued_s)),
+        ("Running", seconds(pace.running_s)),
         ("Parallelism reached", round(pace.running_mean, 3)),
         ("Parallelism possible", round(pace.possible_mean, 3)),
-        ("Critical path", _s(pace.path_s)),
+        ("Critical path", seconds(pace.path_s)),
     ]
-    return _csv([TABLE_HEADER, *table_rows(found), (), *numbers])
+    return csv_text([TABLE_HEADER, *table_rows(found), (), *numbers])
 
 
 def write_files(
@@ -112,7 +118,18 @@ def write_files(
     format_: Format = "text",
     period: Period = "day",
 ) -> list[Path]:
-    """Write the summary and `sections` into a directory, which is made; return the files, in that order.
+    """Write the summary and `sections` into a directory; return the files, in that order. As `write_texts`."""
+    is_csv = format_ == "csv"
+    texts = {"summary": summary_csv(found) if is_csv else summary_text(found)}
+    to_text = section_csv if is_csv else section_text
+    for section in SECTIONS:
+        if section in sections:
+            texts[FILES.get(section, section)] = to_text(found, section, period)
+    return write_texts(texts, directory, format_)
+
+
+def write_texts(texts: Mapping[str, str], directory: Path, format_: Format) -> list[Path]:
+    """Write texts, by the names of their files, into a directory, which is made; return the files.
 
     Each file is replaced whole.
 
@@ -127,15 +144,9 @@ def write_files(
         ) from error
     if not os.access(directory, os.W_OK | os.X_OK):
         raise StorageError(f"cannot write into {str(directory)!r}", hint="choose another one with `-o`")
-    ending = "csv" if format_ == "csv" else "txt"
-    texts = {"summary": summary_csv(found) if format_ == "csv" else summary_text(found)}
-    to_text = section_csv if format_ == "csv" else section_text
-    for section in SECTIONS:
-        if section in sections:
-            texts[FILES.get(section, section)] = to_text(found, section, period)
     written = []
     for name, content in texts.items():
-        path = directory / f"{name}.{ending}"
+        path = directory / f"{name}.{'csv' if format_ == 'csv' else 'txt'}"
         with replacing(path, durable=False) as file:
             file.write(content.encode("utf-8", "surrogateescape"))
         written.append(path)
@@ -151,13 +162,13 @@ def _job_rows(found: Statistics) -> Iterable[Row]:
             row.transformation,
             row.site,
             row.host,
-            _exit_code(row.exitcode),
+            exit_code(row.exitcode),
             _moment(row.submitted),
-            _s(row.queue_s),
-            _s(row.runtime_s),
-            _s(row.invocation_s),
-            _s(row.cpu_s),
-            _mb(row.max_rss_kb),
+            seconds(row.queue_s),
+            seconds(row.runtime_s),
+            seconds(row.invocation_s),
+            seconds(row.cpu_s),
+            megabytes(row.max_rss_kb),
         )
 
 
@@ -169,29 +180,29 @@ def _transformation_rows(found: Statistics) -> Iterable[Row]:
             row.count,
             row.succeeded,
             row.failed,
-            _s(row.min_s),
-            _s(row.max_s),
-            _s(row.mean_s),
-            _s(row.total_s),
-            _s(row.cpu_s),
+            seconds(row.min_s),
+            seconds(row.max_s),
+            seconds(row.mean_s),
+            seconds(row.total_s),
+            seconds(row.cpu_s),
             None if row.mean_cpu is None else round(100 * row.mean_cpu, 1),
-            _mb(row.mean_rss_kb),
-            _mb(row.max_rss_kb),
+            megabytes(row.mean_rss_kb),
+            megabytes(row.max_rss_kb),
         )
 
 
 def _time_rows(found: Statistics, period: Period) -> Iterable[Row]:
-    pattern = "%Y-%m-%d" if period == "day" else "%Y-%m-%d %H:00"
+    pattern = PATTERNS[period]
     counts: defaultdict[tuple[str, str, str], int] = defaultdict(int)
     times_s: defaultdict[tuple[str, str, str], float] = defaultdict(float)
     for row in found.hours or ():
         key = (datetime.fromtimestamp(row.hour, timezone.utc).strftime(pattern), row.site, row.host)
         counts[key] += row.count
         times_s[key] += row.runtime_s
-    return [(*key, counts[key], _s(times_s[key])) for key in sorted(counts)]
+    return [(*key, counts[key], seconds(times_s[key])) for key in sorted(counts)]
 
 
-def _exit_code(status: int | None) -> int | None:
+def exit_code(status: int | None) -> int | None:
     """Return a raw wait status as one number: the exit code, or minus the signal."""
     if status is None:
         return None
@@ -199,20 +210,26 @@ def _exit_code(status: int | None) -> int | None:
 
 
 def _moment(epoch_s: float | None) -> str | None:
-    if epoch_s is None:
-        return None
+    return None if epoch_s is None else _second(int(epoch_s))
+
+
+@cache
+def _second(epoch_s: int) -> str:
     return datetime.fromtimestamp(epoch_s, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _s(duration_s: float | None) -> float | None:
+def seconds(duration_s: float | None) -> float | None:
+    """Return a time span to the millisecond."""
     return None if duration_s is None else round(duration_s, 3)
 
 
-def _mb(kilobytes: float | None) -> float | None:
+def megabytes(kilobytes: float | None) -> float | None:
+    """Return an amount of memory in megabytes."""
     return None if kilobytes is None else round(kilobytes / 1024, 1)
 
 
-def _csv(rows: Iterable[Row]) -> str:
+def csv_text(rows: Iterable[Row]) -> str:
+    """Return rows as CSV."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue()

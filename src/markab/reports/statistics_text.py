@@ -47,15 +47,10 @@ def table_lines(found: Statistics) -> list[str]:
 
 def columns(rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> list[str]:
     """Return rows with their columns below each other; those in `right` end below each other."""
-    texts = [["-" if cell is None else str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if n in right else cell.ljust(width)
-            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in texts
-    ]
+    cells = [["-" if cell is None else str(cell) for cell in column] for column in zip(*rows, strict=True)]
+    widths = [max(map(len, column)) for column in cells]
+    line = "  ".join(f"%{'' if n in right else '-'}{width}s" for n, width in enumerate(widths))
+    return [(line % row).rstrip() for row in zip(*cells, strict=True)]
 
 
 def wall_times_s(found: Statistics) -> list[tuple[str, float | None]]:

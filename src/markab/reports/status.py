@@ -87,6 +87,10 @@ class Status:
     post: int = 0
     note: str = ""
     """What else the user should know, such as that the engine died."""
+    held: str = ""
+    """Why the engine starts nothing new at the moment; `note` says it too."""
+    warnings: tuple[str, ...] = ()
+    """What the engine at work warns of."""
     workflow: str = ""
     submit_dir: Path = Path()
     uuid: str = ""
@@ -132,6 +136,8 @@ class Status:
             shown["waiting"] = [group.to_json() for group in self.waiting]
         if self.note:
             shown["note"] = self.note
+        if self.warnings:
+            shown["warnings"] = list(self.warnings)
         return shown
 
     def text(
@@ -161,6 +167,8 @@ class Status:
             parts.append("".join(f"  {group.line()}\n" for group in self.waiting))
         if self.note:
             parts.append(self.note + "\n")
+        if self.warnings:
+            parts.append("".join(f"warning: {warning}\n" for warning in self.warnings))
         return "\n".join(parts)
 
     def _queue_text(self, now: float) -> str:
@@ -218,11 +226,19 @@ class Follower:
         for body in self._tail.new():
             self._take(body)
         status = self._status(lives)
+        progress = read_progress(self.place.status) if lives else None
+        if progress is not None and progress.outcome is None and progress.uuid == status.uuid:
+            status = replace(
+                status,
+                note=status.note or progress.held,
+                held=progress.held,
+                warnings=tuple(progress.warnings),
+            )
         if not why:
             return status
         from markab.reports.waiting import Waits
 
-        waits = Waits(self.plan, self.history, status.state, time.time())
+        waits = Waits(self.plan, self.history, status.state, time.time(), status.held)
         return replace(status, waiting=tuple(waits.groups()))
 
     def glance(self) -> Status:
@@ -260,7 +276,9 @@ class Follower:
             total=progress.total,
             running=progress.running,
             state=state,
-            note=asked.get(progress.ending or "", "") if lives else "",
+            note=(asked.get(progress.ending or "") or progress.held) if lives else "",
+            held=progress.held if lives else "",
+            warnings=tuple(progress.warnings) if lives else (),
             workflow=self.plan.header.workflow,
             submit_dir=self.place.path,
             uuid=progress.uuid,
@@ -291,6 +309,7 @@ class Follower:
     def _status(self, lives: bool) -> Status:
         history = self.history
         state, note = run_state(history, lives)
+        note = note or gone_journal(self.place)
         succeeded, failed = history.count(State.SUCCEEDED), history.count(State.FAILED)
         queued = len(history.alive) if state == "Running" else 0
         ready = self._count_ready(state == "Running") if succeeded + failed + queued < len(self.plan) else 0
@@ -349,6 +368,13 @@ def run_state(history: History, engine_lives: bool) -> tuple[str, str]:
     if history.outcome:
         return STATES.get(history.outcome, "Halted"), ""
     return "Halted", "stopped: its engine died without a word; run it again to continue"
+
+
+def gone_journal(place: SubmitDir) -> str:
+    """Return a note when an engine was at work on a run and its journal is gone; else an empty text."""
+    if place.journal.exists() or not place.status.exists():
+        return ""
+    return f"{place.journal.name} is gone, and with it what happened here: bring it back, or everything runs again"
 
 
 def read_status(submit_dir: str | Path | None = None) -> Status:

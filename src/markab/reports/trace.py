@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from markab.engine.lifecycle import State
 from markab.errors import MarkabError
-from markab.plan.model import Kind
+from markab.plan.model import Kind, PlannedJob
 from markab.reports.analysis import Analyzer
 from markab.reports.human import clipped, duration, moment, size
+from markab.reports.status import Status
+from markab.spec.suggest import nearest
 from markab.transfers.base import is_local, path_of
 
 ARGUMENT_CHARACTERS = 300
+DEEPEST_INDENT = 100
+"""Twenty levels; what is deeper begins at the margin again."""
 _MOVERS = (Kind.STAGE_IN, Kind.STAGE_OUT, Kind.STAGE_INTER)
 
 
@@ -61,6 +66,7 @@ class TracedFile:
     replicas: list[str] = field(default_factory=list)
     """Where it was delivered."""
     metadata: dict[str, str] = field(default_factory=dict)
+    """What the user says of it."""
 
 
 @dataclass
@@ -70,6 +76,7 @@ class TracedJob:
     id: str
     site: str
     state: str
+    """`succeeded`, `failed`, `under way`, `lost`, `not started`, or `not done` while it may still be."""
     transformations: list[str]
     commands: list[str]
     inputs: list[str]
@@ -77,6 +84,8 @@ class TracedJob:
     start: float = 0.0
     duration_s: float = 0.0
     attempt: int = 0
+    reason: str = ""
+    """Why it failed."""
 
 
 @dataclass
@@ -103,7 +112,10 @@ class Trace:
         if not self.path:
             return ""
         if not self.path_sha256:
-            return f"{self.path} is not there (yet)"
+            was_there = self.path in map(_path, self.files[self.file].replicas)
+            return (
+                f"{self.path} {'is gone: it was delivered there' if was_there else 'was not delivered (yet)'}"
+            )
         words = {
             True: "is what this run recorded (sha256 agrees)",
             False: f"is NOT what this run recorded: its sha256 is {self.path_sha256}",
@@ -125,20 +137,33 @@ class Trace:
         return found
 
     def text(self) -> str:
-        """Return it as a tree; what stands above already is not drawn again."""
+        """Return it as a tree; what stands above already is not drawn again, what is deep goes on below."""
         lines = [verdict] if (verdict := self.verdict()) else []
         shown: set[str] = set()
         # A stack in place of recursion: a chain may be a hundred thousand jobs long.
         stack: list[tuple[str, str, str]] = [(self.file, "", "")]
-        while stack:
+        later: deque[str] = deque()
+        while stack or later:
+            if not stack:
+                if (deep := later.popleft()) not in shown:
+                    lines.append("")
+                    stack.append((deep, "", ""))
+                continue
             lfn, first, indent = stack.pop()
             one = self.files[lfn]
             if one.job and lfn in shown:
                 lines.append(f"{first}{lfn} (see above)")
                 continue
+            if one.job and len(indent) >= DEEPEST_INDENT:
+                lines.append(f"{first}{lfn} (see below)")
+                later.append(lfn)
+                continue
             shown.add(lfn)
             lines.append(first + self._file_line(one))
             lines += [f"{indent}  at {place}" for place in one.replicas]
+            if one.metadata:
+                said = ", ".join(f"{key}={value}" for key, value in sorted(one.metadata.items()))
+                lines.append(f"{indent}  with {clipped(said, ARGUMENT_CHARACTERS)}")
             if not one.job:
                 continue
             job = self.jobs[one.job]
@@ -191,7 +216,7 @@ def read_trace(submit_dir: str | Path | None, file: str) -> Trace:
     run = Analyzer(submit_dir)
     try:
         status = run.read()
-        return _Tracer(run).trace(file, status.uuid)
+        return _Tracer(run, status).trace(file)
     finally:
         run.close()
 
@@ -199,11 +224,14 @@ def read_trace(submit_dir: str | Path | None, file: str) -> Trace:
 class _Tracer:
     """Who makes, brings and delivers the files of one run."""
 
-    def __init__(self, run: Analyzer) -> None:
+    def __init__(self, run: Analyzer, status: Status) -> None:
         self.run = run
+        self.status = status
         self.maker: dict[str, int] = {}
         self.movers: dict[str, list[int]] = {}
         self.delivered: dict[str, str] = {}
+        self.said: dict[str, dict[str, str]] = {}
+        """Input of a job that was looked at → its metadata."""
         decode = msgspec.json.Decoder(_Line).decode
         for position in range(len(run.plan)):
             line = decode(run.plan.line(position))
@@ -216,9 +244,9 @@ class _Tracer:
                         if is_local(end.url):
                             self.delivered[os.path.realpath(path_of(end.url))] = move.lfn
 
-    def trace(self, file: str, uuid: str) -> Trace:
+    def trace(self, file: str) -> Trace:
         lfn, path = self._named(file)
-        trace = Trace(lfn, self.run.plan.header.workflow, uuid, {}, {}, path=path)
+        trace = Trace(lfn, self.run.plan.header.workflow, self.status.uuid, {}, {}, path=path)
         if path and os.path.isfile(path):
             trace.path_sha256 = _sha256(path)
         stack = [lfn]
@@ -255,11 +283,9 @@ class _Tracer:
             for begin in range(len(parts)):  # the longest name that fits: a/b/c.txt before c.txt
                 if (lfn := "/".join(parts[begin:])) in known:
                     return lfn, path
-        needle = b'"lfn":' + msgspec.json.encode(file)
-        for position in range(len(self.run.plan)):  # an input that is fetched by the job itself
-            if needle in self.run.plan.line(position):
-                return file, ""
-        close = get_close_matches(os.path.basename(file), known, n=3)
+        for _ in self._readers(file):  # an input that is fetched by the job itself
+            return file, ""
+        close = nearest(os.path.basename(file), known)
         raise MarkabError(
             f"the run knows no file {file!r}",
             hint=f"did you mean {' or '.join(close)}?"
@@ -273,10 +299,13 @@ class _Tracer:
         record = self._record(position)
         commands = [shlex.join(entry.get("argv", ())) for entry in record.get("invocations", ())]
         planned = [f"{task.executable} {task.arguments}".strip() for task in job.tasks]
+        state = self._state(position)
+        for item in job.inputs:
+            self.said[item.lfn] = item.metadata
         return TracedJob(
             job.id,
             job.site,
-            "succeeded" if record else "not done",
+            state,
             [task.transformation for task in job.tasks],
             commands + planned[len(commands) :],
             list(dict.fromkeys(item.lfn for item in job.inputs if not item.optional or record)),
@@ -284,7 +313,22 @@ class _Tracer:
             start=record.get("start", 0.0),
             duration_s=sum(entry.get("duration_s", 0.0) for entry in record.get("invocations", ())),
             attempt=run.history.attempts.get(position, 0),
+            reason=self._reason(job, position) if state == "failed" else "",
         )
+
+    def _state(self, position: int) -> str:
+        run, is_running = self.run, self.status.state == "Running"
+        if run.ok_at[position] >= 0:
+            return "succeeded"
+        if run.history.states[position] == State.FAILED:
+            return "failed"
+        if position in run.history.alive:
+            return "under way" if is_running else "lost"
+        return "not done" if is_running or self.status.state == "Not started" else "not started"
+
+    def _reason(self, job: PlannedJob, position: int) -> str:
+        records = self.run.records(position)
+        return self.run.cause(job, records[-1]).title if records else ""
 
     def _made(self, one: TracedFile, position: int) -> None:
         for made in self._record(position).get("outputs", ()):
@@ -295,6 +339,11 @@ class _Tracer:
                 one.metadata = dict(output.metadata)
 
     def _from_outside(self, one: TracedFile) -> None:
+        if one.lfn not in self.said:
+            readers = (self.run.plan.job(position) for position in self._readers(one.lfn))
+            items = (item for job in readers for item in job.inputs if item.lfn == one.lfn)
+            self.said[one.lfn] = next((item.metadata for item in items), {})
+        one.metadata = dict(self.said[one.lfn])
         for position in self.movers.get(one.lfn, ()):
             for planned in self.run.plan.job(position).transfers:
                 if planned.lfn == one.lfn and not one.source:
@@ -310,13 +359,16 @@ class _Tracer:
 
     def _fetched_by_reader(self, one: TracedFile) -> None:
         """Look for a job that fetches the file itself."""
-        needle = b'"lfn":' + msgspec.json.encode(one.lfn)
-        for position in range(len(self.run.plan)):
-            if needle in self.run.plan.line(position):
-                for item in self.run.plan.job(position).inputs:
-                    if item.lfn == one.lfn and item.sources:
-                        one.source, one.sha256 = item.sources[0], item.sha256 or ""
-                        return
+        for position in self._readers(one.lfn):
+            for item in self.run.plan.job(position).inputs:
+                if item.lfn == one.lfn and item.sources:
+                    one.source, one.sha256 = item.sources[0], item.sha256 or ""
+                    return
+
+    def _readers(self, lfn: str) -> Iterator[int]:
+        """Yield the jobs whose lines name a file; those that read it are among them."""
+        needle = b'"lfn":' + msgspec.json.encode(lfn)
+        return (place for place in range(len(self.run.plan)) if needle in self.run.plan.line(place))
 
     def _delivered_to(self, one: TracedFile) -> None:
         for position in self.movers.get(one.lfn, ()):
@@ -337,10 +389,16 @@ class _Tracer:
 def _job_line(job: TracedJob) -> str:
     name = ", ".join(dict.fromkeys(job.transformations))
     if job.state != "succeeded":
-        return f"{job.id} ({name} at {job.site}): not done yet"
+        where = "lost with the engine" if job.state == "lost" else job.state
+        why = f": {clipped(job.reason, ARGUMENT_CHARACTERS)}" if job.reason else ""
+        return f"{job.id} ({name} at {job.site}): {where}{' yet' if job.state == 'not done' else ''}{why}"
     again = f", attempt {job.attempt}" if job.attempt > 1 else ""
     when = f"{moment(job.start)}, {duration(job.duration_s)}" if job.start else ""
     return f"{job.id} ({name} at {job.site} on {job.host}, {when}{again})"
+
+
+def _path(place: str) -> str:
+    return os.path.realpath(path_of(place)) if is_local(place) else ""
 
 
 def _with_last(names: list[str]) -> Iterator[tuple[str, bool]]:

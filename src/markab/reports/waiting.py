@@ -7,7 +7,7 @@ journal, by the engine's own limits.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ class Waiting:
     """Jobs that wait for the same kind of thing."""
 
     word: str
-    """`parents`, `failed-parent`, `retry`, `slot`, `throttle`, `halt`, `turn` or `engine`."""
+    """`parents`, `failed-parent`, `retry`, `slot`, `throttle`, `halt`, `held`, `turn` or `engine`."""
     reason: str
     """In words: of all of them."""
     jobs: int = 0
@@ -45,12 +45,13 @@ class Waiting:
 class Waits:
     """Tells why jobs of one run wait, as things stand."""
 
-    def __init__(self, plan: PlanFile, history: History, state: str, now: float) -> None:
-        """Look at a run; `state` is that of its `Status`."""
+    def __init__(self, plan: PlanFile, history: History, state: str, now: float, held: str = "") -> None:
+        """Look at a run; `state` and `held` are those of its `Status`."""
         self._plan = plan
         self._history = history
         self._state = state
         self._now = now
+        self._held = held
         self._outline: Sequence[JobOutline] = plan.outline
         alive = [self._outline[position] for position in history.alive] if state == "Running" else []
         local = {name for name, site in plan.header.sites.items() if site.executor == "local"} or {"local"}
@@ -82,6 +83,8 @@ class Waits:
             return Waiting("engine", "no engine is at work on the run")
         if history.asked:
             return Waiting("halt", "nothing new is started: a halt was asked for")
+        if self._held:
+            return Waiting("held", "nothing new is started: what happens cannot be recorded")
         if (until := history.paused.get(position, 0.0)) > self._now:
             return Waiting("retry", f"pausing before a retry, up to {duration(until - self._now)}")
         return self._room(job)
@@ -100,16 +103,6 @@ class Waits:
             if len(group.examples) < EXAMPLES:
                 group.examples.append(job.id)
         return sorted(found.values(), key=lambda group: -group.jobs)
-
-    def parents_left(self, position: int) -> Iterator[str]:
-        """Yield the parents that a job waits for, each with its state."""
-        for parent in self._outline[position].parents:
-            state = self._history.states[parent]
-            if state != State.SUCCEEDED:
-                word = "failed" if state == State.FAILED else "under way"
-                if parent not in self._history.alive and state != State.FAILED:
-                    word = "waiting"
-                yield f"{self._outline[parent].id} ({word})"
 
     def _room(self, job: JobOutline) -> Waiting:
         most = self._plan.header.max_jobs

@@ -12,9 +12,11 @@ from markab.plan.model import Kind, PlannedJob
 from markab.reports.analysis import Analyzer
 from markab.reports.human import clipped, count, duration, moment
 from markab.reports.job import AttemptStory, find_job, read_attempts
-from markab.reports.waiting import Waits
+from markab.reports.waiting import Waiting, Waits
 
 PARENTS_SHOWN = 20
+PARENTS_TOLD = 3
+"""In the sentence; those shown are below it."""
 
 
 @dataclass
@@ -97,7 +99,7 @@ def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = Non
         status = run.read()
         position = find_job(run.plan, job_id)
         job = run.plan.job(position)
-        waits = Waits(run.plan, run.history, status.state, time.time() if now is None else now)
+        waits = Waits(run.plan, run.history, status.state, time.time() if now is None else now, status.held)
         running = status.state == "Running"
         words = {State.SUCCEEDED: "succeeded", State.FAILED: "failed"}
 
@@ -115,7 +117,7 @@ def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = Non
         )
         for attempt in read_attempts(run.place, position):
             story.attempts.append((attempt, _ended(run, story, attempt, running)))
-        story.verdict = _verdict(run, position, waits, standing(position), story)
+        story.verdict = _verdict(status.state, waits.of(position), standing(position), story)
         return story
     finally:
         run.close()
@@ -144,7 +146,7 @@ def _ended(run: Analyzer, story: Why, attempt: AttemptStory, running: bool) -> s
     return f"{cause.title}{f', after {took}' if took else ''}{on}"
 
 
-def _verdict(run: Analyzer, position: int, waits: Waits, standing: str, story: Why) -> str:
+def _verdict(run_state: str, waiting: Waiting | None, standing: str, story: Why) -> str:
     tries = len(story.attempts)
     if standing in ("succeeded", "failed"):
         verdict = standing + (f" after {count(tries, 'attempt')}" if tries > 1 else "")
@@ -155,11 +157,15 @@ def _verdict(run: Analyzer, position: int, waits: Waits, standing: str, story: W
         return f"is {standing}" if standing == "under way" else f"was {standing}; running it again continues"
     if story.culprits:
         return "was skipped: it needs what a job that failed should have made"
-    if why := waits.of(position):
-        left = list(waits.parents_left(position))
-        more = f": {', '.join(left[:3])}{', …' if len(left) > 3 else ''}" if why.word == "parents" else ""
-        return f"waits: {why.reason}{more}"
-    return standing
+    if waiting is None:
+        return standing
+    if waiting.word != "parents":
+        return f"waits: {waiting.reason}"
+    if run_state == "Not started":
+        return "waits: the run is not started yet"
+    left = [f"{name} ({state})" for name, state in story.parents if state != "succeeded"]
+    told = ", ".join(left[:PARENTS_TOLD]) + (", …" if len(left) > PARENTS_TOLD else "")
+    return f"waits for {told}" if run_state == "Running" else f"was not started: the run ended before {told}"
 
 
 def _culprits(run: Analyzer, position: int) -> list[str]:

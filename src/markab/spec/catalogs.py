@@ -23,6 +23,7 @@ from markab.spec.model import (
 from markab.spec.properties import Properties
 from markab.spec.read import read_replicas, read_sites, read_transformations
 from markab.spec.replica_file import read_replica_file
+from markab.spec.replica_tables import output_catalog, read_replica_tables, sqlite_file
 from markab.spec.replicas import ReplicaIndex, files_below, replicas_of_directory
 
 T = TypeVar("T")
@@ -63,6 +64,7 @@ def load_catalogs(
     replica_files.append(load.replicas())
     transformations = load.transformations(transformations_dir)
     asrc = load.attempt(lambda: properties.flag("pegasus.catalog.replica.dax.asrc"))
+    load.attempt(lambda: output_catalog(properties, load.directory))
 
     inline = workflow or Workflow("5.0.4", "none", [])
     all_transformations = _merged_transformations(inline.transformation_catalog, transformations)
@@ -154,8 +156,14 @@ class _Load:
         kind = self.kind(key, kinds, "YAML")
         if kind == "Directory":
             return self.replica_directory()
+        if kind == "JDBCRC":
+            return self.attempt(
+                lambda: read_replica_tables(
+                    sqlite_file(self.properties, key, self.directory), absolute_lfns=self.absolute_lfns
+                )
+            )
         if kind not in ("YAML", "File", "Regex", None):
-            self.refuse(key, kind, "use YAML, File or Directory")
+            self.refuse(key, kind, "use YAML, File, Directory or JDBCRC")
             return None
         path = self.file(f"{key}.file", "replicas.yml" if kind == "YAML" else "rc.txt")
         if path is None or kind is None:

@@ -12,7 +12,7 @@ has nothing to say is left out.
     start         float   when the worker began to prepare
     end           float   when it had finished
     invocations   list    one object a process (for a compute job, one a task), see below
-    checked       object  {"count", "failed", "duration_s"}: inputs whose checksum was verified
+    checked       object  {"count", "failed", "duration_s"}: inputs, or files moved, whose checksum was verified
     hashed        object  {"count", "duration_s"}: outputs whose checksum was made
     outputs       list    {"lfn", "size", "sha256"?, "checkpoint"?} of every file that is now in place
     transfers     list    {"lfn", "source", "destination", "bytes", "duration_s", "attempts", "sha256"?,

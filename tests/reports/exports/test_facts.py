@@ -6,7 +6,8 @@ import pytest
 
 from markab.errors import MarkabError
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
-from markab.reports.exports.facts import Attempt, Facts, iso, planned_words
+from markab.reports.exports.facts import Attempt, Facts
+from markab.reports.exports.spelling import iso, planned_words
 from reports.made_run import (
     T0,
     began,
@@ -192,6 +193,7 @@ def test_command_lines_are_as_planned_whatever_the_quotes() -> None:
 
     assert ["/bin/sh", "-c", "a b", "$TOKEN"] == words("-c 'a b' $TOKEN")
     assert ["/bin/sh", "it's"] == words("it's")
+    assert ["/bin/sh", "a\u00a0b\u2028c", "d"] == words("a\u00a0b\u2028c  d")
     assert ["/bin/sh", "http://example.org/"] == words("http://ada:hunter2@example.org/")
 
 

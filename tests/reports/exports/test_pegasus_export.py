@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from markab.errors import StorageError
 from markab.plan.braindump import read_braindump
 from markab.reports.exports.export import export_run
+from markab.reports.exports.kickstart import text
 from markab.spec.read import read_workflow
 from reports.exports.real_run import SECRET, add_document, all_text, sha256
 from reports.made_run import T0, began, compute, end, make_run, start
@@ -108,6 +111,25 @@ def test_a_process_ended_by_a_signal_or_never_started_says_so(tmp_path: Path) ->
         killed["mainjob"]["status"]["signalled_name"],
     )
     assert "died" == never["mainjob"]["status"]["failure_error"]
+
+
+@given(st.text())
+def test_any_text_comes_back_from_a_record(value: str) -> None:
+    assert value == yaml.safe_load(text(value))
+
+
+def test_an_export_that_fails_leaves_no_directory(
+    failed_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("markab.reports.exports.pegasus._write_dagman_out", full)
+
+    with pytest.raises(StorageError, match="No space left on device"):
+        export_run(failed_run, "pegasus", tmp_path / "out")
+
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_a_run_that_never_started_has_no_records(planned_run: Path, tmp_path: Path) -> None:

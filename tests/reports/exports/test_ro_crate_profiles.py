@@ -77,8 +77,11 @@ def problems(crate: Path) -> list[str]:
 
 @pytest.mark.integration
 @pytest.mark.usefixtures("contexts")
-def test_a_crate_conforms_to_the_provenance_run_crate_profile(failed_run: Path, tmp_path: Path) -> None:
-    export_run(failed_run, "ro-crate", tmp_path / "crate")
+@pytest.mark.parametrize("which", ["failed_run", "running_run", "odd_run"])
+def test_a_crate_conforms_to_the_provenance_run_crate_profile(
+    which: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    export_run(request.getfixturevalue(which), "ro-crate", tmp_path / "crate")
 
     assert [] == problems(tmp_path / "crate")
 

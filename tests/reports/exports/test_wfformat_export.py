@@ -11,97 +11,108 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from markab.errors import MarkabError
-from markab.plan.model import Kind, PlannedJob
+from markab.plan.model import Input, Kind, Output, PlannedJob
 from markab.reports.exports.export import export_run
 from markab.reports.exports.wfformat import Ids
 from reports.exports.real_run import BOOK, SECRET, all_text, sha256
-from reports.made_run import make_run
+from reports.made_run import began, compute, end, failed, make_run, start
 
-ID = {"type": "string", "minLength": 1, "pattern": "^[0-9a-zA-Z_.-]+$"}
-IDS = {"type": "array", "items": ID}
 TEXT = {"type": "string", "minLength": 1}
-NUMBER = {"type": "number", "minimum": 0}
-RULES: dict[str, Any] = {
-    "type": "object",
-    "required": ["name", "schemaVersion", "workflow"],
-    "properties": {
-        "name": TEXT,
-        "description": TEXT,
-        "createdAt": TEXT | {"format": "date-time"},
-        "schemaVersion": {"enum": ["1.5"]},
-        "runtimeSystem": {"type": "object", "required": ["name", "version"]},
-        "workflow": {
-            "type": "object",
-            "required": ["specification"],
-            "properties": {
-                "specification": {
-                    "type": "object",
-                    "required": ["tasks"],
-                    "properties": {
-                        "tasks": {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {
-                                "type": "object",
-                                "required": ["name", "id", "parents", "children"],
-                                "properties": {"name": TEXT, "id": ID, "parents": IDS, "children": IDS}
-                                | {"inputFiles": IDS, "outputFiles": IDS},
-                            },
-                        },
-                        "files": {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "required": ["id", "sizeInBytes"],
-                                "properties": {"id": ID, "sizeInBytes": {"type": "integer", "minimum": 0}},
-                            },
-                        },
-                    },
-                },
-                "execution": {
-                    "type": "object",
-                    "required": ["makespanInSeconds", "executedAt", "tasks"],
-                    "properties": {
-                        "makespanInSeconds": NUMBER,
-                        "executedAt": TEXT | {"format": "date-time"},
-                        "tasks": {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {
-                                "type": "object",
-                                "required": ["id", "runtimeInSeconds"],
-                                "properties": {
-                                    "id": ID,
-                                    "runtimeInSeconds": NUMBER,
-                                    "command": {
-                                        "type": "object",
-                                        "properties": {
-                                            "program": TEXT,
-                                            "arguments": {"type": "array", "items": TEXT},
-                                        },
-                                    },
-                                    "coreCount": {"type": "number", "minimum": 1},
-                                    "avgCPU": NUMBER,
-                                    "readBytes": NUMBER,
-                                    "writtenBytes": NUMBER,
-                                    "memoryInBytes": NUMBER,
-                                    "priority": {"type": "number"},
-                                    "machines": {"type": "array", "items": TEXT},
-                                },
-                            },
-                        },
-                        "machines": {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {"type": "object", "required": ["nodeName"]},
-                        },
-                    },
-                },
-            },
-        },
-    },
+NUMBER = {"type": "number"}
+COUNT = {"type": "integer", "minimum": 1}
+MOMENT = TEXT | {"format": "date-time"}
+
+
+def record(required: str, **properties: Any) -> dict[str, Any]:
+    said = {"type": "object", "properties": properties}
+    return said | {"required": required.split()} if required else said
+
+
+def many(item: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "array", "items": item, **more}
+
+
+def rules(task_id: str, file_id: str, file: dict[str, Any], **executed: Any) -> dict[str, Any]:
+    """Return the rules of WfFormat 1.5; the arguments are what its schemas differ in."""
+    neighbours = many({"type": "string", "minLength": 0, "pattern": task_id})
+    files = many(TEXT | {"pattern": file_id})
+    specification = record(
+        "tasks",
+        tasks=many(
+            record(
+                "name id parents children",
+                name=TEXT,
+                id=TEXT,
+                parents=neighbours,
+                children=neighbours,
+                inputFiles=files,
+                outputFiles=files,
+            ),
+            minItems=1,
+        ),
+        files=many(record("id sizeInBytes", id=file, sizeInBytes={"type": "integer", "minimum": 0})),
+    )
+    ran = record(
+        "id runtimeInSeconds",
+        id=TEXT,
+        runtimeInSeconds=NUMBER,
+        command=record("", program=TEXT, arguments=many(TEXT)),
+        coreCount=NUMBER | {"minimum": 1},
+        avgCPU=NUMBER,
+        readBytes=NUMBER,
+        writtenBytes=NUMBER,
+        memoryInBytes=NUMBER,
+        energyInKWh=NUMBER,
+        avgPowerInW=NUMBER,
+        priority=NUMBER,
+        **executed,
+    )
+    machine = record(
+        "nodeName",
+        system={"type": "string", "enum": ["linux", "macos", "windows"]},
+        architecture=TEXT,
+        nodeName=TEXT | {"format": "hostname"},
+        release=TEXT,
+        memoryInBytes=COUNT,
+        cpu=record("", coreCount=COUNT, speedInMHz=COUNT, vendor=TEXT),
+    )
+    execution = record(
+        "makespanInSeconds executedAt tasks",
+        makespanInSeconds=NUMBER,
+        executedAt=TEXT,
+        tasks=many(ran, minItems=1),
+        machines=many(machine, minItems=1),
+    )
+    return record(
+        "name schemaVersion workflow",
+        name=TEXT,
+        description=TEXT,
+        createdAt=MOMENT,
+        schemaVersion={"type": "string", "enum": ["1.5"]},
+        runtimeSystem=record("name version", name=TEXT, version=TEXT, url=TEXT | {"format": "uri"}),
+        author=record(
+            "name email", name=TEXT, email=TEXT | {"format": "email"}, institution=TEXT, country=TEXT
+        ),
+        workflow=record("specification", specification=specification, execution=execution),
+    )
+
+
+NARROW, WITH_HASH, WIDE = "^[0-9a-zA-Z-_.]*$", "^[0-9a-zA-Z-_.#]*$", "^[0-9a-zA-Z-_./:#]*$"
+RULES = {
+    "first": rules(NARROW, NARROW, TEXT, machine=TEXT),
+    "later": rules(WITH_HASH, WIDE, TEXT | {"pattern": WIDE}, executedAt=TEXT, machines=many(TEXT)),
 }
-"""What WfFormat 1.5 asks for, in our words: WfCommons fetches its own schema from the network."""
+"""All that two schemas which call themselves 1.5 ask for, in our words: that of the repository
+wfcommons/WfFormat at commit 14e696204421edd7bebe7f3bb57582c93faaf44c, and the one beside which WfCommons
+was developed later (wfcommons/WfCommons at commit 1b1f47cbe13b0293dcef2b6ee822ae843d0950c7). No package carries either."""
+
+
+def problems(document: dict[str, Any], which: str) -> list[str]:
+    jsonschema = pytest.importorskip("jsonschema")
+    checker = jsonschema.FormatChecker()
+    assert {"date-time", "email", "hostname", "uri"} <= set(checker.checkers), "else formats are not checked"
+    validator = jsonschema.Draft202012Validator(RULES[which], format_checker=checker)
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
 
 
 @pytest.fixture(scope="module")
@@ -174,13 +185,98 @@ def test_a_workflow_without_tasks_is_refused_with_a_reason(tmp_path: Path) -> No
 
 @given(st.lists(st.text(min_size=1), unique=True))
 def test_ids_differ_where_names_differ_and_have_allowed_characters_only(names: list[str]) -> None:
-    ids = Ids()
+    ids = Ids(re.compile("[^0-9a-zA-Z_.-]"), "_")
 
     given_out = [ids[name] for name in names]
 
     assert len(names) == len(set(given_out))
     assert given_out == [ids[name] for name in names]
     assert all(re.fullmatch("[0-9a-zA-Z_.-]+", id) for id in given_out)
+
+
+def test_each_task_stands_once_however_attempts_of_several_took_turns(tmp_path: Path) -> None:
+    jobs = [compute("a"), compute("b"), compute("c")]
+    entries = [
+        began(),
+        *(start(n) for n in range(3)),
+        failed(0),
+        failed(1, message="much longer " * 20),
+        end(2),
+    ]
+    entries += [start(0, 2), start(1, 2), failed(0, 2), end(1, 2), start(0, 3), end(0, 3)]
+    make_run(tmp_path / "r", jobs, entries)
+
+    export_run(tmp_path / "r", "wfformat", tmp_path / "out.json")
+
+    document = json.loads((tmp_path / "out.json").read_text())
+    assert {
+        "wc_c": ["succeeded"],
+        "wc_b": ["failed", "succeeded"],
+        "wc_a": ["failed", "failed", "succeeded"],
+    } == {
+        id: [attempt["status"] for attempt in task["attempts"]]
+        for id, task in tasks_of(document, "execution").items()
+    }
+    assert 3 == len(document["workflow"]["execution"]["tasks"])
+
+
+def test_neighbours_are_those_over_files_and_those_said_to_be(tmp_path: Path) -> None:
+    jobs = [
+        compute("a", outputs=[Output("x")]),
+        compute("b", outputs=[Output("y")]),
+        compute("c", 1, inputs=[Input("x"), Input("y")]),
+        PlannedJob(id="cleanup", kind=Kind.CLEANUP, site="local", parents=[2]),
+        compute("d", 3, 0),
+    ]
+    make_run(tmp_path / "r", jobs)
+
+    export_run(tmp_path / "r", "wfformat", tmp_path / "out.json")
+
+    tasks = tasks_of(json.loads((tmp_path / "out.json").read_text()), "specification")
+    assert {
+        "wc_a": ([], ["wc_c", "wc_d"]),
+        "wc_b": ([], ["wc_c"]),
+        "wc_c": (["wc_a", "wc_b"], []),
+        "wc_d": (["wc_a"], []),
+    } == {id: (task["parents"], task["children"]) for id, task in tasks.items()}
+
+
+def test_a_host_whose_name_is_no_host_name_keeps_it_beside(tmp_path: Path) -> None:
+    entries = [began(), start(0), end(0, host="my_host"), start(1), end(1, host="my-host")]
+    make_run(tmp_path / "r", [compute("a"), compute("b")], entries)
+
+    export_run(tmp_path / "r", "wfformat", tmp_path / "out.json")
+
+    document = json.loads((tmp_path / "out.json").read_text())
+    machines = document["workflow"]["execution"]["machines"]
+    assert [("my-host-2", "my-host"), ("my-host", "my_host")] == [
+        (machine["nodeName"], machine["name"]) for machine in machines
+    ]
+    ran = tasks_of(document, "execution").values()
+    assert ["my-host", "my-host-2"] == [task["machine"] for task in ran]
+    assert [["my-host"], ["my-host-2"]] == [task["machines"] for task in ran]
+    assert [] == problems(document, "first") + problems(document, "later")
+
+
+@pytest.mark.parametrize("rules", RULES)
+@pytest.mark.parametrize("which", ["failed_run", "planned_run"])
+def test_it_is_right_by_every_schema_of_version_1_5(
+    which: str, rules: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    export_run(request.getfixturevalue(which), "wfformat", tmp_path / "run.json")
+
+    assert [] == problems(json.loads((tmp_path / "run.json").read_text()), rules)
+
+
+@pytest.mark.parametrize("rules", RULES)
+def test_the_rules_would_notice(document: dict[str, Any], rules: str) -> None:
+    document["createdAt"] = "yesterday"
+    document["workflow"]["specification"]["tasks"][0]["parents"] = ["a b"]
+    document["workflow"]["execution"]["tasks"][0]["coreCount"] = 0
+    document["workflow"]["execution"]["machines"][0]["nodeName"] = "my_host"
+    del document["workflow"]["specification"]["files"][0]["sizeInBytes"]
+
+    assert 5 == len(problems(document, rules))
 
 
 @pytest.mark.integration
@@ -194,7 +290,7 @@ def test_wfcommons_reads_it_and_finds_nothing_wrong(
 
     path, rules = tmp_path / "run.json", tmp_path / "rules.json"
     export_run(request.getfixturevalue(which), "wfformat", path)
-    rules.write_text(json.dumps(RULES))
+    rules.write_text(json.dumps(RULES["later"]))
 
     validator = SchemaValidator(rules, logger=logging.getLogger("quiet"))
     validator.validate_instance(json.loads(path.read_text()))

@@ -19,7 +19,8 @@
     redraw();
   };
 
-  const bytes = Uint8Array.from(atob($("data").textContent), (c) => c.charCodeAt(0));
+  const letters = atob($("data").textContent), bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   const D = JSON.parse(await new Response(stream).text());
   $("data").remove();
@@ -30,8 +31,8 @@
     at += A.begin[i];
     begin[i] = at; run[i] = at + A.wait[i]; end[i] = run[i] + A.took[i];
   }
-  const OK = 0, FAILED = 1, ALIVE = 2;
-  const VERDICTS = ["succeeded", "failed", "running", "lost with the engine"];
+  const OK = 0, FAILED = 1, ALIVE = 2, LOST = 3, SIGNS = ["✓ ", "✗ ", "▶ ", "? "];
+  const VERDICTS = ["succeeded", "failed", "running", "lost or cancelled"];
   const SPAN = Math.max(D.span, 1);
 
   // --- words ----------------------------------------------------------------
@@ -39,11 +40,13 @@
   function duration(ms) {
     const s = ms / 1000;
     if (ms === 0) return "0 s";
-    if (s < 9.95) return s.toFixed(s < 0.995 ? 2 : 1) + " s";
+    if (s < 0.9995) return Math.round(ms) + " ms";
+    if (s < 9.95) return s.toFixed(1) + " s";
     const r = Math.round(s);
     if (r < 60) return r + " s";
     const two = (n) => String(n).padStart(2, "0");
     const h = Math.floor(r / 3600), m = Math.floor(r / 60) % 60;
+    if (h >= 48) return Math.floor(h / 24) + " d " + (h % 24) + ":" + two(m);
     return h ? h + ":" + two(m) + ":" + two(r % 60) : m + ":" + two(r % 60);
   }
   function size(n) {
@@ -53,7 +56,7 @@
     }
     return n.toFixed(1) + " PB";
   }
-  const clock = (ms) => new Date(D.t0 * 1000 + ms).toLocaleString();
+  const clock = (ms) => new Date(D.t0 * 1000 + ms).toISOString().slice(0, 19).replace("T", " ") + " UTC";
 
   // --- time: one window for three charts --------------------------------------
   const LEFT = 50, view = { a: 0, b: SPAN };
@@ -106,7 +109,7 @@
   for (let i = 0; i < N; i++) { last[A.job[i]] = i; tries[A.job[i]]++; }
   const stateOf = (word) => D.states.findIndex((s) => s[0] === word);
   const S_FAILED = stateOf("failed");
-  const began = sorted(begin), ran = sorted(run);
+  const began = begin, ran = sorted(run);
   const over = (i) => A.verdict[i] !== ALIVE;
   const stopped = [], doneAt = [], failedAt = [];
   for (let i = 0; i < N; i++) {
@@ -166,8 +169,10 @@
   for (let i = 0; i < N; i++) inLane[fillAt[A.lane[i]]++] = i;  // in order of begin, as attempts are
   const laneHigh = lanes ? Math.max(Math.min(16, Math.floor(560 / lanes)), 560 / lanes < 1 ? 560 / lanes : 1) : 16;
   const ganttHigh = Math.ceil(lanes * laneHigh) + 20;
-  const COLORS = ["#4477aa", "#ccbb44", "#228833", "#aa3377", "#66ccee", "#b07aa1", "#117733", "#88ccee", "#999933", "#882255"];
-  const OTHER = "#a5adb8";
+  // Any two of these, and the orange of failures, are 11 or more apart (CIE94), for eyes without red or green cones
+  // too (simulated after Machado et al. 2009), and all stand out from a white and from a dark page.
+  const COLORS = ["#2b8cbe", "#f0d264", "#1b9e77", "#5b4bb3", "#66ccee", "#882255", "#d6c9a8", "#6b4c2a"];
+  const OTHER = "#a5adb8", OUTCOMES = ["#009e73", "#d55e00", "#0072b2", "#cc79a7"];
   const timeOf = (names, of) => {
     const total = new Float64Array(names.length);
     for (let i = 0; i < N; i++) total[of[A.job[i]]] += end[i] - run[i];
@@ -175,15 +180,15 @@
   };
   function scheme() {
     const by = $("colour").value;
-    if (by === "verdict") return { color: (i) => ["#009e73", "#d55e00", "#0072b2", "#cc79a7"][A.verdict[i]], items: VERDICTS.map((w, k) => [["✓ ", "✗ ", "▶ ", "? "][k] + w, ["#009e73", "#d55e00", "#0072b2", "#cc79a7"][k], ""]) };
+    if (by === "verdict") return { color: (i) => OUTCOMES[A.verdict[i]], items: VERDICTS.map((w, k) => [SIGNS[k] + w, OUTCOMES[k], ""]).filter((_, k) => A.verdict.includes(k)) };
     const names = by === "kind" ? D.kinds : D.xforms, of = by === "kind" ? J.kind : J.xform, total = timeOf(names, of);
     const order = names.map((_, k) => k).sort((x, y) => total[y] - total[x]);
     const colors = new Array(names.length).fill(OTHER);
     order.slice(0, COLORS.length).forEach((k, n) => { colors[k] = COLORS[n]; });
     const items = order.slice(0, COLORS.length).filter((k) => total[k] > 0).map((k) => [names[k].replace(/^(stage|create)_/, "$1-") + " · " + duration(total[k]), colors[k], names[k]]);
-    if (order.length > COLORS.length) items.push(["others", OTHER, ""]);
-    items.push(["✗ failed attempt", "#d55e00", ""]);
-    return { color: (i) => (A.verdict[i] === FAILED ? "#d55e00" : colors[of[A.job[i]]]), items };
+    if (order.slice(COLORS.length).some((k) => total[k] > 0)) items.push(["others", OTHER, ""]);
+    for (const bad of [FAILED, LOST]) if (A.verdict.includes(bad)) items.push([SIGNS[bad] + VERDICTS[bad], OUTCOMES[bad], ""]);
+    return { color: (i) => (A.verdict[i] === FAILED || A.verdict[i] === LOST ? OUTCOMES[A.verdict[i]] : colors[of[A.job[i]]]), items };
   }
   const light = (hex) => {
     const [r, g, b] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
@@ -208,7 +213,7 @@
     const scale = (wide - LEFT) / (view.b - view.a);
     const rows = new Float64Array(Math.ceil(lanes * laneHigh) + 1).fill(-1);
     const gap = laneHigh >= 5 ? 1 : 0, tall = Math.max(laneHigh - gap, 1);
-    const bars = [];
+    const bars = [], ink = css("--ink"), soft = css("--soft");
     for (let lane = 0; lane < lanes; lane++) {
       const y = lane * laneHigh, row = Math.floor(y);
       let low = first[lane], high2 = first[lane + 1];
@@ -224,20 +229,22 @@
         rows[row] = Math.max(rows[row], x1, x0 + 0.6);
         bars.push(i, x0, y, Math.max(x1 - x0 - (x1 - x0 > 3 ? 0.5 : 0), 0.8));
         const wait = (run[i] - begin[i]) * scale;
-        if (wait > 1.5) { c.fillStyle = css("--soft"); c.fillRect(Math.max(LEFT, x0 - wait), y + tall / 2, Math.min(wait, x0 - LEFT), 1); }
+        if (wait > 1.5) { c.fillStyle = soft; c.fillRect(Math.max(LEFT, x0 - wait), y + tall / 2, Math.min(wait, x0 - LEFT), 1); }
       }
     }
     const paint = (late) => {
       for (let n = 0; n < bars.length; n += 4) {
         const i = bars[n], failed = A.verdict[i] === FAILED;
         if ((failed || Boolean(found && found[i])) !== late) continue;
-        c.globalAlpha = found && !found[i] ? 0.13 : A.verdict[i] === ALIVE ? 0.7 : 1;
+        const faint = found && !found[i], alive = A.verdict[i] === ALIVE;
+        c.globalAlpha = faint ? 0.13 : alive ? 0.5 : 1;
         c.fillStyle = colors.color(i);
         const w = late ? Math.max(bars[n + 3], 2) : bars[n + 3];
         c.fillRect(bars[n + 1], bars[n + 2], w, tall);
         if (tall >= 9 && w >= 14) {
-          c.fillStyle = light(colors.color(i)) ? "#1c2430" : "#fff"; c.textAlign = "left"; c.font = Math.min(11, tall - 2) + "px system-ui,sans-serif";
-          const text = (failed ? "✗ " : "") + (w > 70 ? J.name[A.job[i]] : "");
+          if (alive && !faint) c.globalAlpha = 1;
+          c.fillStyle = alive ? ink : light(colors.color(i)) ? "#1c2430" : "#fff"; c.textAlign = "left"; c.font = Math.min(11, tall - 2) + "px system-ui,sans-serif";
+          const text = (A.verdict[i] === OK ? "" : SIGNS[A.verdict[i]]) + (w > 70 ? J.name[A.job[i]] : "");
           const fits = Math.floor((w - 6) / 6);
           if (text.trim() && fits > 0) c.fillText(text.length > fits ? text.slice(0, Math.max(1, fits - 1)) + "…" : text, bars[n + 1] + 3, bars[n + 2] + tall - Math.max(1.5, (tall - 8) / 2));
         }
@@ -252,7 +259,7 @@
     const box = $(id);
     box.replaceChildren(...items.map(([text, color, word]) => {
       const node = make(pick && word ? "button" : "span"), patch = make("i");
-      patch.style.background = color;
+      if (color) patch.style.background = color; else patch.className = "dashed";
       node.append(patch, text);
       if (pick && word) { node.type = "button"; node.title = "find"; node.onclick = () => pick(word); }
       return node;
@@ -280,15 +287,20 @@
   const attemptText = (i) => {
     const j = A.job[i], lines = [J.name[j]];
     lines.push(D.xforms[J.xform[j]] + " at " + D.sites[J.site[j]] + (A.host[i] >= 0 ? ", host " + D.hosts[A.host[i]] : ""));
-    lines.push((["✓ ", "✗ ", "▶ ", "? "][A.verdict[i]]) + VERDICTS[A.verdict[i]] + ", attempt " + A.number[i]);
+    lines.push(SIGNS[A.verdict[i]] + VERDICTS[A.verdict[i]] + ", attempt " + A.number[i]);
     lines.push("from " + duration(run[i]) + " for " + duration(end[i] - run[i]) + (run[i] - begin[i] > 500 ? ", waited " + duration(run[i] - begin[i]) : ""));
     lines.push(clock(run[i]));
     return lines.join("\n");
   };
   function interact(id, text) {
     const el = $(id);
-    let from = null, box = null;
+    let from = null, box = null, finger = null;
     el.addEventListener("pointermove", (e) => {
+      if (finger !== null) {
+        const by = ((finger - e.clientX) / (el.clientWidth - LEFT)) * (view.b - view.a);
+        finger = e.clientX;
+        setView(view.a + by, view.b + by);
+      }
       if (from === null) { showTip(e, text(e, el)); return; }
       tip.hidden = true;
       const r = el.getBoundingClientRect(), x0 = Math.min(from, e.clientX), x1 = Math.max(from, e.clientX);
@@ -296,8 +308,11 @@
       Object.assign(box.style, { left: x0 + "px", width: x1 - x0 + "px", top: r.top + "px", height: r.height + "px" });
     });
     el.addEventListener("pointerleave", () => { tip.hidden = true; });
-    el.addEventListener("pointerdown", (e) => { if (e.button === 0 && e.pointerType !== "touch") { from = e.clientX; el.setPointerCapture(e.pointerId); } });
+    el.addEventListener("pointerdown", (e) => {
+      if (e.pointerType === "touch") { finger = e.clientX; showTip(e, text(e, el)); } else if (e.button === 0) { from = e.clientX; el.setPointerCapture(e.pointerId); }
+    });
     const finish = (e) => {
+      finger = null;
       if (box) { box.remove(); box = null; }
       if (from === null) return;
       const a = ms({ clientX: Math.min(from, e.clientX) }, el), b = ms({ clientX: Math.max(from, e.clientX) }, el), far = Math.abs(from - e.clientX) > 5;
@@ -317,9 +332,10 @@
     setView(around - share * wide, around + (1 - share) * wide);
   }
   if (N) {
-    colors = scheme();
-    const refresh = () => { colors = scheme(); legend("gantt-legend", colors.items, (word) => { $("find").value = $("find").value === word ? "" : word; search(); drawGantt(); }); drawGantt(); };
-    legend("states-legend", STACK.map(([, word, color, sign]) => [sign + " " + word, color || "var(--line)", ""]));
+    const recolour = () => { colors = scheme(); legend("gantt-legend", colors.items, (word) => { $("find").value = $("find").value === word ? "" : word; search(); drawGantt(); }); };
+    const waits = run.some((t, i) => (t - begin[i]) * 1000 > SPAN);
+    legend("atonce-legend", [["running", "#0072b2", ""], ...(waits ? [["given to its site, not running yet", "#56b4e9", ""]] : [])]);
+    legend("states-legend", STACK.map(([, word, color, sign]) => [sign + " " + word, color || "var(--line)", ""]).concat(D.engines.length > 1 ? [["continued by another engine", "", ""]] : []));
     redraws.push(drawStates, drawAtOnce, drawGantt);
     const whenText = (e, el) => {
       const t = Math.min(ms(e, el), SPAN), k = at(t);
@@ -327,7 +343,7 @@
     };
     interact("states", whenText); interact("atonce", whenText);
     interact("gantt", (e, el) => { const i = attemptAt(e, el); return i < 0 ? "" : attemptText(i); });
-    $("colour").onchange = refresh;
+    $("colour").onchange = () => { recolour(); drawGantt(); };
     let pending = 0;
     $("find").oninput = () => { clearTimeout(pending); pending = setTimeout(() => { search(); drawGantt(); }, 80); };
     const middle = () => (view.a + view.b) / 2;
@@ -336,10 +352,10 @@
       const wide = view.b - view.a, act = { ArrowLeft: () => setView(view.a - wide / 8, view.b - wide / 8), ArrowRight: () => setView(view.a + wide / 8, view.b + wide / 8), "+": () => zoom(0.5, middle()), "-": () => zoom(2, middle()), 0: () => setView(0, SPAN) }[e.key];
       if (act) { e.preventDefault(); act(); }
     });
-    refresh(); redraw();
-    let wide = 0;
+    recolour(); redraw();
+    let wide = $("gantt").clientWidth;
     new ResizeObserver(() => { if (wide !== $("gantt").clientWidth) { wide = $("gantt").clientWidth; redraw(); } }).observe($("gantt"));
-    matchMedia("(prefers-color-scheme:dark)").addEventListener("change", redraw);
+    for (const query of ["(prefers-color-scheme:dark)", "print"]) matchMedia(query).addEventListener("change", redraw);
   }
 
   // --- tables -------------------------------------------------------------------
@@ -347,18 +363,26 @@
   function table(box, total, columns, order, hint) {
     const input = make("input"), wrap = make("div", undefined, "scroll"), sheet = make("table");
     const pager = make("div", undefined, "pager"), back = make("button", "‹"), next = make("button", "›"), where = make("span");
+    where.setAttribute("aria-live", "polite");
     input.type = "search"; input.placeholder = hint; input.setAttribute("aria-label", hint);
     back.type = next.type = "button"; back.title = "earlier"; next.title = "later";
     const tools = make("div", undefined, "tools"); tools.append(input);
     let page = 0, by = order, down = true, rows = [];
-    const all = Array.from({ length: total }, (_, i) => i);
+    const all = Int32Array.from({ length: total }, (_, i) => i);
     function filter() {
       const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
       rows = words.length ? all.filter((i) => { const text = columns.map((col) => (col.find || col.text)(i)).join(" ").toLowerCase(); return words.every((w) => text.includes(w)); }) : all.slice();
       if (by !== null) {
-        const key = columns[by].key || columns[by].text;
-        const keys = new Map(rows.map((i) => [i, key(i)]));
-        rows.sort((x, y) => { const a = keys.get(x), b = keys.get(y); return (a < b ? -1 : a > b ? 1 : x - y) * (down ? -1 : 1); });
+        const { key, text } = columns[by], sign = down ? -1 : 1;
+        if (key) {  // a number
+          const keys = new Float64Array(total);
+          for (const i of rows) keys[i] = key(i) * sign;
+          rows.sort((x, y) => keys[x] - keys[y] || x - y);
+        } else {
+          const keys = new Array(total);
+          for (const i of rows) keys[i] = text(i);
+          rows.sort((x, y) => (keys[x] < keys[y] ? -sign : keys[x] > keys[y] ? sign : x - y));
+        }
       }
       page = 0; show();
     }
@@ -368,12 +392,14 @@
         const th = make("th", undefined, col.name === "num" ? "num" : ""), button = make("button", col.title + (by === n ? (down ? " ↓" : " ↑") : ""));
         button.type = "button";
         button.onclick = () => { down = by === n ? !down : col.name === "num"; by = n; filter(); };
+        th.scope = "col";
+        if (by === n) th.ariaSort = down ? "descending" : "ascending";
         th.append(button); line.append(th);
       });
       head.append(line);
       for (const i of rows.slice(page * PAGE, (page + 1) * PAGE)) {
         const tr = make("tr");
-        for (const col of columns) { const td = make("td", (col.show || col.text)(i), col.name); if (col.full) td.title = col.full(i); tr.append(td); }
+        for (const col of columns) { const td = make(col.name === "name" ? "th" : "td", (col.show || col.text)(i), col.name); if (col.name === "name") td.scope = "row"; if (col.full) td.title = col.full(i); tr.append(td); }
         body.append(tr);
       }
       sheet.replaceChildren(head, body);
@@ -409,7 +435,7 @@
         { title: "size", text: (f) => size(F.size[f]), key: (f) => F.size[f], name: "num", find: () => "" },
         { title: "made by", text: (f) => (F.job[f] < 0 ? "" : J.name[F.job[f]]), show: (f) => (F.job[f] < 0 ? "input" : J.name[F.job[f]]) },
         { title: "sha256", text: (f) => F.sha256[f], show: (f) => (F.sha256[f] ? F.sha256[f].slice(0, 16) + "…" : ""), full: (f) => F.sha256[f], name: "hash" },
-        { title: "delivered to", text: from },
+        { title: "delivered to", text: from, name: "long" },
       ], null, "file, job, checksum or place");
     }
   }

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import mmap
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
+
 from markab import PEGASUS_VERSION
 from markab.plan.durable import replacing
-from markab.spec.model import Workflow
-from markab.spec.read import read_workflow
+from markab.reports.exports.pieces import NotPlain, Pieces
+from markab.spec.model import Task, Workflow
+from markab.spec.read import FAST_BYTES, read_workflow
+from markab.spec.uncollected import without_garbage_collection
 from markab.spec.write import emit, to_document
 from markab.transfers.base import redact
 
@@ -23,20 +30,29 @@ class _AsWritten(dict[str, str]):
         return "${" + name + "}"
 
 
-def write_document(source: Path, path: Path) -> None:
+def write_document(source: Path, path: Path, *, durable: bool = True) -> None:
     """Write the workflow document at `source` as YAML, without environment and passwords.
+
+    `durable` is as of `replacing`.
 
     Raises:
         DocumentError, StorageError: it cannot be read.
     """
-    data = _given_away(to_document(read_as_written(source)))
-    with replacing(path) as out:
-        emit({"pegasus": PEGASUS_VERSION, **data}, lambda text: out.write(text.encode()))
+    with replacing(path, durable=durable) as out, without_garbage_collection():
 
+        def write(text: str) -> None:
+            out.write(text.encode())
 
-def read_as_written(source: Path) -> Workflow:
-    """Read a workflow document with its `${VAR}` left as they are."""
-    return read_workflow(source, _AsWritten(), limit_bytes=1 << 62, absolute_lfns=True)
+        if pieces := _in_pieces(source):
+            try:
+                emit(_data_in_pieces(pieces), write)
+                return
+            except NotPlain:
+                out.seek(0)
+                out.truncate()
+            finally:
+                pieces.close()
+        emit({"pegasus": PEGASUS_VERSION, **_given_away(to_document(_read_whole(source)))}, write)
 
 
 def arguments_as_written(source: Path) -> dict[str, str]:
@@ -44,13 +60,74 @@ def arguments_as_written(source: Path) -> dict[str, str]:
 
     A variable of whoever planned may hold a secret. Almost no document has one, which a look at its bytes shows.
     """
-    if not source.is_file() or b"${" not in source.read_bytes():
+    if not _mentions_variables(source):
         return {}
-    return {
-        task.id: " ".join(task.arguments)
-        for task in read_as_written(source).jobs
-        if any("${" in argument for argument in task.arguments)
-    }
+    if pieces := _in_pieces(source):
+        try:
+            return dict(chain.from_iterable(_with_variables(tasks) for _, tasks in pieces.tasks(b"${")))
+        except NotPlain:
+            pass
+        finally:
+            pieces.close()
+    return dict(_with_variables(_read_whole(source).jobs))
+
+
+def _with_variables(tasks: Iterable[Task]) -> Iterator[tuple[str, str]]:
+    for task in tasks:
+        if any("${" in argument for argument in task.arguments):
+            yield task.id, " ".join(task.arguments)
+
+
+def _mentions_variables(source: Path) -> bool:
+    try:
+        with open(source, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            return text.find(b"${") >= 0
+    except (OSError, ValueError):  # gone, or empty: whoever needs it says so
+        return False
+
+
+def _read_whole(source: Path) -> Workflow:
+    """Read a workflow document with its `${VAR}` left as they are."""
+    return read_workflow(source, _AsWritten(), limit_bytes=1 << 62, absolute_lfns=True)
+
+
+def _in_pieces(source: Path) -> Pieces | None:
+    """Open a document that is large enough to be read in pieces, and plain enough."""
+    try:
+        return Pieces(source, _AsWritten()) if source.stat().st_size >= FAST_BYTES else None
+    except (NotPlain, OSError):
+        return None
+
+
+def _data_in_pieces(pieces: Pieces) -> dict[str, Any]:
+    """Return the data of a document, in the order of the whole one; its long lists are iterators."""
+    data: dict[str, Any] = {"pegasus": PEGASUS_VERSION}
+    for key, value in _given_away(to_document(pieces.head())).items():
+        data[key] = value
+        if key == "jobs":
+            data["jobs"] = _tasks(pieces)
+        if key == "jobs" and pieces.has("jobDependencies"):
+            data["jobDependencies"] = (to_builtins(one) for some in pieces.dependencies() for one in some)
+        if key == "replicaCatalog" and pieces.has("replicaCatalog"):
+            data["replicaCatalog"] = {"replicas": _replicas(pieces)}
+    return data
+
+
+def _tasks(pieces: Pieces) -> Iterator[dict[str, Any]]:
+    for text, tasks in pieces.tasks():
+        some = to_document(Workflow(PEGASUS_VERSION, "", tasks))["jobs"]
+        yield from some if _is_harmless(text) else _given_away(some)
+
+
+def _replicas(pieces: Pieces) -> Iterator[dict[str, Any]]:
+    for text, replicas in pieces.replicas():
+        some = to_builtins(replicas)
+        yield from some if _is_harmless(text) else _given_away(some)
+
+
+def _is_harmless(text: bytes) -> bool:
+    """Say whether there is surely nothing to leave out, however it is spelt."""
+    return b"profiles" not in text and b"://" not in text and b"\\" not in text
 
 
 def _given_away(value: Any) -> Any:

@@ -10,13 +10,9 @@ for its value.
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -29,11 +25,10 @@ from markab.plan.file import PlanFile
 from markab.plan.layout import SubmitDir, find_submit_dir
 from markab.plan.model import Kind, PlannedJob, PlannedTask
 from markab.reports.exports.document import arguments_as_written
+from markab.reports.exports.spelling import is_gone
 from markab.reports.history import History, Tail
 from markab.reports.status import run_state
-from markab.transfers.base import is_local, path_of, redact
-
-_QUOTES = frozenset("'\"\\")
+from markab.transfers.base import redact
 
 NEVER_STARTED = -1
 """Raw wait status of a process that could not be started."""
@@ -208,6 +203,7 @@ class Facts:
         self.last_time = 0.0
         """When the last thing happened that is known."""
         self.lives = False
+        self._missing: list[str] | None = None
         self._as_written = arguments_as_written(self._document_path)
         self._wanted()
 
@@ -296,24 +292,26 @@ class Facts:
         return job
 
     def missing(self) -> list[str]:
-        """Return, in sentences, what an export of this run can't tell; known once the attempts have been read."""
-        lines = []
+        """Return, in sentences, what an export of this run can't tell; to be asked once the attempts have been read.
+
+        Looks once whether each delivered file is still there.
+        """
+        if self._missing is None:
+            self._missing = list(self._find_missing())
+        return self._missing
+
+    def _find_missing(self) -> Iterator[str]:
         state = self.state
         if state == "Not started":
-            lines.append("the run never started: there is only what was planned")
+            yield "the run never started: there is only what was planned"
         elif state == "Running":
-            lines.append("the run is in progress: what has not ended yet is left out, or marked as running")
+            yield "the run is in progress: what has not ended yet is left out, or marked as running"
         elif state != "Success":
             undone = len(self.plan) - self.history.count(State.SUCCEEDED)
-            lines.append(
-                f"the run did not reach its end: {undone:,} of {len(self.plan):,} jobs did not succeed"
-            )
+            yield f"the run did not reach its end: {undone:,} of {len(self.plan):,} jobs did not succeed"
         gone = [place.url for file in self.files.values() for place in file.delivered if is_gone(place.url)]
         if gone:
-            lines.append(
-                f"{len(gone):,} delivered file(s) are no longer where the run put them, such as {gone[0]}"
-            )
-        return lines
+            yield f"{len(gone):,} delivered file(s) are no longer where the run put them, such as {gone[0]}"
 
     def _wanted(self) -> None:
         """Know which job is to make which file; a file that nobody makes comes from outside."""
@@ -423,33 +421,3 @@ def _add_place(file: RunFile, place: FilePlace) -> None:
     if place not in file.places:
         file.places = (*file.places, place)
         file.home = file.home or place.url
-
-
-def planned_words(task: PlannedTask) -> list[str]:
-    """Return the words of a task's command line, `$VAR` not expanded: values of variables may be secret."""
-    text = task.arguments
-    try:
-        # Without quotes, splitting at blanks gives the same, ten times as fast.
-        words = shlex.split(text) if _QUOTES.intersection(text) else text.split()
-    except ValueError:  # unbalanced quotes: the worker refused them, the export tells them as they are
-        words = [text]
-    return [redact(word) for word in [task.executable, *words]]
-
-
-@lru_cache(maxsize=4096)
-def iso(epoch_s: float) -> str:
-    """Return a moment as ISO 8601 in UTC with its offset: `2026-11-20T20:00:09.120+00:00`."""
-    return datetime.fromtimestamp(epoch_s, timezone.utc).isoformat(timespec="milliseconds")
-
-
-def as_url(url: str) -> str:
-    """Return the URL of a place; plans write places of this machine as paths."""
-    return f"file://{quote(url)}" if url.startswith("/") else url
-
-
-def is_gone(url: str) -> bool:
-    """Say whether a place on this machine holds no file; of other places nothing is asked."""
-    try:
-        return is_local(url) and not os.path.exists(path_of(url))
-    except MarkabError:
-        return False

@@ -17,7 +17,8 @@ from typing import Any
 
 from markab.errors import MarkabError
 from markab.plan.durable import replacing
-from markab.reports.exports.facts import Attempt, Facts, Invocation, RunFile, iso, planned_words
+from markab.reports.exports.facts import Attempt, Facts, Invocation, RunFile
+from markab.reports.exports.spelling import iso, planned_words
 
 TEXT, WHOLE, REAL, MOMENT = "text", "whole", "real", "moment"
 COLUMNS = {

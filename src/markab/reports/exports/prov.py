@@ -12,20 +12,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from markab import __version__
 from markab.plan.durable import replacing
-from markab.reports.exports.facts import (
-    Attempt,
-    Facts,
-    Invocation,
-    RunFile,
-    as_url,
-    is_gone,
-    iso,
-    planned_words,
-)
+from markab.reports.exports.facts import Attempt, Facts, Invocation, RunFile
+from markab.reports.exports.spelling import as_url, encoded, is_gone, iso, planned_words
 from markab.reports.exports.spool import Spools
 
 TERMS = "https://w3id.org/markab/terms#"
@@ -84,7 +75,7 @@ def _prefixes(facts: Facts) -> bytes:
 
 
 def _run(facts: Facts, spools: Spools) -> None:
-    user = f"agent:{_local(facts.user)}"
+    user = f"agent:{encoded(facts.user)}"
     if user == ENGINE:
         user += "-user"
     spools["agent"].member(user, {"prov:type": _term("prov:Person"), "prov:label": facts.user})
@@ -118,7 +109,7 @@ def _run(facts: Facts, spools: Spools) -> None:
 
 
 def _attempt(facts: Facts, attempt: Attempt, spools: Spools, programs: set[str]) -> None:
-    activity = f"attempt:{_local(attempt.name)}"
+    activity = f"attempt:{encoded(attempt.name)}"
     said: dict[str, Any] = {"prov:startTime": iso(attempt.start)}
     if attempt.end:
         said["prov:endTime"] = iso(attempt.end)
@@ -148,7 +139,7 @@ def _attempt(facts: Facts, attempt: Attempt, spools: Spools, programs: set[str])
         _cluster(attempt, activity, invocations, spools)
     for invocation in invocations:
         if invocation.task:
-            program = f"program:{_local(invocation.task.transformation)}"
+            program = f"program:{encoded(invocation.task.transformation)}"
             _used(spools, activity, program, {"prov:role": "program"})
             if program not in programs:
                 programs.add(program)
@@ -192,7 +183,7 @@ def _cluster(attempt: Attempt, activity: str, invocations: list[Invocation], spo
             "dcterms:isPartOf": _term(activity),
         }
         spools["activity"].member(
-            f"invocation:{_local(f'{attempt.name}/{one.number}')}", part | _invocation(one)
+            f"invocation:{encoded(f'{attempt.name}/{one.number}')}", part | _invocation(one)
         )
 
 
@@ -240,16 +231,11 @@ def file_id(file: RunFile) -> str:
 
 
 def _versioned(lfn: str, version: int) -> str:
-    return f"file:{_local(lfn)}" + (f"%3Bversion={version}" if version > 1 else "")
+    return f"file:{encoded(lfn)}" + (f"%3Bversion={version}" if version > 1 else "")
 
 
 def _run_id(facts: Facts) -> str:
-    return f"run:{_local(facts.uuid)}"
-
-
-def _local(name: str) -> str:
-    """Return a name as the second half of a qualified name; odd characters are percent-encoded."""
-    return quote(name, safe="/._-")
+    return f"run:{encoded(facts.uuid)}"
 
 
 def _term(name: str) -> dict[str, str]:

@@ -16,7 +16,6 @@ import time
 from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -25,15 +24,8 @@ from markab.errors import MarkabError, StorageError
 from markab.plan.durable import replacing
 from markab.plan.model import Kind
 from markab.reports.exports.document import write_document
-from markab.reports.exports.facts import (
-    Attempt,
-    Facts,
-    RunFile,
-    as_url,
-    is_gone,
-    iso,
-    planned_words,
-)
+from markab.reports.exports.facts import Attempt, Facts, RunFile
+from markab.reports.exports.spelling import as_url, encoded, is_gone, iso, planned_words
 from markab.reports.exports.spool import Spools
 
 METADATA = "ro-crate-metadata.json"
@@ -121,7 +113,7 @@ class _Crate:
         job = attempt.job
         for task in job.tasks:
             self.tools.setdefault(task.transformation or job.id, planned_words(task)[0])
-        action = f"#attempt/{_local(attempt.name)}"
+        action = f"#attempt/{encoded(attempt.name)}"
         said: dict[str, Any] = {
             "@id": action,
             "@type": "CreateAction",
@@ -140,7 +132,7 @@ class _Crate:
             said["resourceUsage"] = usage
         self._add(_said(said))
         self._spools["actions"].item(_ref(action))
-        control = f"#control/{_local(attempt.name)}"
+        control = f"#control/{encoded(attempt.name)}"
         self._add(
             {
                 "@id": control,
@@ -199,7 +191,7 @@ class _Crate:
                 )
             role = self._role(file)
             if role:
-                parameter = f"#parameter/{_local(file.lfn)}"
+                parameter = f"#parameter/{encoded(file.lfn)}"
                 said["exampleOfWork"] = _ref(parameter)
                 self._parameter(file, parameter, role, is_there)
             if is_there:
@@ -385,23 +377,19 @@ def _file(file: RunFile) -> str:
     """Return the id of a file; it depends on the plan only, so that it may be used before all is known."""
     if _has_url(file):
         return as_url(file.home)
-    return f"#file/{_local(file.lfn)}" + (f";version={file.version}" if file.version > 1 else "")
+    return f"#file/{encoded(file.lfn)}" + (f";version={file.version}" if file.version > 1 else "")
 
 
 def _user(facts: Facts) -> str:
-    return f"#user/{_local(facts.user)}"
+    return f"#user/{encoded(facts.user)}"
 
 
 def _step(job: str) -> str:
-    return f"#step/{_local(job)}"
+    return f"#step/{encoded(job)}"
 
 
 def _tool(transformation: str) -> str:
-    return f"#tool/{_local(transformation)}"
-
-
-def _local(name: str) -> str:
-    return quote(name, safe="/._-")
+    return f"#tool/{encoded(transformation)}"
 
 
 def _ref(id: str) -> dict[str, str]:
@@ -413,7 +401,7 @@ def _files(files: list[RunFile]) -> Any:
 
 
 def _parameters(files: list[RunFile]) -> Any:
-    return _one_or_all([_ref(f"#parameter/{_local(file.lfn)}") for file in files])
+    return _one_or_all([_ref(f"#parameter/{encoded(file.lfn)}") for file in files])
 
 
 def _one_or_all(refs: list[dict[str, str]]) -> Any:

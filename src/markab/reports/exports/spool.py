@@ -3,43 +3,60 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from contextlib import ExitStack
-from tempfile import SpooledTemporaryFile
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import IO, BinaryIO
 
 import msgspec
 
 IN_MEMORY_BYTES = 1 << 20
 
-_encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
 
 
 class Spool:
-    """The members of a JSON object or list, separated by commas; past 1 MB they are in a temporary file."""
+    """The members of a JSON object or list, separated by commas; what is past 1 MB is in a temporary file."""
 
     def __init__(self) -> None:
-        self._file: Any = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)
+        self._buffer = bytearray()
+        self._file: IO[bytes] | None = None
         self.count = 0
 
     def item(self, value: object) -> None:
         """Add an item of a list."""
-        self._file.write((b",\n" if self.count else b"") + _encode(value))
-        self.count += 1
+        if self.count:
+            self._buffer += b",\n"
+        self._add(value)
 
     def member(self, key: str, value: object) -> None:
         """Add a member of an object; the caller sees to it that keys differ."""
-        self._file.write((b",\n" if self.count else b"") + _encode(key) + b":" + _encode(value))
-        self.count += 1
+        if self.count:
+            self._buffer += b",\n"
+        _encoder.encode_into(key, self._buffer, -1)
+        self._buffer += b":"
+        self._add(value)
 
     def copy_to(self, out: BinaryIO) -> None:
-        """Write all of it."""
-        self._file.seek(0)
-        shutil.copyfileobj(self._file, out, 1 << 20)
+        """Write all of it; nothing can be added any more."""
+        if self._file:
+            self._file.seek(0)
+            shutil.copyfileobj(self._file, out, 1 << 20)
+        out.write(self._buffer)
 
     def close(self) -> None:
         """Give the temporary file back."""
-        self._file.close()
+        if self._file:
+            self._file.close()
+
+    def _add(self, value: object) -> None:
+        _encoder.encode_into(value, self._buffer, -1)
+        self.count += 1
+        if len(self._buffer) > IN_MEMORY_BYTES:
+            if not self._file:
+                self._file = tempfile.TemporaryFile()
+            self._file.write(self._buffer)
+            self._buffer.clear()
 
 
 class Spools:

@@ -2,9 +2,13 @@
 
 One task a compute job (a cluster of tasks is one), with the name Pegasus gives
 it; transfers and cleanup are left out, as WfCommons does with logs of Pegasus.
-Ids there may hold letters, digits, `-`, `_` and `.` only: any other character
-becomes `_`, and `name` keeps the lfn. Of a task that was tried several times,
-the last attempt counts; all of them stand in `attempts`, which WfFormat lets us add.
+Of a task that was tried several times, the last attempt counts; all of them
+stand in `attempts`, which WfFormat lets us add.
+
+Several schemas have called themselves 1.5, and what is written here is right by
+all of them. The first allowed letters, digits, `-`, `_` and `.` in ids: any
+other character becomes `_`, and `name` keeps the lfn. It had one `machine` a
+task; later ones have `machines`.
 
 Format: https://github.com/wfcommons/WfFormat
 """
@@ -13,7 +17,10 @@ from __future__ import annotations
 
 import re
 import shlex
+import tempfile
 import time
+from array import array
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,7 +30,8 @@ from markab import __version__
 from markab.errors import MarkabError
 from markab.plan.durable import replacing
 from markab.plan.model import Kind, PlannedJob
-from markab.reports.exports.facts import Attempt, Facts, iso, planned_words
+from markab.reports.exports.facts import Attempt, Facts
+from markab.reports.exports.spelling import iso, planned_words
 from markab.reports.exports.spool import Spool
 
 SCHEMA_VERSION = "1.5"
@@ -32,6 +40,7 @@ BLOCK_BYTES = 512
 
 _encode = msgspec.json.Encoder().encode
 _NOT_ALLOWED = re.compile(r"[^0-9a-zA-Z_.-]")
+_NOT_IN_HOST = re.compile(r"[^0-9a-zA-Z.-]")
 _TASK_KINDS = (Kind.COMPUTE, Kind.SUBWORKFLOW)
 
 
@@ -43,10 +52,13 @@ def write_wfformat(facts: Facts, path: Path) -> None:
         StorageError: disk full, directory not writable.
         CorruptJournal: the journal is damaged.
     """
-    executions, machines = _executions(facts)
-    ids = Ids()
-    specification, files = Spool(), Spool()
-    try:
+    ids, machines = Ids(_NOT_ALLOWED, "_"), Ids(_NOT_IN_HOST, "-")
+    with ExitStack() as stack:
+        executions = stack.enter_context(closing(_Executions(len(facts.plan))))
+        for attempt in facts.attempts():
+            if attempt.job.kind in _TASK_KINDS:
+                executions.add(attempt, ids[attempt.job.id], machines)
+        specification, files = (stack.enter_context(closing(Spool())) for _ in range(2))
         _specification(facts, ids, specification, files)
         head: dict[str, Any] = {
             "name": facts.braindump.get("pegasus_wf_name") or facts.name,
@@ -61,53 +73,42 @@ def write_wfformat(facts: Facts, path: Path) -> None:
             out.write(b'],\n"files":[\n')
             files.copy_to(out)
             out.write(b"]}")
-            if executions:
-                _write_execution(facts, ids, executions, machines, out)
+            if executions.count:
+                head = {
+                    "makespanInSeconds": round((facts.ended or facts.last_time) - facts.started, 6),
+                    "executedAt": iso(facts.started),
+                }
+                if machines.names:
+                    head["machines"] = [_machine(name, id) for name, id in sorted(machines.names.items())]
+                out.write(b',\n"execution":' + _encode(head)[:-1] + b',\n"tasks":[\n')
+                executions.copy_to(out)
+                out.write(b"]}")
             out.write(b"}}\n")
-    finally:
-        specification.close()
-        files.close()
 
 
 def _specification(facts: Facts, task_ids: Ids, tasks: Spool, files: Spool) -> None:
-    file_ids = Ids()
-    maker: dict[str, str] = {}
-    children: dict[str, list[str]] = {}
-    parents: dict[str, list[str]] = {}
-    outline = facts.plan.outline
-    for job in facts.plan.jobs():
-        if job.kind not in _TASK_KINDS:
-            continue
-        above = {maker[put.lfn] for put in job.inputs if put.lfn in maker}
-        above.update(outline[p].id for p in job.parents if outline[p].kind in _TASK_KINDS)
-        parents[job.id] = sorted(above)
-        for parent in above:
-            children.setdefault(parent, []).append(job.id)
-        for output in job.outputs:
-            maker[output.lfn] = job.id
+    file_ids = Ids(_NOT_ALLOWED, "_")
+    parents, children = _neighbours(facts)
     if not parents:
         raise MarkabError(
             f"workflow {facts.name!r} has no task, and WfFormat can't describe such a workflow",
             hint="every file was there already; plan with --force to compute them anew, or use another --format",
         )
-    used: set[str] = set()
-    for job in facts.plan.jobs():
-        if job.id not in parents:
-            continue
-        inputs, outputs = [put.lfn for put in job.inputs], [output.lfn for output in job.outputs]
-        used.update(inputs, outputs)
+    outline = facts.plan.outline
+    for position, above in parents.items():
+        job = facts.plan.job(position)
         tasks.item(
             {
                 "name": _title(job),
                 "id": task_ids[job.id],
-                "parents": [task_ids[parent] for parent in parents[job.id]],
-                "children": [task_ids[child] for child in children.get(job.id, ())],
-                "inputFiles": [file_ids[lfn] for lfn in dict.fromkeys(inputs)],
-                "outputFiles": [file_ids[lfn] for lfn in outputs],
+                "parents": [task_ids[outline[parent].id] for parent in above],
+                "children": [task_ids[outline[child].id] for child in children.get(position, ())],
+                "inputFiles": [file_ids[lfn] for lfn in dict.fromkeys(put.lfn for put in job.inputs)],
+                "outputFiles": [file_ids[output.lfn] for output in job.outputs],
             }
         )
     for lfn, file in facts.files.items():
-        if lfn not in used:
+        if lfn not in file_ids.names:
             continue
         said: dict[str, Any] = {"id": file_ids[lfn], "sizeInBytes": file.size_bytes or 0, "name": lfn}
         if file.size_bytes is None:
@@ -117,39 +118,67 @@ def _specification(facts: Facts, task_ids: Ids, tasks: Spool, files: Spool) -> N
         files.item(said)
 
 
-def _executions(facts: Facts) -> tuple[dict[str, bytes], set[str]]:
-    """Return what WfFormat wants to know of every task that ran, as JSON by job id; and the machines."""
-    executions: dict[str, bytes] = {}
-    machines: set[str] = set()
-    for attempt in facts.attempts():
-        if attempt.job.kind not in _TASK_KINDS:
+def _neighbours(facts: Facts) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+    """Return parents and children of every task, by position: those that WfFormat knows, over files or said so."""
+    parents: dict[int, list[int]] = {}
+    children: dict[int, list[int]] = {}
+    maker: dict[str, int] = {}
+    for position, job in enumerate(facts.plan.jobs()):
+        if job.kind not in _TASK_KINDS:
             continue
-        before = executions.get(attempt.job.id)
-        earlier = msgspec.json.decode(before)["attempts"] if before else []
-        executions[attempt.job.id] = _encode(_one(attempt) | {"attempts": [*earlier, _told(attempt)]})
-        if attempt.host:
-            machines.add(attempt.host)
-    return executions, machines
+        above = {maker[put.lfn] for put in job.inputs if put.lfn in maker}
+        above.update(parent for parent in job.parents if parent in parents)
+        parents[position] = sorted(above)
+        for parent in parents[position]:
+            children.setdefault(parent, []).append(position)
+        for output in job.outputs:
+            maker[output.lfn] = position
+    return parents, children
 
 
-def _write_execution(
-    facts: Facts, ids: Ids, executions: dict[str, bytes], machines: set[str], out: BinaryIO
-) -> None:
-    head: dict[str, Any] = {
-        "makespanInSeconds": round((facts.ended or facts.last_time) - facts.started, 6),
-        "executedAt": iso(facts.started),
-    }
-    if machines:
-        head["machines"] = [{"nodeName": name} for name in sorted(machines)]
-    out.write(b',\n"execution":' + _encode(head)[:-1] + b',\n"tasks":[\n')
-    lead = b""
-    for job, said in executions.items():
-        out.write(lead + _encode({"id": ids[job]})[:-1] + b"," + said[1:])
-        lead = b",\n"
-    out.write(b"]}")
+class _Executions:
+    """What WfFormat wants to know of every task that ran: its last attempt, in a temporary file until all are known."""
+
+    def __init__(self, jobs: int) -> None:
+        self._file = tempfile.TemporaryFile()
+        self._starts = array("q", [-1]) * jobs
+        self._stale: set[int] = set()
+        """Where lines begin that a later attempt took the place of."""
+        self._end = 0
+        self.count = 0
+
+    def add(self, attempt: Attempt, id: str, machines: Ids) -> None:
+        """Take the next attempt of a task."""
+        start = self._starts[attempt.position]
+        earlier = []
+        if start >= 0:
+            self._stale.add(start)
+            self._file.seek(start)
+            earlier = msgspec.json.decode(self._file.readline())["attempts"]
+            self._file.seek(self._end)
+        line = _encode({"id": id, **_one(attempt, machines), "attempts": [*earlier, _told(attempt)]})
+        self._file.write(line + b"\n")
+        self._starts[attempt.position] = self._end
+        self._end += len(line) + 1
+        self.count += 1
+
+    def copy_to(self, out: BinaryIO) -> None:
+        """Write one object a task, with commas between them."""
+        self._file.seek(0)
+        start = 0
+        lead = b""
+        for line in self._file:
+            if start not in self._stale:
+                out.write(lead + line[:-1])
+                lead = b",\n"
+            start += len(line)
+
+    def close(self) -> None:
+        """Give the temporary file back."""
+        self._file.close()
 
 
-def _one(attempt: Attempt) -> dict[str, Any]:
+def _one(attempt: Attempt, machines: Ids) -> dict[str, Any]:
     invocations = attempt.invocations
     runtime_s = sum(one.duration_s for one in invocations)
     said: dict[str, Any] = {
@@ -171,8 +200,13 @@ def _one(attempt: Attempt) -> dict[str, Any]:
         if blocks := sum(one.get(counter, 0) for one in used):
             said[key] = blocks * BLOCK_BYTES
     if attempt.host:
-        said["machines"] = [attempt.host]
+        said["machine"] = machines[attempt.host]
+        said["machines"] = [said["machine"]]
     return said
+
+
+def _machine(name: str, id: str) -> dict[str, str]:
+    return {"nodeName": id} if id == name else {"nodeName": id, "name": name}
 
 
 def _told(attempt: Attempt) -> dict[str, Any]:
@@ -200,17 +234,20 @@ def _description(facts: Facts) -> str:
 class Ids:
     """Names as WfFormat allows them; two names that differ get ids that differ."""
 
-    def __init__(self) -> None:
-        self._ids: dict[str, str] = {}
+    def __init__(self, not_allowed: re.Pattern[str], instead: str) -> None:
+        self._not_allowed = not_allowed
+        self._instead = instead
         self._taken: set[str] = set()
+        self.names: dict[str, str] = {}
+        """Name → id, of all names so far."""
 
     def __getitem__(self, name: str) -> str:
-        known = self._ids.get(name)
+        known = self.names.get(name)
         if known is None:
-            stem = known = _NOT_ALLOWED.sub("_", name) or "_"
+            stem = known = self._not_allowed.sub(self._instead, name) or self._instead
             number = 2
             while known in self._taken:
-                known, number = f"{stem}_{number}", number + 1
+                known, number = f"{stem}{self._instead}{number}", number + 1
             self._taken.add(known)
-            self._ids[name] = known
+            self.names[name] = known
         return known

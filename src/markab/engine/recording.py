@@ -1,0 +1,37 @@
+"""What the engine asks of whoever makes the run's database from the journal: may I go on?
+
+The engine neither makes nor reads that database, and does not wait for it. It starts
+nothing new while somebody knows that what happens cannot be entered there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class Recorder(Protocol):
+    """Whoever makes the database. Asked in every turn of the loop: answers at once, from memory."""
+
+    @property
+    def may_start(self) -> bool:
+        """No when the database cannot be kept current, or when that is about to be found out."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """Why the database cannot be kept current, in words for the user; empty when it can, or nobody knows yet."""
+        ...
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What else went wrong, and stops nothing."""
+        ...
+
+
+class NoRecorder:
+    """For runs of which a database is made later, or never."""
+
+    may_start = True
+    trouble = ""
+    warnings: Sequence[str] = ()

@@ -1,0 +1,136 @@
+"""Tells attempts as kickstart, with which Pegasus starts tasks, does: a YAML list, one record an invocation.
+
+A record has what kickstart writes into `<job>.out.NNN`, as far as Markab knows
+it. What the task printed is not in it, nor its environment, and `$VAR` in
+arguments is not expanded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from functools import lru_cache
+from typing import Any
+
+from markab.plan.model import Kind
+from markab.reports.exports.facts import NEVER_STARTED, Attempt, Facts, Invocation
+from markab.reports.exports.spelling import iso, planned_words
+
+VERSION = "3.0"
+PROGRAMS = {
+    Kind.STAGE_IN: "pegasus::transfer",
+    Kind.STAGE_OUT: "pegasus::transfer",
+    Kind.STAGE_INTER: "pegasus::transfer",
+    Kind.CREATE_DIR: "pegasus::dirmanager",
+    Kind.CLEANUP: "pegasus::cleanup",
+    Kind.REGISTER: "pegasus::rc-client",
+}
+"""What Pegasus calls the transformations of the jobs it adds; readers tell them by the prefix."""
+
+USAGE = {
+    "utime": "utime_s",
+    "stime": "stime_s",
+    "maxrss": "maxrss_kb",
+    "minflt": "minflt",
+    "majflt": "majflt",
+    "inblock": "inblock",
+    "outblock": "oublock",
+    "nvcsw": "nvcsw",
+    "nivcsw": "nivcsw",
+}
+"""Kickstart's names for what a process used."""
+
+_ESCAPED = re.compile(r"[^ !#-\[\]-~]")
+_SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
+
+
+class Records:
+    """Writes the records of a run's attempts."""
+
+    def __init__(self, facts: Facts) -> None:
+        stamp = facts.braindump.get("timestamp") or ""
+        self._run = f"  wf-label: {text(facts.name)}\n  wf-stamp: {text(stamp)}\n"
+        self._user = text(facts.user)
+
+    def of(self, attempt: Attempt) -> str:
+        """Return the records of all processes of an attempt; one that ran none has one all the same."""
+        invocations = attempt.invocations
+        if not invocations:
+            status = 0 if attempt.state == "succeeded" else 256
+            invocations = [Invocation(1, None, attempt.start, attempt.end - attempt.start, status, {})]
+        return "".join([self._record(attempt, one) for one in invocations]) + _files(attempt)
+
+    def _record(self, attempt: Attempt, one: Invocation) -> str:
+        task, host = one.task, text(attempt.host)
+        transformation = task.transformation if task else PROGRAMS.get(attempt.job.kind, attempt.job.id)
+        times = f"start: {iso(one.start)}", f"duration: {one.duration_s:.6f}"
+        words = planned_words(task) if task else []
+        cwd = attempt.record.get("cwd")
+        parts = [
+            f"- invocation: True\n  version: {VERSION}\n  {times[0]}\n  {times[1]}\n",
+            f"  transformation: {text(transformation)}\n",
+            f"  derivation: {text(task.id)}\n" if task else "",
+            f"  resource: {text(attempt.site)}\n{self._run}  hostname: {host}\n  user: {self._user}\n",
+            f"  mainjob:\n    {times[0]}\n    {times[1]}\n",
+            f"    pid: {one.usage['pid']}\n" if "pid" in one.usage else "",
+            f"    usage: {{{_usage(one.usage)}}}\n    status:\n      raw: {one.status}\n{_status(attempt, one)}",
+            f"    executable:\n      file_name: {text(words[0])}\n" if words else "",
+            "    argument_vector:\n" if len(words) > 1 else "    argument_vector: []\n",
+            *[f"      - {text(word)}\n" for word in words[1:]],
+            f"  cwd: {text(str(cwd))}\n" if cwd else "",
+            f"  machine:\n    uname_nodename: {host}\n" if attempt.host else "",
+        ]
+        return "".join(parts)
+
+
+def _status(attempt: Attempt, one: Invocation) -> str:
+    if one.status == NEVER_STARTED:
+        return f"      failure_error: {text(attempt.error or 'never started')}\n"
+    if one.signal is None:
+        return f"      regular_exitcode: {one.exit_code}\n"
+    try:
+        name = signal.Signals(one.signal).name
+    except ValueError:
+        name = str(one.signal)
+    return (
+        f"      signalled_signal: {one.signal}\n      signalled_name: {text(name)}\n"
+        f"      corefile: {os.WCOREDUMP(one.status)}\n"
+    )
+
+
+def _usage(usage: dict[str, Any]) -> str:
+    said = []
+    for name, key in USAGE.items():
+        value = usage.get(key, 0)
+        said.append(f"{name}: {value:.6f}" if isinstance(value, float) else f"{name}: {value}")
+    return ", ".join(said)
+
+
+def _files(attempt: Attempt) -> str:
+    """Return what an attempt made; it belongs to the last record."""
+    if not attempt.made:
+        return ""
+    parts = ["  files:\n"]
+    for file in attempt.made:
+        lfn = text(file.lfn)
+        parts.append(
+            f"    {lfn}:\n      lfn: {lfn}\n      size: {file.size_bytes or 0}\n      output: True\n"
+        )
+        if file.sha256:
+            parts.append(f"      sha256: {text(file.sha256)}\n")
+    return "".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def text(value: str) -> str:
+    """Return a text as YAML in double quotes, all of it ASCII."""
+    return '"' + _ESCAPED.sub(_escape, value) + '"'
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match.group()
+    code = ord(character)
+    if code < 0x80:
+        return _SHORT.get(character) or f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

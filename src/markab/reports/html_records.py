@@ -1,0 +1,66 @@
+"""Of the journal's records, what the web page of a run needs; `engine/records.py` describes them all."""
+
+from __future__ import annotations
+
+import msgspec
+
+from markab.reports.history import Happening, Verdict
+
+
+class Invocation(msgspec.Struct, gc=False):
+    """Of a process: what it used."""
+
+    duration_s: float = 0.0
+    utime_s: float = 0.0
+    stime_s: float = 0.0
+    maxrss_kb: int = 0
+
+
+class MadeFile(msgspec.Struct, gc=False):
+    """A file that a job made."""
+
+    lfn: str
+    size: int = 0
+    sha256: str = ""
+
+
+class MovedFile(msgspec.Struct, gc=False):
+    """A file that a job moved."""
+
+    lfn: str
+    source: str = ""
+    destination: str = ""
+    bytes: int = 0
+    sha256: str = ""
+
+
+class Checked(msgspec.Struct, gc=False):
+    """Inputs whose checksum was verified."""
+
+    count: int = 0
+    failed: int = 0
+
+
+class Trouble(msgspec.Struct, gc=False):
+    """Why an attempt did not succeed."""
+
+    kind: str = ""
+
+
+class Record(Verdict):
+    """Of a worker's record, what the page needs."""
+
+    host: str = ""
+    start: float = 0.0
+    end: float = 0.0
+    invocations: list[Invocation] = msgspec.field(default_factory=list)
+    outputs: list[MadeFile] = msgspec.field(default_factory=list)
+    transfers: list[MovedFile] = msgspec.field(default_factory=list)
+    checked: Checked | None = None
+    error: Trouble | None = None
+
+
+class Entry(Happening):
+    """A record of the journal."""
+
+    record: Record | None = None

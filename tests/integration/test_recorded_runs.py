@@ -1,0 +1,507 @@
+"""A run never goes on unrecorded: what happens while its database cannot be written, and after everybody is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, Connection, select
+
+from integration.full_disk import small_disk
+from integration.tools import POWERLESS, command, environment, job_line, journal, markab, plan, write_workflow
+from markab.engine.control import engine_pid
+from markab.errors import StorageError
+from markab.provenance import schema
+from markab.provenance.database import connected
+from markab.provenance.opening import open_database
+from markab.provenance.projection import Projector
+from markab.provenance.target import Target, file_target
+from provenance.postgres_server import PASSWORD, Server, install, stoppable_server
+
+pytestmark = pytest.mark.integration
+
+MARKAB = (sys.executable, "-m", "markab")
+DATABASE = "w-0.stampede.db"
+NOTHING_NEW = "nothing new is started until that works"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    pytest.importorskip("psycopg")
+    if not install():
+        pytest.skip("there is no PostgreSQL server, and none can be installed")
+    with stoppable_server() as server:
+        yield server
+
+
+@pytest.fixture
+def url(server: Server) -> Iterator[URL]:
+    yield server.url
+    with on_server(server) as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+
+
+def on_server(server: Server) -> Any:
+    return connected(Target(server.url.set(drivername="postgresql+psycopg")))
+
+
+# -- a run, and looking at it --------------------------------------------------------------------------
+
+
+def planned(tmp_path: Path, *words: str | Path, jobs: int = 40, program: str = "sleep 0.25") -> Path:
+    name, _, arguments = program.partition(" ")
+    workflow = write_workflow(tmp_path, [job_line(f"j{n}", name, arguments) for n in range(jobs)])
+    return plan(workflow, "--relative-dir", "run", "--dir", tmp_path, *words, cwd=tmp_path)
+
+
+def set_url(run: Path, url: URL | str, **more: str) -> None:
+    """Say where the database of a planned run is."""
+    text = url if isinstance(url, str) else url.render_as_string(hide_password=False)
+    (file,) = run.glob("pegasus.*.properties")
+    file.write_text(file.read_text() + f"\npegasus.catalog.workflow.url = {text}\n")
+
+
+def start(run: Path, *before: str) -> None:
+    command(*before, *MARKAB, "run", "--detach", "--cores", "2", run, cwd=run)
+
+
+def state(run: Path) -> dict[str, Any]:
+    seen: dict[str, Any] = json.loads(markab("status", "--json", run, cwd=run).stdout)
+    return seen
+
+
+def wait_until(what: Callable[[], Any], seconds: float = 90.0) -> Any:
+    give_up = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < give_up, "it never happened"
+        time.sleep(0.05)
+    return found
+
+
+def wait_for_jobs(run: Path, count: int) -> None:
+    wait_until(lambda: events(run, "end") >= count)
+
+
+def events(run: Path, name: str) -> int:
+    try:
+        return sum(record["event"] == name for record in journal(run))
+    except FileNotFoundError:
+        return 0
+
+
+def wait_for_end(run: Path) -> None:
+    final = wait_until(lambda: (seen := state(run))["dags"]["root"]["state"] != "Running" and seen, 120)
+    assert final["dags"]["root"]["state"] == "Success", (run / "run.log").read_text()
+
+
+def check_held(run: Path, *words: str) -> None:
+    """Wait until `markab status` says that the run is held, and why; then see that nothing new is started."""
+    seen = wait_until(lambda: (seen := state(run)).get("note") and seen)
+    for word in (*words, NOTHING_NEW):
+        assert word in seen["note"]
+    assert seen["dags"]["root"]["state"] == "Running"
+    wait_until(lambda: events(run, "start") == events(run, "end"), 10)
+    before = journal(run)
+    time.sleep(1.5)
+    assert journal(run) == before, "something happened, and could not be recorded"
+    said = (run / "run.log").read_text()
+    for word in (*words, NOTHING_NEW):
+        assert word in said
+    assert (
+        "nothing new is started: what happens cannot be recorded"
+        in markab("status", "-l", run, cwd=run).stdout
+    )
+
+
+def plain(value: Any) -> Any:
+    return float(value) if isinstance(value, (Decimal, bool, int)) else value
+
+
+def rows(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """Return everything in a database, but what depends on when it was made and where it is."""
+    left_out = {"db_url", "version_timestamp"}
+    found = {}
+    for table in schema.metadata.sorted_tables:
+        if not table.name.startswith("master_"):
+            columns = [column for column in table.columns if column.name not in left_out]
+            found[table.name] = sorted(
+                (tuple(map(plain, row)) for row in connection.execute(select(*columns))), key=repr
+            )
+    return found
+
+
+def made_anew(target: Target, tmp_path: Path) -> Target:
+    """Return an empty database of the same kind: kinds differ in how they round."""
+    if target.file is not None:
+        file = tmp_path / "from-scratch.db"
+        file.unlink(missing_ok=True)
+        return file_target(file)
+    with connected(target) as connection:
+        connection.exec_driver_sql("DROP DATABASE IF EXISTS scratch")
+        connection.exec_driver_sql("CREATE DATABASE scratch")
+    return Target(target.url.set(database="scratch"))
+
+
+def check_rows(run: Path, tmp_path: Path) -> None:
+    """Ask for statistics once; then the database has what one made of plan and journal has."""
+    markab("statistics", run, cwd=run)
+    with open_database(run) as database:
+        found = rows(database.connection)
+        scratch = made_anew(database.target, tmp_path)
+    Projector(run, scratch).update()
+    with connected(scratch) as connection:
+        expected = rows(connection)
+    assert len(expected["job_instance"]) == events(run, "start")
+    assert found.keys() == expected.keys()
+    for table, content in expected.items():
+        assert found[table] == content, table
+
+
+# -- databases that cannot be written -------------------------------------------------------------------
+
+
+def has_rows(run: Path) -> bool:
+    """Say whether a first pass is done."""
+    try:
+        with closing(sqlite3.connect(f"file:{run / DATABASE}?mode=ro", uri=True)) as connection:
+            return bool(connection.execute("SELECT count(*) FROM job_instance").fetchone()[0])
+    except sqlite3.Error:
+        return False
+
+
+def make_read_only(run: Path) -> None:
+    (run / DATABASE).chmod(0o444)
+
+
+def make_writable(run: Path) -> None:
+    (run / DATABASE).chmod(0o644)
+
+
+def set_version(run: Path, version: int) -> None:
+    connection = sqlite3.connect(run / DATABASE, timeout=30)
+    with connection:
+        connection.execute("UPDATE dbversion SET version_number = ?", (version,))
+    connection.close()
+
+
+def put_a_directory(run: Path) -> None:
+    while not (run / DATABASE).is_dir():
+        (run / DATABASE).unlink(missing_ok=True)
+        with suppress(FileExistsError):  # the follower was quicker
+            (run / DATABASE).mkdir()
+
+
+ACCIDENTS = [
+    (make_read_only, make_writable, ["readonly database", "can be read and written"]),
+    (put_a_directory, lambda run: (run / DATABASE).rmdir(), ["unable to open database file"]),
+    (
+        lambda run: set_version(run, 99),
+        lambda run: set_version(run, 14),
+        ["version 99", "or delete this one"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("spoil", "mend", "words"), ACCIDENTS)
+def test_a_run_stops_starting_jobs_when_its_database_goes_and_goes_on_when_it_is_back(
+    tmp_path: Path, spoil: Callable[[Path], None], mend: Callable[[Path], None], words: Sequence[str]
+) -> None:
+    run = planned(tmp_path)
+    start(run, *POWERLESS)
+    wait_for_jobs(run, 8)
+    wait_until(lambda: has_rows(run))
+    spoil(run)
+    check_held(run, str(run / DATABASE), *words)
+    mend(run)
+    wait_for_end(run)
+    check_rows(run, tmp_path)
+
+
+def test_a_database_that_somebody_keeps_locked_is_told_as_that(tmp_path: Path) -> None:
+    run = planned(tmp_path, jobs=120)
+    start(run)
+    wait_for_jobs(run, 8)
+    wait_until(lambda: has_rows(run))
+    other = sqlite3.connect(run / DATABASE, timeout=30, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    check_held(run, "is being written to by another program")
+    other.close()
+    wait_for_end(run)
+    check_rows(run, tmp_path)
+
+
+def test_a_database_on_a_disk_that_is_full_holds_the_run_until_there_is_room(tmp_path: Path) -> None:
+    run = planned(tmp_path)
+    with small_disk(tmp_path / "disk", "1m") as disk:
+        set_url(run, f"sqlite:///{disk.path}/all.db")
+        done = disk.command(*MARKAB, "run", "--detach", "--cores", "2", run, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        wait_for_jobs(run, 8)
+        wait_until((disk.seen / "all.db").exists)
+        disk.fill()
+        check_held(run, "all.db", "no room on its disk", "make room")
+        disk.make_room()
+        wait_for_end(run)
+        done = disk.command(*MARKAB, "statistics", run, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        (tmp_path / "copy.db").write_bytes((disk.seen / "all.db").read_bytes())
+    set_url(run, f"sqlite:///{tmp_path}/copy.db")
+    check_rows(run, tmp_path)
+
+
+@pytest.mark.parametrize("ask", [(), ("--quiet",)])
+def test_a_run_that_begins_with_an_unusable_database_starts_nothing_and_says_so_at_once(
+    tmp_path: Path, ask: Sequence[str]
+) -> None:
+    run = planned(tmp_path, jobs=2)
+    (run / DATABASE).mkdir()
+    engine = subprocess.Popen(
+        [*MARKAB, "run", *ask, run],
+        env=environment(),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert engine.stderr is not None
+    for line in engine.stderr:
+        if line.startswith("warning: "):
+            break
+    assert DATABASE in line and NOTHING_NEW in line
+    engine.send_signal(signal.SIGINT)
+    said, complaints = engine.communicate(timeout=60)
+    assert engine.returncode == 130
+    assert "interrupted, 0 of 4 jobs succeeded\n  continue: markab run" in said
+    assert "what is missing is in the journal" in complaints
+    assert events(run, "start") == 0
+
+    (run / DATABASE).rmdir()
+    markab("run", run, cwd=run)
+    check_rows(run, tmp_path)
+
+
+@pytest.mark.parametrize("ask", ["halt", "remove"])
+def test_a_run_that_is_held_ends_when_it_is_asked_to(tmp_path: Path, ask: str) -> None:
+    run = planned(tmp_path, jobs=2)
+    (run / DATABASE).mkdir()
+    start(run)
+    check_held(run, DATABASE)
+    markab(ask, run, cwd=run)
+    wait_until(lambda: state(run)["dags"]["root"]["state"] in ("Halted", "Removed"), 10)
+    assert events(run, "start") == 0
+
+
+BY_SCRIPT = """
+from pathlib import Path
+from Pegasus.api import *
+wf = Workflow("w").add_jobs(Job("true"))
+wf.plan(dir=".", relative_dir="run", sites=["condorpool"], **{"pegasus.catalog.workflow.url": "mysql://db/runs"})
+wf.run()
+"""
+
+
+@pytest.mark.parametrize("how", ["markab run", "pegasus-run", "plan --submit", "Workflow.run"])
+def test_however_a_run_is_started_it_starts_nothing_unrecorded(tmp_path: Path, how: str) -> None:
+    run, engine = tmp_path / "run", None
+    property = ("-D", "pegasus.catalog.workflow.url=mysql://db/runs")
+    if how == "Workflow.run":
+        command(sys.executable, "-c", BY_SCRIPT, cwd=tmp_path)
+    elif how == "plan --submit":
+        workflow = write_workflow(tmp_path, [job_line("j", "true")])
+        words = ["plan", "--submit", *property, "--relative-dir", "run", "--dir", tmp_path, workflow]
+        with open(tmp_path / "said", "w") as said:
+            engine = subprocess.Popen([*MARKAB, *words], env=environment(), stdout=said, stderr=said)
+    else:
+        planned(tmp_path, *property, jobs=1)
+        command(*([*MARKAB, "run", "--detach"] if how == "markab run" else [how]), run, cwd=run)
+    wait_until((run / "journal.jsonl").exists)
+    seen = wait_until(lambda: (seen := state(run)).get("note") and seen)
+    assert "names a mysql database" in seen["note"] and NOTHING_NEW in seen["note"]
+    markab("halt", run, cwd=run)
+    wait_until(lambda: state(run)["dags"]["root"]["state"] == "Halted", 10)
+    assert events(run, "start") == 0
+    assert engine is None or engine.wait(10) == 15
+
+
+def test_a_home_that_cannot_be_written_stops_no_run_and_is_told_by_status(tmp_path: Path) -> None:
+    (tmp_path / "home/.pegasus").write_text("a file where the directory should be")
+    run = planned(tmp_path, jobs=400)
+    start(run)
+    seen = wait_until(lambda: (seen := state(run)).get("warnings") and seen)
+    assert "the list of all your runs was not updated" in seen["warnings"][0] and "note" not in seen
+    assert "warning: the list of all your runs" in markab("status", run, cwd=run).stdout
+    before = events(run, "end")
+    wait_for_jobs(run, before + 4)
+    markab("remove", run, cwd=run)
+
+
+# -- a server -------------------------------------------------------------------------------------------
+
+
+def test_a_server_that_stops_holds_the_run_and_the_run_goes_on_when_it_is_back(
+    tmp_path: Path, server: Server, url: URL
+) -> None:
+    run = planned(tmp_path)
+    set_url(run, url)
+    start(run)
+    wait_for_jobs(run, 8)
+    server.stop()
+    try:
+        check_held(
+            run,
+            f"postgresql://ada@/postgres?host={server.directory}".split("?")[0],
+            "see that the server runs",
+        )
+        assert PASSWORD not in (run / "run.log").read_text()
+        assert PASSWORD not in (run / "status.json").read_text()
+    finally:
+        server.start()
+    wait_for_end(run)
+    check_rows(run, tmp_path)
+
+
+def test_a_password_that_is_wrong_can_be_mended_while_the_run_waits(
+    tmp_path: Path, server: Server, url: URL
+) -> None:
+    run = planned(tmp_path, jobs=4)
+    set_url(run, url.set(password="falsch"))
+    start(run)
+    check_held(run, "password", "are right")
+    assert events(run, "start") == 0
+    assert "falsch" not in (run / "run.log").read_text()
+    set_url(run, url)
+    wait_for_end(run)
+    check_rows(run, tmp_path)
+
+
+def test_a_table_that_somebody_locks_on_a_server_holds_the_run(
+    tmp_path: Path, server: Server, url: URL
+) -> None:
+    run = planned(tmp_path, jobs=120)
+    set_url(run, url)
+    start(run)
+    wait_for_jobs(run, 8)
+    with on_server(server) as connection:
+        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql("LOCK TABLE job_instance IN ACCESS EXCLUSIVE MODE")
+        check_held(run, "lock")
+        connection.exec_driver_sql("ROLLBACK")
+    wait_for_end(run)
+    check_rows(run, tmp_path)
+
+
+# -- everybody is killed ---------------------------------------------------------------------------------
+
+
+def followers(run: Path) -> list[int]:
+    """Return the processes that keep the database of a run current."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                words = Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"markab.provenance.follow" in words and os.fsencode(run) in words:
+                found.append(int(entry))
+    return found
+
+
+def kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+@pytest.mark.parametrize("where", ["file", "server"])
+def test_a_follower_that_is_killed_is_followed_by_another_and_no_row_is_lost(
+    tmp_path: Path, where: str, request: pytest.FixtureRequest
+) -> None:
+    run = planned(tmp_path, jobs=60)
+    if where == "server":
+        set_url(run, request.getfixturevalue("url"))
+    start(run)
+    chance = random.Random(where)
+    killed: set[int] = set()
+    for _ in range(3):
+        (pid,) = wait_until(lambda: [pid for pid in followers(run) if pid not in killed])
+        time.sleep(chance.uniform(0.2, 1.2))
+        kill(pid)
+        killed.add(pid)
+    seen = wait_until(lambda: (seen := state(run)).get("warnings") and seen)
+    assert "was killed by signal 9" in seen["warnings"][0]
+    wait_for_end(run)
+    check_rows(run, tmp_path)
+
+
+@pytest.mark.parametrize("where", ["file", "server"])
+def test_an_engine_and_its_follower_that_are_killed_leave_a_database_that_can_be_caught_up(
+    tmp_path: Path, where: str, request: pytest.FixtureRequest
+) -> None:
+    run = planned(tmp_path, jobs=1500, program="sleep 0.01")
+    if where == "server":
+        set_url(run, request.getfixturevalue("url"))
+    chance = random.Random(where)
+    for _ in range(4):
+        start(run)
+        time.sleep(chance.uniform(0.3, 1.5))
+        engine = engine_pid(run)
+        assert engine is not None, "it was too quick to be killed"
+        for pid in chance.choice([[engine], [engine, *followers(run)], [*followers(run), engine]]):
+            kill(pid)
+        wait_until(lambda: state(run)["dags"]["root"]["state"] != "Running")
+        check_rows(run, tmp_path)
+    start(run)
+    wait_for_end(run)
+    check_rows(run, tmp_path)
+
+
+def test_a_server_process_that_is_killed_in_the_middle_of_a_pass_has_entered_nothing_of_it(
+    tmp_path: Path, server: Server, url: URL
+) -> None:
+    run = planned(tmp_path, jobs=1500, program="sleep 0.01")
+    set_url(run, url)
+    start(run)
+    for _ in range(3):
+        wait_until(lambda: kill_a_backend(server) or events(run, "run-end"))
+        time.sleep(1.0)
+    assert not events(run, "run-end"), "it was too quick to be disturbed"
+    wait_for_end(run)
+    check_rows(run, tmp_path)
+
+
+IN_A_PASS = (
+    "SELECT pid FROM pg_stat_activity WHERE application_name = 'markab' AND backend_xid IS NOT NULL "
+    "AND pid <> pg_backend_pid()"
+)
+
+
+def kill_a_backend(server: Server) -> bool:
+    """Kill a process of the server that has written and not committed; the server then starts all anew."""
+    try:
+        with on_server(server) as connection:
+            pids = connection.exec_driver_sql(IN_A_PASS).scalars().all()
+            for pid in pids:
+                kill(pid)
+            return bool(pids)
+    except StorageError:  # it is starting anew
+        return False

@@ -1,0 +1,206 @@
+"""What the engine learns from its follower: whether it may start jobs, and why not. The children here only pretend."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from markab.provenance import follow
+from markab.provenance.follow import ASK_FIRST, Follower
+
+ALIVE = "; sys.stdin.read()"
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Follower]]:
+    """Return a function that starts a follower whose child runs some Python; `starts` has a line for each child."""
+    monkeypatch.setattr(follow, "AFTER_TROUBLE_S", 0.2)
+    made = []
+
+    def make(code: str, ask_first: bool = False) -> Follower:
+        begin = f"import os, sys; print(os.getpid(), *sys.argv[2:], file=open({str(tmp_path / 'starts')!r}, 'a')); "
+        say = "say = lambda text: os.write(1, text.encode() + b'\\n'); "
+        made.append(Follower(tmp_path, (sys.executable, "-S", "-c", begin + say + code), ask_first=ask_first))
+        return made[-1]
+
+    yield make
+    for follower in made:
+        follower.finish(10)
+    assert not [child for child in follow._left if child.poll() is None]
+
+
+def starts(tmp_path: Path) -> list[str]:
+    try:
+        return (tmp_path / "starts").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def wait_until(what: Callable[[], object], seconds: float = 20.0) -> None:
+    give_up = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < give_up, "it never happened"
+        time.sleep(0.01)
+
+
+def test_jobs_may_start_before_the_first_word(make: Callable[..., Follower]) -> None:
+    assert make("pass" + ALIVE).may_start
+
+
+def test_jobs_wait_for_the_first_word_when_the_database_is_asked_first(
+    make: Callable[..., Follower], tmp_path: Path
+) -> None:
+    follower = make("import time; time.sleep(0.2); say('ready')" + ALIVE, ask_first=True)
+    assert not follower.may_start and not follower.trouble
+    wait_until(lambda: follower.may_start)
+    assert starts(tmp_path)[0].endswith(f" {ASK_FIRST}")
+
+
+def test_a_database_that_does_not_answer_is_told_after_a_while(
+    make: Callable[..., Follower], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "ANSWER_S", 0.0)
+    follower = make("pass" + ALIVE, ask_first=True)
+    assert "has not answered yet" in follower.trouble and not follower.may_start
+
+
+def test_trouble_lasts_until_a_pass_goes_well(make: Callable[..., Follower], tmp_path: Path) -> None:
+    go_on = tmp_path / "go on"
+    wait = f"import time\nwhile not os.path.exists({str(go_on)!r}): time.sleep(0.01)\n"
+    follower = make(f"say('trouble no room left')\n{wait}say('well'); sys.stdin.read()")
+    wait_until(lambda: follower.trouble)
+    assert follower.trouble == "no room left" and not follower.may_start
+    go_on.touch()
+    wait_until(lambda: follower.may_start)
+    assert follower.trouble == "" and follower.warnings == []
+
+
+def test_a_warning_stops_nothing(make: Callable[..., Follower]) -> None:
+    follower = make("say('warning no list'); say('warning no list'); say('well')" + ALIVE)
+    wait_until(lambda: follower.warnings)
+    assert follower.warnings == ["no list"] and follower.may_start
+
+
+def test_a_word_that_comes_in_pieces_is_one_word(make: Callable[..., Follower]) -> None:
+    code = "import time; os.write(1, b'trouble no ro'); time.sleep(0.2); os.write(1, b'om\\n')"
+    follower = make(code + ALIVE)
+    wait_until(lambda: follower.trouble)
+    assert follower.trouble == "no room"
+
+
+def test_one_that_is_killed_is_started_again_and_no_job_waits_for_that(
+    make: Callable[..., Follower], tmp_path: Path
+) -> None:
+    follower = make("say('well')" + ALIVE)
+    wait_until(lambda: starts(tmp_path))
+    os.kill(int(starts(tmp_path)[0]), signal.SIGKILL)
+    wait_until(lambda: follower.warnings)
+    assert follower.may_start
+    wait_until(lambda: len(starts(tmp_path)) == 2)
+    assert follower.may_start and not follower.trouble
+    (warning,) = follower.warnings
+    assert "was killed by signal 9" in warning and "started again" in warning
+
+
+def test_one_that_dies_now_and_then_after_passes_that_went_well_is_no_trouble(
+    make: Callable[..., Follower], tmp_path: Path
+) -> None:
+    follower = make("say('well'); sys.exit(3)")
+    wait_until(lambda: not follower.may_start or len(starts(tmp_path)) > 5)
+    assert follower.may_start and len(follower.warnings) == 1
+
+
+def test_one_that_dies_before_its_pass_is_done_again_and_again_is_trouble(
+    make: Callable[..., Follower], tmp_path: Path
+) -> None:
+    follower = make("raise ValueError('a bug')")
+    wait_until(lambda: follower.trouble)
+    assert not follower.may_start
+    assert "dies again and again" in follower.trouble
+    assert "ended with exit code 1 (ValueError: a bug)" in follower.trouble
+    known = len(starts(tmp_path))
+    wait_until(lambda: follower.trouble and len(starts(tmp_path)) > known)
+
+
+def test_it_is_started_again_after_pauses_that_grow(
+    make: Callable[..., Follower], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "AFTER_TROUBLE_S", 10.0)
+    follower = make("sys.exit(3)")
+    wait_until(lambda: follower.trouble)
+    now_s = time.monotonic()
+    pauses = []
+    for deaths in range(2, 7):
+        assert follower._deaths == deaths
+        pauses.append(round((follower._start_again_s - now_s) / 10))
+        follower._start_again_s = now_s
+        wait_until(lambda: follower.trouble and follower._deaths > deaths)  # noqa: B023
+        now_s = time.monotonic()
+    assert pauses == [1, 2, 4, 6, 6]
+
+
+def test_a_pass_that_goes_well_ends_the_trouble_of_one_that_died(
+    make: Callable[..., Follower], tmp_path: Path
+) -> None:
+    code = (
+        f"count = len(open({str(tmp_path / 'starts')!r}).readlines()); count < 4 and sys.exit(3); say('well')"
+    )
+    follower = make(code + ALIVE)
+    wait_until(lambda: follower.trouble)
+    wait_until(lambda: follower.may_start)
+    assert len(starts(tmp_path)) == 4
+
+
+def test_one_that_has_nothing_to_follow_is_not_started_again(
+    make: Callable[..., Follower], tmp_path: Path
+) -> None:
+    follower = make("pass")
+    wait_until(lambda: (starts(tmp_path) and follower._child is None) or not follower.may_start)
+    assert follower.may_start and follower.warnings == [] and len(starts(tmp_path)) == 1
+
+
+def test_after_the_run_nothing_is_started_again(make: Callable[..., Follower], tmp_path: Path) -> None:
+    follower = make("sys.stdin.read(); say('trouble no room'); sys.exit(3)")
+    wait_until(lambda: starts(tmp_path))
+    follower.release()
+    wait_until(lambda: follower._child is None or not follower.may_start)
+    follower.finish(10)
+    assert follower.trouble == "no room", "the last pass is heard"
+    assert follower.warnings == [] and len(starts(tmp_path)) == 1
+
+
+def test_a_database_that_goes_in_a_long_pause_is_noticed_and_the_next_pass_is_due(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits, said = [], []
+    monkeypatch.setattr(follow, "_closed_within", waits.append)
+    monkeypatch.setattr(follow, "_say", lambda word, text: said.append((word, text)))
+    answers = iter(["", "", "it has gone"])
+
+    assert not follow._rest(100.0, lambda: next(answers))
+    assert said == [("trouble", "it has gone")]
+    assert waits == [follow.PROBE_EVERY_S] * 3 + [follow.AFTER_TROUBLE_S]
+
+
+def test_a_pause_is_as_long_as_it_should_be_and_ends_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(follow, "_closed_within", waits.append)
+    assert not follow._rest(12.0, lambda: "")
+    assert waits == [5.0, 5.0, 2.0]
+
+    monkeypatch.setattr(follow, "_closed_within", lambda seconds: True)
+    assert follow._rest(12.0, lambda: "nobody asks")
+
+
+def test_looking_costs_microseconds(make: Callable[..., Follower]) -> None:
+    follower = make("pass" + ALIVE)
+    began_s = time.process_time()
+    for _ in range(10_000):
+        follower.may_start  # noqa: B018
+    assert time.process_time() - began_s < 0.5

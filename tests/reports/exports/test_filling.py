@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from markab.errors import StorageError
+from markab.reports.exports import filling as filling_module
+from markab.reports.exports.filling import filling
+
+
+def test_a_new_directory_has_its_name_only_once_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "deep/out"
+
+    with filling(path) as directory:
+        (directory / "a").write_text("1")
+        assert not path.exists()
+
+    assert ["a"] == [file.name for file in path.iterdir()]
+    assert [path] == list(path.parent.iterdir())
+
+
+@pytest.mark.parametrize("error", [OSError("full"), KeyboardInterrupt()])
+def test_nothing_is_left_of_one_that_failed(tmp_path: Path, error: BaseException) -> None:
+    with pytest.raises((StorageError, KeyboardInterrupt)), filling(tmp_path / "out") as directory:
+        (directory / "a").write_text("1")
+        raise error
+
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_an_empty_directory_is_taken_and_what_is_in_another_stays(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/mine").write_text("mine")
+
+    for name in ("empty", "full"):
+        with filling(tmp_path / name) as directory:
+            (directory / "a").write_text("1")
+            assert (name == "full") == (tmp_path / name / "a").exists()
+
+    assert ["a"] == os.listdir(tmp_path / "empty")
+    assert {"a", "mine"} == set(os.listdir(tmp_path / "full"))
+
+
+def test_it_is_flushed_before_it_gets_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named_at_flush = []
+    flush = filling_module._flush_file_system
+
+    def noticed(path: Path) -> None:
+        flush(path)
+        named_at_flush.append((tmp_path / "out").exists())
+
+    monkeypatch.setattr(filling_module, "_flush_file_system", noticed)
+
+    with filling(tmp_path / "out"):
+        pass
+
+    assert [False] == named_at_flush
+
+
+def test_a_place_that_may_not_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StorageError, match=r"cannot write to '.*file/out'"), filling(tmp_path / "file/out"):
+        pass
+
+
+def test_a_flush_that_fails_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Library:
+        @staticmethod
+        def syncfs(descriptor: int) -> int:
+            ctypes.set_errno(errno.EIO)
+            return -1
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Library)
+
+    with pytest.raises(StorageError, match=os.strerror(errno.EIO)), filling(tmp_path / "out"):
+        pass
+
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_where_one_file_system_cannot_be_flushed_all_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
+    monkeypatch.setattr(os, "sync", lambda: flushed.append(True))
+
+    with filling(tmp_path / "out"):
+        pass
+
+    assert [True] == flushed
