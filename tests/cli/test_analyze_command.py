@@ -54,8 +54,8 @@ def test_pegasus_analyzer_prints_as_much_as_it_is_told(run_dir: Path) -> None:
     def said(*words: str) -> str:
         return CliRunner().invoke(pegasus_analyzer, [str(run_dir), *words]).output
 
-    assert "last state: FAILURE" in said() and "- stderr -" in said() and "invocation" not in said()
-    assert "last state: FAILURE" in said("-q") and "- stderr -" not in said("-q")
+    assert "last state: JOB_FAILURE" in said() and "- stderr -" in said() and "invocation" not in said()
+    assert "last state: JOB_FAILURE" in said("-q") and "- stderr -" not in said("-q")
     assert "last state" not in said("-S")
     assert "invocation  : /usr/bin/wc -l in\n" in said("-p", "pre,invocation")
     assert "'post' cannot be printed; there are pre, invocation, all" in said("-p", "post")

@@ -211,6 +211,18 @@ def test_the_disk_is_asked_to_keep_it_every_100_ms_and_before_claims(tmp_path: P
     assert storage.syncs == 2
 
 
+def test_a_journal_that_is_deleted_takes_nothing_more(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "j")
+    journal.append(ENTRIES[0])
+    journal.sync()
+    (tmp_path / "j").unlink()
+
+    journal.append(ENTRIES[1])
+    with pytest.raises(StorageError, match="was deleted"):
+        journal.sync()
+    assert journal.is_broken
+
+
 def test_a_directory_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot write"):
         Journal.open(tmp_path / "missing" / "j")

@@ -420,7 +420,7 @@ def followers(run: Path) -> list[int]:
                 words = Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if b"markab.provenance.follow" in words and os.fsencode(run) in words:
+            if any(b"markab.provenance.follow" in word for word in words) and os.fsencode(run) in words:
                 found.append(int(entry))
     return found
 

@@ -246,3 +246,18 @@ def test_starting_one_imports_nothing_that_touches_databases() -> None:
         check=True,
     )
     assert done.stdout.strip() == b"[]"
+
+
+def test_modules_beside_a_workflow_are_not_taken_for_the_librarys(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    for name in ("copy", "signal", "markab", "sqlalchemy"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the module of the user')")
+    monkeypatch.chdir(tmp_path)
+
+    follower = Follower(run)
+    follower.finish(20.0)
+
+    assert ("", []) == (follower.trouble, follower.warnings)
+    assert instances(run) == 7

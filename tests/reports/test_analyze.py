@@ -182,7 +182,7 @@ def test_the_text_of_pegasus_has_a_block_for_each_job(tmp_path: Path) -> None:
     run = Analyzer(make_run(tmp_path, CHAIN, happened))
     printed = pegasus_text(run, run.analyze())
     assert " Workflow Status    : failure\n Total jobs         :      4 (100.00%)\n" in printed
-    assert " last state: FAILURE\n       site: local\n" in printed and "exitcode    : 3\n" in printed
+    assert " last state: JOB_FAILURE\n       site: local\n" in printed and "exitcode    : 3\n" in printed
     assert printed.endswith("\n\nboo\n\n")
     assert "last state" not in pegasus_text(run, run.analyze(), summary=True)
     assert to_json(run, run.analyze())["left"]["failed"] == 1

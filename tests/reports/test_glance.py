@@ -10,6 +10,7 @@ import pytest
 
 from markab.engine.control import request_remove
 from markab.engine.progress import read_status, write_status
+from markab.engine.records import decode
 from markab.engine.run import RunOptions, run
 from markab.planner.planning import plan
 from markab.reports.status import Follower, Status
@@ -52,6 +53,28 @@ def test_a_glance_does_not_read_a_journal_that_has_nothing_new(ended: Path) -> N
     journal.write_bytes(spoilt)
 
     assert "Failure" == Follower(ended).glance().state
+
+
+def test_a_run_ended_when_its_last_job_did_not_when_an_engine_found_nothing_left_to_do(ended: Path) -> None:
+    said = read_status(ended / "status.json")
+    assert said is not None
+    said.time += 100
+    write_status(ended / "status.json", said)
+
+    glance, read = both(ended)
+
+    assert (read.ended, read.to_json()) == (glance.ended, glance.to_json())
+
+
+def test_the_clock_of_a_run_whose_engine_died_stands_still(ended: Path) -> None:
+    journal = ended / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    assert b"run-end" in lines[-1]
+    journal.write_bytes(b"".join(lines[:-1]))
+
+    status = Follower(ended).glance()
+
+    assert ("Halted", decode(lines[-2][9:]).time) == (status.state, status.ended)
 
 
 def test_what_was_written_since_is_read(ended: Path) -> None:

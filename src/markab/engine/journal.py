@@ -255,5 +255,12 @@ class Journal:
                 f"cannot write {str(self.path)!r} to its disk: {error.strerror or error}",
                 hint=f"check the disk, then continue with `markab run {shlex.quote(str(self.path.parent))}`",
             ) from error
+        if not os.fstat(self._descriptor).st_nlink:
+            self.close()
+            raise StorageError(
+                f"{str(self.path)!r} was deleted while the run went on: nothing can be recorded any more",
+                hint="bring the submit directory back and continue with "
+                f"`markab run {shlex.quote(str(self.path.parent))}`, or plan the workflow again",
+            )
         self._unsynced = False
         self._synced_at = self._clock()

@@ -35,7 +35,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-COMMAND = (sys.executable, "-m", "markab.provenance.follow")
+from markab.provenance.target import EVENTS
+
+_BOOT = """import sys
+if sys.path[:1] == [""]:  # the current directory: a copy.py of the user's is not the library's
+    del sys.path[0]
+from markab.provenance.follow import main
+main(sys.argv[1:])
+"""
+COMMAND = (sys.executable, "-c", _BOOT)
 ASK_FIRST = "--ask-first"
 FIRST_PASS_S = 0.3
 """A run that is over before gets one pass instead of two."""
@@ -189,7 +197,10 @@ class Follower:
         self._warn(f"what keeps the database of the run current {how}; it was started again")
         self._start_again_s = time.monotonic()
         if self._deaths > 1:
-            self._trouble = f"what keeps the database of the run current dies again and again: it {how}"
+            self._trouble = (
+                f"what keeps the database of the run current dies again and again: it {how} "
+                f"(`{EVENTS} = false` in the properties of the run does without a database)"
+            )
             self._start_again_s += min(LONGEST_PAUSE_S, AFTER_TROUBLE_S * 2 ** (self._deaths - 2))
 
     def _warn(self, text: str) -> None:
@@ -210,8 +221,9 @@ def following(submit_dir: Path) -> Iterator[Follower]:
 # --- the child ----------------------------------------------------------------
 
 
-def main(submit_dir: Path, ask_first: bool) -> None:
-    """Follow a run until standard input is closed, saying what comes of it."""
+def main(words: list[str]) -> None:
+    """Follow the run in a submit directory until standard input is closed, saying what comes of it."""
+    submit_dir, ask_first = Path(words[0]), ASK_FIRST in words
     if not ask_first:
         os.nice(NICE)
     from markab.errors import MarkabError
@@ -266,7 +278,3 @@ def _say(word: str, text: str = "") -> None:
         os.write(1, (" ".join([word, *text.split()]) + "\n").encode("utf-8", "replace"))
     except OSError:  # nobody listens any more
         pass
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), ASK_FIRST in sys.argv[2:])

@@ -70,7 +70,8 @@ class Analysis:
     @property
     def has_failure(self) -> bool:
         """Something went wrong that no engine is about to mend."""
-        return bool(self.left["failed"] or self.left["lost"] or self.engine_died)
+        ended_badly = self.engine_died or self.status.state == "Removed"
+        return bool(self.left["failed"] or self.left["lost"] or ended_badly)
 
     @property
     def not_started(self) -> int:

@@ -10,8 +10,12 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from markab.plan.braindump import read_braindump
 from markab.plan.model import PlannedJob
+from markab.provenance.records import Record
+from markab.provenance.states import last_states
 from markab.reports.analysis import Analysis, Analyzer
 from markab.reports.analyzer import OUTPUT_LINES, to_object
 from markab.reports.autopsy import dissect
@@ -31,7 +35,7 @@ def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
     details: dict[str, dict[str, Any]] = {}
     failed = [position for group in analysis.groups for position in group.jobs]
     if failed:
-        details["failed_jobs_details"] = _details(run, failed, "FAILURE")
+        details["failed_jobs_details"] = _details(run, failed)
     known = set(failed)
     retried = [p for p in run.bad_at if p not in known and run.ok_at[p] < 0 and p not in run.history.alive]
     if retried:
@@ -134,7 +138,7 @@ def _block(run: Analyzer, position: int, output_lines: int, commands: bool) -> l
     job = run.plan.job(position)
     record = run.records(position)[-1]
     cause = run.cause(job, record)
-    one = _detail(run, job, position, record, "FAILURE")
+    one = _detail(run, job, position, record, _last_state(record))
     lines = [
         job.id.center(_LINE, "="),
         "",
@@ -171,13 +175,14 @@ def _block(run: Analyzer, position: int, output_lines: int, commands: bool) -> l
     return lines
 
 
-def _details(run: Analyzer, positions: list[int], state: str) -> dict[str, Any]:
-    return {
-        run.plan.outline[position].id: _detail(
-            run, run.plan.job(position), position, run.records(position)[-1], state
-        )
-        for position in positions
-    }
+def _details(run: Analyzer, positions: list[int], state: str = "") -> dict[str, Any]:
+    """Return the details of jobs; `state` is that of their last attempt unless given."""
+    details = {}
+    for position in positions:
+        record = run.records(position)[-1]
+        job = run.plan.job(position)
+        details[job.id] = _detail(run, job, position, record, state or _last_state(record))
+    return details
 
 
 def _detail(
@@ -224,6 +229,11 @@ def _detail(
         or (record.get("error") or {}).get("message", NONE),
         "tasks": tasks,
     }
+
+
+def _last_state(record: dict[str, Any]) -> str:
+    """Return the state that Pegasus would have seen an attempt end in."""
+    return last_states(msgspec.convert(record, Record))[-1][0]
 
 
 def exit_code(status: int) -> int:

@@ -33,15 +33,15 @@ STYLE = (
 
 def to_dot(drawing: Drawing, width: float | None = None, height: float | None = None) -> str:
     """Return the drawing as DOT text; `width` and `height` are in inches."""
-    lines = [f"digraph {_quote(showable(drawing.name))} {{"]
+    lines = [f"digraph {quoted(showable(drawing.name))} {{"]
     if width and height:
         lines.append(f'    size="{width:g},{height:g}"; ratio=fill;')
     elif width or height:  # `!`: as large as that allows
         lines.append(f'    size="{width or UNBOUND:g},{height or UNBOUND:g}!";')
     lines += [f"    {line}" for line in STYLE]
-    lines += [f"    {_quote(node.key)} [{_attributes(node)}];" for node in drawing.nodes]
+    lines += [f"    {quoted(node.key)} [{_attributes(node)}];" for node in drawing.nodes]
     for edge in drawing.edges:
-        ends = f"{_quote(drawing.nodes[edge.tail].key)} -> {_quote(drawing.nodes[edge.head].key)}"
+        ends = f"{quoted(drawing.nodes[edge.tail].key)} -> {quoted(drawing.nodes[edge.head].key)}"
         lines.append(f"    {ends}{_edge_attributes(edge)};")
     return "\n".join([*lines, "}", ""])
 
@@ -58,17 +58,18 @@ def _attributes(node: Node) -> str:
         found |= {"fillcolor": LOOKS[state].fill, "color": LOOKS[state].color}
         if state == "not-run":
             found["style"] = found.get("style", "rounded,filled") + ",dashed"
-    return ", ".join(f"{key}={_quote(value)}" for key, value in found.items())
+    return ", ".join(f"{key}={quoted(value)}" for key, value in found.items())
 
 
 def _edge_attributes(edge: Edge) -> str:
     if edge.dashed:
         return " [style=dashed]"
     if edge.weight > 1:
-        return f" [label={_quote(f' {edge.weight:,}')}, penwidth={1 + min(len(str(edge.weight)), 5) / 2:g}]"
+        return f" [label={quoted(f' {edge.weight:,}')}, penwidth={1 + min(len(str(edge.weight)), 5) / 2:g}]"
     return ""
 
 
-def _quote(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return text as a string of the DOT language that is shown as it is."""
     # Graphviz reads `&amp;` and its kind in labels, so a plain & has to be one.
     return json.dumps(text.replace("&", "&amp;"), ensure_ascii=False)

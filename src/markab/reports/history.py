@@ -72,6 +72,8 @@ class History:
         self.outcome = ""
         """Of the last engine that ended in good order; empty while one is at work, or after it died."""
         self.started = self.ended = 0.0
+        self.heard = 0.0
+        """When the last record was written."""
         self.calls = 0
         """How many engines have opened the run."""
         self.asked = ""
@@ -100,6 +102,7 @@ class History:
                 f"the journal tells of job {happening.job}, and the plan ends before job {len(self.states)}",
                 hint="plan.jsonl and journal.jsonl are not of the same run: bring the right plan back",
             )
+        self.heard = happening.time
         if handler := _HANDLERS.get(happening.event):
             handler(self, happening)
 

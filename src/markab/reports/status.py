@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from markab.engine.journal import bodies
 from markab.engine.lifecycle import State
 from markab.engine.lock import holder
@@ -23,6 +25,7 @@ from markab.engine.records import decode
 from markab.plan.braindump import Braindump, read_braindump
 from markab.plan.file import PlanFile
 from markab.plan.layout import SubmitDir, find_submit_dir
+from markab.provenance.tail import last_body
 from markab.reports.history import History, Tail
 from markab.reports.human import count, duration
 
@@ -284,7 +287,7 @@ class Follower:
             uuid=progress.uuid,
             dag=self._dag(),
             started=self._first_time(),
-            ended=0.0 if lives else progress.time,
+            ended=0.0 if lives else self._last_time(progress.time),
             jobs=tuple(
                 UnderWay(id=job.id, site=job.site, state="Run", attempt=job.attempt, since=job.start)
                 for job in progress.jobs
@@ -297,6 +300,16 @@ class Follower:
         """Return when the run began: the time of its journal's first record."""
         body = next(iter(bodies(self.place.journal)), None)
         return decode(body).time if body is not None else 0.0
+
+    def _last_time(self, said: float) -> float:
+        """Return when the run ended: the time of its journal's last record, if that is sound.
+
+        When the engine `said` its last word may be later: it may have found nothing left to do.
+        """
+        try:
+            return decode(last_body(self.place.journal)).time
+        except msgspec.DecodeError:
+            return said
 
     def _dag(self) -> str:
         name = self._braindump.get("pegasus_wf_name") or self.plan.header.workflow
@@ -329,7 +342,7 @@ class Follower:
             uuid=self._braindump.get("wf_uuid") or "",
             dag=self._dag(),
             started=history.started,
-            ended=history.ended,
+            ended=0.0 if lives or not history.calls else history.ended or history.heard,
             jobs=jobs,
         )
 

@@ -20,6 +20,8 @@ from markab.engine.lifecycle import State
 from markab.errors import MarkabError
 from markab.plan.model import Kind, PlannedJob
 from markab.reports.analysis import Analyzer
+from markab.reports.graph_dot import quoted
+from markab.reports.graph_text import showable
 from markab.reports.human import clipped, duration, moment, size
 from markab.reports.status import Status
 from markab.spec.suggest import nearest
@@ -185,14 +187,14 @@ class Trace:
         lines = ["digraph trace {", "  rankdir=BT", '  node [fontname="Helvetica"]']
         for one in self.files.values():
             label = one.lfn + (f"\n{one.sha256[:12]}" if one.sha256 else "")
-            lines.append(f"  {_dot('file ' + one.lfn)} [label={_dot(label)}, shape=ellipse]")
+            lines.append(f"  {quoted('file ' + one.lfn)} [label={quoted(showable(label))}, shape=ellipse]")
         for job in self.jobs.values():
             label = f"{job.id}\n{', '.join(dict.fromkeys(job.transformations))}"
-            lines.append(f"  {_dot('job ' + job.id)} [label={_dot(label)}, shape=box]")
-            lines += [f"  {_dot('file ' + lfn)} -> {_dot('job ' + job.id)}" for lfn in job.inputs]
+            lines.append(f"  {quoted('job ' + job.id)} [label={quoted(showable(label))}, shape=box]")
+            lines += [f"  {quoted('file ' + lfn)} -> {quoted('job ' + job.id)}" for lfn in job.inputs]
         for one in self.files.values():
             if one.job:
-                lines.append(f"  {_dot('job ' + one.job)} -> {_dot('file ' + one.lfn)}")
+                lines.append(f"  {quoted('job ' + one.job)} -> {quoted('file ' + one.lfn)}")
         return "\n".join([*lines, "}", ""])
 
     def _file_line(self, one: TracedFile) -> str:
@@ -418,8 +420,3 @@ def _sha256(path: str) -> str:
     except OSError as error:
         raise StorageError(f"cannot read {path!r}: {error.strerror}") from error
     return digest.hexdigest()
-
-
-def _dot(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
