@@ -307,7 +307,7 @@ class Follower:
         When the engine `said` its last word may be later: it may have found nothing left to do.
         """
         try:
-            return decode(last_body(self.place.journal)).time
+            return float(decode(last_body(self.place.journal)).time)
         except msgspec.DecodeError:
             return said
 
