@@ -2,10 +2,9 @@
 
     python benchmarks/export_run.py [JOBS]
 
-The run is made by the real engine with an executor whose jobs take no time; its
-workflow document is as large as that of a real one. Each export is a program of its own:
-prints its wall time, its processor time (on a busy machine only that means something),
-its peak of memory, and the size of what it wrote. A copy of the files in `pegasus`, with
+The workflow document of the run is as large as that of a real one. Each export is a program
+of its own: prints its wall time, its processor time, its peak of memory, and the size of
+what it wrote. A copy of the files in `pegasus`, with
 as little around it as Python allows, is the reference for that format.
 """
 
@@ -14,27 +13,15 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine import InstantExecutor
-from markab.engine.back_ends import BackEnd
-from markab.engine.run import RunOptions, run
+from _made_run import cost_of, make_run
+
 from markab.reports.exports.export import FORMATS
 from markab.spec.write import emit
-from provenance import make_plan
-
-
-def make_run(directory: Path, jobs: int) -> None:
-    directory.mkdir()
-    make_plan(directory, jobs)
-    write_document(directory / "catalogs/workflow.yml", jobs)
-    run(directory, RunOptions(cores=64), back_ends={"local": BackEnd(InstantExecutor, is_here=True)})
 
 
 def write_document(path: Path, jobs: int) -> None:
@@ -69,20 +56,9 @@ def _tasks(count: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def measure(name: str, start: Callable[[], subprocess.Popen[bytes]], written: Path) -> None:
-    start_s = time.perf_counter()
-    process = start()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{name} failed with {process.returncode}")
-    wall_s, cpu_s = time.perf_counter() - start_s, usage.ru_utime + usage.ru_stime
-    size = sum(path.stat().st_size for path in [written, *written.rglob("*")] if path.is_file())
-    print(
-        f"{name:<16}{wall_s:>8.1f} s {cpu_s:>8.1f} s of a processor {usage.ru_maxrss / 1024:>8,.0f} MB"
-        f"{size / 1e6:>8,.0f} MB written",
-        flush=True,
-    )
+def size_of(written: Path) -> int:
+    """Return the size in bytes of a file, or of all files below a directory."""
+    return sum(path.stat().st_size for path in [written, *written.rglob("*")] if path.is_file())
 
 
 def copy_files(source: Path, target: Path) -> None:
@@ -101,36 +77,24 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("jobs", type=int, nargs="?", default=100_000)
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
-    parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--copy", type=Path, nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.make:
-        make_run(arguments.make, arguments.jobs)
-        return
     if arguments.copy:
         copy_files(*arguments.copy)
         return
     with tempfile.TemporaryDirectory(prefix="markab-bench-") as name:
         directory = Path(name)
-        # In a process of its own: a child begins with the peak of memory of the process it comes from.
-        subprocess.run([sys.executable, __file__, str(arguments.jobs), "--make", f"{name}/run"], check=True)
+        (directory / "run").mkdir()
+        make_run(directory / "run", arguments.jobs)
+        write_document(directory / "run/catalogs/workflow.yml", arguments.jobs)
         print(f"{arguments.jobs:,} jobs")
         for format in arguments.formats:
             written = directory / format
-            words = ["export", f"{name}/run", "--quiet", "--format", format, "-o", str(written)]
-            measure(
-                format,
-                lambda words=words: subprocess.Popen([sys.executable, "-m", "markab", *words]),
-                written,
-            )
+            cost = cost_of(["-m", "markab", "export", f"{name}/run", "--format", format, "-o", written])
+            print(f"{format:<12}{cost} {size_of(written) / 1e6:>8,.0f} MB written", flush=True)
             if format == "pegasus":
                 copied = directory / "copied"
-                words = ["--copy", str(written), str(copied)]
-                measure(
-                    " bare copy",
-                    lambda words=words: subprocess.Popen([sys.executable, __file__, *words]),
-                    copied,
-                )
+                print(f" bare copy  {cost_of([__file__, '--copy', written, copied])}", flush=True)
                 shutil.rmtree(copied)
             shutil.rmtree(written) if written.is_dir() else written.unlink()
 
