@@ -48,6 +48,11 @@ def test_a_diamond_gets_the_jobs_that_move_and_remove_its_files(bench: Bench) ->
     assert {"create_dir_w_0_local"} == made.parents("stage_in_local_local_0_0")
 
 
+def test_who_has_no_home_directory_can_plan(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    assert ["tool_a"] == bench.plan(task("a")).names(Kind.COMPUTE)
+
+
 def test_dependencies_come_from_files_and_from_the_author(bench: Bench) -> None:
     workflow = {"jobDependencies": [{"id": "first", "children": ["last"]}]}
 

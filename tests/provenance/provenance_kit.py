@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from markab.engine.journal import encode
 from markab.engine.records import (
@@ -206,6 +209,8 @@ def strange_story() -> list[Entry]:
         start(4),
         failed(4, message="exit code 3", invocations=[process("D", 3 << 8)], stdout="", stderr="it's\0"),
         end(2, invocations=[process("B")], outputs=[{"lfn": "f.c", "sha256": SHA}]),
+        start(2, 2),
+        end(2, 2, invocations=[process("B")], outputs=[{"lfn": "f.c", "size": 5}]),
         start(4, 2),
         start(5),
     ]
@@ -229,3 +234,10 @@ def ask(file: Path, sql: str) -> list[tuple[Any, ...]]:
         return list(connection.execute(sql))
     finally:
         connection.close()
+
+
+def make_homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be a user the system does not know, as in a container."""
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from markab.plan.braindump import write_braindump
 from markab.provenance import follow
 from markab.provenance.follow import ASK_FIRST, Follower
+from markab.provenance.target import EVENTS
 
 ALIVE = "; sys.stdin.read()"
 
@@ -23,10 +25,12 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     monkeypatch.setattr(follow, "AFTER_TROUBLE_S", 0.2)
     made = []
 
-    def make(code: str, ask_first: bool = False) -> Follower:
+    def make(code: str, ask_first: bool = False, submit_dir: Path = tmp_path) -> Follower:
         begin = f"import os, sys; print(os.getpid(), *sys.argv[2:], file=open({str(tmp_path / 'starts')!r}, 'a')); "
         say = "say = lambda text: os.write(1, text.encode() + b'\\n'); "
-        made.append(Follower(tmp_path, (sys.executable, "-S", "-c", begin + say + code), ask_first=ask_first))
+        made.append(
+            Follower(submit_dir, (sys.executable, "-S", "-c", begin + say + code), ask_first=ask_first)
+        )
         return made[-1]
 
     yield make
@@ -160,9 +164,62 @@ def test_a_pass_that_goes_well_ends_the_trouble_of_one_that_died(
 def test_one_that_has_nothing_to_follow_is_not_started_again(
     make: Callable[..., Follower], tmp_path: Path
 ) -> None:
-    follower = make("pass")
-    wait_until(lambda: (starts(tmp_path) and follower._child is None) or not follower.may_start)
+    (tmp_path / "run").mkdir()
+    follower = make(f"os.rmdir({str(tmp_path / 'run')!r})", submit_dir=tmp_path / "run")
+    wait_until(lambda: starts(tmp_path) and follower.may_start and follower._child is None)
     assert follower.may_start and follower.warnings == [] and len(starts(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("ask_first", [False, True])
+def test_one_that_goes_by_itself_while_the_run_goes_on_is_started_again_and_trouble_if_it_does_not_stay(
+    make: Callable[..., Follower], tmp_path: Path, ask_first: bool
+) -> None:
+    code = (
+        f"count = len(open({str(tmp_path / 'starts')!r}).readlines()); count < 4 and sys.exit(0); say('well')"
+    )
+    follower = make(code + ALIVE, ask_first=ask_first)
+    wait_until(lambda: follower.trouble)
+    assert not follower.may_start and "dies again and again: it ended with exit code 0" in follower.trouble
+    wait_until(lambda: follower.may_start)
+    assert len(starts(tmp_path)) == 4 and not follower.trouble
+
+
+def without_database(submit_dir: Path) -> None:
+    write_braindump(submit_dir / "braindump.yml", {"properties": "run.properties"})
+    (submit_dir / "run.properties").write_text("pegasus.monitord.events = false\n")
+
+
+def test_a_run_that_wants_no_database_does_not_wait_for_one_that_dies_again_and_again(
+    make: Callable[..., Follower], tmp_path: Path
+) -> None:
+    without_database(tmp_path)
+    follower = make("raise ValueError('a bug')")
+    wait_until(lambda: len(starts(tmp_path)) > 3 or not follower.may_start)
+    assert follower.may_start and not follower.trouble
+    assert "jobstate.log current dies again and again" in follower.warnings[-1]
+    assert "(ValueError: a bug)" in follower.warnings[-1]
+
+
+def test_a_run_that_is_held_goes_on_when_its_user_does_without_a_database(
+    make: Callable[..., Follower], tmp_path: Path
+) -> None:
+    follower = make("raise ValueError('a bug')", ask_first=True)
+    wait_until(lambda: follower.trouble)
+    assert not follower.may_start and f"{EVENTS} = false" in follower.trouble
+    without_database(tmp_path)
+    wait_until(lambda: follower.may_start)
+    assert not follower.trouble
+
+
+def test_one_that_cannot_be_started_holds_a_run_until_its_user_does_without_a_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "AFTER_TROUBLE_S", 0.05)
+    follower = Follower(tmp_path, ("/nonexistent/python",), ask_first=True)
+    assert not follower.may_start and "cannot be started" in follower.trouble
+    without_database(tmp_path)
+    wait_until(lambda: follower.may_start)
+    assert not follower.trouble and "cannot be started" in follower.warnings[-1]
 
 
 def test_after_the_run_nothing_is_started_again(make: Callable[..., Follower], tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from markab.provenance import follow, queries
 from markab.provenance.follow import Follower
 from markab.provenance.keeping import Keeper, Pass
 from markab.provenance.opening import open_database
-from provenance.provenance_kit import ask, diamond_story, make_run, write_journal
+from provenance.provenance_kit import ask, diamond_story, make_homeless, make_run, write_journal
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 STORY = diamond_story()
@@ -85,6 +85,18 @@ def test_a_list_of_runs_that_cannot_be_written_stops_nothing(tmp_path: Path, hom
     assert instances(run) == 7
 
 
+def test_without_a_home_directory_a_run_is_recorded_and_can_be_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_homeless(monkeypatch)
+    run = make_run(tmp_path / "run", entries=STORY)
+    trouble, (warning,) = Keeper(run).keep()
+    assert not trouble
+    assert "the list of all your runs was not updated: you have no home directory" in warning
+    with open_database(run) as database:
+        assert (queries.summary(database).jobs.succeeded, database.notes) == (6, [])
+
+
 def test_each_is_tried_whatever_the_others_do(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY)
     (run / "jobstate.log").mkdir()
@@ -120,6 +132,12 @@ def test_a_probe_makes_no_database(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY)
     assert Keeper(run).probe() == ""
     assert not (run / DATABASE).exists()
+
+
+def test_a_relative_file_is_no_place_for_a_database(tmp_path: Path, home: Path) -> None:
+    run = make_run(tmp_path / "run", entries=STORY)
+    (run / "pegasus.1.properties").write_text("pegasus.catalog.workflow.url = sqlite:///all.db\n")
+    assert "sqlite:////" in Keeper(run).probe()
 
 
 def test_without_events_there_is_a_log_and_no_database(tmp_path: Path, home: Path) -> None:
@@ -235,6 +253,41 @@ def test_a_directory_that_goes_away_ends_it_quietly(tmp_path: Path, home: Path) 
     follower = Follower(tmp_path / "gone")
     follower.finish(20)
     assert follower.warnings == []
+
+
+def test_a_run_that_cannot_be_read_any_more_is_trouble_that_says_why(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "AFTER_TROUBLE_S", 0.2)
+    run = make_run(tmp_path / "run", entries=STORY[:5])
+    kept = (run / "braindump.yml").rename(run / "kept")
+    follower = Follower(run)
+    try:
+        wait_until(lambda: follower.trouble)
+        assert "is not a submit directory: it has no braindump.yml" in follower.trouble
+        kept.rename(run / "braindump.yml")
+        wait_until(lambda: follower.may_start)
+        assert instances(run) == 2
+    finally:
+        follower.finish(20)
+
+
+def test_without_events_a_run_goes_on_where_databases_cannot_be_opened_at_all(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "run", entries=STORY[:5])
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/sqlalchemy.py").write_text("raise ImportError('half an installation')")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'broken'}:{SRC}")
+    monkeypatch.setattr(follow, "AFTER_TROUBLE_S", 0.2)
+    follower = Follower(run)
+    try:
+        wait_until(lambda: follower.trouble)
+        assert "half an installation" in follower.trouble and not follower.may_start
+        (run / "pegasus.1.properties").write_text("pegasus.monitord.events = false\n")
+        wait_until(lambda: follower.may_start)
+    finally:
+        follower.finish(20)
 
 
 def test_starting_one_imports_nothing_that_touches_databases() -> None:

@@ -87,6 +87,14 @@ def test_what_is_no_run_is_the_engines_to_refuse(tmp_path: Path) -> None:
     assert looks_usable(tmp_path)
 
 
+def test_a_python_without_sqlite_leaves_the_answer_to_who_opens_the_database(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_database(run).close()
+    monkeypatch.setitem(sys.modules, "sqlite3", None)
+    assert not looks_usable(run)
+
+
 def test_looking_imports_nothing_that_opens_databases(run: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from markab.provenance.glance import looks_usable\n"

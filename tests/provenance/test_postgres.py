@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import URL, Connection, Table, text
 
+from markab.engine.records import RunEnd
 from markab.errors import StorageError
-from markab.provenance import queries, schema
-from markab.provenance.database import connected
+from markab.provenance import keeping, queries, schema
+from markab.provenance.database import _ADVISORY_LOCK, Locked, connected
 from markab.provenance.keeping import Keeper
 from markab.provenance.opening import open_database
 from markab.provenance.projection import Projector
@@ -19,10 +22,14 @@ from markab.provenance.target import Target
 from provenance.postgres_server import PASSWORD, install, server
 from provenance.provenance_kit import (
     SHA,
+    began,
     compute,
     diamond_story,
+    end,
     failing_story,
     make_run,
+    process,
+    start,
     strange_story,
     write_journal,
 )
@@ -221,3 +228,115 @@ def test_the_list_of_all_runs_may_be_on_a_server(tmp_path: Path, empty: URL) -> 
     with connected(Target(empty.set(drivername="postgresql+psycopg"))) as connection:
         assert 1 == connection.execute(text("SELECT count(*) FROM master_workflow")).scalar()
         assert 2 == connection.execute(text("SELECT count(*) FROM master_workflowstate")).scalar()
+
+
+def test_each_time_is_told_to_the_list_of_all_runs_once_to_a_microsecond(tmp_path: Path, empty: URL) -> None:
+    url = empty.render_as_string(hide_password=False)
+    began_s, ended_s = 1795236847.5054214, 1795236901.1234567
+    run = make_run(tmp_path / "run")
+    lines = [f"pegasus.catalog.{which}.url = {url}\n" for which in ("workflow", "master")]
+    (run / "pegasus.1.properties").write_text("".join(lines))
+    keeper = Keeper(run)
+    for entries in ([began(began_s)], [began(began_s), RunEnd(ended_s, "success", {})]):
+        write_journal(run, entries)
+        assert keeper.keep() == ("", [])
+        assert Keeper(run).keep() == ("", [])
+    with on(empty) as connection:
+        for table in ("workflowstate", "master_workflowstate"):
+            times = connection.execute(text(f"SELECT timestamp::text FROM {table} ORDER BY 1")).scalars()
+            assert ["1795236847.505421", "1795236901.123457"] == list(times)
+
+
+def test_a_time_that_is_known_later_is_as_exact_as_one_known_at_once(tmp_path: Path, empty: URL) -> None:
+    began_s = 1795236847.5054214
+    two = [process("A", start=began_s), process("A2", start=began_s + 1)]
+    entries = [began(), start(1), end(1, invocations=two)]
+    run = make_server_run(tmp_path / "run", empty, entries=entries[:2])
+    open_database(run).close()
+    write_journal(run, entries)
+    with open_database(run) as database:
+        times = database.connection.execute(text("SELECT cluster_start::text FROM job_instance")).scalars()
+        assert ["1795236847.505421"] == list(times)
+
+
+@contextmanager
+def on(url: URL) -> Iterator[Connection]:
+    with connected(Target(url.set(drivername="postgresql+psycopg"))) as connection:
+        yield connection
+
+
+@contextmanager
+def held(url: URL, lock: str) -> Iterator[None]:
+    """Have another program hold a lock."""
+    with on(url) as connection:
+        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql(lock)
+        yield
+        connection.exec_driver_sql("ROLLBACK")
+
+
+@pytest.mark.parametrize(
+    "lock",
+    ["LOCK TABLE dbversion, workflow IN ACCESS EXCLUSIVE MODE", "LOCK TABLE workflow IN ROW EXCLUSIVE MODE"],
+)
+def test_a_database_that_somebody_keeps_locked_is_told_in_time(
+    tmp_path: Path, empty: URL, monkeypatch: pytest.MonkeyPatch, lock: str
+) -> None:
+    monkeypatch.setattr(keeping, "PATIENCE_S", 0.2)
+    run = make_server_run(tmp_path / "run", empty, entries=STORY[:5])
+    Projector(run).update()
+    write_journal(run, STORY)
+    keeper = Keeper(run)
+    with held(empty, lock):
+        with pytest.raises(Locked, match="being written to by another program") as caught:
+            Projector(run).update(patience_s=0.2)
+        assert "try again" in (caught.value.hint or "")
+        assert "another program" in keeper.keep().trouble
+        assert ("another program" in keeper.probe()) == ("dbversion" in lock)
+    assert not keeper.keep().trouble
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "LOCK TABLE master_workflow IN ROW EXCLUSIVE MODE",
+        "LOCK TABLE dbversion IN ACCESS EXCLUSIVE MODE",
+        f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})",
+    ],
+)
+def test_a_list_of_all_runs_that_somebody_keeps_locked_is_a_warning_and_the_run_recorded(
+    tmp_path: Path, empty: URL, lock: str
+) -> None:
+    run = make_run(tmp_path / "run", entries=STORY[:5])
+    url = empty.render_as_string(hide_password=False)
+    (run / "pegasus.1.properties").write_text(f"pegasus.catalog.master.url = {url}\n")
+    keeper = Keeper(run)
+    assert keeper.keep() == ("", [])
+    write_journal(run, STORY)
+    with held(empty, lock):
+        began_s = time.monotonic()
+        trouble, (warning,) = keeper.keep()
+        assert time.monotonic() - began_s < 8
+    assert not trouble and "another program" in warning
+    with open_database(run) as database:
+        assert queries.summary(database).jobs.succeeded == 6
+    assert keeper.keep() == ("", [])
+
+
+def test_a_replica_catalog_that_is_there_keeps_its_own_keys(tmp_path: Path, empty: URL) -> None:
+    with on(empty) as connection:
+        for statement in (
+            'CREATE TABLE rc_lfn (lfn_id BIGSERIAL PRIMARY KEY, lfn VARCHAR(245) NOT NULL, CONSTRAINT "UNIQUE_LFN" UNIQUE (lfn))',
+            "CREATE TABLE rc_pfn (pfn_id BIGSERIAL PRIMARY KEY, lfn_id BIGINT NOT NULL REFERENCES rc_lfn,"
+            ' pfn VARCHAR(245) NOT NULL, site VARCHAR(245), CONSTRAINT "UNIQUE_PFN" UNIQUE (lfn_id, pfn, site))',
+            "CREATE TABLE rc_meta (lfn_id BIGINT REFERENCES rc_lfn, key VARCHAR(245),"
+            " value VARCHAR(245) NOT NULL, PRIMARY KEY (lfn_id, key))",
+            "INSERT INTO rc_lfn VALUES (1, 'f.a')",
+        ):
+            connection.exec_driver_sql(statement)
+    with open_database(make_server_run(tmp_path / "run", empty, entries=STORY)) as database:
+        assert queries.summary(database).jobs.succeeded == 6
+        lfns = database.connection.execute(text("SELECT lfn FROM rc_lfn WHERE lfn = 'f.a'"))
+        assert ["f.a"] == list(lfns.scalars())
+        indexes = database.connection.execute(text("SELECT indexname FROM pg_indexes")).scalars()
+        assert {"UNIQUE_LFN", "UNIQUE_JOB"} <= set(indexes)

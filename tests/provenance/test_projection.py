@@ -32,6 +32,7 @@ from provenance.provenance_kit import (
     end,
     failed,
     failing_story,
+    made,
     make_run,
     process,
     running,
@@ -208,6 +209,46 @@ def test_what_is_known_of_a_file_is_its_metadata(
     run = make_run(tmp_path / "run", [compute("A", outputs="f.b")], story)
     project(run)
 
+    assert meta == dict(ask(run / DATABASE, "SELECT key, value FROM rc_meta"))
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(
+    ("again", "planned", "meta"),
+    [
+        ({"size": 7}, {}, {"size": "7"}),
+        ({"size": 7}, {"unit": "K"}, {"size": "7", "unit": "K"}),
+        ({"size": 7}, {"checksum.value": "ef"}, {"size": "7", "checksum.value": "ef"}),
+        ({"sha256": "cd"}, {}, {"checksum.type": "sha256", "checksum.value": "cd"}),
+        ({}, {}, {}),
+    ],
+)
+def test_of_a_file_that_was_made_again_what_was_known_before_is_not_told(
+    tmp_path: Path, again: dict[str, object], planned: dict[str, str], meta: dict[str, str], at_once: bool
+) -> None:
+    job = compute("A", outputs="f.b")
+    job.outputs[0].metadata = planned
+    story = [began(), start(0), failed(0, outputs=[made("f.b")]), start(0, 2)]
+    story.append(end(0, 2, outputs=[{"lfn": "f.b", **again}]))
+    run = make_run(tmp_path / "run", [job], story if at_once else story[:3])
+    project(run)
+    write_journal(run, story)
+    project(run)
+
+    assert meta == dict(ask(run / DATABASE, "SELECT key, value FROM rc_meta"))
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_file_brought_again_keeps_what_is_known_of_it(tmp_path: Path, at_once: bool) -> None:
+    story = [began(), start(0), end(0, transfers=[brought("f.a")]), start(0, 2)]
+    story.append(end(0, 2, transfers=[{"lfn": "f.a", "bytes": None}]))
+    job = transfer(Kind.STAGE_IN, "stage_in_local", lfns="f.a")
+    run = make_run(tmp_path / "run", [job], story if at_once else story[:3])
+    project(run)
+    write_journal(run, story)
+    project(run)
+
+    meta = {"checksum.type": "sha256", "checksum.value": "ab" * 32, "size": "10"}
     assert meta == dict(ask(run / DATABASE, "SELECT key, value FROM rc_meta"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from markab.plan.layout import SubmitDir
 from markab.provenance.states import escaped, unescaped
 from markab.provenance.target import Target, cache_file, master_target, target_of
 from markab.provenance.writer import shortened
+from provenance.provenance_kit import make_homeless
 
 
 def target(tmp_path: Path, properties: str) -> Target:
@@ -61,6 +63,41 @@ def test_what_is_no_database_is_refused_by_the_name_of_its_property(tmp_path: Pa
         target(tmp_path, "pegasus.catalog.workflow.url = amqp://ada:geheim@mq/")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ada:secret@127.0.0.1:x@db/runs",
+        "postgresql://ada:x@secret@db/runs",
+        "postgresql://ada:x@se/cret@db/runs",
+        "postgresql://ada:x:secret@127.0.0.1:geheim@db:1/runs",
+        "postgresql://ada@db:${PORT}/secret",
+        "postgresql://secret:1,db:2/runs",
+        "postgresql://[::1/secret",
+    ],
+)
+def test_a_url_that_cannot_be_taken_apart_is_refused_and_nothing_of_it_shown(
+    tmp_path: Path, url: str
+) -> None:
+    with pytest.raises(StorageError, match="is no URL of a database") as caught:
+        target(tmp_path, f"pegasus.catalog.workflow.url = {url}")
+    assert "%40" in (caught.value.hint or "")
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_what_is_escaped_in_a_password_is_taken_as_it_is_meant(tmp_path: Path) -> None:
+    found = target(tmp_path, "pegasus.catalog.workflow.url = postgresql://ada:a%40b%3Ac%2Fd%25@[::1]:5/runs")
+    assert ("a@b:c/d%", "::1", 5) == (found.url.password, found.url.host, found.url.port)
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///all.db", "sqlite:///./all.db", "sqlite://all.db", "sqlite:///~/all.db"]
+)
+def test_a_file_that_is_another_one_in_each_directory_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(StorageError, match=r"pegasus\.catalog\.workflow\.url") as caught:
+        target(tmp_path, f"pegasus.catalog.workflow.url = {url}")
+    assert "sqlite:////path" in (caught.value.hint or "")
+
+
 def test_properties_that_only_their_owner_may_read_are_no_reason_to_fail(tmp_path: Path) -> None:
     assert target_of(SubmitDir(tmp_path), {"properties": "missing", "pegasus_wf_name": "w-0"}).is_ours
 
@@ -75,6 +112,19 @@ def test_the_cache_is_where_the_desktop_says(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("HOME", "/home/ada")
     monkeypatch.setenv("XDG_CACHE_HOME", "relative/is/ignored")
     assert str(cache_file("7a3c")) == "/home/ada/.cache/markab/7a3c.stampede.db"
+
+
+def test_without_a_home_directory_one_is_told_what_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_homeless(monkeypatch)
+    with pytest.raises(StorageError, match="no home directory") as caught:
+        master_target(SubmitDir(tmp_path), {})
+    assert caught.value.hint == "set HOME"
+    with pytest.raises(StorageError, match="no home directory"):
+        cache_file("7a3c")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    assert str(cache_file("7a3c")) == "/cache/markab/7a3c.stampede.db"
 
 
 def test_text_is_escaped_as_pegasus_stores_it_and_comes_back() -> None:

@@ -113,9 +113,9 @@ def test_what_holds_an_engine_and_what_it_warns_of_is_told_as_long_as_it_lives(e
     assert said is not None
     said.outcome, said.time = None, time.time()
     said.held, said.warnings = "no room; nothing new is started until that works", ["no log either"]
-    write_status(ended / "status.json", said)
 
     with engine_alive(ended):
+        write_status(ended / "status.json", said)
         for status in both(ended):
             assert status.held == status.note == said.held
             assert f"\n{said.held}\n" in status.text()
@@ -132,8 +132,25 @@ def test_what_held_another_engine_is_not_told(ended: Path, change: dict[str, str
     said.outcome, said.held, said.warnings = None, "no room", ["no log"]
     for name, value in change.items():
         setattr(said, name, value)
-    write_status(ended / "status.json", said)
 
     with engine_alive(ended):
+        write_status(ended / "status.json", said)
         status = Follower(ended).read()
     assert not status.held and not status.note and not status.warnings
+
+
+def test_what_held_an_engine_that_was_killed_is_not_told_of_the_next_before_it_speaks(ended: Path) -> None:
+    said = read_status(ended / "status.json")
+    assert said is not None
+    said.outcome, said.time, said.held, said.warnings = None, time.time(), "no room", ["no log"]
+    said.succeeded = 99
+    write_status(ended / "status.json", said)
+    before_ns = time.time_ns() - 1_000_000_000
+    os.utime(ended / "status.json", ns=(before_ns, before_ns))
+
+    with engine_alive(ended):
+        for status in both(ended):
+            assert not status.held and not status.note and not status.warnings
+            assert ("Running", 2) == (status.state, status.succeeded)
+        write_status(ended / "status.json", said)
+        assert {"no room"} == {status.held for status in both(ended)}

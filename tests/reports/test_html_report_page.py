@@ -95,6 +95,40 @@ def test_equal_failures_are_told_once_and_those_tried_again_apart(tmp_path: Path
     assert "4 × wc" in page and "4 attempts failed, after which the job was tried again" in page
 
 
+def test_what_nobody_measured_is_no_trouble(tmp_path: Path) -> None:
+    unmeasured = used(1, 1) | {"utime_s": None, "maxrss_kb": None}
+    moved = {
+        "lfn": "f.in",
+        "source": "/data/f.in",
+        "destination": "/scratch/f.in",
+        "bytes": None,
+        "sha256": None,
+    }
+    stage_out = PlannedJob(id="out", kind=Kind.STAGE_OUT, site="local")
+    stage_in = PlannedJob(id="in", kind=Kind.STAGE_IN, site="local")
+    fine = end(0, start=None, end=None, invocations=[unmeasured])
+    fine.record["outputs"] = [{"lfn": "f.out", "size": None, "sha256": None}]
+    bad = failed(1, start=None, end=None, cwd=None, checked=None, stdout=None, stdout_file=None)
+    bad.record["error"] = {"kind": "lost"}
+    bad.record["invocations"] = [unmeasured | {"status": 256}]
+    gone = failed(4, start=None, end=None)
+    gone.record["error"] = None
+    told = [start(0), fine, start(1), bad, gave_up(1), start(2), end(2, transfers=[moved])]
+    told += [start(3), end(3, transfers=[moved]), start(4), gone, gave_up(4)]
+    run = make_run(
+        tmp_path,
+        [compute("a"), compute("b"), stage_in, stage_out, compute("c")],
+        [began(), *told, ended("failed")],
+    )
+
+    page = page_of(run)
+
+    assert "None" not in page
+    files = data_in(page)["files"]
+    assert {"f.in", "f.out"} == set(files["name"]) and files["size"] == [0, 0] and files["sha256"] == ["", ""]
+    assert data_in(page)["attempts"]["took"][0] == 1000
+
+
 def test_nothing_that_a_user_wrote_becomes_markup(tmp_path: Path) -> None:
     job = compute("a")
     job.id = job.tasks[0].transformation = job.tasks[0].arguments = EVIL

@@ -148,6 +148,21 @@ TAME = st.sampled_from(
         "0b1",
     ]
 )
+ESCAPE = st.sampled_from(
+    [f"\\{letter}" for letter in '0abtnvfre"/\\N_LP ']
+    + [r"\x41", r"\x0a", r"\x00", r"\x80", r"\xff", r"\u0041", r"\u00e9", r"\u2028", r"\u2603", r"\ufeff"]
+    + [r"\ud83d\ude00", r"\U00000041", r"\U0001F600"]
+)
+BAD_ESCAPE = st.sampled_from([r"\q", r"\x4", r"\u12", r"\ud83d", r"\U00110000", r"\U0000D800"])
+LINE_END = st.builds(
+    lambda before, lines, indent: before + "\n" + "".join(lines) + " " * indent,
+    st.sampled_from(["", "\\", " ", " \\", "\\ "]),
+    st.lists(st.sampled_from(["\n", " \n", "        \n"]), max_size=2),
+    st.integers(6, 8),
+)
+PIECE = st.one_of(
+    ESCAPE, ESCAPE, LINE_END, st.sampled_from(["a", "b", " ", "  ", "'", "#", ": ", ",", "[", "{", "é", "😀", "L", "~", "5"])
+)  # fmt: skip
 WILD = st.one_of(PLAIN, PLAIN, PLAIN, QUOTED, STRANGE)
 TAMEST = st.one_of(TAME, TAME, TAME, QUOTED.filter(lambda text: text not in ("'~'", '"\\u00e9\\x41"')))
 
@@ -248,6 +263,38 @@ def test_the_fast_reader_agrees_with_the_careful_one_or_steps_back(text: str) ->
     answer = read_fast(text)
 
     assert answer == UNSURE or answer == read_carefully(text, Workflow)
+
+
+def double_quoted(pieces: Any) -> Any:
+    return st.lists(pieces, max_size=8).map(lambda found: f'"{"".join(found)}"')
+
+
+@given(
+    double_quoted(PIECE),
+    double_quoted(PIECE) | double_quoted(PIECE | BAD_ESCAPE),
+    double_quoted(PIECE).filter(lambda text: "\n" not in text),
+)
+@settings(max_examples=600, deadline=None)
+@example(r'"a\n\L\L"', r'"a: \n- b\L\L"', '"k"')
+@example(r'"a\n\P\P"', r'"\P"', '"k"')
+@example('"a\\\n\n      b"', '"a\\\n   \n      b"', '"k"')
+@example('"a\n      \\ \n      b"', '"a\\ \n\n      b"', '"k"')
+def test_they_agree_about_what_is_escaped_in_quotes(one: str, other: str, key: str) -> None:
+    head = "pegasus: 5.0\nname: w\njobs:\n- id: a\n"
+    for text in (
+        f"{head}  arguments:\n  - {one}\n  - b\n",
+        f"{head}  name: {other}\n  metadata:\n    {key}: {one}\n",
+        f"{head}  arguments: [{one}, {other}]\n",
+    ):
+        answer = read_fast(text)
+
+        assert answer == UNSURE or answer == read_carefully(text, Workflow)
+
+
+def test_usual_escapes_do_not_make_the_fast_reader_step_back() -> None:
+    text = 'pegasus: 5.0\nname: w\njobs:\n- id: a\n  arguments: ["a\\n\\tb\\"\\\\", "\\xe9\\\n      c"]\n'
+
+    assert ['a\n\tb"\\', "éc"] == read_fast(text).jobs[0].arguments
 
 
 @given(workflows(), st.sampled_from(["\r\n", "\r", "\n\r"]))

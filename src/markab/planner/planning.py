@@ -158,7 +158,9 @@ def _make_draft(options: PlanOptions, progress: Progress, *, dry_run: bool) -> t
 
 def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
     """Read all documents; problems of every one of them are reported together."""
-    properties = load_properties(options.conf, options.properties, os.environ, options.directory, Path.home())
+    properties = load_properties(
+        options.conf, options.properties, os.environ, options.directory, Path(os.path.expanduser("~"))
+    )
     problems = wrong_values(properties)
     workflow: Workflow | None = None
     try:

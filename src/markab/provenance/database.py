@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy import Connection, Engine, Index, create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -22,6 +22,10 @@ _ADVISORY_LOCK = 0x6D61726B6162
 _CACHE_KB = 262144
 _NAME = "markab name"
 """What messages call the database a connection leads to."""
+_LOCK_NOT_AVAILABLE = "55P03"
+"""What PostgreSQL says when `lock_timeout` is over."""
+_CONNECT_S = (2, 10)
+"""How long a server may take to answer: at least, at most."""
 _AT_ONCE = (schema.rc_pfn.name,)
 """Tables whose unique keys are needed already while a new database is filled."""
 
@@ -45,6 +49,7 @@ def connected(
     Statements are on their own unless they stand in `transaction`.
 
     Raises:
+        Locked: another process has kept it from us for longer than `patience_s`.
         StorageError: it cannot be reached, read or written.
         Unusable: it is an SQLite file that cannot be understood.
     """
@@ -56,6 +61,8 @@ def connected(
                 connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KB}")
                 connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
                 connection.exec_driver_sql("PRAGMA threads = 2")  # sort faster when indexes are made
+            else:  # by a statement: not every connection pooler lets `options` pass
+                connection.exec_driver_sql(f"SET lock_timeout = {max(1, int(1000 * patience_s))}")
             yield connection
     finally:
         engine.dispose()
@@ -69,7 +76,9 @@ def _engine(target: Target, read_only: bool, patience_s: float) -> Engine:
         if target.file is not None and read_only:
             url = url.set(database=f"file:{_quoted(str(target.file))}", query={"mode": "ro", "uri": "true"})
     else:
-        options = {"connect_timeout": 10, "application_name": "markab", "tcp_user_timeout": 30_000}
+        least_s, most_s = _CONNECT_S
+        answer_s = max(least_s, min(most_s, int(patience_s)))
+        options = {"connect_timeout": answer_s, "application_name": "markab", "tcp_user_timeout": 30_000}
     pool = StaticPool if target.file is None and url.get_backend_name() == "sqlite" else NullPool
     try:
         return create_engine(url, isolation_level="AUTOCOMMIT", poolclass=pool, connect_args=options)
@@ -128,11 +137,14 @@ def _in_words(target: Target, error: BaseException) -> MarkabError:
     words = _without_password(target, " ".join(str(error).split()))
     where = _named(target)
     lowered = words.lower()
-    if isinstance(error, sqlite3.Error):
-        if "locked" in lowered or "busy" in lowered:
-            return Locked(
-                f"{where} is being written to by another program", hint="try again when that is done"
-            )
+    is_sqlite = isinstance(error, sqlite3.Error)
+    if (
+        "locked" in lowered or "busy" in lowered
+        if is_sqlite
+        else getattr(error, "sqlstate", None) == _LOCK_NOT_AVAILABLE
+    ):
+        return Locked(f"{where} is being written to by another program", hint="try again when that is done")
+    if is_sqlite:
         if "full" in lowered:
             return StorageError(f"cannot write {where}: no room on its disk", hint="make room, and ask again")
         if "not a database" in lowered or "malformed" in lowered or "no such table" in lowered:
@@ -143,7 +155,7 @@ def _in_words(target: Target, error: BaseException) -> MarkabError:
     return StorageError(
         f"{where}: {words}",
         hint="see that the file, and the directory it is in, can be read and written"
-        if isinstance(error, sqlite3.Error)
+        if is_sqlite
         else "see that the server runs, and that user, password and database are right",
     )
 
@@ -174,21 +186,28 @@ def has_tables(connection: Connection) -> bool:
     return True
 
 
-def create_tables(connection: Connection, *, indexed: bool = True) -> None:
-    """Create the tables that are missing, in the transaction that is open.
+def create_tables(connection: Connection, *, indexed: bool = True) -> list[Index]:
+    """Create the tables that are missing, in the transaction that is open; return the indexes they still lack.
+
+    Tables that are there, such as those of a replica catalog, are left as they are.
 
     Args:
         connection: where.
         indexed: also the indexes. If not, call `create_indexes` later: filling comes first.
     """
+    lacking = []
     there = set(inspect(connection).get_table_names())
     for table in schema.metadata.sorted_tables:
         if table.name not in there:
             connection.execute(CreateTable(table))
     for index in schema.LATER:
         assert index.table is not None
-        if index.table.name not in there and (indexed or index.table.name in _AT_ONCE):
+        if index.table.name in there:
+            continue
+        if indexed or index.table.name in _AT_ONCE:
             connection.execute(CreateIndex(index))
+        else:
+            lacking.append(index)
     if connection.execute(text("SELECT count(*) FROM dbversion")).scalar() == 0:
         connection.execute(
             schema.dbversion.insert().values(
@@ -198,11 +217,10 @@ def create_tables(connection: Connection, *, indexed: bool = True) -> None:
                 version_timestamp=int(time.time()),
             )
         )
+    return lacking
 
 
-def create_indexes(connection: Connection) -> None:
+def create_indexes(connection: Connection, lacking: list[Index]) -> None:
     """Create the indexes that `create_tables` left out."""
-    for index in schema.LATER:
-        assert index.table is not None
-        if index.table.name not in _AT_ONCE:
-            connection.execute(CreateIndex(index))
+    for index in lacking:
+        connection.execute(CreateIndex(index))

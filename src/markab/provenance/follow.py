@@ -15,7 +15,8 @@ On its standard output it says what comes of it, in lines:
 
 A run never goes on unrecorded. While there is trouble, or the child dies again and
 again, the engine starts nothing new; it goes on by itself when that is over. What
-runs meanwhile is finished, and stands in the journal. A warning stops nothing.
+runs meanwhile is finished, and stands in the journal. A warning stops nothing. A run
+whose properties want no database waits for none: there, a child that dies is a warning.
 
 A run is not slowed down by that: where the database looks usable from outside,
 jobs start at once, and trouble is known with the first pass. Where it does not, or
@@ -35,7 +36,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from markab.provenance.target import EVENTS
+from markab.errors import MarkabError
+from markab.plan.braindump import read_braindump
+from markab.plan.layout import SubmitDir
+from markab.provenance.target import EVENTS, has_database, run_properties
 
 _BOOT = """import sys
 if sys.path[:1] == [""]:  # the current directory: a copy.py of the user's is not the library's
@@ -74,6 +78,7 @@ class Follower:
         """Start it; whether the database is asked before anything else, it finds out if not given."""
         from markab.provenance.glance import looks_usable
 
+        self._directory = SubmitDir(submit_dir)
         self._command = [*command, str(submit_dir)]
         self._began_s = time.monotonic()
         self._is_awaited = not looks_usable(submit_dir) if ask_first is None else ask_first
@@ -141,7 +146,7 @@ class Follower:
                 start_new_session=True,  # a Ctrl-C is for the engine; this one sees its end
             )
         except OSError as error:
-            self._trouble = f"what keeps the database of the run current cannot be started: {error.strerror}"
+            self._hold(f"cannot be started: {error.strerror}")
             self._start_again_s = time.monotonic() + AFTER_TROUBLE_S
             return
         assert child.stdout is not None
@@ -188,8 +193,8 @@ class Follower:
         self._child, self._rest = None, b""
         if child in _left:
             _left.remove(child)
-        if self._is_over or not exit_code:  # it has done its last pass, or there is no run
-            return
+        if self._is_over or not (exit_code or self._directory.path.exists()):
+            return  # it has done its last pass, or there is no run any more, which the engine notices itself
         self._deaths += 1
         how = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
         if exit_code > 0 and self._last_line:
@@ -197,11 +202,25 @@ class Follower:
         self._warn(f"what keeps the database of the run current {how}; it was started again")
         self._start_again_s = time.monotonic()
         if self._deaths > 1:
-            self._trouble = (
-                f"what keeps the database of the run current dies again and again: it {how} "
-                f"(`{EVENTS} = false` in the properties of the run does without a database)"
-            )
+            self._hold(f"dies again and again: it {how}")
             self._start_again_s += min(LONGEST_PAUSE_S, AFTER_TROUBLE_S * 2 ** (self._deaths - 2))
+
+    def _hold(self, how: str) -> None:
+        """Let nothing new start until a child has done a pass; but if no database is wanted, only warn."""
+        if self._wants_database():
+            without = f"`{EVENTS} = false` in the properties of the run does without a database"
+            self._trouble = f"what keeps the database of the run current {how} ({without})"
+        else:
+            self._is_awaited, self._trouble = False, ""
+            self._warn(f"what keeps jobstate.log current {how}")
+
+    def _wants_database(self) -> bool:
+        """Ask the properties of the run, each time anew: the user may change them while it is held."""
+        try:
+            braindump = read_braindump(self._directory.braindump)
+        except MarkabError:
+            return True
+        return has_database(run_properties(self._directory, braindump))
 
     def _warn(self, text: str) -> None:
         if text not in self._warnings:
@@ -226,13 +245,14 @@ def main(words: list[str]) -> None:
     submit_dir, ask_first = Path(words[0]), ASK_FIRST in words
     if not ask_first:
         os.nice(NICE)
-    from markab.errors import MarkabError
     from markab.provenance.keeping import Keeper
 
     said: set[str] = set()
     try:
         keeper = Keeper(submit_dir)
-    except MarkabError:  # no run, which the engine has told the user; or it was removed already
+    except MarkabError as error:
+        if submit_dir.exists():
+            sys.exit(str(error))
         return
     if ask_first:
         trouble = keeper.probe()

@@ -39,8 +39,10 @@ def looks_usable(submit_dir: Path) -> bool:
 
 
 def _has_our_version(file: Path) -> bool:
-    import sqlite3
-
+    try:
+        import sqlite3
+    except ImportError:  # a Python made without it: who opens the database says so
+        return False
     try:
         with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=0)) as connection:
             row = connection.execute("SELECT max(version_number) FROM dbversion").fetchone()

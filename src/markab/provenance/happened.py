@@ -136,6 +136,8 @@ class Happened:
         self._attempts: list[Row] = []
         self._made: dict[str, tuple[int | None, str | None]] = {}
         """File → size and checksum, as last seen."""
+        self._made_again: dict[str, dict[str, str]] = {}
+        """Files made by an attempt that was not the first, with size or checksum unknown → what the plan says of them."""
         self._delivered: list[tuple[str, str, str]] = []
 
     @property
@@ -213,6 +215,7 @@ class Happened:
         found = ChainMap(known, writer.ids_of_lfns(wanted)) if wanted else known
         whole: list[Row] = []
         parts: list[Row] = []
+        untrue: list[Row] = []
         for lfn, (size_bytes, sha256) in made.items():
             if (number := found.get(lfn)) is None:  # no file of this plan
                 continue
@@ -222,6 +225,13 @@ class Happened:
                 parts += ((number, "checksum.type", "sha256"), (number, "checksum.value", sha256))
             elif size_bytes is not None:
                 parts.append((number, "size", str(size_bytes)))
+            if lfn in self._made_again:
+                planned = self._made_again[lfn]
+                unknown = [] if sha256 is not None else ["checksum.type", "checksum.value"]
+                unknown += [] if size_bytes is not None else ["size"]
+                untrue += [(number, key) for key in unknown]
+                parts += [(number, key, planned[key]) for key in unknown if key in planned]
+        writer.remove("rc_meta", untrue)
         writer.put("rc_meta", whole, _MADE)
         writer.put("rc_meta", parts)
         if self._delivered:
@@ -287,7 +297,7 @@ class Happened:
         if record.transfers or not record.ok:
             self._add_attempt(id, it, line)
         if record.outputs or record.transfers:
-            self._note_files(it.job, record, brief.kind)
+            self._note_files(it, record, brief.kind)
 
     def _add_attempt(self, id: int, it: End, line: Line) -> None:
         """Note what the schema has no column for; only of attempts that have something of the kind."""
@@ -420,22 +430,31 @@ class Happened:
             self._tags.append((id, "int.error", checked.failed))
         self._next_integrity = number
 
-    def _note_files(self, position: int, record: Record, kind: str) -> None:
+    def _note_files(self, it: End, record: Record, kind: str) -> None:
         for file in record.outputs:
             self._made[file.lfn] = file.size, file.sha256
+            if it.attempt > 1 and (file.size is None or file.sha256 is None):
+                outputs = self._run.briefs.facts(it.job).outputs
+                self._made_again[file.lfn] = next(
+                    (use.metadata for use in outputs if use.lfn == file.lfn), {}
+                )
         if not record.ok or not record.transfers:
             return
         if kind == Kind.STAGE_OUT:
             arrived = {moved.lfn for moved in record.transfers}
             self._delivered += [
                 (transfer.lfn, place.url, place.site)
-                for transfer in self._run.briefs.facts(position).transfers
+                for transfer in self._run.briefs.facts(it.job).transfers
                 if transfer.lfn in arrived
                 for place in transfer.destinations
             ]
         elif kind == Kind.STAGE_IN:
             for moved in record.transfers:
-                self._made[moved.lfn] = moved.bytes, moved.sha256
+                size_bytes, sha256 = self._made.get(moved.lfn, (None, None))
+                self._made[moved.lfn] = (
+                    size_bytes if moved.bytes is None else moved.bytes,
+                    sha256 if moved.sha256 is None else moved.sha256,
+                )
 
 
 def _words(it: Invocation) -> str:

@@ -84,7 +84,7 @@ class Keeper:
         """Bring the database up to date, then the list of all runs; return what is wrong with the latter."""
         projector = self._projector = self._projector or Projector(self._directory.path)
         projector.update(patience_s=PATIENCE_S)
-        with connected(projector.target, read_only=True) as connection:
+        with connected(projector.target, read_only=True, patience_s=PATIENCE_S) as connection:
             states = master.states_of(connection, projector.find(connection))
         if states == self._entered:
             return []

@@ -6,6 +6,8 @@ names. Dashboards read it. It is a convenience: a run never stops for it.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from sqlalchemy import Connection, select
 
 from markab.errors import MarkabError
@@ -16,7 +18,8 @@ from markab.provenance.database import connected, create_tables, transaction
 from markab.provenance.projection import workflow_values
 from markab.provenance.target import Target, master_target
 
-PATIENCE_S = 5.0
+PATIENCE_S = 2.0
+"""The run's own database waits while we wait for this one."""
 
 State = tuple[str, float, int, int | None, str | None]
 """Columns of `workflowstate` after the first."""
@@ -70,14 +73,19 @@ def _enter(connection: Connection, values: dict[str, object], states: list[State
             here = {"submit_dir": values["submit_dir"], "db_url": values["db_url"]}
             connection.execute(runs.update().where(runs.c.wf_id == wf_id).values(here))
         known = connection.execute(select(table.c.state, table.c.timestamp).where(table.c.wf_id == wf_id))
-        there = {(state, round(float(at), 6)) for state, at in known}
+        there = {(state, _written(at)) for state, at in known}
         rows = [
-            dict(zip(_COLUMNS, (wf_id, *state), strict=True))
-            for state in states
-            if (state[0], round(state[1], 6)) not in there
+            dict(zip(_COLUMNS, (wf_id, state, Decimal(_written(at)), *rest), strict=True))
+            for state, at, *rest in states
+            if (state, _written(at)) not in there
         ]
         if rows:
             connection.execute(table.insert(), rows)
+
+
+def _written(at: float) -> str:
+    """Return a time as the column holds it. A server makes 15 digits of a float, and this needs 16."""
+    return f"{at:.6f}"
 
 
 _COLUMNS = ("wf_id", "state", "timestamp", "restart_count", "status", "reason")

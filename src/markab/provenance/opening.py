@@ -130,11 +130,10 @@ def _places(projector: Projector) -> list[Target]:
     if target.file is None or not target.is_ours:
         return [target]
     directory = projector.directory.path
-    elsewhere = cache_file(projector.uuid or "unknown")
     why = _not_ours(directory)
     places = [] if why else [target]
     since = f"{why}; " if why else ""
-    if _made(elsewhere.parent):
+    if elsewhere := _cache_file(projector.uuid or "unknown"):
         note = f"{since}the database of the run is kept in {str(elsewhere)!r}"
         places.append(file_target(elsewhere, note=note))
     places.append(memory_target(f"{since}the database of the run is made in memory, anew each time"))
@@ -151,9 +150,11 @@ def _not_ours(directory: Path) -> str:
     return "" if os.access(directory, os.W_OK | os.X_OK) else f"{str(directory)!r} cannot be written"
 
 
-def _made(directory: Path) -> bool:
+def _cache_file(uuid: str) -> Path | None:
+    """Return where the database of a run is kept for its reader, in a directory that is there; None: nowhere."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(directory, os.W_OK | os.X_OK)
+        file = cache_file(uuid)
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except (OSError, StorageError):
+        return None
+    return file if os.access(file.parent, os.W_OK | os.X_OK) else None

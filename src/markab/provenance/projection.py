@@ -108,7 +108,7 @@ class Projector:
 
     def _update(self, patience_s: float) -> None:
         with connected(self.target, patience_s=patience_s) as connection:
-            self.take_in(connection, patience_s=patience_s)
+            self.take_in(connection)
 
     def _forget(self, patience_s: float) -> None:
         """Delete the rows of this run, and nothing else."""
@@ -137,11 +137,9 @@ class Projector:
         row = connection.execute(_PLACE, {"uuid": self.uuid}).one_or_none()
         return int(row.wf_id) if row is not None else 0
 
-    def take_in(self, connection: Connection, *, patience_s: float = PATIENCE_S) -> None:
+    def take_in(self, connection: Connection) -> None:
         """Bring an open database up to date. Raises as `update`."""
         with explained(self.target):
-            if self.target.url.get_backend_name() != "sqlite":
-                connection.exec_driver_sql(f"SET lock_timeout = {int(1000 * patience_s)}")
             if self.is_current(connection):
                 return
             with without_garbage_collection():
@@ -153,7 +151,7 @@ class Projector:
         """Take in what is new; return what is wrong with the journal, if that ended it early."""
         with transaction(connection):
             is_new = not has_tables(connection)
-            create_tables(connection, indexed=not is_new)
+            lacking = create_tables(connection, indexed=not is_new)
             writer = Writer(connection)
             writer.lock()
             lfn_ids: dict[str, int] = {}
@@ -177,8 +175,7 @@ class Projector:
                     state_time=place.state_time,
                 )
             )
-            if is_new:
-                create_indexes(connection)
+            create_indexes(connection, lacking)
             writer.keep_sequences()
         self._remembered = place.journal_bytes, place.last_line, known
         return damage

@@ -24,6 +24,7 @@ MASTER_KEYS = ("pegasus.catalog.master.url", "pegasus.dashboard.output")
 EVENTS = "pegasus.monitord.events"
 """Property: with "false" there is no database before somebody asks for it."""
 
+_AS = "write it as sqlite:////path/to/file.db or postgresql://user@host:port/database"
 _DIALECTS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
 
@@ -74,10 +75,23 @@ def default_file(directory: SubmitDir, braindump: Braindump) -> Path:
 
 
 def cache_file(uuid: str) -> Path:
-    """Return where the database of somebody else's run is kept: below XDG_CACHE_HOME."""
+    """Return where the database of somebody else's run is kept: below XDG_CACHE_HOME.
+
+    Raises:
+        StorageError: there is no home directory either.
+    """
     base = os.environ.get("XDG_CACHE_HOME") or ""
-    above = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
+    above = Path(base) if os.path.isabs(base) else _home() / ".cache"
     return above / "markab" / f"{uuid}.stampede.db"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise StorageError(
+            "you have no home directory: HOME is not set, and the system knows none", hint="set HOME"
+        ) from error
 
 
 def run_properties(directory: SubmitDir, braindump: Braindump) -> dict[str, str]:
@@ -108,23 +122,35 @@ def parsed(text: str, properties: dict[str, str], prefix: str) -> URL:
 
     try:
         url = make_url(text.strip())
-    except ArgumentError:
-        raise StorageError(
-            f"property {prefix + '.url'!r} is no URL of a database",
-            hint="write it as sqlite:////path/to/file.db or postgresql://user@host/database",
-        ) from None
+    except (ArgumentError, ValueError):  # its words would show what it takes for a port
+        raise _no_url(prefix) from None
     dialect = _DIALECTS.get(url.get_backend_name())
     if dialect is None:
         raise StorageError(
             f"property {prefix + '.url'!r} names a {url.get_backend_name()} database; "
             "Markab writes SQLite and PostgreSQL",
-            hint="write it as sqlite:////path/to/file.db or postgresql://user@host/database",
+            hint=_AS,
         )
+    in_memory = not url.database or url.database == ":memory:"
+    if dialect == "sqlite" and (url.host or not (in_memory or os.path.isabs(url.database or ""))):
+        raise StorageError(
+            f"property {prefix + '.url'!r} names a file that is another one in each directory",
+            hint="write its whole path, after four slashes: sqlite:////path/to/file.db",
+        )
+    if dialect != "sqlite" and "@" in f"{url.host}{url.database}":  # the end of a password
+        raise _no_url(prefix)
     user = url.username or properties.get(f"{prefix}.db.user")
     password = url.password or properties.get(f"{prefix}.db.password")
     if dialect == "sqlite":
         return url.set(drivername=dialect)
     return url.set(drivername=dialect, username=user, password=password)
+
+
+def _no_url(prefix: str) -> StorageError:
+    return StorageError(
+        f"property {prefix + '.url'!r} is no URL of a database",
+        hint=f"{_AS}; write @ : / % in a password as %40 %3A %2F %25",
+    )
 
 
 def target_of(directory: SubmitDir, braindump: Braindump) -> Target:
@@ -144,10 +170,10 @@ def master_target(directory: SubmitDir, braindump: Braindump) -> Target:
     """Return where the database of all runs of this user is: `~/.pegasus/workflow.db`, or as a property says.
 
     Raises:
-        StorageError: the property that says so cannot be understood.
+        StorageError: the property that says so cannot be understood, or there is no home directory.
     """
     properties = run_properties(directory, braindump)
     for key in MASTER_KEYS:
         if text := properties.get(key, "").strip():
             return Target(parsed(text, properties, "pegasus.catalog.master"))
-    return file_target(Path.home() / ".pegasus" / "workflow.db", is_ours=False)
+    return file_target(_home() / ".pegasus" / "workflow.db", is_ours=False)

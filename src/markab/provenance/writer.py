@@ -116,8 +116,18 @@ class Writer:
         if not rows:
             return
         mark = "?" if self.is_sqlite else "%s"
+        if not self.is_sqlite:  # a server makes 15 digits of a float, and a time needs 16
+            rows = [[repr(cell) if cell.__class__ is float else cell for cell in row] for row in rows]
         sets = ", ".join(f'"{column}" = {mark}' for column in columns)
         self._cursor.executemany(f"UPDATE {table} SET {sets} WHERE {key} = {mark}", rows)
+
+    def remove(self, table: str, rows: Sequence[Row]) -> None:
+        """Remove the rows with these keys, if there are any."""
+        if not rows:
+            return
+        mark = "?" if self.is_sqlite else "%s"
+        keys = " AND ".join(f"{key.name} = {mark}" for key in schema.metadata.tables[table].primary_key)
+        self._cursor.executemany(f"DELETE FROM {table} WHERE {keys}", rows)
 
     def ids_of_lfns(self, lfns: Iterable[str]) -> dict[str, int]:
         """Return the numbers of those logical files that the database knows."""

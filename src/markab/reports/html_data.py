@@ -182,7 +182,7 @@ class RunData(Follower):
         else:
             attempts.verdict[place] = FAILED
         attempts.end[place] = max(end, attempts.begin[place])
-        attempts.run[place] = min(max(record.start, attempts.run[place]), attempts.end[place])
+        attempts.run[place] = min(max(record.start or 0.0, attempts.run[place]), attempts.end[place])
         if record.host:
             attempts.host[place] = self.hosts.number(record.host)
         if record.checked is not None:
@@ -204,11 +204,11 @@ class RunData(Follower):
                     asked_runtime_s=planned.runtime_s, asked_memory_mb=planned.memory_mb
                 )
             usage.runtimes_s.append(sum(one.duration_s for one in record.invocations))
-            usage.memory_kb.append(max(one.maxrss_kb for one in record.invocations))
-            usage.cpu_s += sum(one.utime_s + one.stime_s for one in record.invocations)
+            usage.memory_kb.append(max(one.maxrss_kb or 0 for one in record.invocations))
+            usage.cpu_s += sum((one.utime_s or 0.0) + one.stime_s for one in record.invocations)
         for made in record.outputs:
             fact = self._file(made.lfn)
-            fact.size, fact.sha256, fact.job = made.size, made.sha256, job
+            fact.size, fact.sha256, fact.job = made.size or 0, made.sha256 or "", job
 
     def _move(self, job: int, record: Record) -> None:
         kind = self.graph.kinds[job]
@@ -217,11 +217,11 @@ class RunData(Follower):
             fact.size = moved.bytes or fact.size
             fact.sha256 = moved.sha256 or fact.sha256
             if kind == Kind.STAGE_OUT:
-                self.bytes_out += moved.bytes
+                self.bytes_out += moved.bytes or 0
                 if (place := self._short(moved.destination, moved.lfn)) not in fact.delivered:
                     fact.delivered += (place,)
             else:
-                self.bytes_in += moved.bytes
+                self.bytes_in += moved.bytes or 0
                 if fact.job < 0:
                     fact.source = self._short(moved.source, moved.lfn)
 

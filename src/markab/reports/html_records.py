@@ -1,4 +1,7 @@
-"""Of the journal's records, what the web page of a run needs; `engine/records.py` describes them all."""
+"""Of the journal's records, what the web page of a run needs; `engine/records.py` describes them all.
+
+What nobody measured may be null, as in `provenance/records.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,17 @@ class Invocation(msgspec.Struct, gc=False):
     """Of a process: what it used."""
 
     duration_s: float = 0.0
-    utime_s: float = 0.0
+    utime_s: float | None = None
     stime_s: float = 0.0
-    maxrss_kb: int = 0
+    maxrss_kb: int | None = None
 
 
 class MadeFile(msgspec.Struct, gc=False):
     """A file that a job made."""
 
     lfn: str
-    size: int = 0
-    sha256: str = ""
+    size: int | None = None
+    sha256: str | None = None
 
 
 class MovedFile(msgspec.Struct, gc=False):
@@ -30,8 +33,8 @@ class MovedFile(msgspec.Struct, gc=False):
     lfn: str
     source: str = ""
     destination: str = ""
-    bytes: int = 0
-    sha256: str = ""
+    bytes: int | None = None
+    sha256: str | None = None
 
 
 class Checked(msgspec.Struct, gc=False):
@@ -51,8 +54,8 @@ class Record(Verdict):
     """Of a worker's record, what the page needs."""
 
     host: str = ""
-    start: float = 0.0
-    end: float = 0.0
+    start: float | None = None
+    end: float | None = None
     invocations: list[Invocation] = msgspec.field(default_factory=list)
     outputs: list[MadeFile] = msgspec.field(default_factory=list)
     transfers: list[MovedFile] = msgspec.field(default_factory=list)

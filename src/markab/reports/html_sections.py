@@ -161,7 +161,7 @@ def _group(data: RunData, group: FailureGroup, opened: bool) -> str:
     number = f"{len(group.jobs):,} × " if len(group.jobs) > 1 else ""
     lines = [
         f"<details class={'fail' if group.final else 'passing'}{' open' if opened else ''}>",
-        f"<summary><b>{escape(number + group.xform)}</b> <span>{escape(clipped(str(error['message']), 300))}</span></summary>",
+        f"<summary><b>{escape(number + group.xform)}</b> <span>{escape(clipped(str(error.get('message', '')), 300))}</span></summary>",
     ]
     for other in record.get("also") or ():
         lines.append(f"<p>also: {escape(clipped(str(other.get('message', '')), 500))}</p>")
@@ -189,7 +189,7 @@ def _failure_facts(data: RunData, group: FailureGroup) -> list[tuple[str, str]]:
 
     record = group.record
     planned = data.plan.job(group.job)
-    facts = [("site", planned.site), ("host", str(record.get("host", "")))]
+    facts = [("site", planned.site), ("host", str(record.get("host") or ""))]
     runs = record.get("invocations") or []
     if runs:
         last = runs[-1]
@@ -200,7 +200,7 @@ def _failure_facts(data: RunData, group: FailureGroup) -> list[tuple[str, str]]:
         if last.get("maxrss_kb"):
             asked = f" of {size(planned.memory_mb << 20)} asked for" if planned.memory_mb else ""
             facts.append(("memory", size(last["maxrss_kb"] * 1024) + asked))
-    facts.append(("directory", str(record.get("cwd", ""))))
+    facts.append(("directory", str(record.get("cwd") or "")))
     facts.append(("more", f"markab show {data.place.path} {data.graph.ids[group.job]}"))
     return facts
 

@@ -154,7 +154,7 @@ def directory_of_uuid(uuid: str) -> Path:
     from markab.provenance.database import connected
     from markab.provenance.target import file_target
 
-    runs = Path.home() / ".pegasus" / "workflow.db"
+    runs = Path(os.path.expanduser("~")) / ".pegasus" / "workflow.db"
     if not runs.exists():
         raise NotARun(f"no run has the UUID {uuid!r}: there is no list of your runs yet", _BY_DIRECTORY)
     with connected(file_target(runs, is_ours=False), read_only=True) as connection:

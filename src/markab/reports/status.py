@@ -229,7 +229,7 @@ class Follower:
         for body in self._tail.new():
             self._take(body)
         status = self._status(lives)
-        progress = read_progress(self.place.status) if lives else None
+        progress = last_word(self.place) if lives else None
         if progress is not None and progress.outcome is None and progress.uuid == status.uuid:
             status = replace(
                 status,
@@ -254,7 +254,7 @@ class Follower:
 
         It will if nothing was written since, or while the engine lives and spoke a moment ago.
         """
-        self._progress = progress = read_progress(self.place.status)
+        self._progress = progress = last_word(self.place) if lives else read_progress(self.place.status)
         if progress is None or progress.uuid != (self._braindump.get("wf_uuid") or ""):
             return False
         try:
@@ -381,6 +381,18 @@ def run_state(history: History, engine_lives: bool) -> tuple[str, str]:
     if history.outcome:
         return STATES.get(history.outcome, "Halted"), ""
     return "Halted", "stopped: its engine died without a word; run it again to continue"
+
+
+def last_word(place: SubmitDir) -> Progress | None:
+    """Return what the living engine said last; None when it said nothing yet, whatever one before it said.
+
+    It says nothing before it has taken the lock. The file system's clock is asked for both.
+    """
+    try:
+        is_its_own = place.status.stat().st_mtime_ns >= place.lock.stat().st_mtime_ns
+    except OSError:
+        return None
+    return read_progress(place.status) if is_its_own else None
 
 
 def gone_journal(place: SubmitDir) -> str:

@@ -38,6 +38,10 @@ _ORDINARY = bytes(
 )
 """Bytes that nothing peculiar can be made of. `---` and `...` get a look of their own."""
 
+_MISREAD = re.compile(rb"\\(?:[LP]| +\n|\n *\n)")
+"""Escaped line separators, an escaped space that ends a line, an escaped line end before an empty line:
+rapidyaml loses spaces and line breaks there."""
+
 _LOST = re.compile(r'"(?:~|Null|NULL|-?\.nan|-?\.inf)"')
 """What rapidyaml makes of values that YAML 1.1 reads otherwise, or spelt otherwise."""
 
@@ -68,6 +72,8 @@ def _to_json(data: bytes) -> str | None:
     try:
         if data.startswith(b"{"):
             return data.decode()  # JSON already, or YAML in flow style, which decoding as JSON will refuse
+        if b"\\" in data and _MISREAD.search(data):
+            return None
         import ryml
 
         return str(ryml.emit_json(ryml.parse_in_arena(data)))
