@@ -46,6 +46,70 @@ def test_an_empty_directory_is_taken_and_what_is_in_another_stays(tmp_path: Path
     assert {"a", "mine"} == set(os.listdir(tmp_path / "full"))
 
 
+def test_an_empty_directory_stays_the_one_it_is(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty").chmod(0o2770)
+    before = (tmp_path / "empty").stat()
+
+    with filling(tmp_path / "empty") as directory:
+        (directory / "deep").mkdir()
+        (directory / "deep/a").write_text("1")
+
+    after = (tmp_path / "empty").stat()
+    assert (before.st_ino, before.st_mode) == (after.st_ino, after.st_mode)
+    assert ["deep"] == os.listdir(tmp_path / "empty")
+
+
+def test_nothing_is_left_in_an_empty_directory_after_a_failure(tmp_path: Path) -> None:
+    with pytest.raises(StorageError), filling(tmp_path) as directory:
+        (directory / "a").write_text("1")
+        raise OSError("full")
+
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_nothing_is_made_beside_an_empty_directory(tmp_path: Path) -> None:
+    """Its parent may not be writable, and it may be where another file system is mounted."""
+    (tmp_path / "empty").mkdir()
+
+    with filling(tmp_path / "empty") as directory:
+        assert [tmp_path / "empty"] == list(tmp_path.iterdir())
+        assert tmp_path / "empty" == directory.parent
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_to_a_directory_is_followed(tmp_path: Path, is_there: bool) -> None:
+    (tmp_path / "link").symlink_to("real")
+    if is_there:
+        (tmp_path / "real").mkdir()
+
+    with filling(tmp_path / "link") as directory:
+        (directory / "a").write_text("1")
+
+    assert (tmp_path / "link").is_symlink()
+    assert ["a"] == os.listdir(tmp_path / "real")
+
+
+def test_the_current_directory_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with filling(Path()) as directory:
+        (directory / "a").write_text("1")
+
+    assert ["a"] == os.listdir(tmp_path)
+
+
+def test_a_file_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    entered = False
+
+    with pytest.raises(StorageError, match="Not a directory"), filling(tmp_path / "file"):
+        entered = True
+
+    assert not entered
+    assert [tmp_path / "file"] == list(tmp_path.iterdir())
+
+
 def test_it_is_flushed_before_it_gets_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     named_at_flush = []
     flush = filling_module._flush_file_system

@@ -18,6 +18,15 @@ from markab.spec.write import emit
 HEAD = "pegasus: 5.0.4\nname: w\n"
 TASK = "- {id: %s, type: job, name: t, arguments: [%s], uses: []}\n"
 TASKS = "jobs:\n" + "".join(TASK % (f"ID{n}", n) for n in range(9))
+FLOW_TASKS = "jobs: [" + ", ".join(TASK[2:-1] % (f"ID{n}", n) for n in range(9)) + "]\n"
+NOTE_AT_THE_MARGIN = """- id: noted
+  type: job
+  name: t
+  arguments: []
+  uses: []
+  metadata: {note: "two
+lines"}
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +71,11 @@ def both_ways(text: str, directory: Path) -> tuple[str, str, bool]:
         "words that only the careful reader takes": HEAD + TASKS.replace("[4]", "[' %d &x', 1_0, '*']"),
         "profiles": HEAD + TASKS.replace("uses: []", "uses: [], profiles: {env: {A: secret}, dagman: {RETRY: '1'}}"),
         "a profile in disguise": HEAD + TASKS.replace("uses: []", r'uses: [], "prof\u0069les": {env: {A: secret}}'),
+        "a comment behind the key": HEAD + "replicaCatalog: # all\n  pegasus: '5.0'\n  replicas: # all\n  # of them\n\n  - lfn: f\n"
+        "    pfns:\n    - {site: local, pfn: /f}\n" + TASKS.replace("jobs:", "jobs: # all"),
+        "a list of something else before the replicas": HEAD + "replicaCatalog:\n  x-notes:\n  - a\n  replicas:\n  - lfn: f\n"
+        "    pfns:\n    - {site: local, pfn: /f}\n" + TASKS,
+        "a variable spelt with an escape": HEAD + TASKS.replace("[5]", r'["\x24{HOME}"]'),
         "a block text": HEAD + TASKS + "- id: last\n  type: job\n  name: t\n  uses: []\n  arguments:\n  - |\n    a\n    - b\n",
     }.items(),
     ids=lambda item: item[0],
@@ -84,6 +98,24 @@ def test_a_document_in_pieces_is_the_document(text: tuple[str, str], tmp_path: P
         "JSON": '{"pegasus": "5.0.4", "name": "w", "jobs": [{"id": "a", "type": "job", "name": "t", '
         '"arguments": [], "uses": []}]}',
         "tasks in one line": HEAD + "jobs: [" + TASK[2:-1] % ("a", "'${HOME}'") + "]\n",
+        "tasks in one line, and a long list of something else": HEAD
+        + FLOW_TASKS
+        + "x-2:\n"
+        + "- {id: ID1, children: [ID2]}\n" * 20,
+        "tasks in one line, and a quoted key": HEAD
+        + FLOW_TASKS
+        + '"jobDependencies":\n- {id: ID1, children: [ID2]}\n',
+        "tasks in one line, and a blank behind a key": HEAD
+        + FLOW_TASKS
+        + "jobDependencies :\n- {id: ID1, children: [ID2]}\n",
+        "a quoted text like dependencies": HEAD
+        + TASKS
+        + 'metadata:\n  k: "a\njobDependencies:\n- {id: ID1, children: [ID2]}\nx-b: c"\n',
+        "a quoted text like tasks": HEAD + 'metadata:\n  k: "a\njobs:\n- x\nb"\n' + TASKS,
+        "a quoted text at the margin": HEAD + TASKS + NOTE_AT_THE_MARGIN + TASK[:-1] % ("last", "x") + "\n",
+        "a rare line break, U+0085": HEAD + TASKS[:-1] + "\x85metadata: {a: b}\n",
+        "a rare line break, U+2028": HEAD + TASKS[:-1] + "\u2028metadata: {a: b}\n",
+        "a rare line break, U+2029": HEAD + TASKS[:-1] + "\u2029metadata: {a: b}\n",
         "lines that end as on Windows": (HEAD + TASKS).replace("\n", "\r\n"),
     }.items(),
     ids=lambda item: item[0],
@@ -121,6 +153,48 @@ def test_arguments_with_variables_are_found_in_pieces_too(tmp_path: Path) -> Non
 
     assert {"ID7": "${HOME} x"} == document.arguments_as_written(source)
     source.write_text(HEAD + "jobs: [" + TASK[2:-1] % ("a", "'${HOME}'") + "]\n")
+    assert {"a": "${HOME}"} == document.arguments_as_written(source)
+
+
+@pytest.mark.parametrize(
+    "text",
+    {
+        "after a quoted text at the margin": TASKS + NOTE_AT_THE_MARGIN + TASK % ("a", "'${HOME}'"),
+        "after one that looks like a key": TASKS.replace("- {", "  - {")
+        + "  "
+        + NOTE_AT_THE_MARGIN.replace("\n", "\n  ").replace("  lines", "x-lines: #").rstrip(" ")
+        + '  - {id: a, type: job, name: t, arguments: ["${HOME}"], uses: []}\n',
+        "of an anchor": "x-home: &home '${HOME}'\n" + TASKS + TASK % ("a", "*home"),
+        "after a rare line break": TASKS[:-1] + "\x85" + TASK % ("a", "'${HOME}'"),
+        r"as \x24": TASKS + TASK % ("a", r'"\x24{HOME}"'),
+        r"as \u0024": TASKS + TASK % ("a", r'"\u0024{HOME}"'),
+        r"as \U0000007b": TASKS + TASK % ("a", r'"$\U0000007bHOME}"'),
+        r"as \x7B": TASKS + TASK % ("a", r'"$\x7BHOME}"'),
+        "on two lines": TASKS + TASK % ("a", '"$\\\n   {HOME}"'),
+    }.items(),
+    ids=lambda item: item[0],
+)
+def test_a_variable_is_found_wherever_it_stands_and_however_it_is_spelt(
+    text: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "workflow.yml"
+    source.write_text(HEAD + text[1])
+
+    assert {"a": "${HOME}"} == document.arguments_as_written(source)
+    monkeypatch.setattr(document, "FAST_BYTES", 1 << 30)
+    assert {"a": "${HOME}"} == document.arguments_as_written(source)
+
+
+@pytest.mark.parametrize(
+    "arguments", ["&#36;{HOME}", "&#x24;&#x7b;HOME}", "$<!-- -->{HOME}", "$<![CDATA[{HOME}]]>"]
+)
+@pytest.mark.parametrize("before", ["", "\ufeff", "\n" * 2000])
+def test_a_variable_in_xml_is_found_however_it_is_spelt(arguments: str, before: str, tmp_path: Path) -> None:
+    source = tmp_path / "workflow.dax"
+    source.write_text(
+        f'{before}<adag version="3.6" name="w"><job id="a" name="t"><argument>{arguments}</argument></job></adag>'
+    )
+
     assert {"a": "${HOME}"} == document.arguments_as_written(source)
 
 

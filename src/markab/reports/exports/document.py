@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -21,6 +22,12 @@ from markab.transfers.base import redact
 
 _HIDDEN = {"condor": ("environment", "getenv"), "globus": ("environment",)}
 """Profiles that hold an environment too, by namespace."""
+
+_VARIABLE = re.compile(rb"\$[{\\]|\\[xuU]0*(?:24|7[bB])")
+"""`${` in YAML or JSON, however it is spelt: as it is, cut in two by an escaped line break, or by its codes."""
+
+_VARIABLE_IN_XML = re.compile(rb"\$|&#")
+"""The same in XML, where a comment or an element may stand in the middle."""
 
 
 class _AsWritten(dict[str, str]):
@@ -64,7 +71,8 @@ def arguments_as_written(source: Path) -> dict[str, str]:
         return {}
     if pieces := _in_pieces(source):
         try:
-            return dict(chain.from_iterable(_with_variables(tasks) for _, tasks in pieces.tasks(b"${")))
+            pieces.head()
+            return dict(chain.from_iterable(_with_variables(tasks) for _, tasks in pieces.tasks()))
         except NotPlain:
             pass
         finally:
@@ -81,7 +89,13 @@ def _with_variables(tasks: Iterable[Task]) -> Iterator[tuple[str, str]]:
 def _mentions_variables(source: Path) -> bool:
     try:
         with open(source, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            return text.find(b"${") >= 0
+            if (
+                text[:1000].removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in b"<"
+            ):  # or all blank: then it may be XML
+                return _VARIABLE_IN_XML.search(text) is not None
+            if text.find(b"$") < 0 and text.find(b"\\") < 0:
+                return False
+            return _VARIABLE.search(text) is not None
     except (OSError, ValueError):  # gone, or empty: whoever needs it says so
         return False
 

@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from markab.errors import DocumentError
 from markab.spec import fast
@@ -34,8 +35,35 @@ _LEADS = {
 }
 """What makes a document of a piece."""
 
+_STAND_INS = {
+    "jobs": b" [{type: job, name: a, id: a, arguments: [], uses: []}]",
+    "jobDependencies": b" [{id: a, children: []}]",
+    "replicaCatalog": b" [{lfn: a, pfns: [{site: a, pfn: a}]}]",
+}
+"""What stands in the head for a long list; if it is not read as one, neither was the list."""
+
 _TOP_KEY = re.compile(rb"^([A-Za-z-]+):", re.MULTILINE)
-_ENTRY = re.compile(rb"^( *)-(?=[ \n])", re.MULTILINE)
+
+_REST = rb"(?: +#.*| *)\n(?: *(?:#.*)?\n)*"
+"""What may stand between a key and what is under it: comments and blanks."""
+
+_FIRST = rb"(?P<colon>)" + _REST + rb"(?P<indent> *)-(?=[ \n])"
+
+_BEGINNINGS = {
+    "jobs": re.compile(rb"jobs:" + _FIRST),
+    "jobDependencies": re.compile(rb"jobDependencies:" + _FIRST),
+    "replicaCatalog": re.compile(
+        rb"replicaCatalog:"
+        + _REST
+        + rb"(?: +pegasus: *[\"']?[0-9.]+[\"']?"
+        + _REST
+        + rb")? +replicas:"
+        + _FIRST
+    ),
+}
+"""A long list up to its first dash; one that begins otherwise stays in the head."""
+
+_RARE_LINE_BREAKS = tuple(character.encode() for character in "\r\x85\u2028\u2029")
 
 
 class NotPlain(Exception):
@@ -44,9 +72,10 @@ class NotPlain(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Where a long list stands in the text: where its top-level key begins, its first entry, and where it ends."""
+    """Where a long list stands in the text: its top-level key, the end of the key before it, its first entry, its end."""
 
     key: int
+    colon: int
     first: int
     end: int
     indent: int
@@ -64,9 +93,9 @@ class Pieces:
         self._environment = environment
         with open(source, "rb") as file:
             self._text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        if self._text.find(b"\r") >= 0:
+        if any(self._text.find(one) >= 0 for one in _RARE_LINE_BREAKS):
             raise NotPlain
-        self._parts = dict(self._find_parts())
+        self._parts = self._find_parts()
         if "jobs" not in self._parts:
             raise NotPlain
 
@@ -74,20 +103,29 @@ class Pieces:
         """Return the document without the entries of its long lists."""
         text = bytearray()
         end = 0
-        for part in self._parts.values():
-            text += self._text[end : part.first].rstrip() + b" []\n"
+        for key, part in self._parts.items():
+            text += self._text[end : part.colon] + _STAND_INS[key] + self._text[part.colon : part.first]
             end = part.end
-        return self._read(bytes(text + self._text[end:]))
+        head = self._read(bytes(text + self._text[end:]))
+        self._take_stand_in("jobs", head.jobs)
+        self._take_stand_in("jobDependencies", head.job_dependencies)
+        self._take_stand_in("replicaCatalog", head.replica_catalog.replicas if head.replica_catalog else [])
+        return head
+
+    def _take_stand_in(self, key: str, entries: list[Any]) -> None:
+        if key in self._parts:
+            if len(entries) != 1:
+                raise NotPlain
+            entries.clear()
 
     def has(self, key: str) -> bool:
         """Say whether a top-level key has a long list."""
         return key in self._parts
 
-    def tasks(self, with_text: bytes = b"") -> Iterator[tuple[bytes, list[Task]]]:
-        """Yield the tasks some at a time, with their text; only pieces that hold `with_text` are read."""
+    def tasks(self) -> Iterator[tuple[bytes, list[Task]]]:
+        """Yield the tasks some at a time, with their text."""
         for text in self._cut("jobs"):
-            if with_text in text:
-                yield text, self._read(_LEADS["jobs"] + text).jobs
+            yield text, self._read(_LEADS["jobs"] + text).jobs
 
     def dependencies(self) -> Iterator[list[Dependency]]:
         """Yield the dependencies, some at a time."""
@@ -104,24 +142,33 @@ class Pieces:
         """Give the memory map back."""
         self._text.close()
 
-    def _find_parts(self) -> Iterator[tuple[str, _Part]]:
+    def _find_parts(self) -> dict[str, _Part]:
+        parts: dict[str, _Part] = {}
+        seen = set()
         position = 0
         while top := _TOP_KEY.search(self._text, position):
             key, position = top[1].decode(), top.end()
-            if key in LONG and (part := self._find_part(top)):
-                yield key, part
+            if key not in LONG:
+                continue
+            if key in seen:
+                raise NotPlain
+            seen.add(key)
+            if part := self._find_part(key, top.start()):
+                parts[key] = part
                 position = part.end
+        return parts
 
-    def _find_part(self, top: re.Match[bytes]) -> _Part | None:
-        entry = _ENTRY.search(self._text, top.end())
-        if not entry or _TOP_KEY.search(self._text, top.end(), entry.start()):
+    def _find_part(self, key: str, start: int) -> _Part | None:
+        beginning = _BEGINNINGS[key].match(self._text, start)
+        if not beginning:
             return None
-        indent = len(entry[1])
+        first, indent = beginning.start("indent"), len(beginning["indent"])
         # The list ends at the first line that is indented less, or as far and is no entry.
         less = b"^ {0,%d}[^ \n#]|" % (indent - 1) if indent else b""
         over = re.compile(less + b"^ {%d}[^- \n#]" % indent, re.MULTILINE)
-        after = over.search(self._text, entry.start())
-        return _Part(top.start(), entry.start(), after.start() if after else len(self._text), indent)
+        after = over.search(self._text, first)
+        end = after.start() if after else len(self._text)
+        return _Part(start, beginning.start("colon"), first, end, indent)
 
     def _cut(self, key: str) -> Iterator[bytes]:
         """Yield the text of some entries of a list at a time, each time under its key."""
