@@ -402,7 +402,7 @@ def test_a_table_that_somebody_locks_on_a_server_holds_the_run(
     with on_server(server) as connection:
         connection.exec_driver_sql("BEGIN")
         connection.exec_driver_sql("LOCK TABLE job_instance IN ACCESS EXCLUSIVE MODE")
-        check_held(run, "lock")
+        check_held(run, "being written to by another program")
         connection.exec_driver_sql("ROLLBACK")
     wait_for_end(run)
     check_rows(run, tmp_path)
