@@ -9,6 +9,7 @@ import msgspec
 from markab.errors import CorruptPlan
 from markab.plan.file import PlanFile
 from markab.plan.model import Kind
+from markab.provenance.names import CHORES
 from markab.provenance.records import JobFacts, UseFacts, decode_job
 from markab.provenance.writer import Row, Writer
 
@@ -23,16 +24,6 @@ TYPES: dict[str, str] = {
     Kind.SUBWORKFLOW: "dax",
 }
 """Kind of a job → what the schema calls it."""
-
-CHORES: dict[str, str] = {
-    Kind.STAGE_IN: "pegasus::transfer",
-    Kind.STAGE_OUT: "pegasus::transfer",
-    Kind.STAGE_INTER: "pegasus::transfer",
-    Kind.CREATE_DIR: "pegasus::dirmanager",
-    Kind.CLEANUP: "pegasus::cleanup",
-    Kind.REGISTER: "pegasus::rc-client",
-}
-"""Kind of a job that Markab does itself → the transformation that Pegasus would run for it."""
 
 _WITH_TASKS = ("compute", "subworkflow")
 SUBMIT_FILE = "plan.jsonl"

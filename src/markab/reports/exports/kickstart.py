@@ -13,21 +13,11 @@ import signal
 from functools import lru_cache
 from typing import Any
 
-from markab.plan.model import Kind
+from markab.provenance.names import CHORES
 from markab.reports.exports.facts import NEVER_STARTED, Attempt, Facts, Invocation
 from markab.reports.exports.spelling import iso, planned_words
 
 VERSION = "3.0"
-PROGRAMS = {
-    Kind.STAGE_IN: "pegasus::transfer",
-    Kind.STAGE_OUT: "pegasus::transfer",
-    Kind.STAGE_INTER: "pegasus::transfer",
-    Kind.CREATE_DIR: "pegasus::dirmanager",
-    Kind.CLEANUP: "pegasus::cleanup",
-    Kind.REGISTER: "pegasus::rc-client",
-}
-"""What Pegasus calls the transformations of the jobs it adds; readers tell them by the prefix."""
-
 USAGE = {
     "utime": "utime_s",
     "stime": "stime_s",
@@ -63,7 +53,7 @@ class Records:
 
     def _record(self, attempt: Attempt, one: Invocation) -> str:
         task, host = one.task, text(attempt.host)
-        transformation = task.transformation if task else PROGRAMS.get(attempt.job.kind, attempt.job.id)
+        transformation = task.transformation if task else CHORES.get(attempt.job.kind, attempt.job.id)
         times = f"start: {iso(one.start)}", f"duration: {one.duration_s:.6f}"
         words = planned_words(task) if task else []
         cwd = attempt.record.get("cwd")
