@@ -50,8 +50,8 @@ def cost_of(words: Sequence[str | Path]) -> Cost:
 
 def _make(directory: Path, jobs: int) -> None:
     from engine import InstantExecutor
-    from markab.engine.back_ends import BackEnd
     from markab.engine.run import RunOptions, run
+    from markab.executors.registry import BackEnd
     from provenance import make_plan
 
     make_plan(directory, jobs)

@@ -15,13 +15,13 @@ import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
-from markab.engine.back_ends import BackEnd
 from markab.engine.run import RunOptions, run
 from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
 from markab.executors.base import Attempt, AttemptId, Report, RunContext, Seen
-from markab.plan.file import JobOutline, write_plan
+from markab.executors.registry import BackEnd
 from markab.plan.model import FORMAT, Header, Input, Kind, Output, PlannedJob, PlannedTask, PlanSite
+from markab.plan.plan_file import JobOutline, write_plan
 
 BATCHES = (2, 64)
 """Attempts under way at once."""

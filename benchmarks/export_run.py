@@ -20,8 +20,8 @@ from typing import Any
 
 from _made_run import cost_of, make_run
 
-from markab.reports.exports.export import FORMATS
-from markab.spec.write import emit
+from markab.reports.exports.formats import FORMATS
+from markab.spec.writer import emit
 
 
 def write_document(path: Path, jobs: int) -> None:

@@ -30,12 +30,12 @@ from pathlib import Path
 from common import peak_mb
 
 from engine import InstantExecutor, make_jobs
-from markab.engine.back_ends import BackEnd
 from markab.engine.run import RunOptions, run
 from markab.executors.base import Attempt, Report, Seen
+from markab.executors.registry import BackEnd
 from markab.plan.braindump import write_braindump
-from markab.plan.file import write_plan
 from markab.plan.model import FORMAT, Header, PlanSite
+from markab.plan.plan_file import write_plan
 
 FOLLOWED_JOBS = 6000
 FOLLOWED_RATE_PER_S = 1000
@@ -142,7 +142,7 @@ def measure_projection(directory: Path, jobs: int, rounds: int) -> None:
 
 def measure_questions(directory: Path) -> None:
     from markab.provenance import queries
-    from markab.provenance.opening import open_database
+    from markab.provenance.run_database import open_database
 
     names = "summary wall_times transformations time_by_host integrity failed_jobs jobs"
     for name in names.split():
@@ -177,7 +177,7 @@ def not_following(_: Path) -> Iterator[None]:
 
 
 def measure_following(rounds: int) -> None:
-    from markab.provenance.follow import following
+    from markab.provenance.follower import following
 
     taken: dict[str, list[float]] = {"alone": [], "followed": []}
     for _ in range(rounds):

@@ -53,7 +53,7 @@ def jobs(count: int) -> Iterator[dict[str, Any]]:
 
 
 def write_documents(count: int, directory: Path) -> None:
-    from markab.spec.write import emit
+    from markab.spec.writer import emit
 
     with (directory / "plain.yml").open("w", encoding="utf-8") as file:
         emit({"pegasus": "5.0.4", "name": "many", "jobs": jobs(count)}, file.write)
@@ -83,7 +83,7 @@ def read_reference(path: Path) -> None:
 
 def read_here(path: Path) -> None:
     from markab.errors import DocumentError
-    from markab.spec.read import read_workflow
+    from markab.spec.reader import read_workflow
 
     try:
         read_workflow(path, {})

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from markab.api import Job, Workflow
-from markab.spec.write import emit, emit_json
+from markab.spec.writer import emit, emit_json
 
 
 def peak_mb() -> float:

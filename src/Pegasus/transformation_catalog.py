@@ -6,7 +6,7 @@ import io
 from typing import IO, Any, TextIO
 
 from markab.api import TransformationCatalog
-from markab.api.loading import to_transformation_catalog
+from markab.api.document_loader import to_transformation_catalog
 
 __all__ = ["dump", "dumps", "load", "loads"]
 

@@ -6,7 +6,7 @@ import io
 from typing import IO, Any, TextIO
 
 from markab.api import Workflow
-from markab.api.loading import to_workflow
+from markab.api.document_loader import to_workflow
 
 __all__ = ["dump", "dumps", "load", "loads"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from markab.api.writable import Writable
-from markab.spec import model, read
+from markab.spec import model, reader
 
 
 def document(thing: Writable) -> dict[str, Any]:
@@ -23,10 +23,10 @@ def struct(thing: Writable) -> Any:
     stream = io.StringIO()
     thing.write(stream)
     kinds = {
-        "Workflow": read.parse_workflow,
-        "SiteCatalog": read.parse_sites,
-        "ReplicaCatalog": read.parse_replicas,
-        "TransformationCatalog": read.parse_transformations,
+        "Workflow": reader.parse_workflow,
+        "SiteCatalog": reader.parse_sites,
+        "ReplicaCatalog": reader.parse_replicas,
+        "TransformationCatalog": reader.parse_transformations,
     }
     return kinds[type(thing).__name__](stream.getvalue(), environment={})
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from api.test_workflow_builder import diamond
-from markab.api import Job, PegasusError, Workflow, notebook, running
+from markab.api import Job, PegasusError, Workflow, notebook, workflow_runs
 from markab.api.notebook_html import progress_html, table_html
 from markab.reports.status import Status, UnderWay
 from reports.made_run import T0, began, compute, end, ended, engine_alive, failed, gave_up, make_run, start
@@ -60,7 +60,7 @@ class FakeNotebook:
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> FakeNotebook:
     monkeypatch.setattr(notebook, "find_spec", lambda name: None)
-    monkeypatch.setattr(running.time, "sleep", lambda delay: None)
+    monkeypatch.setattr(workflow_runs.time, "sleep", lambda delay: None)
     return FakeNotebook(monkeypatch)
 
 
@@ -359,7 +359,7 @@ def test_a_workflow_shows_a_table_and_its_picture_before_it_is_written() -> None
 
 def test_a_picture_in_the_making_is_that_of_the_written_document(tmp_path: Path) -> None:
     from markab.api.graph import builder_graph, draw_document
-    from markab.reports.graph import draw
+    from markab.reports.graph.drawing import draw
 
     workflow = diamond().write(tmp_path / "w.yml")
     workflow.add_dependency(workflow.jobs["ID0000001"], children=[workflow.jobs["ID0000004"]])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from markab.api import Job, PegasusClientError, PegasusError, Workflow, progress, running
+from markab.api import Job, PegasusClientError, PegasusError, Workflow, progress_bar, workflow_runs
 from markab.errors import PlanningError, Problem, RunBusy
 from markab.planner.options import PlanOptions
 
@@ -81,7 +81,7 @@ def machinery(tmp_path: Path, monkeypatch) -> Machinery:
     fake = Machinery(tmp_path)
     for name, functions in {
         "markab.planner.planning": ["plan"],
-        "markab.engine.detach": ["start"],
+        "markab.engine.background": ["start"],
         "markab.engine.control": ["request_remove"],
         "markab.reports.status": ["read_status"],
     }.items():
@@ -95,7 +95,7 @@ def machinery(tmp_path: Path, monkeypatch) -> Machinery:
         package, _, last = name.rpartition(".")
         monkeypatch.setattr(__import__(package, fromlist=["x"]), last, module, raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(running.time, "sleep", lambda delay: fake.calls.append(f"sleep {delay}"))
+    monkeypatch.setattr(workflow_runs.time, "sleep", lambda delay: fake.calls.append(f"sleep {delay}"))
     return fake
 
 
@@ -324,7 +324,7 @@ def test_ctrl_c_ends_the_waiting_and_leaves_the_run_alone(machinery: Machinery, 
     def interrupt(delay: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(running.time, "sleep", interrupt)
+    monkeypatch.setattr(workflow_runs.time, "sleep", interrupt)
     wf = workflow().plan()
     assert wf.wait() is wf
     assert machinery.calls == ["plan", "status"]
@@ -350,13 +350,13 @@ def test_the_bar_is_redrawn_in_colour_only_on_a_terminal_that_may_have_it(monkey
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
-    with progress.draw(terminal) as show:  # type: ignore[arg-type]
+    with progress_bar.draw(terminal) as show:  # type: ignore[arg-type]
         show(FakeStatus())
     assert terminal.text.startswith("\r\033[K[\033[32m##########\033[0m") and terminal.text.endswith("\n")
 
     monkeypatch.setenv("NO_COLOR", "1")
     terminal = Terminal()
-    with progress.draw(terminal) as show:  # type: ignore[arg-type]
+    with progress_bar.draw(terminal) as show:  # type: ignore[arg-type]
         show(FakeStatus())
         show(FakeStatus("Success"))
     assert terminal.text.count("\r") == 2 and "\033" not in terminal.text
@@ -365,7 +365,7 @@ def test_the_bar_is_redrawn_in_colour_only_on_a_terminal_that_may_have_it(monkey
 @pytest.mark.parametrize("done", range(11))
 def test_the_bar_has_25_cells(done: int) -> None:
     status = FakeStatus("Running", 10 - done, 0, 0, 0, 0, done, 0, 10, 0, done * 10.0)
-    cells = progress.bar(status, colour=False).split("]")[0][1:]
+    cells = progress_bar.bar(status, colour=False).split("]")[0][1:]
     assert len(cells) == 25 and cells.count("#") == 25 * done // 10
 
 
@@ -373,10 +373,10 @@ def test_the_bar_never_wraps_in_a_narrow_terminal(monkeypatch) -> None:
     """A line that wraps is not redrawn in place but fills the screen."""
 
     def drawn(columns: int) -> str:
-        monkeypatch.setattr(progress, "_columns", lambda stream: columns)
+        monkeypatch.setattr(progress_bar, "_columns", lambda stream: columns)
         monkeypatch.setenv("NO_COLOR", "1")
         terminal = Terminal()
-        with progress.draw(terminal) as show:  # type: ignore[arg-type]
+        with progress_bar.draw(terminal) as show:  # type: ignore[arg-type]
             show(FakeStatus())
         return terminal.text.strip("\r\n")
 

@@ -4,7 +4,7 @@ import pytest
 
 from api.api_kit import document, edges
 from markab.api import File, Job, PegasusError, ReplicaCatalog, SiteCatalog, SubWorkflow, Workflow
-from markab.spec import read
+from markab.spec import reader
 
 
 def test_a_sub_workflow_waits_for_the_job_that_writes_its_document() -> None:
@@ -99,7 +99,7 @@ def test_a_workflow_inside_a_workflow_is_written_beside_it_with_a_replica(
 
     for _ in range(2):  # writing twice changes nothing
         outer.write("here.yml")
-        written = read.read_workflow(tmp_path / "here.yml")
+        written = reader.read_workflow(tmp_path / "here.yml")
         assert [task.file for task in written.jobs] == ["middle_ID0000001.yml", "inner_ID0000002.yml", None]
         assert written.replica_catalog is not None
         assert [(r.lfn, r.pfns[0].site, r.pfns[0].pfn) for r in written.replica_catalog.replicas] == [
@@ -109,7 +109,7 @@ def test_a_workflow_inside_a_workflow_is_written_beside_it_with_a_replica(
         assert [(d.id, d.children) for d in written.job_dependencies] == [("ID0000001", ["ID0000003"])]
     assert outer.replica_catalog is None
 
-    found = read.read_workflow(tmp_path / "middle_ID0000001.yml")
+    found = reader.read_workflow(tmp_path / "middle_ID0000001.yml")
     assert found.jobs[0].file == "inner_deep.yml" and (tmp_path / "inner_deep.yml").exists()
     assert found.jobs[0].uses[0].for_planning
 

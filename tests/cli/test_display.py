@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from markab.cli.display import Lines, Silent, counts_text, pace_text, picture
-from markab.cli.planning import is_terminal
-from markab.engine.journal import encode
-from markab.engine.progress import Progress, RunningJob
+from markab.cli.plan_output import is_terminal
+from markab.cli.run_display import Lines, Silent, counts_text, pace_text, picture
+from markab.journal.progress import Progress, RunningJob
+from markab.journal.writer import encode
 from reports.made_run import began, compute, failed, make_run, retry, start
 
 SOURCES = Path(__file__).parents[2] / "src"
@@ -20,7 +20,7 @@ ENGINE = """
 import sys, time
 from pathlib import Path
 from markab.engine import run as engine
-from markab.engine.progress import Progress, RunningJob
+from markab.journal.progress import Progress, RunningJob
 
 def run(submit_dir, options, observer, recorder):
     for done in range(4):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from markab.cli.kegtool import KegError, main, read_words, sizes_of
+from markab.cli.keg_program import KegError, main, read_words, sizes_of
 
 
 def keg(*words: str) -> int:

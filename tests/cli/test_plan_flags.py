@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from markab.cli import planning
+from markab.cli import plan_output
 from markab.cli.main import markab
 from markab.cli.plan import pegasus_plan
 from markab.errors import Problem
@@ -46,7 +46,7 @@ class FakePlanner:
 @pytest.fixture
 def planner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePlanner:
     fake = FakePlanner(tmp_path / "run0001")
-    monkeypatch.setattr(planning, "make_plan", fake)
+    monkeypatch.setattr(plan_output, "make_plan", fake)
     return fake
 
 
@@ -247,10 +247,10 @@ def test_a_property_without_a_key_is_a_wrong_command_line(planner: FakePlanner) 
 def test_submit_starts_in_the_background_under_the_name_of_pegasus(
     planner: FakePlanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from markab.cli import running
+    from markab.cli import run_output
 
     started: list[Any] = []
-    monkeypatch.setattr(running, "start_in_background", started.append)
+    monkeypatch.setattr(run_output, "start_in_background", started.append)
     result = CliRunner().invoke(pegasus_plan, ["--submit", "wf.yml"])
     assert started == [planner.submit_dir]
     assert f"pegasus-status -l {planner.submit_dir}" in result.stdout
@@ -259,9 +259,9 @@ def test_submit_starts_in_the_background_under_the_name_of_pegasus(
 def test_submit_runs_in_the_foreground_under_our_name(
     planner: FakePlanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from markab.cli import running
+    from markab.cli import run_output
 
-    monkeypatch.setattr(running, "run_here", lambda path, **_: 14)
+    monkeypatch.setattr(run_output, "run_here", lambda path, **_: 14)
     assert CliRunner().invoke(markab, ["plan", "--submit"]).exit_code == 14
 
 
@@ -281,7 +281,7 @@ def test_planning_says_nothing_in_its_first_second_and_clears_its_line() -> None
 
     now = [0.0]
     stream = io.StringIO()
-    line = planning.PlanningProgress(stream, clock=lambda: now[0])
+    line = plan_output.PlanningProgress(stream, clock=lambda: now[0])
     line("reading", 0, None)
     assert stream.getvalue() == ""
     now[0] = 1.5

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from markab.cli import running
+from markab.cli import run_output
 from markab.cli.main import markab
 from markab.cli.run import _memory_mb, pegasus_run
-from markab.engine.journal import encode
-from markab.engine.progress import Progress
-from markab.engine.recording import Recorder
+from markab.engine.recorder import Recorder
 from markab.engine.run import Outcome, RunOptions
 from markab.errors import RunBusy
+from markab.journal.progress import Progress
+from markab.journal.writer import encode
 from reports.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 
 JOBS = [compute("a"), compute("b", 0)]
@@ -118,7 +118,7 @@ def test_detached_it_returns_at_once_and_hands_its_limits_on(
         started.append((path, words))
         return 4711
 
-    monkeypatch.setattr(running, "start_in_background", start)
+    monkeypatch.setattr(run_output, "start_in_background", start)
     result = call(tmp_path, monkeypatch, engine("success"), "--detach", "--cores", "2", "--memory", "8GB")
     assert started == [(tmp_path / "run0001", ("--cores", "2", "--memory", "8GB"))]
     assert "process 4711" in result.stdout and "markab status run0001" in result.stdout
@@ -150,7 +150,7 @@ def test_pegasus_run_starts_in_the_background_and_says_how_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_run(tmp_path, JOBS)
-    monkeypatch.setattr(running, "start_in_background", lambda path: 4711)
+    monkeypatch.setattr(run_output, "start_in_background", lambda path: 4711)
     words = ["-Dx=1", "-c", "p.properties", "-d", "2", "-vv", "--nogrid", str(tmp_path)]
     result = CliRunner().invoke(pegasus_run, words)
     assert result.exit_code == 0, result.output
@@ -163,7 +163,7 @@ def test_pegasus_run_starts_in_the_background_and_says_how_to_go_on(
 
 def test_pegasus_run_of_a_finished_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_run(tmp_path, JOBS, SUCCESS)
-    monkeypatch.setattr(running, "start_in_background", lambda path: 4711)
+    monkeypatch.setattr(run_output, "start_in_background", lambda path: 4711)
     assert (
         "nothing to run: words: all 2 jobs succeeded"
         in CliRunner().invoke(pegasus_run, [str(tmp_path)]).stdout
@@ -171,7 +171,7 @@ def test_pegasus_run_of_a_finished_run_says_so(tmp_path: Path, monkeypatch: pyte
 
 
 def test_hints_name_only_commands_that_are_there() -> None:
-    from markab.cli.hints import started_text
+    from markab.cli.pegasus_hints import started_text
 
     assert "pegasus-analyzer" not in started_text(Path("/run"), find=lambda name: None)
     assert "pegasus-analyzer /run" in started_text(Path("/run"), find=lambda name: name)
@@ -180,8 +180,8 @@ def test_hints_name_only_commands_that_are_there() -> None:
 def test_commands_to_type_are_quoted_where_a_shell_would_split_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from markab.cli.hints import planned_text, started_text
-    from markab.cli.planning import shown_path
+    from markab.cli.pegasus_hints import planned_text, started_text
+    from markab.cli.plan_output import shown_path
 
     monkeypatch.chdir(tmp_path)
 
@@ -203,7 +203,7 @@ def test_the_engine_asks_the_follower_and_what_it_knows_in_the_end_is_told(
 
     known = Known()
     asked = []
-    monkeypatch.setattr("markab.provenance.follow.following", lambda path: nullcontext(known))
+    monkeypatch.setattr("markab.provenance.follower.following", lambda path: nullcontext(known))
 
     def interrupted(*arguments: Any, recorder: Recorder) -> Outcome:
         asked.append(recorder)

@@ -112,9 +112,9 @@ def test_pegasus_is_given_several_runs_with_or_without_a_flag(run: Path, tmp_pat
 
 def test_a_run_can_be_named_by_its_uuid(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from markab.plan.braindump import read_braindump
-    from markab.plan.layout import SubmitDir
-    from markab.provenance.master import enter
-    from markab.provenance.target import target_of
+    from markab.plan.submit_dir import SubmitDir
+    from markab.provenance.database_location import target_of
+    from markab.provenance.master_database import enter
 
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     unknown = call(pegasus_statistics, "-u", "7a3c")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from markab.cli import stopping
+from markab.cli import stop_requests
 from markab.engine.control import Requests
 from markab.errors import NotARun
 from reports.made_run import began, compute, engine_alive, make_run, start
@@ -17,7 +17,9 @@ def run(tmp_path: Path) -> Path:
 
 def test_a_halt_is_left_for_the_engine(run: Path) -> None:
     with engine_alive(run):
-        assert stopping.halt_run(str(run)).startswith(f"halting {run}: its running jobs end, no others start")
+        assert stop_requests.halt_run(str(run)).startswith(
+            f"halting {run}: its running jobs end, no others start"
+        )
     assert Requests(run).take() == "halt"
 
 
@@ -28,16 +30,16 @@ def test_a_removal_waits_for_the_engine_to_end(run: Path, monkeypatch: pytest.Mo
         waited.append(patience_s)
         return True
 
-    monkeypatch.setattr(stopping, "wait_until_gone", gone)
+    monkeypatch.setattr(stop_requests, "wait_until_gone", gone)
     with engine_alive(run):
-        assert stopping.remove_run(str(run)).startswith(f"removed {run}\n  its files stay")
+        assert stop_requests.remove_run(str(run)).startswith(f"removed {run}\n  its files stay")
     assert waited and Requests(run).take() == "remove"
 
 
 def test_jobs_that_take_their_time_to_end_are_said_so(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopping, "wait_until_gone", lambda is_there: False)
+    monkeypatch.setattr(stop_requests, "wait_until_gone", lambda is_there: False)
     with engine_alive(run):
-        assert "have not all done so yet" in stopping.remove_run(str(run))
+        assert "have not all done so yet" in stop_requests.remove_run(str(run))
 
 
 def test_waiting_ends_with_the_engine_or_with_patience() -> None:
@@ -49,13 +51,13 @@ def test_waiting_ends_with_the_engine_or_with_patience() -> None:
     def clock() -> float:
         return now[0]
 
-    assert stopping.wait_until_gone(lambda: now[0] < 3, 10, clock, sleep)
+    assert stop_requests.wait_until_gone(lambda: now[0] < 3, 10, clock, sleep)
     assert 3 <= now[0] < 3.2
-    assert not stopping.wait_until_gone(lambda: True, 10, clock, sleep)
+    assert not stop_requests.wait_until_gone(lambda: True, 10, clock, sleep)
     assert 13 <= now[0] < 13.2
 
 
 def test_stopping_what_is_no_run_is_an_error(tmp_path: Path) -> None:
-    for stop in (stopping.halt_run, stopping.remove_run):
+    for stop in (stop_requests.halt_run, stop_requests.remove_run):
         with pytest.raises(NotARun):
             stop(str(tmp_path))

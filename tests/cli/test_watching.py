@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from markab.cli.status import watch
-from markab.engine.journal import encode
+from markab.journal.writer import encode
 from markab.reports.status import Follower
 from reports.made_run import began, compute, end, ended, engine_alive, make_run, start
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from markab.planner.obeyed import OBEYED, YES, standing
+from markab.planner.property_support import OBEYED, YES, standing
 from markab.spec.property_keys import KNOWN, PropertyKey
 
 TOP = """\

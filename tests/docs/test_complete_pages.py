@@ -13,12 +13,12 @@ from docs.pages import DOCS, ROOT
 from docs.property_page import page
 from markab import errors
 from markab.cli.main import COMMANDS
-from markab.cli.running import EXIT_CODES
-from markab.engine import records
-from markab.engine.progress import Progress
+from markab.cli.run_output import EXIT_CODES
+from markab.journal import records
+from markab.journal.progress import Progress
 from markab.plan import model as plan_model
-from markab.planner.obeyed import NOT_YET, OBEYED, YES, standing
 from markab.planner.passes import PASSES
+from markab.planner.property_support import NOT_YET, OBEYED, YES, standing
 from markab.spec import schema
 from markab.spec.model import ReplicaCatalog, SiteCatalog, TransformationCatalog, Workflow
 from markab.spec.property_keys import KNOWN
@@ -74,7 +74,7 @@ def test_the_page_of_properties_has_every_property() -> None:
 
 def test_what_is_said_to_do_nothing_is_named_nowhere_in_the_code() -> None:
     """And the other way round; parts of a key that are put together in the code are named by hand."""
-    tables = ("property_keys.py", "obeyed.py")
+    tables = ("property_keys.py", "property_support.py")
     sources = [path for path in (ROOT / "src" / "markab").rglob("*.py") if path.name not in tables]
     code = "\n".join(path.read_text() for path in sources)
     composed = {"dagman.*.maxjobs", *(key for key in OBEYED if re.search(r"\.(file|directory.*|\*\*)$", key))}
@@ -84,7 +84,7 @@ def test_what_is_said_to_do_nothing_is_named_nowhere_in_the_code() -> None:
         if standing(row.key) == YES:
             assert is_named or row.key in composed, f"{row.key} is said to be obeyed, and no code names it"
         else:
-            assert not is_named, f"code obeys {row.key}: say so in OBEYED of planner/obeyed.py"
+            assert not is_named, f"code obeys {row.key}: say so in OBEYED of planner/property_support.py"
 
 
 def test_every_command_and_exit_code_is_mentioned() -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from markab.engine.back_ends import BackEnd
 from markab.engine.loop import Clock
 from markab.executors.base import Attempt, AttemptId, Record, Report, RunContext, Seen
-from markab.plan.file import write_plan
+from markab.executors.registry import BackEnd
 from markab.plan.model import FORMAT, Header, Kind, PlannedJob, PlannedTask, PlanSite
+from markab.plan.plan_file import write_plan
 
 OK: Record = {"ok": True}
 

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from engine.engine_fakes import OK, FakeExecutor, FakeTime, World, failure, job, make_run
-from markab.engine.back_ends import BackEnd
 from markab.engine.control import engine_pid
-from markab.engine.journal import Journal, bodies
-from markab.engine.progress import Progress, read_status
-from markab.engine.records import AttemptEnd, AttemptStart, RunEnd, decode
 from markab.engine.run import Outcome, RunOptions, run
 from markab.errors import ExecutorUnavailable, StorageError
 from markab.executors.base import Attempt, AttemptId, Record, Report
+from markab.executors.registry import BackEnd
+from markab.journal.progress import Progress, read_status
+from markab.journal.records import AttemptEnd, AttemptStart, RunEnd, decode
+from markab.journal.writer import Journal, bodies
 from markab.plan.model import Kind, Output
 
 JOBS = [

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from engine.engine_fakes import job, make_run
+from markab.engine.background import start
 from markab.engine.control import engine_pid
-from markab.engine.detach import start
-from markab.engine.lock import RunLock
 from markab.errors import CorruptJournal, MarkabError, RunBusy
+from markab.journal.lock import RunLock
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from markab.engine.lock import RunLock
+from markab.journal.lock import RunLock
 with RunLock(Path(sys.argv[1]) / "lock"):
     print("arguments", sys.argv[2:], flush=True)
     while not (Path(sys.argv[1]) / "stop").exists():

@@ -11,11 +11,11 @@ import pytest
 
 from engine.engine_fakes import FakeTime, World, job, make_run
 from markab.engine.control import request_halt, request_remove
-from markab.engine.journal import bodies
-from markab.engine.progress import Progress
-from markab.engine.records import AttemptEnd, AttemptStart, decode
 from markab.engine.run import Outcome, RunOptions, run
 from markab.errors import ExecutorUnavailable
+from markab.journal.progress import Progress
+from markab.journal.records import AttemptEnd, AttemptStart, decode
+from markab.journal.writer import bodies
 
 
 class FakeRecorder:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markab.engine.journal import SYNC_EVERY_S, Journal, bodies, encode
-from markab.engine.records import AttemptEnd, AttemptStart, Entry, Halt, RunEnd, RunStart, decode
 from markab.errors import CorruptJournal, StorageError
+from markab.journal.records import AttemptEnd, AttemptStart, Entry, Halt, RunEnd, RunStart, decode
+from markab.journal.writer import SYNC_EVERY_S, Journal, bodies, encode
 
 ENTRIES: list[Entry] = [
     RunStart(1.0, "uuid", 7, "host", cores=2),

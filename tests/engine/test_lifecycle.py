@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from markab.engine.lifecycle import ALIVE, FINAL, TRANSITIONS, Event, State, step
 from markab.errors import IllegalTransition
+from markab.journal.lifecycle import ALIVE, FINAL, TRANSITIONS, Event, State, step
 
 
 def test_only_final_states_have_no_way_out() -> None:

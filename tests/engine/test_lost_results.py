@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from markab.engine.run import Outcome, RunOptions, run
-from markab.plan.file import PlanFile
+from markab.journal.history import History, Tail
+from markab.plan.plan_file import PlanFile
 from markab.planner.planning import plan
-from markab.reports.history import History, Tail
 from planner.kit import Bench, task
 
 

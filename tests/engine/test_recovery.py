@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from markab.engine.journal import encode
-from markab.engine.records import AttemptEnd, AttemptStart, Entry, Retry, RunEnd, RunStart
 from markab.engine.recovery import Checksums, History, decode_brief
 from markab.errors import CorruptJournal
 from markab.executors.base import AttemptId
+from markab.journal.records import AttemptEnd, AttemptStart, Entry, Retry, RunEnd, RunStart
+from markab.journal.writer import encode
 
 SHA = "ab" * 32
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from markab.engine.retries import LONGEST_PAUSE_S, is_worth_retrying, pause_s
+from markab.engine.retry_policy import LONGEST_PAUSE_S, is_worth_retrying, pause_s
 
 
 def test_the_first_retry_comes_at_once_and_later_ones_ever_later_up_to_a_minute() -> None:

@@ -12,10 +12,12 @@ import pytest
 
 from engine.engine_fakes import OK, FakeTime, World, failure, job, make_run
 from markab.engine.control import request_halt, request_remove
-from markab.engine.journal import bodies
-from markab.engine.lock import RunLock
-from markab.engine.progress import Progress, read_status
-from markab.engine.records import (
+from markab.engine.run import Outcome, RunOptions, run
+from markab.errors import CorruptJournal, CorruptPlan, ExecutorUnavailable, JobRejected, NotARun, RunBusy
+from markab.executors.base import Attempt, AttemptId, Record
+from markab.journal.lock import RunLock
+from markab.journal.progress import Progress, read_status
+from markab.journal.records import (
     AttemptEnd,
     AttemptRunning,
     AttemptStart,
@@ -29,9 +31,7 @@ from markab.engine.records import (
     RunStart,
     decode,
 )
-from markab.engine.run import Outcome, RunOptions, run
-from markab.errors import CorruptJournal, CorruptPlan, ExecutorUnavailable, JobRejected, NotARun, RunBusy
-from markab.executors.base import Attempt, AttemptId, Record
+from markab.journal.writer import bodies
 from markab.plan.model import Input, Kind, Output, Place, PlanSite, Registration, Transfer
 
 SHA, OTHER = "ab" * 32, "cd" * 32
@@ -446,7 +446,7 @@ def test_an_executor_that_is_silent_about_an_attempt_is_not_believed(tmp_path: P
             return []
 
     time = FakeTime()
-    from markab.engine.back_ends import BackEnd
+    from markab.executors.registry import BackEnd
 
     with pytest.raises(ExecutorError, match="does not say what became of 1 attempts"):
         run(directory, back_ends={"local": BackEnd(lambda c: Silent(world, time, c), True)}, clock=time.clock)

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from markab.engine.lifecycle import ALIVE, State
 from markab.engine.scheduler import CHORES_AT_ONCE, PATIENCE, Scheduler, Verdict, _rounded_up
 from markab.engine.slots import Slots
 from markab.errors import CorruptPlan, IllegalTransition, JobRejected
 from markab.executors.base import AttemptId
-from markab.plan.file import JobOutline
+from markab.journal.lifecycle import ALIVE, State
 from markab.plan.model import Kind
+from markab.plan.plan_file import JobOutline
 
 BIG = Slots(cores=8, memory_mb=1000, gpus=2)
 

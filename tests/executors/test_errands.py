@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from markab.executors.errands import NETWORK_THREADS, Errands
+from markab.executors.thread_pools import NETWORK_THREADS, Errands
 
 
 def test_slow_downloads_do_not_keep_work_on_local_files_waiting() -> None:

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markab.executors.launching import Ended, Launching, Lost, Refused
-from markab.executors.messages import Decoder, encode
-from markab.executors.orphans import has_engine, kill_all
+from markab.executors.launcher_client import Ended, Launching, Lost, Refused
+from markab.executors.launcher_messages import Decoder, encode
+from markab.executors.orphan_processes import has_engine, kill_all
 
 ENGINE = f"test{os.getpid()}"
 

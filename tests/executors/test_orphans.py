@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from markab.executors import orphans
+from markab.executors import orphan_processes
 
 SLEEP = ["/bin/sleep", "1000"]
 
@@ -36,16 +36,16 @@ def test_only_tasks_of_the_killed_engine_are_ended(
     of_next_engine = sleep({"MARKAB_ENGINE": "123", "MARKAB_ATTEMPT": "u/a/2"}, tmp_path / "work/a.1")
     beside = sleep({}, tmp_path / "work2")
 
-    assert orphans.kill_all(orphans.has_engine("12"), [str(tmp_path / "work")]) == 2
+    assert orphan_processes.kill_all(orphan_processes.has_engine("12"), [str(tmp_path / "work")]) == 2
 
     assert ours.wait(1) == nameless.wait(1) == -9
     assert of_next_engine.poll() is None and beside.poll() is None
 
 
 def test_a_run_is_found_by_its_uuid_but_not_what_we_started_ourselves() -> None:
-    match = orphans.has_run("u-1", "5")
+    match = orphan_processes.has_run("u-1", "5")
     assert match(b"\0MARKAB_ATTEMPT=u-1/j/1\0MARKAB_ENGINE=4\0")
     assert not match(b"\0MARKAB_ATTEMPT=u-1/j/1\0MARKAB_ENGINE=5\0")
     assert not match(b"\0MARKAB_ATTEMPT=u-12/j/1\0")
     assert not match(b"\0XMARKAB_ATTEMPT=u-1/j/1\0")
-    assert os.getpid() not in orphans.find(lambda environ: True, [])
+    assert os.getpid() not in orphan_processes.find(lambda environ: True, [])

@@ -25,9 +25,9 @@ from markab.engine.control import engine_pid
 from markab.errors import StorageError
 from markab.provenance import schema
 from markab.provenance.database import connected
-from markab.provenance.opening import open_database
+from markab.provenance.database_location import Target, file_target
 from markab.provenance.projection import Projector
-from markab.provenance.target import Target, file_target
+from markab.provenance.run_database import open_database
 from provenance.postgres_server import PASSWORD, Server, install, stoppable_server
 
 pytestmark = pytest.mark.integration
@@ -420,7 +420,7 @@ def followers(run: Path) -> list[int]:
                 words = Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if any(b"markab.provenance.follow" in word for word in words) and os.fsencode(run) in words:
+            if any(b"markab.provenance.follower" in word for word in words) and os.fsencode(run) in words:
                 found.append(int(entry))
     return found
 

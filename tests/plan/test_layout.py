@@ -8,7 +8,7 @@ import pytest
 
 from markab.errors import NotARun
 from markab.plan.braindump import read_braindump, write_braindump
-from markab.plan.layout import captured_name, find_submit_dir, job_directory
+from markab.plan.submit_dir import captured_name, find_submit_dir, job_directory
 
 
 def test_256_jobs_share_a_directory_of_captured_output() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from markab.errors import CorruptPlan, NewerFormat, NotARun, StorageError
-from markab.plan.file import PlanFile, write_plan
 from markab.plan.model import FORMAT, Header, Input, Kind, Output, PlannedJob, PlannedTask
+from markab.plan.plan_file import PlanFile, write_plan
 
 
 def job(name: str, parents: list[int] | None = None) -> PlannedJob:

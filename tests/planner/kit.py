@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from markab.plan.file import PlanFile
 from markab.plan.model import Header, Kind, PlannedJob
+from markab.plan.plan_file import PlanFile
 from markab.planner.options import PlanOptions
 from markab.planner.planning import Planned, plan
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from markab.engine.journal import encode
-from markab.engine.records import (
+from markab.journal.records import (
     AttemptEnd,
     AttemptRunning,
     AttemptStart,
@@ -21,8 +20,8 @@ from markab.engine.records import (
     RunEnd,
     RunStart,
 )
+from markab.journal.writer import encode
 from markab.plan.braindump import write_braindump
-from markab.plan.file import write_plan
 from markab.plan.model import (
     FORMAT,
     Header,
@@ -35,6 +34,7 @@ from markab.plan.model import (
     PlanSite,
     Transfer,
 )
+from markab.plan.plan_file import write_plan
 
 T0 = 1_800_000_000.0
 SHA = "ab" * 32

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from markab.plan.braindump import write_braindump
-from markab.provenance import follow
-from markab.provenance.follow import ASK_FIRST, Follower
-from markab.provenance.target import EVENTS
+from markab.provenance import follower as follower_module
+from markab.provenance.database_location import EVENTS
+from markab.provenance.follower import ASK_FIRST, Follower
 
 ALIVE = "; sys.stdin.read()"
 
@@ -22,7 +22,7 @@ ALIVE = "; sys.stdin.read()"
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Follower]]:
     """Return a function that starts a follower whose child runs some Python; `starts` has a line for each child."""
-    monkeypatch.setattr(follow, "AFTER_TROUBLE_S", 0.2)
+    monkeypatch.setattr(follower_module, "AFTER_TROUBLE_S", 0.2)
     made = []
 
     def make(code: str, ask_first: bool = False, submit_dir: Path = tmp_path) -> Follower:
@@ -36,7 +36,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     yield make
     for follower in made:
         follower.finish(10)
-    assert not [child for child in follow._left if child.poll() is None]
+    assert not [child for child in follower_module._left if child.poll() is None]
 
 
 def starts(tmp_path: Path) -> list[str]:
@@ -69,7 +69,7 @@ def test_jobs_wait_for_the_first_word_when_the_database_is_asked_first(
 def test_a_database_that_does_not_answer_is_told_after_a_while(
     make: Callable[..., Follower], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "ANSWER_S", 0.0)
+    monkeypatch.setattr(follower_module, "ANSWER_S", 0.0)
     follower = make("pass" + ALIVE, ask_first=True)
     assert "has not answered yet" in follower.trouble and not follower.may_start
 
@@ -135,7 +135,7 @@ def test_one_that_dies_before_its_pass_is_done_again_and_again_is_trouble(
 def test_it_is_started_again_after_pauses_that_grow(
     make: Callable[..., Follower], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "AFTER_TROUBLE_S", 10.0)
+    monkeypatch.setattr(follower_module, "AFTER_TROUBLE_S", 10.0)
     follower = make("sys.exit(3)")
     wait_until(lambda: follower.trouble)
     now_s = time.monotonic()
@@ -214,7 +214,7 @@ def test_a_run_that_is_held_goes_on_when_its_user_does_without_a_database(
 def test_one_that_cannot_be_started_holds_a_run_until_its_user_does_without_a_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "AFTER_TROUBLE_S", 0.05)
+    monkeypatch.setattr(follower_module, "AFTER_TROUBLE_S", 0.05)
     follower = Follower(tmp_path, ("/nonexistent/python",), ask_first=True)
     assert not follower.may_start and "cannot be started" in follower.trouble
     without_database(tmp_path)
@@ -236,23 +236,23 @@ def test_a_database_that_goes_in_a_long_pause_is_noticed_and_the_next_pass_is_du
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     waits, said = [], []
-    monkeypatch.setattr(follow, "_closed_within", waits.append)
-    monkeypatch.setattr(follow, "_say", lambda word, text: said.append((word, text)))
+    monkeypatch.setattr(follower_module, "_closed_within", waits.append)
+    monkeypatch.setattr(follower_module, "_say", lambda word, text: said.append((word, text)))
     answers = iter(["", "", "it has gone"])
 
-    assert not follow._rest(100.0, lambda: next(answers))
+    assert not follower_module._rest(100.0, lambda: next(answers))
     assert said == [("trouble", "it has gone")]
-    assert waits == [follow.PROBE_EVERY_S] * 3 + [follow.AFTER_TROUBLE_S]
+    assert waits == [follower_module.PROBE_EVERY_S] * 3 + [follower_module.AFTER_TROUBLE_S]
 
 
 def test_a_pause_is_as_long_as_it_should_be_and_ends_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(follow, "_closed_within", waits.append)
-    assert not follow._rest(12.0, lambda: "")
+    monkeypatch.setattr(follower_module, "_closed_within", waits.append)
+    assert not follower_module._rest(12.0, lambda: "")
     assert waits == [5.0, 5.0, 2.0]
 
-    monkeypatch.setattr(follow, "_closed_within", lambda seconds: True)
-    assert follow._rest(12.0, lambda: "nobody asks")
+    monkeypatch.setattr(follower_module, "_closed_within", lambda seconds: True)
+    assert follower_module._rest(12.0, lambda: "nobody asks")
 
 
 def test_looking_costs_microseconds(make: Callable[..., Follower]) -> None:

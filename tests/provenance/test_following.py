@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from markab.provenance import follow, queries
-from markab.provenance.follow import Follower
-from markab.provenance.keeping import Keeper, Pass
-from markab.provenance.opening import open_database
+from markab.provenance import follower as follower_module
+from markab.provenance import queries
+from markab.provenance.follower import Follower
+from markab.provenance.run_database import open_database
+from markab.provenance.update import Keeper, Pass
 from provenance.provenance_kit import ask, diamond_story, make_homeless, make_run, write_journal
 
 SRC = Path(__file__).resolve().parents[2] / "src"
@@ -203,7 +204,7 @@ def test_the_end_of_a_run_does_not_wait_for_a_slow_follower(tmp_path: Path) -> N
     began_s = time.monotonic()
     follower.finish()
     assert time.monotonic() - began_s < 1.0
-    child = follow._left.pop()
+    child = follower_module._left.pop()
     child.kill()
     child.wait()
 
@@ -228,7 +229,7 @@ def test_when_it_cannot_be_started_nothing_else_may_start(tmp_path: Path) -> Non
 def test_a_follower_dies_with_its_engine_after_a_last_pass(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run")
     engine = (
-        "import sys, time; from pathlib import Path; from markab.provenance.follow import Follower\n"
+        "import sys, time; from pathlib import Path; from markab.provenance.follower import Follower\n"
         "f = Follower(Path(sys.argv[1])); print(f._child.pid, flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", engine, str(run)], stdout=subprocess.PIPE)
@@ -258,7 +259,7 @@ def test_a_directory_that_goes_away_ends_it_quietly(tmp_path: Path, home: Path) 
 def test_a_run_that_cannot_be_read_any_more_is_trouble_that_says_why(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "AFTER_TROUBLE_S", 0.2)
+    monkeypatch.setattr(follower_module, "AFTER_TROUBLE_S", 0.2)
     run = make_run(tmp_path / "run", entries=STORY[:5])
     kept = (run / "braindump.yml").rename(run / "kept")
     follower = Follower(run)
@@ -279,7 +280,7 @@ def test_without_events_a_run_goes_on_where_databases_cannot_be_opened_at_all(
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/sqlalchemy.py").write_text("raise ImportError('half an installation')")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'broken'}:{SRC}")
-    monkeypatch.setattr(follow, "AFTER_TROUBLE_S", 0.2)
+    monkeypatch.setattr(follower_module, "AFTER_TROUBLE_S", 0.2)
     follower = Follower(run)
     try:
         wait_until(lambda: follower.trouble)
@@ -291,7 +292,7 @@ def test_without_events_a_run_goes_on_where_databases_cannot_be_opened_at_all(
 
 
 def test_starting_one_imports_nothing_that_touches_databases() -> None:
-    code = "import sys, markab.provenance.follow; print([m for m in sys.modules if 'sql' in m.lower()])"
+    code = "import sys, markab.provenance.follower; print([m for m in sys.modules if 'sql' in m.lower()])"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(SRC)},

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from markab.provenance import schema
-from markab.provenance.glance import looks_usable
-from markab.provenance.opening import open_database
+from markab.provenance.precheck import looks_usable
+from markab.provenance.run_database import open_database
 from provenance.provenance_kit import diamond_story, make_run
 
 SRC = Path(__file__).resolve().parents[2] / "src"
@@ -97,7 +97,7 @@ def test_a_python_without_sqlite_leaves_the_answer_to_who_opens_the_database(
 
 def test_looking_imports_nothing_that_opens_databases(run: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from markab.provenance.glance import looks_usable\n"
+        "import sys; from pathlib import Path; from markab.provenance.precheck import looks_usable\n"
         "looks_usable(Path(sys.argv[1])); print([m for m in sys.modules if 'sql' in m.lower()])"
     )
     done = subprocess.run(

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from markab.engine.journal import encode
-from markab.engine.records import RunEnd
 from markab.errors import NewerFormat, StorageError
+from markab.journal.records import RunEnd
+from markab.journal.writer import encode
 from markab.provenance import queries
-from markab.provenance.opening import open_database
+from markab.provenance.run_database import open_database
 from provenance.provenance_kit import diamond_story, make_run, write_journal
 
 STORY = diamond_story()

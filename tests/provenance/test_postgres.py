@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Connection, Table, text
 
-from markab.engine.records import RunEnd
 from markab.errors import StorageError
-from markab.provenance import keeping, queries, schema
+from markab.journal.records import RunEnd
+from markab.provenance import queries, schema, update
 from markab.provenance.database import _ADVISORY_LOCK, Locked, connected
-from markab.provenance.keeping import Keeper
-from markab.provenance.opening import open_database
+from markab.provenance.database_location import Target
 from markab.provenance.projection import Projector
-from markab.provenance.target import Target
+from markab.provenance.run_database import open_database
+from markab.provenance.update import Keeper
 from provenance.postgres_server import PASSWORD, install, server
 from provenance.provenance_kit import (
     SHA,
@@ -282,7 +282,7 @@ def held(url: URL, lock: str) -> Iterator[None]:
 def test_a_database_that_somebody_keeps_locked_is_told_in_time(
     tmp_path: Path, empty: URL, monkeypatch: pytest.MonkeyPatch, lock: str
 ) -> None:
-    monkeypatch.setattr(keeping, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(update, "PATIENCE_S", 0.2)
     run = make_server_run(tmp_path / "run", empty, entries=STORY[:5])
     Projector(run).update()
     write_journal(run, STORY)

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from markab.engine.journal import encode
-from markab.engine.records import Entry, RunEnd
 from markab.errors import CorruptJournal, NotARun
+from markab.journal.records import Entry, RunEnd
+from markab.journal.writer import encode
 from markab.plan.model import Kind, PlannedTask
-from markab.provenance import writer
+from markab.provenance import row_writer
 from markab.provenance.projection import Projector
 from provenance.provenance_kit import (
     DIAMOND,
@@ -338,7 +338,7 @@ def test_few_records_at_a_time_give_the_same_rows(
     whole = project(run)
     (run / DATABASE).unlink()
 
-    monkeypatch.setattr(writer, "JOBS_AT_ONCE", jobs_at_once)
+    monkeypatch.setattr(row_writer, "JOBS_AT_ONCE", jobs_at_once)
     assert whole == project(run)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from markab.engine.records import RunEnd
+from markab.journal.records import RunEnd
 from markab.plan.model import PlannedTask
 from markab.provenance import queries
-from markab.provenance.opening import Database, open_database
+from markab.provenance.run_database import Database, open_database
 from provenance.provenance_kit import (
     T0,
     ask,

@@ -24,7 +24,7 @@ from markab.engine.run import RunOptions, run
 from markab.planner.options import PlanOptions
 from markab.planner.planning import plan
 from markab.provenance import queries
-from markab.provenance.opening import open_database
+from markab.provenance.run_database import open_database
 from provenance.provenance_kit import ask
 
 

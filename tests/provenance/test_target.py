@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from markab.errors import StorageError
-from markab.plan.layout import SubmitDir
-from markab.provenance.states import escaped, unescaped
-from markab.provenance.target import Target, cache_file, master_target, target_of
-from markab.provenance.writer import shortened
+from markab.plan.submit_dir import SubmitDir
+from markab.provenance.database_location import Target, cache_file, master_target, target_of
+from markab.provenance.row_writer import shortened
+from markab.provenance.stampede_states import escaped, unescaped
 from provenance.provenance_kit import make_homeless
 
 

@@ -17,7 +17,7 @@ from markab.api import Job, ReplicaCatalog, Transformation, TransformationCatalo
 from markab.engine.run import RunOptions, run
 from markab.planner.options import PlanOptions
 from markab.planner.planning import plan
-from markab.provenance.opening import open_database
+from markab.provenance.run_database import open_database
 from provenance.postgres_server import install, server
 from provenance.provenance_kit import ask
 

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from markab.provenance import writer as module
+from markab.provenance import row_writer as module
 from markab.provenance.database import connected, create_tables, transaction
-from markab.provenance.target import memory_target
-from markab.provenance.writer import Shape, Writer
+from markab.provenance.database_location import memory_target
+from markab.provenance.row_writer import Shape, Writer
 
 CELLS = st.one_of(
     st.none(),

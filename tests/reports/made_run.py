@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from markab.engine.journal import encode
-from markab.engine.records import AttemptEnd, AttemptStart, Entry, GiveUp, Retry, RunEnd, RunStart
+from markab.journal.records import AttemptEnd, AttemptStart, Entry, GiveUp, Retry, RunEnd, RunStart
+from markab.journal.writer import encode
 from markab.plan.braindump import write_braindump
-from markab.plan.file import write_plan
 from markab.plan.model import FORMAT, Header, Kind, PlannedJob, PlannedTask, PlanSite
+from markab.plan.plan_file import write_plan
 
 T0 = 1_800_000_000.0
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from markab.diagnosis.analysis import Analysis, Analyzer
 from markab.errors import MarkabError, NotARun, StorageError
 from markab.plan.model import Input, Kind, Output, PlannedJob
-from markab.reports.analysis import Analysis, Analyzer
 from markab.reports.analyzer import report, text
-from markab.reports.analyzer_pegasus import exit_code, pegasus_text, to_json
 from markab.reports.debug_job import make_debug_directory
+from markab.reports.pegasus_analyzer import exit_code, pegasus_text, to_json
 from markab.reports.why import read_why
 from reports.made_run import (
     T0,

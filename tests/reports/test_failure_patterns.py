@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from markab.diagnosis.causes import cause_of
+from markab.diagnosis.failure_patterns import TABLE, recognise, traceback_line
 from markab.plan.model import PlannedJob
-from markab.reports.causes import cause_of
-from markab.reports.patterns import TABLE, recognise, traceback_line
 from reports.made_run import compute
 
 JOB = compute("a")

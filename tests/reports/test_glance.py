@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from markab.engine.control import request_remove
-from markab.engine.progress import read_status, write_status
-from markab.engine.records import decode
 from markab.engine.run import RunOptions, run
+from markab.journal.progress import read_status, write_status
+from markab.journal.records import decode
 from markab.planner.planning import plan
 from markab.reports.status import Follower, Status
 from planner.kit import Bench, task

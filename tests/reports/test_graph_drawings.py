@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from markab.errors import CorruptPlan, MarkabError, NotARun
 from markab.plan.model import Input, Kind, Output, PlannedJob
-from markab.reports.graph import LABELS, Drawing, JobGraph, draw, ranks, without_shortcuts
-from markab.reports.graph_dot import to_dot
-from markab.reports.graph_files import DrawingError, format_of, rendered, write_drawing
-from markab.reports.graph_layout import GAP, lay_out, spread
-from markab.reports.graph_mermaid import to_mermaid
-from markab.reports.graph_sources import open_graph
-from markab.reports.graph_states import LOOKS
-from markab.reports.graph_svg import to_svg
-from markab.reports.graph_text import worst
+from markab.reports.graph.dot import to_dot
+from markab.reports.graph.drawing import LABELS, Drawing, JobGraph, draw, ranks, without_shortcuts
+from markab.reports.graph.files import DrawingError, format_of, rendered, write_drawing
+from markab.reports.graph.labels import worst
+from markab.reports.graph.layout import GAP, lay_out, spread
+from markab.reports.graph.mermaid import to_mermaid
+from markab.reports.graph.sources import open_graph
+from markab.reports.graph.state_styles import LOOKS
+from markab.reports.graph.svg import to_svg
 from reports.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 
 dags = st.integers(1, 12).flatmap(

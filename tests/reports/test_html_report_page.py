@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markab.engine.records import AttemptRunning
 from markab.errors import CorruptJournal, NotARun, StorageError
+from markab.journal.records import AttemptRunning
 from markab.plan.model import Kind, PlannedJob
-from markab.reports.html_charts import histogram, log_bounds, quantile
-from markab.reports.html_pack import lanes
-from markab.reports.html_page import write_page
+from markab.reports.html.charts import histogram, log_bounds, quantile
+from markab.reports.html.packed_data import lanes
+from markab.reports.html.page import write_page
 from reports.made_run import (
     T0,
     began,

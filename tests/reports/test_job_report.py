@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from markab.diagnosis.failed_attempts import Failures
 from markab.errors import MarkabError
+from markab.formatting import count, duration, size, tail
 from markab.plan.model import Kind, PlannedJob
-from markab.reports.failures import Failures
-from markab.reports.human import count, duration, size, tail
-from markab.reports.job import find_job, read_job, read_jobs, wait_status
+from markab.reports.job_report import find_job, read_job, read_jobs, wait_status
 from reports.made_run import T0, began, compute, end, ended, failed, gave_up, make_run, retry, start
 
 JOBS = [compute("a"), compute("b", 0)]
@@ -88,7 +88,7 @@ def test_failures_are_told_once_each_and_only_new_ones(tmp_path: Path) -> None:
     make_run(tmp_path, JOBS, [began(), start(0), failed(0, message="old"), retry(0)])
     watch = Failures(tmp_path)
     assert list(watch.new()) == []
-    from markab.engine.journal import encode
+    from markab.journal.writer import encode
 
     with (tmp_path / "journal.jsonl").open("ab") as file:
         for entry in (start(0, 2), failed(0, 2, message="new"), gave_up(0, 2)):
@@ -99,7 +99,7 @@ def test_failures_are_told_once_each_and_only_new_ones(tmp_path: Path) -> None:
 
 
 def test_a_watch_that_begins_between_a_failure_and_giving_up_goes_on(tmp_path: Path) -> None:
-    from markab.engine.journal import encode
+    from markab.journal.writer import encode
 
     make_run(tmp_path, JOBS, [began(), start(0), failed(0)])
     watch = Failures(tmp_path)
@@ -176,7 +176,7 @@ def test_numbers_are_told_as_people_read_them() -> None:
 
 
 def test_find_job_prefers_the_whole_name(tmp_path: Path) -> None:
-    from markab.plan.file import PlanFile
+    from markab.plan.plan_file import PlanFile
 
     plan = PlanFile(make_run(tmp_path, [compute("x_b"), compute("b")]) / "plan.jsonl")
     assert find_job(plan, "wc_b") == 1

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from markab.engine.journal import encode
-from markab.engine.records import Interrupt, RunEnd, Undone
-from markab.reports.journal_search import records_of
+from markab.journal.records import Interrupt, RunEnd, Undone
+from markab.journal.search import records_of
+from markab.journal.writer import encode
 from reports.made_run import T0, began, end, start
 
 

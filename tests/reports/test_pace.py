@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markab.reports.engine_times import EngineClock, engine_spans
-from markab.reports.pace import _Job, pace_of
-from markab.reports.schedules import critical_path, earliest_ends, peak
+from markab.reports.statistics.engine_times import EngineClock, engine_spans
+from markab.reports.statistics.pace import _Job, pace_of
+from markab.reports.statistics.schedules import critical_path, earliest_ends, peak
 
 STARTED, OVER = "WORKFLOW_STARTED", "WORKFLOW_TERMINATED"
 

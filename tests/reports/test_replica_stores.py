@@ -13,9 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from markab.errors import DocumentError, StorageError
-from markab.plan import durable
-from markab.reports.replicas import (
+from markab.catalogs.replica_store import (
     Entry,
     ReplicaStore,
     matching,
@@ -23,9 +21,11 @@ from markab.reports.replicas import (
     parsed_line,
     store_of_properties,
 )
+from markab.catalogs.replica_text import read_replica_file
+from markab.errors import DocumentError, StorageError
+from markab.plan import atomic_file
 from markab.spec.properties import Properties
-from markab.spec.read import read_replicas
-from markab.spec.replica_file import read_replica_file
+from markab.spec.reader import read_replicas
 
 SHA = "0f" * 32
 NAMES = ("replicas.yml", "rc.txt", "rc.db")
@@ -235,7 +235,7 @@ def test_a_disk_that_fails_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(durable.os, call, fail)
+        patch.setattr(atomic_file.os, call, fail)
         with pytest.raises(StorageError, match="No space left"):
             open_store(tmp_path / name).insert([Entry("b", "/b")])
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markab.engine.journal import encode
-from markab.engine.records import AttemptRunning, Entry, Halt
 from markab.errors import CorruptJournal, NotARun
+from markab.journal.records import AttemptRunning, Entry, Halt
+from markab.journal.writer import encode
 from markab.reports.status import LONG_HEADER, Follower, Status, read_status
 from reports.made_run import (
     T0,

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from markab.plan.file import PlanFile
+from markab.diagnosis.siblings import differences, nearest_sibling
 from markab.plan.model import Input, Kind, PlannedJob, PlannedTask
-from markab.reports.siblings import differences, nearest_sibling
+from markab.plan.plan_file import PlanFile
 from reports.made_run import compute, make_run
 
 SUCCEEDED, FAILED = 5, 6

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from markab.engine.records import GiveUp, Retry, Undone
 from markab.errors import NotARun, StorageError
-from markab.provenance.opening import Database, open_database
+from markab.journal.records import GiveUp, Retry, Undone
 from markab.provenance.queries import Count
-from markab.reports import statistics
-from markab.reports.statistics import SECTIONS, read_statistics, report
-from markab.reports.statistics_files import section_rows, section_text, write_files
-from markab.reports.statistics_text import in_words, summary_text, total_text
+from markab.provenance.run_database import Database, open_database
+from markab.reports.statistics import run_statistics
+from markab.reports.statistics.files import section_rows, section_text, write_files
+from markab.reports.statistics.run_statistics import SECTIONS, read_statistics, report
+from markab.reports.statistics.text import in_words, summary_text, total_text
 from provenance.provenance_kit import DIAMOND, compute, made, make_run, process
 from reports.made_run import T0, began, end, ended, engine_alive, failed, start
 
@@ -178,13 +178,13 @@ def test_an_engine_that_ends_while_it_is_asked_about_is_not_taken_for_killed(
         make_run(tmp_path, FOUR, STORY)
         return open_database(path)
 
-    monkeypatch.setattr(statistics, "open_database", open_after_its_end)
+    monkeypatch.setattr(run_statistics, "open_database", open_after_its_end)
     with engine_alive(run):
         assert read_statistics(run).state == "Success"
     with engine_alive(run):
-        monkeypatch.setattr(statistics, "open_database", open_database)
+        monkeypatch.setattr(run_statistics, "open_database", open_database)
         make_run(tmp_path, FOUR, STORY[:-1])
-        monkeypatch.setattr(statistics, "holder", lambda lock: _end_and_say_alive(tmp_path))
+        monkeypatch.setattr(run_statistics, "holder", lambda lock: _end_and_say_alive(tmp_path))
         assert read_statistics(run).state == "Success"
 
 

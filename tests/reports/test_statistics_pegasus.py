@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from markab.plan.model import PlannedTask
-from markab.reports.statistics import PEGASUS_SECTIONS, SECTIONS, Statistics, read_statistics
-from markab.reports.statistics_files import Period
-from markab.reports.statistics_pegasus import write_pegasus_files
+from markab.reports.statistics.files import Period
+from markab.reports.statistics.pegasus import write_pegasus_files
+from markab.reports.statistics.run_statistics import PEGASUS_SECTIONS, SECTIONS, Statistics, read_statistics
 from provenance.provenance_kit import (
     DIAMOND,
     T0,

@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 from markab.cli.analyze import analyze, pegasus_analyzer
 from markab.cli.statistics import pegasus_statistics, statistics
 from markab.cli.status import pegasus_status, status
-from markab.engine.lock import holder
 from markab.errors import StorageError
-from markab.plan.layout import find_submit_dir
+from markab.journal.lock import holder
+from markab.plan.submit_dir import find_submit_dir
 from provenance.provenance_kit import diamond_story, make_run
 from reports.made_run import engine_alive
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from markab.engine.records import Halt, Retry
+from markab.diagnosis.waiting import Waiting, Waits
+from markab.journal.records import Halt, Retry
 from markab.plan.model import Kind, PlannedJob
 from markab.reports.status import Follower
-from markab.reports.waiting import Waiting, Waits
 from reports.made_run import T0, began, compute, end, engine_alive, failed, gave_up, make_run, start
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from markab.catalogs.loader import Catalogs, load_catalogs, transformations_of_directory
 from markab.errors import DocumentError, StorageError
-from markab.spec.catalogs import Catalogs, load_catalogs, transformations_of_directory
 from markab.spec.properties import Properties
-from markab.spec.read import parse_workflow
+from markab.spec.reader import parse_workflow
 
 SITES = "pegasus: 5.0.4\nsites:\n- name: local\n- name: cluster\n"
 REPLICAS = "replicas:\n- lfn: f\n  pfns: [{site: local, pfn: /file/f}]\n- {lfn: g, pfns: [{site: local, pfn: /file/g}]}\n"

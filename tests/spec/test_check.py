@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from markab.spec.check import check_workflow
-from markab.spec.check_catalogs import check_references, check_replicas, check_sites, check_transformations
+from markab.spec.catalog_checks import check_references, check_replicas, check_sites, check_transformations
 from markab.spec.lfn import lfn_fault
 from markab.spec.model import (
     Checksum,
@@ -25,6 +24,7 @@ from markab.spec.model import (
     Use,
     Workflow,
 )
+from markab.spec.workflow_checks import check_workflow
 
 
 def task(name: str, reads: str = "", makes: str = "") -> Task:

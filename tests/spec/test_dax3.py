@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from markab.errors import DocumentError
-from markab.spec import read
+from markab.spec import reader
 from markab.spec.model import (
     Dependency,
     Hooks,
@@ -23,7 +23,7 @@ from markab.spec.model import (
     Use,
     Workflow,
 )
-from markab.spec.read import parse_sites, parse_workflow, read_workflow
+from markab.spec.reader import parse_sites, parse_workflow, read_workflow
 
 HEAD = '<adag xmlns="http://pegasus.isi.edu/schema/DAX" version="3.6" name="w">\n'
 JOB = '<job id="a" name="x"/>\n'
@@ -420,4 +420,4 @@ def test_every_prefix_of_a_document_is_refused_with_an_error() -> None:
 def test_yaml_that_begins_with_a_merge_key_is_still_yaml() -> None:
     text = "<<: {pegasus: 5.0, name: w}\njobs: [{id: a, name: x}]\n"
 
-    assert not read.elements.is_xml(text.encode())
+    assert not reader.xml_elements.is_xml(text.encode())

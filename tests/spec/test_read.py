@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from markab.errors import DocumentError, StorageError
-from markab.spec import fast, read
+from markab.spec import fast_reader, reader
 from markab.spec.model import Pfn, Replica, Use
-from markab.spec.read import (
+from markab.spec.reader import (
     parse_replicas,
     parse_sites,
     parse_transformations,
@@ -258,15 +258,15 @@ def many(extra: str = "", argument: str = "-n") -> str:
 def readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
     """Call 1,000 bytes large, and note of each document whether the fast reader was sure of it."""
     sure = []
-    original = fast.read
+    original = fast_reader.read
 
     def spy(*arguments: Any) -> Any:
         found = original(*arguments)
         sure.append(found is not None)
         return found
 
-    monkeypatch.setattr(read, "FAST_BYTES", 1000)
-    monkeypatch.setattr(fast, "read", spy)
+    monkeypatch.setattr(reader, "FAST_BYTES", 1000)
+    monkeypatch.setattr(fast_reader, "read", spy)
     yield sure
 
 
@@ -276,7 +276,7 @@ def test_large_documents_go_through_the_fast_reader_with_the_same_result(
     text = many(argument="${HOME}")
 
     quick = parse_workflow(text, environment={"HOME": "/h"})
-    monkeypatch.setattr(read, "FAST_BYTES", 10**9)
+    monkeypatch.setattr(reader, "FAST_BYTES", 10**9)
 
     assert quick == parse_workflow(text, environment={"HOME": "/h"})
     assert ["/h", "10"] == quick.jobs[-1].arguments

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from markab.catalogs.jdbcrc import output_catalog, read_replica_tables
+from markab.catalogs.loader import load_catalogs
 from markab.errors import DocumentError, StorageError
-from markab.spec.catalogs import load_catalogs
 from markab.spec.model import Checksum
 from markab.spec.properties import Properties
-from markab.spec.replica_tables import output_catalog, read_replica_tables
-from markab.worker.register import register
+from markab.worker.replica_registration import register
 
 SHA = "ab" * 32
 JDBCRC = {"pegasus.catalog.replica": "JDBCRC", "pegasus.catalog.replica.db.url": "jdbc:sqlite:rc.db"}
@@ -117,7 +117,7 @@ def test_a_python_without_sqlite_plans_and_names_the_catalog_that_it_cannot_read
     code = (
         "import sys; sys.modules['_sqlite3'] = None\n"
         "import markab.planner.planning, markab.engine.run\n"
-        "from markab.spec.replica_tables import read_replica_tables\n"
+        "from markab.catalogs.jdbcrc import read_replica_tables\n"
         "from markab.errors import StorageError\n"
         "try: read_replica_tables(sys.argv[1])\n"
         "except StorageError as error: print(error)"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from markab.catalogs.replica_index import ReplicaIndex, replicas_of_directory
+from markab.catalogs.replica_text import parse_replica_file, read_replica_file
 from markab.errors import DocumentError, StorageError
 from markab.spec.model import Checksum, Pfn, Replica, ReplicaCatalog
-from markab.spec.replica_file import parse_replica_file, read_replica_file
-from markab.spec.replicas import ReplicaIndex, replicas_of_directory
 
 
 def at(lfn: str, *pfns: str, **options: object) -> Replica:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 
-from markab.spec.suggest import did_you_mean, likely, nearest
+from markab.spec.suggestions import did_you_mean, likely, nearest
 
 
 def test_the_likeliest_name_comes_first() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from markab.spec import careful, fast, nodes, schema
+from markab.spec import careful_reader, fast_reader, schema, yaml_nodes
 from markab.spec.model import Workflow
 
 ENVIRONMENT = {"HOME": "/home/ada", "ODD": "a: b"}
@@ -239,16 +239,16 @@ def workflows(draw: Any) -> str:
 def read_carefully(text: str, struct: type) -> Any:
     """Return the struct, or None if the document has a problem."""
     try:
-        node = nodes.compose(nodes.decode(text.encode(), "w"), "w")
-    except nodes.UnreadableError:
+        node = yaml_nodes.compose(yaml_nodes.decode(text.encode(), "w"), "w")
+    except yaml_nodes.UnreadableError:
         return None
-    builder = careful.Builder("w", ENVIRONMENT)
+    builder = careful_reader.Builder("w", ENVIRONMENT)
     item = builder.record(node, schema.shape_of(struct))
     return None if builder.problems else item
 
 
 def read_fast(text: str, struct: type = Workflow) -> Any:
-    found = fast.read(text.encode(), struct, ENVIRONMENT)
+    found = fast_reader.read(text.encode(), struct, ENVIRONMENT)
     return UNSURE if found is None else found[0]
 
 

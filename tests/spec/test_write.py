@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from markab.spec import model
-from markab.spec.write import emit, emit_json, to_document
+from markab.spec.writer import emit, emit_json, to_document
 
 
 def as_yaml(data: object, indent: int = 0) -> str:

@@ -16,7 +16,7 @@ import pytest
 from markab.errors import ChecksumMismatch, TransferRefused, TransferUnavailable
 from markab.transfers.base import Cancelled
 from markab.transfers.http import Http
-from markab.transfers.web import Busy, _next_hop
+from markab.transfers.http_request import Busy, _next_hop
 
 DATA = os.urandom(300_000)
 Answer = Callable[["Handler"], None]

@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from markab.errors import ChecksumMismatch, MarkabError, StorageError, TransferRefused, TransferUnavailable
-from markab.transfers import copying, part, pump
+from markab.transfers import copy_bytes, local_copy, partial_file
 from markab.transfers.base import Cancelled, is_local, path_of, redact, scheme_of
 from markab.transfers.checksum import Verified, sha256_of
-from markab.transfers.linking import hardlink, move, symlink
 from markab.transfers.local import copy, place, remove
+from markab.transfers.local_link import hardlink, move, symlink
 
-BIG = os.urandom(pump.SMALL_BYTES + 12345)
+BIG = os.urandom(copy_bytes.SMALL_BYTES + 12345)
 
 
 def write(path: Path, data: bytes = b"data", mode: int = 0o644) -> str:
@@ -57,7 +57,7 @@ def test_every_way_to_copy_gives_the_same_bytes(
         raise OSError(errno.EXDEV, "no")
 
     if "kernel" in missing:
-        monkeypatch.setattr(pump, "_copy_file_range", no)
+        monkeypatch.setattr(copy_bytes, "_copy_file_range", no)
     if "sendfile" in missing:
         monkeypatch.setattr(os, "sendfile", no)
 
@@ -264,14 +264,14 @@ def test_a_source_that_changes_meanwhile_is_not_delivered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write(tmp_path / "a", BIG)
-    real = copying.pump_hashing
+    real = local_copy.pump_hashing
 
     def growing(*args: object) -> int:
         with open(source, "ab") as file:
             file.write(b"more")
         return real(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(copying, "pump_hashing", growing)
+    monkeypatch.setattr(local_copy, "pump_hashing", growing)
 
     with pytest.raises(TransferUnavailable, match="changed while it was copied"):
         copy(source, str(tmp_path / "b"))
@@ -299,11 +299,11 @@ def test_a_stop_in_the_middle_leaves_nothing(tmp_path: Path, monkeypatch: pytest
 def test_a_killed_copy_leaves_no_file_of_the_final_name_and_the_next_cleans_up(tmp_path: Path) -> None:
     source = write(tmp_path / "a", BIG * 8)
     program = (
-        "import os, sys; from markab.transfers import pump; from markab.transfers.copying import copy\n"
-        "real = pump.write_all\n"
+        "import os, sys; from markab.transfers import copy_bytes; from markab.transfers.local_copy import copy\n"
+        "real = copy_bytes.write_all\n"
         "def slow(fd, block):\n"
         "    real(fd, block); print('w', flush=True); import time; time.sleep(60)\n"
-        "pump.write_all = slow\n"
+        "copy_bytes.write_all = slow\n"
         "copy(sys.argv[1], sys.argv[2])\n"
     )
     path = os.pathsep.join(sys.path)
@@ -328,7 +328,7 @@ def test_a_killed_copy_leaves_no_file_of_the_final_name_and_the_next_cleans_up(t
 
 
 def test_a_living_writer_keeps_its_temporary_file(tmp_path: Path) -> None:
-    first = part.Part(str(tmp_path / "b"))
+    first = partial_file.Part(str(tmp_path / "b"))
     os.write(first.fd, b"first")
 
     copy(write(tmp_path / "a"), str(tmp_path / "b"))
@@ -345,7 +345,7 @@ def test_a_disk_without_locks_gets_unique_names(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
 
-    one, two = part.Part(str(tmp_path / "b")), part.Part(str(tmp_path / "b"))
+    one, two = partial_file.Part(str(tmp_path / "b")), partial_file.Part(str(tmp_path / "b"))
 
     assert one.path != two.path
     one.discard()

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from markab.errors import DocumentError, MarkabError, StorageError, TransferRefused, TransferUnavailable
-from markab.transfers import base, tool
+from markab.transfers import base, pegasus_transfer
 from markab.transfers.base import Moved, Scheme, register
+from markab.transfers.batch import move_all, pause_after
 from markab.transfers.checksum import Verified
-from markab.transfers.moving import move_all, pause_after
-from markab.transfers.reading import read_work
-from markab.transfers.web import Busy
+from markab.transfers.http_request import Busy
+from markab.transfers.transfer_list import read_work
 
 
 class Far(Scheme):
@@ -306,7 +306,7 @@ def test_the_tool_makes_moves_and_removes(tmp_path: Path, capsys: pytest.Capture
     (tmp_path / "tmp" / "x").mkdir(parents=True)
     (tmp_path / "in.json").write_text(EXAMPLE.replace("DIR", str(tmp_path)))
 
-    assert tool.main(["-f", str(tmp_path / "in.json"), "-d", "-n", "2"]) == 0
+    assert pegasus_transfer.main(["-f", str(tmp_path / "in.json"), "-d", "-n", "2"]) == 0
 
     out = capsys.readouterr().out
     assert f"{tmp_path}/book -> {tmp_path}/run/book.txt  (4 bytes" in out
@@ -323,7 +323,7 @@ def test_the_tool_reads_the_old_form_from_standard_input_and_fails_by_name(
     text = f"# src 1 local\n{tmp_path}/s\n# dst 1 local\nsymlink://{tmp_path}/d\n# src 2 l\n/none\n# dst 2 l\n{tmp_path}/e\n"
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
 
-    assert tool.main(["-m", "1", "-s"]) == 1
+    assert pegasus_transfer.main(["-m", "1", "-s"]) == 1
 
     captured = capsys.readouterr()
     assert (tmp_path / "d").is_symlink()
@@ -347,11 +347,11 @@ def test_an_input_that_cannot_be_understood_is_an_error(text: str, message: str)
 
 
 def test_the_tool_tells_of_wrong_input_and_wrong_options(tmp_path: Path) -> None:
-    assert tool.main(["-f", str(tmp_path / "none")]) == 1
+    assert pegasus_transfer.main(["-f", str(tmp_path / "none")]) == 1
     (tmp_path / "bad").write_text("[{")
-    assert tool.main(["-f", str(tmp_path / "bad")]) == DocumentError.exit_code
+    assert pegasus_transfer.main(["-f", str(tmp_path / "bad")]) == DocumentError.exit_code
     with pytest.raises(SystemExit):
-        tool.main(["-m", "0"])
+        pegasus_transfer.main(["-m", "0"])
 
 
 def test_errors_of_transfers_are_errors_of_markab() -> None:

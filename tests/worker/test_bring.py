@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markab.worker.bring import SMALL_INPUT_BYTES, bring, ways
+from markab.worker.place_input import SMALL_INPUT_BYTES, bring, ways
 
 
 def test_small_files_are_copied_and_large_ones_linked() -> None:

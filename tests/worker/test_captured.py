@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from markab.worker import captured
-from markab.worker.captured import KEPT_BYTES, Capture, found_messages, keep
+from markab.worker import captured_output
+from markab.worker.captured_output import KEPT_BYTES, Capture, found_messages, keep
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_a_capture_has_no_name_and_can_be_used_again(capture: Capture, tmp_path:
     os.write(capture.fd, b"first")
     capture.empty()
     os.write(capture.fd, b"2nd")
-    assert captured.short_text(capture.fd, capture.size()) == "2nd"
+    assert captured_output.short_text(capture.fd, capture.size()) == "2nd"
 
 
 @pytest.mark.parametrize("extra", [-1, 0])
@@ -52,7 +52,7 @@ def test_what_cannot_be_kept_leaves_nothing_half_written(
     def fail(*_: object) -> bytes:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(captured.os, "pread", fail)
+    monkeypatch.setattr(captured_output.os, "pread", fail)
     with pytest.raises(OSError, match="No space"):
         keep(capture.fd, 10000, str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
@@ -62,12 +62,12 @@ def test_what_cannot_be_kept_leaves_nothing_half_written(
 @given(st.binary(max_size=60), st.lists(st.text("ab", min_size=1, max_size=5)), st.integers(1, 7))
 def test_messages_are_found_across_blocks(data: bytes, messages: list[str], block: int) -> None:
     data = bytes(b"ab"[byte % 2] for byte in data)
-    original = captured._BLOCK_BYTES
-    captured._BLOCK_BYTES = block
+    original = captured_output._BLOCK_BYTES
+    captured_output._BLOCK_BYTES = block
     fd = os.memfd_create("x")
     try:
         os.write(fd, data)
         assert found_messages(messages, [fd]) == {message for message in messages if message.encode() in data}
     finally:
-        captured._BLOCK_BYTES = original
+        captured_output._BLOCK_BYTES = original
         os.close(fd)

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from markab.worker.chores import do
+from markab.worker.auxiliary_jobs import do
 
 UUID = "u-1"
 

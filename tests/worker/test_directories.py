@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from markab.worker.directories import Directories
+from markab.worker.attempt_directories import Directories
 
 
 def test_a_directory_is_taken_over_empty(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_closing_leaves_none(tmp_path: Path) -> None:
 
 LOCK_AND_REMOVE = """
 import os, sys
-from markab.worker.directories import remove_tree
+from markab.worker.attempt_directories import remove_tree
 path = sys.argv[1]
 os.makedirs(path + "/a/b/c/d")
 for name in ("a/file", "a/b/file", "a/b/c/file"):

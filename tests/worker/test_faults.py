@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from markab.transfers.checksum import Verified
-from markab.worker.captured import Capture
+from markab.worker.captured_output import Capture
 from markab.worker.finish import finish
 from markab.worker.invocation import ended, next_process
 from markab.worker.prepare import prepare

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from markab.worker.words import split_words
+from markab.worker.split_arguments import split_words
 
 ENVIRON = {"HOME": "/home/me", "TWO": "a b", "EMPTY": "", "_x1": "under"}
 text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from markab.worker.pack import pack
+from markab.worker.worker_zip import pack
 
 PYTHONS = [sys.executable]
 if shutil.which("python3.6"):

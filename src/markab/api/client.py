@@ -42,11 +42,11 @@ def start(submit_dir: Path) -> int:
     Raises:
         PegasusClientError: it cannot be started, or is running.
     """
-    from markab.engine import detach
-    from markab.plan.layout import find_submit_dir
+    from markab.engine import background
+    from markab.plan.submit_dir import find_submit_dir
 
     with as_client_error("starting the workflow failed"):
-        return detach.start(find_submit_dir(submit_dir).path)
+        return background.start(find_submit_dir(submit_dir).path)
 
 
 def remove(submit_dir: Path) -> None:
@@ -178,7 +178,7 @@ def _report_function(name: str) -> Callable[..., Any] | None:
     from importlib import import_module
     from importlib.util import find_spec
 
-    module = f"markab.reports.{name}"
+    module = {"statistics": "markab.reports.statistics.run_statistics"}.get(name, f"markab.reports.{name}")
     if find_spec(module) is None:
         return None
     function: Callable[..., Any] | None = getattr(import_module(module), "report", None)

@@ -12,14 +12,14 @@ import msgspec
 from markab.api import dependencies, notebook
 from markab.api.errors import PegasusClientError, PegasusError, Result
 from markab.errors import MarkabError
-from markab.reports.graph import Drawing, JobGraph, draw
-from markab.reports.graph_files import DrawingError, rendered, write_drawing
-from markab.reports.graph_sources import workflow_graph
-from markab.reports.graph_states import shown_states
-from markab.reports.graph_svg import style, svg_element
+from markab.reports.graph.drawing import Drawing, JobGraph, draw
+from markab.reports.graph.files import DrawingError, rendered, write_drawing
+from markab.reports.graph.sources import workflow_graph
+from markab.reports.graph.state_styles import shown_states
+from markab.reports.graph.svg import style, svg_element
 from markab.reports.status import Follower
 from markab.spec.model import transformation_name
-from markab.spec.read import read_workflow
+from markab.spec.reader import read_workflow
 
 if TYPE_CHECKING:
     from markab.api.job import AbstractJob

@@ -54,7 +54,7 @@ def live(clock: Callable[[], float] = time.time) -> Iterator[Callable[[Status], 
     notebook shows how the run ended when it is opened again.
     """
     from markab.api.notebook_html import progress_html
-    from markab.api.progress import bar
+    from markab.api.progress_bar import bar
 
     # Named by ourselves: an interrupt may come while the first output is on its way.
     output = {"raw": True, "display_id": os.urandom(16).hex()}

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from markab.api.progress import counts
-from markab.reports.graph_states import LOOKS
-from markab.reports.human import duration
+from markab.api.progress_bar import counts
+from markab.formatting import duration
+from markab.reports.graph.state_styles import LOOKS
 
 if TYPE_CHECKING:
     from markab.reports.status import Status

@@ -40,10 +40,10 @@ def workflow_html(workflow: Workflow) -> str:
 
 def analysis_html(submit_dir: Path) -> str:
     """Return what went wrong in a run: how it stands, then each cause, to be folded and unfolded."""
-    from markab.reports.analysis import Analyzer
+    from markab.diagnosis.analysis import Analyzer
+    from markab.diagnosis.failed_job import dissect
+    from markab.formatting import clipped, count
     from markab.reports.analyzer import autopsy_lines, headline
-    from markab.reports.autopsy import dissect
-    from markab.reports.human import clipped, count
 
     run = Analyzer(submit_dir)
     try:
@@ -67,9 +67,9 @@ def analysis_html(submit_dir: Path) -> str:
 
 def statistics_html(submit_dir: Path) -> str:
     """Return what a run took: the summary and the transformations as tables, all else to be unfolded."""
-    from markab.reports.statistics import read_statistics
-    from markab.reports.statistics_files import section_rows
-    from markab.reports.statistics_text import TABLE_HEADER, summary_text, table_rows, wall_time_lines
+    from markab.reports.statistics.files import section_rows
+    from markab.reports.statistics.run_statistics import read_statistics
+    from markab.reports.statistics.text import TABLE_HEADER, summary_text, table_rows, wall_time_lines
 
     found = read_statistics(submit_dir, ["transformations"])
     header, *transformations = [_texts(row) for row in section_rows(found, "transformations")]
@@ -123,7 +123,7 @@ def _state(submit_dir: Path) -> str:
 
 def _picture(workflow: Workflow) -> str:
     from markab.api import graph
-    from markab.reports.graph import draw
+    from markab.reports.graph.drawing import draw
 
     try:
         drawing = draw(graph.builder_graph(workflow), simplify=True)

@@ -14,10 +14,10 @@ from markab.api.job import AbstractJob
 from markab.api.mixins import HookMixin, MetadataMixin, ProfileMixin, shared_data
 from markab.api.planner_arguments import warn
 from markab.api.replica_catalog import ReplicaCatalog
-from markab.api.running import RunningMixin
 from markab.api.site_catalog import SiteCatalog
 from markab.api.subworkflow import SubWorkflow
 from markab.api.transformation_catalog import TransformationCatalog
+from markab.api.workflow_runs import RunningMixin
 from markab.api.writable import Writable
 
 if TYPE_CHECKING:

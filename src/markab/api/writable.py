@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from markab.api.errors import PegasusError
-from markab.spec.write import emit, emit_json
+from markab.spec.writer import emit, emit_json
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -13,7 +13,7 @@ from markab.errors import RunFailed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from markab.reports.analysis import Analysis, Analyzer
+    from markab.diagnosis.analysis import Analysis, Analyzer
 
 DEBUG_FLAGS = (
     click.option(
@@ -117,7 +117,7 @@ def pegasus_analyzer(submit_dir: str, **flags: Any) -> int:
 
         click.echo(PEGASUS_VERSION)
         return 0
-    from markab.reports.analyzer_pegasus import pegasus_text
+    from markab.reports.pegasus_analyzer import pegasus_text
 
     where = submit_dir or flags["input_dir"] or (str(Path(flags["dag"]).parent) if flags["dag"] else "")
     if flags["debug_job"]:
@@ -139,9 +139,9 @@ def pegasus_analyzer(submit_dir: str, **flags: Any) -> int:
 
 
 def _analyze(submit_dir: str, as_json: bool, text: Callable[[Analyzer, Analysis], str]) -> int:
-    from markab.cli.planning import echo_json
-    from markab.reports.analysis import Analyzer
-    from markab.reports.analyzer_pegasus import to_json
+    from markab.cli.plan_output import echo_json
+    from markab.diagnosis.analysis import Analyzer
+    from markab.reports.pegasus_analyzer import to_json
 
     run = Analyzer(submit_dir or None)
     try:

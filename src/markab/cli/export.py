@@ -43,7 +43,7 @@ def export(
     Works for a run in progress too, and says what is missing. Environment
     variables, passwords in URLs and what tasks printed are never exported.
     """
-    from markab.reports.exports.export import export_run
+    from markab.reports.exports.formats import export_run
 
     if license is not None and format_ != "ro-crate":
         raise click.UsageError("--license is for --format ro-crate only")

@@ -85,9 +85,9 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 
 def _draw(what: str | None, flags: dict[str, Any], format: str | None, otherwise: str) -> None:
-    from markab.reports.graph import draw
-    from markab.reports.graph_files import rendered, write_drawing
-    from markab.reports.graph_sources import open_graph
+    from markab.reports.graph.drawing import draw
+    from markab.reports.graph.files import rendered, write_drawing
+    from markab.reports.graph.sources import open_graph
 
     drawing = draw(
         open_graph(what),
@@ -105,7 +105,7 @@ def _draw(what: str | None, flags: dict[str, Any], format: str | None, otherwise
         data = rendered(drawing, format or otherwise, *size)
         sys.stdout.buffer.write(data)
     if drawing.summarised:
-        from markab.reports.human import count
+        from markab.formatting import count
 
         click.echo(
             f"{count(drawing.jobs, 'job')} drawn as {count(len(drawing.nodes), 'group')}; `--full` draws each",

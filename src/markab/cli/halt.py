@@ -15,7 +15,7 @@ def halt(submit_dir: str, verbose: int) -> None:
 
     `markab run SUBMIT_DIR` continues it.
     """
-    from markab.cli.stopping import halt_run
+    from markab.cli.stop_requests import halt_run
 
     click.echo(halt_run(submit_dir or None))
 
@@ -27,7 +27,7 @@ def halt(submit_dir: str, verbose: int) -> None:
 @click.option("-V", "--version", is_flag=True, help="Print the version of Pegasus that Markab speaks.")
 def pegasus_halt(submit_dir: str, dagid: str | None, verbose: int, version: bool) -> None:
     """Let the running jobs of a run end, and start no more."""
-    from markab.cli.stopping import halt_run
+    from markab.cli.stop_requests import halt_run
 
     if version:
         from markab import PEGASUS_VERSION

@@ -14,6 +14,6 @@ def keg(words: tuple[str, ...]) -> int:
 
     Without WORDS it explains its options.
     """
-    from markab.cli.kegtool import main
+    from markab.cli.keg_program import main
 
     return main("keg", list(words))

@@ -10,7 +10,7 @@ import click
 from markab.cli.command import command
 
 if TYPE_CHECKING:
-    from markab.provenance.opening import Database
+    from markab.provenance.run_database import Database
     from markab.reports.metadata import Known
 
 FLAGS = (
@@ -71,15 +71,15 @@ def _version(context: click.Context, is_wanted: bool) -> None:
 def _show(what: str, submit_dir: str, as_json: bool, verbose: int, **flags: Any) -> int:
     if what == "task" and not flags["task"]:
         raise click.UsageError("`task` needs -i ID, its id in the workflow")
-    from markab.plan.layout import find_submit_dir
-    from markab.provenance.opening import open_database
+    from markab.plan.submit_dir import find_submit_dir
+    from markab.provenance.run_database import open_database
 
     with open_database(find_submit_dir(submit_dir or None).path) as database:
         found = list(_known(database, what, flags))
     if as_json:
         import msgspec
 
-        from markab.cli.planning import echo_json
+        from markab.cli.plan_output import echo_json
 
         echo_json(msgspec.to_builtins(found))
     else:

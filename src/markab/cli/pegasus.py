@@ -75,7 +75,7 @@ def keg() -> NoReturn:
     """Be `pegasus-keg`; its exit codes are its own."""
     import sys
 
-    from markab.cli.kegtool import main
+    from markab.cli.keg_program import main
 
     sys.exit(main("pegasus-keg", sys.argv[1:]))
 

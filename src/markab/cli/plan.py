@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from markab.cli.command import command
-from markab.cli.plan_flags import RANDOM_DIR, plan_flags, plan_options
+from markab.cli.planner_flags import RANDOM_DIR, plan_flags, plan_options
 from markab.cli.verbosity import set_verbosity, verbosity
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ def plan(workflow: str, submit: bool, **flags: Any) -> int:
         raise click.UsageError("--dry-run writes no plan that --submit could run")
     planned = _plan(workflow, flags)
     if submit and planned.submit_dir is not None:
-        from markab.cli.running import run_here
+        from markab.cli.run_output import run_here
 
         return run_here(planned.submit_dir, as_json=flags["as_json"], quiet=flags["quiet"])
     _tell(planned, flags)
     if planned.submit_dir is not None and not flags["as_json"] and not flags["quiet"]:
-        from markab.cli.planning import shown_path
+        from markab.cli.plan_output import shown_path
 
         click.echo(f"\nrun it:   markab run {shown_path(planned.submit_dir)}")
     return 0
@@ -63,34 +63,34 @@ def pegasus_plan(workflow: str, submit: bool, version: bool, **flags: Any) -> in
     if planned.submit_dir is None:
         _tell(planned, flags)
     elif submit:
-        from markab.cli.running import start_in_background
+        from markab.cli.run_output import start_in_background
 
         start_in_background(planned.submit_dir)
         if flags["as_json"]:
             _tell(planned, flags)
         else:
-            from markab.cli.hints import started_text
+            from markab.cli.pegasus_hints import started_text
 
             _tell(planned, flags)
             click.echo(started_text(planned.submit_dir))
     else:
         _tell(planned, flags)
         if not flags["as_json"]:
-            from markab.cli.hints import planned_text
+            from markab.cli.pegasus_hints import planned_text
 
             click.echo(planned_text(planned.submit_dir))
     return 0
 
 
 def _plan(workflow: str, flags: dict[str, Any]) -> Planned:
-    from markab.cli.planning import make_plan
+    from markab.cli.plan_output import make_plan
 
     set_verbosity(flags["verbose"], flags["quiet"])
     return make_plan(plan_options(workflow, flags), dry=flags["dry_run"], quiet=flags["quiet"])
 
 
 def _tell(planned: Planned, flags: dict[str, Any]) -> None:
-    from markab.cli.planning import echo_json, explanation, plan_object, shown_path, summary_text
+    from markab.cli.plan_output import echo_json, explanation, plan_object, shown_path, summary_text
 
     if flags["as_json"]:
         echo_json(plan_object(planned, flags["explain"]))

@@ -96,7 +96,7 @@ def _options(command: click.Command, context: click.Context) -> Iterator[str]:
 
 
 def _keg_page() -> str:
-    from markab.cli.kegtool import USAGE
+    from markab.cli.keg_program import USAGE
 
     return "\n".join(
         [

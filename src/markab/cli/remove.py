@@ -16,7 +16,7 @@ def remove(submit_dir: str, verbose: int) -> None:
     What succeeded is kept, no file is deleted, and `markab run SUBMIT_DIR` would
     continue it.
     """
-    from markab.cli.stopping import remove_run
+    from markab.cli.stop_requests import remove_run
 
     click.echo(remove_run(submit_dir or None))
 
@@ -28,7 +28,7 @@ def remove(submit_dir: str, verbose: int) -> None:
 @click.option("-V", "--version", is_flag=True, help="Print the version of Pegasus that Markab speaks.")
 def pegasus_remove(submit_dir: str, dagid: str | None, verbose: int, version: bool) -> None:
     """End a run now, and its running jobs with it."""
-    from markab.cli.stopping import remove_run
+    from markab.cli.stop_requests import remove_run
 
     if version:
         from markab import PEGASUS_VERSION

@@ -13,7 +13,7 @@ import click
 from markab.cli.command import command
 
 if TYPE_CHECKING:
-    from markab.reports.replicas import Entry, ReplicaStore
+    from markab.catalogs.replica_store import Entry, ReplicaStore
 
 ACTIONS = ("add", "list", "lookup", "remove", "clear")
 
@@ -86,7 +86,7 @@ def _check(action: str, names: Sequence[str], flags: dict[str, Any]) -> None:
 
 
 def _added(lfn: str, place: str, flags: dict[str, Any]) -> Entry:
-    from markab.reports.replicas import Entry
+    from markab.catalogs.replica_store import Entry
 
     path = place.removeprefix("file://")
     is_path = "://" not in path
@@ -111,8 +111,8 @@ def _sha256(path: str) -> str:
 
 
 def _remove(store: ReplicaStore, names: Sequence[str], site: str | None) -> None:
+    from markab.catalogs.replica_store import Entry
     from markab.errors import MarkabError
-    from markab.reports.replicas import Entry
 
     if len(names) == 2 or site is not None:
         known = [entry for entry in store.lookup(names[:1]) if entry.lfn == names[0]]
@@ -128,7 +128,7 @@ def _remove(store: ReplicaStore, names: Sequence[str], site: str | None) -> None
 
 
 def _show(action: str, names: Sequence[str], store: ReplicaStore, flags: dict[str, Any]) -> int:
-    from markab.reports.replicas import matching
+    from markab.catalogs.replica_store import matching
 
     patterns = {"lfn": names[0]} if action == "list" and names else {}
     if flags["site"] is not None:
@@ -137,7 +137,7 @@ def _show(action: str, names: Sequence[str], store: ReplicaStore, flags: dict[st
     if flags["as_json"]:
         import msgspec
 
-        from markab.cli.planning import echo_json
+        from markab.cli.plan_output import echo_json
 
         echo_json(msgspec.to_builtins(found))
     else:
@@ -262,7 +262,7 @@ class Session:
 
     def bulk(self, name: str, *, delete: bool) -> None:
         """Insert or delete every line of a file, all of them or none."""
-        from markab.reports.replicas import parsed_line
+        from markab.catalogs.replica_store import parsed_line
 
         entries = [
             parsed_line(line, name, number)
@@ -274,7 +274,7 @@ class Session:
         click.echo(f"{_places(number)} {what}, of {len(entries)} lines")
 
     def _list(self, words: Sequence[str]) -> None:
-        from markab.reports.replicas import matching
+        from markab.catalogs.replica_store import matching
 
         if len(words) % 2:
             raise click.UsageError(
@@ -295,7 +295,7 @@ class Session:
 
 
 def _entry_of(words: Sequence[str], name: str) -> Entry:
-    from markab.reports.replicas import Entry
+    from markab.catalogs.replica_store import Entry
 
     if len(words) < 2:
         raise click.UsageError(f"`{name}` takes LFN PFN [KEY=VALUE]…")
@@ -337,7 +337,7 @@ def _numbered(file: TextIO) -> Iterator[tuple[int, str]]:
 
 
 def _store(catalog: Path | None, conf: str | None, properties: Sequence[str]) -> ReplicaStore:
-    from markab.reports.replicas import open_store, store_of_properties
+    from markab.catalogs.replica_store import open_store, store_of_properties
     from markab.spec.properties import load_properties
 
     if catalog is not None:
@@ -346,7 +346,7 @@ def _store(catalog: Path | None, conf: str | None, properties: Sequence[str]) ->
 
 
 def _places(number: int) -> str:
-    from markab.reports.human import count
+    from markab.formatting import count
 
     return count(number, "place")
 

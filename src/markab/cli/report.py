@@ -24,10 +24,10 @@ def report(submit_dir: str, output: str | None, as_json: bool, verbose: int) -> 
     """
     import os
 
-    from markab.cli.planning import echo_json, shown_path
+    from markab.cli.plan_output import echo_json, shown_path
     from markab.errors import StorageError
-    from markab.plan.layout import find_submit_dir
-    from markab.reports.html_page import write_page
+    from markab.plan.submit_dir import find_submit_dir
+    from markab.reports.html.page import write_page
 
     place = find_submit_dir(submit_dir or None)
     target = Path(output) if output else place.path / "report.html"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from markab.cli.command import command
-from markab.cli.plan_flags import RANDOM_DIR, given, plan_flags, plan_options
+from markab.cli.planner_flags import RANDOM_DIR, given, plan_flags, plan_options
 from markab.cli.verbosity import set_verbosity, verbosity
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def run(what: str, detach: bool, as_json: bool, verbose: int, quiet: int, **flag
 
     Ctrl-C ends the running jobs; the same command goes on later.
     """
-    from markab.cli.planning import echo_json, make_plan, shown_path, summary_text
-    from markab.cli.running import run_here, start_in_background
+    from markab.cli.plan_output import echo_json, make_plan, shown_path, summary_text
+    from markab.cli.run_output import run_here, start_in_background
 
     set_verbosity(verbose, quiet)
     path = Path(what) if what else _default()
@@ -81,11 +81,11 @@ def run(what: str, detach: bool, as_json: bool, verbose: int, quiet: int, **flag
 @verbosity
 def pegasus_run(submit_dir: str, as_json: bool, version: bool, verbose: int, quiet: int, **_: object) -> int:
     """Start a planned workflow in the background, or go on with one."""
-    from markab.cli.hints import started_text
-    from markab.cli.planning import echo_json
-    from markab.cli.running import end_text, start_in_background
+    from markab.cli.pegasus_hints import started_text
+    from markab.cli.plan_output import echo_json
+    from markab.cli.run_output import end_text, start_in_background
     from markab.plan.braindump import read_braindump
-    from markab.plan.layout import find_submit_dir
+    from markab.plan.submit_dir import find_submit_dir
     from markab.reports.status import read_status
 
     if version:
@@ -107,7 +107,7 @@ def pegasus_run(submit_dir: str, as_json: bool, version: bool, verbose: int, qui
 
 
 def _default() -> Path:
-    from markab.plan.layout import PLAN
+    from markab.plan.submit_dir import PLAN
 
     here = Path.cwd()
     return here if (here / PLAN).exists() or not (here / "workflow.yml").exists() else here / "workflow.yml"
@@ -116,7 +116,7 @@ def _default() -> Path:
 def _submit_dir(path: Path) -> Path:
     """Return the submit directory at `path`; an error knows that a workflow could have been meant too."""
     from markab.errors import NotARun
-    from markab.plan.layout import find_submit_dir
+    from markab.plan.submit_dir import find_submit_dir
 
     if path.exists():
         return find_submit_dir(path).path

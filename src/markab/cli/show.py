@@ -19,9 +19,9 @@ def show(submit_dir: str, job: str, state: str | None, as_json: bool, verbose: i
     JOB is a job's name, or the id of the task that it runs. In a submit directory
     `markab show . JOB` will do.
     """
-    from markab.cli.planning import echo_json
-    from markab.plan.layout import find_submit_dir
-    from markab.reports.job import read_job, read_jobs
+    from markab.cli.plan_output import echo_json
+    from markab.plan.submit_dir import find_submit_dir
+    from markab.reports.job_report import read_job, read_jobs
 
     place = find_submit_dir(submit_dir or None)
     if job:

@@ -11,7 +11,7 @@ import click
 from markab.cli.command import command
 
 if TYPE_CHECKING:
-    from markab.reports.statistics import Statistics
+    from markab.reports.statistics.run_statistics import Statistics
 
 LEVELS = {
     "workflow": "workflow",
@@ -98,7 +98,7 @@ def statistics(submit_dirs: Sequence[str], output: Path | None, **flags: Any) ->
     time went, how much ran at once and could have, and the critical path. Works
     while a run goes on, too.
     """
-    from markab.cli.planning import echo_json
+    from markab.cli.plan_output import echo_json
 
     runs = _read(submit_dirs or [""], flags["sections"])
     if output is not None:
@@ -130,11 +130,11 @@ def statistics(submit_dirs: Sequence[str], output: Path | None, **flags: Any) ->
 @click.option("-V", "--version", is_flag=True, help="Print the version of Pegasus that Markab speaks.")
 def pegasus_statistics(submit_dirs: Sequence[str], output: Path | None, **flags: Any) -> int:
     """Say what the run in SUBMIT_DIR took, and write that into files. Of several runs, also their sum."""
-    from markab.cli.planning import echo_json
+    from markab.cli.plan_output import echo_json
     from markab.errors import StorageError
-    from markab.reports.statistics import PEGASUS_SECTIONS
-    from markab.reports.statistics_pegasus import write_pegasus_files
-    from markab.reports.statistics_text import summary_text, total_text
+    from markab.reports.statistics.pegasus import write_pegasus_files
+    from markab.reports.statistics.run_statistics import PEGASUS_SECTIONS
+    from markab.reports.statistics.text import summary_text, total_text
 
     if flags["version"]:
         from markab import PEGASUS_VERSION
@@ -143,7 +143,7 @@ def pegasus_statistics(submit_dirs: Sequence[str], output: Path | None, **flags:
         return 0
     places: Sequence[str] = submit_dirs or [""]
     if flags["isuuid"]:
-        from markab.reports.statistics import directory_of_uuid
+        from markab.reports.statistics.run_statistics import directory_of_uuid
 
         if not submit_dirs:
             raise click.UsageError("with `-u` name the UUIDs of the runs")
@@ -178,20 +178,20 @@ def pegasus_statistics(submit_dirs: Sequence[str], output: Path | None, **flags:
 
 
 def _read(submit_dirs: Sequence[str], sections: Sequence[str]) -> list[Statistics]:
-    from markab.reports.statistics import read_statistics
+    from markab.reports.statistics.run_statistics import read_statistics
 
     return [read_statistics(directory or None, sections) for directory in submit_dirs]
 
 
 def _write(run: Statistics, directory: Path, flags: dict[str, Any]) -> list[Path]:
-    from markab.reports.statistics_files import write_files
+    from markab.reports.statistics.files import write_files
 
     return write_files(run, flags["sections"], directory, flags["file_type"], flags["time_filter"])
 
 
 def _texts(runs: Sequence[Statistics], flags: dict[str, Any]) -> list[str]:
-    from markab.reports.statistics_files import section_csv, section_text, summary_csv
-    from markab.reports.statistics_text import summary_text, total_text
+    from markab.reports.statistics.files import section_csv, section_text, summary_csv
+    from markab.reports.statistics.text import summary_text, total_text
 
     is_csv = flags["file_type"] == "csv"
     texts = []

@@ -81,7 +81,7 @@ def watch(
     """Show the status again and again until the run is over; on a terminal over itself."""
     import sys
 
-    from markab.cli.planning import is_terminal
+    from markab.cli.plan_output import is_terminal
 
     over = is_terminal(sys.stdout) and not flags["as_json"]
     while True:

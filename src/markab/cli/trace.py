@@ -22,7 +22,7 @@ def trace(submit_dir: str, file: str, as_json: bool, dot: bool, verbose: int) ->
     FILE is a logical name, or the path of a delivered file; then it is compared
     with the checksum on record. In a submit directory `markab trace FILE` will do.
     """
-    from markab.cli.planning import echo_json
+    from markab.cli.plan_output import echo_json
     from markab.reports.trace import read_trace
 
     if not file:

@@ -18,7 +18,7 @@ def why(submit_dir: str, job: str, as_json: bool, verbose: int) -> None:
     JOB is a job's name, or the id of the task that it runs. In a submit directory
     `markab why JOB` will do.
     """
-    from markab.cli.planning import echo_json
+    from markab.cli.plan_output import echo_json
     from markab.reports.why import read_why
 
     if not job:

@@ -6,11 +6,11 @@ import os
 import time
 from pathlib import Path
 
-from markab.engine.journal import Journal
-from markab.engine.lock import RunLock, holder
-from markab.engine.records import Remove, RunEnd, decode
 from markab.errors import NotARun, RunBusy, StorageError
-from markab.plan.layout import SubmitDir
+from markab.journal.lock import RunLock, holder
+from markab.journal.records import Remove, RunEnd, decode
+from markab.journal.writer import Journal
+from markab.plan.submit_dir import SubmitDir
 
 HALT = "halt"
 REMOVE = "remove"
@@ -100,7 +100,7 @@ def _leave(submit_dir: Path, name: str) -> None:
 
 
 def _mark_removed(submit_dir: Path) -> None:
-    from markab.engine.progress import mark_outcome
+    from markab.journal.progress import mark_outcome
 
     last = b""
 

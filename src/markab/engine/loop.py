@@ -13,13 +13,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
-from markab.engine.attempts import AttemptMaker
+from markab.engine.attempt_maker import AttemptMaker
 from markab.engine.control import REMOVE, Requests
-from markab.engine.journal import Journal
-from markab.engine.lifecycle import State
-from markab.engine.progress import Meter, Progress, RunningJob
-from markab.engine.recording import Recorder
-from markab.engine.records import (
+from markab.engine.recorder import Recorder
+from markab.engine.recovery import Checksums, History
+from markab.engine.retry_policy import error_kind, is_worth_retrying
+from markab.engine.scheduler import Scheduler, Verdict
+from markab.errors import ExecutorError, ExecutorUnavailable, StorageError
+from markab.executors.base import Attempt, AttemptId, Executor, Record, Report, Seen
+from markab.journal.lifecycle import State
+from markab.journal.progress import Meter, Progress, RunningJob
+from markab.journal.records import (
     NO_RETRY_LEFT,
     AttemptEnd,
     AttemptRunning,
@@ -32,11 +36,7 @@ from markab.engine.records import (
     Retry,
     RunEnd,
 )
-from markab.engine.recovery import Checksums, History
-from markab.engine.retries import error_kind, is_worth_retrying
-from markab.engine.scheduler import Scheduler, Verdict
-from markab.errors import ExecutorError, ExecutorUnavailable, StorageError
-from markab.executors.base import Attempt, AttemptId, Executor, Record, Report, Seen
+from markab.journal.writer import Journal
 
 LOOK_UP_EVERY_S = 0.25
 """So long a wait for jobs takes at most: a Ctrl-C is noticed as soon."""

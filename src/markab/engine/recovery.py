@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 
-from markab.engine.records import (
+from markab.errors import CorruptJournal
+from markab.executors.base import AttemptId, Record
+from markab.journal.records import (
     AttemptRunning,
     AttemptStart,
     GiveUp,
@@ -23,8 +25,6 @@ from markab.engine.records import (
     RunStart,
     Undone,
 )
-from markab.errors import CorruptJournal
-from markab.executors.base import AttemptId, Record
 
 
 class _File(msgspec.Struct):

@@ -14,27 +14,27 @@ from pathlib import Path
 from types import FrameType
 
 from markab.engine import slots as machine
-from markab.engine.attempts import AttemptMaker
-from markab.engine.back_ends import BACK_ENDS, BackEnd
+from markab.engine.attempt_maker import AttemptMaker
 from markab.engine.control import Requests
-from markab.engine.journal import Journal
-from markab.engine.lifecycle import State
-from markab.engine.lock import RunLock
 from markab.engine.loop import Clock, Failure, Loop, Site
-from markab.engine.lost import IsThere, is_there, lost_results
-from markab.engine.progress import Meter, Observer
-from markab.engine.recording import NoRecorder, Recorder
-from markab.engine.records import AttemptEnd, OutcomeState, RunEnd, RunStart, Undone
+from markab.engine.lost_results import IsThere, is_there, lost_results
+from markab.engine.recorder import NoRecorder, Recorder
 from markab.engine.recovery import History
-from markab.engine.rescue import write_rescue
+from markab.engine.rescue_file import write_rescue
 from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
 from markab.errors import JobRejected, NotARun
 from markab.executors.base import Attempt, Executor, RunContext, Seen
+from markab.executors.registry import BACK_ENDS, BackEnd
+from markab.journal.lifecycle import State
+from markab.journal.lock import RunLock
+from markab.journal.progress import Meter, Observer
+from markab.journal.records import AttemptEnd, OutcomeState, RunEnd, RunStart, Undone
+from markab.journal.writer import Journal
 from markab.plan.braindump import read_braindump
-from markab.plan.file import PlanFile
-from markab.plan.layout import SubmitDir
 from markab.plan.model import Header
+from markab.plan.plan_file import PlanFile
+from markab.plan.submit_dir import SubmitDir
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -20,13 +20,13 @@ from heapq import heapify, heappop, heappush, heapreplace
 from itertools import accumulate
 from typing import NamedTuple
 
-from markab.engine.lifecycle import ALIVE, Event, State, step
-from markab.engine.retries import pause_s
+from markab.engine.retry_policy import pause_s
 from markab.engine.slots import Slots
 from markab.errors import CorruptPlan, IllegalTransition, JobRejected
 from markab.executors.base import AttemptId
-from markab.plan.file import JobOutline
+from markab.journal.lifecycle import ALIVE, Event, State, step
 from markab.plan.model import Kind
+from markab.plan.plan_file import JobOutline
 
 PATIENCE = 100
 """Starts that may pass the first job in line that does not fit."""

@@ -25,9 +25,9 @@ import socket
 import sys
 import time
 
-from markab.executors.leftovers import Leftovers
-from markab.executors.messages import Decoder, encode
-from markab.executors.orphans import ATTEMPT, has_engine
+from markab.executors.descendants import Leftovers
+from markab.executors.launcher_messages import Decoder, encode
+from markab.executors.orphan_processes import ATTEMPT, has_engine
 
 TYPE_CHECKING = False  # see messages.py
 if TYPE_CHECKING:

@@ -16,23 +16,23 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from markab.executors.attempt_run import AttemptRun, make_spec
 from markab.executors.base import Attempt, AttemptId, Report, RunContext, Seen
-from markab.executors.errands import Errands
+from markab.executors.capture_files import Captures, Pair
 from markab.executors.gpus import Gpus
-from markab.executors.launching import Ended, Launching, Lost, Refused
-from markab.executors.orphans import ENGINE, has_engine, has_run, kill_all
-from markab.executors.streams import Captures, Pair
+from markab.executors.launcher_client import Ended, Launching, Lost, Refused
+from markab.executors.local_attempt import AttemptRun, make_spec
+from markab.executors.orphan_processes import ENGINE, has_engine, has_run, kill_all
+from markab.executors.thread_pools import Errands
 from markab.transfers.checksum import Verified
 from markab.worker.attempt import Prepared, attempt_directory
-from markab.worker.chores import do, is_quick
+from markab.worker.attempt_directories import Directories, remove_tree
+from markab.worker.auxiliary_jobs import do, is_quick
 from markab.worker.deadlines import GRACE_S, Deadlines
-from markab.worker.directories import Directories, remove_tree
+from markab.worker.failure import Trouble, storage_trouble
 from markab.worker.finish import Record, failed_record, finish, output_bytes
 from markab.worker.inputs import UNKNOWN_BYTES, input_bytes
 from markab.worker.invocation import Process, ended, next_process, not_started, open_streams, stopped_because
 from markab.worker.prepare import prepare
-from markab.worker.trouble import Trouble, storage_trouble
 
 _QUICK_BYTES = 1 << 20
 """What is hashed or copied in about a millisecond: handing it to a thread would cost more."""

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from markab.errors import CorruptPlan, NotARun, StorageError
-from markab.plan.durable import replacing
+from markab.plan.atomic_file import replacing
 
 Braindump = dict[str, str | None]
 

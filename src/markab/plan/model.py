@@ -2,7 +2,7 @@
 
 On disk this is `plan.jsonl`: the header on line 1, then one job a line, parents
 always above their children. Keys are the attribute names below; a key that has
-its default is left out. `plan/file.py` reads and writes it.
+its default is left out. `plan/plan_file.py` reads and writes it.
 
 A job line says all that is needed to run the job, except where the run stands:
 absolute directories are in the header's sites, so the job lines of two runs of

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Registration, Transfer
-from markab.planner import names
+from markab.planner import job_names
 from markab.planner.draft import Context, Draft
 from markab.planner.executables import local_path
 from markab.planner.graph import sorted_unique, topological_order
@@ -96,7 +96,7 @@ def _compute_job(draft: Draft, context: Context, node: int, parents: list[int]) 
     resources = placement.resources
     if task.type != "job":
         return PlannedJob(
-            id=names.compute(task, context.prefix),
+            id=job_names.compute(task, context.prefix),
             kind=Kind.SUBWORKFLOW,
             site=placement.site,
             staging=placement.staging,
@@ -110,7 +110,7 @@ def _compute_job(draft: Draft, context: Context, node: int, parents: list[int]) 
         )
     executable = placement.executable
     return PlannedJob(
-        id=names.compute(task, context.prefix),
+        id=job_names.compute(task, context.prefix),
         kind=Kind.COMPUTE,
         site=placement.site,
         staging=placement.staging,

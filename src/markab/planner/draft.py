@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from markab.catalogs.replica_index import ReplicaIndex
 from markab.errors import Problem
 from markab.plan.model import DataConfiguration, Integrity, PlannedJob
 from markab.planner.options import PlanOptions
@@ -31,7 +32,6 @@ from markab.spec.model import (
 )
 from markab.spec.profiles import Resources
 from markab.spec.properties import Properties
-from markab.spec.replicas import ReplicaIndex
 
 Cleanup = Literal["none", "leaf", "inplace"]
 

@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from markab.plan.model import Kind, Place, PlannedJob, Registration, Transfer
-from markab.planner import names
+from markab.planner import job_names
 from markab.planner.draft import Context, Draft, Executable, Placement, RawInput, Reason
 from markab.planner.executables import local_path
 from markab.planner.replica_selection import select_replicas
@@ -98,7 +98,7 @@ class _StageIn:
             kind, site, level, _ = key
             number = numbers[kind, site, level]
             numbers[kind, site, level] += 1
-            self._add_job(key, names.transfer(kind, context.prefix, site, level, number))
+            self._add_job(key, job_names.transfer(kind, context.prefix, site, level, number))
 
     def _add_job(self, key: tuple[Kind, str, int, int], name: str) -> None:
         draft = self.draft
@@ -248,7 +248,7 @@ def _add_stage_outs(draft: Draft, context: Context, buckets: _Buckets) -> None:
         number = numbers[site, level]
         numbers[site, level] += 1
         makers = sorted({node for node, _ in wanted_here})
-        name = names.transfer(Kind.STAGE_OUT, context.prefix, site, level, number)
+        name = job_names.transfer(Kind.STAGE_OUT, context.prefix, site, level, number)
         chore = PlannedJob(
             id=name,
             kind=Kind.STAGE_OUT,
@@ -272,7 +272,7 @@ def _add_stage_outs(draft: Draft, context: Context, buckets: _Buckets) -> None:
         ]
         if register and registered:
             output_site = context.options.output_sites[0]
-            name = names.register(context.prefix, output_site, level, registers[level])
+            name = job_names.register(context.prefix, output_site, level, registers[level])
             registers[level] += 1
             draft.add_chore(
                 PlannedJob(

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from markab.planner.clean_up import clean_up
-from markab.planner.create_dirs import create_dirs
+from markab.planner.cleanup import clean_up
 from markab.planner.dependencies import find_dependencies
 from markab.planner.draft import Context, Draft
 from markab.planner.move_data import move_data
-from markab.planner.select_sites import select_sites
+from markab.planner.scratch_directories import create_dirs
+from markab.planner.site_selection import select_sites
 
 Pass = Callable[[Draft, Context], None]
 

@@ -14,25 +14,31 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from markab.catalogs.jdbcrc import output_catalog
+from markab.catalogs.loader import Catalogs, load_catalogs
 from markab.errors import DocumentError, PlanningError, Problem
 from markab.plan.braindump import Braindump
 from markab.plan.model import FORMAT, Header, Integrity, PlanSite
-from markab.planner import submit_dir as writing
+from markab.planner import plan_writer as writing
 from markab.planner.assemble import RunPlaces, assemble
 from markab.planner.draft import Cleanup, Context, Draft, Progress, Reason
 from markab.planner.modes import MODES
-from markab.planner.obeyed import warn_of_idle_properties, warn_of_idle_requests
 from markab.planner.options import PlanOptions
 from markab.planner.passes import PASSES
+from markab.planner.property_support import warn_of_idle_properties, warn_of_idle_requests
 from markab.planner.property_values import wrong_values
-from markab.planner.select_sites import unknown_site
-from markab.planner.sites import all_sites, check_writable, default_sites, output_place, scratch_place
-from markab.spec.catalogs import Catalogs, load_catalogs
+from markab.planner.site_directories import (
+    all_sites,
+    check_writable,
+    default_sites,
+    output_place,
+    scratch_place,
+)
+from markab.planner.site_selection import unknown_site
+from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import Workflow
 from markab.spec.properties import Properties, load_properties
-from markab.spec.read import read_workflow
-from markab.spec.replica_tables import output_catalog
-from markab.spec.uncollected import without_garbage_collection
+from markab.spec.reader import read_workflow
 
 DEFAULT_LIMITS = {"stage-in": 10, "stage-out": 10, "stage-inter": 10, "cleanup": 4, "registration": 1}
 """Category → jobs at once; the first four as Pegasus has them. `dagman.<category>.maxjobs` changes them."""

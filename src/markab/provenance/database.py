@@ -13,7 +13,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from markab.errors import MarkabError, NewerFormat, StorageError
 from markab.provenance import schema
-from markab.provenance.target import Target
+from markab.provenance.database_location import Target
 
 PATIENCE_S = 60.0
 """How long one waits for another that writes to the same database."""

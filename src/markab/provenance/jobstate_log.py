@@ -28,9 +28,9 @@ from typing import Any
 import msgspec
 
 from markab.errors import CorruptJournal, StorageError
+from markab.journal.reader import read_lines
 from markab.provenance.records import End, RunEnd, Running, RunStart, Start, decode_entry
-from markab.provenance.states import EXECUTE, SUBMIT, exit_code, exit_status, last_states
-from markab.provenance.tail import read_lines
+from markab.provenance.stampede_states import EXECUTE, SUBMIT, exit_code, exit_status, last_states
 
 NAME = "jobstate.log"
 _SPELT = {"POST_SCRIPT_FAILED": "POST_SCRIPT_FAILURE"}

@@ -19,10 +19,12 @@ import msgspec
 from sqlalchemy import Connection, inspect, text
 
 from markab.errors import CorruptJournal
+from markab.journal.reader import Line, is_still_there, mark_of, read_lines, whole_bytes
 from markab.plan.braindump import Braindump, read_braindump
-from markab.plan.file import PlanFile
-from markab.plan.layout import SubmitDir
+from markab.plan.plan_file import PlanFile
+from markab.plan.submit_dir import SubmitDir
 from markab.provenance import schema
+from markab.provenance.attempt_rows import Happened, Open, Place, RunFacts
 from markab.provenance.database import (
     PATIENCE_S,
     Unusable,
@@ -34,13 +36,11 @@ from markab.provenance.database import (
     transaction,
 )
 from markab.provenance.database_file import locked, remove
-from markab.provenance.happened import Happened, Open, Place, RunFacts
-from markab.provenance.planned import Briefs, PlanRows
+from markab.provenance.database_location import Target, target_of
+from markab.provenance.plan_rows import Briefs, PlanRows
 from markab.provenance.records import decode_entry
-from markab.provenance.tail import Line, is_still_there, mark_of, read_lines, whole_bytes
-from markab.provenance.target import Target, target_of
-from markab.provenance.writer import Writer
-from markab.spec.uncollected import without_garbage_collection
+from markab.provenance.row_writer import Writer
+from markab.spec.gc_pause import without_garbage_collection
 
 
 class _Stale(Exception):

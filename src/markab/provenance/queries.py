@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from itertools import chain, pairwise
 from typing import Any
 
-from markab.provenance.answers import (
+from markab.provenance.query_parts import IS_LAST, OF_RUN, all_rows, attempt_span, each_row, one_row, span_of
+from markab.provenance.results import (
     Attempt,
     Breakdown,
     Count,
@@ -25,10 +26,9 @@ from markab.provenance.answers import (
     TransformationStats,
     WallTimes,
 )
-from markab.provenance.asking import IS_LAST, OF_RUN, all_rows, attempt_span, each_row, one_row, span_of
-from markab.provenance.counting import summary
-from markab.provenance.opening import Database
-from markab.provenance.states import unescaped
+from markab.provenance.run_database import Database
+from markab.provenance.stampede_states import unescaped
+from markab.provenance.summary_query import summary
 
 __all__ = [
     "Attempt",

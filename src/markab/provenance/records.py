@@ -1,6 +1,6 @@
 """What the projection reads of a plan line and of a journal record; all else in them is skipped.
 
-Keys as in `plan/model.py`, `engine/records.py` and `worker/record.py`. Decoding
+Keys as in `plan/model.py`, `journal/records.py` and `worker/record.py`. Decoding
 only these, into structs without garbage collection, is most of the speed.
 """
 

@@ -32,7 +32,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from markab.provenance.glance import VERSION as VERSION
+from markab.provenance.precheck import VERSION as VERSION
 
 VERSION_NAME = "5.1.2"
 """The Pegasus that has this version."""

@@ -6,9 +6,9 @@ import json as json_text
 from pathlib import Path
 from typing import Any
 
-from markab.reports.analysis import Analysis, Analyzer, Group
-from markab.reports.autopsy import Autopsy, dissect
-from markab.reports.human import clipped, count, duration, tail
+from markab.diagnosis.analysis import Analysis, Analyzer, Group
+from markab.diagnosis.failed_job import Autopsy, dissect
+from markab.formatting import clipped, count, duration, tail
 
 GROUPS_SHOWN = 10
 NAMES_SHOWN = 5
@@ -30,7 +30,7 @@ def report(
     try:
         analysis = run.analyze()
         if json:
-            from markab.reports.analyzer_pegasus import to_json
+            from markab.reports.pegasus_analyzer import to_json
 
             return json_text.dumps(to_json(run, analysis), indent=2)
         return text(run, analysis, verbose=verbose).rstrip("\n")

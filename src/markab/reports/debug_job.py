@@ -16,12 +16,12 @@ from typing import Any
 
 import msgspec
 
+from markab.diagnosis.analysis import Analyzer
 from markab.errors import MarkabError, StorageError
 from markab.plan.model import Input, Kind, PlannedJob, PlannedTask
-from markab.reports.analysis import Analyzer
-from markab.reports.job import find_job
+from markab.reports.job_report import find_job
 from markab.transfers.base import is_local, path_of
-from markab.worker.words import split_words
+from markab.worker.split_arguments import split_words
 
 SCRIPT = "run.sh"
 LINKED_FROM_BYTES = 1 << 30
@@ -128,7 +128,7 @@ def _bring(run: Analyzer, job: PlannedJob, item: Input, found: DebugDirectory) -
 
 
 def _fetched(source: str, place: Path, item: Input) -> bool:
-    from markab.transfers.moving import move_all
+    from markab.transfers.batch import move_all
 
     ends = {
         "sources": [{"site": "", "url": source}],

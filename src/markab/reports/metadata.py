@@ -9,8 +9,8 @@ import msgspec
 from sqlalchemy import text
 
 from markab.errors import MarkabError
-from markab.provenance.opening import Database
-from markab.spec.suggest import did_you_mean
+from markab.provenance.run_database import Database
+from markab.spec.suggestions import did_you_mean
 
 
 class Known(msgspec.Struct, frozen=True):

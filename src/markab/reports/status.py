@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from markab.engine.journal import bodies
-from markab.engine.lifecycle import State
-from markab.engine.lock import holder
-from markab.engine.progress import Progress
-from markab.engine.progress import read_status as read_progress
-from markab.engine.records import decode
+from markab.formatting import count, duration
+from markab.journal.history import History, Tail
+from markab.journal.lifecycle import State
+from markab.journal.lock import holder
+from markab.journal.progress import Progress
+from markab.journal.progress import read_status as read_progress
+from markab.journal.reader import last_body
+from markab.journal.records import decode
+from markab.journal.writer import bodies
 from markab.plan.braindump import Braindump, read_braindump
-from markab.plan.file import PlanFile
-from markab.plan.layout import SubmitDir, find_submit_dir
-from markab.provenance.tail import last_body
-from markab.reports.history import History, Tail
-from markab.reports.human import count, duration
+from markab.plan.plan_file import PlanFile
+from markab.plan.submit_dir import SubmitDir, find_submit_dir
 
 if TYPE_CHECKING:
-    from markab.reports.waiting import Waiting
+    from markab.diagnosis.waiting import Waiting
 
 STATES = {
     "success": "Success",
@@ -239,7 +239,7 @@ class Follower:
             )
         if not why:
             return status
-        from markab.reports.waiting import Waits
+        from markab.diagnosis.waiting import Waits
 
         waits = Waits(self.plan, self.history, status.state, time.time(), status.held)
         return replace(status, waiting=tuple(waits.groups()))

@@ -16,15 +16,15 @@ from typing import Any
 
 import msgspec
 
-from markab.engine.lifecycle import State
+from markab.diagnosis.analysis import Analyzer
 from markab.errors import MarkabError
+from markab.formatting import clipped, duration, moment, size
+from markab.journal.lifecycle import State
 from markab.plan.model import Kind, PlannedJob
-from markab.reports.analysis import Analyzer
-from markab.reports.graph_dot import quoted
-from markab.reports.graph_text import showable
-from markab.reports.human import clipped, duration, moment, size
+from markab.reports.graph.dot import quoted
+from markab.reports.graph.labels import showable
 from markab.reports.status import Status
-from markab.spec.suggest import nearest
+from markab.spec.suggestions import nearest
 from markab.transfers.base import is_local, path_of
 
 ARGUMENT_CHARACTERS = 300

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from markab.engine.lifecycle import State
+from markab.diagnosis.analysis import Analyzer
+from markab.diagnosis.waiting import Waiting, Waits
+from markab.formatting import clipped, count, duration, moment
+from markab.journal.lifecycle import State
 from markab.plan.model import Kind, PlannedJob
-from markab.reports.analysis import Analyzer
-from markab.reports.human import clipped, count, duration, moment
-from markab.reports.job import AttemptStory, find_job, read_attempts
-from markab.reports.waiting import Waiting, Waits
+from markab.reports.job_report import AttemptStory, find_job, read_attempts
 
 PARENTS_SHOWN = 20
 PARENTS_TOLD = 3

@@ -10,10 +10,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from markab.errors import Problem
-from markab.spec.careful import FALSE, TRUE, Lines
-from markab.spec.elements import Element
-from markab.spec.expand import expand
-from markab.spec.suggest import did_you_mean
+from markab.spec.careful_reader import FALSE, TRUE, Lines
+from markab.spec.suggestions import did_you_mean
+from markab.spec.variables import expand
+from markab.spec.xml_elements import Element
 
 
 class Shape(NamedTuple):

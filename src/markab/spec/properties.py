@@ -21,7 +21,7 @@ from markab.spec.model import Profiles
 from markab.spec.profile_keys import DAGMAN, canonical_key, canonical_namespace, is_profile_key
 from markab.spec.property_keys import KNOWN, find_property
 from markab.spec.schema import NAMESPACES
-from markab.spec.suggest import did_you_mean, likely
+from markab.spec.suggestions import did_you_mean, likely
 
 _REFERENCE = re.compile(r"\$\{([^${}]+)\}")
 _TRUE = frozenset(("true", "yes", "on", "1"))

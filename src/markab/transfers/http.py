@@ -15,11 +15,11 @@ from typing import Any, Dict, Optional
 from markab.errors import MarkabError, TransferRefused, TransferUnavailable
 from markab.transfers.base import Moved, Scheme, Stop, check_stop, interruptible, redact
 from markab.transfers.checksum import compare
+from markab.transfers.copy_bytes import WriteFailed, write_all
 from markab.transfers.credentials import read_credentials
-from markab.transfers.faults import writing_failed
-from markab.transfers.part import Part
-from markab.transfers.pump import WriteFailed, write_all
-from markab.transfers.web import Wire, failed, open_url
+from markab.transfers.http_request import Wire, failed, open_url
+from markab.transfers.os_errors import writing_failed
+from markab.transfers.partial_file import Part
 
 _BLOCK_BYTES = 1 << 18
 _FRUITLESS = 3  # connections in a row that brought nothing before we let the caller decide

@@ -4,9 +4,9 @@ from typing import Optional
 
 from markab.transfers.base import Moved, Scheme, Stop, path_of
 from markab.transfers.checksum import Verified
-from markab.transfers.copying import checksum_of, copy, is_same, lacks_x, status_of
-from markab.transfers.linking import hardlink, move, symlink
-from markab.transfers.removing import make_directory, remove
+from markab.transfers.local_copy import checksum_of, copy, is_same, lacks_x, status_of
+from markab.transfers.local_directory import make_directory, remove
+from markab.transfers.local_link import hardlink, move, symlink
 
 __all__ = ["Local", "copy", "hardlink", "make_directory", "move", "place", "remove", "symlink"]
 

@@ -18,14 +18,14 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from markab.transfers.checksum import Verified
 from markab.worker.attempt import Prepared
-from markab.worker.captured import Capture
-from markab.worker.chores import do
+from markab.worker.attempt_directories import Directories
+from markab.worker.auxiliary_jobs import do
+from markab.worker.captured_output import Capture
 from markab.worker.deadlines import Deadlines
-from markab.worker.directories import Directories
+from markab.worker.failure import Trouble
 from markab.worker.finish import Record, finish
 from markab.worker.invocation import Process, ended, next_process, not_started, open_streams, stopped_because
 from markab.worker.prepare import prepare
-from markab.worker.trouble import Trouble
 
 _LOOK_S = 0.05
 

@@ -23,8 +23,8 @@ import time
 from typing import Any, Dict, List, Mapping, Optional
 
 from markab.transfers.checksum import Verified
-from markab.worker.directories import Directories
-from markab.worker.trouble import Trouble
+from markab.worker.attempt_directories import Directories
+from markab.worker.failure import Trouble
 
 Spec = Dict[str, Any]
 

@@ -15,7 +15,7 @@ from markab.errors import MarkabError
 from markab.transfers.base import Stop
 from markab.transfers.local import copy
 from markab.worker.attempt import HOST, Prepared, file_name, place_of
-from markab.worker.captured import (
+from markab.worker.captured_output import (
     IN_RECORD_BYTES,
     KEPT_BYTES,
     Capture,
@@ -24,7 +24,7 @@ from markab.worker.captured import (
     open_all,
     short_text,
 )
-from markab.worker.trouble import Trouble, storage_trouble, trouble_of
+from markab.worker.failure import Trouble, storage_trouble, trouble_of
 
 Record = Dict[str, Any]
 

@@ -9,8 +9,8 @@ from typing import Any, Callable, Dict, List, Optional
 from markab.errors import ChecksumMismatch, MarkabError
 from markab.transfers.base import Stop
 from markab.worker.attempt import Guard, Prepared, Spec, known_checksum, place_of
-from markab.worker.bring import bring, ways
-from markab.worker.trouble import Trouble, sorted_out, storage_trouble
+from markab.worker.failure import Trouble, sorted_out, storage_trouble
+from markab.worker.place_input import bring, ways
 
 Item = Dict[str, Any]
 Fetch = Callable[..., List[Dict[str, Any]]]
@@ -139,7 +139,7 @@ def _fetch(
 ) -> None:
     """Bring inputs that were not staged from where they are, straight into the directory."""
     if fetch is None:
-        from markab.transfers.moving import move_all
+        from markab.transfers.batch import move_all
 
         fetch = move_all
     spec = prepared.spec

@@ -8,8 +8,8 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from markab.worker.attempt import Prepared, place_of
 from markab.worker.deadlines import Deadlines
-from markab.worker.trouble import Trouble
-from markab.worker.words import split_words
+from markab.worker.failure import Trouble
+from markab.worker.split_arguments import split_words
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 

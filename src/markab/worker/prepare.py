@@ -11,9 +11,9 @@ from markab.errors import MarkabError
 from markab.transfers.base import Stop
 from markab.transfers.checksum import Verified
 from markab.worker.attempt import Prepared, Spec, place_of
-from markab.worker.directories import Directories
+from markab.worker.attempt_directories import Directories
+from markab.worker.failure import Trouble, storage_trouble, trouble_of
 from markab.worker.inputs import Fetch, bring_inputs
-from markab.worker.trouble import Trouble, storage_trouble, trouble_of
 
 
 def prepare(
@@ -31,7 +31,7 @@ def prepare(
 
     Args:
         directories: where directories of attempts come from. None: it is made, and removed at the end.
-        fetch: moves files from URLs, as `markab.transfers.moving.move_all` does (the default).
+        fetch: moves files from URLs, as `markab.transfers.batch.move_all` does (the default).
     """
     prepared = Prepared(spec, verified, base_environ, directories or Directories(keep=0))
     try:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from markab.reports.exports.export import export_run
+from markab.reports.exports.formats import export_run
 from reports.exports.odd_run import COPIED, RAW, SORTED
 from reports.exports.test_wfformat_export import RULES, problems
 

@@ -6,7 +6,7 @@ import pytest
 
 from markab.cli.export import FORMATS as OFFERED
 from markab.errors import MarkabError, NotARun, StorageError
-from markab.reports.exports.export import DIRECTORIES, FORMATS, export_run
+from markab.reports.exports.formats import DIRECTORIES, FORMATS, export_run
 from reports.exports.real_run import add_document, call
 from reports.made_run import began, compute, end, engine_alive, make_run, start
 

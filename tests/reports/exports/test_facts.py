@@ -6,8 +6,8 @@ import pytest
 
 from markab.errors import MarkabError
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
-from markab.reports.exports.facts import Attempt, Facts
-from markab.reports.exports.spelling import iso, planned_words
+from markab.reports.exports.formatting import iso, planned_words
+from markab.reports.exports.run_facts import Attempt, Facts
 from reports.made_run import (
     T0,
     began,

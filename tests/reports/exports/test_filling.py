@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from markab.errors import StorageError
-from markab.reports.exports import filling as filling_module
-from markab.reports.exports.filling import filling
+from markab.reports.exports import directory_writer as filling_module
+from markab.reports.exports.directory_writer import filling
 
 
 def test_a_new_directory_has_its_name_only_once_it_is_whole(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from markab.errors import DocumentError
-from markab.reports.exports import document, pieces
-from markab.spec.write import emit
+from markab.reports.exports import document_stream, public_document
+from markab.spec.writer import emit
 
 HEAD = "pegasus: 5.0.4\nname: w\n"
 TASK = "- {id: %s, type: job, name: t, arguments: [%s], uses: []}\n"
@@ -31,8 +31,8 @@ lines"}
 
 @pytest.fixture(autouse=True)
 def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document, "FAST_BYTES", 0)
-    monkeypatch.setattr(pieces, "PIECE_BYTES", 150)
+    monkeypatch.setattr(public_document, "FAST_BYTES", 0)
+    monkeypatch.setattr(document_stream, "PIECE_BYTES", 150)
 
 
 def both_ways(text: str, directory: Path) -> tuple[str, str, bool]:
@@ -40,19 +40,23 @@ def both_ways(text: str, directory: Path) -> tuple[str, str, bool]:
     source = directory / "workflow.yml"
     source.write_text(text)
     whole_reads = []
-    read_whole = document._read_whole
+    read_whole = public_document._read_whole
 
     def noticed(path: Path) -> Any:
         whole_reads.append(path)
         return read_whole(path)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(document, "_read_whole", noticed)
-        document.write_document(source, directory / "in-pieces.yml")
+        patch.setattr(public_document, "_read_whole", noticed)
+        public_document.write_document(source, directory / "in-document_stream.yml")
         in_pieces = not whole_reads
-        patch.setattr(document, "_in_pieces", lambda path: None)
-        document.write_document(source, directory / "whole.yml")
-    return (directory / "in-pieces.yml").read_text(), (directory / "whole.yml").read_text(), in_pieces
+        patch.setattr(public_document, "_in_pieces", lambda path: None)
+        public_document.write_document(source, directory / "whole.yml")
+    return (
+        (directory / "in-document_stream.yml").read_text(),
+        (directory / "whole.yml").read_text(),
+        in_pieces,
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,9 +155,9 @@ def test_arguments_with_variables_are_found_in_pieces_too(tmp_path: Path) -> Non
     source = tmp_path / "workflow.yml"
     source.write_text(HEAD + TASKS.replace("[7]", "['${HOME}', x]"))
 
-    assert {"ID7": "${HOME} x"} == document.arguments_as_written(source)
+    assert {"ID7": "${HOME} x"} == public_document.arguments_as_written(source)
     source.write_text(HEAD + "jobs: [" + TASK[2:-1] % ("a", "'${HOME}'") + "]\n")
-    assert {"a": "${HOME}"} == document.arguments_as_written(source)
+    assert {"a": "${HOME}"} == public_document.arguments_as_written(source)
 
 
 @pytest.mark.parametrize(
@@ -180,9 +184,9 @@ def test_a_variable_is_found_wherever_it_stands_and_however_it_is_spelt(
     source = tmp_path / "workflow.yml"
     source.write_text(HEAD + text[1])
 
-    assert {"a": "${HOME}"} == document.arguments_as_written(source)
-    monkeypatch.setattr(document, "FAST_BYTES", 1 << 30)
-    assert {"a": "${HOME}"} == document.arguments_as_written(source)
+    assert {"a": "${HOME}"} == public_document.arguments_as_written(source)
+    monkeypatch.setattr(public_document, "FAST_BYTES", 1 << 30)
+    assert {"a": "${HOME}"} == public_document.arguments_as_written(source)
 
 
 @pytest.mark.parametrize(
@@ -195,21 +199,21 @@ def test_a_variable_in_xml_is_found_however_it_is_spelt(arguments: str, before: 
         f'{before}<adag version="3.6" name="w"><job id="a" name="t"><argument>{arguments}</argument></job></adag>'
     )
 
-    assert {"a": "${HOME}"} == document.arguments_as_written(source)
+    assert {"a": "${HOME}"} == public_document.arguments_as_written(source)
 
 
 def test_a_key_given_twice_is_an_error_in_pieces_too(tmp_path: Path) -> None:
     (tmp_path / "workflow.yml").write_text(HEAD + TASKS + "metadata:\n  a: b\n" + TASKS)
 
     with pytest.raises(DocumentError, match="jobs"):
-        document.write_document(tmp_path / "workflow.yml", tmp_path / "out.yml")
+        public_document.write_document(tmp_path / "workflow.yml", tmp_path / "out.yml")
 
 
 def test_one_piece_is_in_memory_at_a_time(tmp_path: Path) -> None:
     source = tmp_path / "workflow.yml"
     source.write_text(HEAD + TASKS)
 
-    opened = pieces.Pieces(source, {})
+    opened = document_stream.Pieces(source, {})
     sizes = [len(tasks) for _, tasks in opened.tasks()]
     opened.close()
 
@@ -219,5 +223,5 @@ def test_one_piece_is_in_memory_at_a_time(tmp_path: Path) -> None:
 def test_a_document_that_is_gone_or_empty_has_no_variables(tmp_path: Path) -> None:
     (tmp_path / "empty.yml").touch()
 
-    assert {} == document.arguments_as_written(tmp_path / "gone.yml")
-    assert {} == document.arguments_as_written(tmp_path / "empty.yml")
+    assert {} == public_document.arguments_as_written(tmp_path / "gone.yml")
+    assert {} == public_document.arguments_as_written(tmp_path / "empty.yml")

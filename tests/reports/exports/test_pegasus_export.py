@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from markab.errors import StorageError
 from markab.plan.braindump import read_braindump
-from markab.reports.exports.export import export_run
+from markab.reports.exports.formats import export_run
 from markab.reports.exports.kickstart import text
-from markab.spec.read import read_workflow
+from markab.spec.reader import read_workflow
 from reports.exports.real_run import SECRET, add_document, all_text, sha256
 from reports.made_run import T0, began, compute, end, make_run, start
 

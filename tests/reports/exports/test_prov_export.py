@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from markab.plan.model import Input, Output
-from markab.reports.exports.export import export_run
+from markab.reports.exports.formats import export_run
 from reports.exports.real_run import BOOK, SECRET, all_text, sha256
 from reports.made_run import began, compute, end, failed, make_run, retry, start
 

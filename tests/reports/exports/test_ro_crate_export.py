@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from markab.errors import MarkabError
-from markab.reports.exports.export import export_run
+from markab.reports.exports.formats import export_run
 from reports.exports.real_run import SECRET, all_text, run, sha256
 
 SORTED = "a\nb\nc\n"

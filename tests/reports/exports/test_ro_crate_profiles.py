@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from markab.reports.exports.export import export_run
+from markab.reports.exports.formats import export_run
 from reports.exports.real_run import run
 
 TERMS = "https://w3id.org/ro/terms/workflow-run#"

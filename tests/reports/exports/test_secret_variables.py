@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from markab.reports.exports.export import FORMATS, export_run
+from markab.reports.exports.formats import FORMATS, export_run
 from reports.exports.real_run import SECRET, all_text
 from reports.made_run import began, compute, end, make_run, start
 

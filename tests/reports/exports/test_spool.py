@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from markab.reports.exports import spool
-from markab.reports.exports.spool import Spool
+from markab.reports.exports import spooled_text
+from markab.reports.exports.spooled_text import Spool
 
 
 def text_of(filled: Spool) -> str:
@@ -21,7 +21,7 @@ def text_of(filled: Spool) -> str:
 def test_what_is_added_comes_out_in_order_wherever_it_was_kept(
     limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool, "IN_MEMORY_BYTES", limit)
+    monkeypatch.setattr(spooled_text, "IN_MEMORY_BYTES", limit)
     items, members = Spool(), Spool()
     said: dict[str, Any] = {f"é{n}": {"n": n, "text": "a\n"} for n in range(9)}
     for key, value in said.items():
@@ -34,7 +34,7 @@ def test_what_is_added_comes_out_in_order_wherever_it_was_kept(
 
 
 def test_past_the_limit_nothing_more_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "IN_MEMORY_BYTES", 100)
+    monkeypatch.setattr(spooled_text, "IN_MEMORY_BYTES", 100)
     filled = Spool()
 
     for _ in range(50):

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from markab.errors import MarkabError
-from markab.reports.exports.export import export_run
-from markab.reports.exports.facts import Facts
-from markab.reports.exports.invocations import COLUMNS
+from markab.reports.exports.formats import export_run
+from markab.reports.exports.invocation_table import COLUMNS
+from markab.reports.exports.run_facts import Facts
 from reports.exports.real_run import SECRET, all_text
 from reports.made_run import T0, began, compute, end, make_run, start
 

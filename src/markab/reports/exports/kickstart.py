@@ -13,9 +13,9 @@ import signal
 from functools import lru_cache
 from typing import Any
 
-from markab.provenance.names import CHORES
-from markab.reports.exports.facts import NEVER_STARTED, Attempt, Facts, Invocation
-from markab.reports.exports.spelling import iso, planned_words
+from markab.provenance.auxiliary_transformations import CHORES
+from markab.reports.exports.formatting import iso, planned_words
+from markab.reports.exports.run_facts import NEVER_STARTED, Attempt, Facts, Invocation
 
 VERSION = "3.0"
 USAGE = {

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from markab import __version__
-from markab.plan.durable import replacing
-from markab.reports.exports.facts import Attempt, Facts, Invocation, RunFile
-from markab.reports.exports.spelling import as_url, encoded, is_gone, iso, planned_words
-from markab.reports.exports.spool import Spools
+from markab.plan.atomic_file import replacing
+from markab.reports.exports.formatting import as_url, encoded, is_gone, iso, planned_words
+from markab.reports.exports.run_facts import Attempt, Facts, Invocation, RunFile
+from markab.reports.exports.spooled_text import Spools
 
 TERMS = "https://w3id.org/markab/terms#"
 SECTIONS = (

@@ -21,12 +21,12 @@ import msgspec
 
 from markab import __version__
 from markab.errors import MarkabError, StorageError
-from markab.plan.durable import replacing
+from markab.plan.atomic_file import replacing
 from markab.plan.model import Kind
-from markab.reports.exports.document import write_document
-from markab.reports.exports.facts import Attempt, Facts, RunFile
-from markab.reports.exports.spelling import as_url, encoded, is_gone, iso, planned_words
-from markab.reports.exports.spool import Spools
+from markab.reports.exports.formatting import as_url, encoded, is_gone, iso, planned_words
+from markab.reports.exports.public_document import write_document
+from markab.reports.exports.run_facts import Attempt, Facts, RunFile
+from markab.reports.exports.spooled_text import Spools
 
 METADATA = "ro-crate-metadata.json"
 DOCUMENT = "workflow.yml"

@@ -28,11 +28,11 @@ import msgspec
 
 from markab import __version__
 from markab.errors import MarkabError
-from markab.plan.durable import replacing
+from markab.plan.atomic_file import replacing
 from markab.plan.model import Kind, PlannedJob
-from markab.reports.exports.facts import Attempt, Facts
-from markab.reports.exports.spelling import iso, planned_words
-from markab.reports.exports.spool import Spool
+from markab.reports.exports.formatting import iso, planned_words
+from markab.reports.exports.run_facts import Attempt, Facts
+from markab.reports.exports.spooled_text import Spool
 
 SCHEMA_VERSION = "1.5"
 BLOCK_BYTES = 512

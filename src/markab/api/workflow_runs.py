@@ -1,0 +1,279 @@
+"""What can be done with a workflow once it is written: plan, run, watch, stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markab.api import client, notebook, planner_arguments
+from markab.api.braindump import Braindump
+from markab.api.errors import PegasusError
+from markab.api.progress_bar import draw
+from markab.api.writable import Writable
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+FIRST_NAP_S = 0.1
+"""So that waiting for a run of a second takes a second."""
+
+OVER = ("Success", "Failure", "Halted", "Removed")
+"""States in which no engine is at work any more."""
+
+
+class RunningMixin(Writable):
+    """The calls of a Workflow that need its document, or its submit directory."""
+
+    _submit_dir: Path | None = None
+    _braindump: dict[str, str | None] | None = None
+    _run_output: dict[str, Any] | None = None
+    _shown_in_cell: int | None = None
+    """The cell of a notebook that last showed something of this run."""
+
+    @property
+    def submit_dir(self) -> Path:
+        """The directory that holds the plan and everything about its run.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+        """
+        if self._submit_dir is None:
+            raise PegasusError("this workflow has no submit directory: plan it first, with plan()")
+        return self._submit_dir
+
+    @property
+    def braindump(self) -> Braindump:
+        """What the run is called: the content of `braindump.yml`.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+        """
+        self.submit_dir  # noqa: B018  (for its error)
+        return Braindump(**(self._braindump or {}))
+
+    @property
+    def run_output(self) -> dict[str, Any]:
+        """What `run` said of the run it started.
+
+        Raises:
+            PegasusError: the workflow was not run by this object.
+        """
+        if self._run_output is None:
+            raise PegasusError("this workflow has no run: start it first, with run()")
+        return self._run_output
+
+    def plan(
+        self,
+        *,
+        conf: str | Path | None = None,
+        basename: str | None = None,
+        job_prefix: str | None = None,
+        cluster: Sequence[str] | None = None,
+        sites: Sequence[str] | None = None,
+        output_sites: Sequence[str] | None = ("local",),
+        staging_sites: Mapping[str, str] | None = None,
+        cache: Sequence[str | Path] | None = None,
+        input_dirs: Sequence[str | Path] | None = None,
+        output_dir: str | Path | None = None,
+        transformations_dir: str | Path | None = None,
+        dir: str | Path | None = None,
+        relative_dir: str | Path | None = None,
+        random_dir: bool | str | Path = False,
+        relative_submit_dir: str | Path | None = None,
+        inherited_rc_files: Sequence[str | Path] | None = None,
+        cleanup: str | None = None,
+        reuse: Sequence[str | Path] | None = None,
+        verbose: int = 0,
+        quiet: int = 0,
+        force: bool = False,
+        force_replan: bool = False,
+        forward: Sequence[str] | None = None,
+        submit: bool = False,
+        java_options: Sequence[str] | None = None,
+        **properties: object,
+    ) -> Self:
+        """Turn the workflow into a plan for the given sites, in a new submit directory.
+
+        It is written to its default file first if it has not been written yet.
+        With `submit`, the plan is run too. Any other keyword is a property:
+        `plan(**{"pegasus.mode": "development"})`. No Java is involved;
+        `java_options` is accepted so that scripts work.
+
+        Raises:
+            TypeError: an option that is a list, or a dict, was given as something else.
+            PegasusClientError: it cannot be planned; the message has every reason.
+        """
+        given = locals()  # every keyword above is one of FLAGS
+        options = {keyword: given[keyword] for keyword in planner_arguments.FLAGS}
+        planner_arguments.check(options)
+        definitions = planner_arguments.check_properties(properties)
+        if self._path is None:
+            self.write()
+        planned = client.plan(self.path, options, definitions)
+        if planned.submit_dir is None:
+            raise PegasusError("planning made no submit directory")
+        self._submit_dir = planned.submit_dir
+        self._braindump = dict(planned.braindump)
+        self._run_output = None
+        if not quiet:
+            for problem in planned.warnings:
+                hint = f" ({problem.hint})" if problem.hint else ""
+                planner_arguments.warn(f"{problem}{hint}")
+        return self.run(verbose=verbose) if submit else self
+
+    def run(self, *, verbose: int = 0, grid: bool = False) -> Self:
+        """Start the planned workflow in the background, or go on with it where it stopped.
+
+        Raises:
+            PegasusError: it is not planned.
+            PegasusClientError: it cannot be started, or is running already.
+        """
+        pid = client.start(self.submit_dir)
+        self._run_output = {**(self._braindump or {}), "submit_dir": str(self.submit_dir), "pid": pid}
+        if verbose:
+            print(f"running {self.submit_dir} as process {pid}")
+        return self
+
+    def status(
+        self,
+        *,
+        json: bool = False,
+        long: bool = False,
+        dirs: bool = False,
+        legend: bool = False,
+        noqueue: bool = False,
+        debug: bool = False,
+        verbose: int = 0,
+    ) -> Self:
+        """Print how far the run is; in a notebook, show it as a table.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+        """
+        seen = client.read_status(self.submit_dir)
+        if json:
+            print(_as_json(seen.to_json(queue=not noqueue)))
+            return self
+        text = seen.text(long=long, queue=not noqueue, legend=legend, directories=dirs)
+        if notebook.kernel() is None:
+            print(text, end="")
+        else:
+            from markab.api.notebook_html import status_html
+
+            self._show(status_html(seen, time.time(), queue=not noqueue), text)
+        return self
+
+    def get_status(self) -> dict[str, Any]:
+        """Return how far the run is, as a dict with `totals` and `dags`.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+        """
+        return client.read_status(self.submit_dir).to_json()
+
+    def wait(self, delay: float = 5) -> Self:
+        """Wait for the end of the run, drawing a bar; look often at first, later every `delay` seconds.
+
+        Ctrl-C, or interrupting the kernel of a notebook, ends the waiting and leaves the run alone.
+
+        Raises:
+            PegasusError: the workflow is not planned, or was never started.
+        """
+        submit_dir = self.submit_dir
+        nap_s = min(FIRST_NAP_S, delay)
+        self._shown_in_cell = notebook.current_cell()
+        try:
+            look = client.follow(submit_dir)
+            with draw() if self._shown_in_cell is None else notebook.live() as show:
+                while True:
+                    seen = look()
+                    if seen.state == "Not started":
+                        raise PegasusError(f"the run in {str(submit_dir)!r} was not started: call run()")
+                    show(seen)
+                    if seen.state in OVER:
+                        return self
+                    time.sleep(nap_s)
+                    nap_s = min(2 * nap_s, delay)
+        except KeyboardInterrupt:
+            return self
+
+    def remove(self, *, verbose: int = 0) -> Self:
+        """End what runs, and the run. `run` can go on with it later.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+        """
+        client.remove(self.submit_dir)
+        return self
+
+    def analyze(self, *, verbose: int = 0, json_mode: bool = False, traverse_all: bool = False) -> Self:
+        """Print what went wrong; in a notebook, show each cause to be folded and unfolded.
+
+        Raises:
+            PegasusError: the workflow is not planned, or this version has no analyzer.
+        """
+        text = client.report("analyzer", self.submit_dir, json=json_mode, traverse_all=traverse_all)
+        if json_mode or notebook.kernel() is None:
+            print(text)
+        else:
+            self._show(client.html("analysis", self.submit_dir), text)
+        return self
+
+    def statistics(self, *, verbose: int = 0) -> Self:
+        """Print what the run took; in a notebook, show it as tables.
+
+        Raises:
+            PegasusError: the workflow is not planned, or this version has no statistics.
+        """
+        text = client.report("statistics", self.submit_dir)
+        if notebook.kernel() is None:
+            print(text)
+        else:
+            self._show(client.html("statistics", self.submit_dir), text)
+        return self
+
+    def graph(
+        self,
+        include_files: bool = True,
+        no_simplify: bool = True,
+        label: str = "label",
+        output: str | Path | None = None,
+        remove: Sequence[str] | None = None,
+        width: int | None = None,
+        height: int | None = None,
+    ) -> Self:
+        """Draw jobs, files and what leads to what, as the document that was written has it.
+
+        The ending of `output` says the format: `.dot`, `.mmd` (Mermaid) and `.svg`
+        need no tool, all others need Graphviz. Without `output` the picture is
+        shown in a notebook, coloured by state once the workflow was run, and
+        printed as DOT elsewhere. More than 150 jobs are summarised by
+        transformation and level.
+
+        Raises:
+            PegasusError: the workflow is not written yet, or Graphviz is wanted and missing.
+            PegasusClientError: the document cannot be read, or `output` cannot be written.
+            ValueError: `label` is none of the kinds there are.
+        """
+        from markab.api import graph
+
+        cell = notebook.current_cell() if output is None else None
+        run = self._submit_dir if cell is not None else None
+        path = self.path
+        with client.as_client_error("drawing the workflow failed"):
+            drawing = graph.draw_document(path, include_files, not no_simplify, label, remove or (), run)
+            graph.show(drawing, None if output is None else Path(output), width, height)
+        self._shown_in_cell = cell or self._shown_in_cell
+        return self
+
+    def _show(self, html: str, text: str) -> None:
+        notebook.show_html(html, text)
+        self._shown_in_cell = notebook.current_cell()
+
+
+def _as_json(data: object) -> str:
+    import json
+
+    return json.dumps(data, indent=2)

@@ -1,0 +1,249 @@
+"""Finding and reading the catalogs of one planning, from the properties and the workflow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from markab.catalogs.jdbcrc import output_catalog, read_replica_tables, sqlite_file
+from markab.catalogs.replica_index import ReplicaIndex, files_below, replicas_of_directory
+from markab.catalogs.replica_text import read_replica_file
+from markab.errors import DocumentError, MarkabError, Problem, StorageError
+from markab.spec.catalog_checks import check_references
+from markab.spec.model import (
+    ReplicaCatalog,
+    SiteCatalog,
+    Transformation,
+    TransformationCatalog,
+    TransformationSite,
+    Workflow,
+    transformation_name,
+)
+from markab.spec.properties import Properties
+from markab.spec.reader import read_replicas, read_sites, read_transformations
+
+T = TypeVar("T")
+
+
+class Catalogs(msgspec.Struct):
+    """Everything that is known about sites, replicas and executables."""
+
+    sites: SiteCatalog
+    replicas: ReplicaIndex
+    transformations: TransformationCatalog
+    files: list[Path]
+    """The documents that were read, to be kept with the plan."""
+
+
+def load_catalogs(
+    properties: Properties,
+    directory: str | os.PathLike[str] = ".",
+    workflow: Workflow | None = None,
+    environment: Mapping[str, str] = os.environ,
+    input_dirs: Sequence[str | os.PathLike[str]] = (),
+    transformations_dir: str | os.PathLike[str] | None = None,
+) -> Catalogs:
+    """Read the catalogs that the properties name, or that stand in `directory` under the usual names.
+
+    Relative names are meant from `directory`. What the workflow has inside comes first: its
+    replicas hide those of the files (unless `pegasus.catalog.replica.dax.asrc` is true), its
+    sites and executables those of the same name. Files below `input_dirs` come next, then the
+    catalog files.
+
+    Raises:
+        DocumentError: with everything that is wrong in all of them.
+        StorageError: nothing but a file that can't be read is wrong.
+    """
+    load = _Load(properties, Path(directory), environment)
+    sites = load.sites()
+    replica_files = [load.input_directory(os.fspath(name)) for name in input_dirs]
+    replica_files.append(load.replicas())
+    transformations = load.transformations(transformations_dir)
+    asrc = load.attempt(lambda: properties.flag("pegasus.catalog.replica.dax.asrc"))
+    load.attempt(lambda: output_catalog(properties, load.directory))
+
+    inline = workflow or Workflow("5.0.4", "none", [])
+    all_transformations = _merged_transformations(inline.transformation_catalog, transformations)
+    found = [catalog for catalog in (inline.replica_catalog, *replica_files) if catalog]
+    load.problems += check_references(all_transformations)
+    load.give_up_if_wrong()
+    return Catalogs(
+        _merged_sites(inline.site_catalog, sites),
+        ReplicaIndex(found, merge=bool(asrc)),
+        all_transformations,
+        load.files,
+    )
+
+
+def transformations_of_directory(
+    path: str | os.PathLike[str], flat: bool = False, site: str = "local", url_prefix: str = "file://"
+) -> TransformationCatalog:
+    """Return a catalog in which every file below a directory is a stageable executable.
+
+    Names are relative to `path`, or with `flat` only the last part (the first file of a
+    name wins).
+
+    Raises:
+        StorageError: the directory can't be read.
+    """
+    found: dict[str, Transformation] = {}
+    for relative, full in files_below(os.path.abspath(path)):
+        name = os.path.basename(relative) if flat else relative
+        found.setdefault(
+            name, Transformation(name, [TransformationSite(site, "stageable", url_prefix + full)])
+        )
+    return TransformationCatalog(list(found.values()))
+
+
+class _Load:
+    """One loading: reads what it can, and collects what is wrong."""
+
+    def __init__(self, properties: Properties, directory: Path, environment: Mapping[str, str]) -> None:
+        self.properties = properties
+        self.directory = directory
+        self.environment = environment
+        self.absolute_lfns = bool(self.attempt_flag("markab.lfn.absolute"))
+        self.problems: list[Problem] = []
+        self.storage: list[MarkabError] = []
+        self.files: list[Path] = []
+
+    def attempt_flag(self, key: str) -> bool:
+        try:
+            return self.properties.flag(key)
+        except DocumentError:
+            return False
+
+    def attempt(self, read: Callable[[], T]) -> T | None:
+        """Return what `read` returns, or None and a problem."""
+        try:
+            return read()
+        except DocumentError as error:
+            self.problems += error.problems
+        except StorageError as error:
+            self.problems.append(Problem(error.message, error.hint, kind="unreadable"))
+            self.storage.append(error)
+        return None
+
+    def give_up_if_wrong(self) -> None:
+        self.attempt(lambda: self.properties.flag("markab.lfn.absolute"))
+        if self.problems and len(self.problems) == len(self.storage) == 1:
+            raise self.storage[0]
+        if self.problems:
+            raise DocumentError(*self.problems)
+
+    def path(self, name: str) -> Path:
+        return self.directory / name.removeprefix("file://")
+
+    def sites(self) -> SiteCatalog | None:
+        kind = self.kind("pegasus.catalog.site", ("YAML", "XML"), "YAML")
+        if kind == "XML":
+            self.refuse(
+                "pegasus.catalog.site",
+                "XML",
+                "convert it with Pegasus' own pegasus-sc-converter, or write it as YAML",
+            )
+            return None
+        path = self.file("pegasus.catalog.site.file", "sites.yml")
+        return self.attempt(lambda: read_sites(path, self.environment)) if path else None
+
+    def replicas(self) -> ReplicaCatalog | None:
+        key = "pegasus.catalog.replica"
+        kinds = ("YAML", "File", "Directory", "Regex", "JDBCRC", "MRC", "Meta")
+        kind = self.kind(key, kinds, "YAML")
+        if kind == "Directory":
+            return self.replica_directory()
+        if kind == "JDBCRC":
+            return self.attempt(
+                lambda: read_replica_tables(
+                    sqlite_file(self.properties, key, self.directory), absolute_lfns=self.absolute_lfns
+                )
+            )
+        if kind not in ("YAML", "File", "Regex", None):
+            self.refuse(key, kind, "use YAML, File, Directory or JDBCRC")
+            return None
+        path = self.file(f"{key}.file", "replicas.yml" if kind == "YAML" else "rc.txt")
+        if path is None or kind is None:
+            return None
+        read = read_replicas if kind == "YAML" else read_replica_file
+        return self.attempt(lambda: read(path, self.environment, absolute_lfns=self.absolute_lfns))
+
+    def input_directory(self, name: str) -> ReplicaCatalog | None:
+        return self.attempt(lambda: replicas_of_directory(self.path(name)))
+
+    def replica_directory(self) -> ReplicaCatalog | None:
+        key = "pegasus.catalog.replica.directory"
+        name = self.properties.get(key)
+        if not name:
+            hint = f"set {key} to a directory"
+            self.problems.append(Problem(f"property {key!r} is needed for a replica directory", hint))
+            return None
+        flat = self.attempt(lambda: self.properties.flag(f"{key}.flat.lfn"))
+        site = self.properties.get(f"{key}.site", "local")
+        prefix = self.properties.get(f"{key}.url.prefix", "file://")
+        return self.attempt(lambda: replicas_of_directory(self.path(name), site, bool(flat), prefix))
+
+    def transformations(self, given: str | os.PathLike[str] | None) -> TransformationCatalog | None:
+        key = "pegasus.catalog.transformation"
+        kind = "Directory" if given is not None else self.kind(key, ("YAML", "Text", "Directory"), "YAML")
+        if kind == "Text":
+            self.refuse(key, kind, "convert it with Pegasus' own pegasus-tc-converter, or write it as YAML")
+            return None
+        if kind == "Directory":
+            name = (
+                os.fspath(given)
+                if given is not None
+                else self.properties.get(f"{key}.directory", "transformations")
+            )
+            flat = self.attempt(lambda: self.properties.flag(f"{key}.directory.flat.lfn"))
+            site = self.properties.get(f"{key}.directory.site", "local")
+            prefix = self.properties.get(f"{key}.directory.url.prefix", "file://")
+            return self.attempt(
+                lambda: transformations_of_directory(self.path(name), bool(flat), site, prefix)
+            )
+        path = self.file(f"{key}.file", "transformations.yml")
+        return self.attempt(lambda: read_transformations(path, self.environment)) if path else None
+
+    def kind(self, key: str, kinds: Sequence[str], default: str) -> str | None:
+        return self.attempt(lambda: self.properties.choice(key, kinds, default))
+
+    def refuse(self, key: str, kind: str, hint: str) -> None:
+        self.problems.append(self.properties.problem(key, f"a catalog of type {kind} can't be read", hint))
+
+    def file(self, key: str, usual: str) -> Path | None:
+        """Return the file that a property names, else the usual one if it exists."""
+        name = self.properties.get(key)
+        path = self.path(name) if name else self.directory / usual
+        if not path.exists():
+            if name:
+                self.problems.append(self.properties.problem(key, "there is no such file"))
+            return None
+        self.files.append(path)
+        return path
+
+
+def _merged_sites(inline: SiteCatalog | None, file: SiteCatalog | None) -> SiteCatalog:
+    found = {site.name: site for catalog in (file, inline) if catalog for site in catalog.sites}
+    return SiteCatalog(list(found.values()))
+
+
+def _merged_transformations(
+    inline: TransformationCatalog | None, file: TransformationCatalog | None
+) -> TransformationCatalog:
+    """Join two catalogs; where both have an executable at a site, or a container, the first has it."""
+    if not inline or not file:
+        return inline or file or TransformationCatalog()
+    found: dict[str, Transformation] = {}
+    for transformation in (*inline.transformations, *file.transformations):
+        name = transformation_name(transformation.namespace, transformation.name, transformation.version)
+        first = found.get(name)
+        if first is None:
+            found[name] = msgspec.structs.replace(transformation, sites=list(transformation.sites))
+        else:
+            known = {site.name for site in first.sites}
+            first.sites += [site for site in transformation.sites if site.name not in known]
+    containers = {container.name: container for container in (*file.containers, *inline.containers)}
+    return TransformationCatalog(list(found.values()), list(containers.values()))

@@ -1,0 +1,133 @@
+"""Finding the replicas of a file: by its name, or by regular expressions."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+
+from markab.errors import StorageError
+from markab.spec.catalog_checks import java_pattern
+from markab.spec.model import Pfn, Replica, ReplicaCatalog
+
+_GROUP = re.compile(r"\[([0-9]+)\]")
+
+
+class ReplicaIndex:
+    """All replicas known to one planning, by logical file name.
+
+    `catalogs` come in order of priority. A name in one catalog hides the same name
+    in the later ones, or with `merge` only comes before it. Entries of one catalog
+    for the same name always merge. Regular expressions are asked, in order, for names
+    that no entry has; the first that matches the whole name wins.
+    """
+
+    def __init__(self, catalogs: Iterable[ReplicaCatalog] = (), merge: bool = False) -> None:
+        self._exact: dict[str, Replica] = {}
+        self._patterns: list[tuple[re.Pattern[str], Replica]] = []
+        for catalog in catalogs:
+            self._add(catalog, merge)
+
+    def __len__(self) -> int:
+        return len(self._exact)
+
+    def __iter__(self) -> Iterator[Replica]:
+        """Go through the entries without regular expressions."""
+        return iter(self._exact.values())
+
+    def __contains__(self, lfn: str) -> bool:
+        return self.lookup(lfn) is not None
+
+    @property
+    def patterns(self) -> list[Replica]:
+        """The entries with regular expressions, in the order in which they are asked."""
+        return [replica for _, replica in self._patterns]
+
+    def lookup(self, lfn: str) -> Replica | None:
+        """Return where `lfn` is, or None. Of a regular expression, `[0]`, `[1]`, … are filled in."""
+        replica = self._exact.get(lfn)
+        if replica is not None or not self._patterns:
+            return replica
+        for pattern, template in self._patterns:
+            if match := pattern.fullmatch(lfn):
+                places = [Pfn(place.site, _filled(place.pfn, match)) for place in template.pfns]
+                return Replica(lfn, places, False, template.checksum, dict(template.metadata))
+        return None
+
+    def _add(self, catalog: ReplicaCatalog, merge: bool) -> None:
+        before = self._exact
+        mine: dict[str, Replica] = {}
+        for replica in catalog.replicas:
+            if replica.regex:
+                self._patterns.append((java_pattern(replica.lfn), replica))
+            elif replica.lfn in mine:
+                mine[replica.lfn] = _joined(mine[replica.lfn], replica)
+            else:
+                mine[replica.lfn] = replica
+        if not before:
+            self._exact = mine
+            return
+        for lfn, replica in mine.items():
+            if lfn not in before:
+                before[lfn] = replica
+            elif merge:
+                before[lfn] = _joined(before[lfn], replica)
+
+
+def replicas_of_directory(
+    path: str | os.PathLike[str], site: str = "local", flat: bool = False, url_prefix: str = "file://"
+) -> ReplicaCatalog:
+    """Return a catalog of every file below a directory, in the order of their names.
+
+    Names are relative to `path`, or with `flat` only the last part (the first file of a
+    name wins). Symbolic links are followed, unless they lead back to where they stand.
+
+    Raises:
+        StorageError: the directory can't be read.
+    """
+    found: dict[str, Replica] = {}
+    root = os.path.abspath(path)
+    for name, full in files_below(root):
+        lfn = os.path.basename(name) if flat else name
+        found.setdefault(lfn, Replica(lfn, [Pfn(site, url_prefix + full)]))
+    return ReplicaCatalog(list(found.values()))
+
+
+def files_below(root: str) -> Iterator[tuple[str, str]]:
+    """Yield relative name and full path of every file below a directory, sorted.
+
+    Raises:
+        StorageError: a directory can't be read.
+    """
+
+    def fail(error: OSError) -> None:
+        raise StorageError(
+            f"the directory {error.filename!r} can't be read: {error.strerror}", "check the name"
+        ) from error
+
+    seen: set[tuple[int, int]] = set()
+    for folder, folders, files in os.walk(root, onerror=fail, followlinks=True):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders.sort()
+        for file in sorted(files):
+            full = os.path.join(folder, file)
+            if os.path.isfile(full):
+                yield os.path.relpath(full, root), full
+
+
+def _joined(first: Replica, second: Replica) -> Replica:
+    places = first.pfns + [place for place in second.pfns if place not in first.pfns]
+    metadata = {**second.metadata, **first.metadata}
+    return Replica(first.lfn, places, False, first.checksum or second.checksum, metadata)
+
+
+def _filled(pfn: str, match: re.Match[str]) -> str:
+    def group(place: re.Match[str]) -> str:
+        number = int(place[1])
+        return place[0] if number > match.re.groups else match[number] or ""
+
+    return _GROUP.sub(group, pfn)

@@ -1,0 +1,226 @@
+"""Changing and asking replica catalogs: where logical files are. One protocol, one store a kind of catalog.
+
+YAML and text files are read whole, and replaced whole; SQLite files are asked and
+changed in place. What is known of a file (checksum, metadata) belongs to its name,
+not to one of its places.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import translate
+from pathlib import Path
+from re import Pattern, compile
+from typing import Literal, Protocol
+
+import msgspec
+
+from markab.catalogs.jdbcrc import sqlite_file
+from markab.catalogs.replica_text import parse_replica_file
+from markab.errors import DocumentError, StorageError
+from markab.spec.model import Checksum, Pfn, Replica, ReplicaCatalog
+from markab.spec.properties import Properties
+
+KindOfCatalog = Literal["YAML", "File", "JDBCRC"]
+_SQLITE = b"SQLite format 3\0"
+_KIND = "pegasus.catalog.replica"
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One place of one file."""
+
+    lfn: str
+    pfn: str
+    site: str | None = "local"
+    """None: of any site, when an entry says what to look for."""
+    attributes: dict[str, str] = {}
+    """`checksum.type`, `checksum.value`, and metadata, of the file."""
+    regex: bool = False
+
+    def line(self) -> str:
+        """Return it as it stands in the text form of a catalog."""
+        known = {} if self.site is None else {"site": self.site}
+        known |= {"regex": "true"} if self.regex else {}
+        known |= self.attributes
+        return " ".join(
+            [word(self.lfn), word(self.pfn), *(f'{key}="{_escaped(v)}"' for key, v in known.items())]
+        )
+
+
+class ReplicaStore(Protocol):
+    """A catalog that can be changed. Each call is whole or has not happened."""
+
+    loses_comments: bool
+    """A change drops comments that stand in the file."""
+
+    def insert(self, entries: Sequence[Entry]) -> int:
+        """Add places; return how many were new. Attributes replace those of the same name."""
+        ...
+
+    def delete(self, entries: Sequence[Entry]) -> int:
+        """Take places away; return how many there were. A site or attribute that is given must match."""
+        ...
+
+    def remove(self, lfns: Sequence[str]) -> int:
+        """Take files away with all their places; return how many there were of these."""
+        ...
+
+    def lookup(self, lfns: Iterable[str]) -> Iterator[Entry]:
+        """Yield the places of files."""
+        ...
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield everything."""
+        ...
+
+    def clear(self) -> int:
+        """Take everything away; return how many places there were."""
+        ...
+
+
+def open_store(path: Path, kind: KindOfCatalog | None = None) -> ReplicaStore:
+    """Return the store for a catalog; its file is made by the first change.
+
+    Args:
+        path: its file.
+        kind: what it is. None: what its ending says (`.yml`, `.yaml`; `.db`, `.sqlite`), or
+            its content if that is SQLite's; anything else is text.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    from markab.catalogs.document_stores import DocumentStore
+    from markab.catalogs.jdbcrc_store import TableStore
+
+    kind = kind or _kind_of(path)
+    return TableStore(path) if kind == "JDBCRC" else DocumentStore(path, is_yaml=kind == "YAML")
+
+
+def store_of_properties(properties: Properties, directory: Path) -> ReplicaStore:
+    """Return the store of the catalog that the properties name: `replicas.yml` in `directory` by default.
+
+    Raises:
+        DocumentError: of a kind that cannot be changed.
+        StorageError: it cannot be read.
+    """
+    kind = properties.choice(_KIND, ("YAML", "File", "Regex", "Directory", "JDBCRC", "MRC", "Meta"), "YAML")
+    if kind not in ("YAML", "File", "Regex", "JDBCRC"):
+        raise DocumentError(
+            properties.problem(
+                _KIND, f"a catalog of kind {kind} cannot be changed", "use YAML, File or JDBCRC"
+            )
+        )
+    if kind == "JDBCRC":
+        return open_store(sqlite_file(properties, _KIND, directory), "JDBCRC")
+    usual = "replicas.yml" if kind == "YAML" else "rc.txt"
+    name = properties.get("pegasus.catalog.replica.file") or usual
+    return open_store(directory / name.removeprefix("file://"), "YAML" if kind == "YAML" else "File")
+
+
+def parsed_line(line: str, source: str, number: int) -> Entry:
+    """Return the entry in a line of a text catalog; its site is None when the line has none.
+
+    Raises:
+        DocumentError: the line cannot be understood.
+    """
+    try:
+        (replica,) = parse_replica_file(line, source, absolute_lfns=True).replicas
+    except DocumentError as error:
+        for problem in error.problems:
+            problem.line = number
+        raise DocumentError(*error.problems) from None
+    (entry,) = entries_of(replica)
+    says_site = any(key in line for key in ("site=", "pool=", "site =", "pool ="))
+    return entry if says_site else msgspec.structs.replace(entry, site=None)
+
+
+def entries_of(replica: Replica) -> Iterator[Entry]:
+    """Yield the places of a replica."""
+    known: dict[str, str] = {}
+    if replica.checksum is not None and replica.checksum.sha256 is not None:
+        known = {"checksum.type": "sha256", "checksum.value": replica.checksum.sha256}
+    known |= {key: str(value) for key, value in replica.metadata.items()}
+    for place in replica.pfns:
+        yield Entry(replica.lfn, place.pfn, place.site, known, replica.regex)
+
+
+def replica_of(entry: Entry) -> Replica:
+    """Return an entry as a replica with one place.
+
+    Raises:
+        StorageError: its checksum is of a type that nobody knows.
+    """
+    metadata = dict(entry.attributes)
+    kind, digest = metadata.pop("checksum.type", "sha256"), metadata.pop("checksum.value", None)
+    if digest is not None and kind.lower() not in ("sha256", "sha-256"):
+        raise StorageError(
+            f"the checksum of {entry.lfn!r} is of type {kind!r}; only sha256 is known",
+            hint="give checksum.type=sha256 and what `sha256sum` prints",
+        )
+    checksum = None if digest is None else Checksum(digest)
+    return Replica(entry.lfn, [Pfn(entry.site or "local", entry.pfn)], entry.regex, checksum, dict(metadata))
+
+
+def catalog_of(entries: Iterable[Entry]) -> ReplicaCatalog:
+    """Return entries as a catalog, those of one file together."""
+    found: dict[tuple[str, bool], Replica] = {}
+    for entry in entries:
+        new = replica_of(entry)
+        first = found.setdefault((entry.lfn, entry.regex), new)
+        if first is not new:
+            first.pfns += [place for place in new.pfns if place not in first.pfns]
+            first.metadata = {**first.metadata, **new.metadata}
+            first.checksum = new.checksum or first.checksum
+    return ReplicaCatalog(list(found.values()))
+
+
+def is_meant(wanted: Entry, found: Entry) -> bool:
+    """Say whether `found` is what `wanted` describes: the same place, and all that is said of it."""
+    return (
+        wanted.lfn == found.lfn
+        and wanted.pfn in (found.pfn, os.path.expandvars(found.pfn))
+        and wanted.site in (None, found.site)
+        and all(found.attributes.get(key) == value for key, value in wanted.attributes.items())
+    )
+
+
+def matching(entries: Iterable[Entry], patterns: Mapping[str, str]) -> Iterator[Entry]:
+    """Yield the entries that match all patterns: of `lfn`, `pfn`, `site` or an attribute.
+
+    `%` and `*` stand for any text, `?` for one character.
+    """
+    compiled: dict[str, Pattern[str]] = {
+        key: compile(translate(pattern.replace("%", "*").replace("[", "[[]")))
+        for key, pattern in patterns.items()
+    }
+    for entry in entries:
+        known = {**entry.attributes, "lfn": entry.lfn, "pfn": entry.pfn, "site": entry.site or ""}
+        if all(pattern.match(known.get(key, "")) for key, pattern in compiled.items()):
+            yield entry
+
+
+def word(text: str) -> str:
+    """Return a name as it stands in a text catalog: quoted, if it has to be."""
+    plain = text and not text.startswith("#") and not any(c.isspace() or c in '"\\=' for c in text)
+    return text if plain else f'"{_escaped(text)}"'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _kind_of(path: Path) -> KindOfCatalog:
+    ending = path.suffix.lower()
+    # Not opened to look: closing a file takes away the locks that SQLite has on it in this process.
+    if ending in (".db", ".sqlite", ".sqlite3"):
+        return "JDBCRC"
+    try:
+        with open(path, "rb") as file:
+            if file.read(len(_SQLITE)) == _SQLITE:
+                return "JDBCRC"
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise StorageError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    return "YAML" if ending in (".yml", ".yaml") else "File"

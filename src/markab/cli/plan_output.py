@@ -1,0 +1,153 @@
+"""Planning with a sign of life, and what is said afterwards; for the commands that plan."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from markab.cli.errors import problem_object, warning_text
+
+if TYPE_CHECKING:
+    from markab.planner.draft import Reason
+    from markab.planner.options import PlanOptions
+    from markab.planner.planning import Planned, Summary
+
+QUIET_S = 1.0
+"""Planning that takes less than this says nothing about its progress."""
+REDRAW_S = 0.1
+
+KIND_NAMES = {
+    "compute": "compute",
+    "subworkflow": "sub-workflow",
+    "stage_in": "stage-in",
+    "stage_inter": "inter-site",
+    "stage_out": "stage-out",
+    "register": "registration",
+    "create_dir": "create-dir",
+    "cleanup": "cleanup",
+}
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Say whether lines can be drawn over: it is a terminal, and the user did not ask for plain text."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
+    return stream.isatty() and not plain
+
+
+class PlanningProgress:
+    """One line on stderr that says what the planner does, once it has taken a second."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._next = clock() + QUIET_S
+        self._drawn = 0
+
+    def __call__(self, step: str, done: int, total: int | None) -> None:
+        """Take what the planner says."""
+        now = self._clock()
+        if now < self._next:
+            return
+        self._next = now + REDRAW_S
+        text = f"planning: {step}" + (f", {done:,} of {total:,}" if total and done else "")
+        self._stream.write("\r" + text.ljust(self._drawn))
+        self._stream.flush()
+        self._drawn = len(text)
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._drawn:
+            self._stream.write("\r" + " " * self._drawn + "\r")
+            self._stream.flush()
+            self._drawn = 0
+
+
+def make_plan(options: PlanOptions, *, dry: bool = False, quiet: int = 0) -> Planned:
+    """Plan, and tell warnings on stderr; `quiet` of 2 or more keeps them back."""
+    from markab.planner import planning
+
+    line = PlanningProgress(sys.stderr) if is_terminal(sys.stderr) else None
+    try:
+        planned = (planning.dry_run if dry else planning.plan)(options, line)
+    finally:
+        if line:
+            line.clear()
+    if quiet < 2:
+        for warning in planned.warnings:
+            print(warning_text(warning), file=sys.stderr)
+    return planned
+
+
+def summary_text(workflow: str, summary: Summary) -> str:
+    """Return a plan in numbers, for people."""
+    from markab.formatting import count, size
+
+    kinds = [f"{summary.jobs[kind]:,} {name}" for kind, name in KIND_NAMES.items() if summary.jobs.get(kind)]
+    lines = [
+        f"{workflow}: {count(summary.total, 'job')} ({', '.join(kinds)})" if kinds else f"{workflow}: no jobs"
+    ]
+    moves = [f"{count(summary.transfers, 'transfer')}"]
+    if summary.bytes_known:
+        moves.append(f"{size(summary.bytes_known)} known")
+    if summary.files_unknown_size:
+        moves.append(f"{count(summary.files_unknown_size, 'file')} of unknown size")
+    if summary.deletions:
+        moves.append(f"{count(summary.deletions, 'file')} cleaned up on the way")
+    if summary.transfers or summary.deletions:
+        lines.append("  " + ", ".join(moves))
+    return "\n".join(lines)
+
+
+def explanation(reasons: Iterable[Reason]) -> str:
+    """Return why each job is in the plan, or not, one a line."""
+    return "\n".join(f"{r.job}: {r.what} by {r.by}: {r.why}" for r in reasons)
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as the user would type it: relative below the current directory, quoted if need be."""
+    import shlex
+
+    try:
+        return shlex.quote(str(path.relative_to(Path.cwd())))
+    except ValueError:
+        return shlex.quote(str(path))
+
+
+def plan_object(planned: Planned, explain: bool) -> dict[str, Any]:
+    """Return what `plan --json` prints: the braindump, and how to go on."""
+    known: dict[str, Any] = dict(planned.braindump)
+    if planned.submit_dir is not None:
+        known["submit_dir"] = str(planned.submit_dir)
+        known["message"] = f"Planned workflow {planned.workflow}; nothing runs yet."
+        known["pegasus-run"] = f"pegasus-run {planned.submit_dir}"
+    else:
+        known |= {"workflow": planned.workflow, "message": "Nothing was written."}
+    summary = planned.summary
+    known["summary"] = {
+        "jobs": summary.jobs,
+        "tasks": summary.tasks,
+        "transfers": summary.transfers,
+        "bytes_known": summary.bytes_known,
+        "files_unknown_size": summary.files_unknown_size,
+        "deletions": summary.deletions,
+    }
+    if planned.warnings:
+        known["warnings"] = [problem_object(problem) for problem in planned.warnings]
+    if explain:
+        known["reasons"] = [
+            {"job": r.job, "pass": r.by, "what": r.what, "why": r.why} for r in planned.reasons
+        ]
+    return known
+
+
+def echo_json(value: object) -> None:
+    """Print a value as indented JSON."""
+    import json
+
+    click.echo(json.dumps(value, indent=2, default=str))

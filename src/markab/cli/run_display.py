@@ -1,0 +1,215 @@
+"""What `markab run` shows while it runs: a picture that is drawn over on a terminal, lines elsewhere.
+
+An engine calls the display with its `Progress` several times a second. Both kinds
+tell every failed attempt as it happens; its name and reason are read from the
+journal, only when the counts say that there is one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from markab.diagnosis.failed_attempts import Failures
+from markab.formatting import count, duration, size
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from markab.journal.progress import Progress
+
+LINE_EVERY_S = 5.0
+"""A log is read afterwards: a line this often says enough, and only when something changed."""
+JOBS_SHOWN = 8
+BAR_WIDTH = 40
+
+Segment = tuple[str, str]
+"""A piece of text, and its style as rich names it."""
+
+
+class Display(Protocol):
+    """Something that is told of progress, and closed when the run is over."""
+
+    warned: set[str]
+    """Warnings that the user has seen, and still sees when the run is over."""
+
+    def __call__(self, progress: Progress) -> None:
+        """Take the state of the run."""
+        ...
+
+    def close(self) -> None:
+        """Leave the stream ready for other text."""
+        ...
+
+
+class Silent:
+    """Shows nothing but that the run is held: who waits for its end must know why that does not come."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._watch = _HoldWatch()
+        self.warned: set[str] = set()
+
+    def __call__(self, progress: Progress) -> None:
+        """Take the state of the run."""
+        if news := self._watch.new(progress):
+            print(news, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class _HoldWatch:
+    """Knows why nothing new was started when it was last told of."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def new(self, progress: Progress) -> str:
+        """Return a line when the run is held, or not any more, unlike at the last call."""
+        if progress.held == self._held or progress.outcome:
+            return ""
+        self._held = progress.held
+        return f"warning: {progress.held}" if progress.held else "that works again, the run goes on"
+
+
+class _FailureWatch:
+    """Knows which failures have been told."""
+
+    def __init__(self, submit_dir: Path) -> None:
+        self._failures = Failures(submit_dir)
+        self._told = 0
+
+    def new(self, progress: Progress) -> list[str]:
+        """Return a line for each attempt that failed since the last call."""
+        if progress.failed + progress.retried <= self._told:
+            return []
+        self._told = progress.failed + progress.retried
+        return [failure.line() for failure in self._failures.new()]
+
+
+class Lines:
+    """A line every few seconds, for logs and plain terminals."""
+
+    def __init__(self, stream: TextIO, submit_dir: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._watch = _FailureWatch(submit_dir)
+        self._holds = _HoldWatch()
+        self._clock = clock
+        self._next = clock()
+        self._last = ""
+        self.warned: set[str] = set()
+
+    def __call__(self, progress: Progress) -> None:
+        """Take the state of the run; print when it is time."""
+        for failure in self._watch.new(progress):
+            self._print(f"failed: {failure}")
+        if news := self._holds.new(progress):
+            self._print(news)
+        for warning in progress.warnings:
+            if warning not in self.warned:
+                self.warned.add(warning)
+                self._print(f"warning: {warning}")
+        counts = counts_text(progress)
+        now = self._clock()
+        if now >= self._next and counts != self._last:
+            self._next, self._last = now + LINE_EVERY_S, counts
+            self._print(f"{duration(progress.elapsed_s)}: {counts}{pace_text(progress)}")
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+    def _print(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+
+class Picture:
+    """Bar, counts and running jobs, drawn over at each call; failures scroll by above."""
+
+    def __init__(self, stream: TextIO, submit_dir: Path) -> None:
+        self._stream = stream
+        self._watch = _FailureWatch(submit_dir)
+        self._holds = _HoldWatch()
+        self._live: Live | None = None
+        self.warned: set[str] = set()
+
+    def __call__(self, progress: Progress) -> None:
+        """Take the state of the run, and draw it."""
+        from rich.text import Text
+
+        live = self._live or self._open()
+        for failure in self._watch.new(progress):
+            live.console.print(Text.assemble(("failed: ", "bold red"), failure))
+        if news := self._holds.new(progress):
+            live.console.print(Text(news, "bold red" if progress.held else ""))
+        drawn = Text.assemble(*picture(progress, time.time()), no_wrap=True, overflow="ellipsis")
+        live.update(drawn, refresh=True)
+
+    def close(self) -> None:
+        """Leave the last picture, and the cursor below it."""
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def _open(self) -> Live:
+        from rich.console import Console
+        from rich.live import Live
+
+        # No thread that redraws: the engine starts processes, and threads and forks do not mix.
+        self._live = Live(
+            console=Console(file=self._stream, highlight=False), auto_refresh=False, transient=True
+        )
+        self._live.start()
+        return self._live
+
+
+def picture(progress: Progress, now_s: float, jobs_shown: int = JOBS_SHOWN) -> list[Segment]:
+    """Return the picture as pieces of text with their styles."""
+    done = int(BAR_WIDTH * progress.done)
+    failed = min(BAR_WIDTH - done, -(-BAR_WIDTH * progress.failed // max(progress.total, 1)))
+    pieces: list[Segment] = [
+        (progress.workflow + " ", "bold"),
+        ("━" * done, "green"),
+        ("━" * failed, "red"),
+        ("━" * (BAR_WIDTH - done - failed), "dim"),
+        (f" {100 * progress.done:.1f}%  {duration(progress.elapsed_s)}", ""),
+        (f"\n  {counts_text(progress)}{pace_text(progress)}", ""),
+    ]
+    for job in progress.jobs[:jobs_shown]:
+        again = f"  attempt {job.attempt}" if job.attempt > 1 else ""
+        pieces += [(f"\n  {duration(now_s - job.start):>8}", "cyan"), (f"  {job.id}{again}", "")]
+    hidden = progress.running + progress.queued - min(len(progress.jobs), jobs_shown)
+    if hidden > 0:
+        pieces.append((f"\n  {'':>8}  … and {hidden:,} more", "dim"))
+    if progress.held:
+        pieces.append(("\n  held: nothing new is started, see above", "bold red"))
+    return pieces + [(f"\n  {warning}", "yellow") for warning in progress.warnings]
+
+
+def counts_text(progress: Progress) -> str:
+    """Return the jobs by state; states without jobs are left out."""
+    parts = [f"{progress.succeeded:,} of {count(progress.total, 'job')} done"]
+    named = (
+        (progress.running, "running"),
+        (progress.queued, "queued"),
+        (progress.ready, "ready"),
+        (progress.unready, "waiting"),
+        (progress.failed, "failed"),
+        (progress.skipped, "not run because of that"),
+        (progress.retried, "tried again"),
+    )
+    return ", ".join(parts + [f"{number:,} {name}" for number, name in named if number])
+
+
+def pace_text(progress: Progress) -> str:
+    """Return how fast it goes, as far as that is known; begins with `; `."""
+    parts = []
+    if progress.rate_per_s >= 0.05:
+        parts.append(f"{progress.rate_per_s:,.1f} jobs/s")
+    if progress.bytes_moved:
+        parts.append(f"{size(progress.bytes_moved)} moved")
+    if progress.left_s is not None:
+        parts.append(f"about {duration(progress.left_s)} left")
+    return "; " + ", ".join(parts) if parts else ""

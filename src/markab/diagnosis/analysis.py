@@ -1,0 +1,226 @@
+"""What went wrong in a run: its failed jobs grouped by cause, and every other job by where it was left.
+
+The journal is read once. Of each end only its place in the file is kept, so that
+a million jobs fit in memory; records are read again for the jobs that failed.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from markab.diagnosis.causes import Cause, cause_of
+from markab.journal.lifecycle import State
+from markab.plan.model import Kind, PlannedJob
+from markab.reports.job_report import captured
+from markab.reports.status import Follower, Status
+
+BITS = 62
+"""Groups that are told apart when it is counted what they hold up; all further ones count as one."""
+
+LEFT = (
+    "succeeded",
+    "failed",
+    "failing",
+    "running",
+    "cancelled",
+    "lost",
+    "blocked",
+    "unsubmitted",
+)
+"""Where a job can be left: `failing` has a try left, `blocked` waits for a job that failed for good,
+`unsubmitted` was never begun for no fault of another job."""
+
+
+@dataclass
+class Group:
+    """Jobs that failed for the same reason."""
+
+    cause: Cause
+    transformation: str
+    """What they run; the kind of job for what Markab itself does."""
+    jobs: list[int] = field(default_factory=list)
+    """Positions, ascending."""
+    blocked: int = 0
+    """Jobs that were not started because of them."""
+
+
+@dataclass
+class Analysis:
+    """What is known of a run's failures."""
+
+    status: Status
+    groups: list[Group]
+    """What failed and holds up most comes first, then what stands first in the plan."""
+    left: dict[str, int]
+    """Where jobs were left (see LEFT) → how many."""
+    examples: dict[str, list[str]]
+    """The same → ids of the first few."""
+    held: int = 0
+    timed_out: int = 0
+    """Of the failed."""
+    engine_died: bool = False
+
+    @property
+    def has_failure(self) -> bool:
+        """Something went wrong that no engine is about to mend."""
+        ended_badly = self.engine_died or self.status.state == "Removed"
+        return bool(self.left["failed"] or self.left["lost"] or ended_badly)
+
+    @property
+    def not_started(self) -> int:
+        """Jobs of which no attempt was made in the last call of the engine, or ever."""
+        return self.left["blocked"] + self.left["unsubmitted"]
+
+
+class Analyzer(Follower):
+    """A run that is looked at for failures."""
+
+    def __init__(self, submit_dir: str | Path | None) -> None:
+        """Open a run; raises as `Follower` does."""
+        super().__init__(submit_dir)
+        self.ok_at = array("q", [-1]) * len(self.plan)
+        """Position → where in the journal its successful end stands; -1: it has none."""
+        self.bad_at: dict[int, list[int]] = {}
+        """Position → where its failed ends stand, oldest first; in the order of the first."""
+        self._file: BinaryIO | None = None
+
+    def _take(self, body: bytes) -> None:
+        it = self.history.take(body)
+        if it.event == "end":
+            place = self._tail.offset_bytes - len(body) - 10
+            if it.record is not None and it.record.ok:
+                self.ok_at[it.job] = place
+            else:
+                self.bad_at.setdefault(it.job, []).append(place)
+
+    def record_at(self, place: int) -> dict[str, Any]:
+        """Return the worker's record in the end that stands at a place of the journal."""
+        if self._file is None:
+            self._file = open(self.place.journal, "rb")
+        self._file.seek(place)
+        entry: dict[str, Any] = msgspec.json.decode(self._file.readline()[9:])
+        return dict(entry["record"])
+
+    def records(self, position: int) -> list[dict[str, Any]]:
+        """Return the records of a job's failed attempts, oldest first."""
+        return [self.record_at(place) for place in self.bad_at.get(position, ())]
+
+    def cause(self, job: PlannedJob, record: dict[str, Any]) -> Cause:
+        """Return why an attempt failed."""
+        stderr, stdout = (captured(record, stream, self.place.path) for stream in ("stderr", "stdout"))
+        return cause_of(record, job, stderr, stdout, machine_mb=self.history.room[1])
+
+    def analyze(self) -> Analysis:
+        """Return what went wrong.
+
+        Raises:
+            CorruptJournal: the journal is damaged.
+        """
+        status = self.read()
+        groups = self._groups()
+        self._count_blocked(groups)
+        groups.sort(key=lambda group: -(group.blocked + len(group.jobs)))
+        left: Counter[str] = Counter()
+        examples: dict[str, list[str]] = {}
+        for position, word in enumerate(self._left(status)):
+            left[word] += 1
+            if len(few := examples.setdefault(word, [])) < 3:
+                few.append(self.plan.outline[position].id)
+        kinds: Counter[str] = Counter()
+        for group in groups:
+            kinds[group.cause.kind] += len(group.jobs)
+        return Analysis(
+            status,
+            groups,
+            {word: left[word] for word in LEFT},
+            examples,
+            held=kinds["held"],
+            timed_out=kinds["timeout"],
+            engine_died=status.state == "Halted" and not self.history.outcome,
+        )
+
+    def close(self) -> None:
+        """Give the journal and the plan back."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self.plan.close()
+
+    def _groups(self) -> list[Group]:
+        groups: dict[tuple[str, str, str], Group] = {}
+        states = self.history.states
+        for position in sorted(self.bad_at):
+            if states[position] != State.FAILED:
+                continue
+            job = self.plan.job(position)
+            cause = self.cause(job, self.record_at(self.bad_at[position][-1]))
+            runs = job.tasks[0].transformation if job.kind is Kind.COMPUTE and job.tasks else job.kind.value
+            key = (runs, cause.kind, _without(cause.signature(job.id), job))
+            groups.setdefault(key, Group(cause, runs)).jobs.append(position)
+        return list(groups.values())
+
+    def _count_blocked(self, groups: list[Group]) -> None:
+        """Count, for each group, the jobs below its jobs. Parents stand above their children."""
+        self._blocked = bytearray(len(self.plan))
+        if not groups:
+            return
+        above = array("Q", bytes(8 * len(self.plan)))
+        failed = bytearray(len(self.plan))
+        for number, group in enumerate(groups):
+            for position in group.jobs:
+                above[position] = 1 << min(number, BITS)
+                failed[position] = 1
+        seen: Counter[int] = Counter()
+        for position, job in enumerate(self.plan.outline):
+            if failed[position]:
+                continue
+            bits = 0
+            for parent in job.parents:
+                bits |= above[parent]
+            if bits and self.history.states[position] != State.SUCCEEDED:
+                above[position] = bits
+                self._blocked[position] = 1
+                seen[bits] += 1
+        for bits, number in seen.items():
+            for place in range(min(len(groups), BITS)):
+                if bits >> place & 1:
+                    groups[place].blocked += number
+
+    def _left(self, status: Status) -> Iterator[str]:
+        states, alive = self.history.states, self.history.alive
+        goes_on = status.state == "Running"
+        for position, state in enumerate(states):
+            if state == State.SUCCEEDED:
+                yield "succeeded"
+            elif state == State.FAILED:
+                yield "failed"
+            elif position in alive:
+                yield "running" if goes_on else "lost"
+            elif self._blocked[position]:
+                yield "blocked"
+            elif position in self.bad_at:
+                kind = (self.record_at(self.bad_at[position][-1]).get("error") or {}).get("kind")
+                if kind in ("cancelled", "lost"):
+                    yield "unsubmitted" if goes_on else kind
+                else:
+                    yield "failing"
+            else:
+                yield "unsubmitted"
+
+
+def _without(signature: str, job: PlannedJob) -> str:
+    """Return a signature without the names that are a job's own: its tasks and its files."""
+    names = {task.id for task in job.tasks}
+    names.update(file.lfn for file in job.inputs[:20])
+    names.update(file.lfn for file in job.outputs[:20])
+    for name in sorted(names, key=len, reverse=True):
+        if len(name) > 2:
+            signature = signature.replace(name, "#")
+    return signature

@@ -1,0 +1,166 @@
+"""Why an attempt failed, in words and with a remedy: the worker's record, read like an expert would. Pure."""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import dataclass
+from typing import Any
+
+from markab.diagnosis.failure_patterns import Recognised, recognise
+from markab.formatting import size
+from markab.plan.model import PlannedJob
+
+MEMORY_REMEDY = "ask for more with the profile pegasus.memory, or give it less to do at once"
+NEAR = 0.8
+"""From this part of what it may have, memory counts as used up."""
+
+REMEDIES = {
+    "timeout": "raise the profile pegasus.maxwalltime, or find out what it waited for",
+    "missing-output": "did it write it under another name, or elsewhere? correct add_outputs, or the program",
+    "checksum": "restore the file, or plan again so that it is made or fetched anew",
+    "missing-input": "`markab run` on the run makes or fetches the file again",
+    "transfer": "see to it that the source can be read; `markab run` then continues",
+    "refused": "correct the replica catalog, or put the file there; then plan again",
+    "cancelled": "`markab run` continues",
+    "lost": "`markab run` continues; nothing that ended is lost",
+    "held": "release it in the batch system once the reason is gone",
+    "internal": "this is a bug in Markab; please report it with the journal of the run",
+}
+"""Kind of error → what helps, where the worker gave no hint of its own."""
+
+EXIT_CODES = {
+    126: "the program it called may not be executed",
+    127: "a command it called was not found",
+    128 + signal.SIGSEGV: "a program it called crashed (SIGSEGV)",
+    128 + signal.SIGABRT: "a program it called gave up (SIGABRT)",
+    128 + signal.SIGBUS: "a program it called crashed (SIGBUS)",
+    128 + signal.SIGTERM: "a program it called was asked to end (SIGTERM)",
+}
+"""Exit codes that shells give a meaning to; 137 is looked at with the memory."""
+
+EXIT_REMEDIES = {
+    126: "chmod +x the program, or correct its path",
+    127: "install it at the site, name its directory in PATH (profile env), or put it into the container",
+}
+
+_NAMES = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,}\b|\d+")
+_PATHS = re.compile(r"(?:/[^\s/'\"]+)+/?")
+_QUOTED = re.compile(r"'[^']*'")
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why an attempt failed."""
+
+    kind: str
+    """As in the worker's record."""
+    name: str
+    """What it comes down to, for programs: a name of `patterns.py`, or the kind."""
+    title: str
+    """In words, in one line."""
+    remedy: str = ""
+    also: tuple[str, ...] = ()
+    """What else the worker found wrong."""
+
+    def signature(self, job_id: str) -> str:
+        """Return what equal failures of different jobs have in common: no numbers, paths and names of jobs."""
+        if self.name == "missing-module":  # another module is another failure
+            return self.title
+        text = self.title.replace(job_id, "#")
+        return f"{self.name} {_NAMES.sub('#', _PATHS.sub('/', _QUOTED.sub('#', text)))}"
+
+
+def cause_of(
+    record: dict[str, Any], job: PlannedJob, stderr: str = "", stdout: str = "", machine_mb: int = 0
+) -> Cause:
+    """Return why an attempt failed.
+
+    Args:
+        stderr, stdout: what it printed; the end is enough.
+        machine_mb: what jobs on the machine may use together; 0: not known.
+    """
+    error = record.get("error") or {}
+    kind = error.get("kind", "internal")
+    message = error.get("message", "the worker gave no reason")
+    also = tuple(entry["message"] for entry in record.get("also", ()))
+    said = recognise(stderr) or recognise(stdout)
+    invocation = (record.get("invocations") or [{}])[-1]
+    if kind not in ("exit", "signal"):
+        remedy = error.get("hint") or REMEDIES.get(kind, "")
+        if kind == "missing-output" and said and said.name != "traceback":
+            return Cause(kind, kind, f"{message}; it says: {said.meaning}", said.remedy, also)
+        if kind == "checksum":  # both checksums would fill the line
+            message = message.split(": ")[0]
+        return Cause(kind, kind, message, remedy, also)
+    status = invocation.get("status", 0)
+    if used_up := _out_of_memory(status, invocation, job, said, machine_mb):
+        return Cause(kind, "memory", used_up, MEMORY_REMEDY, also)
+    ended = f"exit code {status >> 8}" if kind == "exit" and status > 255 else _signal(status)
+    if not ended:
+        ended = message
+    if said:
+        return Cause(kind, said.name, f"{said.meaning} ({ended})", said.remedy, also)
+    if kind == "signal":
+        name = f"it was ended by {ended}"
+        return Cause(kind, "signal", name, error.get("hint") or _signal_remedy(status), also)
+    code = status >> 8
+    meaning = EXIT_CODES.get(code, "")
+    last = _last_line(stderr) or _last_line(stdout)
+    title = f"{meaning} ({ended})" if meaning else f"{ended}: {last}" if last else f"{ended}, without a word"
+    return Cause(kind, "exit", title, EXIT_REMEDIES.get(code, ""), also)
+
+
+def peak_memory_mb(record: dict[str, Any]) -> float:
+    """Return the largest resident memory of any process of an attempt; 0: not measured."""
+    return max((run.get("maxrss_kb", 0) for run in record.get("invocations", ())), default=0) / 1024
+
+
+def _out_of_memory(
+    status: int, invocation: dict[str, Any], job: PlannedJob, said: Recognised | None, machine_mb: int
+) -> str:
+    """Return in words that it ran out of memory, or nothing if nothing speaks for that."""
+    by_signal, code = status & 0x7F, status >> 8
+    killed = by_signal == signal.SIGKILL or (not by_signal and code == 128 + signal.SIGKILL)
+    peak_mb = invocation.get("maxrss_kb", 0) / 1024
+    used = f"at {size(peak_mb * 2**20)}" if peak_mb else "with unknown use"
+    how = "by SIGKILL" if by_signal else f"and ended with exit code {code}"
+    if said and said.name == "memory":
+        tail = f" ({how} {used})" if killed else f" ({used}, exit code {code})"
+        return said.meaning + tail
+    if not killed:
+        return ""
+    if said and said.name == "killed" and not by_signal:
+        return f"a process of it was killed, most likely for lack of memory ({used}, exit code {code})"
+    if job.memory_mb and peak_mb >= NEAR * job.memory_mb:
+        return f"out of memory: killed {how} {used}, and it asked for {size(job.memory_mb * 2**20)}"
+    if machine_mb and peak_mb >= NEAR * machine_mb:
+        return (
+            f"out of memory: killed {how} {used}, of {size(machine_mb * 2**20)} that the machine has for jobs"
+        )
+    if not by_signal:
+        return f"a process of it was killed by SIGKILL, as the system does when memory runs out (exit code {code})"
+    return f"killed by SIGKILL {used}: by the system because memory ran out, or by somebody"
+
+
+def _signal(status: int) -> str:
+    number = status & 0x7F
+    if not number:
+        return ""
+    try:
+        return f"{signal.Signals(number).name} ({number})"
+    except ValueError:
+        return f"signal {number}"
+
+
+def _signal_remedy(status: int) -> str:
+    if status & 0x7F in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL):
+        return "that is a mistake in the program; `--debug-job` runs it again by hand, for a debugger"
+    return "somebody, or the system, ended it from outside"
+
+
+def _last_line(text: str) -> str:
+    for line in reversed(text[-4096:].rstrip().split("\n")):
+        if line.strip():
+            return line.strip()[:200]
+    return ""

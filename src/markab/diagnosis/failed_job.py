@@ -1,0 +1,129 @@
+"""One failed job, looked at closely: what it was, how each try ended, and which like it succeeded."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from dataclasses import dataclass, field
+from typing import Any
+
+from markab.diagnosis.analysis import Analyzer
+from markab.diagnosis.causes import Cause, peak_memory_mb
+from markab.diagnosis.siblings import differences, nearest_sibling
+from markab.formatting import clipped, count, size
+from markab.plan.model import PlannedJob
+from markab.reports.job_report import captured
+
+WORTH_TELLING_MB = 256
+"""Less memory than this is told only of jobs that asked for some."""
+TROUBLED_INPUTS = frozenset({"missing-input", "checksum", "transfer", "input-changed"})
+_SIZE = re.compile(r"\d[\d.]* [KMGT]?B")
+
+
+@dataclass
+class Autopsy:
+    """A failed job."""
+
+    job: PlannedJob
+    position: int
+    record: dict[str, Any]
+    """Of its last attempt."""
+    cause: Cause
+    stdout: str
+    stderr: str
+    tries: list[str]
+    """How its attempts ended, oldest first, equal ones that follow each other folded."""
+    inputs: list[str]
+    """What is wrong with files that it reads."""
+    sibling: str = ""
+    """Id of the nearest job like it that succeeded."""
+    differs: list[str] = field(default_factory=list)
+
+    @property
+    def commands(self) -> list[str]:
+        """What it ran, or would have run: a command line for each task."""
+        ran = [shlex.join(run.get("argv", ())) for run in self.record.get("invocations", ())]
+        planned = [f"{task.executable} {task.arguments}".strip() for task in self.job.tasks]
+        return ran + planned[len(ran) :]
+
+    @property
+    def failed_command(self) -> str:
+        """The command line that failed, the last that ran."""
+        number = max(len(self.record.get("invocations", ())), 1)
+        return self.commands[number - 1] if self.commands else ""
+
+    @property
+    def host(self) -> str:
+        """Where it ran."""
+        return str(self.record.get("host", ""))
+
+    @property
+    def directory(self) -> str:
+        """Where it worked; the directory may be gone."""
+        return str(self.record.get("cwd", ""))
+
+    @property
+    def memory(self) -> str:
+        """Peak against what it asked, in words; empty when not worth a line."""
+        peak_mb, asked_mb = peak_memory_mb(self.record), self.job.memory_mb
+        if not peak_mb or (not asked_mb and peak_mb < WORTH_TELLING_MB and self.cause.name != "memory"):
+            return ""
+        asked = f"asked for {size(asked_mb * 2**20)}" if asked_mb else "asked for no amount"
+        return f"{size(peak_mb * 2**20)} at most; {asked}"
+
+    def files(self) -> list[tuple[str, str]]:
+        """Return what can be looked at: label, path."""
+        found = [
+            (stream, str(self.record[f"{stream}_file"]))
+            for stream in ("stderr", "stdout")
+            if self.record.get(f"{stream}_file")
+        ]
+        if self.directory and os.path.isdir(self.directory):
+            found.append(("directory", self.directory))
+        return found
+
+
+def dissect(run: Analyzer, position: int) -> Autopsy:
+    """Look closely at a job of which an attempt failed."""
+    job = run.plan.job(position)
+    records = run.records(position)
+    record = records[-1]
+    cause = run.cause(job, record)
+    found = Autopsy(
+        job,
+        position,
+        record,
+        cause,
+        stdout=captured(record, "stdout", run.place.path),
+        stderr=captured(record, "stderr", run.place.path),
+        tries=_folded([run.cause(job, one).title for one in records]),
+        inputs=[
+            clipped(error["message"], 400)
+            for error in [record.get("error") or {}, *record.get("also", ())]
+            if error.get("kind") in TROUBLED_INPUTS
+        ],
+    )
+    other = nearest_sibling(run.plan, run.history.states, position)
+    if other is not None:
+        sibling = run.plan.job(other)
+        found.sibling = sibling.id
+        its = run.record_at(run.ok_at[other]) if run.ok_at[other] >= 0 else {}
+        found.differs = differences(job, record, sibling, its)
+    return found
+
+
+def _folded(titles: list[str]) -> list[str]:
+    """Return what became of each attempt; those that ended alike, but for a size in memory, in one line."""
+    ends = [_SIZE.sub("#", title) for title in titles]
+    lines: list[str] = []
+    begin = 0
+    for number in range(1, len(titles) + 1):
+        if number < len(titles) and ends[number] == ends[begin]:
+            continue
+        if begin == 0 and number == len(titles):
+            return [f"{count(number, 'attempt')}, all with the same end"] if number > 1 else []
+        which = f"attempt {begin + 1}" if number == begin + 1 else f"attempts {begin + 1} to {number}"
+        lines.append(f"{which}: {titles[begin]}")
+        begin = number
+    return lines

@@ -1,0 +1,62 @@
+"""Putting an attempt together: the job of the plan, where it works, and the checksums of what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from markab.engine.recovery import Checksums
+from markab.errors import CorruptPlan
+from markab.executors.base import Attempt, AttemptId
+from markab.plan.model import Kind, PlannedJob, PlanSite
+from markab.plan.plan_file import PlanFile
+
+NEEDS_SCRATCH = frozenset({Kind.COMPUTE, Kind.CREATE_DIR, Kind.CLEANUP})
+
+
+class AttemptMaker:
+    """Makes the attempts of one run."""
+
+    def __init__(self, plan: PlanFile, submit_dir: Path, checksums: Checksums) -> None:
+        self._plan = plan
+        self._sites = plan.header.sites
+        self._submit_dir = submit_dir
+        self._checksums = checksums
+
+    def make(self, id: AttemptId) -> Attempt:
+        """Return an attempt that an executor can be given.
+
+        Raises:
+            CorruptPlan: the job's line cannot be read, or names a site without what it needs.
+        """
+        job = self._plan.job(id.job)
+        staging = self._site(job, job.staging or job.site)
+        scratch = staging.scratch
+        if scratch is None and job.kind in NEEDS_SCRATCH:
+            raise CorruptPlan(
+                f"job {job.id!r} works with files at site {job.staging or job.site!r}, "
+                "which has no scratch directory",
+                hint="give the site a directory of type sharedScratch in the site catalog, and plan again",
+            )
+        work = self._site(job, job.site).work or (
+            f"{scratch}/.work" if scratch else str(self._submit_dir / ".work")
+        )
+        return Attempt(id, job, scratch or "", work, dict(self._known(job)))
+
+    def _known(self, job: PlannedJob) -> Iterator[tuple[str, str]]:
+        get = self._checksums.get
+        for file in job.inputs or job.transfers:
+            if checksum := get(file.lfn, file.sha256):
+                yield file.lfn, checksum
+        for registration in job.registrations:
+            if checksum := get(registration.lfn):
+                yield registration.lfn, checksum
+
+    def _site(self, job: PlannedJob, name: str) -> PlanSite:
+        site = self._sites.get(name)
+        if site is None:
+            raise CorruptPlan(
+                f"job {job.id!r} runs at site {name!r}, which the plan's header does not have",
+                hint="plan the workflow again",
+            )
+        return site

@@ -1,0 +1,206 @@
+"""The engine's end of the launcher: asks for processes, hears how they ended; see `launcher.py`."""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from markab.executors.launcher_messages import Decoder, encode
+from markab.executors.orphan_processes import ENGINE
+from markab.worker.invocation import signal_name
+
+_READ_BYTES = 1 << 18
+_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from markab.executors.launcher import main; main()"
+_ROOT = str(Path(__file__).parents[2])
+
+
+class Ended(NamedTuple):
+    """A process has ended."""
+
+    number: int
+    pid: int
+    status: int
+    """As `wait4` gave it."""
+    start: float
+    duration_s: float
+    usage: resource.struct_rusage
+    left: bool
+    """It left processes behind that may have written into its streams until just now, or still do."""
+
+
+class Refused(NamedTuple):
+    """The system does not start it."""
+
+    number: int
+    errno: int
+
+
+class Lost(NamedTuple):
+    """The launcher died, so nothing is known; the process may be running."""
+
+    number: int
+    why: str
+
+
+class Launching:
+    """Starts processes by way of a launcher, which is started with the first call and again when it died.
+
+    One thread makes all calls, but `wake` is for all.
+    """
+
+    def __init__(self, environ: Mapping[str, str], engine_number: str) -> None:
+        """Make one; nothing is started yet. All processes get `environ`, and their own on top."""
+        self._environ = environ
+        self._engine_number = engine_number
+        self._socket: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._decoder = Decoder()
+        self._under_way: set[int] = set()
+        self._why = ""
+        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._poll = select.poll()
+        self._poll.register(self._wake_read, select.POLLIN)
+
+    def open(self) -> None:
+        """Start the launcher, if there is none; returns before it is ready."""
+        if self._socket is not None:
+            return
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _BOOT, _ROOT, self._engine_number],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env=self._environ,
+                start_new_session=True,
+            )
+        self._socket = ours
+        self._decoder = Decoder()
+        self._why = ""
+        self._poll.register(ours, select.POLLIN)
+        self._say(("environ", {**self._environ, ENGINE: self._engine_number}))
+
+    @property
+    def pid(self) -> int:
+        """Number of the launcher's process; 0 when there is none."""
+        return self._process.pid if self._process is not None else 0
+
+    def start(
+        self,
+        number: int,
+        program: str,
+        argv: Sequence[str],
+        cwd: str,
+        own_environ: Mapping[str, str],
+        fds: tuple[int, int, int],
+    ) -> None:
+        """Ask for a process; `wait` tells of it by `number`.
+
+        Args:
+            fds: what stdin, stdout and stderr become; the caller may close them afterwards.
+
+        Raises:
+            OSError: too many descriptors are under way; nothing was asked for.
+        """
+        self.open()
+        self._say(("start", number, program, list(argv), cwd, dict(own_environ)), fds)
+        self._under_way.add(number)
+
+    def signal(self, number: int, what: int) -> None:
+        """Send a signal to the group of a process, unless it has ended."""
+        if number in self._under_way:
+            self._say(("signal", number, int(what)))
+
+    def wait(self, timeout_s: float) -> list[Ended | Refused | Lost]:
+        """Return what happened since; [] after `timeout_s`, or after `wake`."""
+        heard: list[Ended | Refused | Lost] = []
+        for fd, _ in self._poll.poll(max(0, -int(-timeout_s * 1000 // 1))):
+            if fd == self._wake_read:
+                self._drain()
+            else:
+                heard += self._hear()
+        return heard
+
+    def wake(self) -> None:
+        """Make `wait` return soon, or its next call return at once."""
+        try:
+            os.write(self._wake_write, b"!")
+        except BlockingIOError:
+            pass  # the pipe is full of calls already
+        except OSError:
+            if self._wake_write >= 0:
+                raise
+
+    def close(self) -> None:
+        """End all processes and the launcher. May be called twice."""
+        self._drop()
+        for fd in (self._wake_read, self._wake_write):
+            if fd >= 0:
+                os.close(fd)
+        self._wake_read = self._wake_write = -1
+
+    def _say(self, message: tuple[Any, ...], fds: Sequence[int] = ()) -> None:
+        assert self._socket is not None
+        data = encode(message)
+        try:
+            sent = socket.send_fds(self._socket, [data], list(fds)) if fds else 0
+            if sent < len(data):
+                self._socket.sendall(data[sent:])
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it died: `wait` will notice
+
+    def _hear(self) -> list[Ended | Refused | Lost]:
+        assert self._socket is not None
+        try:
+            data = self._socket.recv(_READ_BYTES)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            return self._launcher_died()
+        heard: list[Ended | Refused | Lost] = []
+        for replies in self._decoder.feed(data):
+            for what, *rest in replies:
+                if what == "broken":
+                    self._why = f" ({rest[0]})"
+                    continue
+                self._under_way.discard(rest[0])
+                if what == "refused":
+                    heard.append(Refused(*rest))
+                else:
+                    rest[5] = resource.struct_rusage(rest[5])
+                    heard.append(Ended(*rest))
+        return heard
+
+    def _launcher_died(self) -> list[Ended | Refused | Lost]:
+        assert self._process is not None
+        status = self._drop()
+        how = f"by {signal_name(-status)}" if status < 0 else f"with exit code {status}"
+        why = f"the process that starts tasks was ended {how}{self._why}"
+        lost, self._under_way = self._under_way, set()
+        return [Lost(number, why) for number in sorted(lost)]
+
+    def _drop(self) -> int:
+        """Close the stream, wait for the launcher's end, return how it ended."""
+        if self._socket is None or self._process is None:
+            return 0
+        self._poll.unregister(self._socket)
+        self._socket.close()
+        self._socket = None
+        process, self._process = self._process, None
+        return process.wait()
+
+    def _drain(self) -> None:
+        try:
+            while os.read(self._wake_read, 4096):
+                pass
+        except BlockingIOError:
+            pass  # that was all

@@ -1,0 +1,154 @@
+"""`plan.jsonl`: written once by the planner, read by everybody else.
+
+Line 1 is the header, every other line one job, in an order in which parents
+stand above their children. A job is known by its position: 0 is line 2.
+
+A plan of a million jobs is about a gigabyte of text. So reading has two depths:
+`PlanFile.outline` decodes, of each line, only what scheduling needs, and
+`PlanFile.job` decodes one whole line, from a memory map, when it is wanted.
+"""
+
+from __future__ import annotations
+
+import mmap
+from array import array
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from markab.errors import CorruptPlan, NewerFormat, NotARun, StorageError
+from markab.plan.atomic_file import replacing
+from markab.plan.model import FORMAT, Header, Kind, PlannedJob
+
+
+class JobOutline(msgspec.Struct, frozen=True):
+    """What scheduling needs to know of a job; the same keys as `PlannedJob`."""
+
+    id: str
+    kind: Kind
+    site: str = ""
+    priority: int = 0
+    category: str = ""
+    retries: int = 0
+    parents: list[int] = []
+    cores: int = 1
+    memory_mb: int = 0
+    gpus: int = 0
+
+
+def write_plan(path: Path, header: Header, jobs: Iterable[PlannedJob]) -> None:
+    """Write a plan, whole or not at all.
+
+    Raises:
+        StorageError: disk full, directory not writable.
+    """
+    encoder = msgspec.json.Encoder()
+    buffer = bytearray()
+    with replacing(path) as file:
+        file.write(encoder.encode(header) + b"\n")
+        for job in jobs:
+            encoder.encode_into(job, buffer)
+            buffer += b"\n"
+            file.write(buffer)
+            del buffer[:]
+
+
+class PlanFile:
+    """A plan on disk. Opening it reads the header and finds the lines; `close` gives it back."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a plan.
+
+        Raises:
+            NotARun: there is none at `path`.
+            NewerFormat: a newer Markab wrote it.
+            CorruptPlan: cut short, or the header cannot be read.
+        """
+        self.path = path
+        try:
+            with open(path, "rb") as file:
+                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except FileNotFoundError:
+            raise NotARun(
+                f"{str(path.parent)!r} is not a submit directory: it has no {path.name}",
+                hint="name the directory that `markab plan` printed, such as …/run0001",
+            ) from None
+        except (OSError, ValueError) as error:
+            if isinstance(error, ValueError):  # mmap refuses an empty file
+                raise self._corrupt(1, "the file is empty") from None
+            raise StorageError(f"cannot read {str(path)!r}: {error.strerror}") from error
+        self._starts = array("q", [0])
+        find, end = self._bytes.find, 0
+        while (end := find(b"\n", end)) >= 0:
+            end += 1
+            self._starts.append(end)
+        self.header = self._read_header()
+        if len(self) != self.header.jobs:
+            raise self._corrupt(
+                len(self) + 1, f"it holds {len(self)} jobs and its header says {self.header.jobs}"
+            )
+        self._decoder = msgspec.json.Decoder(PlannedJob)
+
+    def __len__(self) -> int:
+        return len(self._starts) - 2
+
+    def line(self, position: int) -> bytes:
+        """Return the JSON text of a job."""
+        return self._bytes[self._starts[position + 1] : self._starts[position + 2]]
+
+    def job(self, position: int) -> PlannedJob:
+        """Return a whole job."""
+        try:
+            return self._decoder.decode(self.line(position))
+        except msgspec.DecodeError as error:
+            raise self._corrupt(position + 2, str(error)) from error
+
+    def jobs(self) -> Iterator[PlannedJob]:
+        """Yield all jobs, in order, decoding each when it is asked for."""
+        return (self.job(position) for position in range(len(self)))
+
+    @cached_property
+    def outline(self) -> list[JobOutline]:
+        """What scheduling needs of every job, by position."""
+        decode = msgspec.json.Decoder(JobOutline).decode
+        outline = []
+        for position in range(len(self)):
+            try:
+                outline.append(decode(self.line(position)))
+            except msgspec.DecodeError as error:
+                raise self._corrupt(position + 2, str(error)) from error
+        return outline
+
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """Job id → position."""
+        return {job.id: position for position, job in enumerate(self.outline)}
+
+    def close(self) -> None:
+        """Give the memory map back."""
+        self._bytes.close()
+
+    def _read_header(self) -> Header:
+        text = self._bytes[: self._starts[1]] if len(self._starts) > 1 else b""
+        try:
+            version = msgspec.json.decode(text, type=_Version)
+            if version.format > FORMAT:
+                raise NewerFormat(
+                    f"{str(self.path)!r} has format {version.format}; this Markab reads up to {FORMAT}",
+                    hint="update Markab, or plan the workflow again with this one",
+                )
+            return msgspec.json.decode(text, type=Header)
+        except msgspec.DecodeError as error:
+            raise self._corrupt(1, str(error)) from error
+
+    def _corrupt(self, line: int, why: str) -> CorruptPlan:
+        return CorruptPlan(
+            f"{str(self.path)!r}, line {line}: {why}",
+            hint="plan the workflow again; what has run stays in the journal of this directory",
+        )
+
+
+class _Version(msgspec.Struct):
+    format: int

@@ -1,0 +1,201 @@
+"""Writing a plan into a submit directory of its own."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import sysconfig
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from markab import PEGASUS_VERSION, __version__
+from markab.errors import StorageError
+from markab.plan.braindump import Braindump, write_braindump
+from markab.plan.model import Header, PlannedJob
+from markab.plan.plan_file import write_plan
+from markab.plan.submit_dir import PLAN, SubmitDir
+from markab.planner import job_names
+from markab.planner.options import PlanOptions
+from markab.spec.properties import Properties
+
+
+def relative_run_dir(options: PlanOptions, workflow: str, base: Path, stamp: str | None) -> str:
+    """Return `<user>/pegasus/<workflow>/run0001` with the next free number, or what the user asked for.
+
+    With a time stamp, that stands in place of the number.
+    """
+    if options.relative_dir is not None:
+        return options.relative_dir.strip("/")
+    above = f"{getpass.getuser()}/pegasus/{workflow}"
+    if stamp is not None:
+        return f"{above}/{stamp}"
+    try:
+        taken = [int(n[3:]) for n in os.listdir(base / above) if n.startswith("run") and n[3:].isdigit()]
+    except (FileNotFoundError, NotADirectoryError):
+        taken = []
+    return f"{above}/run{max(taken, default=0) + 1:04d}"
+
+
+@contextmanager
+def reserved(options: PlanOptions, workflow: str, stamp: str | None) -> Iterator[tuple[SubmitDir, str]]:
+    """Make a new submit directory; yield it with the run's relative directory. If the block fails, it is gone again.
+
+    Two planners at once get two directories: making one is atomic.
+
+    Raises:
+        StorageError: it cannot be made, or the one asked for holds a plan already.
+    """
+    base = Path(os.path.abspath(options.directory / (options.dir or "")))
+    made: list[Path] = []
+    try:
+        while True:
+            relative = relative_run_dir(options, workflow, base, stamp)
+            path = base / (options.relative_submit_dir or relative)
+            asked_for = options.relative_dir or options.relative_submit_dir or stamp
+            for parent in [*reversed(path.parents)]:
+                if not parent.exists():
+                    parent.mkdir(exist_ok=True)
+                    made.append(parent)
+            try:
+                path.mkdir()
+                made.append(path)
+                break
+            except FileExistsError:
+                if asked_for and path.is_dir() and not (path / PLAN).exists():
+                    break
+                if asked_for:
+                    raise StorageError(
+                        f"{str(path)!r} holds a plan already"
+                        if path.is_dir()
+                        else f"{str(path)!r} is a file",
+                        hint="choose another --relative-dir, or leave it out to get the next runNNNN",
+                    ) from None
+    except OSError as error:
+        _remove(made)
+        raise StorageError(
+            f"cannot make a submit directory below {str(base)!r}: {error.strerror}",
+            hint="choose a directory you may write to with --dir",
+        ) from error
+    before = set(os.listdir(path))
+    try:
+        yield SubmitDir(path), relative
+    except BaseException:
+        for name in set(os.listdir(path)) - before:
+            target = path / name
+            shutil.rmtree(target) if target.is_dir() else target.unlink()
+        _remove(made)
+        raise
+
+
+def _remove(made: list[Path]) -> None:
+    for path in reversed(made):
+        try:
+            path.rmdir()
+        except OSError:  # somebody else uses it by now
+            return
+
+
+def write_run(
+    submit_dir: SubmitDir,
+    header: Header,
+    jobs: Iterable[PlannedJob],
+    braindump: Braindump,
+    properties: Properties,
+    documents: Iterable[Path],
+) -> None:
+    """Write all files of a new run; `plan.jsonl`, which makes the directory a run, last.
+
+    Raises:
+        StorageError: disk full.
+    """
+    try:
+        submit_dir.catalogs.mkdir()
+        for document in documents:
+            shutil.copyfile(document, _free_name(submit_dir.catalogs / document.name))
+        properties_file = submit_dir.path / str(braindump["properties"])
+        # It may hold passwords of databases: for the user's eyes only.
+        os.close(os.open(properties_file, os.O_CREAT | os.O_WRONLY, 0o600))
+        properties.write(properties_file)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write to {str(submit_dir.path)!r}: {error.strerror}", hint="make room, then plan again"
+        ) from error
+    write_braindump(submit_dir.braindump, braindump)
+    write_plan(submit_dir.plan, header, jobs)
+
+
+def _free_name(path: Path) -> Path:
+    number, free = 2, path
+    while free.exists():
+        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        number += 1
+    return free
+
+
+def make_braindump(
+    options: PlanOptions, workflow: str, version: str, submit_dir: SubmitDir, relative: str, now: float
+) -> Braindump:
+    """Return what is known of a new run; keys and order as Pegasus writes them."""
+    name = options.basename or f"{workflow}-{job_names.INDEX}"
+    wf_uuid = str(uuid.uuid4())
+    bindir = sysconfig.get_path("scripts")
+    return {
+        "user": getpass.getuser(),
+        "grid_dn": None,
+        "submit_hostname": socket.gethostname(),
+        "root_wf_uuid": wf_uuid,
+        "wf_uuid": wf_uuid,
+        "dax": os.path.abspath(options.directory / options.workflow),
+        "dax_label": workflow,
+        "dax_index": job_names.INDEX,
+        "dax_version": version,
+        "pegasus_wf_name": f"{workflow}-{job_names.INDEX}",
+        "timestamp": time_stamp(now),
+        "basedir": os.path.abspath(options.directory / (options.dir or "")),
+        "submit_dir": str(submit_dir.path),
+        "planner": f"{bindir}/pegasus-plan",
+        "planner_version": PEGASUS_VERSION,
+        "pegasus_build": f"markab-{__version__}",
+        "planner_arguments": " ".join(_arguments(options)),
+        "jsd": "jobstate.log",
+        "rundir": relative.rpartition("/")[2],
+        "bindir": bindir,
+        "vogroup": "pegasus",
+        "uses_pmc": "false",
+        "properties": f"pegasus.{uuid.UUID(wf_uuid).int % 10**15}.properties",
+        "condor_log": f"{name}.log",
+        "dag": f"{name}.dag",
+        "type": "dag",
+        "notify": f"{name}.notify",
+    }
+
+
+def time_stamp(now: float) -> str:
+    """Return `YYYYMMDDTHHMMSS±zzzz` in local time."""
+    return time.strftime("%Y%m%dT%H%M%S%z", time.localtime(now))
+
+
+def _arguments(options: PlanOptions) -> Iterator[str]:
+    """Yield the flags that give these options again; property values are left out, they may be secret."""
+    for flag, value in (
+        ("--conf", options.conf),
+        ("--dir", options.dir),
+        ("--relative-dir", options.relative_dir),
+        ("--sites", ",".join(options.sites)),
+        ("--output-sites", ",".join(options.output_sites)),
+        ("--staging-site", ",".join(f"{k}={v}" if k else v for k, v in options.staging_sites.items())),
+        ("--input-dir", ",".join(map(str, options.input_dirs))),
+        ("--output-dir", options.output_dir),
+        ("--cleanup", options.cleanup),
+        ("--cluster", ",".join(options.cluster)),
+    ):
+        if value:
+            yield from (flag, str(value))
+    if options.force:
+        yield "--force"
+    yield str(options.workflow)

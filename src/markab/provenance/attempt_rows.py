@@ -1,0 +1,465 @@
+"""The journal as rows: attempts, their states, processes, hosts, checks, and the files they made.
+
+`Happened` takes records one by one and keeps the rows until `write`. What it
+remembers between records is little, and all of it can be read back from the
+database (`Place`, `Open`, the hosts): so a journal taken in line by line, by
+many processes one after the other, gives the same rows as one taken in at once.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import ChainMap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from markab.errors import CorruptJournal
+from markab.journal.reader import Line
+from markab.plan.model import Kind
+from markab.provenance.plan_rows import Briefs
+from markab.provenance.records import End, Invocation, Record, RunEnd, Running, RunStart, Start, Struct
+from markab.provenance.row_writer import Row, Writer
+from markab.provenance.stampede_states import EXECUTE, SUBMIT, escaped, exit_status, last_states, reason
+
+STATUSES = {"success": 0}
+"""How a run ended → `workflowstate.status`; everything else is 1."""
+_NOT_PLAIN = re.compile(r"[^\w@%+=:,./-]", re.ASCII)
+_UNKNOWN_IP = ""
+_INSTANCE_COLUMNS = (
+    "host_id",
+    "work_dir",
+    "cluster_start",
+    "cluster_duration",
+    "local_duration",
+    "stdout_file",
+    "stdout_text",
+    "stderr_file",
+    "stderr_text",
+    "exitcode",
+)
+"""What is known only when an attempt has ended."""
+
+# What is written of an attempt that has not ended, of most that have, and of any.
+# SQLite is told in the statement what is NULL: Python takes ten times as long to hand over a None.
+_BEGUN = ((..., ..., None, ..., ..., ..., ..., *[None] * 10, 1, None),)
+_PLAIN = ((..., ..., ..., ..., ..., ..., ..., ..., None, None, ..., *[None] * 6, 1, 0),)
+_WHOLE = ((*[...] * 11, None, *[...] * 4, None, 1, ...),)
+
+_STATE = ((..., ..., ..., ..., None),)
+_WELL = (
+    (..., EXECUTE, ..., 2, None),
+    (..., "JOB_SUCCESS", ..., 4, None),
+    (..., "JOB_TERMINATED", ..., 3, None),
+    (..., SUBMIT, ..., 1, None),
+)
+"""All states of an attempt that succeeded, in the order of the key."""
+_MADE = ((..., "checksum.type", "sha256"), (..., "checksum.value", ...), (..., "size", ...))
+"""What is known of a file whose checksum was made."""
+
+
+@dataclass(slots=True)
+class Place:
+    """How far a journal was taken in, and what counts on from there."""
+
+    journal_bytes: int = 0
+    last_line: str = ""
+    submit_seq: int = 0
+    restarts: int = 0
+    state_time: float = 0.0
+
+
+class Open(Struct):
+    """An attempt that has not ended."""
+
+    id: int
+    """Its row in `job_instance`."""
+    site: str
+    submitted: float
+    executed: float | None
+    submit_seq: int = 0
+    """0: it and its states so far are written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What does not change while a run goes on."""
+
+    wf_id: int
+    first_job_id: int
+    jobs: int
+    user: str | None
+    executors: Mapping[str, str]
+    """Site → its executor; the local one runs at once what it is given."""
+    briefs: Briefs
+
+
+class Happened:
+    """Takes in records; `write` hands the rows over."""
+
+    def __init__(
+        self,
+        run: RunFacts,
+        place: Place,
+        open_attempts: dict[int, Open],
+        hosts: dict[tuple[str, str], int],
+        writer: Writer,
+        lfn_ids: dict[str, int],
+    ) -> None:
+        """Go on from `place`. `open_attempts` (by position), `hosts` and `lfn_ids` are kept up to date."""
+        self.place = place
+        self._run = run
+        self._open = open_attempts
+        self._hosts = hosts
+        self._writer = writer
+        self._lfn_ids = lfn_ids
+        self._begin()
+        self._next_instance = writer.new_ids("job_instance", 0)
+        self._next_invocation = writer.new_ids("invocation", 0)
+        self._next_integrity = writer.new_ids("integrity", 0)
+
+    def _begin(self) -> None:
+        self._workflow_states: list[Row] = []
+        self._new_hosts: list[Row] = []
+        self._begun: list[Row] = []
+        self._plain: list[tuple[Any, ...]] = []
+        self._instances: list[tuple[Any, ...]] = []
+        self._ended: list[Row] = []
+        self._well: list[tuple[Any, ...]] = []
+        self._states: list[Row] = []
+        self._reasons: list[Row] = []
+        self._invocations: list[Row] = []
+        self._checked_and_hashed: list[Row] = []
+        self._integrity: list[Row] = []
+        self._tags: list[Row] = []
+        self._attempts: list[Row] = []
+        self._made: dict[str, tuple[int | None, str | None]] = {}
+        """File → size and checksum, as last seen."""
+        self._made_again: dict[str, dict[str, str]] = {}
+        """Files made by an attempt that was not the first, with size or checksum unknown → what the plan says of them."""
+        self._delivered: list[tuple[str, str, str]] = []
+
+    @property
+    def records_at_once(self) -> int:
+        """How many records to take in before each `write`."""
+        return 2 * self._writer.jobs_at_once
+
+    def handlers(self) -> dict[type, Callable[[Any, Line], None]]:
+        """Return what to call with a record and its line, by the class of the record; nothing for the others.
+
+        Each raises CorruptJournal for a job that the plan does not have, and for the
+        end of what never started.
+        """
+        return {
+            RunStart: self._run_start,
+            Start: self._start,
+            Running: self._running,
+            End: self._end,
+            RunEnd: self._run_end,
+        }
+
+    def write(self, *, is_last: bool = False) -> None:
+        """Hand the rows over, parents first, and begin anew.
+
+        Attempts that have not ended are held back until `is_last`: most end soon, and
+        a row that is written once costs less than one that is changed later.
+        """
+        writer, wf_id = self._writer, self._run.wf_id
+        writer.insert("workflowstate", self._workflow_states)
+        writer.insert("host", self._new_hosts)
+        if is_last:
+            for position, attempt in self._open.items():
+                self._add_begun(position, attempt)
+        writer.new_ids("job_instance", self._next_instance - writer.new_ids("job_instance", 0))
+        writer.insert("job_instance", self._begun, _BEGUN)
+        writer.insert("job_instance", sorted(self._plain), _PLAIN)
+        writer.insert("job_instance", sorted(self._instances), _WHOLE)
+        writer.update("job_instance", "job_instance_id", _INSTANCE_COLUMNS, self._ended)
+        writer.insert("jobstate", sorted(self._well), _WELL)
+        writer.insert("jobstate", self._states, _STATE)
+        writer.insert("jobstate", self._reasons)
+        writer.new_ids("invocation", len(self._invocations))
+        writer.insert("invocation", self._invocations)
+        writer.new_ids("integrity", self._next_integrity - writer.new_ids("integrity", 0))
+        check, make = (
+            (..., wf_id, ..., "check", "input", ..., ...),
+            (..., wf_id, ..., "compute", "output", ..., ...),
+        )
+        writer.insert("integrity", self._checked_and_hashed, (check, make))
+        writer.insert("integrity", self._integrity)
+        if self._tags:
+            first = writer.new_ids("tag", len(self._tags))
+            writer.insert("tag", [(first + n, wf_id, *tag) for n, tag in enumerate(self._tags)])
+        writer.insert("markab_attempt", self._attempts)
+        self._write_files()
+        self._begin()
+
+    def _add_begun(self, position: int, attempt: Open) -> None:
+        """Add an attempt that has not ended, and its states, unless they are written."""
+        if seq := attempt.submit_seq:
+            job_id = self._run.first_job_id + position
+            self._begun.append((attempt.id, job_id, seq, f"{seq}.0", attempt.site, self._run.user))
+            self._add_first_states(attempt)
+            attempt.submit_seq = 0
+
+    def _add_first_states(self, attempt: Open) -> None:
+        self._states.append((attempt.id, SUBMIT, attempt.submitted, 1))
+        if attempt.executed is not None:
+            self._states.append((attempt.id, EXECUTE, attempt.executed, 2))
+
+    def _write_files(self) -> None:
+        writer, known, made = self._writer, self._lfn_ids, self._made
+        wanted = {lfn for lfn in made if lfn not in known}
+        wanted.update(lfn for lfn, _, _ in self._delivered if lfn not in known)
+        found = ChainMap(known, writer.ids_of_lfns(wanted)) if wanted else known
+        whole: list[Row] = []
+        parts: list[Row] = []
+        untrue: list[Row] = []
+        for lfn, (size_bytes, sha256) in made.items():
+            if (number := found.get(lfn)) is None:  # no file of this plan
+                continue
+            if sha256 is not None and size_bytes is not None:
+                whole.append((number, number, sha256, number, str(size_bytes)))
+            elif sha256 is not None:
+                parts += ((number, "checksum.type", "sha256"), (number, "checksum.value", sha256))
+            elif size_bytes is not None:
+                parts.append((number, "size", str(size_bytes)))
+            if lfn in self._made_again:
+                planned = self._made_again[lfn]
+                unknown = [] if sha256 is not None else ["checksum.type", "checksum.value"]
+                unknown += [] if size_bytes is not None else ["size"]
+                untrue += [(number, key) for key in unknown]
+                parts += [(number, key, planned[key]) for key in unknown if key in planned]
+        writer.remove("rc_meta", untrue)
+        writer.put("rc_meta", whole, _MADE)
+        writer.put("rc_meta", parts)
+        if self._delivered:
+            first = writer.new_ids("rc_pfn", len(self._delivered))
+            rows = [(first + n, found[lfn], pfn, site) for n, (lfn, pfn, site) in enumerate(self._delivered)]
+            writer.add_missing("rc_pfn", rows)
+
+    # -- one kind of record each ---------------------------------------------------
+
+    def _run_start(self, it: RunStart, line: Line) -> None:
+        place = self.place
+        place.restarts += 1
+        self._workflow_state("WORKFLOW_STARTED", it.time, None, None)
+
+    def _run_end(self, it: RunEnd, line: Line) -> None:
+        status = STATUSES.get(it.outcome, 1)
+        self._workflow_state("WORKFLOW_TERMINATED", it.time, status, it.outcome if status else None)
+
+    def _workflow_state(self, state: str, time: float, status: int | None, why: str | None) -> None:
+        place = self.place
+        # Part of the key. An engine that started and ended within a microsecond did both.
+        place.state_time = time = max(time, round(place.state_time + 1e-6, 6))
+        restart = max(0, place.restarts - 1)
+        self._workflow_states.append((self._run.wf_id, state, time, restart, status, why))
+
+    def _start(self, it: Start, line: Line) -> None:
+        run, position, time = self._run, it.job, it.time
+        if not 0 <= position < run.jobs:
+            raise CorruptJournal(
+                f"the journal tells of a job at position {position}, and the plan has {run.jobs} jobs",
+                hint="plan.jsonl and journal.jsonl are not of the same run: bring the right plan back",
+            )
+        self.place.submit_seq = seq = self.place.submit_seq + 1
+        if (left := self._open.get(position)) is not None:  # nobody has seen its end
+            self._add_begun(position, left)
+        id = self._next_instance
+        self._next_instance = id + 1
+        executed = time if run.executors.get(it.site) == "local" else None
+        self._open[position] = Open(id, it.site, time, executed, seq)
+
+    def _running(self, it: Running, line: Line) -> None:
+        attempt = self._open.get(it.job)
+        if attempt is not None and attempt.executed is None:
+            attempt.executed = it.time
+            if not attempt.submit_seq:
+                self._states.append((attempt.id, EXECUTE, it.time, 2))
+
+    def _end(self, it: End, line: Line) -> None:
+        attempt = self._open.pop(it.job, None)
+        if attempt is None:
+            raise CorruptJournal(
+                f"the journal tells of the end of job {it.job}, attempt {it.attempt}, which never started",
+                hint="something was cut out of journal.jsonl: bring the whole file back",
+            )
+        record, id, time = it.record, attempt.id, it.time
+        executed = self._add_states(attempt, record, time)
+        brief = self._run.briefs[it.job]
+        host = self._host(attempt, record)
+        self._end_instance(it.job, attempt, record, host, None if executed is None else time - executed)
+        self._add_invocations(id, record, brief, time)
+        if record.outputs or record.checked is not None:
+            self._add_checks(id, record)
+        if record.transfers or not record.ok:
+            self._add_attempt(id, it, line)
+        if record.outputs or record.transfers:
+            self._note_files(it, record, brief.kind)
+
+    def _add_attempt(self, id: int, it: End, line: Line) -> None:
+        """Note what the schema has no column for; only of attempts that have something of the kind."""
+        moved, error = it.record.transfers, it.record.error
+        kind = None if it.record.ok else error.kind if error is not None else "internal"
+        size_bytes = sum([file.bytes or 0 for file in moved])
+        took_s = sum([file.duration_s for file in moved])
+        row = (id, it.attempt, *line[:2], kind, len(moved), size_bytes, took_s)
+        self._attempts.append(row)
+
+    # -- parts of an end -----------------------------------------------------------
+
+    def _add_states(self, attempt: Open, record: Record, time: float) -> float | None:
+        """Add the states that are not written yet; return when it was executed."""
+        id, submitted, executed = attempt.id, attempt.submitted, attempt.executed
+        is_derived = executed is None and record.start is not None
+        if executed is None and record.start is not None:
+            executed = min(max(record.start, submitted), time)
+        if record.ok and attempt.submit_seq and executed is not None:
+            self._well.append((id, executed, id, time, id, time, id, submitted))
+            return executed
+        if attempt.submit_seq:
+            self._add_first_states(attempt)
+        number = 1 if executed is None else 2
+        if is_derived:
+            self._states.append((id, EXECUTE, executed, number))
+        for state, is_why in last_states(record):
+            number += 1
+            if is_why and (why := reason(record)) is not None:
+                self._reasons.append((id, state, time, number, why))
+            else:
+                self._states.append((id, state, time, number))
+        return executed
+
+    def _host(self, attempt: Open, record: Record) -> int | None:
+        if not record.host:
+            return None
+        key = attempt.site, record.host
+        if (number := self._hosts.get(key)) is None:
+            number = self._hosts[key] = self._writer.new_ids("host", 1)
+            self._new_hosts.append((number, self._run.wf_id, *key, _UNKNOWN_IP, None, None))
+        return number
+
+    def _end_instance(
+        self, position: int, attempt: Open, record: Record, host: int | None, duration: float | None
+    ) -> None:
+        run, id, seq = self._run, attempt.id, attempt.submit_seq
+        begun = (id, run.first_job_id + position, host, seq, f"{seq}.0", attempt.site, run.user)
+        out, err, invocations = record.stdout, record.stderr, record.invocations
+        if (
+            seq
+            and record.ok
+            and out is err is record.stdout_file is record.stderr_file is None
+            and len(invocations) < 2
+        ):
+            self._plain.append((*begun, record.cwd, duration))
+            return
+        cluster_start = cluster_duration = None
+        if len(invocations) > 1:
+            first, last = invocations[0], invocations[-1]
+            cluster_start = first.start
+            cluster_duration = last.start + last.duration_s - first.start
+        ended = (
+            record.cwd,
+            cluster_start,
+            cluster_duration,
+            duration,
+            record.stdout_file,
+            escaped(out),
+            record.stderr_file,
+            escaped(err),
+            0 if record.ok else exit_status(record),
+        )
+        if seq:
+            self._instances.append((*begun, *ended))
+        else:
+            self._ended.append((host, *ended, id))
+
+    def _add_invocations(self, id: int, record: Record, brief: Any, time: float) -> None:
+        wf_id, number = self._run.wf_id, self._next_invocation
+        add = self._invocations.append
+        if brief.kind in ("compute", "subworkflow"):
+            for seq, it in enumerate(record.invocations, start=1):
+                transformation, executable = brief.tasks[seq - 1] if seq <= len(brief.tasks) else ("", "")
+                cpu = None if it.utime_s is None else it.utime_s + it.stime_s
+                duration = it.duration_s
+                add(
+                    (
+                        number,
+                        wf_id,
+                        id,
+                        seq,
+                        it.start,
+                        duration,
+                        cpu,
+                        it.status,
+                        transformation,
+                        it.argv[0] if it.argv else executable,
+                        _words(it),
+                        it.task,
+                        it.maxrss_kb,
+                        cpu / duration if cpu is not None and duration > 0 else None,
+                    )
+                )
+                number += 1
+        elif record.start is not None:
+            transformation, executable = brief.tasks[0]
+            end = time if record.end is None else record.end
+            took, status = max(0.0, end - record.start), exit_status(record)
+            row = (number, wf_id, id, 1, record.start, took, None, status, transformation, executable)
+            add((*row, None, None, None, None))
+            number += 1
+        self._next_invocation = number
+
+    def _add_checks(self, id: int, record: Record) -> None:
+        number, wf_id, checked = self._next_integrity, self._run.wf_id, record.checked
+        hashed = sum([file.sha256 is not None for file in record.outputs]) if record.outputs else 0
+        took = record.hashed.duration_s if record.hashed is not None else 0.0
+        if checked is not None and hashed:
+            row = (number, id, checked.count, checked.duration_s, number + 1, id, hashed, took)
+            self._checked_and_hashed.append(row)
+            number += 2
+        elif checked is not None:
+            self._integrity.append((number, wf_id, id, "check", "input", checked.count, checked.duration_s))
+            number += 1
+        elif hashed:
+            self._integrity.append((number, wf_id, id, "compute", "output", hashed, took))
+            number += 1
+        if checked is not None and checked.failed:
+            self._tags.append((id, "int.error", checked.failed))
+        self._next_integrity = number
+
+    def _note_files(self, it: End, record: Record, kind: str) -> None:
+        for file in record.outputs:
+            self._made[file.lfn] = file.size, file.sha256
+            if it.attempt > 1 and (file.size is None or file.sha256 is None):
+                outputs = self._run.briefs.facts(it.job).outputs
+                self._made_again[file.lfn] = next(
+                    (use.metadata for use in outputs if use.lfn == file.lfn), {}
+                )
+        if not record.ok or not record.transfers:
+            return
+        if kind == Kind.STAGE_OUT:
+            arrived = {moved.lfn for moved in record.transfers}
+            self._delivered += [
+                (transfer.lfn, place.url, place.site)
+                for transfer in self._run.briefs.facts(it.job).transfers
+                if transfer.lfn in arrived
+                for place in transfer.destinations
+            ]
+        elif kind == Kind.STAGE_IN:
+            for moved in record.transfers:
+                size_bytes, sha256 = self._made.get(moved.lfn, (None, None))
+                self._made[moved.lfn] = (
+                    size_bytes if moved.bytes is None else moved.bytes,
+                    sha256 if moved.sha256 is None else moved.sha256,
+                )
+
+
+def _words(it: Invocation) -> str:
+    """Return the arguments as a command line."""
+    words = it.argv[1:]
+    if all(words) and not _NOT_PLAIN.search("".join(words)):
+        return " ".join(words)
+    return " ".join([word if word and not _NOT_PLAIN.search(word) else shlex.quote(word) for word in words])

@@ -1,0 +1,179 @@
+"""Where the database of a run is: in its submit directory, or where the properties of the run say.
+
+Imports what knows URLs of databases only when there is one to be made or read.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markab.errors import StorageError
+from markab.plan.braindump import Braindump
+from markab.plan.submit_dir import SubmitDir
+from markab.spec import java_properties
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+WORKFLOW_KEYS = ("pegasus.catalog.workflow.url", "pegasus.monitord.output")
+MASTER_KEYS = ("pegasus.catalog.master.url", "pegasus.dashboard.output")
+"""The name of today, and the older one."""
+EVENTS = "pegasus.monitord.events"
+"""Property: with "false" there is no database before somebody asks for it."""
+
+_AS = "write it as sqlite:////path/to/file.db or postgresql://user@host:port/database"
+_DIALECTS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A database."""
+
+    url: URL
+    is_ours: bool = False
+    """A file that holds nothing but this run: it may be deleted and made anew."""
+    note: str = ""
+    """Why it is not where one would look for it."""
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None: a server, or memory."""
+        if self.url.get_backend_name() != "sqlite" or self.url.database in (None, "", ":memory:"):
+            return None
+        return Path(self.url.database or "")
+
+    @property
+    def shown(self) -> str:
+        """Its URL as people, logs and databases may see it: without a password."""
+        secret = [key for key in self.url.query if "pass" in key.lower()]
+        open_part = self.url.difference_update_query(secret)._replace(
+            drivername=self.url.get_backend_name(), password=None
+        )
+        return open_part.render_as_string()
+
+
+def file_target(path: Path, *, is_ours: bool = True, note: str = "") -> Target:
+    """Return the target for an SQLite file."""
+    from sqlalchemy import URL
+
+    return Target(URL.create("sqlite", database=str(path)), is_ours, note)
+
+
+def memory_target(note: str = "") -> Target:
+    """Return a target that is gone when it is closed."""
+    from sqlalchemy import URL
+
+    return Target(URL.create("sqlite", database=":memory:"), True, note)
+
+
+def default_file(directory: SubmitDir, braindump: Braindump) -> Path:
+    """Return `<workflow>-<index>.stampede.db` in the submit directory, as Pegasus names it."""
+    return directory.path / f"{braindump.get('pegasus_wf_name') or 'workflow-0'}.stampede.db"
+
+
+def cache_file(uuid: str) -> Path:
+    """Return where the database of somebody else's run is kept: below XDG_CACHE_HOME.
+
+    Raises:
+        StorageError: there is no home directory either.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or ""
+    above = Path(base) if os.path.isabs(base) else _home() / ".cache"
+    return above / "markab" / f"{uuid}.stampede.db"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise StorageError(
+            "you have no home directory: HOME is not set, and the system knows none", hint="set HOME"
+        ) from error
+
+
+def run_properties(directory: SubmitDir, braindump: Braindump) -> dict[str, str]:
+    """Return the merged properties of a run; nothing when they are not there or not for us to read."""
+    name = braindump.get("properties")
+    if not name:
+        return {}
+    try:
+        text = (directory.path / name).read_text(encoding="utf-8", errors="replace")
+    except OSError:  # only its owner may read the file, and anybody may ask about a run
+        return {}
+    return {key: value for _, key, value in java_properties.parse(text)}
+
+
+def has_database(properties: dict[str, str]) -> bool:
+    """Say whether a run with these properties has its database kept current while it goes on."""
+    return properties.get(EVENTS, "").strip().lower() not in ("false", "no", "0", "off")
+
+
+def parsed(text: str, properties: dict[str, str], prefix: str) -> URL:
+    """Return the URL in a property, with user and password from `<prefix>.db.*` when it has none.
+
+    Raises:
+        StorageError: it is none, or of a database that Markab does not speak. Never shows a password.
+    """
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(text.strip())
+    except (ArgumentError, ValueError):  # its words would show what it takes for a port
+        raise _no_url(prefix) from None
+    dialect = _DIALECTS.get(url.get_backend_name())
+    if dialect is None:
+        raise StorageError(
+            f"property {prefix + '.url'!r} names a {url.get_backend_name()} database; "
+            "Markab writes SQLite and PostgreSQL",
+            hint=_AS,
+        )
+    in_memory = not url.database or url.database == ":memory:"
+    if dialect == "sqlite" and (url.host or not (in_memory or os.path.isabs(url.database or ""))):
+        raise StorageError(
+            f"property {prefix + '.url'!r} names a file that is another one in each directory",
+            hint="write its whole path, after four slashes: sqlite:////path/to/file.db",
+        )
+    if dialect != "sqlite" and "@" in f"{url.host}{url.database}":  # the end of a password
+        raise _no_url(prefix)
+    user = url.username or properties.get(f"{prefix}.db.user")
+    password = url.password or properties.get(f"{prefix}.db.password")
+    if dialect == "sqlite":
+        return url.set(drivername=dialect)
+    return url.set(drivername=dialect, username=user, password=password)
+
+
+def _no_url(prefix: str) -> StorageError:
+    return StorageError(
+        f"property {prefix + '.url'!r} is no URL of a database",
+        hint=f"{_AS}; write @ : / % in a password as %40 %3A %2F %25",
+    )
+
+
+def target_of(directory: SubmitDir, braindump: Braindump) -> Target:
+    """Return where the database of a run is to be.
+
+    Raises:
+        StorageError: the property that says so cannot be understood.
+    """
+    properties = run_properties(directory, braindump)
+    for key in WORKFLOW_KEYS:
+        if text := properties.get(key, "").strip():
+            return Target(parsed(text, properties, "pegasus.catalog.workflow"))
+    return file_target(default_file(directory, braindump))
+
+
+def master_target(directory: SubmitDir, braindump: Braindump) -> Target:
+    """Return where the database of all runs of this user is: `~/.pegasus/workflow.db`, or as a property says.
+
+    Raises:
+        StorageError: the property that says so cannot be understood, or there is no home directory.
+    """
+    properties = run_properties(directory, braindump)
+    for key in MASTER_KEYS:
+        if text := properties.get(key, "").strip():
+            return Target(parsed(text, properties, "pegasus.catalog.master"))
+    return file_target(_home() / ".pegasus" / "workflow.db", is_ours=False)

@@ -1,0 +1,91 @@
+"""The master database: every run of a user, where it is, and how it ended.
+
+`~/.pegasus/workflow.db`, or the database that `pegasus.catalog.master.url`
+names. Dashboards read it. It is a convenience: a run never stops for it.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from sqlalchemy import Connection, select
+
+from markab.errors import MarkabError
+from markab.plan.braindump import Braindump
+from markab.plan.submit_dir import SubmitDir
+from markab.provenance import schema
+from markab.provenance.database import connected, create_tables, transaction
+from markab.provenance.database_location import Target, master_target
+from markab.provenance.projection import workflow_values
+
+PATIENCE_S = 2.0
+"""The run's own database waits while we wait for this one."""
+
+State = tuple[str, float, int, int | None, str | None]
+"""Columns of `workflowstate` after the first."""
+
+
+def states_of(connection: Connection, wf_id: int) -> list[State]:
+    """Return the states of a run, from its own database."""
+    states = schema.workflowstate
+    columns = (
+        states.c.state,
+        states.c.timestamp,
+        states.c.restart_count,
+        states.c.status,
+        states.c.reason,
+    )
+    rows = connection.execute(select(*columns).where(states.c.wf_id == wf_id).order_by(states.c.timestamp))
+    return [(row[0], float(row[1]), row[2], row[3], row[4]) for row in rows]
+
+
+def enter(directory: SubmitDir, braindump: Braindump, own: Target, states: list[State]) -> str:
+    """Write a run and its states into the master database; return what is wrong, or nothing.
+
+    May be called again at any time: what is there stays one row.
+    """
+    try:
+        target = master_target(directory, braindump)
+        if target.file is not None:
+            target.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with connected(target, patience_s=PATIENCE_S) as connection:
+            _enter(connection, workflow_values(braindump, own), states)
+    except MarkabError as error:
+        return f"the list of all your runs was not updated: {error}"
+    except OSError as error:
+        return f"the list of all your runs was not updated: {error.filename}: {error.strerror}"
+    return ""
+
+
+def _enter(connection: Connection, values: dict[str, object], states: list[State]) -> None:
+    runs, table = schema.master_workflow, schema.master_workflowstate
+    with transaction(connection):
+        create_tables(connection)
+        if connection.dialect.name != "sqlite":
+            connection.exec_driver_sql("LOCK TABLE master_workflow IN SHARE ROW EXCLUSIVE MODE")
+        wf_id = connection.execute(
+            select(runs.c.wf_id).where(runs.c.wf_uuid == values["wf_uuid"])
+        ).scalar_one_or_none()
+        if wf_id is None:
+            done = connection.execute(runs.insert().values(**values, archived=False))
+            (wf_id,) = done.inserted_primary_key or (None,)
+        else:
+            here = {"submit_dir": values["submit_dir"], "db_url": values["db_url"]}
+            connection.execute(runs.update().where(runs.c.wf_id == wf_id).values(here))
+        known = connection.execute(select(table.c.state, table.c.timestamp).where(table.c.wf_id == wf_id))
+        there = {(state, _written(at)) for state, at in known}
+        rows = [
+            dict(zip(_COLUMNS, (wf_id, state, Decimal(_written(at)), *rest), strict=True))
+            for state, at, *rest in states
+            if (state, _written(at)) not in there
+        ]
+        if rows:
+            connection.execute(table.insert(), rows)
+
+
+def _written(at: float) -> str:
+    """Return a time as the column holds it. A server makes 15 digits of a float, and this needs 16."""
+    return f"{at:.6f}"
+
+
+_COLUMNS = ("wf_id", "state", "timestamp", "restart_count", "status", "reason")

@@ -1,0 +1,160 @@
+"""`open_database`: the database of a run, brought up to date, wherever it can be kept.
+
+A run of one's own: in its submit directory, or where its properties say. A run
+of somebody else, or in a directory that cannot be written: in a cache directory
+of the reader, or in memory. `Database.note` says so.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from sqlalchemy import Connection
+
+from markab.errors import MarkabError, StorageError
+from markab.provenance.database import Locked, connected
+from markab.provenance.database_location import Target, cache_file, file_target, memory_target
+from markab.provenance.projection import Projector
+
+PATIENCE_S = 30.0
+
+
+@dataclass(slots=True)
+class Database:
+    """An open database; ask it with the functions of `queries.py`, or with SQL. Close it, or use `with`."""
+
+    connection: Connection
+    wf_id: int
+    uuid: str
+    target: Target
+    submit_dir: Path
+    notes: list[str] = field(default_factory=list)
+    """What a user should know: it is elsewhere, or not quite up to date."""
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def close(self) -> None:
+        """Give it back; may be called twice."""
+        self._stack.close()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_database(submit_dir: str | os.PathLike[str], *, patience_s: float = PATIENCE_S) -> Database:
+    """Open the database of a run, after taking in what is new in its journal.
+
+    May be called by any number of processes at once, while the run goes on or
+    after it. When another one is writing for longer than `patience_s`, it opens
+    what is there, and says so in `notes`.
+
+    Raises:
+        NotARun, CorruptPlan, CorruptJournal: there is nothing to be projected.
+        StorageError: the database cannot be reached.
+        NewerFormat: it belongs to another version.
+    """
+    projector = Projector(Path(submit_dir))
+    try:
+        problem = ""
+        for target in _places(projector):
+            projector.target = target
+            try:
+                return _opened(projector, patience_s, [note for note in (problem, target.note) if note])
+            except StorageError as error:
+                if target.file is None or not target.is_ours:
+                    raise
+                problem = str(error)
+        raise AssertionError("memory is always a place")
+    finally:
+        projector.close()
+
+
+def _opened(projector: Projector, patience_s: float, notes: list[str]) -> Database:
+    target = projector.target
+    stack = ExitStack()
+    try:
+        if target.file is None and target.url.get_backend_name() == "sqlite":
+            connection = stack.enter_context(connected(target))
+            projector.take_in(connection)
+        else:
+            if not _is_current(projector):
+                _update(projector, patience_s, notes)
+            connection = stack.enter_context(connected(target, read_only=True))
+        return Database(
+            connection,
+            projector.find(connection),
+            projector.uuid,
+            target,
+            projector.directory.path,
+            notes,
+            stack,
+        )
+    except BaseException:
+        stack.close()
+        raise
+
+
+def _is_current(projector: Projector) -> bool:
+    """Say whether nothing has to be taken in; False also when that cannot be seen."""
+    if projector.target.file is not None and not projector.target.file.exists():
+        return False
+    try:
+        with connected(projector.target, read_only=True, patience_s=1.0) as connection:
+            return projector.is_current(connection)
+    except MarkabError:
+        return False
+
+
+def _update(projector: Projector, patience_s: float, notes: list[str]) -> None:
+    try:
+        projector.update(patience_s=patience_s)
+    except Locked as error:
+        # Whoever lets nobody read either has been waited for long enough.
+        with connected(projector.target, read_only=True, patience_s=1.0) as connection:
+            if not projector.find(connection):
+                raise
+        notes.append(f"not up to date: {error}")
+
+
+def _places(projector: Projector) -> list[Target]:
+    """Return where the database may be kept, best first; all but the first only if that fails."""
+    target = projector.target
+    if target.file is None or not target.is_ours:
+        return [target]
+    directory = projector.directory.path
+    why = _not_ours(directory)
+    places = [] if why else [target]
+    since = f"{why}; " if why else ""
+    if elsewhere := _cache_file(projector.uuid or "unknown"):
+        note = f"{since}the database of the run is kept in {str(elsewhere)!r}"
+        places.append(file_target(elsewhere, note=note))
+    places.append(memory_target(f"{since}the database of the run is made in memory, anew each time"))
+    return places
+
+
+def _not_ours(directory: Path) -> str:
+    """Return why a directory should not be written to: it is somebody else's, or read-only."""
+    try:
+        if directory.stat().st_uid != os.geteuid():
+            return f"{str(directory)!r} belongs to another user"
+    except OSError as error:
+        raise StorageError(f"cannot read {str(directory)!r}: {error.strerror}") from error
+    return "" if os.access(directory, os.W_OK | os.X_OK) else f"{str(directory)!r} cannot be written"
+
+
+def _cache_file(uuid: str) -> Path | None:
+    """Return where the database of a run is kept for its reader, in a directory that is there; None: nowhere."""
+    try:
+        file = cache_file(uuid)
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except (OSError, StorageError):
+        return None
+    return file if os.access(file.parent, os.W_OK | os.X_OK) else None

@@ -1,0 +1,73 @@
+"""Exports a run by the name of a format; each format is imported only when asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from markab.errors import MarkabError, StorageError
+from markab.reports.exports.run_facts import Facts
+
+DIRECTORIES = ("ro-crate", "pegasus")
+"""Formats that are a directory; the others are a file."""
+
+FORMATS = ("prov", "ro-crate", "wfformat", "csv", "parquet", "pegasus")
+
+
+def export_run(
+    submit_dir: str | Path | None, format: str, path: Path, *, license: str | None = None
+) -> list[str]:
+    """Write a run to `path`; return, in sentences, what the export can't tell.
+
+    A file is replaced whole or not at all. Of a directory, files with the same
+    names are replaced, and others are left alone.
+
+    Raises:
+        NotARun: `submit_dir` (None: the current directory) is no submit directory.
+        MarkabError: no such format, or the run has nothing that the format can say.
+        StorageError: `path` cannot be written, or is of the wrong kind.
+        CorruptPlan, CorruptJournal: the run cannot be read.
+    """
+    if format not in FORMATS:
+        raise MarkabError(f"there is no format {format!r}", hint=f"take one of {', '.join(FORMATS)}")
+    if format in DIRECTORIES and path.exists() and not path.is_dir():
+        raise StorageError(
+            f"{str(path)!r} is a file, and {format} is written into a directory",
+            hint="name a directory, new or old, with -o",
+        )
+    if format not in DIRECTORIES and path.is_dir():
+        raise StorageError(
+            f"{str(path)!r} is a directory", hint=f"name a file, such as -o {path / 'run'}.{format}"
+        )
+    facts = Facts(submit_dir)
+    try:
+        _write(facts, format, path, license)
+        return facts.missing()
+    finally:
+        facts.plan.close()
+
+
+def _write(facts: Facts, format: str, path: Path, license: str | None) -> None:
+    if format == "prov":
+        from markab.reports.exports.prov import write_prov
+
+        write_prov(facts, path)
+    elif format == "ro-crate":
+        from markab.reports.exports.ro_crate import LICENSE, write_ro_crate
+
+        write_ro_crate(facts, path, license or LICENSE)
+    elif format == "wfformat":
+        from markab.reports.exports.wfformat import write_wfformat
+
+        write_wfformat(facts, path)
+    elif format == "csv":
+        from markab.reports.exports.invocation_table import write_csv
+
+        write_csv(facts, path)
+    elif format == "parquet":
+        from markab.reports.exports.invocation_table import write_parquet
+
+        write_parquet(facts, path)
+    else:
+        from markab.reports.exports.pegasus import write_pegasus
+
+        write_pegasus(facts, path)

@@ -1,0 +1,423 @@
+"""A run as facts, for every export: attempts as they ended, the files they read and made, who and when.
+
+Read in one pass over the journal. What is kept in memory is a small record a
+file and a byte a job; attempts are handed on and forgotten. Nothing secret comes
+through: no environment of a task, no password in a URL, no text that a task
+printed, and command lines as they were planned, in which `$VAR` still stands
+for its value.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from markab.errors import MarkabError
+from markab.journal.history import History, Tail
+from markab.journal.lifecycle import State
+from markab.journal.lock import holder
+from markab.journal.records import AttemptEnd, AttemptStart, RunStart, decode
+from markab.plan.braindump import Braindump, read_braindump
+from markab.plan.model import Kind, PlannedJob, PlannedTask
+from markab.plan.plan_file import PlanFile
+from markab.plan.submit_dir import SubmitDir, find_submit_dir
+from markab.reports.exports.formatting import is_gone
+from markab.reports.exports.public_document import arguments_as_written
+from markab.reports.status import run_state
+from markab.transfers.base import redact
+
+NEVER_STARTED = -1
+"""Raw wait status of a process that could not be started."""
+
+
+class FilePlace(msgspec.Struct, frozen=True, gc=False):
+    """Where a file was found or delivered."""
+
+    site: str
+    url: str
+    delivered: bool = False
+    """Put there by this run; otherwise it was there before."""
+
+
+class RunFile(msgspec.Struct, gc=False):
+    """One version of a logical file, as far as the run knows it."""
+
+    lfn: str
+    version: int = 1
+    """A checkpoint is made anew by each attempt; any other file once."""
+    sha256: str | None = None
+    size_bytes: int | None = None
+    maker: str = ""
+    """Name of the attempt that made it, as `Attempt.name`. Empty: it was there before, or nobody made it yet."""
+    made: float = 0.0
+    wanted_from: str = ""
+    """The job that is to make it."""
+    executable: bool = False
+    checkpoint: bool = False
+    home: str = ""
+    """URL by which it is best known: where the plan delivers it, else where it came from. Empty: the scratch only."""
+    places: tuple[FilePlace, ...] = ()
+
+    @property
+    def is_input(self) -> bool:
+        """It came from outside of the workflow."""
+        return not self.maker and not self.wanted_from
+
+    @property
+    def is_known(self) -> bool:
+        """It has been seen: made, moved, or described by a catalog."""
+        return bool(self.maker or self.sha256 or self.size_bytes is not None)
+
+    @property
+    def delivered(self) -> list[FilePlace]:
+        """Where the run put it for its user."""
+        return [place for place in self.places if place.delivered]
+
+
+class Invocation(msgspec.Struct):
+    """One process that an attempt ran."""
+
+    number: int
+    task: PlannedTask | None
+    start: float
+    duration_s: float
+    status: int
+    """Raw wait status; -1: never started."""
+    usage: dict[str, Any]
+    """As in the worker's record: utime_s, stime_s, maxrss_kb, pid, …"""
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code; None: a signal ended it, or it never started."""
+        if self.status == NEVER_STARTED or not os.WIFEXITED(self.status):
+            return None
+        return os.WEXITSTATUS(self.status)
+
+    @property
+    def signal(self) -> int | None:
+        """The signal that ended it."""
+        if self.status == NEVER_STARTED or not os.WIFSIGNALED(self.status):
+            return None
+        return os.WTERMSIG(self.status)
+
+
+class Attempt(msgspec.Struct):
+    """One try of a job."""
+
+    position: int
+    number: int
+    job: PlannedJob
+    state: str
+    """`succeeded`, `failed`, `running`, or `lost` when its engine died and nobody asked what became of it."""
+    site: str
+    submitted: float
+    record: dict[str, Any]
+    """What the worker said; empty while it runs."""
+    used: list[RunFile]
+    """What it read; nothing if it never came to that."""
+    made: list[RunFile]
+
+    @property
+    def name(self) -> str:
+        """Unique in the run: `wc_ID1/2` is the second attempt of `wc_ID1`."""
+        return f"{self.job.id}/{self.number}"
+
+    @property
+    def start(self) -> float:
+        """When it began; when it was submitted, if nobody knows more."""
+        return float(self.record.get("start") or self.submitted)
+
+    @property
+    def end(self) -> float:
+        """When it ended; 0 while it has not."""
+        return float(self.record.get("end") or 0.0)
+
+    @property
+    def host(self) -> str:
+        """Name of the machine it ran on."""
+        return str(self.record.get("host", ""))
+
+    @property
+    def error(self) -> str:
+        """What went wrong, in a sentence or several."""
+        errors = [self.record.get("error"), *self.record.get("also", ())]
+        return redact("; ".join(str(error["message"]) for error in errors if error))
+
+    @property
+    def error_kind(self) -> str:
+        """The kind of what went wrong first; see `worker/record.py`."""
+        return str((self.record.get("error") or {}).get("kind", ""))
+
+    @property
+    def invocations(self) -> list[Invocation]:
+        """The processes, in the order they ran."""
+        tasks = {task.id: task for task in self.job.tasks}
+        return [
+            Invocation(
+                number=number,
+                task=tasks.get(said.get("task", "")),
+                start=float(said.get("start", self.start)),
+                duration_s=float(said.get("duration_s", 0.0)),
+                status=int(said.get("status", NEVER_STARTED)),
+                usage=said,
+            )
+            for number, said in enumerate(self.record.get("invocations", ()), 1)
+        ]
+
+    @property
+    def moved(self) -> list[dict[str, Any]]:
+        """Transfers that it made, as the worker's record has them, without secrets in their URLs."""
+        return [
+            moved | {"source": redact(moved["source"]), "destination": redact(moved["destination"])}
+            for moved in self.record.get("transfers", ())
+        ]
+
+
+class Facts:
+    """A run that is being read: iterate over `attempts` to the end, then ask for the rest."""
+
+    def __init__(self, submit_dir: str | Path | None) -> None:
+        """Open a run.
+
+        Raises:
+            NotARun: there is none.
+            NewerFormat, CorruptPlan: its plan cannot be read.
+        """
+        self.place: SubmitDir = find_submit_dir(submit_dir)
+        self.plan = PlanFile(self.place.plan)
+        self.braindump: Braindump = (
+            read_braindump(self.place.braindump) if self.place.braindump.exists() else {}
+        )
+        executors = {name: site.executor for name, site in self.plan.header.sites.items()}
+        self.history = History(len(self.plan), executors)
+        self.engines: list[RunStart] = []
+        """Every opening of the run by an engine."""
+        self.files: dict[str, RunFile] = {}
+        """Every file that a job of the plan reads or makes: its newest version, by lfn."""
+        self.older: list[RunFile] = []
+        """Versions that a newer one took the place of."""
+        self.last_time = 0.0
+        """When the last thing happened that is known."""
+        self.lives = False
+        self._missing: list[str] | None = None
+        self._as_written = arguments_as_written(self._document_path)
+        self._wanted()
+
+    def attempts(self) -> Iterator[Attempt]:
+        """Yield every attempt once, in the order they ended; those that have not ended come last.
+
+        Raises:
+            CorruptJournal: the journal is damaged.
+        """
+        self.lives = holder(self.place.lock) is not None
+        # As in `status`: the lock before the journal, so that an engine which ends meanwhile has said all.
+        alive: dict[tuple[int, int], AttemptStart] = {}
+        for body in Tail(self.place.journal).new():
+            self.history.take(body)
+            entry = decode(body)
+            self.last_time = max(self.last_time, entry.time)
+            if isinstance(entry, AttemptStart):
+                alive[entry.job, entry.attempt] = entry
+            elif isinstance(entry, AttemptEnd):
+                begun = alive.pop((entry.job, entry.attempt), None)
+                yield self._attempt(entry.job, entry.attempt, begun, entry.record)
+            elif isinstance(entry, RunStart):
+                self.engines.append(entry)
+        for (position, number), begun in alive.items():
+            yield self._attempt(position, number, begun, None)
+
+    @property
+    def name(self) -> str:
+        """The workflow's name."""
+        return self.plan.header.workflow
+
+    @property
+    def uuid(self) -> str:
+        """The run's."""
+        return self.braindump.get("wf_uuid") or (self.engines[0].uuid if self.engines else "unknown")
+
+    @property
+    def user(self) -> str:
+        """Who planned the run."""
+        return self.braindump.get("user") or "unknown"
+
+    @property
+    def state(self) -> str:
+        """As `markab status` says it; known once the attempts have been read."""
+        return run_state(self.history, self.lives)[0]
+
+    @property
+    def started(self) -> float:
+        """When the first engine opened the run; 0: never."""
+        return self.history.started
+
+    @property
+    def ended(self) -> float:
+        """When the last engine was done; 0 while one is at work, or after it died."""
+        return self.history.ended
+
+    @property
+    def document(self) -> Path:
+        """The copy of the workflow document.
+
+        Raises:
+            MarkabError: it is not there any more.
+        """
+        path = self._document_path
+        if not path.is_file():
+            raise MarkabError(
+                f"the run's copy of its workflow document is gone: there is no {str(path)!r}",
+                hint=f"bring it back, such as with `cp {self.braindump.get('dax') or path.name} {path}`",
+            )
+        return path
+
+    @property
+    def _document_path(self) -> Path:
+        return self.place.catalogs / Path(self.braindump.get("dax") or "workflow.yml").name
+
+    def jobs(self) -> Iterator[PlannedJob]:
+        """Yield the jobs of the plan, in order."""
+        return (self.job(position) for position in range(len(self.plan)))
+
+    def job(self, position: int) -> PlannedJob:
+        """Return a job of the plan; its arguments are as the user wrote them, nothing expanded."""
+        job = self.plan.job(position)
+        if self._as_written:
+            for task in job.tasks:
+                task.arguments = self._as_written.get(task.id, task.arguments)
+        return job
+
+    def missing(self) -> list[str]:
+        """Return, in sentences, what an export of this run can't tell; to be asked once the attempts have been read.
+
+        Looks once whether each delivered file is still there.
+        """
+        if self._missing is None:
+            self._missing = list(self._find_missing())
+        return self._missing
+
+    def _find_missing(self) -> Iterator[str]:
+        state = self.state
+        if state == "Not started":
+            yield "the run never started: there is only what was planned"
+        elif state == "Running":
+            yield "the run is in progress: what has not ended yet is left out, or marked as running"
+        elif state != "Success":
+            undone = len(self.plan) - self.history.count(State.SUCCEEDED)
+            yield f"the run did not reach its end: {undone:,} of {len(self.plan):,} jobs did not succeed"
+        gone = [place.url for file in self.files.values() for place in file.delivered if is_gone(place.url)]
+        if gone:
+            yield f"{len(gone):,} delivered file(s) are no longer where the run put them, such as {gone[0]}"
+
+    def _wanted(self) -> None:
+        """Know which job is to make which file; a file that nobody makes comes from outside."""
+        for job in self.plan.jobs():
+            for output in job.outputs:
+                file = self._file(output.lfn)
+                file.wanted_from, file.checkpoint = job.id, output.checkpoint
+            for put in job.inputs:
+                file = self._file(put.lfn)
+                file.sha256 = file.sha256 or put.sha256
+                file.executable = file.executable or put.executable
+                for url in put.sources:
+                    _add_place(file, FilePlace(job.site, redact(url)))
+            if job.kind == Kind.STAGE_OUT:
+                for transfer in job.transfers:
+                    self._file(transfer.lfn).home = redact(transfer.destinations[0].url)
+            if job.kind == Kind.STAGE_IN:
+                for transfer in job.transfers:
+                    file = self._file(transfer.lfn)
+                    file.sha256 = file.sha256 or transfer.sha256
+                    if file.size_bytes is None:
+                        file.size_bytes = transfer.size_bytes
+                    file.executable = file.executable or transfer.executable
+                    for source in transfer.sources:
+                        _add_place(file, FilePlace(source.site, redact(source.url)))
+
+    def _attempt(
+        self, position: int, number: int, begun: AttemptStart | None, record: dict[str, Any] | None
+    ) -> Attempt:
+        job = self.job(position)
+        if record is None:
+            state = "running" if self.lives else "lost"
+        else:
+            state = "succeeded" if record.get("ok") else "failed"
+        attempt = Attempt(
+            position=position,
+            number=number,
+            job=job,
+            state=state,
+            site=begun.site if begun else job.site,
+            submitted=begun.time if begun else 0.0,
+            record=record or {},
+            used=[],
+            made=[],
+        )
+        self._moved(attempt)
+        self._read(attempt)
+        self._made(attempt)
+        return attempt
+
+    def _moved(self, attempt: Attempt) -> None:
+        """Learn from what an attempt moved: sizes, checksums, and where results were delivered."""
+        delivers = attempt.job.kind == Kind.STAGE_OUT
+        sites = {
+            place.url: place.site
+            for transfer in (attempt.job.transfers if delivers else ())
+            for place in transfer.destinations
+        }
+        for moved in attempt.record.get("transfers", ()):
+            file = self._file(moved["lfn"])
+            file.sha256 = file.sha256 or moved.get("sha256")
+            if file.size_bytes is None and not moved.get("link"):
+                file.size_bytes = moved.get("bytes")
+            if delivers:
+                url = moved["destination"]
+                _add_place(file, FilePlace(sites.get(url, attempt.site), redact(url), delivered=True))
+
+    def _read(self, attempt: Attempt) -> None:
+        job, record = attempt.job, attempt.record
+        if attempt.state == "failed" and not record.get("invocations") and not record.get("transfers"):
+            return
+        if job.kind in (Kind.COMPUTE, Kind.SUBWORKFLOW):
+            names: Sequence[str] = [
+                put.lfn for put in job.inputs if not put.optional or self._file(put.lfn).is_known
+            ]
+        else:
+            names = [moved["lfn"] for moved in record.get("transfers", ())]
+        attempt.used = [self._file(lfn) for lfn in names]
+
+    def _made(self, attempt: Attempt) -> None:
+        for output in attempt.record.get("outputs", ()):
+            if attempt.state != "succeeded" and not output.get("checkpoint"):
+                continue  # put in place before the attempt failed; the next one makes it anew
+            file = self._file(output["lfn"])
+            if file.maker:
+                self.older.append(file)
+                file = self.files[file.lfn] = RunFile(
+                    file.lfn,
+                    version=file.version + 1,
+                    wanted_from=file.wanted_from,
+                    checkpoint=file.checkpoint,
+                    home=file.home,
+                )
+            file.sha256 = output.get("sha256")
+            file.size_bytes = output.get("size")
+            file.maker, file.made = attempt.name, attempt.end
+            attempt.made.append(file)
+
+    def _file(self, lfn: str) -> RunFile:
+        file = self.files.get(lfn)
+        if file is None:
+            file = self.files[lfn] = RunFile(lfn)
+        return file
+
+
+def _add_place(file: RunFile, place: FilePlace) -> None:
+    if place not in file.places:
+        file.places = (*file.places, place)
+        file.home = file.home or place.url

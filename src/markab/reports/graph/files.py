@@ -1,0 +1,120 @@
+"""Writing a drawing in the format that is asked for; Graphviz is used where it is needed or does it better."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from markab.errors import MarkabError, StorageError
+from markab.plan.atomic_file import replacing
+from markab.reports.graph.dot import to_dot
+from markab.reports.graph.drawing import Drawing
+from markab.reports.graph.mermaid import to_mermaid
+from markab.reports.graph.svg import to_svg
+
+FORMATS = {
+    ".dot": "dot",
+    ".gv": "dot",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+    ".svg": "svg",
+    ".png": "png",
+    ".pdf": "pdf",
+    ".json": "json",
+}
+"""Ending of a file → format. Any other ending is asked of Graphviz."""
+
+GRAPHVIZ_NODES = 1500
+"""Its time grows much faster than the graph: with more boxes than this, SVG is laid out by ourselves."""
+
+
+class DrawingError(MarkabError):
+    """Graphviz is missing, or did not like what it was given."""
+
+    def __init__(self, message: str, hint: str = "", returncode: int = 1, stderr: str = "") -> None:
+        super().__init__(message, hint)
+        self.returncode = returncode
+        self.stderr = stderr
+
+
+def format_of(output: Path) -> str:
+    """Return the format that the ending of a file says."""
+    suffix = output.suffix.lower()
+    return FORMATS.get(suffix, suffix.lstrip(".") or "png")
+
+
+def rendered(drawing: Drawing, format: str, width: float | None = None, height: float | None = None) -> bytes:
+    """Return a drawing in a format; `width` and `height` are in inches.
+
+    Raises:
+        DrawingError: the format needs Graphviz, and it is missing or failed.
+    """
+    if format == "mermaid":
+        return to_mermaid(drawing).encode()
+    if format == "json":
+        return json.dumps(drawing.to_json(), ensure_ascii=False, indent=1).encode(errors="replace") + b"\n"
+    if format == "svg" and (len(drawing.nodes) > GRAPHVIZ_NODES or shutil.which("dot") is None):
+        return to_svg(drawing, width, height).encode()
+    dot = to_dot(drawing, width, height)
+    return dot.encode(errors="replace") if format == "dot" else run_graphviz(dot, format)
+
+
+def write_drawing(
+    drawing: Drawing,
+    output: Path,
+    format: str | None = None,
+    width: float | None = None,
+    height: float | None = None,
+) -> None:
+    """Write a drawing, whole or not at all, in the format given or that the ending of `output` says.
+
+    Raises:
+        DrawingError: as `rendered`.
+        StorageError: it cannot be written.
+    """
+    data = rendered(drawing, format or format_of(output), width, height)
+    write_file(output, data)
+
+
+def write_file(output: Path, data: bytes) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    if output.exists() and not output.is_file():  # /dev/stdout, a named pipe
+        try:
+            output.write_bytes(data)
+        except OSError as error:
+            raise StorageError(f"cannot write {str(output)!r}: {error.strerror}") from error
+        return
+    with replacing(output) as file:
+        file.write(data)
+
+
+def run_graphviz(dot: str, format: str) -> bytes:
+    """Return what `dot -T<format>` makes of DOT text.
+
+    Raises:
+        DrawingError: there is no Graphviz, or it failed.
+    """
+    program = shutil.which("dot")
+    if program is None:
+        raise DrawingError(
+            f"drawing as {format} needs Graphviz, and there is no `dot` on PATH",
+            "install it (`apt install graphviz`, `conda install graphviz`), or write .svg, .dot or .mmd, which need no tool",
+        )
+    done = subprocess.run(
+        [program, f"-T{format}"], input=dot.encode(errors="replace"), capture_output=True, check=False
+    )
+    if done.returncode:
+        stderr = done.stderr.decode(errors="replace").strip()
+        raise DrawingError(
+            f"dot failed with exit code {done.returncode}: {stderr}",
+            "`dot -T?` lists the formats it knows",
+            done.returncode,
+            stderr,
+        )
+    return done.stdout

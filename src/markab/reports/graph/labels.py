@@ -1,0 +1,53 @@
+"""What stands in the boxes of a drawing, whatever the format."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from markab.reports.graph.drawing import Drawing, Node
+from markab.reports.graph.state_styles import LOOKS
+
+_BLANK = re.compile("\r\n?|[\t\x0b\x0c\x85\u2028\u2029]")
+_UNSHOWABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""Neither XML nor a font has these."""
+
+BY_URGENCY = ("failed", "lost", "running", "queued")
+"""One job of a group in such a state is reason enough to look at it."""
+CALM = ("waiting", "not-run", "succeeded")
+
+
+def showable(text: str) -> str:
+    """Return text in which every character but the line end can be shown in any format."""
+    return _UNSHOWABLE.sub("�", _BLANK.sub(lambda found: "\n" if found[0] == "\r\n" else " ", text))
+
+
+def worst(states: Mapping[str, int]) -> str:
+    """Return the state that a group is coloured by: what a user should look at first, else what most are in."""
+    if urgent := next((state for state in BY_URGENCY if states.get(state)), ""):
+        return urgent
+    return max(CALM, key=lambda state: states.get(state, 0)) if states else ""
+
+
+def lines_of(node: Node) -> list[str]:
+    """Return the label, how many jobs it stands for, and how they are doing."""
+    lines = showable(node.label).split("\n")
+    if node.jobs > 1:
+        lines[0] += f" × {node.jobs:,}"
+    if text := states_text(node):
+        lines.append(text)
+    return lines
+
+
+def states_text(node: Node) -> str:
+    """Return the states of a node in words and signs: `✓ succeeded`, or `✓ 9,990  ✗ 10` for a group."""
+    if node.jobs == 1:
+        return "".join(f"{LOOKS[state].sign} {LOOKS[state].word}" for state in node.states)
+    return "  ".join(
+        f"{look.sign} {node.states[state]:,}" for state, look in LOOKS.items() if node.states.get(state)
+    )
+
+
+def states_present(drawing: Drawing) -> list[str]:
+    """Return the states that occur, in the order of a legend."""
+    return [state for state in LOOKS if any(state in node.states for node in drawing.nodes)]

@@ -1,0 +1,159 @@
+"""Where the graphs of `graph.py` come from: a workflow document, a submit directory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import msgspec
+
+from markab.errors import NotARun
+from markab.plan.model import Kind, PlannedJob
+from markab.plan.plan_file import PlanFile
+from markab.plan.submit_dir import PLAN
+from markab.reports.graph.drawing import JobGraph
+from markab.reports.graph.state_styles import shown_states
+from markab.spec.model import Task, Workflow, transformation_name
+from markab.spec.reader import read_workflow
+
+ReadMade = tuple[Collection[str], Collection[str]]
+
+
+class JobSketch(msgspec.Struct, frozen=True, gc=False):
+    """Of a line of the plan, what a drawing needs."""
+
+    id: str
+    kind: str
+    site: str = ""
+    parents: list[int] = []
+    tasks: list[TaskSketch] = []
+
+    @property
+    def xform(self) -> str:
+        """What it runs, or its kind."""
+        if self.kind == Kind.COMPUTE and self.tasks:
+            names = dict.fromkeys(task.transformation for task in self.tasks)
+            return " + ".join(names) if len(names) <= 3 else f"{len(names)} transformations"
+        return self.kind
+
+
+class TaskSketch(msgspec.Struct, frozen=True, gc=False):
+    """Of a task in the plan, what a drawing needs."""
+
+    transformation: str
+
+
+def open_graph(path: str | Path | None) -> JobGraph:
+    """Return the graph of a workflow document or, with its states, of a submit directory.
+
+    None is the current directory: a submit directory, or one that holds `workflow.yml`.
+
+    Raises:
+        NotARun: a directory that is neither.
+        DocumentError, CorruptPlan, …: what is there cannot be read.
+    """
+    place = Path(path) if path is not None else Path()
+    if place.name == PLAN or (place.suffix == ".dag" and (place.parent / PLAN).exists()):
+        place = place.parent
+    if (place / PLAN).exists():
+        return run_graph(place)
+    if place.is_dir():
+        if (document := place / "workflow.yml").exists():
+            return workflow_graph(read_workflow(document))
+        raise NotARun(
+            f"{str(place)!r} has neither {PLAN} nor workflow.yml",
+            hint="name a workflow document, or the submit directory that `markab plan` printed",
+        )
+    return workflow_graph(read_workflow(place))
+
+
+def workflow_graph(workflow: Workflow) -> JobGraph:
+    """Return the graph of an abstract workflow: who was said to wait, and who reads what another makes."""
+    tasks = workflow.jobs
+    number = {task.id: position for position, task in enumerate(tasks)}
+    files = [_files_of_task(task) for task in tasks]
+    maker = {lfn: position for position, (_, makes) in enumerate(files) for lfn in makes}
+    parents: list[set[int]] = [set() for _ in tasks]
+    for dependency in workflow.job_dependencies:
+        for child in dependency.children:
+            parents[number[child]].add(number[dependency.id])
+    for position, (reads, _) in enumerate(files):
+        parents[position].update(maker[lfn] for lfn in reads if maker.get(lfn, position) != position)
+    xforms = [_executable(task) for task in tasks]
+    return JobGraph(
+        name=workflow.name,
+        ids=[task.id for task in tasks],
+        labels=[task.node_label or xform for task, xform in zip(tasks, xforms, strict=True)],
+        xforms=xforms,
+        kinds=["compute" if task.type == "job" else "subworkflow" for task in tasks],
+        parents=[sorted(its_parents) for its_parents in parents],
+        files=files.__getitem__,
+    )
+
+
+def run_graph(submit_dir: str | Path) -> JobGraph:
+    """Return the graph of an executable workflow, with the states of its jobs if it was ever started."""
+    from markab.reports.status import Follower
+
+    follower = Follower(submit_dir)
+    state = follower.read().state
+    states = shown_states(follower.history, state) if follower.history.calls else None
+    return plan_graph(follower.plan, states)
+
+
+def plan_graph(plan: PlanFile, states: list[str] | None) -> JobGraph:
+    """Return the graph of a plan."""
+    decode = msgspec.json.Decoder(JobSketch).decode
+    same: dict[str, str] = {}  # a million jobs have few transformations
+    ids: list[str] = []
+    columns: tuple[list[str], list[str], list[str]] = [], [], []
+    parents: list[Sequence[int]] = []
+    for position in range(len(plan)):
+        try:
+            job = decode(plan.line(position))
+        except msgspec.DecodeError:
+            plan.job(position)  # says which line it is
+            raise
+        ids.append(job.id)
+        parents.append(job.parents or ())
+        for column, word in zip(columns, (job.xform, job.kind, job.site), strict=True):
+            column.append(same.setdefault(word, word))
+    xforms, kinds, sites = columns
+    return JobGraph(
+        name=plan.header.workflow,
+        ids=ids,
+        labels=ids,
+        xforms=xforms,
+        kinds=kinds,
+        parents=parents,
+        files=lambda position: _files_of_job(plan.job(position)),
+        states=states,
+        sites=sites,
+    )
+
+
+def _executable(task: Task) -> str:
+    if task.name is None:
+        return task.file or task.id
+    return transformation_name(task.namespace, task.name, task.version)
+
+
+def _files_of_task(task: Task) -> ReadMade:
+    reads = dict.fromkeys(use.lfn for use in task.uses if use.type in ("input", "inout"))
+    makes = dict.fromkeys(use.lfn for use in task.uses if use.type in ("output", "inout"))
+    if task.stdin is not None:
+        reads[task.stdin] = None
+    for stream in (task.stdout, task.stderr):
+        if stream is not None:
+            makes[stream] = None
+    return reads, makes
+
+
+def _files_of_job(job: PlannedJob) -> ReadMade:
+    moved = dict.fromkeys(transfer.lfn for transfer in job.transfers)
+    if job.kind == Kind.STAGE_IN:
+        return (), moved
+    if job.kind == Kind.COMPUTE:
+        reads = dict.fromkeys(file.lfn for file in job.inputs)
+        return reads, dict.fromkeys(file.lfn for file in job.outputs if file.lfn not in reads)
+    return moved, ()

@@ -1,0 +1,56 @@
+"""How states look in drawings: a colour, a sign and a word each, so that colour is never alone.
+
+The colours are those of Okabe and Ito, which people with any kind of colour
+vision can tell apart.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from markab.journal.history import History
+from markab.journal.lifecycle import State
+
+
+class Look(NamedTuple):
+    """How one state is shown."""
+
+    word: str
+    sign: str
+    color: str
+    """Of bars and borders."""
+    fill: str
+    """Of boxes that hold dark text."""
+
+
+LOOKS: dict[str, Look] = {
+    "succeeded": Look("succeeded", "✓", "#009e73", "#d3f0e5"),
+    "failed": Look("failed", "✗", "#d55e00", "#fbd9c4"),
+    "running": Look("running", "▶", "#0072b2", "#cfe5f5"),
+    "queued": Look("queued", "◔", "#56b4e9", "#e2f2fc"),
+    "lost": Look("lost with the engine", "?", "#cc79a7", "#f7e3ee"),
+    "waiting": Look("waiting", "·", "#8c8c8c", "#f1f1f1"),
+    "not-run": Look("never started", "–", "#b8b8b8", "#fafafa"),
+}
+"""State as shown → its look; worst news is in the second row, what follows is ordered by how far a job is."""
+
+CODES = {state: number for number, state in enumerate(LOOKS)}
+"""State as shown → its number in packed data."""
+
+
+def shown_states(history: History, run_state: str) -> list[str]:
+    """Return the state of every job as it is shown: one that waits in a run that is over was never started."""
+    living = run_state == "Running"
+    waits = "not-run" if run_state in ("Failure", "Removed", "Success") else "waiting"
+    table = {
+        State.WAITING: waits,
+        State.READY: waits,
+        State.PAUSED: waits,
+        State.QUEUED: "queued" if living else "lost",
+        State.RUNNING: "running" if living else "lost",
+        State.SUCCEEDED: "succeeded",
+        State.FAILED: "failed",
+        State.SKIPPED: "not-run",
+    }
+    by_number = [table[State(number)] for number in range(len(State))]
+    return [by_number[state] for state in history.states]

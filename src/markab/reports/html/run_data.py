@@ -1,0 +1,235 @@
+"""What the web page of a run is made of: one walk over its plan, one over its journal.
+
+What there is many of is kept in flat columns: a run of a million jobs has some
+million attempts and files.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from markab.errors import CorruptJournal
+from markab.plan.model import Kind
+from markab.reports.graph.drawing import JobGraph
+from markab.reports.graph.sources import plan_graph
+from markab.reports.graph.state_styles import shown_states
+from markab.reports.html.failures import FailureLog
+from markab.reports.html.records import Entry, Record
+from markab.reports.status import Follower, Status
+
+OK, FAILED, ALIVE, LOST = range(4)
+"""How an attempt stands; LOST through no fault of its job."""
+NO_FAULT = ("lost", "cancelled")
+"""Kinds of errors that say so."""
+
+
+class Names:
+    """Strings that occur often, as small numbers."""
+
+    def __init__(self) -> None:
+        self.all: list[str] = []
+        self._number: dict[str, int] = {}
+
+    def number(self, name: str) -> int:
+        """Return the number of a name."""
+        if (known := self._number.get(name)) is None:
+            known = self._number[name] = len(self.all)
+            self.all.append(name)
+        return known
+
+
+class Attempts:
+    """All attempts, by column, in the order they were started."""
+
+    def __init__(self) -> None:
+        self.job = array("l")
+        self.number = array("l")
+        self.begin = array("d")
+        """When the engine gave it to the executor."""
+        self.run = array("d")
+        """When it began to run; `begin` as long as nobody has said."""
+        self.end = array("d")
+        """0 while it runs."""
+        self.verdict = array("b")
+        self.host = array("l")
+
+    def __len__(self) -> int:
+        return len(self.job)
+
+    def add(self, job: int, number: int, time: float) -> int:
+        """Add one that was just started; return its place."""
+        self.job.append(job)
+        self.number.append(number)
+        self.begin.append(time)
+        self.run.append(time)
+        self.end.append(0.0)
+        self.verdict.append(ALIVE)
+        self.host.append(-1)
+        return len(self.job) - 1
+
+
+Url = int | str
+"""Of a file: the number of what stands before its name or, where it does not end in its name, all of it."""
+
+
+class FileFact(msgspec.Struct, gc=False):
+    """A file of the run, as far as its journal tells."""
+
+    size: int = 0
+    sha256: str = ""
+    job: int = -1
+    """Who made it; -1: nobody here, it was brought in."""
+    source: Url = -1
+    delivered: tuple[Url, ...] = ()
+
+
+@dataclass
+class Usage:
+    """What the successful attempts of one transformation used."""
+
+    runtimes_s: array[float] = field(default_factory=lambda: array("d"))
+    memory_kb: array[int] = field(default_factory=lambda: array("q"))
+    cpu_s: float = 0.0
+    asked_runtime_s: float = 0.0
+    asked_memory_mb: int = 0
+
+
+class RunData(Follower):
+    """A run, read once."""
+
+    def __init__(self, submit_dir: str | Path | None) -> None:
+        """Read it.
+
+        Raises:
+            NotARun, CorruptPlan, CorruptJournal, NewerFormat: it cannot be read.
+        """
+        super().__init__(submit_dir)
+        self.graph: JobGraph = plan_graph(self.plan, None)
+        self.attempts = Attempts()
+        self.hosts, self.places = Names(), Names()
+        self.files: dict[str, FileFact] = {}
+        self.usage: dict[str, Usage] = {}
+        self.failures = FailureLog(self.graph.xforms)
+        self.engines: list[float] = []
+        """When engines opened the run."""
+        self.retries = self.bytes_in = self.bytes_out = self.checks = self.checks_failed = 0
+        self.until = 0.0
+        """The latest moment that the journal tells of."""
+        self._silent_since = 0.0
+        """When the engine before this one was last heard of."""
+        self._open: dict[tuple[int, int], int] = {}
+        self._decode_entry = msgspec.json.Decoder(Entry).decode
+        self.status: Status = self.read()
+        self.states: list[str] = shown_states(self.history, self.status.state)
+        if self.history.calls:
+            self.graph.states = self.states
+        if self.status.state != "Running":
+            for place in self._open.values():
+                self.attempts.verdict[place] = LOST
+
+    def job_counts(self) -> dict[str, Counter[str]]:
+        """Return kind → state → jobs."""
+        counts: dict[str, Counter[str]] = {}
+        for kind, state in zip(self.graph.kinds, self.states, strict=True):
+            counts.setdefault(kind, Counter())[state] += 1
+        return counts
+
+    def _take(self, body: bytes) -> None:
+        try:
+            entry = self._decode_entry(body)
+        except msgspec.DecodeError as error:
+            raise CorruptJournal(
+                f"{str(self.place.journal)!r}, a record that ends at byte {self._tail.offset_bytes}: {error}",
+                hint="it was changed after it was written, or a newer Markab wrote it",
+            ) from error
+        self.history.apply(entry)
+        event, job = entry.event, entry.job
+        if event == "run-start":
+            self._silent_since = self.until
+            self.engines.append(entry.time)
+            self.failures.engine_started()
+        elif event == "start":
+            self._open[job, entry.attempt] = self.attempts.add(job, entry.attempt, entry.time)
+        elif event == "running":
+            if (place := self._open.get((job, entry.attempt))) is not None:
+                self.attempts.run[place] = entry.time
+        elif event == "retry":
+            self.retries += 1
+            self.failures.tried_again(job)
+        elif event == "give-up":
+            self.failures.given_up(job)
+        elif event == "end" and entry.record is not None:
+            self._end(entry, entry.record, body)
+        self.until = max(self.until, entry.time)
+
+    def _end(self, entry: Entry, record: Record, body: bytes) -> None:
+        job, attempts = entry.job, self.attempts
+        place = self._open.pop((job, entry.attempt), -1)
+        if place < 0:
+            place = attempts.add(job, entry.attempt, record.start or entry.time)
+        end = record.end or entry.time
+        if record.ok:
+            attempts.verdict[place] = OK
+        elif record.error is not None and record.error.kind in NO_FAULT:
+            attempts.verdict[place] = LOST
+            if attempts.begin[place] <= self._silent_since:
+                end = min(end, self._silent_since)  # nobody watched it while no engine lived
+        else:
+            attempts.verdict[place] = FAILED
+        attempts.end[place] = max(end, attempts.begin[place])
+        attempts.run[place] = min(max(record.start or 0.0, attempts.run[place]), attempts.end[place])
+        if record.host:
+            attempts.host[place] = self.hosts.number(record.host)
+        if record.checked is not None:
+            self.checks += record.checked.count
+            self.checks_failed += record.checked.failed
+        self._move(job, record)
+        if record.ok:
+            self._use(job, record)
+        else:
+            self.failures.failed(job, entry.attempt, body)
+
+    def _use(self, job: int, record: Record) -> None:
+        if self.graph.kinds[job] == Kind.COMPUTE and record.invocations:
+            name = self.graph.xforms[job]
+            usage = self.usage.get(name)
+            if usage is None:
+                planned = self.plan.job(job)
+                usage = self.usage[name] = Usage(
+                    asked_runtime_s=planned.runtime_s, asked_memory_mb=planned.memory_mb
+                )
+            usage.runtimes_s.append(sum(one.duration_s for one in record.invocations))
+            usage.memory_kb.append(max(one.maxrss_kb or 0 for one in record.invocations))
+            usage.cpu_s += sum((one.utime_s or 0.0) + one.stime_s for one in record.invocations)
+        for made in record.outputs:
+            fact = self._file(made.lfn)
+            fact.size, fact.sha256, fact.job = made.size or 0, made.sha256 or "", job
+
+    def _move(self, job: int, record: Record) -> None:
+        kind = self.graph.kinds[job]
+        for moved in record.transfers:
+            fact = self._file(moved.lfn)
+            fact.size = moved.bytes or fact.size
+            fact.sha256 = moved.sha256 or fact.sha256
+            if kind == Kind.STAGE_OUT:
+                self.bytes_out += moved.bytes or 0
+                if (place := self._short(moved.destination, moved.lfn)) not in fact.delivered:
+                    fact.delivered += (place,)
+            else:
+                self.bytes_in += moved.bytes or 0
+                if fact.job < 0:
+                    fact.source = self._short(moved.source, moved.lfn)
+
+    def _short(self, url: str, lfn: str) -> Url:
+        return self.places.number(url.removesuffix(lfn)) if url.endswith(lfn) else url
+
+    def _file(self, lfn: str) -> FileFact:
+        fact = self.files.get(lfn)
+        if fact is None:
+            fact = self.files[lfn] = FileFact()
+        return fact

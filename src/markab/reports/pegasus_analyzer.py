@@ -1,0 +1,243 @@
+"""The failures of a run in the shapes that Pegasus' analyzer has: its JSON, and its text.
+
+In the JSON, a string that is not known is "-". The key `causes` is Markab's own:
+the groups of equal failures, what holds up most first.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from markab.diagnosis.analysis import Analysis, Analyzer
+from markab.diagnosis.failed_job import dissect
+from markab.formatting import tail
+from markab.plan.braindump import read_braindump
+from markab.plan.model import PlannedJob
+from markab.provenance.records import Record
+from markab.provenance.stampede_states import last_states
+from markab.reports.analyzer import OUTPUT_LINES, to_object
+from markab.reports.job_report import captured
+
+NONE = "-"
+_LINE = 80
+
+
+def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
+    """Return the failures of a run for programs."""
+    braindump = read_braindump(run.place.braindump) if run.place.braindump.exists() else {}
+    state = {"Success": "success", "Running": "running", "Not started": "running"}.get(
+        analysis.status.state, "failure"
+    )
+    details: dict[str, dict[str, Any]] = {}
+    failed = [position for group in analysis.groups for position in group.jobs]
+    if failed:
+        details["failed_jobs_details"] = _details(run, failed)
+    known = set(failed)
+    retried = [p for p in run.bad_at if p not in known and run.ok_at[p] < 0 and p not in run.history.alive]
+    if retried:
+        details["failing_jobs_details"] = _details(run, retried, "FAILING")
+    lost = [] if analysis.status.state == "Running" else sorted(run.history.alive)
+    if lost:
+        details["unknown_jobs_details"] = {
+            run.plan.outline[p].id: _detail(run, run.plan.job(p), p, {}, "UNKNOWN") for p in lost
+        }
+    workflow = {
+        "wf_uuid": analysis.status.uuid or NONE,
+        "dag_file_name": analysis.status.dag or NONE,
+        "submit_hostname": braindump.get("submit_hostname") or NONE,
+        "submit_dir": str(run.place.path),
+        "user": braindump.get("user") or NONE,
+        "planner_version": braindump.get("planner_version") or NONE,
+        "wf_name": braindump.get("pegasus_wf_name") or analysis.status.workflow,
+        "wf_status": state,
+        "parent_wf_name": NONE,
+        "parent_wf_uuid": NONE,
+        "jobs": {
+            "total": analysis.status.total,
+            "success": analysis.left["succeeded"],
+            "failed": analysis.left["failed"],
+            "held": analysis.held,
+            "unsubmitted": analysis.not_started,
+            "job_details": details,
+        },
+    }
+    causes = [
+        {
+            "cause": group.cause.name,
+            "kind": group.cause.kind,
+            "title": group.cause.title,
+            "remedy": group.cause.remedy,
+            "transformation": group.transformation,
+            "jobs": [run.plan.outline[position].id for position in group.jobs],
+            "holds_up": group.blocked,
+            "first": to_object(dissect(run, group.jobs[0])),
+        }
+        for group in analysis.groups
+    ]
+    return {
+        "root_wf_uuid": analysis.status.uuid or NONE,
+        "submit_directory": str(run.place.path),
+        "workflows": {"root": workflow},
+        "left": analysis.left,
+        "causes": causes,
+    }
+
+
+def pegasus_text(
+    run: Analyzer,
+    analysis: Analysis,
+    *,
+    summary: bool = False,
+    quiet: int = 0,
+    verbose: int = 0,
+    commands: bool = False,
+) -> str:
+    """Return the failures as Pegasus' analyzer prints them: counts, then a block for each failed job.
+
+    `summary` keeps to the counts; `quiet` leaves out what jobs printed; `commands` adds
+    command lines that can be pasted into a shell.
+    """
+    total = analysis.status.total
+    state = {"Success": "success", "Failure": "failure"}.get(
+        analysis.status.state, analysis.status.state.lower()
+    )
+
+    def share(number: int) -> str:
+        return f"{number:6d} ({100 * number / total if total else 0:.2f}%)"
+
+    lines = [
+        "",
+        "Summary".center(_LINE, "*"),
+        "",
+        f" Submit Directory   : {run.place.path}",
+        f" Workflow Status    : {state}",
+        f" Total jobs         : {share(total)}",
+        f" # jobs succeeded   : {share(analysis.left['succeeded'])}",
+        f" # jobs failed      : {share(analysis.left['failed'])}",
+        f" # jobs held        : {share(analysis.held)}",
+        f" # jobs unsubmitted : {share(analysis.not_started)}",
+        "",
+    ]
+    for label, word in (("cancelled", "cancelled"), ("lost", "lost"), ("under way", "running")):
+        if analysis.left[word]:
+            lines.insert(-1, f" # jobs {label:<11} : {share(analysis.left[word])}")
+    if summary or not analysis.groups:
+        return "\n".join(lines) + "\n"
+    lines += ["Failed jobs' details".center(_LINE, "*"), ""]
+    for group in analysis.groups:
+        for position in group.jobs:
+            lines += _block(run, position, 0 if quiet else 10**6 if verbose else 4 * OUTPUT_LINES, commands)
+    return "\n".join(lines) + "\n"
+
+
+def _block(run: Analyzer, position: int, output_lines: int, commands: bool) -> list[str]:
+    job = run.plan.job(position)
+    record = run.records(position)[-1]
+    cause = run.cause(job, record)
+    one = _detail(run, job, position, record, _last_state(record))
+    lines = [
+        job.id.center(_LINE, "="),
+        "",
+        f" last state: {one['state']}",
+        f"       site: {one['site']}",
+        f"submit file: {one['submit_file']}",
+        f"output file: {one['stdout_file']}",
+        f" error file: {one['stderr_file']}",
+        f"      cause: {cause.title}",
+    ]
+    if cause.remedy:
+        lines.append(f"     remedy: {cause.remedy}")
+    lines.append("")
+    for number, task in enumerate(one["tasks"].values(), 1):
+        lines += [
+            f"Task #{number} - Summary".center(_LINE, "-"),
+            "",
+            f"site        : {one['site']}",
+            f"hostname    : {one['hostname']}",
+            f"executable  : {task['executable']}",
+            f"arguments   : {task['arguments']}",
+            f"exitcode    : {task['exitcode']}",
+            f"working dir : {one['work_dir']}",
+            "",
+        ]
+        if commands:
+            words = "" if task["arguments"] == NONE else f" {task['arguments']}"
+            directory = "" if one["work_dir"] == NONE else f"cd {shlex.quote(one['work_dir'])} && "
+            lines[-1:] = [f"invocation  : {directory}{shlex.quote(task['executable'])}{words}", ""]
+    for stream in ("stdout", "stderr"):
+        if output_lines and one[f"{stream}_text"] != NONE:
+            printed = tail(one[f"{stream}_text"], output_lines)
+            lines += [f" {stream} ".center(_LINE, "-"), "", printed, ""]
+    return lines
+
+
+def _details(run: Analyzer, positions: list[int], state: str = "") -> dict[str, Any]:
+    """Return the details of jobs; `state` is that of their last attempt unless given."""
+    details = {}
+    for position in positions:
+        record = run.records(position)[-1]
+        job = run.plan.job(position)
+        details[job.id] = _detail(run, job, position, record, state or _last_state(record))
+    return details
+
+
+def _detail(
+    run: Analyzer, job: PlannedJob, position: int, record: dict[str, Any], state: str
+) -> dict[str, Any]:
+    ran = {entry.get("task"): entry for entry in record.get("invocations", ())}
+    argv = (record.get("invocations") or [{}])[-1].get("argv") or []
+    tasks = {}
+    for number, task in enumerate(job.tasks, 1):
+        entry = ran.get(task.id)
+        if entry is None and ran:
+            continue
+        words = (entry or {}).get("argv", [])
+        tasks[str(number)] = {
+            "task_submit_seq": number,
+            "exitcode": exit_code((entry or {}).get("status", -1)),
+            "executable": task.executable,
+            "arguments": shlex.join(words[1:]) if words else task.arguments or NONE,
+            "transformation": task.transformation,
+            "abs_task_id": task.id,
+        }
+
+    def file(stream: str) -> str:
+        name = record.get(f"{stream}_file")
+        return str(Path(run.place.path) / name) if name else NONE
+
+    return {
+        "job_name": job.id,
+        "state": state,
+        "site": job.site,
+        "hostname": record.get("host") or NONE,
+        "work_dir": record.get("cwd") or NONE,
+        "submit_file": f"{run.place.plan}:{position + 2}",
+        "stdout_file": file("stdout"),
+        "stderr_file": file("stderr"),
+        "executable": argv[0] if argv else job.tasks[0].executable if job.tasks else NONE,
+        "argv": shlex.join(argv[1:]) if argv else job.tasks[0].arguments if job.tasks else NONE,
+        "pre_executable": NONE,
+        "pre_argv": NONE,
+        "submit_dir": str(run.place.path),
+        "subwf_dir": NONE,
+        "stdout_text": captured(record, "stdout", run.place.path) or NONE,
+        "stderr_text": captured(record, "stderr", run.place.path)
+        or (record.get("error") or {}).get("message", NONE),
+        "tasks": tasks,
+    }
+
+
+def _last_state(record: dict[str, Any]) -> str:
+    """Return the state that Pegasus would have seen an attempt end in."""
+    return last_states(msgspec.convert(record, Record))[-1][0]
+
+
+def exit_code(status: int) -> int:
+    """Return what a shell would have said of a raw wait status: 128 + N if signal N ended it; -1: never started."""
+    if status < 0:
+        return -1
+    return 128 + (status & 0x7F) if status & 0x7F else status >> 8

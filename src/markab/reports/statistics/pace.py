@@ -1,0 +1,183 @@
+"""Where the time of a run went: waiting, queued, running; how much ran at once, and how much could have.
+
+Made of the moments of every attempt (database) and the dependencies and cores
+of every job (plan).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import text
+
+from markab.errors import CorruptPlan
+from markab.journal.search import records_of
+from markab.plan.plan_file import PlanFile
+from markab.provenance import queries
+from markab.provenance.results import Attempt
+from markab.provenance.run_database import Database
+from markab.reports.statistics.engine_times import EngineClock, Span, engine_spans
+from markab.reports.statistics.schedules import critical_path, earliest_ends, peak
+
+
+class PathStep(msgspec.Struct, frozen=True):
+    """A job on the critical path."""
+
+    job: str
+    runtime_s: float
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the time went. All attempts count; one under way until now."""
+
+    engine_s: float
+    """How long engines were at work: from start to end, without the time between two of them."""
+    waiting_s: float
+    """Ready, until handed to an executor: for want of room, by a limit, or in a pause before a retry."""
+    queued_s: float
+    """Handed over, until seen running: nothing on this machine, the queue of a batch system elsewhere."""
+    running_s: float
+    """Seen running until ended, with preparing, checking and delivering; not while no engine was at work."""
+    running_mean: float
+    """Jobs running at once, averaged over `engine_s`."""
+    running_peak: int
+    possible_mean: float
+    """The same if each job had begun as soon as its parents had ended."""
+    possible_peak: int
+    cores: float | None
+    """Of this machine, given to jobs, averaged over `engine_s`; None: not known, or no job runs here."""
+    cores_busy_mean: float | None
+    """How many of them were asked for by running jobs."""
+    path_s: float
+    """Length of the critical path: no number of cores makes the run faster than this."""
+    path: list[PathStep]
+
+
+class _Job(msgspec.Struct, gc=False):
+    """What is read of a line of the plan."""
+
+    id: str
+    site: str = ""
+    parents: list[int] = []
+    cores: int = 1
+
+
+def read_pace(database: Database, *, now: float | None = None) -> Pace:
+    """Return where the time of a run went; `now` is when that is asked while an engine is at work, else None."""
+    states = database.connection.execute(
+        text("SELECT state, timestamp FROM workflowstate WHERE wf_id = :wf_id ORDER BY timestamp"),
+        {"wf_id": database.wf_id},
+    ).all()
+    attempts = queries.attempts(database)
+    plan = PlanFile(database.submit_dir / "plan.jsonl")
+    try:
+        jobs = _read_jobs(plan)
+        executors = {name: site.executor for name, site in plan.header.sites.items()}
+    finally:
+        plan.close()
+    begun = records_of(database.submit_dir / "journal.jsonl", "run-start")
+    given = [msgspec.json.decode(record, type=_Given).cores for record in begun]
+    return pace_of(jobs, executors, attempts, [(row[0], float(row[1])) for row in states], given, now)
+
+
+def pace_of(
+    jobs: Sequence[_Job],
+    executors: dict[str, str],
+    attempts: Sequence[Attempt],
+    states: Sequence[tuple[str, float]],
+    cores_given: Sequence[int],
+    now: float | None,
+) -> Pace:
+    """Return the pace of plain data. Attempts stand in the order in which they were submitted."""
+    has_ends = sum(state == "WORKFLOW_STARTED" for state, _ in states) * 2 == len(states)
+    signs: list[float] = []  # only an engine without an end is known by them
+    if not has_ends:
+        signs = sorted([moment for attempt in attempts for moment in attempt[1:] if moment is not None])
+    until = now if now is not None else (signs[-1] if signs else 0.0)
+    spans = engine_spans(states, signs, until)
+    clock = EngineClock(spans)
+
+    here = [job.cores if executors.get(job.site, "local") == "local" else 0 for job in jobs]
+    starts, ends = [], []
+    durations = [0.0] * len(jobs)
+    queued_s = running_s = busy_s = 0.0
+    for number, submitted, executed, ended in attempts:
+        end = until if ended is None else ended
+        if executed is None:
+            queued_s += max(0.0, end - submitted)
+            continue
+        if executed > submitted:
+            queued_s += executed - submitted
+        if ended is not None:
+            durations[number] = max(0.0, ended - executed)  # the last attempt counts
+        if end > executed:
+            starts.append(executed)
+            ends.append(end)
+            took_s = clock.between(executed, end)  # most of what lies between two engines ran nowhere
+            running_s += took_s
+            busy_s += here[number] * took_s
+    parents = [job.parents for job in jobs]
+    earliest = earliest_ends(parents, durations)
+    chain = critical_path(parents, durations, earliest)
+    path_s = max(earliest, default=0.0)
+    took = [(end - took_s, end) for end, took_s in zip(earliest, durations, strict=True) if took_s > 0]
+    cores = _mean_cores(spans, cores_given) if busy_s else None
+    return Pace(
+        engine_s=clock.total_s,
+        waiting_s=_waiting_s(parents, attempts, clock),
+        queued_s=queued_s,
+        running_s=running_s,
+        running_mean=_ratio(running_s, clock.total_s),
+        running_peak=peak(starts, ends),
+        possible_mean=_ratio(sum(durations), path_s),
+        possible_peak=peak([start for start, _ in took], [end for _, end in took]),
+        cores=cores,
+        cores_busy_mean=None if cores is None else _ratio(busy_s, clock.total_s),
+        path_s=path_s,
+        path=[PathStep(jobs[position].id, durations[position]) for position in chain],
+    )
+
+
+def _waiting_s(parents: Sequence[Sequence[int]], attempts: Sequence[Attempt], clock: EngineClock) -> float:
+    """Return how long jobs were ready without being handed over, in engine time."""
+    done = [0.0] * len(parents)
+    for number, _, _, ended in attempts:
+        if ended is not None:
+            done[number] = ended  # of the last attempt, which succeeded if a child was ever ready
+    ready = [max([done[parent] for parent in above]) if above else 0.0 for above in parents]
+    waited_s = 0.0
+    for number, submitted, _, ended in attempts:
+        if (since := ready[number]) < submitted:
+            waited_s += clock.between(since, submitted)
+        ready[number] = submitted if ended is None else ended
+    return waited_s
+
+
+def _mean_cores(spans: Sequence[Span], given: Sequence[int]) -> float | None:
+    """Return the cores that engines gave to jobs, averaged over their time; None when one did not say."""
+    if len(given) != len(spans) or 0 in given:
+        return None
+    total_s = sum(end - start for start, end in spans)
+    return _ratio(sum(n * (end - start) for (start, end), n in zip(spans, given, strict=True)), total_s)
+
+
+def _read_jobs(plan: PlanFile) -> list[_Job]:
+    decode, line = msgspec.json.Decoder(_Job).decode, plan.line
+    jobs: list[_Job] = []
+    try:
+        for position in range(len(plan)):
+            jobs.append(decode(line(position)))
+    except msgspec.DecodeError as error:
+        raise CorruptPlan(
+            f"{str(plan.path)!r}, line {len(jobs) + 2}: {error}", hint="plan the workflow again"
+        ) from error
+    return jobs
+
+
+class _Given(msgspec.Struct):
+    cores: int = 0
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else 0.0

@@ -1,0 +1,186 @@
+"""The files that `pegasus-statistics` leaves in `statistics/`, with the columns that scripts look for in them.
+
+    summary          the table, and what the summary prints; as CSV the table alone
+    summary-time     CSV only: the wall times in seconds
+    workflow         the table of each workflow
+    jobs             one row an attempt
+    breakdown        one row for what of a transformation went well, and one for what did not
+    time             attempts and processes by day, without their hosts; as text also with them
+    time-per-host    CSV only: the same by host
+    integrity        checksums compared and computed
+
+In CSV files each row begins with the UUID and the name of its workflow, except in
+those of time. What is not known is "-". What Pegasus measures and Markab has no
+counterpart for is "-" too: the time of a post script, and of a remote queue.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from markab.provenance.results import HostHour
+from markab.reports.statistics.files import (
+    FILES,
+    PATTERNS,
+    Format,
+    Period,
+    Row,
+    csv_text,
+    exit_code,
+    megabytes,
+    seconds,
+    write_texts,
+)
+from markab.reports.statistics.run_statistics import SECTIONS, Statistics
+from markab.reports.statistics.text import (
+    TABLE_HEADER,
+    columns,
+    summary_text,
+    table_rows,
+    wall_times_s,
+)
+from markab.spec.gc_pause import without_garbage_collection
+
+MULTIPLIER = 1
+"""`multiplier_factor`: no job of ours has another."""
+JOB_COLUMNS = (
+    "Job", "Try", "Site", "Kickstart", "Mult", "Kickstart-Mult", "CPU-Time", "Post", "CondorQTime",
+    "Resource", "Runtime", "Seqexec", "Seqexec-Delay", "Exitcode", "Hostname",
+)  # fmt: skip
+BREAKDOWN_COLUMNS = (
+    "Transformation", "Type", "Count",
+    "Min (runtime)", "Max (runtime)", "Mean (runtime)", "Total (runtime)",
+    "Min (mem)", "Max (mem)", "Mean (mem)",
+    "Min (avg. cpu)", "Max (avg. cpu)", "Mean (avg. cpu)",
+)  # fmt: skip
+DATES = {"month": "[YYYY-MM]", "week": "[YYYY-Www]", "day": "[YYYY-MM-DD]", "hour": "[YYYY-MM-DD HH:00]"}
+
+
+@without_garbage_collection()
+def write_pegasus_files(
+    found: Statistics,
+    sections: Collection[str],
+    directory: Path,
+    format_: Format = "text",
+    period: Period = "day",
+) -> list[Path]:
+    """Write the summary and `sections` into a directory, as `write_texts`; return the files.
+
+    The statistics were asked for with `PEGASUS_SECTIONS` of these sections.
+    """
+    texts: dict[str, str] = {}
+    if format_ == "csv":
+        texts["summary"] = csv_text([TABLE_HEADER, *table_rows(found)])
+        times = ((name, seconds(took_s)) for name, took_s in wall_times_s(found))
+        texts["summary-time"] = csv_text([("stat_type", "time_seconds"), *times])
+    else:
+        texts["summary"] = summary_text(found)
+    for section in SECTIONS:
+        if section not in sections:
+            continue
+        if section == "time":
+            texts |= _time_csv(found, period) if format_ == "csv" else {"time": _time_text(found, period)}
+        else:
+            to_text = _section_csv if format_ == "csv" else _section_text
+            texts[FILES.get(section, section)] = to_text(found, section)
+    return write_texts(texts, directory, format_)
+
+
+def pegasus_rows(found: Statistics, section: str) -> list[Row]:
+    """Return a section other than time as rows; the first has the names of the columns."""
+    if section == "workflow":
+        rows = table_rows(found)
+        return [(*TABLE_HEADER, "WF_Retries"), *((*row, found.run.restarts) for row in rows)]
+    if section == "jobs":
+        return [JOB_COLUMNS, *_job_rows(found)]
+    if section == "transformations":
+        return [BREAKDOWN_COLUMNS, *_breakdown_rows(found)]
+    counts = [(row.type, row.file_type, row.count, seconds(row.duration_s)) for row in found.integrity.counts]
+    return [("Type", "File Type", "Count", "Total Duration"), *counts]
+
+
+def _section_text(found: Statistics, section: str) -> str:
+    return "\n".join([f"# {found.uuid} ({found.workflow})", *columns(pegasus_rows(found, section))]) + "\n"
+
+
+def _section_csv(found: Statistics, section: str) -> str:
+    header, *rows = pegasus_rows(found, section)
+    whole = ((found.uuid, found.workflow, *_dashed(row)) for row in rows)
+    return csv_text([("Workflow_Id", "Dax_Label", *header), *whole])
+
+
+def _dashed(row: Row) -> Iterable[object]:
+    return ["-" if cell is None else cell for cell in row]
+
+
+def _job_rows(found: Statistics) -> Iterator[Row]:
+    for row in found.jobs or ():
+        if not row.attempt:
+            continue
+        kickstart = seconds(row.invocation_s)
+        delay_s = None
+        if row.cluster_s is not None and row.invocation_s is not None:
+            delay_s = row.cluster_s - row.invocation_s
+        yield (
+            *(row.job, row.attempt, row.site, kickstart, MULTIPLIER, kickstart, seconds(row.cpu_s)),
+            *(None, seconds(row.queue_s), None, seconds(row.runtime_s)),
+            *(seconds(row.cluster_s), seconds(delay_s), exit_code(row.exitcode), row.host),
+        )
+
+
+def _breakdown_rows(found: Statistics) -> Iterator[Row]:
+    for row in found.breakdown or ():
+        yield (
+            *(row.transformation, "successful" if row.is_well else "failed", row.count),
+            *map(seconds, (row.min_s, row.max_s, row.mean_s, row.total_s)),
+            *map(megabytes, (row.min_rss_kb, row.max_rss_kb, row.mean_rss_kb)),
+            *map(_percent, (row.min_cpu, row.max_cpu, row.mean_cpu)),
+        )
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{100 * share:.2f}%"
+
+
+# -- time --------------------------------------------------------------------------
+
+
+def _time_csv(found: Statistics, period: Period) -> dict[str, str]:
+    date = f"date{DATES[period]}"
+    by_date: list[Row] = [("stat_type", date, "count", "runtime (sec)")]
+    by_host: list[Row] = [("stat_type", date, "host", "count", "runtime (sec)")]
+    for kind, hours in _kinds(found):
+        by_date += [(kind, *row) for row in time_rows(hours, period)]
+        by_host += [(f"host/{kind}", *row) for row in time_rows(hours, period, with_hosts=True)]
+    return {"time": csv_text(by_date), "time-per-host": csv_text(by_host)}
+
+
+def _time_text(found: Statistics, period: Period) -> str:
+    tables = []
+    for with_hosts in (False, True):
+        for kind, hours in _kinds(found):
+            names = {"jobs": "Job instance", "invocations": "Invocation"}
+            host = ("Host",) if with_hosts else ()
+            header = (f"Date{DATES[period]}", *host, "Count", "Runtime (sec)")
+            title = f"# {names[kind]} statistics {'by host ' if with_hosts else ''}per {period}"
+            tables.append([title, *columns([header, *time_rows(hours, period, with_hosts=with_hosts)])])
+    return "\n".join("\n".join(table) + "\n" for table in tables)
+
+
+def _kinds(found: Statistics) -> tuple[tuple[str, Sequence[HostHour]], ...]:
+    return ("jobs", found.attempt_hours or ()), ("invocations", found.hours or ())
+
+
+def time_rows(hours: Sequence[HostHour], period: Period, *, with_hosts: bool = False) -> list[Row]:
+    """Return how many began in each period, and what they took; each host by itself if that is wanted. UTC."""
+    counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
+    times_s: defaultdict[tuple[str, ...], float] = defaultdict(float)
+    for row in hours:
+        date = datetime.fromtimestamp(row.hour, timezone.utc).strftime(PATTERNS[period])
+        key = (date, row.host) if with_hosts else (date,)
+        counts[key] += row.count
+        times_s[key] += row.runtime_s
+    return [(*key, counts[key], seconds(times_s[key])) for key in sorted(counts)]

@@ -1,0 +1,211 @@
+"""What a run took: how much ended how, and where time, bytes and checks went.
+
+Read from the database of the run, at any time: before the start, while it runs,
+after a failure, after it was continued. All attempts count, and the last one of
+a job decides how it ended.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import text
+
+from markab.errors import MarkabError, NotARun
+from markab.journal.lock import holder
+from markab.journal.search import records_of
+from markab.plan.submit_dir import find_submit_dir
+from markab.provenance import queries
+from markab.provenance.run_database import Database, open_database
+from markab.reports.statistics.pace import Pace, read_pace
+from markab.reports.status import gone_journal
+from markab.spec.gc_pause import without_garbage_collection
+
+SECTIONS = ("workflow", "jobs", "transformations", "time", "integrity")
+"""What can be asked for beside the summary."""
+PEGASUS_SECTIONS = {"transformations": "breakdown", "time": "attempt-hours"}
+"""Section → what Pegasus' files tell besides; it can be asked for in the same way."""
+SHORT_SECTIONS = tuple(section for section in SECTIONS if section != "jobs")
+"""Those that stay short, however many jobs there are."""
+
+
+class Integrity(msgspec.Struct, frozen=True):
+    """Checksums compared and made, and what they found."""
+
+    counts: list[queries.IntegrityCount]
+    errors: int
+    """Checksums that were not as recorded, all attempts."""
+    failed_jobs: int
+    """Jobs that failed, and whose last attempt had such an error."""
+
+
+class Statistics(msgspec.Struct, kw_only=True):
+    """All of a run, in numbers. A section that was not asked for is None."""
+
+    workflow: str
+    uuid: str
+    submit_dir: str
+    state: str
+    """`Not started`, `Running`, `Success`, `Failure`, `Halted` …, or `Stopped` when its engine was killed."""
+    run: queries.RunState
+    summary: queries.Summary
+    wall_times: queries.WallTimes
+    pace: Pace
+    moved: list[queries.Moved]
+    integrity: Integrity
+    notes: list[str]
+    transformations: list[queries.TransformationStats] | None = None
+    jobs: list[queries.JobRow] | None = None
+    hours: list[queries.HostHour] | None = None
+    breakdown: list[queries.Breakdown] | None = None
+    attempt_hours: list[queries.HostHour] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data; the totals of the table with it, and no section that is None."""
+        known: dict[str, Any] = msgspec.to_builtins(self)
+        for name in ("tasks", "jobs", "sub_workflows"):
+            count = getattr(self.summary, name)
+            known["summary"][name] |= {"total": count.total, "total_retries": count.total + count.retries}
+        return {key: value for key, value in known.items() if value is not None}
+
+
+def read_statistics(
+    submit_dir: str | os.PathLike[str] | None,
+    sections: Collection[str] = (),
+    *,
+    clock: Callable[[], float] = time.time,
+) -> Statistics:
+    """Return the statistics of a run, with the `SECTIONS` and `PEGASUS_SECTIONS` that are asked for.
+
+    Raises:
+        NotARun, CorruptPlan, CorruptJournal, StorageError: as `open_database`.
+    """
+    directory = find_submit_dir(submit_dir)
+    # The lock is looked at before the journal is: an engine that ends in between has written its last word.
+    is_running = holder(directory.lock) is not None
+    with open_database(directory.path) as database, without_garbage_collection():
+        if note := gone_journal(directory):
+            database.notes.append(note)
+        return statistics_of(database, sections, is_running=is_running, clock=clock)
+
+
+def statistics_of(
+    database: Database,
+    sections: Collection[str] = (),
+    *,
+    is_running: bool = False,
+    clock: Callable[[], float] = time.time,
+) -> Statistics:
+    """Return the statistics of an open database. `is_running`: an engine is at work on it."""
+    run = queries.run_state(database)
+    return Statistics(
+        workflow=run.workflow,
+        uuid=database.uuid,
+        submit_dir=str(database.submit_dir),
+        state=_state(run, is_running),
+        run=run,
+        # Jobs are only ever undone by an engine that goes on with a run.
+        summary=queries.summary(database, _undone(database.submit_dir) if run.restarts else {}),
+        wall_times=queries.wall_times(database),
+        pace=read_pace(database, now=clock() if is_running else None),
+        moved=queries.moved(database),
+        integrity=_integrity(database),
+        notes=list(database.notes),
+        transformations=queries.transformations(database) if "transformations" in sections else None,
+        jobs=queries.jobs(database, all_attempts=True) if "jobs" in sections else None,
+        hours=queries.time_by_host(database) if "time" in sections else None,
+        breakdown=queries.breakdown(database) if "breakdown" in sections else None,
+        attempt_hours=queries.attempts_by_host(database) if "attempt-hours" in sections else None,
+    )
+
+
+def report(submit_dir: str | os.PathLike[str], *, json: bool = False) -> str:
+    """Return the statistics as text, or as JSON; files of all short sections go into `statistics/` of the run.
+
+    Called by `Workflow.statistics`.
+    """
+    import json as encoder
+
+    from markab.reports.statistics.pegasus import write_pegasus_files
+    from markab.reports.statistics.text import summary_text
+
+    found = read_statistics(submit_dir, (*SHORT_SECTIONS, *PEGASUS_SECTIONS.values()))
+    try:
+        write_pegasus_files(found, SHORT_SECTIONS, Path(found.submit_dir) / "statistics")
+    except MarkabError as error:
+        found.notes.append(f"no files of these statistics were written: {error}")
+    if json:
+        return encoder.dumps(found.to_json(), indent=2)
+    return summary_text(found)
+
+
+def directory_of_uuid(uuid: str) -> Path:
+    """Return the submit directory of one of the user's runs, from the list of all of them.
+
+    Raises:
+        NotARun: the list does not have it.
+        StorageError: there is no list yet, or it cannot be read.
+    """
+    from markab.provenance.database import connected
+    from markab.provenance.database_location import file_target
+
+    runs = Path(os.path.expanduser("~")) / ".pegasus" / "workflow.db"
+    if not runs.exists():
+        raise NotARun(f"no run has the UUID {uuid!r}: there is no list of your runs yet", _BY_DIRECTORY)
+    with connected(file_target(runs, is_ours=False), read_only=True) as connection:
+        found = connection.execute(
+            text("SELECT submit_dir FROM master_workflow WHERE wf_uuid = :uuid"), {"uuid": uuid}
+        ).scalar_one_or_none()
+    if found is None:
+        raise NotARun(f"no run in the list {str(runs)!r} has the UUID {uuid!r}", _BY_DIRECTORY)
+    return Path(found)
+
+
+class _Undone(msgspec.Struct):
+    job: int
+    attempt: int
+
+
+def _undone(submit_dir: Path) -> dict[int, int]:
+    """Return the jobs that succeeded and will run again → the attempt that succeeded."""
+    found = (
+        msgspec.json.decode(record, type=_Undone)
+        for record in records_of(submit_dir / "journal.jsonl", "undone")
+    )
+    return {it.job: it.attempt for it in found}
+
+
+_BY_DIRECTORY = "name its submit directory, without `-u`"
+
+_FAILED_INTEGRITY = """
+SELECT count(*) FROM (
+    SELECT i.job_id, max(i.job_submit_seq) AS seq
+    FROM job_instance i JOIN job j ON j.job_id = i.job_id WHERE j.wf_id = :wf_id GROUP BY i.job_id
+) l JOIN job_instance i ON i.job_id = l.job_id AND i.job_submit_seq = l.seq AND i.exitcode <> 0
+JOIN tag t ON t.job_instance_id = i.job_instance_id AND t.name = 'int.error'"""
+
+
+def _integrity(database: Database) -> Integrity:
+    counts, errors = queries.integrity(database), queries.integrity_failures(database)
+    failed = 0
+    if errors:
+        found = database.connection.execute(text(_FAILED_INTEGRITY), {"wf_id": database.wf_id})
+        failed = int(found.scalar_one())
+    return Integrity(counts, errors, failed)
+
+
+_ENDINGS = {"failed": "Failure", "halted": "Halted", "interrupted": "Halted", "removed": "Removed"}
+"""Why a run ended without success → what the state is called, as `markab status` does."""
+
+
+def _state(run: queries.RunState, is_running: bool) -> str:
+    if run.started is None:
+        return "Not started"
+    if run.ended is None:
+        return "Running" if is_running else "Stopped"
+    return "Success" if run.status == 0 else _ENDINGS.get(run.reason or "", "Failure")

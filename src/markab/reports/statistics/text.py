@@ -1,0 +1,179 @@
+"""Statistics as text: the table and the lines that Pegasus' users know, then what they ask for besides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from markab.formatting import count, size
+from markab.provenance.queries import Count, Moved, WallTimes
+from markab.reports.statistics.pace import Pace
+from markab.reports.statistics.run_statistics import Integrity, Statistics
+
+TABLE_HEADER = ("Type", "Succeeded", "Failed", "Incomplete", "Total", "Retries", "Total+Retries")
+_RULE = "-" * 78
+_LABEL_CHARACTERS = 57
+PATH_SHOWN = 10
+"""Jobs of the critical path that are listed: those that took longest."""
+
+
+def summary_text(found: Statistics) -> str:
+    """Return the summary of a run."""
+    lines = [f"# {found.workflow}: {found.state.lower()}, {count(found.summary.jobs.total, 'job')}"]
+    lines += [f"# note: {note}" for note in found.notes]
+    lines += [_RULE, *table_lines(found), _RULE, ""]
+    lines += [f"{label:<{_LABEL_CHARACTERS}}: {value}" for label, value in wall_time_lines(found)]
+    lines += ["", *_integrity_lines(found.integrity)]
+    lines += ["", *_moved_lines(found.moved)]
+    if found.run.started is not None:
+        lines += ["", *_pace_lines(found.pace, found.wall_times), "", *_path_lines(found.pace)]
+    return "\n".join(lines) + "\n"
+
+
+def table_rows(found: Statistics) -> list[tuple[object, ...]]:
+    """Return the rows of the summary table."""
+    summary = found.summary
+    named = (("Tasks", summary.tasks), ("Jobs", summary.jobs), ("Sub-Workflows", summary.sub_workflows))
+    return [(name, *_cells(counted)) for name, counted in named]
+
+
+def _cells(of: Count) -> tuple[int, ...]:
+    return of.succeeded, of.failed, of.incomplete, of.total, of.retries, of.total + of.retries
+
+
+def table_lines(found: Statistics) -> list[str]:
+    """Return the summary table."""
+    return columns([TABLE_HEADER, *table_rows(found)], right=())
+
+
+def columns(rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> list[str]:
+    """Return rows with their columns below each other; those in `right` end below each other."""
+    cells = [["-" if cell is None else str(cell) for cell in column] for column in zip(*rows, strict=True)]
+    widths = [max(map(len, column)) for column in cells]
+    line = "  ".join(f"%{'' if n in right else '-'}{width}s" for n, width in enumerate(widths))
+    return [(line % row).rstrip() for row in zip(*cells, strict=True)]
+
+
+def wall_times_s(found: Statistics) -> list[tuple[str, float | None]]:
+    """Return the wall times with their names, in seconds; None before the first start."""
+    times = found.wall_times
+    workflow_s = times.workflow_s
+    if workflow_s is None and found.run.started is not None:
+        workflow_s = found.pace.engine_s
+    return [
+        ("Workflow wall time", workflow_s),
+        ("Cumulative job wall time", times.jobs_s),
+        ("Cumulative job wall time as seen from submit side", times.jobs_submit_side_s),
+        ("Cumulative job badput wall time", times.bad_jobs_s),
+        ("Cumulative job badput wall time as seen from submit side", times.bad_jobs_submit_side_s),
+    ]
+
+
+def wall_time_lines(found: Statistics) -> Iterator[tuple[str, str]]:
+    """Yield the wall times with their names, in words."""
+    for label, took_s in wall_times_s(found):
+        words = "-" if took_s is None else in_words(took_s)
+        if label == "Workflow wall time" and took_s is not None and found.run.ended is None:
+            words += " so far"
+        yield label, words
+
+
+def in_words(took_s: float) -> str:
+    """Return a time span with the two units that matter: "2 mins, 6 secs", "0.25 secs"."""
+    if took_s < 59.995:
+        digits = f"{took_s:.{3 if took_s < 1 else 2}f}".rstrip("0").rstrip(".")
+        return f"{digits} {'sec' if digits == '1' else 'secs'}"
+    left = round(took_s)
+    parts: list[str] = []
+    for unit_s, name in ((86400, "day"), (3600, "hr"), (60, "min"), (1, "sec")):
+        if (number := left // unit_s) or parts:
+            parts.append(f"{number} {name if number == 1 else name + 's'}")
+            left -= number * unit_s
+    return ", ".join(parts[:2])
+
+
+def _integrity_lines(integrity: Integrity) -> Iterator[str]:
+    yield "# Integrity: checksums compared and computed, and the time it took"
+    for kind, verb in (("check", "compared"), ("compute", "generated")):
+        counts = [row for row in integrity.counts if row.type == kind]
+        took_s = sum(row.duration_s for row in counts)
+        checked = sum(row.count for row in counts)
+        yield f"{checked} files checksums {verb} with total duration of {in_words(took_s)}"
+    yield f"Integrity errors: {integrity.errors} in all attempts"
+    yield f"Failures: {integrity.failed_jobs} job failures had integrity errors"
+
+
+_KINDS = {
+    "stage-in-tx": "staged in",
+    "stage-out-tx": "staged out",
+    "inter-site-tx": "between sites",
+    "compute": "by the jobs themselves",
+}
+
+
+def _moved_lines(moved: Sequence[Moved]) -> Iterator[str]:
+    yield "# Data moved (the time of files moved at once is added up)"
+    if not moved:
+        yield "nothing"
+        return
+    rows: list[tuple[str, str, str, str, str]] = []
+    for of in moved:
+        files, took = count(of.files, "file"), in_words(of.duration_s)
+        rows.append((_KINDS.get(of.kind, of.kind), files, size(of.bytes), f"in {took}", _rate(of)))
+    yield from columns(rows, right=(2,))
+
+
+def _rate(of: Moved) -> str:
+    return f"{size(of.bytes / of.duration_s)}/s" if of.duration_s > 0 and of.bytes else ""
+
+
+def _pace_lines(pace: Pace, wall: WallTimes) -> Iterator[str]:
+    yield "# Where the time of the jobs went, all attempts"
+    whole_s = pace.waiting_s + pace.queued_s + pace.running_s
+    parts = (
+        ("ready, waiting for room", pace.waiting_s),
+        ("in the queue of a site", pace.queued_s),
+        ("running", pace.running_s),
+    )
+    rows = [(name, in_words(took_s), _percent(took_s, whole_s)) for name, took_s in parts]
+    rows.append(("  in processes and transfers", in_words(wall.jobs_s), _percent(wall.jobs_s, whole_s)))
+    yield from columns(rows, right=(2,))
+    yield ""
+    yield "# Parallelism: jobs running at once"
+    rows = [
+        ("reached", f"{pace.running_mean:.2f} on average", f"{pace.running_peak:,} at most"),
+        ("possible", f"{pace.possible_mean:.2f} on average", f"{pace.possible_peak:,} at most"),
+    ]
+    yield from columns(rows)
+    if pace.cores is not None and pace.cores_busy_mean is not None:
+        busy = _percent(pace.cores_busy_mean, pace.cores)
+        yield f"{pace.cores_busy_mean:.2f} of {pace.cores:g} cores of this machine in use ({busy})"
+
+
+def _path_lines(pace: Pace) -> Iterator[str]:
+    share = f", {_percent(pace.path_s, pace.engine_s)} of the wall time" if pace.engine_s > 0 else ""
+    yield f"# Critical path: {count(len(pace.path), 'job')}, {in_words(pace.path_s)}{share}"
+    shown = sorted(pace.path, key=lambda step: -step.runtime_s)[:PATH_SHOWN]
+    kept = [step for step in pace.path if step in shown][:PATH_SHOWN]
+    yield from columns([(in_words(step.runtime_s), step.job) for step in kept], right=(0,)) if kept else ()
+    if len(pace.path) > len(kept):
+        yield f"… and {len(pace.path) - len(kept):,} shorter ones"
+
+
+def _percent(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.0f} %" if whole > 0 else "-"
+
+
+def total_text(runs: Sequence[Statistics]) -> str:
+    """Return the table and the wall times of several runs added up."""
+    lines = [f"# {count(len(runs), 'run')} together", _RULE, *columns([TABLE_HEADER, *_total_rows(runs)])]
+    lines += [_RULE, ""]
+    for same in zip(*map(wall_times_s, runs), strict=True):
+        total_s = sum(took_s or 0.0 for _, took_s in same)
+        lines.append(f"{same[0][0]:<{_LABEL_CHARACTERS}}: {in_words(total_s)}")
+    return "\n".join(lines) + "\n"
+
+
+def _total_rows(runs: Sequence[Statistics]) -> Iterator[tuple[object, ...]]:
+    for name, attribute in (("Tasks", "tasks"), ("Jobs", "jobs"), ("Sub-Workflows", "sub_workflows")):
+        cells = [_cells(getattr(run.summary, attribute)) for run in runs]
+        yield (name, *map(sum, zip(*cells, strict=True)))

@@ -1,0 +1,279 @@
+"""The careful reader: YAML nodes to structs, with the line of everything that is wrong.
+
+It understands all of YAML 1.1: anchors, aliases, merge keys, tags. Texts keep
+the characters of the document, so `3.10`, `007` and `yes` stay what they are.
+An empty value (`null`, `~`, or nothing) counts as if the key were not there.
+Keys that start with `x-` are the user's own, and skipped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from markab.errors import Problem
+from markab.spec import schema
+from markab.spec.suggestions import did_you_mean
+from markab.spec.variables import expand, expand_argument
+from markab.spec.yaml_nodes import MERGE, is_null
+
+_WHOLE = re.compile(r"[-+]?[0-9]+\Z")
+TRUE = frozenset(("true", "yes", "on"))
+FALSE = frozenset(("false", "no", "off"))
+
+Place = tuple[Any, Any]
+"""A struct's node and shape; or a key, or the number of an item, and the place of what it is in.
+
+Put into words only when something is wrong there, which is seldom.
+"""
+
+
+class Lines:
+    """Line numbers of the structs that were read."""
+
+    def __init__(self) -> None:
+        self._lines: dict[int, int] = {}
+        self._kept: list[object] = []
+
+    def put(self, item: object, line: int) -> None:
+        """Remember where `item` stands, and keep it, so that its identity stays its own."""
+        self._lines[id(item)] = line
+        self._kept.append(item)
+
+    def of(self, item: object) -> int:
+        """Return the line of `item`, 0 if unknown."""
+        return self._lines.get(id(item), 0)
+
+
+class Builder:
+    """Turns nodes into structs and collects what is wrong with them."""
+
+    def __init__(self, name: str, environment: Mapping[str, str]) -> None:
+        self.name = name
+        self.environment = environment
+        self.problems: list[Problem] = []
+        self.lines = Lines()
+
+    def problem(self, node: yaml.Node, message: str, hint: str = "", kind: str = "wrong-type") -> None:
+        """Note that something is wrong at `node`."""
+        self.problems.append(Problem(message, hint, self.name, node.start_mark.line + 1, kind))
+
+    def record(self, node: yaml.MappingNode, shape: schema.Record) -> Any:
+        """Return the struct that `node` describes, or None (and problems) if it does not."""
+        place = (node, shape)
+        values: dict[str, Any] = {}
+        complete = True
+        given = set()
+        fields = shape.fields
+        for key_node, key, value in self.pairs(node, place):
+            field = fields.get(key)
+            if field is None:
+                if not key.startswith("x-") and key not in shape.skipped:
+                    self._unknown_key(key_node, key, place, fields)
+                continue
+            if is_null(value):
+                continue
+            given.add(key)
+            made = self.value(value, field.shape, (key, place))
+            if made is None:
+                complete = False
+            else:
+                values[field.name] = made
+        if not shape.required <= given:
+            complete = False
+            for key in (key for key in fields if key in shape.required - given):
+                message = f"{words(place)} has no {key!r}"
+                self.problem(node, message, f"add a line `{key}: …`", "missing-key")
+        if not complete:
+            return None
+        item = shape.struct(**values)
+        self.lines.put(item, node.start_mark.line + 1)
+        return item
+
+    def value(self, node: yaml.Node, shape: schema.Shape, place: Place) -> Any:
+        """Return what `node` says, or None and a problem."""
+        if isinstance(node, yaml.ScalarNode):
+            if type(shape) is schema.Text and "${" not in node.value:
+                return node.value
+            if not isinstance(shape, schema.Record | schema.ListOf | schema.TableOf):
+                return self._scalar(node, shape, place)
+        if isinstance(shape, schema.ListOf):
+            return self._list(node, shape, place)
+        if isinstance(shape, schema.TableOf):
+            return self._table(node, shape, place)
+        if not isinstance(shape, schema.Record):
+            self._wrong(node, place, "a single value")
+        elif isinstance(node, yaml.MappingNode):
+            return self.record(node, shape)
+        else:
+            self._wrong(node, place, "a mapping")
+        return None
+
+    def pairs(self, node: yaml.MappingNode, place: Place) -> list[tuple[yaml.Node, str, yaml.Node]]:
+        """Return keys and values, with merge keys (`<<`) resolved; a key given twice is a problem."""
+        plain = {key.value for key, _ in node.value if type(key) is yaml.ScalarNode and key.tag != MERGE}
+        if len(plain) == len(node.value):
+            return [(key, key.value, value) for key, value in node.value]
+        own: dict[str, tuple[yaml.Node, str, yaml.Node]] = {}
+        merged: dict[str, tuple[yaml.Node, str, yaml.Node]] = {}
+        self._gather(node, place, own, merged, (node,))
+        for key, pair in merged.items():
+            own.setdefault(key, pair)
+        return list(own.values())
+
+    def _gather(
+        self,
+        node: yaml.MappingNode,
+        place: Place,
+        own: dict[str, tuple[yaml.Node, str, yaml.Node]],
+        merged: dict[str, tuple[yaml.Node, str, yaml.Node]],
+        inside: tuple[yaml.Node, ...],
+    ) -> None:
+        for key_node, value in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.problem(key_node, f"a key of {words(place)} is not a word", kind="unknown-key")
+                continue
+            if key_node.tag == MERGE:
+                self._merge(value, place, merged, inside)
+                continue
+            key = _text(key_node)
+            if key in own:
+                first = own[key][0].start_mark.line + 1
+                self.problem(
+                    key_node,
+                    f"key {key!r} of {words(place)} is given twice, first on line {first}",
+                    "keep one of them",
+                    "duplicate-key",
+                )
+                continue
+            own[key] = (key_node, key, value)
+
+    def _merge(
+        self,
+        value: yaml.Node,
+        place: Place,
+        merged: dict[str, tuple[yaml.Node, str, yaml.Node]],
+        inside: tuple[yaml.Node, ...],
+    ) -> None:
+        sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
+        for source in sources:
+            if not isinstance(source, yaml.MappingNode) or source in inside:
+                self.problem(value, f"'<<' of {words(place)} must name a mapping", "write `<<: *anchor`")
+                continue
+            keys: dict[str, tuple[yaml.Node, str, yaml.Node]] = {}
+            deeper: dict[str, tuple[yaml.Node, str, yaml.Node]] = {}
+            self._gather(source, place, keys, deeper, (*inside, source))
+            for key, pair in (*keys.items(), *deeper.items()):
+                merged.setdefault(key, pair)
+
+    def _list(self, node: yaml.Node, shape: schema.ListOf, place: Place) -> list[Any] | None:
+        if not isinstance(node, yaml.SequenceNode):
+            self._wrong(node, place, "a list")
+            return None
+        made = []
+        for number, item in enumerate(node.value, start=1):
+            if is_null(item):
+                message = f"{words((number, place))} is empty"
+                self.problem(item, message, "remove it, or write '' for an empty text", "empty")
+                continue
+            if shape.argument and isinstance(item, yaml.ScalarNode):
+                made.append(expand_argument(_text(item), self.environment))
+                continue
+            value = self.value(item, shape.item, (number, place))
+            if value is not None:
+                made.append(value)
+        return made
+
+    def _table(self, node: yaml.Node, shape: schema.TableOf, place: Place) -> dict[str, Any] | None:
+        if not isinstance(node, yaml.MappingNode):
+            self._wrong(node, place, "a mapping")
+            return None
+        made = {}
+        for key_node, key, item in self.pairs(node, place):
+            if shape.keys and key.startswith("x-"):
+                continue
+            if shape.keys and key not in shape.keys:
+                self._unknown_key(key_node, key, place, shape.keys)
+                continue
+            if is_null(item):
+                continue
+            value = self.value(item, shape.value, (key, place))
+            if value is not None:
+                made[key] = value
+        return made
+
+    def _scalar(self, node: yaml.ScalarNode, shape: schema.Shape, place: Place) -> Any:
+        text = self._expanded(node, place)
+        if text is None or isinstance(shape, schema.Text):
+            return text
+        if isinstance(shape, schema.Choice):
+            if text in shape.words:
+                return text
+            hint = did_you_mean(text, shape.words)
+            message = f"{words(place)} is {text!r}; it must be one of {', '.join(shape.words)}"
+            self.problem(node, message, hint, "wrong-value")
+            return None
+        if isinstance(shape, schema.Whole):
+            if _WHOLE.match(text):
+                return int(text)
+            self.problem(node, f"{words(place)} is {text!r}; it must be a whole number", "", "wrong-value")
+            return None
+        if text.lower() in TRUE:
+            return True
+        if text.lower() in FALSE:
+            return False
+        self.problem(node, f"{words(place)} is {text!r}; it must be true or false", "", "wrong-value")
+        return None
+
+    def _expanded(self, node: yaml.ScalarNode, place: Place) -> str | None:
+        try:
+            return expand(_text(node), self.environment)
+        except KeyError as error:
+            (name,) = error.args
+            self.problem(
+                node,
+                f"{words(place)} uses the environment variable {name!r}, which is not set",
+                f"type `export {name}=…` before planning",
+                "unset-variable",
+            )
+            return None
+
+    def _wrong(self, node: yaml.Node, place: Place, wanted: str) -> None:
+        kinds = {"mapping": "a mapping", "sequence": "a list", "scalar": "a single value"}
+        found = (
+            repr(node.value)
+            if isinstance(node, yaml.ScalarNode)
+            else kinds.get(str(getattr(node, "id", "")), "something else")
+        )
+        self.problem(node, f"{words(place)} must be {wanted}, not {found}")
+
+    def _unknown_key(self, node: yaml.Node, key: str, place: Place, known: Any) -> None:
+        hint = did_you_mean(key, known, "remove it; keys of your own start with 'x-'")
+        self.problem(node, f"unknown key {key!r} in {words(place)}", hint, "unknown-key")
+
+
+def _text(node: yaml.ScalarNode) -> str:
+    text: str = node.value
+    return text
+
+
+def words(place: Place) -> str:
+    """Name a place in a document for messages: `item 2 of 'uses' of job 'ID1'`."""
+    what, around = place
+    if isinstance(what, yaml.MappingNode):
+        return _label(what, around)
+    return f"{f'item {what}' if isinstance(what, int) else repr(what)} of {words(around)}"
+
+
+def _label(node: yaml.MappingNode, shape: schema.Record) -> str:
+    """Name a struct for messages: `job 'ID0000001'`, `use 'f.a'`, or only `place`."""
+    given = {
+        key.value: value.value
+        for key, value in reversed(node.value)
+        if isinstance(key, yaml.ScalarNode) and isinstance(value, yaml.ScalarNode)
+    }
+    wanted = next((key for key in ("id", "lfn", "name") if key in shape.fields and key in given), None)
+    return f"{shape.noun} {given[wanted]!r}" if wanted else shape.noun

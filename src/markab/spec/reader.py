@@ -1,0 +1,257 @@
+"""Reading the documents a user writes: workflow, sites, replicas, transformations.
+
+Each function either returns a struct that passed all checks, or raises one
+`DocumentError` with everything that is wrong in the document. YAML and JSON are
+read, whatever the file is called, and workflows in XML (DAX 3). Documents over
+1 MB go through the fast reader when they are of the plain kind it is sure of.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from markab.errors import DocumentError, Problem, StorageError
+from markab.spec import careful_reader, fast_reader, schema, xml_elements, yaml_nodes
+from markab.spec.catalog_checks import check_replicas, check_sites, check_transformations
+from markab.spec.gc_pause import without_garbage_collection
+from markab.spec.model import ReplicaCatalog, SiteCatalog, TransformationCatalog, Workflow
+from markab.spec.workflow_checks import check_workflow
+
+FAST_BYTES = 1_000_000
+"""Documents from this size on go through the fast reader."""
+
+LIMIT_BYTES = 500_000_000
+"""Larger documents are refused unless `pegasus.parser.document.size` allows them."""
+
+_VERSION = re.compile(r"([0-9]+)(?:\.[0-9]+){0,2}\Z")
+_CONTENT: dict[type, str] = {
+    Workflow: "jobs",
+    SiteCatalog: "sites",
+    ReplicaCatalog: "replicas",
+    TransformationCatalog: "transformations",
+}
+
+_MAY_BE_ECHOES = ("unknown-job", "no-jobs", "unknown-container", "unknown-transformation", "no-pfn")
+"""Problems of this kind can come from leaving out what has a problem of its own."""
+
+T = TypeVar("T", bound=msgspec.Struct)
+Check = Callable[[Any, str, Callable[[object], int]], list[Problem]]
+
+
+def read_workflow(
+    path: str | os.PathLike[str],
+    environment: Mapping[str, str] = os.environ,
+    *,
+    limit_bytes: int = LIMIT_BYTES,
+    absolute_lfns: bool = False,
+) -> Workflow:
+    """Read `workflow.yml`, with the catalogs inside it.
+
+    Raises:
+        DocumentError: with everything that is wrong.
+        StorageError: the file can't be read.
+    """
+    data = read_bytes(path, limit_bytes)
+    return parse_workflow(data, os.fspath(path), environment, absolute_lfns=absolute_lfns)
+
+
+def read_sites(path: str | os.PathLike[str], environment: Mapping[str, str] = os.environ) -> SiteCatalog:
+    """Read `sites.yml`. Raises as `read_workflow`."""
+    return parse_sites(read_bytes(path), os.fspath(path), environment)
+
+
+def read_replicas(
+    path: str | os.PathLike[str], environment: Mapping[str, str] = os.environ, *, absolute_lfns: bool = False
+) -> ReplicaCatalog:
+    """Read `replicas.yml`. Raises as `read_workflow`."""
+    return parse_replicas(read_bytes(path), os.fspath(path), environment, absolute_lfns=absolute_lfns)
+
+
+def read_transformations(
+    path: str | os.PathLike[str], environment: Mapping[str, str] = os.environ
+) -> TransformationCatalog:
+    """Read `transformations.yml`. Raises as `read_workflow`."""
+    return parse_transformations(read_bytes(path), os.fspath(path), environment)
+
+
+def parse_workflow(
+    text: str | bytes,
+    name: str = "<string>",
+    environment: Mapping[str, str] = os.environ,
+    *,
+    absolute_lfns: bool = False,
+) -> Workflow:
+    """Return the workflow of a document; `name` stands in errors where a file would."""
+
+    def check(item: Workflow, file: str, line_of: Callable[[object], int]) -> list[Problem]:
+        return check_workflow(item, file, line_of, absolute_lfns)
+
+    data = _bytes(text)
+    if xml_elements.is_xml(data):
+        from markab.spec.dax3_reader import read_dax
+
+        with without_garbage_collection():
+            return _checked(*read_dax(data, name, environment), name, check)
+    return _parse(data, Workflow, name, environment, check)
+
+
+def parse_sites(
+    text: str | bytes, name: str = "<string>", environment: Mapping[str, str] = os.environ
+) -> SiteCatalog:
+    """Return the site catalog of a document."""
+    return _parse(text, SiteCatalog, name, environment, check_sites)
+
+
+def parse_replicas(
+    text: str | bytes,
+    name: str = "<string>",
+    environment: Mapping[str, str] = os.environ,
+    *,
+    absolute_lfns: bool = False,
+) -> ReplicaCatalog:
+    """Return the replica catalog of a document."""
+
+    def check(item: ReplicaCatalog, file: str, line_of: Callable[[object], int]) -> list[Problem]:
+        return check_replicas(item, file, line_of, absolute_lfns)
+
+    return _parse(text, ReplicaCatalog, name, environment, check)
+
+
+def parse_transformations(
+    text: str | bytes, name: str = "<string>", environment: Mapping[str, str] = os.environ
+) -> TransformationCatalog:
+    """Return the transformation catalog of a document."""
+    return _parse(text, TransformationCatalog, name, environment, check_transformations)
+
+
+def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> bytes:
+    """Return the content of a document.
+
+    Raises:
+        StorageError: it can't be read; the hint says what to do.
+        DocumentError: it is larger than `limit_bytes`.
+    """
+    name = os.fspath(path)
+    try:
+        size_bytes = os.stat(name).st_size
+        if size_bytes > limit_bytes:
+            message = (
+                f"the document has {size_bytes / 1e6:.0f} MB; at most {limit_bytes / 1e6:.0f} MB are read"
+            )
+            hint = f"allow it with -Dpegasus.parser.document.size={size_bytes // 1_000_000 + 1}"
+            raise DocumentError(Problem(message, hint, name, 0, "too-large"))
+        return Path(name).read_bytes()
+    except FileNotFoundError as error:
+        folder = os.path.dirname(name) or "."
+        hint = "check the name" if os.path.isdir(folder) else f"there is no directory {folder!r}"
+        raise StorageError(f"there is no file {name!r}", hint) from error
+    except IsADirectoryError as error:
+        raise StorageError(f"{name!r} is a directory, not a document", "name the file in it") from error
+    except PermissionError as error:
+        raise StorageError(f"{name!r} may not be read", f"type `chmod u+r {name}`") from error
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{name!r} can't be read: {error}") from error
+
+
+def _parse(text: str | bytes, struct: type[T], name: str, environment: Mapping[str, str], check: Check) -> T:
+    data = _bytes(text)
+    if len(data) >= FAST_BYTES:
+        found = fast_reader.read(data, struct, environment)
+        if found and _is_supported(found[1], struct) and not check(found[0], name, lambda item: 0):
+            return found[0]
+    with without_garbage_collection():
+        return parse_carefully(data, struct, name, environment, check)
+
+
+def parse_carefully(
+    data: bytes, struct: type[T], name: str, environment: Mapping[str, str], check: Check
+) -> T:
+    """Return the struct of a document of any size, or raise with line numbers."""
+    return _checked(*_build(data, struct, name, environment), name, check)
+
+
+def _build(
+    data: bytes, struct: type[T], name: str, environment: Mapping[str, str]
+) -> tuple[T | None, list[Problem], careful_reader.Lines]:
+    """Return a struct, what is wrong with it, and its lines; the nodes it was made of are gone by then.
+
+    An error raised while they are there would keep them, a gigabyte for 100,000 jobs.
+    """
+    try:
+        node = yaml_nodes.compose(yaml_nodes.decode(data, name), name)
+    except yaml_nodes.UnreadableError as error:
+        raise DocumentError(*error.args) from None
+    builder = careful_reader.Builder(name, environment)
+    shape = schema.shape_of(struct)
+    top = {key.value: (key, value) for key, value in node.value if not isinstance(key.value, list)}
+    if other := _other_kind(set(top), struct):
+        raise DocumentError(
+            Problem(
+                f"this is a {other}, not a {shape.noun}",
+                "check which file is given for what",
+                name,
+                1,
+                "other",
+            )
+        )
+    if "pegasus" in top:
+        _check_version(builder, top["pegasus"][1])
+    item: T | None = builder.record(node, shape)
+    return item, builder.problems, builder.lines
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+
+
+def _checked(
+    item: T | None, problems: list[Problem], lines: careful_reader.Lines, name: str, check: Check
+) -> T:
+    """Return what was read if nothing is wrong with it.
+
+    Raises:
+        DocumentError: with the problems of reading and of the check, in the order of the document.
+    """
+    if item is not None:
+        found = check(item, name, lines.of)
+        problems = problems + [p for p in found if not problems or p.kind not in _MAY_BE_ECHOES]
+    if item is None or problems:
+        raise DocumentError(*sorted(problems, key=lambda problem: problem.line))
+    return item
+
+
+def _check_version(builder: careful_reader.Builder, node: Any) -> None:
+    if yaml_nodes.is_null(node):
+        return
+    text = node.value
+    if not isinstance(text, str) or not _VERSION.match(text):
+        shown = repr(text) if isinstance(text, str) else "no single value"
+        builder.problem(
+            node, f"'pegasus' is {shown}; it must be a version such as 5.0.4", "", "wrong-version"
+        )
+    elif not _is_supported(text, Workflow):
+        message = f"documents of version {text} can't be read, only those of version 5"
+        builder.problem(node, message, "write `pegasus: 5.0.4`", "wrong-version")
+
+
+def _is_supported(version: str | None, struct: type) -> bool:
+    if version is None:
+        return True
+    match = _VERSION.match(version)
+    return match is not None and int(match[1]) == 5
+
+
+def _other_kind(keys: set[str], struct: type) -> str:
+    """Name the kind of document that this is, if it is clearly not the one wanted."""
+    if _CONTENT[struct] in keys:
+        return ""
+    for other, key in _CONTENT.items():
+        if key in keys:
+            return schema.shape_of(other).noun
+    return ""

@@ -1,0 +1,179 @@
+"""Checks of a workflow as a whole: what a schema can't say. Linear in jobs and files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from markab.errors import Problem
+from markab.spec.catalog_checks import check_replicas, check_sites, check_transformations
+from markab.spec.lfn import lfn_fault
+from markab.spec.model import Task, Workflow
+from markab.spec.suggestions import did_you_mean
+
+_ID = re.compile(r"[-0-9A-Za-z_.]+\Z")
+_NAME = re.compile(r"[^/\s]+\Z")
+_MAKES = ("output", "checkpoint", "inout")
+
+
+def unknown_line(item: object) -> int:
+    """Stand in for the lines of a document when nobody knows them."""
+    return 0
+
+
+def check_workflow(
+    workflow: Workflow,
+    file: str = "",
+    line_of: Callable[[object], int] = unknown_line,
+    absolute_lfns: bool = False,
+) -> list[Problem]:
+    """Return all that is wrong with a workflow whose values are of the right types.
+
+    Cycles are left to the planner. `absolute_lfns` allows absolute paths as
+    logical file names. `line_of` tells the line of a struct.
+    """
+    check = _Check(file, line_of, absolute_lfns)
+    check.name(workflow)
+    check.ids(workflow)
+    for task in workflow.jobs:
+        check.task(task)
+    check.folders(workflow)
+    check.dependencies(workflow)
+    if workflow.site_catalog:
+        check.problems += check_sites(workflow.site_catalog, file, line_of)
+    if workflow.replica_catalog:
+        check.problems += check_replicas(workflow.replica_catalog, file, line_of, absolute_lfns)
+    if workflow.transformation_catalog:
+        check.problems += check_transformations(workflow.transformation_catalog, file, line_of)
+    return check.problems
+
+
+class _Check:
+    def __init__(self, file: str, line_of: Callable[[object], int], absolute_lfns: bool) -> None:
+        self.file = file
+        self.line_of = line_of
+        self.absolute_lfns = absolute_lfns
+        self.problems: list[Problem] = []
+        self.tasks: dict[str, Task] = {}
+        self.makers: dict[str, Task] = {}
+        self.good: set[str] = set()
+
+    def problem(self, item: object, message: str, hint: str, kind: str) -> None:
+        self.problems.append(Problem(message, hint, self.file, self.line_of(item), kind))
+
+    def name(self, workflow: Workflow) -> None:
+        name = workflow.name
+        if not _NAME.match(name) or name in (".", ".."):
+            what = (
+                "is empty"
+                if not name
+                else "has a slash or a blank in it"
+                if name.strip(".")
+                else "is no name"
+            )
+            better = re.sub(r"[/\s.]+", "-", name).strip("-") or "my-workflow"
+            hint = f"use for example {better!r}"
+            self.problem(workflow, f"the workflow's name {name!r} {what}", hint, "bad-name")
+        if not workflow.jobs:
+            self.problem(workflow, f"workflow {name!r} has no jobs", "add at least one job", "no-jobs")
+
+    def ids(self, workflow: Workflow) -> None:
+        tasks = self.tasks
+        for task in workflow.jobs:
+            first = tasks.setdefault(task.id, task)
+            if first is not task:
+                line = self.line_of(first)
+                where = f", first on line {line}" if line else ""
+                self.problem(
+                    task,
+                    f"two jobs have the id {task.id!r}{where}",
+                    "give each an id of its own",
+                    "duplicate-id",
+                )
+            elif not _ID.match(task.id):
+                hint = "use letters, digits, '-', '_' and '.'"
+                self.problem(
+                    task, f"the job id {task.id!r} has other characters than allowed", hint, "bad-id"
+                )
+
+    def task(self, task: Task) -> None:
+        if task.type == "job":
+            if not task.name:
+                self.problem(
+                    task, f"job {task.id!r} has no 'name'", "name the transformation it runs", "missing-key"
+                )
+        elif not task.file:
+            hint = "name the logical file with the sub-workflow"
+            self.problem(task, f"job {task.id!r} has no 'file'", hint, "missing-key")
+        self.uses(task)
+        for stream in ("stdin", "stdout", "stderr"):
+            lfn = getattr(task, stream)
+            if lfn is not None and lfn not in self.good:
+                self.lfn(task, task, lfn, f"{stream} of job {task.id!r}")
+
+    def uses(self, task: Task) -> None:
+        seen: dict[str, bool] = {}
+        for use in task.uses:
+            lfn = use.lfn
+            if lfn not in self.good:
+                self.lfn(task, use, lfn, f"used by job {task.id!r}")
+            if use.type == "none":
+                continue
+            makes = use.type in _MAKES
+            before = seen.get(lfn)
+            if before is None:
+                seen[lfn] = makes
+            elif before and makes:
+                hint = "remove one of the two entries"
+                self.problem(use, f"job {task.id!r} makes {lfn!r} twice", hint, "duplicate-use")
+                continue
+            elif before != makes:
+                hint = "write the result to a file with another name"
+                self.problem(use, f"job {task.id!r} both reads and makes {lfn!r}", hint, "read-and-made")
+            if makes and use.type != "checkpoint":
+                maker = self.makers.setdefault(lfn, task)
+                if maker is not task:
+                    hint = "let each job write a file of its own"
+                    message = f"file {lfn!r} is made by two jobs, {maker.id!r} and {task.id!r}"
+                    self.problem(use, message, hint, "two-producers")
+
+    def lfn(self, task: Task, item: object, lfn: str, where: str) -> None:
+        fault = lfn_fault(lfn, self.absolute_lfns)
+        if fault:
+            shown = lfn if len(lfn) <= 60 else f"{lfn[:57]}..."
+            self.problem(item, f"the file name {shown!r} ({where}) {fault[0]}", fault[1], "bad-lfn")
+        else:
+            self.good.add(lfn)
+
+    def folders(self, workflow: Workflow) -> None:
+        """Note files whose names make others directories: all stand below one scratch directory."""
+        clashing: dict[str, str] = {}
+        for lfn in self.good:
+            above = lfn.rpartition("/")[0]
+            while above:
+                if above in self.good:
+                    clashing[lfn] = above
+                above = above.rpartition("/")[0]
+        for task in workflow.jobs if clashing else ():
+            streams = [(task, lfn) for lfn in (task.stdin, task.stdout, task.stderr) if lfn]
+            for item, lfn in [*((use, use.lfn) for use in task.uses), *streams]:
+                if above := clashing.pop(lfn, ""):
+                    message = f"file {lfn!r} needs a directory {above!r}, which is a file of this workflow"
+                    self.problem(item, message, "rename one of the two", "file-and-directory")
+
+    def dependencies(self, workflow: Workflow) -> None:
+        for dependency in workflow.job_dependencies:
+            if dependency.id not in self.tasks:
+                self.unknown_job(dependency, dependency.id)
+            for child in dependency.children:
+                if child == dependency.id:
+                    hint = "remove it from its own children"
+                    self.problem(dependency, f"job {child!r} depends on itself", hint, "self-dependency")
+                elif child not in self.tasks:
+                    self.unknown_job(dependency, child)
+
+    def unknown_job(self, item: object, name: str) -> None:
+        # Comparing with a million ids would take minutes for every unknown one.
+        known = self.tasks if len(self.tasks) <= 10_000 else ()
+        hint = did_you_mean(name, known, "add the job, or remove the dependency")
+        self.problem(item, f"a dependency names the job {name!r}, which does not exist", hint, "unknown-job")

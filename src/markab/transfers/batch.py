@@ -1,0 +1,241 @@
+"""Move all files of one transfer job: sources in order, retries with back-off, threads.
+
+Rounds: in each, every file that has not arrived is tried from each of its sources, best
+first, until one works. A source that can never work (no such file, forbidden, wrong
+checksum of a local file) is not asked again. Between rounds we wait, because a busy server
+needs that: half a second, doubled each round up to a minute, with up to half of it added
+at random; longer if a server says so (Retry-After). Pegasus waits min(5^(round + 2) +
+1…20, 300) seconds, which makes a short hiccup cost minutes. From the third round on one
+thread does all the work, in case we are what is too much for the server.
+"""
+
+import os
+import random as random_numbers
+import threading
+import time
+from collections import deque
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence
+
+from markab.errors import ChecksumMismatch, MarkabError, StorageError, TransferRefused, TransferUnavailable
+from markab.transfers.base import Cancelled, Stop, is_local, name_of, path_of, redact
+from markab.transfers.checksum import Verified
+from markab.transfers.copy_bytes import SMALL_BYTES
+from markab.transfers.file_transfer import Rules, bring
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 60.0
+_ALONE_FROM_ROUND = 3
+
+Item = Dict[str, Any]
+
+
+def move_all(
+    items: Sequence[Item],
+    threads: int,
+    attempts: int,
+    stop: Stop,
+    allow_links: bool,
+    verified: Optional[Verified],
+    sleep: Optional[Callable[[float], Any]] = None,
+    random: Callable[[], float] = random_numbers.random,
+    durable: bool = True,
+    ours: bool = False,
+    verify_links: bool = True,
+) -> List[Dict[str, Any]]:
+    """Move files and say of each what happened, in the order of `items`; never raises for a file.
+
+    An item is {"lfn", "sources": [{"site", "url"}], "destinations": [...], "sha256"?,
+    "executable"?, "link"?}: sources best first; every destination gets the file.
+
+    A result is {"lfn", "source", "destination", "bytes", "duration_s", "attempts", "sha256"?,
+    "link"?}, as the invocation record has it, and for a file that did not arrive also
+    {"error": {"kind", "message", "hint"}} with the kind "transfer", "refused", "checksum", "storage" or
+    "cancelled". URLs in it have no passwords.
+
+    Args:
+        attempts: rounds, at least 1.
+        allow_links: items with "link", and destinations `symlink://`, get symbolic links.
+        verified: checks what is known, computes what is not. None: checksums are left alone.
+        durable: files survive a power loss once this returns. Not needed for scratch.
+        ours: sources are files that Markab made and nobody changes: hard links will do.
+        verify_links: False: no checksums of files that are only linked.
+    """
+    rules = Rules(stop, allow_links, verified, durable, ours, verify_links)
+    tries = [_Try(item) for item in items]
+    waiting = [one for one in tries if not one.is_done]
+    round_number = 1
+    while waiting:
+        _run_round(waiting, rules, threads if round_number < _ALONE_FROM_ROUND else 1)
+        waiting = [one for one in waiting if not one.is_done and one.sources]
+        if not waiting or round_number >= attempts or _is_set(stop):
+            break
+        pause_s = max(pause_after(round_number, random()), min(one.retry_after_s for one in waiting))
+        _pause(pause_s, stop, sleep)
+        if _is_set(stop):
+            break
+        round_number += 1
+    return [one.result() for one in tries]
+
+
+def pause_after(round_number: int, random: float) -> float:
+    """Return the seconds to wait after a round; `random` is from 0 up to 1."""
+    base_s = min(FIRST_PAUSE_S * 2.0 ** min(round_number - 1, 30), LONGEST_PAUSE_S)
+    return min(base_s * (1.0 + random / 2), LONGEST_PAUSE_S)
+
+
+class _Try(object):
+    """One file, and what is known of it so far."""
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.sources = list(item["sources"])
+        self.count = 0
+        self.duration_s = 0.0
+        self.retry_after_s = 0.0
+        self.is_done = False
+        self.error: Optional[MarkabError] = None
+        self.record = {
+            "lfn": item["lfn"],
+            "source": name_of(self.sources[0]["url"]) if self.sources else "",
+            "destination": ", ".join(name_of(one["url"]) for one in item["destinations"]),
+            "bytes": 0,
+        }  # type: Dict[str, Any]
+        if not self.sources or not item["destinations"]:
+            end = "source" if not self.sources else "destination"
+            self.error = MarkabError("'%s' has no %s" % (item["lfn"], end), "plan the workflow again")
+            self.is_done = True
+
+    def run(self, rules: Rules) -> None:
+        """Try each source that is left, best first, until one works."""
+        start = time.monotonic()
+        self.retry_after_s = 0.0
+        asked: List[float] = []
+        for source in list(self.sources):
+            self.count += 1
+            self.record["source"] = name_of(source["url"])
+            try:
+                moved = bring(self.item, source, rules)
+            except Cancelled as error:
+                self.error = error
+                break
+            except MarkabError as error:
+                self._failed(source, error)
+                asked.append(getattr(error, "retry_after_s", 0.0))
+                if isinstance(error, StorageError):
+                    break
+            except Exception as error:  # a bug, or an answer nobody thought of: one file's, not the job's
+                self._failed(source, MarkabError("%s: %s" % (type(error).__name__, redact(str(error)))))
+                asked.append(0.0)
+            else:
+                self.is_done = True
+                self.error = None
+                self.record["bytes"] = moved.size_bytes
+                if moved.sha256:
+                    self.record["sha256"] = moved.sha256
+                if moved.link:
+                    self.record["link"] = moved.link
+                break
+        self.retry_after_s = min(asked) if asked else 0.0
+        self.duration_s += time.monotonic() - start
+
+    def _failed(self, source: Dict[str, Any], error: MarkabError) -> None:
+        if self.error is None or _weight(error) > _weight(self.error):
+            self.error = error
+        if isinstance(error, StorageError):
+            self.sources = []  # neither waiting nor another source makes room
+            return
+        in_transit = isinstance(error, ChecksumMismatch) and not is_local(source["url"])
+        if not isinstance(error, TransferUnavailable) and not in_transit:
+            self.sources.remove(source)
+
+    def result(self) -> Dict[str, Any]:
+        """Return the record of this file."""
+        record = self.record
+        record["duration_s"] = round(self.duration_s, 6)
+        record["attempts"] = self.count
+        if self.error is not None or not self.is_done:
+            error = self.error or Cancelled("the transfer of '%s' was cancelled" % self.item["lfn"])
+            others = len(self.item["sources"]) - 1
+            message = redact(str(error))
+            if others > 0 and not isinstance(error, (Cancelled, StorageError)):
+                message += "; neither did %d other source%s work" % (others, "" if others == 1 else "s")
+            record["error"] = {"kind": _kind(error), "message": message, "hint": redact(error.hint)}
+        return record
+
+
+def _weight(error: MarkabError) -> int:
+    """Rank the failures of one file by how much they tell; of equals, the first (best) source's is told."""
+    for weight, kind in enumerate((TransferUnavailable, ChecksumMismatch, StorageError), start=1):
+        if isinstance(error, kind):
+            return weight
+    return 0
+
+
+def _kind(error: MarkabError) -> str:
+    if isinstance(error, ChecksumMismatch):
+        return "checksum"
+    if isinstance(error, StorageError):
+        return "storage"
+    if isinstance(error, TransferRefused):  # by every source, or another's error would outweigh it
+        return "refused"
+    return "cancelled" if isinstance(error, Cancelled) else "transfer"
+
+
+def _run_round(waiting: List[_Try], rules: Rules, threads: int) -> None:
+    """Try every file once. Small local ones are done right here: a thread costs more than they do."""
+    queue: Deque[_Try] = deque()
+    for one in waiting:
+        if _is_set(rules.stop):
+            return
+        if threads > 1 and len(waiting) > 1 and not _is_quick(one.item, rules):
+            queue.append(one)
+        else:
+            one.run(rules)
+    if len(queue) <= 1:
+        for one in queue:
+            one.run(rules)
+        return
+
+    def work() -> None:
+        while not _is_set(rules.stop):
+            try:
+                one = queue.popleft()
+            except IndexError:
+                return
+            one.run(rules)
+
+    helpers = [
+        threading.Thread(target=work, name="transfer-%d" % n, daemon=True)
+        for n in range(1, min(threads, len(queue)))
+    ]
+    for helper in helpers:
+        helper.start()
+    work()
+    for helper in helpers:
+        helper.join()
+
+
+def _is_quick(item: Item, rules: Rules) -> bool:
+    """Say whether a file moves in less time than a thread takes to start. Waiting for a disk is not quick."""
+    ends = [one["url"] for one in item["sources"] + item["destinations"]]
+    if rules.durable or not all(is_local(url) for url in ends):
+        return False
+    if item.get("size_bytes") is not None:
+        return bool(item["size_bytes"] <= SMALL_BYTES)
+    try:
+        return os.stat(path_of(ends[0])).st_size <= SMALL_BYTES
+    except (OSError, MarkabError):
+        return True  # it will fail at once
+
+
+def _is_set(stop: Stop) -> bool:
+    return stop is not None and stop.is_set()
+
+
+def _pause(seconds: float, stop: Stop, sleep: Optional[Callable[[float], Any]]) -> None:
+    if sleep is not None:
+        sleep(seconds)
+    elif stop is not None:
+        stop.wait(seconds)
+    else:
+        time.sleep(seconds)

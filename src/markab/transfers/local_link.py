@@ -1,0 +1,116 @@
+"""Give a file on this machine another name: a symbolic link, a hard link, or a new place."""
+
+import errno
+import os
+from typing import Callable, Optional
+
+from markab.errors import MarkabError
+from markab.transfers.base import Moved, Stop, check_stop
+from markab.transfers.checksum import Verified
+from markab.transfers.local_copy import checksum_of, copy, is_same, lacks_x, status_of
+from markab.transfers.os_errors import writing_failed
+from markab.transfers.partial_file import make_parent, part_stem, sync_directory
+
+
+def symlink(source: str, destination: str, durable: bool = True) -> Moved:
+    """Make `destination` a symbolic link to the absolute path of `source`. Raises as `copy` does."""
+    status = status_of(source, destination)
+    target = os.path.abspath(source)
+    _take_name(lambda name: os.symlink(target, name), source, destination, durable)
+    return Moved(status.st_size, link="symlink")
+
+
+def hardlink(source: str, destination: str, durable: bool = True) -> Optional[Moved]:
+    """Make `destination` another name of the file `source`; None where the file system can't."""
+    real = os.path.realpath(source)
+    status = status_of(source, destination)
+    try:
+        _take_name(lambda name: os.link(real, name), source, destination, durable)
+    except MarkabError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno in (
+            errno.EXDEV,
+            errno.EPERM,
+            errno.EMLINK,
+            errno.EOPNOTSUPP,
+        ):
+            return None
+        raise
+    return Moved(status.st_size, link="hardlink")
+
+
+def move(
+    source: str,
+    destination: str,
+    stop: Stop = None,
+    sha256: Optional[str] = None,
+    executable: bool = False,
+    durable: bool = True,
+    digest: bool = True,
+    verified: Optional[Verified] = None,
+) -> Moved:
+    """Move a file; between file systems, copy it and then remove `source`. Raises as `copy` does."""
+    check_stop(stop)
+    status = status_of(source, destination)
+    if not is_same(status, destination) and not os.path.islink(source) and not lacks_x(status, executable):
+        known = checksum_of(source, sha256, stop, verified) if (sha256 or digest) else None
+        try:
+            changed = [os.path.dirname(destination), *make_parent(destination)]
+            if durable:
+                _sync_file(source)
+            os.rename(source, destination)
+            if durable:
+                for folder in changed:
+                    sync_directory(folder)
+            return Moved(status.st_size, known, "move")
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise writing_failed(error, source, destination) from error
+    done = copy(source, destination, stop, sha256, executable, durable, digest, verified)
+    if os.path.abspath(source) != os.path.abspath(destination) and done.link != "same":
+        os.unlink(source)
+    return done
+
+
+def _take_name(make: Callable[[str], None], source: str, destination: str, durable: bool) -> None:
+    """Let `make` create a link under a temporary name, and rename it to `destination`.
+
+    Somebody else who links the same file at the same time may take our temporary link as
+    theirs: either is as good as the other, so we only have to try again.
+    """
+    if is_same(os.stat(source), destination):
+        return
+    name = part_stem(destination) + "link"
+    changed = [os.path.dirname(destination)]
+    try:
+        for last in (False, False, True):
+            try:
+                make(name)
+            except FileExistsError:
+                os.unlink(name)
+                make(name)
+            except FileNotFoundError:
+                changed += make_parent(destination)
+                make(name)
+            try:
+                os.rename(name, destination)
+                break
+            except FileNotFoundError:
+                if last:
+                    raise
+            except OSError:
+                os.unlink(name)
+                raise
+        if durable:
+            for folder in changed:
+                sync_directory(folder)
+    except OSError as error:
+        raise writing_failed(error, source, destination) from error
+
+
+def _sync_file(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,125 @@
+"""How an input that is staged gets into the directory of an attempt.
+
+A task may write to its inputs, and whatever it does to them must not reach the
+staged file, which other tasks read. So it gets a copy of its own where that is
+cheap: the file system shares the blocks (reflink), or the file is small. A large
+file is linked, and the staged file is made read-only so that nobody changes it
+by accident; root would write through that, so root gets a copy.
+"""
+
+import errno
+import os
+import stat
+from typing import Optional, Set, Tuple
+
+from markab.transfers.base import Stop
+from markab.transfers.copy_bytes import SMALL_BYTES, Shrank, WriteFailed, clone, pump, write_all
+
+SMALL_INPUT_BYTES = 16 * 1024 * 1024
+
+_no_clone_on: Set[int] = set()  # devices that said no once: do not ask for every file
+
+
+def ways(
+    size_bytes: int, as_root: bool, is_symlink: bool, private: bool, force: Optional[str] = None
+) -> Tuple[str, ...]:
+    """Return the ways to try, best first, out of "clone", "copy", "link" and "symlink".
+
+    Args:
+        is_symlink: the staged file is a symbolic link to a file of the user's, which is
+            never to be made read-only or to get further hard links.
+        private: the task is expected to change it (a checkpoint).
+        force: "copy" or "link", when the user asked for one.
+    """
+    share = ("symlink",) if is_symlink else ("link", "copy")
+    if private or force == "copy":
+        return ("clone", "copy")
+    if force == "link":
+        return share
+    if size_bytes <= SMALL_INPUT_BYTES or as_root:
+        return ("clone", "copy")
+    return ("clone", *share)
+
+
+def bring(
+    staged: str,
+    place: str,
+    status: os.stat_result,
+    order: Tuple[str, ...],
+    executable: bool,
+    stop: Stop = None,
+) -> str:
+    """Put the file `staged` at `place`, which does not exist; return the way that worked.
+
+    `status` is what `os.stat` said of `staged`.
+
+    Raises:
+        OSError: none of the ways worked; this is the last one's reason.
+        Cancelled: `stop` was set.
+    """
+    for way in order:
+        if way == "clone" and _copy(staged, place, status, executable, stop, only_clone=True):
+            return way
+        if way == "link" and _link(staged, place, status, executable):
+            return way
+        if way == "symlink":
+            os.symlink(os.path.realpath(staged), place)
+            return way
+        if way == "copy":
+            _copy(staged, place, status, executable, stop)
+            return way
+    raise AssertionError("the last way always works or raises")
+
+
+def _copy(
+    staged: str, place: str, status: os.stat_result, executable: bool, stop: Stop, only_clone: bool = False
+) -> bool:
+    """Copy; say whether it was done. With `only_clone`, nothing is left behind when it was not."""
+    if only_clone and (status.st_size <= SMALL_BYTES or status.st_dev in _no_clone_on):
+        return False
+    source = os.open(staged, os.O_RDONLY)
+    try:
+        target = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL, _mode(status, executable) | 0o600)
+        try:
+            if only_clone and not clone(source, target):
+                _no_clone_on.add(status.st_dev)
+                os.unlink(place)
+                return False
+            if not only_clone:
+                _pour(source, target, status.st_size, stop)
+        finally:
+            os.close(target)
+    finally:
+        os.close(source)
+    return True
+
+
+def _pour(source: int, target: int, size_bytes: int, stop: Stop) -> None:
+    try:
+        if size_bytes <= SMALL_BYTES:
+            write_all(target, os.read(source, size_bytes))
+        else:
+            pump(source, target, size_bytes, stop)
+    except WriteFailed as error:
+        raise error.error from error
+    except Shrank as error:
+        raise OSError(errno.EIO, "it became shorter while it was read") from error
+
+
+def _link(staged: str, place: str, status: os.stat_result, executable: bool) -> bool:
+    read_only = _mode(status, executable) & 0o555
+    try:
+        if stat.S_IMODE(status.st_mode) != read_only:
+            # A second name that we did not give it may be the user's own: leave its mode alone.
+            if status.st_nlink > 1:
+                return False
+            os.chmod(staged, read_only)
+        os.link(staged, place)
+    except OSError:
+        return False  # another file system, or one without links: the next way copies
+    return True
+
+
+def _mode(status: os.stat_result, executable: bool) -> int:
+    mode = stat.S_IMODE(status.st_mode) & 0o777 | 0o400
+    return mode | 0o111 if executable else mode
