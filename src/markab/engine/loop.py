@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from markab.engine.attempt_maker import AttemptMaker
 from markab.engine.control import REMOVE, Requests
+from markab.engine.progress_meter import Meter
 from markab.engine.recorder import Recorder
 from markab.engine.recovery import Checksums, History
 from markab.engine.retry_policy import error_kind, is_worth_retrying
@@ -22,7 +23,7 @@ from markab.engine.scheduler import Scheduler, Verdict
 from markab.errors import ExecutorError, ExecutorUnavailable, StorageError
 from markab.executors.base import Attempt, AttemptId, Executor, Record, Report, Seen
 from markab.journal.lifecycle import State
-from markab.journal.progress import Meter, Progress, RunningJob
+from markab.journal.progress import Progress, RunningJob
 from markab.journal.records import (
     NO_RETRY_LEFT,
     AttemptEnd,

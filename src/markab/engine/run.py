@@ -18,6 +18,7 @@ from markab.engine.attempt_maker import AttemptMaker
 from markab.engine.control import Requests
 from markab.engine.loop import Clock, Failure, Loop, Site
 from markab.engine.lost_results import IsThere, is_there, lost_results
+from markab.engine.progress_meter import Meter
 from markab.engine.recorder import NoRecorder, Recorder
 from markab.engine.recovery import History
 from markab.engine.rescue_file import write_rescue
@@ -28,7 +29,7 @@ from markab.executors.base import Attempt, Executor, RunContext, Seen
 from markab.executors.registry import BACK_ENDS, BackEnd
 from markab.journal.lifecycle import State
 from markab.journal.lock import RunLock
-from markab.journal.progress import Meter, Observer
+from markab.journal.progress import Observer
 from markab.journal.records import AttemptEnd, OutcomeState, RunEnd, RunStart, Undone
 from markab.journal.writer import Journal
 from markab.plan.braindump import read_braindump
