@@ -2,87 +2,104 @@ from __future__ import annotations
 
 import pytest
 
-from markab.engine.recovery import Checksums, History, decode_brief
 from markab.errors import CorruptJournal
-from markab.executors.base import AttemptId
-from markab.journal.records import AttemptEnd, AttemptStart, Entry, Retry, RunEnd, RunStart
+from markab.journal.attempt_record import Verdict
+from markab.journal.history import EFFECTS, History
+from markab.journal.lifecycle import State
+from markab.journal.records import (
+    EVENTS,
+    AttemptEnd,
+    AttemptRunning,
+    AttemptStart,
+    Entry,
+    GiveUp,
+    Halt,
+    Retry,
+    RunEnd,
+    RunStart,
+    Undone,
+    decoder,
+)
 from markab.journal.writer import encode
+from markab.plan.model import FORMAT, Header, PlanSite
 
-SHA = "ab" * 32
+decode = decoder(Verdict)
+BEGAN = RunStart(1.0, "u", 1, "h")
 
 
 def history(jobs: int, *entries: Entry) -> History:
-    told = History(jobs)
+    sites = {"local": PlanSite(), "pool": PlanSite(executor="condor")}
+    after = History(Header(FORMAT, "w", jobs, sites=sites))
     for entry in entries:
-        told.apply(decode_brief(encode(entry)[9:-1]))
-    return told
+        after.apply(decode(encode(entry)[9:-1]))
+    return after
 
 
-def start(job: int, attempt: int) -> AttemptStart:
-    return AttemptStart(5.0, job, f"j{job}", attempt, "local")
+def start(job: int, attempt: int = 1, site: str = "local") -> AttemptStart:
+    return AttemptStart(5.0, job, f"j{job}", attempt, site)
 
 
-def end(job: int, attempt: int, **record: object) -> AttemptEnd:
-    return AttemptEnd(6.0, job, attempt, record)
+def end(job: int, attempt: int = 1, ok: bool = True) -> AttemptEnd:
+    return AttemptEnd(6.0, job, attempt, {"ok": ok})
+
+
+def test_every_kind_of_record_has_an_effect_or_says_that_it_has_none() -> None:
+    assert set(EFFECTS) == set(EVENTS)
 
 
 def test_jobs_that_succeeded_are_done_and_attempts_go_on_counting() -> None:
-    told = history(3, start(0, 1), end(0, 1, ok=False), Retry(6.0, 0, 1), start(0, 2), end(0, 2, ok=True))
+    after = history(3, start(0), end(0, ok=False), Retry(6.0, 0, 1), start(0, 2), end(0, 2))
 
-    assert list(told.succeeded) == [1, 0, 0] and list(told.attempts) == [2, 0, 0]
-    assert not told.under_way and not told.is_complete
-
-
-def test_a_start_without_an_end_was_under_way() -> None:
-    told = history(3, start(0, 1), start(1, 1), end(0, 1, ok=True), start(2, 4))
-
-    assert told.attempts_under_way == [AttemptId(1, 1), AttemptId(2, 4)]
-    assert told.under_way == {1: 5.0, 2: 5.0}
+    assert list(after.succeeded) == [1, 0, 0] and list(after.attempts) == [2, 0, 0]
+    assert not after.under_way and not after.is_complete
 
 
-def test_checksums_come_from_what_successful_attempts_made_or_moved() -> None:
-    told = history(
-        2,
-        end(
-            0, 1, ok=True, outputs=[{"lfn": "made", "size": 3, "sha256": SHA}, {"lfn": "unhashed", "size": 1}]
-        ),
-        end(1, 1, ok=False, outputs=[{"lfn": "half", "sha256": SHA}]),
-        end(1, 2, ok=True, transfers=[{"lfn": "moved", "bytes": 7, "sha256": SHA}]),
-    )
+def test_a_start_without_an_end_is_under_way() -> None:
+    after = history(3, start(0), start(1), end(0), start(2, 4, "pool"))
 
-    assert [told.checksums.get(lfn) for lfn in ("made", "unhashed", "half", "moved")] == [
-        SHA,
-        None,
-        None,
-        SHA,
-    ]
-    assert told.bytes_moved == 7
+    assert {job: (it.number, it.start) for job, it in after.under_way.items()} == {1: (1, 5.0), 2: (4, 5.0)}
+    assert list(after.states) == [State.SUCCEEDED, State.RUNNING, State.QUEUED]
 
 
-def test_the_outcome_is_that_of_the_last_engine_if_it_lived_to_tell() -> None:
-    began = RunStart(1.0, "u", 1, "h")
-    assert history(1, began, RunEnd(2.0, "failed")).outcome == "failed"
-    killed = history(1, began, RunEnd(2.0, "failed"), began)
+def test_an_attempt_that_was_queued_runs_since_it_was_seen_to() -> None:
+    after = history(1, start(0, 1, "pool"), AttemptRunning(9.0, 0, 1))
+
+    assert after.states[0] == State.RUNNING
+    assert (after.under_way[0].start, after.under_way[0].since) == (5.0, 9.0)
+
+
+def test_a_failed_job_waits_again_when_the_next_engine_starts() -> None:
+    failed = [BEGAN, start(0), end(0, ok=False), GiveUp(6.0, 0, 1)]
+    assert list(history(1, *failed).states) == [State.FAILED]
+    assert list(history(1, *failed, BEGAN).states) == [State.WAITING]
+
+
+def test_a_job_that_is_undone_has_not_succeeded() -> None:
+    assert history(1, start(0), end(0)).is_complete
+    assert not any(history(1, start(0), end(0), Undone(7.0, 0, 1, "gone")).succeeded)
+
+
+def test_a_pause_lasts_until_the_next_start_or_engine() -> None:
+    failed = [BEGAN, start(0), end(0, ok=False), Retry(6.0, 0, 1, 10.0)]
+    assert history(1, *failed).paused == {0: 16.0}
+    assert history(1, *failed, start(0, 2)).paused == history(1, *failed, BEGAN).paused == {}
+
+
+def test_the_outcome_is_that_of_the_last_engine_if_it_lived_to_write_it() -> None:
+    assert history(1, BEGAN, RunEnd(2.0, "failed")).outcome == "failed"
+    killed = history(1, BEGAN, RunEnd(2.0, "failed"), BEGAN)
     assert killed.outcome is None and killed.runs == 2
 
 
-def test_a_journal_of_another_plan_is_refused() -> None:
-    with pytest.raises(CorruptJournal, match="position 3, and the plan has 2 jobs"):
-        history(2, start(3, 1))
+def test_a_request_is_over_when_the_engine_is() -> None:
+    assert history(1, BEGAN, Halt(2.0)).asked == "halt"
+    assert history(1, BEGAN, Halt(2.0), RunEnd(3.0, "halted")).asked == ""
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"event":"party","time":1}', b'{"event":"end","time":"noon"}', b"[]", b"?"]
+    "entry",
+    [start(3), end(3), AttemptRunning(1.0, 3, 1), Retry(1.0, 3, 1), GiveUp(1.0, 3, 1), Undone(1.0, 3, 1, "")],
 )
-def test_a_record_that_nobody_understands_is_shown(body: bytes) -> None:
-    with pytest.raises(CorruptJournal, match="cannot be understood") as caught:
-        History(1).read(body)
-    assert body.decode() in str(caught.value)
-
-
-def test_checksums_fall_back_to_what_the_plan_says() -> None:
-    checksums = Checksums()
-    checksums.learn({"outputs": [{"lfn": "a", "sha256": SHA}]})
-
-    assert checksums.get("a", "old") == SHA
-    assert checksums.get("b", "old") == "old"
+def test_a_journal_of_another_plan_is_refused(entry: Entry) -> None:
+    with pytest.raises(CorruptJournal, match="position 3, and the plan has 2 jobs"):
+        history(2, entry)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from markab.errors import StorageError
 from markab.journal.lifecycle import State
-from markab.journal.progress import Observer, Progress, RunningJob, write_status
+from markab.journal.progress import Observer, Progress, RunningJob, write_progress
 from markab.journal.records import OutcomeState
 
 PUBLISH_EVERY_S = 0.1
@@ -108,7 +108,7 @@ class Meter:
     def _write(self, progress: Progress) -> None:
         """Write the file; a run does not stop for it, but says so."""
         try:
-            write_status(self._status, progress)
+            write_progress(self._status, progress)
             self.write_problem = ""
         except StorageError as error:
             self.write_problem = str(error)

@@ -73,14 +73,14 @@ class Progress(msgspec.Struct, omit_defaults=True):
 Observer = Callable[[Progress], None]
 
 
-def write_status(path: Path, progress: Progress) -> None:
+def write_progress(path: Path, progress: Progress) -> None:
     """Replace `status.json`. It may be lost with the power: the journal knows better."""
     with replacing(path, durable=False) as file:
         file.write(msgspec.json.encode(progress) + b"\n")
 
 
-def read_status(path: Path) -> Progress | None:
-    """Return what the engine last said; None when it never did, or what it said cannot be read."""
+def read_progress(path: Path) -> Progress | None:
+    """Return what the engine last wrote; None when it never did, or it cannot be read."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Progress)
     except (OSError, msgspec.DecodeError):
@@ -89,7 +89,7 @@ def read_status(path: Path) -> Progress | None:
 
 def mark_outcome(path: Path, outcome: OutcomeState) -> None:
     """Correct the outcome in `status.json`, when it was decided while no engine was alive."""
-    progress = read_status(path)
+    progress = read_progress(path)
     if progress is not None:
         progress.outcome, progress.jobs = outcome, []
-        write_status(path, progress)
+        write_progress(path, progress)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+from markab.engine.recovery import Checksums, Recovery
+from markab.errors import CorruptJournal
+from markab.executors.base import AttemptId
+from markab.journal.records import AttemptEnd, AttemptStart, Entry
+from markab.journal.writer import encode
+from markab.plan.model import FORMAT, Header
+
+SHA = "ab" * 32
+
+
+def recovery(jobs: int, *entries: Entry) -> Recovery:
+    known = Recovery(Header(FORMAT, "w", jobs))
+    for entry in entries:
+        known.read(encode(entry)[9:-1])
+    return known
+
+
+def start(job: int, attempt: int) -> AttemptStart:
+    return AttemptStart(5.0, job, f"j{job}", attempt, "local")
+
+
+def end(job: int, attempt: int, **record: object) -> AttemptEnd:
+    return AttemptEnd(6.0, job, attempt, record)
+
+
+def test_an_attempt_that_started_and_did_not_end_is_to_be_asked_for() -> None:
+    known = recovery(3, start(0, 1), start(1, 1), end(0, 1, ok=True), start(2, 4))
+
+    assert known.attempts_under_way == [AttemptId(1, 1), AttemptId(2, 4)]
+
+
+def test_checksums_come_from_what_successful_attempts_made_or_moved() -> None:
+    known = recovery(
+        2,
+        end(
+            0, 1, ok=True, outputs=[{"lfn": "made", "size": 3, "sha256": SHA}, {"lfn": "unhashed", "size": 1}]
+        ),
+        end(1, 1, ok=False, outputs=[{"lfn": "half", "sha256": SHA}]),
+        end(1, 2, ok=True, transfers=[{"lfn": "moved", "bytes": 7, "sha256": SHA}]),
+    )
+
+    assert [known.checksums.get(lfn) for lfn in ("made", "unhashed", "half", "moved")] == [
+        SHA,
+        None,
+        None,
+        SHA,
+    ]
+    assert known.bytes_moved == 7
+
+
+def test_the_size_of_a_file_is_known_unless_only_a_link_was_made() -> None:
+    moved = [{"lfn": "copied", "bytes": 7}, {"lfn": "linked", "bytes": 9, "link": "symlink"}]
+    known = recovery(1, end(0, 1, ok=True, outputs=[{"lfn": "made", "size": 3}], transfers=moved))
+
+    assert known.sizes == {"made": 3, "copied": 7, "linked": None}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"event":"party","time":1}',
+        b'{"event":"end","time":"noon"}',
+        b'{"event":"end","time":1,"job":0,"attempt":1,"record":{"ok":true,"outputs":[{"lfn":"a","sha256":"?"}]}}',
+        b"[]",
+        b"?",
+    ],
+)
+def test_a_record_that_cannot_be_understood_is_shown(body: bytes) -> None:
+    with pytest.raises(CorruptJournal, match="cannot be understood") as caught:
+        recovery(1).read(body)
+    assert body[:80].decode() in str(caught.value)
+
+
+def test_checksums_fall_back_to_what_the_plan_says() -> None:
+    checksums = Checksums()
+    checksums.learn({"outputs": [{"lfn": "a", "sha256": SHA}]})
+
+    assert checksums.get("a", "old") == SHA
+    assert checksums.get("b", "old") == "old"
