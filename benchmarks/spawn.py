@@ -15,8 +15,9 @@ import sys
 import tempfile
 import time
 
-from markab.executors.base import Attempt, AttemptId, RunContext
+from markab.executors.base import Attempt, RunContext
 from markab.executors.local import LocalExecutor
+from markab.journal.attempt_id import AttemptId
 from markab.plan.model import Kind, PlannedJob, PlannedTask
 
 IN_FLIGHT = 2

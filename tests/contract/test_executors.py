@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from markab.executors.base import Attempt, AttemptId, Executor, RunContext, Seen
+from markab.executors.base import Attempt, Executor, RunContext, Seen
 from markab.executors.local import LocalExecutor
+from markab.journal.attempt_id import AttemptId
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
 
 EXECUTORS: dict[str, Callable[[RunContext], Executor]] = {

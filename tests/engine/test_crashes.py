@@ -15,8 +15,9 @@ from engine.engine_fakes import OK, FakeExecutor, FakeTime, World, failure, job,
 from markab.engine.control import engine_pid
 from markab.engine.run import Outcome, RunOptions, run
 from markab.errors import ExecutorUnavailable, StorageError
-from markab.executors.base import Attempt, AttemptId, Record, Report
+from markab.executors.base import Attempt, Record, Report
 from markab.executors.registry import BackEnd
+from markab.journal.attempt_id import AttemptId
 from markab.journal.progress import Progress, read_status
 from markab.journal.records import AttemptEnd, AttemptStart, RunEnd, decode
 from markab.journal.writer import Journal, bodies

@@ -4,7 +4,7 @@ import pytest
 
 from markab.engine.recovery import Checksums, History, decode_brief
 from markab.errors import CorruptJournal
-from markab.executors.base import AttemptId
+from markab.journal.attempt_id import AttemptId
 from markab.journal.records import AttemptEnd, AttemptStart, Entry, Retry, RunEnd, RunStart
 from markab.journal.writer import encode
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markab.engine.scheduler import CHORES_AT_ONCE, PATIENCE, Scheduler, Verdict, _rounded_up
 from markab.engine.slots import Slots
 from markab.errors import CorruptPlan, IllegalTransition, JobRejected
-from markab.executors.base import AttemptId
+from markab.journal.attempt_id import AttemptId
 from markab.journal.lifecycle import ALIVE, State
 from markab.plan.model import Kind
 from markab.plan.plan_file import JobOutline

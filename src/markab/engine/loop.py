@@ -20,7 +20,8 @@ from markab.engine.recovery import Checksums, History
 from markab.engine.retry_policy import error_kind, is_worth_retrying
 from markab.engine.scheduler import Scheduler, Verdict
 from markab.errors import ExecutorError, ExecutorUnavailable, StorageError
-from markab.executors.base import Attempt, AttemptId, Executor, Record, Report, Seen
+from markab.executors.base import Attempt, Executor, Record, Report, Seen
+from markab.journal.attempt_id import AttemptId
 from markab.journal.lifecycle import State
 from markab.journal.progress import Meter, Progress, RunningJob
 from markab.journal.records import (

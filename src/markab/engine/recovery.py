@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from markab.errors import CorruptJournal
-from markab.executors.base import AttemptId, Record
+from markab.executors.base import Record
+from markab.journal.attempt_id import AttemptId
 from markab.journal.records import (
     AttemptRunning,
     AttemptStart,

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from markab.engine.retry_policy import pause_s
 from markab.engine.slots import Slots
 from markab.errors import CorruptPlan, IllegalTransition, JobRejected
-from markab.executors.base import AttemptId
+from markab.journal.attempt_id import AttemptId
 from markab.journal.lifecycle import ALIVE, Event, State, step
 from markab.plan.model import Kind
 from markab.plan.plan_file import JobOutline

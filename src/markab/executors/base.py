@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+from markab.journal.attempt_id import AttemptId
 from markab.plan.model import PlannedJob
 
 Record = dict[str, Any]
 """What the worker says of one attempt; `worker/record.py` describes its keys."""
-
-
-class AttemptId(NamedTuple):
-    """One try of one job of one run."""
-
-    job: int
-    """Position in the plan."""
-    number: int
-    """1 for the first try."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from markab.executors.base import Attempt, AttemptId, Report, RunContext, Seen
+from markab.executors.base import Attempt, Report, RunContext, Seen
 from markab.executors.capture_files import Captures, Pair
 from markab.executors.gpus import Gpus
 from markab.executors.launcher_client import Ended, Launching, Lost, Refused
 from markab.executors.local_attempt import AttemptRun, make_spec
 from markab.executors.orphan_processes import ENGINE, has_engine, has_run, kill_all
 from markab.executors.thread_pools import Errands
+from markab.journal.attempt_id import AttemptId
 from markab.transfers.checksum import Verified
 from markab.worker.attempt import Prepared, attempt_directory
 from markab.worker.attempt_directories import Directories, remove_tree
