@@ -41,6 +41,9 @@ class InstantExecutor:
         attempts, self.attempts = self.attempts, []
         return [Report(a.id, Seen.ENDED, _record(a)) for a in attempts]
 
+    def fileno(self) -> int:
+        return -1
+
     def cancel(self, attempts: Sequence[AttemptId]) -> None:
         pass
 
@@ -127,7 +130,8 @@ def measure_memory(count: int) -> None:
     ]
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    scheduler = Scheduler(outline, Slots(64, 1024, 0))
+    scheduler = Scheduler(Slots(64, 1024, 0))
+    scheduler.add("bench", outline)
     now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     print(
@@ -136,7 +140,7 @@ def measure_memory(count: int) -> None:
     )
     start = time.perf_counter()
     ended = 0
-    while not scheduler.is_finished:
+    while not scheduler.is_finished("bench"):
         for attempt in scheduler.starts():
             scheduler.ended(attempt, True)
             ended += 1

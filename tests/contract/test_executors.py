@@ -39,7 +39,7 @@ class Bench:
 
     def attempt(self, job: PlannedJob, number: int = 1, checksums: dict[str, str] | None = None) -> Attempt:
         self.count += 1
-        id_ = AttemptId(self.count, number)
+        id_ = AttemptId(UUID, self.count, number)
         return Attempt(id_, job, str(self.scratch), str(self.work), checksums or {})
 
     def wait_all(self, ids: set[AttemptId], timeout_s: float = 20.0) -> dict[AttemptId, dict[str, Any]]:
@@ -450,7 +450,7 @@ def test_cancelling_what_has_ended_does_nothing(bench: Bench) -> None:
     bench.executor.submit([attempt])
     bench.wait_all({attempt.id})
 
-    bench.executor.cancel([attempt.id, AttemptId(77, 1)])
+    bench.executor.cancel([attempt.id, AttemptId(UUID, 77, 1)])
 
     assert not bench.executor.wait(0.05)
 

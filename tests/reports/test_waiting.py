@@ -53,7 +53,7 @@ def test_a_job_waits_for_its_category_or_for_all_jobs(tmp_path: Path) -> None:
     assert "1 job may run at once (dagman.maxjobs)" in found["throttle"].reason
 
 
-def test_chores_share_a_throttle(tmp_path: Path) -> None:
+def test_auxiliary_jobs_share_a_throttle(tmp_path: Path) -> None:
     jobs = [PlannedJob(id=f"s{n}", kind=Kind.STAGE_IN, site="local") for n in range(9)]
     found = reasons(tmp_path, jobs, [began(), *(start(n) for n in range(8))])
     assert "8 jobs that only move or tidy files may run at once" in found["throttle"].reason

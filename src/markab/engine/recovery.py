@@ -12,7 +12,6 @@ import msgspec
 
 from markab.errors import CorruptJournal
 from markab.executors.base import Record
-from markab.journal.attempt_id import AttemptId
 from markab.journal.records import (
     AttemptRunning,
     AttemptStart,
@@ -161,11 +160,6 @@ class History:
                 self.outcome = None
             case RunEnd(outcome=outcome):
                 self.outcome = outcome
-
-    @property
-    def attempts_under_way(self) -> list[AttemptId]:
-        """The attempts that had started and not ended."""
-        return [AttemptId(job, self.attempts[job]) for job in self.under_way]
 
     @property
     def is_complete(self) -> bool:

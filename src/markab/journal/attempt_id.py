@@ -8,6 +8,8 @@ from typing import NamedTuple
 class AttemptId(NamedTuple):
     """One try of one job of one run."""
 
+    run: str
+    """The run's uuid."""
     job: int
     """Position in the plan."""
     number: int

@@ -9,7 +9,7 @@ never run because a parent failed stay UNREADY.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,6 +94,8 @@ class Status:
     """Why the engine starts nothing new at the moment; `note` says it too."""
     warnings: tuple[str, ...] = ()
     """What the engine at work warns of."""
+    on_hold: Mapping[str, str] = field(default_factory=dict)
+    """Id of a job that its site holds → the site's reason; as far as the engine lists the job."""
     workflow: str = ""
     submit_dir: Path = Path()
     uuid: str = ""
@@ -236,12 +238,13 @@ class Follower:
                 note=status.note or progress.held,
                 held=progress.held,
                 warnings=tuple(progress.warnings),
+                on_hold={job.id: job.held for job in progress.jobs if job.held},
             )
         if not why:
             return status
         from markab.diagnosis.waiting import Waits
 
-        waits = Waits(self.plan, self.history, status.state, time.time(), status.held)
+        waits = Waits(self.plan, self.history, status.state, time.time(), status.held, status.on_hold)
         return replace(status, waiting=tuple(waits.groups()))
 
     def glance(self) -> Status:
