@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from markab.engine.clock import wait_readable
 from markab.executors.base import Attempt, Executor, RunContext, Seen
 from markab.executors.local import LocalExecutor
 from markab.journal.attempt_id import AttemptId
@@ -463,6 +465,27 @@ def test_submitting_twice_starts_once(bench: Bench) -> None:
 
     assert not bench.executor.wait(0.1)
     assert (bench.work.parent / "log").read_text() == "x\n"
+
+
+def test_a_descriptor_can_be_read_when_there_is_something_to_report(bench: Bench) -> None:
+    bench.executor.submit([bench.attempt(shell("true"))])
+    give_up = time.monotonic() + 20
+    while not (reports := bench.executor.wait(0.0)):
+        assert time.monotonic() < give_up, "the executor says nothing"
+        began = time.monotonic()
+        wait_readable([bench.executor.fileno()], 10.0)
+        assert time.monotonic() - began < 9, "it had something to report and nothing to read"
+    assert [report.seen for report in reports] == [Seen.ENDED]
+
+
+def test_an_attempt_of_another_run_is_another_attempt(bench: Bench) -> None:
+    first = bench.attempt(shell("true"))
+    second = dataclasses.replace(first, id=first.id._replace(run="another"))
+    bench.executor.submit([first])
+    bench.wait_all({first.id})
+    bench.executor.submit([second])
+
+    assert bench.wait_all({second.id})[second.id]["ok"]
 
 
 def test_many_attempts_at_once_all_come_back(bench: Bench) -> None:

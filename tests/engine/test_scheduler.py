@@ -487,7 +487,7 @@ class Checker:
                 assert run in self.ending
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.lists(graphs(), min_size=1, max_size=3),
     st.integers(1, 4),

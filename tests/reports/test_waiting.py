@@ -78,6 +78,15 @@ def test_nothing_is_started_while_what_happens_cannot_be_recorded(tmp_path: Path
     assert [group.word for group in waits.groups()] == ["held"]
 
 
+def test_a_job_that_its_site_holds_waits_for_that(tmp_path: Path) -> None:
+    make_run(tmp_path, [compute("a"), compute("b")], [began(cores=2), start(0), start(1)])
+    follower = Follower(tmp_path)
+    with engine_alive(tmp_path):
+        follower.read()
+    waits = Waits(follower.plan, follower.history, "Running", T0, on_hold={"wc_a": "no quota"})
+    assert [group.line() for group in waits.groups()] == ["1 job: held by its site: no quota (wc_a)"]
+
+
 def test_what_could_start_is_about_to(tmp_path: Path) -> None:
     assert reasons(tmp_path, [compute("a")], [began(cores=1)])["turn"].jobs == 1
 

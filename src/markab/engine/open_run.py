@@ -11,6 +11,8 @@ import socket
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 from markab.engine.attempt_maker import AttemptMaker
 from markab.engine.clock import Clock
 from markab.engine.control import REMOVE, Requests
@@ -221,9 +223,11 @@ class OpenRun:
         return 0.0
 
     def _see(self, id: AttemptId, seen: Seen, reason: str) -> None:
-        self._running[id.job].held = reason or "it gives no reason" if seen is Seen.HELD else ""
-        if seen is Seen.HELD:
-            self._scheduler.seen_held(id, self._running[id.job].held)
+        held = reason or "it gives no reason" if seen is Seen.HELD else ""
+        if self._running[id.job].held != held:  # replaced, for observers may keep what they were given
+            self._running[id.job] = msgspec.structs.replace(self._running[id.job], held=held)
+        if held:
+            self._scheduler.seen_held(id, held)
         elif seen is Seen.QUEUED:
             self._scheduler.seen_queued(id)
         elif self._scheduler.state(self.id, id.job) is State.QUEUED:
