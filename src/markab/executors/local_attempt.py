@@ -6,8 +6,9 @@ import threading
 
 import msgspec
 
-from markab.executors.base import Attempt, AttemptId, RunContext
+from markab.executors.base import Attempt, RunContext
 from markab.executors.capture_files import Pair
+from markab.journal.attempt_id import AttemptId
 from markab.plan.submit_dir import job_directory
 from markab.worker.attempt import Prepared, Spec
 from markab.worker.deadlines import Deadlines
