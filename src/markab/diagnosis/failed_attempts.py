@@ -20,7 +20,7 @@ OUTPUT_LINES = 10
 LINE_CHARACTERS = 500
 """A command line, or a progress bar drawn over and over, may be a megabyte long."""
 
-_LOOKED_AT = tuple(map(beginning, (AttemptEnd, GiveUp, RunStart)))
+_LOOKED_AT = (beginning(AttemptEnd), beginning(GiveUp), beginning(RunStart))
 _decode_verdict = decoder(Verdict)
 
 
