@@ -19,7 +19,7 @@ import msgspec
 
 from markab.errors import CorruptJournal
 from markab.journal.attempt_record import AttemptRecord, Invocation
-from markab.journal.history import check_position
+from markab.journal.history import another_plan
 from markab.journal.reader import Line
 from markab.journal.records import AttemptEnd, AttemptRunning, AttemptStart, RunEnd, RunStart
 from markab.plan.model import Kind
@@ -263,7 +263,8 @@ class Happened:
 
     def _start(self, it: AttemptStart, line: Line) -> None:
         run, position, time = self._run, it.job, it.time
-        check_position(position, run.jobs)
+        if not 0 <= position < run.jobs:
+            raise another_plan(position, run.jobs)
         self.place.submit_seq = seq = self.place.submit_seq + 1
         if (left := self._open.get(position)) is not None:  # nobody has seen its end
             self._add_begun(position, left)
