@@ -176,7 +176,7 @@ def test_after_the_last_round_the_failure_is_told(tmp_path: Path, far: Far) -> N
         attempts=2,
     )
 
-    assert results[0]["error"] == {"kind": "transfer", "message": "no 'far://h/a'", "hint": ""}
+    assert results[0]["error"] == {"kind": "transfer", "message": "no 'far://h/a'"}
     assert "error" not in results[1] and len(slept) == 1
     assert "hush" not in json.dumps(results)
 

@@ -20,7 +20,7 @@ from markab.transfers import copy_bytes, local_copy, partial_file
 from markab.transfers.base import Cancelled, is_local, path_of, redact, scheme_of
 from markab.transfers.checksum import Verified, sha256_of
 from markab.transfers.local import copy, place, remove
-from markab.transfers.local_link import hardlink, move, symlink
+from markab.transfers.local_link import move, symlink
 
 BIG = os.urandom(copy_bytes.SMALL_BYTES + 12345)
 
@@ -378,29 +378,26 @@ def test_links_are_made_only_when_allowed(tmp_path: Path) -> None:
     source = write(tmp_path / "a")
 
     assert place(source, str(tmp_path / "soft"), link=True).link == "symlink"
-    assert place(source, str(tmp_path / "hard"), ours=True).link == "hardlink"
     assert place(source, str(tmp_path / "copy")).link == ""
 
     assert os.readlink(tmp_path / "soft") == source
-    assert (tmp_path / "hard").stat().st_ino == (tmp_path / "a").stat().st_ino
     assert (tmp_path / "copy").stat().st_ino != (tmp_path / "a").stat().st_ino
 
 
 def test_a_program_that_cannot_be_run_is_copied_not_linked(tmp_path: Path) -> None:
     source = write(tmp_path / "a", mode=0o600)
 
-    assert place(source, str(tmp_path / "b"), link=True, ours=True, executable=True).link == ""
+    assert place(source, str(tmp_path / "b"), link=True, executable=True).link == ""
 
     assert (mode(tmp_path / "a"), mode(tmp_path / "b")) == (0o600, 0o700)
 
 
-@pytest.mark.parametrize("way", [symlink, hardlink])
-def test_a_link_replaces_what_is_there_and_dead_leftovers(tmp_path: Path, way: object) -> None:
+def test_a_link_replaces_what_is_there_and_dead_leftovers(tmp_path: Path) -> None:
     source = write(tmp_path / "a")
     write(tmp_path / "b", b"old")
     os.symlink("nowhere", tmp_path / ".b.part-link")
 
-    way(source, str(tmp_path / "b"))  # type: ignore[operator]
+    symlink(source, str(tmp_path / "b"))
 
     assert (tmp_path / "b").read_bytes() == b"data"
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]

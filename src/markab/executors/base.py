@@ -29,11 +29,16 @@ class Attempt:
     id: AttemptId
     job: PlannedJob
     scratch: str
-    """Absolute run directory at the staging site: `lfn` stands at `scratch/lfn`."""
+    """Absolute run directory at the staging site: `lfn` stands at `scratch/lfn`.
+
+    Empty: it is not mounted where the job runs; then `scratch_url` is used.
+    """
     work: str
     """Absolute directory in which the attempt's own directory is made."""
     checksums: Mapping[str, str] = field(default_factory=dict)
     """lfn → sha256 of every file that the attempt reads or moves, as far as known."""
+    scratch_url: str = ""
+    """The same run directory as a URL, where the staging site has a file server."""
 
 
 class Seen(Enum):

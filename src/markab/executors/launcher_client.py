@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from markab.executors.launcher_messages import Decoder, encode
 from markab.executors.orphan_processes import ENGINE
-from markab.worker.invocation import signal_name
+from markab.worker.exit_judgement import signal_name
 
 _READ_BYTES = 1 << 18
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from markab.executors.launcher import main; main()"

@@ -5,7 +5,7 @@ small things around them: a directory, a few small inputs, the hash of a small o
 takes longer (large files, the network) is done by a few threads.
 
 The life of an attempt: prepare (here or in a thread) → its processes, one after the other →
-finish (here or in a thread) → report. A chore (a job of Markab's own) has only one step.
+finish (here or in a thread) → report. An auxiliary job (one of Markab's own) has only one step.
 """
 
 from __future__ import annotations
@@ -20,19 +20,25 @@ from markab.executors.base import Attempt, AttemptId, Report, RunContext, Seen
 from markab.executors.capture_files import Captures, Pair
 from markab.executors.gpus import Gpus
 from markab.executors.launcher_client import Ended, Launching, Lost, Refused
-from markab.executors.local_attempt import AttemptRun, make_spec
+from markab.executors.local_attempt import AttemptRun
 from markab.executors.orphan_processes import ENGINE, has_engine, has_run, kill_all
 from markab.executors.thread_pools import Errands
+from markab.executors.worker_protocol import attachments_directory, keep_attachments, spec_of
 from markab.transfers.checksum import Verified
-from markab.worker.attempt import Prepared, attempt_directory
+from markab.transfers.error_kinds import ErrorKind
+from markab.worker.attempt import Prepared
 from markab.worker.attempt_directories import Directories, remove_tree
-from markab.worker.auxiliary_jobs import do, is_quick
+from markab.worker.attempt_spec import Spec, attempt_directory
+from markab.worker.auxiliary_jobs import is_quick, run_auxiliary_job
 from markab.worker.deadlines import GRACE_S, Deadlines
-from markab.worker.failure import Trouble, storage_trouble
-from markab.worker.finish import Record, failed_record, finish, output_bytes
+from markab.worker.exit_judgement import stopped_because
+from markab.worker.failure import AttemptError, storage_error
+from markab.worker.finish import finish
 from markab.worker.inputs import UNKNOWN_BYTES, input_bytes
-from markab.worker.invocation import Process, ended, next_process, not_started, open_streams, stopped_because
+from markab.worker.invocation import Process, ended, next_process, not_started, open_streams
+from markab.worker.outputs import output_bytes
 from markab.worker.prepare import prepare
+from markab.worker.record import Record, make_record
 
 _QUICK_BYTES = 1 << 20
 """What is hashed or copied in about a millisecond: handing it to a thread would cost more."""
@@ -48,12 +54,10 @@ class LocalExecutor:
         self,
         context: RunContext,
         grace_s: float = GRACE_S,
-        keep_failed: bool = False,
         quick_bytes: int = _QUICK_BYTES,
     ) -> None:
         self._context = context
         self._grace_s = grace_s
-        self._keep_failed = keep_failed
         self._quick_bytes = quick_bytes
         self._number = os.urandom(8).hex()
         environ = dict(os.environ)
@@ -84,7 +88,7 @@ class LocalExecutor:
             if attempt.id.number <= self._last_number.get(attempt.id.job, 0):
                 continue
             self._last_number[attempt.id.job] = attempt.id.number
-            run = AttemptRun(attempt.id, make_spec(attempt, self._context, self._keep_failed))
+            run = AttemptRun(attempt, self._spec(attempt))
             self._runs[attempt.id] = run
             self._begin(run)
 
@@ -123,7 +127,7 @@ class LocalExecutor:
         """Kill what an engine that died left running; `attempts` are lost, their directories removed."""
         mine = [attempt for attempt in attempts if attempt.id not in self._runs]
         directories = [
-            attempt_directory(make_spec(attempt, self._context, self._keep_failed))
+            attempt_directory(self._spec(attempt))
             for attempt in mine
             if attempt.job.kind.value == "compute" and attempt.job.data != "sharedfs"
         ]
@@ -143,7 +147,7 @@ class LocalExecutor:
         self._launching.close()
         self._errands.close()
         for run in self._runs.values():
-            if not run.is_chore and run.spec["job"].get("data") != "sharedfs":
+            if not run.is_auxiliary and run.spec["job"]["data"] != "sharedfs":
                 remove_tree(attempt_directory(run.spec))
             self._give_back(run)
         self._runs.clear()
@@ -155,11 +159,13 @@ class LocalExecutor:
     # -- the steps of an attempt -----------------------------------------------------------
 
     def _begin(self, run: AttemptRun) -> None:
-        if run.is_chore:
-            if is_quick(run.spec["job"], self._quick_bytes):
-                self._end(run, do(run.spec, None, self._verified))
+        if run.is_auxiliary:
+            if is_quick(run.spec, self._quick_bytes):
+                self._end(run, run_auxiliary_job(run.spec, None, self._verified))
             else:
-                self._in_thread(run, lambda stop: do(run.spec, stop, self._verified), self._end, True)
+                self._in_thread(
+                    run, lambda stop: run_auxiliary_job(run.spec, stop, self._verified), self._end, True
+                )
             return
         self._works.add(run.spec["work"])
         size_bytes = input_bytes(run.spec)
@@ -175,10 +181,12 @@ class LocalExecutor:
 
     def _prepared(self, run: AttemptRun, prepared: Prepared) -> None:
         run.prepared = prepared
-        if run.deadlines is not None and not prepared.troubles:
-            prepared.troubles.append(Trouble("cancelled", f"job '{run.spec['job']['id']}' was cancelled"))
+        if run.deadlines is not None and not prepared.errors:
+            prepared.errors.append(
+                AttemptError(ErrorKind.CANCELLED, f"job '{run.spec['job']['id']}' was cancelled")
+            )
         job = run.spec["job"]
-        if not prepared.troubles:
+        if not prepared.errors:
             run.gpus = self._gpus.take(job.get("gpus", 0))
             prepared.environ.update(self._gpus.environ(run.gpus))
             checkpoint_s, max_wall_s = job.get("checkpoint_s", 0.0), job.get("max_wall_s", 0.0)
@@ -189,7 +197,7 @@ class LocalExecutor:
                 run.captures = self._captures.take()
             except OSError as error:
                 doing = f"cannot catch the output of job '{job['id']}' in '{self._context.submit_dir}'"
-                prepared.troubles.append(storage_trouble(doing, error))
+                prepared.errors.append(storage_error(doing, error))
         self._next(run, prepared)
 
     def _next(self, run: AttemptRun, prepared: Prepared) -> None:
@@ -199,12 +207,13 @@ class LocalExecutor:
             try:
                 self._start(run, process, run.captures)
                 return
-            except (OSError, Trouble) as error:
+            except (OSError, AttemptError) as error:
                 not_started(prepared, process, error)
         self._timed.pop(run.id, None)
         out, err = run.captures or (None, None)
         if prepared.invocations and self._takes_long(run, prepared):
-            self._in_thread(run, lambda stop: finish(prepared, out, err, stop), self._end, False)
+            by_network = not run.spec["scratch"]
+            self._in_thread(run, lambda stop: finish(prepared, out, err, stop), self._end, by_network)
         else:
             self._end(run, finish(prepared, out, err))
 
@@ -239,22 +248,31 @@ class LocalExecutor:
             else:
                 run.fresh = False
                 hint = "the machine may have run out of memory"
-                prepared.troubles.append(Trouble("lost", f"task '{process.task['id']}': {one.why}", hint))
+                prepared.errors.append(
+                    AttemptError(ErrorKind.LOST, f"task '{process.task['id']}': {one.why}", hint)
+                )
             self._next(run, prepared)
 
     def _process_ended(self, run: AttemptRun, prepared: Prepared, process: Process, end: Ended) -> None:
         if end.left:
             run.fresh = False
-        why = stopped_because(process, run.deadlines, run.spec["job"]) if run.deadlines is not None else None
+        why = None
+        if run.deadlines is not None:
+            why = stopped_because(process.task["id"], run.deadlines, run.spec["job"])
         process.start = end.start
         ended(prepared, process, end.pid, end.status, end.usage, end.duration_s, why)
 
     def _end(self, run: AttemptRun, record: Record) -> None:
         self._give_back(run)
         self._runs.pop(run.id, None)
+        if "stdout_file" in record or "stderr_file" in record:
+            keep_attachments(record, run.spec["attachments"], run.attempt, self._context)
         self._reports.append(Report(run.id, Seen.ENDED, record))
 
     # -- what the steps need ---------------------------------------------------------------
+
+    def _spec(self, attempt: Attempt) -> Spec:
+        return spec_of(attempt, self._context, attachments_directory(attempt, self._context))
 
     def _open(self) -> None:
         self._launching.open()
@@ -273,7 +291,7 @@ class LocalExecutor:
 
         def failed(error: Exception) -> None:
             message = f"job '{run.spec['job']['id']}': {type(error).__name__}: {error}"
-            self._end(run, failed_record([Trouble("internal", message)], time.time()))
+            self._end(run, make_record(time.time(), [AttemptError(ErrorKind.INTERNAL, message)]))
 
         self._errands.do(lambda: work(stop), lambda result: then(run, result), failed, by_network)
 
@@ -294,6 +312,8 @@ class LocalExecutor:
 
     def _takes_long(self, run: AttemptRun, prepared: Prepared) -> bool:
         job = run.spec["job"]
+        if job.get("outputs") and not run.spec["scratch"]:
+            return True
         bytes_ = output_bytes(prepared) if job.get("outputs") else 0
         if run.captures is not None and (job.get("success_messages") or job.get("failure_messages")):
             bytes_ += run.captures[0].size() + run.captures[1].size()

@@ -32,7 +32,7 @@ class Moved(object):
         self.size_bytes = size_bytes
         self.sha256 = sha256
         self.link = link
-        """"" (bytes were copied), "symlink", "hardlink", "move", or "same" (it was there already)."""
+        """"" (bytes were copied), "symlink", "move", or "same" (it was there already)."""
 
 
 class Scheme(object):

@@ -16,10 +16,11 @@ import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence
 
-from markab.errors import ChecksumMismatch, MarkabError, StorageError, TransferRefused, TransferUnavailable
+from markab.errors import ChecksumMismatch, MarkabError, StorageError, TransferError, TransferUnavailable
 from markab.transfers.base import Cancelled, Stop, is_local, name_of, path_of, redact
 from markab.transfers.checksum import Verified
 from markab.transfers.copy_bytes import SMALL_BYTES
+from markab.transfers.error_kinds import error_entry, kind_of
 from markab.transfers.file_transfer import Rules, bring
 
 FIRST_PAUSE_S = 0.5
@@ -39,7 +40,6 @@ def move_all(
     sleep: Optional[Callable[[float], Any]] = None,
     random: Callable[[], float] = random_numbers.random,
     durable: bool = True,
-    ours: bool = False,
     verify_links: bool = True,
 ) -> List[Dict[str, Any]]:
     """Move files and say of each what happened, in the order of `items`; never raises for a file.
@@ -49,18 +49,16 @@ def move_all(
 
     A result is {"lfn", "source", "destination", "bytes", "duration_s", "attempts", "sha256"?,
     "link"?}, as the invocation record has it, and for a file that did not arrive also
-    {"error": {"kind", "message", "hint"}} with the kind "transfer", "refused", "checksum", "storage" or
-    "cancelled". URLs in it have no passwords.
+    {"error": {"kind", "message", "hint"?}}; kinds are in `error_kinds.py`. URLs in it have no passwords.
 
     Args:
         attempts: rounds, at least 1.
         allow_links: items with "link", and destinations `symlink://`, get symbolic links.
         verified: checks what is known, computes what is not. None: checksums are left alone.
         durable: files survive a power loss once this returns. Not needed for scratch.
-        ours: sources are files that Markab made and nobody changes: hard links will do.
         verify_links: False: no checksums of files that are only linked.
     """
-    rules = Rules(stop, allow_links, verified, durable, ours, verify_links)
+    rules = Rules(stop, allow_links, verified, durable, verify_links)
     tries = [_Try(item) for item in items]
     waiting = [one for one in tries if not one.is_done]
     round_number = 1
@@ -102,7 +100,7 @@ class _Try(object):
         }  # type: Dict[str, Any]
         if not self.sources or not item["destinations"]:
             end = "source" if not self.sources else "destination"
-            self.error = MarkabError("'%s' has no %s" % (item["lfn"], end), "plan the workflow again")
+            self.error = TransferError("'%s' has no %s" % (item["lfn"], end), "plan the workflow again")
             self.is_done = True
 
     def run(self, rules: Rules) -> None:
@@ -124,7 +122,7 @@ class _Try(object):
                 if isinstance(error, StorageError):
                     break
             except Exception as error:  # a bug, or an answer nobody thought of: one file's, not the job's
-                self._failed(source, MarkabError("%s: %s" % (type(error).__name__, redact(str(error)))))
+                self._failed(source, TransferError("%s: %s" % (type(error).__name__, redact(str(error)))))
                 asked.append(0.0)
             else:
                 self.is_done = True
@@ -159,7 +157,7 @@ class _Try(object):
             message = redact(str(error))
             if others > 0 and not isinstance(error, (Cancelled, StorageError)):
                 message += "; neither did %d other source%s work" % (others, "" if others == 1 else "s")
-            record["error"] = {"kind": _kind(error), "message": message, "hint": redact(error.hint)}
+            record["error"] = error_entry(kind_of(error), message, redact(error.hint))
         return record
 
 
@@ -169,16 +167,6 @@ def _weight(error: MarkabError) -> int:
         if isinstance(error, kind):
             return weight
     return 0
-
-
-def _kind(error: MarkabError) -> str:
-    if isinstance(error, ChecksumMismatch):
-        return "checksum"
-    if isinstance(error, StorageError):
-        return "storage"
-    if isinstance(error, TransferRefused):  # by every source, or another's error would outweigh it
-        return "refused"
-    return "cancelled" if isinstance(error, Cancelled) else "transfer"
 
 
 def _run_round(waiting: List[_Try], rules: Rules, threads: int) -> None:

@@ -14,7 +14,7 @@ from markab.transfers.local import move, place
 class Rules(object):
     """What holds for all files of one transfer job."""
 
-    __slots__ = ("allow_links", "durable", "ours", "stop", "verified", "verify_links")
+    __slots__ = ("allow_links", "durable", "stop", "verified", "verify_links")
 
     def __init__(
         self,
@@ -22,14 +22,12 @@ class Rules(object):
         allow_links: bool = False,
         verified: Optional[Verified] = None,
         durable: bool = True,
-        ours: bool = False,
         verify_links: bool = True,
     ) -> None:
         self.stop = stop
         self.allow_links = allow_links
         self.verified = verified
         self.durable = durable
-        self.ours = ours
         self.verify_links = verify_links
 
 
@@ -121,7 +119,6 @@ def _place_all(path: str, urls: List[str], item: Dict[str, Any], rules: Rules) -
                 path,
                 path_of(url),
                 link,
-                rules.ours,
                 rules.stop,
                 sha256,
                 executable,

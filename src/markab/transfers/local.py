@@ -6,16 +6,15 @@ from markab.transfers.base import Moved, Scheme, Stop, path_of
 from markab.transfers.checksum import Verified
 from markab.transfers.local_copy import checksum_of, copy, is_same, lacks_x, status_of
 from markab.transfers.local_directory import make_directory, remove
-from markab.transfers.local_link import hardlink, move, symlink
+from markab.transfers.local_link import move, symlink
 
-__all__ = ["Local", "copy", "hardlink", "make_directory", "move", "place", "remove", "symlink"]
+__all__ = ["Local", "copy", "make_directory", "move", "place", "remove", "symlink"]
 
 
 def place(
     source: str,
     destination: str,
     link: bool = False,
-    ours: bool = False,
     stop: Stop = None,
     sha256: Optional[str] = None,
     executable: bool = False,
@@ -27,20 +26,18 @@ def place(
 
     Args:
         link: a symbolic link will do.
-        ours: `source` was made by Markab and nobody will change it, so a hard link will do.
         digest: return the checksum. Without it, and without `sha256`, nothing is checked.
         verified: knows checksums already computed, and learns new ones.
 
     Raises as `copy` does.
     """
-    if link or ours:
+    if link:
         status = status_of(source, destination)
         if not lacks_x(status, executable) and not is_same(status, destination):
             known = checksum_of(source, sha256, stop, verified) if (sha256 or digest) else None
-            done = symlink(source, destination, durable) if link else hardlink(source, destination, durable)
-            if done is not None:
-                done.sha256 = known
-                return done
+            done = symlink(source, destination, durable)
+            done.sha256 = known
+            return done
     return copy(source, destination, stop, sha256, executable, durable, digest, verified)
 
 

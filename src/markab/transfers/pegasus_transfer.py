@@ -101,7 +101,9 @@ def _do(place: Dict[str, Any], attempts: int, action: Any) -> int:
 def _tell(result: Dict[str, Any], debug: bool, out: TextIO) -> int:
     error = result.get("error")
     if error:
-        return _complain("'%s' did not arrive: %s" % (result["lfn"], error["message"]), error["hint"], 1)
+        return _complain(
+            "'%s' did not arrive: %s" % (result["lfn"], error["message"]), error.get("hint", ""), 1
+        )
     if debug:
         facts = "%d bytes, %.3f s, attempt %d" % (result["bytes"], result["duration_s"], result["attempts"])
         out.write("%s -> %s  (%s)\n" % (result["source"], result["destination"], facts))

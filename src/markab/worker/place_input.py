@@ -10,7 +10,7 @@ by accident; root would write through that, so root gets a copy.
 import errno
 import os
 import stat
-from typing import Optional, Set, Tuple
+from typing import Set, Tuple
 
 from markab.transfers.base import Stop
 from markab.transfers.copy_bytes import SMALL_BYTES, Shrank, WriteFailed, clone, pump, write_all
@@ -20,28 +20,20 @@ SMALL_INPUT_BYTES = 16 * 1024 * 1024
 _no_clone_on: Set[int] = set()  # devices that said no once: do not ask for every file
 
 
-def ways(
-    size_bytes: int, as_root: bool, is_symlink: bool, private: bool, force: Optional[str] = None
-) -> Tuple[str, ...]:
+def ways(size_bytes: int, as_root: bool, is_symlink: bool, private: bool) -> Tuple[str, ...]:
     """Return the ways to try, best first, out of "clone", "copy", "link" and "symlink".
 
     Args:
         is_symlink: the staged file is a symbolic link to a file of the user's, which is
             never to be made read-only or to get further hard links.
         private: the task is expected to change it (a checkpoint).
-        force: "copy" or "link", when the user asked for one.
     """
-    share = ("symlink",) if is_symlink else ("link", "copy")
-    if private or force == "copy":
+    if private or size_bytes <= SMALL_INPUT_BYTES or as_root:
         return ("clone", "copy")
-    if force == "link":
-        return share
-    if size_bytes <= SMALL_INPUT_BYTES or as_root:
-        return ("clone", "copy")
-    return ("clone", *share)
+    return ("clone", "symlink") if is_symlink else ("clone", "link", "copy")
 
 
-def bring(
+def place_input(
     staged: str,
     place: str,
     status: os.stat_result,
