@@ -17,11 +17,22 @@ from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence
 
 from markab.errors import ChecksumMismatch, MarkabError, StorageError, TransferError, TransferUnavailable
-from markab.transfers.base import Cancelled, Stop, is_local, name_of, path_of, redact
+from markab.transfers.base import (
+    Cancelled,
+    Moved,
+    Outcome,
+    Scheme,
+    Stop,
+    handler_for,
+    is_local,
+    name_of,
+    path_of,
+    redact,
+)
 from markab.transfers.checksum import Verified
 from markab.transfers.copy_bytes import SMALL_BYTES
 from markab.transfers.error_kinds import error_entry, kind_of
-from markab.transfers.file_transfer import Rules, bring
+from markab.transfers.file_transfer import Place, Rules, bring_all
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
@@ -48,7 +59,7 @@ def move_all(
     "executable"?, "link"?}: sources best first; every destination gets the file.
 
     A result is {"lfn", "source", "destination", "bytes", "duration_s", "attempts", "sha256"?,
-    "link"?}, as the invocation record has it, and for a file that did not arrive also
+    "link"?}, as the invocation record has it (a file of a batch has the duration of its calls), and for a file that did not arrive also
     {"error": {"kind", "message", "hint"?}}; kinds are in `error_kinds.py`. URLs in it have no passwords.
 
     Args:
@@ -91,6 +102,8 @@ class _Try(object):
         self.duration_s = 0.0
         self.retry_after_s = 0.0
         self.is_done = False
+        self._asked: List[float] = []
+        self._unasked: Deque[Place] = deque()
         self.error: Optional[MarkabError] = None
         self.record = {
             "lfn": item["lfn"],
@@ -103,44 +116,49 @@ class _Try(object):
             self.error = TransferError("'%s' has no %s" % (item["lfn"], end), "plan the workflow again")
             self.is_done = True
 
-    def run(self, rules: Rules) -> None:
-        """Try each source that is left, best first, until one works."""
-        start = time.monotonic()
+    def begin_round(self) -> None:
+        """From now on every source that is left may be asked once more."""
         self.retry_after_s = 0.0
-        asked: List[float] = []
-        for source in list(self.sources):
-            self.count += 1
-            self.record["source"] = name_of(source["url"])
-            try:
-                moved = bring(self.item, source, rules)
-            except Cancelled as error:
-                self.error = error
-                break
-            except MarkabError as error:
-                self._failed(source, error)
-                asked.append(getattr(error, "retry_after_s", 0.0))
-                if isinstance(error, StorageError):
-                    break
-            except Exception as error:  # a bug, or an answer nobody thought of: one file's, not the job's
-                self._failed(source, TransferError("%s: %s" % (type(error).__name__, redact(str(error)))))
-                asked.append(0.0)
-            else:
-                self.is_done = True
-                self.error = None
-                self.record["bytes"] = moved.size_bytes
-                if moved.sha256:
-                    self.record["sha256"] = moved.sha256
-                if moved.link:
-                    self.record["link"] = moved.link
-                break
-        self.retry_after_s = min(asked) if asked else 0.0
-        self.duration_s += time.monotonic() - start
+        self._asked = []
+        self._unasked = deque(self.sources)
 
-    def _failed(self, source: Dict[str, Any], error: MarkabError) -> None:
+    @property
+    def next_source(self) -> Optional[Place]:
+        """The source to ask next in this round, or None if it arrived or none is left."""
+        return self._unasked[0] if self._unasked else None
+
+    def take(self, outcome: Outcome, duration_s: float) -> None:
+        """Note what became of asking `next_source`."""
+        source = self._unasked.popleft()
+        self.count += 1
+        self.duration_s += duration_s
+        self.record["source"] = name_of(source["url"])
+        if isinstance(outcome, Moved):
+            self._arrived(outcome)
+        elif isinstance(outcome, Cancelled):
+            self.error = outcome
+            self._unasked.clear()
+        else:
+            self._failed(source, outcome)
+            self._asked.append(getattr(outcome, "retry_after_s", 0.0))
+            self.retry_after_s = min(self._asked)
+
+    def _arrived(self, moved: Moved) -> None:
+        self.is_done = True
+        self.error = None
+        self._unasked.clear()
+        self.record["bytes"] = moved.size_bytes
+        if moved.sha256:
+            self.record["sha256"] = moved.sha256
+        if moved.link:
+            self.record["link"] = moved.link
+
+    def _failed(self, source: Place, error: MarkabError) -> None:
         if self.error is None or _weight(error) > _weight(self.error):
             self.error = error
         if isinstance(error, StorageError):
             self.sources = []  # neither waiting nor another source makes room
+            self._unasked.clear()
             return
         in_transit = isinstance(error, ChecksumMismatch) and not is_local(source["url"])
         if not isinstance(error, TransferUnavailable) and not in_transit:
@@ -171,26 +189,28 @@ def _weight(error: MarkabError) -> int:
 
 def _run_round(waiting: List[_Try], rules: Rules, threads: int) -> None:
     """Try every file once. Small local ones are done right here: a thread costs more than they do."""
-    queue: Deque[_Try] = deque()
     for one in waiting:
+        one.begin_round()
+    queue: Deque[List[_Try]] = deque()
+    for batch in _batches(waiting, threads):
         if _is_set(rules.stop):
             return
-        if threads > 1 and len(waiting) > 1 and not _is_quick(one.item, rules):
-            queue.append(one)
+        if threads > 1 and len(waiting) > 1 and not (len(batch) == 1 and _is_quick(batch[0].item, rules)):
+            queue.append(batch)
         else:
-            one.run(rules)
+            _run_batch(batch, rules)
     if len(queue) <= 1:
-        for one in queue:
-            one.run(rules)
+        for batch in queue:
+            _run_batch(batch, rules)
         return
 
     def work() -> None:
         while not _is_set(rules.stop):
             try:
-                one = queue.popleft()
+                batch = queue.popleft()
             except IndexError:
                 return
-            one.run(rules)
+            _run_batch(batch, rules)
 
     helpers = [
         threading.Thread(target=work, name="transfer-%d" % n, daemon=True)
@@ -201,6 +221,46 @@ def _run_round(waiting: List[_Try], rules: Rules, threads: int) -> None:
     work()
     for helper in helpers:
         helper.join()
+
+
+def _batches(tries: List[_Try], threads: int) -> List[List[_Try]]:
+    """Return files in the order given; those whose scheme takes many in a call are together, shared by the threads."""
+    batches: List[List[_Try]] = []
+    by_scheme: Dict[Scheme, List[_Try]] = {}
+    for one in tries:
+        scheme = _batching_scheme(one)
+        if scheme is None:
+            batches.append([one])
+        else:
+            by_scheme.setdefault(scheme, []).append(one)
+    for scheme, group in by_scheme.items():
+        size = min(scheme.files_a_call, -(-len(group) // threads))
+        batches += [group[start : start + size] for start in range(0, len(group), size)]
+    return batches
+
+
+def _batching_scheme(one: _Try) -> Optional[Scheme]:
+    """Return the scheme that moves a file next if it takes many files in one call."""
+    source = one.next_source
+    for place in [source, *one.item["destinations"]] if source else ():
+        if not is_local(place["url"]):
+            try:
+                scheme = handler_for(place["url"])
+            except MarkabError:
+                return None  # it will fail at once
+            return scheme if scheme.files_a_call > 1 else None
+    return None
+
+
+def _run_batch(batch: List[_Try], rules: Rules) -> None:
+    """Ask the sources of each file that are left, best first, until one works."""
+    while batch:
+        start = time.monotonic()
+        outcomes = bring_all([(one.item, one.next_source) for one in batch if one.next_source], rules)
+        duration_s = time.monotonic() - start
+        for one, outcome in zip(batch, outcomes):  # noqa: B905  Python 3.6
+            one.take(outcome, duration_s)
+        batch = [one for one in batch if one.next_source]
 
 
 def _is_quick(item: Item, rules: Rules) -> bool:
