@@ -54,15 +54,15 @@ def make_directory(path: str, durable: bool = False) -> None:
         raise writing_failed(error, "a new directory", path) from error
 
 
-def _remove_tree(path: str, stop: Stop, last: str = "") -> int:
-    """Remove a directory bottom-up; another one who removes the same at the same time is no error."""
+def _remove_tree(path: str, stop: Stop, last: str = "", within: str = "") -> int:
+    """Remove a directory bottom-up; another process that removes the same at the same time is no error."""
     removed = 0
     with _unlocked(path, lambda: os.scandir(path)) as entries:
         children = sorted(entries, key=lambda entry: entry.name == last)
     for entry in children:
         check_stop(stop)
         if entry.is_dir(follow_symlinks=False):
-            removed += _remove_tree(entry.path, stop)
+            removed += _remove_tree(entry.path, stop, within=path)
             continue
         try:
             _unlocked(path, partial(os.unlink, entry.path))
@@ -70,17 +70,19 @@ def _remove_tree(path: str, stop: Stop, last: str = "") -> int:
         except FileNotFoundError:
             pass
     try:
-        _unlocked(os.path.dirname(path), lambda: os.rmdir(path))
+        _unlocked(within, lambda: os.rmdir(path))
     except FileNotFoundError:
         return removed
     return removed + 1
 
 
 def _unlocked(directory: str, call: Callable[[], Any]) -> Any:
-    """Return `call()`; if it is not permitted, make `directory` writable and call again."""
+    """Return `call()`; if it is not permitted, make `directory`, which is being removed too, writable and try again."""
     try:
         return call()
     except PermissionError:
+        if not directory:
+            raise
         os.chmod(directory, 0o700)
         return call()
 
@@ -117,7 +119,9 @@ def _unlink(path: str, name: str) -> int:
     except (FileNotFoundError, NotADirectoryError):
         return 0
     except OSError as error:
-        raise StorageError("cannot remove '%s': %s" % (name, error.strerror)) from error
+        raise StorageError(
+            "cannot remove '%s': %s" % (name, error.strerror), "ls -ld '%s'" % os.path.dirname(path)
+        ) from error
     return 1
 
 

@@ -104,20 +104,34 @@ def place_of(directory: str, lfn: str) -> str:
     return os.path.join(directory, lfn)
 
 
-def scratch_place(spec: Spec, lfn: str) -> str:
-    """Return where `lfn` stands in the run's scratch: a path, or a URL if it is not mounted here.
+def scratch_of(spec: Spec) -> str:
+    """Return the run's scratch: a path, or a URL if it is not mounted here.
 
     Raises:
-        AttemptError: it would stand outside, or no scratch is given.
+        AttemptError: there is none.
     """
-    if spec["scratch"]:
-        return place_of(spec["scratch"], lfn)
-    if not spec["scratch_url"]:
+    scratch: str = spec["scratch"] or spec["scratch_url"].rstrip("/")
+    if not scratch:
         raise AttemptError(
             ErrorKind.INTERNAL,
             "job '%s' works with files, and no scratch directory is given" % spec["job"]["id"],
         )
-    return place_of(spec["scratch_url"].rstrip("/"), quote(lfn))
+    return scratch
+
+
+def scratch_place(spec: Spec, lfn: str) -> str:
+    """Return where `lfn` stands in the run's scratch: a path, or a URL if that is not mounted here.
+
+    Raises:
+        AttemptError: it would stand outside, or there is no scratch.
+    """
+    return place_of(scratch_of(spec), lfn if spec["scratch"] else quote(lfn))
+
+
+def staging_site(spec: Spec) -> str:
+    """Return the label of the site that has the run's scratch."""
+    job = spec["job"]
+    return str(job.get("staging") or job["site"])
 
 
 def known_checksum(spec: Spec, item: Dict[str, Any]) -> Optional[str]:

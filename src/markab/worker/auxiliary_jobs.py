@@ -5,7 +5,6 @@ node; each returns a record, whatever happens, and may be done again from any po
 """
 
 import os
-import stat
 import time
 from typing import Any, Callable, Dict, List, Optional
 
@@ -13,19 +12,13 @@ from markab.errors import MarkabError
 from markab.transfers.base import Stop, is_local, path_of
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
-from markab.worker.attempt_directories import remove_tree
-from markab.worker.attempt_spec import Spec, place_of
+from markab.worker.attempt_spec import Spec
 from markab.worker.failure import AttemptError, arrived_and_failed, storage_error, transfer_error
-from markab.worker.record import HOST, Record, checked_entry, make_record
+from markab.worker.record import Record, checked_entry, make_record
+from markab.worker.scratch_directory import clean_scratch, create_scratch, remove_scratch
 
 Facts = Dict[str, Any]
 """What a job adds to its record."""
-
-MARKER = ".markab"
-"""File in a run's scratch that says whose it is: uuid, submit directory and host of the run, a line each.
-
-Only such a directory is ever removed as a whole, and no other run works in it.
-"""
 
 
 def run_auxiliary_job(spec: Spec, stop: Stop = None, verified: Optional[Verified] = None) -> Record:
@@ -50,41 +43,7 @@ def run_auxiliary_job(spec: Spec, stop: Stop = None, verified: Optional[Verified
 
 
 def _create_dir(spec: Spec, found: Facts, errors: List[AttemptError], stop: Stop, verified: Verified) -> None:
-    scratch = spec["scratch"]
-    try:
-        os.makedirs(scratch, exist_ok=True)
-        marker = os.path.join(scratch, MARKER)
-        owner = _owner(scratch)
-        if owner and owner[0] != spec["uuid"] and not _is_over(owner):
-            raise AttemptError(
-                ErrorKind.STORAGE,
-                "the scratch directory '%s' is that of another run%s, whose files would mix with this one's"
-                % (scratch, ", in '%s'" % owner[1] if len(owner) > 1 else ""),
-                "plan this one with --randomdir; or, if nobody needs what is in there: rm -r '%s'" % scratch,
-            )
-        if not owner or owner[0] != spec["uuid"]:
-            with open(marker + ".part", "w", encoding="utf-8") as file:
-                file.write("%s\n%s\n%s\n" % (spec["uuid"], spec["submit_dir"], HOST))
-            os.rename(marker + ".part", marker)
-    except OSError as error:
-        raise storage_error("cannot make the scratch directory '%s'" % scratch, error) from error
-
-
-def _owner(scratch: str) -> List[str]:
-    """Return uuid, submit directory and host of the run that a scratch is of; nothing if it is nobody's."""
-    try:
-        with open(os.path.join(scratch, MARKER), encoding="utf-8") as file:
-            return file.read().splitlines()
-    except OSError:
-        return []
-
-
-def _is_over(owner: List[str]) -> bool:
-    """Say whether nobody can want what is in a run's scratch: its plan is gone.
-
-    That it has succeeded is not enough: what it left there then are its results.
-    """
-    return len(owner) > 2 and owner[2] == HOST and not os.path.exists(os.path.join(owner[1], "plan.jsonl"))
+    create_scratch(spec, stop)
 
 
 def _transfer(spec: Spec, found: Facts, errors: List[AttemptError], stop: Stop, verified: Verified) -> None:
@@ -130,80 +89,12 @@ def _is_nowhere(item: Dict[str, Any]) -> bool:
 
 def _cleanup(spec: Spec, found: Facts, errors: List[AttemptError], stop: Stop, verified: Verified) -> None:
     job = spec["job"]
-    scratch = spec["scratch"]
     if job.get("removes_scratch"):
-        found["removed"] = _remove_scratch(scratch, spec["uuid"])
+        found["removed"] = remove_scratch(spec, stop)
         return
-    inside = os.path.realpath(scratch)
-    parents = set()
-    removed = 0
-    for lfn in job.get("removes") or ():
-        path = place_of(scratch, lfn)
-        folder = os.path.realpath(os.path.dirname(path))
-        if folder != inside and not folder.startswith(inside + "/"):
-            errors.append(
-                AttemptError(
-                    ErrorKind.STORAGE,
-                    "'%s' is outside of the run's scratch '%s': not removed" % (path, scratch),
-                )
-            )
-            continue
-        try:
-            os.unlink(os.path.join(folder, os.path.basename(path)))
-            removed += 1
-        except (FileNotFoundError, NotADirectoryError):
-            pass  # an earlier attempt removed it
-        except OSError as error:
-            errors.append(storage_error("cannot remove '%s'" % path, error))
-        parents.add(folder)
-    for folder in sorted(parents, key=len, reverse=True):
-        _remove_empty(folder, inside)
+    removed, failed = clean_scratch(spec, job.get("removes") or (), stop)
     found["removed"] = removed
-
-
-def _remove_empty(folder: str, inside: str) -> None:
-    while folder.startswith(inside + "/"):
-        try:
-            os.rmdir(folder)
-        except OSError:
-            return  # not empty, or somebody else's by now
-        folder = os.path.dirname(folder)
-
-
-def _remove_scratch(scratch: str, uuid: str) -> int:
-    """Remove the run's whole scratch directory; return the number of entries that were in it, and itself.
-
-    The marker goes last, so that an interrupted removal can go on.
-    """
-    if not os.path.lexists(scratch):
-        return 0
-    if os.path.islink(scratch) or _owner(scratch)[:1] != [uuid]:
-        raise AttemptError(
-            ErrorKind.STORAGE,
-            "'%s' is not removed: it has no file '%s' that says it is the scratch of run %s"
-            % (scratch, MARKER, uuid),
-            "remove it by hand if it is not needed",
-        )
-    removed = 2
-    with os.scandir(scratch) as entries:
-        names = [entry.name for entry in entries if entry.name != MARKER]
-    for name in names:
-        path = os.path.join(scratch, name)
-        if stat.S_ISDIR(os.lstat(path).st_mode):
-            removed += sum(len(folders) + len(files) for _, folders, files in os.walk(path))
-            remove_tree(path)
-            if os.path.lexists(path):
-                raise AttemptError(
-                    ErrorKind.STORAGE,
-                    "'%s' cannot be removed, or not all that is in it" % path,
-                    "see whose it is: ls -lR '%s'; remove it by hand" % path,
-                )
-        else:
-            os.unlink(path)
-        removed += 1
-    os.unlink(os.path.join(scratch, MARKER))
-    os.rmdir(scratch)
-    return removed
+    errors.extend(failed)
 
 
 def _register(spec: Spec, found: Facts, errors: List[AttemptError], stop: Stop, verified: Verified) -> None:

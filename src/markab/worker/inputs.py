@@ -10,7 +10,7 @@ from markab.errors import ChecksumMismatch, MarkabError
 from markab.transfers.base import Stop
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Guard, Prepared
-from markab.worker.attempt_spec import Spec, known_checksum, place_of, scratch_place
+from markab.worker.attempt_spec import Spec, known_checksum, place_of, scratch_place, staging_site
 from markab.worker.failure import AttemptError, arrived_and_failed, storage_error
 from markab.worker.place_input import place_input, ways
 
@@ -169,8 +169,7 @@ def _transfer(prepared: Prepared, item: Item) -> Dict[str, Any]:
     spec, job = prepared.spec, prepared.job
     sources = [{"site": job["site"], "url": url} for url in item.get("sources") or ()]
     if not sources:
-        staging = job.get("staging") or job["site"]
-        sources = [{"site": staging, "url": scratch_place(spec, item["lfn"])}]
+        sources = [{"site": staging_site(spec), "url": scratch_place(spec, item["lfn"])}]
     transfer = {
         "lfn": item["lfn"],
         "sources": sources,

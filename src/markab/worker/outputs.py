@@ -15,7 +15,7 @@ from markab.transfers.base import Stop
 from markab.transfers.error_kinds import ErrorKind
 from markab.transfers.local import copy
 from markab.worker.attempt import Prepared
-from markab.worker.attempt_spec import place_of, scratch_place
+from markab.worker.attempt_spec import place_of, scratch_place, staging_site
 from markab.worker.failure import AttemptError, arrived_and_failed, storage_error, transfer_error
 from markab.worker.record import output_entry
 
@@ -172,15 +172,13 @@ def _send_all(prepared: Prepared, outputs: List[Output], placed: List[Output], s
     """Put outputs to the URL of the scratch, as a transfer job would."""
     from markab.transfers.batch import move_all
 
-    spec, job = prepared.spec, prepared.job
+    spec = prepared.spec
     moved = move_all(
         [
             {
                 "lfn": output.lfn,
-                "sources": [{"site": job["site"], "url": output.path}],
-                "destinations": [
-                    {"site": job.get("staging") or job["site"], "url": scratch_place(spec, output.lfn)}
-                ],
+                "sources": [{"site": prepared.job["site"], "url": output.path}],
+                "destinations": [{"site": staging_site(spec), "url": scratch_place(spec, output.lfn)}],
                 "sha256": output.sha256,
                 "size_bytes": output.size_bytes,
             }
