@@ -57,6 +57,10 @@ class Report:
     seen: Seen
     record: Record | None = None
     """Set when ENDED."""
+    reason: str = ""
+    """Set when HELD: the back end's, as it is."""
+    native_id: str = ""
+    """The back end's own id of the attempt, when it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class RunContext:
     uuid: str
     workflow: str
     submit_dir: str
-    """Absolute. Captured output that is too long for a record goes below it."""
+    """Absolute. Attachments of records go below it (`executors/worker_protocol.py`)."""
     integrity: str
     transfer_threads: int
     transfer_attempts: int
@@ -80,6 +84,22 @@ class Executor(Protocol):
     A call may wait for a network, never for a job (but `wait` does, up to its
     time). One thread makes all calls. `tests/contract/` holds the tests that
     every executor passes.
+
+    A back end elsewhere answers late, loses answers, holds, evicts and forgets. So:
+
+    - The record that the worker wrote is the truth: ENDED is reported when it has come,
+      or when the back end says that the attempt is over and a record will not come any
+      more; then the executor makes one (`worker/record.py`) whose kind of error says why.
+    - A poll that fails changes nothing, however often: it is never a job's failure. An
+      attempt is reported only when something is known of it, and may be reported late.
+    - LOST is a promise that it does not run and will not put outputs in place any more.
+      Whoever cannot keep it yet (a node that does not answer) reports nothing.
+    - Eviction brings an attempt back to the queue: QUEUED again, the same attempt. HELD
+      is no end either. How long to wait for either, the engine decides.
+    - A state may be skipped (QUEUED, then ENDED) or come twice; nothing comes after
+      ENDED or LOST.
+    - What runs elsewhere outlives the engine. `submit` makes an attempt findable before
+      it hands it over, so that `recover` of a later engine finds it by its id.
     """
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
