@@ -98,6 +98,8 @@ class _Try(object):
     def __init__(self, item: Item) -> None:
         self.item = item
         self.sources = list(item["sources"])
+        self.is_here = all(is_local(one["url"]) for one in self.sources + item["destinations"])
+        """All its ends are on this machine."""
         self.count = 0
         self.duration_s = 0.0
         self.retry_after_s = 0.0
@@ -195,7 +197,7 @@ def _run_round(waiting: List[_Try], rules: Rules, threads: int) -> None:
     for batch in _batches(waiting, threads):
         if _is_set(rules.stop):
             return
-        if threads > 1 and len(waiting) > 1 and not (len(batch) == 1 and _is_quick(batch[0].item, rules)):
+        if threads > 1 and len(waiting) > 1 and not (len(batch) == 1 and _is_quick(batch[0], rules)):
             queue.append(batch)
         else:
             _run_batch(batch, rules)
@@ -241,7 +243,7 @@ def _batches(tries: List[_Try], threads: int) -> List[List[_Try]]:
 
 def _batching_scheme(one: _Try) -> Optional[Scheme]:
     """Return the scheme that moves a file next if it takes many files in one call."""
-    source = one.next_source
+    source = None if one.is_here else one.next_source
     for place in [source, *one.item["destinations"]] if source else ():
         if not is_local(place["url"]):
             try:
@@ -263,15 +265,14 @@ def _run_batch(batch: List[_Try], rules: Rules) -> None:
         batch = [one for one in batch if one.next_source]
 
 
-def _is_quick(item: Item, rules: Rules) -> bool:
+def _is_quick(one: _Try, rules: Rules) -> bool:
     """Say whether a file moves in less time than a thread takes to start. Waiting for a disk is not quick."""
-    ends = [one["url"] for one in item["sources"] + item["destinations"]]
-    if rules.durable or not all(is_local(url) for url in ends):
+    if rules.durable or not one.is_here:
         return False
-    if item.get("size_bytes") is not None:
-        return bool(item["size_bytes"] <= SMALL_BYTES)
+    if one.item.get("size_bytes") is not None:
+        return bool(one.item["size_bytes"] <= SMALL_BYTES)
     try:
-        return os.stat(path_of(ends[0])).st_size <= SMALL_BYTES
+        return os.stat(path_of(one.item["sources"][0]["url"])).st_size <= SMALL_BYTES
     except (OSError, MarkabError):
         return True  # it will fail at once
 

@@ -51,15 +51,18 @@ class Rules(object):
 class _Move(object):
     """One file on its way from one of its sources."""
 
-    __slots__ = ("error", "item", "moved", "near", "path", "remote", "source")
+    __slots__ = ("error", "is_here", "item", "moved", "near", "path", "remote", "source")
 
     def __init__(self, item: Dict[str, Any], source: Place) -> None:
         self.item = item
         self.source = source
+        self.is_here = is_local(source["url"])
+        """Its source is on this machine."""
         self.near = [one for one in item["destinations"] if is_local(one["url"])]
-        self.remote = [one for one in item["destinations"] if not is_local(one["url"])]
-        # A move takes the file away from under the others, so it goes last.
-        self.near.sort(key=lambda one: scheme_of(one["url"]) == "moveto")
+        self.remote = [one for one in item["destinations"] if one not in self.near]
+        if len(self.near) > 1:
+            # A move takes the file away from under the others, so it goes last.
+            self.near.sort(key=lambda one: scheme_of(one["url"]) == "moveto")
         self.path = ""
         """Where it is on this machine, on its way or in the end."""
         self.moved: Optional[Moved] = None
@@ -72,10 +75,6 @@ class _Move(object):
             end["url"], self.path, sha256, bool(self.item.get("executable")), end.get("site", "")
         )
 
-    def outcome(self) -> Outcome:
-        """Return what became of it."""
-        return self.error or self.moved or Moved(0)
-
 
 _Leg = Tuple[_Move, Place]
 
@@ -87,21 +86,22 @@ def bring_all(wanted: Sequence[Tuple[Dict[str, Any], Place]], rules: Rules) -> L
     machine, the file rests in a temporary directory in between. Never raises for a file.
     """
     moves = [_Move(item, source) for item, source in wanted]
+    remote = [one for one in moves if one.remote or not one.is_here]
     resting: List[str] = []
     try:
         for one in moves:
             _step(one, _find_path, resting)
-        _fetch_all([one for one in moves if not is_local(one.source["url"])], rules)
-        for one in moves:
-            if one.remote and is_local(one.source["url"]):
+        if remote:
+            _fetch_all([one for one in remote if not one.is_here], rules)
+            for one in remote:
                 _step(one, _check_before_sending, rules)
-        _put_all(moves, rules)
+            _put_all(remote, rules)
         for one in moves:
             _step(one, _place_all, rules)
     finally:
         for path in resting:
             shutil.rmtree(path, ignore_errors=True)
-    return [one.outcome() for one in moves]
+    return [one.error or one.moved or Moved(0) for one in moves]
 
 
 def _step(one: _Move, do: Callable[[_Move, Any], None], argument: Any) -> None:
@@ -121,7 +121,7 @@ def _as_markab_error(error: Exception) -> MarkabError:
 
 
 def _find_path(one: _Move, resting: List[str]) -> None:
-    if is_local(one.source["url"]):
+    if one.is_here:
         one.path = path_of(one.source["url"])
     elif one.near:
         one.path = path_of(one.near[0]["url"])
@@ -186,18 +186,17 @@ def _call(
 
 
 def _check_before_sending(one: _Move, rules: Rules) -> None:
-    if rules.verified is not None and one.item.get("sha256"):
+    if one.is_here and rules.verified is not None and one.item.get("sha256"):
         rules.verified.verify(one.path, one.item["sha256"], rules.stop)
 
 
 def _place_all(one: _Move, rules: Rules) -> None:
     """Put a file of this machine to the destinations on this machine that do not have it yet."""
-    is_here = is_local(one.source["url"])
     first: Optional[Moved] = None
-    for destination in one.near if is_here else one.near[1:]:
+    for destination in one.near if one.is_here else one.near[1:]:
         moved = _place(one.path, destination["url"], one.item, rules)
         first = first or moved
-    if is_here and first is not None:
+    if one.is_here and first is not None:
         one.moved = first
 
 
