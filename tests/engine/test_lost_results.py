@@ -12,8 +12,9 @@ from engine.engine_fakes import make_run
 from markab.engine.lost_results import is_there, lost_results
 from markab.engine.recovery import Recovery
 from markab.engine.run import Outcome, RunOptions, run
-from markab.journal.records import Undone
+from markab.journal.records import AttemptEnd, AttemptStart, Undone
 from markab.journal.search import records_of
+from markab.journal.writer import encode
 from markab.plan.model import Input, Kind, Output, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
 from markab.planner.planning import plan
@@ -132,7 +133,6 @@ def test_who_follows_the_journal_sees_the_job_waiting_again(chain: Chain) -> Non
 
     plan_file = PlanFile(chain.submit_dir / "plan.jsonl")
     undone = [it.job for it in records_of(chain.submit_dir / "journal.jsonl", Undone)]
-from markab.plan.model import Input, Kind, Output, PlannedJob, PlanSite
     assert {"tool_one", "tool_two", "tool_three"} <= {plan_file.job(job).id for job in undone}
 
 
@@ -144,16 +144,18 @@ def test_the_site_is_asked_where_the_submit_host_reaches_its_scratch(tmp_path: P
         PlannedJob("second", Kind.COMPUTE, "far", parents=[1], inputs=[Input("a 1")]),
     ]
     make_run(tmp_path, jobs, {"far": far})
-    history = Recovery(3)
-    history.succeeded[0] = history.succeeded[1] = 1
-    history.sizes["a 1"] = 7
+    plan_file = PlanFile(tmp_path / "plan.jsonl")
+    history = Recovery(plan_file.header)
+    for job, outputs in enumerate(([], [{"lfn": "a 1", "size": 7}])):
+        history.read(encode(AttemptStart(5.0, job, jobs[job].id, 1, "far"))[9:-1])
+        history.read(encode(AttemptEnd(6.0, job, 1, {"ok": True, "outputs": outputs}))[9:-1])
     asked = []
 
     def look(site: str, place: str, size_bytes: int | None) -> bool:
         asked.append((site, place, size_bytes))
         return size_bytes != 7
 
-    assert list(lost_results(PlanFile(tmp_path / "plan.jsonl"), history, look)) == [1]
+    assert list(lost_results(plan_file, history, look)) == [1]
     assert asked == [("far", "far://h/run/.markab", None), ("far", "far://h/run/a%201", 7)]
 
 

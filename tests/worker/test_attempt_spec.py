@@ -12,7 +12,7 @@ import pytest
 
 from markab.plan.model import Header, Input, Output, PlannedJob, PlannedTask, Registration, Transfer
 from markab.worker.attempt_spec import JOB_DEFAULTS, make_spec, read_spec, scratch_place
-from markab.worker.failure import AttemptError
+from markab.worker.failure import AttemptFailed
 
 SHORT = {"job": {"id": "j", "kind": "compute", "site": "s"}, "attempt": 1, "uuid": "u", "workflow": "w"}
 
@@ -71,5 +71,5 @@ def test_a_file_stands_at_a_path_or_at_a_url_and_never_outside() -> None:
     assert scratch_place(mounted, "d/größe 1%") == "/s/d/größe 1%"
     assert scratch_place(apart, "d/größe 1%") == "far://h/s/d/gr%C3%B6%C3%9Fe%201%25"
     for spec, lfn in ((mounted, "../x"), (apart, "a/../../x"), (make_spec(**SHORT, work="/w"), "x")):
-        with pytest.raises(AttemptError):
+        with pytest.raises(AttemptFailed):
             scratch_place(spec, lfn)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from markab.catalogs.replica_store import Entry, is_meant
 from markab.errors import StorageError
-from markab.worker.failure import AttemptError
+from markab.worker.failure import AttemptFailed
 from markab.worker.replica_registration import register
 
 _PATIENCE_S = 60.0
@@ -41,7 +41,7 @@ class TableStore:
         ]
         try:
             register(str(self._path), rows, {})
-        except AttemptError as error:
+        except AttemptFailed as error:
             raise StorageError(error.message, error.hint) from error
         return len({(row["lfn"], row["pfn"], row["site"]) for row in rows} - known)
 
@@ -117,7 +117,7 @@ class TableStore:
         """Open the file in a transaction; its tables are made if they are missing."""
         try:
             register(str(self._path), [], {})
-        except AttemptError as error:
+        except AttemptFailed as error:
             raise StorageError(error.message, error.hint) from error
         with self._open() as connection:
             assert connection is not None

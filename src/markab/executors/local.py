@@ -32,7 +32,7 @@ from markab.worker.attempt_spec import Spec, attempt_directory
 from markab.worker.auxiliary_jobs import is_quick, run_auxiliary_job
 from markab.worker.deadlines import GRACE_S, Deadlines
 from markab.worker.exit_judgement import stopped_because
-from markab.worker.failure import AttemptError, storage_error
+from markab.worker.failure import AttemptFailed, storage_error
 from markab.worker.finish import finish
 from markab.worker.inputs import UNKNOWN_BYTES, input_bytes
 from markab.worker.invocation import Process, ended, next_process, not_started, open_streams
@@ -183,7 +183,7 @@ class LocalExecutor:
         run.prepared = prepared
         if run.deadlines is not None and not prepared.errors:
             prepared.errors.append(
-                AttemptError(ErrorKind.CANCELLED, f"job '{run.spec['job']['id']}' was cancelled")
+                AttemptFailed(ErrorKind.CANCELLED, f"job '{run.spec['job']['id']}' was cancelled")
             )
         job = run.spec["job"]
         if not prepared.errors:
@@ -207,7 +207,7 @@ class LocalExecutor:
             try:
                 self._start(run, process, run.captures)
                 return
-            except (OSError, AttemptError) as error:
+            except (OSError, AttemptFailed) as error:
                 not_started(prepared, process, error)
         self._timed.pop(run.id, None)
         out, err = run.captures or (None, None)
@@ -249,7 +249,7 @@ class LocalExecutor:
                 run.fresh = False
                 hint = "the machine may have run out of memory"
                 prepared.errors.append(
-                    AttemptError(ErrorKind.LOST, f"task '{process.task['id']}': {one.why}", hint)
+                    AttemptFailed(ErrorKind.LOST, f"task '{process.task['id']}': {one.why}", hint)
                 )
             self._next(run, prepared)
 
@@ -291,7 +291,7 @@ class LocalExecutor:
 
         def failed(error: Exception) -> None:
             message = f"job '{run.spec['job']['id']}': {type(error).__name__}: {error}"
-            self._end(run, make_record(time.time(), [AttemptError(ErrorKind.INTERNAL, message)]))
+            self._end(run, make_record(time.time(), [AttemptFailed(ErrorKind.INTERNAL, message)]))
 
         self._errands.do(lambda: work(stop), lambda result: then(run, result), failed, by_network)
 

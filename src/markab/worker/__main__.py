@@ -24,7 +24,7 @@ from markab.worker.auxiliary_jobs import run_auxiliary_job
 from markab.worker.captured_output import Capture
 from markab.worker.deadlines import Deadlines
 from markab.worker.exit_judgement import stopped_because
-from markab.worker.failure import AttemptError
+from markab.worker.failure import AttemptFailed
 from markab.worker.finish import finish
 from markab.worker.invocation import Process, ended, next_process, not_started, open_streams
 from markab.worker.prepare import prepare
@@ -71,7 +71,7 @@ def _run_one(
             stderr=streams[2],
             start_new_session=True,
         )
-    except (OSError, AttemptError) as error:
+    except (OSError, AttemptFailed) as error:
         not_started(prepared, process, error)
         return
     finally:

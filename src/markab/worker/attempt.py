@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from markab.transfers.checksum import Verified
 from markab.worker.attempt_directories import Directories
 from markab.worker.attempt_spec import Spec, attempt_directory
-from markab.worker.failure import AttemptError
+from markab.worker.failure import AttemptFailed
 
 
 class Guard(object):
@@ -77,7 +77,7 @@ class Prepared(object):
             "MARKAB_ATTEMPT": self.attempt_key,
         }
         """What the tasks get on top of `base_environ`; each adds its own."""
-        self.errors: List[AttemptError] = []
+        self.errors: List[AttemptFailed] = []
         """Why it fails: the first is the reason, the record lists the others too."""
         self.guards: List[Guard] = []
         self.checked = 0

@@ -31,7 +31,7 @@ from typing import Any, Dict, Mapping, Optional
 from urllib.parse import quote
 
 from markab.transfers.error_kinds import ErrorKind
-from markab.worker.failure import AttemptError
+from markab.worker.failure import AttemptFailed
 
 Spec = Dict[str, Any]
 
@@ -97,10 +97,10 @@ def place_of(directory: str, lfn: str) -> str:
     """Return the path of `lfn` in `directory`.
 
     Raises:
-        AttemptError: it would stand outside.
+        AttemptFailed: it would stand outside.
     """
     if ".." in lfn and ".." in lfn.split("/"):
-        raise AttemptError(ErrorKind.INTERNAL, "file name '%s' leaves its directory" % lfn)
+        raise AttemptFailed(ErrorKind.INTERNAL, "file name '%s' leaves its directory" % lfn)
     return os.path.join(directory, lfn)
 
 
@@ -108,11 +108,11 @@ def scratch_of(spec: Spec) -> str:
     """Return the run's scratch: a path, or a URL if it is not mounted here.
 
     Raises:
-        AttemptError: there is none.
+        AttemptFailed: there is none.
     """
     scratch: str = spec["scratch"] or spec["scratch_url"].rstrip("/")
     if not scratch:
-        raise AttemptError(
+        raise AttemptFailed(
             ErrorKind.INTERNAL,
             "job '%s' works with files, and no scratch directory is given" % spec["job"]["id"],
         )
@@ -123,7 +123,7 @@ def scratch_place(spec: Spec, lfn: str) -> str:
     """Return where `lfn` stands in the run's scratch: a path, or a URL if that is not mounted here.
 
     Raises:
-        AttemptError: it would stand outside, or there is no scratch.
+        AttemptFailed: it would stand outside, or there is no scratch.
     """
     return place_of(scratch_of(spec), lfn if spec["scratch"] else quote(lfn))
 

@@ -13,7 +13,7 @@ from markab.transfers.base import Stop, is_local, path_of
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt_spec import Spec
-from markab.worker.failure import AttemptError, arrived_and_failed, storage_error, transfer_error
+from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error, transfer_error
 from markab.worker.record import Record, checked_entry, make_record
 from markab.worker.scratch_directory import clean_scratch, create_scratch, remove_scratch
 
@@ -26,13 +26,13 @@ def run_auxiliary_job(spec: Spec, stop: Stop = None, verified: Optional[Verified
     start = time.time()
     job = spec["job"]
     found: Facts = {}
-    errors: List[AttemptError] = []
+    errors: List[AttemptFailed] = []
     try:
         work = _JOBS.get(job["kind"])
         if work is None:
-            raise AttemptError(ErrorKind.INTERNAL, "the worker does not run jobs of kind '%s'" % job["kind"])
+            raise AttemptFailed(ErrorKind.INTERNAL, "the worker does not run jobs of kind '%s'" % job["kind"])
         work(spec, found, errors, stop, verified or Verified())
-    except AttemptError as error:
+    except AttemptFailed as error:
         errors.append(error)
     except MarkabError as error:
         errors.append(transfer_error(error))
@@ -42,11 +42,13 @@ def run_auxiliary_job(spec: Spec, stop: Stop = None, verified: Optional[Verified
     return dict(make_record(start, errors), **found)
 
 
-def _create_dir(spec: Spec, found: Facts, errors: List[AttemptError], stop: Stop, verified: Verified) -> None:
+def _create_dir(
+    spec: Spec, found: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified
+) -> None:
     create_scratch(spec, stop)
 
 
-def _transfer(spec: Spec, found: Facts, errors: List[AttemptError], stop: Stop, verified: Verified) -> None:
+def _transfer(spec: Spec, found: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified) -> None:
     from markab.transfers.batch import move_all
 
     integrity = spec["integrity"]
@@ -87,7 +89,7 @@ def _is_nowhere(item: Dict[str, Any]) -> bool:
     return all(is_local(url) and not os.path.lexists(path_of(url)) for url in urls)
 
 
-def _cleanup(spec: Spec, found: Facts, errors: List[AttemptError], stop: Stop, verified: Verified) -> None:
+def _cleanup(spec: Spec, found: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified) -> None:
     job = spec["job"]
     if job.get("removes_scratch"):
         found["removed"] = remove_scratch(spec, stop)
@@ -97,18 +99,18 @@ def _cleanup(spec: Spec, found: Facts, errors: List[AttemptError], stop: Stop, v
     errors.extend(failed)
 
 
-def _register(spec: Spec, found: Facts, errors: List[AttemptError], stop: Stop, verified: Verified) -> None:
+def _register(spec: Spec, found: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified) -> None:
     from markab.worker.replica_registration import register
 
     catalog = spec["catalog"]
     if not catalog:
-        raise AttemptError(
+        raise AttemptFailed(
             ErrorKind.INTERNAL, "job '%s' has no replica catalog to write to" % spec["job"]["id"]
         )
     register(catalog, spec["job"].get("registrations") or (), spec["checksums"])
 
 
-_JOBS: Dict[str, Callable[[Spec, Facts, List[AttemptError], Stop, Verified], None]] = {
+_JOBS: Dict[str, Callable[[Spec, Facts, List[AttemptFailed], Stop, Verified], None]] = {
     "create_dir": _create_dir,
     "stage_in": _transfer,
     "stage_out": _transfer,

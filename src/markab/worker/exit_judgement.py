@@ -8,15 +8,15 @@ from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
 from markab.worker.captured_output import Capture, found_messages, open_all
 from markab.worker.deadlines import Deadlines
-from markab.worker.failure import AttemptError
+from markab.worker.failure import AttemptFailed
 
 
-def stopped_because(task: str, deadlines: Deadlines, job: Dict[str, Any]) -> Optional[AttemptError]:
+def stopped_because(task: str, deadlines: Deadlines, job: Dict[str, Any]) -> Optional[AttemptFailed]:
     """Return why we ended the process of `task` ourselves, or None if we did not."""
     if deadlines.cancelled:
-        return AttemptError(ErrorKind.CANCELLED, "task '%s' was cancelled" % task)
+        return AttemptFailed(ErrorKind.CANCELLED, "task '%s' was cancelled" % task)
     if deadlines.timed_out:
-        return AttemptError(
+        return AttemptFailed(
             ErrorKind.TIMEOUT,
             "task '%s' was ended after %g s, the wall time it is given" % (task, job["max_wall_s"]),
             "raise the profile pegasus.maxwalltime",
@@ -24,7 +24,7 @@ def stopped_because(task: str, deadlines: Deadlines, job: Dict[str, Any]) -> Opt
     return None
 
 
-def bad_status(task: str, status: int, by_us: bool) -> AttemptError:
+def bad_status(task: str, status: int, by_us: bool) -> AttemptFailed:
     """Return the error for a wait status that is not 0; `by_us`: we sent the signal."""
     if os.WIFSIGNALED(status):
         core = " (core dumped)" if os.WCOREDUMP(status) else ""
@@ -32,10 +32,10 @@ def bad_status(task: str, status: int, by_us: bool) -> AttemptError:
         hint = ""
         if number == signal.SIGKILL and not by_us:
             hint = "the machine may have run out of memory; ask for more with the profile pegasus.memory"
-        return AttemptError(
+        return AttemptFailed(
             ErrorKind.SIGNAL, "task '%s' was ended by %s%s" % (task, signal_name(number), core), hint
         )
-    return AttemptError(ErrorKind.EXIT, "task '%s' ended with exit code %d" % (task, os.WEXITSTATUS(status)))
+    return AttemptFailed(ErrorKind.EXIT, "task '%s' ended with exit code %d" % (task, os.WEXITSTATUS(status)))
 
 
 def signal_name(number: int) -> str:
@@ -63,11 +63,11 @@ def judge_messages(prepared: Prepared, out: Optional[Capture], err: Optional[Cap
     for message in failure:
         if message in found:
             text = "job '%s' printed the failure message '%s'" % (name, message)
-            prepared.errors.append(AttemptError(ErrorKind.FAILURE_MESSAGE, text))
+            prepared.errors.append(AttemptFailed(ErrorKind.FAILURE_MESSAGE, text))
     for message in success:
         if message not in found:
             text = "job '%s' did not print the success message '%s'" % (name, message)
-            prepared.errors.append(AttemptError(ErrorKind.SUCCESS_MESSAGE, text))
+            prepared.errors.append(AttemptFailed(ErrorKind.SUCCESS_MESSAGE, text))
 
 
 def judge_inputs(prepared: Prepared) -> None:
@@ -75,7 +75,7 @@ def judge_inputs(prepared: Prepared) -> None:
     for guard in prepared.guards:
         if guard.is_changed():
             prepared.errors.append(
-                AttemptError(
+                AttemptFailed(
                     ErrorKind.INPUT_CHANGED,
                     "job '%s' changed its input '%s', which other jobs may read, at '%s'"
                     % (prepared.job["id"], guard.lfn, guard.path),

@@ -17,11 +17,11 @@ _STORAGE_HINTS = {
 }
 
 
-class AttemptError(Exception):
+class AttemptFailed(Exception):
     """One reason for which an attempt fails; `kind` is one of `ErrorKind`."""
 
     def __init__(self, kind: str, message: str, hint: str = "") -> None:
-        super(AttemptError, self).__init__(kind, message, hint)
+        super(AttemptFailed, self).__init__(kind, message, hint)
         self.kind = kind
         self.message = message
         self.hint = hint
@@ -34,21 +34,23 @@ class AttemptError(Exception):
         return error_entry(self.kind, self.message, self.hint)
 
 
-def storage_error(doing: str, error: OSError) -> AttemptError:
+def storage_error(doing: str, error: OSError) -> AttemptFailed:
     """Return the error for a disk that refuses something; `doing` is like "cannot make '/x'"."""
     reason = os.strerror(error.errno) if error.errno else str(error)
-    return AttemptError(
+    return AttemptFailed(
         ErrorKind.STORAGE, "%s: %s" % (doing, reason), _STORAGE_HINTS.get(error.errno or 0, "")
     )
 
 
-def transfer_error(error: MarkabError) -> AttemptError:
+def transfer_error(error: MarkabError) -> AttemptFailed:
     """Return the error of an attempt that stands for an error of moving files."""
-    return AttemptError(kind_of(error), str(error), error.hint)
+    return AttemptFailed(kind_of(error), str(error), error.hint)
 
 
-def arrived_and_failed(moved: List[Dict[str, Any]]) -> Tuple[List[Dict[str, Any]], List[AttemptError]]:
+def arrived_and_failed(moved: List[Dict[str, Any]]) -> Tuple[List[Dict[str, Any]], List[AttemptFailed]]:
     """Return the entries of `move_all` whose file arrived, and the errors of the others."""
     arrived = [entry for entry in moved if "error" not in entry]
     errors = [entry["error"] for entry in moved if "error" in entry]
-    return arrived, [AttemptError(error["kind"], error["message"], error.get("hint", "")) for error in errors]
+    return arrived, [
+        AttemptFailed(error["kind"], error["message"], error.get("hint", "")) for error in errors
+    ]

@@ -11,7 +11,7 @@ from markab.transfers.base import Stop
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Guard, Prepared
 from markab.worker.attempt_spec import Spec, known_checksum, place_of, scratch_place, staging_site
-from markab.worker.failure import AttemptError, arrived_and_failed, storage_error
+from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error
 from markab.worker.place_input import place_input, ways
 
 Item = Dict[str, Any]
@@ -25,7 +25,7 @@ def bring_inputs(prepared: Prepared, stop: Stop, fetch: Optional[Fetch]) -> None
     """Bring all inputs in: from the scratch if it is mounted here, else from URLs; what is wrong goes to `errors`.
 
     Raises:
-        AttemptError, OSError, MarkabError: it makes no sense to go on.
+        AttemptFailed, OSError, MarkabError: it makes no sense to go on.
     """
     fetched = []
     for item in prepared.job.get("inputs") or ():
@@ -51,7 +51,7 @@ def _bring_in(prepared: Prepared, item: Item, stop: Stop) -> None:
         what = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
         hint = "declare each file in it, or pack it with tar" if stat.S_ISDIR(status.st_mode) else ""
         prepared.errors.append(
-            AttemptError(
+            AttemptFailed(
                 ErrorKind.MISSING_INPUT,
                 "input '%s' of job '%s' is %s: '%s'" % (lfn, prepared.job["id"], what, staged),
                 hint,
@@ -97,9 +97,9 @@ def _bring_to(
         raise storage_error("cannot bring input '%s' to '%s'" % (item["lfn"], place), error) from error
 
 
-def _missing(prepared: Prepared, lfn: str, staged: str, error: OSError) -> AttemptError:
+def _missing(prepared: Prepared, lfn: str, staged: str, error: OSError) -> AttemptFailed:
     reason = os.strerror(error.errno or 0) if error.errno != errno.ENOENT else "it is not there"
-    return AttemptError(
+    return AttemptFailed(
         ErrorKind.MISSING_INPUT,
         "input '%s' of job '%s' cannot be read at '%s': %s" % (lfn, prepared.job["id"], staged, reason),
         "it was removed after the job that made it had ended; `markab run` on the run makes it again",
@@ -123,11 +123,11 @@ def _verify(prepared: Prepared, item: Item, path: str, is_symlink: bool, stop: S
             error,
         )
         hint = "put the right file back and run again, or plan and run the workflow anew"
-        prepared.errors.append(AttemptError(ErrorKind.CHECKSUM, message, hint))
+        prepared.errors.append(AttemptFailed(ErrorKind.CHECKSUM, message, hint))
     except MarkabError as error:
         if stop is not None and stop.is_set():
             raise
-        prepared.errors.append(AttemptError(ErrorKind.MISSING_INPUT, str(error), error.hint))
+        prepared.errors.append(AttemptFailed(ErrorKind.MISSING_INPUT, str(error), error.hint))
     prepared.checked += 1
     prepared.checked_s += time.time() - start
     return expected

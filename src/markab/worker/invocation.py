@@ -9,7 +9,7 @@ from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_spec import place_of
 from markab.worker.exit_judgement import bad_status
-from markab.worker.failure import AttemptError
+from markab.worker.failure import AttemptFailed
 from markab.worker.record import invocation_entry, usage_entry
 from markab.worker.split_arguments import split_words
 
@@ -75,15 +75,15 @@ def next_process(prepared: Prepared) -> Optional[Process]:
             task.get("arguments"),
         )
         prepared.errors.append(
-            AttemptError(ErrorKind.ARGUMENTS, message, "close the quote, or write \\ before it")
+            AttemptFailed(ErrorKind.ARGUMENTS, message, "close the quote, or write \\ before it")
         )
         return None
-    except AttemptError as error:
+    except AttemptFailed as error:
         prepared.errors.append(error)
         return None
     if any("\0" in word for word in process.argv):
         message = "the arguments of task '%s' contain a NUL character" % task["id"]
-        prepared.errors.append(AttemptError(ErrorKind.ARGUMENTS, message))
+        prepared.errors.append(AttemptFailed(ErrorKind.ARGUMENTS, message))
         return None
     return process
 
@@ -95,7 +95,7 @@ def ended(
     status: int,
     usage: Any,
     duration_s: float,
-    why: Optional[AttemptError] = None,
+    why: Optional[AttemptFailed] = None,
 ) -> None:
     """Write down how a process ended.
 
@@ -113,36 +113,36 @@ def ended(
         prepared.errors.append(bad_status(process.task["id"], status, by_us=why is not None))
 
 
-def not_started(prepared: Prepared, process: Process, error: Union[OSError, AttemptError]) -> None:
+def not_started(prepared: Prepared, process: Process, error: Union[OSError, AttemptFailed]) -> None:
     """Write down that the system refused to start a process, and find out what was wrong with it."""
     prepared.invocations.append(invocation_entry(process.task["id"], process.argv, process.start))
-    prepared.errors.append(error if isinstance(error, AttemptError) else _refused(process, error))
+    prepared.errors.append(error if isinstance(error, AttemptFailed) else _refused(process, error))
 
 
-def _refused(process: Process, error: OSError) -> AttemptError:
+def _refused(process: Process, error: OSError) -> AttemptFailed:
     program = process.executable
     task = process.task["id"]
     path = os.path.join(process.cwd, program)
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENOEXEC, errno.ELOOP):
         if not os.path.lexists(path):
-            return AttemptError(
+            return AttemptFailed(
                 ErrorKind.NO_PROGRAM,
                 "program '%s' of task '%s' does not exist" % (program, task),
                 "correct its pfn in the transformation catalog, or install it there",
             )
         if os.path.isdir(path):
-            return AttemptError(
+            return AttemptFailed(
                 ErrorKind.NOT_EXECUTABLE, "program '%s' of task '%s' is a directory" % (program, task)
             )
         if not os.access(path, os.X_OK):
-            return AttemptError(
+            return AttemptFailed(
                 ErrorKind.NOT_EXECUTABLE,
                 "program '%s' of task '%s' is not executable" % (program, task),
                 "chmod +x '%s'" % path,
             )
         interpreter = _interpreter(path)
         if error.errno == errno.ENOEXEC:
-            return AttemptError(
+            return AttemptFailed(
                 ErrorKind.NOT_EXECUTABLE,
                 "program '%s' of task '%s' is neither a binary for this machine nor a script"
                 % (program, task),
@@ -151,7 +151,7 @@ def _refused(process: Process, error: OSError) -> AttemptError:
             )
         if interpreter is not None:
             what = "is not there" if not os.path.exists(interpreter) else "cannot be executed"
-            return AttemptError(
+            return AttemptFailed(
                 ErrorKind.NO_PROGRAM if error.errno == errno.ENOENT else "not-executable",
                 "the interpreter '%s' in the first line of '%s' (task '%s') %s"
                 % (interpreter, program, task, what),
@@ -159,19 +159,19 @@ def _refused(process: Process, error: OSError) -> AttemptError:
                 + ("; the line ends with a carriage return" if interpreter.endswith("\r") else ""),
             )
         if error.errno == errno.ENOENT:
-            return AttemptError(
+            return AttemptFailed(
                 ErrorKind.NO_PROGRAM,
                 "the loader of program '%s' (task '%s') is not on this machine" % (program, task),
                 "ldd '%s'" % path,
             )
     if error.errno == errno.E2BIG:
         size = sum(len(word) + 1 for word in process.argv)
-        return AttemptError(
+        return AttemptFailed(
             ErrorKind.ARGUMENTS,
             "the arguments of task '%s' are too long for this system: %d characters" % (task, size),
             "write them into a file that the task reads",
         )
-    return AttemptError(
+    return AttemptFailed(
         ErrorKind.INTERNAL, "task '%s' cannot be started: %s" % (task, error.strerror or error)
     )
 
@@ -193,7 +193,7 @@ def open_streams(process: Process, fallback: Tuple[int, int, int]) -> Tuple[Tupl
     """Return descriptors for stdin, stdout and stderr, and those of them that the caller has to close.
 
     Raises:
-        AttemptError: a file that a stream is connected to cannot be opened; nothing is left open.
+        AttemptFailed: a file that a stream is connected to cannot be opened; nothing is left open.
     """
     streams = list(fallback)
     opened: List[int] = []
@@ -219,5 +219,5 @@ def open_streams(process: Process, fallback: Tuple[int, int, int]) -> Tuple[Tupl
                 path,
                 error.strerror,
             )
-            raise AttemptError(kind, message) from error
+            raise AttemptFailed(kind, message) from error
     return (streams[0], streams[1], streams[2]), opened

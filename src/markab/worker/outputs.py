@@ -16,7 +16,7 @@ from markab.transfers.error_kinds import ErrorKind
 from markab.transfers.local import copy
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_spec import place_of, scratch_place, staging_site
-from markab.worker.failure import AttemptError, arrived_and_failed, storage_error, transfer_error
+from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error, transfer_error
 from markab.worker.record import output_entry
 
 
@@ -56,7 +56,7 @@ def find_outputs(prepared: Prepared) -> List[Output]:
         is_checkpoint = bool(output.get("checkpoint"))
         try:
             found.append(_find(prepared, output["lfn"], is_checkpoint))
-        except AttemptError as error:
+        except AttemptFailed as error:
             if not is_checkpoint:
                 prepared.errors.append(error)
     return found
@@ -71,7 +71,7 @@ def _find(prepared: Prepared, lfn: str, is_checkpoint: bool) -> Output:
         if through_link:
             target = os.path.realpath(path)
             if not target.startswith(os.path.realpath(prepared.cwd) + "/"):
-                raise AttemptError(
+                raise AttemptFailed(
                     ErrorKind.MISSING_OUTPUT,
                     "%s is a symbolic link out of the job's directory, to '%s'" % (name, os.readlink(path)),
                     "let the task copy the file",
@@ -84,19 +84,19 @@ def _find(prepared: Prepared, lfn: str, is_checkpoint: bool) -> Output:
             if error.errno in (errno.ENOENT, errno.ENOTDIR)
             else "cannot be read: %s" % error.strerror
         )
-        raise AttemptError(
+        raise AttemptFailed(
             ErrorKind.MISSING_OUTPUT,
             "%s %s" % (name, reason),
             "the task must write it to '%s' in its directory" % lfn,
         ) from error
     if stat.S_ISDIR(status.st_mode):
-        raise AttemptError(
+        raise AttemptFailed(
             ErrorKind.MISSING_OUTPUT,
             "%s is a directory, not a file" % name,
             "declare each file in it, or pack it with tar",
         )
     if not stat.S_ISREG(status.st_mode):
-        raise AttemptError(ErrorKind.MISSING_OUTPUT, "%s is no regular file" % name)
+        raise AttemptFailed(ErrorKind.MISSING_OUTPUT, "%s is no regular file" % name)
     return Output(lfn, path, status.st_size, is_checkpoint, through_link)
 
 
@@ -115,7 +115,7 @@ def place_outputs(prepared: Prepared, outputs: List[Output], stop: Stop) -> List
             _move_all(prepared, outputs, placed, stop)
         else:
             _send_all(prepared, outputs, placed, stop)
-    except AttemptError as error:
+    except AttemptFailed as error:
         prepared.errors.append(error)
     except OSError as error:
         prepared.errors.append(

@@ -14,7 +14,7 @@ from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_directories import Directories
 from markab.worker.attempt_spec import Spec, place_of
-from markab.worker.failure import AttemptError, storage_error, transfer_error
+from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.inputs import Fetch, bring_inputs
 
 
@@ -44,7 +44,7 @@ def prepare(
         bring_inputs(prepared, stop, fetch)
         if prepared.own or prepared.job.get("outputs"):
             _make_parents(prepared)
-    except AttemptError as error:
+    except AttemptFailed as error:
         prepared.errors.append(error)
     except OSError as error:
         prepared.errors.append(storage_error("cannot prepare directory '%s'" % prepared.cwd, error))
@@ -56,7 +56,7 @@ def prepare(
 def _remove_leftovers(prepared: Prepared) -> None:
     """Remove declared outputs that a failed attempt left in the shared directory, but not its checkpoints."""
     if not prepared.cwd:
-        raise AttemptError(
+        raise AttemptFailed(
             ErrorKind.INTERNAL,
             "job '%s' runs in the scratch directory, which is not mounted at site '%s'"
             % (prepared.job["id"], prepared.job["site"]),

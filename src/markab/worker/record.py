@@ -46,7 +46,7 @@ import time
 from typing import Any, Dict, List, Optional, Sequence
 
 from markab.transfers.error_kinds import error_entry
-from markab.worker.failure import AttemptError
+from markab.worker.failure import AttemptFailed
 
 Record = Dict[str, Any]
 
@@ -59,7 +59,7 @@ NEVER_STARTED = -1
 """`status` of an invocation whose process the system refused to start."""
 
 
-def make_record(start: float, errors: Sequence[AttemptError] = (), cwd: str = "") -> Record:
+def make_record(start: float, errors: Sequence[AttemptFailed] = (), cwd: str = "") -> Record:
     """Return the record of an attempt that ends now; its first error is the reason why it failed."""
     record: Record = {"ok": not errors, "host": HOST, "start": start, "end": time.time()}
     if cwd:

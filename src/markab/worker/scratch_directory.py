@@ -12,7 +12,7 @@ from markab.errors import MarkabError, TransferRefused
 from markab.transfers.base import Stop, handler_for, is_local, name_of, path_of
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt_spec import Spec, scratch_of, scratch_place, staging_site
-from markab.worker.failure import AttemptError, storage_error, transfer_error
+from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.record import HOST
 
 MARKER = ".markab"
@@ -26,7 +26,7 @@ def create_scratch(spec: Spec, stop: Stop) -> None:
     """Make the directory, and mark it as this run's; it may be this run's already.
 
     Raises:
-        AttemptError: it is that of another run, or cannot be made.
+        AttemptFailed: it is that of another run, or cannot be made.
     """
     scratch, site = scratch_of(spec), staging_site(spec)
     name = name_of(scratch)
@@ -34,7 +34,7 @@ def create_scratch(spec: Spec, stop: Stop) -> None:
         handler_for(scratch).mkdir(scratch, stop=stop, site=site)
         owner = _read_owner(spec, stop)
         if owner and owner[0] != spec["uuid"] and not _is_over(owner):
-            raise AttemptError(
+            raise AttemptFailed(
                 ErrorKind.STORAGE,
                 "the scratch directory '%s' is that of another run%s, whose files would mix with this one's"
                 % (name, ", in '%s'" % owner[1] if len(owner) > 1 else ""),
@@ -49,7 +49,7 @@ def create_scratch(spec: Spec, stop: Stop) -> None:
         raise
 
 
-def clean_scratch(spec: Spec, lfns: Sequence[str], stop: Stop) -> Tuple[int, List[AttemptError]]:
+def clean_scratch(spec: Spec, lfns: Sequence[str], stop: Stop) -> Tuple[int, List[AttemptFailed]]:
     """Remove files of the run; return how many went, and what went wrong."""
     scratch = scratch_of(spec)
     removed, errors = handler_for(scratch).clean(scratch, lfns, stop=stop, site=staging_site(spec))
@@ -62,7 +62,7 @@ def remove_scratch(spec: Spec, stop: Stop) -> int:
     The marker goes last, so that an interrupted removal can go on.
 
     Raises:
-        AttemptError: it is not marked as this run's, or not all of it can be removed.
+        AttemptFailed: it is not marked as this run's, or not all of it can be removed.
     """
     scratch, site = scratch_of(spec), staging_site(spec)
     name = name_of(scratch)
@@ -71,7 +71,7 @@ def remove_scratch(spec: Spec, stop: Stop) -> int:
     if not is_link and scheme.exists(scratch, stop=stop, site=site) is False:
         return 0
     if is_link or _read_owner(spec, stop)[:1] != [spec["uuid"]]:
-        raise AttemptError(
+        raise AttemptFailed(
             ErrorKind.STORAGE,
             "'%s' is not removed: it has no file '%s' that says it is the scratch of run %s"
             % (name, MARKER, spec["uuid"]),
@@ -80,7 +80,7 @@ def remove_scratch(spec: Spec, stop: Stop) -> int:
     try:
         return scheme.remove(scratch, recursive=True, stop=stop, site=site, last=MARKER)
     except TransferRefused as error:
-        raise AttemptError(
+        raise AttemptFailed(
             ErrorKind.STORAGE,
             "'%s' cannot be removed, or not all that is in it: %s" % (name, error),
             "see whose it is: ls -lR '%s'; remove it by hand" % name,
