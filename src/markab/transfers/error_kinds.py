@@ -30,6 +30,7 @@ class ErrorKind(object):
     STORAGE = "storage"  # disk full, not writable
     ARGUMENTS = "arguments"  # a command line that cannot be split
     LOST = "lost"  # the engine ended unexpectedly, or the site no longer knows the attempt
+    HELD = "held"  # the site kept it from running, and it was taken back
     INTERNAL = "internal"  # an error of Markab
 
 
