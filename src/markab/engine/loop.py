@@ -38,6 +38,8 @@ from markab.journal.records import (
     RunEnd,
 )
 from markab.journal.writer import Journal
+from markab.transfers.error_kinds import ErrorKind
+from markab.worker.record import unseen_record
 
 LOOK_UP_EVERY_S = 0.25
 """So long a wait for jobs takes at most: a Ctrl-C is noticed as soon."""
@@ -222,9 +224,11 @@ class Loop:
         if report.seen is Seen.RUNNING:
             self._see_running(report.id)
         elif report.seen is Seen.LOST:
-            self._end(report.id, _no_record("lost", "the site no longer knows the job"))
+            self._end(report.id, unseen_record(ErrorKind.LOST, "the site no longer knows the job"))
         else:
-            self._end(report.id, report.record or _no_record("internal", "the executor made no record"))
+            self._end(
+                report.id, report.record or unseen_record(ErrorKind.INTERNAL, "the executor made no record")
+            )
 
     def _wake(self) -> None:
         """End the pauses that are over."""
@@ -274,7 +278,7 @@ class Loop:
             for report in self._sites[site].executor.recover(attempts):
                 silent.discard(report.id)
                 if report.seen is Seen.LOST:
-                    self._take_back(report.id, "lost", "the engine was killed while it ran")
+                    self._take_back(report.id, ErrorKind.LOST, "the engine was killed while it ran")
                 else:
                     self._apply(report)
             if silent:
@@ -290,7 +294,7 @@ class Loop:
         for attempts in self._pending.values():
             for attempt in attempts:
                 alive.discard(attempt.id)
-                self._take_back(attempt.id, "cancelled", "cancelled before it was submitted")
+                self._take_back(attempt.id, ErrorKind.CANCELLED, "cancelled before it was submitted")
         self._pending.clear()
         by_site: dict[str, list[AttemptId]] = {}
         for attempt_id in sorted(alive):
@@ -302,7 +306,7 @@ class Loop:
         self._scheduler.returned(attempt)
         self._running.pop(attempt.job)
         self._journal.append(
-            AttemptEnd(self._clock.epoch(), attempt.job, attempt.number, _no_record(kind, message))
+            AttemptEnd(self._clock.epoch(), attempt.job, attempt.number, unseen_record(kind, message))
         )
 
     # -- telling -----------------------------------------------------------------
@@ -352,8 +356,3 @@ class Loop:
     def _warn(self, text: str) -> None:
         if text not in self.warnings:
             self.warnings.append(text)
-
-
-def _no_record(kind: str, message: str) -> Record:
-    """Return the record of an attempt of which no worker made one."""
-    return {"ok": False, "error": {"kind": kind, "message": message}}
