@@ -264,14 +264,14 @@ def test_a_source_that_changes_meanwhile_is_not_delivered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write(tmp_path / "a", BIG)
-    real = local_copy.pump_hashing
+    real = local_copy.copy_and_hash
 
     def growing(*args: object) -> int:
         with open(source, "ab") as file:
             file.write(b"more")
         return real(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(local_copy, "pump_hashing", growing)
+    monkeypatch.setattr(local_copy, "copy_and_hash", growing)
 
     with pytest.raises(TransferUnavailable, match="changed while it was copied"):
         copy(source, str(tmp_path / "b"))
@@ -328,7 +328,7 @@ def test_a_killed_copy_leaves_no_file_of_the_final_name_and_the_next_cleans_up(t
 
 
 def test_a_living_writer_keeps_its_temporary_file(tmp_path: Path) -> None:
-    first = partial_file.Part(str(tmp_path / "b"))
+    first = partial_file.PartialFile(str(tmp_path / "b"))
     os.write(first.fd, b"first")
 
     copy(write(tmp_path / "a"), str(tmp_path / "b"))
@@ -345,7 +345,7 @@ def test_a_disk_without_locks_gets_unique_names(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
 
-    one, two = partial_file.Part(str(tmp_path / "b")), partial_file.Part(str(tmp_path / "b"))
+    one, two = partial_file.PartialFile(str(tmp_path / "b")), partial_file.PartialFile(str(tmp_path / "b"))
 
     assert one.path != two.path
     one.discard()

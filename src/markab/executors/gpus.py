@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from itertools import takewhile
 
 VARIABLES = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
-"""By these, programs are told which devices to see: CUDA, containers, ROCm."""
+"""By these, programs learn which devices to use: CUDA, containers, ROCm."""
 
 
 class Gpus:
@@ -26,7 +26,7 @@ class Gpus:
         self._made = 0
 
     def take(self, count: int) -> list[int]:
-        """Return the positions of `count` devices that nobody else has."""
+        """Return the positions of `count` devices that are free."""
         while len(self._free) < count:
             heapq.heappush(self._free, self._made)
             self._made += 1

@@ -19,10 +19,10 @@ from typing import Any
 from markab.executors.base import Attempt, AttemptId, Report, RunContext, Seen
 from markab.executors.capture_files import Captures, Pair
 from markab.executors.gpus import Gpus
-from markab.executors.launcher_client import Ended, Launching, Lost, Refused
+from markab.executors.launcher_client import Ended, LauncherClient, Lost, Refused
 from markab.executors.local_attempt import AttemptRun
 from markab.executors.orphan_processes import ENGINE, has_engine, has_run, kill_all
-from markab.executors.thread_pools import Errands
+from markab.executors.thread_pools import ThreadPools
 from markab.executors.worker_protocol import attachments_directory, keep_attachments, spec_of
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
@@ -64,8 +64,8 @@ class LocalExecutor:
         self._environ = dict(environ, **{ENGINE: self._number})
         self._verified = Verified()
         self._directories = Directories()
-        self._launching = Launching(environ, self._number)
-        self._errands = Errands(self._launching.wake)
+        self._launcher = LauncherClient(environ, self._number)
+        self._pools = ThreadPools(self._launcher.wake)
         self._captures = Captures(context.submit_dir)
         self._gpus = Gpus(environ)
         self._runs: dict[AttemptId, AttemptRun] = {}
@@ -96,14 +96,14 @@ class LocalExecutor:
         """Return the attempts that ended."""
         give_up = time.monotonic() + timeout_s
         while True:
-            self._errands.finish()
+            self._pools.finish()
             now = time.monotonic()
             until = self._send_due_signals(now, give_up)
             if self._reports:
                 reports, self._reports = self._reports, []
                 return reports
-            self._hear(self._launching.wait(max(0.0, until - now)))
-            if not self._reports and not self._errands.has_results and time.monotonic() >= give_up:
+            self._receive(self._launcher.wait(max(0.0, until - now)))
+            if not self._reports and not self._pools.has_results and time.monotonic() >= give_up:
                 return []
 
     def cancel(self, attempts: Sequence[AttemptId]) -> None:
@@ -120,7 +120,7 @@ class LocalExecutor:
                 run.stop.set()
             if run.number:
                 self._timed[id_] = run
-        self._launching.wake()
+        self._launcher.wake()
         self._send_due_signals(now, now)
 
     def recover(self, attempts: Sequence[Attempt]) -> Sequence[Report]:
@@ -144,8 +144,8 @@ class LocalExecutor:
         for run in self._runs.values():
             if run.stop is not None:
                 run.stop.set()
-        self._launching.close()
-        self._errands.close()
+        self._launcher.close()
+        self._pools.close()
         for run in self._runs.values():
             if not run.is_auxiliary and run.spec["job"]["data"] != "sharedfs":
                 remove_tree(attempt_directory(run.spec))
@@ -222,7 +222,7 @@ class LocalExecutor:
         self._last_process += 1
         number = self._last_process
         try:
-            self._launching.start(
+            self._launcher.start(
                 number, process.executable, process.argv, process.cwd, process.own_environ, fds
             )
         finally:
@@ -232,11 +232,11 @@ class LocalExecutor:
         run.number = number
         self._by_number[number] = run
 
-    def _hear(self, heard: Sequence[Ended | Refused | Lost]) -> None:
-        if any(isinstance(one, Lost) for one in heard):
+    def _receive(self, events: Sequence[Ended | Refused | Lost]) -> None:
+        if any(isinstance(one, Lost) for one in events):
             # Nothing that was lost may run any more when that is reported.
             kill_all(has_engine(self._number), self._works)
-        for one in heard:
+        for one in events:
             run = self._by_number.pop(one.number)
             run.number = 0
             prepared, process = run.prepared, run.process
@@ -275,7 +275,7 @@ class LocalExecutor:
         return spec_of(attempt, self._context, attachments_directory(attempt, self._context))
 
     def _open(self) -> None:
-        self._launching.open()
+        self._launcher.open()
         if self._null < 0:
             self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
@@ -293,7 +293,7 @@ class LocalExecutor:
             message = f"job '{run.spec['job']['id']}': {type(error).__name__}: {error}"
             self._end(run, make_record(time.time(), [AttemptFailed(ErrorKind.INTERNAL, message)]))
 
-        self._errands.do(lambda: work(stop), lambda result: then(run, result), failed, by_network)
+        self._pools.do(lambda: work(stop), lambda result: then(run, result), failed, by_network)
 
     def _send_due_signals(self, now: float, until: float) -> float:
         """Send what is due; return when to look again, at most `until`."""
@@ -303,7 +303,7 @@ class LocalExecutor:
             number = deadlines.due(now)
             while number is not None:
                 if run.number:
-                    self._launching.signal(run.number, number)
+                    self._launcher.signal(run.number, number)
                 number = deadlines.due(now)
             next_s = deadlines.next_s()
             if next_s is not None:

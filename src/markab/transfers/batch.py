@@ -182,7 +182,7 @@ class _Try(object):
 
 
 def _weight(error: MarkabError) -> int:
-    """Rank the failures of one file by how much they tell; of equals, the first (best) source's is told."""
+    """Rank the errors of one file by how much they say; of equals, the first (best) source's is reported."""
     for weight, kind in enumerate((TransferUnavailable, ChecksumMismatch, StorageError), start=1):
         if isinstance(error, kind):
             return weight

@@ -84,7 +84,7 @@ def _transfer(spec: Spec, found: Facts, errors: List[AttemptFailed], stop: Stop,
 
 
 def _is_nowhere(item: Dict[str, Any]) -> bool:
-    """Say whether nobody has made the file: all its sources are paths where nothing is."""
+    """Say whether the file was never made: all its sources are paths where nothing is."""
     urls = [source["url"] for source in item["sources"]]
     return all(is_local(url) and not os.path.lexists(path_of(url)) for url in urls)
 

@@ -3,7 +3,7 @@
 A task may write to its inputs, and whatever it does to them must not reach the
 staged file, which other tasks read. So it gets a copy of its own where that is
 cheap: the file system shares the blocks (reflink), or the file is small. A large
-file is linked, and the staged file is made read-only so that nobody changes it
+file is linked, and the staged file is made read-only so that no task changes it
 by accident; root would write through that, so root gets a copy.
 """
 
@@ -13,7 +13,7 @@ import stat
 from typing import Set, Tuple
 
 from markab.transfers.base import Stop
-from markab.transfers.copy_bytes import SMALL_BYTES, Shrank, WriteFailed, clone, pump, write_all
+from markab.transfers.copy_bytes import SMALL_BYTES, Shrank, WriteFailed, clone, copy_bytes, write_all
 
 SMALL_INPUT_BYTES = 16 * 1024 * 1024
 
@@ -91,7 +91,7 @@ def _pour(source: int, target: int, size_bytes: int, stop: Stop) -> None:
         if size_bytes <= SMALL_BYTES:
             write_all(target, os.read(source, size_bytes))
         else:
-            pump(source, target, size_bytes, stop)
+            copy_bytes(source, target, size_bytes, stop)
     except WriteFailed as error:
         raise error.error from error
     except Shrank as error:
