@@ -172,7 +172,7 @@ class TransferError(MarkabError):
 
 
 class TransferRefused(TransferError):
-    """Asking again will not help: the file is not there, forbidden, or nobody speaks its scheme."""
+    """Asking again will not help: the file is not there, forbidden, or its URL scheme is not supported."""
 
     exit_code = 40
 

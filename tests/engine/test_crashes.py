@@ -123,7 +123,7 @@ class Story:
             see,
             back_ends={"local": back_end},
             clock=self.time.clock,
-            look=lambda path, size_bytes: True,  # fake jobs make no real files
+            look=lambda site, place, size_bytes: True,  # fake jobs make no real files
             open_journal=lambda path, each: Journal.open(
                 path, each, clock=self.time.clock.monotonic, storage=self.disk
             ),

@@ -49,7 +49,7 @@ def call(
         observer,
         back_ends=world.back_ends(time, is_here),
         clock=time.clock,
-        look=lambda path, size_bytes: True,  # fake jobs make no real files
+        look=lambda site, place, size_bytes: True,  # fake jobs make no real files
     )
 
 

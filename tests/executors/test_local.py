@@ -144,7 +144,7 @@ def test_when_the_launcher_is_killed_its_attempts_are_lost_and_nothing_of_them_r
     executor.submit([attempt(tmp_path, 1, f"{nameless} echo said; echo $$ > {pid_file}; exec sleep 1000")])
     while not (pid_file.exists() and pid_file.read_text() and nameless_file.exists()):
         executor.wait(0.01)
-    os.kill(executor._launching.pid, signal.SIGKILL)
+    os.kill(executor._launcher.pid, signal.SIGKILL)
     (report,) = wait_for(executor, 1)
 
     assert report.record is not None

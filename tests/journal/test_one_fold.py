@@ -172,7 +172,7 @@ def _check_recovery(run: Path, story: Story) -> None:
     assert list(recovery.states) == story.states
     assert list(recovery.succeeded) == [state == State.SUCCEEDED for state in story.states]
     assert list(recovery.attempts) == story.attempts
-    assert {(it.job, it.number) for it in recovery.attempts_under_way} == {
+    assert {(job, it.number) for job, it in recovery.under_way.items()} == {
         (job, story.attempts[job]) for job in story.under_way
     }
     assert (recovery.runs, recovery.outcome) == (story.runs, story.outcome)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from markab.catalogs.replica_store import Entry, is_meant
 from markab.errors import StorageError
-from markab.worker.failure import Trouble
+from markab.worker.failure import AttemptFailed
 from markab.worker.replica_registration import register
 
 _PATIENCE_S = 60.0
@@ -41,8 +41,8 @@ class TableStore:
         ]
         try:
             register(str(self._path), rows, {})
-        except Trouble as trouble:
-            raise StorageError(trouble.message, trouble.hint) from trouble
+        except AttemptFailed as error:
+            raise StorageError(error.message, error.hint) from error
         return len({(row["lfn"], row["pfn"], row["site"]) for row in rows} - known)
 
     def delete(self, entries: Sequence[Entry]) -> int:
@@ -117,8 +117,8 @@ class TableStore:
         """Open the file in a transaction; its tables are made if they are missing."""
         try:
             register(str(self._path), [], {})
-        except Trouble as trouble:
-            raise StorageError(trouble.message, trouble.hint) from trouble
+        except AttemptFailed as error:
+            raise StorageError(error.message, error.hint) from error
         with self._open() as connection:
             assert connection is not None
             connection.execute("BEGIN IMMEDIATE")

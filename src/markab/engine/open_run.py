@@ -44,6 +44,8 @@ from markab.journal.records import (
 )
 from markab.journal.writer import Journal
 from markab.plan.plan_file import PlanFile
+from markab.transfers.error_kinds import ErrorKind
+from markab.worker.record import unseen_record
 
 CLAMPED_SHOWN = 5
 
@@ -215,9 +217,11 @@ class OpenRun:
         """Take a report of an executor; return the seconds after which the job's pause is over (0: no pause)."""
         id, seen = report.id, report.seen
         if seen is Seen.ENDED:
-            return self._end(id, report.record or _no_record("internal", "the executor made no record"))
+            return self._end(
+                id, report.record or unseen_record(ErrorKind.INTERNAL, "the executor made no record")
+            )
         if seen is Seen.LOST:
-            return self._end(id, _no_record("lost", "the site no longer knows the job"))
+            return self._end(id, unseen_record(ErrorKind.LOST, "the site no longer knows the job"))
         # Late news of an attempt that has ended says nothing any more.
         if self._scheduler.state(self.id, id.job) in ALIVE and self._running[id.job].attempt == id.number:
             self._see(id, seen, report.reason)
@@ -268,7 +272,7 @@ class OpenRun:
             for report in self._sites[site].executor.recover(attempts):
                 silent.discard(report.id)
                 if report.seen is Seen.LOST:
-                    self._take_back(report.id, "lost", "the engine was killed while it ran")
+                    self._take_back(report.id, ErrorKind.LOST, "the engine was killed while it ran")
                 else:
                     # No pause can follow: of each job, this is the first attempt that this engine sees end.
                     self.apply(report)
@@ -284,7 +288,7 @@ class OpenRun:
         alive = set(self._scheduler.remove(self.id))
         for attempt in self._submission.withdraw():
             alive.discard(attempt.id)
-            self._take_back(attempt.id, "cancelled", "cancelled before it was submitted")
+            self._take_back(attempt.id, ErrorKind.CANCELLED, "cancelled before it was submitted")
         by_site: dict[str, list[AttemptId]] = {}
         for id in sorted(alive):
             by_site.setdefault(self._running[id.job].site, []).append(id)
@@ -294,7 +298,7 @@ class OpenRun:
     def _take_back(self, id: AttemptId, kind: str, message: str) -> None:
         self._scheduler.returned(id)
         self._running.pop(id.job)
-        self.journal.append(AttemptEnd(self._clock.epoch(), id.job, id.number, _no_record(kind, message)))
+        self.journal.append(AttemptEnd(self._clock.epoch(), id.job, id.number, unseen_record(kind, message)))
 
     # -- small things ------------------------------------------------------------
 
@@ -326,8 +330,3 @@ def _clamped(ids: list[str], slots: Slots) -> str:
         f"{named}: more cores or memory asked for than this machine has ({slots.cores} cores, "
         f"{slots.memory_mb} MB); each of them runs alone with what there is"
     )
-
-
-def _no_record(kind: str, message: str) -> Record:
-    """Return the record of an attempt of which no worker made one."""
-    return {"ok": False, "error": {"kind": kind, "message": message}}

@@ -38,6 +38,8 @@ from markab.plan.braindump import read_braindump
 from markab.plan.model import Header
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir
+from markab.transfers.error_kinds import ErrorKind
+from markab.worker.record import unseen_record
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -276,10 +278,7 @@ def _undo(
     for name, attempts in under_way.items():
         for report in sites[name].executor.recover(attempts):
             if report.seen is Seen.LOST:
-                record = {
-                    "ok": False,
-                    "error": {"kind": "lost", "message": "the engine was killed while it ran"},
-                }
+                record = unseen_record(ErrorKind.LOST, "the engine was killed while it ran")
                 journal.append(AttemptEnd(clock.epoch(), report.id.job, report.id.number, record))
                 history.under_way.pop(report.id.job)
     for position, why in sorted(lost.items()):

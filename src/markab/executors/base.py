@@ -21,11 +21,16 @@ class Attempt:
     id: AttemptId
     job: PlannedJob
     scratch: str
-    """Absolute run directory at the staging site: `lfn` stands at `scratch/lfn`."""
+    """Absolute run directory at the staging site: `lfn` stands at `scratch/lfn`.
+
+    Empty: it is not mounted where the job runs; then `scratch_url` is used.
+    """
     work: str
     """Absolute directory in which the attempt's own directory is made."""
     checksums: Mapping[str, str] = field(default_factory=dict)
     """lfn → sha256 of every file that the attempt reads or moves, as far as known."""
+    scratch_url: str = ""
+    """The same run directory as a URL, where the staging site has a file server."""
 
 
 class Seen(Enum):
@@ -59,7 +64,7 @@ class RunContext:
     uuid: str
     workflow: str
     submit_dir: str
-    """Absolute. Captured output that is too long for a record goes below it."""
+    """Absolute. Attachments of records go below it (`executors/worker_protocol.py`)."""
     integrity: str
     transfer_threads: int
     transfer_attempts: int
@@ -73,12 +78,28 @@ class Executor(Protocol):
     A call may wait for a network, never for a job (but `wait` does, up to its
     time). One thread makes all calls. `tests/contract/` holds the tests that
     every executor passes.
+
+    A back end elsewhere answers late, loses answers, holds, evicts and forgets. So:
+
+    - The record that the worker wrote is the truth: ENDED is reported when it has come,
+      or when the back end says that the attempt is over and a record will not come any
+      more; then the executor makes one (`worker/record.py`) whose kind of error says why.
+    - A poll that fails changes nothing, however often: it is never a job's failure. An
+      attempt is reported only when something is known of it, and may be reported late.
+    - LOST is a promise that it does not run and will not put outputs in place any more.
+      Whoever cannot keep it yet (a node that does not answer) reports nothing.
+    - Eviction brings an attempt back to the queue: QUEUED again, the same attempt. HELD
+      is no end either. How long to wait for either, the engine decides.
+    - A state may be skipped (QUEUED, then ENDED) or come twice; nothing comes after
+      ENDED or LOST.
+    - What runs elsewhere outlives the engine. `submit` makes an attempt findable before
+      it hands it over, so that `recover` of a later engine finds it by its id.
     """
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
         """Hand over attempts; once this returns, all that happens to them comes through `wait`.
 
-        Idempotent per attempt: an attempt of a job whose number is not above the last one's does nothing. An attempt that cannot be started
+        Idempotent: an attempt whose number is not above the last one of its job does nothing. One that cannot be started
         (no such program, no space for its directory) is reported as ENDED with a
         record that says why; it never raises for that.
 

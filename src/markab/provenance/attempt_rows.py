@@ -26,6 +26,7 @@ from markab.plan.model import Kind
 from markab.provenance.plan_rows import Briefs
 from markab.provenance.row_writer import Row, Writer
 from markab.provenance.stampede_states import EXECUTE, SUBMIT, escaped, exit_status, last_states, reason
+from markab.transfers.error_kinds import ErrorKind
 
 STATUSES = {"success": 0}
 """How a run ended → `workflowstate.status`; everything else is 1."""
@@ -303,7 +304,7 @@ class Happened:
     def _add_attempt(self, id: int, it: AttemptEnd[AttemptRecord], line: Line) -> None:
         """Note what the schema has no column for; only of attempts that have something of the kind."""
         moved, error = it.record.transfers, it.record.error
-        kind = None if it.record.ok else error.kind if error is not None else "internal"
+        kind = None if it.record.ok else error.kind if error is not None else ErrorKind.INTERNAL
         size_bytes = sum([file.bytes or 0 for file in moved])
         took_s = sum([file.duration_s for file in moved])
         row = (id, it.attempt, *line[:2], kind, len(moved), size_bytes, took_s)
