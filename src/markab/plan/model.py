@@ -23,6 +23,10 @@ DataConfiguration = Literal["condorio", "nonsharedfs", "sharedfs"]
 Integrity = Literal["full", "nosymlink", "none"]
 
 
+TRANSFER_THREADS = 2
+"""Files that one transfer job moves at the same time, unless the user says otherwise."""
+
+
 class Kind(str, Enum):
     """What a job is for."""
 
@@ -40,10 +44,11 @@ class PlanSite(msgspec.Struct, omit_defaults=True):
     """A site as this run uses it."""
 
     executor: str = "local"
+    """How its jobs are started; "local" is: as processes of the submit host."""
     scratch: str | None = None
-    """Absolute directory of this run in the site's shared scratch: the file `lfn` stands at `scratch/lfn`."""
+    """Absolute path of the run's directory in the site's shared scratch, as jobs at the site see it: `lfn` is at `scratch/lfn`."""
     scratch_url: str | None = None
-    """The same directory as seen from the submit host."""
+    """URL by which the submit host reaches the same directory."""
     work: str | None = None
     """Absolute directory in which attempts get directories of their own. None: below the staging site's scratch."""
 
@@ -60,8 +65,7 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Category → how many of its jobs may run at once."""
     max_jobs: int | None = None
     """How many jobs may run at once, whatever they are. None: as many as fit."""
-    transfer_threads: int = 2
-    """Files that one transfer job moves at the same time."""
+    transfer_threads: int = TRANSFER_THREADS
     transfer_attempts: int = 3
     outputs: dict[str, str] = {}
     """Output site → directory (path or URL) where results are delivered."""
