@@ -146,6 +146,10 @@ def warn_of_idle_requests(draft: Draft, context: Context) -> None:
 
 
 def _programs(draft: Draft) -> Iterator[tuple[Task, Program]]:
-    """Yield each task that is run, and its program."""
+    """Yield each program, which many tasks share, and the first task that it is for."""
+    seen = set()
     for job, tasks in draft.task_jobs():
-        yield from zip((draft.tasks[task] for task in tasks), draft.placements[job].programs, strict=True)
+        for task, program in zip(tasks, draft.placements[job].programs, strict=True):
+            if id(program) not in seen:
+                seen.add(id(program))
+                yield draft.tasks[task], program

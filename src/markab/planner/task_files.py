@@ -34,9 +34,10 @@ def outputs_of(task: Task) -> Iterator[Use]:
 
 
 def inputs_of_job(tasks: Sequence[Task]) -> Iterable[Use]:
-    """Return what a job reads that runs these tasks in this order; not what an earlier one makes for a later one."""
-    if len(tasks) == 1:
-        return inputs_of(tasks[0])
+    """Return what a job reads that runs these tasks in this order, each file once.
+
+    What an earlier task makes for a later one is not read from outside.
+    """
     made: set[str] = set()
     read: dict[str, Use] = {}
     for task in tasks:
@@ -48,9 +49,7 @@ def inputs_of_job(tasks: Sequence[Task]) -> Iterable[Use]:
 
 
 def outputs_of_job(tasks: Sequence[Task]) -> Iterable[Use]:
-    """Return what a job makes that runs these tasks."""
-    if len(tasks) == 1:
-        return outputs_of(tasks[0])
+    """Return what a job makes that runs these tasks, each file once."""
     return {use.lfn: use for task in tasks for use in outputs_of(task)}.values()
 
 
