@@ -54,7 +54,7 @@ class Waits:
         self._held = held
         self._outline: Sequence[JobOutline] = plan.outline
         alive = [self._outline[position] for position in history.alive] if state == "Running" else []
-        local = {name for name, site in plan.header.sites.items() if site.executor == "local"} or {"local"}
+        local = plan.header.local_sites or {"local"}
         here = [job for job in alive if job.kind is Kind.COMPUTE and job.site in local]
         self._local = local
         self._used = (

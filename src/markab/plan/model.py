@@ -72,7 +72,12 @@ class Header(msgspec.Struct, omit_defaults=True):
     catalog: str | None = None
     """Output replica catalog: path of an SQLite file; relative to the submit directory, unless the user named one."""
     metadata: dict[str, str] = {}
-    """What the user says of the workflow; nothing is run after it."""
+    """What the user says of the workflow; it changes nothing in how it runs."""
+
+    @property
+    def local_sites(self) -> frozenset[str]:
+        """The sites whose jobs run on the submit host."""
+        return frozenset(name for name, site in self.sites.items() if site.executor == "local")
 
 
 class PlannedTask(msgspec.Struct, omit_defaults=True):
@@ -93,6 +98,10 @@ class PlannedTask(msgspec.Struct, omit_defaults=True):
     env: dict[str, str] = {}
     metadata: dict[str, str] = {}
     """What the user says of the task."""
+    container: str = ""
+    """Name of the container in which it runs; "": none. No executor of this version uses it."""
+    environment: str = ""
+    """Name of the software environment in which it runs; "": the site's. No executor of this version uses it."""
 
 
 class Input(msgspec.Struct, omit_defaults=True):
@@ -124,7 +133,9 @@ class Place(msgspec.Struct):
     """One physical place of a file."""
 
     site: str
+    """Where it is: credentials are those of this site."""
     url: str
+    """URL by which the submit host reaches it; an absolute path is one of the submit host."""
 
 
 class Transfer(msgspec.Struct, omit_defaults=True):
