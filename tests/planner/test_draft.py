@@ -96,6 +96,22 @@ def test_jobs_above_each_other_run_in_the_order_of_the_graph(diamond: Draft) -> 
     assert [[]] == diamond.parents[:1]
 
 
+def test_edges_follow_a_job_through_several_changes(diamond: Draft) -> None:
+    diamond.merge([1, 2], "cluster", "")
+    diamond.merge([1, 0], "cluster", "")
+    assert [[], [], [], [0]] == diamond.parents
+
+    diamond.remove(0, "reuse", "")
+    assert [[], [], [], []] == diamond.parents
+    assert {} == diamond.producer
+
+
+def test_a_job_that_took_others_in_can_be_removed_before_the_graph_is_read(diamond: Draft) -> None:
+    diamond.remove(diamond.merge([1, 2], "cluster", ""), "reuse", "")
+
+    assert [[], [], [], []] == diamond.parents
+
+
 def test_a_merge_that_makes_jobs_wait_for_each_other_is_found(diamond: Draft) -> None:
     diamond.merge([0, 3], "cluster", "")
 

@@ -104,14 +104,23 @@ class PlannedTask(msgspec.Struct, omit_defaults=True):
     """Name of the software environment in which it runs; "": the site's. No executor of this version uses it."""
 
 
+class Place(msgspec.Struct):
+    """One physical place of a file."""
+
+    site: str
+    """Where it is: credentials are those of this site."""
+    url: str
+    """URL by which the submit host reaches it; an absolute path is one of the submit host."""
+
+
 class Input(msgspec.Struct, omit_defaults=True):
     """A file that a compute job reads."""
 
     lfn: str
     sha256: str | None = None
     """Known when planning. What earlier jobs made is known to the engine."""
-    sources: list[str] = []
-    """URLs to fetch it from, best first. None: it is at `scratch/lfn` of the staging site."""
+    sources: list[Place] = []
+    """Where the job fetches it itself, best first. Empty: it is at `scratch/lfn` of the staging site."""
     executable: bool = False
     optional: bool = False
     """A missing file is no error: checkpoints and inputs marked `optional`."""
@@ -127,15 +136,6 @@ class Output(msgspec.Struct, omit_defaults=True):
     """Kept also when the task fails, so that the next attempt goes on from there; never required."""
     metadata: dict[str, str] = {}
     """What the user says of the file."""
-
-
-class Place(msgspec.Struct):
-    """One physical place of a file."""
-
-    site: str
-    """Where it is: credentials are those of this site."""
-    url: str
-    """URL by which the submit host reaches it; an absolute path is one of the submit host."""
 
 
 class Transfer(msgspec.Struct, omit_defaults=True):

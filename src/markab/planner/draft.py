@@ -309,7 +309,7 @@ class Draft:
     def _settle(self) -> None:
         """Replace jobs that are gone in all lists of parents, and compute the levels anew.
 
-        Put off until somebody looks, so that merging many jobs walks the graph once.
+        Put off until they are read, so that merging many jobs walks the graph once.
         """
         if not self._stale:
             return

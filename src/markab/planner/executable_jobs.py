@@ -171,6 +171,8 @@ def _inputs(draft: Draft, context: Context, job: int) -> list[Input]:
     return inputs
 
 
-def _sources(draft: Draft, job: int, lfn: str) -> list[str]:
+def _sources(draft: Draft, job: int, lfn: str) -> list[Place]:
     """Return where a job fetches a file itself; nothing if it comes through the staging site."""
-    return [pfn.pfn for pfn in draft.raw[lfn].places] if (job, lfn) in draft.bypassed else []
+    if (job, lfn) not in draft.bypassed:
+        return []
+    return [Place(pfn.site, pfn.pfn) for pfn in draft.raw[lfn].places]

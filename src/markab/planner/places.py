@@ -143,7 +143,7 @@ def local_path(pfn: str) -> str | None:
 
 
 def has_driver(pfn: str) -> bool:
-    """Say whether a file at a URL can be fetched, as far as its scheme tells."""
+    """Say whether a file at a URL can be fetched, as far as its scheme says."""
     return scheme_of(pfn) in schemes()
 
 

@@ -36,7 +36,7 @@ from markab.spec.reader import read_workflow
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What came out of planning."""
+    """The result of planning."""
 
     workflow: str
     summary: Summary

@@ -2,7 +2,7 @@
 
 A site says how its jobs are submitted by its profile `pegasus.style`, or else by the
 type of its gateway (`grids`); a style that means "the batch system of the site" is
-told apart by the scheduler of that gateway.
+distinguished by the scheduler of that gateway.
 
 Only the executors in `AVAILABLE` exist in this version; jobs of a site that asks for
 another run on this machine. When an executor is added, its name is added there.

@@ -31,7 +31,7 @@ class UseFacts(Struct):
 
     lfn: str
     sha256: str | None = None
-    sources: list[str] = []
+    sources: list[PlaceFacts] = []
     checkpoint: bool = False
     optional: bool = False
     metadata: dict[str, str] = {}

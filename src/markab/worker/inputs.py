@@ -148,7 +148,7 @@ def _fetch(
     for item in inputs:
         transfer = {
             "lfn": item["lfn"],
-            "sources": [{"site": site, "url": url} for url in item["sources"]],
+            "sources": item["sources"],
             "destinations": [{"site": site, "url": place_of(prepared.cwd, item["lfn"])}],
             "executable": bool(item.get("executable")),
         }
