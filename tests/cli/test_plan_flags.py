@@ -12,7 +12,8 @@ from markab.cli.plan import pegasus_plan
 from markab.errors import Problem
 from markab.planner.draft import Reason
 from markab.planner.options import PlanOptions
-from markab.planner.planning import Planned, Summary
+from markab.planner.planning import Planned
+from markab.planner.summary import Summary
 
 
 class FakePlanner:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from markab.plan.model import Header, Kind, PlannedJob
 from markab.plan.plan_file import PlanFile
 from markab.planner.options import PlanOptions
+from markab.planner.passes import PASSES, Pass
 from markab.planner.planning import Planned, plan
 
 Entry = dict[str, Any]
@@ -57,10 +59,10 @@ class Bench:
                 (self.path / f"{name}.yml").write_text(json.dumps({"pegasus": "5.0.4", name: entries}))
         return PlanOptions(workflow=Path("workflow.yml"), directory=self.path, **options)
 
-    def plan(self, *tasks: Entry, **options: Any) -> MadePlan:
+    def plan(self, *tasks: Entry, passes: Sequence[tuple[str, Pass]] = PASSES, **options: Any) -> MadePlan:
         """Plan these tasks; results are delivered to site local unless the options say otherwise."""
         options.setdefault("output_sites", ["local"])
-        planned = plan(self.options(*tasks, **options))
+        planned = plan(self.options(*tasks, **options), passes=passes)
         assert planned.submit_dir is not None
         plan_file = PlanFile(planned.submit_dir / "plan.jsonl")
         return MadePlan(planned, plan_file.header, list(plan_file.jobs()))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from markab.errors import DocumentError, PlanningError, StorageError
-from markab.plan.model import Kind
+from markab.plan.model import Kind, Place
 from markab.planner.planning import dry_run, plan
 from planner.kit import Bench, task
 
@@ -218,7 +218,7 @@ def test_an_input_directory_stands_for_a_catalog(bench: Bench) -> None:
     assert transfer.lfn == "deep/f"
 
 
-def test_an_optional_input_that_nobody_has_is_left_out(bench: Bench) -> None:
+def test_an_optional_input_without_a_replica_is_left_out(bench: Bench) -> None:
     entry = task("a")
     entry["uses"] = [{"lfn": "maybe", "type": "input", "optional": True}]
 
@@ -295,7 +295,7 @@ def test_stdout_is_an_output_even_if_uses_do_not_say_so(bench: Bench) -> None:
     assert "tool_a" in made.parents("tool_b")
 
 
-def test_a_file_is_removed_only_after_everybody_who_touches_it(bench: Bench) -> None:
+def test_a_file_is_removed_only_after_every_job_that_touches_it(bench: Bench) -> None:
     bench.has("a")
     made = bench.plan(task("pre", "a", "b"), task("left", "b", "c"), task("right", "a b", "d"))
 
@@ -444,7 +444,7 @@ def test_bypass_reads_inputs_where_they_are(bench: Bench) -> None:
 
     made = bench.plan(task("a", "f"), properties={"pegasus.transfer.bypass.input.staging": "true"})
 
-    assert [str(bench.path / "data" / "f")] == made["tool_a"].inputs[0].sources
+    assert [Place("local", str(bench.path / "data" / "f"))] == made["tool_a"].inputs[0].sources
     assert [] == made.names(Kind.STAGE_IN)
     assert all("f" not in made[name].removes for name in made.names(Kind.CLEANUP))
 
@@ -457,7 +457,7 @@ def test_an_executable_that_bypasses_is_fetched_by_the_job_and_its_inputs_are_no
     made = bench.plan(task("a", "f", tool="mine"))
 
     inputs = {each.lfn: each for each in made["mine_a"].inputs}
-    assert [str(bench.path / "bin" / "tool")] == inputs["mine"].sources
+    assert [Place("local", str(bench.path / "bin" / "tool"))] == inputs["mine"].sources
     assert inputs["mine"].executable and [] == inputs["f"].sources
     assert ["f"] == [each.lfn for each in made["stage_in_local_local_0_0"].transfers]
     assert all("mine" not in made[name].removes for name in made.names(Kind.CLEANUP))

@@ -22,12 +22,12 @@ from provenance.provenance_kit import (
     write_journal,
 )
 
-EXECUTORS = {"local": "local", "pool": "condor"}
+LOCAL_SITES = frozenset({"local"})
 STORY = diamond_story()
 
 
 def log_of(run: Path) -> list[str]:
-    JobstateLog(run, EXECUTORS).update()
+    JobstateLog(run, LOCAL_SITES).update()
     return (run / "jobstate.log").read_text().splitlines()
 
 
@@ -81,11 +81,11 @@ def test_writing_bit_by_bit_gives_what_writing_at_once_gives(
     run = make_run(tmp_path / "bits")
     (run / "jobstate.log").unlink(missing_ok=True)
     (run / "journal.jsonl").unlink(missing_ok=True)
-    log = JobstateLog(run, EXECUTORS)
+    log = JobstateLog(run, LOCAL_SITES)
     for cut in [*sorted(cuts), len(STORY)]:
         write_journal(run, STORY[:cut])
         if not keep:
-            log = JobstateLog(run, EXECUTORS)
+            log = JobstateLog(run, LOCAL_SITES)
         log.update()
     assert whole == (run / "jobstate.log").read_text().splitlines()
 
@@ -94,7 +94,7 @@ def test_a_log_that_was_cut_anywhere_is_completed(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY)
     log_of(run)
     whole = (run / "jobstate.log").read_bytes()
-    log = JobstateLog(run, EXECUTORS)
+    log = JobstateLog(run, LOCAL_SITES)
     for size in range(0, len(whole), 37):
         (run / "jobstate.log").write_bytes(whole[:size])
         log.update()
@@ -117,7 +117,7 @@ def test_two_do_not_write_at_once(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY)
     with open(run / "jobstate.log", "ab") as other:
         fcntl.flock(other.fileno(), fcntl.LOCK_EX)
-        log = JobstateLog(run, EXECUTORS)
+        log = JobstateLog(run, LOCAL_SITES)
         log.update()
         assert b"" == (run / "jobstate.log").read_bytes()
     log.update()

@@ -81,7 +81,7 @@ def test_the_critical_path_is_a_longest_chain(graph: tuple[list[list[int]], list
 
 
 JOBS = [_Job("a", "local"), _Job("b", "local", [0], 2), _Job("c", "pool", [0], 4), _Job("d", "local", [1, 2])]
-EXECUTORS = {"local": "local", "pool": "condor"}
+LOCAL_SITES = frozenset({"local"})
 
 
 def test_queues_are_told_from_waiting_and_cores_elsewhere_are_not_ours() -> None:
@@ -93,7 +93,7 @@ def test_queues_are_told_from_waiting_and_cores_elsewhere_are_not_ours() -> None
         (3, 15.0, 15.0, 19.0),  # ran 4
     ]
 
-    pace = pace_of(JOBS, EXECUTORS, attempts, [(STARTED, 0.0), (OVER, 20.0)], [4], None)
+    pace = pace_of(JOBS, LOCAL_SITES, attempts, [(STARTED, 0.0), (OVER, 20.0)], [4], None)
 
     assert (pace.engine_s, pace.waiting_s, pace.queued_s, pace.running_s) == (20, 4, 5, 19)
     assert (pace.running_mean, pace.running_peak) == (19 / 20, 2)
@@ -108,7 +108,7 @@ def test_queues_are_told_from_waiting_and_cores_elsewhere_are_not_ours() -> None
 def test_an_attempt_under_way_runs_or_queues_until_now() -> None:
     attempts = [(0, 0.0, 0.0, 4.0), (1, 4.0, 4.0, None), (2, 5.0, None, None)]
 
-    pace = pace_of(JOBS, EXECUTORS, attempts, [(STARTED, 0.0)], [2], 9.0)
+    pace = pace_of(JOBS, LOCAL_SITES, attempts, [(STARTED, 0.0)], [2], 9.0)
 
     assert (pace.engine_s, pace.waiting_s, pace.queued_s, pace.running_s) == (9, 1, 4, 9)
     assert [step.job for step in pace.path] == ["a"], "what has not ended has no length yet"
@@ -122,7 +122,7 @@ def test_the_night_between_two_engines_is_neither_waiting_nor_running() -> None:
         (2, 52.0, 52.0, 53.0),
     ]
 
-    pace = pace_of(JOBS, EXECUTORS, attempts, [(STARTED, 0.0), (STARTED, 50.0), (OVER, 61.0)], [1, 3], None)
+    pace = pace_of(JOBS, LOCAL_SITES, attempts, [(STARTED, 0.0), (STARTED, 50.0), (OVER, 61.0)], [1, 3], None)
 
     assert pace.engine_s == 4 + 11
     assert pace.waiting_s == 1 + 1 + 2
@@ -131,6 +131,6 @@ def test_the_night_between_two_engines_is_neither_waiting_nor_running() -> None:
 
 
 def test_a_run_that_never_started_took_nothing() -> None:
-    pace = pace_of(JOBS, EXECUTORS, [], [], [], None)
+    pace = pace_of(JOBS, LOCAL_SITES, [], [], [], None)
 
     assert (pace.engine_s, pace.running_peak, pace.path, pace.cores) == (0, 0, [], None)

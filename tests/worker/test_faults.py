@@ -131,7 +131,8 @@ def test_an_input_changed_in_place_is_noticed_even_if_its_length_stays(tmp_path:
 def test_inputs_that_were_not_staged_are_fetched_from_their_sources(tmp_path: Path) -> None:
     (tmp_path / "there").write_text("#!x")
     sha256 = hashlib.sha256(b"#!x").hexdigest()
-    item = {"lfn": "d/tool", "sources": [str(tmp_path / "none"), str(tmp_path / "there")], "executable": True}
+    sources = [{"site": "local", "url": str(tmp_path / name)} for name in ("none", "there")]
+    item = {"lfn": "d/tool", "sources": sources, "executable": True}
     made = dict(spec(tmp_path, inputs=[item]), checksums={"d/tool": sha256}, transfer_attempts=1)
     prepared = prepare(made, Verified(), {})
 

@@ -16,7 +16,8 @@ from markab.cli.errors import problem_object, warning_text
 if TYPE_CHECKING:
     from markab.planner.draft import Reason
     from markab.planner.options import PlanOptions
-    from markab.planner.planning import Planned, Summary
+    from markab.planner.planning import Planned
+    from markab.planner.summary import Summary
 
 QUIET_S = 1.0
 """Planning that takes less than this says nothing about its progress."""

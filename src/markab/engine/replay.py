@@ -105,7 +105,7 @@ class _Replay:
             succeeded=[states[job] == State.SUCCEEDED and job not in self._undone for job in jobs],
             attempts=attempts,
             under_way=[job for job in jobs if states[job] in ALIVE],
-            elsewhere=[name for name, site in self._header.sites.items() if site.executor != "local"],
+            elsewhere=self._header.remote_sites,
         )
         self._undone.clear()
 

@@ -74,7 +74,7 @@ class History:
         """Job whose last attempt failed → when the next may start."""
         self.room = (0, 0, 0)
         """Cores, megabytes of memory and GPUs that the last engine gave to jobs on its machine; 0: not said."""
-        self._queues = frozenset(name for name, site in header.sites.items() if site.executor != "local")
+        self._queues = header.remote_sites
         """Sites whose executors report when an attempt runs; at the others it runs at once."""
 
     def apply(self, entry: EntryOf[AnyVerdict]) -> None:

@@ -23,6 +23,14 @@ DataConfiguration = Literal["condorio", "nonsharedfs", "sharedfs"]
 Integrity = Literal["full", "nosymlink", "none"]
 
 
+TRANSFER_THREADS = 2
+"""Files that one transfer job moves at the same time, unless the user says otherwise."""
+
+
+LOCAL = "local"
+"""The executor that runs jobs as processes of the submit host."""
+
+
 class Kind(str, Enum):
     """What a job is for."""
 
@@ -39,11 +47,12 @@ class Kind(str, Enum):
 class PlanSite(msgspec.Struct, omit_defaults=True):
     """A site as this run uses it."""
 
-    executor: str = "local"
+    executor: str = LOCAL
+    """How its jobs are started; "local" is: as processes of the submit host."""
     scratch: str | None = None
-    """Absolute directory of this run in the site's shared scratch: the file `lfn` stands at `scratch/lfn`."""
+    """Absolute path of the run's directory in the site's shared scratch, as jobs at the site see it: `lfn` is at `scratch/lfn`."""
     scratch_url: str | None = None
-    """The same directory as seen from the submit host."""
+    """URL by which the submit host reaches the same directory."""
     work: str | None = None
     """Absolute directory in which attempts get directories of their own. None: below the staging site's scratch."""
 
@@ -60,15 +69,24 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Category → how many of its jobs may run at once."""
     max_jobs: int | None = None
     """How many jobs may run at once, whatever they are. None: as many as fit."""
-    transfer_threads: int = 2
-    """Files that one transfer job moves at the same time."""
+    transfer_threads: int = TRANSFER_THREADS
     transfer_attempts: int = 3
     outputs: dict[str, str] = {}
     """Output site → directory (path or URL) where results are delivered."""
     catalog: str | None = None
     """Output replica catalog: path of an SQLite file; relative to the submit directory, unless the user named one."""
     metadata: dict[str, str] = {}
-    """What the user says of the workflow; nothing is run after it."""
+    """What the user says of the workflow; it changes nothing in how it runs."""
+
+    @property
+    def local_sites(self) -> frozenset[str]:
+        """The sites whose jobs run on the submit host."""
+        return frozenset(name for name, site in self.sites.items() if site.executor == LOCAL)
+
+    @property
+    def remote_sites(self) -> frozenset[str]:
+        """The others: they have slots of their own, and report when a job that waits there runs."""
+        return frozenset(self.sites) - self.local_sites
 
 
 class PlannedTask(msgspec.Struct, omit_defaults=True):
@@ -89,6 +107,19 @@ class PlannedTask(msgspec.Struct, omit_defaults=True):
     env: dict[str, str] = {}
     metadata: dict[str, str] = {}
     """What the user says of the task."""
+    container: str = ""
+    """Name of the container in which it runs; "": none. No executor of this version uses it."""
+    environment: str = ""
+    """Name of the software environment in which it runs; "": the site's. No executor of this version uses it."""
+
+
+class Place(msgspec.Struct):
+    """One physical place of a file."""
+
+    site: str
+    """Where it is: credentials are those of this site."""
+    url: str
+    """URL by which the submit host reaches it; an absolute path is one of the submit host."""
 
 
 class Input(msgspec.Struct, omit_defaults=True):
@@ -97,8 +128,8 @@ class Input(msgspec.Struct, omit_defaults=True):
     lfn: str
     sha256: str | None = None
     """Known when planning. What earlier jobs made is known to the engine."""
-    sources: list[str] = []
-    """URLs to fetch it from, best first. None: it is at `scratch/lfn` of the staging site."""
+    sources: list[Place] = []
+    """Where the job fetches it itself, best first. Empty: it is at `scratch/lfn` of the staging site."""
     executable: bool = False
     optional: bool = False
     """A missing file is no error: checkpoints and inputs marked `optional`."""
@@ -114,13 +145,6 @@ class Output(msgspec.Struct, omit_defaults=True):
     """Kept also when the task fails, so that the next attempt goes on from there; never required."""
     metadata: dict[str, str] = {}
     """What the user says of the file."""
-
-
-class Place(msgspec.Struct):
-    """One physical place of a file."""
-
-    site: str
-    url: str
 
 
 class Transfer(msgspec.Struct, omit_defaults=True):

@@ -1,10 +1,10 @@
-"""`plan.jsonl`: written once by the planner, read by everybody else.
+"""`plan.jsonl`: written once by the planner, read by all other parts.
 
 Line 1 is the header, every other line one job, in an order in which parents
 stand above their children. A job is known by its position: 0 is line 2.
 
 A plan of a million jobs is about a gigabyte of text. So reading has two depths:
-`PlanFile.outline` decodes, of each line, only what scheduling needs, and
+`PlanFile.outline` decodes only what scheduling needs of each line, and
 `PlanFile.job` decodes one whole line, from a memory map, when it is wanted.
 """
 
@@ -56,7 +56,7 @@ def write_plan(path: Path, header: Header, jobs: Iterable[PlannedJob]) -> None:
 
 
 class PlanFile:
-    """A plan on disk. Opening it reads the header and finds the lines; `close` gives it back."""
+    """A plan on disk. Opening it reads the header and finds the lines."""
 
     def __init__(self, path: Path) -> None:
         """Open a plan.
@@ -127,7 +127,7 @@ class PlanFile:
         return {job.id: position for position, job in enumerate(self.outline)}
 
     def close(self) -> None:
-        """Give the memory map back."""
+        """Release the memory map."""
         self._bytes.close()
 
     def _read_header(self) -> Header:

@@ -1,13 +1,13 @@
-"""Pass 5: remove files from scratch as soon as nobody needs them, and the directory at the end.
+"""Cleaning up: jobs that remove files from scratch after their last user, and the directory at the end.
 
 `none` removes nothing; `leaf` removes the scratch directories when everything
 is done; `inplace` also removes each file once its last user is done. Only
 copies that the run made are ever removed, and results only if they are
 delivered somewhere else.
 
-Last of the passes that add jobs, because it has to know every user of a file.
-Cleanup jobs follow data movement in this: one for about ten of the jobs that
-use files last, level by level.
+After all passes that add jobs, because it has to know every user of a file.
+Guarantees: only what no remaining job reads is removed. Cleanup jobs are grouped as
+transfers are: one for about ten of the jobs that use files last, level by level.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from collections import defaultdict
 
 from markab.plan.model import Kind, PlannedJob
 from markab.planner import job_names
-from markab.planner.draft import Context, Draft, Reason
+from markab.planner.draft import Context, Draft
 from markab.planner.graph import levels_of, sorted_unique
-from markab.planner.move_data import JOBS_PER_TRANSFER_JOB
+from markab.planner.transfer_groups import JOBS_PER_TRANSFER_JOB
 
 PRIORITY = 1000
 CATEGORY = "cleanup"
@@ -56,48 +56,43 @@ def _remove_files(draft: Draft, context: Context, keep: set[str]) -> None:
             for number, start in enumerate(range(0, len(last_users), JOBS_PER_TRANSFER_JOB)):
                 group = last_users[start : start + JOBS_PER_TRANSFER_JOB]
                 removes = [lfn for user in group for lfn in by_level[level][user]]
-                name = job_names.clean_up(context.prefix, site, level, number)
-                why = f"{len(removes)} file(s) nobody reads any more"
-                draft.add_chore(
-                    PlannedJob(
-                        id=name,
-                        kind=Kind.CLEANUP,
-                        site="local",
-                        staging=site,
-                        level=level,
-                        priority=PRIORITY,
-                        category=CATEGORY,
-                        retries=context.retries,
-                        removes=removes,
-                        why=f"clean_up: {why}",
-                    ),
-                    sorted_unique(user for lfn in removes for user in users_of[lfn]),
+                planned = _cleanup_job(
+                    job_names.clean_up(context.prefix, site, level, number), site, context, level=level
                 )
-                draft.reasons.append(Reason(name, "clean_up", "added", why))
+                planned.removes = removes
+                draft.add(
+                    planned,
+                    sorted_unique(user for lfn in removes for user in users_of[lfn]),
+                    "clean_up",
+                    f"{len(removes)} file(s) that no remaining job reads",
+                )
 
 
 def _remove_directories(draft: Draft, context: Context) -> None:
     """Add a job for each scratch directory; it waits for everything else."""
-    has_child = bytearray(len(draft.parents))
+    has_child = bytearray(len(draft.jobs))
     for its_parents in draft.parents:
         for parent in its_parents:
             has_child[parent] = 1
-    ends = [node for node in range(len(draft.parents)) if not has_child[node]]
-    created = [chore.staging for chore in draft.chores if chore.kind is Kind.CREATE_DIR]
+    ends = [job for job, planned in enumerate(draft.jobs) if planned is not None and not has_child[job]]
+    created = [planned.staging for _, planned in draft.auxiliary_jobs() if planned.kind is Kind.CREATE_DIR]
     for site in created:
-        name = job_names.remove_scratch(context.prefix, draft.workflow.name, site)
-        draft.add_chore(
-            PlannedJob(
-                id=name,
-                kind=Kind.CLEANUP,
-                site="local",
-                staging=site,
-                priority=PRIORITY,
-                category=CATEGORY,
-                retries=context.retries,
-                removes_scratch=True,
-                why=f"clean_up: scratch directory at {site}",
-            ),
-            ends,
+        planned = _cleanup_job(
+            job_names.remove_scratch(context.prefix, draft.workflow.name, site), site, context
         )
-        draft.reasons.append(Reason(name, "clean_up", "added", f"scratch directory at {site}, at the end"))
+        planned.removes_scratch = True
+        why = f"scratch directory at {site}"
+        draft.add(planned, ends, "clean_up", why, f"{why}, at the end")
+
+
+def _cleanup_job(name: str, site: str, context: Context, level: int = 0) -> PlannedJob:
+    return PlannedJob(
+        id=name,
+        kind=Kind.CLEANUP,
+        site="local",
+        staging=site,
+        level=level,
+        priority=PRIORITY,
+        category=CATEGORY,
+        retries=context.retries,
+    )

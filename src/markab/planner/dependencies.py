@@ -1,11 +1,11 @@
-"""Pass 1: who waits for whom.
+"""Finding dependencies: which job waits for which.
 
-Edges come from `jobDependencies`, and from files: who reads a file waits for
-the job that makes it (unless `pegasus.parser.dax.data.dependencies` is false).
+Edges come from `jobDependencies`, and from files: a job that reads a file waits
+for the job that makes it (unless `pegasus.parser.dax.data.dependencies` is false).
 Checkpoints make no edges: a job is its own producer of them.
 
-First, because every later pass walks the graph. Guarantees to the next pass: no
-cycle, `parents` ascending without doubles, `levels` and `producer` are filled.
+Before all other passes, because they walk the graph. Guarantees to them: no cycle,
+`parents` ascending without doubles, `levels` and `producer` are filled.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ def find_dependencies(draft: Draft, context: Context) -> None:
     """Fill `parents`, `producer` and `levels`.
 
     Raises:
-        PlanningError: the workflow has a cycle; nothing after this pass could make sense of it.
+        PlanningError: the workflow has a cycle; no other pass could work with it.
     """
-    tasks, parents, producer = draft.tasks, draft.parents, draft.producer
+    tasks, producer = draft.tasks, draft.producer
+    parents: list[list[int]] = [[] for _ in tasks]
     number = {task.id: node for node, task in enumerate(tasks)}
     for dependency in draft.workflow.job_dependencies:
         parent = number[dependency.id]
@@ -41,7 +42,7 @@ def find_dependencies(draft: Draft, context: Context) -> None:
                     parents[node].append(made_by)
             if task.stdin is not None and (made_by := producer.get(task.stdin, node)) != node:
                 parents[node].append(made_by)
-    draft.parents = parents = [sorted_unique(p) if len(p) > 1 else p for p in parents]
+    parents = [sorted_unique(p) if len(p) > 1 else p for p in parents]
 
     levels = levels_of(parents)
     if levels is None:
@@ -53,4 +54,4 @@ def find_dependencies(draft: Draft, context: Context) -> None:
             "a workflow cannot loop: let one of these jobs write a file of another name, or drop a dependency",
         )
         raise PlanningError(*context.problems)
-    draft.levels = levels
+    draft.set_graph(parents, levels)

@@ -1,24 +1,29 @@
-"""The plan while it is being made: one graph that the passes add to.
+"""The plan while it is being made: one graph of jobs that the passes add to and take from.
 
-Nodes 0 … n-1 are the user's tasks, in the order of the document. Nodes from n on
-are chores: jobs that passes add (transfers, directories, cleanup). Everything
-about a node is a list entry at its number; edges are lists of parent numbers.
-Compute jobs are made of their task, last of all (`assemble.py`), so that a
-million of them never exist twice.
+Jobs are known by their numbers. The first n numbers are those of the n tasks of
+the document: at first each of these jobs runs one task. Jobs of several tasks
+(clusters) come from merging, which keeps the lowest number; a number that was
+given away is never used again. Numbers from n on are auxiliary jobs, which passes
+add: transfers, directories, cleanup. Everything about a job is a list entry at its
+number, and edges are lists of parent numbers: a million jobs fit. The jobs of the
+plan itself are made last of all (`executable_jobs.py`), one at a time.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from markab.catalogs.replica_index import ReplicaIndex
-from markab.errors import Problem
-from markab.plan.model import DataConfiguration, Integrity, PlannedJob
+from markab.errors import PlanningError, Problem
+from markab.plan.model import Integrity, PlannedJob
+from markab.planner.graph import find_cycle, levels_of
 from markab.planner.options import PlanOptions
+from markab.planner.placement import Placement, Program, merge_placements
+from markab.planner.task_files import inputs_of, inputs_of_job, outputs_of, outputs_of_job
 from markab.spec.model import (
     Container,
     Pfn,
@@ -26,12 +31,14 @@ from markab.spec.model import (
     Site,
     Task,
     Transformation,
-    TransformationSite,
+    Use,
     Workflow,
     transformation_name,
 )
-from markab.spec.profiles import Resources
 from markab.spec.properties import Properties
+
+Cluster = tuple[int, ...]
+"""The tasks of a job, in the order in which it runs them."""
 
 Cleanup = Literal["none", "leaf", "inplace"]
 
@@ -47,35 +54,8 @@ class Reason:
     by: str
     """Name of the pass."""
     what: str
-    """"added", "removed", "placed", …"""
+    """One of "added", "removed", "merged" and "placed"."""
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Executable:
-    """One entry of the transformation catalog, as found for a site."""
-
-    transformation: Transformation
-    at: TransformationSite
-    staged_as: str | None
-    """Lfn under which it is brought along. None: it is installed at the site."""
-    container: Container | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where and how the tasks of one transformation run at one site; shared by all tasks that are alike."""
-
-    site: str
-    staging: str
-    data: DataConfiguration
-    executable: Executable
-    requires: tuple[Executable, ...]
-    """Executables that are brought along."""
-    profiles: dict[str, dict[str, str]]
-    resources: Resources
-    bypass: bool
-    """Inputs go straight to the job where they can."""
 
 
 @dataclass(slots=True)
@@ -134,45 +114,224 @@ class RawInput:
     size_bytes: int | None = None
 
 
+_REMOVED = -1
+
+
 @dataclass(slots=True)
 class Draft:
     """The graph; see the module."""
 
     workflow: Workflow
     tasks: list[Task]
-    parents: list[list[int]]
-    """By node."""
-    chores: list[PlannedJob] = field(default_factory=list)
-    """Node n + k is `chores[k]`; its `parents` are filled in last."""
-    levels: list[int] = field(default_factory=list)
+    jobs: list[Cluster | PlannedJob | None] = field(init=False)
+    """By job: the tasks it runs; or an auxiliary job; None: removed, or merged into another."""
+    task_levels: list[int] = field(default_factory=list)
     """By task: its depth in the user's graph."""
     producer: dict[str, int] = field(default_factory=dict)
-    """Lfn → task that makes it."""
+    """Lfn → job that makes it."""
     placements: list[Placement] = field(default_factory=list)
-    """By task."""
+    """By job, of those that run tasks."""
     raw: dict[str, RawInput] = field(default_factory=dict)
     """Lfn → where it is, of every file and executable that has to be brought in."""
     bypassed: set[tuple[int, str]] = field(default_factory=set)
-    """(task, lfn) of inputs that skip the staging site."""
+    """(job, lfn) of inputs that skip the staging site."""
     absent: set[str] = field(default_factory=set)
-    """Lfns of optional inputs that nobody has."""
+    """Lfns of optional inputs that have no replica."""
     scratch: dict[str, dict[str, list[int]]] = field(default_factory=dict)
-    """Staging site → lfn → nodes that make, read or move this file in its scratch."""
+    """Staging site → lfn → jobs that make, read or move this file in its scratch."""
     results: set[str] = field(default_factory=set)
     """Lfns that the user wants: outputs that are to be delivered."""
+    merged: dict[int, str] = field(default_factory=dict)
+    """Job that took others in → which pass merged them, and why."""
     reasons: list[Reason] = field(default_factory=list)
-    chooser: random.Random = field(default_factory=random.Random)
+    chooser: random.Random = field(init=False)
+    _parents: list[list[int]] = field(init=False)
+    _levels: list[int] = field(default_factory=list)
+    _gone: dict[int, int] = field(default_factory=dict)
+    """Job that is None → job that took it in, or _REMOVED."""
+    _stale: bool = False
+    """Whether `_parents` and `_levels` still name jobs that are gone."""
 
-    def touches(self, site: str, lfn: str, node: int) -> None:
-        """Note that a node makes, reads or moves a file in the scratch of a site."""
-        self.scratch.setdefault(site, {}).setdefault(lfn, []).append(node)
+    def __post_init__(self) -> None:
+        self.jobs = [(task,) for task in range(len(self.tasks))]
+        self._parents = [[] for _ in self.tasks]
+        self.chooser = random.Random(self.workflow.name)
 
-    def add_chore(self, chore: PlannedJob, parents: Sequence[int]) -> int:
-        """Add a job, and return its node number."""
-        self.chores.append(chore)
+    # --- reading ---
+
+    @property
+    def parents(self) -> list[list[int]]:
+        """By job: the jobs that must be done before it."""
+        self._settle()
+        return self._parents
+
+    @property
+    def levels(self) -> list[int]:
+        """By job, of those that run tasks: its depth in the graph of these jobs."""
+        self._settle()
+        return self._levels
+
+    def task_jobs(self) -> Iterator[tuple[int, Cluster]]:
+        """Yield the jobs that run tasks, ascending, each with its tasks."""
+        for job in range(len(self.tasks)):
+            if type(tasks := self.jobs[job]) is tuple:
+                yield job, tasks
+
+    def auxiliary_jobs(self) -> Iterator[tuple[int, PlannedJob]]:
+        """Yield the jobs that passes added, in the order in which they were added."""
+        for job in range(len(self.tasks), len(self.jobs)):
+            if isinstance(planned := self.jobs[job], PlannedJob):
+                yield job, planned
+
+    def count_jobs(self) -> int:
+        """Return how many jobs the plan has."""
+        return len(self.jobs) - len(self._gone)
+
+    def tasks_of(self, job: int) -> Sequence[Task]:
+        """Return the tasks that a job runs, in this order; an auxiliary job runs none."""
+        found = self.jobs[job]
+        return [self.tasks[task] for task in found] if type(found) is tuple else ()
+
+    def inputs(self, job: int) -> Iterable[Use]:
+        """Return the files that a job's tasks read."""
+        found = self.jobs[job]
+        assert type(found) is tuple
+        if len(found) == 1:  # a short cut: this is asked three times for every task
+            return inputs_of(self.tasks[found[0]])
+        return inputs_of_job(self.tasks_of(job))
+
+    def outputs(self, job: int) -> Iterable[Use]:
+        """Return the files that a job's tasks make."""
+        found = self.jobs[job]
+        assert type(found) is tuple
+        if len(found) == 1:
+            return outputs_of(self.tasks[found[0]])
+        return outputs_of_job(self.tasks_of(job))
+
+    def name_of(self, job: int) -> str:
+        """Return what a person calls a job: the ids of its tasks, or the id of an auxiliary job."""
+        found = self.jobs[job]
+        if isinstance(found, PlannedJob):
+            return found.id
+        return "+".join([self.tasks[task].id for task in found or ()])
+
+    # --- changing ---
+
+    def set_graph(self, parents: list[list[int]], levels: list[int]) -> None:
+        """Fill in the user's graph, while every job still runs one task."""
+        self._parents, self._levels, self.task_levels = parents, levels, levels
+
+    def touches(self, site: str, lfn: str, job: int) -> None:
+        """Note that a job makes, reads or moves a file in the scratch of a site."""
+        self.scratch.setdefault(site, {}).setdefault(lfn, []).append(job)
+
+    def add(self, job: PlannedJob, parents: Sequence[int], by: str, why: str, explained: str = "") -> int:
+        """Add an auxiliary job and why it is there, and return its number.
+
+        Args:
+            by: name of the pass.
+            why: stands in the plan, and in the reasons unless `explained` says it better.
+        """
+        job.why = f"{by}: {why}"
+        self.jobs.append(job)
         self.parents.append(list(parents))
-        return len(self.parents) - 1
+        self.reasons.append(Reason(job.id, by, "added", explained or why))
+        return len(self.jobs) - 1
 
-    def node_name(self, node: int) -> str:
-        """Return what a person calls a node: its task id, or the chore's job id."""
-        return self.tasks[node].id if node < len(self.tasks) else self.chores[node - len(self.tasks)].id
+    def remove(self, job: int, by: str, why: str) -> None:
+        """Take a job out, because what it makes exists already; its children no longer wait for it.
+
+        The replica catalog must have those of its outputs that other jobs read, and
+        its results are not delivered. For passes after `find_dependencies` and before
+        those that add auxiliary jobs. No pass uses it yet: reuse of data will.
+        """
+        self._check_can_change([job])
+        self.reasons.append(Reason(self.name_of(job), by, "removed", why))
+        for use in self.outputs(job):
+            if self.producer.get(use.lfn) == job:
+                del self.producer[use.lfn]
+        self._take_out(job, _REMOVED)
+
+    def merge(self, jobs: Sequence[int], by: str, why: str) -> int:
+        """Make one job of several, and return its number, which is the lowest of theirs.
+
+        It runs all their tasks one after the other, in the order of the user's graph,
+        reads and makes what they read and make together, waits for all their parents,
+        and is placed as `merge_placements` says. For passes after `select_sites` and
+        before those that add auxiliary jobs. No pass uses it yet: clustering will.
+
+        Jobs of which one waits for another through a third must not be merged: it is
+        found as a cycle when parents or levels are next read.
+
+        Raises:
+            ValueError: they are not at one place, or are no jobs that run tasks (a bug of the pass).
+        """
+        members = sorted(set(jobs))
+        self._check_can_change(members)
+        into = members[0]
+        if len(members) == 1:
+            return into
+        programs: dict[int, Program] = {}
+        for job in members:
+            programs.update(zip(self._cluster(job), self.placements[job].programs, strict=True))
+        tasks = tuple(sorted(programs, key=lambda task: (self.task_levels[task], task)))
+        placement = merge_placements(
+            [self.placements[job] for job in members], [programs[task] for task in tasks]
+        )
+        for job in members:
+            first = "" if job == into else f", in one job with {self.name_of(into)}"
+            self.reasons.append(Reason(self.name_of(job), by, "merged", f"{why}{first}"))
+        for use in outputs_of_job([self.tasks[task] for task in tasks]):
+            if self.producer.get(use.lfn) in members:
+                self.producer[use.lfn] = into
+        for job in members[1:]:
+            self._parents[into] += self._parents[job]
+            self._take_out(job, into)
+        self.jobs[into], self.placements[into], self.merged[into] = tasks, placement, f"{by}: {why}"
+        return into
+
+    def _cluster(self, job: int) -> Cluster:
+        tasks = self.jobs[job]
+        assert isinstance(tasks, tuple)
+        return tasks
+
+    def _check_can_change(self, jobs: Sequence[int]) -> None:
+        if len(self.jobs) > len(self.tasks):
+            raise ValueError("jobs can be removed and merged only before auxiliary jobs are added")
+        for job in jobs:
+            if self.jobs[job] is None:
+                raise ValueError(f"job {job} is gone already: removed, or merged into another")
+
+    def _take_out(self, job: int, into: int) -> None:
+        self.jobs[job], self._parents[job], self._gone[job] = None, [], into
+        self._stale = True
+
+    def _settle(self) -> None:
+        """Replace jobs that are gone in all lists of parents, and compute the levels anew.
+
+        Put off until they are read, so that merging many jobs walks the graph once.
+        """
+        if not self._stale:
+            return
+        self._stale = False
+        for job, parents in enumerate(self._parents):
+            if parents:
+                now = {self._now(parent) for parent in parents} - {job, _REMOVED}
+                self._parents[job] = sorted(now)
+        levels = levels_of(self._parents)
+        if levels is None:
+            cycle = find_cycle(self._parents)
+            raise PlanningError(
+                Problem(
+                    "jobs were merged that wait for each other: "
+                    + " → ".join(repr(self.name_of(job)) for job in [*cycle, cycle[0]]),
+                    "let tasks that depend on each other through a third not share a cluster",
+                    kind="cycle",
+                )
+            )
+        self._levels = levels
+
+    def _now(self, job: int) -> int:
+        while (into := self._gone.get(job)) is not None:
+            job = into
+        return job

@@ -7,9 +7,10 @@ import os
 import shutil
 import sysconfig
 from collections.abc import Iterable, Iterator
-from urllib.parse import unquote
 
-from markab.planner.draft import Context, Executable
+from markab.planner.draft import Context
+from markab.planner.placement import Executable
+from markab.planner.places import local_path
 from markab.spec.model import Site, Transformation, TransformationSite, transformation_name
 
 _Key = tuple[str | None, str, str | None]
@@ -108,22 +109,6 @@ def check_local_executable(executable: Executable, needed_by: str, context: Cont
             f"transformation {name!r} is registered at {path!r}, which you may not read (needed by {needed_by})",
             f"ask its owner, or: chmod u+r {path}",
         )
-
-
-def local_path(pfn: str) -> str | None:
-    """Return the path that a pfn means on this machine; None for other schemes and other hosts.
-
-    People write `file://` before a path without quoting it: a file of that very
-    name wins over what a URL with percent signs would mean.
-    """
-    if "://" not in pfn:
-        return pfn.removeprefix("file:") if pfn.startswith("file:/") else pfn
-    scheme, _, rest = pfn.partition("://")
-    host, slash, path = rest.partition("/")
-    if scheme not in ("file", "symlink") or host not in ("", "localhost"):
-        return None
-    path = slash + path
-    return path if "%" not in path or os.path.exists(path) else unquote(path)
 
 
 def no_executable(key: _Key, sites: Iterable[str], needed_by: str, context: Context) -> None:

@@ -1,4 +1,4 @@
-"""Names of the jobs that the planner makes; the same as Pegasus gives, since people and tools know them."""
+"""Names of the jobs that the planner makes: those of Pegasus, which users and tools know."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ def compute(task: Task, prefix: str) -> str:
             else f"subdag_{prefix}{task.id}"
         )
     return f"{prefix}{task.name}_{task.id}".replace("/", "-")
+
+
+def cluster(first: Task, prefix: str) -> str:
+    """`merge_<transformation>_<id>` of the first of its tasks."""
+    return f"{prefix}merge_{first.name}_{first.id}".replace("/", "-")
 
 
 def transfer(kind: Kind, prefix: str, site: str, level: int, number: int) -> str:

@@ -1,7 +1,8 @@
 """The planner's table of contents: every pass, in the order in which they run.
 
 The order is that of Pegasus, as far as the passes exist here: cycle check, choice
-of sites, data movement, directories, cleanup, writing.
+of sites, data movement, directories, cleanup. What comes out is a draft, from
+which `executable_jobs.py` makes the jobs of the plan while they are written.
 """
 
 from __future__ import annotations
@@ -11,16 +12,20 @@ from collections.abc import Callable
 from markab.planner.cleanup import clean_up
 from markab.planner.dependencies import find_dependencies
 from markab.planner.draft import Context, Draft
-from markab.planner.move_data import move_data
+from markab.planner.registration import register
 from markab.planner.scratch_directories import create_dirs
 from markab.planner.site_selection import select_sites
+from markab.planner.stage_in import stage_in
+from markab.planner.stage_out import stage_out
 
 Pass = Callable[[Draft, Context], None]
 
 PASSES: tuple[tuple[str, Pass], ...] = (
     ("finding dependencies", find_dependencies),
     ("selecting sites", select_sites),
-    ("moving data", move_data),
+    ("staging in", stage_in),
+    ("staging out", stage_out),
+    ("registering results", register),
     ("creating directories", create_dirs),
     ("cleaning up", clean_up),
 )

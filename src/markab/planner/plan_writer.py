@@ -1,4 +1,4 @@
-"""Writing a plan into a submit directory of its own."""
+"""Writing a plan into a new submit directory."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def relative_run_dir(options: PlanOptions, workflow: str, base: Path, stamp: str
 
 @contextmanager
 def reserved(options: PlanOptions, workflow: str, stamp: str | None) -> Iterator[tuple[SubmitDir, str]]:
-    """Make a new submit directory; yield it with the run's relative directory. If the block fails, it is gone again.
+    """Make a new submit directory; yield it with the run's relative directory. If the block fails, it is removed.
 
     Two planners at once get two directories: making one is atomic.
 
@@ -96,7 +96,7 @@ def _remove(made: list[Path]) -> None:
     for path in reversed(made):
         try:
             path.rmdir()
-        except OSError:  # somebody else uses it by now
+        except OSError:  # another run has put something there
             return
 
 

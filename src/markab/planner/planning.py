@@ -7,67 +7,36 @@ leaves nothing behind, and names all that is wrong at once.
 from __future__ import annotations
 
 import os
-import random
 import shlex
 import time
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from markab.catalogs.jdbcrc import output_catalog
 from markab.catalogs.loader import Catalogs, load_catalogs
 from markab.errors import DocumentError, PlanningError, Problem
 from markab.plan.braindump import Braindump
-from markab.plan.model import FORMAT, Header, Integrity, PlanSite
+from markab.plan.model import Integrity
 from markab.planner import plan_writer as writing
-from markab.planner.assemble import RunPlaces, assemble
 from markab.planner.draft import Cleanup, Context, Draft, Progress, Reason
+from markab.planner.executable_jobs import executable_jobs
 from markab.planner.modes import MODES
 from markab.planner.options import PlanOptions
-from markab.planner.passes import PASSES
+from markab.planner.passes import PASSES, Pass
+from markab.planner.plan_header import make_header, run_places, staging_sites
 from markab.planner.property_support import warn_of_idle_properties, warn_of_idle_requests
 from markab.planner.property_values import wrong_values
-from markab.planner.site_directories import (
-    all_sites,
-    check_writable,
-    default_sites,
-    output_place,
-    scratch_place,
-)
-from markab.planner.site_selection import unknown_site
+from markab.planner.site_directories import all_sites, check_directories, default_sites
+from markab.planner.summary import Summary, summarise
 from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import Workflow
 from markab.spec.properties import Properties, load_properties
 from markab.spec.reader import read_workflow
 
-DEFAULT_LIMITS = {"stage-in": 10, "stage-out": 10, "stage-inter": 10, "cleanup": 4, "registration": 1}
-"""Category → jobs at once; the first four as Pegasus has them. `dagman.<category>.maxjobs` changes them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A plan in numbers."""
-
-    jobs: dict[str, int]
-    """Kind → how many jobs."""
-    tasks: int
-    transfers: int
-    bytes_known: int
-    """Bytes of the inputs whose size is known."""
-    files_unknown_size: int
-    """Files to move whose size nobody knows yet."""
-    deletions: int
-    """Files that cleanup removes."""
-
-    @property
-    def total(self) -> int:
-        """All jobs."""
-        return sum(self.jobs.values())
-
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What came out of planning."""
+    """The result of planning."""
 
     workflow: str
     summary: Summary
@@ -78,7 +47,9 @@ class Planned:
     reasons: list[Reason] = field(default_factory=list)
 
 
-def plan(options: PlanOptions, progress: Progress | None = None) -> Planned:
+def plan(
+    options: PlanOptions, progress: Progress | None = None, passes: Sequence[tuple[str, Pass]] = PASSES
+) -> Planned:
     """Plan a workflow into a new submit directory.
 
     Raises:
@@ -87,11 +58,11 @@ def plan(options: PlanOptions, progress: Progress | None = None) -> Planned:
         StorageError: something cannot be read or written.
     """
     with without_garbage_collection():
-        return _plan(options, progress or _silent)
+        return _plan(options, progress or _silent, passes)
 
 
-def _plan(options: PlanOptions, progress: Progress) -> Planned:
-    draft, context = _make_draft(options, progress, dry_run=False)
+def _plan(options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, Pass]]) -> Planned:
+    draft, context = _make_draft(options, progress, passes, dry_run=False)
     workflow = draft.workflow
     now = time.time()
     stamp = writing.time_stamp(now) if context.properties.flag("pegasus.dir.useTimestamp", False) else None
@@ -99,12 +70,17 @@ def _plan(options: PlanOptions, progress: Progress) -> Planned:
         braindump = writing.make_braindump(
             options, workflow.name, workflow.pegasus, submit_dir, relative, now
         )
-        places = _places(draft, context, _scratch_dir(options, workflow.name, relative), relative)
-        header = _header(draft, context, places, braindump)
+        places = run_places(draft, context, relative)
+        header = make_header(draft, context, places, braindump["pegasus_wf_name"])
         progress("writing the plan", 0, header.jobs)
         documents = [options.directory / options.workflow, *context.documents]
         writing.write_run(
-            submit_dir, header, assemble(draft, context, places), braindump, context.properties, documents
+            submit_dir,
+            header,
+            executable_jobs(draft, context, places),
+            braindump,
+            context.properties,
+            documents,
         )
     progress("writing the plan", header.jobs, header.jobs)
     return Planned(
@@ -115,46 +91,28 @@ def _plan(options: PlanOptions, progress: Progress) -> Planned:
 def dry_run(options: PlanOptions, progress: Progress | None = None) -> Planned:
     """Plan a workflow and write nothing: the same checks, the same numbers. Raises as `plan`."""
     with without_garbage_collection():
-        draft, context = _make_draft(options, progress or _silent, dry_run=True)
+        draft, context = _make_draft(options, progress or _silent, PASSES, dry_run=True)
     return Planned(draft.workflow.name, summarise(draft), warnings=context.warnings, reasons=draft.reasons)
-
-
-def summarise(draft: Draft) -> Summary:
-    """Return a draft in numbers."""
-    kinds = Counter("compute" if task.type == "job" else "subworkflow" for task in draft.tasks)
-    kinds.update(chore.kind.value for chore in draft.chores)
-    moved = [transfer for chore in draft.chores for transfer in chore.transfers]
-    return Summary(
-        jobs=dict(kinds),
-        tasks=len(draft.tasks),
-        transfers=len(moved),
-        bytes_known=sum(transfer.size_bytes or 0 for transfer in moved),
-        files_unknown_size=sum(transfer.size_bytes is None for transfer in moved),
-        deletions=sum(len(chore.removes) for chore in draft.chores),
-    )
 
 
 def _silent(_step: str, _done: int, _total: int | None) -> None:
     """Report no progress."""
 
 
-def _make_draft(options: PlanOptions, progress: Progress, *, dry_run: bool) -> tuple[Draft, Context]:
+def _make_draft(
+    options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, Pass]], *, dry_run: bool
+) -> tuple[Draft, Context]:
     progress("reading documents", 0, None)
     properties, workflow, catalogs = _read(options)
     context = _context(options, properties, workflow, catalogs, progress, dry_run=dry_run)
-    draft = Draft(
-        workflow=workflow,
-        tasks=workflow.jobs,
-        parents=[[] for _ in workflow.jobs],
-        chooser=random.Random(workflow.name),
-    )
+    draft = Draft(workflow, workflow.jobs)
     _check_sub_workflows(draft, context)
     _check_arguments(draft, context)
-    for title, run_pass in PASSES:
+    for title, run_pass in passes:
         progress(title, 0, len(workflow.jobs))
         run_pass(draft, context)
     warn_of_idle_requests(draft, context)
-    _check_places(draft, context)
+    check_directories(staging_sites(draft), context)
     if context.problems:
         error = PlanningError(*dict.fromkeys(context.problems))
         error.warnings = tuple(w for w in context.warnings if w.kind == "unknown-property")
@@ -296,63 +254,3 @@ def _check_arguments(draft: Draft, context: Context) -> None:
                     f"the arguments of task {task.id!r} have a quote that is never closed: {shown}",
                     "close it, or put a backslash before it",
                 )
-
-
-def _check_places(draft: Draft, context: Context) -> None:
-    for name in context.options.output_sites:
-        if name not in context.sites:
-            unknown_site(name, "named by --output-sites", context)
-        elif (place := output_place(context.sites[name], context)) is not None:
-            check_writable(place, "output directory", context)
-    for name in dict.fromkeys(placement.staging for placement in draft.placements):
-        if (place := scratch_place(context.sites[name])) is not None:
-            check_writable(place, "scratch directory", context)
-
-
-def _scratch_dir(options: PlanOptions, workflow: str, relative: str) -> str:
-    """Return the run's directory below each scratch: as the submit directory, unless --randomdir was given."""
-    if not options.random_dir:
-        return relative
-    if isinstance(options.random_dir, str):
-        return options.random_dir.strip("/")
-    return f"{workflow}-{random.SystemRandom().getrandbits(64):016x}"
-
-
-def _places(draft: Draft, context: Context, scratch_dir: str, relative: str) -> RunPlaces:
-    deep = f"/{relative}" if context.properties.flag("pegasus.dir.storage.deep", False) else ""
-    staging = dict.fromkeys(placement.staging for placement in draft.placements)
-    return RunPlaces(
-        scratch={name: f"{scratch_place(context.sites[name])}/{scratch_dir}" for name in staging},
-        outputs={
-            name: f"{output_place(context.sites[name], context)}{deep}"
-            for name in context.options.output_sites
-        },
-    )
-
-
-def _header(draft: Draft, context: Context, places: RunPlaces, braindump: Braindump) -> Header:
-    properties = context.properties
-    sites = {name: PlanSite() for name in dict.fromkeys(["local", *(p.site for p in draft.placements)])}
-    for name, scratch in places.scratch.items():
-        sites[name] = PlanSite(scratch=scratch)
-    limits = dict(DEFAULT_LIMITS)
-    for key, value in properties.under("dagman.").items():
-        category, dot, last = key.rpartition(".")
-        if dot and last.lower() == "maxjobs":
-            limits[category] = properties.integer(f"dagman.{key}", int(value) if value.isdigit() else 0)
-    max_jobs = properties.integer("dagman.maxjobs", 0)
-    registered = output_catalog(properties, context.options.directory)
-    return Header(
-        format=FORMAT,
-        workflow=draft.workflow.name,
-        jobs=len(draft.parents),
-        integrity=context.integrity,
-        sites=sites,
-        limits=limits,
-        max_jobs=max_jobs or None,
-        transfer_threads=properties.integer("pegasus.transfer.threads", 2),
-        transfer_attempts=context.transfer_attempts,
-        catalog=str(registered.resolve() if registered else f"{braindump['pegasus_wf_name']}.replicas.db"),
-        outputs=places.outputs,
-        metadata=draft.workflow.metadata,
-    )

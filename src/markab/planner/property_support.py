@@ -1,4 +1,4 @@
-"""What this version makes of each property, so that nobody waits for the effect of one that has none.
+"""What this version does with each property, so that no user waits for the effect of one that has none.
 
 The reference page of properties is written from this table, and planning warns
 of a property that is set and does nothing yet.
@@ -6,7 +6,11 @@ of a property that is set and does nothing yet.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from markab.planner.draft import Context, Draft
+from markab.planner.placement import Program
+from markab.spec.model import Task
 from markab.spec.property_keys import find_property
 
 YES = "yes"
@@ -130,12 +134,22 @@ def warn_of_idle_requests(draft: Draft, context: Context) -> None:
         where = f"task {hooked[0]!r}" if hooked else "the workflow"
         context.warn("not-yet", f"shell hooks are not run in this version (first at {where})")
     warned = set()
-    for task, placement in zip(draft.tasks, draft.placements, strict=True):
+    for task, program in _programs(draft):
         for namespace, keys in _IDLE_PROFILES.items():
             for key in keys:
-                if key in placement.profiles.get(namespace, {}) and (namespace, key) not in warned:
+                if key in program.profiles.get(namespace, {}) and (namespace, key) not in warned:
                     warned.add((namespace, key))
                     context.warn(
                         "not-yet",
                         f"profile {namespace}.{key} of task {task.id!r} does nothing in this version",
                     )
+
+
+def _programs(draft: Draft) -> Iterator[tuple[Task, Program]]:
+    """Yield each program, which many tasks share, and the first task that it is for."""
+    seen = set()
+    for job, tasks in draft.task_jobs():
+        for task, program in zip(tasks, draft.placements[job].programs, strict=True):
+            if id(program) not in seen:
+                seen.add(id(program))
+                yield draft.tasks[task], program

@@ -1,4 +1,4 @@
-"""Whether the properties that planning reads have values it can use: looked at first, all at once."""
+"""Whether the properties that planning reads have values it can use: checked first, all at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SMALLEST = {
 
 
 def wrong_values(properties: Properties) -> list[Problem]:
-    """Return a problem for each property that has a value nobody could use."""
+    """Return a problem for each property whose value cannot be used."""
     return list(_problems(properties))
 
 

@@ -11,8 +11,10 @@ import os
 import stat
 
 from markab.planner.draft import Context, RawInput
-from markab.planner.executables import local_path
+from markab.planner.placement import Executable
+from markab.planner.places import has_driver, local_path
 from markab.spec.model import Pfn, Replica
+from markab.transfers.base import redact, scheme_of, schemes
 
 
 def select_replicas(replica: Replica, site: str, needed_by: str, context: Context) -> RawInput | None:
@@ -21,16 +23,18 @@ def select_replicas(replica: Replica, site: str, needed_by: str, context: Contex
     A path means this machine: it counts for site `local`, for the staging site,
     and for every site that the catalog does not describe as being elsewhere
     (with a gateway). A path of this machine where nothing stands is not a
-    replica: found out now, not when the transfer fails.
+    replica: found out now, not when the transfer fails. Nor is a URL whose scheme has no
+    driver.
     """
     usable: list[tuple[tuple[bool, bool, int], Pfn, int | None]] = []
     refused: list[str] = []
     for order, pfn in enumerate(replica.pfns):
         path = local_path(pfn.pfn)
-        if path is None:
+        if path is None and not has_driver(pfn.pfn):
+            refused.append(f"{redact(pfn.pfn)} (unsupported URL scheme {scheme_of(pfn.pfn)!r})")
+        elif path is None:
             usable.append(((True, pfn.site != site, order), pfn, None))
-            continue
-        if pfn.site not in ("local", site) and (known := context.sites.get(pfn.site)) and known.grids:
+        elif pfn.site not in ("local", site) and (known := context.sites.get(pfn.site)) and known.grids:
             refused.append(f"{pfn.pfn} (a path on site {pfn.site})")
         else:
             found = _look_at(path)
@@ -44,12 +48,32 @@ def select_replicas(replica: Replica, site: str, needed_by: str, context: Contex
             "missing-input",
             f"file {replica.lfn!r} has no replica that can be used: "
             f"{'; '.join(refused) or 'its entry names no place'} (needed by {needed_by})",
-            f"put the file where it {many} registered, or correct the replica catalog",
+            f"register a copy on this machine, or at a URL of another scheme (these work: {', '.join(schemes())})"
+            if any("unsupported" in reason for reason in refused)
+            else f"put the file where it {many} registered, or correct the replica catalog",
         )
         return None
     usable.sort(key=lambda ranked: ranked[0])
     checksum = replica.checksum.sha256 if replica.checksum else None
     return RawInput([pfn for _, pfn, _ in usable], checksum, usable[0][2])
+
+
+def stageable_places(executable: Executable, needed_by: str, context: Context) -> list[Pfn]:
+    """Return where an executable that is staged can be had; none after noting that no entry can be used.
+
+    The entry that was chosen for the site comes first, then the others of the catalog.
+    """
+    first = executable.at
+    others = [at for at in executable.transformation.sites if at.type == "stageable" and at is not first]
+    usable = [Pfn(at.name, local_path(at.pfn) or at.pfn) for at in (first, *others) if has_driver(at.pfn)]
+    if not usable:
+        context.problem(
+            "missing-executable",
+            f"unsupported URL scheme {scheme_of(first.pfn)!r}: executable {executable.staged_as!r} "
+            f"is registered at {redact(first.pfn)!r} (needed by {needed_by})",
+            "register a copy that is on this machine, or at a URL of another scheme",
+        )
+    return usable
 
 
 def _look_at(path: str) -> int | str:

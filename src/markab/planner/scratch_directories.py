@@ -1,47 +1,51 @@
-"""Pass 4: make the run's scratch directory at each staging site, before anything uses it.
+"""Creating directories: a job that makes the run's scratch directory at each staging site.
 
 Edges go only where they are needed (Pegasus calls this Minimal): to a job that
 uses the directory and has no parent that uses it too.
 
-Stands after data movement, whose jobs use the directories; before cleanup, which
-must not take part. Guarantees to the next pass: nothing touches a scratch
-directory before it exists.
+After the passes that move data, whose jobs use the directories; before cleanup,
+which must not take part. Guarantees to it: nothing touches a scratch directory
+before it exists.
 """
 
 from __future__ import annotations
 
 from markab.plan.model import Kind, PlannedJob
 from markab.planner import job_names
-from markab.planner.draft import Context, Draft, Reason
+from markab.planner.draft import Context, Draft
 
 PRIORITY = 800
 
 
 def create_dirs(draft: Draft, context: Context) -> None:
     """Add a create_dir job for each staging site in use."""
-    uses = [placement.staging for placement in draft.placements]
-    uses += [chore.staging if chore.kind is not Kind.REGISTER else "" for chore in draft.chores]
-    for site in dict.fromkeys(uses):
+    users = _users(draft)
+    for site in dict.fromkeys(users):
         if not site:
             continue
-        name = job_names.create_dir(context.prefix, draft.workflow.name, site)
         first = [
-            node
-            for node, used in enumerate(uses)
-            if used == site and not any(uses[parent] == site for parent in draft.parents[node])
+            job
+            for job, used in enumerate(users)
+            if used == site and not any(users[parent] == site for parent in draft.parents[job])
         ]
-        node = draft.add_chore(
-            PlannedJob(
-                id=name,
-                kind=Kind.CREATE_DIR,
-                site="local",
-                staging=site,
-                priority=PRIORITY,
-                retries=context.retries,
-                why=f"create_dirs: scratch directory at {site}",
-            ),
-            [],
+        planned = PlannedJob(
+            id=job_names.create_dir(context.prefix, draft.workflow.name, site),
+            kind=Kind.CREATE_DIR,
+            site="local",
+            staging=site,
+            priority=PRIORITY,
+            retries=context.retries,
         )
-        for user in first:
-            draft.parents[user].append(node)
-        draft.reasons.append(Reason(name, "create_dirs", "added", f"scratch directory at {site}"))
+        added = draft.add(planned, [], "create_dirs", f"scratch directory at {site}")
+        for job in first:
+            draft.parents[job].append(added)
+
+
+def _users(draft: Draft) -> list[str]:
+    """Return, by job, the site whose scratch directory it uses; "" for none."""
+    users = [""] * len(draft.jobs)
+    for job, _ in draft.task_jobs():
+        users[job] = draft.placements[job].staging
+    for job, planned in draft.auxiliary_jobs():
+        users[job] = planned.staging
+    return users

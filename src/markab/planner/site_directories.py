@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from markab.planner.draft import Context
-from markab.planner.executables import local_path
+from markab.planner.places import (
+    DirectoryPlace,
+    check_reachable,
+    check_writable,
+    directory_place,
+    local_directory,
+)
 from markab.spec.model import Directory, FileServer, Site, SiteCatalog
 
 
@@ -44,22 +52,22 @@ def _condorpool() -> Site:
     )
 
 
-def scratch_place(site: Site) -> str | None:
-    """Return the site's shared scratch as a path on this machine or a URL; None if it has none."""
-    return next((_place(d, "put") for d in site.directories if d.type == "sharedScratch"), None)
+def scratch_place(site: Site) -> DirectoryPlace | None:
+    """Return where the site's shared scratch is; None if it has none."""
+    return next((directory_place(site.name, d) for d in site.directories if d.type == "sharedScratch"), None)
 
 
-def output_place(site: Site, context: Context) -> str | None:
+def output_place(site: Site, context: Context) -> DirectoryPlace | None:
     """Return where results go at an output site; None after noting that it has no place for them.
 
     `--output-dir` means the one output site, and `local` when there are several.
     """
     options = context.options
     if options.output_dir is not None and (site.name == "local" or options.output_sites == [site.name]):
-        return os.path.abspath(options.directory / options.output_dir)
+        return local_directory(site.name, os.path.abspath(options.directory / options.output_dir))
     for directory in site.directories:
         if directory.type in ("sharedStorage", "localStorage"):
-            return _place(directory, "put")
+            return directory_place(site.name, directory)
     context.problem(
         "no-storage",
         f"output site {site.name!r} has no directory of type 'sharedStorage' or 'localStorage'",
@@ -68,29 +76,26 @@ def output_place(site: Site, context: Context) -> str | None:
     return None
 
 
-def _place(directory: Directory, operation: str) -> str:
-    for server in directory.file_servers:
-        if server.operation in ("all", operation):
-            return (local_path(server.url) or server.url).rstrip("/") or "/"
-    return directory.path.rstrip("/") or "/"
+def check_directories(staging: Iterable[str], context: Context) -> None:
+    """Note what is wrong with the directories that the run needs at output sites and staging sites."""
+    for name in context.options.output_sites:
+        if name not in context.sites:
+            unknown_site(name, "named by --output-sites", context)
+        elif (place := output_place(context.sites[name], context)) is not None:
+            check_reachable(place, "output directory", ("put",), context)
+            check_writable(place, "output directory", context)
+    for name in staging:
+        if (place := scratch_place(context.sites[name])) is not None:
+            check_reachable(place, "scratch directory", ("put", "mkdir"), context)
+            check_writable(place, "scratch directory", context)
 
 
-def check_writable(place: str, what: str, context: Context) -> None:
-    """Note a problem if a directory of this machine can neither be made nor written to."""
-    if "://" in place:
-        return
-    existing = place
-    while not os.path.lexists(existing) and existing != os.path.dirname(existing):
-        existing = os.path.dirname(existing)
-    if not os.path.isdir(existing):
-        context.problem(
-            "not-writable",
-            f"{what} {place!r} cannot be made: {existing!r} is not a directory",
-            "name another directory, or move the file out of the way",
-        )
-    elif not os.access(existing, os.W_OK | os.X_OK):
-        context.problem(
-            "not-writable",
-            f"{what} {place!r} is not writable: you may not write to {existing!r}",
-            "name another directory, or change its permissions",
-        )
+def unknown_site(name: str, needed_by: str, context: Context) -> None:
+    """Note that a site is in no catalog, with the likely name."""
+    near = difflib.get_close_matches(name, context.sites, 1)
+    known = ", ".join(context.sites)
+    context.problem(
+        "unknown-site",
+        f"site {name!r} is not in the site catalog ({needed_by})",
+        f"did you mean {near[0]!r}?" if near else f"known sites: {known}; add it to sites.yml",
+    )

@@ -1,13 +1,13 @@
-"""Pass 2: where each task runs, with which executable and which resources.
+"""Selecting sites: where each job runs, with which executables and which resources.
 
 A site is chosen among the candidates that have an executable (`selector`
 profile `execution.site` decides alone), at random as Pegasus does, but from a
 generator seeded with the workflow's name, so that the same input gives the same
 plan. Executable, profiles and data configuration of a task follow from its site.
 
-Second, because files move between sites, so nothing can be moved before.
-Guarantees to the next pass: every task has a placement whose staging site has a
-scratch directory, or a problem was noted.
+After the dependencies, before everything that moves files: they move between
+sites. Guarantees to these passes: every job that runs tasks has a placement whose
+staging site has a scratch directory, or a problem was noted.
 """
 
 from __future__ import annotations
@@ -17,44 +17,41 @@ from collections.abc import Sequence
 
 from markab.errors import Problem
 from markab.plan.model import DataConfiguration
-from markab.planner.draft import Context, Draft, Executable, Placement, Reason
+from markab.planner.draft import Context, Draft, Reason
 from markab.planner.executables import (
     check_local_executable,
     executables_at,
     find_transformation,
     no_executable,
 )
+from markab.planner.placement import Executable, Placement, Program, staged_executables
+from markab.planner.site_directories import unknown_site
 from markab.spec.model import Profiles, Site, Task, Transformation, TransformationSite
 from markab.spec.profiles import Resources, merge_profiles, resources
 
 _Key = tuple[str | None, str, str | None]
 _NOWHERE = TransformationSite(name="local", type="installed", pfn="")
-_NO_PLACE = Placement(
-    "local", "local", "condorio", Executable(Transformation(""), _NOWHERE, None), (), {}, Resources(), False
-)
+_NO_PROGRAM = Program(Executable(Transformation(""), _NOWHERE, None), (), {})
+_NO_PLACE = Placement("local", "local", "condorio", (_NO_PROGRAM,), Resources(), False, ())
 
 
 def select_sites(draft: Draft, context: Context) -> None:
     """Fill `placements`."""
+    # A job without a choice keeps this: later passes go on with the others, and with its files.
+    draft.placements = [_NO_PLACE] * len(draft.tasks)
     candidates = _candidates(context)
     selector = _Selector(candidates, context)
-    for node, task in enumerate(draft.tasks):
+    for job, (number,) in draft.task_jobs():
+        task = draft.tasks[number]
         choices = selector.choices(task) if candidates else []
         if not choices:
-            # Later passes go on with the other tasks, and with this one's files.
-            draft.placements.append(_NO_PLACE)
             continue
         choice = choices[0] if len(choices) == 1 else draft.chooser.choice(choices)
-        draft.placements.append(choice)
+        draft.placements[job] = choice
         if len(choices) > 1:
             others = ", ".join(sorted({other.site for other in choices} - {choice.site}))
             draft.reasons.append(
-                Reason(
-                    draft.tasks[node].id,
-                    "select_sites",
-                    "placed",
-                    f"at {choice.site}; {others} could run it too",
-                )
+                Reason(task.id, "select_sites", "placed", f"at {choice.site}; {others} could run it too")
             )
 
 
@@ -67,17 +64,6 @@ def _candidates(context: Context) -> list[Site]:
         else:
             unknown_site(name, "named by --sites", context)
     return found
-
-
-def unknown_site(name: str, needed_by: str, context: Context) -> None:
-    """Note that a site is in no catalog, with the likely name."""
-    near = difflib.get_close_matches(name, context.sites, 1)
-    known = ", ".join(context.sites)
-    context.problem(
-        "unknown-site",
-        f"site {name!r} is not in the site catalog ({needed_by})",
-        f"did you mean {near[0]!r}?" if near else f"known sites: {known}; add it to sites.yml",
-    )
 
 
 class _Selector:
@@ -138,14 +124,10 @@ class _Selector:
 
     def _at_submit_host(self, task: Task) -> list[Placement]:
         """Return the place of a sub-workflow: its planner runs here."""
-        nothing = Transformation(name=task.file or "")
         profiles = merge_profiles({}, {}, task.profiles, self.property_profiles)
-        executable = Executable(nothing, _NOWHERE, None)
-        return [
-            Placement(
-                "local", "local", "condorio", executable, (), profiles, self._resources(task, profiles), False
-            )
-        ]
+        program = Program(Executable(Transformation(name=task.file or ""), _NOWHERE, None), (), profiles)
+        resources = self._resources(task, profiles)
+        return [Placement("local", "local", "condorio", (program,), resources, False, ())]
 
     def _place(
         self, task: Task, transformation: Transformation, executable: Executable, site: Site
@@ -187,16 +169,10 @@ class _Selector:
         bypass = profiles.get("pegasus", {}).get(
             "transfer.bypass.input.staging", ""
         ).lower() == "true" or context.properties.flag("pegasus.transfer.bypass.input.staging", False)
-        return Placement(
-            site.name,
-            staging,
-            data,
-            executable,
-            tuple(requires),
-            profiles,
-            self._resources(task, profiles),
-            bypass,
-        )
+        program = Program(executable, tuple(requires), profiles)
+        staged = staged_executables([program])
+        resources = self._resources(task, profiles)
+        return Placement(site.name, staging, data, (program,), resources, bypass, staged)
 
     def _check(self, executable: Executable, needed_by: str) -> None:
         """Note what is wrong with an executable of this machine; the disk is asked once for each."""

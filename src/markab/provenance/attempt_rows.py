@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,8 +95,8 @@ class RunFacts:
     first_job_id: int
     jobs: int
     user: str | None
-    executors: Mapping[str, str]
-    """Site → its executor; the local one runs at once what it is given."""
+    local_sites: frozenset[str]
+    """Sites whose executor runs an attempt as soon as it gets it."""
     briefs: Briefs
 
 
@@ -271,7 +271,7 @@ class Happened:
             self._add_begun(position, left)
         id = self._next_instance
         self._next_instance = id + 1
-        executed = time if run.executors.get(it.site) == "local" else None
+        executed = time if it.site in run.local_sites else None
         self._open[position] = Open(id, it.site, time, executed, seq)
 
     def _running(self, it: AttemptRunning, line: Line) -> None:

@@ -50,9 +50,9 @@ _decode = decoder(AttemptRecord)
 class Lines:
     """Turns records into lines. No I/O."""
 
-    def __init__(self, executors: Mapping[str, str]) -> None:
-        """`executors` is site → its executor; the local one runs at once what it is given."""
-        self._executors = executors
+    def __init__(self, local_sites: frozenset[str]) -> None:
+        """`local_sites` are those whose executor runs an attempt as soon as it gets it."""
+        self._local_sites = local_sites
         self._seq = 0
         self._open: dict[int, tuple[str, int, str, bool]] = {}
         """Position → job, submit number, site, was it seen to run."""
@@ -74,7 +74,7 @@ class Lines:
 
     def _start(self, it: AttemptStart) -> Iterable[str]:
         self._seq = seq = self._seq + 1
-        at_once = self._executors.get(it.site) == "local"
+        at_once = it.site in self._local_sites
         self._open[it.job] = it.id, seq, it.site, at_once
         yield _line(it.time, it.id, SUBMIT, f"{seq}.0", it.site, seq)
         if at_once:
@@ -123,15 +123,15 @@ class JobstateLog:
     `jobstate.log.000`, and a new one begun.
     """
 
-    def __init__(self, submit_dir: Path, executors: Mapping[str, str]) -> None:
-        """`executors` as in `Lines`."""
+    def __init__(self, submit_dir: Path, local_sites: frozenset[str]) -> None:
+        """`local_sites` as in `Lines`."""
         self.path = submit_dir / NAME
         self._journal = submit_dir / "journal.jsonl"
-        self._executors = executors
+        self._local_sites = local_sites
         self._begin()
 
     def _begin(self) -> None:
-        self._lines = Lines(self._executors)
+        self._lines = Lines(self._local_sites)
         self._offset = 0
         """Byte of the journal up to which the file tells it."""
         self._size = 0

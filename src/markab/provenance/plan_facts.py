@@ -23,22 +23,22 @@ class TaskFacts(Struct):
     metadata: dict[str, str] = {}
 
 
-class UseFacts(Struct):
-    """An `Input` or an `Output`."""
-
-    lfn: str
-    sha256: str | None = None
-    sources: list[str] = []
-    checkpoint: bool = False
-    optional: bool = False
-    metadata: dict[str, str] = {}
-
-
 class PlaceFacts(Struct):
     """A `Place`."""
 
     site: str
     url: str
+
+
+class UseFacts(Struct):
+    """An `Input` or an `Output`."""
+
+    lfn: str
+    sha256: str | None = None
+    sources: list[PlaceFacts] = []
+    checkpoint: bool = False
+    optional: bool = False
+    metadata: dict[str, str] = {}
 
 
 class TransferFacts(Struct):

@@ -198,7 +198,7 @@ class PlanRows:
                 self._describe(number, use)
             if use.sources and number not in self._with_places:
                 self._with_places.add(number)
-                self._places += [(number, url, None) for url in use.sources]
+                self._places += [(number, place.url, place.site) for place in use.sources]
         for use in job.outputs:
             number = ids.get(use.lfn) or self._number(use.lfn)
             used[number] = "checkpoint" if use.checkpoint else "inout" if number in used else "output"

@@ -268,7 +268,7 @@ class Projector:
             first_job_id=first_job_id,
             jobs=len(plan),
             user=self.braindump.get("user"),
-            executors={name: site.executor for name, site in plan.header.sites.items()},
+            local_sites=plan.header.local_sites,
             briefs=self._briefs,
         )
 

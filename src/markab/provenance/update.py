@@ -40,9 +40,9 @@ class Keeper:
         self._directory = SubmitDir(submit_dir)
         self._braindump = read_braindump(self._directory.braindump)
         plan = PlanFile(self._directory.plan)
-        executors = {name: site.executor for name, site in plan.header.sites.items()}
+        local_sites = plan.header.local_sites
         plan.close()
-        self._log = JobstateLog(submit_dir, executors)
+        self._log = JobstateLog(submit_dir, local_sites)
         self._projector: Projector | None = None
         self._entered: list[master_database.State] | None = None
 

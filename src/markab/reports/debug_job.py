@@ -143,7 +143,7 @@ def _places(run: Analyzer, job: PlannedJob, item: Input) -> Iterator[str]:
     staging = run.plan.header.sites.get(job.staging or job.site)
     if staging is not None and staging.scratch:
         yield os.path.join(staging.scratch, item.lfn)
-    yield from item.sources
+    yield from (place.url for place in item.sources)
     needle = b'"lfn":' + msgspec.json.encode(item.lfn)
     for position, outline in enumerate(run.plan.outline):
         if outline.kind in (Kind.COMPUTE, Kind.CLEANUP, Kind.CREATE_DIR):

@@ -362,7 +362,7 @@ class _Tracer:
         for position in self._readers(one.lfn):
             for item in self.run.plan.job(position).inputs:
                 if item.lfn == one.lfn and item.sources:
-                    one.source, one.sha256 = item.sources[0], item.sha256 or ""
+                    one.source, one.sha256 = item.sources[0].url, item.sha256 or ""
                     return
 
     def _readers(self, lfn: str) -> Iterator[int]:

@@ -167,7 +167,7 @@ def _fetch(
 def _transfer(prepared: Prepared, item: Item) -> Dict[str, Any]:
     """Return the transfer that brings `item` in: from its sources, or from the scratch's URL if it was staged."""
     spec, job = prepared.spec, prepared.job
-    sources = [{"site": job["site"], "url": url} for url in item.get("sources") or ()]
+    sources = list(item.get("sources") or ())
     if not sources:
         sources = [{"site": staging_site(spec), "url": scratch_place(spec, item["lfn"])}]
     transfer = {

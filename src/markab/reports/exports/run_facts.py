@@ -303,8 +303,8 @@ class Facts(RunReader):
                 file = self._file(put.lfn)
                 file.sha256 = file.sha256 or put.sha256
                 file.executable = file.executable or put.executable
-                for url in put.sources:
-                    _add_place(file, FilePlace(job.site, redact(url)))
+                for source in put.sources:
+                    _add_place(file, FilePlace(source.site, redact(source.url)))
             if job.kind == Kind.STAGE_OUT:
                 for transfer in job.transfers:
                     self._file(transfer.lfn).home = redact(transfer.destinations[0].url)

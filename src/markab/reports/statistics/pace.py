@@ -74,16 +74,16 @@ def read_pace(database: Database, *, now: float | None = None) -> Pace:
     plan = PlanFile(database.submit_dir / "plan.jsonl")
     try:
         jobs = _read_jobs(plan)
-        executors = {name: site.executor for name, site in plan.header.sites.items()}
+        local_sites = plan.header.local_sites
     finally:
         plan.close()
     given = [begun.cores for begun in records_of(database.submit_dir / "journal.jsonl", RunStart)]
-    return pace_of(jobs, executors, attempts, [(row[0], float(row[1])) for row in states], given, now)
+    return pace_of(jobs, local_sites, attempts, [(row[0], float(row[1])) for row in states], given, now)
 
 
 def pace_of(
     jobs: Sequence[_Job],
-    executors: dict[str, str],
+    local_sites: frozenset[str],
     attempts: Sequence[Attempt],
     states: Sequence[tuple[str, float]],
     cores_given: Sequence[int],
@@ -98,7 +98,7 @@ def pace_of(
     spans = engine_spans(states, signs, until)
     clock = EngineClock(spans)
 
-    here = [job.cores if executors.get(job.site, "local") == "local" else 0 for job in jobs]
+    here = [job.cores if job.site in local_sites else 0 for job in jobs]
     starts, ends = [], []
     durations = [0.0] * len(jobs)
     queued_s = running_s = busy_s = 0.0

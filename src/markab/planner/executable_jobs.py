@@ -1,0 +1,178 @@
+"""The jobs of the plan, in the order in which they are written: what the draft becomes.
+
+No pass: it changes nothing in the draft, and jobs come out one at a time, so that a
+million of them never exist at once. Only here do the places of this very run enter:
+the scratch directories and the directories at the output sites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Registration, Transfer
+from markab.planner import job_names
+from markab.planner.draft import Context, Draft
+from markab.planner.graph import sorted_unique, topological_order
+from markab.planner.placement import Executable, Program
+from markab.planner.places import DirectoryPlace, local_path
+from markab.spec.model import Task
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlaces:
+    """The directories of this run."""
+
+    scratch: dict[str, DirectoryPlace]
+    """By staging site."""
+    outputs: dict[str, DirectoryPlace]
+    """By output site, in the order in which the user named them."""
+
+
+def executable_jobs(draft: Draft, context: Context, places: RunPlaces) -> Iterator[PlannedJob]:
+    """Yield all jobs, parents above children; lower levels of the graph come first."""
+    rank = [*draft.levels, *(planned.level for _, planned in draft.auxiliary_jobs())]
+    order = [job for job in topological_order(draft.parents, rank) if draft.jobs[job] is not None]
+    position = [0] * len(draft.jobs)
+    for place, job in enumerate(order):
+        position[job] = place
+    for job in order:
+        parents = sorted_unique(position[parent] for parent in draft.parents[job])
+        found = draft.jobs[job]
+        if isinstance(found, PlannedJob):
+            yield _auxiliary_job(found, parents, places)
+        else:
+            yield _job_of_tasks(draft, context, job, parents)
+
+
+def _auxiliary_job(job: PlannedJob, parents: list[int], places: RunPlaces) -> PlannedJob:
+    transfers, registrations = job.transfers, job.registrations
+    scratch, outputs = places.scratch, places.outputs.values()
+    if job.kind is Kind.STAGE_IN:
+        transfers = [_moved(t, t.sources, [scratch[job.staging].file(t.lfn)]) for t in transfers]
+    elif job.kind is Kind.STAGE_INTER:
+        transfers = [
+            _moved(
+                t,
+                [scratch[source.site].file(t.lfn) for source in t.sources],
+                [scratch[job.staging].file(t.lfn)],
+            )
+            for t in transfers
+        ]
+    elif job.kind is Kind.STAGE_OUT:
+        transfers = [
+            _moved(t, [scratch[job.staging].file(t.lfn)], [output.file(t.lfn) for output in outputs])
+            for t in transfers
+        ]
+    elif job.kind is Kind.REGISTER:
+        registrations = [
+            Registration(each.lfn, output.file_url(each.lfn), output.site, each.metadata)
+            for each in registrations
+            for output in outputs
+        ]
+    return msgspec.structs.replace(job, parents=parents, transfers=transfers, registrations=registrations)
+
+
+def _moved(transfer: Transfer, sources: list[Place], destinations: list[Place]) -> Transfer:
+    return msgspec.structs.replace(transfer, sources=sources, destinations=destinations)
+
+
+def _job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -> PlannedJob:
+    tasks, placement, level = draft.tasks_of(job), draft.placements[job], draft.levels[job]
+    planned = PlannedJob(
+        id=job_names.compute(tasks[0], context.prefix)
+        if len(tasks) == 1
+        else job_names.cluster(tasks[0], context.prefix),
+        kind=Kind.COMPUTE if tasks[0].type == "job" else Kind.SUBWORKFLOW,
+        site=placement.site,
+        staging=placement.staging,
+        level=level,
+        parents=parents,
+        inputs=_inputs(draft, context, job),
+        why=draft.merged.get(job, ""),
+    )
+    if planned.kind is Kind.SUBWORKFLOW:
+        planned.tasks = [_sub_workflow(task) for task in tasks]
+        planned.outputs = [Output(use.lfn, metadata=use.metadata) for use in draft.outputs(job)]
+        return planned
+    resources = placement.resources
+    planned.data = placement.data
+    planned.priority = resources.priority if resources.priority is not None else 10 * (level + 1)
+    planned.category = resources.category or ""
+    planned.retries = resources.retries if resources.retries is not None else context.retries
+    planned.cores, planned.gpus = resources.cores, resources.gpus
+    planned.memory_mb, planned.disk_mb = resources.memory_mb, resources.disk_mb
+    planned.runtime_s = resources.runtime_s or 0
+    planned.checkpoint_s = resources.checkpoint_s or 0
+    planned.max_wall_s = resources.max_wall_s or 0
+    planned.success_messages = resources.success_messages
+    planned.failure_messages = resources.failure_messages
+    planned.tasks = [
+        _planned_task(task, program, context) for task, program in zip(tasks, placement.programs, strict=True)
+    ]
+    planned.outputs = [Output(use.lfn, use.type == "checkpoint", use.metadata) for use in draft.outputs(job)]
+    return planned
+
+
+def _sub_workflow(task: Task) -> PlannedTask:
+    return PlannedTask(task.id, task.file or "", "", " ".join(task.arguments), metadata=task.metadata)
+
+
+def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask:
+    executable = program.executable
+    return PlannedTask(
+        id=task.id,
+        transformation=context.name_of(executable.transformation),
+        executable=_command(executable),
+        arguments=" ".join(task.arguments),
+        stdin=task.stdin,
+        stdout=task.stdout,
+        stderr=task.stderr,
+        env=program.profiles.get("env", {}),
+        metadata=executable.transformation.metadata | executable.at.metadata | task.metadata,
+    )
+
+
+def _command(executable: Executable) -> str:
+    if executable.staged_as:
+        return f"./{executable.staged_as}"
+    return local_path(executable.at.pfn) or executable.at.pfn
+
+
+def _inputs(draft: Draft, context: Context, job: int) -> list[Input]:
+    inputs = []
+    lookup = context.replicas.lookup
+    for use in draft.inputs(job):
+        lfn = use.lfn
+        checkpoint = use.type == "checkpoint"
+        if lfn in draft.absent and not checkpoint:
+            continue
+        raw = draft.raw.get(lfn)
+        metadata = use.metadata
+        if raw and (replica := lookup(lfn)) and replica.metadata:
+            metadata = replica.metadata | metadata
+        inputs.append(
+            Input(
+                lfn,
+                sha256=raw.sha256 if raw and not checkpoint else None,
+                sources=_sources(draft, job, lfn),
+                executable=use.executable,
+                optional=checkpoint or use.optional,
+                metadata=metadata,
+            )
+        )
+    for executable in draft.placements[job].staged:
+        name = executable.staged_as
+        assert name is not None
+        sha256 = draft.raw[name].sha256
+        inputs.append(Input(name, sha256=sha256, sources=_sources(draft, job, name), executable=True))
+    return inputs
+
+
+def _sources(draft: Draft, job: int, lfn: str) -> list[Place]:
+    """Return where a job fetches a file itself; nothing if it comes through the staging site."""
+    if (job, lfn) not in draft.bypassed:
+        return []
+    return [Place(pfn.site, pfn.pfn) for pfn in draft.raw[lfn].places]

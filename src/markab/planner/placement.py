@@ -1,0 +1,112 @@
+"""Where and how a job runs: site, staging site, the programs of its tasks, resources.
+
+A job that runs several tasks runs them one after the other in one directory. So
+it needs the most that one of them needs of what is given back (cores, memory,
+GPUs), and the sum of what adds up (disk, time).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markab.plan.model import DataConfiguration
+from markab.spec.model import Container, Transformation, TransformationSite
+from markab.spec.profiles import Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Executable:
+    """One entry of the transformation catalog, as found for a site."""
+
+    transformation: Transformation
+    at: TransformationSite
+    staged_as: str | None
+    """Lfn under which it is brought along. None: it is installed at the site."""
+    container: Container | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What one task runs; shared by all tasks that are alike."""
+
+    executable: Executable
+    requires: tuple[Executable, ...]
+    """Executables that are brought along."""
+    profiles: dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where and how a job runs; shared by all jobs that are alike."""
+
+    site: str
+    staging: str
+    data: DataConfiguration
+    programs: tuple[Program, ...]
+    """One for each task of the job, in the order of its tasks."""
+    resources: Resources
+    bypass: bool
+    """Inputs go straight to the job where they can."""
+    staged: tuple[Executable, ...]
+    """Every executable that is brought along, each once."""
+
+
+def staged_executables(programs: Sequence[Program]) -> tuple[Executable, ...]:
+    """Return the executables that these programs need brought along, each name once."""
+    by_name: dict[str, Executable] = {}
+    for program in programs:
+        for executable in (program.executable, *program.requires):
+            if executable.staged_as is not None:
+                by_name.setdefault(executable.staged_as, executable)
+    return tuple(by_name.values())
+
+
+def merge_placements(placements: Sequence[Placement], programs: Sequence[Program]) -> Placement:
+    """Return the placement of a job that runs the tasks of several; `programs` in the order of its tasks.
+
+    Raises:
+        ValueError: they differ in site, staging site or data configuration (a bug of the pass that merges).
+    """
+    first = placements[0]
+    where = {(placement.site, placement.staging, placement.data) for placement in placements}
+    if len(where) > 1:
+        raise ValueError(f"jobs at different places cannot be merged: {sorted(where)}")
+    return Placement(
+        first.site,
+        first.staging,
+        first.data,
+        tuple(programs),
+        merge_resources([placement.resources for placement in placements]),
+        all(placement.bypass for placement in placements),
+        staged_executables(programs),
+    )
+
+
+def merge_resources(each: Sequence[Resources]) -> Resources:
+    """Return what a job needs that runs tasks with these resources one after the other.
+
+    Cores, memory, GPUs, retries and priority: the greatest. Disk: the sum. Run time
+    and its limit: the sum, or not said if one of them is not said. Checkpoints are
+    asked for as early as any task wants. The category is kept if all have the same.
+    Messages: all of them.
+    """
+    categories = {one.category for one in each}
+    return Resources(
+        cores=max(one.cores for one in each),
+        memory_mb=max(one.memory_mb for one in each),
+        disk_mb=sum(one.disk_mb for one in each),
+        gpus=max(one.gpus for one in each),
+        runtime_s=_sum_if_all([one.runtime_s for one in each]),
+        checkpoint_s=min((one.checkpoint_s for one in each if one.checkpoint_s), default=0.0),
+        max_wall_s=_sum_if_all([one.max_wall_s for one in each]),
+        retries=max((one.retries for one in each if one.retries is not None), default=None),
+        priority=max((one.priority for one in each if one.priority is not None), default=None),
+        category=categories.pop() if len(categories) == 1 else None,
+        success_messages=list(dict.fromkeys(text for one in each for text in one.success_messages)),
+        failure_messages=list(dict.fromkeys(text for one in each for text in one.failure_messages)),
+    )
+
+
+def _sum_if_all(seconds: Sequence[float]) -> float:
+    return sum(seconds) if all(seconds) else 0.0

@@ -1,0 +1,151 @@
+"""Where a directory of a site is: a path as jobs there see it, and a URL by which the submit host reaches it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from markab.errors import TransferRefused
+from markab.plan.model import Place
+from markab.planner.draft import Context
+from markab.spec.model import Directory
+from markab.transfers.base import Scheme, handler_for, path_of, redact, scheme_of, schemes
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryPlace:
+    """A directory at a site; it need not exist yet."""
+
+    site: str
+    path: str
+    """Absolute path as jobs at the site see it."""
+    url: str
+    """URL by which the submit host reaches it."""
+    is_here: bool
+    """It is a directory of the submit host: `path` is its path there too."""
+
+    def below(self, relative: str) -> DirectoryPlace:
+        """Return a directory in it."""
+        path, url = f"{self.path.rstrip('/')}/{relative}", f"{self.url.rstrip('/')}/{_quoted(relative)}"
+        return DirectoryPlace(self.site, path, url, self.is_here)
+
+    @property
+    def text(self) -> str:
+        """How plans and people write it: the path if it is on the submit host, else the URL."""
+        return self.path if self.is_here else self.url
+
+    def file(self, lfn: str) -> Place:
+        """Return where a file in it is, as a transfer takes it."""
+        return Place(self.site, f"{self.text}/{lfn}")
+
+    def file_url(self, lfn: str) -> str:
+        """Return where a file in it is, as the replica catalog has it: always a URL."""
+        return f"{self.url}/{_quoted(lfn) if self.is_here else lfn}"
+
+
+def local_directory(site: str, path: str) -> DirectoryPlace:
+    """Return a directory of the submit host."""
+    path = path.rstrip("/") or "/"
+    return DirectoryPlace(site, path, f"file://{_quoted(path)}", is_here=True)
+
+
+def directory_place(site: str, directory: Directory) -> DirectoryPlace:
+    """Return where a directory of the site catalog is, as its file server for writing says.
+
+    One on the submit host is at the path of the file server's URL, also if `path`
+    says otherwise: jobs that run here find it there. Without a file server for
+    writing, `path` is a path of the submit host.
+    """
+    for server in directory.file_servers:
+        if server.operation in ("all", "put"):
+            path = local_path(server.url)
+            if path is not None:
+                return local_directory(site, path)
+            return DirectoryPlace(
+                site, directory.path.rstrip("/") or "/", server.url.rstrip("/"), is_here=False
+            )
+    return local_directory(site, directory.path)
+
+
+def check_reachable(place: DirectoryPlace, what: str, needed: tuple[str, ...], context: Context) -> None:
+    """Note a problem if the submit host has no means to use a directory that is elsewhere.
+
+    Args:
+        needed: what it must do there: names of methods of a transfer scheme.
+    """
+    if place.is_here:
+        return
+    scheme = scheme_of(place.url)
+    if scheme == "file":
+        why = "the URL names another machine"
+    elif scheme not in schemes():
+        why = f"unsupported URL scheme {scheme!r}"
+    elif missing := [method for method in needed if not _can(scheme, method)]:
+        why = f"URL scheme {scheme!r} cannot {' and '.join(_VERBS[method] for method in missing)}"
+    else:
+        return
+    able = ", ".join(name for name in schemes() if all(_can(name, method) for method in needed))
+    context.problem(
+        "unreachable-directory",
+        f"{why}: the {what} {place.path!r} of site {place.site!r} is reached by {redact(place.url)!r}",
+        f"in the site catalog, give this directory a file server of another scheme (these work: {able})",
+    )
+
+
+_VERBS = {"put": "write files", "mkdir": "make directories"}
+
+
+def _can(scheme: str, method: str) -> bool:
+    """Say whether the driver of a scheme has its own method, and not the one that refuses."""
+    return getattr(type(handler_for(f"{scheme}://")), method) is not getattr(Scheme, method)
+
+
+def check_writable(place: DirectoryPlace, what: str, context: Context) -> None:
+    """Note a problem if a directory of this machine can neither be made nor written to."""
+    if not place.is_here:
+        return
+    existing = place.path
+    while not os.path.lexists(existing) and existing != os.path.dirname(existing):
+        existing = os.path.dirname(existing)
+    if not os.path.isdir(existing):
+        context.problem(
+            "not-writable",
+            f"{what} {place.path!r} cannot be made: {existing!r} is not a directory",
+            "name another directory, or move the file out of the way",
+        )
+    elif not os.access(existing, os.W_OK | os.X_OK):
+        context.problem(
+            "not-writable",
+            f"{what} {place.path!r} is not writable: you may not write to {existing!r}",
+            "name another directory, or change its permissions",
+        )
+
+
+def local_path(pfn: str) -> str | None:
+    """Return the path that a pfn means on this machine; None for other schemes and other hosts.
+
+    People write `file://` before a path without quoting it: a file of that very
+    name wins over what a URL with percent signs would mean.
+    """
+    if "://" not in pfn:
+        return pfn.removeprefix("file:") if pfn.startswith("file:/") else pfn
+    scheme, _, rest = pfn.partition("://")
+    _, slash, path = rest.partition("/")
+    if scheme not in ("file", "symlink"):
+        return None
+    path = slash + path
+    try:
+        quoted = path_of(pfn)
+    except TransferRefused:
+        return None
+    return path if "%" not in path or os.path.exists(path) else quoted
+
+
+def has_driver(pfn: str) -> bool:
+    """Say whether a file at a URL can be fetched, as far as its scheme says."""
+    return scheme_of(pfn) in schemes()
+
+
+def _quoted(path: str) -> str:
+    return quote(path, safe="/~+,:@!$&'()*;=")

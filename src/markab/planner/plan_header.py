@@ -1,0 +1,89 @@
+"""The header of a plan: the sites of the run with their directories, limits, and what holds for all jobs."""
+
+from __future__ import annotations
+
+import random
+
+from markab.catalogs.jdbcrc import output_catalog
+from markab.plan.model import FORMAT, TRANSFER_THREADS, Header, PlanSite
+from markab.planner.draft import Context, Draft
+from markab.planner.executable_jobs import RunPlaces
+from markab.planner.options import PlanOptions
+from markab.planner.places import DirectoryPlace
+from markab.planner.site_directories import output_place, scratch_place
+from markab.planner.site_executors import executor_of
+
+DEFAULT_LIMITS = {"stage-in": 10, "stage-out": 10, "stage-inter": 10, "cleanup": 4, "registration": 1}
+"""Category → jobs at once; the first four as Pegasus has them. `dagman.<category>.maxjobs` changes them."""
+
+
+def staging_sites(draft: Draft) -> list[str]:
+    """Return the sites whose scratch the run uses, in the order of the jobs."""
+    return list(dict.fromkeys(draft.placements[job].staging for job, _ in draft.task_jobs()))
+
+
+def run_places(draft: Draft, context: Context, relative: str) -> RunPlaces:
+    """Return the directories of a run whose relative directory is this; all sites were checked."""
+    scratch_dir = _scratch_dir(context.options, draft.workflow.name, relative)
+    deep = context.properties.flag("pegasus.dir.storage.deep", False)
+    scratch, outputs = {}, {}
+    for name in staging_sites(draft):
+        scratch[name] = _checked(scratch_place(context.sites[name])).below(scratch_dir)
+    for name in context.options.output_sites:
+        place = _checked(output_place(context.sites[name], context))
+        outputs[name] = place.below(relative) if deep else place
+    return RunPlaces(scratch, outputs)
+
+
+def _checked(place: DirectoryPlace | None) -> DirectoryPlace:
+    assert place is not None, "a site without a directory is a problem, and then there is no plan"
+    return place
+
+
+def _scratch_dir(options: PlanOptions, workflow: str, relative: str) -> str:
+    """Return the run's directory below each scratch: as the submit directory, unless --randomdir was given."""
+    if not options.random_dir:
+        return relative
+    if isinstance(options.random_dir, str):
+        return options.random_dir.strip("/")
+    return f"{workflow}-{random.SystemRandom().getrandbits(64):016x}"
+
+
+def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | None) -> Header:
+    """Return the header; `name` is that of the workflow with its index."""
+    properties = context.properties
+    registered = output_catalog(properties, context.options.directory)
+    return Header(
+        format=FORMAT,
+        workflow=draft.workflow.name,
+        jobs=draft.count_jobs(),
+        integrity=context.integrity,
+        sites=_sites(draft, context, places),
+        limits=_limits(context),
+        max_jobs=properties.integer("dagman.maxjobs", 0) or None,
+        transfer_threads=properties.integer("pegasus.transfer.threads", TRANSFER_THREADS),
+        transfer_attempts=context.transfer_attempts,
+        catalog=str(registered.resolve() if registered else f"{name}.replicas.db"),
+        outputs={site: place.text for site, place in places.outputs.items()},
+        metadata=draft.workflow.metadata,
+    )
+
+
+def _sites(draft: Draft, context: Context, places: RunPlaces) -> dict[str, PlanSite]:
+    run = (draft.placements[job].site for job, _ in draft.task_jobs())
+    sites = {name: PlanSite(executor_of(context.sites[name])) for name in dict.fromkeys(["local", *run])}
+    for name, place in places.scratch.items():
+        executor = executor_of(context.sites[name])
+        sites[name] = PlanSite(executor, scratch=place.path, scratch_url=place.url)
+    return sites
+
+
+def _limits(context: Context) -> dict[str, int]:
+    limits = dict(DEFAULT_LIMITS)
+    for key, value in context.properties.under("dagman.").items():
+        category, dot, last = key.rpartition(".")
+        if dot and last.lower() == "maxjobs":
+            limits[category] = context.properties.integer(
+                f"dagman.{key}", int(value) if value.isdigit() else 0
+            )
+    return limits

@@ -1,0 +1,217 @@
+"""Staging in: jobs that bring inputs and executables to the staging sites.
+
+Inputs come from their replicas, and files that a job at another staging site made
+from the scratch there (inter-site transfers). A file is brought to a site once,
+for the highest level that reads it.
+
+After the choice of sites, which decides where files must be; before the passes
+that serve these jobs too (directories, cleanup). Guarantees to them: every file
+that a job reads is in the scratch of its staging site, or bypasses it, once the
+job's parents are done; `scratch` names every job that reads, makes or brings a file
+there.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import NamedTuple
+
+from markab.plan.model import Kind, Place, PlannedJob, Transfer
+from markab.planner import job_names
+from markab.planner.draft import Context, Draft, RawInput
+from markab.planner.placement import Executable, Placement
+from markab.planner.replica_selection import select_replicas, stageable_places
+from markab.planner.transfer_groups import CATEGORY, PRIORITY, first_names, transfer_groups
+from markab.spec.model import Replica, Use
+
+
+def stage_in(draft: Draft, context: Context) -> None:
+    """Add stage-in and inter-site jobs."""
+    gathered = _Transfers(draft, context)
+    levels = draft.levels
+    for job in sorted((job for job, _ in draft.task_jobs()), key=levels.__getitem__):
+        placement = draft.placements[job]
+        for use in draft.inputs(job):
+            gathered.bring_file(job, use, placement)
+        for executable in placement.staged:
+            gathered.bring_executable(job, executable, placement)
+    _note_missing(gathered.missing, context)
+    gathered.add_jobs()
+    _note_files_of_jobs(draft)
+
+
+class _Key(NamedTuple):
+    """What one transfer job is for."""
+
+    kind: Kind
+    site: str
+    level: int
+    group: int
+
+
+class _Transfers:
+    """Gathers what has to be brought in, then makes the jobs."""
+
+    def __init__(self, draft: Draft, context: Context) -> None:
+        self.draft = draft
+        self.context = context
+        self.groups = transfer_groups(draft)
+        self.brought: dict[tuple[str, str], _Key] = {}
+        """(staging site, lfn) → the transfer job that brings it."""
+        self.transfers: dict[_Key, list[tuple[str, Transfer]]] = defaultdict(list)
+        """With the staging site from which each comes, if it comes from one."""
+        self.readers: dict[_Key, set[int]] = defaultdict(set)
+        self.makers: dict[_Key, set[int]] = defaultdict(set)
+        self.missing: dict[str, list[str]] = defaultdict(list)
+        """Lfn that is nowhere → names of the jobs that read it."""
+        self.offered: set[str] = set()
+        """Lfns of staged executables, which a file of the workflow must not share."""
+
+    def bring_file(self, job: int, use: Use, placement: Placement) -> None:
+        """Note the transfer of an input, if it needs one."""
+        draft, lfn = self.draft, use.lfn
+        made_by = draft.producer.get(lfn)
+        if made_by is not None and made_by != job:
+            source = draft.placements[made_by].staging
+            if source != placement.staging:
+                self._bring(
+                    job, placement.staging, Kind.STAGE_INTER, Transfer(lfn, [Place(source, "")], []), source
+                )
+                self.makers[self.brought[placement.staging, lfn]].add(made_by)
+            return
+        if (raw := draft.raw.get(lfn)) is None:
+            raw = self._look_up(job, use, placement)
+        if raw is None:
+            return
+        if use.bypass or placement.bypass:
+            draft.bypassed.add((job, lfn))
+            return
+        self._bring(job, placement.staging, Kind.STAGE_IN, self._transfer(lfn, raw))
+
+    def _look_up(self, job: int, use: Use, placement: Placement) -> RawInput | None:
+        lfn, name = use.lfn, self.draft.name_of(job)
+        if lfn in self.missing:
+            self.missing[lfn].append(name)
+            return None
+        if lfn in self.draft.absent:
+            return None
+        replica: Replica | None = self.context.replicas.lookup(lfn)
+        if replica is None:
+            if use.optional or use.type == "checkpoint":
+                self.draft.absent.add(lfn)
+            else:
+                self.missing[lfn].append(name)
+            return None
+        raw = select_replicas(replica, placement.staging, f"task {name!r}", self.context)
+        # What cannot be used was noted; an empty entry keeps it from being noted again.
+        self.draft.raw[lfn] = raw or RawInput([])
+        return raw
+
+    def bring_executable(self, job: int, executable: Executable, placement: Placement) -> None:
+        """Note the transfer of an executable that is staged."""
+        draft = self.draft
+        name = executable.staged_as
+        assert name is not None
+        if (raw := draft.raw.get(name)) is None:
+            if name in draft.producer:
+                self._name_clash(
+                    name, f"a name that task {draft.name_of(draft.producer[name])!r} gives to an output"
+                )
+            checksum = executable.transformation.checksum
+            raw = draft.raw[name] = RawInput(
+                stageable_places(executable, f"task {draft.name_of(job)!r}", self.context),
+                checksum.sha256 if checksum else None,
+            )
+            self.offered.add(name)
+        elif name not in self.offered:
+            self._name_clash(name, "the name of an input file of the workflow")
+            self.offered.add(name)
+        if executable.at.bypass:
+            draft.bypassed.add((job, name))
+            return
+        transfer = self._transfer(name, raw)
+        transfer.executable = True
+        self._bring(job, placement.staging, Kind.STAGE_IN, transfer)
+
+    def _name_clash(self, name: str, other: str) -> None:
+        self.context.problem(
+            "name-clash",
+            f"executable {name!r} is staged under {other}",
+            "rename the file or the transformation",
+        )
+
+    def _transfer(self, lfn: str, raw: RawInput) -> Transfer:
+        sources = [Place(pfn.site, pfn.pfn) for pfn in raw.places]
+        return Transfer(
+            lfn, sources, [], sha256=raw.sha256, size_bytes=raw.size_bytes, link=self.context.links
+        )
+
+    def _bring(self, job: int, site: str, kind: Kind, transfer: Transfer, source: str = "") -> None:
+        key = self.brought.get((site, transfer.lfn))
+        if key is None:
+            key = _Key(kind, site, self.draft.levels[job], self.groups[job])
+            self.brought[site, transfer.lfn] = key
+            self.transfers[key].append((source, transfer))
+        self.readers[key].add(job)
+
+    def add_jobs(self) -> None:
+        """Add a job for each group, numbered within its site and level."""
+        numbers: dict[tuple[Kind, str, int], int] = defaultdict(int)
+        for key in sorted(self.transfers, key=lambda key: (key.level, key.kind.value, key.site, key.group)):
+            kind, site, level, _ = key
+            number = numbers[kind, site, level]
+            numbers[kind, site, level] += 1
+            self._add_job(key, job_names.transfer(kind, self.context.prefix, site, level, number))
+
+    def _add_job(self, key: _Key, name: str) -> None:
+        draft = self.draft
+        transfers = self.transfers[key]
+        readers = sorted(self.readers[key])
+        planned = PlannedJob(
+            id=name,
+            kind=key.kind,
+            site="local",
+            staging=key.site,
+            level=key.level,
+            priority=PRIORITY[key.kind],
+            category=CATEGORY[key.kind],
+            retries=self.context.retries,
+            transfers=[transfer for _, transfer in transfers],
+        )
+        why = f"{len(transfers)} file(s) for {first_names(draft, readers)}"
+        job = draft.add(planned, sorted(self.makers[key]), "stage_in", why)
+        parents = draft.parents
+        for reader in readers:
+            parents[reader].append(job)
+        for source_site, transfer in transfers:
+            draft.touches(key.site, transfer.lfn, job)
+            if source_site:
+                draft.touches(source_site, transfer.lfn, job)
+
+
+def _note_missing(missing: dict[str, list[str]], context: Context) -> None:
+    for lfn, readers in missing.items():
+        shown = ", ".join(repr(reader) for reader in readers[:3])
+        more = f" and {len(readers) - 3} more" if len(readers) > 3 else ""
+        context.problem(
+            "missing-input",
+            f"file {lfn!r} has no replica and no job makes it (needed by {shown}{more})",
+            f"register it in the replica catalog, name its directory with --input-dir, or let a task output {lfn!r}",
+        )
+
+
+def _note_files_of_jobs(draft: Draft) -> None:
+    """Note which files of a scratch each job reads and makes."""
+    for job, _ in draft.task_jobs():
+        placement = draft.placements[job]
+        site = placement.staging
+        for use in draft.inputs(job):
+            if (job, use.lfn) not in draft.bypassed and use.lfn not in draft.absent:
+                draft.touches(site, use.lfn, job)
+        for executable in placement.staged:
+            name = executable.staged_as
+            assert name is not None
+            if (job, name) not in draft.bypassed:
+                draft.touches(site, name, job)
+        for use in draft.outputs(job):
+            draft.touches(site, use.lfn, job)

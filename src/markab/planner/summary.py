@@ -1,0 +1,46 @@
+"""A plan in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from markab.planner.draft import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A plan in numbers."""
+
+    jobs: dict[str, int]
+    """Kind → how many jobs."""
+    tasks: int
+    transfers: int
+    bytes_known: int
+    """Bytes of the inputs whose size is known."""
+    files_unknown_size: int
+    """Files to move whose size is not known yet."""
+    deletions: int
+    """Files that cleanup removes."""
+
+    @property
+    def total(self) -> int:
+        """All jobs."""
+        return sum(self.jobs.values())
+
+
+def summarise(draft: Draft) -> Summary:
+    """Return a draft in numbers."""
+    clusters = [tasks for _, tasks in draft.task_jobs()]
+    added = [planned for _, planned in draft.auxiliary_jobs()]
+    kinds = Counter("compute" if draft.tasks[tasks[0]].type == "job" else "subworkflow" for tasks in clusters)
+    kinds.update(planned.kind.value for planned in added)
+    moved = [transfer for planned in added for transfer in planned.transfers]
+    return Summary(
+        jobs=dict(kinds),
+        tasks=sum(map(len, clusters)),
+        transfers=len(moved),
+        bytes_known=sum(transfer.size_bytes or 0 for transfer in moved),
+        files_unknown_size=sum(transfer.size_bytes is None for transfer in moved),
+        deletions=sum(len(planned.removes) for planned in added),
+    )

@@ -1,0 +1,64 @@
+"""Which files a task reads and makes, and so does a job that runs several tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from markab.spec.model import Task, Use
+
+
+def inputs_of(task: Task) -> Iterator[Use]:
+    """Yield what a task reads: inputs, checkpoints, and stdin when it is not among the uses."""
+    stdin = task.stdin
+    for use in task.uses:
+        if use.type in ("input", "inout", "checkpoint"):
+            yield use
+            if use.lfn == stdin:
+                stdin = None
+    if stdin is not None:
+        yield Use(lfn=stdin, type="input")
+
+
+def outputs_of(task: Task) -> Iterator[Use]:
+    """Yield what a task makes: outputs, checkpoints, and streams that are not among the uses."""
+    streams = [stream for stream in (task.stdout, task.stderr) if stream is not None]
+    for use in task.uses:
+        if use.type in ("output", "inout", "checkpoint"):
+            yield use
+            if use.lfn in streams:
+                streams.remove(use.lfn)
+    for stream in dict.fromkeys(streams):
+        yield Use(lfn=stream, type="output")
+
+
+def inputs_of_job(tasks: Sequence[Task]) -> Iterable[Use]:
+    """Return what a job reads that runs these tasks in this order, each file once.
+
+    What an earlier task makes for a later one is not read from outside.
+    """
+    made: set[str] = set()
+    read: dict[str, Use] = {}
+    for task in tasks:
+        for use in inputs_of(task):
+            if use.lfn not in made:
+                read[use.lfn] = _joined(read[use.lfn], use) if use.lfn in read else use
+        made.update(use.lfn for use in outputs_of(task))
+    return read.values()
+
+
+def outputs_of_job(tasks: Sequence[Task]) -> Iterable[Use]:
+    """Return what a job makes that runs these tasks, each file once."""
+    return {use.lfn: use for task in tasks for use in outputs_of(task)}.values()
+
+
+def _joined(first: Use, second: Use) -> Use:
+    """Return the use of a file that two tasks of a job read: it is as necessary as either says."""
+    return msgspec.structs.replace(
+        first,
+        optional=first.optional and second.optional,
+        bypass=first.bypass and second.bypass,
+        executable=first.executable or second.executable,
+        metadata=first.metadata | second.metadata,
+    )

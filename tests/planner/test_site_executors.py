@@ -1,0 +1,50 @@
+"""The table of styles, gateways and schedulers."""
+
+from __future__ import annotations
+
+import pytest
+
+from markab.planner.site_executors import AVAILABLE, EXECUTORS, executor_of, wanted_executor
+from markab.spec.model import Grid, Site
+
+
+def site(style: str = "", gateway: str = "", scheduler: str = "", name: str = "cluster") -> Site:
+    profiles = {"pegasus": {"style": style}} if style else {}
+    return Site(name, grids=[Grid(gateway, "host", scheduler)] if gateway else [], profiles=profiles)
+
+
+@pytest.mark.parametrize(
+    ("described", "executor"),
+    [
+        (site(name="local"), "local"),
+        (site(), "htcondor"),
+        (site("condor"), "htcondor"),
+        (site("glite", "batch", "slurm"), "slurm"),
+        (site("GLITE", "batch", "Slurm"), "slurm"),
+        (site("glite", "batch", "unheard-of"), "batch"),
+        (site("glite"), "batch"),
+        (site("ssh", "batch", "slurm"), "ssh"),
+        (site("", "cream", "lsf"), "cream"),
+        (site("", "condor", "unknown"), "htcondor"),
+        (site("", "batch", "pbs"), "pbs"),
+        (site("unheard-of"), "htcondor"),
+    ],
+)
+def test_style_gateway_and_scheduler_say_the_executor(described: Site, executor: str) -> None:
+    assert executor == wanted_executor(described)
+
+
+def test_a_gateway_for_compute_jobs_comes_before_one_for_auxiliary_jobs() -> None:
+    described = Site(
+        "c",
+        grids=[Grid("batch", "h", "pbs", "auxillary"), Grid("batch", "h", "slurm", "compute")],
+        profiles={"pegasus": {"style": "glite"}},
+    )
+
+    assert "slurm" == wanted_executor(described)
+
+
+def test_jobs_of_a_site_whose_executor_does_not_exist_yet_run_on_this_machine() -> None:
+    assert {"local"} == AVAILABLE
+    for style, scheduler in EXECUTORS:
+        assert "local" == executor_of(site(style, "batch", scheduler or "other"))
