@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from api.test_workflow_builder import diamond
-from markab.api import Job, PegasusError, Workflow, notebook, workflow_runs
+from markab.api import Job, PegasusError, Workflow, notebook
 from markab.api.notebook_html import progress_html, table_html
 from markab.reports.status import Status, UnderWay
 from reports.made_run import T0, began, compute, end, ended, engine_alive, failed, gave_up, make_run, start
@@ -60,7 +60,7 @@ class FakeNotebook:
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> FakeNotebook:
     monkeypatch.setattr(notebook, "find_spec", lambda name: None)
-    monkeypatch.setattr(workflow_runs.time, "sleep", lambda delay: None)
+    monkeypatch.setattr("markab.api.workflow.time.sleep", lambda delay: None)
     return FakeNotebook(monkeypatch)
 
 

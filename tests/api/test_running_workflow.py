@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from markab.api import Job, PegasusClientError, PegasusError, Workflow, progress_bar, workflow_runs
+from markab.api import Job, PegasusClientError, PegasusError, Workflow, progress_bar
 from markab.errors import PlanningError, Problem, RunBusy
 from markab.planner.options import PlanOptions
 
@@ -95,7 +95,7 @@ def machinery(tmp_path: Path, monkeypatch) -> Machinery:
         package, _, last = name.rpartition(".")
         monkeypatch.setattr(__import__(package, fromlist=["x"]), last, module, raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(workflow_runs.time, "sleep", lambda delay: fake.calls.append(f"sleep {delay}"))
+    monkeypatch.setattr("markab.api.workflow.time.sleep", lambda delay: fake.calls.append(f"sleep {delay}"))
     return fake
 
 
@@ -324,7 +324,7 @@ def test_ctrl_c_ends_the_waiting_and_leaves_the_run_alone(machinery: Machinery, 
     def interrupt(delay: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workflow_runs.time, "sleep", interrupt)
+    monkeypatch.setattr("markab.api.workflow.time.sleep", interrupt)
     wf = workflow().plan()
     assert wf.wait() is wf
     assert machinery.calls == ["plan", "status"]

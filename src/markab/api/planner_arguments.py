@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
+
+from markab.api.warnings import warn
 
 FLAGS = MappingProxyType(
     {
@@ -112,17 +113,6 @@ def split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the keywords that are options of the planner, in the order of FLAGS, and the others."""
     options = {name: keywords[name] for name in FLAGS if name in keywords}
     return options, {name: value for name, value in keywords.items() if name not in FLAGS}
-
-
-def warn(message: str) -> None:
-    """Tell the user of a script something they should know: in their log, or on stderr when they keep none."""
-    import logging
-
-    log = logging.getLogger("markab.api")
-    if log.hasHandlers():
-        log.warning(message)
-    else:
-        print(f"warning: {message}", file=sys.stderr)
 
 
 def _like(name: str) -> str:
