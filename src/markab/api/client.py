@@ -10,7 +10,7 @@ same name would have printed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from markab.reports.status import Status
 
 
-def plan(workflow: Path, options: Mapping[str, Any], properties: Mapping[str, str]) -> Planned:
-    """Plan the document at `workflow`.
+def plan(options: PlanOptions) -> Planned:
+    """Plan a document.
 
     Raises:
         PegasusClientError: it cannot be planned; the message has every reason.
@@ -33,7 +33,7 @@ def plan(workflow: Path, options: Mapping[str, Any], properties: Mapping[str, st
     from markab.planner import planning
 
     with as_client_error("planning failed"):
-        return planning.plan(to_plan_options(workflow, options, properties))
+        return planning.plan(options)
 
 
 def start(submit_dir: Path) -> int:
@@ -118,60 +118,6 @@ def report(name: str, submit_dir: Path, **options: Any) -> str:
         )
     with as_client_error(f"{name} failed"):
         return str(function(submit_dir, **options))
-
-
-def to_plan_options(workflow: Path, options: Mapping[str, Any], properties: Mapping[str, str]) -> PlanOptions:
-    """Return what the keywords of `Workflow.plan` mean to the planner; those that are None say nothing."""
-    from markab.planner.options import PlanOptions
-
-    chosen: dict[str, Any] = {}
-    for keyword, value in options.items():
-        convert = _CONVERSIONS.get(keyword)
-        if convert is not None and value is not None:
-            chosen[keyword] = convert(value)
-    return PlanOptions(workflow=workflow, properties=dict(properties), directory=Path.cwd(), **chosen)
-
-
-def _paths(values: Any) -> list[Path]:
-    return [Path(value) for value in values]
-
-
-def _texts(values: Any) -> list[str]:
-    return [str(value) for value in values]
-
-
-def _mapping(values: Any) -> dict[str, str]:
-    return {str(key): str(value) for key, value in values.items()}
-
-
-def _random_dir(value: Any) -> bool | str:
-    return value if isinstance(value, bool) else str(value)
-
-
-_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
-    "conf": Path,
-    "basename": str,
-    "job_prefix": str,
-    "cluster": _texts,
-    "sites": _texts,
-    "output_sites": _texts,
-    "staging_sites": _mapping,
-    "cache": _paths,
-    "input_dirs": _paths,
-    "output_dir": Path,
-    "transformations_dir": Path,
-    "dir": Path,
-    "relative_dir": str,
-    "random_dir": _random_dir,
-    "relative_submit_dir": str,
-    "inherited_rc_files": _paths,
-    "cleanup": str,
-    "reuse": _paths,
-    "force": bool,
-    "force_replan": bool,
-    "forward": _texts,
-}
-"""Keyword → how its value becomes that of the planner's option of the same name."""
 
 
 def _report_function(name: str) -> Callable[..., Any] | None:

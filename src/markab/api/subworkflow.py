@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from markab.api.errors import PegasusError
 from markab.api.files import File
 from markab.api.job import AbstractJob
-from markab.api.planner_arguments import check, render, split
 from markab.api.workflow_document import WorkflowDocument
 
 if TYPE_CHECKING:
@@ -61,13 +60,9 @@ class SubWorkflow(AbstractJob):
             raise PegasusError(
                 f"{self!r} has its arguments of the planner already: give all of them in one call"
             )
-        known, properties = split(options)
-        check(known)
-        texts = {
-            name: str(value).lower() if value is True or value is False else str(value)
-            for name, value in properties.items()
-        }
-        self.args.extend(render(known, texts))
+        from markab.planner.options import accepted, to_words
+
+        self.args.extend(to_words(accepted(options)))
         self._planner_args_given = True
         return self
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markab.api import client, notebook, planner_arguments
+from markab.api import client, notebook
 from markab.api.braindump import Braindump
 from markab.api.errors import PegasusError
 from markab.api.progress_bar import draw
@@ -119,13 +119,16 @@ class Workflow(WorkflowDocument):
             TypeError: an option that is a list, or a dict, was given as something else.
             PegasusClientError: it cannot be planned; the message has every reason.
         """
-        given = locals()  # every keyword above is one of FLAGS
-        options = {keyword: given[keyword] for keyword in planner_arguments.FLAGS}
-        planner_arguments.check(options)
-        definitions = planner_arguments.check_properties(properties)
+        given = locals()
+        from markab.api.planner_arguments import warn_of_slips
+        from markab.planner.options import KEYWORDS, PlanOptions, accepted
+
+        keywords = {name: given[name] for name in KEYWORDS}
+        options = accepted({**keywords, **properties})
+        warn_of_slips(properties)
         if self._path is None:
             self.write()
-        planned = client.plan(self.path, options, definitions)
+        planned = client.plan(PlanOptions(workflow=self.path, **options))
         if planned.submit_dir is None:
             raise PegasusError("planning made no submit directory")
         self._submit_dir = planned.submit_dir

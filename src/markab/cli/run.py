@@ -128,10 +128,9 @@ def _submit_dir(path: Path) -> Path:
 
 def _refuse_plan_flags(path: Path, flags: dict[str, Any]) -> None:
     if used := given(flags):
-        names = ", ".join(
-            "--" + name.rstrip("_").replace("_", "-") if name != "properties" else "-D" for name in used
+        raise click.UsageError(
+            f"{str(path)!r} is planned already, or no file; {', '.join(used)} would change nothing"
         )
-        raise click.UsageError(f"{str(path)!r} is planned already, or no file; {names} would change nothing")
 
 
 def _run_options(flags: dict[str, Any]) -> RunOptions:
