@@ -193,3 +193,20 @@ class IllegalTransition(MarkabError):
     """A job was asked to do what its state does not allow: a bug in Markab, never the user's."""
 
     exit_code = 70
+
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+BROKEN_PIPE = 141
+"""Exit code when the reader of the output has gone, as `head` does: 128 + SIGPIPE."""
+BUG = IllegalTransition.exit_code
+"""Exit code after an unforeseen error; `EX_SOFTWARE` of sysexits.h."""
+
+RUN_EXIT_CODES = {
+    "success": 0,
+    "failed": RunFailed.exit_code,
+    "halted": RunHalted.exit_code,
+    "removed": RunHalted.exit_code,
+    "interrupted": INTERRUPTED,
+}
+"""How a run ended -> exit code of `markab run`."""

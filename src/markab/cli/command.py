@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 
 import click
 
-from markab.cli.errors import BROKEN_PIPE, INTERRUPTED, report
+from markab.cli.errors import report
+from markab.errors import BROKEN_PIPE, INTERRUPTED
 
 ALONE = "*"
 """Value of an option whose value was left out."""

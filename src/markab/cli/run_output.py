@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from markab.cli.plan_output import echo_json, is_terminal, shown_path
+from markab.errors import RUN_EXIT_CODES
 
 if TYPE_CHECKING:
     from markab.cli.run_display import Display
     from markab.engine.run import RunOptions
 
-EXIT_CODES = {"success": 0, "failed": 14, "halted": 15, "removed": 15, "interrupted": 130}
-"""How a run ended → exit code of `markab run`."""
 FAILURES_SHOWN = 10
 
 
@@ -43,7 +42,7 @@ def run_here(
     _warn(follower.warnings, display)
     if follower.trouble:
         _warn([f"{follower.trouble}; what is missing is in the journal, and added when that works"], display)
-    return EXIT_CODES[outcome.state]
+    return RUN_EXIT_CODES[outcome.state]
 
 
 def _warn(warnings: list[str], display: Display) -> None:

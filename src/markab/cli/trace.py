@@ -5,9 +5,7 @@ from __future__ import annotations
 import click
 
 from markab.cli.command import command
-
-DIFFERS = 42
-"""Exit code when a file on disk is not what was recorded, as of any other wrong checksum."""
+from markab.errors import ChecksumMismatch
 
 
 @command()
@@ -34,4 +32,4 @@ def trace(submit_dir: str, file: str, as_json: bool, dot: bool, verbose: int) ->
         echo_json(found.to_json())
     else:
         click.echo(found.dot() if dot else found.text(), nl=False)
-    return DIFFERS if found.agrees is False else 0
+    return ChecksumMismatch.exit_code if found.agrees is False else 0

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from markab.engine.control import engine_pid
-from markab.errors import MarkabError, RunBusy, RunFailed, RunHalted, StorageError
+from markab.errors import INTERRUPTED, RUN_EXIT_CODES, MarkabError, RunBusy, StorageError
 from markab.plan.submit_dir import SubmitDir
 
 COMMAND = (sys.executable, "-m", "markab", "run")
 PATIENCE_S = 60.0
 LOOK_EVERY_S = 0.02
 
-_ENDED_AS_A_RUN = (0, RunFailed.exit_code, RunHalted.exit_code)
+_ENDED_AS_A_RUN = frozenset(RUN_EXIT_CODES.values()) - {INTERRUPTED}
 """Exit codes of an engine that did start, and was done before we looked."""
 
 _children: list[subprocess.Popen[bytes]] = []
