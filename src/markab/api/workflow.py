@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markab.api import client, notebook
+from markab import operations
+from markab.api import notebook
 from markab.api.braindump import Braindump
-from markab.api.errors import PegasusError
+from markab.api.errors import PegasusError, as_client_error
 from markab.api.progress_bar import draw
 from markab.api.warnings import warn
 from markab.api.workflow_document import WorkflowDocument
@@ -17,11 +18,7 @@ from markab.api.workflow_document import WorkflowDocument
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-FIRST_NAP_S = 0.1
-"""So that waiting for a run of a second takes a second."""
-
-OVER = ("Success", "Failure", "Halted", "Removed")
-"""States in which no engine is at work any more."""
+    from markab.reports.status import Status
 
 
 class Workflow(WorkflowDocument):
@@ -128,7 +125,8 @@ class Workflow(WorkflowDocument):
         warn_of_slips(properties)
         if self._path is None:
             self.write()
-        planned = client.plan(PlanOptions(workflow=self.path, **options))
+        with as_client_error("planning failed"):
+            planned = operations.plan(PlanOptions(workflow=self.path, **options))
         if planned.submit_dir is None:
             raise PegasusError("planning made no submit directory")
         self._submit_dir = planned.submit_dir
@@ -147,7 +145,8 @@ class Workflow(WorkflowDocument):
             PegasusError: it is not planned.
             PegasusClientError: it cannot be started, or is running already.
         """
-        pid = client.start(self.submit_dir)
+        with as_client_error("starting the workflow failed"):
+            pid = operations.start(self.submit_dir)
         self._run_output = {**(self._braindump or {}), "submit_dir": str(self.submit_dir), "pid": pid}
         if verbose:
             print(f"running {self.submit_dir} as process {pid}")
@@ -169,7 +168,7 @@ class Workflow(WorkflowDocument):
         Raises:
             PegasusError: the workflow is not planned.
         """
-        seen = client.read_status(self.submit_dir)
+        seen = self._status()
         if json:
             print(_as_json(seen.to_json(queue=not noqueue)))
             return self
@@ -188,7 +187,7 @@ class Workflow(WorkflowDocument):
         Raises:
             PegasusError: the workflow is not planned.
         """
-        return client.read_status(self.submit_dir).to_json()
+        return self._status().to_json()
 
     def wait(self, delay: float = 5) -> Self:
         """Wait for the end of the run, drawing a bar; look often at first, later every `delay` seconds.
@@ -199,22 +198,23 @@ class Workflow(WorkflowDocument):
             PegasusError: the workflow is not planned, or was never started.
         """
         submit_dir = self.submit_dir
-        nap_s = min(FIRST_NAP_S, delay)
         self._shown_in_cell = notebook.current_cell()
+
+        def show_started(status: Status) -> None:
+            if status.state == "Not started":
+                raise PegasusError(f"the run in {str(submit_dir)!r} was not started: call run()")
+            show(status)
+
         try:
-            look = client.follow(submit_dir)
-            with draw() if self._shown_in_cell is None else notebook.live() as show:
-                while True:
-                    seen = look()
-                    if seen.state == "Not started":
-                        raise PegasusError(f"the run in {str(submit_dir)!r} was not started: call run()")
-                    show(seen)
-                    if seen.state in OVER:
-                        return self
-                    time.sleep(nap_s)
-                    nap_s = min(2 * nap_s, delay)
+            with (
+                as_client_error("reading the status failed"),
+                draw() if self._shown_in_cell is None else notebook.live() as show,
+            ):
+                pauses = operations.growing_pauses(delay)
+                operations.wait(submit_dir, show_started, pauses=pauses, sleep=time.sleep)
         except KeyboardInterrupt:
-            return self
+            pass
+        return self
 
     def remove(self, *, verbose: int = 0) -> Self:
         """End what runs, and the run. `run` can go on with it later.
@@ -222,33 +222,40 @@ class Workflow(WorkflowDocument):
         Raises:
             PegasusError: the workflow is not planned.
         """
-        client.remove(self.submit_dir)
+        with as_client_error("removing the workflow failed"):
+            operations.remove(self.submit_dir, patience_s=0)
         return self
 
     def analyze(self, *, verbose: int = 0, json_mode: bool = False, traverse_all: bool = False) -> Self:
         """Print what went wrong; in a notebook, show each cause to be folded and unfolded.
 
         Raises:
-            PegasusError: the workflow is not planned, or this version has no analyzer.
+            PegasusError: the workflow is not planned.
         """
-        text = client.report("analyzer", self.submit_dir, json=json_mode, traverse_all=traverse_all)
-        if json_mode or notebook.kernel() is None:
-            print(text)
-        else:
-            self._show(client.html("analysis", self.submit_dir), text)
+        with as_client_error("analyzer failed"):
+            text = operations.analysis_text(self.submit_dir, json=json_mode)
+            if json_mode or notebook.kernel() is None:
+                print(text)
+            else:
+                from markab.api.notebook_reports import analysis_html
+
+                self._show(analysis_html(self.submit_dir), text)
         return self
 
     def statistics(self, *, verbose: int = 0) -> Self:
         """Print what the run took; in a notebook, show it as tables.
 
         Raises:
-            PegasusError: the workflow is not planned, or this version has no statistics.
+            PegasusError: the workflow is not planned.
         """
-        text = client.report("statistics", self.submit_dir)
-        if notebook.kernel() is None:
-            print(text)
-        else:
-            self._show(client.html("statistics", self.submit_dir), text)
+        with as_client_error("statistics failed"):
+            text = operations.statistics_text(self.submit_dir)
+            if notebook.kernel() is None:
+                print(text)
+            else:
+                from markab.api.notebook_reports import statistics_html
+
+                self._show(statistics_html(self.submit_dir), text)
         return self
 
     def graph(
@@ -279,11 +286,15 @@ class Workflow(WorkflowDocument):
         cell = notebook.current_cell() if output is None else None
         run = self._submit_dir if cell is not None else None
         path = self.path
-        with client.as_client_error("drawing the workflow failed"):
+        with as_client_error("drawing the workflow failed"):
             drawing = graph.draw_document(path, include_files, not no_simplify, label, remove or (), run)
             graph.show(drawing, None if output is None else Path(output), width, height)
         self._shown_in_cell = cell or self._shown_in_cell
         return self
+
+    def _status(self) -> Status:
+        with as_client_error("reading the status failed"):
+            return operations.read_status(self.submit_dir)
 
     def _show(self, html: str, text: str) -> None:
         notebook.show_html(html, text)
