@@ -25,10 +25,10 @@ def completion(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    from markab.cli.main import markab
-
     completer = get_completion_class(shell)
     if completer is None:
         raise click.UsageError(f"this version of click cannot complete for {shell}")
-    source = completer(markab, {}, "markab", "_MARKAB_COMPLETE").source_vars()
+    source = completer(
+        click.get_current_context().find_root().command, {}, "markab", "_MARKAB_COMPLETE"
+    ).source_vars()
     click.echo(completer.source_template % source)

@@ -14,6 +14,7 @@ COMMANDS = {
     "plan": "Make an executable workflow out of a workflow document.",
     "run": "Run a planned workflow, or go on with one; watch it.",
     "status": "Say how far a run is.",
+    "list": "List your runs and how far each is.",
     "analyze": "Say what failed in a run, and why.",
     "statistics": "Say what a run took: times, bytes, checks, parallelism.",
     "why": "Tell the story of one job: why it ran, waits, failed or was skipped.",

@@ -55,6 +55,23 @@ unless it is called with `output_sites=None`. The options of a plan, without the
 """
 
 
+COMMON = """\
+# Commands
+
+Written by `python -m markab.cli.reference docs/reference`.
+
+In all `markab` commands:
+
+- `RUN` is a submit directory. Inside one it may be left out, also before a job or a file: `markab why JOB`.
+- `JOB` is the name of a job, or the id of the task that it runs.
+- `-J` or `--json` prints the result as JSON, `-v` prints more, `-q` less.
+- `NO_COLOR` in the environment turns colours and moving pictures off.
+
+The `pegasus-…` commands have the letters of Pegasus.
+
+"""
+
+
 def pages() -> dict[str, str]:
     """Return every page: name of its file, from the directory of reference pages → text."""
     made = {f"commands/{name}": text for name, text in command_pages().items()}
@@ -150,7 +167,7 @@ def _keg_page() -> str:
 
 
 def _index(made: dict[str, str]) -> str:
-    lines = ["# Commands", "", "Written by `python -m markab.cli.reference docs/reference`.", ""]
+    lines = COMMON.splitlines()
     lines += [f"- [{text.split(chr(10))[0][2:]}]({name})" for name, text in sorted(made.items())]
     return "\n".join([*lines, ""])
 

@@ -26,7 +26,7 @@ from markab.operations.questions import (
     why,
 )
 from markab.operations.run_list import list_runs
-from markab.operations.run_names import find_run
+from markab.operations.run_names import find_run, is_run
 from markab.operations.running import growing_pauses, halt, remove, run, start, wait
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "growing_pauses",
     "halt",
     "has_job",
+    "is_run",
     "list_jobs",
     "list_runs",
     "make_debug_directory",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from markab.errors import NotARun, StorageError
@@ -47,7 +48,7 @@ def write_page(run: Run = None, output: Path | None = None) -> tuple[Path, RunDa
     if output is None and not os.access(submit_dir, os.W_OK):
         raise StorageError(
             f"cannot write {str(target)!r}: you may not write in that directory",
-            hint=f"put the page elsewhere: `markab report {submit_dir} -o report.html`",
+            hint=f"put the page elsewhere: `markab report {quote(str(run or submit_dir))} -o report.html`",
         )
     return target, page.write_page(submit_dir, target)
 

@@ -37,6 +37,13 @@ def find_run(run: Run = None) -> Path:
         raise
 
 
+def is_run(run: Run = None) -> bool:
+    """Say whether a name is that of a run; without one, whether the current directory is in a run."""
+    if run is None:
+        return _run_around(Path.cwd()) is not None
+    return _is_run(Path(run)) or (Path(run).name == "plan.jsonl" and Path(run).is_file())
+
+
 def runs_below(directory: Path, depth: int = DEPTH) -> Iterator[Path]:
     """Yield the submit directories below a directory, the newest names first; not those inside of others.
 
