@@ -13,7 +13,7 @@ class PegasusError(MarkabError):
     """Something was asked for at a moment when it cannot be had."""
 
     def __str__(self) -> str:
-        """Return what is wrong and, as nobody prints it below a traceback, what helps."""
+        """Return what is wrong and what helps: a traceback shows only this text."""
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
 
 

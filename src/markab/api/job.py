@@ -169,11 +169,11 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
         return data
 
     def _head(self) -> dict[str, Any]:
-        """Return the keys that tell what is run."""
+        """Return the keys that say what is run."""
         raise NotImplementedError
 
     def _names(self) -> Iterable[tuple[str, object]]:
-        """Return what `repr` tells of the job, in order."""
+        """Return what `repr` shows of the job, in order."""
         raise NotImplementedError
 
     def _use(self, use: Use) -> None:
@@ -203,8 +203,8 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
         return file
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{name}={value}" for name, value in self._names() if value is not None)
-        return f"{type(self).__name__}({told})"
+        shown = ", ".join(f"{name}={value}" for name, value in self._names() if value is not None)
+        return f"{type(self).__name__}({shown})"
 
     __str__ = __repr__
 

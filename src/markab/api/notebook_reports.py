@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from markab.api.workflow_document import WorkflowDocument
 
 JOBS_DRAWN = 60
-"""A workflow of more jobs is told in its table only; `graph` draws it."""
+"""A workflow of more jobs is shown as a table only; `graph` draws it."""
 CAUSES_SHOWN = 10
 CAUSES_OPEN = 3
 TRANSFORMATIONS_SHOWN = 25
@@ -26,10 +26,10 @@ TRANSFORMATIONS_SHOWN = 25
 def workflow_html(workflow: WorkflowDocument, submit_dir: Path | None = None) -> str:
     """Return a table about a workflow, and its picture if it is small."""
     runs = Counter(_runs(job) for job in workflow.jobs.values())
-    told = ", ".join(f"{name} × {number:,}" if number > 1 else name for name, number in runs.most_common(12))
+    names = ", ".join(f"{name} × {number:,}" if number > 1 else name for name, number in runs.most_common(12))
     if len(runs) > 12:
-        told += ", …"
-    rows = [["jobs", f"{len(workflow.jobs):,}"], ["of", told]]
+        names += ", …"
+    rows = [["jobs", f"{len(workflow.jobs):,}"], ["of", names]]
     if workflow._path is not None:
         rows.append(["document", str(workflow._path)])
     if submit_dir is not None:

@@ -12,7 +12,7 @@ from markab.api import notebook
 from markab.api.braindump import Braindump
 from markab.api.errors import PegasusError, as_client_error
 from markab.api.progress_bar import draw
-from markab.api.warnings import warn
+from markab.api.warnings import warn, warn_of_slips
 from markab.api.workflow_document import WorkflowDocument
 
 if TYPE_CHECKING:
@@ -117,7 +117,6 @@ class Workflow(WorkflowDocument):
             PegasusClientError: it cannot be planned; the message has every reason.
         """
         given = locals()
-        from markab.api.planner_arguments import warn_of_slips
         from markab.planner.options import KEYWORDS, PlanOptions, accepted
 
         keywords = {name: given[name] for name in KEYWORDS}

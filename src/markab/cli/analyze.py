@@ -46,7 +46,7 @@ DEBUG_FLAGS = options(
 @json_option()
 @DEBUG_FLAGS
 def analyze(run: str | None, verbose: int, quiet: int, summary: bool, as_json: bool, **debug: Any) -> int:
-    """Say what failed in a run and why: root causes first, equal failures together.
+    """Show what failed in a run and why: root causes first, equal failures together.
 
     With -v every cause, every job and all of its output; with -q one line a cause.
     Exits with 0 only if the run has no failure.
@@ -109,7 +109,7 @@ PEGASUS_FLAGS = options(
 @PEGASUS_FLAGS
 @DEBUG_FLAGS
 def pegasus_analyzer(run: str | None, **flags: Any) -> int:
-    """Say what failed in the run in SUBMIT_DIR: counts, then a block for each failed job.
+    """Show what failed in the run in SUBMIT_DIR: counts, then a block for each failed job.
 
     Exits with 0 only if the run has no failure.
     """

@@ -49,7 +49,7 @@ class Lone:
 
 
 class Command(click.Command):
-    """A command that returns its exit code (None is 0), and whose errors are told with their own."""
+    """A command that returns its exit code (None is 0), and whose errors are printed and become their own exit codes."""
 
     lone: Sequence[Lone] = ()
 

@@ -16,7 +16,7 @@ WHERE = {
 @command()
 @click.argument("shell", type=click.Choice(sorted(WHERE)))
 def completion(shell: str) -> None:
-    """Print what teaches SHELL to complete markab's commands and options.
+    """Print what SHELL needs to complete markab's commands and options.
 
     \b
     bash: put  eval "$(markab completion bash)"  into ~/.bashrc

@@ -23,7 +23,7 @@ PROBLEMS_SHOWN = 50
 
 
 def report(error: BaseException, *, json: bool = False, verbose: int = 0) -> int:
-    """Tell the user of an error, and return the exit code."""
+    """Print an error, and return the exit code."""
     if isinstance(error, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -42,7 +42,7 @@ WHAT = click.argument("what", type=click.Choice(["workflow", "task", "file"]))
 @FLAGS
 @json_option("Print a list of objects.")
 def metadata(**flags: Any) -> None:
-    """Say what is known of a workflow, a task or a file: what its user said, and size and checksum of files."""
+    """Show what is known of a workflow, a task or a file: what its user wrote of it, and size and checksum of files."""
     _show(**flags)
 
 
@@ -53,7 +53,7 @@ def metadata(**flags: Any) -> None:
 @pegasus_json_option("Print a list of objects.")
 @click.option("-c", "--conf", metavar="FILE", help="Accepted; a run knows where its database is.")
 def pegasus_metadata(conf: str | None, **flags: Any) -> None:
-    """Say what is known of a workflow, a task or a file: what its user said, and size and checksum of files."""
+    """Show what is known of a workflow, a task or a file: what its user wrote of it, and size and checksum of files."""
     _show(**flags)
 
 

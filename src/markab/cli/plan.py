@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 FLAGS = options(
     click.argument("workflow", default="workflow.yml", metavar="[WORKFLOW]"),
     plan_flags,
-    click.option("--dry-run", is_flag=True, help="Say what would be planned; write nothing."),
-    click.option("--explain", is_flag=True, help="Say of every job why it is there, or not."),
+    click.option("--dry-run", is_flag=True, help="Show what would be planned; write nothing."),
+    click.option("--explain", is_flag=True, help="Show of every job why it is there, or not."),
     json_option("Print the braindump of the run as an object."),
     verbosity,
 )

@@ -37,7 +37,7 @@ PEGASUS = (
 CODES_MARKAB = "Exit codes: see [exit codes](../exit-codes.md)."
 CODES_PEGASUS = (
     "Exit codes: 0 when all went well, 1 when something went wrong, 2 when the command line is wrong. "
-    "`markab` tells more apart: see [exit codes](../exit-codes.md)."
+    "`markab` has more codes: see [exit codes](../exit-codes.md)."
 )
 
 

@@ -95,7 +95,7 @@ FLAGS = options(
     "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write files into DIR as well."
 )
 def statistics(runs: Sequence[str], output: Path | None, **flags: Any) -> int:
-    """Say what a run took, by default the one that the current directory is in. Of several, also their sum.
+    """Show what a run took, by default the one that the current directory is in. Of several, also their sum.
 
     How many tasks and jobs ended how, wall times, checksums, bytes moved, where the
     time went, how much ran at once and could have, and the critical path. Works
@@ -131,7 +131,7 @@ def statistics(runs: Sequence[str], output: Path | None, **flags: Any) -> int:
 @click.option("-c", "--conf", metavar="FILE", help="Accepted; a run knows where its database is.")
 @click.option("-q", "--quiet", count=True, help="Do not say which files were written.")
 def pegasus_statistics(submit_dirs: Sequence[str], output: Path | None, **flags: Any) -> int:
-    """Say what the run in SUBMIT_DIR took, and write that into files. Of several runs, also their sum."""
+    """Show what the run in SUBMIT_DIR took, and write that into files. Of several runs, also their sum."""
     from markab.errors import StorageError
     from markab.reports.statistics.pegasus import write_pegasus_files
     from markab.reports.statistics.run_statistics import PEGASUS_SECTIONS

@@ -46,7 +46,7 @@ FLAGS = options(
 @FLAGS
 @json_option()
 def status(run: str | None, **flags: Any) -> None:
-    """Say how far a run is; by default the one that the current directory is in."""
+    """Show how far a run is; by default the one that the current directory is in."""
     _show(run, flags)
 
 
@@ -56,7 +56,7 @@ def status(run: str | None, **flags: Any) -> None:
 @pegasus_json_option("Print an object.", "--jsonrv")
 @click.option("-d", "--debug", is_flag=True, help="The same as -v.")
 def pegasus_status(run: str | None, **flags: Any) -> None:
-    """Say how far the run in SUBMIT_DIR is; the current directory by default."""
+    """Show how far the run in SUBMIT_DIR is; the current directory by default."""
     _show(run, flags)
 
 

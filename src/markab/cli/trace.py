@@ -18,7 +18,7 @@ from markab.errors import ChecksumMismatch
 @click.option("--dot", is_flag=True, help="Print a graph in the language of Graphviz.")
 @verbose_option
 def trace(run: str | None, file: str | None, as_json: bool, dot: bool, verbose: int) -> int:
-    """Tell how one FILE was made: every job, command line, input and checksum that led to it.
+    """Show how one FILE was made: every job, command line, input and checksum that led to it.
 
     FILE is a logical name, or the path of a delivered file; then it is compared
     with the checksum on record. Inside a submit directory `markab trace FILE` will do.

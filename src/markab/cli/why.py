@@ -16,7 +16,7 @@ from markab.cli.output import echo_json
 @json_option()
 @verbose_option
 def why(run: str | None, job: str | None, as_json: bool, verbose: int) -> None:
-    """Tell the story of one JOB: who made it, what it waited for, each attempt, why it ran or did not.
+    """Explain one JOB: what made it, what it waited for, each attempt, why it ran or did not.
 
     JOB is a job's name, or the id of the task that it runs. Inside a submit
     directory `markab why JOB` will do.

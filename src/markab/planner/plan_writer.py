@@ -96,7 +96,7 @@ def _remove(made: list[Path]) -> None:
     for path in reversed(made):
         try:
             path.rmdir()
-        except OSError:  # somebody else uses it by now
+        except OSError:  # another process uses it by now
             return
 
 
