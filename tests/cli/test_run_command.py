@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from click.testing import CliRunner, Result
@@ -14,8 +14,9 @@ from markab.cli.main import markab
 from markab.cli.run import _memory_mb, pegasus_run
 from markab.engine.recorder import Recorder
 from markab.engine.run import Outcome, RunOptions
-from markab.errors import RunBusy
+from markab.errors import RUN_EXIT_CODES, RunBusy
 from markab.journal.progress import Progress
+from markab.journal.records import OutcomeState
 from markab.journal.writer import encode
 from reports.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 
@@ -77,6 +78,10 @@ def test_exit_codes_tell_how_it_ended(
     result = call(tmp_path, monkeypatch, engine(state, began(), ended(state)))
     assert result.exit_code == code
     assert ("continue: markab run run0001" in result.stdout) == (state != "success")
+
+
+def test_every_ending_of_a_run_has_an_exit_code() -> None:
+    assert RUN_EXIT_CODES.keys() == set(get_args(OutcomeState))
 
 
 def test_json_tells_counts_failures_and_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
