@@ -198,3 +198,20 @@ class IllegalTransition(MarkabError):
         self, message: str = "", hint: str = "this is a bug in Markab; report it with the journal of the run"
     ) -> None:
         super().__init__(message, hint)
+
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+BROKEN_PIPE = 141
+"""Exit code when the reader of the output has gone, as `head` does: 128 + SIGPIPE."""
+BUG = IllegalTransition.exit_code
+"""Exit code after an unforeseen error; `EX_SOFTWARE` of sysexits.h."""
+
+RUN_EXIT_CODES = {
+    "success": 0,
+    "failed": RunFailed.exit_code,
+    "halted": RunHalted.exit_code,
+    "removed": RunHalted.exit_code,
+    "interrupted": INTERRUPTED,
+}
+"""How a run ended -> exit code of `markab run`."""

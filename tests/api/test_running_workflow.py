@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from markab.api import Job, PegasusClientError, PegasusError, Workflow, progress_bar, workflow_runs
+from markab import operations
+from markab.api import Job, PegasusClientError, PegasusError, Workflow, progress_bar
 from markab.errors import PlanningError, Problem, RunBusy
 from markab.planner.options import PlanOptions
 
@@ -26,6 +27,10 @@ class FakeStatus:
     running: int = 2
     percent_done: float = 40.0
     note: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        return self.state not in ("Running", "Not started")
 
     def to_json(self, queue: bool = True) -> dict[str, Any]:
         return {"totals": {"total": self.total}, "dags": {"root": {"state": self.state}}, "queue": queue}
@@ -55,16 +60,19 @@ class Machinery:
         self.statuses: list[FakeStatus] = [FakeStatus()]
         self.error: Exception | None = None
 
-    def plan(self, options: PlanOptions) -> FakePlanned:
+    def plan(self, options: PlanOptions, progress: object = None) -> FakePlanned:
         assert options.workflow.is_file()
         self.options = options
         return self._answer("plan", self.planned)
 
-    def start(self, submit_dir: Path) -> int:
+    def start(self, submit_dir: Path, words: tuple[str, ...] = ()) -> int:
         return self._answer(f"start {submit_dir.name}", 4242)
 
     def request_remove(self, submit_dir: Path) -> bool:
         return self._answer(f"remove {submit_dir.name}", True)
+
+    def engine_pid(self, submit_dir: Path) -> int | None:
+        return None
 
     def read_status(self, submit_dir: Path) -> FakeStatus:
         return self._answer("status", self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0])
@@ -82,7 +90,7 @@ def machinery(tmp_path: Path, monkeypatch) -> Machinery:
     for name, functions in {
         "markab.planner.planning": ["plan"],
         "markab.engine.background": ["start"],
-        "markab.engine.control": ["request_remove"],
+        "markab.engine.control": ["request_remove", "engine_pid"],
         "markab.journal.run_reader": [],
         "markab.reports.status": ["read_status"],
     }.items():
@@ -95,7 +103,7 @@ def machinery(tmp_path: Path, monkeypatch) -> Machinery:
         package, _, last = name.rpartition(".")
         monkeypatch.setattr(__import__(package, fromlist=["x"]), last, module, raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(workflow_runs.time, "sleep", lambda delay: fake.calls.append(f"sleep {delay}"))
+    monkeypatch.setattr("markab.api.workflow.time.sleep", lambda delay: fake.calls.append(f"sleep {delay}"))
     return fake
 
 
@@ -324,7 +332,7 @@ def test_ctrl_c_ends_the_waiting_and_leaves_the_run_alone(machinery: Machinery, 
     def interrupt(delay: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workflow_runs.time, "sleep", interrupt)
+    monkeypatch.setattr("markab.api.workflow.time.sleep", interrupt)
     wf = workflow().plan()
     assert wf.wait() is wf
     assert machinery.calls == ["plan", "status"]
@@ -384,17 +392,8 @@ def test_the_bar_never_wraps_in_a_narrow_terminal(monkeypatch) -> None:
     assert all(len(drawn(columns)) < columns for columns in (46, 60, 80, 100, 120))
 
 
-@pytest.mark.parametrize(("call", "report"), [("analyze", "analyzer"), ("statistics", "statistics")])
-def test_reports_are_printed_if_there_are_any_and_else_not_pretended(
-    machinery, capsys, monkeypatch, call, report
-) -> None:
-    wf = workflow().plan()
-    monkeypatch.setattr("markab.api.client._report_function", lambda name: None)
-    with pytest.raises(PegasusError, match=f"has no {report} yet"):
-        getattr(wf, call)()
-    monkeypatch.setattr(
-        "markab.api.client._report_function",
-        lambda name: lambda directory, **options: f"{name} of {directory.name}",
-    )
-    getattr(wf, call)(verbose=1)
-    assert capsys.readouterr().out == f"{report} of run0001\n"
+@pytest.mark.parametrize(("call", "text"), [("analyze", "analysis_text"), ("statistics", "statistics_text")])
+def test_reports_are_printed(machinery, capsys, monkeypatch, call: str, text: str) -> None:
+    monkeypatch.setattr(operations, text, lambda run, **options: f"{text} of {run.name}")
+    getattr(workflow().plan(), call)(verbose=1)
+    assert capsys.readouterr().out == f"{text} of run0001\n"

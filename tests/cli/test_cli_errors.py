@@ -159,7 +159,7 @@ def test_the_reference_pages_are_current() -> None:
     from markab.cli.reference import pages
 
     for name, text in pages().items():
-        assert (REFERENCE / "commands" / name).read_text() == text, (
+        assert (REFERENCE / name).read_text() == text, (
             f"{name} is old; run `python -m markab.cli.reference docs/reference`"
         )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from markab.cli.plan_output import is_terminal
+from markab.cli.output import is_terminal
 from markab.cli.run_display import Lines, Silent, counts_text, pace_text, picture
 from markab.journal.progress import Progress, RunningJob
 from markab.journal.writer import encode

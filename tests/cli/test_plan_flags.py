@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from markab import operations
 from markab.cli import plan_output
 from markab.cli.main import markab
 from markab.cli.plan import pegasus_plan
@@ -248,10 +249,8 @@ def test_a_property_without_a_key_is_a_wrong_command_line(planner: FakePlanner) 
 def test_submit_starts_in_the_background_under_the_name_of_pegasus(
     planner: FakePlanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from markab.cli import run_output
-
     started: list[Any] = []
-    monkeypatch.setattr(run_output, "start_in_background", started.append)
+    monkeypatch.setattr(operations, "start", started.append)
     result = CliRunner().invoke(pegasus_plan, ["--submit", "wf.yml"])
     assert started == [planner.submit_dir]
     assert f"pegasus-status -l {planner.submit_dir}" in result.stdout

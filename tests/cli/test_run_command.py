@@ -4,18 +4,19 @@ import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from click.testing import CliRunner, Result
 
-from markab.cli import run_output
+from markab import operations
 from markab.cli.main import markab
 from markab.cli.run import _memory_mb, pegasus_run
 from markab.engine.recorder import Recorder
 from markab.engine.run import Outcome, RunOptions
-from markab.errors import RunBusy
+from markab.errors import RUN_EXIT_CODES, RunBusy
 from markab.journal.progress import Progress
+from markab.journal.records import OutcomeState
 from markab.journal.writer import encode
 from reports.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 
@@ -79,6 +80,10 @@ def test_exit_codes_tell_how_it_ended(
     assert ("continue: markab run run0001" in result.stdout) == (state != "success")
 
 
+def test_every_ending_of_a_run_has_an_exit_code() -> None:
+    assert RUN_EXIT_CODES.keys() == set(get_args(OutcomeState))
+
+
 def test_json_tells_counts_failures_and_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = call(tmp_path, monkeypatch, engine("failed", *FAILURE), "--json", outputs={"local": "/data/out"})
     shown = json.loads(result.stdout)
@@ -114,13 +119,13 @@ def test_detached_it_returns_at_once_and_hands_its_limits_on(
 ) -> None:
     started: list[Any] = []
 
-    def start(path: Path, words: tuple[str, ...]) -> int:
-        started.append((path, words))
+    def start(path: Path, limits: RunOptions) -> int:
+        started.append((path, limits))
         return 4711
 
-    monkeypatch.setattr(run_output, "start_in_background", start)
+    monkeypatch.setattr(operations, "start", start)
     result = call(tmp_path, monkeypatch, engine("success"), "--detach", "--cores", "2", "--memory", "8GB")
-    assert started == [(tmp_path / "run0001", ("--cores", "2", "--memory", "8GB"))]
+    assert started == [(tmp_path / "run0001", RunOptions(cores=2, memory_mb=8192))]
     assert "process 4711" in result.stdout and "markab status run0001" in result.stdout
 
 
@@ -150,7 +155,7 @@ def test_pegasus_run_starts_in_the_background_and_says_how_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_run(tmp_path, JOBS)
-    monkeypatch.setattr(run_output, "start_in_background", lambda path: 4711)
+    monkeypatch.setattr(operations, "start", lambda run: 4711)
     words = ["-Dx=1", "-c", "p.properties", "-d", "2", "-vv", "--nogrid", str(tmp_path)]
     result = CliRunner().invoke(pegasus_run, words)
     assert result.exit_code == 0, result.output
@@ -163,7 +168,7 @@ def test_pegasus_run_starts_in_the_background_and_says_how_to_go_on(
 
 def test_pegasus_run_of_a_finished_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_run(tmp_path, JOBS, SUCCESS)
-    monkeypatch.setattr(run_output, "start_in_background", lambda path: 4711)
+    monkeypatch.setattr(operations, "start", lambda run: 4711)
     assert (
         "nothing to run: words: all 2 jobs succeeded"
         in CliRunner().invoke(pegasus_run, [str(tmp_path)]).stdout
@@ -180,8 +185,8 @@ def test_hints_name_only_commands_that_are_there() -> None:
 def test_commands_to_type_are_quoted_where_a_shell_would_split_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from markab.cli.output import shown_path
     from markab.cli.pegasus_hints import planned_text, started_text
-    from markab.cli.plan_output import shown_path
 
     monkeypatch.chdir(tmp_path)
 

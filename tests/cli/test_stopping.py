@@ -3,61 +3,57 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from markab.cli import stop_requests
+from markab import operations
+from markab.cli.halt import pegasus_halt
+from markab.cli.main import markab
+from markab.cli.remove import pegasus_remove
 from markab.engine.control import Requests
-from markab.errors import NotARun
 from reports.made_run import began, compute, engine_alive, make_run, start
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    return make_run(tmp_path, [compute("a")], [began(), start(0)])
+    return make_run(tmp_path / "run", [compute("a")], [began(), start(0)])
 
 
-def test_a_halt_is_left_for_the_engine(run: Path) -> None:
+def typed(*words: object) -> str:
+    return CliRunner().invoke(markab, [str(word) for word in words], catch_exceptions=False).output
+
+
+def test_a_halt_says_what_ends_and_how_to_go_on(run: Path) -> None:
     with engine_alive(run):
-        assert stop_requests.halt_run(str(run)).startswith(
-            f"halting {run}: its running jobs end, no others start"
-        )
+        text = typed("halt", run)
+    assert text.startswith(f"halting {run}: its running jobs end, no others start\n")
+    assert f"continue: markab run {run}" in text
     assert Requests(run).take() == "halt"
 
 
-def test_a_removal_waits_for_the_engine_to_end(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    waited: list[float] = []
-
-    def gone(is_there: object, patience_s: float = 0.0) -> bool:
-        waited.append(patience_s)
-        return True
-
-    monkeypatch.setattr(stop_requests, "wait_until_gone", gone)
-    with engine_alive(run):
-        assert stop_requests.remove_run(str(run)).startswith(f"removed {run}\n  its files stay")
-    assert waited and Requests(run).take() == "remove"
-
-
-def test_jobs_that_take_their_time_to_end_are_said_so(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stop_requests, "wait_until_gone", lambda is_there: False)
-    with engine_alive(run):
-        assert "have not all done so yet" in stop_requests.remove_run(str(run))
-
-
-def test_waiting_ends_with_the_engine_or_with_patience() -> None:
-    now = [0.0]
-
-    def sleep(seconds: float) -> None:
-        now[0] += seconds
-
-    def clock() -> float:
-        return now[0]
-
-    assert stop_requests.wait_until_gone(lambda: now[0] < 3, 10, clock, sleep)
-    assert 3 <= now[0] < 3.2
-    assert not stop_requests.wait_until_gone(lambda: True, 10, clock, sleep)
-    assert 13 <= now[0] < 13.2
+@pytest.mark.parametrize(
+    ("removal", "text"),
+    [
+        ("removed", "removed {run}\n  its files stay; `markab run {run}` would continue it"),
+        (
+            "removing",
+            "removing {run}; its jobs were asked to end and have not all ended yet\n  its files stay",
+        ),
+        ("marked", "removed {run}: no engine was running it, and it is marked as removed"),
+        ("succeeded", "nothing to remove: {run} has succeeded, and its files stay"),
+    ],
+)
+def test_a_removal_says_how_far_it_is(
+    run: Path, monkeypatch: pytest.MonkeyPatch, removal: str, text: str
+) -> None:
+    monkeypatch.setattr(operations, "remove", lambda run: removal)
+    assert typed("remove", run).startswith(text.replace("{run}", str(run)))
 
 
-def test_stopping_what_is_no_run_is_an_error(tmp_path: Path) -> None:
-    for stop in (stop_requests.halt_run, stop_requests.remove_run):
-        with pytest.raises(NotARun):
-            stop(str(tmp_path))
+def test_quiet_stopping_prints_nothing(run: Path) -> None:
+    assert typed("halt", "-q", run) == typed("remove", "-q", run) == ""
+
+
+def test_a_number_of_htcondor_names_no_run(run: Path) -> None:
+    for command in (pegasus_halt, pegasus_remove):
+        assert "no HTCondor number" in CliRunner().invoke(command, ["-d", "12.0"]).output
+        assert CliRunner().invoke(command, ["-d", "12.0", str(run)]).exit_code == 0

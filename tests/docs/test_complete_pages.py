@@ -13,7 +13,6 @@ from docs.pages import DOCS, ROOT
 from docs.property_page import page
 from markab import errors
 from markab.cli.main import COMMANDS
-from markab.cli.run_output import EXIT_CODES
 from markab.journal import records
 from markab.journal.progress import Progress
 from markab.plan import model as plan_model
@@ -98,7 +97,7 @@ def test_every_command_and_exit_code_is_mentioned() -> None:
         if isinstance(value, type) and issubclass(value, errors.MarkabError) and not name.startswith("_"):
             assert f"`{name}`" in codes
             assert f"| {value.exit_code} |" in codes
-    for code in EXIT_CODES.values():
+    for code in (*errors.RUN_EXIT_CODES.values(), errors.BROKEN_PIPE, errors.BUG):
         assert f"| {code} |" in codes
 
 

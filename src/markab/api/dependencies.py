@@ -33,7 +33,7 @@ def edges(
 ) -> list[tuple[str, list[str]]]:
     """Return (parent, children) of every job that has children, all in the order of `jobs`, each edge once.
 
-    With `infer`, whoever reads a file waits for the job that makes it; stdin,
+    With `infer`, a job that reads a file waits for the job that makes it; stdin,
     stdout and stderr count, checkpoints do not.
 
     Raises:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from markab.errors import MarkabError
+from markab.errors import DocumentError, MarkabError, PlanningError
 
 
 class PegasusError(MarkabError):
     """Something was asked for at a moment when it cannot be had."""
 
     def __str__(self) -> str:
-        """Return what is wrong and, as nobody prints it below a traceback, what helps."""
+        """Return what is wrong and what helps: a traceback shows only this text."""
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
 
 
@@ -61,3 +63,24 @@ class PegasusClientError(PegasusError):
     def output(self) -> str:
         """Standard output, a line end, standard error."""
         return self.result.output
+
+
+@contextmanager
+def as_client_error(what: str) -> Iterator[None]:
+    """Raise what goes wrong inside as a PegasusClientError that begins with `what`."""
+    try:
+        yield
+    except PegasusError:
+        raise
+    except MarkabError as error:
+        text = _as_text(error)
+        raise PegasusClientError(f"{what}:\n{text}", Result(error.exit_code, stderr=text)) from error
+
+
+def _as_text(error: MarkabError) -> str:
+    """Return every problem with its hint, one below the other."""
+    if isinstance(error, (DocumentError, PlanningError)):
+        pairs = [(str(problem), problem.hint) for problem in error.problems]
+    else:
+        pairs = [(str(error), error.hint)]
+    return "\n".join(f"{text}\n  hint: {hint}" if hint else text for text, hint in pairs)

@@ -23,7 +23,7 @@ from markab.spec.reader import read_workflow
 
 if TYPE_CHECKING:
     from markab.api.job import AbstractJob
-    from markab.api.workflow import Workflow
+    from markab.api.workflow_document import WorkflowDocument
 
 PAPER = ".wfg{background:var(--paper);border-radius:6px;max-width:100%;height:auto}"
 """A picture in a notebook brings its own light paper: whether the page is dark can't be seen from inside."""
@@ -49,8 +49,8 @@ def draw_document(
     return draw(graph, files=include_files, simplify=simplify, label=label, remove=remove)
 
 
-def builder_graph(workflow: Workflow) -> JobGraph:
-    """Return the graph of a workflow as it is now, written or not; coloured if it was run.
+def builder_graph(workflow: WorkflowDocument, run: Path | None = None) -> JobGraph:
+    """Return the graph of a workflow as it is now, written or not; coloured by how `run` fares, a submit directory.
 
     Raises:
         PegasusError: it could not be written, because two jobs make one file or a dependency leads nowhere.
@@ -64,7 +64,7 @@ def builder_graph(workflow: Workflow) -> JobGraph:
         for child in children:
             parents[position[child]].append(position[parent])
     names = [_name(job) for job in jobs]
-    states = task_states(workflow._submit_dir) if workflow._submit_dir is not None else {}
+    states = task_states(run) if run is not None else {}
     return JobGraph(
         name=workflow.name,
         ids=list(workflow.jobs),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markab.api.errors import DuplicateError, PegasusError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
     """What jobs and sub-workflows have in common."""
 
+    is_sub_workflow = False
+
     def __init__(self, _id: str | None = None, node_label: str | None = None) -> None:
         self._id = _id
         self.node_label = node_label
@@ -32,6 +35,10 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
     def uses(self) -> list[Use]:
         """Every file of the job, in the order added."""
         return list(self._uses.values())
+
+    def write_child(self, directory: Path) -> Path | None:
+        """Write the workflow that the job holds to `directory`; return its path, or None if it holds none."""
+        return None
 
     def add_args(self, *args: Any) -> Self:
         """Append arguments; together they are the words of one command line, and a File stands for its name.
@@ -162,11 +169,11 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
         return data
 
     def _head(self) -> dict[str, Any]:
-        """Return the keys that tell what is run."""
+        """Return the keys that say what is run."""
         raise NotImplementedError
 
     def _names(self) -> Iterable[tuple[str, object]]:
-        """Return what `repr` tells of the job, in order."""
+        """Return what `repr` shows of the job, in order."""
         raise NotImplementedError
 
     def _use(self, use: Use) -> None:
@@ -196,8 +203,8 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
         return file
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{name}={value}" for name, value in self._names() if value is not None)
-        return f"{type(self).__name__}({told})"
+        shown = ", ".join(f"{name}={value}" for name, value in self._names() if value is not None)
+        return f"{type(self).__name__}({shown})"
 
     __str__ = __repr__
 

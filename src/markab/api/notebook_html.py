@@ -24,7 +24,7 @@ SHADES = {
     "Queued": LOOKS["queued"].color,
     "Unready": LOOKS["waiting"].color,
 }
-"""What the bar tells apart, in the order drawn → its colour."""
+"""Condition of jobs, in the order drawn → its colour."""
 
 JOBS_SHOWN = 4
 

@@ -14,27 +14,27 @@ from markab.api.notebook_html import boxed, folded, table_html, text_html
 from markab.errors import MarkabError
 
 if TYPE_CHECKING:
-    from markab.api.workflow import Workflow
+    from markab.api.workflow_document import WorkflowDocument
 
 JOBS_DRAWN = 60
-"""A workflow of more jobs is told in its table only; `graph` draws it."""
+"""A workflow of more jobs is shown as a table only; `graph` draws it."""
 CAUSES_SHOWN = 10
 CAUSES_OPEN = 3
 TRANSFORMATIONS_SHOWN = 25
 
 
-def workflow_html(workflow: Workflow) -> str:
+def workflow_html(workflow: WorkflowDocument, submit_dir: Path | None = None) -> str:
     """Return a table about a workflow, and its picture if it is small."""
     runs = Counter(_runs(job) for job in workflow.jobs.values())
-    told = ", ".join(f"{name} × {number:,}" if number > 1 else name for name, number in runs.most_common(12))
+    names = ", ".join(f"{name} × {number:,}" if number > 1 else name for name, number in runs.most_common(12))
     if len(runs) > 12:
-        told += ", …"
-    rows = [["jobs", f"{len(workflow.jobs):,}"], ["of", told]]
+        names += ", …"
+    rows = [["jobs", f"{len(workflow.jobs):,}"], ["of", names]]
     if workflow._path is not None:
         rows.append(["document", str(workflow._path)])
-    if workflow._submit_dir is not None:
-        rows += [["submit directory", str(workflow._submit_dir)], ["state", _state(workflow._submit_dir)]]
-    picture = _picture(workflow) if 0 < len(workflow.jobs) <= JOBS_DRAWN else ""
+    if submit_dir is not None:
+        rows += [["submit directory", str(submit_dir)], ["state", _state(submit_dir)]]
+    picture = _picture(workflow, submit_dir) if 0 < len(workflow.jobs) <= JOBS_DRAWN else ""
     return boxed(f"<b>{escape(workflow.name)}</b>", table_html([], rows), picture)
 
 
@@ -121,12 +121,12 @@ def _state(submit_dir: Path) -> str:
     return f"{status.state}, {status.succeeded:,} of {status.total:,} jobs succeeded"
 
 
-def _picture(workflow: Workflow) -> str:
+def _picture(workflow: WorkflowDocument, submit_dir: Path | None) -> str:
     from markab.api import graph
     from markab.reports.graph.drawing import draw
 
     try:
-        drawing = draw(graph.builder_graph(workflow), simplify=True)
+        drawing = draw(graph.builder_graph(workflow, submit_dir), simplify=True)
     except PegasusError as error:  # two jobs make one file: `write` will say so too
         return f'<div style="color:#d55e00">{escape(str(error))}</div>'
     return f'<div style="overflow:auto;max-height:40em">{graph.inline_svg(drawing)}</div>'

@@ -1,6 +1,6 @@
 """The progress of a run as a widget: the browser moves the bar smoothly, and lets the clock tick between looks.
 
-Needs anywidget, which brings what a notebook's page needs; imported by nobody else.
+Needs anywidget, which brings what a notebook's page needs; imported only where a widget is made.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ _COLOURS = {"Unready": "2", "Completed": "32", "Queued": "33", "Running": "36", 
 
 
 def counts(status: Status) -> dict[str, int]:
-    """Return how many jobs are in each of the five conditions that the bar tells apart."""
+    """Return how many jobs are in each of the five conditions that the bar shows."""
     return {
         "Unready": status.unready,
         "Completed": status.succeeded,
@@ -63,7 +63,7 @@ def draw(out: TextIO | None = None) -> Iterator[Callable[[Status], None]]:
     colour = terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     last = ""
     said: set[str] = set()
-    """Notes, which are told once each."""
+    """Notes that were shown; each is shown once."""
 
     def show(status: Status) -> None:
         nonlocal last

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TextIO
 
 from markab.api.enums import Namespace, checked
-from markab.api.planner_arguments import warn
 from markab.api.profiles import as_value
+from markab.api.warnings import warn
 
 
 class Properties(MutableMapping[str, str]):

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 from markab.api.errors import PegasusError
 from markab.api.files import File
 from markab.api.job import AbstractJob
-from markab.api.planner_arguments import check, render, split
+from markab.api.workflow_document import WorkflowDocument
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-    from markab.api.workflow import Workflow
 
 
 class SubWorkflow(AbstractJob):
     """A workflow to be planned and run when its turn comes, or one that is planned already."""
 
+    is_sub_workflow = True
+
     def __init__(
         self,
-        file: str | File | Workflow,
+        file: str | File | WorkflowDocument,
         is_planned: bool = False,
         _id: str | None = None,
         node_label: str | None = None,
@@ -35,16 +35,14 @@ class SubWorkflow(AbstractJob):
         Raises:
             TypeError: `file` is neither of them.
         """
-        from markab.api.workflow import Workflow
-
         super().__init__(_id, node_label)
-        if not isinstance(file, (str, File, Workflow)):
+        if not isinstance(file, (str, File, WorkflowDocument)):
             raise TypeError(
                 f"a sub-workflow is a File, the name of one, or a Workflow, not {file!r} ({type(file).__name__})"
             )
         self.type = "condorWorkflow" if is_planned else "pegasusWorkflow"
         self._planner_args_given = False
-        self.file: File | Workflow = File(file) if isinstance(file, str) else file
+        self.file: File | WorkflowDocument = File(file) if isinstance(file, str) else file
         self._document: File | None = None
         if isinstance(self.file, File):
             self._take(self.file)
@@ -62,13 +60,9 @@ class SubWorkflow(AbstractJob):
             raise PegasusError(
                 f"{self!r} has its arguments of the planner already: give all of them in one call"
             )
-        known, properties = split(options)
-        check(known)
-        texts = {
-            name: str(value).lower() if value is True or value is False else str(value)
-            for name, value in properties.items()
-        }
-        self.args.extend(render(known, texts))
+        from markab.planner.options import accepted, to_words
+
+        self.args.extend(to_words(accepted(options)))
         self._planner_args_given = True
         return self
 

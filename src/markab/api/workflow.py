@@ -1,65 +1,38 @@
-"""The abstract workflow: jobs, the files between them, and catalogs if they travel along."""
+"""The workflow of a script: its document, and what can be done with it: plan, run, watch, stop."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
-from markab.api import dependencies, notebook
-from markab.api.dependencies import JobDependency
-from markab.api.errors import DuplicateError, NotFoundError
-from markab.api.job import AbstractJob
-from markab.api.mixins import HookMixin, MetadataMixin, ProfileMixin, shared_data
-from markab.api.planner_arguments import warn
-from markab.api.replica_catalog import ReplicaCatalog
-from markab.api.site_catalog import SiteCatalog
-from markab.api.subworkflow import SubWorkflow
-from markab.api.transformation_catalog import TransformationCatalog
-from markab.api.workflow_runs import RunningMixin
-from markab.api.writable import Writable
+from markab import operations
+from markab.api import notebook
+from markab.api.braindump import Braindump
+from markab.api.errors import PegasusError, as_client_error
+from markab.api.progress_bar import draw
+from markab.api.warnings import warn, warn_of_slips
+from markab.api.workflow_document import WorkflowDocument
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from markab.reports.status import Status
 
-class Workflow(RunningMixin, Writable, HookMixin, ProfileMixin, MetadataMixin):
+
+class Workflow(WorkflowDocument):
     """What is to be computed. `write` makes the document; `plan`, `run`, `wait` and the rest make it happen."""
 
-    _DEFAULT_FILENAME = "workflow.yml"
-
-    def __init__(self, name: str, infer_dependencies: bool = True) -> None:
-        """Start a workflow without jobs.
-
-        With `infer_dependencies`, a job that reads a file waits for the job that makes it.
-
-        Raises:
-            TypeError: the name is no text.
-            ValueError: the name has a slash or a blank, which the names of directories made from it cannot have.
-        """
-        if not isinstance(name, str):
-            raise TypeError(f"a workflow is named by text, not by {name!r} ({type(name).__name__})")
-        if not name or any(character == "/" or character.isspace() for character in name):
-            raise ValueError(
-                f"the name of a workflow is {name!r}, but must have no slash and no blank, as 'my-{_slug(name)}'"
-            )
-        self.name = name
-        self.infer_dependencies = infer_dependencies
-        self.jobs: dict[str, AbstractJob] = {}
-        """Id → job, in the order added."""
-        self.dependencies: dict[str, JobDependency] = {}
-        """Id of a parent → the children given by `add_dependency`; what files imply is worked out when writing."""
-        self.site_catalog: SiteCatalog | None = None
-        self.replica_catalog: ReplicaCatalog | None = None
-        self.transformation_catalog: TransformationCatalog | None = None
-        self.sequence = 1
-        self._has_sub_workflows = False
-        self._children: dict[str, Path] = {}
+    _submit_dir: Path | None = None
+    _braindump: dict[str, str | None] | None = None
+    _run_output: dict[str, Any] | None = None
+    _shown_in_cell: int | None = None
+    """The cell of a notebook that last showed something of this run."""
 
     def __repr__(self) -> str:
         run = f", submit_dir={str(self._submit_dir)!r}" if self._submit_dir is not None else ""
-        return f"{type(self).__name__}({self.name!r}, jobs={len(self.jobs)}{run})"
+        return super().__repr__().removesuffix(")") + f"{run})"
 
     def _repr_html_(self) -> str | None:
         """Show a table and, of a small workflow, a picture; nothing below a cell that has shown the run already."""
@@ -68,156 +41,266 @@ class Workflow(RunningMixin, Writable, HookMixin, ProfileMixin, MetadataMixin):
             return None
         from markab.api.notebook_reports import workflow_html
 
-        return workflow_html(self)
+        return workflow_html(self, self._submit_dir)
 
-    def add_jobs(self, *jobs: AbstractJob) -> Self:
-        """Add jobs; those without an id get ID0000001, ID0000002, and so on.
-
-        Raises:
-            DuplicateError: there is a job of that id.
-        """
-        for job in jobs:
-            if not isinstance(job, AbstractJob):
-                raise TypeError(f"workflow {self.name!r} takes a Job or SubWorkflow, not {job!r}")
-            if job._id is None:
-                job._id = self._next_id()
-            elif job._id in self.jobs:
-                raise DuplicateError(f"workflow {self.name!r} already has a job with the id {job._id!r}")
-            self.jobs[job._id] = job
-            if isinstance(job, SubWorkflow):
-                self._has_sub_workflows = True
-        return self
-
-    def get_job(self, _id: str) -> AbstractJob:
-        """Return the job of that id.
+    @property
+    def submit_dir(self) -> Path:
+        """The directory that holds the plan and everything about its run.
 
         Raises:
-            NotFoundError: there is none.
+            PegasusError: the workflow is not planned.
         """
-        job = self.jobs.get(_id)
-        if job is None:
-            raise NotFoundError(f"workflow {self.name!r} has no job with the id {_id!r}")
-        return job
+        if self._submit_dir is None:
+            raise PegasusError("this workflow has no submit directory: plan it first, with plan()")
+        return self._submit_dir
 
-    def add_dependency(
-        self, job: AbstractJob, *, parents: Iterable[AbstractJob] = (), children: Iterable[AbstractJob] = ()
+    @property
+    def braindump(self) -> Braindump:
+        """What the run is called: the content of `braindump.yml`.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+        """
+        self.submit_dir  # noqa: B018  (for its error)
+        return Braindump(**(self._braindump or {}))
+
+    @property
+    def run_output(self) -> dict[str, Any]:
+        """What `run` said of the run it started.
+
+        Raises:
+            PegasusError: the workflow was not run by this object.
+        """
+        if self._run_output is None:
+            raise PegasusError("this workflow has no run: start it first, with run()")
+        return self._run_output
+
+    def plan(
+        self,
+        *,
+        conf: str | Path | None = None,
+        basename: str | None = None,
+        job_prefix: str | None = None,
+        cluster: Sequence[str] | None = None,
+        sites: Sequence[str] | None = None,
+        output_sites: Sequence[str] | None = ("local",),
+        staging_sites: Mapping[str, str] | None = None,
+        cache: Sequence[str | Path] | None = None,
+        input_dirs: Sequence[str | Path] | None = None,
+        output_dir: str | Path | None = None,
+        transformations_dir: str | Path | None = None,
+        dir: str | Path | None = None,
+        relative_dir: str | Path | None = None,
+        random_dir: bool | str | Path = False,
+        relative_submit_dir: str | Path | None = None,
+        inherited_rc_files: Sequence[str | Path] | None = None,
+        cleanup: str | None = None,
+        reuse: Sequence[str | Path] | None = None,
+        verbose: int = 0,
+        quiet: int = 0,
+        force: bool = False,
+        force_replan: bool = False,
+        forward: Sequence[str] | None = None,
+        submit: bool = False,
+        java_options: Sequence[str] | None = None,
+        **properties: object,
     ) -> Self:
-        """Have `job` run after all of `parents` and before any of `children`.
+        """Turn the workflow into a plan for the given sites, in a new submit directory.
+
+        It is written to its default file first if it has not been written yet.
+        With `submit`, the plan is run too. Any other keyword is a property:
+        `plan(**{"pegasus.mode": "development"})`. No Java is involved;
+        `java_options` is accepted so that scripts work.
 
         Raises:
-            TypeError: one of them is no job.
-            ValueError: one of the jobs has no id, because it is in no workflow yet.
-            DuplicateError: this has been said before.
+            TypeError: an option that is a list, or a dict, was given as something else.
+            PegasusClientError: it cannot be planned; the message has every reason.
         """
-        me = _id_of(job)
-        for parent, child in [(_id_of(p), me) for p in parents] + [(me, _id_of(c)) for c in children]:
-            self.dependencies.setdefault(parent, JobDependency(parent)).add(child)
+        given = locals()
+        from markab.planner.options import KEYWORDS, PlanOptions, accepted
+
+        keywords = {name: given[name] for name in KEYWORDS}
+        options = accepted({**keywords, **properties})
+        warn_of_slips(properties)
+        if self._path is None:
+            self.write()
+        with as_client_error("planning failed"):
+            planned = operations.plan(PlanOptions(workflow=self.path, **options))
+        if planned.submit_dir is None:
+            raise PegasusError("planning made no submit directory")
+        self._submit_dir = planned.submit_dir
+        self._braindump = dict(planned.braindump)
+        self._run_output = None
+        if not quiet:
+            for problem in planned.warnings:
+                hint = f" ({problem.hint})" if problem.hint else ""
+                warn(f"{problem}{hint}")
+        return self.run(verbose=verbose) if submit else self
+
+    def run(self, *, verbose: int = 0, grid: bool = False) -> Self:
+        """Start the planned workflow in the background, or go on with it where it stopped.
+
+        Raises:
+            PegasusError: it is not planned.
+            PegasusClientError: it cannot be started, or is running already.
+        """
+        with as_client_error("starting the workflow failed"):
+            pid = operations.start(self.submit_dir)
+        self._run_output = {**(self._braindump or {}), "submit_dir": str(self.submit_dir), "pid": pid}
+        if verbose:
+            print(f"running {self.submit_dir} as process {pid}")
         return self
 
-    def add_site_catalog(self, sc: SiteCatalog) -> Self:
-        """Let the sites travel inside the workflow.
+    def status(
+        self,
+        *,
+        json: bool = False,
+        long: bool = False,
+        dirs: bool = False,
+        legend: bool = False,
+        noqueue: bool = False,
+        debug: bool = False,
+        verbose: int = 0,
+    ) -> Self:
+        """Print how far the run is; in a notebook, show it as a table.
 
         Raises:
-            TypeError: it is no SiteCatalog.
-            DuplicateError: there is one.
+            PegasusError: the workflow is not planned.
         """
-        self._check_inline(sc, SiteCatalog, self.site_catalog)
-        self.site_catalog = sc
+        seen = self._status()
+        if json:
+            print(_as_json(seen.to_json(queue=not noqueue)))
+            return self
+        text = seen.text(long=long, queue=not noqueue, legend=legend, directories=dirs)
+        if notebook.kernel() is None:
+            print(text, end="")
+        else:
+            from markab.api.notebook_html import status_html
+
+            self._show(status_html(seen, time.time(), queue=not noqueue), text)
         return self
 
-    def add_replica_catalog(self, rc: ReplicaCatalog) -> Self:
-        """Let the places of files travel inside the workflow.
+    def get_status(self) -> dict[str, Any]:
+        """Return how far the run is, as a dict with `totals` and `dags`.
 
         Raises:
-            TypeError: it is no ReplicaCatalog.
-            DuplicateError: there is one.
+            PegasusError: the workflow is not planned.
         """
-        self._check_inline(rc, ReplicaCatalog, self.replica_catalog)
-        self.replica_catalog = rc
+        return self._status().to_json()
+
+    def wait(self, delay: float = 5) -> Self:
+        """Wait for the end of the run, drawing a bar; look often at first, later every `delay` seconds.
+
+        Ctrl-C, or interrupting the kernel of a notebook, ends the waiting and leaves the run alone.
+
+        Raises:
+            PegasusError: the workflow is not planned, or was never started.
+        """
+        submit_dir = self.submit_dir
+        self._shown_in_cell = notebook.current_cell()
+
+        def show_started(status: Status) -> None:
+            if status.state == "Not started":
+                raise PegasusError(f"the run in {str(submit_dir)!r} was not started: call run()")
+            show(status)
+
+        try:
+            with (
+                as_client_error("reading the status failed"),
+                draw() if self._shown_in_cell is None else notebook.live() as show,
+            ):
+                pauses = operations.growing_pauses(delay)
+                operations.wait(submit_dir, show_started, pauses=pauses, sleep=time.sleep)
+        except KeyboardInterrupt:
+            pass
         return self
 
-    def add_transformation_catalog(self, tc: TransformationCatalog) -> Self:
-        """Let the executables travel inside the workflow.
+    def remove(self, *, verbose: int = 0) -> Self:
+        """End what runs, and the run. `run` can go on with it later.
 
         Raises:
-            TypeError: it is no TransformationCatalog.
-            DuplicateError: there is one.
+            PegasusError: the workflow is not planned.
         """
-        self._check_inline(tc, TransformationCatalog, self.transformation_catalog)
-        self.transformation_catalog = tc
+        with as_client_error("removing the workflow failed"):
+            operations.remove(self.submit_dir, patience_s=0)
         return self
 
-    def write(self, file: str | os.PathLike[str] | TextIO | None = None, _format: str = "yml") -> Self:
-        """Write `workflow.yml`, or what is named; see `Writable.write`.
-
-        A sub-workflow that holds a Workflow is written first, to the current
-        directory as `<its name>_<its id>.yml`.
+    def analyze(self, *, verbose: int = 0, json_mode: bool = False, traverse_all: bool = False) -> Self:
+        """Print what went wrong; in a notebook, show each cause to be folded and unfolded.
 
         Raises:
-            DuplicateError: two jobs make the same file.
-            PegasusError: a dependency names a job that is not here.
+            PegasusError: the workflow is not planned.
         """
-        if self._has_sub_workflows:
-            self._write_children()
-        return super().write(file, _format)
+        with as_client_error("analyzer failed"):
+            text = operations.analysis_text(self.submit_dir, json=json_mode)
+            if json_mode or notebook.kernel() is None:
+                print(text)
+            else:
+                from markab.api.notebook_reports import analysis_html
 
-    def to_data(self) -> dict[str, Any]:
-        """Return the document; jobs and dependencies are iterators, so that they are made while written."""
-        parents = dependencies.edges(self.jobs, self.dependencies, self.infer_dependencies)
-        data: dict[str, Any] = {"name": self.name, **shared_data(self, "hooks", "profiles", "metadata")}
-        if self.site_catalog is not None:
-            data["siteCatalog"] = self.site_catalog.to_data()
-        replicas = self._replicas()
-        if replicas:
-            data["replicaCatalog"] = {"replicas": replicas}
-        if self.transformation_catalog is not None:
-            data["transformationCatalog"] = self.transformation_catalog.to_data()
-        data["jobs"] = (job.to_data() for job in self.jobs.values())
-        data["jobDependencies"] = dependencies.to_data(parents)
-        return data
+                self._show(analysis_html(self.submit_dir), text)
+        return self
 
-    def _replicas(self) -> list[dict[str, Any]]:
-        catalog = ReplicaCatalog()
-        if self.replica_catalog is not None:
-            catalog.entries.update(self.replica_catalog.entries)
-        written = ReplicaCatalog()
-        for lfn, path in self._children.items():
-            catalog.entries.pop((lfn, False), None)
-            written.add_replica("local", lfn, path)
-        return [*catalog.to_data()["replicas"], *written.to_data()["replicas"]]
+    def statistics(self, *, verbose: int = 0) -> Self:
+        """Print what the run took; in a notebook, show it as tables.
 
-    def _write_children(self) -> None:
-        if self.site_catalog is not None or self.transformation_catalog is not None:
-            warn(
-                f"workflow {self.name!r} has sub-workflows, which do not see its inline site and transformation "
-                "catalogs: write these to files of their own"
-            )
-        for job in self.jobs.values():
-            path = job.write_child(Path.cwd()) if isinstance(job, SubWorkflow) else None
-            if path is not None:
-                self._children[path.name] = path
+        Raises:
+            PegasusError: the workflow is not planned.
+        """
+        with as_client_error("statistics failed"):
+            text = operations.statistics_text(self.submit_dir)
+            if notebook.kernel() is None:
+                print(text)
+            else:
+                from markab.api.notebook_reports import statistics_html
 
-    def _next_id(self) -> str:
-        while True:
-            id = f"ID{self.sequence:07d}"
-            self.sequence += 1
-            if id not in self.jobs:
-                return id
+                self._show(statistics_html(self.submit_dir), text)
+        return self
 
-    def _check_inline(self, catalog: object, kind: type[Writable], present: Writable | None) -> None:
-        if not isinstance(catalog, kind):
-            raise TypeError(f"workflow {self.name!r} takes a {kind.__name__} here, not {catalog!r}")
-        if present is not None:
-            raise DuplicateError(f"workflow {self.name!r} already has a {kind.__name__}")
+    def graph(
+        self,
+        include_files: bool = True,
+        no_simplify: bool = True,
+        label: str = "label",
+        output: str | Path | None = None,
+        remove: Sequence[str] | None = None,
+        width: int | None = None,
+        height: int | None = None,
+    ) -> Self:
+        """Draw jobs, files and what leads to what, as the document that was written has it.
+
+        The ending of `output` says the format: `.dot`, `.mmd` (Mermaid) and `.svg`
+        need no tool, all others need Graphviz. Without `output` the picture is
+        shown in a notebook, coloured by state once the workflow was run, and
+        printed as DOT elsewhere. More than 150 jobs are summarised by
+        transformation and level.
+
+        Raises:
+            PegasusError: the workflow is not written yet, or Graphviz is wanted and missing.
+            PegasusClientError: the document cannot be read, or `output` cannot be written.
+            ValueError: `label` is none of the kinds there are.
+        """
+        from markab.api import graph
+
+        cell = notebook.current_cell() if output is None else None
+        run = self._submit_dir if cell is not None else None
+        path = self.path
+        with as_client_error("drawing the workflow failed"):
+            drawing = graph.draw_document(path, include_files, not no_simplify, label, remove or (), run)
+            graph.show(drawing, None if output is None else Path(output), width, height)
+        self._shown_in_cell = cell or self._shown_in_cell
+        return self
+
+    def _status(self) -> Status:
+        with as_client_error("reading the status failed"):
+            return operations.read_status(self.submit_dir)
+
+    def _show(self, html: str, text: str) -> None:
+        notebook.show_html(html, text)
+        self._shown_in_cell = notebook.current_cell()
 
 
-def _id_of(job: AbstractJob) -> str:
-    if not isinstance(job, AbstractJob):
-        raise TypeError(f"a dependency is between jobs, not with {job!r} ({type(job).__name__})")
-    if job._id is None:
-        raise ValueError(f"{job!r} has no id yet: add it to the workflow before it gets dependencies")
-    return job._id
+def _as_json(data: object) -> str:
+    import json
 
-
-def _slug(name: str) -> str:
-    return "-".join(name.replace("/", " ").split()) or "workflow"
+    return json.dumps(data, indent=2)

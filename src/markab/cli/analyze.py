@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from markab import operations
 from markab.cli.command import command
+from markab.cli.common_options import (
+    json_option,
+    options,
+    pegasus_command,
+    pegasus_json_option,
+    pegasus_run_argument,
+    run_argument,
+    verbosity,
+)
+from markab.cli.output import echo_json
 from markab.errors import RunFailed
 
 if TYPE_CHECKING:
@@ -15,7 +26,7 @@ if TYPE_CHECKING:
 
     from markab.diagnosis.analysis import Analysis, Analyzer
 
-DEBUG_FLAGS = (
+DEBUG_FLAGS = options(
     click.option(
         "--debug-job", metavar="JOB", help="Make a directory and a script that runs JOB again by hand."
     ),
@@ -28,35 +39,26 @@ DEBUG_FLAGS = (
 )
 
 
-def _flags(flags: Any) -> Callable[[Any], Any]:
-    def decorate(function: Any) -> Any:
-        for flag in reversed(flags):
-            function = flag(function)
-        return function
-
-    return decorate
-
-
 @command()
-@click.argument("submit_dir", default="", metavar="[SUBMIT_DIR]")
-@click.option("-v", "--verbose", count=True, help="Every cause, every job and all of its output.")
-@click.option("-q", "--quiet", count=True, help="One line a cause.")
+@run_argument
+@verbosity
 @click.option("-S", "--summary", is_flag=True, help="Only how many jobs did what.")
-@click.option("-j", "-J", "--json", "as_json", is_flag=True, help="Print an object.")
-@_flags(DEBUG_FLAGS)
-def analyze(submit_dir: str, verbose: int, quiet: int, summary: bool, as_json: bool, **debug: Any) -> int:
-    """Say what failed in the run in SUBMIT_DIR and why: root causes first, equal failures together.
+@json_option()
+@DEBUG_FLAGS
+def analyze(run: str | None, verbose: int, quiet: int, summary: bool, as_json: bool, **debug: Any) -> int:
+    """Show what failed in a run and why: root causes first, equal failures together.
 
+    With -v every cause, every job and all of its output; with -q one line a cause.
     Exits with 0 only if the run has no failure.
     """
     from markab.reports.analyzer import text
 
     if debug["debug_job"]:
-        return _debug(submit_dir, debug)
+        return _debug(run, debug)
     return _analyze(
-        submit_dir,
+        run,
         as_json,
-        lambda run, found: text(run, found, verbose=verbose, quiet=quiet, summary=summary),
+        lambda opened, found: text(opened, found, verbose=verbose, quiet=quiet, summary=summary),
     )
 
 
@@ -72,14 +74,14 @@ def _print_options(_: click.Context, parameter: click.Parameter, value: str | No
     return words
 
 
-PEGASUS_FLAGS = (
+PEGASUS_FLAGS = options(
     click.option("-v", "--verbose", count=True, help="Every job and all of its output."),
     click.option(
         "-d", "-i", "--dir", "--input-dir", "input_dir", metavar="DIR", help="The submit directory."
     ),
     click.option("-q", "--quiet", count=True, help="Leave out what the jobs printed."),
     click.option("-S", "--summary", is_flag=True, help="Only the counts."),
-    click.option("-j", "-J", "--json", "as_json", is_flag=True, help="Print an object."),
+    pegasus_json_option(),
     click.option("--dag", metavar="FILE", help="Accepted; its directory is the submit directory."),
     click.option("-f", "--files", is_flag=True, help="Accepted; the journal is always what is read."),
     click.option("-m", "-t", "--monitord", is_flag=True, help="Accepted; there is nothing to run before."),
@@ -99,34 +101,28 @@ PEGASUS_FLAGS = (
         help="invocation or all: also the command lines, for a shell; pre: accepted; several with commas.",
     ),
     click.option("--type", "kind", metavar="TYPE", help="With --debug-job: accepted."),
-    click.option("-V", "--version", is_flag=True, help="Print the version of Pegasus that Markab speaks."),
 )
 
 
-@command(name="pegasus-analyzer")
-@click.argument("submit_dir", default="", metavar="[SUBMIT_DIR]")
-@_flags(PEGASUS_FLAGS)
-@_flags(DEBUG_FLAGS)
-def pegasus_analyzer(submit_dir: str, **flags: Any) -> int:
-    """Say what failed in the run in SUBMIT_DIR: counts, then a block for each failed job.
+@pegasus_command("pegasus-analyzer")
+@pegasus_run_argument
+@PEGASUS_FLAGS
+@DEBUG_FLAGS
+def pegasus_analyzer(run: str | None, **flags: Any) -> int:
+    """Show what failed in the run in SUBMIT_DIR: counts, then a block for each failed job.
 
     Exits with 0 only if the run has no failure.
     """
-    if flags["version"]:
-        from markab import PEGASUS_VERSION
-
-        click.echo(PEGASUS_VERSION)
-        return 0
     from markab.reports.pegasus_analyzer import pegasus_text
 
-    where = submit_dir or flags["input_dir"] or (str(Path(flags["dag"]).parent) if flags["dag"] else "")
+    run = run or flags["input_dir"] or (str(Path(flags["dag"]).parent) if flags["dag"] else None)
     if flags["debug_job"]:
-        return _debug(where, flags)
+        return _debug(run, flags)
     tabs = "\t" * flags["indent"]
 
-    def text(run: Analyzer, found: Analysis) -> str:
+    def text(opened: Analyzer, found: Analysis) -> str:
         lines = pegasus_text(
-            run,
+            opened,
             found,
             summary=flags["summary"],
             quiet=flags["quiet"],
@@ -135,31 +131,23 @@ def pegasus_analyzer(submit_dir: str, **flags: Any) -> int:
         )
         return "".join(f"{tabs}{line}" for line in lines.splitlines(keepends=True))
 
-    return _analyze(where, flags["as_json"], text)
+    return _analyze(run, flags["as_json"], text)
 
 
-def _analyze(submit_dir: str, as_json: bool, text: Callable[[Analyzer, Analysis], str]) -> int:
-    from markab.cli.plan_output import echo_json
-    from markab.diagnosis.analysis import Analyzer
-    from markab.reports.pegasus_analyzer import to_json
-
-    run = Analyzer(submit_dir or None)
-    try:
-        found = run.analyze()
+def _analyze(run: str | None, as_json: bool, text: Callable[[Analyzer, Analysis], str]) -> int:
+    with operations.analysis(run) as (opened, found):
         if as_json:
-            echo_json(to_json(run, found))
+            from markab.reports.pegasus_analyzer import to_json
+
+            echo_json(to_json(opened, found))
         else:
-            click.echo(text(run, found), nl=False)
+            click.echo(text(opened, found), nl=False)
         return RunFailed.exit_code if found.has_failure else 0
-    finally:
-        run.close()
 
 
-def _debug(submit_dir: str, flags: dict[str, Any]) -> int:
-    from markab.reports.debug_job import make_debug_directory
-
-    made = make_debug_directory(
-        submit_dir or None, flags["debug_job"], flags["debug_dir"], flags["local_executable"]
+def _debug(run: str | None, flags: dict[str, Any]) -> int:
+    made = operations.make_debug_directory(
+        run, flags["debug_job"], flags["debug_dir"], flags["local_executable"]
     )
     click.echo(made.text(), nl=False)
     return 0

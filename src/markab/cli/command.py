@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 
 import click
 
-from markab.cli.errors import BROKEN_PIPE, INTERRUPTED, report
+from markab.cli.errors import report
+from markab.errors import BROKEN_PIPE, INTERRUPTED
 
 ALONE = "*"
 """Value of an option whose value was left out."""
@@ -48,7 +49,7 @@ class Lone:
 
 
 class Command(click.Command):
-    """A command that returns its exit code (None is 0), and whose errors are told with their own."""
+    """A command that returns its exit code (None is 0), and whose errors are printed and become their own exit codes."""
 
     lone: Sequence[Lone] = ()
 

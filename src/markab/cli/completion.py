@@ -16,7 +16,7 @@ WHERE = {
 @command()
 @click.argument("shell", type=click.Choice(sorted(WHERE)))
 def completion(shell: str) -> None:
-    """Print what teaches SHELL to complete markab's commands and options.
+    """Print what SHELL needs to complete markab's commands and options.
 
     \b
     bash: put  eval "$(markab completion bash)"  into ~/.bashrc
@@ -25,10 +25,10 @@ def completion(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    from markab.cli.main import markab
-
     completer = get_completion_class(shell)
     if completer is None:
         raise click.UsageError(f"this version of click cannot complete for {shell}")
-    source = completer(markab, {}, "markab", "_MARKAB_COMPLETE").source_vars()
+    source = completer(
+        click.get_current_context().find_root().command, {}, "markab", "_MARKAB_COMPLETE"
+    ).source_vars()
     click.echo(completer.source_template % source)

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from markab.cli.command import command
+from markab.cli.common_options import json_option, options, pegasus_command
 
 PLACES = {
     "bin": "the commands",
@@ -75,32 +76,36 @@ def _externals_directory(fallback: Path) -> Path:
     return Path(found.origin).resolve().parent.parent if found and found.origin else fallback
 
 
-def _flags(function: click.decorators.FC) -> click.decorators.FC:
-    for name, what in reversed(PLACES.items()):
-        function = click.option(
-            f"--{name}", name.replace("-", "_"), is_flag=True, help=f"Directory of {what}."
-        )(function)
-    return function
+FLAGS = options(
+    *(
+        click.option(f"--{name}", name.replace("-", "_"), is_flag=True, help=f"Directory of {what}.")
+        for name, what in PLACES.items()
+    ),
+    click.option("--classpath", is_flag=True, help="A Java class path; it is empty."),
+    click.option("--python-dump", is_flag=True, help="Everything, as Python."),
+    click.option("--sh-dump", is_flag=True, help="Everything, for a shell to evaluate."),
+    click.option("--perl-dump", is_flag=True, help="Everything, as Perl."),
+    click.option("--noeoln", is_flag=True, help="Print no line end."),
+    json_option("Print everything as an object."),
+)
 
 
 @command()
-@_flags
-@click.option("--classpath", is_flag=True, help="A Java class path; it is empty.")
-@click.option("--python-dump", is_flag=True, help="Everything, as Python.")
-@click.option("--sh-dump", is_flag=True, help="Everything, for a shell to evaluate.")
-@click.option("--perl-dump", is_flag=True, help="Everything, as Perl.")
-@click.option("--noeoln", is_flag=True, help="Print no line end.")
-@click.option(
-    "-V", "--version", "version", is_flag=True, help="Print the version of Pegasus that Markab speaks."
-)
-@click.option("-J", "--json", "as_json", is_flag=True, help="Print everything as an object.")
-def config(classpath: bool, noeoln: bool, version: bool, as_json: bool, **asked: bool) -> None:
+@FLAGS
+def config(**asked: bool) -> None:
     """Print where the parts of Markab are installed."""
-    if version:
-        from markab import PEGASUS_VERSION
+    _print(**asked)
 
-        lines = [PEGASUS_VERSION]
-    elif as_json:
+
+@pegasus_command("pegasus-config")
+@FLAGS
+def pegasus_config(**asked: bool) -> None:
+    """Print where the parts of Markab are installed."""
+    _print(**asked)
+
+
+def _print(classpath: bool, noeoln: bool, as_json: bool, **asked: bool) -> None:
+    if as_json:
         import json
 
         lines = [json.dumps(places(), indent=2)]

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from markab.errors import MarkabError
+from markab.errors import BROKEN_PIPE, BUG, INTERRUPTED, MarkabError
 
 if TYPE_CHECKING:
     from markab.errors import Problem
@@ -21,16 +21,9 @@ if TYPE_CHECKING:
 PROBLEMS_SHOWN = 50
 """A document with more problems than this has one that repeats; the rest are counted."""
 
-INTERRUPTED = 130
-"""Ctrl-C: 128 + SIGINT, as shells have it."""
-BROKEN_PIPE = 141
-"""Whoever read our output went away: 128 + SIGPIPE."""
-BUG = 70
-"""An error nobody foresaw; `EX_SOFTWARE` of sysexits.h."""
-
 
 def report(error: BaseException, *, json: bool = False, verbose: int = 0) -> int:
-    """Tell the user of an error, and return the exit code."""
+    """Print an error, and return the exit code."""
     if isinstance(error, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

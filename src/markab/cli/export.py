@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
+from markab import operations
 from markab.cli.command import command
+from markab.cli.common_options import run_argument, verbosity
 
 FORMATS = ("prov", "ro-crate", "wfformat", "csv", "parquet", "pegasus")
 
 
 @command()
-@click.argument("submit_dir", default="", metavar="[SUBMIT_DIR]")
+@run_argument
 @click.option("-f", "--format", "format_", type=click.Choice(FORMATS), required=True, help="What to write.")
 @click.option(
     "-o",
@@ -25,10 +27,9 @@ FORMATS = ("prov", "ro-crate", "wfformat", "csv", "parquet", "pegasus")
 @click.option(
     "--license", metavar="TEXT|URL", help="License of the data, for ro-crate: its URL, or words that say it."
 )
-@click.option("-q", "--quiet", is_flag=True, help="Do not say what the export can't tell.")
-@click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong.")
+@verbosity
 def export(
-    submit_dir: str, format_: str, output: Path, license: str | None, quiet: bool, verbose: int
+    run: str | None, format_: str, output: Path, license: str | None, quiet: int, verbose: int
 ) -> None:
     """Write a run in a format that others read.
 
@@ -40,13 +41,11 @@ def export(
     parquet   the same for data frames; needs markab[parquet]
     pegasus   the files that tools look for in a submit directory of Pegasus
 
-    Works for a run in progress too, and says what is missing. Environment
+    Works for a run in progress too, and says what is missing (not with -q). Environment
     variables, passwords in URLs and what tasks printed are never exported.
     """
-    from markab.reports.exports.formats import export_run
-
     if license is not None and format_ != "ro-crate":
         raise click.UsageError("--license is for --format ro-crate only")
-    for sentence in export_run(submit_dir or None, format_, output, license=license):
+    for sentence in operations.export(run, format_, output, license=license):
         if not quiet:
             click.echo(f"note: {sentence}", err=True)

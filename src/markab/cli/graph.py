@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
+from markab import operations
 from markab.cli.command import command
+from markab.cli.common_options import json_option, options, pegasus_command, verbose_option
 
 KINDS = ("label", "xform", "id", "xform-id", "label-xform", "label-id")
-FLAGS = (
+FLAGS = options(
     click.option(
         "-s",
         "--nosimplify",
@@ -36,61 +38,42 @@ FLAGS = (
 )
 
 
-def _flags(function: Any) -> Any:
-    for flag in reversed(FLAGS):
-        function = flag(function)
-    return function
-
-
 @command()
-@click.argument("what", default="", metavar="[WORKFLOW|SUBMIT_DIR]")
-@_flags
+@click.argument("what", required=False, metavar="[WORKFLOW|RUN]")
+@FLAGS
 @click.option(
     "-F",
     "--format",
     metavar="FORMAT",
     help="dot, mermaid, svg, png, pdf, json; without it, what FILE ends in, or dot.",
 )
-@click.option("-J", "--json", "as_json", is_flag=True, help="The same as `--format json`.")
-@click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong.")
-def graph(what: str, verbose: int, **flags: Any) -> None:
+@json_option("The same as `--format json`.")
+@verbose_option
+def graph(what: str | None, verbose: int, **flags: Any) -> None:
     """Draw a workflow: what leads to what.
 
-    Of a document the jobs as written, of a submit directory those that run, coloured by state. More than
+    Of a document the jobs as written, of a run those that run, coloured by state. More than
     150 jobs are summarised by transformation and level. SVG is drawn with Graphviz where it is installed and
     without it elsewhere; PNG and PDF need it.
     """
     format = "json" if flags["as_json"] else flags["format"]
-    _draw(what or None, flags, format, "dot")
+    _draw(what, flags, format)
 
 
-@command(name="pegasus-graphviz")
+@pegasus_command("pegasus-graphviz")
 @click.argument("file", metavar="FILE")
-@_flags
-@click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong.")
-@click.option(
-    "-V", "--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda *a: _version(*a)
-)
+@FLAGS
+@verbose_option
 def pegasus_graphviz(file: str, verbose: int, **flags: Any) -> None:
     """Draw FILE, a workflow document or a submit directory (also named by the .dag in it); DOT by default."""
-    _draw(file, flags, None, "dot")
+    _draw(file, flags, None)
 
 
-def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if wanted:
-        from markab import PEGASUS_VERSION
-
-        click.echo(PEGASUS_VERSION)
-        ctx.exit()
-
-
-def _draw(what: str | None, flags: dict[str, Any], format: str | None, otherwise: str) -> None:
-    from markab.reports.graph.drawing import draw
+def _draw(what: str | None, flags: dict[str, Any], format: str | None) -> None:
     from markab.reports.graph.files import rendered, write_drawing
-    from markab.reports.graph.sources import open_graph
 
-    drawing = draw(
-        open_graph(what),
+    drawing = operations.draw(
+        what,
         files=flags["files"],
         simplify=not flags["nosimplify"],
         label=flags["label"],
@@ -102,7 +85,7 @@ def _draw(what: str | None, flags: dict[str, Any], format: str | None, otherwise
     if output and output != "-":
         write_drawing(drawing, Path(output), format, *size)
     else:
-        data = rendered(drawing, format or otherwise, *size)
+        data = rendered(drawing, format or "dot", *size)
         sys.stdout.buffer.write(data)
     if drawing.summarised:
         from markab.formatting import count

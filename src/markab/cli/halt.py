@@ -4,36 +4,48 @@ from __future__ import annotations
 
 import click
 
+from markab import operations
 from markab.cli.command import command
+from markab.cli.common_options import (
+    check_dagid,
+    pegasus_command,
+    pegasus_dagid_option,
+    pegasus_run_argument,
+    run_argument,
+    verbose_option,
+    verbosity,
+)
+from markab.cli.output import shown_path
 
 
 @command()
-@click.argument("submit_dir", default="", metavar="[SUBMIT_DIR]")
-@click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong.")
-def halt(submit_dir: str, verbose: int) -> None:
+@run_argument
+@verbosity
+def halt(run: str | None, verbose: int, quiet: int) -> None:
     """Let the running jobs of a run end, and start no more.
 
-    `markab run SUBMIT_DIR` continues it.
+    `markab run RUN` continues it.
     """
-    from markab.cli.stop_requests import halt_run
-
-    click.echo(halt_run(submit_dir or None))
+    _halt(run, quiet)
 
 
-@command(name="pegasus-halt")
-@click.argument("submit_dir", default="", metavar="[SUBMIT_DIR]")
-@click.option("-d", "--dagid", metavar="ID", help="HTCondor's number of a run; there is none here.")
-@click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong.")
-@click.option("-V", "--version", is_flag=True, help="Print the version of Pegasus that Markab speaks.")
-def pegasus_halt(submit_dir: str, dagid: str | None, verbose: int, version: bool) -> None:
+@pegasus_command("pegasus-halt")
+@pegasus_run_argument
+@pegasus_dagid_option
+@verbose_option
+def pegasus_halt(run: str | None, dagid: str | None, verbose: int) -> None:
     """Let the running jobs of a run end, and start no more."""
-    from markab.cli.stop_requests import halt_run
+    check_dagid(run, dagid)
+    _halt(run)
 
-    if version:
-        from markab import PEGASUS_VERSION
 
-        click.echo(PEGASUS_VERSION)
-        return
-    if dagid and not submit_dir:
-        raise click.UsageError("runs have no HTCondor number here; name the submit directory")
-    click.echo(halt_run(submit_dir or None))
+def _halt(run: str | None, quiet: int = 0) -> None:
+    shown = shown_path(operations.find_run(run))
+    text = f"nothing to halt: no engine is running {shown}"
+    if operations.halt(run):
+        text = (
+            f"halting {shown}: its running jobs end, no others start\n"
+            f"  watch:    markab status -w 2 {shown}\n  continue: markab run {shown}"
+        )
+    if not quiet:
+        click.echo(text)

@@ -1,4 +1,4 @@
-"""`markab keg`: see `kegtool.py`, which is also `pegasus-keg` and needs no click."""
+"""`markab keg`: see `keg_program.py`, which is also `pegasus-keg` and needs no click."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`pegasus-keg`: a program that stands in for a real one in a workflow that tests something else.
 
 It copies all its inputs into each of its outputs, adds a note of who did so,
-where and when, and spends time, processor and memory as it is told. Generators
+where and when, and spends time, processor and memory as asked. Generators
 of example workflows call it by name. Jobs start it by the thousand, so it
 imports little and no command line library.
 """

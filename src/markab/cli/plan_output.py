@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-import click
-
+from markab import operations
 from markab.cli.errors import problem_object, warning_text
+from markab.cli.output import is_terminal
 
 if TYPE_CHECKING:
     from markab.planner.draft import Reason
@@ -33,12 +31,6 @@ KIND_NAMES = {
     "create_dir": "create-dir",
     "cleanup": "cleanup",
 }
-
-
-def is_terminal(stream: TextIO) -> bool:
-    """Say whether lines can be drawn over: it is a terminal, and the user did not ask for plain text."""
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
-    return stream.isatty() and not plain
 
 
 class PlanningProgress:
@@ -70,12 +62,10 @@ class PlanningProgress:
 
 
 def make_plan(options: PlanOptions, *, dry: bool = False, quiet: int = 0) -> Planned:
-    """Plan, and tell warnings on stderr; `quiet` of 2 or more keeps them back."""
-    from markab.planner import planning
-
+    """Plan, and print warnings to stderr; `quiet` of 2 or more leaves them out."""
     line = PlanningProgress(sys.stderr) if is_terminal(sys.stderr) else None
     try:
-        planned = (planning.dry_run if dry else planning.plan)(options, line)
+        planned = (operations.dry_run if dry else operations.plan)(options, line)
     finally:
         if line:
             line.clear()
@@ -110,16 +100,6 @@ def explanation(reasons: Iterable[Reason]) -> str:
     return "\n".join(f"{r.job}: {r.what} by {r.by}: {r.why}" for r in reasons)
 
 
-def shown_path(path: Path) -> str:
-    """Return a path as the user would type it: relative below the current directory, quoted if need be."""
-    import shlex
-
-    try:
-        return shlex.quote(str(path.relative_to(Path.cwd())))
-    except ValueError:
-        return shlex.quote(str(path))
-
-
 def plan_object(planned: Planned, explain: bool) -> dict[str, Any]:
     """Return what `plan --json` prints: the braindump, and how to go on."""
     known: dict[str, Any] = dict(planned.braindump)
@@ -145,10 +125,3 @@ def plan_object(planned: Planned, explain: bool) -> dict[str, Any]:
             {"job": r.job, "pass": r.by, "what": r.what, "why": r.why} for r in planned.reasons
         ]
     return known
-
-
-def echo_json(value: object) -> None:
-    """Print a value as indented JSON."""
-    import json
-
-    click.echo(json.dumps(value, indent=2, default=str))

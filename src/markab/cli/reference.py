@@ -1,4 +1,4 @@
-"""Writes the reference pages of the commands, from what the commands say of themselves.
+"""Writes the reference pages of the commands and of the planner's options, from what these say of themselves.
 
 `python -m markab.cli.reference docs/reference` brings them up to date; a test
 fails when they are not.
@@ -16,6 +16,7 @@ import click
 
 from markab.cli.main import COMMANDS
 from markab.cli.pegasus import FILES
+from markab.planner.options import OPTIONS, PlannerOption, Use
 
 PEGASUS = (
     "plan",
@@ -36,12 +37,49 @@ PEGASUS = (
 CODES_MARKAB = "Exit codes: see [exit codes](../exit-codes.md)."
 CODES_PEGASUS = (
     "Exit codes: 0 when all went well, 1 when something went wrong, 2 when the command line is wrong. "
-    "`markab` tells more apart: see [exit codes](../exit-codes.md)."
+    "`markab` has more codes: see [exit codes](../exit-codes.md)."
 )
 
 
+PLANNER_OPTIONS = """\
+# Options of the planner
+
+Written by `python -m markab.cli.reference docs/reference`.
+
+Each can be given to `markab plan`, to `markab run` with a workflow document and to `pegasus-plan`, as a flag;
+those with a keyword also to `Workflow.plan` and `SubWorkflow.add_planner_args` in Python. A flag that takes
+several values (`…`) may be repeated, and a list in Python is a list. `plan` delivers results to site `local`
+unless it is called with `output_sites=None`. The options of a plan, without the properties, stand in its
+`braindump.yml` as `planner_arguments`.
+
+"""
+
+
+COMMON = """\
+# Commands
+
+Written by `python -m markab.cli.reference docs/reference`.
+
+In all `markab` commands:
+
+- `RUN` is a submit directory. Inside one it may be left out, also before a job or a file: `markab why JOB`.
+- `JOB` is the name of a job, or the id of the task that it runs.
+- `-J` or `--json` prints the result as JSON, `-v` prints more, `-q` less.
+- `NO_COLOR` in the environment turns colours and moving pictures off.
+
+The `pegasus-…` commands have the letters of Pegasus.
+
+"""
+
+
 def pages() -> dict[str, str]:
-    """Return every page: file name → text."""
+    """Return every page: name of its file, from the directory of reference pages → text."""
+    made = {f"commands/{name}": text for name, text in command_pages().items()}
+    return {**made, "planner-options.md": planner_options_page()}
+
+
+def command_pages() -> dict[str, str]:
+    """Return the page of every command: file name → text."""
     made = {}
     for name in COMMANDS:
         if name != "keg":
@@ -68,12 +106,27 @@ def page(name: str, command: click.Command, codes: str) -> str:
     return "\n".join([*lines, codes, ""])
 
 
+def planner_options_page() -> str:
+    """Return the page of the planner's options."""
+    rows = [_planner_option(row) for row in OPTIONS if row.use is Use.PLANNER]
+    ignored = ", ".join(f"`{flag}`" for row in OPTIONS if row.use is Use.NONE for flag in row.flags)
+    table = ["| flag | keyword | meaning |", "|---|---|---|", *rows]
+    return PLANNER_OPTIONS + "\n".join([*table, "", f"Accepted, and without effect: {ignored}.", ""])
+
+
+def _planner_option(row: PlannerOption) -> str:
+    metavar = (row.metavar + ("[,…]" if row.kind.has_commas else "")).replace("|", "\\|")
+    flags = ", ".join(row.flags) + (f" {metavar}" if metavar else "")
+    keyword = f"`{row.name}`" if row.is_keyword else ""
+    same = f" Property: `{row.equal_property}`." if row.equal_property else ""
+    return f"| `{flags}` | {keyword} | {row.help}{same} |"
+
+
 def write_pages(directory: Path) -> None:
-    """Write all pages into `directory`/commands."""
-    target = directory / "commands"
-    target.mkdir(parents=True, exist_ok=True)
+    """Write all pages into `directory`."""
+    (directory / "commands").mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
-        (target / name).write_text(text)
+        (directory / name).write_text(text)
 
 
 def _prose(text: str) -> Iterator[str]:
@@ -114,7 +167,7 @@ def _keg_page() -> str:
 
 
 def _index(made: dict[str, str]) -> str:
-    lines = ["# Commands", "", "Written by `python -m markab.cli.reference docs/reference`.", ""]
+    lines = COMMON.splitlines()
     lines += [f"- [{text.split(chr(10))[0][2:]}]({name})" for name, text in sorted(made.items())]
     return "\n".join([*lines, ""])
 

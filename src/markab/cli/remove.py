@@ -4,37 +4,53 @@ from __future__ import annotations
 
 import click
 
+from markab import operations
 from markab.cli.command import command
+from markab.cli.common_options import (
+    check_dagid,
+    pegasus_command,
+    pegasus_dagid_option,
+    pegasus_run_argument,
+    run_argument,
+    verbose_option,
+    verbosity,
+)
+from markab.cli.output import shown_path
+
+CONTINUED = "\n  its files stay; `markab run {run}` would continue it"
+TEXTS = {
+    "removed": "removed {run}" + CONTINUED,
+    "removing": "removing {run}; its jobs were asked to end and have not all ended yet" + CONTINUED,
+    "marked": "removed {run}: no engine was running it, and it is marked as removed",
+    "succeeded": "nothing to remove: {run} has succeeded, and its files stay",
+}
+"""How far the removal is → what is printed."""
 
 
 @command()
-@click.argument("submit_dir", default="", metavar="[SUBMIT_DIR]")
-@click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong.")
-def remove(submit_dir: str, verbose: int) -> None:
+@run_argument
+@verbosity
+def remove(run: str | None, verbose: int, quiet: int) -> None:
     """End a run now, and its running jobs with it.
 
-    What succeeded is kept, no file is deleted, and `markab run SUBMIT_DIR` would
+    What succeeded is kept, no file is deleted, and `markab run RUN` would
     continue it.
     """
-    from markab.cli.stop_requests import remove_run
-
-    click.echo(remove_run(submit_dir or None))
+    _remove(run, quiet)
 
 
-@command(name="pegasus-remove")
-@click.argument("submit_dir", default="", metavar="[SUBMIT_DIR]")
-@click.option("-d", "--dagid", metavar="ID", help="HTCondor's number of a run; there is none here.")
-@click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong.")
-@click.option("-V", "--version", is_flag=True, help="Print the version of Pegasus that Markab speaks.")
-def pegasus_remove(submit_dir: str, dagid: str | None, verbose: int, version: bool) -> None:
+@pegasus_command("pegasus-remove")
+@pegasus_run_argument
+@pegasus_dagid_option
+@verbose_option
+def pegasus_remove(run: str | None, dagid: str | None, verbose: int) -> None:
     """End a run now, and its running jobs with it."""
-    from markab.cli.stop_requests import remove_run
+    check_dagid(run, dagid)
+    _remove(run)
 
-    if version:
-        from markab import PEGASUS_VERSION
 
-        click.echo(PEGASUS_VERSION)
-        return
-    if dagid and not submit_dir:
-        raise click.UsageError("runs have no HTCondor number here; name the submit directory")
-    click.echo(remove_run(submit_dir or None))
+def _remove(run: str | None, quiet: int = 0) -> None:
+    shown = shown_path(operations.find_run(run))
+    text = TEXTS[operations.remove(run)].replace("{run}", shown)
+    if not quiet:
+        click.echo(text)

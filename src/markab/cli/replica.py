@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from markab.cli.command import command
+from markab.cli.common_options import json_option, pegasus_command, verbose_option
+from markab.cli.output import echo_json
 
 if TYPE_CHECKING:
     from markab.catalogs.replica_store import Entry, ReplicaStore
@@ -36,8 +38,8 @@ ACTIONS = ("add", "list", "lookup", "remove", "clear")
 @click.option("--regex", is_flag=True, help="With add: NAME is a regular expression.")
 @click.option("--conf", metavar="FILE", help="Properties file; ./pegasus.properties by default.")
 @click.option("-y", "--yes", is_flag=True, help="With clear: really.")
-@click.option("-J", "--json", "as_json", is_flag=True, help="With list and lookup: print objects.")
-@click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong.")
+@json_option("With list and lookup: print objects.")
+@verbose_option
 def replica(action: str, names: Sequence[str], **flags: Any) -> int:
     """Ask and change a replica catalog: where files are.
 
@@ -137,8 +139,6 @@ def _show(action: str, names: Sequence[str], store: ReplicaStore, flags: dict[st
     if flags["as_json"]:
         import msgspec
 
-        from markab.cli.plan_output import echo_json
-
         echo_json(msgspec.to_builtins(found))
     else:
         for entry in found:
@@ -150,7 +150,7 @@ def _show(action: str, names: Sequence[str], store: ReplicaStore, flags: dict[st
     return 0
 
 
-@command(name="pegasus-rc-client")
+@pegasus_command("pegasus-rc-client")
 @click.argument("words", nargs=-1, metavar="[COMMAND [ARGUMENT]...]")
 @click.option(
     "-D", "properties", multiple=True, metavar="KEY=VALUE", help="Set a property; stronger than files."
@@ -166,8 +166,7 @@ def _show(action: str, names: Sequence[str], store: ReplicaStore, flags: dict[st
 @click.option(
     "-p", "--pref", "preferences", multiple=True, metavar="KEY=VALUE", help="Accepted; `set` shows them."
 )
-@click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong.")
-@click.option("-V", "--version", is_flag=True, help="Print the version of Pegasus that Markab speaks.")
+@verbose_option
 def pegasus_rc_client(words: Sequence[str], **flags: Any) -> int:
     """Ask and change the replica catalog that the properties name; ./replicas.yml by default.
 
@@ -183,11 +182,6 @@ def pegasus_rc_client(words: Sequence[str], **flags: Any) -> int:
     Without a command they are read from stdin. YAML and text files are written
     anew: comments at their top stay, others are lost.
     """
-    if flags["version"]:
-        from markab import PEGASUS_VERSION
-
-        click.echo(PEGASUS_VERSION)
-        return 0
     if (
         sum([bool(words), *(flags[name] is not None for name in ("script", "bulk_insert", "bulk_delete"))])
         > 1

@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from markab import operations
+from markab.cli import plan_output, run_output
 from markab.cli.command import command
+from markab.cli.common_options import (
+    json_option,
+    pegasus_command,
+    pegasus_json_option,
+    pegasus_run_argument,
+    verbosity,
+)
+from markab.cli.output import echo_json, shown_path
 from markab.cli.planner_flags import RANDOM_DIR, given, plan_flags, plan_options
-from markab.cli.verbosity import set_verbosity, verbosity
 
 if TYPE_CHECKING:
     from markab.engine.run import RunOptions
@@ -18,7 +27,7 @@ POSITIVE = click.IntRange(min=1)
 
 
 @command(RANDOM_DIR)
-@click.argument("what", default="", metavar="[SUBMIT_DIR | WORKFLOW]")
+@click.argument("what", default="", metavar="[RUN | WORKFLOW]")
 @click.option("--detach", is_flag=True, help="Run in the background, and return at once.")
 @click.option("--cores", type=POSITIVE, help="Cores that jobs here may use together.")
 @click.option(
@@ -26,115 +35,97 @@ POSITIVE = click.IntRange(min=1)
 )
 @click.option("--gpus", type=click.IntRange(min=0), help="GPUs that jobs here may use together.")
 @click.option("--max-jobs", type=POSITIVE, help="How many jobs may run at once.")
-@click.option("-J", "--json", "as_json", is_flag=True, help="Print the end of the run as an object.")
+@json_option("Print the end of the run as an object.")
 @plan_flags
 @verbosity
 def run(what: str, detach: bool, as_json: bool, verbose: int, quiet: int, **flags: Any) -> int:
     """Run a planned workflow, or go on with one; stay and show its progress.
 
-    Given a SUBMIT_DIR it starts what is not done yet; what succeeded before is
-    kept. Given a WORKFLOW document it plans it first, with the flags of
-    `markab plan`. Without either it takes the current directory if that is a
-    submit directory, else ./workflow.yml.
+    Given a RUN, a submit directory, it starts what is not done yet; what succeeded
+    before is kept. Given a WORKFLOW document it plans it first, with the flags of
+    `markab plan`. Without either it takes the current directory if that is
+    a submit directory, else ./workflow.yml, else the run that the current directory
+    is in.
 
     Ctrl-C ends the running jobs; the same command goes on later.
     """
-    from markab.cli.plan_output import echo_json, make_plan, shown_path, summary_text
-    from markab.cli.run_output import run_here, start_in_background
-
-    set_verbosity(verbose, quiet)
-    path = Path(what) if what else _default()
-    if path.is_file() and path.name != "plan.jsonl":
-        planned = make_plan(plan_options(str(path), flags), quiet=quiet)
+    limits = _limits(flags)
+    document = _document(what)
+    if document is not None:
+        planned = plan_output.make_plan(plan_options(document, flags), quiet=quiet)
         assert planned.submit_dir is not None
         submit_dir = planned.submit_dir
         if not quiet and not as_json:
-            click.echo(summary_text(planned.workflow, planned.summary))
+            click.echo(plan_output.summary_text(planned.workflow, planned.summary))
             click.echo(f"  planned into {shown_path(submit_dir)}")
     else:
-        _refuse_plan_flags(path, flags)
-        submit_dir = _submit_dir(path)
-    if detach:
-        pid = start_in_background(submit_dir, _engine_words(flags))
-        if as_json:
-            echo_json({"submit_dir": str(submit_dir), "pid": pid})
-        elif not quiet:
-            shown = shown_path(submit_dir)
-            click.echo(f"running in the background as process {pid}\n  watch: markab status {shown}")
-            click.echo(f"  stop:  markab halt {shown}, or markab remove {shown}")
-        return 0
-    return run_here(submit_dir, options=_run_options(flags), as_json=as_json, quiet=quiet)
+        _refuse_plan_flags(what or ".", flags)
+        submit_dir = _submit_dir(what)
+    if not detach:
+        return run_output.run_here(submit_dir, limits, as_json=as_json, quiet=quiet)
+    pid = operations.start(submit_dir, limits)
+    if as_json:
+        echo_json({"submit_dir": str(submit_dir), "pid": pid})
+    elif not quiet:
+        shown = shown_path(submit_dir)
+        click.echo(f"running in the background as process {pid}\n  watch: markab status {shown}")
+        click.echo(f"  stop:  markab halt {shown}, or markab remove {shown}")
+    return 0
 
 
-@command(name="pegasus-run")
-@click.argument("submit_dir", default="", metavar="[SUBMIT_DIR]")
+@pegasus_command("pegasus-run")
+@pegasus_run_argument
 @click.option(
     "-D", "properties", multiple=True, metavar="KEY=VALUE", help="Accepted; properties are those planned."
 )
 @click.option("-c", "--conf", metavar="FILE", help="Accepted; properties are those planned.")
 @click.option("-d", "--debug", metavar="LEVEL", help="Accepted.")
 @click.option("--grid/--nogrid", help="Accepted; there is nothing to check.")
-@click.option(
-    "-j", "-J", "--json", "as_json", is_flag=True, help="Print the braindump of the run as an object."
-)
-@click.option("-V", "--version", is_flag=True, help="Print the version of Pegasus that Markab speaks.")
+@pegasus_json_option("Print the braindump of the run as an object.")
 @verbosity
-def pegasus_run(submit_dir: str, as_json: bool, version: bool, verbose: int, quiet: int, **_: object) -> int:
+def pegasus_run(run: str | None, as_json: bool, quiet: int, **_: object) -> None:
     """Start a planned workflow in the background, or go on with one."""
     from markab.cli.pegasus_hints import started_text
-    from markab.cli.plan_output import echo_json
-    from markab.cli.run_output import end_text, start_in_background
-    from markab.plan.braindump import read_braindump
-    from markab.plan.submit_dir import find_submit_dir
-    from markab.reports.status import read_status
 
-    if version:
-        from markab import PEGASUS_VERSION
-
-        click.echo(PEGASUS_VERSION)
-        return 0
-    set_verbosity(verbose, quiet)
-    place = find_submit_dir(submit_dir or None)
-    was_done = read_status(place.path).state == "Success"
-    start_in_background(place.path)
+    submit_dir = operations.find_run(run)
+    was_done = operations.read_status(submit_dir).state == "Success"
+    operations.start(submit_dir)
     if as_json:
-        echo_json(read_braindump(place.braindump))
+        echo_json(operations.read_braindump(submit_dir))
+    elif was_done and not quiet:
+        click.echo(f"nothing to run: {run_output.end_text(operations.read_result(submit_dir), 'success')}")
     elif not quiet:
-        click.echo(
-            f"nothing to run: {end_text(place.path, 'success')}" if was_done else started_text(place.path)
-        )
-    return 0
+        click.echo(started_text(submit_dir))
 
 
-def _default() -> Path:
-    from markab.plan.submit_dir import PLAN
+def _document(what: str) -> str | None:
+    """Return the workflow document that is meant, or None when a run is."""
+    if not what:
+        is_document = Path("workflow.yml").exists() and not operations.is_run(".")
+        return "workflow.yml" if is_document else None
+    return what if Path(what).is_file() and not operations.is_run(what) else None
 
-    here = Path.cwd()
-    return here if (here / PLAN).exists() or not (here / "workflow.yml").exists() else here / "workflow.yml"
 
-
-def _submit_dir(path: Path) -> Path:
-    """Return the submit directory at `path`; an error knows that a workflow could have been meant too."""
+def _submit_dir(what: str) -> Path:
+    """Return the submit directory that is meant; an error knows that a workflow could have been meant too."""
     from markab.errors import NotARun
-    from markab.plan.submit_dir import find_submit_dir
 
-    if path.exists():
-        return find_submit_dir(path).path
+    if not what or Path(what).exists():
+        return operations.find_run(what or None)
     raise NotARun(
-        f"there is no {str(path)!r}",
+        f"there is no {what!r}",
         hint="name a submit directory, such as …/run0001, or a workflow document, such as workflow.yml",
     )
 
 
-def _refuse_plan_flags(path: Path, flags: dict[str, Any]) -> None:
+def _refuse_plan_flags(what: str, flags: dict[str, Any]) -> None:
     if used := given(flags):
-        names = ", ".join(
-            "--" + name.rstrip("_").replace("_", "-") if name != "properties" else "-D" for name in used
+        raise click.UsageError(
+            f"{what!r} is planned already, or no file; {', '.join(used)} would change nothing"
         )
-        raise click.UsageError(f"{str(path)!r} is planned already, or no file; {names} would change nothing")
 
 
-def _run_options(flags: dict[str, Any]) -> RunOptions:
+def _limits(flags: dict[str, Any]) -> RunOptions:
     from markab.engine.run import RunOptions
 
     return RunOptions(
@@ -143,13 +134,6 @@ def _run_options(flags: dict[str, Any]) -> RunOptions:
         gpus=flags["gpus"],
         max_jobs=flags["max_jobs"],
     )
-
-
-def _engine_words(flags: dict[str, Any]) -> tuple[str, ...]:
-    """Return the flags for an engine in the background."""
-    given = {"--cores": flags["cores"], "--memory": flags["memory"], "--gpus": flags["gpus"]}
-    given["--max-jobs"] = flags["max_jobs"]
-    return tuple(word for name, value in given.items() if value is not None for word in (name, str(value)))
 
 
 def _memory_mb(text: str | None) -> int | None:

@@ -1,7 +1,7 @@
 """What `markab run` shows while it runs: a picture that is drawn over on a terminal, lines elsewhere.
 
 An engine calls the display with its `Progress` several times a second. Both kinds
-tell every failed attempt as it happens; its name and reason are read from the
+report every failed attempt as it happens; its name and reason are read from the
 journal, only when the counts say that there is one.
 """
 
@@ -30,7 +30,7 @@ Segment = tuple[str, str]
 
 
 class Display(Protocol):
-    """Something that is told of progress, and closed when the run is over."""
+    """Takes the progress of a run, and is closed when the run is over."""
 
     warned: set[str]
     """Warnings that the user has seen, and still sees when the run is over."""
@@ -62,7 +62,7 @@ class Silent:
 
 
 class _HoldWatch:
-    """Knows why nothing new was started when it was last told of."""
+    """Knows the reason why nothing new is started that was reported last."""
 
     def __init__(self) -> None:
         self._held = ""
@@ -76,17 +76,17 @@ class _HoldWatch:
 
 
 class _FailureWatch:
-    """Knows which failures have been told."""
+    """Knows how many failures have been reported."""
 
     def __init__(self, submit_dir: Path) -> None:
         self._failures = Failures(submit_dir)
-        self._told = 0
+        self._reported = 0
 
     def new(self, progress: Progress) -> list[str]:
         """Return a line for each attempt that failed since the last call."""
-        if progress.failed + progress.retried <= self._told:
+        if progress.failed + progress.retried <= self._reported:
             return []
-        self._told = progress.failed + progress.retried
+        self._reported = progress.failed + progress.retried
         return [failure.line() for failure in self._failures.new()]
 
 

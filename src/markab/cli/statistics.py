@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from markab import operations
 from markab.cli.command import command
+from markab.cli.common_options import (
+    json_option,
+    options,
+    pegasus_command,
+    pegasus_json_option,
+    verbose_option,
+)
+from markab.cli.output import echo_json
 
 if TYPE_CHECKING:
     from markab.reports.statistics.run_statistics import Statistics
@@ -53,7 +62,7 @@ def _sections(_: click.Context, parameter: click.Parameter, values: Iterable[str
     return tuple(wanted)
 
 
-FLAGS = (
+FLAGS = options(
     click.option(
         "-s",
         "--statistics-level",
@@ -74,46 +83,40 @@ FLAGS = (
         default="day",
         help="Add the section time up by day (as it is), or otherwise.",
     ),
-    click.option("-j", "-J", "--json", "as_json", is_flag=True, help="Print an object."),
-    click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong."),
+    verbose_option,
 )
-
-
-def _flags(function: Any) -> Any:
-    for flag in reversed(FLAGS):
-        function = flag(function)
-    return function
 
 
 @command()
-@click.argument("submit_dirs", nargs=-1, metavar="[SUBMIT_DIR]...")
-@_flags
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@FLAGS
+@json_option()
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write files into DIR as well."
 )
-def statistics(submit_dirs: Sequence[str], output: Path | None, **flags: Any) -> int:
-    """Say what the run in SUBMIT_DIR took; the current directory by default. Of several, also their sum.
+def statistics(runs: Sequence[str], output: Path | None, **flags: Any) -> int:
+    """Show what a run took, by default the one that the current directory is in. Of several, also their sum.
 
     How many tasks and jobs ended how, wall times, checksums, bytes moved, where the
     time went, how much ran at once and could have, and the critical path. Works
     while a run goes on, too.
     """
-    from markab.cli.plan_output import echo_json
-
-    runs = _read(submit_dirs or [""], flags["sections"])
+    named: Sequence[str | None] = runs or [None]
+    read = [operations.statistics(run, flags["sections"]) for run in named]
     if output is not None:
-        for run in runs:
-            _write(run, output if len(runs) == 1 else output / run.uuid, flags)
+        for one in read:
+            _write(one, output if len(read) == 1 else output / one.uuid, flags)
     if flags["as_json"]:
-        echo_json(runs[0].to_json() if len(runs) == 1 else [run.to_json() for run in runs])
+        _echo_json(read)
     else:
-        click.echo("\n".join(_texts(runs, flags)), nl=False)
+        click.echo("\n".join(_texts(read, flags)), nl=False)
     return 0
 
 
-@command(name="pegasus-statistics")
+@pegasus_command("pegasus-statistics")
 @click.argument("submit_dirs", nargs=-1, metavar="[SUBMIT_DIR]...")
-@_flags
+@FLAGS
+@pegasus_json_option()
 @click.option(
     "-o",
     "--output",
@@ -127,30 +130,23 @@ def statistics(submit_dirs: Sequence[str], output: Path | None, **flags: Any) ->
 @click.option("-p", "--ispmc", is_flag=True, help="Accepted; nothing is counted otherwise.")
 @click.option("-c", "--conf", metavar="FILE", help="Accepted; a run knows where its database is.")
 @click.option("-q", "--quiet", count=True, help="Do not say which files were written.")
-@click.option("-V", "--version", is_flag=True, help="Print the version of Pegasus that Markab speaks.")
 def pegasus_statistics(submit_dirs: Sequence[str], output: Path | None, **flags: Any) -> int:
-    """Say what the run in SUBMIT_DIR took, and write that into files. Of several runs, also their sum."""
-    from markab.cli.plan_output import echo_json
+    """Show what the run in SUBMIT_DIR took, and write that into files. Of several runs, also their sum."""
     from markab.errors import StorageError
     from markab.reports.statistics.pegasus import write_pegasus_files
     from markab.reports.statistics.run_statistics import PEGASUS_SECTIONS
     from markab.reports.statistics.text import summary_text, total_text
 
-    if flags["version"]:
-        from markab import PEGASUS_VERSION
-
-        click.echo(PEGASUS_VERSION)
-        return 0
-    places: Sequence[str] = submit_dirs or [""]
+    places: Sequence[str | Path | None] = submit_dirs or [None]
     if flags["isuuid"]:
         from markab.reports.statistics.run_statistics import directory_of_uuid
 
         if not submit_dirs:
             raise click.UsageError("with `-u` name the UUIDs of the runs")
-        places = [str(directory_of_uuid(uuid)) for uuid in submit_dirs]
+        places = [directory_of_uuid(uuid) for uuid in submit_dirs]
     sections = flags["sections"]
     besides = [more for section, more in PEGASUS_SECTIONS.items() if section in sections]
-    runs = _read(places, [*sections, *besides])
+    runs = [operations.statistics(place, [*sections, *besides]) for place in places]
     texts = []
     for run in runs:
         own = output if output is None or len(runs) == 1 else output / run.uuid
@@ -171,16 +167,14 @@ def pegasus_statistics(submit_dirs: Sequence[str], output: Path | None, **flags:
     if len(runs) > 1:
         texts.append(total_text(runs))
     if flags["as_json"]:
-        echo_json(runs[0].to_json() if len(runs) == 1 else [run.to_json() for run in runs])
+        _echo_json(runs)
     else:
         click.echo("\n".join(texts), nl=False)
     return 0
 
 
-def _read(submit_dirs: Sequence[str], sections: Sequence[str]) -> list[Statistics]:
-    from markab.reports.statistics.run_statistics import read_statistics
-
-    return [read_statistics(directory or None, sections) for directory in submit_dirs]
+def _echo_json(runs: Sequence[Statistics]) -> None:
+    echo_json(runs[0].to_json() if len(runs) == 1 else [run.to_json() for run in runs])
 
 
 def _write(run: Statistics, directory: Path, flags: dict[str, Any]) -> list[Path]:

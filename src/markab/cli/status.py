@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import sys
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from markab import operations
 from markab.cli.command import Lone, command
+from markab.cli.common_options import (
+    json_option,
+    options,
+    pegasus_command,
+    pegasus_json_option,
+    pegasus_run_argument,
+    run_argument,
+    verbose_option,
+)
+from markab.cli.output import is_terminal
 
 if TYPE_CHECKING:
     from markab.reports.status import Status
@@ -17,7 +28,7 @@ WATCH_S = 60
 WATCH = Lone("w", "watch", str(WATCH_S), looks_like_value=r"\d+(\.\d+)?")
 """`-w` may stand alone; a number after it is the period."""
 
-FLAGS = (
+FLAGS = options(
     click.option("-l", "--long", "long", is_flag=True, help="Also state and name, and why jobs wait."),
     click.option("--why", is_flag=True, help="Also why jobs wait; -l says that too."),
     click.option(
@@ -26,73 +37,43 @@ FLAGS = (
     click.option("-L", "--legend", is_flag=True, help="Explain the columns."),
     click.option("-Q", "--noqueue", is_flag=True, help="Leave out the jobs under way."),
     click.option("-D", "--dirs", is_flag=True, help="Show the submit directory in place of the name."),
-    click.option("-j", "-J", "--json", "--jsonrv", "as_json", is_flag=True, help="Print an object."),
-    click.option("-d", "--debug", is_flag=True, help="Say more, when something goes wrong."),
-    click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong."),
+    verbose_option,
 )
 
 
-def _flags(function: Any) -> Any:
-    for flag in reversed(FLAGS):
-        function = flag(function)
-    return function
-
-
 @command(WATCH)
-@click.argument("submit_dir", default="", metavar="[SUBMIT_DIR]")
-@_flags
-def status(submit_dir: str, **flags: Any) -> int:
-    """Say how far the run in SUBMIT_DIR is; the current directory by default."""
-    return _show(submit_dir, flags)
+@run_argument
+@FLAGS
+@json_option()
+def status(run: str | None, **flags: Any) -> None:
+    """Show how far a run is; by default the one that the current directory is in."""
+    _show(run, flags)
 
 
-@command(WATCH, name="pegasus-status")
-@click.argument("submit_dir", default="", metavar="[SUBMIT_DIR]")
-@_flags
-@click.option("-V", "--version", is_flag=True, help="Print the version of Pegasus that Markab speaks.")
-def pegasus_status(submit_dir: str, version: bool, **flags: Any) -> int:
-    """Say how far the run in SUBMIT_DIR is; the current directory by default."""
-    if version:
-        from markab import PEGASUS_VERSION
-
-        click.echo(PEGASUS_VERSION)
-        return 0
-    return _show(submit_dir, flags)
+@pegasus_command("pegasus-status", WATCH)
+@pegasus_run_argument
+@FLAGS
+@pegasus_json_option("Print an object.", "--jsonrv")
+@click.option("-d", "--debug", is_flag=True, help="The same as -v.")
+def pegasus_status(run: str | None, **flags: Any) -> None:
+    """Show how far the run in SUBMIT_DIR is; the current directory by default."""
+    _show(run, flags)
 
 
-def _show(submit_dir: str, flags: dict[str, Any]) -> int:
-    from markab.journal.run_reader import RunReader
-    from markab.reports.status import current_status, quick_status
-
-    run = RunReader(submit_dir or None)
+def _show(run: str | None, flags: dict[str, Any]) -> None:
+    """Print the status; with a period, again and again until the run is over, on a terminal over itself."""
     why = flags["why"] or flags["long"]
-    if flags["watch"]:
-        watch(lambda: current_status(run, why), flags, flags["watch"])
-    else:
-        click.echo(_text(current_status(run, why) if why else quick_status(run), flags), nl=False)
-    return 0
+    if not flags["watch"]:
+        click.echo(_text(operations.follow(run, why=why)(), flags), nl=False)
+        return
+    is_drawn_over = is_terminal(sys.stdout) and not flags["as_json"]
 
-
-def watch(
-    read: Callable[[], Status],
-    flags: dict[str, Any],
-    period_s: float,
-    sleep: Callable[[float], None] = time.sleep,
-) -> None:
-    """Show the status again and again until the run is over; on a terminal over itself."""
-    import sys
-
-    from markab.cli.plan_output import is_terminal
-
-    over = is_terminal(sys.stdout) and not flags["as_json"]
-    while True:
-        now = read()
-        if over:
+    def show(seen: Status) -> None:
+        if is_drawn_over:
             click.echo("\033[H\033[2J", nl=False)
-        click.echo(_text(now, flags), nl=False)
-        if now.is_over:
-            return
-        sleep(period_s)
+        click.echo(_text(seen, flags), nl=False)
+
+    operations.wait(run, show, pauses=repeat(flags["watch"]), why=why)
 
 
 def _text(shown: Status, flags: dict[str, Any]) -> str:

@@ -5,30 +5,29 @@ from __future__ import annotations
 import click
 
 from markab.cli.command import command
+from markab.cli.common_options import json_option, pegasus_command
+from markab.cli.output import echo_json
 
 
 @command()
 @click.option("-f", "--full", "-l", "--long", "full", is_flag=True, help="Also Python's and the libraries'.")
-@click.option("-J", "--json", "as_json", is_flag=True, help="Print an object.")
+@json_option()
 def version(full: bool, as_json: bool) -> None:
     """Print Markab's version."""
     from markab import PEGASUS_VERSION, __version__
 
     facts = {"markab": __version__, "pegasus": PEGASUS_VERSION, **(_libraries() if full else {})}
     if as_json:
-        import json
-
-        click.echo(json.dumps(facts, indent=2))
+        echo_json(facts)
     elif full:
         click.echo("\n".join(f"{name} {number}" for name, number in facts.items()))
     else:
         click.echo(f"markab {__version__}")
 
 
-@command(name="pegasus-version")
+@pegasus_command("pegasus-version")
 @click.option("-D", "properties", multiple=True, metavar="KEY=VALUE", hidden=True)
 @click.option("-f", "--full", "-l", "--long", "full", is_flag=True, help="Also say what stands behind it.")
-@click.option("-V", "--version", "again", is_flag=True, hidden=True)
 @click.option("-q", "--quiet", is_flag=True, hidden=True)
 @click.option("-m", "--match", is_flag=True, hidden=True)
 def pegasus_version(full: bool, **_: object) -> None:

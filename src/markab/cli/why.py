@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import click
 
+from markab import operations
 from markab.cli.command import command
+from markab.cli.common_options import json_option, run_and_name, verbose_option
+from markab.cli.output import echo_json
 
 
 @command()
-@click.argument("submit_dir", default="", metavar="[SUBMIT_DIR]")
-@click.argument("job", default="", metavar="JOB")
-@click.option("-J", "--json", "as_json", is_flag=True, help="Print an object.")
-@click.option("-v", "--verbose", count=True, help="Say more, when something goes wrong.")
-def why(submit_dir: str, job: str, as_json: bool, verbose: int) -> None:
-    """Tell the story of one JOB: who made it, what it waited for, each attempt, why it ran or did not.
+@click.argument("run", required=False, metavar="[RUN]")
+@click.argument("job", required=False, metavar="JOB")
+@json_option()
+@verbose_option
+def why(run: str | None, job: str | None, as_json: bool, verbose: int) -> None:
+    """Explain one JOB: what made it, what it waited for, each attempt, why it ran or did not.
 
-    JOB is a job's name, or the id of the task that it runs. In a submit directory
-    `markab why JOB` will do.
+    JOB is a job's name, or the id of the task that it runs. Inside a submit
+    directory `markab why JOB` will do.
     """
-    from markab.cli.plan_output import echo_json
-    from markab.reports.why import read_why
-
-    if not job:
-        if not submit_dir:
-            raise click.UsageError("name a job: markab why SUBMIT_DIR JOB")
-        submit_dir, job = "", submit_dir
-    story = read_why(submit_dir or None, job)
+    story = operations.why(*run_and_name(run, job, "job", "markab why"))
     if as_json:
         echo_json(story.to_json())
     else:

@@ -9,29 +9,29 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from markab.engine.control import engine_pid
-from markab.errors import MarkabError, RunBusy, RunFailed, RunHalted, StorageError
+from markab.errors import INTERRUPTED, RUN_EXIT_CODES, MarkabError, RunBusy, StorageError
 from markab.plan.submit_dir import SubmitDir
 
 COMMAND = (sys.executable, "-m", "markab", "run")
 PATIENCE_S = 60.0
 LOOK_EVERY_S = 0.02
 
-_ENDED_AS_A_RUN = (0, RunFailed.exit_code, RunHalted.exit_code)
-"""Exit codes of an engine that did start, and was done before we looked."""
+_ENDED_AS_A_RUN = frozenset(RUN_EXIT_CODES.values()) - {INTERRUPTED}
+"""Exit codes of an engine that did start, and ended before its lock was seen."""
 
 _children: list[subprocess.Popen[bytes]] = []
-"""Kept, so that an engine which outlives its starter is not complained about when the object goes."""
+"""Kept, because Python warns when the object of a process that still runs is deleted."""
 
 
 def start(submit_dir: Path, arguments: Sequence[str] = (), *, command: Sequence[str] = COMMAND) -> int:
     """Run `markab run submit_dir arguments…` in the background; return its pid once it has the run's lock.
 
-    It has a session of its own, so it outlives the terminal; what it says goes to `run.log`.
+    It has a session of its own, so it outlives the terminal; its output goes to `run.log`.
 
     Raises:
         RunBusy: another engine runs it.
         StorageError: `run.log` cannot be written.
-        MarkabError: it ended before it could start; the error has its words, and its exit code.
+        MarkabError: it ended before it could start; the error has its message and exit code.
     """
     directory = SubmitDir(Path(submit_dir).resolve())
     if (busy := engine_pid(directory.path)) is not None:
@@ -44,7 +44,7 @@ def start(submit_dir: Path, arguments: Sequence[str] = (), *, command: Sequence[
     except OSError as error:
         raise StorageError(f"cannot write {str(directory.log)!r}: {error.strerror}") from error
     with log:
-        said_before = log.tell()
+        bytes_before = log.tell()
         child = subprocess.Popen(
             [*command, str(directory.path), *arguments],
             stdin=subprocess.DEVNULL,
@@ -66,10 +66,10 @@ def start(submit_dir: Path, arguments: Sequence[str] = (), *, command: Sequence[
         time.sleep(LOOK_EVERY_S)
     if child.returncode in _ENDED_AS_A_RUN:
         return child.pid
-    raise _as_it_said(directory.log, said_before, child.returncode)
+    raise _reported_error(directory.log, bytes_before, child.returncode)
 
 
-def _as_it_said(log: Path, start: int, exit_code: int) -> MarkabError:
+def _reported_error(log: Path, start: int, exit_code: int) -> MarkabError:
     with log.open("rb") as file:
         file.seek(start)
         lines = file.read().decode("utf-8", "replace").splitlines()
@@ -83,7 +83,7 @@ def _as_it_said(log: Path, start: int, exit_code: int) -> MarkabError:
 
 
 def _subclasses(kind: type[MarkabError]) -> Iterator[type[MarkabError]]:
-    """Yield the errors that are made of a message and a hint, as the rest of the program made them."""
+    """Yield the errors that are made of a message and a hint only."""
     for child in kind.__subclasses__():
         if child.__init__ is MarkabError.__init__:
             yield child

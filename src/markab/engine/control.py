@@ -38,7 +38,7 @@ def request_halt(submit_dir: Path) -> bool:
 def request_remove(submit_dir: Path) -> bool:
     """Ask the engine to end what runs, and itself. Return False when no engine is there.
 
-    Then the journal itself is marked, so that everybody sees the run as removed;
+    Then the journal itself is marked, so that every reader sees the run as removed;
     not that of a run that has succeeded, of which nothing is left to remove.
     Either way the run can be continued by running it again.
 
@@ -66,7 +66,7 @@ class Requests:
         self._directory = SubmitDir(submit_dir).control
 
     def take(self) -> str | None:
-        """Return the request that waits, the stronger if there are two, and remove it: it is being obeyed."""
+        """Return the request that waits, the stronger if there are two, and delete it: the engine acts on it now."""
         try:
             names = os.listdir(self._directory)
         except FileNotFoundError:
@@ -77,7 +77,7 @@ class Requests:
         return request
 
     def clear(self) -> None:
-        """Forget requests: they were meant for an engine that is gone."""
+        """Delete requests: they were meant for an engine that has ended."""
         for name in (HALT, REMOVE):
             (self._directory / name).unlink(missing_ok=True)
 

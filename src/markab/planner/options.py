@@ -1,43 +1,325 @@
-"""What a user can ask of the planner, as one plain value."""
+"""What a user can ask of the planner, declared once.
+
+Each field of `PlanOptions` made by `_option` is an option. From this table come
+the flags of `markab plan`, `markab run` and `pegasus-plan`, the keywords of
+`Workflow.plan` and `SubWorkflow.add_planner_args`, the arguments that are
+recorded in `braindump.yml`, and the page of the reference documentation.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from enum import Enum
 from pathlib import Path
+from typing import Any
+
+from markab.planner import option_kinds as kinds
+
+
+class Use(Enum):
+    """Who makes use of an option."""
+
+    PLANNER = "planner"
+    COMMAND = "command"
+    """The command, or the call, that plans: how much it says, what it does afterwards."""
+    NONE = "none"
+    """It is accepted so that command lines and scripts of Pegasus work."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerOption:
+    """One row of the table."""
+
+    name: str
+    """Field of `PlanOptions`, and the keyword in Python."""
+    kind: kinds.Kind
+    flags: tuple[str, ...]
+    """Pegasus' spellings, the short one first."""
+    help: str
+    metavar: str
+    equal_property: str
+    """The property that says the same, for runs that do not use the option."""
+    use: Use
+    is_hidden: bool
+    """Not listed by `--help`."""
+    is_keyword: bool
+    """`Workflow.plan` has it under its name."""
+    keyword_default: Any
+
+    @property
+    def flag(self) -> str:
+        """The flag by which messages name it: the long one if there is one."""
+        return self.flags[-1]
+
+
+def _option(
+    kind: kinds.Kind,
+    *flags: str,
+    help: str,
+    metavar: str = "",
+    equal_property: str = "",
+    use: Use = Use.PLANNER,
+    is_hidden: bool = False,
+    is_keyword: bool = True,
+    keyword_default: Any = None,
+) -> Any:
+    row = {
+        "kind": kind,
+        "flags": flags,
+        "help": help,
+        "metavar": metavar,
+        "equal_property": equal_property,
+        "use": use,
+        "is_hidden": is_hidden,
+        "is_keyword": is_keyword,
+        "keyword_default": kind.keyword_default if keyword_default is None else keyword_default,
+    }
+    return field(default_factory=kind.empty, compare=use is Use.PLANNER, metadata=row)
 
 
 @dataclass(kw_only=True)
 class PlanOptions:
-    """The choices of one call of `markab plan`; names follow its flags."""
+    """The choices of one call of the planner."""
 
     workflow: Path
-    conf: Path | None = None
-    properties: dict[str, str] = field(default_factory=dict)
-    """From `-Dkey=value`; they are stronger than every file."""
-    sites: list[str] = field(default_factory=list)
-    """Where jobs may run. Empty: every site of the catalog but `local`."""
-    output_sites: list[str] = field(default_factory=list)
-    """Where results are delivered. Empty: they stay in scratch."""
-    staging_sites: dict[str, str] = field(default_factory=dict)
-    """Execution site → site where its files wait. The key "" stands for all sites."""
-    input_dirs: list[Path] = field(default_factory=list)
-    output_dir: Path | None = None
-    output_map: Path | None = None
-    transformations_dir: Path | None = None
-    dir: Path | None = None
-    """Base of submit directories. None: `directory`."""
-    relative_dir: str | None = None
-    relative_submit_dir: str | None = None
-    random_dir: bool | str = False
-    basename: str | None = None
-    job_prefix: str | None = None
-    cleanup: str | None = None
-    cluster: list[str] = field(default_factory=list)
-    cache: list[Path] = field(default_factory=list)
-    reuse: list[Path] = field(default_factory=list)
-    inherited_rc_files: list[Path] = field(default_factory=list)
-    force: bool = False
-    force_replan: bool = False
-    forward: list[str] = field(default_factory=list)
     directory: Path = field(default_factory=Path.cwd)
     """Relative paths, default catalogs and default directories start here."""
+
+    properties: dict[str, str] = _option(
+        kinds.Properties(),
+        "-D",
+        metavar="KEY=VALUE",
+        help="Set a property; stronger than files.",
+        is_keyword=False,
+    )
+    conf: Path | None = _option(
+        kinds.FilePath(), "--conf", metavar="FILE", help="Properties file; ./pegasus.properties by default."
+    )
+    basename: str | None = _option(
+        kinds.Text(),
+        *("-b", "--basename"),
+        metavar="NAME",
+        help="Name of the files of the run; the workflow's by default.",
+    )
+    job_prefix: str | None = _option(
+        kinds.Text(), "-j", "--job-prefix", metavar="TEXT", help="Put into the names of generated jobs."
+    )
+    cluster: list[str] = _option(
+        kinds.Texts(),
+        *("-C", "--cluster"),
+        metavar="STYLE",
+        help="Put small tasks together: horizontal, label.",
+    )
+    sites: list[str] = _option(
+        kinds.Texts(),
+        *("-s", "--sites"),
+        metavar="SITE",
+        help="Where jobs may run; every site but local by default.",
+    )
+    output_sites: list[str] = _option(
+        kinds.Texts(),
+        *("-o", "--output-sites"),
+        metavar="SITE",
+        help="Where results are delivered; without it they stay in scratch.",
+        keyword_default=("local",),
+    )
+    staging_sites: dict[str, str] = _option(
+        kinds.StagingSites(),
+        "--staging-site",
+        metavar="[SITE=]SITE",
+        help="Where files wait, for one execution site or for all.",
+    )
+    cache: list[Path] = _option(
+        kinds.FilePaths(), "-c", "--cache", metavar="FILE", help="Replicas that win over the catalog's."
+    )
+    input_dirs: list[Path] = _option(
+        kinds.FilePaths(), "-I", "--input-dir", metavar="DIR", help="Directories whose files are inputs."
+    )
+    output_dir: Path | None = _option(
+        kinds.FilePath(),
+        *("-O", "--output-dir"),
+        metavar="DIR",
+        help="Directory for results, of the output site or of local.",
+    )
+    output_map: Path | None = _option(
+        kinds.FilePath(),
+        *("-m", "--output-map"),
+        metavar="FILE",
+        help="File that says where each result goes.",
+        is_keyword=False,
+    )
+    transformations_dir: Path | None = _option(
+        kinds.FilePath(),
+        *("-t", "--transformations-dir"),
+        metavar="DIR",
+        help="Directory whose programs are transformations.",
+    )
+    dir: Path | None = _option(
+        kinds.FilePath(),
+        "--dir",
+        metavar="DIR",
+        help="Base of submit directories; the current one by default.",
+    )
+    relative_dir: str | None = _option(
+        kinds.PathText(),
+        "--relative-dir",
+        metavar="DIR",
+        help="Submit and run directory below their bases.",
+    )
+    random_dir: bool | str = _option(
+        kinds.SwitchOrText(),
+        *("-r", "--randomdir"),
+        metavar="[NAME]",
+        help="Run in a directory with a random name, or this one.",
+    )
+    relative_submit_dir: str | None = _option(
+        kinds.PathText(), "--relative-submit-dir", metavar="DIR", help="Submit directory below its base."
+    )
+    inherited_rc_files: list[Path] = _option(
+        kinds.FilePaths(),
+        "--inherited-rc-files",
+        metavar="FILE",
+        help="Replicas that the workflow's own win over.",
+    )
+    cleanup: str | None = _option(
+        kinds.Text(),
+        "--cleanup",
+        metavar="HOW",
+        help="none, leaf, inplace (default) or constraint.",
+        equal_property="pegasus.file.cleanup.strategy",
+    )
+    nocleanup: bool = _option(
+        kinds.Switch(),
+        "-n",
+        "--nocleanup",
+        help="The same as --cleanup none.",
+        is_hidden=True,
+        is_keyword=False,
+    )
+    reuse: list[Path] = _option(
+        kinds.FilePaths(),
+        *("-R", "--reuse"),
+        metavar="DIR",
+        help="Submit directories of runs whose results may be used again.",
+    )
+    verbose: int = _option(
+        kinds.Count(), "-v", "--verbose", help="Say more; may be repeated.", use=Use.COMMAND
+    )
+    quiet: int = _option(
+        kinds.Count(), "-q", "--quiet", help="Say less; twice: errors only.", use=Use.COMMAND
+    )
+    force: bool = _option(
+        kinds.Switch(), "-f", "--force", help="Run every task, even when its results exist."
+    )
+    force_replan: bool = _option(
+        kinds.Switch(), "--force-replan", help="Plan a sub-workflow anew when it is tried again."
+    )
+    forward: list[str] = _option(
+        kinds.Each(), "-F", "--forward", metavar="OPTION[=VALUE]", help="Hand an option on to the run."
+    )
+    submit: bool = _option(kinds.Switch(), "-S", "--submit", help="Run it too.", use=Use.COMMAND)
+    java_options: list[str] = _option(
+        kinds.Joined(),
+        "-X",
+        metavar="OPTION",
+        help="For a Java machine; there is none.",
+        use=Use.NONE,
+        is_hidden=True,
+    )
+    deferred: bool = _option(
+        kinds.Switch(),
+        *("-z", "--deferred"),
+        help="Set by the planner of a parent workflow.",
+        use=Use.NONE,
+        is_hidden=True,
+        is_keyword=False,
+    )
+    group: str | None = _option(
+        kinds.Text(),
+        *("-g", "--group"),
+        metavar="NAME",
+        help="For HTCondor.",
+        use=Use.NONE,
+        is_hidden=True,
+        is_keyword=False,
+    )
+
+    def __post_init__(self) -> None:
+        if self.nocleanup:
+            self.cleanup = self.cleanup or "none"
+
+    def arguments(self) -> list[str]:
+        """Return the words that ask for the same again; properties are left out, they may be secret."""
+        asked = (row for row in OPTIONS if row.use is Use.PLANNER and row.name != "properties")
+        return [*to_words({row.name: getattr(self, row.name) for row in asked}), _quoted(str(self.workflow))]
+
+
+OPTIONS = tuple(PlannerOption(one.name, **one.metadata) for one in fields(PlanOptions) if one.metadata)
+"""Every option, in the order in which `--help` and the keywords have them."""
+
+KEYWORDS = {row.name: row for row in OPTIONS if row.is_keyword}
+"""The options that `Workflow.plan` has as keywords."""
+
+
+class WrongOption(ValueError):
+    """An option was typed with a value that cannot be understood."""
+
+    def __init__(self, flag: str, message: str) -> None:
+        super().__init__(flag, message)
+        self.flag = flag
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.flag}: {self.message}"
+
+
+def from_flags(workflow: Path, typed: Mapping[str, Any], directory: Path | None = None) -> PlanOptions:
+    """Return the options that were typed: name of an option → text, or whether, how often or each that stood there.
+
+    Raises:
+        WrongOption: a value cannot be understood.
+    """
+    values: dict[str, Any] = {}
+    for row in OPTIONS:
+        if row.name in typed:
+            try:
+                values[row.name] = row.kind.parse(typed[row.name])
+            except ValueError as error:
+                raise WrongOption(row.flag, str(error)) from None
+    return PlanOptions(workflow=workflow, directory=directory or Path.cwd(), **values)
+
+
+def accepted(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of keywords, in the order of the table; those that are None are left out.
+
+    Every keyword that is no option is a property.
+
+    Raises:
+        TypeError: an option has a value of another type; the message names it and shows how it is written.
+    """
+    properties = {name: value for name, value in keywords.items() if name not in KEYWORDS}
+    given = {**keywords, "properties": properties}
+    return {
+        row.name: row.kind.accept(row.name, given[row.name])
+        for row in OPTIONS
+        if given.get(row.name) is not None and (row.is_keyword or row.name == "properties")
+    }
+
+
+def from_keywords(workflow: Path, keywords: Mapping[str, Any], directory: Path | None = None) -> PlanOptions:
+    """Return the options that the keywords of `Workflow.plan` ask for. Raises as `accepted`."""
+    return PlanOptions(workflow=workflow, directory=directory or Path.cwd(), **accepted(keywords))
+
+
+def to_words(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the words of a command line that give these values; words with blanks or quotes are quoted."""
+    for row in OPTIONS:
+        if value := values.get(row.name):
+            for word in row.kind.words(row.flag, value):
+                yield _quoted(word)
+
+
+def _quoted(word: str) -> str:
+    return shlex.quote(word) if any(c in word for c in " \t\n'\"\\") else word

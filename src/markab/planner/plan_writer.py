@@ -161,7 +161,7 @@ def make_braindump(
         "planner": f"{bindir}/pegasus-plan",
         "planner_version": PEGASUS_VERSION,
         "pegasus_build": f"markab-{__version__}",
-        "planner_arguments": " ".join(_arguments(options)),
+        "planner_arguments": " ".join(options.arguments()),
         "jsd": "jobstate.log",
         "rundir": relative.rpartition("/")[2],
         "bindir": bindir,
@@ -178,24 +178,3 @@ def make_braindump(
 def time_stamp(now: float) -> str:
     """Return `YYYYMMDDTHHMMSS±zzzz` in local time."""
     return time.strftime("%Y%m%dT%H%M%S%z", time.localtime(now))
-
-
-def _arguments(options: PlanOptions) -> Iterator[str]:
-    """Yield the flags that give these options again; property values are left out, they may be secret."""
-    for flag, value in (
-        ("--conf", options.conf),
-        ("--dir", options.dir),
-        ("--relative-dir", options.relative_dir),
-        ("--sites", ",".join(options.sites)),
-        ("--output-sites", ",".join(options.output_sites)),
-        ("--staging-site", ",".join(f"{k}={v}" if k else v for k, v in options.staging_sites.items())),
-        ("--input-dir", ",".join(map(str, options.input_dirs))),
-        ("--output-dir", options.output_dir),
-        ("--cleanup", options.cleanup),
-        ("--cluster", ",".join(options.cluster)),
-    ):
-        if value:
-            yield from (flag, str(value))
-    if options.force:
-        yield "--force"
-    yield str(options.workflow)

@@ -1,0 +1,43 @@
+"""`markab list`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from markab import operations
+from markab.cli.command import command
+from markab.cli.common_options import json_option, verbose_option
+from markab.cli.output import echo_json, shown_path
+
+if TYPE_CHECKING:
+    from markab.operations.run_list import ListedRun
+
+
+@command()
+@click.argument("directory", required=False, type=click.Path(path_type=Path), metavar="[DIRECTORY]")
+@json_option("Print a list of objects.")
+@verbose_option
+def list(directory: Path | None, as_json: bool, verbose: int) -> None:
+    """List your runs, the newest first: how far each is, when it was planned, and where it is.
+
+    Those in your database of runs, `~/.pegasus/workflow.db`, and those below
+    DIRECTORY, by default the current one.
+    """
+    runs, warning = operations.list_runs(directory)
+    if warning:
+        print(f"warning: {warning}", file=sys.stderr)
+    if as_json:
+        echo_json([run._asdict() for run in runs])
+    else:
+        click.echo("".join(f"{_line(run)}\n" for run in runs), nl=False)
+
+
+def _line(run: ListedRun) -> str:
+    planned = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.planned)) if run.planned else "-"
+    done = f"{run.succeeded:,}/{run.total:,}" if run.total else "-"
+    return f"{run.state:<11}  {done:>11}  {planned:<16}  {run.workflow}  {shown_path(run.submit_dir)}"

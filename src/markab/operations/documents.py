@@ -1,0 +1,96 @@
+"""What is written about a run, or drawn of it, outside of its records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from markab.errors import NotARun, StorageError
+from markab.operations.run_names import Run, find_run
+
+if TYPE_CHECKING:
+    from markab.reports.debug_job import DebugDirectory
+    from markab.reports.graph.drawing import Drawing
+    from markab.reports.html.run_data import RunData
+
+
+def make_debug_directory(
+    run: Run, job: str, directory: Path | None = None, executable: str | None = None
+) -> DebugDirectory:
+    """Make a directory (default: `debug-JOB` in the current one) to run one compute job by hand.
+
+    `executable` runs in place of the program of the job's first task.
+
+    Raises:
+        NotARun: there is no such run.
+        MarkabError: there is no such job, or it has no command.
+        StorageError: the directory exists and is not empty, or cannot be written.
+    """
+    from markab.reports import debug_job
+
+    return debug_job.make_debug_directory(find_run(run), job, directory, executable)
+
+
+def write_page(run: Run = None, output: Path | None = None) -> tuple[Path, RunData]:
+    """Make one web page of a run, by default `report.html` in its submit directory; return it and its data.
+
+    Raises:
+        NotARun, CorruptPlan, CorruptJournal, NewerFormat: the run cannot be read.
+        StorageError: the page cannot be written.
+    """
+    from markab.reports.html import page
+
+    submit_dir = find_run(run)
+    target = output or submit_dir / "report.html"
+    if output is None and not os.access(submit_dir, os.W_OK):
+        raise StorageError(
+            f"cannot write {str(target)!r}: you may not write in that directory",
+            hint=f"put the page elsewhere: `markab report {quote(str(run or submit_dir))} -o report.html`",
+        )
+    return target, page.write_page(submit_dir, target)
+
+
+def export(run: Run, format: str, path: Path, *, license: str | None = None) -> list[str]:
+    """Write a run to `path` in a format that others read; return, in sentences, what the format cannot say.
+
+    Raises:
+        NotARun, CorruptPlan, CorruptJournal, NewerFormat: the run cannot be read.
+        MarkabError: there is no such format, or the run has nothing that it can say.
+        StorageError: `path` cannot be written, or is of the wrong kind.
+    """
+    from markab.reports.exports.formats import export_run
+
+    return export_run(find_run(run), format, path, license=license)
+
+
+def draw(
+    what: Run = None,
+    *,
+    files: bool = False,
+    simplify: bool = True,
+    label: str = "label",
+    remove: Collection[str] = (),
+    full: bool = False,
+) -> Drawing:
+    """Return the drawing of a workflow document, or of a run with its states.
+
+    None is the run that the current directory is in, or `workflow.yml` in it.
+
+    Raises:
+        NotARun: a directory that is neither.
+        DocumentError, CorruptPlan, CorruptJournal, NewerFormat: it cannot be read.
+        ValueError: `label` is none of the kinds there are.
+    """
+    from markab.reports.graph import drawing
+    from markab.reports.graph.sources import open_graph
+
+    if what is None and not Path("workflow.yml").exists():
+        try:
+            what = find_run()
+        except NotARun:
+            pass  # open_graph says what it looked for
+    graph = open_graph(Path(what) if what is not None else None)
+    return drawing.draw(graph, files=files, simplify=simplify, label=label, remove=remove, full=full)

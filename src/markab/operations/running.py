@@ -1,0 +1,191 @@
+"""Starting runs, waiting for them, and stopping them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+
+from markab.operations.questions import follow, read_status
+from markab.operations.run_names import Run, find_run
+
+if TYPE_CHECKING:
+    from markab.engine.run import RunOptions
+    from markab.journal.progress import Observer
+    from markab.journal.records import OutcomeState
+    from markab.reports.status import Status
+
+Seen = TypeVar("Seen")
+Sleep = Callable[[float], None]
+
+FIRST_PAUSE_S = 0.1
+"""So that waiting for a run of a second takes a second."""
+REMOVAL_PAUSE_S = 0.05
+REMOVAL_PATIENCE_S = 10.0
+
+
+class Ended(NamedTuple):
+    """How a call of `run` ended."""
+
+    submit_dir: Path
+    state: OutcomeState
+    was_complete: bool
+    """All jobs had succeeded before; nothing was started."""
+    warnings: tuple[str, ...]
+
+
+def start(run: Run = None, limits: RunOptions | None = None) -> int:
+    """Start an engine of its own for a run, in the background; return its pid once it has the run.
+
+    It outlives its starter, and writes what it has to say to `run.log`.
+
+    Raises:
+        NotARun: there is no such run.
+        RunBusy: another engine runs it.
+        StorageError: `run.log` cannot be written.
+        MarkabError: the engine ended before it could start; the error has its message and exit code.
+    """
+    from markab.engine import background
+
+    return background.start(find_run(run), _words(limits))
+
+
+def run(
+    run: Run = None,
+    limits: RunOptions | None = None,
+    observer: Observer | None = None,
+    on_end: Callable[[Ended], None] | None = None,
+) -> Ended:
+    """Run what is not done yet in this process, until the run ends; what succeeded before is kept.
+
+    `observer` is called with the progress at most ten times a second. `on_end` is
+    called as soon as the run has ended; its database may need a moment more, and
+    what goes wrong there is among the warnings that are returned.
+
+    Raises:
+        NotARun, CorruptPlan, NewerFormat: there is nothing that could run.
+        RunBusy: another engine runs it.
+        CorruptJournal: the history is damaged.
+        JobRejected: jobs ask for GPUs, or a site for an executor, that is not there.
+        StorageError: the journal cannot be written.
+    """
+    from markab.engine import run as engine
+    from markab.provenance.follower import following
+
+    submit_dir = find_run(run)
+    with following(submit_dir) as follower:
+        outcome = engine.run(submit_dir, limits or engine.RunOptions(), observer, recorder=follower)
+
+    def ended() -> Ended:
+        warnings = (*outcome.warnings, *follower.warnings)
+        return Ended(submit_dir, outcome.state, outcome.was_complete, warnings)
+
+    if on_end is not None:
+        on_end(ended())
+    follower.finish()
+    if not follower.trouble:
+        return ended()
+    late = f"{follower.trouble}; what is missing is in the journal, and added when that works"
+    return Ended(submit_dir, outcome.state, outcome.was_complete, (*ended().warnings, late))
+
+
+def wait(
+    run: Run = None,
+    on_status: Callable[[Status], None] | None = None,
+    *,
+    pauses: Iterable[float] = repeat(1.0),
+    why: bool = False,
+    sleep: Sleep = time.sleep,
+) -> Status:
+    """Wait until no engine is at work on a run; return its status then.
+
+    `on_status` is called with each status that is seen; it may raise to end the
+    waiting. `pauses` are the seconds between two looks; when they end, so does the
+    waiting. A run that was never started is not over: it is waited for.
+
+    Raises:
+        NotARun: there is no such run.
+        CorruptJournal, CorruptPlan: it cannot be read.
+    """
+    look = follow(run, why=why)
+
+    def seen() -> Status:
+        status = look()
+        if on_status is not None:
+            on_status(status)
+        return status
+
+    return poll(seen, lambda status: status.is_over, pauses, sleep)
+
+
+def growing_pauses(longest_s: float) -> Iterator[float]:
+    """Yield pauses for `wait` that are short at first, and later `longest_s`."""
+    pause_s = FIRST_PAUSE_S
+    while pause_s < longest_s:
+        yield pause_s
+        pause_s *= 2
+    yield from repeat(longest_s)
+
+
+def poll(
+    look: Callable[[], Seen],
+    is_over: Callable[[Seen], bool],
+    pauses: Iterable[float],
+    sleep: Sleep = time.sleep,
+) -> Seen:
+    """Look again after each pause until it is over, or the pauses end; return what was seen last."""
+    seen = look()
+    for pause_s in pauses:
+        if is_over(seen):
+            break
+        sleep(pause_s)
+        seen = look()
+    return seen
+
+
+def halt(run: Run = None) -> bool:
+    """Ask the engine of a run to start nothing new; running jobs end. Return False when there is no engine.
+
+    Raises:
+        NotARun: there is no such run.
+        StorageError: the request cannot be written.
+    """
+    from markab.engine.control import request_halt
+
+    return request_halt(find_run(run))
+
+
+Removal = Literal["removed", "removing", "marked", "succeeded"]
+"""How far a removal is: the engine has ended; its jobs have not all ended yet; there was no
+engine, and the run is marked as removed; there was none, and the run has succeeded."""
+
+
+def remove(run: Run = None, *, patience_s: float = REMOVAL_PATIENCE_S, sleep: Sleep = time.sleep) -> Removal:
+    """End a run and its running jobs; wait for that at most `patience_s`, which may be 0.
+
+    What succeeded is kept, no file is deleted, and running it again continues it.
+
+    Raises:
+        NotARun: there is no such run.
+        StorageError: the request cannot be written.
+        CorruptJournal: there is no engine, and the journal is damaged.
+    """
+    from markab.engine import control
+
+    submit_dir = find_run(run)
+    if not control.request_remove(submit_dir):
+        return "succeeded" if read_status(submit_dir).state == "Success" else "marked"
+    pauses = repeat(REMOVAL_PAUSE_S, int(patience_s / REMOVAL_PAUSE_S))
+    pid = poll(lambda: control.engine_pid(submit_dir), lambda pid: pid is None, pauses, sleep)
+    return "removed" if pid is None else "removing"
+
+
+def _words(limits: RunOptions | None) -> tuple[str, ...]:
+    """Return the flags of `markab run` that give these limits."""
+    if limits is None:
+        return ()
+    given = {"--cores": limits.cores, "--memory": limits.memory_mb, "--gpus": limits.gpus}
+    given["--max-jobs"] = limits.max_jobs
+    return tuple(word for flag, value in given.items() if value is not None for word in (flag, str(value)))

@@ -1,0 +1,274 @@
+"""The kinds of options that the planner takes.
+
+Each knows how its value is typed on a command line, which Python values it
+accepts, what it is kept as, and the words of a command line that give it again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+class Kind:
+    """What all kinds share; text as it was typed, and None when it is not given."""
+
+    annotation = "str | None"
+    """Type of the keyword in Python."""
+    keyword_default: Any = None
+    is_switch = False
+    """The flag has no value."""
+    is_counted = False
+    """The flag has no value; how often it stands counts."""
+    is_repeated = False
+    """The flag may stand several times, each with a value."""
+    has_commas = False
+    """A value may be several, with commas between them."""
+
+    def empty(self) -> Any:
+        """Return what is kept when the option is not given."""
+        return None
+
+    def parse(self, typed: Any) -> Any:
+        """Return the value of what was typed: text, or whether, how often, or each that stood there.
+
+        Raises:
+            ValueError: it cannot be understood; the message does not name the option.
+        """
+        return typed
+
+    def accept(self, name: str, value: Any) -> Any:
+        """Return the value for a keyword called `name`.
+
+        Raises:
+            TypeError: it has another type; the message shows how it is written.
+        """
+        return str(value)
+
+    def words(self, flag: str, value: Any) -> Iterable[str]:
+        """Return the words of a command line that give the value again."""
+        return (flag, str(value))
+
+
+class Text(Kind):
+    """A word."""
+
+
+class PathText(Kind):
+    """A path that stands for a name below another one; it is kept as text."""
+
+    annotation = "str | Path | None"
+
+
+class FilePath(Kind):
+    """A path."""
+
+    annotation = "str | Path | None"
+
+    def parse(self, typed: Any) -> Path | None:
+        """See `Kind.parse`."""
+        return Path(typed) if typed else None
+
+    def accept(self, name: str, value: Any) -> Path:
+        """See `Kind.accept`."""
+        return _path(name, value)
+
+
+class Switch(Kind):
+    """Yes or no."""
+
+    annotation = "bool"
+    keyword_default = False
+    is_switch = True
+
+    def empty(self) -> bool:
+        """See `Kind.empty`."""
+        return False
+
+    def accept(self, name: str, value: Any) -> bool:
+        """See `Kind.accept`."""
+        return bool(value)
+
+    def words(self, flag: str, value: Any) -> Iterable[str]:
+        """See `Kind.words`."""
+        return (flag,)
+
+
+class SwitchOrText(Kind):
+    """Yes, no or a name; typed without a name it is yes."""
+
+    annotation = "bool | str | Path"
+    keyword_default = False
+
+    def empty(self) -> bool:
+        """See `Kind.empty`."""
+        return False
+
+    def parse(self, typed: Any) -> bool | str:
+        """See `Kind.parse`."""
+        return typed or False
+
+    def accept(self, name: str, value: Any) -> bool | str:
+        """See `Kind.accept`."""
+        return value if isinstance(value, bool) else str(value)
+
+    def words(self, flag: str, value: Any) -> Iterable[str]:
+        """See `Kind.words`."""
+        return (flag,) if value is True else (f"{flag}={value}",)
+
+
+class Count(Kind):
+    """How often it is given."""
+
+    annotation = "int"
+    keyword_default = 0
+    is_counted = True
+
+    def empty(self) -> int:
+        """See `Kind.empty`."""
+        return 0
+
+    def accept(self, name: str, value: Any) -> int:
+        """See `Kind.accept`."""
+        return int(value)
+
+    def words(self, flag: str, value: Any) -> Iterable[str]:
+        """See `Kind.words`."""
+        return ("-" + flag.lstrip("-")[0] * value,)
+
+
+class Texts(Kind):
+    """A list of words."""
+
+    annotation = "Sequence[str] | None"
+    is_repeated = True
+    has_commas = True
+
+    def empty(self) -> list[Any]:
+        """See `Kind.empty`."""
+        return []
+
+    def parse(self, typed: Any) -> list[Any]:
+        """See `Kind.parse`."""
+        return _split(typed)
+
+    def accept(self, name: str, value: Any) -> list[Any]:
+        """See `Kind.accept`."""
+        return [str(item) for item in _list(name, value)]
+
+    def words(self, flag: str, value: Any) -> Iterable[str]:
+        """See `Kind.words`."""
+        return (flag, ",".join(map(str, value)))
+
+
+class FilePaths(Texts):
+    """A list of paths."""
+
+    annotation = "Sequence[str | Path] | None"
+
+    def parse(self, typed: Any) -> list[Path]:
+        """See `Kind.parse`."""
+        return [Path(word) for word in _split(typed)]
+
+    def accept(self, name: str, value: Any) -> list[Path]:
+        """See `Kind.accept`."""
+        return [_path(name, item) for item in _list(name, value)]
+
+
+class Each(Texts):
+    """A list of words that may have commas, so that each stands behind a flag of its own."""
+
+    has_commas = False
+
+    def parse(self, typed: Any) -> list[str]:
+        """See `Kind.parse`."""
+        return list(typed)
+
+    def words(self, flag: str, value: Any) -> Iterable[str]:
+        """See `Kind.words`."""
+        return (word for item in value for word in (flag, item))
+
+
+class Joined(Each):
+    """A list of words that are joined to the flag, or begin with it already."""
+
+    def words(self, flag: str, value: Any) -> Iterable[str]:
+        """See `Kind.words`."""
+        return (item if item.startswith(flag) else flag + item for item in value)
+
+
+class StagingSites(Texts):
+    """Execution site → staging site; the key "" stands for all sites, and is left out when typed."""
+
+    annotation = "Mapping[str, str] | None"
+
+    def empty(self) -> Any:
+        """See `Kind.empty`."""
+        return {}
+
+    def parse(self, typed: Any) -> Any:
+        """See `Kind.parse`."""
+        pairs = (text.rpartition("=") for text in _split(typed))
+        return {site.strip(): staging.strip() for site, _, staging in pairs}
+
+    def accept(self, name: str, value: Any) -> Any:
+        """See `Kind.accept`."""
+        if not isinstance(value, Mapping):
+            raise TypeError(
+                f"{name} is {value!r}, but must be a dict of execution site to staging site: "
+                f"{name}={{'condorpool': 'local'}}"
+            )
+        return {str(site): str(staging) for site, staging in value.items()}
+
+    def words(self, flag: str, value: Any) -> Iterable[str]:
+        """See `Kind.words`."""
+        return (flag, ",".join(f"{site}={staging}" if site else staging for site, staging in value.items()))
+
+
+class Properties(Each):
+    """Key → value, both text; a key that is typed without a value is "true"."""
+
+    annotation = "object"
+
+    def empty(self) -> Any:
+        """See `Kind.empty`."""
+        return {}
+
+    def parse(self, typed: Any) -> Any:
+        """See `Kind.parse`."""
+        return dict(_property(text) for text in typed)
+
+    def accept(self, name: str, value: Any) -> Any:
+        """See `Kind.accept`."""
+        return {
+            key: str(item).lower() if isinstance(item, bool) else str(item) for key, item in value.items()
+        }
+
+    def words(self, flag: str, value: Any) -> Iterable[str]:
+        """See `Kind.words`."""
+        return (f"{flag}{key}={item}" for key, item in value.items())
+
+
+def _property(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key.strip():
+        raise ValueError(f"{text!r} is not KEY=VALUE")
+    return key.strip(), value.strip() if equals else "true"
+
+
+def _split(typed: Iterable[str]) -> list[str]:
+    return [word.strip() for text in typed for word in text.split(",") if word.strip()]
+
+
+def _list(name: str, value: Any) -> list[Any] | tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f"{name} is {value!r}, but must be a list: {name}=[{value!r}]")
+    return value
+
+
+def _path(name: str, value: Any) -> Path:
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} is {value!r}, but must be a path: {name}='{value}'")
+    return Path(value)
