@@ -13,15 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from markab.catalogs.replica_store import (
-    Entry,
-    ReplicaStore,
-    matching,
-    open_store,
-    parsed_line,
-    store_of_properties,
-)
+from markab.catalogs.replica_store import Entry, ReplicaStore, matching, parsed_line
 from markab.catalogs.replica_text import read_replica_file
+from markab.catalogs.store_selection import open_store, store_of_properties
 from markab.errors import DocumentError, StorageError
 from markab.plan import atomic_file
 from markab.spec.properties import Properties

@@ -15,7 +15,8 @@ from markab.provenance.queries import Count
 from markab.provenance.run_database import Database, open_database
 from markab.reports.statistics import run_statistics
 from markab.reports.statistics.files import section_rows, section_text, write_files
-from markab.reports.statistics.run_statistics import SECTIONS, read_statistics, report
+from markab.reports.statistics.report import report
+from markab.reports.statistics.run_statistics import SECTIONS, read_statistics
 from markab.reports.statistics.text import in_words, summary_text, total_text
 from provenance.provenance_kit import DIAMOND, compute, made, make_run, process
 from reports.made_run import T0, began, end, ended, engine_alive, failed, start

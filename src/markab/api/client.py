@@ -178,7 +178,7 @@ def _report_function(name: str) -> Callable[..., Any] | None:
     from importlib import import_module
     from importlib.util import find_spec
 
-    module = {"statistics": "markab.reports.statistics.run_statistics"}.get(name, f"markab.reports.{name}")
+    module = {"statistics": "markab.reports.statistics.report"}.get(name, f"markab.reports.{name}")
     if find_spec(module) is None:
         return None
     function: Callable[..., Any] | None = getattr(import_module(module), "report", None)

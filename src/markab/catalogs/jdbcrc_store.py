@@ -10,17 +10,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from markab.catalogs.jdbcrc import PATIENCE_S
 from markab.catalogs.replica_store import Entry, is_meant
 from markab.errors import StorageError
 from markab.worker.failure import Trouble
 from markab.worker.replica_registration import register
 
-_PATIENCE_S = 60.0
 _AT_ONCE = 500
 """Names in one question; SQLite takes at least 999."""
 
 
-class TableStore:
+class JdbcrcStore:
     """An SQLite file; see `ReplicaStore`."""
 
     loses_comments = False
@@ -105,7 +105,7 @@ class TableStore:
             yield None
             return
         with _explained(self._path):
-            connection = sqlite3.connect(str(self._path), timeout=_PATIENCE_S, isolation_level=None)
+            connection = sqlite3.connect(str(self._path), timeout=PATIENCE_S, isolation_level=None)
             try:
                 has = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'rc_pfn'").fetchone()
                 yield connection if has else None

@@ -1,4 +1,4 @@
-"""Changing and asking replica catalogs: where logical files are. One protocol, one store a kind of catalog.
+"""Replica catalogs that can be changed: the protocol of a store, and its entries.
 
 YAML and text files are read whole, and replaced whole; SQLite files are asked and
 changed in place. What is known of a file (checksum, metadata) belongs to its name,
@@ -10,21 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import translate
-from pathlib import Path
 from re import Pattern, compile
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
-from markab.catalogs.jdbcrc import sqlite_file
-from markab.catalogs.replica_text import parse_replica_file
+from markab.catalogs.replica_text import escaped, parse_replica_file, quoted
 from markab.errors import DocumentError, StorageError
 from markab.spec.model import Checksum, Pfn, Replica, ReplicaCatalog
-from markab.spec.properties import Properties
-
-KindOfCatalog = Literal["YAML", "File", "JDBCRC"]
-_SQLITE = b"SQLite format 3\0"
-_KIND = "pegasus.catalog.replica"
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -44,7 +37,7 @@ class Entry(msgspec.Struct, frozen=True):
         known |= {"regex": "true"} if self.regex else {}
         known |= self.attributes
         return " ".join(
-            [word(self.lfn), word(self.pfn), *(f'{key}="{_escaped(v)}"' for key, v in known.items())]
+            [quoted(self.lfn), quoted(self.pfn), *(f'{key}="{escaped(v)}"' for key, v in known.items())]
         )
 
 
@@ -77,45 +70,6 @@ class ReplicaStore(Protocol):
     def clear(self) -> int:
         """Take everything away; return how many places there were."""
         ...
-
-
-def open_store(path: Path, kind: KindOfCatalog | None = None) -> ReplicaStore:
-    """Return the store for a catalog; its file is made by the first change.
-
-    Args:
-        path: its file.
-        kind: what it is. None: what its ending says (`.yml`, `.yaml`; `.db`, `.sqlite`), or
-            its content if that is SQLite's; anything else is text.
-
-    Raises:
-        StorageError: it cannot be read.
-    """
-    from markab.catalogs.document_stores import DocumentStore
-    from markab.catalogs.jdbcrc_store import TableStore
-
-    kind = kind or _kind_of(path)
-    return TableStore(path) if kind == "JDBCRC" else DocumentStore(path, is_yaml=kind == "YAML")
-
-
-def store_of_properties(properties: Properties, directory: Path) -> ReplicaStore:
-    """Return the store of the catalog that the properties name: `replicas.yml` in `directory` by default.
-
-    Raises:
-        DocumentError: of a kind that cannot be changed.
-        StorageError: it cannot be read.
-    """
-    kind = properties.choice(_KIND, ("YAML", "File", "Regex", "Directory", "JDBCRC", "MRC", "Meta"), "YAML")
-    if kind not in ("YAML", "File", "Regex", "JDBCRC"):
-        raise DocumentError(
-            properties.problem(
-                _KIND, f"a catalog of kind {kind} cannot be changed", "use YAML, File or JDBCRC"
-            )
-        )
-    if kind == "JDBCRC":
-        return open_store(sqlite_file(properties, _KIND, directory), "JDBCRC")
-    usual = "replicas.yml" if kind == "YAML" else "rc.txt"
-    name = properties.get("pegasus.catalog.replica.file") or usual
-    return open_store(directory / name.removeprefix("file://"), "YAML" if kind == "YAML" else "File")
 
 
 def parsed_line(line: str, source: str, number: int) -> Entry:
@@ -198,29 +152,3 @@ def matching(entries: Iterable[Entry], patterns: Mapping[str, str]) -> Iterator[
         known = {**entry.attributes, "lfn": entry.lfn, "pfn": entry.pfn, "site": entry.site or ""}
         if all(pattern.match(known.get(key, "")) for key, pattern in compiled.items()):
             yield entry
-
-
-def word(text: str) -> str:
-    """Return a name as it stands in a text catalog: quoted, if it has to be."""
-    plain = text and not text.startswith("#") and not any(c.isspace() or c in '"\\=' for c in text)
-    return text if plain else f'"{_escaped(text)}"'
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
-
-
-def _kind_of(path: Path) -> KindOfCatalog:
-    ending = path.suffix.lower()
-    # Not opened to look: closing a file takes away the locks that SQLite has on it in this process.
-    if ending in (".db", ".sqlite", ".sqlite3"):
-        return "JDBCRC"
-    try:
-        with open(path, "rb") as file:
-            if file.read(len(_SQLITE)) == _SQLITE:
-                return "JDBCRC"
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise StorageError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    return "YAML" if ending in (".yml", ".yaml") else "File"

@@ -138,3 +138,14 @@ def _skip(line: str, position: int) -> int:
 
 def _plain(text: str) -> str:
     return _ESCAPE.sub(r"\1", text) if "\\" in text else text
+
+
+def quoted(text: str) -> str:
+    """Return a name as it stands in a text catalog: quoted, if it has to be."""
+    plain = text and not text.startswith("#") and not any(c.isspace() or c in '"\\=' for c in text)
+    return text if plain else f'"{escaped(text)}"'
+
+
+def escaped(text: str) -> str:
+    """Return a text as it stands between double quotes."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -13,16 +13,17 @@ from typing import Any
 import msgspec
 
 from markab.diagnosis.analysis import Analysis, Analyzer
-from markab.diagnosis.failed_job import dissect
+from markab.diagnosis.failed_job import Autopsy, dissect
 from markab.formatting import tail
 from markab.plan.braindump import read_braindump
 from markab.plan.model import PlannedJob
 from markab.provenance.records import Record
 from markab.provenance.stampede_states import last_states
-from markab.reports.analyzer import OUTPUT_LINES, to_object
 from markab.reports.job_report import captured
 
 NONE = "-"
+OUTPUT_LINES = 10
+"""Of what a job printed, the last ones that are shown."""
 _LINE = 80
 
 
@@ -74,7 +75,7 @@ def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
             "transformation": group.transformation,
             "jobs": [run.plan.outline[position].id for position in group.jobs],
             "holds_up": group.blocked,
-            "first": to_object(dissect(run, group.jobs[0])),
+            "first": _autopsy(dissect(run, group.jobs[0])),
         }
         for group in analysis.groups
     ]
@@ -84,6 +85,25 @@ def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
         "workflows": {"root": workflow},
         "left": analysis.left,
         "causes": causes,
+    }
+
+
+def _autopsy(found: Autopsy) -> dict[str, Any]:
+    """Return one failed job for programs."""
+    return {
+        "job": found.job.id,
+        "command": found.failed_command,
+        "site": found.job.site,
+        "host": found.host,
+        "directory": found.directory,
+        "attempts": found.tries,
+        "inputs": found.inputs,
+        "memory": found.memory,
+        "sibling": found.sibling,
+        "differs": found.differs,
+        "files": dict(found.files()),
+        "stdout": tail(found.stdout, OUTPUT_LINES),
+        "stderr": tail(found.stderr, OUTPUT_LINES),
     }
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import text
 
-from markab.errors import MarkabError, NotARun
+from markab.errors import NotARun
 from markab.journal.lock import holder
 from markab.journal.search import records_of
 from markab.plan.submit_dir import find_submit_dir
@@ -122,26 +122,6 @@ def statistics_of(
         breakdown=queries.breakdown(database) if "breakdown" in sections else None,
         attempt_hours=queries.attempts_by_host(database) if "attempt-hours" in sections else None,
     )
-
-
-def report(submit_dir: str | os.PathLike[str], *, json: bool = False) -> str:
-    """Return the statistics as text, or as JSON; files of all short sections go into `statistics/` of the run.
-
-    Called by `Workflow.statistics`.
-    """
-    import json as encoder
-
-    from markab.reports.statistics.pegasus import write_pegasus_files
-    from markab.reports.statistics.text import summary_text
-
-    found = read_statistics(submit_dir, (*SHORT_SECTIONS, *PEGASUS_SECTIONS.values()))
-    try:
-        write_pegasus_files(found, SHORT_SECTIONS, Path(found.submit_dir) / "statistics")
-    except MarkabError as error:
-        found.notes.append(f"no files of these statistics were written: {error}")
-    if json:
-        return encoder.dumps(found.to_json(), indent=2)
-    return summary_text(found)
 
 
 def directory_of_uuid(uuid: str) -> Path:
