@@ -89,7 +89,7 @@ def test_dependencies_on_nobody_and_on_oneself() -> None:
             "use for example 'my-work'",
         ),
         ("", "the workflow's name '' is empty", "use for example 'my-workflow'"),
-        ("..", "the workflow's name '..' is no name", "use for example 'my-workflow'"),
+        ("..", "the workflow's name '..' is not a valid name", "use for example 'my-workflow'"),
     ],
 )
 def test_names_that_no_directory_can_have(name: str, message: str, hint: str) -> None:
@@ -99,7 +99,7 @@ def test_names_that_no_directory_can_have(name: str, message: str, hint: str) ->
 def test_ids_have_letters_digits_and_little_else() -> None:
     assert [] == wrong(task("a-B_1.2"))
     assert [
-        ("the job id 'a b' has other characters than allowed", "use letters, digits, '-', '_' and '.'")
+        ("the job id 'a b' has characters that are not allowed", "use letters, digits, '-', '_' and '.'")
     ] == wrong(task("a b"))
 
 
@@ -122,9 +122,9 @@ def test_jobs_need_a_name_and_sub_workflows_a_file() -> None:
         ("./f", "has '.' as a part", "write 'f'"),
         ("a//f", "has an empty part", "remove the slash at the end, or one of two slashes in a row"),
         ("a/", "has an empty part", "remove the slash at the end, or one of two slashes in a row"),
-        ("x" * 300, "has a part of 300 bytes", "file systems take at most 255 bytes between two slashes"),
-        ("é" * 200, "has a part of 400 bytes", "file systems take at most 255 bytes between two slashes"),
-        ("x/" * 2000 + "ff", "is 4002 bytes long", "at most 3000 bytes are possible"),
+        ("x" * 300, "has a part of 300 bytes", "file systems allow at most 255 bytes between two slashes"),
+        ("é" * 200, "has a part of 400 bytes", "file systems allow at most 255 bytes between two slashes"),
+        ("x/" * 2000 + "ff", "is 4002 bytes long", "at most 3000 bytes are allowed"),
     ],
 )  # fmt: skip
 def test_file_names_that_would_leave_their_directory_or_break_a_disk(
@@ -171,14 +171,14 @@ def test_replica_catalogs() -> None:
     )
 
     assert [
-        "replica 'f' is at 'f.txt', which is neither a URL nor a whole path",
+        "replica 'f' is at 'f.txt', which is neither a URL nor an absolute path",
         "replica 'g' has no place",
-        "'(x' is no regular expression: missing ), unterminated subpattern at position 0",
+        "'(x' is not a regular expression: missing ), unterminated subpattern at position 0",
         "the sha256 '123' of replica 'h' is not 64 hexadecimal digits",
         "the file name '/abs' is an absolute path",
         "two entries for 'i' have different checksums",
     ] == [problem.message for problem in check_replicas(catalog)]
-    assert "write the whole path, such as ${PWD}/f.txt" == check_replicas(catalog)[0].hint
+    assert "write the absolute path, such as ${PWD}/f.txt" == check_replicas(catalog)[0].hint
 
 
 def test_site_catalogs() -> None:
@@ -192,11 +192,11 @@ def test_site_catalogs() -> None:
     )
 
     assert [
-        ("the path 'out' of the localStorage directory of site 'a' is not absolute", "write the whole path, such as ${PWD}/out"),
+        ("the path 'out' of the localStorage directory of site 'a' is not absolute", "write the absolute path, such as ${PWD}/out"),
         ("the localStorage directory of site 'a' has no file server", "add `fileServers: [{url: 'file://out', operation: all}]`"),
         ("two sites are named 'a'", "join the two entries"),
         ("arch of site 'a' is 'x86-64'; it must be one of x86, x86_64, ppc, ppc_64, ppc64le, ia64, sparcv7, sparcv9, amd64, aarch64", "did you mean 'x86_64'?"),
-        ("the file server '/o' of the localStorage directory of site 'b' is no URL", "write 'file:///o'"),
+        ("the file server '/o' of the localStorage directory of site 'b' is not a URL", "write 'file:///o'"),
     ] == [(problem.message, problem.hint) for problem in check_sites(catalog)]  # fmt: skip
 
 
@@ -218,9 +218,9 @@ def test_transformation_catalogs() -> None:
         "two containers are named 'py'",
         "mount '/a' of container 'py' is wrong",
         "transformation 'n::x:1' at site 'local' is given twice",
-        "transformation 'y' at site 'local' is at 'bin/y', which is neither a URL nor a whole path",
+        "transformation 'y' at site 'local' is at 'bin/y', which is neither a URL nor an absolute path",
     ] == [problem.message for problem in check_transformations(catalog)]
     assert [
-        ("transformation 'y' at site 'local' wants the container 'pyy', which is not in the catalog", "did you mean 'py'?"),
+        ("transformation 'y' at site 'local' names the container 'pyy', which is not in the catalog", "did you mean 'py'?"),
         ("transformation 'z' requires 'n::x:2', which is not in the catalog", "did you mean 'n::x:1'?"),
     ] == [(problem.message, problem.hint) for problem in check_references(catalog)]  # fmt: skip

@@ -319,9 +319,9 @@ def test_dependencies_stand_with_the_parent() -> None:
         (HEAD + "\n<job id='a' name='x'>\n</adag>", "w.dax:4: not XML: mismatched tag", "check the tags and quotes on this line and the ones above"),
         (HEAD + JOB + "<!-- &nope; -->&nope;</adag>", "w.dax:3: not XML: undefined entity", "check the tags and quotes on this line and the ones above"),
         ("<?xml version='1.0' encoding='klingon'?>\n<adag/>", "w.dax:1: not XML: unknown encoding: klingon", "save it as UTF-8"),
-        ("<sitecatalog version='4.1'/>", "w.dax:1: the document is a <sitecatalog>; a workflow in XML is an <adag>", "check which file is given for what"),
-        ("<adag version='2.1' name='w'/>", "w.dax:1: workflows in XML of version '2.1' can't be read, only those of version 3", "write it as YAML, for example with the Python API"),
-        ("<adag name='w'/>", "w.dax:1: workflows in XML without a version can't be read, only those of version 3", "write it as YAML, for example with the Python API"),
+        ("<sitecatalog version='4.1'/>", "w.dax:1: the document is a <sitecatalog>; a workflow in XML is an <adag>", "check which file is passed as which document"),
+        ("<adag version='2.1' name='w'/>", "w.dax:1: unsupported DAX version '2.1': only version 3 can be read", "write it as YAML, for example with the Python API"),
+        ("<adag name='w'/>", "w.dax:1: unsupported DAX version '': only version 3 can be read", "write it as YAML, for example with the Python API"),
         ("<adag version='3.6' name='w'>" + "<a>" * 200, "w.dax:1: elements are nested more than 100 deep", ""),
     ],
 )  # fmt: skip
@@ -340,7 +340,7 @@ def test_a_text_that_is_no_workflow_gets_one_clear_error(text: str, message: str
         ("<job id='a'/>", "w.dax:2: <job id='a'> has no 'name'", 'add name="…"'),
         ("<job id='a' name='x' nmae='y'/>", "w.dax:2: unknown attribute 'nmae' in <job id='a'>", "did you mean 'name'?"),
         ("<job id='a' name='x'>\n<use/></job>", "w.dax:3: unknown element <use> in <job id='a'>", "did you mean 'uses'?"),
-        ("<job id='a' name='x'>-n 5</job>", "w.dax:2: <job id='a'> has the text '-n 5' in it", "remove it"),
+        ("<job id='a' name='x'>-n 5</job>", "w.dax:2: <job id='a'> contains the text '-n 5'", "remove it"),
         ("<job id='a' name='x'>\n<uses name='f' link='inptu'/></job>", "w.dax:3: 'link' of <uses name='f'> is 'inptu'; it must be one of input, output, checkpoint, inout, none", "did you mean 'input'?"),
         ("<job id='a' name='x'>\n<uses name='f'/></job>", "w.dax:3: <uses name='f'> has no 'link'", "add link= with one of input, output, checkpoint, inout, none"),
         ("<job id='a' name='x'>\n<uses link='input'/></job>", "w.dax:3: <uses> has no 'name'", 'add name="…"'),
@@ -355,7 +355,7 @@ def test_a_text_that_is_no_workflow_gets_one_clear_error(text: str, message: str
         (JOB + "\n" + JOB, "w.dax:4: two jobs have the id 'a', first on line 2", "give each an id of its own"),
         ("<job id='a' name='x'>\n\n<uses name='../f' link='input'/></job>", "w.dax:4: the file name '../f' (used by job 'a') has '..' in it", "name the file relative to the directory of the run"),
         (JOB + "<child ref='a'>\n<parent ref='b'/></child>", "w.dax:4: a dependency names the job 'b', which does not exist", "add the job, or remove the dependency"),
-        ("\n<file name='f'>\n<pfn url='f'/></file>" + JOB, "w.dax:4: replica 'f' is at 'f', which is neither a URL nor a whole path", "write the whole path, such as ${PWD}/f"),
+        ("\n<file name='f'>\n<pfn url='f'/></file>" + JOB, "w.dax:4: replica 'f' is at 'f', which is neither a URL nor an absolute path", "write the absolute path, such as ${PWD}/f"),
         ("<executable name='x' arch='i386'>\n<pfn url='/x'/></executable>" + JOB, "w.dax:3: arch of transformation 'x' at site 'local' is 'i386'; it must be one of x86, x86_64, ppc, ppc_64, ppc64le, ia64, sparcv7, sparcv9, amd64, aarch64", ""),
     ],
 )  # fmt: skip
@@ -388,8 +388,8 @@ def test_a_bomb_of_entities_is_refused_before_it_goes_off() -> None:
 
     assert [
         (
-            "w.dax:1: the document has a document type declaration (<!DOCTYPE …>), which is not read",
-            "remove it; write entities of your own as text",
+            "w.dax:1: unsupported document type declaration (<!DOCTYPE …>)",
+            "remove it; write the text of its entities instead",
         )
     ] == problems(text)
 
@@ -406,8 +406,8 @@ def test_a_catalog_in_xml_is_refused_with_a_way_out() -> None:
         parse_sites("<sitecatalog/>", "sites.xml")
 
     (problem,) = caught.value.problems
-    assert "sites.xml:1: this is XML; except for workflows, only YAML and JSON are read" == str(problem)
-    assert "convert it with Pegasus' own converters, or write it as YAML" == problem.hint
+    assert "sites.xml:1: this is XML; only workflows can be XML, catalogs are YAML or JSON" == str(problem)
+    assert "convert it with Pegasus' converters, or write it as YAML" == problem.hint
 
 
 def test_every_prefix_of_a_document_is_refused_with_an_error() -> None:
