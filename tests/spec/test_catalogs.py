@@ -133,9 +133,9 @@ def test_the_problems_of_all_catalogs_come_at_once(documents: Path) -> None:
         f"{documents}/sites.yml:2: unknown key 'nmae' in site",
         f"{documents}/sites.yml:2: site has no 'name'",
         f"{documents}/replicas.yml:2: the file name '../f' has '..' in it",
-        f"{documents}/replicas.yml:2: replica '../f' is at 'f', which is neither a URL nor a whole path",
+        f"{documents}/replicas.yml:2: replica '../f' is at 'f', which is neither a URL nor an absolute path",
         "property 'pegasus.catalog.replica.dax.asrc' is 'perhaps'; it must be true or false",
-        "transformation 'y' at site 'local' wants the container 'bux', which is not in the catalog",
+        "transformation 'y' at site 'local' names the container 'bux', which is not in the catalog",
     ] == [str(problem) for problem in caught.value.problems]
 
 
@@ -143,11 +143,11 @@ def test_the_problems_of_all_catalogs_come_at_once(documents: Path) -> None:
     ("key", "value", "message", "hint"),
     [
         ("pegasus.catalog.site.file", "nope.yml", "property 'pegasus.catalog.site.file' is 'nope.yml'; there is no such file", "change or remove 'pegasus.catalog.site.file'"),
-        ("pegasus.catalog.site", "XML", "property 'pegasus.catalog.site' is 'XML'; a catalog of type XML can't be read", "convert it with Pegasus' own pegasus-sc-converter, or write it as YAML"),
-        ("pegasus.catalog.transformation", "Text", "property 'pegasus.catalog.transformation' is 'Text'; a catalog of type Text can't be read", "convert it with Pegasus' own pegasus-tc-converter, or write it as YAML"),
-        ("pegasus.catalog.replica", "MRC", "property 'pegasus.catalog.replica' is 'MRC'; a catalog of type MRC can't be read", "use YAML, File, Directory or JDBCRC"),
+        ("pegasus.catalog.site", "XML", "property 'pegasus.catalog.site' is 'XML'; unsupported catalog kind XML", "convert it with pegasus-sc-converter, or write it as YAML"),
+        ("pegasus.catalog.transformation", "Text", "property 'pegasus.catalog.transformation' is 'Text'; unsupported catalog kind Text", "convert it with pegasus-tc-converter, or write it as YAML"),
+        ("pegasus.catalog.replica", "MRC", "property 'pegasus.catalog.replica' is 'MRC'; unsupported catalog kind MRC", "use YAML, File, Directory or JDBCRC"),
         ("pegasus.catalog.replica", "JDBCRC", "property 'pegasus.catalog.replica.db.url' must name an SQLite file", "set pegasus.catalog.replica.db.url=jdbc:sqlite:/path/to/file.db"),
-        ("pegasus.catalog.replica.output", "File", "property 'pegasus.catalog.replica.output' is 'File'; results are registered in an SQLite file, JDBCRC", "set it to JDBCRC; or remove it, and `markab replica` can read '<workflow>-0.replicas.db'"),
+        ("pegasus.catalog.replica.output", "File", "property 'pegasus.catalog.replica.output' is 'File'; outputs are registered in an SQLite file, JDBCRC", "set it to JDBCRC; or remove it, and `markab replica` can read '<workflow>-0.replicas.db'"),
         ("pegasus.catalog.replica.output.db.url", "jdbc:mysql://ada:secret@db/rc", "property 'pegasus.catalog.replica.output.db.url' must name an SQLite file", "set pegasus.catalog.replica.output.db.url=jdbc:sqlite:/path/to/file.db"),
         ("pegasus.catalog.replica", "YAMLL", "property 'pegasus.catalog.replica' is 'YAMLL'; it must be one of YAML, File, Directory, Regex, JDBCRC, MRC, Meta", "did you mean 'YAML'?"),
     ],

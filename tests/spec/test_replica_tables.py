@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from markab.catalogs.jdbcrc import output_catalog, read_replica_tables
+from markab.catalogs.jdbcrc_reader import read_replica_tables
 from markab.catalogs.loader import load_catalogs
+from markab.catalogs.replica_properties import output_catalog
 from markab.errors import DocumentError, StorageError
 from markab.spec.model import Checksum
 from markab.spec.properties import Properties
@@ -68,13 +69,13 @@ def test_an_entry_that_is_wrong_is_named(catalog: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "row", "fault"),
     [
-        ("lfn", (7,), "table rc_lfn, lfn_id 3: lfn is 7, no text"),
-        ("lfn", (b"c",), "table rc_lfn, lfn_id 3: lfn is b'c', no text"),
+        ("lfn", (7,), "table rc_lfn, lfn_id 3: lfn is 7, not text"),
+        ("lfn", (b"c",), "table rc_lfn, lfn_id 3: lfn is b'c', not text"),
         ("pfn", (None,), "table rc_pfn, pfn_id 4: pfn is missing"),
-        ("pfn", (b"/c",), "table rc_pfn, pfn_id 4: pfn is b'/c', no text"),
-        ("site", (5,), "table rc_pfn, pfn_id 4: site is 5, no text"),
+        ("pfn", (b"/c",), "table rc_pfn, pfn_id 4: pfn is b'/c', not text"),
+        ("site", (5,), "table rc_pfn, pfn_id 4: site is 5, not text"),
         ("key", (None,), "table rc_meta, lfn_id 3: key is missing"),
-        ("value", (b"K",), "table rc_meta, lfn_id 3: value is b'K', no text"),
+        ("value", (b"K",), "table rc_meta, lfn_id 3: value is b'K', not text"),
     ],
 )
 def test_a_value_that_is_no_text_is_named_with_its_file_table_and_row(
@@ -117,13 +118,13 @@ def test_a_python_without_sqlite_plans_and_names_the_catalog_that_it_cannot_read
     code = (
         "import sys; sys.modules['_sqlite3'] = None\n"
         "import markab.planner.planning, markab.engine.run\n"
-        "from markab.catalogs.jdbcrc import read_replica_tables\n"
+        "from markab.catalogs.jdbcrc_reader import read_replica_tables\n"
         "from markab.errors import StorageError\n"
         "try: read_replica_tables(sys.argv[1])\n"
         "except StorageError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(catalog)], capture_output=True, text=True)
-    assert "rc.db': this Python was made without SQLite" in done.stdout, done.stderr
+    assert "rc.db': this Python has no SQLite" in done.stdout, done.stderr
 
 
 def test_results_are_registered_where_the_properties_say(tmp_path: Path) -> None:

@@ -85,9 +85,9 @@ def test_all_wrong_lines_of_a_text_form_come_at_once() -> None:
         "rc.txt:1: expected a place at ''",
         "rc.txt:2: expected key=\"value\" at 'oops'",
         "rc.txt:3: the environment variable 'NOPE' is not set",
-        "rc.txt:4: replica 'i' is at 'i.txt', which is neither a URL nor a whole path",
+        "rc.txt:4: replica 'i' is at 'i.txt', which is neither a URL nor an absolute path",
         "rc.txt:5: the sha256 'xyz' of replica 'j' is not 64 hexadecimal digits",
-        "rc.txt:6: the checksum of 'k' is of type 'md5'; only sha256 is known",
+        "rc.txt:6: the checksum of 'k' has the type 'md5'; only sha256 is supported",
     ] == [str(problem) for problem in caught.value.problems]
 
 
@@ -101,7 +101,7 @@ def test_lines_for_one_file_with_different_checksums_are_an_error() -> None:
 def test_a_text_form_that_is_binary_or_missing_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "rc").write_bytes(b"f /f\n\xff\n")
 
-    with pytest.raises(DocumentError, match="rc:2: not a text in UTF-8: byte 0xff"):
+    with pytest.raises(DocumentError, match="rc:2: not UTF-8 text: byte 0xff"):
         read_replica_file(tmp_path / "rc")
     with pytest.raises(StorageError, match="there is no file"):
         read_replica_file(tmp_path / "nope")

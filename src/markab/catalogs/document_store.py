@@ -1,9 +1,8 @@
-"""Replica catalogs that are files for people: YAML, and one line a place.
+"""Replica catalogs that are text files: YAML, or one line a place.
 
-A change reads the file, makes the new text, reads that again to be sure, and
-replaces the file whole; nobody ever sees half of it, and two changes at once come
-one after the other. `${VARIABLE}` stays as it is written. Comments at the top of
-the file stay; those further down are lost.
+A change reads the file, makes the new text, parses that as a check, and replaces the
+file atomically; simultaneous changes are serialised by a lock. `${VARIABLE}` is kept
+as written. Comments at the top of the file are kept; those further down are lost.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from markab.catalogs.replica_index import ReplicaIndex
-from markab.catalogs.replica_store import Entry, catalog_of, entries_of, is_meant
+from markab.catalogs.replica_store import Entry, catalog_of, entries_of, is_match
 from markab.catalogs.replica_text import parse_replica_file
 from markab.errors import DocumentError, Problem, StorageError
 from markab.plan.atomic_file import replacing
@@ -37,25 +36,25 @@ class DocumentStore:
         self._path = path
         self._is_yaml = is_yaml
         self.loses_comments = False
-        """Some stood below the top of the file when it was changed."""
+        """The last change dropped comments below the top of the file."""
 
     def insert(self, entries: Sequence[Entry]) -> int:
         """Add places; return how many were new."""
-        with _alone(self._path):
+        with _directory_locked(self._path):
             known = list(self._written())
             places = {(entry.lfn, entry.pfn, entry.site) for entry in known}
             self._write([*known, *entries])
         return len({(entry.lfn, entry.pfn, entry.site) for entry in entries} - places)
 
     def delete(self, entries: Sequence[Entry]) -> int:
-        """Take places away; return how many there were."""
+        """Remove places; return how many were removed."""
         wanted: dict[str, list[Entry]] = {}
         for entry in entries:
             wanted.setdefault(entry.lfn, []).append(entry)
-        return self._drop(lambda found: any(is_meant(one, found) for one in wanted.get(found.lfn, ())))
+        return self._drop(lambda found: any(is_match(one, found) for one in wanted.get(found.lfn, ())))
 
     def remove(self, lfns: Sequence[str]) -> int:
-        """Take files away; return how many there were of these."""
+        """Remove files with all their places; return how many of them were there."""
         names, gone = set(lfns), set()
 
         def is_named(found: Entry) -> bool:
@@ -67,23 +66,23 @@ class DocumentStore:
         return len(gone)
 
     def clear(self) -> int:
-        """Take everything away; return how many places there were."""
+        """Remove everything; return how many places there were."""
         return self._drop(lambda _: True)
 
     def lookup(self, lfns: Iterable[str]) -> Iterator[Entry]:
-        """Yield the places of files; regular expressions are asked for names that no entry has."""
+        """Yield the places of files; regular expressions apply to names without an entry."""
         index = ReplicaIndex([self._read(os.environ)])
         for lfn in lfns:
             if (replica := index.lookup(lfn)) is not None:
                 yield from entries_of(replica)
 
     def entries(self) -> Iterator[Entry]:
-        """Yield everything, in the order of the file."""
+        """Yield all entries, in the order of the file."""
         for replica in self._read(os.environ).replicas:
             yield from entries_of(replica)
 
     def _drop(self, is_unwanted: Callable[[Entry], bool]) -> int:
-        with _alone(self._path):
+        with _directory_locked(self._path):
             known = list(self._written())
             kept = [entry for entry in known if not is_unwanted(entry)]
             if len(kept) < len(known):
@@ -91,7 +90,7 @@ class DocumentStore:
         return len(known) - len(kept)
 
     def _written(self) -> Iterator[Entry]:
-        """Yield everything as it is written, with its `${VARIABLE}`s."""
+        """Yield all entries as written, with their `${VARIABLE}`s."""
         for replica in self._read(_AsWritten()).replicas:
             for entry in entries_of(replica):
                 yield Entry(
@@ -129,17 +128,17 @@ class DocumentStore:
         text = top + (_as_yaml(catalog, before) if self._is_yaml else _as_lines(catalog))
         try:
             self._parsed(text, _AsWritten())
-        except DocumentError as error:  # what is new is wrong, and stands in no file
+        except DocumentError as error:  # the new entries are invalid, and in no file
             raise DocumentError(*(Problem(p.message, p.hint, kind=p.kind) for p in error.problems)) from None
         target = _target(self._path)
         with replacing(target) as file:
             file.write(text.encode())
-            if target.exists():  # who may read it stays the same
+            if target.exists():  # keep its permissions
                 os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
 
 
 class _AsWritten(Mapping[str, str]):
-    """An environment in which each variable stands for a mark of itself, that is as good as a path."""
+    """An environment in which each variable's value is a mark of its name, with the form of a path."""
 
     def __getitem__(self, name: str) -> str:
         return f"/{_OPEN}{name}{_CLOSE}"
@@ -173,7 +172,7 @@ def _as_lines(catalog: ReplicaCatalog) -> str:
 
 
 def _comments_at_the_top(text: str) -> str:
-    """Return the lines above the first that says something."""
+    """Return the comments and empty lines above the first other line."""
     top: list[str] = []
     for line in text.splitlines(keepends=True):
         if line.strip() and not line.lstrip().startswith("#"):
@@ -187,27 +186,27 @@ def _has_comments(text: str) -> bool:
 
 
 def _target(path: Path) -> Path:
-    """Return the file that is to be replaced: what a symbolic link leads to, not the link."""
+    """Return the file to replace: the target of a symbolic link, not the link."""
     return path.resolve() if path.is_symlink() else path
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Be the only one that changes files of a directory, as far as its file system knows locks.
+def _directory_locked(path: Path) -> Iterator[None]:
+    """Hold the lock on a catalog's directory, if its file system supports locks.
 
     Raises:
-        StorageError: there is no such directory.
+        StorageError: the directory does not exist.
     """
     try:
         descriptor = os.open(_target(path).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise StorageError(
-            f"cannot write {str(path)!r}: {error.strerror}", hint="make its directory first"
+            f"cannot write {str(path)!r}: {error.strerror}", hint="create its directory first"
         ) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError:  # NFS locks no directories; a replaced file is still whole, but the last one wins
+        except OSError:  # NFS cannot lock directories: replacing stays atomic, but the last change wins
             pass
         yield
     finally:

@@ -1,8 +1,8 @@
 """Replica catalogs that can be changed: the protocol of a store, and its entries.
 
-YAML and text files are read whole, and replaced whole; SQLite files are asked and
-changed in place. What is known of a file (checksum, metadata) belongs to its name,
-not to one of its places.
+YAML and text files are read and replaced as a whole; SQLite files are queried and
+changed in place. Attributes of a file (checksum, metadata) belong to its name, not to
+one of its places.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Entry(msgspec.Struct, frozen=True):
     lfn: str
     pfn: str
     site: str | None = "local"
-    """None: of any site, when an entry says what to look for."""
+    """None, in an entry to look for: any site."""
     attributes: dict[str, str] = {}
-    """`checksum.type`, `checksum.value`, and metadata, of the file."""
+    """`checksum.type`, `checksum.value`, and metadata of the file."""
     regex: bool = False
 
     def line(self) -> str:
-        """Return it as it stands in the text form of a catalog."""
+        """Return it as a line of a text catalog."""
         known = {} if self.site is None else {"site": self.site}
         known |= {"regex": "true"} if self.regex else {}
         known |= self.attributes
@@ -42,7 +42,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class ReplicaStore(Protocol):
-    """A catalog that can be changed. Each call is whole or has not happened."""
+    """A catalog that can be changed. Each call succeeds completely or changes nothing."""
 
     loses_comments: bool
     """A change drops comments that stand in the file."""
@@ -52,11 +52,11 @@ class ReplicaStore(Protocol):
         ...
 
     def delete(self, entries: Sequence[Entry]) -> int:
-        """Take places away; return how many there were. A site or attribute that is given must match."""
+        """Remove places; return how many were removed. A site or attribute that is given must match."""
         ...
 
     def remove(self, lfns: Sequence[str]) -> int:
-        """Take files away with all their places; return how many there were of these."""
+        """Remove files with all their places; return how many of them were there."""
         ...
 
     def lookup(self, lfns: Iterable[str]) -> Iterator[Entry]:
@@ -64,11 +64,11 @@ class ReplicaStore(Protocol):
         ...
 
     def entries(self) -> Iterator[Entry]:
-        """Yield everything."""
+        """Yield all entries."""
         ...
 
     def clear(self) -> int:
-        """Take everything away; return how many places there were."""
+        """Remove everything; return how many places there were."""
         ...
 
 
@@ -76,7 +76,7 @@ def parsed_line(line: str, source: str, number: int) -> Entry:
     """Return the entry in a line of a text catalog; its site is None when the line has none.
 
     Raises:
-        DocumentError: the line cannot be understood.
+        DocumentError: the line is invalid.
     """
     try:
         (replica,) = parse_replica_file(line, source, absolute_lfns=True).replicas
@@ -103,14 +103,14 @@ def replica_of(entry: Entry) -> Replica:
     """Return an entry as a replica with one place.
 
     Raises:
-        StorageError: its checksum is of a type that nobody knows.
+        StorageError: the type of its checksum is not supported.
     """
     metadata = dict(entry.attributes)
     kind, digest = metadata.pop("checksum.type", "sha256"), metadata.pop("checksum.value", None)
     if digest is not None and kind.lower() not in ("sha256", "sha-256"):
         raise StorageError(
-            f"the checksum of {entry.lfn!r} is of type {kind!r}; only sha256 is known",
-            hint="give checksum.type=sha256 and what `sha256sum` prints",
+            f"the checksum of {entry.lfn!r} has the type {kind!r}; only sha256 is supported",
+            hint="give checksum.type=sha256 and the output of `sha256sum` as checksum.value",
         )
     checksum = None if digest is None else Checksum(digest)
     return Replica(entry.lfn, [Pfn(entry.site or "local", entry.pfn)], entry.regex, checksum, dict(metadata))
@@ -129,8 +129,8 @@ def catalog_of(entries: Iterable[Entry]) -> ReplicaCatalog:
     return ReplicaCatalog(list(found.values()))
 
 
-def is_meant(wanted: Entry, found: Entry) -> bool:
-    """Say whether `found` is what `wanted` describes: the same place, and all that is said of it."""
+def is_match(wanted: Entry, found: Entry) -> bool:
+    """Return whether `found` is the place of `wanted`, with all its attributes."""
     return (
         wanted.lfn == found.lfn
         and wanted.pfn in (found.pfn, os.path.expandvars(found.pfn))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from markab.catalogs.document_store import DocumentStore
-from markab.catalogs.jdbcrc import KIND, sqlite_file
+from markab.catalogs.replica_properties import KIND, catalog_kind, default_file, sqlite_file
 from markab.catalogs.replica_store import ReplicaStore
 from markab.errors import DocumentError, StorageError
 from markab.spec.properties import Properties
@@ -20,8 +20,8 @@ def open_store(path: Path, kind: KindOfCatalog | None = None) -> ReplicaStore:
 
     Args:
         path: its file.
-        kind: what it is. None: what its ending says (`.yml`, `.yaml`; `.db`, `.sqlite`), or
-            its content if that is SQLite's; anything else is text.
+        kind: its kind. None: by its suffix (`.yml`, `.yaml`; `.db`, `.sqlite`) or, if its
+            content is SQLite's, JDBCRC; otherwise text.
 
     Raises:
         StorageError: it cannot be read.
@@ -38,10 +38,10 @@ def store_of_properties(properties: Properties, directory: Path) -> ReplicaStore
     """Return the store of the catalog that the properties name: `replicas.yml` in `directory` by default.
 
     Raises:
-        DocumentError: of a kind that cannot be changed.
+        DocumentError: a catalog of this kind cannot be changed.
         StorageError: it cannot be read.
     """
-    kind = properties.choice(KIND, ("YAML", "File", "Regex", "Directory", "JDBCRC", "MRC", "Meta"), "YAML")
+    kind = catalog_kind(properties)
     if kind not in ("YAML", "File", "Regex", "JDBCRC"):
         raise DocumentError(
             properties.problem(
@@ -50,14 +50,13 @@ def store_of_properties(properties: Properties, directory: Path) -> ReplicaStore
         )
     if kind == "JDBCRC":
         return open_store(sqlite_file(properties, KIND, directory), "JDBCRC")
-    usual = "replicas.yml" if kind == "YAML" else "rc.txt"
-    name = properties.get("pegasus.catalog.replica.file") or usual
+    name = properties.get(f"{KIND}.file") or default_file(kind)
     return open_store(directory / name.removeprefix("file://"), "YAML" if kind == "YAML" else "File")
 
 
 def _kind_of(path: Path) -> KindOfCatalog:
     ending = path.suffix.lower()
-    # Not opened to look: closing a file takes away the locks that SQLite has on it in this process.
+    # Not opened to check: closing a file releases the locks that SQLite holds on it in this process.
     if ending in (".db", ".sqlite", ".sqlite3"):
         return "JDBCRC"
     try:

@@ -14,8 +14,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from markab.catalogs.jdbcrc import output_catalog
 from markab.catalogs.loader import Catalogs, load_catalogs
+from markab.catalogs.replica_properties import output_catalog
 from markab.errors import DocumentError, PlanningError, Problem
 from markab.plan.braindump import Braindump
 from markab.plan.model import FORMAT, Header, Integrity, PlanSite
