@@ -15,9 +15,9 @@ import pytest
 
 from markab.provenance import follower as follower_module
 from markab.provenance import queries
-from markab.provenance.follower import Follower
+from markab.provenance.follower import FollowerProcess
 from markab.provenance.run_database import open_database
-from markab.provenance.update import Keeper, Pass
+from markab.provenance.update import Pass, RunUpdater
 from provenance.provenance_kit import ask, diamond_story, make_homeless, make_run, write_journal
 
 SRC = Path(__file__).resolve().parents[2] / "src"
@@ -50,15 +50,15 @@ def instances(run: Path) -> int:
 
 def test_a_pass_keeps_all_three_current(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY[:5])
-    keeper = Keeper(run)
+    updater = RunUpdater(run)
     master = home / ".pegasus/workflow.db"
 
-    assert keeper.keep() == ALL_WELL
+    assert updater.update() == ALL_WELL
     assert ask(master, "SELECT wf_uuid, submit_dir, archived FROM master_workflow") == [("7a3c", str(run), 0)]
     assert ask(master, "SELECT state FROM master_workflowstate") == [("WORKFLOW_STARTED",)]
 
     write_journal(run, STORY)
-    assert keeper.keep() == ALL_WELL
+    assert updater.update() == ALL_WELL
     assert instances(run) == 7
     assert "MONITORD_FINISHED" in (run / "jobstate.log").read_text()
     assert ask(master, "SELECT state, status FROM master_workflowstate ORDER BY timestamp") == [
@@ -73,15 +73,15 @@ def test_the_list_of_runs_has_each_run_once(tmp_path: Path, home: Path) -> None:
         run = make_run(tmp_path / name, entries=STORY)
         text = (run / "braindump.yml").read_text()
         (run / "braindump.yml").write_text(text.replace("7a3c", uuid))
-        assert Keeper(run).keep() == ALL_WELL
+        assert RunUpdater(run).update() == ALL_WELL
     assert ask(home / ".pegasus/workflow.db", "SELECT wf_uuid FROM master_workflow") == [("1",), ("2",)]
 
 
 def test_a_list_of_runs_that_cannot_be_written_stops_nothing(tmp_path: Path, home: Path) -> None:
     (home / ".pegasus").write_text("a file where the directory should be")
     run = make_run(tmp_path / "run", entries=STORY)
-    trouble, (warning,) = Keeper(run).keep()
-    assert not trouble, "jobs do not wait for that"
+    error, (warning,) = RunUpdater(run).update()
+    assert not error, "jobs do not wait for that"
     assert "the list of all your runs was not updated" in warning and str(home) in warning
     assert instances(run) == 7
 
@@ -91,9 +91,9 @@ def test_without_a_home_directory_a_run_is_recorded_and_can_be_asked(
 ) -> None:
     make_homeless(monkeypatch)
     run = make_run(tmp_path / "run", entries=STORY)
-    trouble, (warning,) = Keeper(run).keep()
-    assert not trouble
-    assert "the list of all your runs was not updated: you have no home directory" in warning
+    error, (warning,) = RunUpdater(run).update()
+    assert not error
+    assert "the list of all your runs was not updated: no home directory" in warning
     with open_database(run) as database:
         assert (queries.summary(database).jobs.succeeded, database.notes) == (6, [])
 
@@ -101,18 +101,18 @@ def test_without_a_home_directory_a_run_is_recorded_and_can_be_asked(
 def test_each_is_tried_whatever_the_others_do(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY)
     (run / "jobstate.log").mkdir()
-    trouble, (warning,) = Keeper(run).keep()
-    assert not trouble, "jobs do not wait for that"
-    assert warning.startswith("jobstate.log is not kept current") and "journal has everything" in warning
+    error, (warning,) = RunUpdater(run).update()
+    assert not error, "jobs do not wait for that"
+    assert warning.startswith("jobstate.log cannot be written") and "its journal is complete" in warning
     assert instances(run) == 7
 
 
 def test_a_database_that_cannot_be_used_is_told_and_the_log_is_kept(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY)
     (run / "pegasus.1.properties").write_text("pegasus.catalog.workflow.url = mysql://ada:geheim@db/runs\n")
-    trouble, warnings = Keeper(run).keep()
-    assert "names a mysql database" in trouble and "geheim" not in trouble and not warnings
-    assert "write it as" in trouble, "what helps is told with it"
+    error, warnings = RunUpdater(run).update()
+    assert "names an unsupported database 'mysql'" in error and "geheim" not in error and not warnings
+    assert "write it as" in error, "the hint is part of it"
     assert "MONITORD_FINISHED" in (run / "jobstate.log").read_text()
 
 
@@ -120,31 +120,31 @@ def test_a_database_that_was_mended_by_naming_another_is_used(tmp_path: Path, ho
     run = make_run(tmp_path / "run", entries=STORY)
     properties = run / "pegasus.1.properties"
     properties.write_text(f"pegasus.catalog.workflow.url = sqlite:///{tmp_path}/nowhere/all.db\n")
-    keeper = Keeper(run)
-    assert "nowhere" in keeper.keep().trouble and "nowhere" in keeper.probe()
+    updater = RunUpdater(run)
+    assert "nowhere" in updater.update().error and "nowhere" in updater.probe()
 
     properties.write_text("")
-    assert keeper.probe() == ""
-    assert keeper.keep() == ALL_WELL
+    assert updater.probe() == ""
+    assert updater.update() == ALL_WELL
     assert instances(run) == 7
 
 
 def test_a_probe_makes_no_database(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY)
-    assert Keeper(run).probe() == ""
+    assert RunUpdater(run).probe() == ""
     assert not (run / DATABASE).exists()
 
 
 def test_a_relative_file_is_no_place_for_a_database(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY)
     (run / "pegasus.1.properties").write_text("pegasus.catalog.workflow.url = sqlite:///all.db\n")
-    assert "sqlite:////" in Keeper(run).probe()
+    assert "sqlite:////" in RunUpdater(run).probe()
 
 
 def test_without_events_there_is_a_log_and_no_database(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY)
     (run / "pegasus.1.properties").write_text("pegasus.monitord.events = false\n")
-    assert Keeper(run).keep() == ALL_WELL
+    assert RunUpdater(run).update() == ALL_WELL
     assert not (run / DATABASE).exists() and (run / "jobstate.log").exists()
     with open_database(run) as database:
         assert queries.summary(database).jobs.succeeded == 6
@@ -152,7 +152,7 @@ def test_without_events_there_is_a_log_and_no_database(tmp_path: Path, home: Pat
 
 def test_a_follower_takes_in_a_journal_that_grows(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY[:5])
-    follower = Follower(run)
+    follower = FollowerProcess(run)
     try:
         wait_until(lambda: instances(run) == 2)
         write_journal(run, STORY)
@@ -162,10 +162,13 @@ def test_a_follower_takes_in_a_journal_that_grows(tmp_path: Path, home: Path) ->
     assert follower.warnings == []
 
 
-def test_what_is_wrong_with_a_database_is_known_before_a_job_may_start(tmp_path: Path, home: Path) -> None:
+def test_what_is_wrong_with_a_database_is_known_before_a_job_may_start(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower_module, "ANSWER_S", 60.0)
     run = make_run(tmp_path / "run", entries=STORY[:5])
     (run / DATABASE).mkdir()
-    follower = Follower(run)
+    follower = FollowerProcess(run)
     try:
         while not (trouble := follower.trouble):
             assert not follower.may_start
@@ -177,7 +180,7 @@ def test_what_is_wrong_with_a_database_is_known_before_a_job_may_start(tmp_path:
 
 def test_trouble_that_comes_later_is_known_with_the_next_pass(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY[:5])
-    follower = Follower(run)
+    follower = FollowerProcess(run)
     try:
         assert follower.may_start
         wait_until(lambda: instances(run) == 2)
@@ -191,7 +194,7 @@ def test_trouble_that_comes_later_is_known_with_the_next_pass(tmp_path: Path, ho
 
 def test_the_end_of_a_run_is_taken_in_before_the_follower_goes(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run")
-    follower = Follower(run)
+    follower = FollowerProcess(run)
     write_journal(run, STORY)
     follower.finish(20)
     assert instances(run) == 7
@@ -200,11 +203,11 @@ def test_the_end_of_a_run_is_taken_in_before_the_follower_goes(tmp_path: Path, h
 
 def test_the_end_of_a_run_does_not_wait_for_a_slow_follower(tmp_path: Path) -> None:
     slow = (sys.executable, "-c", "import sys, time; sys.stdin.read(); time.sleep(30)")
-    follower = Follower(tmp_path, slow)
+    follower = FollowerProcess(tmp_path, slow)
     began_s = time.monotonic()
     follower.finish()
     assert time.monotonic() - began_s < 1.0
-    child = follower_module._left.pop()
+    child = follower_module._unfinished.pop()
     child.kill()
     child.wait()
 
@@ -212,7 +215,7 @@ def test_the_end_of_a_run_does_not_wait_for_a_slow_follower(tmp_path: Path) -> N
 def test_what_goes_wrong_is_told_once(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY)
     (run / "jobstate.log").mkdir()
-    follower = Follower(run)
+    follower = FollowerProcess(run)
     wait_until(lambda: instances(run) == 7)
     follower.finish(20)
     assert len(follower.warnings) == 1
@@ -220,7 +223,7 @@ def test_what_goes_wrong_is_told_once(tmp_path: Path, home: Path) -> None:
 
 
 def test_when_it_cannot_be_started_nothing_else_may_start(tmp_path: Path) -> None:
-    follower = Follower(tmp_path, ("/nonexistent/python",))
+    follower = FollowerProcess(tmp_path, ("/nonexistent/python",))
     assert not follower.may_start
     assert "cannot be started" in follower.trouble
     follower.finish()
@@ -229,8 +232,8 @@ def test_when_it_cannot_be_started_nothing_else_may_start(tmp_path: Path) -> Non
 def test_a_follower_dies_with_its_engine_after_a_last_pass(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run")
     engine = (
-        "import sys, time; from pathlib import Path; from markab.provenance.follower import Follower\n"
-        "f = Follower(Path(sys.argv[1])); print(f._child.pid, flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from markab.provenance.follower import FollowerProcess\n"
+        "f = FollowerProcess(Path(sys.argv[1])); print(f._child.pid, flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", engine, str(run)], stdout=subprocess.PIPE)
     assert process.stdout is not None
@@ -251,7 +254,7 @@ def is_alive(pid: int) -> bool:
 
 
 def test_a_directory_that_goes_away_ends_it_quietly(tmp_path: Path, home: Path) -> None:
-    follower = Follower(tmp_path / "gone")
+    follower = FollowerProcess(tmp_path / "gone")
     follower.finish(20)
     assert follower.warnings == []
 
@@ -259,10 +262,10 @@ def test_a_directory_that_goes_away_ends_it_quietly(tmp_path: Path, home: Path) 
 def test_a_run_that_cannot_be_read_any_more_is_trouble_that_says_why(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follower_module, "AFTER_TROUBLE_S", 0.2)
+    monkeypatch.setattr(follower_module, "AFTER_ERROR_S", 0.2)
     run = make_run(tmp_path / "run", entries=STORY[:5])
     kept = (run / "braindump.yml").rename(run / "kept")
-    follower = Follower(run)
+    follower = FollowerProcess(run)
     try:
         wait_until(lambda: follower.trouble)
         assert "is not a submit directory: it has no braindump.yml" in follower.trouble
@@ -280,8 +283,8 @@ def test_without_events_a_run_goes_on_where_databases_cannot_be_opened_at_all(
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/sqlalchemy.py").write_text("raise ImportError('half an installation')")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'broken'}:{SRC}")
-    monkeypatch.setattr(follower_module, "AFTER_TROUBLE_S", 0.2)
-    follower = Follower(run)
+    monkeypatch.setattr(follower_module, "AFTER_ERROR_S", 0.2)
+    follower = FollowerProcess(run)
     try:
         wait_until(lambda: follower.trouble)
         assert "half an installation" in follower.trouble and not follower.may_start
@@ -310,7 +313,7 @@ def test_modules_beside_a_workflow_are_not_taken_for_the_librarys(
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the module of the user')")
     monkeypatch.chdir(tmp_path)
 
-    follower = Follower(run)
+    follower = FollowerProcess(run)
     follower.finish(20.0)
 
     assert ("", []) == (follower.trouble, follower.warnings)

@@ -172,8 +172,8 @@ def test_two_runs_in_one_database_leave_each_other_alone(run: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("mysql://ada:geheim@db/runs", "names a mysql database"),
-        ("geheim", "is no URL of a database"),
+        ("mysql://ada:geheim@db/runs", "names an unsupported database 'mysql'"),
+        ("geheim", "is not a database URL"),
         ("postgresql://ada:geheim@127.0.0.1:1/runs", "127.0.0.1"),
     ],
 )

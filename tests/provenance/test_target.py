@@ -78,7 +78,7 @@ def test_what_is_no_database_is_refused_by_the_name_of_its_property(tmp_path: Pa
 def test_a_url_that_cannot_be_taken_apart_is_refused_and_nothing_of_it_shown(
     tmp_path: Path, url: str
 ) -> None:
-    with pytest.raises(StorageError, match="is no URL of a database") as caught:
+    with pytest.raises(StorageError, match="is not a database URL") as caught:
         target(tmp_path, f"pegasus.catalog.workflow.url = {url}")
     assert "%40" in (caught.value.hint or "")
     assert "secret" not in "".join(traceback.format_exception(caught.value))

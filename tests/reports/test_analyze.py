@@ -10,7 +10,7 @@ from markab.errors import MarkabError, NotARun, StorageError
 from markab.plan.model import Input, Kind, Output, PlannedJob
 from markab.reports.analyzer import report, text
 from markab.reports.debug_job import make_debug_directory
-from markab.reports.pegasus_analyzer import exit_code, pegasus_text, to_json
+from markab.reports.pegasus_analyzer import pegasus_text, shell_exit_code, to_json
 from markab.reports.why import read_why
 from reports.made_run import (
     T0,
@@ -186,7 +186,7 @@ def test_the_text_of_pegasus_has_a_block_for_each_job(tmp_path: Path) -> None:
     assert printed.endswith("\n\nboo\n\n")
     assert "last state" not in pegasus_text(run, run.analyze(), summary=True)
     assert to_json(run, run.analyze())["left"]["failed"] == 1
-    assert [exit_code(status) for status in (-1, 768, 9)] == [-1, 3, 137]
+    assert [shell_exit_code(status) for status in (-1, 768, 9)] == [-1, 3, 137]
 
 
 def test_what_is_no_submit_directory_is_said(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def test_a_directory_that_may_not_be_looked_into_is_named(public: Path) -> None:
 
     said = as_nobody(lambda: "".join(refusals(public / "run")))
 
-    assert said.count(f"error: cannot look into '{public}/run': Permission denied") == len(COMMANDS)
+    assert said.count(f"error: cannot read '{public}/run': Permission denied") == len(COMMANDS)
 
 
 @pytest.mark.parametrize("file", ["plan.jsonl", "journal.jsonl", "braindump.yml"])

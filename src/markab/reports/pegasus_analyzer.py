@@ -218,7 +218,7 @@ def _detail(
         words = (entry or {}).get("argv", [])
         tasks[str(number)] = {
             "task_submit_seq": number,
-            "exitcode": exit_code((entry or {}).get("status", -1)),
+            "exitcode": shell_exit_code((entry or {}).get("status", -1)),
             "executable": task.executable,
             "arguments": shlex.join(words[1:]) if words else task.arguments or NONE,
             "transformation": task.transformation,
@@ -256,7 +256,7 @@ def _last_state(record: dict[str, Any]) -> str:
     return last_states(msgspec.convert(record, Record))[-1][0]
 
 
-def exit_code(status: int) -> int:
+def shell_exit_code(status: int) -> int:
     """Return what a shell would have said of a raw wait status: 128 + N if signal N ended it; -1: never started."""
     if status < 0:
         return -1

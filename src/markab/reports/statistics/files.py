@@ -25,6 +25,7 @@ from typing import Literal
 
 from markab.errors import StorageError
 from markab.plan.atomic_file import replacing
+from markab.provenance.stampede_states import exit_code
 from markab.reports.statistics.run_statistics import SECTIONS, Statistics
 from markab.reports.statistics.text import (
     TABLE_HEADER,
@@ -162,7 +163,7 @@ def _job_rows(found: Statistics) -> Iterable[Row]:
             row.transformation,
             row.site,
             row.host,
-            exit_code(row.exitcode),
+            exit_number(row.exitcode),
             _moment(row.submitted),
             seconds(row.queue_s),
             seconds(row.runtime_s),
@@ -202,11 +203,9 @@ def _time_rows(found: Statistics, period: Period) -> Iterable[Row]:
     return [(*key, counts[key], seconds(times_s[key])) for key in sorted(counts)]
 
 
-def exit_code(status: int | None) -> int | None:
-    """Return a raw wait status as one number: the exit code, or minus the signal."""
-    if status is None:
-        return None
-    return os.waitstatus_to_exitcode(status) if status >= 0 else status
+def exit_number(status: int | None) -> int | None:
+    """Return a raw wait status as `exit_code`; None stays None."""
+    return None if status is None else exit_code(status)
 
 
 def _moment(epoch_s: float | None) -> str | None:

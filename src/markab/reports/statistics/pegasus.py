@@ -29,7 +29,7 @@ from markab.reports.statistics.files import (
     Period,
     Row,
     csv_text,
-    exit_code,
+    exit_number,
     megabytes,
     seconds,
     write_texts,
@@ -127,7 +127,7 @@ def _job_rows(found: Statistics) -> Iterator[Row]:
         yield (
             *(row.job, row.attempt, row.site, kickstart, MULTIPLIER, kickstart, seconds(row.cpu_s)),
             *(None, seconds(row.queue_s), None, seconds(row.runtime_s)),
-            *(seconds(row.cluster_s), seconds(delay_s), exit_code(row.exitcode), row.host),
+            *(seconds(row.cluster_s), seconds(delay_s), exit_number(row.exitcode), row.host),
         )
 
 
