@@ -201,7 +201,7 @@ def test_a_debug_directory_has_inputs_and_a_script(tmp_path: Path) -> None:
     (tmp_path / "run/scratch/d/in").write_text("x")
     made = make_debug_directory(tmp_path / "run", "a", tmp_path / "debug")
     assert (made.path / "d/in").read_text() == "x" and (made.path / "o").is_dir()
-    assert made.missing == ["gone"] and "gone is nowhere to be found" in made.text()
+    assert made.missing == ["gone"] and "gone was not found" in made.text()
     assert "/usr/bin/wc -l in\n" in made.script.read_text()
     with pytest.raises(StorageError, match="not empty"):
         make_debug_directory(tmp_path / "run", "a", tmp_path / "debug")

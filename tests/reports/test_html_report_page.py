@@ -91,7 +91,7 @@ def test_equal_failures_are_told_once_and_those_tried_again_apart(tmp_path: Path
         entries += [gave_up(job)] if job < 5 else [retry(job), start(job, 2), end(job, 2)]
     page = page_of(make_run(tmp_path, jobs, [*entries, ended("failed")]))
 
-    assert "5 × wc" in page and "5 jobs failed for good, for 1 reason" in page
+    assert "5 × wc" in page and "5 jobs failed permanently, for 1 reason" in page
     assert "4 × wc" in page and "4 attempts failed, after which the job was tried again" in page
 
 
@@ -245,7 +245,7 @@ def test_a_run_that_was_continued_shows_when(tmp_path: Path) -> None:
     page = page_of(make_run(tmp_path, [compute("a")], entries))
 
     assert data_in(page)["engines"] == [0, 20_000]
-    assert "continued</dt><dd>1 time" in page and "failed for good" not in page.partition("<script")[0]
+    assert "continued</dt><dd>1 time" in page and "failed permanently" not in page.partition("<script")[0]
 
 
 def test_an_attempt_lost_with_its_engine_ended_when_that_was_last_heard_of(tmp_path: Path) -> None:
@@ -370,5 +370,5 @@ def test_what_an_earlier_engine_gave_up_is_not_failed_for_good(tmp_path: Path) -
     entries += [began(time=T0 + 20, restart=1), start(0, 2, T0 + 21), end(0, 2, T0 + 22)]
     page = page_of(make_run(tmp_path, [compute("a"), compute("b")], [*entries, ended("halted", T0 + 23)]))
 
-    assert "failed for good" not in page.partition('<section id="time"')[0].partition("<header")[2]
+    assert "failed permanently" not in page.partition('<section id="time"')[0].partition("<header")[2]
     assert "2 attempts failed, after which the job was tried again" in page

@@ -89,7 +89,7 @@ def test_the_text_has_the_table_and_the_lines_that_scripts_look_for(tmp_path: Pa
         "Cumulative job badput wall time as seen from submit side : 3 secs",
         "3 files checksums compared with total duration of 0.5 secs",
         "2 files checksums generated with total duration of 0.25 secs",
-        "by the jobs themselves  1 file  2.9 KB  in 1.5 secs  2.0 KB/s",
+        "by compute jobs  1 file  2.9 KB  in 1.5 secs  2.0 KB/s",
         "1.23 of 2 cores of this machine in use (62 %)",
         "# Critical path: 3 jobs, 24 secs, 92 % of the wall time",
     ):

@@ -1,7 +1,7 @@
-"""The failures of a run in the shapes that Pegasus' analyzer has: its JSON, and its text.
+"""The failures of a run in the formats of Pegasus' analyzer: its JSON, and its text.
 
-In the JSON, a string that is not known is "-". The key `causes` is Markab's own:
-the groups of equal failures, what holds up most first.
+In the JSON, an unknown string is "-". The key `causes` is Markab's own: the groups of
+equal failures, those that block most jobs first.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from markab.reports.job_report import captured
 
 NONE = "-"
 OUTPUT_LINES = 10
-"""Of what a job printed, the last ones that are shown."""
+"""Number of lines shown of a job's output: the last ones."""
 _LINE = 80
 
 
 def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
-    """Return the failures of a run for programs."""
+    """Return the failures of a run as plain data."""
     braindump = read_braindump(run.place.braindump) if run.place.braindump.exists() else {}
     state = {"Success": "success", "Running": "running", "Not started": "running"}.get(
         analysis.status.state, "failure"
@@ -75,7 +75,7 @@ def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
             "transformation": group.transformation,
             "jobs": [run.plan.outline[position].id for position in group.jobs],
             "holds_up": group.blocked,
-            "first": _autopsy(dissect(run, group.jobs[0])),
+            "first": _failed_job(dissect(run, group.jobs[0])),
         }
         for group in analysis.groups
     ]
@@ -88,8 +88,8 @@ def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _autopsy(found: Autopsy) -> dict[str, Any]:
-    """Return one failed job for programs."""
+def _failed_job(found: Autopsy) -> dict[str, Any]:
+    """Return one failed job as plain data."""
     return {
         "job": found.job.id,
         "command": found.failed_command,
@@ -116,10 +116,10 @@ def pegasus_text(
     verbose: int = 0,
     commands: bool = False,
 ) -> str:
-    """Return the failures as Pegasus' analyzer prints them: counts, then a block for each failed job.
+    """Return the failures in the text of Pegasus' analyzer: counts, then a block for each failed job.
 
-    `summary` keeps to the counts; `quiet` leaves out what jobs printed; `commands` adds
-    command lines that can be pasted into a shell.
+    `summary` prints only the counts; `quiet` leaves out the output of jobs; `commands`
+    adds command lines that can be pasted into a shell.
     """
     total = analysis.status.total
     state = {"Success": "success", "Failure": "failure"}.get(
@@ -252,12 +252,12 @@ def _detail(
 
 
 def _last_state(record: dict[str, Any]) -> str:
-    """Return the state that Pegasus would have seen an attempt end in."""
+    """Return the last state that Pegasus would record for an attempt."""
     return last_states(msgspec.convert(record, Record))[-1][0]
 
 
 def shell_exit_code(status: int) -> int:
-    """Return what a shell would have said of a raw wait status: 128 + N if signal N ended it; -1: never started."""
+    """Return a raw wait status as a shell's exit code: 128 + N if signal N ended it; -1: never started."""
     if status < 0:
         return -1
     return 128 + (status & 0x7F) if status & 0x7F else status >> 8

@@ -85,7 +85,7 @@ def test_every_attempt_is_told_the_failed_ones_with_their_error(tmp_path: Path) 
         (attempt.number, attempt.state, attempt.error) for attempt in attempts
     ]
     assert "Failure" == facts.state
-    assert ["the run did not reach its end: 2 of 2 jobs did not succeed"] == facts.missing()
+    assert ["the run is incomplete: 2 of 2 jobs did not succeed"] == facts.missing()
 
 
 def test_an_attempt_that_failed_before_its_start_read_nothing(tmp_path: Path) -> None:
@@ -203,13 +203,13 @@ def test_a_run_that_never_started_says_so(tmp_path: Path) -> None:
     facts, attempts = read(tmp_path)
 
     assert [] == attempts
-    assert ["the run never started: there is only what was planned"] == facts.missing()
+    assert ["the run never started: the export has only the plan"] == facts.missing()
 
 
 def test_a_missing_document_is_named_with_the_remedy(tmp_path: Path) -> None:
     make_run(tmp_path, PAIR)
 
-    with pytest.raises(MarkabError, match="workflow document is gone") as caught:
+    with pytest.raises(MarkabError, match="workflow document is missing") as caught:
         _ = Facts(tmp_path).document
 
     assert "cp " in caught.value.hint

@@ -89,7 +89,7 @@ def test_a_run_that_never_started_has_its_plan_and_inputs_only(planned_run: Path
     notes = export_run(planned_run, "prov", tmp_path / "out.json")
 
     document = json.loads((tmp_path / "out.json").read_text())
-    assert ["the run never started: there is only what was planned"] == notes
+    assert ["the run never started: the export has only the plan"] == notes
     assert "activity" not in document
     assert {"file:book.txt", "workflow:document"} == set(document["entity"])
 

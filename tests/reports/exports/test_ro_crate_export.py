@@ -108,9 +108,9 @@ def test_a_delivered_file_that_was_deleted_is_no_data_any_more(tmp_path: Path) -
 
     entities = read(tmp_path / "crate")
     part = by_name(entities, "part.txt", "CreativeWork")
-    assert "is not there any more" in part["description"]
+    assert "no longer exists there" in part["description"]
     assert part["@id"] not in refs(entities["./"]["hasPart"])
-    assert any("1 delivered file(s) are no longer where the run put them" in note for note in notes)
+    assert any("1 delivered file(s) are no longer at their place" in note for note in notes)
 
 
 def test_a_run_that_never_started_is_refused_and_nothing_is_written(

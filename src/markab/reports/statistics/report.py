@@ -1,4 +1,4 @@
-"""`Workflow.statistics`: the summary of a run as text or JSON, and the files beside it."""
+"""`Workflow.statistics`: the summary of a run as text or JSON, and its files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def report(submit_dir: str | os.PathLike[str], *, json: bool = False) -> str:
     try:
         write_pegasus_files(found, SHORT_SECTIONS, Path(found.submit_dir) / "statistics")
     except MarkabError as error:
-        found.notes.append(f"no files of these statistics were written: {error}")
+        found.notes.append(f"the files of these statistics were not written: {error}")
     if json:
         return json_text.dumps(found.to_json(), indent=2)
     return summary_text(found)
