@@ -48,6 +48,11 @@ def starts(tmp_path: Path) -> list[str]:
         return []
 
 
+def wait_for_file(path: Path) -> str:
+    """Python that waits until a file exists."""
+    return f"\nimport time\nwhile not os.path.exists({str(path)!r}): time.sleep(0.01)\n"
+
+
 def wait_until(what: Callable[[], object], seconds: float = 20.0) -> None:
     give_up = time.monotonic() + seconds
     while not what():
@@ -62,8 +67,9 @@ def test_jobs_may_start_before_the_first_word(make: Callable[..., FollowerProces
 def test_jobs_wait_for_the_first_word_when_the_database_is_asked_first(
     make: Callable[..., FollowerProcess], tmp_path: Path
 ) -> None:
-    follower = make("import time; time.sleep(0.2); say('ready')" + ALIVE, probe_first=True)
+    follower = make(f"{wait_for_file(tmp_path / 'go')}say('ready'){ALIVE}", probe_first=True)
     assert not follower.may_start and not follower.trouble
+    (tmp_path / "go").touch()
     wait_until(lambda: follower.may_start)
     assert starts(tmp_path)[0].endswith(f" {PROBE_FIRST}")
 
@@ -78,8 +84,7 @@ def test_a_database_that_does_not_answer_is_told_after_a_while(
 
 def test_trouble_lasts_until_a_pass_goes_well(make: Callable[..., FollowerProcess], tmp_path: Path) -> None:
     go_on = tmp_path / "go on"
-    wait = f"import time\nwhile not os.path.exists({str(go_on)!r}): time.sleep(0.01)\n"
-    follower = make(f"say('error no room left')\n{wait}say('current'); sys.stdin.read()")
+    follower = make(f"say('error no room left'){wait_for_file(go_on)}say('current'); sys.stdin.read()")
     wait_until(lambda: follower.trouble)
     assert follower.trouble == "no room left" and not follower.may_start
     go_on.touch()
@@ -93,9 +98,13 @@ def test_a_warning_stops_nothing(make: Callable[..., FollowerProcess]) -> None:
     assert follower.warnings == ["no list"] and follower.may_start
 
 
-def test_a_word_that_comes_in_pieces_is_one_word(make: Callable[..., FollowerProcess]) -> None:
-    code = "import time; os.write(1, b'error no ro'); time.sleep(0.2); os.write(1, b'om\\n')"
+def test_a_line_that_comes_in_pieces_is_one_line(
+    make: Callable[..., FollowerProcess], tmp_path: Path
+) -> None:
+    code = f"os.write(1, b'error no ro')\n{wait_for_file(tmp_path / 'go')}os.write(1, b'om\\n')"
     follower = make(code + ALIVE)
+    wait_until(lambda: not follower.trouble and follower._rest)
+    (tmp_path / "go").touch()
     wait_until(lambda: follower.trouble)
     assert follower.trouble == "no room"
 
