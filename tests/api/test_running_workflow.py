@@ -83,14 +83,14 @@ def machinery(tmp_path: Path, monkeypatch) -> Machinery:
         "markab.planner.planning": ["plan"],
         "markab.engine.background": ["start"],
         "markab.engine.control": ["request_remove"],
+        "markab.journal.run_reader": [],
         "markab.reports.status": ["read_status"],
     }.items():
         module = types.ModuleType(name)
         for function in functions:
             setattr(module, function, getattr(fake, function))
-        module.Follower = lambda submit_dir: types.SimpleNamespace(
-            glance=lambda: fake.read_status(submit_dir)
-        )
+        module.RunReader = lambda submit_dir: submit_dir
+        module.quick_status = fake.read_status
         monkeypatch.setitem(sys.modules, name, module)
         package, _, last = name.rpartition(".")
         monkeypatch.setattr(__import__(package, fromlist=["x"]), last, module, raising=False)

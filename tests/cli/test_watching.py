@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from markab.cli.status import watch
+from markab.journal.run_reader import RunReader
 from markab.journal.writer import encode
-from markab.reports.status import Follower
+from markab.reports.status import current_status
 from reports.made_run import began, compute, end, ended, engine_alive, make_run, start
 
 FLAGS = {"as_json": False, "long": False, "noqueue": True, "legend": False, "dirs": False}
@@ -14,7 +15,7 @@ FLAGS = {"as_json": False, "long": False, "noqueue": True, "legend": False, "dir
 
 def test_watching_goes_on_until_the_run_is_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_run(tmp_path, [compute("a")], [began()])
-    follower = Follower(tmp_path)
+    run = RunReader(tmp_path)
     news = [[start(0)], [end(0), ended("success")]]
     slept: list[float] = []
 
@@ -31,7 +32,7 @@ def test_watching_goes_on_until_the_run_is_over(tmp_path: Path, capsys: pytest.C
             reads[0] += 1
             if reads[0] == 3:
                 (tmp_path / "lock").rename(tmp_path / "released")  # the engine is gone
-            return follower.read()
+            return current_status(run)
 
         watch(read, FLAGS, 7.0, sleep)
     assert slept == [7.0, 7.0]

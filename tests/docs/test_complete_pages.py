@@ -130,8 +130,8 @@ def test_every_key_of_the_files_of_a_run_is_mentioned() -> None:
     structs = [plan_model.Header, plan_model.PlanSite, plan_model.PlannedJob, plan_model.PlannedTask]
     structs += [plan_model.Input, plan_model.Output, plan_model.Transfer, plan_model.Registration, Progress]
     fields = {field for struct in structs for field in struct.__struct_fields__}
-    for entry in records.Entry.__args__:
-        fields |= {entry.__struct_config__.tag, *entry.__struct_fields__}
+    for kind, event in records.EVENTS.items():
+        fields |= {event, *kind.__struct_fields__}
     documented = (ROOT / "src" / "markab" / "worker" / "record.py").read_text().partition("Kinds of errors")
     fields |= set(
         re.findall(r"^    (\w+)  +(?:bool|str|object|float|int|list) ", documented[0], re.MULTILINE)

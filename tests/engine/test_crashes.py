@@ -17,9 +17,10 @@ from markab.engine.run import Outcome, RunOptions, run
 from markab.errors import ExecutorUnavailable, StorageError
 from markab.executors.base import Attempt, AttemptId, Record, Report
 from markab.executors.registry import BackEnd
-from markab.journal.progress import Progress, read_status
+from markab.journal.progress import Progress, read_progress
+from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptEnd, AttemptStart, RunEnd, decode
-from markab.journal.writer import Journal, bodies
+from markab.journal.writer import Journal
 from markab.plan.model import Kind, Output
 
 JOBS = [
@@ -128,7 +129,7 @@ class Story:
         )
 
     def succeeded(self) -> int:
-        entries = [decode(body) for body in bodies(self.directory / "journal.jsonl")]
+        entries = [decode(body) for body in JournalReader(self.directory / "journal.jsonl").bodies()]
         return sum(1 for entry in entries if isinstance(entry, AttemptEnd) and entry.record["ok"])
 
     def check_journal(self) -> None:
@@ -136,7 +137,7 @@ class Story:
         done: set[int] = set()
         alive: set[AttemptId] = set()
         last: dict[int, int] = {}
-        for entry in (decode(body) for body in bodies(self.directory / "journal.jsonl")):
+        for entry in (decode(body) for body in JournalReader(self.directory / "journal.jsonl").bodies()):
             if isinstance(entry, AttemptStart):
                 assert set(JOBS[entry.job].parents) <= done, "started before its parents succeeded"
                 assert entry.job not in done, "started although it had succeeded"
@@ -219,7 +220,7 @@ def test_what_the_user_was_told_survives_a_power_loss(tmp_path: Path) -> None:
                 assert story.disk.safe <= size
                 os.truncate(story.directory / "journal.jsonl", (story.disk.safe + size) // 2)
                 assert story.succeeded() >= story.told
-                kept = [decode(body) for body in bodies(story.directory / "journal.jsonl")]
+                kept = [decode(body) for body in JournalReader(story.directory / "journal.jsonl").bodies()]
                 known = {AttemptId(e.job, e.attempt) for e in kept if isinstance(e, AttemptStart)}
                 story.world.ended = {id: r for id, r in story.world.ended.items() if id in known}
                 assert story.call().state == "success"
@@ -304,4 +305,4 @@ def test_a_status_file_that_cannot_be_written_is_only_a_warning(tmp_path: Path) 
     (story.directory / "status.json").mkdir()
 
     assert story.call().state == "success"
-    assert read_status(story.directory / "status.json") is None
+    assert read_progress(story.directory / "status.json") is None

@@ -14,8 +14,8 @@ from markab.engine.control import request_halt, request_remove
 from markab.engine.run import Outcome, RunOptions, run
 from markab.errors import ExecutorUnavailable
 from markab.journal.progress import Progress
+from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptEnd, AttemptStart, decode
-from markab.journal.writer import bodies
 
 
 class FakeRecorder:
@@ -55,7 +55,10 @@ class Story:
         )
 
     def journalled(self, kind: type) -> int:
-        return sum(isinstance(decode(body), kind) for body in bodies(self.directory / "journal.jsonl"))
+        return sum(
+            isinstance(decode(body), kind)
+            for body in JournalReader(self.directory / "journal.jsonl").bodies()
+        )
 
 
 def test_nothing_starts_before_the_recorder_may(tmp_path: Path) -> None:

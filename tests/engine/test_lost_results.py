@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from markab.engine.run import Outcome, RunOptions, run
-from markab.journal.history import History, Tail
+from markab.journal.records import Undone
+from markab.journal.search import records_of
 from markab.plan.plan_file import PlanFile
 from markab.planner.planning import plan
 from planner.kit import Bench, task
@@ -126,10 +127,5 @@ def test_who_follows_the_journal_sees_the_job_waiting_again(chain: Chain) -> Non
     chain.run()
 
     plan_file = PlanFile(chain.submit_dir / "plan.jsonl")
-    history = History(len(plan_file), {})
-    undone = [
-        history.take(body).job
-        for body in Tail(chain.submit_dir / "journal.jsonl").new()
-        if b'"undone"' in body
-    ]
+    undone = [it.job for it in records_of(chain.submit_dir / "journal.jsonl", Undone)]
     assert {"tool_one", "tool_two", "tool_three"} <= {plan_file.job(job).id for job in undone}

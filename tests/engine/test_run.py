@@ -16,7 +16,8 @@ from markab.engine.run import Outcome, RunOptions, run
 from markab.errors import CorruptJournal, CorruptPlan, ExecutorUnavailable, JobRejected, NotARun, RunBusy
 from markab.executors.base import Attempt, AttemptId, Record
 from markab.journal.lock import RunLock
-from markab.journal.progress import Progress, read_status
+from markab.journal.progress import Progress, read_progress
+from markab.journal.reader import JournalReader
 from markab.journal.records import (
     AttemptEnd,
     AttemptRunning,
@@ -31,7 +32,6 @@ from markab.journal.records import (
     RunStart,
     decode,
 )
-from markab.journal.writer import bodies
 from markab.plan.model import Input, Kind, Output, Place, PlanSite, Registration, Transfer
 
 SHA, OTHER = "ab" * 32, "cd" * 32
@@ -53,7 +53,7 @@ def call(
 
 
 def journal(directory: Path) -> list[Entry]:
-    return [decode(body) for body in bodies(directory / "journal.jsonl")]
+    return [decode(body) for body in JournalReader(directory / "journal.jsonl").bodies()]
 
 
 def test_a_run_goes_from_plan_to_success_and_writes_down_every_step(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_run_goes_from_plan_to_success_and_writes_down_every_step(tmp_path: Pa
     assert outcome == Outcome(state="success", counts={"succeeded": 2})
     kinds = [type(entry) for entry in journal(directory)]
     assert kinds == [RunStart, AttemptStart, AttemptEnd, AttemptStart, AttemptEnd, RunEnd]
-    status = read_status(directory / "status.json")
+    status = read_progress(directory / "status.json")
     assert status is not None and (status.succeeded, status.total, status.outcome) == (2, 2, "success")
 
 
@@ -315,7 +315,7 @@ def test_remove_without_an_engine_marks_the_run(tmp_path: Path) -> None:
 
     last = journal(directory)[-1]
     assert isinstance(last, RunEnd) and last.outcome == "removed"
-    status = read_status(directory / "status.json")
+    status = read_progress(directory / "status.json")
     assert status is not None and status.outcome == "removed"
     assert call(directory, World()).state == "success"
 
@@ -328,7 +328,7 @@ def test_remove_leaves_a_run_that_has_succeeded_as_it_is(tmp_path: Path) -> None
 
     last = journal(directory)[-1]
     assert isinstance(last, RunEnd) and last.outcome == "success"
-    status = read_status(directory / "status.json")
+    status = read_progress(directory / "status.json")
     assert status is not None and status.outcome == "success"
 
 

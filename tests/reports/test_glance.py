@@ -10,10 +10,11 @@ import pytest
 
 from markab.engine.control import request_remove
 from markab.engine.run import RunOptions, run
-from markab.journal.progress import read_status, write_status
+from markab.journal.progress import read_progress, write_progress
 from markab.journal.records import decode
+from markab.journal.run_reader import RunReader
 from markab.planner.planning import plan
-from markab.reports.status import Follower, Status
+from markab.reports.status import Status, current_status, quick_status
 from planner.kit import Bench, task
 from reports.made_run import engine_alive
 
@@ -35,7 +36,7 @@ def ended(tmp_path: Path) -> Path:
 
 
 def both(submit_dir: Path) -> tuple[Status, Status]:
-    return Follower(submit_dir).glance(), Follower(submit_dir).read()
+    return quick_status(RunReader(submit_dir)), current_status(RunReader(submit_dir))
 
 
 def test_a_glance_at_a_run_that_ended_says_what_the_journal_says(ended: Path) -> None:
@@ -52,14 +53,14 @@ def test_a_glance_does_not_read_a_journal_that_has_nothing_new(ended: Path) -> N
     spoilt = lines[0] + b"".join(line.replace(b'"', b"?") for line in lines[1:])
     journal.write_bytes(spoilt)
 
-    assert "Failure" == Follower(ended).glance().state
+    assert "Failure" == quick_status(RunReader(ended)).state
 
 
 def test_a_run_ended_when_its_last_job_did_not_when_an_engine_found_nothing_left_to_do(ended: Path) -> None:
-    said = read_status(ended / "status.json")
+    said = read_progress(ended / "status.json")
     assert said is not None
     said.time += 100
-    write_status(ended / "status.json", said)
+    write_progress(ended / "status.json", said)
 
     glance, read = both(ended)
 
@@ -72,7 +73,7 @@ def test_the_clock_of_a_run_whose_engine_died_stands_still(ended: Path) -> None:
     assert b"run-end" in lines[-1]
     journal.write_bytes(b"".join(lines[:-1]))
 
-    status = Follower(ended).glance()
+    status = quick_status(RunReader(ended))
 
     assert ("Halted", decode(lines[-2][9:]).time) == (status.state, status.ended)
 
@@ -87,19 +88,19 @@ def test_what_was_written_since_is_read(ended: Path) -> None:
 
 
 def test_the_status_of_another_run_is_not_believed(ended: Path) -> None:
-    said = read_status(ended / "status.json")
+    said = read_progress(ended / "status.json")
     assert said is not None
     said.uuid, said.succeeded = "another", 99
-    write_status(ended / "status.json", said)
+    write_progress(ended / "status.json", said)
 
     assert both(ended)[1].to_json() == both(ended)[0].to_json()
 
 
 def test_an_engine_that_died_is_not_taken_for_alive(ended: Path) -> None:
-    said = read_status(ended / "status.json")
+    said = read_progress(ended / "status.json")
     assert said is not None
     said.outcome = None
-    write_status(ended / "status.json", said)
+    write_progress(ended / "status.json", said)
     os.truncate(ended / "journal.jsonl", (ended / "journal.jsonl").stat().st_size - 1)
 
     glance, read = both(ended)
@@ -109,13 +110,13 @@ def test_an_engine_that_died_is_not_taken_for_alive(ended: Path) -> None:
 
 
 def test_what_holds_an_engine_and_what_it_warns_of_is_told_as_long_as_it_lives(ended: Path) -> None:
-    said = read_status(ended / "status.json")
+    said = read_progress(ended / "status.json")
     assert said is not None
     said.outcome, said.time = None, time.time()
     said.held, said.warnings = "no room; nothing new is started until that works", ["no log either"]
 
     with engine_alive(ended):
-        write_status(ended / "status.json", said)
+        write_progress(ended / "status.json", said)
         for status in both(ended):
             assert status.held == status.note == said.held
             assert f"\n{said.held}\n" in status.text()
@@ -127,24 +128,24 @@ def test_what_holds_an_engine_and_what_it_warns_of_is_told_as_long_as_it_lives(e
 
 @pytest.mark.parametrize("change", [{"uuid": "another"}, {"outcome": "failed"}])
 def test_what_held_another_engine_is_not_told(ended: Path, change: dict[str, str]) -> None:
-    said = read_status(ended / "status.json")
+    said = read_progress(ended / "status.json")
     assert said is not None
     said.outcome, said.held, said.warnings = None, "no room", ["no log"]
     for name, value in change.items():
         setattr(said, name, value)
 
     with engine_alive(ended):
-        write_status(ended / "status.json", said)
-        status = Follower(ended).read()
+        write_progress(ended / "status.json", said)
+        status = current_status(RunReader(ended))
     assert not status.held and not status.note and not status.warnings
 
 
 def test_what_held_an_engine_that_was_killed_is_not_told_of_the_next_before_it_speaks(ended: Path) -> None:
-    said = read_status(ended / "status.json")
+    said = read_progress(ended / "status.json")
     assert said is not None
     said.outcome, said.time, said.held, said.warnings = None, time.time(), "no room", ["no log"]
     said.succeeded = 99
-    write_status(ended / "status.json", said)
+    write_progress(ended / "status.json", said)
     before_ns = time.time_ns() - 1_000_000_000
     os.utime(ended / "status.json", ns=(before_ns, before_ns))
 
@@ -152,5 +153,5 @@ def test_what_held_an_engine_that_was_killed_is_not_told_of_the_next_before_it_s
         for status in both(ended):
             assert not status.held and not status.note and not status.warnings
             assert ("Running", 2) == (status.state, status.succeeded)
-        write_status(ended / "status.json", said)
+        write_progress(ended / "status.json", said)
         assert {"no room"} == {status.held for status in both(ended)}

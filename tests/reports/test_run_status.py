@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from markab.errors import CorruptJournal, NotARun
 from markab.journal.records import AttemptRunning, Entry, Halt
+from markab.journal.run_reader import RunReader
 from markab.journal.writer import encode
-from markab.reports.status import LONG_HEADER, Follower, Status, read_status
+from markab.reports.status import LONG_HEADER, Status, current_status, read_status
 from reports.made_run import (
     T0,
     began,
@@ -55,12 +56,12 @@ def test_an_attempt_that_waits_in_a_batch_system_is_queued_until_it_is_seen_runn
     waiting: list[Entry] = [began(), start(0, site="pool")]
     make_run(tmp_path, CHAIN, waiting)
     with engine_alive(tmp_path):
-        follower = Follower(tmp_path)
-        status = follower.read()
+        run = RunReader(tmp_path)
+        status = current_status(run)
         assert (status.queued, status.running, status.jobs[0].state) == (1, 0, "Idle")
         with (tmp_path / "journal.jsonl").open("ab") as file:
             file.write(encode(AttemptRunning(T0 + 5, 0, 1)))
-        status = follower.read()
+        status = current_status(run)
         assert (status.queued, status.running, status.jobs[0].state) == (1, 1, "Run")
 
 
@@ -183,7 +184,7 @@ def test_damage_in_the_middle_is_an_error_not_a_guess(tmp_path: Path) -> None:
 
 
 def test_a_journal_of_another_plan_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(CorruptJournal, match="the plan ends before job 4"):
+    with pytest.raises(CorruptJournal, match="position 9, and the plan has 4 jobs"):
         read_status(make_run(tmp_path, CHAIN, [began(), start(9)]))
 
 
@@ -198,10 +199,10 @@ def test_a_journal_read_while_it_grows_adds_up_to_the_same(tmp_path_factory: Any
     """The engine may be in the middle of a write whenever somebody looks."""
     directory = make_run(tmp_path_factory.mktemp("run"), CHAIN)
     whole = b"".join(map(encode, STORY))
-    follower = Follower(directory)
+    run = RunReader(directory)
     for size in [*sorted(cuts), len(whole)]:
         (directory / "journal.jsonl").write_bytes(whole[:size])
-        status = follower.read()
+        status = current_status(run)
         once = read_status(directory)
         assert (status.state, counts(status)) == (once.state, counts(once))
     assert status.state == "Success" and status.percent_done == 100.0

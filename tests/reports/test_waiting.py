@@ -7,17 +7,18 @@ import pytest
 
 from markab.diagnosis.waiting import Waiting, Waits
 from markab.journal.records import Halt, Retry
+from markab.journal.run_reader import RunReader
 from markab.plan.model import Kind, PlannedJob
-from markab.reports.status import Follower
+from markab.reports.status import current_status
 from reports.made_run import T0, began, compute, end, engine_alive, failed, gave_up, make_run, start
 
 
 def reasons(directory: Path, jobs: list[PlannedJob], entries: list[Any], **header: Any) -> dict[str, Waiting]:
     make_run(directory, jobs, entries, **header)
     with engine_alive(directory):
-        follower = Follower(directory)
-        status = follower.read()
-        waits = Waits(follower.plan, follower.history, status.state, now=T0 + 5)
+        run = RunReader(directory)
+        status = current_status(run)
+        waits = Waits(run.plan, run.history, status.state, now=T0 + 5)
         return {group.word: group for group in waits.groups()}
 
 
@@ -71,10 +72,10 @@ def test_nothing_is_started_after_a_halt(tmp_path: Path) -> None:
 
 def test_nothing_is_started_while_what_happens_cannot_be_recorded(tmp_path: Path) -> None:
     make_run(tmp_path, [compute("a")], [began(cores=1)])
-    follower = Follower(tmp_path)
+    run = RunReader(tmp_path)
     with engine_alive(tmp_path):
-        follower.read()
-    waits = Waits(follower.plan, follower.history, "Running", T0, held="no room")
+        run.read()
+    waits = Waits(run.plan, run.history, "Running", T0, held="no room")
     assert [group.word for group in waits.groups()] == ["held"]
 
 
@@ -84,8 +85,8 @@ def test_what_could_start_is_about_to(tmp_path: Path) -> None:
 
 def test_the_status_says_why_when_asked(tmp_path: Path) -> None:
     make_run(tmp_path, [compute("a"), compute("b", 0)], [began(), start(0), end(0)])
-    follower = Follower(tmp_path)
-    assert follower.read().waiting == ()
-    status = follower.read(why=True)
+    run = RunReader(tmp_path)
+    assert current_status(run).waiting == ()
+    status = current_status(run, why=True)
     assert "  1 job: no engine is at work on the run (wc_b)\n" in status.text()
     assert status.to_json()["waiting"][0]["why"] == "engine"

@@ -79,14 +79,15 @@ def follow(submit_dir: Path) -> Callable[[], Status]:
     Raises:
         PegasusClientError: the submit directory cannot be read; the function raises it too.
     """
+    from markab.journal.run_reader import RunReader
     from markab.reports import status
 
     with as_client_error("reading the status failed"):
-        follower = status.Follower(submit_dir)
+        run = RunReader(submit_dir)
 
     def look() -> Status:
         with as_client_error("reading the status failed"):
-            return follower.glance()
+            return status.quick_status(run)
 
     return look
 

@@ -12,12 +12,12 @@ import msgspec
 from markab.api import dependencies, notebook
 from markab.api.errors import PegasusClientError, PegasusError, Result
 from markab.errors import MarkabError
+from markab.journal.run_reader import RunReader
 from markab.reports.graph.drawing import Drawing, JobGraph, draw
 from markab.reports.graph.files import DrawingError, rendered, write_drawing
 from markab.reports.graph.sources import workflow_graph
 from markab.reports.graph.state_styles import shown_states
 from markab.reports.graph.svg import style, svg_element
-from markab.reports.status import Follower
 from markab.spec.model import transformation_name
 from markab.spec.reader import read_workflow
 
@@ -94,23 +94,23 @@ def task_states(submit_dir: Path) -> dict[str, str]:
     Nothing if it was never started or cannot be read: the picture then has no colours.
     """
     try:
-        follower = Follower(submit_dir)
+        reader = RunReader(submit_dir)
     except (MarkabError, OSError):
         return {}
     try:
-        run_state = follower.read().state
-        if not follower.history.calls:
+        reader.read()
+        if not reader.history.runs:
             return {}
         decode = msgspec.json.Decoder(_PlanLine).decode
         return {
             task.id: state
-            for place, state in enumerate(shown_states(follower.history, run_state))
-            for task in decode(follower.plan.line(place)).tasks
+            for place, state in enumerate(shown_states(reader.history, reader.state))
+            for task in decode(reader.plan.line(place)).tasks
         }
     except (MarkabError, OSError):
         return {}
     finally:
-        follower.plan.close()
+        reader.close()
 
 
 def show(

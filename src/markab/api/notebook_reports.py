@@ -48,7 +48,7 @@ def analysis_html(submit_dir: Path) -> str:
     run = Analyzer(submit_dir)
     try:
         analysis = run.analyze()
-        first, *rest = headline(analysis)
+        first, *rest = headline(run, analysis)
         parts = [f"<b>{escape(first)}</b>", *(f"<div>{escape(line.strip())}</div>" for line in rest)]
         for number, group in enumerate(analysis.groups[:CAUSES_SHOWN]):
             names = [run.plan.outline[job].id for job in group.jobs[:5]]

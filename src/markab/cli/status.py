@@ -61,14 +61,15 @@ def pegasus_status(submit_dir: str, version: bool, **flags: Any) -> int:
 
 
 def _show(submit_dir: str, flags: dict[str, Any]) -> int:
-    from markab.reports.status import Follower
+    from markab.journal.run_reader import RunReader
+    from markab.reports.status import current_status, quick_status
 
-    follower = Follower(submit_dir or None)
+    run = RunReader(submit_dir or None)
     why = flags["why"] or flags["long"]
     if flags["watch"]:
-        watch(lambda: follower.read(why=why), flags, flags["watch"])
+        watch(lambda: current_status(run, why), flags, flags["watch"])
     else:
-        click.echo(_text(follower.read(why=True) if why else follower.glance(), flags), nl=False)
+        click.echo(_text(current_status(run, why) if why else quick_status(run), flags), nl=False)
     return 0
 
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import msgspec
-
 from markab.diagnosis.causes import Cause, cause_of
+from markab.journal.attempt_story import captured
 from markab.journal.lifecycle import State
+from markab.journal.reader import Line
+from markab.journal.records import AttemptEnd, EntryOf, decode
+from markab.journal.run_reader import RunReader
 from markab.plan.model import Kind, PlannedJob
-from markab.reports.job_report import captured
-from markab.reports.status import Follower, Status
 
 BITS = 62
 """Groups that are told apart when it is counted what they hold up; all further ones count as one."""
@@ -55,7 +55,8 @@ class Group:
 class Analysis:
     """What is known of a run's failures."""
 
-    status: Status
+    state: str
+    """Of the run; see `RunReader.state`."""
     groups: list[Group]
     """What failed and holds up most comes first, then what stands first in the plan."""
     left: dict[str, int]
@@ -70,7 +71,7 @@ class Analysis:
     @property
     def has_failure(self) -> bool:
         """Something went wrong that no engine is about to mend."""
-        ended_badly = self.engine_died or self.status.state == "Removed"
+        ended_badly = self.engine_died or self.state == "Removed"
         return bool(self.left["failed"] or self.left["lost"] or ended_badly)
 
     @property
@@ -79,11 +80,11 @@ class Analysis:
         return self.left["blocked"] + self.left["unsubmitted"]
 
 
-class Analyzer(Follower):
+class Analyzer(RunReader):
     """A run that is looked at for failures."""
 
     def __init__(self, submit_dir: str | Path | None) -> None:
-        """Open a run; raises as `Follower` does."""
+        """Open a run; raises as `RunReader` does."""
         super().__init__(submit_dir)
         self.ok_at = array("q", [-1]) * len(self.plan)
         """Position → where in the journal its successful end stands; -1: it has none."""
@@ -91,22 +92,23 @@ class Analyzer(Follower):
         """Position → where its failed ends stand, oldest first; in the order of the first."""
         self._file: BinaryIO | None = None
 
-    def _take(self, body: bytes) -> None:
-        it = self.history.take(body)
-        if it.event == "end":
-            place = self._tail.offset_bytes - len(body) - 10
-            if it.record is not None and it.record.ok:
-                self.ok_at[it.job] = place
+    def take(self, entry: EntryOf[Any], line: Line) -> None:
+        """Take the next record; note where ends stand."""
+        super().take(entry, line)
+        if isinstance(entry, AttemptEnd):
+            if entry.record.ok:
+                self.ok_at[entry.job] = line[0]
             else:
-                self.bad_at.setdefault(it.job, []).append(place)
+                self.bad_at.setdefault(entry.job, []).append(line[0])
 
     def record_at(self, place: int) -> dict[str, Any]:
         """Return the worker's record in the end that stands at a place of the journal."""
         if self._file is None:
             self._file = open(self.place.journal, "rb")
         self._file.seek(place)
-        entry: dict[str, Any] = msgspec.json.decode(self._file.readline()[9:])
-        return dict(entry["record"])
+        end = decode(self._file.readline()[9:])
+        assert isinstance(end, AttemptEnd)
+        return end.record
 
     def records(self, position: int) -> list[dict[str, Any]]:
         """Return the records of a job's failed attempts, oldest first."""
@@ -123,13 +125,13 @@ class Analyzer(Follower):
         Raises:
             CorruptJournal: the journal is damaged.
         """
-        status = self.read()
+        self.read()
         groups = self._groups()
         self._count_blocked(groups)
         groups.sort(key=lambda group: -(group.blocked + len(group.jobs)))
         left: Counter[str] = Counter()
         examples: dict[str, list[str]] = {}
-        for position, word in enumerate(self._left(status)):
+        for position, word in enumerate(self._left()):
             left[word] += 1
             if len(few := examples.setdefault(word, [])) < 3:
                 few.append(self.plan.outline[position].id)
@@ -137,13 +139,13 @@ class Analyzer(Follower):
         for group in groups:
             kinds[group.cause.kind] += len(group.jobs)
         return Analysis(
-            status,
+            self.state,
             groups,
             {word: left[word] for word in LEFT},
             examples,
             held=kinds["held"],
             timed_out=kinds["timeout"],
-            engine_died=status.state == "Halted" and not self.history.outcome,
+            engine_died=self.engine_died,
         )
 
     def close(self) -> None:
@@ -151,7 +153,7 @@ class Analyzer(Follower):
         if self._file is not None:
             self._file.close()
             self._file = None
-        self.plan.close()
+        super().close()
 
     def _groups(self) -> list[Group]:
         groups: dict[tuple[str, str, str], Group] = {}
@@ -193,15 +195,15 @@ class Analyzer(Follower):
                 if bits >> place & 1:
                     groups[place].blocked += number
 
-    def _left(self, status: Status) -> Iterator[str]:
-        states, alive = self.history.states, self.history.alive
-        goes_on = status.state == "Running"
+    def _left(self) -> Iterator[str]:
+        states, under_way = self.history.states, self.history.under_way
+        goes_on = self.has_engine
         for position, state in enumerate(states):
             if state == State.SUCCEEDED:
                 yield "succeeded"
             elif state == State.FAILED:
                 yield "failed"
-            elif position in alive:
+            elif position in under_way:
                 yield "running" if goes_on else "lost"
             elif self._blocked[position]:
                 yield "blocked"

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from markab.formatting import clipped, tail
-from markab.journal.history import Tail
+from markab.journal.attempt_record import Verdict
+from markab.journal.attempt_story import captured, error_lines
+from markab.journal.reader import JournalReader, whole_bytes
+from markab.journal.records import AttemptEnd, GiveUp, RunStart, decode, decoder
+from markab.journal.search import is_kind
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir
-from markab.reports.job_report import captured, error_lines
 
 OUTPUT_LINES = 10
 LINE_CHARACTERS = 500
 """A command line, or a progress bar drawn over and over, may be a megabyte long."""
+
+_LOOKED_AT = (AttemptEnd, GiveUp, RunStart)
+_decode_verdict = decoder(Verdict)
 
 
 @dataclass
@@ -74,27 +78,18 @@ class Failures:
     def __init__(self, submit_dir: Path, *, from_start: bool = False) -> None:
         self._place = SubmitDir(submit_dir)
         self._plan: PlanFile | None = None
-        self._tail = Tail(self._place.journal)
+        self._journal = JournalReader(
+            self._place.journal, 0 if from_start else whole_bytes(self._place.journal)
+        )
         self.by_job: dict[int, Failure] = {}
         """Position → the last failure of that job in this call of the engine."""
-        if not from_start and self._place.journal.exists():
-            self._tail.offset_bytes = _whole_bytes(self._place.journal)
 
     def new(self) -> Iterator[Failure]:
         """Yield the attempts that failed since the last call; reads only what was written since."""
         fresh: list[Failure] = []
-        for body in self._tail.new():
-            if body.startswith(b'{"event":"end"'):
-                if b'"ok":true' not in body:  # in captured text the quotes would be escaped
-                    entry = msgspec.json.decode(body)
-                    self.by_job[entry["job"]] = failure = self._failure(entry)
-                    fresh.append(failure)
-            elif body.startswith(b'{"event":"give-up"'):
-                # Absent when the attempt ended before we began to look.
-                if failure_before := self.by_job.get(msgspec.json.decode(body)["job"]):
-                    failure_before.given_up = True
-            elif body.startswith(b'{"event":"run-start"'):
-                self.by_job.clear()
+        for body in self._journal.bodies():
+            if any(is_kind(body, kind) for kind in _LOOKED_AT):
+                fresh += self._take(body)
         yield from fresh
 
     def final(self) -> list[Failure]:
@@ -102,23 +97,22 @@ class Failures:
         list(self.new())
         return [self.by_job[job] for job in sorted(self.by_job) if self.by_job[job].given_up]
 
-    def _failure(self, entry: dict[str, Any]) -> Failure:
+    def _take(self, body: bytes) -> Iterator[Failure]:
+        """Take in a record of a kind that is looked at; yield the failure that it is."""
+        match _decode_verdict(body):
+            case AttemptEnd(job=job, record=Verdict(ok=False)):
+                end = decode(body)
+                assert isinstance(end, AttemptEnd)
+                self.by_job[job] = failure = self._failure(end)
+                yield failure
+            case GiveUp(job=job) if job in self.by_job:  # else it ended before we began to look
+                self.by_job[job].given_up = True
+            case RunStart():
+                self.by_job.clear()
+
+    def _failure(self, end: AttemptEnd[dict[str, Any]]) -> Failure:
         if self._plan is None:
             self._plan = PlanFile(self._place.plan)
-        job = self._plan.job(entry["job"])
+        job = self._plan.job(end.job)
         command = " ".join(f"{task.executable} {task.arguments}".strip() for task in job.tasks[:1])
-        return Failure(job.id, entry["attempt"], entry["record"], arguments=command)
-
-
-def _whole_bytes(path: Path) -> int:
-    """Return the length of a journal up to its last line end."""
-    with open(path, "rb") as file:
-        size = file.seek(0, 2)
-        while size > 0:
-            step = min(size, 1 << 16)
-            file.seek(size - step)
-            found = file.read(step).rfind(b"\n")
-            if found >= 0:
-                return size - step + found + 1
-            size -= step
-    return 0
+        return Failure(job.id, end.attempt, end.record, arguments=command)

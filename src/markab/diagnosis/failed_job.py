@@ -12,8 +12,8 @@ from markab.diagnosis.analysis import Analyzer
 from markab.diagnosis.causes import Cause, peak_memory_mb
 from markab.diagnosis.siblings import differences, nearest_sibling
 from markab.formatting import clipped, count, size
+from markab.journal.attempt_story import captured
 from markab.plan.model import PlannedJob
-from markab.reports.job_report import captured
 
 WORTH_TELLING_MB = 256
 """Less memory than this is told only of jobs that asked for some."""

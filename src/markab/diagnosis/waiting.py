@@ -53,7 +53,7 @@ class Waits:
         self._now = now
         self._held = held
         self._outline: Sequence[JobOutline] = plan.outline
-        alive = [self._outline[position] for position in history.alive] if state == "Running" else []
+        alive = [self._outline[position] for position in history.under_way] if state == "Running" else []
         local = {name for name, site in plan.header.sites.items() if site.executor == "local"} or {"local"}
         here = [job for job in alive if job.kind is Kind.COMPUTE and job.site in local]
         self._local = local
@@ -70,7 +70,7 @@ class Waits:
         """Return why a job waits; None: it does not, for it is under way or over."""
         history, job = self._history, self._outline[position]
         state = history.states[position]
-        if state in (State.SUCCEEDED, State.FAILED) or position in history.alive:
+        if state in (State.SUCCEEDED, State.FAILED) or position in history.under_way:
             return None
         if self._doomed[position]:
             return Waiting("failed-parent", "a job before it failed")

@@ -15,14 +15,15 @@ from typing import Any, NamedTuple
 
 from markab.engine.attempt_maker import AttemptMaker
 from markab.engine.control import REMOVE, Requests
+from markab.engine.progress_meter import Meter
 from markab.engine.recorder import Recorder
-from markab.engine.recovery import Checksums, History
+from markab.engine.recovery import Checksums, Recovery
 from markab.engine.retry_policy import error_kind, is_worth_retrying
 from markab.engine.scheduler import Scheduler, Verdict
 from markab.errors import ExecutorError, ExecutorUnavailable, StorageError
 from markab.executors.base import Attempt, AttemptId, Executor, Record, Report, Seen
 from markab.journal.lifecycle import State
-from markab.journal.progress import Meter, Progress, RunningJob
+from markab.journal.progress import Progress, RunningJob
 from markab.journal.records import (
     NO_RETRY_LEFT,
     AttemptEnd,
@@ -118,7 +119,7 @@ class Loop:
         """Ask the loop to cancel what runs and to end; may be called from a signal handler."""
         self._interrupted = True
 
-    def run(self, history: History) -> OutcomeState:
+    def run(self, history: Recovery) -> OutcomeState:
         """Run until nothing is alive and nothing more can start.
 
         Raises:
@@ -258,14 +259,14 @@ class Loop:
             self._journal.append(GiveUp(now, attempt.job, attempt.number, why))
             self.failures[attempt.job] = Failure(running.id, attempt.number, dict(record.get("error") or {}))
 
-    def _recover(self, history: History) -> None:
+    def _recover(self, history: Recovery) -> None:
         """Ask the executors what became of the attempts that were under way when the last engine died."""
         by_site: dict[str, list[Attempt]] = {}
         for attempt_id in history.attempts_under_way:
             attempt = self._maker.make(attempt_id)
             job, site = attempt.job, attempt.job.site
             self._running[attempt_id.job] = RunningJob(
-                job.id, site, attempt_id.number, history.under_way[attempt_id.job]
+                job.id, site, attempt_id.number, history.under_way[attempt_id.job].start
             )
             by_site.setdefault(site, []).append(attempt)
         for site, attempts in by_site.items():

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
-from markab.engine.recovery import History
+from markab.engine.recovery import Recovery
 from markab.plan.model import Kind, PlannedJob
 from markab.plan.plan_file import PlanFile
 
@@ -37,7 +37,7 @@ def is_there(path: str, size_bytes: int | None) -> bool:
     return size_bytes is None or status.st_size == size_bytes
 
 
-def lost_results(plan: PlanFile, history: History, look: IsThere = is_there) -> dict[int, str]:
+def lost_results(plan: PlanFile, history: Recovery, look: IsThere = is_there) -> dict[int, str]:
     """Return the jobs that succeeded and must run again: position → why.
 
     Costs a look at the disk for every file that an unfinished job reads and a
@@ -67,7 +67,7 @@ def lost_results(plan: PlanFile, history: History, look: IsThere = is_there) -> 
     return again
 
 
-def _needed(plan: PlanFile, job: PlannedJob, history: History) -> Iterator[tuple[_File, str, int | None]]:
+def _needed(plan: PlanFile, job: PlannedJob, history: Recovery) -> Iterator[tuple[_File, str, int | None]]:
     """Yield what a job finds in scratch, as far as jobs that succeeded put it there."""
     site = job.staging or job.site
     scratch = plan.header.sites[site].scratch if site in plan.header.sites else None
@@ -86,7 +86,7 @@ def _needed(plan: PlanFile, job: PlannedJob, history: History) -> Iterator[tuple
                     yield (source.site, transfer.lfn), source.url, sizes[transfer.lfn]
 
 
-def _makers(plan: PlanFile, history: History) -> Iterator[tuple[_File, int]]:
+def _makers(plan: PlanFile, history: Recovery) -> Iterator[tuple[_File, int]]:
     """Yield who put what into which scratch, of the jobs that succeeded."""
     for position, done in enumerate(history.succeeded):
         if not done:

@@ -1,71 +1,14 @@
-"""What the journal says about a run: which jobs are done, what was under way, which checksums are known.
-
-Pure: records in, facts out; nothing is read or written here.
-"""
+"""What an engine that goes on with a run takes over from the journal: states of jobs, and files it made or moved."""
 
 from __future__ import annotations
 
-from array import array
-from typing import Any
-
-import msgspec
-
-from markab.errors import CorruptJournal
 from markab.executors.base import AttemptId, Record
-from markab.journal.records import (
-    AttemptRunning,
-    AttemptStart,
-    GiveUp,
-    Halt,
-    Interrupt,
-    OutcomeState,
-    Remove,
-    Retry,
-    RunEnd,
-    RunStart,
-    Undone,
-)
+from markab.journal.attempt_record import Products
+from markab.journal.history import History
+from markab.journal.records import AttemptEnd, decoder, not_understood
+from markab.plan.model import Header
 
-
-class _File(msgspec.Struct):
-    lfn: str = ""
-    sha256: str | None = None
-    size: int | None = None
-    bytes: int | None = 0
-    link: Any = None
-
-
-class _Record(msgspec.Struct):
-    ok: bool = False
-    outputs: list[_File] = []
-    transfers: list[_File] = []
-
-
-class AttemptEndBrief(msgspec.Struct, tag_field="event", tag="end"):
-    """An `AttemptEnd`, of whose record only what a restart needs is decoded."""
-
-    time: float
-    job: int
-    attempt: int
-    record: _Record
-
-
-BriefEntry = (
-    RunStart
-    | AttemptStart
-    | AttemptRunning
-    | AttemptEndBrief
-    | Retry
-    | GiveUp
-    | Undone
-    | Halt
-    | Interrupt
-    | Remove
-    | RunEnd
-)
-
-decode_brief = msgspec.json.Decoder(BriefEntry).decode
-"""JSON text of a record → the record, without what only reports need."""
+decode_products = decoder(Products)
 
 
 class Checksums:
@@ -95,24 +38,15 @@ class Checksums:
         return len(self._known)
 
 
-class History:
-    """What the records fed to `apply`, oldest first, add up to."""
+class Recovery(History):
+    """The history of a run, with what is known of its files."""
 
-    def __init__(self, jobs: int) -> None:
-        self.succeeded = bytearray(jobs)
-        """1 at the position of every job that succeeded."""
-        self.attempts = array("i", bytes(4 * jobs))
-        """Attempts made of every job."""
-        self.under_way: dict[int, float] = {}
-        """Position → start of its last attempt, for every attempt that never ended."""
+    def __init__(self, header: Header) -> None:
+        super().__init__(header)
         self.checksums = Checksums()
         self.sizes: dict[str, int | None] = {}
         """Lfn → bytes of every file that a job which succeeded made or moved; None: not said."""
         self.bytes_moved = 0
-        self.runs = 0
-        """Engines that opened the run before."""
-        self.outcome: OutcomeState | None = None
-        """How the last of them ended; None: it was killed, or there was none."""
 
     def read(self, body: bytes) -> None:
         """Take in the next record, as its JSON text.
@@ -120,60 +54,25 @@ class History:
         Raises:
             CorruptJournal: it is whole, but no record of this plan that this Markab knows.
         """
-        try:
-            self.apply(decode_brief(body))
-        except (msgspec.DecodeError, ValueError) as error:
-            raise CorruptJournal(
-                f"the journal has a record that cannot be understood ({error}): {body[:80].decode('utf-8', 'replace')}…",
-                hint="was it written by a newer Markab? then continue with that one",
-            ) from error
-
-    def apply(self, entry: BriefEntry) -> None:
-        """Take in the next record.
-
-        Raises:
-            CorruptJournal: it is about a job that the plan does not have.
-        """
-        match entry:
-            case AttemptEndBrief(job=job, attempt=attempt, record=record):
-                self._check(job)
-                self.attempts[job] = max(attempt, self.attempts[job])
-                self.under_way.pop(job, None)
-                self.bytes_moved += sum(moved.bytes or 0 for moved in record.transfers)
-                if record.ok:
-                    self.succeeded[job] = 1
-                    for file in record.outputs:
-                        self.checksums.add(file.lfn, file.sha256)
-                        self.sizes[file.lfn] = file.size
-                    for file in record.transfers:
-                        self.checksums.add(file.lfn, file.sha256)
-                        self.sizes[file.lfn] = None if file.link else file.bytes
-            case AttemptStart(job=job, attempt=attempt, time=time):
-                self._check(job)
-                self.attempts[job] = max(attempt, self.attempts[job])
-                self.under_way[job] = time
-            case Undone(job=job):
-                self._check(job)
-                self.succeeded[job] = 0
-            case RunStart():
-                self.runs += 1
-                self.outcome = None
-            case RunEnd(outcome=outcome):
-                self.outcome = outcome
+        entry = decode_products(body)
+        self.apply(entry)
+        if isinstance(entry, AttemptEnd):
+            try:
+                self._learn(entry.record)
+            except ValueError as error:  # a checksum that is none
+                raise not_understood(body, error) from error
 
     @property
     def attempts_under_way(self) -> list[AttemptId]:
         """The attempts that had started and not ended."""
         return [AttemptId(job, self.attempts[job]) for job in self.under_way]
 
-    @property
-    def is_complete(self) -> bool:
-        """Every job succeeded."""
-        return all(self.succeeded)
-
-    def _check(self, job: int) -> None:
-        if not 0 <= job < len(self.succeeded):
-            raise CorruptJournal(
-                f"the journal tells of a job at position {job}, and the plan has {len(self.succeeded)} jobs",
-                hint="plan.jsonl and journal.jsonl are not of the same run: bring the right plan back",
-            )
+    def _learn(self, record: Products) -> None:
+        self.bytes_moved += sum(moved.bytes or 0 for moved in record.transfers)
+        if record.ok:
+            for made in record.outputs:
+                self.checksums.add(made.lfn, made.sha256)
+                self.sizes[made.lfn] = made.size
+            for moved in record.transfers:
+                self.checksums.add(moved.lfn, moved.sha256)
+                self.sizes[moved.lfn] = None if moved.link else moved.bytes

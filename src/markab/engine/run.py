@@ -18,8 +18,9 @@ from markab.engine.attempt_maker import AttemptMaker
 from markab.engine.control import Requests
 from markab.engine.loop import Clock, Failure, Loop, Site
 from markab.engine.lost_results import IsThere, is_there, lost_results
+from markab.engine.progress_meter import Meter
 from markab.engine.recorder import NoRecorder, Recorder
-from markab.engine.recovery import History
+from markab.engine.recovery import Recovery
 from markab.engine.rescue_file import write_rescue
 from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
@@ -28,7 +29,7 @@ from markab.executors.base import Attempt, Executor, RunContext, Seen
 from markab.executors.registry import BACK_ENDS, BackEnd
 from markab.journal.lifecycle import State
 from markab.journal.lock import RunLock
-from markab.journal.progress import Meter, Observer
+from markab.journal.progress import Observer
 from markab.journal.records import AttemptEnd, OutcomeState, RunEnd, RunStart, Undone
 from markab.journal.writer import Journal
 from markab.plan.braindump import read_braindump
@@ -104,7 +105,7 @@ def run(
         stack.callback(plan.close)
         stack.enter_context(RunLock(directory.lock))
         uuid = read_braindump(directory.braindump).get("wf_uuid") or ""
-        history = History(len(plan))
+        history = Recovery(plan.header)
         journal = open_journal(directory.journal, history.read)
         stack.callback(journal.close)
         requests = Requests(directory.path)
@@ -167,7 +168,7 @@ def run(
         )
 
 
-def _already_complete(journal: Journal, history: History, meter: Meter, clock: Clock) -> Outcome:
+def _already_complete(journal: Journal, history: Recovery, meter: Meter, clock: Clock) -> Outcome:
     """Say so; and write the end into the journal, if the last engine was killed before it could."""
     total = len(history.succeeded)
     counts = {"succeeded": total} if total else {}
@@ -242,7 +243,7 @@ def _clamped(scheduler: Scheduler) -> list[str]:
 
 def _undo(
     lost: Mapping[int, str],
-    history: History,
+    history: Recovery,
     journal: Journal,
     sites: Mapping[str, Site],
     maker: AttemptMaker,

@@ -1,169 +1,177 @@
-"""Following a journal from outside, while an engine may write it, and the jobs' states after it."""
+"""The states of a run's jobs, and of the run, after the records of its journal. Pure: no I/O.
+
+Every reader that wants states has them from here: the engine that goes on with a
+run, and the reports. The rows of the database are made of the same records
+(`provenance/attempt_rows.py`); `tests/journal/test_one_fold.py` holds that they agree.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from array import array
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 
 from markab.errors import CorruptJournal
+from markab.journal.attempt_record import Verdict
 from markab.journal.lifecycle import State
-from markab.journal.reader import read_lines
+from markab.journal.records import (
+    AttemptEnd,
+    AttemptRunning,
+    AttemptStart,
+    EntryOf,
+    GiveUp,
+    Halt,
+    Interrupt,
+    OutcomeState,
+    Remove,
+    Retry,
+    RunEnd,
+    RunStart,
+    Undone,
+)
+from markab.plan.model import Header
+
+AnyVerdict = TypeVar("AnyVerdict", bound=Verdict)
+
+_TRIED_AGAIN = bytes(State.WAITING if s in (State.FAILED, State.SKIPPED) else s for s in range(256))
+"""State at the end of one call of the engine → at the start of the next."""
+_HAS_SUCCEEDED = bytes(s == State.SUCCEEDED for s in range(256))
 
 
-class Tail:
-    """A journal read bit by bit; remembers how far it has got."""
+class AttemptUnderWay(msgspec.Struct, gc=False):
+    """An attempt that has started and not ended."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.offset_bytes = 0
-
-    def new(self) -> Iterator[bytes]:
-        """Yield the bodies of the records committed since the last call, oldest first.
-
-        Nothing at all when there is no journal yet. Raises as `journal/reader.py:read_lines`.
-        """
-        for start, length, body in read_lines(self.path, self.offset_bytes):
-            self.offset_bytes = start + length
-            yield body
-
-
-class Verdict(msgspec.Struct):
-    """Whether an attempt succeeded."""
-
-    ok: bool = False
-
-
-class Happening(msgspec.Struct):
-    """What a state depends on, of any record; `journal/records.py` describes them all."""
-
-    event: str
-    time: float = 0.0
-    job: int = -1
-    attempt: int = 0
-    site: str = ""
-    pid: int = 0
-    outcome: str = ""
-    pause_s: float = 0.0
-    cores: int = 0
-    memory_mb: int = 0
-    gpus: int = 0
-    record: Verdict | None = None
-
-
-class Alive(msgspec.Struct):
-    """An attempt under way."""
-
-    attempt: int
+    number: int
     site: str
+    start: float
+    """When it was given to its executor."""
     since: float
+    """When it was last seen to begin: to run if that was reported, else `start`."""
 
 
 class History:
-    """The state of every job, and of the run, after the records taken so far. No I/O."""
+    """The state of every job, and of the run, after the records taken so far."""
 
-    def __init__(self, jobs: int, executors: Mapping[str, str]) -> None:
-        """Begin with nothing: `executors` is site → its executor, which says whether a start is a run."""
-        self.states = bytearray(jobs)
-        self.alive: dict[int, Alive] = {}
-        self.attempts: dict[int, int] = {}
-        self.outcome = ""
-        """Of the last engine that ended in good order; empty while one is at work, or after it died."""
-        self.started = self.ended = 0.0
-        self.heard = 0.0
-        """When the last record was written."""
-        self.calls = 0
+    def __init__(self, header: Header) -> None:
+        """Begin with nothing, for the plan with this header."""
+        self.states = bytearray(header.jobs)
+        self.attempts = array("i", bytes(4 * header.jobs))
+        """Attempts made of every job."""
+        self.under_way: dict[int, AttemptUnderWay] = {}
+        """Position → its attempt that never ended."""
+        self.outcome: OutcomeState | None = None
+        """Of the last engine that ended in good order; None while one is at work, or after it was killed."""
+        self.runs = 0
         """How many engines have opened the run."""
+        self.started = self.ended = 0.0
+        self.last_time = 0.0
+        """When the last record was written."""
         self.asked = ""
-        """`halt` or `remove`, when the user asked for it and the engine is not done yet."""
+        """`halt`, `remove` or `interrupt`, when that was asked for and the engine is not done yet."""
         self.paused: dict[int, float] = {}
         """Job whose last attempt failed → when the next may start."""
         self.room = (0, 0, 0)
         """Cores, megabytes of memory and GPUs that the last engine gave to jobs on its machine; 0: not said."""
-        self._executors = executors
-        self._decode = msgspec.json.Decoder(Happening).decode
+        self._queues = frozenset(name for name, site in header.sites.items() if site.executor != "local")
+        """Sites whose executors report when an attempt runs; at the others it runs at once."""
 
-    def take(self, body: bytes) -> Happening:
-        """Take the next record, and return what of it was understood."""
-        happening = self._decode(body)
-        self.apply(happening)
-        return happening
-
-    def apply(self, happening: Happening) -> None:
-        """Take the next record, decoded already.
+    def apply(self, entry: EntryOf[AnyVerdict]) -> None:
+        """Take the next record.
 
         Raises:
-            CorruptJournal: it tells of a job that the plan does not have.
+            CorruptJournal: it is about a job that the plan does not have.
         """
-        if happening.job >= len(self.states):
-            raise CorruptJournal(
-                f"the journal tells of job {happening.job}, and the plan ends before job {len(self.states)}",
-                hint="plan.jsonl and journal.jsonl are not of the same run: bring the right plan back",
-            )
-        self.heard = happening.time
-        if handler := _HANDLERS.get(happening.event):
-            handler(self, happening)
+        self.last_time = entry.time
+        EFFECTS[entry.__class__](self, entry)
 
     def count(self, state: State) -> int:
         """Return how many jobs are in a state."""
         return self.states.count(state)
 
-    def _run_start(self, it: Happening) -> None:
-        if not self.calls:
+    @property
+    def succeeded(self) -> bytearray:
+        """1 at the position of every job that succeeded."""
+        return self.states.translate(_HAS_SUCCEEDED)
+
+    @property
+    def is_complete(self) -> bool:
+        """Every job succeeded."""
+        return self.count(State.SUCCEEDED) == len(self.states)
+
+    def _set(self, job: int, state: State) -> None:
+        check_position(job, len(self.states))
+        self.states[job] = state
+
+    def _run_start(self, it: RunStart) -> None:
+        if not self.runs:
             self.started = it.time
-        self.calls += 1
-        self.outcome = self.asked = ""
-        self.ended = 0.0
+        self.runs += 1
+        self.outcome, self.asked, self.ended = None, "", 0.0
         self.paused.clear()
         self.room = (it.cores, it.memory_mb, it.gpus)
-        waiting = bytes(State.WAITING if s in (State.FAILED, State.SKIPPED) else s for s in range(256))
-        self.states = self.states.translate(waiting)
+        self.states = self.states.translate(_TRIED_AGAIN)
 
-    def _start(self, it: Happening) -> None:
-        at_once = self._executors.get(it.site, "local") == "local"
-        self.states[it.job] = State.RUNNING if at_once else State.QUEUED
-        self.alive[it.job] = Alive(it.attempt, it.site, it.time)
-        self.attempts[it.job] = it.attempt
+    def _start(self, it: AttemptStart) -> None:
+        self._set(it.job, State.QUEUED if it.site in self._queues else State.RUNNING)
+        self.under_way[it.job] = AttemptUnderWay(it.attempt, it.site, it.time, it.time)
+        self.attempts[it.job] = max(it.attempt, self.attempts[it.job])
         self.paused.pop(it.job, None)
 
-    def _running(self, it: Happening) -> None:
-        self.states[it.job] = State.RUNNING
-        if attempt := self.alive.get(it.job):
+    def _running(self, it: AttemptRunning) -> None:
+        self._set(it.job, State.RUNNING)
+        if attempt := self.under_way.get(it.job):
             attempt.since = it.time
 
-    def _end(self, it: Happening) -> None:
-        ok = it.record is not None and it.record.ok
-        self.states[it.job] = State.SUCCEEDED if ok else State.READY
-        self.alive.pop(it.job, None)
+    def _end(self, it: AttemptEnd[AnyVerdict]) -> None:
+        self._set(it.job, State.SUCCEEDED if it.record.ok else State.READY)
+        self.attempts[it.job] = max(it.attempt, self.attempts[it.job])
+        self.under_way.pop(it.job, None)
 
-    def _retry(self, it: Happening) -> None:
+    def _retry(self, it: Retry) -> None:
+        check_position(it.job, len(self.states))
         self.paused[it.job] = it.time + it.pause_s
 
-    def _give_up(self, it: Happening) -> None:
-        self.states[it.job] = State.FAILED
+    def _give_up(self, it: GiveUp) -> None:
+        self._set(it.job, State.FAILED)
 
-    def _undone(self, it: Happening) -> None:
-        self.states[it.job] = State.WAITING
+    def _undone(self, it: Undone) -> None:
+        self._set(it.job, State.WAITING)
 
-    def _asked_for(self, it: Happening) -> None:
-        self.asked = it.event
+    def _halt(self, it: Halt) -> None:
+        self.asked = "halt"
 
-    def _run_end(self, it: Happening) -> None:
+    def _remove(self, it: Remove) -> None:
+        self.asked = "remove"
+
+    def _interrupt(self, it: Interrupt) -> None:
+        self.asked = "interrupt"
+
+    def _run_end(self, it: RunEnd) -> None:
         self.outcome, self.ended, self.asked = it.outcome, it.time, ""
 
 
-_HANDLERS: Mapping[str, Any] = {
-    "run-start": History._run_start,
-    "start": History._start,
-    "running": History._running,
-    "end": History._end,
-    "retry": History._retry,
-    "give-up": History._give_up,
-    "undone": History._undone,
-    "halt": History._asked_for,
-    "remove": History._asked_for,
-    "interrupt": History._asked_for,
-    "run-end": History._run_end,
+EFFECTS: Mapping[type, Callable[[History, Any], None]] = {
+    RunStart: History._run_start,
+    AttemptStart: History._start,
+    AttemptRunning: History._running,
+    AttemptEnd: History._end,
+    Retry: History._retry,
+    GiveUp: History._give_up,
+    Undone: History._undone,
+    Halt: History._halt,
+    Remove: History._remove,
+    Interrupt: History._interrupt,
+    RunEnd: History._run_end,
 }
+"""Kind of record → what it changes. A kind that changes nothing has to say so here."""
+
+
+def check_position(job: int, jobs: int) -> None:
+    """Raise CorruptJournal for a job that a plan of so many jobs does not have."""
+    if not 0 <= job < jobs:
+        raise CorruptJournal(
+            f"the journal tells of a job at position {job}, and the plan has {jobs} jobs",
+            hint="plan.jsonl and journal.jsonl are not of the same run: bring the right plan back",
+        )

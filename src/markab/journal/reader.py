@@ -1,11 +1,13 @@
-"""Reading the journal of a run from the outside, from a byte on, while an engine may write it.
+"""Reading the journal of a run, from a byte on, while an engine may write it.
 
-The engine's own reader cuts a torn end off. This one changes nothing: what is
-not a whole line yet is not there yet.
+What is not a whole line yet is not there yet. `journal/writer.py` describes the
+format, and what of it a crash can leave.
 """
 
 from __future__ import annotations
 
+import os
+import shlex
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,44 +16,71 @@ from markab.errors import CorruptJournal, StorageError
 
 CHUNK_BYTES = 1 << 18
 
-
 Line = tuple[int, int, bytes]
-"""A committed record: where its line begins, how long that is with its line end, and what it says."""
+"""A committed record: where its line begins, how long that is with its line end, and its body."""
 
 
-def read_lines(path: Path, offset: int = 0) -> Iterator[Line]:
-    """Yield the records committed at or after byte `offset`, which must begin a line.
+class JournalReader:
+    """A journal read bit by bit; remembers how far it has got. Changes nothing."""
 
-    Nothing at all when there is no journal yet.
+    def __init__(self, path: Path, offset_bytes: int = 0) -> None:
+        """Begin at a byte, which must begin a line."""
+        self.path = path
+        self.offset_bytes = offset_bytes
+        """Where the line last yielded ends."""
 
-    Raises:
-        CorruptJournal: a record fails its checksum.
-        StorageError: the file cannot be read.
-    """
-    crc32 = zlib.crc32
-    try:
-        with open(path, "rb", buffering=0) as file:
-            file.seek(offset)
-            rest = b""
-            while chunk := file.read(CHUNK_BYTES):
-                lines = (rest + chunk).split(b"\n")
-                rest = lines.pop()
-                for line in lines:
-                    body = line[9:]
-                    if line[:9] != b"%08x " % crc32(body):
-                        if b"\0" in line:  # a power loss left it torn; the next engine cuts it off
-                            return
-                        raise CorruptJournal(
-                            f"{str(path)!r}, byte {offset}: the record fails its checksum",
-                            hint=f"`markab run {path.parent}` says how to keep what is sound",
-                        )
-                    length = len(line) + 1
-                    yield offset, length, body
-                    offset += length
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise StorageError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    def lines(self) -> Iterator[Line]:
+        """Yield the records committed since the last call, oldest first; a torn end is left out.
+
+        Nothing at all when there is no journal yet.
+
+        Raises:
+            CorruptJournal: a record fails its checksum; names line, byte and remedy.
+            StorageError: the file cannot be read.
+        """
+        crc32, start = zlib.crc32, self.offset_bytes
+        try:
+            with open(self.path, "rb", buffering=0) as file:
+                file.seek(start)
+                rest = b""
+                while chunk := file.read(CHUNK_BYTES):
+                    lines = (rest + chunk).split(b"\n")
+                    rest = lines.pop()
+                    for line in lines:
+                        body, length = line[9:], len(line) + 1
+                        if line[:9] != b"%08x " % crc32(body):
+                            if _is_torn(line) and start + length == os.fstat(file.fileno()).st_size:
+                                return
+                            raise self._damaged(start)
+                        self.offset_bytes = start + length
+                        yield start, length, body
+                        start += length
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StorageError(f"cannot read {str(self.path)!r}: {error.strerror}") from error
+
+    def bodies(self) -> Iterator[bytes]:
+        """Yield the JSON texts of the records committed since the last call; as `lines`."""
+        for _, _, body in self.lines():
+            yield body
+
+    def _damaged(self, start: int) -> CorruptJournal:
+        with open(self.path, "rb") as file:
+            above = iter(lambda: file.read(min(CHUNK_BYTES, start - file.tell())), b"")
+            number = 1 + sum(chunk.count(b"\n") for chunk in above)
+        return CorruptJournal(
+            f"{str(self.path)!r}, line {number} (byte {start}): the record fails its checksum",
+            hint="the disk or somebody changed it; all above that line is sound. Keep a copy, cut the rest off with "
+            f"`truncate -s {start} {shlex.quote(str(self.path))}`, and run again; what came later is done again",
+        )
+
+
+def _is_torn(line: bytes) -> bool:
+    """Say whether a crash can have left this as the last line, rather than damage."""
+    written, zero, _ = line.partition(b"\0")
+    # A whole record before the first zero: its newline was changed, and two records run together.
+    return bool(zero) and written[:9] != b"%08x " % zlib.crc32(written[9:])
 
 
 def mark_of(line: Line) -> str:
@@ -64,7 +93,7 @@ def is_still_there(path: Path, offset: int, mark: str) -> bool:
     """Say whether the line that ends at byte `offset` is the one that `mark` was made of.
 
     It is not when the journal was cut (by hand, or by a power loss before it was
-    flushed) after somebody had read it, or when it is another run's.
+    flushed) after it had been read, or when it is another run's.
     """
     if not offset:
         return True

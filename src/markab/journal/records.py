@@ -33,20 +33,29 @@ next engine asks its executor, and writes the "end" if it ended or was lost.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
+
+from markab.errors import CorruptJournal
 
 OutcomeState = Literal["success", "failed", "halted", "removed", "interrupted"]
 
 NO_RETRY_LEFT = "no retry is left"
 
 
-class _Base(msgspec.Struct, omit_defaults=True, tag_field="event"):
+Depth = TypeVar("Depth")
+"""What the worker's record is read as: one of `journal/attempt_record.py`, or a dict of all its keys."""
+
+
+class AnyRecord(msgspec.Struct, omit_defaults=True, gc=False, tag_field="event"):
+    """What all records have."""
+
     time: float
 
 
-class RunStart(_Base, tag="run-start"):
+class RunStart(AnyRecord, tag="run-start"):
     """An engine opened the run."""
 
     uuid: str
@@ -58,7 +67,7 @@ class RunStart(_Base, tag="run-start"):
     gpus: int = 0
 
 
-class AttemptStart(_Base, tag="start"):
+class AttemptStart(AnyRecord, tag="start"):
     """An attempt is about to be given to an executor."""
 
     job: int
@@ -67,22 +76,22 @@ class AttemptStart(_Base, tag="start"):
     site: str
 
 
-class AttemptRunning(_Base, tag="running"):
+class AttemptRunning(AnyRecord, tag="running"):
     """The executor saw an attempt run."""
 
     job: int
     attempt: int
 
 
-class AttemptEnd(_Base, tag="end"):
+class AttemptEnd(AnyRecord, Generic[Depth], tag="end"):
     """An attempt ended."""
 
     job: int
     attempt: int
-    record: dict[str, Any]
+    record: Depth
 
 
-class Retry(_Base, tag="retry"):
+class Retry(AnyRecord, tag="retry"):
     """An attempt failed, and there will be another."""
 
     job: int
@@ -90,7 +99,7 @@ class Retry(_Base, tag="retry"):
     pause_s: float = 0.0
 
 
-class GiveUp(_Base, tag="give-up"):
+class GiveUp(AnyRecord, tag="give-up"):
     """An attempt failed, and it was the last."""
 
     job: int
@@ -98,7 +107,7 @@ class GiveUp(_Base, tag="give-up"):
     why: str = NO_RETRY_LEFT
 
 
-class Undone(_Base, tag="undone"):
+class Undone(AnyRecord, tag="undone"):
     """A job that had succeeded will run again."""
 
     job: int
@@ -106,30 +115,30 @@ class Undone(_Base, tag="undone"):
     why: str
 
 
-class Halt(_Base, tag="halt"):
+class Halt(AnyRecord, tag="halt"):
     """The user asked that nothing new be started."""
 
 
-class Remove(_Base, tag="remove"):
+class Remove(AnyRecord, tag="remove"):
     """The user asked that running jobs be ended."""
 
 
-class Interrupt(_Base, tag="interrupt"):
+class Interrupt(AnyRecord, tag="interrupt"):
     """A signal asked the engine to end."""
 
 
-class RunEnd(_Base, tag="run-end"):
+class RunEnd(AnyRecord, tag="run-end"):
     """The engine is done."""
 
     outcome: OutcomeState
     counts: dict[str, int] = {}
 
 
-Entry = (
+EntryOf = (
     RunStart
     | AttemptStart
     | AttemptRunning
-    | AttemptEnd
+    | AttemptEnd[Depth]
     | Retry
     | GiveUp
     | Undone
@@ -138,9 +147,44 @@ Entry = (
     | Interrupt
     | RunEnd
 )
+"""Any record, with the worker's record read to some depth."""
 
-decode = msgspec.json.Decoder(Entry).decode
-"""JSON text of a record → the record."""
+Entry = EntryOf[dict[str, Any]]
+"""Any record as it is written."""
+
+EVENTS: Mapping[type[AnyRecord], str] = {
+    kind: str(kind.__struct_config__.tag) for kind in AnyRecord.__subclasses__()
+}
+"""Kind of record → its "event"."""
+
+
+def decoder(depth: type[Depth]) -> Callable[[bytes], EntryOf[Depth]]:
+    """Return what makes a record of its JSON text; of the worker's record it decodes what `depth` has.
+
+    What it returns raises CorruptJournal for a text that is no record this Markab knows.
+    """
+    read: Any = EntryOf
+    decode_json: Callable[[bytes], EntryOf[Depth]] = msgspec.json.Decoder(read[depth]).decode
+
+    def decode(body: bytes) -> EntryOf[Depth]:
+        try:
+            return decode_json(body)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise not_understood(body, error) from error
+
+    return decode
+
+
+def not_understood(body: bytes, error: Exception) -> CorruptJournal:
+    """Return the error for a record that is whole, and means nothing to this Markab."""
+    return CorruptJournal(
+        f"the journal has a record that cannot be understood ({error}): {body[:80].decode('utf-8', 'replace')}…",
+        hint="was it written by a newer Markab? then continue with that one",
+    )
+
+
+decode: Callable[[bytes], Entry] = decoder(dict[str, Any])
+"""JSON text of a record → the record, with all that the worker wrote."""
 
 
 def cleaned(value: Any) -> Any:

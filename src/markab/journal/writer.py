@@ -20,13 +20,14 @@ import os
 import shlex
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from markab.errors import CorruptJournal, StorageError
+from markab.errors import StorageError
+from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptEnd, Entry, cleaned
 
 SYNC_EVERY_S = 0.1
@@ -44,60 +45,6 @@ def encode(entry: Entry) -> bytes:
             raise
         body = _encode(msgspec.structs.replace(entry, record=cleaned(entry.record)))
     return b"%08x %b\n" % (zlib.crc32(body), body)
-
-
-class _TornError(Exception):
-    """The journal ends in the middle of a record."""
-
-
-def bodies(path: Path) -> Iterator[bytes]:
-    """Yield the JSON text of every committed record, oldest first; a torn end is left out.
-
-    Reads the file once, a line at a time.
-
-    Raises:
-        CorruptJournal: a record fails its checksum.
-        FileNotFoundError: there is no journal at `path`.
-    """
-    try:
-        for _, body in _scan(path):
-            yield body
-    except _TornError:
-        return
-
-
-def _scan(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield (length of the line, body) of every committed record.
-
-    Raises:
-        _TornError: after them comes a torn one.
-    """
-    crc32 = zlib.crc32
-    start, number = 0, 0
-    with path.open("rb", buffering=1 << 20) as file:
-        for line in file:
-            number += 1
-            body = line[9:-1]
-            if line[:9] == b"%08x " % crc32(body) and line[-1:] == b"\n":
-                yield len(line), body
-                start += len(line)
-                continue
-            if not file.read(1) and _is_torn(line):
-                raise _TornError
-            raise CorruptJournal(
-                f"{str(path)!r}, line {number} (byte {start}): the record fails its checksum",
-                hint="the disk or somebody changed it; all above that line is sound. Keep a copy, cut the "
-                f"rest off with `truncate -s {start} {shlex.quote(str(path))}`, and run again; what came later is done again",
-            )
-
-
-def _is_torn(line: bytes) -> bool:
-    """Say whether a crash can have left this last line, rather than damage."""
-    if line[-1:] != b"\n":
-        return True
-    written, zero, _ = line.partition(b"\0")
-    # A whole record before the first zero: its newline was changed, and two records run together.
-    return bool(zero) and written[:9] != b"%08x " % zlib.crc32(written[9:])
 
 
 class Storage(Protocol):
@@ -148,22 +95,20 @@ class Journal:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise StorageError(f"cannot write {str(path)!r}: {error.strerror}") from error
-        size = 0
+        reader = JournalReader(path)
         try:
-            try:
-                for length, body in _scan(path):
-                    size += length
-                    if each is not None:
-                        each(body)
-            except _TornError:
-                storage.ftruncate(descriptor, size)
+            for body in reader.bodies():
+                if each is not None:
+                    each(body)
+            if os.fstat(descriptor).st_size > reader.offset_bytes:
+                storage.ftruncate(descriptor, reader.offset_bytes)
         except OSError as error:
             os.close(descriptor)
             raise StorageError(f"cannot read {str(path)!r}: {error.strerror}") from error
         except BaseException:
             os.close(descriptor)
             raise
-        return cls(path, descriptor, size, clock, storage)
+        return cls(path, descriptor, reader.offset_bytes, clock, storage)
 
     @property
     def is_broken(self) -> bool:

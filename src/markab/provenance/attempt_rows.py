@@ -15,11 +15,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from markab.errors import CorruptJournal
+from markab.journal.attempt_record import AttemptRecord, Invocation
+from markab.journal.history import check_position
 from markab.journal.reader import Line
+from markab.journal.records import AttemptEnd, AttemptRunning, AttemptStart, RunEnd, RunStart
 from markab.plan.model import Kind
 from markab.provenance.plan_rows import Briefs
-from markab.provenance.records import End, Invocation, Record, RunEnd, Running, RunStart, Start, Struct
 from markab.provenance.row_writer import Row, Writer
 from markab.provenance.stampede_states import EXECUTE, SUBMIT, escaped, exit_status, last_states, reason
 
@@ -70,7 +74,7 @@ class Place:
     state_time: float = 0.0
 
 
-class Open(Struct):
+class Open(msgspec.Struct, gc=False):
     """An attempt that has not ended."""
 
     id: int
@@ -153,9 +157,9 @@ class Happened:
         """
         return {
             RunStart: self._run_start,
-            Start: self._start,
-            Running: self._running,
-            End: self._end,
+            AttemptStart: self._start,
+            AttemptRunning: self._running,
+            AttemptEnd: self._end,
             RunEnd: self._run_end,
         }
 
@@ -257,13 +261,9 @@ class Happened:
         restart = max(0, place.restarts - 1)
         self._workflow_states.append((self._run.wf_id, state, time, restart, status, why))
 
-    def _start(self, it: Start, line: Line) -> None:
+    def _start(self, it: AttemptStart, line: Line) -> None:
         run, position, time = self._run, it.job, it.time
-        if not 0 <= position < run.jobs:
-            raise CorruptJournal(
-                f"the journal tells of a job at position {position}, and the plan has {run.jobs} jobs",
-                hint="plan.jsonl and journal.jsonl are not of the same run: bring the right plan back",
-            )
+        check_position(position, run.jobs)
         self.place.submit_seq = seq = self.place.submit_seq + 1
         if (left := self._open.get(position)) is not None:  # nobody has seen its end
             self._add_begun(position, left)
@@ -272,14 +272,14 @@ class Happened:
         executed = time if run.executors.get(it.site) == "local" else None
         self._open[position] = Open(id, it.site, time, executed, seq)
 
-    def _running(self, it: Running, line: Line) -> None:
+    def _running(self, it: AttemptRunning, line: Line) -> None:
         attempt = self._open.get(it.job)
         if attempt is not None and attempt.executed is None:
             attempt.executed = it.time
             if not attempt.submit_seq:
                 self._states.append((attempt.id, EXECUTE, it.time, 2))
 
-    def _end(self, it: End, line: Line) -> None:
+    def _end(self, it: AttemptEnd[AttemptRecord], line: Line) -> None:
         attempt = self._open.pop(it.job, None)
         if attempt is None:
             raise CorruptJournal(
@@ -299,7 +299,7 @@ class Happened:
         if record.outputs or record.transfers:
             self._note_files(it, record, brief.kind)
 
-    def _add_attempt(self, id: int, it: End, line: Line) -> None:
+    def _add_attempt(self, id: int, it: AttemptEnd[AttemptRecord], line: Line) -> None:
         """Note what the schema has no column for; only of attempts that have something of the kind."""
         moved, error = it.record.transfers, it.record.error
         kind = None if it.record.ok else error.kind if error is not None else "internal"
@@ -310,7 +310,7 @@ class Happened:
 
     # -- parts of an end -----------------------------------------------------------
 
-    def _add_states(self, attempt: Open, record: Record, time: float) -> float | None:
+    def _add_states(self, attempt: Open, record: AttemptRecord, time: float) -> float | None:
         """Add the states that are not written yet; return when it was executed."""
         id, submitted, executed = attempt.id, attempt.submitted, attempt.executed
         is_derived = executed is None and record.start is not None
@@ -332,7 +332,7 @@ class Happened:
                 self._states.append((id, state, time, number))
         return executed
 
-    def _host(self, attempt: Open, record: Record) -> int | None:
+    def _host(self, attempt: Open, record: AttemptRecord) -> int | None:
         if not record.host:
             return None
         key = attempt.site, record.host
@@ -342,7 +342,7 @@ class Happened:
         return number
 
     def _end_instance(
-        self, position: int, attempt: Open, record: Record, host: int | None, duration: float | None
+        self, position: int, attempt: Open, record: AttemptRecord, host: int | None, duration: float | None
     ) -> None:
         run, id, seq = self._run, attempt.id, attempt.submit_seq
         begun = (id, run.first_job_id + position, host, seq, f"{seq}.0", attempt.site, run.user)
@@ -376,7 +376,7 @@ class Happened:
         else:
             self._ended.append((host, *ended, id))
 
-    def _add_invocations(self, id: int, record: Record, brief: Any, time: float) -> None:
+    def _add_invocations(self, id: int, record: AttemptRecord, brief: Any, time: float) -> None:
         wf_id, number = self._run.wf_id, self._next_invocation
         add = self._invocations.append
         if brief.kind in ("compute", "subworkflow"):
@@ -412,7 +412,7 @@ class Happened:
             number += 1
         self._next_invocation = number
 
-    def _add_checks(self, id: int, record: Record) -> None:
+    def _add_checks(self, id: int, record: AttemptRecord) -> None:
         number, wf_id, checked = self._next_integrity, self._run.wf_id, record.checked
         hashed = sum([file.sha256 is not None for file in record.outputs]) if record.outputs else 0
         took = record.hashed.duration_s if record.hashed is not None else 0.0
@@ -430,7 +430,7 @@ class Happened:
             self._tags.append((id, "int.error", checked.failed))
         self._next_integrity = number
 
-    def _note_files(self, it: End, record: Record, kind: str) -> None:
+    def _note_files(self, it: AttemptEnd[AttemptRecord], record: AttemptRecord, kind: str) -> None:
         for file in record.outputs:
             self._made[file.lfn] = file.size, file.sha256
             if it.attempt > 1 and (file.size is None or file.sha256 is None):

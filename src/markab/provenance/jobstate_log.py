@@ -25,11 +25,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from markab.errors import CorruptJournal, StorageError
-from markab.journal.reader import read_lines
-from markab.provenance.records import End, RunEnd, Running, RunStart, Start, decode_entry
+from markab.errors import StorageError
+from markab.journal.attempt_record import AttemptRecord
+from markab.journal.reader import JournalReader
+from markab.journal.records import (
+    AttemptEnd,
+    AttemptRunning,
+    AttemptStart,
+    EntryOf,
+    RunEnd,
+    RunStart,
+    decoder,
+)
 from markab.provenance.stampede_states import EXECUTE, SUBMIT, exit_code, exit_status, last_states
 
 NAME = "jobstate.log"
@@ -37,6 +44,7 @@ _SPELT = {"POST_SCRIPT_FAILED": "POST_SCRIPT_FAILURE"}
 """State in the database → in the log."""
 _WITH_EXIT_CODE = ("JOB_SUCCESS", "JOB_FAILURE", "POST_SCRIPT_FAILED")
 _WRITE_BYTES = 1 << 20
+_decode = decoder(AttemptRecord)
 
 
 class Lines:
@@ -49,7 +57,7 @@ class Lines:
         self._open: dict[int, tuple[str, int, str, bool]] = {}
         """Position → job, submit number, site, was it seen to run."""
 
-    def of(self, entry: Any) -> Iterable[str]:
+    def of(self, entry: EntryOf[AttemptRecord]) -> Iterable[str]:
         """Return the lines for the next record."""
         handler = _HANDLERS.get(entry.__class__)
         return handler(self, entry) if handler is not None else ()
@@ -64,7 +72,7 @@ class Lines:
         yield f"{now} INTERNAL *** DAGMAN_FINISHED {code} ***\n"
         yield f"{now} INTERNAL *** MONITORD_FINISHED 0 ***\n"
 
-    def _start(self, it: Start) -> Iterable[str]:
+    def _start(self, it: AttemptStart) -> Iterable[str]:
         self._seq = seq = self._seq + 1
         at_once = self._executors.get(it.site) == "local"
         self._open[it.job] = it.id, seq, it.site, at_once
@@ -72,13 +80,13 @@ class Lines:
         if at_once:
             yield _line(it.time, it.id, EXECUTE, f"{seq}.0", it.site, seq)
 
-    def _running(self, it: Running) -> Iterable[str]:
+    def _running(self, it: AttemptRunning) -> Iterable[str]:
         if (attempt := self._open.get(it.job)) is not None and not attempt[3]:
             name, seq, site, _ = attempt
             self._open[it.job] = name, seq, site, True
             yield _line(it.time, name, EXECUTE, f"{seq}.0", site, seq)
 
-    def _end(self, it: End) -> Iterable[str]:
+    def _end(self, it: AttemptEnd[AttemptRecord]) -> Iterable[str]:
         if (attempt := self._open.pop(it.job, None)) is None:
             return
         name, seq, site, was_running = attempt
@@ -101,9 +109,9 @@ def _line(time: float, job: str, state: str, fourth: str, site: str, seq: int) -
 _HANDLERS: Mapping[type, Callable[[Lines, Any], Iterable[str]]] = {
     RunStart: Lines._run_start,
     RunEnd: Lines._run_end,
-    Start: Lines._start,
-    Running: Lines._running,
-    End: Lines._end,
+    AttemptStart: Lines._start,
+    AttemptRunning: Lines._running,
+    AttemptEnd: Lines._end,
 }
 
 
@@ -169,15 +177,14 @@ class JobstateLog:
 
     def _new_text(self) -> Iterator[tuple[bytes, int]]:
         """Yield text of about a megabyte, and up to where in the journal it tells."""
-        text, offset = bytearray(), self._offset
-        for start, length, body in read_lines(self._journal, offset):
-            for each in self._lines.of(_decoded(body)):
+        text, reader = bytearray(), JournalReader(self._journal, self._offset)
+        for body in reader.bodies():
+            for each in self._lines.of(_decode(body)):
                 text += each.encode()
-            offset = start + length
             if len(text) >= _WRITE_BYTES:
-                yield bytes(text), offset
+                yield bytes(text), reader.offset_bytes
                 text = bytearray()
-        yield bytes(text), offset
+        yield bytes(text), reader.offset_bytes
 
     def _set_aside(self) -> None:
         number = 0
@@ -191,13 +198,6 @@ def _read(file: io.FileIO, count: int) -> bytes:
     while len(found) < count and (more := file.read(count - len(found))):
         found += more
     return found
-
-
-def _decoded(body: bytes) -> Any:
-    try:
-        return decode_entry(body)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise CorruptJournal(f"a record of the journal cannot be understood ({error})") from error
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -10,7 +10,7 @@ from markab.errors import CorruptPlan
 from markab.plan.model import Kind
 from markab.plan.plan_file import PlanFile
 from markab.provenance.auxiliary_transformations import CHORES
-from markab.provenance.records import JobFacts, UseFacts, decode_job
+from markab.provenance.plan_facts import JobFacts, UseFacts, decode_job
 from markab.provenance.row_writer import Row, Writer
 
 TYPES: dict[str, str] = {

@@ -15,11 +15,12 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-import msgspec
 from sqlalchemy import Connection, inspect, text
 
 from markab.errors import CorruptJournal
-from markab.journal.reader import Line, is_still_there, mark_of, read_lines, whole_bytes
+from markab.journal.attempt_record import AttemptRecord
+from markab.journal.reader import JournalReader, Line, is_still_there, mark_of, whole_bytes
+from markab.journal.records import decoder
 from markab.plan.braindump import Braindump, read_braindump
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir
@@ -38,9 +39,10 @@ from markab.provenance.database import (
 from markab.provenance.database_file import locked, remove
 from markab.provenance.database_location import Target, target_of
 from markab.provenance.plan_rows import Briefs, PlanRows
-from markab.provenance.records import decode_entry
 from markab.provenance.row_writer import Writer
 from markab.spec.gc_pause import without_garbage_collection
+
+_decode = decoder(AttemptRecord)
 
 
 class _Stale(Exception):
@@ -182,14 +184,14 @@ class Projector:
 
     def _read(self, happened: Happened) -> CorruptJournal | None:
         """Feed the journal from its place on; return what is wrong with it, after all that is sound."""
-        journal, place = self.directory.journal, happened.place
+        place = happened.place
         last: Line | None = None
         damage: CorruptJournal | None = None
         waiting = 0
         handlers, at_once = happened.handlers(), happened.records_at_once
         try:
-            for line in read_lines(journal, place.journal_bytes):
-                entry = _decoded(journal, line)
+            for line in JournalReader(self.directory.journal, place.journal_bytes).lines():
+                entry = _decode(line[2])
                 if (handler := handlers.get(entry.__class__)) is not None:
                     handler(entry, line)
                 last = line
@@ -327,13 +329,3 @@ def _epoch(stamp: str | None) -> float | None:
         return datetime.strptime(stamp or "", "%Y%m%dT%H%M%S%z").timestamp()
     except ValueError:
         return None
-
-
-def _decoded(journal: Path, line: Line) -> object:
-    try:
-        return decode_entry(line[2])
-    except (msgspec.DecodeError, ValueError) as error:
-        raise CorruptJournal(
-            f"{str(journal)!r}, byte {line[0]}: a record that cannot be understood ({error})",
-            hint="was it written by a newer Markab? then ask that one",
-        ) from error

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 
-from markab.provenance.records import Record
+from markab.journal.attempt_record import AttemptRecord
 
 NOT_STARTED = 127 << 8
 """Raw wait status of a process that could not be started, as in a shell."""
@@ -36,7 +36,7 @@ _BAD_AFTERWARDS = (
 )
 
 
-def last_states(record: Record) -> tuple[tuple[str, bool], ...]:
+def last_states(record: AttemptRecord) -> tuple[tuple[str, bool], ...]:
     """Return the states with which an attempt ends, each with whether the reason belongs to it."""
     if record.ok:
         return _GOOD
@@ -48,7 +48,7 @@ def last_states(record: Record) -> tuple[tuple[str, bool], ...]:
     return _BAD
 
 
-def exit_status(record: Record) -> int:
+def exit_status(record: AttemptRecord) -> int:
     """Return the raw wait status of an attempt: 0 if and only if it succeeded."""
     if record.ok:
         return 0
@@ -63,7 +63,7 @@ def exit_code(status: int) -> int:
     return os.waitstatus_to_exitcode(status) if status >= 0 else status
 
 
-def reason(record: Record) -> str | None:
+def reason(record: AttemptRecord) -> str | None:
     """Return why an attempt failed: "kind: message"."""
     error = record.error
     return f"{error.kind}: {error.message}" if error is not None and not record.ok else None

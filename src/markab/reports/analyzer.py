@@ -9,6 +9,7 @@ from markab.diagnosis.analysis import Analysis, Analyzer, Group
 from markab.diagnosis.failed_job import Autopsy, dissect
 from markab.formatting import clipped, count, duration, tail
 from markab.reports.pegasus_analyzer import OUTPUT_LINES, to_json
+from markab.reports.status import status_of
 
 GROUPS_SHOWN = 10
 NAMES_SHOWN = 5
@@ -43,7 +44,7 @@ def text(
     `verbose` leaves no cause, job or line of output out; `quiet` keeps to one
     line a cause; `summary` to the first lines.
     """
-    lines = headline(analysis)
+    lines = headline(run, analysis)
     if summary:
         return "\n".join(lines) + "\n"
     shown = analysis.groups if verbose else analysis.groups[:GROUPS_SHOWN]
@@ -65,14 +66,14 @@ def text(
             f"the story of a job:    markab why {place} JOB",
             f"run it again by hand:  markab analyze {place} --debug-job JOB",
         ]
-        if analysis.status.state != "Running":
+        if analysis.state != "Running":
             lines.append(f"once mended:           markab run {place}    (what succeeded is kept)")
     return "\n".join(lines) + "\n"
 
 
-def headline(analysis: Analysis) -> list[str]:
+def headline(run: Analyzer, analysis: Analysis) -> list[str]:
     """Return how the run stands, in a few lines."""
-    status, left = analysis.status, analysis.left
+    status, left = status_of(run), analysis.left
     parts = [f"{left['succeeded']:,} of {count(status.total, 'job')} succeeded"]
     if left["failed"]:
         special = [
@@ -106,7 +107,7 @@ def headline(analysis: Analysis) -> list[str]:
 
 
 def _state_words(analysis: Analysis) -> str:
-    state = analysis.status.state
+    state = analysis.state
     words = {
         "Success": "succeeded",
         "Failure": "failed",

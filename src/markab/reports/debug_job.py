@@ -18,8 +18,8 @@ import msgspec
 
 from markab.diagnosis.analysis import Analyzer
 from markab.errors import MarkabError, StorageError
+from markab.plan.job_lookup import find_job
 from markab.plan.model import Input, Kind, PlannedJob, PlannedTask
-from markab.reports.job_report import find_job
 from markab.transfers.base import is_local, path_of
 from markab.worker.split_arguments import split_words
 
@@ -173,7 +173,7 @@ def _script(
     yield 'cd "$(dirname "$0")" || exit 1'
     staging = run.plan.header.sites.get(job.staging or job.site)
     environ = {
-        "PEGASUS_WF_UUID": run.read().uuid,
+        "PEGASUS_WF_UUID": run.uuid,
         "PEGASUS_WF_LABEL": run.plan.header.workflow,
         "PEGASUS_DAG_JOB_ID": job.id,
         "PEGASUS_SITE": job.site,

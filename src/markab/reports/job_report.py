@@ -8,36 +8,14 @@ from typing import Any
 
 import msgspec
 
-from markab.errors import MarkabError
 from markab.formatting import duration, moment, size, tail
-from markab.journal.history import Tail
+from markab.journal.attempt_story import AttemptStory, captured, error_lines, read_attempts
 from markab.journal.lifecycle import State
-from markab.plan.plan_file import PlanFile
-from markab.plan.submit_dir import SubmitDir
-from markab.reports.status import Follower
-from markab.spec.suggestions import nearest
+from markab.journal.run_reader import RunReader
+from markab.plan.job_lookup import find_job
 
 LINES_SHOWN = 40
-CAPTURED_SHOWN_BYTES = 1 << 20
 FILES_SHOWN = 100
-
-
-@dataclass
-class AttemptStory:
-    """One try of a job, as the journal tells it."""
-
-    number: int
-    site: str = ""
-    start: float = 0.0
-    record: dict[str, Any] | None = None
-    """What the worker said; None: it has not ended."""
-    after: str = ""
-    """What the engine decided when it failed."""
-
-    @property
-    def end(self) -> float:
-        """When it ended; 0 while it has not."""
-        return float((self.record or {}).get("end", 0.0))
 
 
 @dataclass
@@ -70,18 +48,18 @@ class JobStory:
 
 def read_jobs(submit_dir: str | Path | None) -> list[dict[str, Any]]:
     """Return id, kind, site, state and number of attempts of every job, in the plan's order."""
-    follower = Follower(submit_dir)
-    status = follower.read()
-    history = follower.history
+    run = RunReader(submit_dir)
+    run.read()
+    history = run.history
     return [
         {
             "job": job.id,
             "kind": job.kind.value,
             "site": job.site,
-            "state": _shown(history.states[position], status.state == "Running"),
-            "attempts": history.attempts.get(position, 0),
+            "state": _shown(history.states[position], run.has_engine),
+            "attempts": history.attempts[position],
         }
-        for position, job in enumerate(follower.plan.outline)
+        for position, job in enumerate(run.plan.outline)
     ]
 
 
@@ -92,86 +70,16 @@ def read_job(submit_dir: str | Path | None, job_id: str) -> JobStory:
         NotARun: no submit directory.
         MarkabError: the plan has no such job.
     """
-    follower = Follower(submit_dir)
-    status = follower.read()
-    position = find_job(follower.plan, job_id)
-    plan: dict[str, Any] = msgspec.json.decode(follower.plan.line(position))
+    run = RunReader(submit_dir)
+    run.read()
+    position = find_job(run.plan, job_id)
+    plan: dict[str, Any] = msgspec.json.decode(run.plan.line(position))
     return JobStory(
         plan=plan,
-        state=_shown(follower.history.states[position], status.state == "Running"),
-        attempts=read_attempts(follower.place, position),
-        parents=[follower.plan.outline[parent].id for parent in plan.get("parents", ())],
+        state=_shown(run.history.states[position], run.has_engine),
+        attempts=read_attempts(run.place.journal, position),
+        parents=[run.plan.outline[parent].id for parent in plan.get("parents", ())],
     )
-
-
-def find_job(plan: PlanFile, job_id: str) -> int:
-    """Return the position of a job named by its id, or by the id of the user's task that it runs."""
-    if (position := plan.positions.get(job_id)) is not None:
-        return position
-    ending = "_" + job_id.replace("/", "-")
-    for known, position in plan.positions.items():
-        # The ending alone may be that of a job the planner added: stage_in_local_local_0_0 is not task 0.
-        if known.endswith(ending) and any(task.id == job_id for task in plan.job(position).tasks):
-            return position
-    names = {known.partition("_")[2]: known for known in plan.positions}
-    names |= dict(zip(plan.positions, plan.positions, strict=True))
-    close = list(dict.fromkeys(names[name] for name in nearest(job_id, names)))
-    hint = (
-        f"did you mean {' or '.join(close)}?" if close else f"`markab show {plan.path.parent}` lists the jobs"
-    )
-    raise MarkabError(f"the run has no job {job_id!r}", hint=hint)
-
-
-def read_attempts(place: SubmitDir, position: int) -> list[AttemptStory]:
-    """Return the attempts of one job, oldest first."""
-    stories: dict[int, AttemptStory] = {}
-    needle = b'"job":%d,' % position
-    for body in Tail(place.journal).new():
-        if needle not in body:  # decoding everything would take ten times as long
-            continue
-        record: dict[str, Any] = msgspec.json.decode(body)
-        if record.get("job") != position:
-            continue
-        story = stories.setdefault(record["attempt"], AttemptStory(record["attempt"]))
-        match record["event"]:
-            case "start":
-                story.site, story.start = record["site"], record["time"]
-            case "end":
-                story.record = record["record"]
-            case "retry":
-                pause_s = record.get("pause_s", 0.0)
-                story.after = f"tried again after {duration(pause_s)}" if pause_s else "tried again"
-            case "undone":
-                story.after = f"to be run again: {record['why']}"
-            case "give-up":
-                story.after = f"given up: {record.get('why', 'no retry is left')}"
-    return [stories[number] for number in sorted(stories)]
-
-
-def captured(record: dict[str, Any], stream: str, submit_dir: Path) -> str:
-    """Return what a task wrote to `stdout` or `stderr`: the whole of it when short, else its end."""
-    if text := record.get(stream):
-        return str(text)
-    name = record.get(f"{stream}_file")
-    if not name:
-        return ""
-    try:
-        with open(submit_dir / name, "rb") as file:
-            file.seek(max(0, (submit_dir / name).stat().st_size - CAPTURED_SHOWN_BYTES))
-            return file.read().decode("utf-8", "replace")
-    except OSError as error:
-        return f"(cannot read {name}: {error.strerror})"
-
-
-def error_lines(record: dict[str, Any]) -> list[str]:
-    """Return what went wrong in an attempt, one error a line, hints below."""
-    lines = []
-    for error in [record.get("error"), *record.get("also", ())]:
-        if error:
-            lines.append(f"{error['message']}")
-            if error.get("hint"):
-                lines.append(f"  hint: {error['hint']}")
-    return lines
 
 
 def _shown(state: int, running: bool) -> str:

@@ -15,11 +15,10 @@ import msgspec
 from markab.diagnosis.analysis import Analysis, Analyzer
 from markab.diagnosis.failed_job import Autopsy, dissect
 from markab.formatting import tail
-from markab.plan.braindump import read_braindump
+from markab.journal.attempt_record import AttemptRecord
+from markab.journal.attempt_story import captured
 from markab.plan.model import PlannedJob
-from markab.provenance.records import Record
 from markab.provenance.stampede_states import last_states
-from markab.reports.job_report import captured
 
 NONE = "-"
 OUTPUT_LINES = 10
@@ -29,36 +28,38 @@ _LINE = 80
 
 def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
     """Return the failures of a run as plain data."""
-    braindump = read_braindump(run.place.braindump) if run.place.braindump.exists() else {}
+    braindump = run.braindump
     state = {"Success": "success", "Running": "running", "Not started": "running"}.get(
-        analysis.status.state, "failure"
+        analysis.state, "failure"
     )
     details: dict[str, dict[str, Any]] = {}
     failed = [position for group in analysis.groups for position in group.jobs]
     if failed:
         details["failed_jobs_details"] = _details(run, failed)
     known = set(failed)
-    retried = [p for p in run.bad_at if p not in known and run.ok_at[p] < 0 and p not in run.history.alive]
+    retried = [
+        p for p in run.bad_at if p not in known and run.ok_at[p] < 0 and p not in run.history.under_way
+    ]
     if retried:
         details["failing_jobs_details"] = _details(run, retried, "FAILING")
-    lost = [] if analysis.status.state == "Running" else sorted(run.history.alive)
+    lost = [] if analysis.state == "Running" else sorted(run.history.under_way)
     if lost:
         details["unknown_jobs_details"] = {
             run.plan.outline[p].id: _detail(run, run.plan.job(p), p, {}, "UNKNOWN") for p in lost
         }
     workflow = {
-        "wf_uuid": analysis.status.uuid or NONE,
-        "dag_file_name": analysis.status.dag or NONE,
+        "wf_uuid": run.uuid or NONE,
+        "dag_file_name": run.dag or NONE,
         "submit_hostname": braindump.get("submit_hostname") or NONE,
         "submit_dir": str(run.place.path),
         "user": braindump.get("user") or NONE,
         "planner_version": braindump.get("planner_version") or NONE,
-        "wf_name": braindump.get("pegasus_wf_name") or analysis.status.workflow,
+        "wf_name": braindump.get("pegasus_wf_name") or run.plan.header.workflow,
         "wf_status": state,
         "parent_wf_name": NONE,
         "parent_wf_uuid": NONE,
         "jobs": {
-            "total": analysis.status.total,
+            "total": len(run.plan),
             "success": analysis.left["succeeded"],
             "failed": analysis.left["failed"],
             "held": analysis.held,
@@ -80,7 +81,7 @@ def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
         for group in analysis.groups
     ]
     return {
-        "root_wf_uuid": analysis.status.uuid or NONE,
+        "root_wf_uuid": run.uuid or NONE,
         "submit_directory": str(run.place.path),
         "workflows": {"root": workflow},
         "left": analysis.left,
@@ -121,10 +122,8 @@ def pegasus_text(
     `summary` prints only the counts; `quiet` leaves out the output of jobs; `commands`
     adds command lines that can be pasted into a shell.
     """
-    total = analysis.status.total
-    state = {"Success": "success", "Failure": "failure"}.get(
-        analysis.status.state, analysis.status.state.lower()
-    )
+    total = len(run.plan)
+    state = {"Success": "success", "Failure": "failure"}.get(analysis.state, analysis.state.lower())
 
     def share(number: int) -> str:
         return f"{number:6d} ({100 * number / total if total else 0:.2f}%)"
@@ -253,7 +252,7 @@ def _detail(
 
 def _last_state(record: dict[str, Any]) -> str:
     """Return the last state that Pegasus would record for an attempt."""
-    return last_states(msgspec.convert(record, Record))[-1][0]
+    return last_states(msgspec.convert(record, AttemptRecord))[-1][0]
 
 
 def shell_exit_code(status: int) -> int:

@@ -14,32 +14,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from markab.errors import CorruptJournal
 from markab.formatting import count, duration
-from markab.journal.history import History, Tail
 from markab.journal.lifecycle import State
-from markab.journal.lock import holder
-from markab.journal.progress import Progress
-from markab.journal.progress import read_status as read_progress
-from markab.journal.reader import last_body
+from markab.journal.progress import Progress, read_progress
+from markab.journal.reader import JournalReader, last_body
 from markab.journal.records import decode
-from markab.journal.writer import bodies
-from markab.plan.braindump import Braindump, read_braindump
-from markab.plan.plan_file import PlanFile
-from markab.plan.submit_dir import SubmitDir, find_submit_dir
+from markab.journal.run_reader import STATES, RunReader
+from markab.plan.submit_dir import SubmitDir
 
 if TYPE_CHECKING:
     from markab.diagnosis.waiting import Waiting
-
-STATES = {
-    "success": "Success",
-    "failed": "Failure",
-    "halted": "Halted",
-    "interrupted": "Halted",
-    "removed": "Removed",
-}
-"""How the last engine ended → the state shown."""
 
 COLUMNS = ("unready", "ready", "pre", "queued", "post", "succeeded", "failed")
 HEADER = ("UNREADY", "READY", "PRE", "QUEUED", "POST", "SUCCESS", "FAILURE", "%DONE")
@@ -198,208 +183,39 @@ class Status:
         return f", {duration((self.ended or now) - self.started)}"
 
 
-class Follower:
-    """A run looked at again and again; each `read` costs only what happened since the last."""
+def status_of(run: RunReader, why: bool = False) -> Status:
+    """Return how far a run was at its last `read`; with `why`, also why jobs wait."""
+    progress = run.engine_progress()
+    held = ""
+    warnings: tuple[str, ...] = ()
+    if progress is not None and progress.outcome is None and progress.uuid == run.uuid:
+        held, warnings = progress.held, tuple(progress.warnings)
+    status = _counted(run, _note(run) or held, held, warnings)
+    if not why:
+        return status
+    from markab.diagnosis.waiting import Waits
 
-    def __init__(self, submit_dir: str | Path | None) -> None:
-        """Open a run.
-
-        Raises:
-            NotARun: there is none.
-            NewerFormat, CorruptPlan: its plan cannot be read.
-        """
-        self.place: SubmitDir = find_submit_dir(submit_dir)
-        self.plan = PlanFile(self.place.plan)
-        executors = {name: site.executor for name, site in self.plan.header.sites.items()}
-        self.history = History(len(self.plan), executors)
-        self._tail = Tail(self.place.journal)
-        self._progress: Progress | None = None
-        self._braindump: Braindump = (
-            read_braindump(self.place.braindump) if self.place.braindump.exists() else {}
-        )
-
-    def read(self, why: bool = False) -> Status:
-        """Return how far it is now; with `why`, also why jobs wait.
-
-        Raises:
-            CorruptJournal: the journal is damaged.
-        """
-        lives = holder(self.place.lock) is not None
-        # The lock is looked at before the journal: an engine that ends in between has written its last word.
-        for body in self._tail.new():
-            self._take(body)
-        status = self._status(lives)
-        progress = last_word(self.place) if lives else None
-        if progress is not None and progress.outcome is None and progress.uuid == status.uuid:
-            status = replace(
-                status,
-                note=status.note or progress.held,
-                held=progress.held,
-                warnings=tuple(progress.warnings),
-            )
-        if not why:
-            return status
-        from markab.diagnosis.waiting import Waits
-
-        waits = Waits(self.plan, self.history, status.state, time.time(), status.held)
-        return replace(status, waiting=tuple(waits.groups()))
-
-    def glance(self) -> Status:
-        """Return how far it is without reading the journal, where the engine's last word will do."""
-        lives = holder(self.place.lock) is not None
-        return self._quick_status(lives) if self._progress_counts(lives) else self.read()
-
-    def _progress_counts(self, lives: bool) -> bool:
-        """Say whether the engine's own last word will do, so that the journal need not be read.
-
-        It will if nothing was written since, or while the engine lives and spoke a moment ago.
-        """
-        self._progress = progress = last_word(self.place) if lives else read_progress(self.place.status)
-        if progress is None or progress.uuid != (self._braindump.get("wf_uuid") or ""):
-            return False
-        try:
-            is_last = self.place.journal.stat().st_size == progress.journal_bytes
-        except OSError:
-            return False
-        return (is_last and progress.outcome is not None) or (
-            lives and progress.outcome is None and 0 <= time.time() - progress.time < FRESH_S
-        )
-
-    def _quick_status(self, lives: bool) -> Status:
-        progress = self._progress
-        assert progress is not None
-        state = "Running" if lives else STATES.get(progress.outcome or "", "Halted")
-        asked = {"halted": "halting: running jobs end, no others start", "removed": "being removed"}
-        return Status(
-            unready=progress.unready + progress.skipped,
-            ready=progress.ready,
-            queued=progress.queued + progress.running,
-            succeeded=progress.succeeded,
-            failed=progress.failed,
-            total=progress.total,
-            running=progress.running,
-            state=state,
-            note=(asked.get(progress.ending or "") or progress.held) if lives else "",
-            held=progress.held if lives else "",
-            warnings=tuple(progress.warnings) if lives else (),
-            workflow=self.plan.header.workflow,
-            submit_dir=self.place.path,
-            uuid=progress.uuid,
-            dag=self._dag(),
-            started=self._first_time(),
-            ended=0.0 if lives else self._last_time(progress.time),
-            jobs=tuple(
-                UnderWay(id=job.id, site=job.site, state="Run", attempt=job.attempt, since=job.start)
-                for job in progress.jobs
-            )
-            if lives
-            else (),
-        )
-
-    def _first_time(self) -> float:
-        """Return when the run began: the time of its journal's first record."""
-        body = next(iter(bodies(self.place.journal)), None)
-        return decode(body).time if body is not None else 0.0
-
-    def _last_time(self, said: float) -> float:
-        """Return when the run ended: the time of its journal's last record, if that is sound.
-
-        When the engine `said` its last word may be later: it may have found nothing left to do.
-        """
-        try:
-            return float(decode(last_body(self.place.journal)).time)
-        except msgspec.DecodeError:
-            return said
-
-    def _dag(self) -> str:
-        name = self._braindump.get("pegasus_wf_name") or self.plan.header.workflow
-        return self._braindump.get("dag") or f"{name}.dag"
-
-    def _take(self, body: bytes) -> None:
-        """Take the next record; who wants to know more of it than the history does begins here."""
-        self.history.take(body)
-
-    def _status(self, lives: bool) -> Status:
-        history = self.history
-        state, note = run_state(history, lives)
-        note = note or gone_journal(self.place)
-        succeeded, failed = history.count(State.SUCCEEDED), history.count(State.FAILED)
-        queued = len(history.alive) if state == "Running" else 0
-        ready = self._count_ready(state == "Running") if succeeded + failed + queued < len(self.plan) else 0
-        jobs = self._under_way() if state == "Running" else ()
-        return Status(
-            unready=len(self.plan) - ready - queued - succeeded - failed,
-            ready=ready,
-            queued=queued,
-            succeeded=succeeded,
-            failed=failed,
-            total=len(self.plan),
-            running=sum(job.state == "Run" for job in jobs),
-            state=state,
-            note=note,
-            workflow=self.plan.header.workflow,
-            submit_dir=self.place.path,
-            uuid=self._braindump.get("wf_uuid") or "",
-            dag=self._dag(),
-            started=history.started,
-            ended=0.0 if lives or not history.calls else history.ended or history.heard,
-            jobs=jobs,
-        )
-
-    def _count_ready(self, running: bool) -> int:
-        """Return how many jobs nothing but room keeps from starting."""
-        states, final = self.history.states, (State.SUCCEEDED, State.FAILED)
-        alive = self.history.alive if running else {}
-        return sum(
-            states[position] not in final
-            and position not in alive
-            and all(states[parent] == State.SUCCEEDED for parent in job.parents)
-            for position, job in enumerate(self.plan.outline)
-        )
-
-    def _under_way(self) -> tuple[UnderWay, ...]:
-        states = self.history.states
-        return tuple(
-            UnderWay(
-                id=self.plan.outline[position].id,
-                site=attempt.site,
-                state="Run" if states[position] == State.RUNNING else "Idle",
-                attempt=attempt.attempt,
-                since=attempt.since,
-            )
-            for position, attempt in sorted(self.history.alive.items())
-        )
+    waits = Waits(run.plan, run.history, run.state, time.time(), held)
+    return replace(status, waiting=tuple(waits.groups()))
 
 
-def run_state(history: History, engine_lives: bool) -> tuple[str, str]:
-    """Return the state of a run, and a note for the user."""
-    if engine_lives:
-        asked = {"halt": "halting: running jobs end, no others start", "remove": "being removed"}
-        return "Running", asked.get(history.asked, "")
-    if not history.calls:
-        return "Not started", ""
-    if history.outcome:
-        return STATES.get(history.outcome, "Halted"), ""
-    return "Halted", "stopped: its engine died without a word; run it again to continue"
+def current_status(run: RunReader, why: bool = False) -> Status:
+    """Read on, and return how far a run is now; as `status_of`.
 
-
-def last_word(place: SubmitDir) -> Progress | None:
-    """Return what the living engine said last; None when it said nothing yet, whatever one before it said.
-
-    It says nothing before it has taken the lock. The file system's clock is asked for both.
+    Raises:
+        CorruptJournal: the journal is damaged.
     """
-    try:
-        is_its_own = place.status.stat().st_mtime_ns >= place.lock.stat().st_mtime_ns
-    except OSError:
-        return None
-    return read_progress(place.status) if is_its_own else None
+    run.read()
+    return status_of(run, why)
 
 
-def gone_journal(place: SubmitDir) -> str:
-    """Return a note when an engine was at work on a run and its journal is gone; else an empty text."""
-    if place.journal.exists() or not place.status.exists():
-        return ""
-    return f"{place.journal.name} is gone, and with it what happened here: bring it back, or everything runs again"
+def quick_status(run: RunReader) -> Status:
+    """Return how far a run is now without reading the journal, where the engine's status file will do."""
+    has_engine = run.look_for_engine()
+    progress = run.engine_progress() if has_engine else read_progress(run.place.status)
+    if progress is None or not _is_current(run, progress):
+        return current_status(run)
+    return _from_progress(run, progress)
 
 
 def read_status(submit_dir: str | Path | None = None) -> Status:
@@ -409,4 +225,143 @@ def read_status(submit_dir: str | Path | None = None) -> Status:
         NotARun: `submit_dir` (None: the current directory) is no submit directory.
         CorruptJournal: the journal is damaged.
     """
-    return Follower(submit_dir).glance()
+    return quick_status(RunReader(submit_dir))
+
+
+def gone_journal(place: SubmitDir) -> str:
+    """Return a note when an engine was at work on a run and its journal is gone; else an empty text."""
+    if place.journal.exists() or not place.status.exists():
+        return ""
+    return f"{place.journal.name} is gone, and with it what happened here: bring it back, or everything runs again"
+
+
+# -- from the journal --------------------------------------------------------------
+
+
+def _note(run: RunReader) -> str:
+    if run.has_engine:
+        asked = {"halt": "halting: running jobs end, no others start", "remove": "being removed"}
+        note = asked.get(run.history.asked, "")
+    else:
+        note = "stopped: its engine died without a word; run it again to continue" if run.engine_died else ""
+    return note or gone_journal(run.place)
+
+
+def _counted(run: RunReader, note: str, held: str, warnings: tuple[str, ...]) -> Status:
+    history, total = run.history, len(run.plan)
+    succeeded, failed = history.count(State.SUCCEEDED), history.count(State.FAILED)
+    queued = len(history.under_way) if run.has_engine else 0
+    ready = _count_ready(run) if succeeded + failed + queued < total else 0
+    jobs = _under_way(run) if run.has_engine else ()
+    return Status(
+        unready=total - ready - queued - succeeded - failed,
+        ready=ready,
+        queued=queued,
+        succeeded=succeeded,
+        failed=failed,
+        total=total,
+        running=sum(job.state == "Run" for job in jobs),
+        state=run.state,
+        note=note,
+        held=held,
+        warnings=warnings,
+        workflow=run.plan.header.workflow,
+        submit_dir=run.place.path,
+        uuid=run.uuid,
+        dag=run.dag,
+        started=history.started,
+        ended=0.0 if run.has_engine or not history.runs else history.ended or history.last_time,
+        jobs=jobs,
+    )
+
+
+def _count_ready(run: RunReader) -> int:
+    """Return how many jobs nothing but room keeps from starting."""
+    states, final = run.history.states, (State.SUCCEEDED, State.FAILED)
+    under_way = run.history.under_way if run.has_engine else {}
+    return sum(
+        states[position] not in final
+        and position not in under_way
+        and all(states[parent] == State.SUCCEEDED for parent in job.parents)
+        for position, job in enumerate(run.plan.outline)
+    )
+
+
+def _under_way(run: RunReader) -> tuple[UnderWay, ...]:
+    states = run.history.states
+    return tuple(
+        UnderWay(
+            id=run.plan.outline[position].id,
+            site=attempt.site,
+            state="Run" if states[position] == State.RUNNING else "Idle",
+            attempt=attempt.number,
+            since=attempt.since,
+        )
+        for position, attempt in sorted(run.history.under_way.items())
+    )
+
+
+# -- from the status file ----------------------------------------------------------
+
+
+def _is_current(run: RunReader, progress: Progress) -> bool:
+    """Say whether what the engine last wrote of itself will do, so that the journal need not be read.
+
+    It will if nothing was written since, or while the engine lives and wrote it a moment ago.
+    """
+    if progress.uuid != run.uuid:
+        return False
+    try:
+        is_last = run.place.journal.stat().st_size == progress.journal_bytes
+    except OSError:
+        return False
+    return (is_last and progress.outcome is not None) or (
+        run.has_engine and progress.outcome is None and 0 <= time.time() - progress.time < FRESH_S
+    )
+
+
+def _from_progress(run: RunReader, progress: Progress) -> Status:
+    lives = run.has_engine
+    asked = {"halted": "halting: running jobs end, no others start", "removed": "being removed"}
+    return Status(
+        unready=progress.unready + progress.skipped,
+        ready=progress.ready,
+        queued=progress.queued + progress.running,
+        succeeded=progress.succeeded,
+        failed=progress.failed,
+        total=progress.total,
+        running=progress.running,
+        state="Running" if lives else STATES.get(progress.outcome or "", "Halted"),
+        note=(asked.get(progress.ending or "") or progress.held) if lives else "",
+        held=progress.held if lives else "",
+        warnings=tuple(progress.warnings) if lives else (),
+        workflow=run.plan.header.workflow,
+        submit_dir=run.place.path,
+        uuid=progress.uuid,
+        dag=run.dag,
+        started=_first_time(run.place.journal),
+        ended=0.0 if lives else _last_time(run.place.journal, progress.time),
+        jobs=tuple(
+            UnderWay(id=job.id, site=job.site, state="Run", attempt=job.attempt, since=job.start)
+            for job in progress.jobs
+        )
+        if lives
+        else (),
+    )
+
+
+def _first_time(journal: Path) -> float:
+    """Return when the run began: the time of its journal's first record."""
+    body = next(JournalReader(journal).bodies(), None)
+    return decode(body).time if body is not None else 0.0
+
+
+def _last_time(journal: Path, otherwise: float) -> float:
+    """Return when the run ended: the time of its journal's last record, if that is sound.
+
+    The last engine may have written its status file later: it may have found nothing left to do.
+    """
+    try:
+        return decode(last_body(journal)).time
+    except CorruptJournal:
+        return otherwise

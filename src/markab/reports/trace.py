@@ -23,7 +23,6 @@ from markab.journal.lifecycle import State
 from markab.plan.model import Kind, PlannedJob
 from markab.reports.graph.dot import quoted
 from markab.reports.graph.labels import showable
-from markab.reports.status import Status
 from markab.spec.suggestions import nearest
 from markab.transfers.base import is_local, path_of
 
@@ -217,8 +216,8 @@ def read_trace(submit_dir: str | Path | None, file: str) -> Trace:
     """
     run = Analyzer(submit_dir)
     try:
-        status = run.read()
-        return _Tracer(run, status).trace(file)
+        run.read()
+        return _Tracer(run).trace(file)
     finally:
         run.close()
 
@@ -226,9 +225,8 @@ def read_trace(submit_dir: str | Path | None, file: str) -> Trace:
 class _Tracer:
     """Who makes, brings and delivers the files of one run."""
 
-    def __init__(self, run: Analyzer, status: Status) -> None:
+    def __init__(self, run: Analyzer) -> None:
         self.run = run
-        self.status = status
         self.maker: dict[str, int] = {}
         self.movers: dict[str, list[int]] = {}
         self.delivered: dict[str, str] = {}
@@ -248,7 +246,7 @@ class _Tracer:
 
     def trace(self, file: str) -> Trace:
         lfn, path = self._named(file)
-        trace = Trace(lfn, self.run.plan.header.workflow, self.status.uuid, {}, {}, path=path)
+        trace = Trace(lfn, self.run.plan.header.workflow, self.run.uuid, {}, {}, path=path)
         if path and os.path.isfile(path):
             trace.path_sha256 = _sha256(path)
         stack = [lfn]
@@ -314,19 +312,19 @@ class _Tracer:
             host=record.get("host", ""),
             start=record.get("start", 0.0),
             duration_s=sum(entry.get("duration_s", 0.0) for entry in record.get("invocations", ())),
-            attempt=run.history.attempts.get(position, 0),
+            attempt=run.history.attempts[position],
             reason=self._reason(job, position) if state == "failed" else "",
         )
 
     def _state(self, position: int) -> str:
-        run, is_running = self.run, self.status.state == "Running"
+        run, is_running = self.run, self.run.has_engine
         if run.ok_at[position] >= 0:
             return "succeeded"
         if run.history.states[position] == State.FAILED:
             return "failed"
-        if position in run.history.alive:
+        if position in run.history.under_way:
             return "under way" if is_running else "lost"
-        return "not done" if is_running or self.status.state == "Not started" else "not started"
+        return "not done" if is_running or run.state == "Not started" else "not started"
 
     def _reason(self, job: PlannedJob, position: int) -> str:
         records = self.run.records(position)

@@ -10,9 +10,11 @@ from typing import Any
 from markab.diagnosis.analysis import Analyzer
 from markab.diagnosis.waiting import Waiting, Waits
 from markab.formatting import clipped, count, duration, moment
+from markab.journal.attempt_story import AttemptStory, read_attempts
 from markab.journal.lifecycle import State
+from markab.plan.job_lookup import find_job
 from markab.plan.model import Kind, PlannedJob
-from markab.reports.job_report import AttemptStory, find_job, read_attempts
+from markab.reports.status import current_status
 
 PARENTS_SHOWN = 20
 PARENTS_TOLD = 3
@@ -96,7 +98,7 @@ def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = Non
     """
     run = Analyzer(submit_dir)
     try:
-        status = run.read()
+        status = current_status(run)
         position = find_job(run.plan, job_id)
         job = run.plan.job(position)
         waits = Waits(run.plan, run.history, status.state, time.time() if now is None else now, status.held)
@@ -104,7 +106,7 @@ def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = Non
         words = {State.SUCCEEDED: "succeeded", State.FAILED: "failed"}
 
         def standing(one: int) -> str:
-            if one in run.history.alive:
+            if one in run.history.under_way:
                 return "under way" if running else "lost with the engine"
             return words.get(State(run.history.states[one]), "waiting" if running else "not started")
 
@@ -115,7 +117,7 @@ def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = Non
             [(run.plan.outline[parent].id, standing(parent)) for parent in job.parents],
             culprits=_culprits(run, position),
         )
-        for attempt in read_attempts(run.place, position):
+        for attempt in read_attempts(run.place.journal, position):
             story.attempts.append((attempt, _ended(run, story, attempt, running)))
         story.verdict = _verdict(status.state, waits.of(position), standing(position), story)
         return story

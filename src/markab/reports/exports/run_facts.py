@@ -16,17 +16,12 @@ from typing import Any
 import msgspec
 
 from markab.errors import MarkabError
-from markab.journal.history import History, Tail
 from markab.journal.lifecycle import State
-from markab.journal.lock import holder
 from markab.journal.records import AttemptEnd, AttemptStart, RunStart, decode
-from markab.plan.braindump import Braindump, read_braindump
+from markab.journal.run_reader import RunReader
 from markab.plan.model import Kind, PlannedJob, PlannedTask
-from markab.plan.plan_file import PlanFile
-from markab.plan.submit_dir import SubmitDir, find_submit_dir
 from markab.reports.exports.formatting import is_gone
 from markab.reports.exports.public_document import arguments_as_written
-from markab.reports.status import run_state
 from markab.transfers.base import redact
 
 NEVER_STARTED = -1
@@ -176,7 +171,7 @@ class Attempt(msgspec.Struct):
         ]
 
 
-class Facts:
+class Facts(RunReader):
     """A run that is being read: iterate over `attempts` to the end, then use the other properties."""
 
     def __init__(self, submit_dir: str | Path | None) -> None:
@@ -186,13 +181,7 @@ class Facts:
             NotARun: there is none.
             NewerFormat, CorruptPlan: its plan cannot be read.
         """
-        self.place: SubmitDir = find_submit_dir(submit_dir)
-        self.plan = PlanFile(self.place.plan)
-        self.braindump: Braindump = (
-            read_braindump(self.place.braindump) if self.place.braindump.exists() else {}
-        )
-        executors = {name: site.executor for name, site in self.plan.header.sites.items()}
-        self.history = History(len(self.plan), executors)
+        super().__init__(submit_dir)
         self.engines: list[RunStart] = []
         """Every opening of the run by an engine."""
         self.files: dict[str, RunFile] = {}
@@ -201,7 +190,6 @@ class Facts:
         """Versions that a newer one has replaced."""
         self.last_time = 0.0
         """Time of the last recorded event."""
-        self.lives = False
         self._missing: list[str] | None = None
         self._as_written = arguments_as_written(self._document_path)
         self._wanted()
@@ -212,21 +200,18 @@ class Facts:
         Raises:
             CorruptJournal: the journal is damaged.
         """
-        self.lives = holder(self.place.lock) is not None
-        # As in `status`: the lock before the journal, so that an engine that ends meanwhile has written everything.
-        alive: dict[tuple[int, int], AttemptStart] = {}
-        for body in Tail(self.place.journal).new():
-            self.history.take(body)
+        under_way: dict[tuple[int, int], AttemptStart] = {}
+        for body in self.bodies():
             entry = decode(body)
             self.last_time = max(self.last_time, entry.time)
             if isinstance(entry, AttemptStart):
-                alive[entry.job, entry.attempt] = entry
+                under_way[entry.job, entry.attempt] = entry
             elif isinstance(entry, AttemptEnd):
-                begun = alive.pop((entry.job, entry.attempt), None)
+                begun = under_way.pop((entry.job, entry.attempt), None)
                 yield self._attempt(entry.job, entry.attempt, begun, entry.record)
             elif isinstance(entry, RunStart):
                 self.engines.append(entry)
-        for (position, number), begun in alive.items():
+        for (position, number), begun in under_way.items():
             yield self._attempt(position, number, begun, None)
 
     @property
@@ -237,17 +222,12 @@ class Facts:
     @property
     def uuid(self) -> str:
         """The run's."""
-        return self.braindump.get("wf_uuid") or (self.engines[0].uuid if self.engines else "unknown")
+        return super().uuid or (self.engines[0].uuid if self.engines else "unknown")
 
     @property
     def user(self) -> str:
         """Who planned the run."""
         return self.braindump.get("user") or "unknown"
-
-    @property
-    def state(self) -> str:
-        """As in `markab status`; known once the attempts have been read."""
-        return run_state(self.history, self.lives)[0]
 
     @property
     def started(self) -> float:
@@ -342,7 +322,7 @@ class Facts:
     ) -> Attempt:
         job = self.job(position)
         if record is None:
-            state = "running" if self.lives else "lost"
+            state = "running" if self.has_engine else "lost"
         else:
             state = "succeeded" if record.get("ok") else "failed"
         attempt = Attempt(

@@ -93,12 +93,12 @@ def workflow_graph(workflow: Workflow) -> JobGraph:
 
 def run_graph(submit_dir: str | Path) -> JobGraph:
     """Return the graph of an executable workflow, with the states of its jobs if it has been started."""
-    from markab.reports.status import Follower
+    from markab.journal.run_reader import RunReader
 
-    follower = Follower(submit_dir)
-    state = follower.read().state
-    states = shown_states(follower.history, state) if follower.history.calls else None
-    return plan_graph(follower.plan, states)
+    run = RunReader(submit_dir)
+    run.read()
+    states = shown_states(run.history, run.state) if run.history.runs else None
+    return plan_graph(run.plan, states)
 
 
 def plan_graph(plan: PlanFile, states: list[str] | None) -> JobGraph:

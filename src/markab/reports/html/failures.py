@@ -7,25 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
+from markab.journal.attempt_record import AttemptError
+from markab.journal.records import AttemptEnd, decode
 
 SAMPLES = 16
 """Attempts of a group whose whole record is kept, to have one to show."""
 
 _VARYING = re.compile(rb"'[^']*'|\"[^\"]*\"|\S*\d\S*|/\S+")
-
-
-class _Error(msgspec.Struct):
-    kind: str = ""
-    message: str = ""
-
-
-class _Failed(msgspec.Struct):
-    error: _Error | None = None
-
-
-class _End(msgspec.Struct):
-    record: _Failed
 
 
 @dataclass
@@ -53,7 +41,6 @@ class FailureLog:
 
     def __init__(self, xforms: Sequence[str]) -> None:
         self._xforms = xforms
-        self._decode = msgspec.json.Decoder(_End).decode
         self._members: dict[Key, dict[int, int]] = {}
         self._undecided: dict[int, tuple[Key, int, bytes]] = {}
         """Job → its last failed attempt, until the engine says what comes after it."""
@@ -70,9 +57,9 @@ class FailureLog:
         for job in list(self._undecided):
             self.tried_again(job)
 
-    def failed(self, job: int, attempt: int, body: bytes) -> None:
-        """Take the `end` record of an attempt that failed."""
-        error = self._decode(body).record.error or _Error()
+    def failed(self, job: int, attempt: int, error: AttemptError | None, body: bytes) -> None:
+        """Take that an attempt failed; `body` is the record that says so."""
+        error = error or AttemptError()
         key = self._xforms[job], error.kind, _VARYING.sub(b"*", error.message.encode())
         members = self._members.setdefault(key, {})
         members[job] = members.get(job, 0) + 1
@@ -116,5 +103,6 @@ class FailureLog:
         job = next((job for job in jobs if job in samples), next(iter(samples)))
         attempt, body = samples[job]
         attempts = sum(self._members[key][job] for job in jobs)
-        record: dict[str, Any] = msgspec.json.decode(body)["record"]
-        return FailureGroup(key[0], jobs, attempts, final, job, attempt, record)
+        end = decode(body)
+        assert isinstance(end, AttemptEnd)
+        return FailureGroup(key[0], jobs, attempts, final, job, attempt, end.record)

@@ -10,17 +10,28 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from markab.errors import CorruptJournal
+from markab.journal.attempt_record import AttemptRecord
+from markab.journal.reader import Line
+from markab.journal.records import (
+    AttemptEnd,
+    AttemptRunning,
+    AttemptStart,
+    EntryOf,
+    GiveUp,
+    Retry,
+    RunStart,
+)
+from markab.journal.run_reader import RunReader
 from markab.plan.model import Kind
 from markab.reports.graph.drawing import JobGraph
 from markab.reports.graph.sources import plan_graph
 from markab.reports.graph.state_styles import shown_states
 from markab.reports.html.failures import FailureLog
-from markab.reports.html.records import Entry, Record
-from markab.reports.status import Follower, Status
+from markab.reports.status import Status, current_status
 
 OK, FAILED, ALIVE, LOST = range(4)
 """How an attempt stands; LOST through no fault of its job."""
@@ -99,8 +110,10 @@ class Usage:
     asked_memory_mb: int = 0
 
 
-class RunData(Follower):
+class RunData(RunReader):
     """A run, read once."""
+
+    depth = AttemptRecord
 
     def __init__(self, submit_dir: str | Path | None) -> None:
         """Read it.
@@ -123,12 +136,11 @@ class RunData(Follower):
         self._silent_since = 0.0
         """When the engine before this one was last heard of."""
         self._open: dict[tuple[int, int], int] = {}
-        self._decode_entry = msgspec.json.Decoder(Entry).decode
-        self.status: Status = self.read()
-        self.states: list[str] = shown_states(self.history, self.status.state)
-        if self.history.calls:
+        self.status: Status = current_status(self)
+        self.states: list[str] = shown_states(self.history, self.state)
+        if self.history.runs:
             self.graph.states = self.states
-        if self.status.state != "Running":
+        if not self.has_engine:
             for place in self._open.values():
                 self.attempts.verdict[place] = LOST
 
@@ -139,36 +151,30 @@ class RunData(Follower):
             counts.setdefault(kind, Counter())[state] += 1
         return counts
 
-    def _take(self, body: bytes) -> None:
-        try:
-            entry = self._decode_entry(body)
-        except msgspec.DecodeError as error:
-            raise CorruptJournal(
-                f"{str(self.place.journal)!r}, a record that ends at byte {self._tail.offset_bytes}: {error}",
-                hint="it was changed after it was written, or a newer Markab wrote it",
-            ) from error
-        self.history.apply(entry)
-        event, job = entry.event, entry.job
-        if event == "run-start":
-            self._silent_since = self.until
-            self.engines.append(entry.time)
-            self.failures.engine_started()
-        elif event == "start":
-            self._open[job, entry.attempt] = self.attempts.add(job, entry.attempt, entry.time)
-        elif event == "running":
-            if (place := self._open.get((job, entry.attempt))) is not None:
-                self.attempts.run[place] = entry.time
-        elif event == "retry":
-            self.retries += 1
-            self.failures.tried_again(job)
-        elif event == "give-up":
-            self.failures.given_up(job)
-        elif event == "end" and entry.record is not None:
-            self._end(entry, entry.record, body)
+    def take(self, entry: EntryOf[Any], line: Line) -> None:
+        """Take the next record into the columns."""
+        super().take(entry, line)
+        match entry:
+            case AttemptStart(job=job, attempt=number, time=time):
+                self._open[job, number] = self.attempts.add(job, number, time)
+            case AttemptRunning(job=job, attempt=number, time=time):
+                if (place := self._open.get((job, number))) is not None:
+                    self.attempts.run[place] = time
+            case AttemptEnd():
+                self._end(entry, line[2])
+            case Retry(job=job):
+                self.retries += 1
+                self.failures.tried_again(job)
+            case GiveUp(job=job):
+                self.failures.given_up(job)
+            case RunStart(time=time):
+                self._silent_since = self.until
+                self.engines.append(time)
+                self.failures.engine_started()
         self.until = max(self.until, entry.time)
 
-    def _end(self, entry: Entry, record: Record, body: bytes) -> None:
-        job, attempts = entry.job, self.attempts
+    def _end(self, entry: AttemptEnd[AttemptRecord], body: bytes) -> None:
+        job, record, attempts = entry.job, entry.record, self.attempts
         place = self._open.pop((job, entry.attempt), -1)
         if place < 0:
             place = attempts.add(job, entry.attempt, record.start or entry.time)
@@ -192,9 +198,9 @@ class RunData(Follower):
         if record.ok:
             self._use(job, record)
         else:
-            self.failures.failed(job, entry.attempt, body)
+            self.failures.failed(job, entry.attempt, record.error, body)
 
-    def _use(self, job: int, record: Record) -> None:
+    def _use(self, job: int, record: AttemptRecord) -> None:
         if self.graph.kinds[job] == Kind.COMPUTE and record.invocations:
             name = self.graph.xforms[job]
             usage = self.usage.get(name)
@@ -210,7 +216,7 @@ class RunData(Follower):
             fact = self._file(made.lfn)
             fact.size, fact.sha256, fact.job = made.size or 0, made.sha256 or "", job
 
-    def _move(self, job: int, record: Record) -> None:
+    def _move(self, job: int, record: AttemptRecord) -> None:
         kind = self.graph.kinds[job]
         for moved in record.transfers:
             fact = self._file(moved.lfn)

@@ -11,13 +11,14 @@ from html import escape
 from typing import Any
 
 from markab.formatting import clipped, count, duration, moment, size, tail
+from markab.journal.attempt_story import captured
 from markab.reports.graph.drawing import draw
 from markab.reports.graph.state_styles import LOOKS
 from markab.reports.graph.svg import svg_element
 from markab.reports.html.charts import histogram, log_bounds, quantile
 from markab.reports.html.failures import FailureGroup
 from markab.reports.html.run_data import RunData, Usage
-from markab.reports.job_report import captured, wait_status
+from markab.reports.job_report import wait_status
 
 GROUPS_SHOWN = 60
 JOBS_NAMED = 8

@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import text
 
 from markab.errors import CorruptPlan
+from markab.journal.records import RunStart
 from markab.journal.search import records_of
 from markab.plan.plan_file import PlanFile
 from markab.provenance import queries
@@ -76,8 +77,7 @@ def read_pace(database: Database, *, now: float | None = None) -> Pace:
         executors = {name: site.executor for name, site in plan.header.sites.items()}
     finally:
         plan.close()
-    begun = records_of(database.submit_dir / "journal.jsonl", "run-start")
-    given = [msgspec.json.decode(record, type=_Given).cores for record in begun]
+    given = [begun.cores for begun in records_of(database.submit_dir / "journal.jsonl", RunStart)]
     return pace_of(jobs, executors, attempts, [(row[0], float(row[1])) for row in states], given, now)
 
 
@@ -173,10 +173,6 @@ def _read_jobs(plan: PlanFile) -> list[_Job]:
             f"{str(plan.path)!r}, line {len(jobs) + 2}: {error}", hint="plan the workflow again"
         ) from error
     return jobs
-
-
-class _Given(msgspec.Struct):
-    cores: int = 0
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from markab.errors import NotARun
 from markab.journal.lock import holder
+from markab.journal.records import Undone
 from markab.journal.search import records_of
 from markab.plan.submit_dir import find_submit_dir
 from markab.provenance import queries
@@ -146,18 +147,9 @@ def directory_of_uuid(uuid: str) -> Path:
     return Path(found)
 
 
-class _Undone(msgspec.Struct):
-    job: int
-    attempt: int
-
-
 def _undone(submit_dir: Path) -> dict[int, int]:
     """Return the jobs that succeeded and will run again → the attempt that succeeded."""
-    found = (
-        msgspec.json.decode(record, type=_Undone)
-        for record in records_of(submit_dir / "journal.jsonl", "undone")
-    )
-    return {it.job: it.attempt for it in found}
+    return {it.job: it.attempt for it in records_of(submit_dir / "journal.jsonl", Undone)}
 
 
 _BY_DIRECTORY = "name its submit directory, without `-u`"

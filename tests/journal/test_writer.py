@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from markab.errors import CorruptJournal, StorageError
+from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptEnd, AttemptStart, Entry, Halt, RunEnd, RunStart, decode
-from markab.journal.writer import SYNC_EVERY_S, Journal, bodies, encode
+from markab.journal.writer import SYNC_EVERY_S, Journal, encode
 
 ENTRIES: list[Entry] = [
     RunStart(1.0, "uuid", 7, "host", cores=2),
@@ -23,7 +24,7 @@ ENTRIES: list[Entry] = [
 
 
 def read(path: Path) -> list[Entry]:
-    return [decode(body) for body in bodies(path)]
+    return [decode(body) for body in JournalReader(path).bodies()]
 
 
 def write(path: Path, entries: list[Entry]) -> bytes:

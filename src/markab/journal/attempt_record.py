@@ -1,0 +1,97 @@
+"""The worker's record of an attempt as it is read; `worker/record.py` describes what is written.
+
+One declaration in three depths, each a part of the next: whether the attempt
+succeeded, which files it made and moved, and all the rest. What is not declared
+in the depth asked for is skipped, not decoded. What a worker may be unable to
+measure can be null.
+
+Measured with 100,000 attempts: of 200,000 records, 0.10 s, 0.14 s and 0.18 s of a
+processor; as dicts, 0.27 s.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class _Part(msgspec.Struct, omit_defaults=True, gc=False):
+    """Base of what is decoded in masses."""
+
+
+class AttemptError(_Part):
+    """Why an attempt failed."""
+
+    kind: str = ""
+    message: str = ""
+    hint: str | None = None
+
+
+class Invocation(_Part):
+    """One process."""
+
+    task: str = ""
+    argv: list[str] = []
+    start: float = 0.0
+    duration_s: float = 0.0
+    status: int = 0
+    utime_s: float | None = None
+    stime_s: float = 0.0
+    maxrss_kb: int | None = None
+
+
+class ChecksumTally(_Part):
+    """How many checksums were made or compared."""
+
+    count: int = 0
+    failed: int = 0
+    duration_s: float = 0.0
+
+
+class MadeFile(_Part):
+    """An output that is in place."""
+
+    lfn: str = ""
+    size: int | None = None
+    sha256: str | None = None
+
+
+class MovedFile(_Part):
+    """A file that a transfer brought."""
+
+    lfn: str = ""
+    source: str = ""
+    destination: str = ""
+    bytes: int | None = None
+    duration_s: float = 0.0
+    sha256: str | None = None
+    link: bool | str | None = None
+
+
+class Verdict(_Part):
+    """Whether an attempt succeeded."""
+
+    ok: bool = False
+
+
+class Products(Verdict):
+    """And the files that it made and moved."""
+
+    outputs: list[MadeFile] = []
+    transfers: list[MovedFile] = []
+
+
+class AttemptRecord(Products):
+    """And how it went."""
+
+    error: AttemptError | None = None
+    host: str = ""
+    cwd: str | None = None
+    start: float | None = None
+    end: float | None = None
+    invocations: list[Invocation] = []
+    checked: ChecksumTally | None = None
+    hashed: ChecksumTally | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+    stdout_file: str | None = None
+    stderr_file: str | None = None

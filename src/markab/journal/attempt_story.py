@@ -1,0 +1,83 @@
+"""The attempts of one job as the journal tells them, and what of them people want to read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markab.formatting import duration
+from markab.journal.records import AttemptEnd, AttemptStart, GiveUp, Retry, Undone
+from markab.journal.search import records_about
+
+CAPTURED_SHOWN_BYTES = 1 << 20
+
+
+@dataclass
+class AttemptStory:
+    """One try of a job, as the journal tells it."""
+
+    number: int
+    site: str = ""
+    start: float = 0.0
+    record: dict[str, Any] | None = None
+    """The worker's record; None: it has not ended."""
+    after: str = ""
+    """What the engine decided when it failed."""
+
+    @property
+    def end(self) -> float:
+        """When it ended; 0 while it has not."""
+        return float((self.record or {}).get("end", 0.0))
+
+
+def read_attempts(journal: Path, position: int) -> list[AttemptStory]:
+    """Return the attempts of one job, oldest first.
+
+    Raises:
+        CorruptJournal: the journal is damaged.
+    """
+    stories: dict[int, AttemptStory] = {}
+
+    def story(number: int) -> AttemptStory:
+        return stories.setdefault(number, AttemptStory(number))
+
+    for entry in records_about(journal, position):
+        match entry:
+            case AttemptStart(attempt=number, site=site, time=time):
+                story(number).site, story(number).start = site, time
+            case AttemptEnd(attempt=number, record=record):
+                story(number).record = record
+            case Retry(attempt=number, pause_s=pause_s):
+                story(number).after = f"tried again after {duration(pause_s)}" if pause_s else "tried again"
+            case Undone(attempt=number, why=why):
+                story(number).after = f"to be run again: {why}"
+            case GiveUp(attempt=number, why=why):
+                story(number).after = f"given up: {why}"
+    return [stories[number] for number in sorted(stories)]
+
+
+def captured(record: dict[str, Any], stream: str, submit_dir: Path) -> str:
+    """Return what a task wrote to `stdout` or `stderr`: the whole of it when short, else its end."""
+    if text := record.get(stream):
+        return str(text)
+    name = record.get(f"{stream}_file")
+    if not name:
+        return ""
+    try:
+        with open(submit_dir / name, "rb") as file:
+            file.seek(max(0, (submit_dir / name).stat().st_size - CAPTURED_SHOWN_BYTES))
+            return file.read().decode("utf-8", "replace")
+    except OSError as error:
+        return f"(cannot read {name}: {error.strerror})"
+
+
+def error_lines(record: dict[str, Any]) -> list[str]:
+    """Return what went wrong in an attempt, one error a line, hints below."""
+    lines = []
+    for error in [record.get("error"), *record.get("also", ())]:
+        if error:
+            lines.append(f"{error['message']}")
+            if error.get("hint"):
+                lines.append(f"  hint: {error['hint']}")
+    return lines

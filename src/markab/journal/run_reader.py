@@ -1,0 +1,124 @@
+"""Reading a run from outside, again and again while an engine may be at work on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from markab.journal.attempt_record import Verdict
+from markab.journal.history import History
+from markab.journal.lock import holder
+from markab.journal.progress import Progress, read_progress
+from markab.journal.reader import JournalReader, Line
+from markab.journal.records import EntryOf, decoder
+from markab.plan.braindump import Braindump, read_braindump
+from markab.plan.plan_file import PlanFile
+from markab.plan.submit_dir import SubmitDir, find_submit_dir
+
+STATES = {
+    "success": "Success",
+    "failed": "Failure",
+    "halted": "Halted",
+    "interrupted": "Halted",
+    "removed": "Removed",
+}
+"""How the last engine ended → the state of the run."""
+
+
+class RunReader:
+    """A run as its files tell it: plan, journal, lock and status file.
+
+    Each `read` costs only what happened since the last. Who wants more of each
+    record than the history does extends `take`, and says with `depth` how much of
+    a worker's record is decoded.
+    """
+
+    depth: type[Verdict] = Verdict
+
+    def __init__(self, submit_dir: str | Path | None) -> None:
+        """Open a run; None is the current directory. Reads no journal yet.
+
+        Raises:
+            NotARun: there is none.
+            NewerFormat, CorruptPlan: its plan cannot be read.
+        """
+        self.place: SubmitDir = find_submit_dir(submit_dir)
+        self.plan = PlanFile(self.place.plan)
+        self.history = History(self.plan.header)
+        self.braindump: Braindump = (
+            read_braindump(self.place.braindump) if self.place.braindump.exists() else {}
+        )
+        self.has_engine = False
+        """An engine was at work on it at the last look."""
+        self._journal = JournalReader(self.place.journal)
+        self._decode = decoder(self.depth)
+
+    def look_for_engine(self) -> bool:
+        """Return whether an engine is at work on the run, and remember it."""
+        self.has_engine = holder(self.place.lock) is not None
+        return self.has_engine
+
+    def read(self) -> None:
+        """Take in what happened since the last call.
+
+        Raises:
+            CorruptJournal: the journal is damaged.
+        """
+        for _ in self.bodies():
+            pass
+
+    def bodies(self) -> Iterator[bytes]:
+        """Take in what happened since the last call, and yield the JSON text of each record after that."""
+        # The lock is looked at before the journal: an engine that ends in between has written all it had to.
+        self.look_for_engine()
+        for line in self._journal.lines():
+            self.take(self._decode(line[2]), line)
+            yield line[2]
+
+    def take(self, entry: EntryOf[Any], line: Line) -> None:
+        """Take the next record, which stands in a line of the journal."""
+        self.history.apply(entry)
+
+    @property
+    def state(self) -> str:
+        """`Not started`, `Running`, `Success`, `Failure`, `Halted` or `Removed`, as of the last `read`."""
+        if self.has_engine:
+            return "Running"
+        if not self.history.runs:
+            return "Not started"
+        return STATES.get(self.history.outcome or "", "Halted")
+
+    @property
+    def engine_died(self) -> bool:
+        """The last engine was killed, and no other has opened the run since."""
+        return bool(self.history.runs) and not self.has_engine and self.history.outcome is None
+
+    @property
+    def uuid(self) -> str:
+        """Of the workflow; empty when the braindump does not tell."""
+        return self.braindump.get("wf_uuid") or ""
+
+    @property
+    def dag(self) -> str:
+        """What Pegasus' tools call the run: its name and `.dag`."""
+        name = self.braindump.get("pegasus_wf_name") or self.plan.header.workflow
+        return self.braindump.get("dag") or f"{name}.dag"
+
+    def engine_progress(self) -> Progress | None:
+        """Return what the engine at work last wrote of itself; None when none is, or it wrote nothing yet.
+
+        An engine writes nothing before it has taken the lock, so a status file older
+        than that is of one before it. The file system's clock is asked for both.
+        """
+        if not self.has_engine:
+            return None
+        try:
+            is_its_own = self.place.status.stat().st_mtime_ns >= self.place.lock.stat().st_mtime_ns
+        except OSError:
+            return None
+        return read_progress(self.place.status) if is_its_own else None
+
+    def close(self) -> None:
+        """Give the plan back."""
+        self.plan.close()
