@@ -11,9 +11,9 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from kit.diamond import DIAMOND, diamond_story, make_run
 from markab.cli.metadata import metadata, pegasus_metadata
 from markab.cli.replica import pegasus_rc_client, replica
-from provenance.provenance_kit import DIAMOND, diamond_story, make_run
 
 
 @pytest.fixture(autouse=True)

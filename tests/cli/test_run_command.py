@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from kit.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 from markab.cli import run_output
 from markab.cli.main import markab
 from markab.cli.run import _memory_mb, pegasus_run
@@ -17,7 +18,6 @@ from markab.engine.run import Outcome, RunOptions
 from markab.errors import RunBusy
 from markab.journal.progress import Progress
 from markab.journal.writer import encode
-from reports.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 
 JOBS = [compute("a"), compute("b", 0)]
 Engine = Callable[..., Outcome]

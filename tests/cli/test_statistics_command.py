@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from kit.diamond import DIAMOND, diamond_story, failing_story, make_run
 from markab.cli.statistics import pegasus_statistics, statistics
-from provenance.provenance_kit import DIAMOND, diamond_story, failing_story, make_run
 
 FILES = ["breakdown", "integrity", "jobs", "summary", "time", "workflow"]
 

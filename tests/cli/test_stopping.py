@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from kit.made_run import began, compute, engine_alive, make_run, start
 from markab.cli import stop_requests
 from markab.engine.control import Requests
 from markab.errors import NotARun
-from reports.made_run import began, compute, engine_alive, make_run, start
 
 
 @pytest.fixture

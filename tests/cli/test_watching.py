@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from kit.made_run import began, compute, end, ended, engine_alive, make_run, start
 from markab.cli.status import watch
 from markab.journal.run_reader import RunReader
 from markab.journal.writer import encode
 from markab.reports.status import current_status
-from reports.made_run import began, compute, end, ended, engine_alive, make_run, start
 
 FLAGS = {"as_json": False, "long": False, "noqueue": True, "legend": False, "dirs": False}
 

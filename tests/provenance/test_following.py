@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from kit.databases import ask, make_homeless
+from kit.diamond import diamond_story, make_run, write_journal
 from markab.provenance import follower as follower_module
 from markab.provenance import queries
 from markab.provenance.follower import FollowerProcess
 from markab.provenance.run_database import open_database
 from markab.provenance.update import Pass, RunUpdater
-from provenance.provenance_kit import ask, diamond_story, make_homeless, make_run, write_journal
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 STORY = diamond_story()

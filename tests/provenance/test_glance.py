@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from kit.diamond import diamond_story, make_run
 from markab.provenance import schema
 from markab.provenance.precheck import looks_usable
 from markab.provenance.run_database import open_database
-from provenance.provenance_kit import diamond_story, make_run
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 DATABASE = "words-0.stampede.db"

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from kit.diamond import diamond_story, make_run, write_journal
 from markab.errors import NewerFormat, StorageError
 from markab.journal.records import RunEnd
 from markab.journal.writer import encode
 from markab.provenance import queries
 from markab.provenance.run_database import open_database
-from provenance.provenance_kit import diamond_story, make_run, write_journal
 
 STORY = diamond_story()
 

@@ -11,16 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Connection, Table, text
 
-from markab.errors import StorageError
-from markab.journal.records import RunEnd
-from markab.provenance import queries, schema, update
-from markab.provenance.database import _ADVISORY_LOCK, Locked, connected
-from markab.provenance.database_location import Target
-from markab.provenance.projection import Projector
-from markab.provenance.run_database import open_database
-from markab.provenance.update import RunUpdater
-from provenance.postgres_server import PASSWORD, install, server
-from provenance.provenance_kit import (
+from kit.diamond import (
     SHA,
     began,
     compute,
@@ -33,6 +24,15 @@ from provenance.provenance_kit import (
     strange_story,
     write_journal,
 )
+from markab.errors import StorageError
+from markab.journal.records import RunEnd
+from markab.provenance import queries, schema, update
+from markab.provenance.database import _ADVISORY_LOCK, Locked, connected
+from markab.provenance.database_location import Target
+from markab.provenance.projection import Projector
+from markab.provenance.run_database import open_database
+from markab.provenance.update import RunUpdater
+from provenance.postgres_server import PASSWORD, install, server
 from provenance.test_queries import NOTEBOOK
 
 pytestmark = pytest.mark.integration

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from kit.databases import make_homeless
 from markab.errors import StorageError
 from markab.plan.submit_dir import SubmitDir
 from markab.provenance.database_location import Target, cache_file, master_target, target_of
 from markab.provenance.row_writer import shortened
 from markab.provenance.stampede_states import escaped, unescaped
-from provenance.provenance_kit import make_homeless
 
 
 def target(tmp_path: Path, properties: str) -> Target:

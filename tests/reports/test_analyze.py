@@ -5,14 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from markab.diagnosis.analysis import Analysis, Analyzer
-from markab.errors import MarkabError, NotARun, StorageError
-from markab.plan.model import Input, Kind, Output, PlannedJob
-from markab.reports.analyzer import report, text
-from markab.reports.debug_job import make_debug_directory
-from markab.reports.pegasus_analyzer import pegasus_text, shell_exit_code, to_json
-from markab.reports.why import read_why
-from reports.made_run import (
+from kit.made_run import (
     T0,
     began,
     compute,
@@ -25,6 +18,13 @@ from reports.made_run import (
     retry,
     start,
 )
+from markab.diagnosis.analysis import Analysis, Analyzer
+from markab.errors import MarkabError, NotARun, StorageError
+from markab.plan.model import Input, Kind, Output, PlannedJob
+from markab.reports.analyzer import report, text
+from markab.reports.debug_job import make_debug_directory
+from markab.reports.pegasus_analyzer import pegasus_text, shell_exit_code, to_json
+from markab.reports.why import read_why
 
 CHAIN = [compute("a"), compute("b", 0), compute("c", 1), compute("d")]
 INVOCATION = {"task": "a", "argv": ["/usr/bin/wc", "-l", "a b"], "status": 768, "maxrss_kb": 2048}

@@ -3,10 +3,10 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+from kit.made_run import began, compute, end, ended, make_run, start
 from markab.cli.graph import graph, pegasus_graphviz
 from markab.cli.report import report
 from markab.errors import StorageError
-from reports.made_run import began, compute, end, ended, make_run, start
 
 
 def run(command, *words: str | Path):

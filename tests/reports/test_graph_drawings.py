@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kit.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 from markab.errors import CorruptPlan, MarkabError, NotARun
 from markab.plan.model import Input, Kind, Output, PlannedJob
 from markab.reports.graph.dot import to_dot
@@ -24,7 +25,6 @@ from markab.reports.graph.mermaid import to_mermaid
 from markab.reports.graph.sources import open_graph
 from markab.reports.graph.state_styles import LOOKS
 from markab.reports.graph.svg import to_svg
-from reports.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 
 dags = st.integers(1, 12).flatmap(
     lambda n: st.lists(st.lists(st.integers(0, n - 1), max_size=4, unique=True), min_size=n, max_size=n).map(

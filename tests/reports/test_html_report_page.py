@@ -11,13 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markab.errors import CorruptJournal, NotARun, StorageError
-from markab.journal.records import AttemptRunning
-from markab.plan.model import Kind, PlannedJob
-from markab.reports.html.charts import histogram, log_bounds, quantile
-from markab.reports.html.packed_data import lanes
-from markab.reports.html.page import write_page
-from reports.made_run import (
+from kit.made_run import (
     T0,
     began,
     compute,
@@ -30,6 +24,12 @@ from reports.made_run import (
     retry,
     start,
 )
+from markab.errors import CorruptJournal, NotARun, StorageError
+from markab.journal.records import AttemptRunning
+from markab.plan.model import Kind, PlannedJob
+from markab.reports.html.charts import histogram, log_bounds, quantile
+from markab.reports.html.packed_data import lanes
+from markab.reports.html.page import write_page
 
 EVIL = '</script><script>window.pwned=1</script><img src=x onerror="pwned=2">&amp;\''
 

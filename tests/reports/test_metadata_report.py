@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from kit.diamond import SHA, began, compute, end, made, make_run, process, start
 from markab.errors import MarkabError
 from markab.plan.model import Output
 from markab.provenance.run_database import Database, open_database
 from markab.reports.metadata import of_file, of_files, of_task, of_workflow, trace_of_file
-from provenance.provenance_kit import SHA, began, compute, end, made, make_run, process, start
 
 
 @pytest.fixture

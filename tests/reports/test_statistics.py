@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from kit.diamond import DIAMOND, compute, made, make_run, process
+from kit.made_run import T0, began, end, ended, engine_alive, failed, start
 from markab.errors import NotARun, StorageError
 from markab.journal.records import GiveUp, Retry, Undone
 from markab.provenance.queries import Count
@@ -18,8 +20,6 @@ from markab.reports.statistics.files import section_rows, section_text, write_fi
 from markab.reports.statistics.report import report
 from markab.reports.statistics.run_statistics import SECTIONS, read_statistics
 from markab.reports.statistics.text import in_words, summary_text, total_text
-from provenance.provenance_kit import DIAMOND, compute, made, make_run, process
-from reports.made_run import T0, began, end, ended, engine_alive, failed, start
 
 FOUR = [compute("a"), compute("b", 0, retries=1), compute("c", 0), compute("d", 1, 2)]
 #  second  0         10   11     13   15       20  21   25  26

@@ -7,22 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from kit.diamond import DIAMOND, T0, began, compute, diamond_story, end, failed, make_run, process, start
 from markab.plan.model import PlannedTask
 from markab.reports.statistics.files import Period
 from markab.reports.statistics.pegasus import write_pegasus_files
 from markab.reports.statistics.run_statistics import PEGASUS_SECTIONS, SECTIONS, Statistics, read_statistics
-from provenance.provenance_kit import (
-    DIAMOND,
-    T0,
-    began,
-    compute,
-    diamond_story,
-    end,
-    failed,
-    make_run,
-    process,
-    start,
-)
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
+from kit.diamond import compute, diamond_story, failed, failing_story, make_run, start
 from markab.provenance.run_database import open_database
 from markab.reports.metadata import of_files, of_task, of_workflow, trace_of_file
 from markab.reports.statistics.run_statistics import PEGASUS_SECTIONS, SECTIONS, read_statistics
 from provenance.postgres_server import install, server
-from provenance.provenance_kit import compute, diamond_story, failed, failing_story, make_run, start
 
 pytestmark = pytest.mark.integration
 pytest.importorskip("psycopg")

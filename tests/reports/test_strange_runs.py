@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from kit.diamond import diamond_story, make_run
+from kit.made_run import engine_alive
 from markab.cli.analyze import analyze, pegasus_analyzer
 from markab.cli.statistics import pegasus_statistics, statistics
 from markab.cli.status import pegasus_status, status
 from markab.errors import StorageError
 from markab.journal.lock import holder
 from markab.plan.submit_dir import find_submit_dir
-from provenance.provenance_kit import diamond_story, make_run
-from reports.made_run import engine_alive
 
 COMMANDS = (status, analyze, statistics, pegasus_status, pegasus_analyzer, pegasus_statistics)
 NOBODY = 65534

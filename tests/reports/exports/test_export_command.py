@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from kit.made_run import began, compute, end, engine_alive, make_run, start
 from markab.cli.export import FORMATS as OFFERED
 from markab.errors import MarkabError, NotARun, StorageError
 from markab.reports.exports.formats import DIRECTORIES, FORMATS, export_run
 from reports.exports.real_run import add_document, call
-from reports.made_run import began, compute, end, engine_alive, make_run, start
 
 
 def a_run(directory: Path) -> Path:

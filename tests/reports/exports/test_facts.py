@@ -4,11 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from markab.errors import MarkabError
-from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
-from markab.reports.exports.formatting import iso, planned_words
-from markab.reports.exports.run_facts import Attempt, Facts
-from reports.made_run import (
+from kit.made_run import (
     T0,
     began,
     compute,
@@ -21,6 +17,10 @@ from reports.made_run import (
     retry,
     start,
 )
+from markab.errors import MarkabError
+from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
+from markab.reports.exports.formatting import iso, planned_words
+from markab.reports.exports.run_facts import Attempt, Facts
 
 
 def read(directory: Path) -> tuple[Facts, list[Attempt]]:

@@ -9,13 +9,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kit.made_run import T0, began, compute, end, make_run, start
 from markab.errors import StorageError
 from markab.plan.braindump import read_braindump
 from markab.reports.exports.formats import export_run
 from markab.reports.exports.kickstart import text
 from markab.spec.reader import read_workflow
 from reports.exports.real_run import SECRET, add_document, all_text, sha256
-from reports.made_run import T0, began, compute, end, make_run, start
 
 SORTED = "a\nb\nc\n"
 

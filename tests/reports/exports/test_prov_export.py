@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from kit.made_run import began, compute, end, failed, make_run, retry, start
 from markab.plan.model import Input, Output
 from markab.reports.exports.formats import export_run
 from reports.exports.real_run import BOOK, SECRET, all_text, sha256
-from reports.made_run import began, compute, end, failed, make_run, retry, start
 
 SORTED = "a\nb\nc\n"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from kit.made_run import began, compute, end, make_run, start
 from markab.reports.exports.formats import FORMATS, export_run
 from reports.exports.real_run import SECRET, all_text
-from reports.made_run import began, compute, end, make_run, start
 
 HEAD = "pegasus: 5.0.4\nname: w\njobs:\n"
 LONG = "".join(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from kit.made_run import T0, began, compute, end, make_run, start
 from markab.errors import MarkabError
 from markab.reports.exports.formats import export_run
 from markab.reports.exports.invocation_table import COLUMNS
 from markab.reports.exports.run_facts import Facts
 from reports.exports.real_run import SECRET, all_text
-from reports.made_run import T0, began, compute, end, make_run, start
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

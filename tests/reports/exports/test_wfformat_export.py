@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kit.made_run import began, compute, end, failed, make_run, start
 from markab.errors import MarkabError
 from markab.plan.model import Input, Kind, Output, PlannedJob
 from markab.reports.exports.formats import export_run
 from markab.reports.exports.wfformat import Ids
 from reports.exports.real_run import BOOK, SECRET, all_text, sha256
-from reports.made_run import began, compute, end, failed, make_run, start
 
 TEXT = {"type": "string", "minLength": 1}
 NUMBER = {"type": "number"}

@@ -1,55 +1,28 @@
-"""Runs for the provenance tests: made by hand, or really run; and databases as plain values."""
+"""A diamond of jobs with staging, and journals of its runs. Its attempts take 1 s of 1.5 s, by `/bin/wc`."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
+from kit import made_run
+from kit.made_run import SHA, T0, began, brought, made, process, running, start, write_journal
+from markab.journal.records import AttemptEnd, Entry, GiveUp, Retry, RunEnd
+from markab.plan.model import Input, Kind, Output, Place, PlannedJob, Transfer
 
-from markab.journal.records import (
-    AttemptEnd,
-    AttemptRunning,
-    AttemptStart,
-    Entry,
-    GiveUp,
-    Retry,
-    RunEnd,
-    RunStart,
-)
-from markab.journal.writer import encode
-from markab.plan.braindump import write_braindump
-from markab.plan.model import (
-    FORMAT,
-    Header,
-    Input,
-    Kind,
-    Output,
-    Place,
-    PlannedJob,
-    PlannedTask,
-    PlanSite,
-    Transfer,
-)
-from markab.plan.plan_file import write_plan
-
-T0 = 1_800_000_000.0
-SHA = "ab" * 32
+__all__ = [
+    "DIAMOND", "SHA", "T0", "began", "brought", "compute", "diamond_story", "end", "failed", "failing_story",
+    "made", "make_run", "process", "running", "start", "strange_story", "transfer", "write_journal",
+]  # fmt: skip
 
 
 def compute(id: str, *parents: int, inputs: str = "", outputs: str = "", **more: Any) -> PlannedJob:
-    task = PlannedTask(
-        id=id, transformation="ns::wc:1.0", executable="/bin/wc", arguments="-l in", **more.pop("task", {})
-    )
-    return PlannedJob(
-        id=f"wc_{id}",
-        kind=Kind.COMPUTE,
-        site=more.pop("site", "local"),
-        parents=list(parents),
-        tasks=[task],
+    return made_run.compute(
+        id,
+        *parents,
+        transformation="ns::wc:1.0",
+        executable="/bin/wc",
         inputs=[Input(lfn) for lfn in inputs.split()],
         outputs=[Output(lfn) for lfn in outputs.split()],
         **more,
@@ -78,70 +51,18 @@ DIAMOND = [
 def make_run(
     directory: Path, jobs: Sequence[PlannedJob] = DIAMOND, entries: Sequence[Entry] = (), **header: Any
 ) -> Path:
-    directory.mkdir(parents=True, exist_ok=True)
-    sites = {"local": PlanSite(scratch=str(directory / "scratch")), "pool": PlanSite(executor="condor")}
-    write_plan(
-        directory / "plan.jsonl", Header(FORMAT, "words", len(jobs), sites=sites, **header), list(jobs)
-    )
-    write_braindump(
-        directory / "braindump.yml",
-        {
-            "user": "ada",
-            "wf_uuid": "7a3c",
-            "root_wf_uuid": "7a3c",
-            "dax_label": "words",
-            "pegasus_wf_name": "words-0",
-            "timestamp": "20261120T200000+0000",
-            "dag": "words-0.dag",
-            "grid_dn": None,
-            "properties": "pegasus.1.properties",
-        },
-    )
-    write_journal(directory, entries)
-    return directory
-
-
-def write_journal(directory: Path, entries: Sequence[Entry]) -> None:
-    if entries:
-        (directory / "journal.jsonl").write_bytes(b"".join(map(encode, entries)))
-
-
-def began(time: float = T0, restart: int = 0) -> RunStart:
-    return RunStart(time, uuid="7a3c", pid=41, host="here", restart=restart)
-
-
-def start(job: int, attempt: int = 1, time: float = T0 + 1, site: str = "local") -> AttemptStart:
-    return AttemptStart(time, job=job, id=f"j{job}", attempt=attempt, site=site)
-
-
-def running(job: int, attempt: int = 1, time: float = T0 + 1) -> AttemptRunning:
-    return AttemptRunning(time, job, attempt)
+    return made_run.make_run(directory, jobs, entries, **header)
 
 
 def end(job: int, attempt: int = 1, time: float = T0 + 3, **record: Any) -> AttemptEnd:
-    known = {"ok": True, "start": time - 1.5, "end": time - 0.5, "host": "here", "cwd": "/work"}
-    return AttemptEnd(time, job, attempt, known | record)
-
-
-def process(task: str, status: int = 0, **more: Any) -> dict[str, Any]:
-    known = {"start": T0 + 1.5, "duration_s": 1.0, "pid": 7, "status": status}
-    known |= {"argv": ["/bin/wc", "-l", "a file"], "utime_s": 0.4, "stime_s": 0.1, "maxrss_kb": 3000}
-    return {"task": task, **known, **more}
+    known = {"start": time - 1.5, "end": time - 0.5, "cwd": "/work"}
+    return made_run.end(job, attempt, time, **known | record)
 
 
 def failed(
     job: int, attempt: int = 1, kind: str = "exit", message: str = "exit code 1", **more: Any
 ) -> AttemptEnd:
     return end(job, attempt, ok=False, error={"kind": kind, "message": message}, **more)
-
-
-def made(lfn: str, size: int = 10) -> dict[str, Any]:
-    return {"lfn": lfn, "size": size, "sha256": SHA}
-
-
-def brought(lfn: str, size: int = 10) -> dict[str, Any]:
-    ends = {"source": f"/data/{lfn}", "destination": f"/scratch/{lfn}"}
-    return {"lfn": lfn, **ends, "bytes": size, "duration_s": 0.5, "attempts": 1, "sha256": SHA}
 
 
 def diamond_story() -> list[Entry]:
@@ -214,30 +135,3 @@ def strange_story() -> list[Entry]:
         start(4, 2),
         start(5),
     ]
-
-
-def contents(file: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Return all rows of an SQLite database, in no order, except when it was made."""
-    connection = sqlite3.connect(file)
-    try:
-        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        rows = {table: sorted(connection.execute(f"SELECT * FROM {table}"), key=repr) for table in tables}
-    finally:
-        connection.close()
-    rows["dbversion"] = [row[:3] for row in rows["dbversion"]]
-    return rows
-
-
-def ask(file: Path, sql: str) -> list[tuple[Any, ...]]:
-    connection = sqlite3.connect(file)
-    try:
-        return list(connection.execute(sql))
-    finally:
-        connection.close()
-
-
-def make_homeless(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Be a user the system does not know, as in a container."""
-    for name in ("HOME", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(os.path, "expanduser", lambda path: path)

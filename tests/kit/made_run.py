@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from markab.journal.records import AttemptEnd, AttemptStart, Entry, GiveUp, Retry, RunEnd, RunStart
+from markab.journal.records import (
+    AttemptEnd,
+    AttemptRunning,
+    AttemptStart,
+    Entry,
+    GiveUp,
+    Retry,
+    RunEnd,
+    RunStart,
+)
 from markab.journal.writer import encode
 from markab.plan.braindump import write_braindump
 from markab.plan.model import FORMAT, Header, Kind, PlannedJob, PlannedTask, PlanSite
 from markab.plan.plan_file import write_plan
 
 T0 = 1_800_000_000.0
+SHA = "ab" * 32
 
 
-def compute(id: str, *parents: int, **more: Any) -> PlannedJob:
-    task = PlannedTask(id=id, transformation="wc", executable="/usr/bin/wc", arguments="-l in")
+def compute(
+    id: str,
+    *parents: int,
+    transformation: str = "wc",
+    executable: str = "/usr/bin/wc",
+    task: Mapping[str, Any] = {},
+    **more: Any,
+) -> PlannedJob:
+    one = PlannedTask(id=id, transformation=transformation, executable=executable, arguments="-l in", **task)
     return PlannedJob(
-        id=f"wc_{id}", kind=Kind.COMPUTE, site="local", parents=list(parents), tasks=[task], **more
+        id=f"wc_{id}", kind=Kind.COMPUTE, parents=list(parents), tasks=[one], **{"site": "local"} | more
     )
 
 
@@ -34,19 +51,37 @@ def make_run(
     write_plan(directory / "plan.jsonl", head, jobs)
     write_braindump(
         directory / "braindump.yml",
-        {"wf_uuid": "7a3c", "pegasus_wf_name": "words-0", "dag": "words-0.dag", "grid_dn": None},
+        {
+            "user": "ada",
+            "wf_uuid": "7a3c",
+            "root_wf_uuid": "7a3c",
+            "dax_label": "words",
+            "pegasus_wf_name": "words-0",
+            "timestamp": "20261120T200000+0000",
+            "dag": "words-0.dag",
+            "grid_dn": None,
+            "properties": "pegasus.1.properties",
+        },
     )
-    if entries:
-        (directory / "journal.jsonl").write_bytes(b"".join(map(encode, entries)))
+    write_journal(directory, entries)
     return directory
 
 
-def began(time: float = T0, **more: Any) -> RunStart:
-    return RunStart(time, uuid="7a3c", pid=1, host="here", **more)
+def write_journal(directory: Path, entries: Sequence[Entry]) -> None:
+    if entries:
+        (directory / "journal.jsonl").write_bytes(b"".join(map(encode, entries)))
+
+
+def began(time: float = T0, restart: int = 0, **more: Any) -> RunStart:
+    return RunStart(time, uuid="7a3c", pid=1, host="here", restart=restart, **more)
 
 
 def start(job: int, attempt: int = 1, time: float = T0 + 1, site: str = "local") -> AttemptStart:
     return AttemptStart(time, job=job, id=f"j{job}", attempt=attempt, site=site)
+
+
+def running(job: int, attempt: int = 1, time: float = T0 + 1) -> AttemptRunning:
+    return AttemptRunning(time, job, attempt)
 
 
 def end(job: int, attempt: int = 1, time: float = T0 + 2, **record: Any) -> AttemptEnd:
@@ -69,6 +104,21 @@ def gave_up(job: int, attempt: int = 1) -> GiveUp:
 
 def ended(outcome: Any, time: float = T0 + 9) -> RunEnd:
     return RunEnd(time, outcome)
+
+
+def process(task: str, status: int = 0, **more: Any) -> dict[str, Any]:
+    known = {"start": T0 + 1.5, "duration_s": 1.0, "pid": 7, "status": status}
+    known |= {"argv": ["/bin/wc", "-l", "a file"], "utime_s": 0.4, "stime_s": 0.1, "maxrss_kb": 3000}
+    return {"task": task, **known, **more}
+
+
+def made(lfn: str, size: int = 10) -> dict[str, Any]:
+    return {"lfn": lfn, "size": size, "sha256": SHA}
+
+
+def brought(lfn: str, size: int = 10) -> dict[str, Any]:
+    ends = {"source": f"/data/{lfn}", "destination": f"/scratch/{lfn}"}
+    return {"lfn": lfn, **ends, "bytes": size, "duration_s": 0.5, "attempts": 1, "sha256": SHA}
 
 
 @contextmanager
