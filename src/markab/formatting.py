@@ -1,10 +1,10 @@
-"""Numbers as people read them."""
+"""Numbers, times and long texts in a readable form."""
 
 from __future__ import annotations
 
 
 def size(size_bytes: float) -> str:
-    """Return a number of bytes with its unit; units of 1024, written as people say them: 1.5 GB."""
+    """Return a number of bytes with its unit; units of 1024, in the usual notation: 1.5 GB."""
     value = float(size_bytes)
     for unit in ("B", "KB", "MB", "GB", "TB"):
         if abs(value) < 1000:  # not 1024: "1023 KB" is harder to read than "1.0 MB"
@@ -25,7 +25,7 @@ def duration(duration_s: float) -> str:
 
 
 def moment(epoch_s: float) -> str:
-    """Return a moment in the reader's time zone."""
+    """Return a time in the local time zone."""
     import time
 
     return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(epoch_s))
@@ -37,14 +37,14 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 
 def clipped(text: str, characters: int) -> str:
-    """Return the beginning of a text; says so when something is left out."""
+    """Return the beginning of a text, with a note of how much is left out."""
     if len(text) <= characters:
         return text
     return f"{text[:characters]}… ({len(text) - characters:,} more characters)"
 
 
 def tail(text: str, lines: int) -> str:
-    """Return the last lines of a text; says so when something stands above them."""
+    """Return the last lines of a text, with a note of how many are left out."""
     all_lines = text.rstrip("\n").split("\n")
     if len(all_lines) <= lines:
         return "\n".join(all_lines)

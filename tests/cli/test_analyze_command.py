@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from kit.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 from markab.cli.analyze import analyze, pegasus_analyzer
 from markab.cli.trace import trace
 from markab.cli.why import why
-from reports.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 
 FAILED = [began(), start(0), failed(0, stderr="boo"), gave_up(0), ended("failed")]
 

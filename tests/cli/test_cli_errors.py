@@ -126,15 +126,17 @@ def test_a_misspelt_command_gets_a_suggestion() -> None:
 
 def test_output_into_a_closed_pipe_is_no_error() -> None:
     """As in `markab config --json | head -1`, where head has gone before we print."""
-    script = "import os, sys, time; time.sleep(0.5); from markab.cli.main import main; main()"
+    script = "import sys; sys.stdin.read(); from markab.cli.main import main; main()"
     child = subprocess.Popen(
         [sys.executable, "-c", script, "config", "--json"],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={"PYTHONPATH": ":".join(sys.path)},
     )
-    assert child.stdout is not None and child.stderr is not None
+    assert child.stdin is not None and child.stdout is not None and child.stderr is not None
     child.stdout.close()
+    child.stdin.close()
     assert child.stderr.read() == b""
     assert child.wait() == 141
 

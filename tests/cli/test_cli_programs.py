@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.made_run import began, compute, end, ended, failed, gave_up, make_run, start
+from kit.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 
 SOURCES = Path(__file__).parents[2] / "src"
 

@@ -9,10 +9,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from kit.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 from markab.cli.main import COMMANDS, markab
 from markab.cli.pegasus import FILES
 from markab.cli.reference import PEGASUS
-from reports.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 
 OURS = {name: getattr(import_module(f"markab.cli.{name}"), name) for name in COMMANDS if name != "keg"}
 THEIRS = {

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from kit.made_run import began, compute, failed, make_run, retry, start
 from markab.cli.output import is_terminal
 from markab.cli.run_display import Lines, Silent, counts_text, pace_text, picture
 from markab.journal.progress import Progress, RunningJob
 from markab.journal.writer import encode
-from reports.made_run import began, compute, failed, make_run, retry, start
 
 SOURCES = Path(__file__).parents[2] / "src"
 ENGINE = """

@@ -11,9 +11,9 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from kit.diamond import DIAMOND, diamond_story, make_run
 from markab.cli.metadata import metadata, pegasus_metadata
 from markab.cli.replica import pegasus_rc_client, replica
-from provenance.provenance_kit import DIAMOND, diamond_story, make_run
 
 
 @pytest.fixture(autouse=True)
@@ -167,7 +167,7 @@ def test_a_line_that_cannot_be_carried_out_is_named(here: Path) -> None:
     wrong = call(pegasus_rc_client, "-f", "good.txt")
     assert (wrong.exit_code, wrong.stderr.splitlines()[0]) == (
         10,
-        "error: good.txt:2: replica 'b' is at 'x/b', which is neither a URL nor a whole path",
+        "error: good.txt:2: replica 'b' is at 'x/b', which is neither a URL nor an absolute path",
     )
     assert call(pegasus_rc_client, "list").stdout == 'a /x/a site="local"\n'
     assert "-:1: there is no command 'inser'" in call(pegasus_rc_client, input="inser a /x/a\n").stderr

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 from click.testing import CliRunner, Result
 
+from kit.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 from markab import operations
 from markab.cli.main import markab
 from markab.cli.run import _memory_mb, pegasus_run
@@ -18,7 +19,6 @@ from markab.errors import RUN_EXIT_CODES, RunBusy
 from markab.journal.progress import Progress
 from markab.journal.records import OutcomeState
 from markab.journal.writer import encode
-from reports.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 
 JOBS = [compute("a"), compute("b", 0)]
 Engine = Callable[..., Outcome]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from kit.diamond import DIAMOND, diamond_story, failing_story, make_run
 from markab.cli.statistics import pegasus_statistics, statistics
-from provenance.provenance_kit import DIAMOND, diamond_story, failing_story, make_run
 
 FILES = ["breakdown", "integrity", "jobs", "summary", "time", "workflow"]
 
@@ -61,7 +61,7 @@ def test_several_runs_end_with_their_sum(run: Path, tmp_path: Path) -> None:
 
     done = call(statistics, run, other)
 
-    assert "# 2 runs together" in done.stdout
+    assert "# 2 runs in total" in done.stdout
     assert "Jobs 7 1 4 12 1 13" in [" ".join(line.split()) for line in done.stdout.splitlines()]
 
 
@@ -105,8 +105,8 @@ def test_pegasus_takes_all_of_its_flags(run: Path, tmp_path: Path) -> None:
 def test_pegasus_is_given_several_runs_with_or_without_a_flag(run: Path, tmp_path: Path) -> None:
     other = make_run(tmp_path / "other", DIAMOND, failing_story())
 
-    assert "# 2 runs together" in call(pegasus_statistics, run, other).stdout
-    assert "# 2 runs together" in call(pegasus_statistics, "-m", run, other).stdout
+    assert "# 2 runs in total" in call(pegasus_statistics, run, other).stdout
+    assert "# 2 runs in total" in call(pegasus_statistics, "-m", run, other).stdout
     assert "# 2 runs" not in call(pegasus_statistics, "-m", run).stdout
 
 

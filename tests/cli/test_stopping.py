@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from kit.made_run import began, compute, engine_alive, make_run, start
 from markab import operations
 from markab.cli.halt import pegasus_halt
 from markab.cli.main import markab
 from markab.cli.remove import pegasus_remove
 from markab.engine.control import Requests
-from reports.made_run import began, compute, engine_alive, make_run, start
 
 
 @pytest.fixture

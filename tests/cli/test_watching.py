@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from kit.made_run import began, compute, end, ended, engine_alive, make_run, start
 from markab import operations
 from markab.cli.main import markab
 from markab.journal.writer import encode
-from reports.made_run import began, compute, end, ended, engine_alive, make_run, start
 
 
 def test_watching_goes_on_until_the_run_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

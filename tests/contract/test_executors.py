@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from markab.engine.clock import wait_readable
+from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Executor, RunContext, Seen
 from markab.executors.local import LocalExecutor
-from markab.journal.attempt_id import AttemptId
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
 
 EXECUTORS: dict[str, Callable[[RunContext], Executor]] = {

@@ -148,7 +148,7 @@ def test_every_pass_of_the_planner_is_explained() -> None:
 
 
 def test_the_reader_of_the_page_on_files_reads_a_run(tmp_path: Path) -> None:
-    from reports.made_run import began, compute, end, ended, failed, gave_up, make_run, start
+    from kit.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 
     found = re.search(
         r"<!-- file: read_run.py -->\n```python\n(.*?)```", text_of("reference/files.md"), re.DOTALL

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from markab.engine.clock import Clock
+from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Record, Report, RunContext, Seen
 from markab.executors.registry import BackEnd
-from markab.journal.attempt_id import AttemptId
 from markab.plan.model import FORMAT, Header, Kind, PlannedJob, PlannedTask, PlanSite
 from markab.plan.plan_file import write_plan
 

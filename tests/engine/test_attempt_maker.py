@@ -9,7 +9,7 @@ import pytest
 from engine.engine_fakes import make_run
 from markab.engine.attempt_maker import AttemptMaker
 from markab.engine.recovery import Checksums
-from markab.journal.attempt_id import AttemptId
+from markab.executors.attempt_id import AttemptId
 from markab.plan.model import Kind, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
 

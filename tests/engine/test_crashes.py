@@ -15,9 +15,9 @@ from engine.engine_fakes import OK, UUID, FakeExecutor, FakeTime, World, failure
 from markab.engine.control import engine_pid
 from markab.engine.run import Outcome, RunOptions, run
 from markab.errors import ExecutorUnavailable, StorageError
+from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Record, Report
 from markab.executors.registry import BackEnd
-from markab.journal.attempt_id import AttemptId
 from markab.journal.progress import Progress, read_progress
 from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptEnd, AttemptStart, RunEnd, decode

@@ -18,9 +18,9 @@ from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
 from markab.engine.waiting_reason import WaitingReason, Why
 from markab.errors import IllegalTransition, JobRejected
+from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt
 from markab.executors.registry import BackEnd
-from markab.journal.attempt_id import AttemptId
 from markab.journal.lifecycle import State
 from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptEnd, AttemptStart, RunEnd, RunStart, decode

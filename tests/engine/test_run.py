@@ -14,8 +14,8 @@ from engine.engine_fakes import OK, UUID, FakeTime, World, failure, job, make_ru
 from markab.engine.control import request_halt, request_remove
 from markab.engine.run import Outcome, RunOptions, run
 from markab.errors import CorruptJournal, CorruptPlan, ExecutorUnavailable, JobRejected, NotARun, RunBusy
+from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Record
-from markab.journal.attempt_id import AttemptId
 from markab.journal.lock import RunLock
 from markab.journal.progress import Progress, read_progress
 from markab.journal.reader import JournalReader

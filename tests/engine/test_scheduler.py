@@ -13,7 +13,7 @@ from markab.engine.scheduler_protocol import Verdict
 from markab.engine.slots import Slots
 from markab.engine.waiting_reason import WaitingReason, Why
 from markab.errors import CorruptPlan, IllegalTransition, JobRejected
-from markab.journal.attempt_id import AttemptId
+from markab.executors.attempt_id import AttemptId
 from markab.journal.lifecycle import ALIVE, State
 from markab.plan.model import Kind
 from markab.plan.plan_file import JobOutline

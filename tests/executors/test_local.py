@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Report, RunContext
 from markab.executors.local import LocalExecutor
-from markab.journal.attempt_id import AttemptId
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, RunContext
 from markab.executors.worker_protocol import attachments_directory, keep_attachments, spec_of
-from markab.journal.attempt_id import AttemptId
 from markab.plan.model import Kind, PlannedJob
 
 JOB = PlannedJob("a/b", Kind.COMPUTE, "far")

@@ -73,7 +73,7 @@ DOCUMENTS = {
     "wrong version": (
         f"pegasus: '4.9'\nname: w\njobs:\n{JOB}",
         10,
-        "error: HERE/workflow.yml:1: documents of version 4.9 can't be read, only those of version 5\n"
+        "error: HERE/workflow.yml:1: unsupported document version 4.9: only version 5 can be read\n"
         "  hint: write `pegasus: 5.0.4`\n",
     ),
     "unknown key": (
@@ -221,7 +221,7 @@ DISAGREEING = {
         10,
         "error: transformation 'tool' requires 'helper', which is not in the catalog\n"
         "  hint: add a transformation 'helper'\n"
-        "error: transformation 'tool' at site 'local' wants the container 'box', which is not in the catalog\n"
+        "error: transformation 'tool' at site 'local' names the container 'box', which is not in the catalog\n"
         "  hint: add it to the list 'containers'\n",
     ),
     "several catalogs wrong at once": (
@@ -237,11 +237,11 @@ DISAGREEING = {
         "error: HERE/workflow.yml:5: two jobs have the id 'a', first on line 4\n"
         "  hint: give each an id of its own\n"
         "error: HERE/sites.yml:3: the path 'scratch' of the sharedScratch directory of site 'c' is not absolute\n"
-        "  hint: write the whole path, such as ${PWD}/scratch\n"
+        "  hint: write the absolute path, such as ${PWD}/scratch\n"
         "error: HERE/sites.yml:3: the sharedScratch directory of site 'c' has no file server\n"
         "  hint: add `fileServers: [{url: 'file://scratch', operation: all}]`\n"
-        "error: HERE/replicas.yml:3: replica 'in' is at 'data/in', which is neither a URL nor a whole path\n"
-        "  hint: write the whole path, such as ${PWD}/data/in\n"
+        "error: HERE/replicas.yml:3: replica 'in' is at 'data/in', which is neither a URL nor an absolute path\n"
+        "  hint: write the absolute path, such as ${PWD}/data/in\n"
         "error: HERE/transformations.yml:3: 'type' of transformation site 'local' is 'instaled'; it must be one of installed, stageable\n"
         "  hint: did you mean 'installed'?\n",
     ),

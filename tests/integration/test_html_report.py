@@ -10,7 +10,7 @@ import pytest
 from integration.browser import NAMES, Browser, browser
 from integration.packages import have
 from integration.tools import job_line, markab, plan, script, write_workflow
-from reports.made_run import T0, began, compute, end, ended, failed, gave_up, make_run, retry, start
+from kit.made_run import T0, began, compute, end, ended, failed, gave_up, make_run, retry, start
 
 pytestmark = pytest.mark.integration
 

@@ -258,7 +258,7 @@ def test_a_database_on_a_disk_that_is_full_holds_the_run_until_there_is_room(tmp
         wait_for_jobs(run, 8)
         wait_until((disk.seen / "all.db").exists)
         disk.fill()
-        check_held(run, "all.db", "no room on its disk", "make room")
+        check_held(run, "all.db", "its disk is full", "free some space")
         disk.make_room()
         wait_for_end(run)
         done = disk.command(*MARKAB, "statistics", run, cwd=tmp_path)
@@ -368,7 +368,7 @@ def test_a_server_that_stops_holds_the_run_and_the_run_goes_on_when_it_is_back(
         check_held(
             run,
             f"postgresql://ada@/postgres?host={server.directory}".split("?")[0],
-            "see that the server runs",
+            "check that the server runs",
         )
         assert PASSWORD not in (run / "run.log").read_text()
         assert PASSWORD not in (run / "status.json").read_text()

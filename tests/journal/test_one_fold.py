@@ -10,6 +10,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kit.databases import ask
+from kit.diamond import compute, make_run
+from kit.made_run import T0
 from markab.diagnosis.analysis import Analyzer
 from markab.engine.recovery import Recovery
 from markab.journal.lifecycle import State
@@ -36,7 +39,6 @@ from markab.provenance.projection import Projector
 from markab.provenance.run_database import open_database
 from markab.reports.html.run_data import RunData
 from markab.reports.status import current_status
-from provenance.provenance_kit import T0, ask, compute, make_run
 
 JOBS = [compute("a"), compute("b", 0), compute("c", 0, site="pool"), compute("d", 1, 2)]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.made_run import T0, began, end, start
 from markab.journal import records
 from markab.journal.records import (
     EVENTS,
@@ -22,7 +23,6 @@ from markab.journal.records import (
 )
 from markab.journal.search import beginning, records_about, records_of
 from markab.journal.writer import encode
-from reports.made_run import T0, began, end, start
 
 ONE_OF_EACH = [
     began(),

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from kit.made_run import began, compute, end, ended, make_run, start
 from markab.operations import list_runs
 from markab.plan.braindump import write_braindump
-from reports.made_run import began, compute, end, ended, make_run, start
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from kit.made_run import compute, make_run
 from markab.errors import NotARun
 from markab.operations.run_names import find_run, runs_below
-from reports.made_run import compute, make_run
 
 
 def made(path: Path) -> Path:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from kit.made_run import began, compute, end, ended, engine_alive, make_run, start
 from markab import operations
 from markab.engine.control import Requests
 from markab.engine.run import RunOptions
 from markab.errors import NotARun
 from markab.journal.writer import encode
 from markab.operations.running import poll
-from reports.made_run import began, compute, end, ended, engine_alive, make_run, start
 
 
 @pytest.fixture

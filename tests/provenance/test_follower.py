@@ -14,29 +14,31 @@ import pytest
 from markab.plan.braindump import write_braindump
 from markab.provenance import follower as follower_module
 from markab.provenance.database_location import EVENTS
-from markab.provenance.follower import ASK_FIRST, Follower
+from markab.provenance.follower import PROBE_FIRST, FollowerProcess
 
 ALIVE = "; sys.stdin.read()"
 
 
 @pytest.fixture
-def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Follower]]:
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., FollowerProcess]]:
     """Return a function that starts a follower whose child runs some Python; `starts` has a line for each child."""
-    monkeypatch.setattr(follower_module, "AFTER_TROUBLE_S", 0.2)
+    monkeypatch.setattr(follower_module, "AFTER_ERROR_S", 0.2)
     made = []
 
-    def make(code: str, ask_first: bool = False, submit_dir: Path = tmp_path) -> Follower:
+    def make(code: str, probe_first: bool = False, submit_dir: Path = tmp_path) -> FollowerProcess:
         begin = f"import os, sys; print(os.getpid(), *sys.argv[2:], file=open({str(tmp_path / 'starts')!r}, 'a')); "
         say = "say = lambda text: os.write(1, text.encode() + b'\\n'); "
         made.append(
-            Follower(submit_dir, (sys.executable, "-S", "-c", begin + say + code), ask_first=ask_first)
+            FollowerProcess(
+                submit_dir, (sys.executable, "-S", "-c", begin + say + code), probe_first=probe_first
+            )
         )
         return made[-1]
 
     yield make
     for follower in made:
         follower.finish(10)
-    assert not [child for child in follower_module._left if child.poll() is None]
+    assert not [child for child in follower_module._unfinished if child.poll() is None]
 
 
 def starts(tmp_path: Path) -> list[str]:
@@ -46,6 +48,11 @@ def starts(tmp_path: Path) -> list[str]:
         return []
 
 
+def wait_for_file(path: Path) -> str:
+    """Python that waits until a file exists."""
+    return f"\nimport time\nwhile not os.path.exists({str(path)!r}): time.sleep(0.01)\n"
+
+
 def wait_until(what: Callable[[], object], seconds: float = 20.0) -> None:
     give_up = time.monotonic() + seconds
     while not what():
@@ -53,31 +60,31 @@ def wait_until(what: Callable[[], object], seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-def test_jobs_may_start_before_the_first_word(make: Callable[..., Follower]) -> None:
+def test_jobs_may_start_before_the_first_word(make: Callable[..., FollowerProcess]) -> None:
     assert make("pass" + ALIVE).may_start
 
 
 def test_jobs_wait_for_the_first_word_when_the_database_is_asked_first(
-    make: Callable[..., Follower], tmp_path: Path
+    make: Callable[..., FollowerProcess], tmp_path: Path
 ) -> None:
-    follower = make("import time; time.sleep(0.2); say('ready')" + ALIVE, ask_first=True)
+    follower = make(f"{wait_for_file(tmp_path / 'go')}say('ready'){ALIVE}", probe_first=True)
     assert not follower.may_start and not follower.trouble
+    (tmp_path / "go").touch()
     wait_until(lambda: follower.may_start)
-    assert starts(tmp_path)[0].endswith(f" {ASK_FIRST}")
+    assert starts(tmp_path)[0].endswith(f" {PROBE_FIRST}")
 
 
 def test_a_database_that_does_not_answer_is_told_after_a_while(
-    make: Callable[..., Follower], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., FollowerProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(follower_module, "ANSWER_S", 0.0)
-    follower = make("pass" + ALIVE, ask_first=True)
+    follower = make("pass" + ALIVE, probe_first=True)
     assert "has not answered yet" in follower.trouble and not follower.may_start
 
 
-def test_trouble_lasts_until_a_pass_goes_well(make: Callable[..., Follower], tmp_path: Path) -> None:
+def test_trouble_lasts_until_a_pass_goes_well(make: Callable[..., FollowerProcess], tmp_path: Path) -> None:
     go_on = tmp_path / "go on"
-    wait = f"import time\nwhile not os.path.exists({str(go_on)!r}): time.sleep(0.01)\n"
-    follower = make(f"say('trouble no room left')\n{wait}say('well'); sys.stdin.read()")
+    follower = make(f"say('error no room left'){wait_for_file(go_on)}say('current'); sys.stdin.read()")
     wait_until(lambda: follower.trouble)
     assert follower.trouble == "no room left" and not follower.may_start
     go_on.touch()
@@ -85,23 +92,27 @@ def test_trouble_lasts_until_a_pass_goes_well(make: Callable[..., Follower], tmp
     assert follower.trouble == "" and follower.warnings == []
 
 
-def test_a_warning_stops_nothing(make: Callable[..., Follower]) -> None:
-    follower = make("say('warning no list'); say('warning no list'); say('well')" + ALIVE)
+def test_a_warning_stops_nothing(make: Callable[..., FollowerProcess]) -> None:
+    follower = make("say('warning no list'); say('warning no list'); say('current')" + ALIVE)
     wait_until(lambda: follower.warnings)
     assert follower.warnings == ["no list"] and follower.may_start
 
 
-def test_a_word_that_comes_in_pieces_is_one_word(make: Callable[..., Follower]) -> None:
-    code = "import time; os.write(1, b'trouble no ro'); time.sleep(0.2); os.write(1, b'om\\n')"
+def test_a_line_that_comes_in_pieces_is_one_line(
+    make: Callable[..., FollowerProcess], tmp_path: Path
+) -> None:
+    code = f"os.write(1, b'error no ro')\n{wait_for_file(tmp_path / 'go')}os.write(1, b'om\\n')"
     follower = make(code + ALIVE)
+    wait_until(lambda: not follower.trouble and follower._rest)
+    (tmp_path / "go").touch()
     wait_until(lambda: follower.trouble)
     assert follower.trouble == "no room"
 
 
 def test_one_that_is_killed_is_started_again_and_no_job_waits_for_that(
-    make: Callable[..., Follower], tmp_path: Path
+    make: Callable[..., FollowerProcess], tmp_path: Path
 ) -> None:
-    follower = make("say('well')" + ALIVE)
+    follower = make("say('current')" + ALIVE)
     wait_until(lambda: starts(tmp_path))
     os.kill(int(starts(tmp_path)[0]), signal.SIGKILL)
     wait_until(lambda: follower.warnings)
@@ -109,52 +120,50 @@ def test_one_that_is_killed_is_started_again_and_no_job_waits_for_that(
     wait_until(lambda: len(starts(tmp_path)) == 2)
     assert follower.may_start and not follower.trouble
     (warning,) = follower.warnings
-    assert "was killed by signal 9" in warning and "started again" in warning
+    assert "was killed by signal 9" in warning and "restarted" in warning
 
 
 def test_one_that_dies_now_and_then_after_passes_that_went_well_is_no_trouble(
-    make: Callable[..., Follower], tmp_path: Path
+    make: Callable[..., FollowerProcess], tmp_path: Path
 ) -> None:
-    follower = make("say('well'); sys.exit(3)")
+    follower = make("say('current'); sys.exit(3)")
     wait_until(lambda: not follower.may_start or len(starts(tmp_path)) > 5)
     assert follower.may_start and len(follower.warnings) == 1
 
 
 def test_one_that_dies_before_its_pass_is_done_again_and_again_is_trouble(
-    make: Callable[..., Follower], tmp_path: Path
+    make: Callable[..., FollowerProcess], tmp_path: Path
 ) -> None:
     follower = make("raise ValueError('a bug')")
     wait_until(lambda: follower.trouble)
     assert not follower.may_start
-    assert "dies again and again" in follower.trouble
+    assert "ends again and again" in follower.trouble
     assert "ended with exit code 1 (ValueError: a bug)" in follower.trouble
     known = len(starts(tmp_path))
     wait_until(lambda: follower.trouble and len(starts(tmp_path)) > known)
 
 
 def test_it_is_started_again_after_pauses_that_grow(
-    make: Callable[..., Follower], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., FollowerProcess], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follower_module, "AFTER_TROUBLE_S", 10.0)
+    monkeypatch.setattr(follower_module, "AFTER_ERROR_S", 10.0)
     follower = make("sys.exit(3)")
     wait_until(lambda: follower.trouble)
     now_s = time.monotonic()
     pauses = []
     for deaths in range(2, 7):
-        assert follower._deaths == deaths
-        pauses.append(round((follower._start_again_s - now_s) / 10))
-        follower._start_again_s = now_s
-        wait_until(lambda: follower.trouble and follower._deaths > deaths)  # noqa: B023
+        assert follower._failures == deaths
+        pauses.append(round((follower._restart_s - now_s) / 10))
+        follower._restart_s = now_s
+        wait_until(lambda: follower.trouble and follower._failures > deaths)  # noqa: B023
         now_s = time.monotonic()
     assert pauses == [1, 2, 4, 6, 6]
 
 
 def test_a_pass_that_goes_well_ends_the_trouble_of_one_that_died(
-    make: Callable[..., Follower], tmp_path: Path
+    make: Callable[..., FollowerProcess], tmp_path: Path
 ) -> None:
-    code = (
-        f"count = len(open({str(tmp_path / 'starts')!r}).readlines()); count < 4 and sys.exit(3); say('well')"
-    )
+    code = f"count = len(open({str(tmp_path / 'starts')!r}).readlines()); count < 4 and sys.exit(3); say('current')"
     follower = make(code + ALIVE)
     wait_until(lambda: follower.trouble)
     wait_until(lambda: follower.may_start)
@@ -162,7 +171,7 @@ def test_a_pass_that_goes_well_ends_the_trouble_of_one_that_died(
 
 
 def test_one_that_has_nothing_to_follow_is_not_started_again(
-    make: Callable[..., Follower], tmp_path: Path
+    make: Callable[..., FollowerProcess], tmp_path: Path
 ) -> None:
     (tmp_path / "run").mkdir()
     follower = make(f"os.rmdir({str(tmp_path / 'run')!r})", submit_dir=tmp_path / "run")
@@ -170,16 +179,14 @@ def test_one_that_has_nothing_to_follow_is_not_started_again(
     assert follower.may_start and follower.warnings == [] and len(starts(tmp_path)) == 1
 
 
-@pytest.mark.parametrize("ask_first", [False, True])
+@pytest.mark.parametrize("probe_first", [False, True])
 def test_one_that_goes_by_itself_while_the_run_goes_on_is_started_again_and_trouble_if_it_does_not_stay(
-    make: Callable[..., Follower], tmp_path: Path, ask_first: bool
+    make: Callable[..., FollowerProcess], tmp_path: Path, probe_first: bool
 ) -> None:
-    code = (
-        f"count = len(open({str(tmp_path / 'starts')!r}).readlines()); count < 4 and sys.exit(0); say('well')"
-    )
-    follower = make(code + ALIVE, ask_first=ask_first)
+    code = f"count = len(open({str(tmp_path / 'starts')!r}).readlines()); count < 4 and sys.exit(0); say('current')"
+    follower = make(code + ALIVE, probe_first=probe_first)
     wait_until(lambda: follower.trouble)
-    assert not follower.may_start and "dies again and again: it ended with exit code 0" in follower.trouble
+    assert not follower.may_start and "ends again and again: it ended with exit code 0" in follower.trouble
     wait_until(lambda: follower.may_start)
     assert len(starts(tmp_path)) == 4 and not follower.trouble
 
@@ -190,20 +197,20 @@ def without_database(submit_dir: Path) -> None:
 
 
 def test_a_run_that_wants_no_database_does_not_wait_for_one_that_dies_again_and_again(
-    make: Callable[..., Follower], tmp_path: Path
+    make: Callable[..., FollowerProcess], tmp_path: Path
 ) -> None:
     without_database(tmp_path)
     follower = make("raise ValueError('a bug')")
     wait_until(lambda: len(starts(tmp_path)) > 3 or not follower.may_start)
     assert follower.may_start and not follower.trouble
-    assert "jobstate.log current dies again and again" in follower.warnings[-1]
+    assert "jobstate.log ends again and again" in follower.warnings[-1]
     assert "(ValueError: a bug)" in follower.warnings[-1]
 
 
 def test_a_run_that_is_held_goes_on_when_its_user_does_without_a_database(
-    make: Callable[..., Follower], tmp_path: Path
+    make: Callable[..., FollowerProcess], tmp_path: Path
 ) -> None:
-    follower = make("raise ValueError('a bug')", ask_first=True)
+    follower = make("raise ValueError('a bug')", probe_first=True)
     wait_until(lambda: follower.trouble)
     assert not follower.may_start and f"{EVENTS} = false" in follower.trouble
     without_database(tmp_path)
@@ -214,16 +221,16 @@ def test_a_run_that_is_held_goes_on_when_its_user_does_without_a_database(
 def test_one_that_cannot_be_started_holds_a_run_until_its_user_does_without_a_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follower_module, "AFTER_TROUBLE_S", 0.05)
-    follower = Follower(tmp_path, ("/nonexistent/python",), ask_first=True)
+    monkeypatch.setattr(follower_module, "AFTER_ERROR_S", 0.05)
+    follower = FollowerProcess(tmp_path, ("/nonexistent/python",), probe_first=True)
     assert not follower.may_start and "cannot be started" in follower.trouble
     without_database(tmp_path)
     wait_until(lambda: follower.may_start)
     assert not follower.trouble and "cannot be started" in follower.warnings[-1]
 
 
-def test_after_the_run_nothing_is_started_again(make: Callable[..., Follower], tmp_path: Path) -> None:
-    follower = make("sys.stdin.read(); say('trouble no room'); sys.exit(3)")
+def test_after_the_run_nothing_is_started_again(make: Callable[..., FollowerProcess], tmp_path: Path) -> None:
+    follower = make("sys.stdin.read(); say('error no room'); sys.exit(3)")
     wait_until(lambda: starts(tmp_path))
     follower.release()
     wait_until(lambda: follower._child is None or not follower.may_start)
@@ -235,27 +242,27 @@ def test_after_the_run_nothing_is_started_again(make: Callable[..., Follower], t
 def test_a_database_that_goes_in_a_long_pause_is_noticed_and_the_next_pass_is_due(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    waits, said = [], []
+    waits, reported = [], []
     monkeypatch.setattr(follower_module, "_closed_within", waits.append)
-    monkeypatch.setattr(follower_module, "_say", lambda word, text: said.append((word, text)))
+    monkeypatch.setattr(follower_module, "_report", lambda word, text: reported.append((word, text)))
     answers = iter(["", "", "it has gone"])
 
-    assert not follower_module._rest(100.0, lambda: next(answers))
-    assert said == [("trouble", "it has gone")]
-    assert waits == [follower_module.PROBE_EVERY_S] * 3 + [follower_module.AFTER_TROUBLE_S]
+    assert not follower_module._pause(100.0, lambda: next(answers))
+    assert reported == [("error", "it has gone")]
+    assert waits == [follower_module.PROBE_EVERY_S] * 3 + [follower_module.AFTER_ERROR_S]
 
 
 def test_a_pause_is_as_long_as_it_should_be_and_ends_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     monkeypatch.setattr(follower_module, "_closed_within", waits.append)
-    assert not follower_module._rest(12.0, lambda: "")
+    assert not follower_module._pause(12.0, lambda: "")
     assert waits == [5.0, 5.0, 2.0]
 
     monkeypatch.setattr(follower_module, "_closed_within", lambda seconds: True)
-    assert follower_module._rest(12.0, lambda: "nobody asks")
+    assert follower_module._pause(12.0, lambda: "nobody asks")
 
 
-def test_looking_costs_microseconds(make: Callable[..., Follower]) -> None:
+def test_looking_costs_microseconds(make: Callable[..., FollowerProcess]) -> None:
     follower = make("pass" + ALIVE)
     began_s = time.process_time()
     for _ in range(10_000):

@@ -8,8 +8,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from markab.provenance.jobstate_log import JobstateLog
-from provenance.provenance_kit import (
+from kit.diamond import (
     T0,
     began,
     compute,
@@ -21,6 +20,7 @@ from provenance.provenance_kit import (
     start,
     write_journal,
 )
+from markab.provenance.jobstate_log import JobstateLog
 
 LOCAL_SITES = frozenset({"local"})
 STORY = diamond_story()
@@ -37,7 +37,7 @@ def test_a_run_reads_as_dagman_and_its_watcher_would_have_written_it(tmp_path: P
 
     assert lines[:6] == [
         f"{t} INTERNAL *** MONITORD_STARTED ***",
-        f"{t} INTERNAL *** DAGMAN_STARTED 41.0 ***",
+        f"{t} INTERNAL *** DAGMAN_STARTED 1.0 ***",
         f"{t + 1} j0 SUBMIT 1.0 local - 1",
         f"{t + 1} j0 EXECUTE 1.0 local - 1",
         f"{t + 3} j0 JOB_TERMINATED 1.0 local - 1",

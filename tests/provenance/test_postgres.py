@@ -11,16 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Connection, Table, text
 
-from markab.errors import StorageError
-from markab.journal.records import RunEnd
-from markab.provenance import queries, schema, update
-from markab.provenance.database import _ADVISORY_LOCK, Locked, connected
-from markab.provenance.database_location import Target
-from markab.provenance.projection import Projector
-from markab.provenance.run_database import open_database
-from markab.provenance.update import Keeper
-from provenance.postgres_server import PASSWORD, install, server
-from provenance.provenance_kit import (
+from kit.diamond import (
     SHA,
     began,
     compute,
@@ -33,6 +24,15 @@ from provenance.provenance_kit import (
     strange_story,
     write_journal,
 )
+from markab.errors import StorageError
+from markab.journal.records import RunEnd
+from markab.provenance import queries, schema, update
+from markab.provenance.database import _ADVISORY_LOCK, Locked, connected
+from markab.provenance.database_location import Target
+from markab.provenance.projection import Projector
+from markab.provenance.run_database import open_database
+from markab.provenance.update import RunUpdater
+from provenance.postgres_server import PASSWORD, install, server
 from provenance.test_queries import NOTEBOOK
 
 pytestmark = pytest.mark.integration
@@ -191,8 +191,8 @@ def test_what_is_too_long_for_a_column_or_no_text_is_kept_as_far_as_can_be(
 def test_no_password_is_shown_or_stored(tmp_path: Path, empty: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     run = make_server_run(tmp_path / "run", empty, entries=STORY)
-    keeper = Keeper(run)
-    assert keeper.keep() == ("", [])
+    updater = RunUpdater(run)
+    assert updater.update() == ("", [])
     with open_database(run) as database:
         stored = database.connection.execute(text("SELECT db_url FROM workflow")).scalar()
     assert stored.startswith("postgresql://ada@/postgres")
@@ -224,7 +224,7 @@ def test_the_list_of_all_runs_may_be_on_a_server(tmp_path: Path, empty: URL) -> 
     url = empty.render_as_string(hide_password=False)
     (run / "pegasus.1.properties").write_text(f"pegasus.catalog.master.url = {url}\n")
     for _ in range(2):
-        assert Keeper(run).keep() == ("", [])
+        assert RunUpdater(run).update() == ("", [])
     with connected(Target(empty.set(drivername="postgresql+psycopg"))) as connection:
         assert 1 == connection.execute(text("SELECT count(*) FROM master_workflow")).scalar()
         assert 2 == connection.execute(text("SELECT count(*) FROM master_workflowstate")).scalar()
@@ -236,11 +236,11 @@ def test_each_time_is_told_to_the_list_of_all_runs_once_to_a_microsecond(tmp_pat
     run = make_run(tmp_path / "run")
     lines = [f"pegasus.catalog.{which}.url = {url}\n" for which in ("workflow", "master")]
     (run / "pegasus.1.properties").write_text("".join(lines))
-    keeper = Keeper(run)
+    updater = RunUpdater(run)
     for entries in ([began(began_s)], [began(began_s), RunEnd(ended_s, "success", {})]):
         write_journal(run, entries)
-        assert keeper.keep() == ("", [])
-        assert Keeper(run).keep() == ("", [])
+        assert updater.update() == ("", [])
+        assert RunUpdater(run).update() == ("", [])
     with on(empty) as connection:
         for table in ("workflowstate", "master_workflowstate"):
             times = connection.execute(text(f"SELECT timestamp::text FROM {table} ORDER BY 1")).scalars()
@@ -286,14 +286,14 @@ def test_a_database_that_somebody_keeps_locked_is_told_in_time(
     run = make_server_run(tmp_path / "run", empty, entries=STORY[:5])
     Projector(run).update()
     write_journal(run, STORY)
-    keeper = Keeper(run)
+    updater = RunUpdater(run)
     with held(empty, lock):
         with pytest.raises(Locked, match="being written to by another program") as caught:
             Projector(run).update(patience_s=0.2)
         assert "try again" in (caught.value.hint or "")
-        assert "another program" in keeper.keep().trouble
-        assert ("another program" in keeper.probe()) == ("dbversion" in lock)
-    assert not keeper.keep().trouble
+        assert "another program" in updater.update().error
+        assert ("another program" in updater.probe()) == ("dbversion" in lock)
+    assert not updater.update().error
 
 
 @pytest.mark.parametrize(
@@ -310,17 +310,17 @@ def test_a_list_of_all_runs_that_somebody_keeps_locked_is_a_warning_and_the_run_
     run = make_run(tmp_path / "run", entries=STORY[:5])
     url = empty.render_as_string(hide_password=False)
     (run / "pegasus.1.properties").write_text(f"pegasus.catalog.master.url = {url}\n")
-    keeper = Keeper(run)
-    assert keeper.keep() == ("", [])
+    updater = RunUpdater(run)
+    assert updater.update() == ("", [])
     write_journal(run, STORY)
     with held(empty, lock):
         began_s = time.monotonic()
-        trouble, (warning,) = keeper.keep()
+        error, (warning,) = updater.update()
         assert time.monotonic() - began_s < 8
-    assert not trouble and "another program" in warning
+    assert not error and "another program" in warning
     with open_database(run) as database:
         assert queries.summary(database).jobs.succeeded == 6
-    assert keeper.keep() == ("", [])
+    assert updater.update() == ("", [])
 
 
 def test_a_replica_catalog_that_is_there_keeps_its_own_keys(tmp_path: Path, empty: URL) -> None:

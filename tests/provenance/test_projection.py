@@ -14,20 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from markab.errors import CorruptJournal, NotARun
-from markab.journal.records import Entry, RunEnd
-from markab.journal.writer import encode
-from markab.plan.model import Kind, PlannedTask
-from markab.provenance import row_writer
-from markab.provenance.projection import Projector
-from provenance.provenance_kit import (
+from kit.databases import ask, contents
+from kit.diamond import (
     DIAMOND,
     T0,
-    ask,
     began,
     brought,
     compute,
-    contents,
     diamond_story,
     end,
     failed,
@@ -41,6 +34,12 @@ from provenance.provenance_kit import (
     transfer,
     write_journal,
 )
+from markab.errors import CorruptJournal, NotARun
+from markab.journal.records import Entry, RunEnd
+from markab.journal.writer import encode
+from markab.plan.model import Kind, PlannedTask
+from markab.provenance import row_writer
+from markab.provenance.projection import Projector
 
 DATABASE = "words-0.stampede.db"
 SRC = Path(__file__).resolve().parents[2] / "src"

@@ -7,13 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from markab.journal.records import RunEnd
-from markab.plan.model import PlannedTask
-from markab.provenance import queries
-from markab.provenance.run_database import Database, open_database
-from provenance.provenance_kit import (
+from kit.databases import ask
+from kit.diamond import (
     T0,
-    ask,
     began,
     compute,
     diamond_story,
@@ -25,6 +21,10 @@ from provenance.provenance_kit import (
     start,
     write_journal,
 )
+from markab.journal.records import RunEnd
+from markab.plan.model import PlannedTask
+from markab.provenance import queries
+from markab.provenance.run_database import Database, open_database
 
 
 @pytest.fixture

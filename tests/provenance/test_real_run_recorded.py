@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from integration.tools import environment, job_line, write_workflow
+from kit.databases import ask
 from markab.api import (
     File,
     Job,
@@ -25,7 +26,6 @@ from markab.planner.options import PlanOptions
 from markab.planner.planning import plan
 from markab.provenance import queries
 from markab.provenance.run_database import open_database
-from provenance.provenance_kit import ask
 
 
 def script(path: Path, text: str) -> Path:

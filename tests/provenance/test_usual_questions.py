@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from kit.databases import ask
 from markab.api import Job, ReplicaCatalog, Transformation, TransformationCatalog, Workflow
 from markab.engine.run import RunOptions, run
 from markab.planner.options import PlanOptions
 from markab.planner.planning import plan
 from markab.provenance.run_database import open_database
 from provenance.postgres_server import install, server
-from provenance.provenance_kit import ask
 
 PROGRAMS = {
     "copy": 'cat "$1" > "$2"',

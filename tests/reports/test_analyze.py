@@ -5,14 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from markab.diagnosis.analysis import Analysis, Analyzer
-from markab.errors import MarkabError, NotARun, StorageError
-from markab.plan.model import Input, Kind, Output, PlannedJob
-from markab.reports.analyzer import report, text
-from markab.reports.debug_job import make_debug_directory
-from markab.reports.pegasus_analyzer import exit_code, pegasus_text, to_json
-from markab.reports.why import read_why
-from reports.made_run import (
+from kit.made_run import (
     T0,
     began,
     compute,
@@ -25,6 +18,13 @@ from reports.made_run import (
     retry,
     start,
 )
+from markab.diagnosis.analysis import Analysis, Analyzer
+from markab.errors import MarkabError, NotARun, StorageError
+from markab.plan.model import Input, Kind, Output, PlannedJob
+from markab.reports.analyzer import report, text
+from markab.reports.debug_job import make_debug_directory
+from markab.reports.pegasus_analyzer import pegasus_text, shell_exit_code, to_json
+from markab.reports.why import read_why
 
 CHAIN = [compute("a"), compute("b", 0), compute("c", 1), compute("d")]
 INVOCATION = {"task": "a", "argv": ["/usr/bin/wc", "-l", "a b"], "status": 768, "maxrss_kb": 2048}
@@ -186,7 +186,7 @@ def test_the_text_of_pegasus_has_a_block_for_each_job(tmp_path: Path) -> None:
     assert printed.endswith("\n\nboo\n\n")
     assert "last state" not in pegasus_text(run, run.analyze(), summary=True)
     assert to_json(run, run.analyze())["left"]["failed"] == 1
-    assert [exit_code(status) for status in (-1, 768, 9)] == [-1, 3, 137]
+    assert [shell_exit_code(status) for status in (-1, 768, 9)] == [-1, 3, 137]
 
 
 def test_what_is_no_submit_directory_is_said(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_debug_directory_has_inputs_and_a_script(tmp_path: Path) -> None:
     (tmp_path / "run/scratch/d/in").write_text("x")
     made = make_debug_directory(tmp_path / "run", "a", tmp_path / "debug")
     assert (made.path / "d/in").read_text() == "x" and (made.path / "o").is_dir()
-    assert made.missing == ["gone"] and "gone is nowhere to be found" in made.text()
+    assert made.missing == ["gone"] and "gone was not found" in made.text()
     assert "/usr/bin/wc -l in\n" in made.script.read_text()
     with pytest.raises(StorageError, match="not empty"):
         make_debug_directory(tmp_path / "run", "a", tmp_path / "debug")

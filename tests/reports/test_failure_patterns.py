@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from kit.made_run import compute
 from markab.diagnosis.causes import cause_of
 from markab.diagnosis.failure_patterns import TABLE, recognise, traceback_line
 from markab.plan.model import PlannedJob
-from reports.made_run import compute
 
 JOB = compute("a")
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from kit.made_run import T0, began, compute, end, ended, failed, gave_up, make_run, retry, start
 from markab.diagnosis.failed_attempts import Failures
 from markab.errors import MarkabError
 from markab.formatting import count, duration, size, tail
 from markab.plan.job_lookup import find_job
 from markab.plan.model import Kind, PlannedJob
 from markab.reports.job_report import read_job, read_jobs, wait_status
-from reports.made_run import T0, began, compute, end, ended, failed, gave_up, make_run, retry, start
 
 JOBS = [compute("a"), compute("b", 0)]
 INVOCATION = {

@@ -8,12 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markab.errors import CorruptJournal, NotARun
-from markab.journal.records import AttemptRunning, Entry, Halt
-from markab.journal.run_reader import RunReader
-from markab.journal.writer import encode
-from markab.reports.status import LONG_HEADER, Status, current_status, read_status
-from reports.made_run import (
+from kit.made_run import (
     T0,
     began,
     compute,
@@ -26,6 +21,11 @@ from reports.made_run import (
     retry,
     start,
 )
+from markab.errors import CorruptJournal, NotARun
+from markab.journal.records import AttemptRunning, Entry, Halt
+from markab.journal.run_reader import RunReader
+from markab.journal.writer import encode
+from markab.reports.status import LONG_HEADER, Status, current_status, read_status
 
 CHAIN = [compute("a"), compute("b", 0), compute("c", 0), compute("d", 1, 2)]
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kit.made_run import compute, make_run
 from markab.diagnosis.siblings import differences, nearest_sibling
 from markab.plan.model import Input, Kind, PlannedJob, PlannedTask
 from markab.plan.plan_file import PlanFile
-from reports.made_run import compute, make_run
 
 SUCCEEDED, FAILED = 5, 6
 

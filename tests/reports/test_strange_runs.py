@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from kit.diamond import diamond_story, make_run
+from kit.made_run import engine_alive
 from markab.cli.analyze import analyze, pegasus_analyzer
 from markab.cli.statistics import pegasus_statistics, statistics
 from markab.cli.status import pegasus_status, status
 from markab.errors import StorageError
 from markab.journal.lock import holder
 from markab.plan.submit_dir import find_submit_dir
-from provenance.provenance_kit import diamond_story, make_run
-from reports.made_run import engine_alive
 
 COMMANDS = (status, analyze, statistics, pegasus_status, pegasus_analyzer, pegasus_statistics)
 NOBODY = 65534
@@ -158,7 +158,7 @@ def test_a_directory_that_may_not_be_looked_into_is_named(public: Path) -> None:
 
     said = as_nobody(lambda: "".join(refusals(public / "run")))
 
-    assert said.count(f"error: cannot look into '{public}/run': Permission denied") == len(COMMANDS)
+    assert said.count(f"error: cannot read '{public}/run': Permission denied") == len(COMMANDS)
 
 
 @pytest.mark.parametrize("file", ["plan.jsonl", "journal.jsonl", "braindump.yml"])

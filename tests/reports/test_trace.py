@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from kit.made_run import began, compute, end, ended, engine_alive, failed, gave_up, make_run, start
 from markab.errors import MarkabError
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, Transfer
 from markab.reports.debug_job import make_debug_directory
 from markab.reports.trace import read_trace
-from reports.made_run import began, compute, end, ended, engine_alive, failed, gave_up, make_run, start
 
 SHA = hashlib.sha256(b"four").hexdigest()
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from kit.made_run import T0, began, compute, end, engine_alive, failed, gave_up, make_run, start
 from markab.diagnosis.waiting import Waiting, Waits
 from markab.journal.records import Halt, Retry
 from markab.journal.run_reader import RunReader
 from markab.plan.model import Kind, PlannedJob
 from markab.reports.status import current_status
-from reports.made_run import T0, began, compute, end, engine_alive, failed, gave_up, make_run, start
 
 
 def reasons(directory: Path, jobs: list[PlannedJob], entries: list[Any], **header: Any) -> dict[str, Waiting]:

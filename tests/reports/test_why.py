@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kit.made_run import began, compute, end, ended, engine_alive, make_run, start
 from markab.reports.why import read_why
-from reports.made_run import began, compute, end, ended, engine_alive, make_run, start
 
 CHAIN = [compute("a"), compute("b", 0), compute("c", 1)]
 

@@ -131,7 +131,7 @@ def test_misspelt_properties_get_a_warning_without_their_value(tmp_path: Path) -
 
     assert [
         ("property 'pegasus.integrity.cheking' is not known", "did you mean 'pegasus.integrity.checking'?"),
-        ("property 'pegasus.zzz.qqq' is not known", "remove it; `markab` knows no such setting"),
+        ("property 'pegasus.zzz.qqq' is not known", "remove it; it is not a setting of Markab"),
         ("property 'pegsus.mode' is not known", "did you mean 'pegasus.mode'?"),
         ("property 'dagman.retyr' is not known", "did you mean 'dagman.retry'?"),
     ] == [(problem.message, problem.hint) for problem in found.unknown()]

@@ -10,17 +10,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from markab.catalogs.replica_store import Entry, is_meant
+from markab.catalogs.jdbcrc_reader import PATIENCE_S
+from markab.catalogs.replica_store import Entry, is_match
 from markab.errors import StorageError
 from markab.worker.failure import AttemptFailed
 from markab.worker.replica_registration import register
 
-_PATIENCE_S = 60.0
-_AT_ONCE = 500
-"""Names in one question; SQLite takes at least 999."""
+_NAMES_A_QUERY = 500
+"""Names in one query; SQLite allows at least 999."""
 
 
-class TableStore:
+class JdbcrcStore:
     """An SQLite file; see `ReplicaStore`."""
 
     loses_comments = False
@@ -32,8 +32,8 @@ class TableStore:
         """Add places; return how many were new."""
         if patterns := [entry.lfn for entry in entries if entry.regex]:
             raise StorageError(
-                f"{patterns[0]!r} is a regular expression, and a database catalog has none",
-                hint="put it into a YAML or text catalog",
+                f"{patterns[0]!r} is a regular expression, which a JDBCRC catalog cannot hold",
+                hint="add it to a YAML or text catalog",
             )
         known = {(found.lfn, found.pfn, found.site) for found in self.lookup([e.lfn for e in entries])}
         rows = [
@@ -46,22 +46,22 @@ class TableStore:
         return len({(row["lfn"], row["pfn"], row["site"]) for row in rows} - known)
 
     def delete(self, entries: Sequence[Entry]) -> int:
-        """Take places away; return how many there were."""
+        """Remove places; return how many were removed."""
         wanted: dict[str, list[Entry]] = {}
         for entry in entries:
             wanted.setdefault(entry.lfn, []).append(entry)
-        with self._changing() as connection:
+        with self._transaction() as connection:
             gone = {
                 (found.lfn, found.pfn, found.site)
                 for found in _entries(connection, wanted)
-                if any(is_meant(one, found) for one in wanted[found.lfn])
+                if any(is_match(one, found) for one in wanted[found.lfn])
             }
             connection.executemany(
                 "DELETE FROM rc_pfn WHERE pfn = ?2 AND site IS ?3 "
                 "AND lfn_id = (SELECT lfn_id FROM rc_lfn WHERE lfn = ?1)",
                 list(gone),
             )
-            _forget(
+            _delete_files(
                 connection,
                 [
                     name
@@ -74,13 +74,13 @@ class TableStore:
         return len(gone)
 
     def remove(self, lfns: Sequence[str]) -> int:
-        """Take files away; return how many there were of these."""
-        with self._changing() as connection:
-            return _forget(connection, list(dict.fromkeys(lfns)))
+        """Remove files with all their places; return how many of them were there."""
+        with self._transaction() as connection:
+            return _delete_files(connection, list(dict.fromkeys(lfns)))
 
     def clear(self) -> int:
-        """Take everything away; return how many places there were."""
-        with self._changing() as connection:
+        """Remove everything; return how many places there were."""
+        with self._transaction() as connection:
             number = int(connection.execute("SELECT count(*) FROM rc_pfn").fetchone()[0])
             for table in ("rc_meta", "rc_pfn", "rc_lfn"):
                 connection.execute(f"DELETE FROM {table}")
@@ -93,19 +93,19 @@ class TableStore:
                 yield from _entries(connection, list(dict.fromkeys(lfns)))
 
     def entries(self) -> Iterator[Entry]:
-        """Yield everything, ordered by name."""
+        """Yield all entries, ordered by name."""
         with self._open() as connection:
             if connection is not None:
                 yield from _entries(connection, None)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection | None]:
-        """Open the file to be read; None: there is none, or no tables in it."""
+        """Open the file for reading; None: it does not exist, or has no tables."""
         if not self._path.exists():
             yield None
             return
-        with _explained(self._path):
-            connection = sqlite3.connect(str(self._path), timeout=_PATIENCE_S, isolation_level=None)
+        with _storage_errors(self._path):
+            connection = sqlite3.connect(str(self._path), timeout=PATIENCE_S, isolation_level=None)
             try:
                 has = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'rc_pfn'").fetchone()
                 yield connection if has else None
@@ -113,8 +113,8 @@ class TableStore:
                 connection.close()
 
     @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        """Open the file in a transaction; its tables are made if they are missing."""
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Open the file in a transaction; missing tables are created."""
         try:
             register(str(self._path), [], {})
         except AttemptFailed as error:
@@ -133,15 +133,15 @@ class TableStore:
 def _entries(connection: sqlite3.Connection, lfns: Iterable[str] | None) -> Iterator[Entry]:
     """Yield the places of the named files, or of all."""
     if lfns is None:
-        yield from _asked(connection, "", ())
+        yield from _selected(connection, "", ())
         return
     names = list(lfns)
-    for start in range(0, len(names), _AT_ONCE):
-        some = names[start : start + _AT_ONCE]
-        yield from _asked(connection, f"WHERE l.lfn IN ({','.join('?' * len(some))})", some)
+    for start in range(0, len(names), _NAMES_A_QUERY):
+        some = names[start : start + _NAMES_A_QUERY]
+        yield from _selected(connection, f"WHERE l.lfn IN ({','.join('?' * len(some))})", some)
 
 
-def _asked(connection: sqlite3.Connection, where: str, values: Sequence[str]) -> Iterator[Entry]:
+def _selected(connection: sqlite3.Connection, where: str, values: Sequence[str]) -> Iterator[Entry]:
     attributes: dict[str, dict[str, str]] = {}
     for lfn, key, value in connection.execute(
         f"SELECT l.lfn, m.key, m.value FROM rc_meta m JOIN rc_lfn l USING (lfn_id) {where} ORDER BY 1, 2",
@@ -155,8 +155,8 @@ def _asked(connection: sqlite3.Connection, where: str, values: Sequence[str]) ->
         yield Entry(lfn, pfn, site, attributes.get(lfn, {}))
 
 
-def _forget(connection: sqlite3.Connection, lfns: Sequence[str]) -> int:
-    """Delete files with all that is known of them; return how many there were."""
+def _delete_files(connection: sqlite3.Connection, lfns: Sequence[str]) -> int:
+    """Delete the rows of files; return how many files there were."""
     gone = 0
     for name in lfns:
         row = connection.execute("SELECT lfn_id FROM rc_lfn WHERE lfn = ?", (name,)).fetchone()
@@ -168,11 +168,11 @@ def _forget(connection: sqlite3.Connection, lfns: Sequence[str]) -> int:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
         raise StorageError(
             f"cannot use the replica catalog {str(path)!r}: {error}",
-            hint="see that it is an SQLite file that you may write",
+            hint="check that it is an SQLite file, and that you may write to it",
         ) from error

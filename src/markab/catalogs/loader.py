@@ -1,4 +1,4 @@
-"""Finding and reading the catalogs of one planning, from the properties and the workflow."""
+"""Finding and reading the catalogs for one planner run: from the properties and the workflow."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TypeVar
 
 import msgspec
 
-from markab.catalogs.jdbcrc import output_catalog, read_replica_tables, sqlite_file
+from markab.catalogs.jdbcrc_reader import read_replica_tables
 from markab.catalogs.replica_index import ReplicaIndex, files_below, replicas_of_directory
+from markab.catalogs.replica_properties import KIND, catalog_kind, default_file, output_catalog, sqlite_file
 from markab.catalogs.replica_text import read_replica_file
 from markab.errors import DocumentError, MarkabError, Problem, StorageError
 from markab.spec.catalog_checks import check_references
@@ -47,35 +48,35 @@ def load_catalogs(
     input_dirs: Sequence[str | os.PathLike[str]] = (),
     transformations_dir: str | os.PathLike[str] | None = None,
 ) -> Catalogs:
-    """Read the catalogs that the properties name, or that stand in `directory` under the usual names.
+    """Read the catalogs that the properties name, or those in `directory` under their default names.
 
-    Relative names are meant from `directory`. What the workflow has inside comes first: its
+    Relative names start at `directory`. Catalogs inside the workflow come first: its
     replicas hide those of the files (unless `pegasus.catalog.replica.dax.asrc` is true), its
     sites and executables those of the same name. Files below `input_dirs` come next, then the
     catalog files.
 
     Raises:
-        DocumentError: with everything that is wrong in all of them.
-        StorageError: nothing but a file that can't be read is wrong.
+        DocumentError: with all problems of all catalogs.
+        StorageError: the only problem is a file that can't be read.
     """
-    load = _Load(properties, Path(directory), environment)
-    sites = load.sites()
-    replica_files = [load.input_directory(os.fspath(name)) for name in input_dirs]
-    replica_files.append(load.replicas())
-    transformations = load.transformations(transformations_dir)
-    asrc = load.attempt(lambda: properties.flag("pegasus.catalog.replica.dax.asrc"))
-    load.attempt(lambda: output_catalog(properties, load.directory))
+    loader = _Loader(properties, Path(directory), environment)
+    sites = loader.sites()
+    replica_files = [loader.input_directory(os.fspath(name)) for name in input_dirs]
+    replica_files.append(loader.replicas())
+    transformations = loader.transformations(transformations_dir)
+    asrc = loader.attempt(lambda: properties.flag("pegasus.catalog.replica.dax.asrc"))
+    loader.attempt(lambda: output_catalog(properties, loader.directory))
 
     inline = workflow or Workflow("5.0.4", "none", [])
     all_transformations = _merged_transformations(inline.transformation_catalog, transformations)
     found = [catalog for catalog in (inline.replica_catalog, *replica_files) if catalog]
-    load.problems += check_references(all_transformations)
-    load.give_up_if_wrong()
+    loader.problems += check_references(all_transformations)
+    loader.raise_problems()
     return Catalogs(
         _merged_sites(inline.site_catalog, sites),
         ReplicaIndex(found, merge=bool(asrc)),
         all_transformations,
-        load.files,
+        loader.files,
     )
 
 
@@ -99,8 +100,8 @@ def transformations_of_directory(
     return TransformationCatalog(list(found.values()))
 
 
-class _Load:
-    """One loading: reads what it can, and collects what is wrong."""
+class _Loader:
+    """Reads what it can, and collects the problems."""
 
     def __init__(self, properties: Properties, directory: Path, environment: Mapping[str, str]) -> None:
         self.properties = properties
@@ -118,7 +119,7 @@ class _Load:
             return False
 
     def attempt(self, read: Callable[[], T]) -> T | None:
-        """Return what `read` returns, or None and a problem."""
+        """Return what `read` returns, or None after adding a problem."""
         try:
             return read()
         except DocumentError as error:
@@ -128,7 +129,7 @@ class _Load:
             self.storage.append(error)
         return None
 
-    def give_up_if_wrong(self) -> None:
+    def raise_problems(self) -> None:
         self.attempt(lambda: self.properties.flag("markab.lfn.absolute"))
         if self.problems and len(self.problems) == len(self.storage) == 1:
             raise self.storage[0]
@@ -141,32 +142,30 @@ class _Load:
     def sites(self) -> SiteCatalog | None:
         kind = self.kind("pegasus.catalog.site", ("YAML", "XML"), "YAML")
         if kind == "XML":
-            self.refuse(
+            self.reject(
                 "pegasus.catalog.site",
                 "XML",
-                "convert it with Pegasus' own pegasus-sc-converter, or write it as YAML",
+                "convert it with pegasus-sc-converter, or write it as YAML",
             )
             return None
         path = self.file("pegasus.catalog.site.file", "sites.yml")
         return self.attempt(lambda: read_sites(path, self.environment)) if path else None
 
     def replicas(self) -> ReplicaCatalog | None:
-        key = "pegasus.catalog.replica"
-        kinds = ("YAML", "File", "Directory", "Regex", "JDBCRC", "MRC", "Meta")
-        kind = self.kind(key, kinds, "YAML")
+        kind = self.attempt(lambda: catalog_kind(self.properties))
         if kind == "Directory":
             return self.replica_directory()
         if kind == "JDBCRC":
             return self.attempt(
                 lambda: read_replica_tables(
-                    sqlite_file(self.properties, key, self.directory), absolute_lfns=self.absolute_lfns
+                    sqlite_file(self.properties, KIND, self.directory), absolute_lfns=self.absolute_lfns
                 )
             )
         if kind not in ("YAML", "File", "Regex", None):
-            self.refuse(key, kind, "use YAML, File, Directory or JDBCRC")
+            self.reject(KIND, kind, "use YAML, File, Directory or JDBCRC")
             return None
-        path = self.file(f"{key}.file", "replicas.yml" if kind == "YAML" else "rc.txt")
-        if path is None or kind is None:
+        path = self.file(f"{KIND}.file", default_file(kind)) if kind else None
+        if path is None:
             return None
         read = read_replicas if kind == "YAML" else read_replica_file
         return self.attempt(lambda: read(path, self.environment, absolute_lfns=self.absolute_lfns))
@@ -175,7 +174,7 @@ class _Load:
         return self.attempt(lambda: replicas_of_directory(self.path(name)))
 
     def replica_directory(self) -> ReplicaCatalog | None:
-        key = "pegasus.catalog.replica.directory"
+        key = f"{KIND}.directory"
         name = self.properties.get(key)
         if not name:
             hint = f"set {key} to a directory"
@@ -190,7 +189,7 @@ class _Load:
         key = "pegasus.catalog.transformation"
         kind = "Directory" if given is not None else self.kind(key, ("YAML", "Text", "Directory"), "YAML")
         if kind == "Text":
-            self.refuse(key, kind, "convert it with Pegasus' own pegasus-tc-converter, or write it as YAML")
+            self.reject(key, kind, "convert it with pegasus-tc-converter, or write it as YAML")
             return None
         if kind == "Directory":
             name = (
@@ -210,13 +209,13 @@ class _Load:
     def kind(self, key: str, kinds: Sequence[str], default: str) -> str | None:
         return self.attempt(lambda: self.properties.choice(key, kinds, default))
 
-    def refuse(self, key: str, kind: str, hint: str) -> None:
-        self.problems.append(self.properties.problem(key, f"a catalog of type {kind} can't be read", hint))
+    def reject(self, key: str, kind: str, hint: str) -> None:
+        self.problems.append(self.properties.problem(key, f"unsupported catalog kind {kind}", hint))
 
-    def file(self, key: str, usual: str) -> Path | None:
-        """Return the file that a property names, else the usual one if it exists."""
+    def file(self, key: str, default: str) -> Path | None:
+        """Return the file that a property names, else the default one if it exists."""
         name = self.properties.get(key)
-        path = self.path(name) if name else self.directory / usual
+        path = self.path(name) if name else self.directory / default
         if not path.exists():
             if name:
                 self.problems.append(self.properties.problem(key, "there is no such file"))
@@ -233,7 +232,7 @@ def _merged_sites(inline: SiteCatalog | None, file: SiteCatalog | None) -> SiteC
 def _merged_transformations(
     inline: TransformationCatalog | None, file: TransformationCatalog | None
 ) -> TransformationCatalog:
-    """Join two catalogs; where both have an executable at a site, or a container, the first has it."""
+    """Join two catalogs; of an executable at a site, or a container, in both, the first one's is kept."""
     if not inline or not file:
         return inline or file or TransformationCatalog()
     found: dict[str, Transformation] = {}

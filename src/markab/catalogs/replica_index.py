@@ -14,12 +14,12 @@ _GROUP = re.compile(r"\[([0-9]+)\]")
 
 
 class ReplicaIndex:
-    """All replicas known to one planning, by logical file name.
+    """All replicas of one planner run, by logical file name.
 
     `catalogs` come in order of priority. A name in one catalog hides the same name
     in the later ones, or with `merge` only comes before it. Entries of one catalog
-    for the same name always merge. Regular expressions are asked, in order, for names
-    that no entry has; the first that matches the whole name wins.
+    for the same name always merge. Regular expressions are tried, in order, for names
+    without an entry; the first that matches the whole name wins.
     """
 
     def __init__(self, catalogs: Iterable[ReplicaCatalog] = (), merge: bool = False) -> None:
@@ -32,7 +32,7 @@ class ReplicaIndex:
         return len(self._exact)
 
     def __iter__(self) -> Iterator[Replica]:
-        """Go through the entries without regular expressions."""
+        """Iterate over the entries that are not regular expressions."""
         return iter(self._exact.values())
 
     def __contains__(self, lfn: str) -> bool:
@@ -40,11 +40,11 @@ class ReplicaIndex:
 
     @property
     def patterns(self) -> list[Replica]:
-        """The entries with regular expressions, in the order in which they are asked."""
+        """The entries with regular expressions, in the order in which they are tried."""
         return [replica for _, replica in self._patterns]
 
     def lookup(self, lfn: str) -> Replica | None:
-        """Return where `lfn` is, or None. Of a regular expression, `[0]`, `[1]`, … are filled in."""
+        """Return the replica of `lfn`, or None. In those of a regular expression, `[0]`, `[1]`, … are filled in."""
         replica = self._exact.get(lfn)
         if replica is not None or not self._patterns:
             return replica
@@ -80,7 +80,7 @@ def replicas_of_directory(
     """Return a catalog of every file below a directory, in the order of their names.
 
     Names are relative to `path`, or with `flat` only the last part (the first file of a
-    name wins). Symbolic links are followed, unless they lead back to where they stand.
+    name wins). Symbolic links are followed, except those that lead to a directory already seen.
 
     Raises:
         StorageError: the directory can't be read.

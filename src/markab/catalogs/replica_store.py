@@ -1,8 +1,8 @@
-"""Changing and asking replica catalogs: where logical files are. One protocol, one store a kind of catalog.
+"""Replica catalogs that can be changed: the protocol of a store, and its entries.
 
-YAML and text files are read whole, and replaced whole; SQLite files are asked and
-changed in place. What is known of a file (checksum, metadata) belongs to its name,
-not to one of its places.
+YAML and text files are read and replaced as a whole; SQLite files are queried and
+changed in place. Attributes of a file (checksum, metadata) belong to its name, not to
+one of its places.
 """
 
 from __future__ import annotations
@@ -10,21 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import translate
-from pathlib import Path
 from re import Pattern, compile
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
-from markab.catalogs.jdbcrc import sqlite_file
-from markab.catalogs.replica_text import parse_replica_file
+from markab.catalogs.replica_text import escaped, parse_replica_file, quoted
 from markab.errors import DocumentError, StorageError
 from markab.spec.model import Checksum, Pfn, Replica, ReplicaCatalog
-from markab.spec.properties import Properties
-
-KindOfCatalog = Literal["YAML", "File", "JDBCRC"]
-_SQLITE = b"SQLite format 3\0"
-_KIND = "pegasus.catalog.replica"
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -33,23 +26,23 @@ class Entry(msgspec.Struct, frozen=True):
     lfn: str
     pfn: str
     site: str | None = "local"
-    """None: of any site, when an entry says what to look for."""
+    """None, in an entry to look for: any site."""
     attributes: dict[str, str] = {}
-    """`checksum.type`, `checksum.value`, and metadata, of the file."""
+    """`checksum.type`, `checksum.value`, and metadata of the file."""
     regex: bool = False
 
     def line(self) -> str:
-        """Return it as it stands in the text form of a catalog."""
+        """Return it as a line of a text catalog."""
         known = {} if self.site is None else {"site": self.site}
         known |= {"regex": "true"} if self.regex else {}
         known |= self.attributes
         return " ".join(
-            [word(self.lfn), word(self.pfn), *(f'{key}="{_escaped(v)}"' for key, v in known.items())]
+            [quoted(self.lfn), quoted(self.pfn), *(f'{key}="{escaped(v)}"' for key, v in known.items())]
         )
 
 
 class ReplicaStore(Protocol):
-    """A catalog that can be changed. Each call is whole or has not happened."""
+    """A catalog that can be changed. Each call succeeds completely or changes nothing."""
 
     loses_comments: bool
     """A change drops comments that stand in the file."""
@@ -59,11 +52,11 @@ class ReplicaStore(Protocol):
         ...
 
     def delete(self, entries: Sequence[Entry]) -> int:
-        """Take places away; return how many there were. A site or attribute that is given must match."""
+        """Remove places; return how many were removed. A site or attribute that is given must match."""
         ...
 
     def remove(self, lfns: Sequence[str]) -> int:
-        """Take files away with all their places; return how many there were of these."""
+        """Remove files with all their places; return how many of them were there."""
         ...
 
     def lookup(self, lfns: Iterable[str]) -> Iterator[Entry]:
@@ -71,58 +64,19 @@ class ReplicaStore(Protocol):
         ...
 
     def entries(self) -> Iterator[Entry]:
-        """Yield everything."""
+        """Yield all entries."""
         ...
 
     def clear(self) -> int:
-        """Take everything away; return how many places there were."""
+        """Remove everything; return how many places there were."""
         ...
-
-
-def open_store(path: Path, kind: KindOfCatalog | None = None) -> ReplicaStore:
-    """Return the store for a catalog; its file is made by the first change.
-
-    Args:
-        path: its file.
-        kind: what it is. None: what its ending says (`.yml`, `.yaml`; `.db`, `.sqlite`), or
-            its content if that is SQLite's; anything else is text.
-
-    Raises:
-        StorageError: it cannot be read.
-    """
-    from markab.catalogs.document_stores import DocumentStore
-    from markab.catalogs.jdbcrc_store import TableStore
-
-    kind = kind or _kind_of(path)
-    return TableStore(path) if kind == "JDBCRC" else DocumentStore(path, is_yaml=kind == "YAML")
-
-
-def store_of_properties(properties: Properties, directory: Path) -> ReplicaStore:
-    """Return the store of the catalog that the properties name: `replicas.yml` in `directory` by default.
-
-    Raises:
-        DocumentError: of a kind that cannot be changed.
-        StorageError: it cannot be read.
-    """
-    kind = properties.choice(_KIND, ("YAML", "File", "Regex", "Directory", "JDBCRC", "MRC", "Meta"), "YAML")
-    if kind not in ("YAML", "File", "Regex", "JDBCRC"):
-        raise DocumentError(
-            properties.problem(
-                _KIND, f"a catalog of kind {kind} cannot be changed", "use YAML, File or JDBCRC"
-            )
-        )
-    if kind == "JDBCRC":
-        return open_store(sqlite_file(properties, _KIND, directory), "JDBCRC")
-    usual = "replicas.yml" if kind == "YAML" else "rc.txt"
-    name = properties.get("pegasus.catalog.replica.file") or usual
-    return open_store(directory / name.removeprefix("file://"), "YAML" if kind == "YAML" else "File")
 
 
 def parsed_line(line: str, source: str, number: int) -> Entry:
     """Return the entry in a line of a text catalog; its site is None when the line has none.
 
     Raises:
-        DocumentError: the line cannot be understood.
+        DocumentError: the line is invalid.
     """
     try:
         (replica,) = parse_replica_file(line, source, absolute_lfns=True).replicas
@@ -149,14 +103,14 @@ def replica_of(entry: Entry) -> Replica:
     """Return an entry as a replica with one place.
 
     Raises:
-        StorageError: its checksum is of a type that nobody knows.
+        StorageError: the type of its checksum is not supported.
     """
     metadata = dict(entry.attributes)
     kind, digest = metadata.pop("checksum.type", "sha256"), metadata.pop("checksum.value", None)
     if digest is not None and kind.lower() not in ("sha256", "sha-256"):
         raise StorageError(
-            f"the checksum of {entry.lfn!r} is of type {kind!r}; only sha256 is known",
-            hint="give checksum.type=sha256 and what `sha256sum` prints",
+            f"the checksum of {entry.lfn!r} has the type {kind!r}; only sha256 is supported",
+            hint="give checksum.type=sha256 and the output of `sha256sum` as checksum.value",
         )
     checksum = None if digest is None else Checksum(digest)
     return Replica(entry.lfn, [Pfn(entry.site or "local", entry.pfn)], entry.regex, checksum, dict(metadata))
@@ -175,8 +129,8 @@ def catalog_of(entries: Iterable[Entry]) -> ReplicaCatalog:
     return ReplicaCatalog(list(found.values()))
 
 
-def is_meant(wanted: Entry, found: Entry) -> bool:
-    """Say whether `found` is what `wanted` describes: the same place, and all that is said of it."""
+def is_match(wanted: Entry, found: Entry) -> bool:
+    """Return whether `found` is the place of `wanted`, with all its attributes."""
     return (
         wanted.lfn == found.lfn
         and wanted.pfn in (found.pfn, os.path.expandvars(found.pfn))
@@ -198,29 +152,3 @@ def matching(entries: Iterable[Entry], patterns: Mapping[str, str]) -> Iterator[
         known = {**entry.attributes, "lfn": entry.lfn, "pfn": entry.pfn, "site": entry.site or ""}
         if all(pattern.match(known.get(key, "")) for key, pattern in compiled.items()):
             yield entry
-
-
-def word(text: str) -> str:
-    """Return a name as it stands in a text catalog: quoted, if it has to be."""
-    plain = text and not text.startswith("#") and not any(c.isspace() or c in '"\\=' for c in text)
-    return text if plain else f'"{_escaped(text)}"'
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
-
-
-def _kind_of(path: Path) -> KindOfCatalog:
-    ending = path.suffix.lower()
-    # Not opened to look: closing a file takes away the locks that SQLite has on it in this process.
-    if ending in (".db", ".sqlite", ".sqlite3"):
-        return "JDBCRC"
-    try:
-        with open(path, "rb") as file:
-            if file.read(len(_SQLITE)) == _SQLITE:
-                return "JDBCRC"
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise StorageError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    return "YAML" if ending in (".yml", ".yaml") else "File"

@@ -2,10 +2,10 @@ r"""The text form of a replica catalog, one line for each place of a file.
 
     LFN PFN key="value" key="value" …
 
-Names with blanks, quotes, `=` or backslashes are put between double quotes, where
-a backslash stands before `"` and `\`. `#` at the beginning of a line starts a
+Names with blanks, quotes, `=` or backslashes are put between double quotes, in which
+a backslash precedes `"` and `\`. `#` at the beginning of a line starts a
 comment. The keys `site` (old name `pool`), `checksum.type`, `checksum.value` and
-`regex` have a meaning; all others are metadata. Lines for the same name merge.
+`regex` are special; all others are metadata. Lines for the same name merge.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def read_replica_file(
     """Read the text form of a replica catalog.
 
     Raises:
-        DocumentError: with all lines that are wrong.
+        DocumentError: with all invalid lines.
         StorageError: the file can't be read.
     """
     name = os.fspath(path)
@@ -115,7 +115,7 @@ def _parse_line(line: str, environment: Mapping[str, str]) -> Replica:
     kind = attributes.pop("checksum.type", "sha256")
     digest = attributes.pop("checksum.value", None)
     if digest is not None and kind != "sha256":
-        raise _BadLineError(f"the checksum of {lfn!r} is of type {kind!r}; only sha256 is known")
+        raise _BadLineError(f"the checksum of {lfn!r} has the type {kind!r}; only sha256 is supported")
     checksum = Checksum(digest) if digest is not None else None
     if not regex:
         lfn = expand(lfn, environment)
@@ -138,3 +138,14 @@ def _skip(line: str, position: int) -> int:
 
 def _plain(text: str) -> str:
     return _ESCAPE.sub(r"\1", text) if "\\" in text else text
+
+
+def quoted(text: str) -> str:
+    """Return a name for a text catalog: quoted if necessary."""
+    plain = text and not text.startswith("#") and not any(c.isspace() or c in '"\\=' for c in text)
+    return text if plain else f'"{escaped(text)}"'
+
+
+def escaped(text: str) -> str:
+    """Return a text with backslashes and quotes escaped, to be put between double quotes."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')

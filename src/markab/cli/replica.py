@@ -331,7 +331,7 @@ def _numbered(file: TextIO) -> Iterator[tuple[int, str]]:
 
 
 def _store(catalog: Path | None, conf: str | None, properties: Sequence[str]) -> ReplicaStore:
-    from markab.catalogs.replica_store import open_store, store_of_properties
+    from markab.catalogs.store_selection import open_store, store_of_properties
     from markab.spec.properties import load_properties
 
     if catalog is not None:

@@ -24,8 +24,8 @@ from markab.engine.scheduler_protocol import SchedulerProtocol, Verdict
 from markab.engine.slots import Slots
 from markab.engine.submission import Site, Submission
 from markab.errors import ExecutorError, StorageError
+from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Executor, Record, Report, Seen
-from markab.journal.attempt_id import AttemptId
 from markab.journal.lifecycle import ALIVE, State
 from markab.journal.progress import RunningJob
 from markab.journal.records import (

@@ -15,8 +15,8 @@ from markab.engine.scheduler import Scheduler
 from markab.engine.scheduler_protocol import Verdict
 from markab.engine.slots import Slots
 from markab.errors import IllegalTransition
+from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Record
-from markab.journal.attempt_id import AttemptId
 from markab.journal.lifecycle import ALIVE, State
 from markab.journal.records import (
     AttemptEnd,

@@ -26,9 +26,9 @@ from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
 from markab.engine.submission import Site
 from markab.errors import JobRejected, NotARun
+from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Executor, RunContext, Seen
 from markab.executors.registry import BACK_ENDS, BackEnd
-from markab.journal.attempt_id import AttemptId
 from markab.journal.lifecycle import State
 from markab.journal.lock import RunLock
 from markab.journal.progress import Observer

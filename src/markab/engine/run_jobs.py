@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 
 from markab.errors import CorruptPlan, IllegalTransition
-from markab.journal.attempt_id import AttemptId
+from markab.executors.attempt_id import AttemptId
 from markab.journal.lifecycle import ALIVE, Event, State, step
 from markab.plan.plan_file import JobOutline
 

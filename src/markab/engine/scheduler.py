@@ -30,7 +30,7 @@ from markab.engine.scheduler_protocol import Decision, Verdict
 from markab.engine.slots import Slots
 from markab.engine.waiting_reason import WaitingReason, Why
 from markab.errors import IllegalTransition
-from markab.journal.attempt_id import AttemptId
+from markab.executors.attempt_id import AttemptId
 from markab.journal.lifecycle import ALIVE, FINAL, Event, State
 from markab.plan.plan_file import JobOutline
 

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 from markab.engine.waiting_reason import WaitingReason
-from markab.journal.attempt_id import AttemptId
+from markab.executors.attempt_id import AttemptId
 from markab.journal.lifecycle import State
 from markab.plan.plan_file import JobOutline
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
-from markab.journal.attempt_id import AttemptId
+from markab.executors.attempt_id import AttemptId
 from markab.plan.model import PlannedJob
 
 Record = dict[str, Any]

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Report, RunContext, Seen
 from markab.executors.capture_files import Captures, Pair
 from markab.executors.gpus import Gpus
@@ -24,7 +25,6 @@ from markab.executors.local_attempt import AttemptRun
 from markab.executors.orphan_processes import ENGINE, has_engine, has_run, kill_all
 from markab.executors.thread_pools import ThreadPools
 from markab.executors.worker_protocol import attachments_directory, keep_attachments, spec_of
-from markab.journal.attempt_id import AttemptId
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared

@@ -173,9 +173,9 @@ def statistics_text(run: Run = None) -> str:
 
     A directory that cannot be written is no error: the text says so.
     """
-    from markab.reports.statistics import run_statistics
+    from markab.reports.statistics.report import report
 
-    return run_statistics.report(find_run(run))
+    return report(find_run(run))
 
 
 def metadata(

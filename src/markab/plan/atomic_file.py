@@ -1,4 +1,4 @@
-"""Replacing a file so that a crash leaves either the old one or the new one, whole."""
+"""Replacing a file atomically: a crash leaves either the old one or the new one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from markab.errors import StorageError
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """Yield a file to write; when the block ends without an error it takes the place of `path`.
+    """Yield a file to write; when the block ends without an error it replaces `path`.
 
-    Written to a temporary name beside `path`, flushed to disk, renamed, and the
-    directory flushed too. With `durable=False` the flushes are left out: still
-    never half a file after a crash of the process, but perhaps after a power loss.
+    It is written under a temporary name beside `path`, flushed to disk and renamed, and
+    the directory is flushed. `durable=False` leaves out the flushes: the file is then
+    complete after a crash of the process, but perhaps not after a power loss.
 
     Raises:
         StorageError: disk full, directory missing or not writable.
@@ -44,7 +44,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 
 
 def flush_directory(path: Path) -> None:
-    """Make the names in a directory survive a power loss."""
+    """Flush the entries of a directory to disk, so that they survive a power loss."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

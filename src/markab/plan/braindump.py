@@ -1,8 +1,7 @@
-"""`braindump.yml`: what a run is called; the first file that Pegasus' tools look for.
+"""`braindump.yml`: the identity of a run; the first file that Pegasus' tools look for.
 
-A flat map of strings. Paths that point into the submit directory are not
-repeated from it when read: `submit_dir` is where the file was found, so that a
-moved directory still works.
+A flat map of strings. When it is read, `submit_dir` is set to the directory of the
+file, so that a moved directory still works.
 """
 
 from __future__ import annotations
@@ -15,23 +14,23 @@ from markab.plan.atomic_file import replacing
 
 Braindump = dict[str, str | None]
 
-_AGAIN = "bring the file back, or plan the workflow again"
+_AGAIN = "restore the file, or plan the workflow again"
 
 
 def write_braindump(path: Path, braindump: Braindump) -> None:
-    """Write one; every value quoted, so that any YAML reader gives text back."""
+    """Write a braindump; every value is quoted, so that any YAML reader returns a string."""
     with replacing(path) as file:
         for key, value in braindump.items():
             file.write(f"{key}: {json.dumps(value)}\n".encode())
 
 
 def read_braindump(path: Path) -> Braindump:
-    """Read one.
+    """Read a braindump.
 
     Raises:
         NotARun: there is none.
-        CorruptPlan: it is no map.
-        StorageError: it may not be read.
+        CorruptPlan: it is not a map.
+        StorageError: it cannot be read.
     """
     import yaml
 
@@ -47,7 +46,7 @@ def read_braindump(path: Path) -> Braindump:
         why = " ".join(str(error).split())
         raise CorruptPlan(f"{str(path)!r} is not YAML: {why}", hint=_AGAIN) from error
     if not isinstance(data, dict):
-        raise CorruptPlan(f"{str(path)!r} is no map of keys and values", hint=_AGAIN)
+        raise CorruptPlan(f"{str(path)!r} is not a map of keys and values", hint=_AGAIN)
     braindump = {str(key): None if value is None else str(value) for key, value in data.items()}
     braindump["submit_dir"] = str(path.parent.resolve())
     return braindump

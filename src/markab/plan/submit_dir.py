@@ -1,20 +1,20 @@
-"""The submit directory: what stands where.
+"""The submit directory: its files, and who writes them.
 
     plan.jsonl            the executable workflow                    planner
-    braindump.yml         what the run is called, who planned it     planner
+    braindump.yml         identity of the run, who planned it        planner
     catalogs/             copies of the documents it was made from   planner
     pegasus.<n>.properties  merged properties                        planner
-    journal.jsonl         everything that happened                   engine
-    status.json           how far it is; a convenience               engine
-    lock                  pid of the engine; locked while it lives   engine
-    control/              halt and remove requests, as empty files   anybody
+    journal.jsonl         the history of the run                     engine
+    status.json           progress of the run; a convenience         engine
+    lock                  pid of the engine; locked while it runs    engine
+    control/              halt and remove requests, as empty files   any process
     00/00/ …              output of tasks that is too long for the journal
     <workflow>-0.replicas.db   output replica catalog
-    <workflow>-0.stampede.db   plan and journal as tables, for SQL; made from them, also anew
-    jobstate.log          the journal as Pegasus' monitord tells it; made from it
-    run.log               what a detached engine prints
+    <workflow>-0.stampede.db   plan and journal as tables, for SQL; can be rebuilt from them
+    jobstate.log          the journal in the form of Pegasus' monitord; derived from it
+    run.log               output of a detached engine
 
-No path inside a submit directory names the directory itself, so it can be moved.
+No file in a submit directory contains its path, so it can be moved.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PLAN = "plan.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class SubmitDir:
-    """Paths of one submit directory; touches no disk."""
+    """Paths in one submit directory; does not access the disk."""
 
     path: Path
 
@@ -56,12 +56,12 @@ class SubmitDir:
 
     @property
     def status(self) -> Path:
-        """The engine's last word on how far it is."""
+        """The progress of the run, as of the engine's last update."""
         return self.path / "status.json"
 
     @property
     def lock(self) -> Path:
-        """Locked by the engine while it lives."""
+        """Locked by the engine while it runs."""
         return self.path / "lock"
 
     @property
@@ -80,7 +80,7 @@ def find_submit_dir(path: str | os.PathLike[str] | None = None) -> SubmitDir:
 
     Raises:
         NotARun: it has no plan.
-        StorageError: it may not be looked into.
+        StorageError: it cannot be read.
     """
     directory = Path(path) if path is not None else Path()
     if directory.name == PLAN:
@@ -98,7 +98,7 @@ def find_submit_dir(path: str | os.PathLike[str] | None = None) -> SubmitDir:
         ) from None
     except OSError as error:
         raise StorageError(
-            f"cannot look into {str(directory)!r}: {error.strerror}", hint="ask its owner to let you read it"
+            f"cannot read {str(directory)!r}: {error.strerror}", hint="ask its owner for read permission"
         ) from error
     return SubmitDir(directory.resolve())
 
@@ -106,7 +106,7 @@ def find_submit_dir(path: str | os.PathLike[str] | None = None) -> SubmitDir:
 def job_directory(position: int) -> str:
     """Return the directory, relative to the submit directory, for files of a job: two levels of two hex digits.
 
-    256 jobs share a directory; past 16,777,216 jobs the names come round again.
+    256 jobs share a directory; after 16,777,216 jobs the names repeat.
     """
     return f"{position >> 16 & 0xFF:02x}/{position >> 8 & 0xFF:02x}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from markab.catalogs.jdbcrc import output_catalog
+from markab.catalogs.replica_properties import output_catalog
 from markab.plan.model import FORMAT, TRANSFER_THREADS, Header, PlanSite
 from markab.planner.draft import Context, Draft
 from markab.planner.executable_jobs import RunPlaces

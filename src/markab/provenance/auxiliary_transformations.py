@@ -1,4 +1,4 @@
-"""What Pegasus calls the work that a workflow manager adds; readers of its records tell it by the prefix."""
+"""Pegasus' names for the transformations of auxiliary jobs; tools recognise them by their prefix."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ CHORES: dict[str, str] = {
     Kind.CLEANUP: "pegasus::cleanup",
     Kind.REGISTER: "pegasus::rc-client",
 }
-"""Kind of a job that Markab does itself → the transformation that Pegasus would run for it."""
+"""Kind of an auxiliary job → the transformation that Pegasus would run for it."""

@@ -1,4 +1,4 @@
-"""Opening a database, and telling what is wrong with one in words that hold no password."""
+"""Opening a database; its errors become ours, without passwords."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from markab.provenance import schema
 from markab.provenance.database_location import Target
 
 PATIENCE_S = 60.0
-"""How long one waits for another that writes to the same database."""
+"""How long to wait for another process that writes to the same database."""
 _ADVISORY_LOCK = 0x6D61726B6162
-"""A number that programs agree on: "markab"."""
+"""The number of our lock in PostgreSQL: "markab"."""
 _CACHE_KB = 262144
 _NAME = "markab name"
-"""What messages call the database a connection leads to."""
+"""Key in `Connection.info`: the name of the database in messages."""
 _LOCK_NOT_AVAILABLE = "55P03"
-"""What PostgreSQL says when `lock_timeout` is over."""
+"""PostgreSQL's error code when `lock_timeout` has passed."""
 _CONNECT_S = (2, 10)
-"""How long a server may take to answer: at least, at most."""
-_AT_ONCE = (schema.rc_pfn.name,)
-"""Tables whose unique keys are needed already while a new database is filled."""
+"""Limits of the time that a server may take to answer."""
+_INDEXED_AT_ONCE = (schema.rc_pfn.name,)
+"""Tables whose unique keys are needed while a new database is filled."""
 
 
-class Unusable(MarkabError):
-    """A file that is no database, or not a whole one. What is ours can be made anew."""
+class UnreadableDatabase(MarkabError):
+    """A file that is not a database, or an incomplete one. One that Markab made can be rebuilt."""
 
     exit_code = StorageError.exit_code
 
@@ -44,18 +44,18 @@ class Locked(StorageError):
 def connected(
     target: Target, *, read_only: bool = False, patience_s: float = PATIENCE_S
 ) -> Iterator[Connection]:
-    """Open a database, and close it when the block ends. Errors inside are put into words.
+    """Open a database, and close it when the block ends. Driver errors inside are translated.
 
-    Statements are on their own unless they stand in `transaction`.
+    Each statement is its own transaction, except in a `transaction` block.
 
     Raises:
-        Locked: another process has kept it from us for longer than `patience_s`.
+        Locked: another process has locked it for longer than `patience_s`.
         StorageError: it cannot be reached, read or written.
-        Unusable: it is an SQLite file that cannot be understood.
+        UnreadableDatabase: it is an SQLite file that cannot be read.
     """
     engine = _engine(target, read_only, patience_s)
     try:
-        with explained(target), engine.connect() as connection:
+        with translated_errors(target), engine.connect() as connection:
             connection.info[_NAME] = _named(target)
             if target.url.get_backend_name() == "sqlite":
                 connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KB}")
@@ -95,9 +95,9 @@ def _quoted(path: str) -> str:
 
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
-    """Begin a transaction that writes; commit it when the block ends, take it back when it raises.
+    """Begin a write transaction; commit it when the block ends, roll it back when it raises.
 
-    Only one of us at a time has one on a database: the others wait.
+    One Markab process at a time holds one on a database: the others wait.
     """
     is_sqlite = connection.dialect.name == "sqlite"
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_sqlite else "BEGIN")
@@ -108,30 +108,30 @@ def transaction(connection: Connection) -> Iterator[None]:
     except BaseException:
         try:
             connection.exec_driver_sql("ROLLBACK")
-        except SQLAlchemyError:  # the connection is gone, and the transaction with it
+        except SQLAlchemyError:  # the connection is lost, and the transaction with it
             connection.invalidate()
         raise
     connection.exec_driver_sql("COMMIT")
 
 
 @contextmanager
-def explained(target: Target) -> Iterator[None]:
-    """Turn errors of drivers into ours."""
+def translated_errors(target: Target) -> Iterator[None]:
+    """Raise errors of database drivers as ours."""
     import sqlite3
 
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:
-        raise _in_words(target, getattr(error, "orig", None) or error) from None
+        raise _translated(target, getattr(error, "orig", None) or error) from None
     except SQLAlchemyError as error:
         raise StorageError(f"database {target.shown}: {_without_password(target, str(error))}") from None
     except Exception as error:
         if type(error).__module__.partition(".")[0] == "psycopg":
-            raise _in_words(target, error) from None
+            raise _translated(target, error) from None
         raise
 
 
-def _in_words(target: Target, error: BaseException) -> MarkabError:
+def _translated(target: Target, error: BaseException) -> MarkabError:
     import sqlite3
 
     words = _without_password(target, " ".join(str(error).split()))
@@ -143,20 +143,24 @@ def _in_words(target: Target, error: BaseException) -> MarkabError:
         if is_sqlite
         else getattr(error, "sqlstate", None) == _LOCK_NOT_AVAILABLE
     ):
-        return Locked(f"{where} is being written to by another program", hint="try again when that is done")
+        return Locked(
+            f"{where} is being written to by another program", hint="try again when it has finished"
+        )
     if is_sqlite:
         if "full" in lowered:
-            return StorageError(f"cannot write {where}: no room on its disk", hint="make room, and ask again")
+            return StorageError(
+                f"cannot write {where}: its disk is full", hint="free some space, and try again"
+            )
         if "not a database" in lowered or "malformed" in lowered or "no such table" in lowered:
-            return Unusable(
-                f"{where} cannot be understood: {words}",
-                hint="delete it; it is made anew from plan and journal",
+            return UnreadableDatabase(
+                f"{where} cannot be read: {words}",
+                hint="delete it; it is rebuilt from plan and journal",
             )
     return StorageError(
         f"{where}: {words}",
-        hint="see that the file, and the directory it is in, can be read and written"
+        hint="check that the file and its directory can be read and written"
         if is_sqlite
-        else "see that the server runs, and that user, password and database are right",
+        else "check that the server runs, and that user, password and database are correct",
     )
 
 
@@ -170,30 +174,30 @@ def _without_password(target: Target, words: str) -> str:
 
 
 def has_tables(connection: Connection) -> bool:
-    """Say whether the database has a stampede schema. Raises for one of another version.
+    """Return whether the database has a stampede schema.
 
     Raises:
-        NewerFormat: it is of another version than ours.
+        NewerFormat: its schema has another version than ours.
     """
     if not inspect(connection).has_table("dbversion"):
         return False
     found = connection.execute(text("SELECT max(version_number) FROM dbversion")).scalar()
     if found is not None and int(found) != schema.VERSION:
         raise NewerFormat(
-            f"{connection.info[_NAME]} has version {found} of the stampede schema; this Markab speaks {schema.VERSION}",
+            f"{connection.info[_NAME]} has version {found} of the stampede schema; this Markab supports {schema.VERSION}",
             hint="name another database in pegasus.catalog.workflow.url, or delete this one",
         )
     return True
 
 
 def create_tables(connection: Connection, *, indexed: bool = True) -> list[Index]:
-    """Create the tables that are missing, in the transaction that is open; return the indexes they still lack.
+    """Create missing tables, in the open transaction; return the indexes that are still to be created.
 
-    Tables that are there, such as those of a replica catalog, are left as they are.
+    Existing tables, such as those of a replica catalog, are not changed.
 
     Args:
-        connection: where.
-        indexed: also the indexes. If not, call `create_indexes` later: filling comes first.
+        connection: the database.
+        indexed: create the indexes too. If not, call `create_indexes` after filling the tables.
     """
     lacking = []
     there = set(inspect(connection).get_table_names())
@@ -204,7 +208,7 @@ def create_tables(connection: Connection, *, indexed: bool = True) -> list[Index
         assert index.table is not None
         if index.table.name in there:
             continue
-        if indexed or index.table.name in _AT_ONCE:
+        if indexed or index.table.name in _INDEXED_AT_ONCE:
             connection.execute(CreateIndex(index))
         else:
             lacking.append(index)

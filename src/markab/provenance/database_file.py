@@ -1,4 +1,4 @@
-"""The SQLite file of a run: one writer of ours at a time, and how to make room for a new one."""
+"""The SQLite file of a run: the lock of its writer, and its removal."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 from markab.errors import StorageError
 from markab.provenance.database import Locked
 
-_LOOK_EVERY_S = 0.02
+_RETRY_EVERY_S = 0.02
 
 
 @contextmanager
 def locked(file: Path | None, patience_s: float) -> Iterator[None]:
-    """Be the only one of us that writes to a database file; others wait, so nobody deletes what another fills."""
+    """Hold the writer's lock of a database file, so that no process deletes a file that another one fills."""
     if file is None:
         yield
         return
@@ -27,7 +27,7 @@ def locked(file: Path | None, patience_s: float) -> Iterator[None]:
     except OSError as error:
         raise StorageError(
             f"cannot write {str(path)!r}: {error.strerror}",
-            hint="see that the directory is there, and can be written",
+            hint="check that the directory exists, and can be written",
         ) from error
     try:
         give_up_s = time.monotonic() + patience_s
@@ -39,18 +39,18 @@ def locked(file: Path | None, patience_s: float) -> Iterator[None]:
                 if time.monotonic() >= give_up_s:
                     raise Locked(
                         f"database {str(file)!r} is being written to by another program",
-                        hint="try again when that is done",
+                        hint="try again when it has finished",
                     ) from None
-                time.sleep(_LOOK_EVERY_S)
+                time.sleep(_RETRY_EVERY_S)
         yield
     finally:
         os.close(descriptor)
 
 
 def remove(file: Path) -> None:
-    """Delete an SQLite database: first the file, so that its journal can never be taken for another's."""
+    """Delete an SQLite database: the file first, so that its journal is never applied to another file."""
     for path in (file, file.with_name(file.name + "-journal"), file.with_name(file.name + "-wal")):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise StorageError(f"cannot make {str(file)!r} anew: {error.strerror}") from error
+            raise StorageError(f"cannot replace {str(file)!r}: {error.strerror}") from error

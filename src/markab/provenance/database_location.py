@@ -1,6 +1,6 @@
-"""Where the database of a run is: in its submit directory, or where the properties of the run say.
+"""Where the database of a run is: in its submit directory, or where the properties of the run place it.
 
-Imports what knows URLs of databases only when there is one to be made or read.
+SQLAlchemy is imported only when a database URL is made or read.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 WORKFLOW_KEYS = ("pegasus.catalog.workflow.url", "pegasus.monitord.output")
 MASTER_KEYS = ("pegasus.catalog.master.url", "pegasus.dashboard.output")
-"""The name of today, and the older one."""
+"""The current name, and the older one."""
 EVENTS = "pegasus.monitord.events"
-"""Property: with "false" there is no database before somebody asks for it."""
+"""Property: "false" means that no database is kept during the run, only made on request."""
 
 _AS = "write it as sqlite:////path/to/file.db or postgresql://user@host:port/database"
 _DIALECTS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
@@ -34,9 +34,9 @@ class Target:
 
     url: URL
     is_ours: bool = False
-    """A file that holds nothing but this run: it may be deleted and made anew."""
+    """A file that holds only this run: it may be deleted and rebuilt."""
     note: str = ""
-    """Why it is not where one would look for it."""
+    """Why it is not at its default place."""
 
     @property
     def file(self) -> Path | None:
@@ -47,7 +47,7 @@ class Target:
 
     @property
     def shown(self) -> str:
-        """Its URL as people, logs and databases may see it: without a password."""
+        """Its URL without a password, for messages, logs and databases."""
         secret = [key for key in self.url.query if "pass" in key.lower()]
         open_part = self.url.difference_update_query(secret)._replace(
             drivername=self.url.get_backend_name(), password=None
@@ -63,7 +63,7 @@ def file_target(path: Path, *, is_ours: bool = True, note: str = "") -> Target:
 
 
 def memory_target(note: str = "") -> Target:
-    """Return a target that is gone when it is closed."""
+    """Return a target in memory, lost when it is closed."""
     from sqlalchemy import URL
 
     return Target(URL.create("sqlite", database=":memory:"), True, note)
@@ -75,7 +75,7 @@ def default_file(directory: SubmitDir, braindump: Braindump) -> Path:
 
 
 def cache_file(uuid: str) -> Path:
-    """Return where the database of somebody else's run is kept: below XDG_CACHE_HOME.
+    """Return where the database of another user's run is kept: below XDG_CACHE_HOME.
 
     Raises:
         StorageError: there is no home directory either.
@@ -90,24 +90,25 @@ def _home() -> Path:
         return Path.home()
     except RuntimeError as error:
         raise StorageError(
-            "you have no home directory: HOME is not set, and the system knows none", hint="set HOME"
+            "no home directory: HOME is not set, and the user has no entry in the password database",
+            hint="set HOME",
         ) from error
 
 
 def run_properties(directory: SubmitDir, braindump: Braindump) -> dict[str, str]:
-    """Return the merged properties of a run; nothing when they are not there or not for us to read."""
+    """Return the merged properties of a run; empty if they do not exist or cannot be read."""
     name = braindump.get("properties")
     if not name:
         return {}
     try:
         text = (directory.path / name).read_text(encoding="utf-8", errors="replace")
-    except OSError:  # only its owner may read the file, and anybody may ask about a run
+    except OSError:  # only its owner can read the file, but every user can query a run
         return {}
     return {key: value for _, key, value in java_properties.parse(text)}
 
 
 def has_database(properties: dict[str, str]) -> bool:
-    """Say whether a run with these properties has its database kept current while it goes on."""
+    """Return whether the database of a run with these properties is kept current during the run."""
     return properties.get(EVENTS, "").strip().lower() not in ("false", "no", "0", "off")
 
 
@@ -115,30 +116,30 @@ def parsed(text: str, properties: dict[str, str], prefix: str) -> URL:
     """Return the URL in a property, with user and password from `<prefix>.db.*` when it has none.
 
     Raises:
-        StorageError: it is none, or of a database that Markab does not speak. Never shows a password.
+        StorageError: it is not a URL, or of an unsupported database. Never shows a password.
     """
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
         url = make_url(text.strip())
-    except (ArgumentError, ValueError):  # its words would show what it takes for a port
-        raise _no_url(prefix) from None
+    except (ArgumentError, ValueError):  # the original message may show part of a password
+        raise _not_a_url(prefix) from None
     dialect = _DIALECTS.get(url.get_backend_name())
     if dialect is None:
         raise StorageError(
-            f"property {prefix + '.url'!r} names a {url.get_backend_name()} database; "
-            "Markab writes SQLite and PostgreSQL",
+            f"property {prefix + '.url'!r} names an unsupported database {url.get_backend_name()!r}; "
+            "supported are SQLite and PostgreSQL",
             hint=_AS,
         )
     in_memory = not url.database or url.database == ":memory:"
     if dialect == "sqlite" and (url.host or not (in_memory or os.path.isabs(url.database or ""))):
         raise StorageError(
-            f"property {prefix + '.url'!r} names a file that is another one in each directory",
-            hint="write its whole path, after four slashes: sqlite:////path/to/file.db",
+            f"property {prefix + '.url'!r} names a file by a relative path",
+            hint="write its absolute path, after three slashes: sqlite:////path/to/file.db",
         )
     if dialect != "sqlite" and "@" in f"{url.host}{url.database}":  # the end of a password
-        raise _no_url(prefix)
+        raise _not_a_url(prefix)
     user = url.username or properties.get(f"{prefix}.db.user")
     password = url.password or properties.get(f"{prefix}.db.password")
     if dialect == "sqlite":
@@ -146,18 +147,18 @@ def parsed(text: str, properties: dict[str, str], prefix: str) -> URL:
     return url.set(drivername=dialect, username=user, password=password)
 
 
-def _no_url(prefix: str) -> StorageError:
+def _not_a_url(prefix: str) -> StorageError:
     return StorageError(
-        f"property {prefix + '.url'!r} is no URL of a database",
+        f"property {prefix + '.url'!r} is not a database URL",
         hint=f"{_AS}; write @ : / % in a password as %40 %3A %2F %25",
     )
 
 
 def target_of(directory: SubmitDir, braindump: Braindump) -> Target:
-    """Return where the database of a run is to be.
+    """Return the database of a run.
 
     Raises:
-        StorageError: the property that says so cannot be understood.
+        StorageError: the property that names it is invalid.
     """
     properties = run_properties(directory, braindump)
     for key in WORKFLOW_KEYS:
@@ -167,10 +168,10 @@ def target_of(directory: SubmitDir, braindump: Braindump) -> Target:
 
 
 def master_target(directory: SubmitDir, braindump: Braindump) -> Target:
-    """Return where the database of all runs of this user is: `~/.pegasus/workflow.db`, or as a property says.
+    """Return the database of all runs of this user: `~/.pegasus/workflow.db`, or the one a property names.
 
     Raises:
-        StorageError: the property that says so cannot be understood, or there is no home directory.
+        StorageError: the property that names it is invalid, or there is no home directory.
     """
     properties = run_properties(directory, braindump)
     for key in MASTER_KEYS:

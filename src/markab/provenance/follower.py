@@ -1,28 +1,28 @@
-"""Keeping database, `jobstate.log` and the list of all runs current while a run goes on.
+"""Keeping the database, `jobstate.log` and the list of all runs current during a run.
 
-`following` starts a child process of the lowest priority beside the engine; it
-takes in the journal about once a second, less often when that takes long, so
-that it never uses more than a twentieth of a processor for long. Its standard input is a pipe
-from the engine's process: when that is closed, or the engine dies however, the
-child does a last pass and goes.
+`following` starts a child process of the lowest priority beside the engine. It reads
+the journal about once a second, less often when a pass takes long, so that it never
+uses more than a twentieth of a processor for long. Its standard input is a pipe from
+the engine's process: when that is closed, or the engine ends for any reason, the
+child does a last pass and exits.
 
-On its standard output it says what comes of it, in lines:
+It reports on its standard output, one line each:
 
-    ready            the database can be opened (only when that was asked, and before anything is written)
-    well             a pass is done, and the database current
-    trouble <text>   a pass is done, and it is not; the child tries again
-    warning <text>   something else could not be written; each thing is said once
+    ready            the database can be opened (only with --probe-first, before anything is written)
+    current          a pass is done, and the database is current
+    error <text>     a pass is done, and the database is not current; the child tries again
+    warning <text>   something else could not be written; each warning is reported once
 
-A run never goes on unrecorded. While there is trouble, or the child dies again and
-again, the engine starts nothing new; it goes on by itself when that is over. What
-runs meanwhile is finished, and stands in the journal. A warning stops nothing. A run
-whose properties want no database waits for none: there, a child that dies is a warning.
+A run never continues unrecorded. While there is an error, or the child ends again and
+again, the engine starts no new attempts; it resumes by itself when that is over.
+Running attempts end normally and are recorded in the journal. A warning stops nothing.
+For a run whose properties disable the database, a child that ends is only a warning.
 
-A run is not slowed down by that: where the database looks usable from outside,
-jobs start at once, and trouble is known with the first pass. Where it does not, or
-is on a server, they wait until it was opened, for half a second.
+This does not slow a run down: if the precheck passes, jobs start at once, and an error
+is reported with the first pass. Otherwise, or if the database is on a server, they wait
+until it has been opened, for half a second.
 
-Nothing here imports what touches databases before the child needs it.
+Nothing here imports database code before the child needs it.
 """
 
 from __future__ import annotations
@@ -48,82 +48,82 @@ from markab.provenance.follower import main
 main(sys.argv[1:])
 """
 COMMAND = (sys.executable, "-c", _BOOT)
-ASK_FIRST = "--ask-first"
+PROBE_FIRST = "--probe-first"
 FIRST_PASS_S = 0.3
-"""A run that is over before gets one pass instead of two."""
+"""Delay of the first pass: a run that ends before then gets one pass instead of two."""
 PAUSE_S = 1.0
 SHARE = 20
-"""Pause so many times the processor time that a pass took."""
-AFTER_TROUBLE_S = 5.0
+"""A pause is at least this many times the processor time of the pass."""
+AFTER_ERROR_S = 5.0
 PROBE_EVERY_S = 5.0
-"""In a long pause, look so often whether the database can still be opened."""
+"""In a long pause, how often to check that the database can still be opened."""
 LONGEST_PAUSE_S = 60.0
-"""A child that dies again and again is started again after pauses that double, up to this."""
+"""A child that ends again and again is restarted after pauses that double, up to this."""
 ANSWER_S = 2.0
-"""So long nobody is told that a database has yet to answer."""
+"""A database that has not answered is reported after this time."""
 PATIENCE_S = 0.1
-"""So long the end of a run waits for the last pass; if it takes longer it goes on by itself."""
+"""How long the end of a run waits for the last pass; a longer one continues in the background."""
 NICE = 19
 
-_left: list[subprocess.Popen[bytes]] = []
-"""Children that were still at it when nobody waited any more; kept, so that Python does not complain."""
+_unfinished: list[subprocess.Popen[bytes]] = []
+"""Children still in their last pass after `finish`; kept to avoid Python's ResourceWarning."""
 
 
-class Follower:
-    """The child, seen from the engine's process; what the engine knows as its recorder. Nothing here waits."""
+class FollowerProcess:
+    """The child, seen from the engine's process, where it is the `Recorder`. Nothing here waits."""
 
     def __init__(
-        self, submit_dir: Path, command: tuple[str, ...] = COMMAND, *, ask_first: bool | None = None
+        self, submit_dir: Path, command: tuple[str, ...] = COMMAND, *, probe_first: bool | None = None
     ) -> None:
-        """Start it; whether the database is asked before anything else, it finds out if not given."""
+        """Start it. `probe_first`: jobs wait until the database was opened; None: the precheck decides."""
         from markab.provenance.precheck import looks_usable
 
         self._directory = SubmitDir(submit_dir)
         self._command = [*command, str(submit_dir)]
         self._began_s = time.monotonic()
-        self._is_awaited = not looks_usable(submit_dir) if ask_first is None else ask_first
-        """Jobs wait for the first word of the child."""
+        self._is_awaited = not looks_usable(submit_dir) if probe_first is None else probe_first
+        """Jobs wait for the first line of the child."""
         self._is_over = False
-        self._trouble = ""
+        self._error = ""
         self._warnings: list[str] = []
         self._rest = b""
         self._last_line = ""
-        """What it said before it died and is none of the lines above: of a traceback, the error."""
-        self._deaths = 0
-        """Since the last pass that went well."""
-        self._start_again_s = 0.0
+        """The last line of any other form: of a traceback, the error."""
+        self._failures = 0
+        """Unexpected ends since the last successful pass."""
+        self._restart_s = 0.0
         self._child: subprocess.Popen[bytes] | None = None
-        self._start([ASK_FIRST] if self._is_awaited else [])
+        self._start([PROBE_FIRST] if self._is_awaited else [])
 
     @property
     def may_start(self) -> bool:
-        """Nothing is known that keeps the database from being current."""
-        self._look()
-        return not self._is_awaited and not self._trouble
+        """No error is known that keeps the database from being current."""
+        self._poll()
+        return not self._is_awaited and not self._error
 
     @property
     def trouble(self) -> str:
-        """Why the database is not kept current, in words for the user; empty when it is, or nobody knows yet."""
-        self._look()
-        if self._is_awaited and not self._trouble and time.monotonic() - self._began_s > ANSWER_S:
+        """Why the database is not kept current, for the user; empty if it is, or not known yet."""
+        self._poll()
+        if self._is_awaited and not self._error and time.monotonic() - self._began_s > ANSWER_S:
             return "the database of the run has not answered yet"
-        return self._trouble
+        return self._error
 
     @property
     def warnings(self) -> list[str]:
-        """What else went wrong so far, in words for the user."""
-        self._look()
+        """Other errors so far, for the user."""
+        self._poll()
         return list(self._warnings)
 
     def release(self) -> None:
-        """Tell it that the run is over: it does a last pass and goes. Does not wait; may be called twice."""
+        """Signal the end of the run: the child does a last pass and exits. Does not wait; may be called twice."""
         self._is_over = True
         if self._child is not None and self._child.stdin is not None and not self._child.stdin.closed:
             self._child.stdin.close()
-            _left.append(self._child)
+            _unfinished.append(self._child)
 
     def finish(self, patience_s: float = PATIENCE_S) -> None:
-        """Wait a little for its last pass, after `release`. May be called twice."""
+        """Release it, and wait a little for its last pass. May be called twice."""
         self.release()
         if self._child is None:
             return
@@ -131,91 +131,91 @@ class Follower:
             self._child.wait(patience_s)
         except subprocess.TimeoutExpired:
             return
-        self._look()
+        self._poll()
 
-    # -- the child's life -------------------------------------------------------------
+    # -- the child process ------------------------------------------------------------
 
-    def _start(self, words: list[str]) -> None:
-        _left[:] = [child for child in _left if child.poll() is None]
+    def _start(self, options: list[str]) -> None:
+        _unfinished[:] = [child for child in _unfinished if child.poll() is None]
         try:
             self._child = child = subprocess.Popen(
-                [*self._command, *words],
+                [*self._command, *options],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # a Ctrl-C is for the engine; this one sees its end
+                start_new_session=True,  # a Ctrl-C is for the engine; the child notices its end
             )
         except OSError as error:
             self._hold(f"cannot be started: {error.strerror}")
-            self._start_again_s = time.monotonic() + AFTER_TROUBLE_S
+            self._restart_s = time.monotonic() + AFTER_ERROR_S
             return
         assert child.stdout is not None
         os.set_blocking(child.stdout.fileno(), False)
 
-    def _look(self) -> None:
-        """Take in what the child said; bury it when it has died, and start another one when that is due."""
+    def _poll(self) -> None:
+        """Read the child's lines, handle its end, and restart it when that is due."""
         if self._child is None:
-            if self._start_again_s and not self._is_over and time.monotonic() >= self._start_again_s:
-                self._start_again_s = 0.0
+            if self._restart_s and not self._is_over and time.monotonic() >= self._restart_s:
+                self._restart_s = 0.0
                 self._start([])
             return
         assert self._child.stdout is not None
         descriptor = self._child.stdout.fileno()
         while True:
             try:
-                said = os.read(descriptor, 1 << 16)
+                data = os.read(descriptor, 1 << 16)
             except BlockingIOError:
                 return
-            if not said:
+            if not data:
                 break
-            *lines, self._rest = (self._rest + said).split(b"\n")
+            *lines, self._rest = (self._rest + data).split(b"\n")
             for line in lines:
-                self._take(line.decode("utf-8", "replace"))
+                self._read_line(line.decode("utf-8", "replace"))
         if (exit_code := self._child.poll()) is not None:
-            self._bury(self._child, exit_code)
+            self._ended(self._child, exit_code)
 
-    def _take(self, line: str) -> None:
+    def _read_line(self, line: str) -> None:
         word, _, text = line.partition(" ")
-        if word in ("ready", "well", "trouble"):
+        if word in ("ready", "current", "error"):
             self._is_awaited = False
-            self._trouble = text
-            if word == "well":
-                self._deaths = 0
+            self._error = text
+            if word == "current":
+                self._failures = 0
         elif word == "warning":
             self._warn(text)
         else:
             self._last_line = line
 
-    def _bury(self, child: subprocess.Popen[bytes], exit_code: int) -> None:
+    def _ended(self, child: subprocess.Popen[bytes], exit_code: int) -> None:
         assert child.stdin is not None and child.stdout is not None
         child.stdin.close()
         child.stdout.close()
         self._child, self._rest = None, b""
-        if child in _left:
-            _left.remove(child)
+        if child in _unfinished:
+            _unfinished.remove(child)
         if self._is_over or not (exit_code or self._directory.path.exists()):
-            return  # it has done its last pass, or there is no run any more, which the engine notices itself
-        self._deaths += 1
+            return  # it has done its last pass, or the run was deleted, which the engine notices itself
+        self._failures += 1
         how = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
         if exit_code > 0 and self._last_line:
             how += f" ({self._last_line})"
-        self._warn(f"what keeps the database of the run current {how}; it was started again")
-        self._start_again_s = time.monotonic()
-        if self._deaths > 1:
-            self._hold(f"dies again and again: it {how}")
-            self._start_again_s += min(LONGEST_PAUSE_S, AFTER_TROUBLE_S * 2 ** (self._deaths - 2))
+        self._warn(f"the process that updates the database of the run {how}; it was restarted")
+        self._restart_s = time.monotonic()
+        if self._failures > 1:
+            self._hold(f"ends again and again: it {how}")
+            self._restart_s += min(LONGEST_PAUSE_S, AFTER_ERROR_S * 2 ** (self._failures - 2))
 
     def _hold(self, how: str) -> None:
-        """Let nothing new start until a child has done a pass; but if no database is wanted, only warn."""
+        """Let no new attempt start until a child has done a pass; if the database is disabled, only warn."""
         if self._wants_database():
-            without = f"`{EVENTS} = false` in the properties of the run does without a database"
-            self._trouble = f"what keeps the database of the run current {how} ({without})"
+            without = f"`{EVENTS} = false` in the properties of the run disables the database"
+            self._error = f"the process that updates the database of the run {how} ({without})"
         else:
-            self._is_awaited, self._trouble = False, ""
-            self._warn(f"what keeps jobstate.log current {how}")
+            self._is_awaited, self._error = False, ""
+            self._warn(f"the process that updates jobstate.log {how}")
 
     def _wants_database(self) -> bool:
-        """Ask the properties of the run, each time anew: the user may change them while it is held."""
+        """Read the properties of the run each time: the user may change them while it is held."""
         try:
             braindump = read_braindump(self._directory.braindump)
         except MarkabError:
@@ -228,9 +228,9 @@ class Follower:
 
 
 @contextmanager
-def following(submit_dir: Path) -> Iterator[Follower]:
-    """Follow a run for as long as the block lasts. The follower may need a moment more: see `Follower.finish`."""
-    follower = Follower(submit_dir)
+def following(submit_dir: Path) -> Iterator[FollowerProcess]:
+    """Follow a run while the block runs. The last pass may take longer: see `FollowerProcess.finish`."""
+    follower = FollowerProcess(submit_dir)
     try:
         yield follower
     finally:
@@ -240,61 +240,61 @@ def following(submit_dir: Path) -> Iterator[Follower]:
 # --- the child ----------------------------------------------------------------
 
 
-def main(words: list[str]) -> None:
-    """Follow the run in a submit directory until standard input is closed, saying what comes of it."""
-    submit_dir, ask_first = Path(words[0]), ASK_FIRST in words
-    if not ask_first:
+def main(argv: list[str]) -> None:
+    """Follow the run in a submit directory until standard input is closed, and report on standard output."""
+    submit_dir, probe_first = Path(argv[0]), PROBE_FIRST in argv
+    if not probe_first:
         os.nice(NICE)
-    from markab.provenance.update import Keeper
+    from markab.provenance.update import RunUpdater
 
-    said: set[str] = set()
+    reported: set[str] = set()
     try:
-        keeper = Keeper(submit_dir)
+        updater = RunUpdater(submit_dir)
     except MarkabError as error:
         if submit_dir.exists():
             sys.exit(str(error))
         return
-    if ask_first:
-        trouble = keeper.probe()
-        _say("trouble", trouble) if trouble else _say("ready")
+    if probe_first:
+        error_text = updater.probe()
+        _report("error", error_text) if error_text else _report("ready")
         os.nice(NICE)
     is_over = _closed_within(FIRST_PASS_S)
     while True:
         began_s = time.process_time()
-        trouble, warnings = keeper.keep()
+        error_text, warnings = updater.update()
         if not submit_dir.exists():
             return
         for warning in warnings:
-            if warning not in said:
-                said.add(warning)
-                _say("warning", warning)
-        _say("trouble", trouble) if trouble else _say("well")
+            if warning not in reported:
+                reported.add(warning)
+                _report("warning", warning)
+        _report("error", error_text) if error_text else _report("current")
         if is_over:
             return
-        pause_s = max(PAUSE_S, SHARE * (time.process_time() - began_s), AFTER_TROUBLE_S if warnings else 0.0)
-        is_over = _closed_within(AFTER_TROUBLE_S) if trouble else _rest(pause_s, keeper.probe)
+        pause_s = max(PAUSE_S, SHARE * (time.process_time() - began_s), AFTER_ERROR_S if warnings else 0.0)
+        is_over = _closed_within(AFTER_ERROR_S) if error_text else _pause(pause_s, updater.probe)
 
 
-def _rest(seconds: float, probe: Callable[[], str]) -> bool:
-    """Wait until the next pass is due; say whether the run is over. A database that has gone makes it due."""
+def _pause(seconds: float, probe: Callable[[], str]) -> bool:
+    """Wait until the next pass is due; return whether the run is over. A failing probe makes it due."""
     while seconds > PROBE_EVERY_S:
         if _closed_within(PROBE_EVERY_S):
             return True
         seconds -= PROBE_EVERY_S
-        if trouble := probe():
-            _say("trouble", trouble)
-            return _closed_within(AFTER_TROUBLE_S)
+        if error_text := probe():
+            _report("error", error_text)
+            return _closed_within(AFTER_ERROR_S)
     return _closed_within(seconds)
 
 
 def _closed_within(seconds: float) -> bool:
-    """Wait until the engine's process closes our standard input, or so long."""
+    """Wait up to `seconds` for the engine's process to close our standard input; return whether it did."""
     readable, _, _ = select.select([0], [], [], seconds)
     return bool(readable) and not os.read(0, 4096)
 
 
-def _say(word: str, text: str = "") -> None:
+def _report(word: str, text: str = "") -> None:
     try:
         os.write(1, (" ".join([word, *text.split()]) + "\n").encode("utf-8", "replace"))
-    except OSError:  # nobody listens any more
+    except OSError:  # the engine has ended
         pass

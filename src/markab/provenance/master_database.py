@@ -1,7 +1,7 @@
 """The master database: every run of a user, where it is, and how it ended.
 
 `~/.pegasus/workflow.db`, or the database that `pegasus.catalog.master.url`
-names. Dashboards read it. It is a convenience: a run never stops for it.
+names. Dashboards read it. It is a convenience: its errors never stop a run.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from markab.provenance.database_location import Target, master_target
 from markab.provenance.projection import workflow_values
 
 PATIENCE_S = 2.0
-"""The run's own database waits while we wait for this one."""
+"""Short, because the run's own database waits as well."""
 
 State = tuple[str, float, int, int | None, str | None]
 """Columns of `workflowstate` after the first."""
 
 
 def states_of(connection: Connection, wf_id: int) -> list[State]:
-    """Return the states of a run, from its own database."""
+    """Return the workflow states of a run, from its own database."""
     states = schema.workflowstate
     columns = (
         states.c.state,
@@ -40,9 +40,9 @@ def states_of(connection: Connection, wf_id: int) -> list[State]:
 
 
 def enter(directory: SubmitDir, braindump: Braindump, own: Target, states: list[State]) -> str:
-    """Write a run and its states into the master database; return what is wrong, or nothing.
+    """Write a run and its states into the master database; return the error, or nothing.
 
-    May be called again at any time: what is there stays one row.
+    May be called again at any time: existing rows are updated.
     """
     try:
         target = master_target(directory, braindump)
@@ -84,7 +84,7 @@ def _enter(connection: Connection, values: dict[str, object], states: list[State
 
 
 def _written(at: float) -> str:
-    """Return a time as the column holds it. A server makes 15 digits of a float, and this needs 16."""
+    """Return a time for the column. A server keeps 15 digits of a float, and a time needs 16."""
     return f"{at:.6f}"
 
 

@@ -1,4 +1,4 @@
-"""What can be seen of a run's database within a millisecond, before anything that opens databases is imported."""
+"""A check of a run's database within a millisecond, without importing any database code."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from markab.plan.submit_dir import SubmitDir
 from markab.provenance.database_location import WORKFLOW_KEYS, default_file, has_database, run_properties
 
 VERSION = 14
-"""Of the stampede schema."""
+"""Version of the stampede schema."""
 
 
 def looks_usable(submit_dir: Path) -> bool:
-    """Say whether jobs may start before the database of their run was opened once.
+    """Return whether jobs may start before the database of their run was opened once.
 
-    They may when it is kept where Markab puts it, and nothing is wrong with what
-    is there. A server, or a file elsewhere, has to be asked.
+    They may if it is at its default place and looks valid. A server, or a file
+    elsewhere, has to be opened first.
     """
     directory = SubmitDir(submit_dir)
     try:
         braindump = read_braindump(directory.braindump)
-    except MarkabError:  # there is no run, and the engine says so
+    except MarkabError:  # there is no run, which the engine reports
         return True
     properties = run_properties(directory, braindump)
     if not has_database(properties):
@@ -41,7 +41,7 @@ def looks_usable(submit_dir: Path) -> bool:
 def _has_our_version(file: Path) -> bool:
     try:
         import sqlite3
-    except ImportError:  # a Python made without it: who opens the database says so
+    except ImportError:  # a Python without SQLite, which opening the database reports
         return False
     try:
         with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=0)) as connection:

@@ -28,13 +28,13 @@ from markab.provenance import schema
 from markab.provenance.attempt_rows import Happened, Open, Place, RunFacts
 from markab.provenance.database import (
     PATIENCE_S,
-    Unusable,
+    UnreadableDatabase,
     connected,
     create_indexes,
     create_tables,
-    explained,
     has_tables,
     transaction,
+    translated_errors,
 )
 from markab.provenance.database_file import locked, remove
 from markab.provenance.database_location import Target, target_of
@@ -100,7 +100,7 @@ class Projector:
         with locked(self.target.file, patience_s):
             try:
                 self._update(patience_s)
-            except (_Stale, Unusable):
+            except (_Stale, UnreadableDatabase):
                 self._remembered = None
                 if self.target.is_ours and self.target.file is not None:
                     remove(self.target.file)
@@ -141,7 +141,7 @@ class Projector:
 
     def take_in(self, connection: Connection) -> None:
         """Bring an open database up to date. Raises as `update`."""
-        with explained(self.target):
+        with translated_errors(self.target):
             if self.is_current(connection):
                 return
             with without_garbage_collection():

@@ -1,7 +1,7 @@
-"""What reports ask of a run: one function a question, plain values out. The same SQL on SQLite and PostgreSQL.
+"""The queries of reports: one function each, returning plain values. The same SQL on SQLite and PostgreSQL.
 
-All take an open `Database`. Only the last attempt of a job decides whether it
-succeeded; all attempts count where it says so. Durations are seconds, times UTC
+All take an open `Database`. The last attempt of a job decides whether it succeeded;
+all attempts count where a function documents it. Durations are seconds, times UTC
 epoch seconds, exit codes raw wait statuses.
 """
 
@@ -59,11 +59,11 @@ __all__ = [
 ]
 
 _WELL = "(i.exitcode = 0 OR (j.task_count > 1 AND coalesce(v.exitcode, 1) = 0))"
-"""A process did well when its job did; in a cluster that failed, when it did itself."""
+"""A process succeeded if its job did; in a cluster that failed, if its own exit code is 0."""
 
 
 def run_state(database: Database) -> RunState:
-    """Return where the run stands."""
+    """Return the state of the run."""
     name = one_row(database, "SELECT dax_label FROM workflow WHERE wf_id = :wf_id")[0]
     rows = all_rows(
         database,
@@ -119,9 +119,7 @@ def _workflow_wall_s(database: Database) -> float | None:
             total_s += float(time) - began if began is not None else 0.0
             began = None
             continue
-        if (
-            began is not None
-        ):  # the engine before was killed: it worked at least until it last wrote something
+        if began is not None:  # the previous engine was killed: it worked at least until its last record
             total_s += _last_sign(database, began, float(time)) - began
         began = float(time)
     return total_s if rows and began is None else None
@@ -140,7 +138,7 @@ def _last_sign(database: Database, after: float, before: float) -> float:
 
 
 def transformations(database: Database) -> list[TransformationStats]:
-    """Return what each transformation took, the most time in all first."""
+    """Return the statistics of each transformation, the largest total time first."""
     rows = all_rows(
         database,
         f"""SELECT v.transformation, j.type_desc, count(*),
@@ -172,7 +170,7 @@ def transformations(database: Database) -> list[TransformationStats]:
 
 
 def breakdown(database: Database) -> list[Breakdown]:
-    """Return what each transformation took, what went well and what did not apart, by name."""
+    """Return the statistics of each transformation by name, successful and failed processes apart."""
     rows = all_rows(
         database,
         f"""SELECT v.transformation, CASE WHEN {_WELL} THEN 1 ELSE 0 END, count(*),
@@ -250,7 +248,7 @@ WHERE j.job_id {OF_RUN} ORDER BY j.job_id, i.job_submit_seq"""
 
 
 def attempts(database: Database) -> list[Attempt]:
-    """Return the moments of every attempt, in the order in which they were submitted."""
+    """Return the times of every attempt, in order of submission."""
     sql = f"""
     SELECT i.job_id - :first_job,
            CAST(min(CASE WHEN s.state = 'SUBMIT' THEN s.timestamp END) AS DOUBLE PRECISION),
@@ -259,13 +257,13 @@ def attempts(database: Database) -> list[Attempt]:
                 AS DOUBLE PRECISION)
     FROM job_instance i JOIN jobstate s ON s.job_instance_id = i.job_instance_id
     WHERE i.job_instance_id BETWEEN :first_attempt AND :last_attempt AND +i.job_id {OF_RUN}
-    GROUP BY i.job_instance_id ORDER BY i.job_instance_id"""  # "+": SQLite would go by its index, and sort
+    GROUP BY i.job_instance_id ORDER BY i.job_instance_id"""  # "+" keeps SQLite from using the index, which needs a sort
     found: list[Any] = all_rows(database, sql, **span_of(database), **attempt_span(database))
     return found
 
 
 def time_by_host(database: Database) -> list[HostHour]:
-    """Return the processes that each host ran, by the hour in which they began."""
+    """Return the processes of each host, by the hour of their start."""
     return _by_host(
         database,
         """SELECT h.hostname, h.site, v.start_time AS began, v.remote_duration AS took
@@ -275,7 +273,7 @@ def time_by_host(database: Database) -> list[HostHour]:
 
 
 def attempts_by_host(database: Database) -> list[HostHour]:
-    """Return the attempts that each host ran, by the hour in which they began."""
+    """Return the attempts of each host, by the hour of their start."""
     return _by_host(
         database,
         f"""SELECT h.hostname, h.site, s.timestamp AS began, i.local_duration AS took
@@ -299,7 +297,7 @@ def _by_host(database: Database, began: str) -> list[HostHour]:
 
 
 def integrity(database: Database) -> list[IntegrityCount]:
-    """Return how many checksums were compared and made, and how long that took."""
+    """Return how many checksums were compared and computed, and how long that took."""
     rows = all_rows(
         database,
         "SELECT type, file_type, sum(count), sum(duration) FROM integrity WHERE wf_id = :wf_id "
@@ -309,13 +307,13 @@ def integrity(database: Database) -> list[IntegrityCount]:
 
 
 def integrity_failures(database: Database) -> int:
-    """Return how many checksums were not what they should have been."""
+    """Return how many checksums did not match."""
     row = one_row(database, "SELECT sum(count) FROM tag WHERE wf_id = :wf_id AND name = 'int.error'")
     return int(row[0] or 0)
 
 
 def moved(database: Database) -> list[Moved]:
-    """Return what was moved by which kind of job, all attempts."""
+    """Return the files and bytes moved by each kind of job, all attempts."""
     rows = all_rows(
         database,
         """SELECT j.type_desc, sum(a.files_moved), sum(a.bytes_moved), sum(a.move_duration)

@@ -1,4 +1,4 @@
-"""What the questions of `queries.py` give back: plain structs, which msgspec writes as JSON as they are."""
+"""The results of `queries.py`: plain structs, which msgspec writes as JSON."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import msgspec
 
 
 class Count(msgspec.Struct, frozen=True):
-    """How many of something ended how."""
+    """Counts of jobs or tasks by how they ended."""
 
     succeeded: int
     failed: int
     incomplete: int
-    """Never started, under way, or cut off."""
+    """Never started, running, or interrupted."""
     retries: int
     """Attempts beyond the first of each."""
 
@@ -31,10 +31,10 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class WallTimes(msgspec.Struct, frozen=True):
-    """The times below that table. "submit side" is from when a job was seen to run until it was seen to end."""
+    """The times below that table. "Submit side": from when a job was seen running until it was seen to end."""
 
     workflow_s: float | None
-    """From start to end, all engines that ran it added up; None while one runs, or before the first."""
+    """From start to end, the sum over all its engines; None while one runs, or before the first."""
     jobs_s: float
     jobs_submit_side_s: float
     bad_jobs_s: float
@@ -43,12 +43,12 @@ class WallTimes(msgspec.Struct, frozen=True):
 
 
 class RunState(msgspec.Struct, frozen=True):
-    """Where the run stands."""
+    """The state of a run."""
 
     workflow: str
     started: float | None
     ended: float | None
-    """None: it runs, or its engine was killed."""
+    """None: it is running, or its engine was killed."""
     status: int | None
     """0: success. None as above."""
     restarts: int
@@ -72,7 +72,7 @@ class TransformationStats(msgspec.Struct, frozen=True):
     max_rss_kb: int | None
     mean_rss_kb: float | None
     mean_cpu: float | None
-    """CPU time by wall time, averaged."""
+    """CPU time divided by wall time, on average."""
 
 
 class Breakdown(msgspec.Struct, frozen=True):
@@ -89,7 +89,7 @@ class Breakdown(msgspec.Struct, frozen=True):
     max_rss_kb: int | None
     mean_rss_kb: float | None
     min_cpu: float | None
-    """CPU time by wall time."""
+    """CPU time divided by wall time."""
     max_cpu: float | None
     mean_cpu: float | None
 
@@ -118,7 +118,7 @@ class JobRow(msgspec.Struct, frozen=True, gc=False):
     cpu_s: float | None
     max_rss_kb: int | None
     cluster_s: float | None
-    """From the first process of a cluster to the end of the last; None: it was none."""
+    """From the first process of a cluster to the end of the last; None: it was not a cluster."""
 
 
 Attempt = tuple[int, float, float | None, float | None]
@@ -126,7 +126,7 @@ Attempt = tuple[int, float, float | None, float | None]
 
 
 class HostHour(msgspec.Struct, frozen=True):
-    """The processes, or the attempts, that one host began in one hour."""
+    """The processes, or the attempts, that one host started in one hour."""
 
     host: str
     site: str
@@ -137,7 +137,7 @@ class HostHour(msgspec.Struct, frozen=True):
 
 
 class IntegrityCount(msgspec.Struct, frozen=True):
-    """Checksums that were compared or made."""
+    """Checksums that were compared or computed."""
 
     type: str
     """"check" or "compute"."""
@@ -147,13 +147,13 @@ class IntegrityCount(msgspec.Struct, frozen=True):
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """What transfer jobs of a kind moved."""
+    """Files and bytes moved by one kind of job."""
 
     kind: str
     files: int
     bytes: int
     duration_s: float
-    """Added up over all files, of which some were moved at the same time."""
+    """The sum over all files, some of which were moved at the same time."""
 
 
 class FailedJob(msgspec.Struct, frozen=True):
@@ -166,7 +166,7 @@ class FailedJob(msgspec.Struct, frozen=True):
     attempts: int
     exitcode: int
     error_kind: str
-    """As the worker's record has it: "exit", "missing-output", …"""
+    """As in the worker's record: "exit", "missing-output", …"""
     reason: str
     """"kind: message"."""
     state: str
@@ -180,5 +180,5 @@ class FailedJob(msgspec.Struct, frozen=True):
     stdout_file: str | None
     stderr_file: str | None
     journal_start: int | None
-    """Byte of the journal at which the record of its end begins, and how many bytes that has."""
+    """Offset in the journal of the record of its end, and its length in bytes."""
     journal_bytes: int | None

@@ -1,7 +1,7 @@
-"""Rows into tables, in masses: many with each statement in SQLite, COPY in PostgreSQL; and who gets which number.
+"""Inserting many rows: several a statement in SQLite, COPY in PostgreSQL; and assigning their numbers.
 
-Used inside one transaction, which holds a lock that keeps every other writer
-away from these tables: so the next free number is simply the highest plus one.
+Used inside one transaction, whose lock excludes every other writer of these tables,
+so the next free number is the highest plus one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from markab.provenance import schema
 
 Row = Sequence[Any]
 Shape = tuple[tuple[object, ...], ...]
-"""What an entry becomes: rows in which `...` is the next of its values, and all else is the same in each."""
+"""The rows of an entry: `...` stands for the next of its values, everything else is constant."""
 
 _NUMBERED = (
     "workflow",
@@ -32,15 +32,15 @@ _NUMBERED = (
     "rc_lfn",
     "rc_pfn",
 )
-"""Tables whose rows we number."""
+"""Tables whose rows Markab numbers."""
 JOBS_AT_ONCE = 500
-"""So many become rows before these are handed over. The rows are still in the cache of the processor
-then: measured, a run is projected a fifth faster than with 10,000."""
+"""Jobs that become rows before these are inserted. The rows are then still in the processor's cache:
+measured, a run is projected a fifth faster than with 10,000."""
 JOBS_AT_ONCE_THERE = 10_000
-"""On a server, where each hand-over has to travel."""
+"""The same for a server, where each insert is a round trip."""
 _LOOK_UP = 500
 _VALUES_AT_ONCE = 999
-"""Every SQLite takes so many values in a statement."""
+"""The number of values in a statement that every SQLite supports."""
 _ENTRIES_AT_ONCE = (64, 8, 1)
 """More are no faster."""
 
@@ -58,18 +58,18 @@ class Writer:
         self._is_first: bool | None = None
 
     def lock(self) -> None:
-        """Keep other writers out until the transaction ends. SQLite's transactions do that by themselves."""
+        """Exclude other writers until the transaction ends. In SQLite, the transaction itself does."""
         if not self.is_sqlite:
             self._cursor.execute(f"LOCK TABLE {', '.join(_NUMBERED)} IN SHARE ROW EXCLUSIVE MODE")
 
     @property
     def jobs_at_once(self) -> int:
-        """How many jobs, or ends of jobs, should become rows before these are handed over."""
+        """How many jobs, or ends of jobs, should become rows before these are inserted."""
         return JOBS_AT_ONCE if self.is_sqlite else JOBS_AT_ONCE_THERE
 
     @property
     def is_first(self) -> bool:
-        """No file is known to the database but those that this writer added."""
+        """The database has no files except those that this writer added."""
         if self._is_first is None:
             self._is_first = self.new_ids("rc_lfn", 0) == 1
         return self._is_first
@@ -84,7 +84,7 @@ class Writer:
         return first
 
     def keep_sequences(self) -> None:
-        """Tell the server which numbers are taken, for programs that let it number their rows."""
+        """Advance the server's sequences, for programs that let it number their rows."""
         if not self.is_sqlite:
             for table, following in self._next.items():
                 (key,) = schema.metadata.tables[table].primary_key
@@ -93,7 +93,7 @@ class Writer:
                 )
 
     def insert(self, table: str, rows: Sequence[Row], shape: Shape | None = None) -> None:
-        """Add rows, whole and in the order of the table's columns; or entries of a `shape`."""
+        """Add complete rows, in the order of the table's columns; or entries of a `shape`."""
         if not rows:
             return
         if self.is_sqlite:
@@ -102,11 +102,11 @@ class Writer:
             self._copy(table, table, rows, shape)
 
     def add_missing(self, table: str, rows: Sequence[Row]) -> None:
-        """Add those rows that are not there yet."""
+        """Add the rows that do not exist yet."""
         self._insert_on_conflict(table, rows, "OR IGNORE", "DO NOTHING")
 
     def put(self, table: str, rows: Sequence[Row], shape: Shape | None = None) -> None:
-        """Add rows, as `insert`; where one with the same key is there already, set its column "value"."""
+        """Add rows, as `insert`; if one with the same key exists, set its column "value"."""
         keys = ", ".join(column.name for column in schema.metadata.tables[table].primary_key)
         there = f"({keys}) DO UPDATE SET value = excluded.value"
         self._insert_on_conflict(table, rows, "OR REPLACE", there, shape)
@@ -116,7 +116,7 @@ class Writer:
         if not rows:
             return
         mark = "?" if self.is_sqlite else "%s"
-        if not self.is_sqlite:  # a server makes 15 digits of a float, and a time needs 16
+        if not self.is_sqlite:  # a server keeps 15 digits of a float, and a time needs 16
             rows = [[repr(cell) if cell.__class__ is float else cell for cell in row] for row in rows]
         sets = ", ".join(f'"{column}" = {mark}' for column in columns)
         self._cursor.executemany(f"UPDATE {table} SET {sets} WHERE {key} = {mark}", rows)
@@ -130,7 +130,7 @@ class Writer:
         self._cursor.executemany(f"DELETE FROM {table} WHERE {keys}", rows)
 
     def ids_of_lfns(self, lfns: Iterable[str]) -> dict[str, int]:
-        """Return the numbers of those logical files that the database knows."""
+        """Return the numbers of the logical files that the database has."""
         names = list(lfns) if self.is_sqlite else [shortened(lfn, 245) for lfn in lfns]
         originals = dict(zip(names, lfns, strict=True))
         mark = "?" if self.is_sqlite else "%s"
@@ -142,7 +142,7 @@ class Writer:
             found.update((originals[name], number) for name, number in self._cursor.fetchall())
         return found
 
-    # -- how ----------------------------------------------------------------------
+    # -- statements ---------------------------------------------------------------
 
     def _insert_on_conflict(
         self, table: str, rows: Sequence[Row], here: str, there: str, shape: Shape | None = None
@@ -161,7 +161,7 @@ class Writer:
         self._cursor.execute(f"INSERT INTO {table} SELECT * FROM {staging} ON CONFLICT {there}")
 
     def _execute_many(self, table: str, modifier: str, rows: Sequence[Row], shape: Shape | None) -> None:
-        """Insert some dozen entries with each statement: measured a third faster than one by one."""
+        """Insert several dozen entries with each statement: measured a third faster than one by one."""
         execute, flat, start = self._cursor.execute, chain.from_iterable, 0
         for at_once, statement in _statements(table, modifier, shape):
             while len(rows) - start >= at_once:
@@ -188,7 +188,7 @@ class Writer:
 
 @lru_cache
 def _statements(table: str, modifier: str, shape: Shape | None) -> list[tuple[int, str]]:
-    """Return statements that insert entries, and how many each inserts, largest first."""
+    """Return statements that insert entries, and the number of entries of each, largest first."""
     if shape is None:
         shape = (tuple([...] * len(schema.metadata.tables[table].columns)),)
     values = ", ".join(f"({', '.join(map(_literal, row))})" for row in shape)
@@ -207,7 +207,7 @@ def _literal(cell: object) -> str:
 
 
 def _filled(entries: Iterable[Row], shape: Shape | None) -> Iterator[list[Any]]:
-    """Yield the rows that entries become."""
+    """Yield the rows of entries."""
     for entry in entries:
         if shape is None:
             yield list(entry)
@@ -226,7 +226,7 @@ def _limited_columns(table: Table) -> list[tuple[int, int]]:
 
 
 def shortened(text: str, longest: int) -> str:
-    """Return text that fits a column of a server (SQLite has no limits): what is long ends in a checksum."""
+    """Return text that fits a server's column (SQLite has no limits): long text is cut and ends in a checksum."""
     if len(text) <= longest:
         return text
     return text[: longest - 17] + "~" + hashlib.sha256(text.encode()).hexdigest()[:16]

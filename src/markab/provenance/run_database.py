@@ -1,8 +1,8 @@
 """`open_database`: the database of a run, brought up to date, wherever it can be kept.
 
-A run of one's own: in its submit directory, or where its properties say. A run
-of somebody else, or in a directory that cannot be written: in a cache directory
-of the reader, or in memory. `Database.note` says so.
+The database of the user's own run: in its submit directory, or where its properties
+place it. Of another user's run, or if the directory cannot be written: in a cache
+directory of the reader, or in memory. `Database.notes` reports that.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PATIENCE_S = 30.0
 
 @dataclass(slots=True)
 class Database:
-    """An open database; ask it with the functions of `queries.py`, or with SQL. Close it, or use `with`."""
+    """An open database; query it with the functions of `queries.py`, or with SQL. Close it, or use `with`."""
 
     connection: Connection
     wf_id: int
@@ -33,11 +33,11 @@ class Database:
     target: Target
     submit_dir: Path
     notes: list[str] = field(default_factory=list)
-    """What a user should know: it is elsewhere, or not quite up to date."""
+    """For the user: it is not at its default place, or not up to date."""
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def close(self) -> None:
-        """Give it back; may be called twice."""
+        """Close it; may be called twice."""
         self._stack.close()
 
     def __enter__(self) -> Database:
@@ -50,11 +50,11 @@ class Database:
 
 
 def open_database(submit_dir: str | os.PathLike[str], *, patience_s: float = PATIENCE_S) -> Database:
-    """Open the database of a run, after taking in what is new in its journal.
+    """Open the database of a run, after projecting the new records of its journal.
 
-    May be called by any number of processes at once, while the run goes on or
-    after it. When another one is writing for longer than `patience_s`, it opens
-    what is there, and says so in `notes`.
+    May be called by any number of processes at once, during the run or after it.
+    If another one writes for longer than `patience_s`, the database is opened as it
+    is, and `notes` reports that.
 
     Raises:
         NotARun, CorruptPlan, CorruptJournal: there is nothing to be projected.
@@ -72,7 +72,7 @@ def open_database(submit_dir: str | os.PathLike[str], *, patience_s: float = PAT
                 if target.file is None or not target.is_ours:
                     raise
                 problem = str(error)
-        raise AssertionError("memory is always a place")
+        raise AssertionError("a database in memory can always be made")
     finally:
         projector.close()
 
@@ -103,7 +103,7 @@ def _opened(projector: Projector, patience_s: float, notes: list[str]) -> Databa
 
 
 def _is_current(projector: Projector) -> bool:
-    """Say whether nothing has to be taken in; False also when that cannot be seen."""
+    """Return whether the database is up to date; False if it cannot be read."""
     if projector.target.file is not None and not projector.target.file.exists():
         return False
     try:
@@ -117,7 +117,7 @@ def _update(projector: Projector, patience_s: float, notes: list[str]) -> None:
     try:
         projector.update(patience_s=patience_s)
     except Locked as error:
-        # Whoever lets nobody read either has been waited for long enough.
+        # A writer that blocks readers too has been waited for long enough.
         with connected(projector.target, read_only=True, patience_s=1.0) as connection:
             if not projector.find(connection):
                 raise
@@ -136,12 +136,12 @@ def _places(projector: Projector) -> list[Target]:
     if elsewhere := _cache_file(projector.uuid or "unknown"):
         note = f"{since}the database of the run is kept in {str(elsewhere)!r}"
         places.append(file_target(elsewhere, note=note))
-    places.append(memory_target(f"{since}the database of the run is made in memory, anew each time"))
+    places.append(memory_target(f"{since}the database of the run is made in memory for each command"))
     return places
 
 
 def _not_ours(directory: Path) -> str:
-    """Return why a directory should not be written to: it is somebody else's, or read-only."""
+    """Return why a directory should not be written to: it belongs to another user, or is read-only."""
     try:
         if directory.stat().st_uid != os.geteuid():
             return f"{str(directory)!r} belongs to another user"
@@ -151,7 +151,7 @@ def _not_ours(directory: Path) -> str:
 
 
 def _cache_file(uuid: str) -> Path | None:
-    """Return where the database of a run is kept for its reader, in a directory that is there; None: nowhere."""
+    """Return the file in the reader's cache directory, which is created; None if that is not possible."""
     try:
         file = cache_file(uuid)
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,11 @@
 """The tables: Pegasus' stampede schema, version 14, and two of our own.
 
-Names, columns, types and uniqueness are Pegasus', so that whatever queries its
-databases can query ours. Ours begin with `markab_` and hold how far the journal
-was taken in, and what the schema has no column for.
+Names, columns, types and uniqueness are Pegasus', so that every query for its databases
+works on ours. Our own begin with `markab_` and hold how far the journal was projected,
+and facts for which the schema has no column.
 
 Times are UTC epoch seconds, durations seconds. Exit codes are raw wait statuses
-(256 is exit code 1). Rows hang below their workflow: deleting that deletes all.
+(256 is exit code 1). Rows belong to their workflow: deleting it deletes them all.
 
 Unique keys of the large tables are indexes, not constraints, so that a new
 database can be filled first and indexed afterwards.
@@ -35,9 +35,9 @@ from sqlalchemy import (
 from markab.provenance.precheck import VERSION as VERSION
 
 VERSION_NAME = "5.1.2"
-"""The Pegasus that has this version."""
+"""The Pegasus release with this version."""
 FORMAT = 1
-"""Of what `projection.py` makes of a journal; a database of ours with another number is made anew."""
+"""Version of the rows that `projection.py` makes; our own database with another number is rebuilt."""
 
 KeyInteger = BigInteger().with_variant(Integer(), "sqlite")
 Time = Numeric(16, 6, asdecimal=False)
@@ -66,7 +66,7 @@ def _key(name: str) -> Column[int]:
 
 
 def _to(name: str, target: str, *, primary_key: bool = False, nullable: bool = False) -> Column[int]:
-    """Return a column that refers to another table, whose row takes this one along when it goes."""
+    """Return a column that refers to another table; deleting the row there deletes this one."""
     reference = ForeignKey(target, ondelete="CASCADE")
     return Column(
         name, KeyInteger, reference, primary_key=primary_key, nullable=nullable, autoincrement=False
@@ -74,7 +74,7 @@ def _to(name: str, target: str, *, primary_key: bool = False, nullable: bool = F
 
 
 def _enum(name: str, *words: str) -> Enum:
-    """Return a column of few words. No constraint checks them: that costs a tenth of all, row after row."""
+    """Return a column with few possible values. No constraint checks them: that would cost a tenth of the time."""
     return Enum(*words, name=name, native_enum=False, create_constraint=False)
 
 
@@ -385,9 +385,9 @@ projection = _table(
     _to("wf_id", "workflow.wf_id", primary_key=True),
     Column("format", Integer, nullable=False),
     Column("journal_bytes", BigInteger, nullable=False),
-    # Bytes of the journal that are taken in; always whole lines.
+    # Bytes of the journal that were projected; always whole lines.
     Column("last_line", String(64), nullable=False),
-    # "<length> <checksum>" of the last of them: is it still the journal that we read?
+    # "<length> <checksum>" of the last of them, to detect another journal.
     Column("jobs", BigInteger, nullable=False),
     Column("first_job_id", BigInteger, nullable=False),
     # Job number n of the plan is the row `first_job_id + n`.
@@ -396,7 +396,7 @@ projection = _table(
     Column("restarts", Integer, nullable=False),
     # Engines that have opened the run.
     Column("state_time", Float, nullable=False),
-    # Of the last workflow state, so that no two have the same.
+    # Time of the last workflow state, so that no two have the same.
 )
 
 attempt = _table(
@@ -405,13 +405,13 @@ attempt = _table(
     Column("attempt", Integer, nullable=False),
     Column("journal_start", BigInteger, nullable=False),
     Column("journal_bytes", Integer, nullable=False),
-    # Where in the journal its end stands: the whole record of the worker is there.
+    # Where in the journal the record of its end is, with the worker's whole record.
     Column("error_kind", String(32)),
     # None: it succeeded.
     Column("files_moved", Integer, nullable=False),
     Column("bytes_moved", BigInteger, nullable=False),
     Column("move_duration", Duration, nullable=False),
-    # Seconds, added up over all files, of which some may have been moved at the same time.
+    # Seconds, the sum over all files, some of which may have been moved at the same time.
 )
 """Of attempts that failed, or moved files."""
 
@@ -439,4 +439,4 @@ LATER: tuple[Index, ...] = (
     Index("UNIQUE_PFN", rc_pfn.c.lfn_id, rc_pfn.c.pfn, rc_pfn.c.site, unique=True),
     Index("workflowstate_timestamp_COL", workflowstate.c.timestamp),
 )
-"""Made when a new database has been filled."""
+"""Created after a new database has been filled."""

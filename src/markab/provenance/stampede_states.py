@@ -1,11 +1,10 @@
-"""In which states Pegasus would have seen an attempt, and with which exit code. Pure.
+"""The states and exit codes that Pegasus would record for an attempt. Pure.
 
 Every attempt is SUBMIT, EXECUTE, JOB_TERMINATED, and JOB_SUCCESS or JOB_FAILURE.
-What Pegasus leaves to the script after a job (looking through its output,
-finding its files) our worker does as part of the attempt. So there are states of
-a post script only when that part found what the processes did not say: they
-ended well, and the attempt failed all the same. Pegasus' own jobs without a post
-script end in the same way, and its tools know it.
+What Pegasus leaves to the post script of a job (checking its output and its files)
+our worker does as part of the attempt. So there are states of a post script only
+when the processes succeeded and that check failed. Pegasus' own jobs without a post
+script end in the same way, so its tools support it.
 
 An attempt that was cancelled or lost is JOB_ABORTED instead of JOB_TERMINATED.
 """
@@ -18,9 +17,9 @@ from markab.journal.attempt_record import AttemptRecord
 from markab.transfers.error_kinds import ErrorKind
 
 NOT_STARTED = 127 << 8
-"""Raw wait status of a process that could not be started, as a shell would tell it."""
+"""Raw wait status of a process that could not be started, as in a shell."""
 FAILED_AFTERWARDS = 1 << 8
-"""Of an attempt that failed although no process did."""
+"""Raw wait status of an attempt that failed although no process did."""
 
 _ABORTED = (ErrorKind.CANCELLED, ErrorKind.LOST)
 
@@ -39,7 +38,7 @@ _BAD_AFTERWARDS = (
 
 
 def last_states(record: AttemptRecord) -> tuple[tuple[str, bool], ...]:
-    """Return the states with which an attempt ends, each with: is it where the reason belongs?"""
+    """Return the states with which an attempt ends, each with whether the reason belongs to it."""
     if record.ok:
         return _GOOD
     if record.error is not None and record.error.kind in _ABORTED:
@@ -72,12 +71,12 @@ def reason(record: AttemptRecord) -> str | None:
 
 
 def escaped(text: str | None) -> str | None:
-    """Return text as Pegasus stores it: `%`, quotes, controls and 0x7F-0xFF as %XX, all else as it is."""
+    """Return text as Pegasus stores it: `%`, quotes, controls and 0x7F-0xFF as %XX."""
     return text.translate(_ESCAPES) if text else text
 
 
 def unescaped(text: str) -> str:
-    """Return what was given to `escaped`."""
+    """Return the text that was passed to `escaped`."""
     head, *parts = text.split("%")
     return head + "".join(chr(int(part[:2], 16)) + part[2:] for part in parts)
 

@@ -1,4 +1,4 @@
-"""How many tasks, jobs and sub-workflows of a run ended how. The same SQL on SQLite and PostgreSQL."""
+"""Counts of tasks, jobs and sub-workflows by how they ended. The same SQL on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from markab.provenance.run_database import Database
 
 
 def summary(database: Database, undone: Mapping[int, int] = MappingProxyType({})) -> Summary:
-    """Return how many tasks, jobs and sub-workflows ended how.
+    """Return the counts of tasks, jobs and sub-workflows by how they ended.
 
-    `undone`, which the database does not know: job, by its position in the plan →
-    the attempt that succeeded and does not count any more. As soon as another one
-    has started, that one counts.
+    `undone`, which is not in the database: position of a job in the plan → its attempt
+    that succeeded and no longer counts. As soon as another one has started, that one
+    counts.
     """
     span = span_of(database)
     found: Counter[tuple[str, str]] = Counter()
@@ -31,7 +31,7 @@ def summary(database: Database, undone: Mapping[int, int] = MappingProxyType({})
         add(row.number, row, "all", "all")
     for row in all_rows(database, _ATTEMPTS_BY_END, **span):
         word = _ENDS[row.is_well] if row.is_last else "again"
-        # Of a cluster that failed, each task ended as its own process did; all others end as their job does.
+        # In a cluster that failed, each task ended like its own process; all others end like their job.
         add(row.number, row, word, "" if word == "failed" and row.task_count > 1 else word)
     for word, number in all_rows(database, _IN_FAILED_CLUSTERS, **span):
         found["tasks", word] += number

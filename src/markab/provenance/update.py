@@ -1,4 +1,4 @@
-"""One pass over everything that is made of a run's journal: log, database, list of all runs."""
+"""One pass over everything that is derived from a run's journal: log, database, list of all runs."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ PATIENCE_S = 10.0
 
 
 class Pass(NamedTuple):
-    """What came of one pass."""
+    """The outcome of one pass."""
 
-    trouble: str
-    """Why the database of the run is not current; empty when it is. Jobs wait for that."""
+    error: str
+    """Why the database of the run is not current; empty if it is. Jobs wait while it is not."""
     warnings: list[str]
     """What else could not be written; nothing waits for that."""
 
 
-class Keeper:
-    """Keeps what is derived from the journal of one run current."""
+class RunUpdater:
+    """Updates what is derived from the journal of one run."""
 
     def __init__(self, submit_dir: Path) -> None:
-        """Begin with a run.
+        """Open a run.
 
         Raises:
-            NotARun, CorruptPlan: no run there.
+            NotARun, CorruptPlan: there is none.
         """
         self._directory = SubmitDir(submit_dir)
         self._braindump = read_braindump(self._directory.braindump)
@@ -47,7 +47,7 @@ class Keeper:
         self._entered: list[master_database.State] | None = None
 
     def probe(self) -> str:
-        """Open the database and close it; return why that is not possible, in words, or nothing."""
+        """Open the database and close it; return the error message if that is not possible, or nothing."""
         try:
             if self._with_database:
                 target = target_of(self._directory, self._braindump)
@@ -56,32 +56,32 @@ class Keeper:
                         with connected(target, patience_s=PATIENCE_S) as connection:
                             has_tables(connection)
         except MarkabError as error:
-            return _told(error)
+            return _message(error)
         return ""
 
-    def keep(self) -> Pass:
-        """Bring all of it up to date. Each is tried, whatever the others do."""
-        warnings, trouble = [], ""
+    def update(self) -> Pass:
+        """Update all of it. Each part is tried, whatever happens to the others."""
+        warnings, message = [], ""
         try:
             self._log.update()
         except MarkabError as error:
             warnings.append(
-                f"jobstate.log is not kept current, the run goes on and its journal has everything: {error}"
+                f"jobstate.log cannot be written; the run continues, and its journal is complete: {error}"
             )
         try:
             if self._projector or self._with_database:
                 warnings += self._project()
         except MarkabError as error:
-            self._let_go()
-            trouble = _told(error)
-        return Pass(trouble, warnings)
+            self._close()
+            message = _message(error)
+        return Pass(message, warnings)
 
     @property
     def _with_database(self) -> bool:
         return has_database(run_properties(self._directory, self._braindump))
 
     def _project(self) -> list[str]:
-        """Bring the database up to date, then the list of all runs; return what is wrong with the latter."""
+        """Update the database, then the list of all runs; return the errors of the latter."""
         projector = self._projector = self._projector or Projector(self._directory.path)
         projector.update(patience_s=PATIENCE_S)
         with connected(projector.target, read_only=True, patience_s=PATIENCE_S) as connection:
@@ -95,13 +95,13 @@ class Keeper:
         self._entered = states
         return []
 
-    def _let_go(self) -> None:
-        """Begin anew the next time: whoever mends the database may have changed where it is."""
+    def _close(self) -> None:
+        """Open the database again the next time: a repair may have moved it."""
         if self._projector is not None:
             self._projector.close()
         self._projector = None
 
 
-def _told(error: MarkabError) -> str:
+def _message(error: MarkabError) -> str:
     hint = f" ({error.hint})" if error.hint else ""
-    return f"the database of the run cannot be kept current: {error}{hint}"
+    return f"the database of the run cannot be updated: {error}{hint}"

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json as json_text
 from pathlib import Path
-from typing import Any
 
 from markab.diagnosis.analysis import Analysis, Analyzer, Group
 from markab.diagnosis.failed_job import Autopsy, dissect
 from markab.formatting import clipped, count, duration, tail
+from markab.reports.pegasus_analyzer import OUTPUT_LINES, to_json
 from markab.reports.status import status_of
 
 GROUPS_SHOWN = 10
 NAMES_SHOWN = 5
-OUTPUT_LINES = 10
 LINE_CHARACTERS = 300
 _WIDTH = 10
 
@@ -31,8 +30,6 @@ def report(
     try:
         analysis = run.analyze()
         if json:
-            from markab.reports.pegasus_analyzer import to_json
-
             return json_text.dumps(to_json(run, analysis), indent=2)
         return text(run, analysis, verbose=verbose).rstrip("\n")
     finally:
@@ -180,22 +177,3 @@ def _shown(path: Path) -> str:
     """Return a path as the user would type it: relative when it is below the current directory."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path != here and path.is_relative_to(here) else str(path)
-
-
-def to_object(found: Autopsy) -> dict[str, Any]:
-    """Return one failed job for programs."""
-    return {
-        "job": found.job.id,
-        "command": found.failed_command,
-        "site": found.job.site,
-        "host": found.host,
-        "directory": found.directory,
-        "attempts": found.tries,
-        "inputs": found.inputs,
-        "memory": found.memory,
-        "sibling": found.sibling,
-        "differs": found.differs,
-        "files": dict(found.files()),
-        "stdout": tail(found.stdout, OUTPUT_LINES),
-        "stderr": tail(found.stderr, OUTPUT_LINES),
-    }

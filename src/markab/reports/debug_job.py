@@ -1,7 +1,7 @@
 """`analyze --debug-job`: a directory with a job's inputs, and a script that runs the job again by hand.
 
-The inputs are copies, so that trying things out cannot harm the run; very large
-ones are links, and the script says so.
+The inputs are copies, so that experiments cannot change the run; very large ones are
+links, which the script notes.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ LINKED_FROM_BYTES = 1 << 30
 
 @dataclass
 class DebugDirectory:
-    """What was made."""
+    """The directory that was made."""
 
     path: Path
     script: Path
-    brought: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
     """lfn → where it was found."""
     linked: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
     def text(self) -> str:
-        """Return it for people."""
-        lines = [f"{self.script} runs the job again; its {len(self.brought)} input files are beside it"]
+        """Return it as text."""
+        lines = [f"{self.script} runs the job again; its {len(self.sources)} input files are beside it"]
         for lfn in self.linked:
-            lines.append(f"  {lfn} is a link to {self.brought[lfn]}: do not write to it")
+            lines.append(f"  {lfn} is a link to {self.sources[lfn]}: do not write to it")
         for lfn in self.missing:
-            lines.append(f"  {lfn} is nowhere to be found any more: put it into {self.path}")
+            lines.append(f"  {lfn} was not found: put it into {self.path}")
         return "\n".join(lines) + "\n"
 
 
@@ -57,7 +57,7 @@ def make_debug_directory(
     `executable` runs in place of the program of the job's first task.
 
     Raises:
-        MarkabError: no such job, or none with a command.
+        MarkabError: there is no such job, or it has no command.
         StorageError: the directory exists and is not empty, or cannot be written.
     """
     run = Analyzer(submit_dir)
@@ -67,14 +67,14 @@ def make_debug_directory(
         job = run.plan.job(position)
         if job.kind is not Kind.COMPUTE:
             raise MarkabError(
-                f"job {job.id!r} is a {job.kind.value} job of Markab's own: it has no command to run by hand",
-                hint=f"`markab why {run.place.path} {job.id}` tells what it does",
+                f"job {job.id!r} is an auxiliary job ({job.kind.value}): it has no command to run by hand",
+                hint=f"`markab why {run.place.path} {job.id}` shows what it does",
             )
         made = _empty_directory(directory or Path(f"debug-{job.id.replace('/', '_')}"))
         found = DebugDirectory(made, made / SCRIPT)
         try:
             for item in job.inputs:
-                _bring(run, job, item, found)
+                _place_input(run, job, item, found)
             for lfn in [file.lfn for file in job.outputs]:
                 (made / lfn).parent.mkdir(parents=True, exist_ok=True)
             record = run.records(position)[-1] if position in run.bad_at else {}
@@ -93,14 +93,14 @@ def _empty_directory(path: Path) -> Path:
         if any(path.iterdir()):
             raise StorageError(
                 f"{str(path)!r} is not empty",
-                hint="name another directory with --debug-dir, or remove that one",
+                hint="name another directory with --debug-dir, or remove this one",
             )
     except OSError as error:
         raise StorageError(f"cannot make {str(path)!r}: {error.strerror}") from error
     return path.resolve()
 
 
-def _bring(run: Analyzer, job: PlannedJob, item: Input, found: DebugDirectory) -> None:
+def _place_input(run: Analyzer, job: PlannedJob, item: Input, found: DebugDirectory) -> None:
     place = found.path / item.lfn
     if not place.resolve().is_relative_to(found.path):
         raise MarkabError(f"file name {item.lfn!r} leaves its directory")
@@ -121,7 +121,7 @@ def _bring(run: Analyzer, job: PlannedJob, item: Input, found: DebugDirectory) -
                 continue
         elif not _fetched(source, place, item):
             continue
-        found.brought[item.lfn] = source
+        found.sources[item.lfn] = source
         return
     if not item.optional:
         found.missing.append(item.lfn)
@@ -139,7 +139,7 @@ def _fetched(source: str, place: Path, item: Input) -> bool:
 
 
 def _places(run: Analyzer, job: PlannedJob, item: Input) -> Iterator[str]:
-    """Yield where a file may be found: the run's scratch first, then wherever a job took it from or brought it."""
+    """Yield where a file may be: the run's scratch first, then every source and destination of a transfer."""
     staging = run.plan.header.sites.get(job.staging or job.site)
     if staging is not None and staging.scratch:
         yield os.path.join(staging.scratch, item.lfn)

@@ -1,4 +1,4 @@
-"""What is known of a workflow, its tasks and its files: what the user said, and what was found out (size, checksum)."""
+"""Metadata of a workflow, its tasks and its files: the user's, and what runs recorded (size, checksum)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from markab.spec.suggestions import did_you_mean
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What is known of one thing."""
+    """The metadata of one workflow, task or file."""
 
     kind: str
     """`workflow`, `task` or `file`."""
@@ -23,7 +23,7 @@ class Known(msgspec.Struct, frozen=True):
     metadata: dict[str, str]
 
     def text(self) -> str:
-        """Return it as lines: the thing, and below it each key with its value."""
+        """Return it as lines: its name, and below it each key with its value."""
         width = max(map(len, self.metadata), default=0)
         lines = [f"{self.kind.capitalize()} {self.name}"]
         lines += [f"    {key:<{width}} : {value}" for key, value in sorted(self.metadata.items())]
@@ -31,13 +31,13 @@ class Known(msgspec.Struct, frozen=True):
 
 
 def of_workflow(database: Database) -> Known:
-    """Return what is known of the workflow."""
+    """Return the metadata of the workflow."""
     sql = "SELECT key, value FROM workflow_meta WHERE wf_id = :wf_id"
     return Known("workflow", database.uuid, _pairs(database, sql))
 
 
 def of_task(database: Database, task: str) -> Known:
-    """Return what is known of a task, by its id in the workflow.
+    """Return the metadata of a task, by its id in the workflow.
 
     Raises:
         MarkabError: there is none.
@@ -49,14 +49,14 @@ def of_task(database: Database, task: str) -> Known:
         known = [row[0] for row in _rows(database, "SELECT abs_task_id FROM task WHERE wf_id = :wf_id")]
         raise MarkabError(
             f"the workflow has no task {task!r}",
-            hint=did_you_mean(task, known, "a task has the id that the workflow document gives it"),
+            hint=did_you_mean(task, known, "use the id that the task has in the workflow document"),
         )
     sql = "SELECT key, value FROM task_meta WHERE task_id = :task_id"
     return Known("task", task, _pairs(database, sql, task_id=found[0][0]))
 
 
 def of_file(database: Database, lfn: str) -> Known:
-    """Return what is known of a file.
+    """Return the metadata of a file.
 
     Raises:
         MarkabError: no task uses it.
@@ -65,7 +65,7 @@ def of_file(database: Database, lfn: str) -> Known:
 
 
 def of_files(database: Database) -> Iterator[Known]:
-    """Yield what is known of all files that tasks use, by name."""
+    """Yield the metadata of all files that tasks use, by name."""
     rows = _rows(
         database,
         """SELECT l.lfn, m.key, m.value
@@ -87,7 +87,7 @@ def of_files(database: Database) -> Iterator[Known]:
 
 
 def trace_of_file(database: Database, lfn: str) -> list[Known]:
-    """Return what is known of the workflow, of each task that makes a file, and of the file.
+    """Return the metadata of the workflow, of each task that makes a file, and of the file.
 
     Raises:
         MarkabError: no task uses it.

@@ -1,7 +1,7 @@
-"""The failures of a run in the shapes that Pegasus' analyzer has: its JSON, and its text.
+"""The failures of a run in the formats of Pegasus' analyzer: its JSON, and its text.
 
-In the JSON, a string that is not known is "-". The key `causes` is Markab's own:
-the groups of equal failures, what holds up most first.
+In the JSON, an unknown string is "-". The key `causes` is Markab's own: the groups of
+equal failures, those that block most jobs first.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ from typing import Any
 import msgspec
 
 from markab.diagnosis.analysis import Analysis, Analyzer
-from markab.diagnosis.failed_job import dissect
+from markab.diagnosis.failed_job import Autopsy, dissect
 from markab.formatting import tail
 from markab.journal.attempt_record import AttemptRecord
 from markab.journal.attempt_story import captured
 from markab.plan.model import PlannedJob
 from markab.provenance.stampede_states import last_states
-from markab.reports.analyzer import OUTPUT_LINES, to_object
 
 NONE = "-"
+OUTPUT_LINES = 10
+"""Number of lines shown of a job's output: the last ones."""
 _LINE = 80
 
 
 def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
-    """Return the failures of a run for programs."""
+    """Return the failures of a run as plain data."""
     braindump = run.braindump
     state = {"Success": "success", "Running": "running", "Not started": "running"}.get(
         analysis.state, "failure"
@@ -75,7 +76,7 @@ def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
             "transformation": group.transformation,
             "jobs": [run.plan.outline[position].id for position in group.jobs],
             "holds_up": group.blocked,
-            "first": to_object(dissect(run, group.jobs[0])),
+            "first": _failed_job(dissect(run, group.jobs[0])),
         }
         for group in analysis.groups
     ]
@@ -88,6 +89,25 @@ def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
     }
 
 
+def _failed_job(found: Autopsy) -> dict[str, Any]:
+    """Return one failed job as plain data."""
+    return {
+        "job": found.job.id,
+        "command": found.failed_command,
+        "site": found.job.site,
+        "host": found.host,
+        "directory": found.directory,
+        "attempts": found.tries,
+        "inputs": found.inputs,
+        "memory": found.memory,
+        "sibling": found.sibling,
+        "differs": found.differs,
+        "files": dict(found.files()),
+        "stdout": tail(found.stdout, OUTPUT_LINES),
+        "stderr": tail(found.stderr, OUTPUT_LINES),
+    }
+
+
 def pegasus_text(
     run: Analyzer,
     analysis: Analysis,
@@ -97,10 +117,10 @@ def pegasus_text(
     verbose: int = 0,
     commands: bool = False,
 ) -> str:
-    """Return the failures as Pegasus' analyzer prints them: counts, then a block for each failed job.
+    """Return the failures in the text of Pegasus' analyzer: counts, then a block for each failed job.
 
-    `summary` keeps to the counts; `quiet` leaves out what jobs printed; `commands` adds
-    command lines that can be pasted into a shell.
+    `summary` prints only the counts; `quiet` leaves out the output of jobs; `commands`
+    adds command lines that can be pasted into a shell.
     """
     total = len(run.plan)
     state = {"Success": "success", "Failure": "failure"}.get(analysis.state, analysis.state.lower())
@@ -197,7 +217,7 @@ def _detail(
         words = (entry or {}).get("argv", [])
         tasks[str(number)] = {
             "task_submit_seq": number,
-            "exitcode": exit_code((entry or {}).get("status", -1)),
+            "exitcode": shell_exit_code((entry or {}).get("status", -1)),
             "executable": task.executable,
             "arguments": shlex.join(words[1:]) if words else task.arguments or NONE,
             "transformation": task.transformation,
@@ -231,12 +251,12 @@ def _detail(
 
 
 def _last_state(record: dict[str, Any]) -> str:
-    """Return the state that Pegasus would have seen an attempt end in."""
+    """Return the last state that Pegasus would record for an attempt."""
     return last_states(msgspec.convert(record, AttemptRecord))[-1][0]
 
 
-def exit_code(status: int) -> int:
-    """Return what a shell would have said of a raw wait status: 128 + N if signal N ended it; -1: never started."""
+def shell_exit_code(status: int) -> int:
+    """Return a raw wait status as a shell's exit code: 128 + N if signal N ended it; -1: never started."""
     if status < 0:
         return -1
     return 128 + (status & 0x7F) if status & 0x7F else status >> 8

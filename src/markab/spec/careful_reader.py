@@ -27,19 +27,19 @@ FALSE = frozenset(("false", "no", "off"))
 Place = tuple[Any, Any]
 """A struct's node and shape; or a key, or the number of an item, and the place of what it is in.
 
-Put into words only when something is wrong there, which is seldom.
+Turned into text only when something is wrong there, which is rare.
 """
 
 
 class Lines:
-    """Line numbers of the structs that were read."""
+    """The line number of each struct that was read."""
 
     def __init__(self) -> None:
         self._lines: dict[int, int] = {}
         self._kept: list[object] = []
 
     def put(self, item: object, line: int) -> None:
-        """Remember where `item` stands, and keep it, so that its identity stays its own."""
+        """Record the line of `item`, and keep `item` alive, so that its `id()` is not reused."""
         self._lines[id(item)] = line
         self._kept.append(item)
 
@@ -58,7 +58,7 @@ class Builder:
         self.lines = Lines()
 
     def problem(self, node: yaml.Node, message: str, hint: str = "", kind: str = "wrong-type") -> None:
-        """Note that something is wrong at `node`."""
+        """Add a problem at `node`."""
         self.problems.append(Problem(message, hint, self.name, node.start_mark.line + 1, kind))
 
     def record(self, node: yaml.MappingNode, shape: schema.Record) -> Any:
@@ -94,7 +94,7 @@ class Builder:
         return item
 
     def value(self, node: yaml.Node, shape: schema.Shape, place: Place) -> Any:
-        """Return what `node` says, or None and a problem."""
+        """Return the value of `node`, or None after adding a problem."""
         if isinstance(node, yaml.ScalarNode):
             if type(shape) is schema.Text and "${" not in node.value:
                 return node.value
@@ -134,7 +134,7 @@ class Builder:
     ) -> None:
         for key_node, value in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self.problem(key_node, f"a key of {words(place)} is not a word", kind="unknown-key")
+                self.problem(key_node, f"a key of {words(place)} is not a string", kind="unknown-key")
                 continue
             if key_node.tag == MERGE:
                 self._merge(value, place, merged, inside)
@@ -177,7 +177,7 @@ class Builder:
         for number, item in enumerate(node.value, start=1):
             if is_null(item):
                 message = f"{words((number, place))} is empty"
-                self.problem(item, message, "remove it, or write '' for an empty text", "empty")
+                self.problem(item, message, "remove it, or write '' for an empty string", "empty")
                 continue
             if shape.argument and isinstance(item, yaml.ScalarNode):
                 made.append(expand_argument(_text(item), self.environment))
@@ -261,7 +261,7 @@ def _text(node: yaml.ScalarNode) -> str:
 
 
 def words(place: Place) -> str:
-    """Name a place in a document for messages: `item 2 of 'uses' of job 'ID1'`."""
+    """Return a location in a document for messages: `item 2 of 'uses' of job 'ID1'`."""
     what, around = place
     if isinstance(what, yaml.MappingNode):
         return _label(what, around)
@@ -269,7 +269,7 @@ def words(place: Place) -> str:
 
 
 def _label(node: yaml.MappingNode, shape: schema.Record) -> str:
-    """Name a struct for messages: `job 'ID0000001'`, `use 'f.a'`, or only `place`."""
+    """Return the name of a struct for messages: `job 'ID0000001'`, `use 'f.a'`, or only `place`."""
     given = {
         key.value: value.value
         for key, value in reversed(node.value)

@@ -1,4 +1,4 @@
-"""Checks of the three catalogs: what a schema can't say."""
+"""Checks of the three catalogs beyond their schema."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SYSTEMS = ("linux", "sunos", "aix", "macosx", "windows")
 
 
 def is_place(pfn: str) -> bool:
-    """Return whether `pfn` is a URL or an absolute path: whether it says where a file is."""
+    """Return whether `pfn` is a URL or an absolute path."""
     return pfn.startswith("/") or _URL.match(pfn) is not None
 
 
@@ -36,7 +36,7 @@ def java_pattern(text: str) -> re.Pattern[str]:
     """Compile a regular expression in Java's syntax, as far as Python has the same.
 
     Raises:
-        re.error: it is none.
+        re.error: it is not a regular expression.
     """
     return re.compile(_NAMED_GROUP.sub("(?P<", text))
 
@@ -56,7 +56,7 @@ def check_replicas(
                 java_pattern(replica.lfn)
             except re.error as error:
                 hint = "write a regular expression; a dot that means a dot is '\\.'"
-                problem(replica, f"{replica.lfn!r} is no regular expression: {error}", hint, "bad-regex")
+                problem(replica, f"{replica.lfn!r} is not a regular expression: {error}", hint, "bad-regex")
         elif fault := lfn_fault(replica.lfn, absolute_lfns):
             problem(replica, f"the file name {replica.lfn!r} {fault[0]}", fault[1], "bad-lfn")
         if not replica.pfns:
@@ -64,10 +64,8 @@ def check_replicas(
             problem(replica, f"replica {replica.lfn!r} has no place", hint, "no-pfn")
         for place in replica.pfns:
             if not is_place(place.pfn):
-                hint = "write the whole path, such as ${PWD}/" + place.pfn
-                message = (
-                    f"replica {replica.lfn!r} is at {place.pfn!r}, which is neither a URL nor a whole path"
-                )
+                hint = "write the absolute path, such as ${PWD}/" + place.pfn
+                message = f"replica {replica.lfn!r} is at {place.pfn!r}, which is neither a URL nor an absolute path"
                 problem(place, message, hint, "relative-path")
         _check_checksum(replica.checksum, f"replica {replica.lfn!r}", replica, problem)
     problems += _disagreeing_checksums(catalog.replicas, file, line_of)
@@ -108,7 +106,7 @@ def check_sites(catalog: SiteCatalog, file: str = "", line_of: Lines = lambda it
         for directory in site.directories:
             label = f"{directory.type} directory of site {site.name!r}"
             if not directory.path.startswith("/"):
-                hint = "write the whole path, such as ${PWD}/" + directory.path
+                hint = "write the absolute path, such as ${PWD}/" + directory.path
                 message = f"the path {directory.path!r} of the {label} is not absolute"
                 problem(directory, message, hint, "relative-path")
             if not directory.file_servers:
@@ -121,7 +119,7 @@ def check_sites(catalog: SiteCatalog, file: str = "", line_of: Lines = lambda it
                         if server.url.startswith("/")
                         else "write scheme://host/path"
                     )
-                    message = f"the file server {server.url!r} of the {label} is no URL"
+                    message = f"the file server {server.url!r} of the {label} is not a URL"
                     problem(server, message, hint, "bad-url")
     return problems
 
@@ -163,15 +161,15 @@ def check_transformations(
                 )
             places.add((name, site.name))
             if not is_place(site.pfn):
-                hint = "write the whole path, such as ${PWD}/" + site.pfn
-                message = f"{label} is at {site.pfn!r}, which is neither a URL nor a whole path"
+                hint = "write the absolute path, such as ${PWD}/" + site.pfn
+                message = f"{label} is at {site.pfn!r}, which is neither a URL nor an absolute path"
                 problem(site, message, hint, "relative-path")
             _check_platform(site.arch, site.os_type, label, site, problem)
     return problems
 
 
 def check_references(catalog: TransformationCatalog, file: str = "") -> list[Problem]:
-    """Return the names in a complete transformation catalog that name nothing in it."""
+    """Return the references in a complete transformation catalog to entries that it does not have."""
     problems = []
     containers = {container.name for container in catalog.containers}
     names = {transformation_name(t.namespace, t.name, t.version) for t in catalog.transformations}
@@ -186,7 +184,7 @@ def check_references(catalog: TransformationCatalog, file: str = "") -> list[Pro
             if site.container is not None and site.container not in containers:
                 hint = did_you_mean(site.container, containers, "add it to the list 'containers'")
                 message = (
-                    f"transformation {name!r} at site {site.name!r} wants the container {site.container!r}, "
+                    f"transformation {name!r} at site {site.name!r} names the container {site.container!r}, "
                     "which is not in the catalog"
                 )
                 problems.append(Problem(message, hint, file, kind="unknown-container"))

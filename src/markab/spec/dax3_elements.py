@@ -1,7 +1,7 @@
 """The elements of a DAX 3 document: what may stand in each, and reading their attributes.
 
-Attributes that old versions knew and nobody reads any more are allowed and
-skipped, such as `level` of a job or `varname` of stdin.
+Obsolete attributes, such as `level` of a job or `varname` of stdin, are accepted
+and ignored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Shape(NamedTuple):
     required: tuple[str, ...]
     """One of the alternatives `a|b` is enough."""
     attributes: frozenset[str]
-    """All of them, also those nobody reads."""
+    """All of them, ignored ones included."""
     children: frozenset[str] = frozenset()
     text: bool = False
 
@@ -89,11 +89,11 @@ class ElementReader:
         self.lines = Lines()
 
     def problem(self, element: Element, message: str, hint: str = "", kind: str = "wrong-value") -> None:
-        """Note that something is wrong with `element`."""
+        """Add a problem with `element`."""
         self.problems.append(Problem(message, hint, self.name, element.line, kind))
 
     def is_known(self, element: Element, shape_name: str = "") -> bool:
-        """Check what stands in an element; return whether it has all that is required."""
+        """Check the content of an element; return whether it has all that is required."""
         shape = SHAPES[shape_name or element.name]
         for key in element.attributes.keys() - shape.attributes:
             hint = did_you_mean(key, shape.attributes, "remove it")
@@ -104,7 +104,7 @@ class ElementReader:
                     self.unknown(part, element, shape.children)
             elif not shape.text and part.strip():
                 shown = " ".join(part.split())[:40]
-                self.problem(element, f"{label(element)} has the text {shown!r} in it", "remove it")
+                self.problem(element, f"{label(element)} contains the text {shown!r}", "remove it")
         missing = [names for names in shape.required if not element.attributes.keys() & set(names.split("|"))]
         for names in missing:
             key = names.partition("|")[0]
@@ -112,7 +112,7 @@ class ElementReader:
         return not missing
 
     def unknown(self, element: Element, parent: Element, known: Collection[str]) -> None:
-        """Note that an element stands where it can't."""
+        """Add a problem: an element where it is not allowed."""
         hint = did_you_mean(element.name, known, "remove it")
         self.problem(element, f"unknown element <{element.name}> in {label(parent)}", hint, "unknown-key")
 
@@ -121,7 +121,7 @@ class ElementReader:
         return [part for part in element.children if part.name == name and self.is_known(part)]
 
     def get(self, element: Element, key: str) -> str:
-        """Return a required attribute, which the table may name another way too."""
+        """Return a required attribute, under any of the names that the table has for it."""
         return self.find(element, key) or ""
 
     def find(self, element: Element, *keys: str) -> str | None:
@@ -182,6 +182,6 @@ class ElementReader:
 
 
 def label(element: Element) -> str:
-    """Name an element for messages: `<job id='ID1'>`."""
+    """Return the name of an element for messages: `<job id='ID1'>`."""
     key = next((key for key in ("id", "name", "file", "key", "ref") if key in element.attributes), None)
     return f"<{element.name} {key}={element.attributes[key]!r}>" if key else f"<{element.name}>"

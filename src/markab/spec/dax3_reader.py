@@ -1,16 +1,16 @@
-"""Workflows in XML, as Pegasus 3 and 4 wrote them (DAX 3.0 to 3.6), as the structs of today.
+"""Reading workflows in XML, as Pegasus 3 and 4 wrote them (DAX 3.0 to 3.6), into today's structs.
 
 The root `<adag version="3.6" name="…">` holds, in any order, `metadata` and
 `invoke` (hooks) of the workflow; `file` with `pfn` (replicas); `executable` with
 `pfn`, and `transformation` with `uses` (executables that need others); `job`,
 `dax` and `dag` (sub-workflows); and `child` with `parent` (dependencies).
 
-What has no place in today's documents is read so:
+What today's documents cannot express is mapped:
 
 * A transformation may use data files: each of its jobs gets them as inputs.
 * The document of a `dax` or `dag` is an input of it, named or not.
-* `transfer="optional"` makes a file optional; `transfer` and `register` of inputs say nothing.
-* Profiles of files and of their places are skipped, and so is a file without a place.
+* `transfer="optional"` makes a file optional; `transfer` and `register` of inputs are ignored.
+* Profiles of files and of their places are ignored, and so is a file without a place.
 * Of several places of an executable at one site, the first counts.
 """
 
@@ -47,7 +47,7 @@ from markab.spec.xml_elements import Element, NotXmlError, read_elements
 T = TypeVar("T")
 
 DOCUMENT_VERSION = "5.0.4"
-"""The workflow is as if read from a document of this version."""
+"""The document version that the workflow is given."""
 
 _LINKS = ("input", "output", "checkpoint", "inout", "none")
 _WORD = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+""", re.DOTALL)
@@ -56,7 +56,7 @@ _WORD = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+""", re.DOTAL
 def read_dax(
     data: bytes, name: str, environment: Mapping[str, str]
 ) -> tuple[Workflow | None, list[Problem], Lines]:
-    """Return a workflow, what is wrong with it, and the lines of its structs.
+    """Return a workflow, its problems, and the lines of its structs.
 
     Without a workflow, there is at least one problem. `${VAR}` is replaced as in YAML.
     """
@@ -93,15 +93,14 @@ class _Reader(ElementReader):
         }
 
     def root(self, element: Element) -> None:
-        """Take note of the root; of another kind of document, nothing more is read."""
+        """Read the root; a document of another kind is not read further."""
         message = ""
         version = element.attributes.get("version", "")
         if element.name != "adag":
             message, kind = f"the document is a <{element.name}>; a workflow in XML is an <adag>", "other"
-            hint = "check which file is given for what"
+            hint = "check which file is passed as which document"
         elif version.partition(".")[0] != "3":
-            shown = f"of version {version!r}" if version else "without a version"
-            message = f"workflows in XML {shown} can't be read, only those of version 3"
+            message = f"unsupported DAX version {version!r}: only version 3 can be read"
             hint, kind = "write it as YAML, for example with the Python API", "wrong-version"
         if message:
             raise NotXmlError(Problem(message, hint, self.name, element.line, kind))
@@ -110,14 +109,14 @@ class _Reader(ElementReader):
         self.found.name = self.get(element, "name")
 
     def part(self, element: Element) -> None:
-        """Take what stands directly in the root."""
+        """Read an element directly below the root."""
         if element.name not in self.take:
             self.unknown(element, self.top, self.take)
         elif self.is_known(element):
             self.take[element.name](element)
 
     def workflow(self) -> Workflow:
-        """Return all that was taken; what had a problem is missing in it."""
+        """Return the workflow; elements with problems are left out."""
         found = self.found
         found.hooks = Hooks(self.shell) if self.shell else None
         found.job_dependencies = list(self.dependencies.values())
@@ -132,7 +131,7 @@ class _Reader(ElementReader):
         return self.at(self.top, found)
 
     def at(self, element: Element, item: T) -> T:
-        """Return `item`, its line noted."""
+        """Record the line of `item` and return it."""
         self.lines.put(item, element.line)
         return item
 
@@ -227,7 +226,7 @@ class _Reader(ElementReader):
             found.children.append(child)
 
     def task(self, element: Element, kind: Literal["job", "pegasusWorkflow", "condorWorkflow"]) -> Task:
-        """Return what a job and a sub-workflow have in common, already one of the workflow's."""
+        """Add a task to the workflow with what a job and a sub-workflow have in common, and return it."""
         shell = self.hooks(self.each(element, "invoke"))
         task = Task(
             self.get(element, "id"),
@@ -253,7 +252,9 @@ class _Reader(ElementReader):
                 text += part
             elif part.name in ("file", "filename") and self.is_known(part, "argument/file"):
                 text += self.find(part, "name", "file") or ""
-        all_matched = not _WORD.sub("", text).strip()  # if not, a quote has no end, and running it will tell
+        all_matched = not _WORD.sub(
+            "", text
+        ).strip()  # if not, a quote is not closed: reported when the job runs
         return [
             expand_argument(word, self.environment)
             for word in (_WORD.findall(text) if all_matched else text.split())

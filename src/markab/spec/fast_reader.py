@@ -1,15 +1,14 @@
 """The fast reader: large documents, through rapidyaml and JSON, or not at all.
 
-rapidyaml is 30 times as fast as PyYAML, and reads some YAML otherwise: it knows
-YAML 1.2, loses the spelling of some numbers, and keeps the last of two equal
-keys. So this reader answers only when the document is of the plain kind that
-programs write, and the result is certain to be that of the careful reader. In
-every other case, errors included, it returns None, and the careful reader has
-the word.
+rapidyaml is 30 times as fast as PyYAML, but reads some YAML differently: it
+implements YAML 1.2, loses the spelling of some numbers, and keeps the last of two
+equal keys. So this reader returns a struct only when the document is of the plain
+kind that programs write, and the result is certain to equal the careful reader's.
+In every other case, errors included, it returns None, and the careful reader decides.
 
-Nothing may get lost on the way without being noticed: the JSON is decoded into
-twins of the structs that remember which keys were given, and written out again.
-A key that is unknown, or given twice, makes the second text have fewer keys.
+Nothing may be lost unnoticed: the JSON is decoded into twins of the structs that
+record which keys were given, and encoded again. An unknown or repeated key makes
+the second text have fewer keys.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ _PECULIAR = re.compile(
 _ORDINARY = bytes(
     set(range(256)) - set(b"&*!?@`%|><\t\r\xc2\xe2\xef") - set(range(9)) - set(range(11, 32)) - {127}
 )
-"""Bytes that nothing peculiar can be made of. `---` and `...` get a look of their own."""
+"""Bytes that form no special YAML syntax. `---` and `...` are checked separately."""
 
 _MISREAD = re.compile(rb"\\(?:[LP]| +\n|\n *\n)")
 """Escaped line separators, an escaped space that ends a line, an escaped line end before an empty line:
 rapidyaml loses spaces and line breaks there."""
 
 _LOST = re.compile(r'"(?:~|Null|NULL|-?\.nan|-?\.inf)"')
-"""What rapidyaml makes of values that YAML 1.1 reads otherwise, or spelt otherwise."""
+"""What rapidyaml returns for values that YAML 1.1 reads or spells differently."""
 
 _ODD_FLOAT = re.compile(rb"[\s\[{,:][-+]?\.[0-9]|[0-9]\.(?=[\s,\]}eE])")
 """`.5` and `5.`, which rapidyaml writes as 0.5 and 5.0."""
@@ -60,7 +59,7 @@ def read(data: bytes, struct: type[T], environment: Mapping[str, str]) -> tuple[
     if text is None or _LOST.search(text):
         return None
     collecting = gc.isenabled()
-    gc.disable()  # nothing here is garbage, and looking for some takes longer than all the rest
+    gc.disable()  # no garbage is made here, and collecting it takes longer than all the rest
     try:
         return _decode(text, data, struct, environment)
     finally:
@@ -71,13 +70,13 @@ def read(data: bytes, struct: type[T], environment: Mapping[str, str]) -> tuple[
 def _to_json(data: bytes) -> str | None:
     try:
         if data.startswith(b"{"):
-            return data.decode()  # JSON already, or YAML in flow style, which decoding as JSON will refuse
+            return data.decode()  # JSON already, or YAML in flow style, which the JSON decoder rejects
         if b"\\" in data and _MISREAD.search(data):
             return None
         import ryml
 
         return str(ryml.emit_json(ryml.parse_in_arena(data)))
-    except Exception:  # rapidyaml has no common class for its errors; the careful reader says what is wrong
+    except Exception:  # rapidyaml has no common error class; the careful reader reports the error
         return None
 
 

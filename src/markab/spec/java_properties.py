@@ -4,7 +4,7 @@ A logical line is `key = value`, `key: value` or `key value`. Lines whose first
 character is `#` or `!` are comments. A backslash at the end of a line joins the
 next one to it, without its leading blanks. `\t`, `\n`, `\r`, `\f` and `\uXXXX`
 are escapes; before any other character a backslash means that character. Blanks
-at the end of a value are dropped (Java keeps them, which only surprises people).
+at the end of a value are dropped (Java keeps them, which surprises users).
 
 Source: the documentation of java.util.Properties.load.
 """

@@ -1,23 +1,23 @@
-"""What a logical file name may look like: a relative path that stays where it is put."""
+"""Rules for logical file names: a relative path that cannot leave its directory."""
 
 from __future__ import annotations
 
 import re
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,99}(?:/[A-Za-z0-9_][-A-Za-z0-9_.]{0,99})*\Z")
-"""Nearly all names; known to be good without a closer look."""
+"""Nearly all names: valid without a further check."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 MAX_COMPONENT_BYTES = 255
-"""The longest file name that Linux file systems take."""
+"""The longest file name that Linux file systems allow."""
 MAX_PATH_BYTES = 3000
-"""Of PATH_MAX = 4096, so much is left when a directory of a run stands before it."""
+"""What PATH_MAX = 4096 leaves after the path of a run's directory."""
 
 
 def lfn_fault(lfn: str, absolute: bool = False) -> tuple[str, str] | None:
-    """Return what is wrong with a logical file name, and a hint, or None if it is good.
+    """Return what is wrong with a logical file name, and a hint, or None if it is valid.
 
-    With `absolute`, names that begin with a slash are good too.
+    With `absolute`, names that begin with a slash are valid too.
     """
     if _PLAIN.match(lfn) and len(lfn) <= MAX_COMPONENT_BYTES:
         return None
@@ -40,10 +40,10 @@ def lfn_fault(lfn: str, absolute: bool = False) -> tuple[str, str] | None:
     try:
         sizes = [len(part.encode()) for part in parts]
     except UnicodeEncodeError:
-        return "is no valid Unicode", "use printable characters only"
+        return "is not valid Unicode", "use printable characters only"
     if max(sizes) > MAX_COMPONENT_BYTES:
-        hint = f"file systems take at most {MAX_COMPONENT_BYTES} bytes between two slashes"
+        hint = f"file systems allow at most {MAX_COMPONENT_BYTES} bytes between two slashes"
         return f"has a part of {max(sizes)} bytes", hint
     if len(lfn.encode()) > MAX_PATH_BYTES:
-        return f"is {len(lfn.encode())} bytes long", f"at most {MAX_PATH_BYTES} bytes are possible"
+        return f"is {len(lfn.encode())} bytes long", f"at most {MAX_PATH_BYTES} bytes are allowed"
     return None

@@ -1,11 +1,11 @@
 """The structs behind the four YAML 5.0 documents; they mirror the schema, and nothing in them is derived.
 
-Every string keeps the text that stands in the document: an argument written `3.10`
+Every string keeps the text of the document: an argument written `3.10`
 or `007` is handed to the task as `3.10` and `007`, never through a float.
 Values that YAML writes as numbers but that mean text (versions, profile values,
 metadata, arguments) are therefore `str` here; sizes in bytes are `int`.
 
-Wire names differ from Python names only where the table `rename` of a struct says so.
+Wire names differ from Python names only where the `rename` table of a struct lists them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Hooks(msgspec.Struct, omit_defaults=True):
 
 
 class Checksum(msgspec.Struct, omit_defaults=True):
-    """sha256 is the only kind there is; 64 hexadecimal digits."""
+    """sha256 is the only supported kind; 64 hexadecimal digits."""
 
     sha256: str | None = None
 
@@ -43,7 +43,7 @@ class Checksum(msgspec.Struct, omit_defaults=True):
 
 
 class Use(msgspec.Struct, rename="camel", omit_defaults=True):
-    """That a task reads or makes a logical file."""
+    """A logical file that a task reads or writes."""
 
     lfn: str
     type: Literal["input", "output", "checkpoint", "inout", "none"]

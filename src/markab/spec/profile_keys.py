@@ -1,4 +1,4 @@
-"""The profile keys we know, and their one right spelling."""
+"""The known profile keys and their canonical spelling."""
 
 from __future__ import annotations
 
@@ -102,9 +102,9 @@ def canonical_namespace(namespace: str) -> str:
 
 
 def canonical_key(namespace: str, key: str) -> str:
-    """Return the one spelling of a key: `change_dir` → `change.dir`, `retry` → `RETRY`.
+    """Return the canonical spelling of a key: `change_dir` → `change.dir`, `retry` → `RETRY`.
 
-    `namespace` is canonical. Keys that are not known stay as they are.
+    `namespace` is canonical. Unknown keys are returned unchanged.
     """
     table = _CANONICAL.get(namespace)
     return table.get(_dotted(key).lower(), key) if table else key

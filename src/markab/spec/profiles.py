@@ -1,4 +1,4 @@
-"""Profiles: merging them from their four sources, and what they say about resources."""
+"""Profiles: merging their four sources, and the resources that they request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ONLY_FROM_JOB = {"selector": ("execution.site", "pfn")}
 
 
 def canonical(profiles: Profiles) -> Profiles:
-    """Return profiles in which every key has its one right spelling."""
+    """Return profiles in which every key has its canonical spelling."""
     result: Profiles = {}
     for namespace, keys in profiles.items():
         namespace = canonical_namespace(namespace)
@@ -36,7 +36,7 @@ def merge_profiles(
     warnings: list[Problem] | None = None,
     job_id: str = "",
 ) -> Profiles:
-    """Return the profiles of one job at one site, keys in their right spelling.
+    """Return the profiles of one job at one site, keys in canonical spelling.
 
     The transformation's win over the site's, these over the job's, and these over
     the properties'. A site or pfn is chosen (namespace `selector`) by the job only.
@@ -68,7 +68,7 @@ def merge_profiles(
 
 
 class Resources(msgspec.Struct, frozen=True):
-    """What a job asks for, and how its end is judged. 0: not said."""
+    """The resources a job requests, and how its exit is judged. 0: not given."""
 
     cores: int = 1
     memory_mb: int = 0
@@ -76,9 +76,9 @@ class Resources(msgspec.Struct, frozen=True):
     gpus: int = 0
     runtime_s: float = 0.0
     checkpoint_s: float = 0.0
-    """SIGTERM after so long, so that the task writes a checkpoint."""
+    """Time until SIGTERM, so that the task writes a checkpoint."""
     max_wall_s: float = 0.0
-    """The end after so long."""
+    """Time until the job is killed."""
     retries: int | None = None
     priority: int | None = None
     category: str | None = None
@@ -87,7 +87,7 @@ class Resources(msgspec.Struct, frozen=True):
 
 
 def resources(profiles: Profiles, job_id: str = "", problems: list[Problem] | None = None) -> Resources:
-    """Return what merged profiles say about resources and the judgement of a job.
+    """Return the resources of a job, and how its exit is judged, from its merged profiles.
 
     `pegasus.*` keys win over the `condor.*` keys of the same meaning.
     `checkpoint.time` and `maxwalltime` are minutes; `runtime` is seconds.
@@ -95,8 +95,8 @@ def resources(profiles: Profiles, job_id: str = "", problems: list[Problem] | No
     `condor.request_disk` in KB unless they name a unit.
     In `exitcode.failuremsg` and `exitcode.successmsg`, `+` stands for a blank.
 
-    A value that can't be understood counts as not given, and is a problem: appended
-    to `problems`, or raised as DocumentError if that is None.
+    An invalid value counts as not given, and is a problem: appended to `problems`, or
+    raised as DocumentError if that is None.
 
     Source: the profile reference of Pegasus 5.
     """

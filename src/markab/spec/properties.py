@@ -30,7 +30,7 @@ COMMAND_LINE = "command line"
 
 
 class Properties(MutableMapping[str, str]):
-    """A table of settings that knows where each of them comes from."""
+    """A table of settings that records where each of them was set."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Properties(MutableMapping[str, str]):
         return f"Properties({', '.join(self._values)})"  # values may be passwords
 
     def put(self, key: str, value: str, source: str) -> None:
-        """Set a property and remember where it was set."""
+        """Set a property and record where it was set."""
         self._values[key] = value
         self._sources[key] = source
 
@@ -123,16 +123,16 @@ class Properties(MutableMapping[str, str]):
         return found
 
     def problem(self, key: str, what: str, hint: str = "") -> Problem:
-        """Return a problem with the value of `key`: `what` says which values are right."""
+        """Return a problem with the value of `key`; `what` names the valid values."""
         file, line = _split(self.source(key))
         where = f" ({self.source(key)})" if self.source(key) and not line else ""
         message = f"property {key!r} is {self[key]!r}{where}; {what}"
         return Problem(message, hint or f"change or remove {key!r}", file, line, "bad-property")
 
     def unknown(self) -> list[Problem]:
-        """Return a warning for each property that means nothing, with the likely name.
+        """Return a warning for each unknown property, with the likely name.
 
-        Keys outside our namespaces are somebody else's, and get a warning only if
+        Keys outside our namespaces belong to other programs, and get a warning only if
         they look like one of ours. Values are never shown: they may be passwords.
         """
         warnings = []
@@ -147,7 +147,7 @@ class Properties(MutableMapping[str, str]):
             if not ours and (close is None or namespace in NAMESPACES):
                 continue
             file, line = _split(self.source(key))
-            hint = f"did you mean {close!r}?" if close else "remove it; `markab` knows no such setting"
+            hint = f"did you mean {close!r}?" if close else "remove it; it is not a setting of Markab"
             warnings.append(Problem(f"property {key!r} is not known", hint, file, line, "unknown-property"))
         return warnings
 
@@ -220,14 +220,14 @@ def load_properties(
     for key, value in (overrides or {}).items():
         properties.put(key, value, COMMAND_LINE)
     for key in properties:
-        properties.get(key)  # a property that refers to itself is found now, and not when it is used
+        properties.get(key)  # a property that refers to itself is reported now, not when it is used
     return properties
 
 
 def _key_of_variable(name: str) -> str | None:
     """`_PEGASUS__CATALOG__REPLICA__FILE` → `pegasus.catalog.replica.file`.
 
-    Capital letters inside known keys (`pegasus.dir.useTimestamp`) are found again.
+    Capital letters inside known keys (`pegasus.dir.useTimestamp`) are restored.
     """
     namespace, dots, rest = name[1:].partition("__")
     if not name.startswith("_") or not dots or not rest:

@@ -1,6 +1,6 @@
-"""The properties we know: key, default, purpose. `*` stands for any words between dots.
+"""The known properties: key, default, purpose. `*` stands for any words between dots.
 
-Many of them only matter to back ends, services or habits of Pegasus; they are
+Many of them only matter to back ends, services or conventions of Pegasus; they are
 listed so that a property file written for Pegasus gives no warnings.
 """
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class PropertyKey(NamedTuple):
-    """A property that means something."""
+    """A known property."""
 
     key: str
     default: str
@@ -109,7 +109,7 @@ pegasus.dir.storage.mapper | Flat | Flat Fixed Hashed Replica | where outputs ar
 pegasus.dir.storage.mapper.fixed.url | | | the one place for all outputs
 pegasus.dir.storage.mapper.hashed.levels | 2 | | directories below each other
 pegasus.dir.storage.mapper.hashed.multiplier | 5 | | files of one directory
-pegasus.dir.storage.mapper.replica | | | kind of the catalog that tells where outputs go
+pegasus.dir.storage.mapper.replica | | | kind of the catalog that holds the places of outputs
 pegasus.dir.storage.mapper.replica.** | | | settings of that catalog
 pegasus.dir.storage.deep | false | true false | outputs go to directories named after the run
 pegasus.dir.storage | | | directory for outputs
@@ -117,9 +117,9 @@ pegasus.dir.exec | | | directory of a run below the scratch of a site
 pegasus.dir.useTimestamp | false | true false | name runs by the time instead of run0001
 pegasus.dir.create.strategy | Minimal | Minimal HourGlass Tentacles | which jobs wait for the making of directories
 pegasus.dir.create.impl | | | how directories are made
-pegasus.file.cleanup.strategy | InPlace | InPlace Constraint | how files that nobody reads any more are found
+pegasus.file.cleanup.strategy | InPlace | InPlace Constraint | how files that no remaining job reads are found
 pegasus.file.cleanup.impl | | | how files are deleted
-pegasus.file.cleanup.scope | fullahead | fullahead deferred | whether sub-workflows leave their files to others
+pegasus.file.cleanup.scope | fullahead | fullahead deferred | whether files of sub-workflows are deleted by their parent
 pegasus.file.cleanup.clusters.num | | | cleanup jobs a level
 pegasus.file.cleanup.clusters.size | 2 | | cleanups in one job
 pegasus.file.cleanup.constraint.*.maxspace | 10737418240 | | bytes that a run may fill at a site
@@ -131,7 +131,7 @@ pegasus.clusterer.job.aggregator.seqexec.log | false | true false | write a log 
 pegasus.clusterer.job.aggregator.seqexec.log.global | | | write one log for all
 pegasus.clusterer.job.aggregator.seqexec.firstjobfail | true | true false | the first failing task ends its job
 pegasus.clusterer.allow.single | false | true false | cluster single tasks too
-pegasus.clusterer.label.key | label | | profile that tells which tasks belong together
+pegasus.clusterer.label.key | label | | profile that names the cluster of a task
 pegasus.clusterer.preference | Runtime | | how tasks are put into clusters
 dagman.maxpre | | | prescripts at a time
 dagman.maxpost | | | postscripts at a time

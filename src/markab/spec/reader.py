@@ -3,7 +3,7 @@
 Each function either returns a struct that passed all checks, or raises one
 `DocumentError` with everything that is wrong in the document. YAML and JSON are
 read, whatever the file is called, and workflows in XML (DAX 3). Documents over
-1 MB go through the fast reader when they are of the plain kind it is sure of.
+1 MB go through the fast reader when they are of the plain kind it supports.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FAST_BYTES = 1_000_000
 """Documents from this size on go through the fast reader."""
 
 LIMIT_BYTES = 500_000_000
-"""Larger documents are refused unless `pegasus.parser.document.size` allows them."""
+"""Larger documents are rejected unless `pegasus.parser.document.size` allows them."""
 
 _VERSION = re.compile(r"([0-9]+)(?:\.[0-9]+){0,2}\Z")
 _CONTENT: dict[type, str] = {
@@ -37,8 +37,8 @@ _CONTENT: dict[type, str] = {
     TransformationCatalog: "transformations",
 }
 
-_MAY_BE_ECHOES = ("unknown-job", "no-jobs", "unknown-container", "unknown-transformation", "no-pfn")
-"""Problems of this kind can come from leaving out what has a problem of its own."""
+_MAY_BE_FOLLOW_UPS = ("unknown-job", "no-jobs", "unknown-container", "unknown-transformation", "no-pfn")
+"""Problems of these kinds can result from leaving out an element that has a problem itself."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 Check = Callable[[Any, str, Callable[[object], int]], list[Problem]]
@@ -87,7 +87,7 @@ def parse_workflow(
     *,
     absolute_lfns: bool = False,
 ) -> Workflow:
-    """Return the workflow of a document; `name` stands in errors where a file would."""
+    """Return the workflow of a document; `name` is used in errors in place of a file name."""
 
     def check(item: Workflow, file: str, line_of: Callable[[object], int]) -> list[Problem]:
         return check_workflow(item, file, line_of, absolute_lfns)
@@ -134,16 +134,14 @@ def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> 
     """Return the content of a document.
 
     Raises:
-        StorageError: it can't be read; the hint says what to do.
+        StorageError: it can't be read.
         DocumentError: it is larger than `limit_bytes`.
     """
     name = os.fspath(path)
     try:
         size_bytes = os.stat(name).st_size
         if size_bytes > limit_bytes:
-            message = (
-                f"the document has {size_bytes / 1e6:.0f} MB; at most {limit_bytes / 1e6:.0f} MB are read"
-            )
+            message = f"the document has {size_bytes / 1e6:.0f} MB; the limit is {limit_bytes / 1e6:.0f} MB"
             hint = f"allow it with -Dpegasus.parser.document.size={size_bytes // 1_000_000 + 1}"
             raise DocumentError(Problem(message, hint, name, 0, "too-large"))
         return Path(name).read_bytes()
@@ -154,7 +152,7 @@ def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> 
     except IsADirectoryError as error:
         raise StorageError(f"{name!r} is a directory, not a document", "name the file in it") from error
     except PermissionError as error:
-        raise StorageError(f"{name!r} may not be read", f"type `chmod u+r {name}`") from error
+        raise StorageError(f"no permission to read {name!r}", f"type `chmod u+r {name}`") from error
     except (OSError, ValueError) as error:
         raise StorageError(f"{name!r} can't be read: {error}") from error
 
@@ -179,9 +177,9 @@ def parse_carefully(
 def _build(
     data: bytes, struct: type[T], name: str, environment: Mapping[str, str]
 ) -> tuple[T | None, list[Problem], careful_reader.Lines]:
-    """Return a struct, what is wrong with it, and its lines; the nodes it was made of are gone by then.
+    """Return a struct, its problems, and its lines; the nodes it was made of are freed by then.
 
-    An error raised while they are there would keep them, a gigabyte for 100,000 jobs.
+    An error raised earlier would keep the nodes alive, a gigabyte for 100,000 jobs.
     """
     try:
         node = yaml_nodes.compose(yaml_nodes.decode(data, name), name)
@@ -194,7 +192,7 @@ def _build(
         raise DocumentError(
             Problem(
                 f"this is a {other}, not a {shape.noun}",
-                "check which file is given for what",
+                "check which file is passed as which document",
                 name,
                 1,
                 "other",
@@ -213,14 +211,14 @@ def _bytes(text: str | bytes) -> bytes:
 def _checked(
     item: T | None, problems: list[Problem], lines: careful_reader.Lines, name: str, check: Check
 ) -> T:
-    """Return what was read if nothing is wrong with it.
+    """Return what was read if it has no problem.
 
     Raises:
         DocumentError: with the problems of reading and of the check, in the order of the document.
     """
     if item is not None:
         found = check(item, name, lines.of)
-        problems = problems + [p for p in found if not problems or p.kind not in _MAY_BE_ECHOES]
+        problems = problems + [p for p in found if not problems or p.kind not in _MAY_BE_FOLLOW_UPS]
     if item is None or problems:
         raise DocumentError(*sorted(problems, key=lambda problem: problem.line))
     return item
@@ -231,12 +229,12 @@ def _check_version(builder: careful_reader.Builder, node: Any) -> None:
         return
     text = node.value
     if not isinstance(text, str) or not _VERSION.match(text):
-        shown = repr(text) if isinstance(text, str) else "no single value"
+        shown = repr(text) if isinstance(text, str) else "not a single value"
         builder.problem(
             node, f"'pegasus' is {shown}; it must be a version such as 5.0.4", "", "wrong-version"
         )
     elif not _is_supported(text, Workflow):
-        message = f"documents of version {text} can't be read, only those of version 5"
+        message = f"unsupported document version {text}: only version 5 can be read"
         builder.problem(node, message, "write `pegasus: 5.0.4`", "wrong-version")
 
 
@@ -248,7 +246,7 @@ def _is_supported(version: str | None, struct: type) -> bool:
 
 
 def _other_kind(keys: set[str], struct: type) -> str:
-    """Name the kind of document that this is, if it is clearly not the one wanted."""
+    """Return the kind of the document, if it is clearly not the one wanted."""
     if _CONTENT[struct] in keys:
         return ""
     for other, key in _CONTENT.items():

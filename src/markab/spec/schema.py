@@ -1,7 +1,7 @@
 """What a document may contain, derived from the structs of `model.py`.
 
-A shape says what a value must look like. `shape_of(Workflow)` is the root of
-the tree of shapes; nothing is written down here that the structs say already.
+A shape describes the valid form of a value. `shape_of(Workflow)` is the root of
+the tree of shapes; nothing is repeated here that the structs declare.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NAMESPACES = ("env", "condor", "globus", "dagman", "pegasus", "selector", "hints
 
 
 class Text(msgspec.Struct, frozen=True):
-    """Any scalar, kept as it is written."""
+    """Any scalar, kept as written."""
 
 
 class Whole(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ class Record(msgspec.Struct, frozen=True):
     required: frozenset[str]
     """Of these names, the ones without which there is no struct."""
     skipped: tuple[str, ...] = ()
-    """Keys that are allowed, and read by somebody else."""
+    """Keys that are allowed here and read elsewhere."""
 
 
 Shape = Text | Whole | Flag | Choice | ListOf | TableOf | Record

@@ -1,4 +1,4 @@
-"""Hints for misspelt words: what the user probably meant."""
+"""Suggestions for misspelt words."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from difflib import get_close_matches
 from itertools import islice
 
 MANY = 5_000
-"""More names than these are sifted before they are compared: comparing a million takes twenty seconds."""
+"""More names than these are filtered before they are compared: comparing a million takes twenty seconds."""
 
 
 def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> list[str]:
     """Return up to three of `known` that look like `word`, the likeliest first.
 
     Of very many names only those that begin most like `word`, and those that end
-    as it does, are looked at: a slip of a finger leaves one half as it was.
+    like it, are compared: a typing error leaves one half unchanged.
     """
     names = list(known)
     if len(names) > MANY:
@@ -30,8 +30,8 @@ def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> list[str]:
 def likely(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """Return the one of `known` that looks most like `word`, or None if none does.
 
-    Letter case and the separators `_`, `-`, `.` count for nothing, so that
-    `stage_out` finds `stageOut`.
+    Letter case and the separators `_`, `-`, `.` are ignored, so that `stage_out`
+    finds `stageOut`.
     """
     spelled: dict[str, str] = {}
     for name in known:

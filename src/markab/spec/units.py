@@ -1,4 +1,4 @@
-"""Amounts as people write them in profiles: `512`, `2 GB`, `1.5G`, `800000 KB`."""
+"""Amounts in profiles: `512`, `2 GB`, `1.5G`, `800000 KB`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _KB_PER_UNIT = {"b": 1 / 1024, "k": 1, "m": 1024, "g": 1024**2, "t": 1024**3}
 def amount_mb(text: str, unit: str) -> int:
     """Return an amount of memory or disk in MB (2**20 bytes), rounded up.
 
-    `unit` (`KB` or `MB`) is meant when the text names none. `GB`, `GiB` and `G`
+    `unit` (`KB` or `MB`) is the default unit. `GB`, `GiB` and `G`
     are the same, in any case of letters: 2**30 bytes, as HTCondor has it.
 
     Raises:
-        ValueError: it is no amount.
+        ValueError: it is not an amount.
     """
     match = _AMOUNT.match(text)
     if not match:
@@ -32,7 +32,7 @@ def whole(text: str) -> int:
     """Return a number that is whole, though it may be written `4.0`.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not one.
     """
     match = re.fullmatch(r"\s*([-+]?[0-9]+)(?:\.0*)?\s*", text)
     if not match:
@@ -44,7 +44,7 @@ def seconds(text: str) -> float:
     """Return a number of seconds that is not negative.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not one.
     """
     if not re.fullmatch(r"\s*(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*", text):
         raise ValueError(text)

@@ -1,4 +1,4 @@
-"""`${VAR}` in documents: replaced from the environment of whoever plans.
+"""`${VAR}` in documents: replaced from the environment of the planner.
 
 `${NAME}` is replaced everywhere in the values of the workflow and the catalogs;
 keys are not touched, and neither is `$NAME`. A name that is not set is an error.
@@ -22,7 +22,7 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
     """Return `text` with every `${NAME}` replaced.
 
     Raises:
-        KeyError: of the first name that is not set.
+        KeyError: with the first name that is not set.
     """
     if "${" not in text:
         return text

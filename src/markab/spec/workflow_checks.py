@@ -1,4 +1,4 @@
-"""Checks of a workflow as a whole: what a schema can't say. Linear in jobs and files."""
+"""Checks of a whole workflow beyond its schema. Linear in jobs and files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAKES = ("output", "checkpoint", "inout")
 
 
 def unknown_line(item: object) -> int:
-    """Stand in for the lines of a document when nobody knows them."""
+    """Return 0: the `line_of` of a document whose lines are not known."""
     return 0
 
 
@@ -27,10 +27,10 @@ def check_workflow(
     line_of: Callable[[object], int] = unknown_line,
     absolute_lfns: bool = False,
 ) -> list[Problem]:
-    """Return all that is wrong with a workflow whose values are of the right types.
+    """Return all problems of a workflow whose values have the right types.
 
     Cycles are left to the planner. `absolute_lfns` allows absolute paths as
-    logical file names. `line_of` tells the line of a struct.
+    logical file names. `line_of` returns the line of a struct.
     """
     check = _Check(file, line_of, absolute_lfns)
     check.name(workflow)
@@ -69,7 +69,7 @@ class _Check:
                 if not name
                 else "has a slash or a blank in it"
                 if name.strip(".")
-                else "is no name"
+                else "is not a valid name"
             )
             better = re.sub(r"[/\s.]+", "-", name).strip("-") or "my-workflow"
             hint = f"use for example {better!r}"
@@ -93,7 +93,7 @@ class _Check:
             elif not _ID.match(task.id):
                 hint = "use letters, digits, '-', '_' and '.'"
                 self.problem(
-                    task, f"the job id {task.id!r} has other characters than allowed", hint, "bad-id"
+                    task, f"the job id {task.id!r} has characters that are not allowed", hint, "bad-id"
                 )
 
     def task(self, task: Task) -> None:
@@ -146,7 +146,7 @@ class _Check:
             self.good.add(lfn)
 
     def folders(self, workflow: Workflow) -> None:
-        """Note files whose names make others directories: all stand below one scratch directory."""
+        """Report files that other file names need as directories: all lie below one scratch directory."""
         clashing: dict[str, str] = {}
         for lfn in self.good:
             above = lfn.rpartition("/")[0]
@@ -173,7 +173,7 @@ class _Check:
                     self.unknown_job(dependency, child)
 
     def unknown_job(self, item: object, name: str) -> None:
-        # Comparing with a million ids would take minutes for every unknown one.
+        # Comparing each unknown id with a million others would take minutes.
         known = self.tasks if len(self.tasks) <= 10_000 else ()
         hint = did_you_mean(name, known, "add the job, or remove the dependency")
         self.problem(item, f"a dependency names the job {name!r}, which does not exist", hint, "unknown-job")

@@ -1,15 +1,15 @@
 """Writes documents: plain data to YAML or JSON text, piece by piece.
 
 Plain data is dict, list or tuple, str, int, float, bool and None. An iterator
-may stand wherever a list may: its items are written as they come and kept by
-nobody, which is how a workflow of a million jobs leaves the machine without its
-text, or a second copy of its data, ever being in memory.
+may be used in place of a list: its items are written as they come and not kept,
+so a workflow of a million jobs is written without its text, or a second copy of
+its data, in memory.
 
-The YAML is the block style people know from Pegasus: keys in the order given,
-list items level with their key, one scalar a line. A text stands bare when no
-YAML reader could take it for anything else, in single quotes when it is
-printable, and else in double quotes with escapes. So versions 1.1 and 1.2 of
-YAML read back the same value, be it `yes`, `1e3`, `0x1f` or `2026-01-01`.
+The YAML is the block style of Pegasus: keys in the order given, list items level
+with their key, one scalar a line. A string is plain when no YAML reader could read
+it as anything else, in single quotes when it is printable, and otherwise in double
+quotes with escapes. So YAML 1.1 and 1.2 read back the same value, be it `yes`,
+`1e3`, `0x1f` or `2026-01-01`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     import msgspec
 
 Write = Callable[[str], object]
-"""Takes the next piece of text: the `write` of an open file, or the `append` of a list."""
+"""Receives the next piece of text: the `write` of an open file, or the `append` of a list."""
 
 _BARE = re.compile(r"-{0,2}[A-Za-z_/](?:[A-Za-z0-9_./+=@-]|:(?=[A-Za-z0-9_./])| (?=[A-Za-z0-9_./]))*")
 """Narrower than YAML allows: no first digit (numbers, dates), no sign that has a meaning anywhere."""
 
 _WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity"])
-"""What some reader takes for a truth value, a number or nothing, in any case of letters."""
+"""What some YAML reader reads as a boolean, a number or null, in any letter case."""
 
 _LONGEST_WORD = 2 + max(map(len, _WORDS))
 
@@ -37,7 +37,7 @@ _ESCAPED = re.compile(r"[^ !#-\[\]-~]")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
 
 _SIMPLE_KEY_CHARACTERS = 1000
-"""Readers give up on a longer key unless a question mark announces it; the standard says 1024."""
+"""Readers reject a longer key unless a question mark precedes it; the standard's limit is 1024."""
 
 _PIECES = 2000
 """How many pieces are joined into one call of `write`: 20 to 100 kB."""
@@ -48,7 +48,7 @@ def emit(data: object, write: Write, indent: int = 0) -> None:
 
     Raises:
         TypeError: something in it is not plain data.
-        ValueError: a text holds half a surrogate pair, so no file can hold it.
+        ValueError: a string holds half a surrogate pair, which cannot be encoded.
     """
     buffer: list[str] = []
     pad = " " * indent
@@ -91,7 +91,7 @@ def emit_json(data: object, write: Write) -> None:
 
 
 def to_document(struct: msgspec.Struct, version: str | None = None) -> dict[str, Any]:
-    """Return the plain data of a struct of `spec.model`, as it stands in a document.
+    """Return the plain data of a struct of `spec.model`, as in a document.
 
     `version` goes in front as `pegasus`, which a catalog in a file of its own
     needs and an inline one must not have.
@@ -102,13 +102,13 @@ def to_document(struct: msgspec.Struct, version: str | None = None) -> dict[str,
 
     data: dict[str, Any] = msgspec.to_builtins(struct)
     if isinstance(struct, Workflow):
-        # Required in every job, even where they say nothing.
+        # Required in every job, even when empty.
         data["jobs"] = [{"type": "job", "arguments": [], "uses": [], **job} for job in data["jobs"]]
     return data if version is None else {"pegasus": version, **data}
 
 
 class _Flush:
-    """Hands the pieces collected so far to `write`, when asked or when there are many."""
+    """Passes the pieces collected so far to `write`, on request or when there are many."""
 
     __slots__ = ("buffer", "write")
 
@@ -181,13 +181,13 @@ def _scalar(value: object) -> str:
         return "{}"
     if isinstance(value, (list, tuple, Iterator)):
         return "[]"
-    raise TypeError(f"{value!r} is a {type(value).__name__}, which no document can hold")
+    raise TypeError(f"{value!r} is a {type(value).__name__}, which cannot be written to a document")
 
 
 def _key(key: object, pad: str) -> str:
     text = _scalar(key)
     if text[0] == "-" and isinstance(key, str):
-        text = f"'{text}'"  # a bare `-l` is fine as a value, but rapidyaml takes no such key
+        text = f"'{text}'"  # a plain `-l` is valid as a value, but rapidyaml does not accept it as a key
     return text if len(text) < _SIMPLE_KEY_CHARACTERS else f"? {text}\n{pad}"
 
 
@@ -203,7 +203,7 @@ def _text(value: str) -> str:
 
 
 _BARE_TEXTS: dict[object, str] = {}
-"""The first texts found to need no quotes: names of executables come again in every job."""
+"""The first strings found to need no quotes: names of executables recur in every job."""
 
 _BARE_TEXTS_KEPT = 2000
 
@@ -240,14 +240,14 @@ _KEYS = {
         "children",
     ]
 }
-"""Keys that need no quotes and come again and again."""
+"""Recurring keys that need no quotes."""
 
 
 def _escape(match: re.Match[str]) -> str:
     character = match.group()
     code = ord(character)
     if 0xD800 <= code < 0xE000:
-        raise ValueError(f"{match.string!r} is no valid Unicode text: it holds half a surrogate pair")
+        raise ValueError(f"{match.string!r} is not valid Unicode: it holds half a surrogate pair")
     short = _ESCAPES.get(character)
     if short:
         return short
@@ -257,7 +257,7 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _float(value: float) -> str:
-    """Return a float that YAML 1.1 reads as one, which takes a point: `1.0e+20`, not `1e+20`."""
+    """Return a float as YAML 1.1 requires it, with a point: `1.0e+20`, not `1e+20`."""
     if value != value:
         return ".nan"
     text = float.__repr__(value)

@@ -1,8 +1,8 @@
 """XML as plain elements with line numbers, a branch at a time.
 
-Reads with the expat of the standard library. A document type declaration is
-refused, because with it come entities, whose expansion can fill any memory;
-nothing outside of the document is ever opened. Namespaces are dropped.
+Uses the standard library's expat. A document type declaration is rejected, because
+it can define entities, whose expansion can fill any memory; nothing outside of the
+document is ever opened. Namespaces are dropped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_DEPTH = 100
 
 
 class NotXmlError(Exception):
-    """The text is no XML that can be read; the one argument is the problem."""
+    """The text is not readable XML; the one argument is the problem."""
 
 
 class Element:
@@ -52,13 +52,13 @@ def is_xml(data: bytes) -> bool:
 def read_elements(
     data: bytes, name: str, begin: Callable[[Element], None], take: Callable[[Element], None]
 ) -> None:
-    """Call `begin` with the root, as yet without content, then `take` with each element inside it.
+    """Call `begin` with the root, still without content, then `take` with each element inside it.
 
-    An element is handed over when it ends, and forgotten: a document may be
-    larger than the memory that all its elements would need.
+    An element is passed on when it ends, and not kept: a document may be larger than
+    the memory that all its elements would need.
 
     Raises:
-        NotXmlError: with the line; what was taken before stays taken.
+        NotXmlError: with the line; elements before it have been passed on.
     """
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
@@ -67,8 +67,8 @@ def read_elements(
     def refuse(*_: object) -> None:
         raise NotXmlError(
             Problem(
-                "the document has a document type declaration (<!DOCTYPE …>), which is not read",
-                "remove it; write entities of your own as text",
+                "unsupported document type declaration (<!DOCTYPE …>)",
+                "remove it; write the text of its entities instead",
                 name,
                 parser.CurrentLineNumber,
                 "doctype",

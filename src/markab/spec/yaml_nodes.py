@@ -1,6 +1,6 @@
-"""From the bytes of a document to YAML nodes, or one clear reason why not.
+"""From the bytes of a document to YAML nodes, or one clear error.
 
-Reads any YAML 1.1 and JSON, and checks nothing but that it is one mapping.
+Reads any YAML 1.1 and JSON, and checks only that it is one mapping.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from markab.errors import Problem
 
 try:
     from yaml import CSafeLoader as Loader
-except ImportError:  # PyYAML built without libyaml: slower, and the same otherwise
+except ImportError:  # PyYAML built without libyaml: slower, otherwise the same
     from yaml import SafeLoader as Loader  # type: ignore[assignment]
 
 NULL = "tag:yaml.org,2002:null"
@@ -26,17 +26,17 @@ _DEEP = re.compile(r"(?:[\[{][^\[\]{}]*){100}|^ *(?:[-?:] +){100}", re.MULTILINE
 
 
 class UnreadableError(Exception):
-    """The text is no document at all; the one argument is the problem."""
+    """The text is not a document; the one argument is the problem."""
 
 
 class _TextLoader(Loader):
-    """Tells apart what matters here, empty values and merge keys, and takes all else for texts.
+    """Resolves only empty values and merge keys; every other scalar is a string.
 
-    The rules of YAML 1.1 for numbers, dates and truth values take a third of the time of reading.
+    Resolving YAML 1.1 numbers, dates and booleans would take a third of the reading time.
     """
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
-        """Return the tag of a node that has none."""
+        """Return the tag of a node without an explicit one."""
         if kind is not yaml.ScalarNode:
             return "tag:yaml.org,2002:map" if kind is yaml.MappingNode else "tag:yaml.org,2002:seq"
         if implicit[0]:
@@ -51,7 +51,7 @@ def decode(data: bytes, name: str) -> str:
     """Return the text of a document.
 
     Raises:
-        UnreadableError: it is not UTF-8, or has control characters that no document may have.
+        UnreadableError: it is not UTF-8, or has control characters that YAML forbids.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -59,7 +59,7 @@ def decode(data: bytes, name: str) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         raise UnreadableError(
             Problem(
-                f"not a text in UTF-8: byte 0x{data[error.start]:02x}",
+                f"not UTF-8 text: byte 0x{data[error.start]:02x}",
                 "convert it, for example with `iconv -f latin1 -t utf-8`",
                 name,
                 line,
@@ -91,8 +91,8 @@ def compose(text: str, name: str) -> yaml.MappingNode:
     if text.lstrip().startswith("<"):
         raise UnreadableError(
             Problem(
-                "this is XML; except for workflows, only YAML and JSON are read",
-                "convert it with Pegasus' own converters, or write it as YAML",
+                "this is XML; only workflows can be XML, catalogs are YAML or JSON",
+                "convert it with Pegasus' converters, or write it as YAML",
                 name,
                 1,
                 "not-yaml",

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from kit.made_run import T0, began, compute, end, engine_alive, failed, make_run, retry, start
 from markab.plan.model import Input, Output
 from reports.exports.odd_run import run_odd_names
 from reports.exports.real_run import add_document, plan, run
-from reports.made_run import T0, began, compute, end, engine_alive, failed, make_run, retry, start
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import yaml
 
 from markab.reports.exports.formats import export_run
 from reports.exports.odd_run import COPIED, RAW, SORTED
-from reports.exports.test_wfformat_export import RULES, problems
+from reports.exports.test_wfformat import RULES, problems
 
 RUNS = ("failed_run", "running_run", "odd_run", "planned_run")
 THAT_BEGAN = RUNS[:3]

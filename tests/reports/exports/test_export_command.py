@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from kit.made_run import began, compute, end, engine_alive, make_run, start
 from markab.cli.export import FORMATS as OFFERED
 from markab.errors import MarkabError, NotARun, StorageError
 from markab.reports.exports.formats import DIRECTORIES, FORMATS, export_run
 from reports.exports.real_run import add_document, call
-from reports.made_run import began, compute, end, engine_alive, make_run, start
 
 
 def a_run(directory: Path) -> Path:
@@ -32,7 +32,9 @@ def test_a_run_in_progress_is_exported_and_the_rest_named(format: str, tmp_path:
     with engine_alive(run):
         notes = export_run(run, format, tmp_path / "out")
 
-    assert ["the run is in progress: what has not ended yet is left out, or marked as running"] == notes
+    assert [
+        "the run is in progress: attempts that have not ended are left out, or marked as running"
+    ] == notes
     assert (tmp_path / "out").is_dir() == (format in DIRECTORIES)
 
 
@@ -62,7 +64,7 @@ def test_a_path_of_the_wrong_kind_is_refused_before_anything_is_read(format: str
 def test_a_directory_that_is_no_run_and_a_format_that_is_none_are_named(tmp_path: Path) -> None:
     with pytest.raises(NotARun, match="is not a submit directory"):
         export_run(tmp_path, "csv", tmp_path / "out")
-    with pytest.raises(MarkabError, match="there is no format 'xml'"):
+    with pytest.raises(MarkabError, match="unknown format 'xml'"):
         export_run(tmp_path, "xml", tmp_path / "out")
 
 
@@ -77,7 +79,7 @@ def test_the_command_writes_the_file_and_notes_go_to_stderr(failed_run: Path, tm
     done = call("export", failed_run, "--format", "csv", "-o", "out.csv", cwd=tmp_path)
 
     assert (0, "") == (done.returncode, done.stdout)
-    assert "note: the run did not reach its end" in done.stderr
+    assert "note: the run is incomplete" in done.stderr
     assert (tmp_path / "out.csv").exists()
     quiet = call("export", failed_run, "--format", "csv", "-o", "out.csv", "--quiet", cwd=tmp_path)
     assert (0, "") == (quiet.returncode, quiet.stderr)

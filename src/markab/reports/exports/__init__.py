@@ -1,1 +1,1 @@
-"""A run in formats that others read: one file a format, all of them fed by `facts.py`."""
+"""A run in the formats of other tools: one file a format, all of them based on `run_facts.py`."""

@@ -1,4 +1,4 @@
-"""Writing a directory of many files so that it is there whole or not at all."""
+"""Writing a directory of many files so that it appears completely or not at all."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from markab.plan.atomic_file import flush_directory
 
 @contextmanager
 def filling(path: Path) -> Iterator[Path]:
-    """Yield a directory to fill; when the block ends without an error it is `path`.
+    """Yield a directory to fill; when the block ends without an error it becomes `path`.
 
-    A new directory is made beside `path`, flushed to disk and renamed. Flushed at
-    once: 200,000 small files take two seconds, and a minute one by one. An empty
-    directory stays the one it is: the new one is made inside of it, and what is in
-    there is moved up at the end. A directory that has something in it already is
-    filled where it is, and keeps what is not replaced; after a crash it may be half
-    old, half new.
+    A new directory is created beside `path`, flushed to disk and renamed. It is flushed
+    in one call: 200,000 small files take two seconds, one by one a minute. An empty
+    directory is kept: the new one is created inside of it, and its content is moved up
+    at the end. A directory with content is filled in place, and keeps what is not
+    replaced; after a crash it may have old and new files.
 
     Raises:
         StorageError: disk full, directory not writable, `path` is a file.
@@ -55,7 +54,7 @@ def filling(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise StorageError(
             f"cannot write to {str(path)!r}: {error.strerror or error}",
-            hint="make room, or name another with -o",
+            hint="free some space, or name another directory with -o",
         ) from error
 
 
@@ -67,7 +66,7 @@ def _move_up(directory: Path) -> None:
 
 
 def _flush_file_system(path: Path) -> None:
-    """Make everything on the file system of `path` survive a power loss; of others nothing is asked."""
+    """Flush the whole file system of `path` to disk, and no other."""
     try:
         syncfs = ctypes.CDLL(None, use_errno=True).syncfs
     except AttributeError:  # Linux only

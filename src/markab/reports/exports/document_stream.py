@@ -1,12 +1,12 @@
-"""A large workflow document read bit by bit: its tasks are handed on and forgotten, its text is never copied whole.
+"""Reading a large workflow document in pieces: its tasks are not kept, its text is never copied as a whole.
 
-Only documents of the kind that programs write are read so: block style, each
+Only documents of the kind that programs write are read in this way: block style, each
 entry of a long list behind a dash at the beginning of a line. The text is cut
-before such dashes, and each piece is read, under the key it belongs to, as a
-document of its own: by the fast reader if it can, else by the careful one. A cut
-in a wrong place (inside of a quoted text, say) leaves pieces that are no
-documents, and so does an alias of something in another piece. Whatever is not
-certain raises `NotPlain`: then the document must be read whole.
+before such dashes, and each piece is read, under its key, as a document of its own:
+by the fast reader if possible, else by the careful one. A cut in a wrong place
+(inside a quoted text, for example) leaves invalid pieces, and so does an alias of
+something in another piece. Any doubt raises `NotPlain`: then the document must be
+read as a whole.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from markab.spec.reader import parse_carefully
 PIECE_BYTES = 1 << 20
 
 LONG = ("jobs", "jobDependencies", "replicaCatalog")
-"""Top-level keys under which there may be a long list."""
+"""Top-level keys that may have a long list."""
 
 _LEADS = {
     "jobs": b"pegasus: 5.0.4\nname: piece\n",
     "jobDependencies": b"pegasus: 5.0.4\nname: piece\njobs: []\n",
     "replicaCatalog": b"pegasus: 5.0.4\nname: piece\njobs: []\n",
 }
-"""What makes a document of a piece."""
+"""The text before a piece that makes it a document."""
 
 _STAND_INS = {
     "jobs": b" [{type: job, name: a, id: a, arguments: [], uses: []}]",
     "jobDependencies": b" [{id: a, children: []}]",
     "replicaCatalog": b" [{lfn: a, pfns: [{site: a, pfn: a}]}]",
 }
-"""What stands in the head for a long list; if it is not read as one, neither was the list."""
+"""The short list that replaces a long list in the head; if it is not read as a list, the long one was none."""
 
 _TOP_KEY = re.compile(rb"^([A-Za-z-]+):", re.MULTILINE)
 
 _REST = rb"(?: +#.*| *)\n(?: *(?:#.*)?\n)*"
-"""What may stand between a key and what is under it: comments and blanks."""
+"""What may be between a key and its value: comments and blanks."""
 
 _FIRST = rb"(?P<colon>)" + _REST + rb"(?P<indent> *)-(?=[ \n])"
 
@@ -61,7 +61,7 @@ _BEGINNINGS = {
         + _FIRST
     ),
 }
-"""A long list up to its first dash; one that begins otherwise stays in the head."""
+"""A long list up to its first dash; a list of another form stays in the head."""
 
 _RARE_LINE_BREAKS = tuple(character.encode() for character in "\r\x85\u2028\u2029")
 
@@ -72,7 +72,7 @@ class NotPlain(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Where a long list stands in the text: its top-level key, the end of the key before it, its first entry, its end."""
+    """The position of a long list in the text: its top-level key, the end of that key, its first entry, its end."""
 
     key: int
     colon: int
@@ -82,7 +82,7 @@ class _Part:
 
 
 class Pieces:
-    """A document opened for reading in pieces; every method may raise `NotPlain`. `close` gives it back."""
+    """A document opened for reading in pieces; every method may raise `NotPlain`. Close it after use."""
 
     def __init__(self, source: Path, environment: Mapping[str, str]) -> None:
         """Open a document and find its long lists.
@@ -119,27 +119,27 @@ class Pieces:
             entries.clear()
 
     def has(self, key: str) -> bool:
-        """Say whether a top-level key has a long list."""
+        """Return whether a top-level key has a long list."""
         return key in self._parts
 
     def tasks(self) -> Iterator[tuple[bytes, list[Task]]]:
-        """Yield the tasks some at a time, with their text."""
+        """Yield the tasks in groups, with their text."""
         for text in self._cut("jobs"):
             yield text, self._read(_LEADS["jobs"] + text).jobs
 
     def dependencies(self) -> Iterator[list[Dependency]]:
-        """Yield the dependencies, some at a time."""
+        """Yield the dependencies in groups."""
         for text in self._cut("jobDependencies"):
             yield self._read(_LEADS["jobDependencies"] + text).job_dependencies
 
     def replicas(self) -> Iterator[tuple[bytes, list[Replica]]]:
-        """Yield the replicas that stand in the document, as `tasks`."""
+        """Yield the replicas of the document, as `tasks`."""
         for text in self._cut("replicaCatalog"):
             catalog = self._read(_LEADS["replicaCatalog"] + text).replica_catalog
             yield text, catalog.replicas if catalog else []
 
     def close(self) -> None:
-        """Give the memory map back."""
+        """Close the memory map."""
         self._text.close()
 
     def _find_parts(self) -> dict[str, _Part]:
@@ -163,7 +163,7 @@ class Pieces:
         if not beginning:
             return None
         first, indent = beginning.start("indent"), len(beginning["indent"])
-        # The list ends at the first line that is indented less, or as far and is no entry.
+        # The list ends at the first line that is indented less, or equally and is not an entry.
         less = b"^ {0,%d}[^ \n#]|" % (indent - 1) if indent else b""
         over = re.compile(less + b"^ {%d}[^- \n#]" % indent, re.MULTILINE)
         after = over.search(self._text, first)
@@ -171,7 +171,7 @@ class Pieces:
         return _Part(start, beginning.start("colon"), first, end, indent)
 
     def _cut(self, key: str) -> Iterator[bytes]:
-        """Yield the text of some entries of a list at a time, each time under its key."""
+        """Yield the text of groups of entries of a list, each under its key."""
         part = self._parts[key]
         lead = self._text[part.key : part.first]
         entry = re.compile(rb"^ {%d}-[ \n]" % part.indent, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Exports a run by the name of a format; each format is imported only when asked for."""
+"""Exporting a run by the name of a format; each format is imported only when used."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from markab.errors import MarkabError, StorageError
 from markab.reports.exports.run_facts import Facts
 
 DIRECTORIES = ("ro-crate", "pegasus")
-"""Formats that are a directory; the others are a file."""
+"""Formats that are a directory; the others are one file."""
 
 FORMATS = ("prov", "ro-crate", "wfformat", "csv", "parquet", "pegasus")
 
@@ -16,23 +16,23 @@ FORMATS = ("prov", "ro-crate", "wfformat", "csv", "parquet", "pegasus")
 def export_run(
     submit_dir: str | Path | None, format: str, path: Path, *, license: str | None = None
 ) -> list[str]:
-    """Write a run to `path`; return, in sentences, what the export can't tell.
+    """Write a run to `path`; return, as sentences, what is missing in the export.
 
-    A file is replaced whole or not at all. Of a directory, files with the same
-    names are replaced, and others are left alone.
+    A file is replaced atomically. In a directory, files with the same names are
+    replaced, and others are kept.
 
     Raises:
-        NotARun: `submit_dir` (None: the current directory) is no submit directory.
-        MarkabError: no such format, or the run has nothing that the format can say.
-        StorageError: `path` cannot be written, or is of the wrong kind.
+        NotARun: `submit_dir` (None: the current directory) is not a submit directory.
+        MarkabError: unknown format, or one that cannot express anything of the run.
+        StorageError: `path` cannot be written, or is a file instead of a directory or the reverse.
         CorruptPlan, CorruptJournal: the run cannot be read.
     """
     if format not in FORMATS:
-        raise MarkabError(f"there is no format {format!r}", hint=f"take one of {', '.join(FORMATS)}")
+        raise MarkabError(f"unknown format {format!r}", hint=f"use one of {', '.join(FORMATS)}")
     if format in DIRECTORIES and path.exists() and not path.is_dir():
         raise StorageError(
-            f"{str(path)!r} is a file, and {format} is written into a directory",
-            hint="name a directory, new or old, with -o",
+            f"{str(path)!r} is a file; {format} is written into a directory",
+            hint="name a directory, new or existing, with -o",
         )
     if format not in DIRECTORIES and path.is_dir():
         raise StorageError(

@@ -1,4 +1,4 @@
-"""How exports spell command lines, moments, places and names."""
+"""The form of command lines, times, places and names in exports."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ def planned_words(task: PlannedTask) -> list[str]:
     """Return the words of a task's command line, `$VAR` not expanded: values of variables may be secret."""
     text = task.arguments
     try:
-        # Without quotes and odd blanks, splitting at blanks gives the same, ten times as fast.
+        # Without quotes and unusual blanks, splitting at blanks gives the same result, ten times as fast.
         is_easy = text.isprintable() and not _QUOTES.intersection(text)
         words = text.split() if is_easy else shlex.split(text)
-    except ValueError:  # unbalanced quotes: the worker refused them, the export tells them as they are
+    except ValueError:  # unbalanced quotes: the worker rejected them, the export keeps them as they are
         words = [text]
     return [redact(word) for word in [task.executable, *words]]
 
 
 @lru_cache(maxsize=4096)
 def iso(epoch_s: float) -> str:
-    """Return a moment as ISO 8601 in UTC with its offset: `2026-11-20T20:00:09.120+00:00`."""
+    """Return a time as ISO 8601 in UTC with its offset: `2026-11-20T20:00:09.120+00:00`."""
     return datetime.fromtimestamp(epoch_s, timezone.utc).isoformat(timespec="milliseconds")
 
 
 def as_url(url: str) -> str:
-    """Return the URL of a place; plans write places of this machine as paths."""
+    """Return the URL of a place; in plans, places on this machine are paths."""
     return f"file://{quote(url)}" if url.startswith("/") else url
 
 
 def is_gone(url: str) -> bool:
-    """Say whether a place on this machine holds no file; of other places nothing is asked."""
+    """Return whether a place on this machine has no file; False for places elsewhere."""
     try:
         return is_local(url) and not os.path.exists(path_of(url))
     except MarkabError:
@@ -49,5 +49,5 @@ def is_gone(url: str) -> bool:
 
 
 def encoded(name: str) -> str:
-    """Return a name as a part of an identifier; odd characters are percent-encoded."""
+    """Return a name as part of an identifier; special characters are percent-encoded."""
     return name if _SAFE.fullmatch(name) else quote(name, safe="/._-")

@@ -1,8 +1,8 @@
-"""Writes a run as a table: one row an invocation, for spreadsheets and data frames.
+"""Exporting a run as a table: one row an invocation, for spreadsheets and data frames.
 
 An attempt that ran no process (a transfer, one that failed before its start, one
 that is still running) has one row too, with `invocation` 0. Times are UTC: ISO
-8601 in CSV, time stamps in Parquet. A cell with nothing to say is empty.
+8601 in CSV, time stamps in Parquet. Unknown values are empty cells.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ COLUMNS = {
     "output_bytes": WHOLE,
     "moved_bytes": WHOLE,
 }
-"""Name → type of every column, in order; a unit stands in the name."""
+"""Name → type of every column, in order; units are part of the names."""
 
 BATCH_ROWS = 20_000
 
@@ -106,7 +106,7 @@ def write_parquet(facts: Facts, path: Path) -> None:
 
 
 def rows(facts: Facts) -> Iterator[dict[str, Any]]:
-    """Yield the rows, keys in the order of `COLUMNS`; moments are epoch seconds."""
+    """Yield the rows, keys in the order of `COLUMNS`; times are epoch seconds."""
     for attempt in facts.attempts():
         invocations = attempt.invocations
         if not invocations:

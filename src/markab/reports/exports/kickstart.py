@@ -1,7 +1,7 @@
-"""Tells attempts as kickstart, with which Pegasus starts tasks, does: a YAML list, one record an invocation.
+"""Attempts in the format of Pegasus' kickstart: a YAML list, one record an invocation.
 
-A record has what kickstart writes into `<job>.out.NNN`, as far as Markab knows
-it. What the task printed is not in it, nor its environment, and `$VAR` in
+A record has the fields that kickstart writes into `<job>.out.NNN`, as far as they are
+known. It has neither the output of the task nor its environment, and `$VAR` in
 arguments is not expanded.
 """
 
@@ -29,14 +29,14 @@ USAGE = {
     "nvcsw": "nvcsw",
     "nivcsw": "nivcsw",
 }
-"""Kickstart's names for what a process used."""
+"""Kickstart's names for the resource usage of a process."""
 
 _ESCAPED = re.compile(r"[^ !#-\[\]-~]")
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
 
 
 class Records:
-    """Writes the records of a run's attempts."""
+    """Makes the records of a run's attempts."""
 
     def __init__(self, facts: Facts) -> None:
         stamp = facts.braindump.get("timestamp") or ""
@@ -44,7 +44,7 @@ class Records:
         self._user = text(facts.user)
 
     def of(self, attempt: Attempt) -> str:
-        """Return the records of all processes of an attempt; one that ran none has one all the same."""
+        """Return the records of all processes of an attempt; an attempt without a process has one record too."""
         invocations = attempt.invocations
         if not invocations:
             status = 0 if attempt.state == "succeeded" else 256
@@ -98,7 +98,7 @@ def _usage(usage: dict[str, Any]) -> str:
 
 
 def _files(attempt: Attempt) -> str:
-    """Return what an attempt made; it belongs to the last record."""
+    """Return the output files of an attempt; they belong to its last record."""
     if not attempt.made:
         return ""
     parts = ["  files:\n"]
@@ -114,7 +114,7 @@ def _files(attempt: Attempt) -> str:
 
 @lru_cache(maxsize=4096)
 def text(value: str) -> str:
-    """Return a text as YAML in double quotes, all of it ASCII."""
+    """Return a text as YAML in double quotes, in ASCII."""
     return '"' + _ESCAPED.sub(_escape, value) + '"'
 
 

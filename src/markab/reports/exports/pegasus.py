@@ -1,14 +1,14 @@
-r"""Writes a run as the files that other tools look for in a submit directory of Pegasus.
+r"""Exporting a run as the files that tools expect in a submit directory of Pegasus.
 
-    braindump.yml            what the run is called
+    braindump.yml            identity of the run
     workflow.yml             the abstract workflow, without environment
     <workflow>-0.dag         the executable workflow as a DAG file of DAGMan
-    <workflow>-0.dag.dagman.out   first and last moment of the run
+    <workflow>-0.dag.dagman.out   start and end of the run
     jobstate.log             every change of a job's state
-    00/00/<job>.out.NNN      what happened in an attempt: a YAML list, one record an invocation
-    00/00/<job>.meta         size and sha256 of what the job made
+    00/00/<job>.out.NNN      an attempt: a YAML list, one record an invocation
+    00/00/<job>.meta         size and sha256 of the job's outputs
 
-Small files are what Pegasus writes too: two a job.
+The two small files a job are what Pegasus writes too.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def write_pegasus(facts: Facts, path: Path) -> None:
     """Write the files into the directory `path`.
 
     Raises:
-        MarkabError: the workflow document is gone.
+        MarkabError: the copy of the workflow document is missing.
         StorageError: disk full, directory not writable, or `path` is a submit directory of Markab.
         CorruptJournal: the journal is damaged.
     """
     document = facts.document
     if (path / "plan.jsonl").exists():
         raise StorageError(
-            f"{str(path)!r} is a submit directory of Markab, and nothing is exported into one",
+            f"cannot export into {str(path)!r}: it is a submit directory of Markab",
             hint="name another directory with -o",
         )
     dag = facts.braindump.get("dag") or f"{facts.name}-0.dag"
@@ -62,7 +62,7 @@ def write_pegasus(facts: Facts, path: Path) -> None:
 
 
 def dag_lines(facts: Facts) -> Iterator[str]:
-    """Yield the lines of the DAG file: header, limits, jobs, then who comes after whom."""
+    """Yield the lines of the DAG file: header, limits, jobs, dependencies."""
     yield from (RULE, "# PEGASUS WMS GENERATED DAG FILE", f"# DAG {facts.name}", RULE)
     for category, limit in sorted(facts.plan.header.limits.items()):
         yield f"MAXJOBS {category} {limit}"
@@ -124,7 +124,7 @@ def _state_lines(attempt: Attempt, submitted: int) -> Iterator[str]:
 
 
 def _exit_code(attempt: Attempt) -> int:
-    """Return the code of the process that failed; 0 if all went well, 1 if what failed was no process."""
+    """Return the exit code of the process that failed; 0 if the attempt succeeded, 1 if no process failed."""
     if attempt.state == "succeeded":
         return 0
     for one in attempt.invocations:
@@ -147,7 +147,7 @@ def _meta(facts: Facts, attempt: Attempt, file: Any) -> dict[str, Any]:
 
 
 def _write_dagman_out(facts: Facts, path: Path) -> None:
-    """Write the two lines by which readers tell how long a run took; DAGMan writes them in local time."""
+    """Write the two lines from which tools compute the duration of a run; DAGMan writes them in local time."""
     end = facts.ended or facts.last_time
     code = 0 if facts.state == "Success" else 1
     ended = f"EXITING WITH STATUS {code}" if facts.ended else "no end yet"

@@ -1,7 +1,7 @@
-"""Writes a run as W3C PROV-JSON: which attempt of which job made each file, out of what, when, for whom.
+"""Exporting a run as W3C PROV-JSON: which attempt of which job made each file, from which inputs, when, for whom.
 
 Entities are the files (with sha256, size and places), the programs and the
-workflow; activities are the run and every attempt of a job, the failed ones too;
+workflow; activities are the run and every attempt of a job, failed ones included;
 agents are the user and Markab. A transfer `used` the file that it moved. Terms
 that PROV lacks have the prefix `markab`.
 
@@ -174,7 +174,7 @@ def _attempt(facts: Facts, attempt: Attempt, spools: Spools, programs: set[str])
 
 
 def _cluster(attempt: Attempt, activity: str, invocations: list[Invocation], spools: Spools) -> None:
-    """Tell each process of a cluster of tasks as a part of the attempt."""
+    """Add each process of a cluster of tasks as a part of the attempt."""
     for one in invocations:
         part: dict[str, Any] = {
             "prov:startTime": iso(one.start),
@@ -206,7 +206,7 @@ def _invocation(one: Invocation) -> dict[str, Any]:
 
 def _file(facts: Facts, file: RunFile, spools: Spools) -> None:
     if not file.is_input and not file.maker:
-        return  # planned, and never made: PROV tells of what there is
+        return  # planned, and never made: PROV describes what exists
     said: dict[str, Any] = {"prov:type": _term("markab:File"), "prov:label": file.lfn}
     if file.sha256:
         said["markab:sha256"] = file.sha256
@@ -245,5 +245,5 @@ def _term(name: str) -> dict[str, str]:
 def _quoted(word: str) -> str:
     import shlex
 
-    # `$VAR` is left bare: quoted, it would read as if it were not expanded.
+    # `$VAR` is not quoted: quoted, it would look as if it were not expanded.
     return word if word.startswith("$") and word[1:].isidentifier() else shlex.quote(word)

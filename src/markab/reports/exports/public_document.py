@@ -1,4 +1,4 @@
-"""The run's workflow document as it may be given away: variables not expanded, no environment, no passwords."""
+"""The run's workflow document for publication: variables not expanded, no environment, no passwords."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from markab.spec.writer import emit, to_document
 from markab.transfers.base import redact
 
 _HIDDEN = {"condor": ("environment", "getenv"), "globus": ("environment",)}
-"""Profiles that hold an environment too, by namespace."""
+"""Profiles that can hold an environment too, by namespace."""
 
 _VARIABLE = re.compile(rb"\$[{\\]|\\[xuU]0*(?:24|7[bB])")
-"""`${` in YAML or JSON, however it is spelt: as it is, cut in two by an escaped line break, or by its codes."""
+"""`${` in every spelling of YAML and JSON: plain, split by an escaped line break, or as character codes."""
 
 _VARIABLE_IN_XML = re.compile(rb"\$|&#")
-"""The same in XML, where a comment or an element may stand in the middle."""
+"""The same in XML, where a comment or an element may be in the middle."""
 
 
 class _AsWritten(dict[str, str]):
-    """An environment in which every variable stands for its own name, so that nothing is expanded."""
+    """An environment in which the value of every variable is its own reference, so that nothing is expanded."""
 
     def __missing__(self, name: str) -> str:
         return "${" + name + "}"
@@ -40,7 +40,7 @@ class _AsWritten(dict[str, str]):
 def write_document(source: Path, path: Path, *, durable: bool = True) -> None:
     """Write the workflow document at `source` as YAML, without environment and passwords.
 
-    `durable` is as of `replacing`.
+    `durable` is that of `replacing`.
 
     Raises:
         DocumentError, StorageError: it cannot be read.
@@ -65,7 +65,7 @@ def write_document(source: Path, path: Path, *, durable: bool = True) -> None:
 def arguments_as_written(source: Path) -> dict[str, str]:
     """Return the arguments in which planning replaced variables: task id → as the user wrote them.
 
-    A variable of whoever planned may hold a secret. Almost no document has one, which a look at its bytes shows.
+    A variable of the planning user may hold a secret. Almost no document has one, as a search of its bytes shows.
     """
     if not _mentions_variables(source):
         return {}
@@ -96,17 +96,17 @@ def _mentions_variables(source: Path) -> bool:
             if text.find(b"$") < 0 and text.find(b"\\") < 0:
                 return False
             return _VARIABLE.search(text) is not None
-    except (OSError, ValueError):  # gone, or empty: whoever needs it says so
+    except (OSError, ValueError):  # missing or empty: reported where it is needed
         return False
 
 
 def _read_whole(source: Path) -> Workflow:
-    """Read a workflow document with its `${VAR}` left as they are."""
+    """Read a workflow document without expanding `${VAR}`."""
     return read_workflow(source, _AsWritten(), limit_bytes=1 << 62, absolute_lfns=True)
 
 
 def _in_pieces(source: Path) -> Pieces | None:
-    """Open a document that is large enough to be read in pieces, and plain enough."""
+    """Open a document for reading in pieces, if it is large and plain enough."""
     try:
         return Pieces(source, _AsWritten()) if source.stat().st_size >= FAST_BYTES else None
     except (NotPlain, OSError):
@@ -114,7 +114,7 @@ def _in_pieces(source: Path) -> Pieces | None:
 
 
 def _data_in_pieces(pieces: Pieces) -> dict[str, Any]:
-    """Return the data of a document, in the order of the whole one; its long lists are iterators."""
+    """Return the data of a document, in its order; its long lists are iterators."""
     data: dict[str, Any] = {"pegasus": PEGASUS_VERSION}
     for key, value in _given_away(to_document(pieces.head())).items():
         data[key] = value
@@ -140,7 +140,7 @@ def _replicas(pieces: Pieces) -> Iterator[dict[str, Any]]:
 
 
 def _is_harmless(text: bytes) -> bool:
-    """Say whether there is surely nothing to leave out, however it is spelt."""
+    """Return whether there is certainly nothing to leave out, in any spelling."""
     return b"profiles" not in text and b"://" not in text and b"\\" not in text
 
 

@@ -1,11 +1,11 @@
-"""Writes a run as a Workflow Run RO-Crate: a directory with `ro-crate-metadata.json` and the workflow document.
+"""Exporting a run as a Workflow Run RO-Crate: a directory with `ro-crate-metadata.json` and the workflow document.
 
 It follows the profiles Process, Workflow and Provenance Run Crate 0.5: an action
 for the run, one for every attempt of a compute job (failed ones with their
-error), and the steps that they carry out. Data stays where it is: a file with a
-known place is named by its URL; one without (an intermediate result, or one
-that was deleted) is told by name, size and sha256 only. Transfers and cleanup
-are no steps of the user's workflow, and left out.
+error), and the steps that they carry out. Data is not copied: a file with a known
+place is named by its URL; one without (an intermediate result, or one that was
+deleted) is described by name, size and sha256. Transfers and cleanup are not steps
+of the user's workflow, and are left out.
 
 Format: https://www.researchobject.org/workflow-run-crate/
 """
@@ -49,10 +49,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 def write_ro_crate(facts: Facts, path: Path, license: str = LICENSE) -> None:
-    """Write the crate into the directory `path`, made if it is not there.
+    """Write the crate into the directory `path`, which is created if necessary.
 
     Raises:
-        MarkabError: nothing ran yet, or the workflow document is gone.
+        MarkabError: nothing has run yet, or the copy of the workflow document is missing.
         StorageError: disk full, directory not writable.
         CorruptJournal: the journal is damaged.
     """
@@ -64,7 +64,7 @@ def write_ro_crate(facts: Facts, path: Path, license: str = LICENSE) -> None:
                 crate.attempt(attempt)
         if not crate.tools:
             raise MarkabError(
-                f"no task of {str(facts.place.path)!r} has run, and a run crate tells of runs",
+                f"no task of {str(facts.place.path)!r} has run, so there is no run to describe in a crate",
                 hint=f"start it with `markab run {facts.place.path}`, or wait for its first task",
             )
         crate.steps()
@@ -74,7 +74,8 @@ def write_ro_crate(facts: Facts, path: Path, license: str = LICENSE) -> None:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(
-                f"cannot make the directory {str(path)!r}: {error.strerror}", hint="name another with -o"
+                f"cannot create the directory {str(path)!r}: {error.strerror}",
+                hint="name another directory with -o",
             ) from error
         write_document(document, path / DOCUMENT)
         with replacing(path / METADATA) as out:
@@ -95,12 +96,12 @@ def write_ro_crate(facts: Facts, path: Path, license: str = LICENSE) -> None:
 
 
 class _Crate:
-    """The graph being made: entities go to spools as soon as nothing more can be learned of them."""
+    """The graph under construction: entities go to spools as soon as they are complete."""
 
     def __init__(self, facts: Facts, spools: Spools) -> None:
         self.facts = facts
         self.tools: dict[str, str] = {}
-        """Transformation → program, of what has run."""
+        """Transformation → program, of those that have run."""
         self._attempted: set[str] = set()
         self._add = spools["graph"].item
         self._spools = spools
@@ -109,7 +110,7 @@ class _Crate:
         self._outputs: list[RunFile] = []
 
     def attempt(self, attempt: Attempt) -> None:
-        """Tell one try of a step."""
+        """Add one attempt of a step."""
         job = attempt.job
         for task in job.tasks:
             self.tools.setdefault(task.transformation or job.id, planned_words(task)[0])
@@ -130,7 +131,7 @@ class _Crate:
         usage = list(self._usage(attempt, action))
         if usage:
             said["resourceUsage"] = usage
-        self._add(_said(said))
+        self._add(_without_empty(said))
         self._spools["actions"].item(_ref(action))
         control = f"#control/{encoded(attempt.name)}"
         self._add(
@@ -147,7 +148,7 @@ class _Crate:
         self._attempted.add(job.id)
 
     def steps(self) -> None:
-        """Tell the steps of the workflow: all that were planned, whether they ran or not."""
+        """Add the steps of the workflow: all that were planned, whether they ran or not."""
         for position, job in enumerate(self.facts.plan.jobs()):
             if job.kind not in (Kind.COMPUTE, Kind.SUBWORKFLOW):
                 continue
@@ -170,7 +171,7 @@ class _Crate:
             self._add(_software(name, program))
 
     def all_files(self) -> None:
-        """Tell every file: with a place as data, without as something that there was."""
+        """Add every file: one with a place as data, one without as a description."""
         for file in [*self.facts.older, *self.facts.files.values()]:
             if not file.is_input and not file.maker:
                 continue
@@ -187,7 +188,7 @@ class _Crate:
                 said["dateModified"] = iso(file.made)
             if file.delivered and is_gone(file.home):
                 said["description"] = (
-                    f"was delivered to {as_url(file.delivered[0].url)}, and is not there any more"
+                    f"was delivered to {as_url(file.delivered[0].url)}, and no longer exists there"
                 )
             role = self._role(file)
             if role:
@@ -199,7 +200,7 @@ class _Crate:
             self._add(said)
 
     def context(self, license: str) -> None:
-        """Tell who and what else is named."""
+        """Add the user, the software and the other entities that are referred to."""
         facts = self.facts
         self._add(
             {
@@ -242,7 +243,7 @@ class _Crate:
         run |= _ending(
             facts.ended or (0.0 if state == "running" else facts.last_time), state, _why(facts, state)
         )
-        self._add(_said(run))
+        self._add(_without_empty(run))
         self._spools["actions"].item(_ref(RUN))
 
     def root(self, license: str) -> dict[str, Any]:
@@ -275,10 +276,10 @@ class _Crate:
             "input": _parameters(self._inputs),
             "output": _parameters(self._outputs),
         }
-        return _said(said)
+        return _without_empty(said)
 
     def orchestration(self) -> dict[str, Any]:
-        """Return what the engine did."""
+        """Return the action of the engine."""
         return {
             "@id": "#orchestration",
             "@type": "OrganizeAction",
@@ -350,7 +351,7 @@ def _software(name: str, program: str) -> dict[str, Any]:
 
 
 def _ending(end: float, state: str, error: str) -> dict[str, Any]:
-    """Return how an action ended; nothing while it has not."""
+    """Return how an action ended; nothing while it runs."""
     if not end:
         return {}
     said: dict[str, Any] = {"endTime": iso(end), "actionStatus": DONE if state == "succeeded" else FAILED}
@@ -364,17 +365,17 @@ def _why(facts: Facts, state: str) -> str:
 
 
 def _is_there(file: RunFile) -> bool:
-    """Say whether the URL by which a file is known leads to it, as far as can be seen from here."""
+    """Return whether the URL of a file still leads to it, as far as can be checked from here."""
     return _has_url(file) and bool(file.is_input or file.delivered) and not is_gone(file.home)
 
 
 def _has_url(file: RunFile) -> bool:
-    # A checkpoint has versions, and a URL only one place for all of them.
+    # A checkpoint has several versions, but only one URL for all of them.
     return bool(file.home) and not file.checkpoint
 
 
 def _file(file: RunFile) -> str:
-    """Return the id of a file; it depends on the plan only, so that it may be used before all is known."""
+    """Return the id of a file; it depends on the plan only, so it can be used before the file is complete."""
     if _has_url(file):
         return as_url(file.home)
     return f"#file/{encoded(file.lfn)}" + (f";version={file.version}" if file.version > 1 else "")
@@ -408,6 +409,6 @@ def _one_or_all(refs: list[dict[str, str]]) -> Any:
     return refs[0] if len(refs) == 1 else refs
 
 
-def _said(entity: dict[str, Any]) -> dict[str, Any]:
-    """Return an entity without what it has nothing to say about."""
+def _without_empty(entity: dict[str, Any]) -> dict[str, Any]:
+    """Return an entity without its empty values."""
     return {key: value for key, value in entity.items() if value != []}

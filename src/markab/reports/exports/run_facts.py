@@ -1,10 +1,9 @@
-"""A run as facts, for every export: attempts as they ended, the files they read and made, who and when.
+"""The facts of a run for every export: attempts in the order they ended, the files they read and made, who and when.
 
-Read in one pass over the journal. What is kept in memory is a small record a
-file and a byte a job; attempts are handed on and forgotten. Nothing secret comes
-through: no environment of a task, no password in a URL, no text that a task
-printed, and command lines as they were planned, in which `$VAR` still stands
-for its value.
+Read in one pass over the journal. A small record a file and a byte a job are kept
+in memory; attempts are not. Nothing secret is passed on: no environment of a task,
+no password in a URL, no output of a task, and command lines as planned, in which
+`$VAR` is not expanded.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ NEVER_STARTED = -1
 
 
 class FilePlace(msgspec.Struct, frozen=True, gc=False):
-    """Where a file was found or delivered."""
+    """A place where a file was found or delivered."""
 
     site: str
     url: str
     delivered: bool = False
-    """Put there by this run; otherwise it was there before."""
+    """Delivered there by this run; otherwise it was there before."""
 
 
 class RunFile(msgspec.Struct, gc=False):
@@ -43,28 +42,28 @@ class RunFile(msgspec.Struct, gc=False):
 
     lfn: str
     version: int = 1
-    """A checkpoint is made anew by each attempt; any other file once."""
+    """Each attempt makes a new version of a checkpoint; any other file has one version."""
     sha256: str | None = None
     size_bytes: int | None = None
     maker: str = ""
-    """Name of the attempt that made it, as `Attempt.name`. Empty: it was there before, or nobody made it yet."""
+    """Name of the attempt that made it, as `Attempt.name`. Empty: it was there before, or is not made yet."""
     made: float = 0.0
     wanted_from: str = ""
-    """The job that is to make it."""
+    """The job that makes it."""
     executable: bool = False
     checkpoint: bool = False
     home: str = ""
-    """URL by which it is best known: where the plan delivers it, else where it came from. Empty: the scratch only."""
+    """Its main URL: where the plan delivers it, else where it came from. Empty: the scratch only."""
     places: tuple[FilePlace, ...] = ()
 
     @property
     def is_input(self) -> bool:
-        """It came from outside of the workflow."""
+        """It comes from outside the workflow."""
         return not self.maker and not self.wanted_from
 
     @property
     def is_known(self) -> bool:
-        """It has been seen: made, moved, or described by a catalog."""
+        """It exists: made, moved, or described by a catalog."""
         return bool(self.maker or self.sha256 or self.size_bytes is not None)
 
     @property
@@ -173,7 +172,7 @@ class Attempt(msgspec.Struct):
 
 
 class Facts(RunReader):
-    """A run that is being read: iterate over `attempts` to the end, then ask for the rest."""
+    """A run that is being read: iterate over `attempts` to the end, then use the other properties."""
 
     def __init__(self, submit_dir: str | Path | None) -> None:
         """Open a run.
@@ -188,9 +187,9 @@ class Facts(RunReader):
         self.files: dict[str, RunFile] = {}
         """Every file that a job of the plan reads or makes: its newest version, by lfn."""
         self.older: list[RunFile] = []
-        """Versions that a newer one took the place of."""
+        """Versions that a newer one has replaced."""
         self.last_time = 0.0
-        """When the last thing happened that is known."""
+        """Time of the last recorded event."""
         self._missing: list[str] | None = None
         self._as_written = arguments_as_written(self._document_path)
         self._wanted()
@@ -237,7 +236,7 @@ class Facts(RunReader):
 
     @property
     def ended(self) -> float:
-        """When the last engine was done; 0 while one is at work, or after it died."""
+        """When the last engine finished; 0 while one works, or after it was killed."""
         return self.history.ended
 
     @property
@@ -245,13 +244,13 @@ class Facts(RunReader):
         """The copy of the workflow document.
 
         Raises:
-            MarkabError: it is not there any more.
+            MarkabError: it does not exist any more.
         """
         path = self._document_path
         if not path.is_file():
             raise MarkabError(
-                f"the run's copy of its workflow document is gone: there is no {str(path)!r}",
-                hint=f"bring it back, such as with `cp {self.braindump.get('dax') or path.name} {path}`",
+                f"the run's copy of its workflow document is missing: {str(path)!r}",
+                hint=f"restore it, for example with `cp {self.braindump.get('dax') or path.name} {path}`",
             )
         return path
 
@@ -264,7 +263,7 @@ class Facts(RunReader):
         return (self.job(position) for position in range(len(self.plan)))
 
     def job(self, position: int) -> PlannedJob:
-        """Return a job of the plan; its arguments are as the user wrote them, nothing expanded."""
+        """Return a job of the plan; its arguments are as the user wrote them, not expanded."""
         job = self.plan.job(position)
         if self._as_written:
             for task in job.tasks:
@@ -272,9 +271,9 @@ class Facts(RunReader):
         return job
 
     def missing(self) -> list[str]:
-        """Return, in sentences, what an export of this run can't tell; to be asked once the attempts have been read.
+        """Return, as sentences, what an export of this run lacks; complete once the attempts have been read.
 
-        Looks once whether each delivered file is still there.
+        Checks once whether each delivered file still exists.
         """
         if self._missing is None:
             self._missing = list(self._find_missing())
@@ -283,18 +282,18 @@ class Facts(RunReader):
     def _find_missing(self) -> Iterator[str]:
         state = self.state
         if state == "Not started":
-            yield "the run never started: there is only what was planned"
+            yield "the run never started: the export has only the plan"
         elif state == "Running":
-            yield "the run is in progress: what has not ended yet is left out, or marked as running"
+            yield "the run is in progress: attempts that have not ended are left out, or marked as running"
         elif state != "Success":
             undone = len(self.plan) - self.history.count(State.SUCCEEDED)
-            yield f"the run did not reach its end: {undone:,} of {len(self.plan):,} jobs did not succeed"
+            yield f"the run is incomplete: {undone:,} of {len(self.plan):,} jobs did not succeed"
         gone = [place.url for file in self.files.values() for place in file.delivered if is_gone(place.url)]
         if gone:
-            yield f"{len(gone):,} delivered file(s) are no longer where the run put them, such as {gone[0]}"
+            yield f"{len(gone):,} delivered file(s) are no longer at their place, such as {gone[0]}"
 
     def _wanted(self) -> None:
-        """Know which job is to make which file; a file that nobody makes comes from outside."""
+        """Read from the plan which job makes which file; a file that no job makes comes from outside."""
         for job in self.plan.jobs():
             for output in job.outputs:
                 file = self._file(output.lfn)
@@ -343,7 +342,7 @@ class Facts(RunReader):
         return attempt
 
     def _moved(self, attempt: Attempt) -> None:
-        """Learn from what an attempt moved: sizes, checksums, and where results were delivered."""
+        """Add the facts of an attempt's transfers: sizes, checksums, and where outputs were delivered."""
         delivers = attempt.job.kind == Kind.STAGE_OUT
         sites = {
             place.url: place.site
@@ -374,7 +373,7 @@ class Facts(RunReader):
     def _made(self, attempt: Attempt) -> None:
         for output in attempt.record.get("outputs", ()):
             if attempt.state != "succeeded" and not output.get("checkpoint"):
-                continue  # put in place before the attempt failed; the next one makes it anew
+                continue  # delivered before the attempt failed; the next attempt replaces it
             file = self._file(output["lfn"])
             if file.maker:
                 self.older.append(file)

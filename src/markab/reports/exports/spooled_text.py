@@ -1,4 +1,4 @@
-"""Texts that are collected at the same time and written one after the other, without holding them in memory."""
+"""Texts that are collected in parallel and written one after the other, without keeping them in memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class Spool:
-    """The members of a JSON object or list, separated by commas; what is past 1 MB is in a temporary file."""
+    """The members of a JSON object or list, separated by commas; beyond 1 MB they are in a temporary file."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -30,7 +30,7 @@ class Spool:
         self._add(value)
 
     def member(self, key: str, value: object) -> None:
-        """Add a member of an object; the caller sees to it that keys differ."""
+        """Add a member of an object; the caller must use each key once."""
         if self.count:
             self._buffer += b",\n"
         _encoder.encode_into(key, self._buffer, -1)
@@ -38,14 +38,14 @@ class Spool:
         self._add(value)
 
     def copy_to(self, out: BinaryIO) -> None:
-        """Write all of it; nothing can be added any more."""
+        """Write all of it; nothing can be added afterwards."""
         if self._file:
             self._file.seek(0)
             shutil.copyfileobj(self._file, out, 1 << 20)
         out.write(self._buffer)
 
     def close(self) -> None:
-        """Give the temporary file back."""
+        """Close the temporary file."""
         if self._file:
             self._file.close()
 
@@ -60,7 +60,7 @@ class Spool:
 
 
 class Spools:
-    """Spools by name, made when first asked for, and closed together."""
+    """Spools by name, created on first use, and closed together."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -74,7 +74,7 @@ class Spools:
         return spool
 
     def names(self) -> list[str]:
-        """Return the names of those that hold something, in the order they were first asked for."""
+        """Return the names of those with content, in the order of their first use."""
         return [name for name, spool in self._spools.items() if spool.count]
 
     def __enter__(self) -> Spools:

@@ -1,14 +1,13 @@
-"""Writes a run as WfFormat 1.5, the JSON in which WfCommons collects and simulates workflows.
+"""Exporting a run as WfFormat 1.5, the JSON in which WfCommons collects and simulates workflows.
 
-One task a compute job (a cluster of tasks is one), with the name Pegasus gives
-it; transfers and cleanup are left out, as WfCommons does with logs of Pegasus.
-Of a task that was tried several times, the last attempt counts; all of them
-stand in `attempts`, which WfFormat lets us add.
+One task a compute job (a cluster of tasks is one), with Pegasus' name of it;
+transfers and cleanup are left out, as WfCommons does with logs of Pegasus.
+Of a task with several attempts, the last one counts; all of them are in
+`attempts`, an addition that WfFormat allows.
 
-Several schemas have called themselves 1.5, and what is written here is right by
-all of them. The first allowed letters, digits, `-`, `_` and `.` in ids: any
-other character becomes `_`, and `name` keeps the lfn. It had one `machine` a
-task; later ones have `machines`.
+Several schemas have the version 1.5, and the export is valid under all of them. The
+first allowed letters, digits, `-`, `_` and `.` in ids: any other character becomes
+`_`, and `name` keeps the lfn. It had one `machine` a task; later ones have `machines`.
 
 Format: https://github.com/wfcommons/WfFormat
 """
@@ -48,7 +47,7 @@ def write_wfformat(facts: Facts, path: Path) -> None:
     """Write the whole run into one file.
 
     Raises:
-        MarkabError: no job of the plan computes anything, which WfFormat has no way to say.
+        MarkabError: the plan has no compute job, which WfFormat cannot express.
         StorageError: disk full, directory not writable.
         CorruptJournal: the journal is damaged.
     """
@@ -91,8 +90,8 @@ def _specification(facts: Facts, task_ids: Ids, tasks: Spool, files: Spool) -> N
     parents, children = _neighbours(facts)
     if not parents:
         raise MarkabError(
-            f"workflow {facts.name!r} has no task, and WfFormat can't describe such a workflow",
-            hint="every file was there already; plan with --force to compute them anew, or use another --format",
+            f"workflow {facts.name!r} has no task to run, which WfFormat cannot express",
+            hint="every output existed already; plan with --force to compute them again, or use another --format",
         )
     outline = facts.plan.outline
     for position, above in parents.items():
@@ -119,7 +118,7 @@ def _specification(facts: Facts, task_ids: Ids, tasks: Spool, files: Spool) -> N
 
 
 def _neighbours(facts: Facts) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
-    """Return parents and children of every task, by position: those that WfFormat knows, over files or said so."""
+    """Return parents and children of every task, by position: dependencies by files and explicit ones."""
     parents: dict[int, list[int]] = {}
     children: dict[int, list[int]] = {}
     maker: dict[str, int] = {}
@@ -137,18 +136,18 @@ def _neighbours(facts: Facts) -> tuple[dict[int, list[int]], dict[int, list[int]
 
 
 class _Executions:
-    """What WfFormat wants to know of every task that ran: its last attempt, in a temporary file until all are known."""
+    """WfFormat's record of every task that ran: its last attempt, in a temporary file until all are known."""
 
     def __init__(self, jobs: int) -> None:
         self._file = tempfile.TemporaryFile()
         self._starts = array("q", [-1]) * jobs
         self._stale: set[int] = set()
-        """Where lines begin that a later attempt took the place of."""
+        """Offsets of lines that a later attempt has replaced."""
         self._end = 0
         self.count = 0
 
     def add(self, attempt: Attempt, id: str, machines: Ids) -> None:
-        """Take the next attempt of a task."""
+        """Add the next attempt of a task."""
         start = self._starts[attempt.position]
         earlier = []
         if start >= 0:
@@ -174,7 +173,7 @@ class _Executions:
             start += len(line)
 
     def close(self) -> None:
-        """Give the temporary file back."""
+        """Close the temporary file."""
         self._file.close()
 
 
@@ -232,14 +231,14 @@ def _description(facts: Facts) -> str:
 
 
 class Ids:
-    """Names as WfFormat allows them; two names that differ get ids that differ."""
+    """Names in the form that WfFormat allows; different names get different ids."""
 
     def __init__(self, not_allowed: re.Pattern[str], instead: str) -> None:
         self._not_allowed = not_allowed
         self._instead = instead
         self._taken: set[str] = set()
         self.names: dict[str, str] = {}
-        """Name → id, of all names so far."""
+        """Name → id, for all names so far."""
 
     def __getitem__(self, name: str) -> str:
         known = self.names.get(name)

@@ -18,11 +18,11 @@ SHAPES = {
     "cleanup": "oval",
     "register": "oval",
 }
-"""Kind → the shape of its box; jobs that compute are rounded, those that move files have their corners cut."""
+"""Kind → the shape of its box: compute jobs are rounded, jobs that move files have cut corners."""
 
 
 UNBOUND = 1000
-"""Inches, for the side that was not said."""
+"""Inches, for the side that was not given."""
 FONT = 'fontname="Helvetica,Arial,sans-serif"'
 STYLE = (
     "graph [nodesep=0.2, ranksep=0.4];",
@@ -70,6 +70,6 @@ def _edge_attributes(edge: Edge) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return text as a string of the DOT language that is shown as it is."""
-    # Graphviz reads `&amp;` and its kind in labels, so a plain & has to be one.
+    """Return text as a string of the DOT language, without escape sequences."""
+    # Graphviz reads entities such as `&amp;` in labels, so a plain & must be written as one.
     return json.dumps(text.replace("&", "&amp;"), ensure_ascii=False)

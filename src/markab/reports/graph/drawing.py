@@ -1,8 +1,8 @@
-"""From jobs and their parents to what is drawn: nodes and edges, few enough to read.
+"""From jobs and their parents to a drawing: nodes and edges, few enough to read.
 
 Up to a limit every job is a node. Beyond it, jobs of one transformation on one
-level become one node ("findrange × 10,000"), and an edge says how many it stands
-for. Nothing here knows a format; `graph_dot`, `graph_mermaid` and `graph_svg` do.
+level become one node ("findrange × 10,000"), and the weight of an edge is the number
+of edges it stands for. Independent of formats; those are `dot`, `mermaid` and `svg`.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from markab.planner import graph as planned
 
 JOBS_SHOWN = 150
 FILES_SHOWN = 300
-"""Above these a drawing is summarised, unless all of it is wanted."""
+"""Above these limits a drawing is summarised, except with `full`."""
 LABELS = ("label", "xform", "id", "xform-id", "label-xform", "label-id")
 
 
 @dataclass
 class JobGraph:
-    """A workflow or a plan, as far as a drawing needs it; lists are indexed by job."""
+    """The parts of a workflow or a plan that a drawing needs; lists are indexed by job."""
 
     name: str
     ids: list[str]
     labels: list[str]
     xforms: list[str]
-    """What a job runs; what Markab itself does is named by its kind, such as `stage_in`."""
+    """The transformation of each job; of an auxiliary job its kind, such as `stage_in`."""
     kinds: list[str]
     parents: list[Sequence[int]]
     files: Callable[[int], tuple[Collection[str], Collection[str]]]
     """Job → lfns it reads, lfns it makes."""
     states: list[str] | None = None
-    """As in `graph_states`. None: not a run."""
+    """As in `state_styles`. None: not a run."""
     sites: list[str] = field(default_factory=list)
-    """Where each job runs; empty as long as nobody has planned it."""
+    """The site of each job; empty before planning."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -51,22 +51,22 @@ class Node:
     kind: str
     jobs: int = 1
     states: dict[str, int] = field(default_factory=dict)
-    """State → jobs of the group in it; empty when it is not of a run."""
+    """State → number of the group's jobs in it; empty if this is not a run."""
 
 
 class Edge(NamedTuple):
-    """An arrow; `weight` is how many arrows between jobs it stands for."""
+    """An arrow; `weight` is the number of edges between jobs that it stands for."""
 
     tail: int
     head: int
     weight: int = 1
     dashed: bool = False
-    """Order only, among arrows that stand for files."""
+    """A dependency without a file, among arrows that stand for files."""
 
 
 @dataclass
 class Drawing:
-    """What is drawn. Edges point down: the graph has no cycle, except among groups of very deep graphs."""
+    """A drawing. Edges point down: the graph has no cycle, except among groups of very deep graphs."""
 
     name: str
     nodes: list[Node]
@@ -75,7 +75,7 @@ class Drawing:
     summarised: bool = False
 
     def to_json(self) -> dict[str, object]:
-        """Return it for programs."""
+        """Return it as plain data, for JSON."""
         nodes = [
             {"id": n.key, "label": n.label, "kind": n.kind, "jobs": n.jobs, "states": n.states}
             for n in self.nodes
@@ -103,14 +103,14 @@ def draw(
     full: bool = False,
     jobs_shown: int = JOBS_SHOWN,
 ) -> Drawing:
-    """Return what to draw of a graph.
+    """Return the drawing of a graph.
 
-    `simplify` leaves out arrows that a longer way implies; `remove` the jobs of
-    these transformations (or kinds), joining what stood above and below them;
-    `full` summarises nothing.
+    `simplify` leaves out edges that a longer path implies; `remove` leaves out the jobs
+    of these transformations (or kinds) and connects their parents and children; `full`
+    disables summarising.
 
     Raises:
-        ValueError: `label` is none of LABELS.
+        ValueError: `label` is not one of LABELS.
     """
     if label not in LABELS:
         raise ValueError(f"label is {label!r}, but must be one of: {', '.join(LABELS)}")
@@ -147,7 +147,7 @@ def without_shortcuts(parents: Sequence[Sequence[int]]) -> list[list[int]]:
     """Return the parents of each job without those that are also ancestors of another parent.
 
     An edge between neighbouring levels is never a shortcut, so only longer ones
-    are looked at, and no walk goes above the level of the highest of them.
+    are examined, and no search goes above the level of the highest of them.
     """
     levels = levels_of(parents)
     kept: list[list[int]] = []
@@ -171,7 +171,7 @@ def without_shortcuts(parents: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 def levels_of(parents: Sequence[Sequence[int]]) -> list[int]:
-    """Return each job's depth; jobs on a cycle, which a workflow cannot have, count as far down as they are met."""
+    """Return each job's depth; jobs on a cycle, which a workflow cannot have, get the depth at which they are met."""
     return planned.levels_of(parents) or [0] * len(parents)
 
 
@@ -188,7 +188,7 @@ def _bare(transformation: str) -> str:
 
 
 def _bridged(parents: Sequence[Sequence[int]], gone: Sequence[int]) -> list[Sequence[int]]:
-    """Return parents in which jobs that are gone are replaced by their own parents."""
+    """Return parents in which removed jobs are replaced by their own parents."""
     above: list[Sequence[int]] = [()] * len(parents)
     order = sorted(range(len(parents)), key=levels_of(parents).__getitem__)
     for job in order:
@@ -244,7 +244,7 @@ def _grouped(graph: JobGraph, simplify: bool, gone: Sequence[int], wanted: int) 
 def _group_edges(
     count: int, weights: dict[tuple[int, int], int], hidden: Collection[int], simplify: bool
 ) -> dict[tuple[int, int], int]:
-    """Return the arrows between groups that are shown. Groups of one band may point at each other."""
+    """Return the edges between the groups that are shown. Groups of one band may point at each other."""
     parents: list[Sequence[int]] = [[] for _ in range(count)]
     backward: dict[tuple[int, int], int] = {}
     for (tail, head), weight in sorted(weights.items()):
@@ -266,7 +266,7 @@ def _group_edges(
 
 
 def ranks(drawing: Drawing) -> list[int]:
-    """Return a level for each node such that arrows point down; those of a cycle that can't are left out."""
+    """Return a level for each node such that edges point down; edges that close a cycle are ignored."""
     parents: list[list[int]] = [[] for _ in drawing.nodes]
     for edge in drawing.edges:
         parents[edge.head].append(edge.tail)

@@ -1,4 +1,4 @@
-"""Writing a drawing in the format that is asked for; Graphviz is used where it is needed or does it better."""
+"""Writing a drawing in a format; Graphviz is used where it is needed or gives a better result."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ FORMATS = {
     ".pdf": "pdf",
     ".json": "json",
 }
-"""Ending of a file → format. Any other ending is asked of Graphviz."""
+"""Suffix of a file → format. Any other suffix is passed to Graphviz."""
 
 GRAPHVIZ_NODES = 1500
-"""Its time grows much faster than the graph: with more boxes than this, SVG is laid out by ourselves."""
+"""The time of Graphviz grows much faster than the graph: with more boxes than this, `layout` is used for SVG."""
 
 
 class DrawingError(MarkabError):
-    """Graphviz is missing, or did not like what it was given."""
+    """Graphviz is missing, or failed."""
 
     def __init__(self, message: str, hint: str = "", returncode: int = 1, stderr: str = "") -> None:
         super().__init__(message, hint)
@@ -40,7 +40,7 @@ class DrawingError(MarkabError):
 
 
 def format_of(output: Path) -> str:
-    """Return the format that the ending of a file says."""
+    """Return the format for the suffix of a file."""
     suffix = output.suffix.lower()
     return FORMATS.get(suffix, suffix.lstrip(".") or "png")
 
@@ -68,7 +68,7 @@ def write_drawing(
     width: float | None = None,
     height: float | None = None,
 ) -> None:
-    """Write a drawing, whole or not at all, in the format given or that the ending of `output` says.
+    """Write a drawing atomically, in the given format or that of the suffix of `output`.
 
     Raises:
         DrawingError: as `rendered`.
@@ -79,7 +79,7 @@ def write_drawing(
 
 
 def write_file(output: Path, data: bytes) -> None:
-    """Write a file, whole or not at all.
+    """Write a file atomically.
 
     Raises:
         StorageError: it cannot be written.
@@ -95,7 +95,7 @@ def write_file(output: Path, data: bytes) -> None:
 
 
 def run_graphviz(dot: str, format: str) -> bytes:
-    """Return what `dot -T<format>` makes of DOT text.
+    """Return the output of `dot -T<format>` for DOT text.
 
     Raises:
         DrawingError: there is no Graphviz, or it failed.
@@ -104,7 +104,7 @@ def run_graphviz(dot: str, format: str) -> bytes:
     if program is None:
         raise DrawingError(
             f"drawing as {format} needs Graphviz, and there is no `dot` on PATH",
-            "install it (`apt install graphviz`, `conda install graphviz`), or write .svg, .dot or .mmd, which need no tool",
+            "install it (`apt install graphviz`, `conda install graphviz`), or write .svg, .dot or .mmd, which need no other program",
         )
     done = subprocess.run(
         [program, f"-T{format}"], input=dot.encode(errors="replace"), capture_output=True, check=False
@@ -113,7 +113,7 @@ def run_graphviz(dot: str, format: str) -> bytes:
         stderr = done.stderr.decode(errors="replace").strip()
         raise DrawingError(
             f"dot failed with exit code {done.returncode}: {stderr}",
-            "`dot -T?` lists the formats it knows",
+            "`dot -T?` lists its formats",
             done.returncode,
             stderr,
         )

@@ -1,4 +1,4 @@
-"""What stands in the boxes of a drawing, whatever the format."""
+"""The text in the boxes of a drawing, for every format."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from markab.reports.graph.state_styles import LOOKS
 
 _BLANK = re.compile("\r\n?|[\t\x0b\x0c\x85\u2028\u2029]")
 _UNSHOWABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-"""Neither XML nor a font has these."""
+"""Characters that XML forbids or no font shows."""
 
 BY_URGENCY = ("failed", "lost", "running", "queued")
-"""One job of a group in such a state is reason enough to look at it."""
+"""States that decide the colour of a group as soon as one of its jobs is in them."""
 CALM = ("waiting", "not-run", "succeeded")
 
 
 def showable(text: str) -> str:
-    """Return text in which every character but the line end can be shown in any format."""
+    """Return text in which every character except the line end can be shown in any format."""
     return _UNSHOWABLE.sub("�", _BLANK.sub(lambda found: "\n" if found[0] == "\r\n" else " ", text))
 
 
 def worst(states: Mapping[str, int]) -> str:
-    """Return the state that a group is coloured by: what a user should look at first, else what most are in."""
+    """Return the state that colours a group: the one that needs attention first, else the most frequent."""
     if urgent := next((state for state in BY_URGENCY if states.get(state)), ""):
         return urgent
     return max(CALM, key=lambda state: states.get(state, 0)) if states else ""
 
 
 def lines_of(node: Node) -> list[str]:
-    """Return the label, how many jobs it stands for, and how they are doing."""
+    """Return the label, the number of jobs, and their states."""
     lines = showable(node.label).split("\n")
     if node.jobs > 1:
         lines[0] += f" × {node.jobs:,}"
@@ -40,7 +40,7 @@ def lines_of(node: Node) -> list[str]:
 
 
 def states_text(node: Node) -> str:
-    """Return the states of a node in words and signs: `✓ succeeded`, or `✓ 9,990  ✗ 10` for a group."""
+    """Return the states of a node as words and signs: `✓ succeeded`, or `✓ 9,990  ✗ 10` for a group."""
     if node.jobs == 1:
         return "".join(f"{LOOKS[state].sign} {LOOKS[state].word}" for state in node.states)
     return "  ".join(

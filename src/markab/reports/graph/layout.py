@@ -1,10 +1,10 @@
-"""Where boxes and arrows go: a layered layout, after Sugiyama, Tagawa and Toda (1981).
+"""Positions of boxes and edges: a layered layout, after Sugiyama, Tagawa and Toda (1981).
 
-Levels are given. Arrows over several levels get a bend on each level between;
-sweeps that sort every level by the mean place of its neighbours take most
-crossings away; then boxes are moved as near to their neighbours as their widths
+Levels are given. Edges over several levels get a bend on each level between;
+sweeps that sort every level by the mean position of its neighbours remove most
+crossings; then boxes are moved as near to their neighbours as their widths
 allow, which per level is a least-squares problem with an exact linear solution
-(isotonic regression). Time is about linear in boxes, arrows and bends.
+(isotonic regression). Time is about linear in boxes, edges and bends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ GAP = 22.0
 LEVEL_GAP = 46.0
 BEND_WIDTH = 6.0
 BENDS = 60_000
-"""With more bends than this, long arrows go straight."""
+"""With more bends than this, long edges are straight lines."""
 SWEEPS = 12
 
 Point = tuple[float, float]
@@ -26,7 +26,7 @@ Point = tuple[float, float]
 
 @dataclass
 class Layout:
-    """Centres of boxes, and the points that arrows go through, top to bottom."""
+    """Centres of boxes, and the points of each edge, top to bottom."""
 
     centers: list[Point]
     routes: list[list[Point]]
@@ -37,7 +37,7 @@ class Layout:
 def lay_out(
     levels: Sequence[int], edges: Sequence[tuple[int, int]], sizes: Sequence[tuple[float, float]]
 ) -> Layout:
-    """Return a layout of boxes of these sizes; an edge goes from one level to another."""
+    """Return a layout of boxes of these sizes; each edge joins two levels."""
     if not levels:
         return Layout([], [], 0.0, 0.0)
     count = len(levels)
@@ -79,7 +79,7 @@ def lay_out(
 
 
 def _from_top(level_of: Sequence[int], below: Sequence[Sequence[int]]) -> list[int]:
-    """Return all nodes in the order of a walk down from the roots, so that families begin side by side."""
+    """Return all nodes in depth-first order from the roots, so that relatives start side by side."""
     order, seen = [], bytearray(len(level_of))
     for root in sorted(range(len(level_of)), key=level_of.__getitem__):
         stack = [root]
@@ -95,7 +95,7 @@ def _from_top(level_of: Sequence[int], below: Sequence[Sequence[int]]) -> list[i
 def _sort_rows(
     rows: list[list[int]], above: Sequence[Sequence[int]], below: Sequence[Sequence[int]], sweeps: int
 ) -> None:
-    """Sort each row by the mean place of its neighbours, down and up in turn."""
+    """Sort each row by the mean position of its neighbours, downwards and upwards in turn."""
     place = [0.0] * len(above)
     for row in rows:
         for position, node in enumerate(row):
@@ -120,7 +120,7 @@ def _place(
     below: Sequence[Sequence[int]],
     sweeps: int,
 ) -> list[float]:
-    """Return x of every node: order kept, no overlap, near to its neighbours."""
+    """Return x of every node: in the given order, without overlap, near its neighbours."""
     x = [0.0] * len(widths)
     for row in rows:
         at = 0.0
@@ -133,7 +133,7 @@ def _place(
         down = sweep % 2 == 0
         for row in rows if down else reversed(rows):
             near = above if down else below
-            if sweep == sweeps:  # the last time, look both ways
+            if sweep == sweeps:  # in the last sweep, use both neighbours
                 wished = [_mean(x, [*above[node], *below[node]], x[node]) for node in row]
             else:
                 wished = [_mean(x, near[node], x[node]) for node in row]
@@ -147,9 +147,9 @@ def _mean(x: Sequence[float], nodes: Sequence[int], otherwise: float) -> float:
 
 
 def spread(wished: Sequence[float], widths: Sequence[float]) -> list[float]:
-    """Return places in this order, GAP apart, whose squared distances from those wished add up to the least.
+    """Return positions in this order, GAP apart, with the least sum of squared distances from the wanted ones.
 
-    Pool-adjacent-violators: boxes that push each other move as one.
+    Pool-adjacent-violators: boxes that touch move as one.
     """
     offsets, at = [], 0.0
     for position, width in enumerate(widths):

@@ -1,4 +1,4 @@
-"""A drawing in the language of Mermaid, which GitHub, GitLab and many editors show as a picture."""
+"""A drawing in the Mermaid language, which GitHub, GitLab and many editors render."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BRACKETS = {
     "cleanup": ("([", "])"),
     "register": ("([", "])"),
 }
-"""Kind → what stands around its label, which is how Mermaid spells a shape."""
+"""Kind → the brackets around its label, which are Mermaid's notation of a shape."""
 
 _UNSAFE = re.compile(r"[^\w .,:=/+×✓✗▶◔?·–-]")
 
@@ -39,13 +39,13 @@ def to_mermaid(drawing: Drawing) -> str:
 
 
 def _label(node: Node) -> str:
-    # Mermaid does not take an empty label.
+    # Mermaid does not allow an empty label.
     return "<br>".join(_escape(line) for line in lines_of(node)) or " "
 
 
 def _escape(text: str) -> str:
-    """Return text in which nothing is markup: Mermaid writes characters as `#35;`."""
-    # Between `\` and `n` something without width, or Mermaid makes a line end of the two, however they are written.
+    """Return text without markup: Mermaid writes special characters as `#35;`."""
+    # A zero-width character between `\` and `n`: Mermaid reads the two as a line end, however they are written.
     return _UNSAFE.sub(lambda found: f"#{ord(found[0])};", text.replace("\\n", "\\\u200bn"))
 
 

@@ -1,4 +1,4 @@
-"""Where the graphs of `graph.py` come from: a workflow document, a submit directory."""
+"""Reading the graph of a workflow document or of a submit directory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ReadMade = tuple[Collection[str], Collection[str]]
 
 
 class JobSketch(msgspec.Struct, frozen=True, gc=False):
-    """Of a line of the plan, what a drawing needs."""
+    """The fields of a plan's line that a drawing needs."""
 
     id: str
     kind: str
@@ -30,7 +30,7 @@ class JobSketch(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def xform(self) -> str:
-        """What it runs, or its kind."""
+        """The transformations it runs, or its kind."""
         if self.kind == Kind.COMPUTE and self.tasks:
             names = dict.fromkeys(task.transformation for task in self.tasks)
             return " + ".join(names) if len(names) <= 3 else f"{len(names)} transformations"
@@ -38,7 +38,7 @@ class JobSketch(msgspec.Struct, frozen=True, gc=False):
 
 
 class TaskSketch(msgspec.Struct, frozen=True, gc=False):
-    """Of a task in the plan, what a drawing needs."""
+    """The fields of a task in the plan that a drawing needs."""
 
     transformation: str
 
@@ -50,7 +50,7 @@ def open_graph(path: str | Path | None) -> JobGraph:
 
     Raises:
         NotARun: a directory that is neither.
-        DocumentError, CorruptPlan, …: what is there cannot be read.
+        DocumentError, CorruptPlan, …: the document or plan cannot be read.
     """
     place = Path(path) if path is not None else Path()
     if place.name == PLAN or (place.suffix == ".dag" and (place.parent / PLAN).exists()):
@@ -68,7 +68,7 @@ def open_graph(path: str | Path | None) -> JobGraph:
 
 
 def workflow_graph(workflow: Workflow) -> JobGraph:
-    """Return the graph of an abstract workflow: who was said to wait, and who reads what another makes."""
+    """Return the graph of an abstract workflow: explicit dependencies, and those by files."""
     tasks = workflow.jobs
     number = {task.id: position for position, task in enumerate(tasks)}
     files = [_files_of_task(task) for task in tasks]
@@ -92,7 +92,7 @@ def workflow_graph(workflow: Workflow) -> JobGraph:
 
 
 def run_graph(submit_dir: str | Path) -> JobGraph:
-    """Return the graph of an executable workflow, with the states of its jobs if it was ever started."""
+    """Return the graph of an executable workflow, with the states of its jobs if it has been started."""
     from markab.journal.run_reader import RunReader
 
     run = RunReader(submit_dir)
@@ -112,7 +112,7 @@ def plan_graph(plan: PlanFile, states: list[str] | None) -> JobGraph:
         try:
             job = decode(plan.line(position))
         except msgspec.DecodeError:
-            plan.job(position)  # says which line it is
+            plan.job(position)  # raises an error with the line number
             raise
         ids.append(job.id)
         parents.append(job.parents or ())

@@ -1,7 +1,6 @@
-"""How states look in drawings: a colour, a sign and a word each, so that colour is never alone.
+"""The styles of states in drawings: a colour, a sign and a word each, so that none depends on colour alone.
 
-The colours are those of Okabe and Ito, which people with any kind of colour
-vision can tell apart.
+The colours are those of Okabe and Ito, distinguishable with any kind of colour vision.
 """
 
 from __future__ import annotations
@@ -13,14 +12,14 @@ from markab.journal.lifecycle import State
 
 
 class Look(NamedTuple):
-    """How one state is shown."""
+    """The style of one state."""
 
     word: str
     sign: str
     color: str
-    """Of bars and borders."""
+    """Colour of bars and borders."""
     fill: str
-    """Of boxes that hold dark text."""
+    """Colour of boxes that hold dark text."""
 
 
 LOOKS: dict[str, Look] = {
@@ -32,14 +31,14 @@ LOOKS: dict[str, Look] = {
     "waiting": Look("waiting", "·", "#8c8c8c", "#f1f1f1"),
     "not-run": Look("never started", "–", "#b8b8b8", "#fafafa"),
 }
-"""State as shown → its look; worst news is in the second row, what follows is ordered by how far a job is."""
+"""State as shown → its style; the second row has the failures, the rest is ordered by progress."""
 
 CODES = {state: number for number, state in enumerate(LOOKS)}
 """State as shown → its number in packed data."""
 
 
 def shown_states(history: History, run_state: str) -> list[str]:
-    """Return the state of every job as it is shown: one that waits in a run that is over was never started."""
+    """Return the state of every job as shown: one that waits in a run that has ended was never started."""
     living = run_state == "Running"
     waits = "not-run" if run_state in ("Failure", "Removed", "Success") else "waiting"
     table = {

@@ -1,6 +1,6 @@
-"""A drawing as SVG, laid out and drawn by ourselves: for machines without Graphviz, and for the HTML report.
+"""A drawing as SVG, with our own layout: for machines without Graphviz, and for the HTML report.
 
-Colours are CSS variables with a light and a dark set, so that a picture fits the
+Colours are CSS variables with a light and a dark set, so that the picture follows the
 page or the viewer that shows it.
 """
 
@@ -16,7 +16,7 @@ from markab.reports.graph.layout import Point, lay_out
 from markab.reports.graph.state_styles import LOOKS
 
 CHARACTER_WIDTH = 6.9
-"""Of the mean character at FONT_PX in the fonts that browsers take for `sans-serif`."""
+"""Width of the mean character at FONT_PX in the usual `sans-serif` fonts of browsers."""
 FONT_PX = 12
 LINE_PX = 16
 MARGIN = 16
@@ -35,7 +35,7 @@ DARK_INK = "--ink:#e7ebf1;--soft:#a9b4c2;--line:#5f6b7b;--box:#243042;--edge:#6d
 
 
 def style(dark: str) -> str:
-    """Return the style sheet; `dark` is a template with `{}`, which says when the dark colours hold."""
+    """Return the style sheet; `dark` is a template with `{}` that selects when the dark colours apply."""
     light = [f".wfg .s-{name}{{fill:{look.fill};stroke:{look.color}}}" for name, look in LOOKS.items()]
     light += [f".wfg .b-{name}{{fill:{look.color}}}" for name, look in LOOKS.items()]
     light.append(".wfg .s-not-run,.wfg .s-waiting{stroke-dasharray:4 3}")
@@ -57,9 +57,9 @@ def to_svg(drawing: Drawing, width: float | None = None, height: float | None = 
 def svg_element(
     drawing: Drawing, inside: str = "", width: float | None = None, height: float | None = None
 ) -> str:
-    """Return the drawing as an `<svg>` element that relies on `style` being given somewhere.
+    """Return the drawing as an `<svg>` element for a page that includes `style`.
 
-    Of `width` and `height`, in inches, one that is not said follows from the other.
+    Of `width` and `height`, in inches, one that is not given follows from the other.
     """
     texts = [[_shortened(line) for line in lines_of(node)] for node in drawing.nodes]
     sizes = [_size(node, lines) for node, lines in zip(drawing.nodes, texts, strict=True)]
@@ -132,13 +132,13 @@ def _box(node: Node, lines: list[str], center: Point, size: tuple[float, float])
 
 
 def _bar(node: Node, left: float, bottom: float, width: float) -> str:
-    """Return the shares of states in a group, as a strip at the foot of its box."""
+    """Return the shares of states in a group, as a strip at the bottom of its box."""
     if len(node.states) < 2:
         return ""
     at, pieces = left + 10, []
     for state in LOOKS:
         if count := node.states.get(state):
-            # A few of many must be seen too, so no piece is thinner than 2.
+            # A few jobs of many must be visible too, so no piece is thinner than 2.
             share = max(2.0, (width - 20) * count / node.jobs)
             share = min(share, left + width - 10 - at) if at < left + width - 12 else 2.0
             pieces.append(

@@ -1,4 +1,4 @@
-"""Small distributions for table cells, as SVG without text; the table says the numbers."""
+"""Small histograms for table cells, as SVG without text; the numbers are in the table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def log_bounds(values: Sequence[float], least: float) -> tuple[float, float]:
-    """Return powers of ten (and 2 and 5 times those) around positive values."""
+    """Return the powers of ten (and 2 and 5 times those) that enclose positive values."""
     low = max(min(values, default=least), least)
     high = max(max(values, default=least), low * 1.01)
     return _nice(low, math.floor), _nice(high, math.ceil)
@@ -24,7 +24,7 @@ def log_bounds(values: Sequence[float], least: float) -> tuple[float, float]:
 def histogram(
     values: Sequence[float], bounds: tuple[float, float], asked: float = 0.0, title: str = ""
 ) -> str:
-    """Return bars over a logarithmic axis; what is above `asked`, marked by a line, is in another colour."""
+    """Return bars over a logarithmic axis; values above `asked`, marked by a line, have another colour."""
     from html import escape
 
     low, high = (math.log(bound) for bound in bounds)

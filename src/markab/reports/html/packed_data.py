@@ -1,11 +1,11 @@
-"""The data of a page's charts and tables, small enough to stand in it: columns, zlib, base64.
+"""The data of a page's charts and tables, compact enough to be embedded: columns, zlib, base64.
 
-Decompressed it is one JSON object. Times are milliseconds after `t0`; a column
-that grows is written as differences. `lane` is a row of the Gantt chart: each
-attempt stands in the lowest that is free when it begins.
+Decompressed it is one JSON object. Times are milliseconds after `t0`; an ascending
+column is written as differences. `lane` is a row of the Gantt chart: each attempt is
+in the lowest row that is free when it begins.
 
-Columns are made, written and given back one by one: all of a million jobs at
-once are a gigabyte of numbers.
+Columns are made, written and freed one by one: for a million jobs, all together are a
+gigabyte of numbers.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _attempts(data: RunData, t0: float, until: float) -> Members:
 
 
 def lanes(starts: Sequence[float], ends: Sequence[float]) -> list[int]:
-    """Return the row of each bar; bars come in the order they begin, and none overlaps another in its row."""
+    """Return the row of each bar, without overlaps in a row; bars come in the order of their starts."""
     free: list[int] = []
     busy: list[tuple[float, int]] = []
     rows, found = 0, []
@@ -106,7 +106,7 @@ def lanes(starts: Sequence[float], ends: Sequence[float]) -> list[int]:
 
 
 def _files(data: RunData) -> Members:
-    """Files by column: those delivered first, then those made, then those brought in."""
+    """Files by column: first those delivered, then those made, then the inputs."""
     files = data.files
     names = sorted(files, key=lambda lfn: (not files[lfn].delivered, files[lfn].job < 0))
     yield "name", names

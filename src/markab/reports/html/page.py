@@ -1,7 +1,7 @@
-"""The web page of a run: one file that needs nothing else, neither network nor server.
+"""The web page of a run: one file that needs neither network nor server.
 
-Its policy lets the browser load nothing at all and run only our script, known by
-its hash; what a job printed cannot run even if it were not escaped.
+Its content security policy lets the browser load nothing and run only our script,
+identified by its hash; the output of a job could not run even if it were not escaped.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ASSETS = Path(__file__).with_name("assets")
 def write_page(
     submit_dir: str | Path | None, output: Path, clock: Callable[[], float] = time.time
 ) -> RunData:
-    """Write the page of a run to `output`; return what it was made of.
+    """Write the page of a run to `output`; return its data.
 
     Raises:
         NotARun, CorruptPlan, CorruptJournal, NewerFormat: the run cannot be read.
@@ -85,12 +85,12 @@ def _time_section(data: RunData) -> str:
     return """<div class="tools"><span id="window" aria-live="polite"></span><span class="grow"></span>
 <label>colour <select id="colour"><option value="xform">transformation</option><option value="verdict">outcome</option><option value="kind">kind</option></select></label>
 <label>find <input id="find" type="search" placeholder="job, transformation or host" size="25"></label>
-<button type="button" id="in" title="closer">+</button><button type="button" id="out" title="farther">−</button><button type="button" id="fit">whole run</button></div>
+<button type="button" id="in" title="zoom in">+</button><button type="button" id="out" title="zoom out">−</button><button type="button" id="fit">whole run</button></div>
 <h3>Jobs by state</h3><canvas id="states" height="150" role="img" aria-label="jobs by state over time"></canvas>
 <div class="legend" id="states-legend"></div>
-<h3>Attempts at once</h3><canvas id="atonce" height="90" role="img" aria-label="attempts running at once over time"></canvas>
+<h3>Running attempts</h3><canvas id="atonce" height="90" role="img" aria-label="attempts running at once over time"></canvas>
 <div class="legend" id="atonce-legend"></div>
-<h3>Every attempt</h3><p class="how">Drag to look closer, Ctrl and wheel to zoom, double click for the whole run; or arrow keys, +, − and 0.</p>
+<h3>Every attempt</h3><p class="how">Drag to select a time span, Ctrl and wheel to zoom, double click for the whole run; or arrow keys, +, − and 0.</p>
 <canvas id="gantt" tabindex="0" role="img" aria-label="Gantt chart: every attempt as a bar, in time; the table of jobs has the same in numbers"></canvas>
 <div class="legend" id="gantt-legend"></div>"""
 
@@ -111,6 +111,6 @@ def _graph_css() -> str:
     light, night, rest = rules.split("\0")
     night = night.strip()
     dark = "\n".join(":root[data-theme=dark] " + line for line in night.split("\n"))
-    # Only on screens: paper is white, whatever the reader's eyes like at night.
+    # Only on screens: paper is white.
     auto = "\n".join(":root:not([data-theme=light]) " + line for line in night.split("\n"))
     return f"{light}@media screen{{{dark}}}\n@media screen and (prefers-color-scheme:dark){{{auto}}}{rest}"

@@ -1,6 +1,6 @@
-"""The parts of a run's web page that are plain HTML: read without JavaScript, and on paper.
+"""The parts of a run's web page that are plain HTML: readable without JavaScript, and on paper.
 
-Whatever comes from a user goes through `escape`.
+Every text of a user is passed through `escape`.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ JOBS_NAMED = 8
 TAIL_LINES = 25
 TAIL_CHARACTERS = 6000
 GRAPH_JOBS = 60
-"""Up to so many jobs the page's graph has every one."""
+"""The page's graph shows single jobs up to this number."""
 LEGIBLE = 0.7
-"""Of its natural size, how small the graph may be shown."""
+"""The smallest scale at which the graph is shown."""
 
 SIGNS = {"Success": "✓", "Failure": "✗", "Running": "▶", "Not started": "·", "Halted": "‖", "Removed": "–"}
 
 
 def header(data: RunData, now: float) -> str:
-    """Return the title of the page: what run this is, and how it stands."""
+    """Return the title of the page: the run and its state."""
     status = data.status
     facts = [("submit directory", str(status.submit_dir)), ("run id", status.uuid)]
     if status.started:
@@ -51,7 +51,7 @@ def header(data: RunData, now: float) -> str:
 
 
 def tiles(data: RunData, now: float) -> str:
-    """Return the numbers that are asked for first."""
+    """Return the main numbers of the run."""
     status, attempts = data.status, data.attempts
     until = status.ended or (now if status.state == "Running" else data.until)
     wall_s = max(0.0, until - status.started) if status.started else 0.0
@@ -94,12 +94,12 @@ def tiles(data: RunData, now: float) -> str:
 
 
 def _short(span_s: float) -> str:
-    """Return how long a task took: many take less than the second that `duration` begins with."""
+    """Return the duration of a task: many take less than a second, the smallest unit of `duration`."""
     return f"{span_s * 1000:.0f} ms" if span_s < 0.9995 else duration(span_s)
 
 
 def _long(span_s: float) -> str:
-    """Return a sum of many times: `42 days` reads better than `1008:58:08`."""
+    """Return a sum of many times: `42 d` is easier to read than `1008:58:08`."""
     days, rest_s = divmod(span_s, 86400)
     return f"{days:,.0f} d {rest_s // 3600:.0f} h" if days >= 2 else _short(span_s)
 
@@ -125,7 +125,7 @@ def job_table(data: RunData) -> str:
 
 
 def failures(data: RunData) -> str:
-    """Return what failed, jobs that were given up first; nothing if nothing did."""
+    """Return the failures, those of failed jobs first; empty if there is none."""
     groups = data.failures.groups()
     if not groups:
         return ""
@@ -135,8 +135,8 @@ def failures(data: RunData) -> str:
     if final:
         jobs = sum(len(group.jobs) for group in final)
         parts.append(
-            f"<p>{count(jobs, 'job')} failed for good, for {count(len(final), 'reason')}. "
-            "Equal failures are told once.</p>"
+            f"<p>{count(jobs, 'job')} failed permanently, for {count(len(final), 'reason')}. "
+            "Equal failures are shown once.</p>"
         )
         parts += [_group(data, group, position < 3) for position, group in enumerate(final[:GROUPS_SHOWN])]
     if passing:
@@ -155,7 +155,7 @@ def failures(data: RunData) -> str:
 
 def _group(data: RunData, group: FailureGroup, opened: bool) -> str:
     record = group.record
-    error: dict[str, Any] = record.get("error") or {"message": "no reason was given"}
+    error: dict[str, Any] = record.get("error") or {"message": "no reason is recorded"}
     ids = data.graph.ids
     named = ", ".join(ids[job] for job in group.jobs[:JOBS_NAMED])
     more = f" and {len(group.jobs) - JOBS_NAMED:,} more" if len(group.jobs) > JOBS_NAMED else ""
@@ -199,7 +199,7 @@ def _failure_facts(data: RunData, group: FailureGroup) -> list[tuple[str, str]]:
             ("ended", f"{wait_status(last.get('status', 0))} after {_short(last.get('duration_s', 0.0))}")
         )
         if last.get("maxrss_kb"):
-            asked = f" of {size(planned.memory_mb << 20)} asked for" if planned.memory_mb else ""
+            asked = f" of {size(planned.memory_mb << 20)} requested" if planned.memory_mb else ""
             facts.append(("memory", size(last["maxrss_kb"] * 1024) + asked))
     facts.append(("directory", str(record.get("cwd") or "")))
     facts.append(("more", f"markab show {data.place.path} {data.graph.ids[group.job]}"))
@@ -212,7 +212,7 @@ def _printable(text: str) -> str:
 
 
 def resources(data: RunData) -> str:
-    """Return, per transformation, how long its tasks ran and how much memory they had."""
+    """Return the run time and memory of the tasks of each transformation."""
     if not data.usage:
         return "<p class=empty>No task has succeeded yet.</p>"
     by_time = sorted(data.usage.items(), key=lambda item: -sum(item[1].runtimes_s))
@@ -231,10 +231,10 @@ def resources(data: RunData) -> str:
     time_scale = scale.format(_short(time_bounds[0]), _short(time_bounds[1]))
     memory_scale = scale.format(size(memory_bounds[0] * 1024), size(memory_bounds[1] * 1024))
     return (
-        "<p>Tasks that succeeded. A dashed line is what was asked for; what went beyond it is orange.</p>"
+        "<p>Tasks that succeeded. A dashed line is the requested amount; tasks above it are orange.</p>"
         "<div class=scroll><table class=usage><thead><tr><th>transformation</th><th class=num>tasks</th><th>share of time</th>"
         f"<th>run time {time_scale}</th><th class=num>median</th><th class=num>longest</th>"
-        f"<th>memory {memory_scale}</th><th class=num>median</th><th class=num>most</th><th class=num>asked</th><th class=num>CPU</th>"
+        f"<th>memory {memory_scale}</th><th class=num>median</th><th class=num>most</th><th class=num>requested</th><th class=num>CPU</th>"
         f"</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -270,12 +270,12 @@ def graph(data: RunData) -> str:
     drawing = draw(data.graph, jobs_shown=GRAPH_JOBS)
     text = (
         f"{count(drawing.jobs, 'job')} as {count(len(drawing.nodes), 'group')}: one transformation, one level. "
-        "A number on an arrow is how many arrows between jobs it stands for."
+        "The number on an arrow is the number of dependencies that it stands for."
         if drawing.summarised
-        else "Every job of the run, and who waits for whom."
+        else "Every job of the run, and its dependencies."
     )
     picture = svg_element(drawing)
     wide = float(picture.partition('viewBox="0 0 ')[2].partition(" ")[0])
-    # A little too wide is shrunk; what would get too small to read is scrolled.
+    # A graph that is slightly too wide is scaled down; one that would become unreadable is scrolled.
     least = f' style="min-width:{LEGIBLE * wide:.0f}px"'
     return f"<p>{text}</p><div class='scroll graph'>{picture.replace(' class=', least + ' class=', 1)}</div>"

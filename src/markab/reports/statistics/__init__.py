@@ -1,1 +1,1 @@
-"""What a run took, in numbers."""
+"""Statistics of a run."""

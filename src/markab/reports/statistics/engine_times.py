@@ -1,8 +1,7 @@
-"""When an engine was at work on a run: spans of time, and how much of it lies between two moments. Pure.
+"""The times during which an engine worked on a run, and how much of them lies between two moments. Pure.
 
-A run that was stopped and continued has several spans. What a job waits for
-while no engine lives is no fault of the workflow, so waiting is measured in
-engine time.
+A run that was stopped and continued has several spans. Waiting while no engine runs
+is not caused by the workflow, so waiting is measured in engine time.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ Span = tuple[float, float]
 
 
 def engine_spans(states: Iterable[tuple[str, float]], signs: Sequence[float], until: float) -> list[Span]:
-    """Return from when to when each engine was at work, oldest first.
+    """Return the start and end of each engine's work, oldest first.
 
     Args:
         states: "WORKFLOW_STARTED" and "WORKFLOW_TERMINATED" with their times, in order.
-        signs: moments at which something was written, ascending; an engine that
-            was killed worked at least until the last one before the next engine began.
-        until: end of the last span, when it has no end of its own.
+        signs: times of recorded events, ascending; an engine that was killed worked at
+            least until the last one before the next engine began.
+        until: end of the last span, if it has no recorded end.
     """
     spans: list[Span] = []
     began: float | None = None
@@ -41,7 +40,7 @@ def _last_before(signs: Sequence[float], time: float, default: float) -> float:
 
 
 class EngineClock:
-    """Tells how many seconds engines had worked at a moment."""
+    """The seconds that engines had worked at a moment."""
 
     def __init__(self, spans: Sequence[Span]) -> None:
         self._starts = [start for start, _ in spans]
@@ -50,7 +49,7 @@ class EngineClock:
 
     @property
     def total_s(self) -> float:
-        """Seconds in all."""
+        """Seconds in total."""
         return self._before[-1]
 
     def at(self, moment: float) -> float:
@@ -62,6 +61,6 @@ class EngineClock:
 
     def between(self, start: float, end: float) -> float:
         """Return the seconds of work between two moments."""
-        if len(self._starts) == 1:  # nearly always, and half of what the pace of a run costs
+        if len(self._starts) == 1:  # nearly always; saves half the time of computing a run's pace
             return max(0.0, min(end, self._ends[0]) - max(start, self._starts[0]))
         return self.at(end) - self.at(start)

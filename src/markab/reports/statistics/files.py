@@ -1,14 +1,14 @@
-"""The sections of the statistics as tables, and their files: text to look at, CSV to calculate with.
+"""The sections of the statistics as tables, and their files: text for reading, CSV for calculating.
 
-    summary      the table, the wall times, and all that the summary prints
+    summary      the table, the wall times, and everything else the summary prints
     workflow     the same table for the workflow by its name
     jobs         one row an attempt; jobs that never started have try 0
     breakdown    one row a transformation
-    time         what each host did by hour or day, UTC
+    time         processes of each host by hour or day, UTC
     integrity    checksums compared and computed
 
-A CSV file begins with a line of names; in `summary.csv` the times stand below the
-table, after an empty line, one a line. Durations are seconds, memory is megabytes.
+A CSV file begins with a line of names; in `summary.csv` the times follow the table,
+after an empty line, one a line. Durations are seconds, memory is megabytes.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Literal
 
 from markab.errors import StorageError
 from markab.plan.atomic_file import replacing
+from markab.provenance.stampede_states import exit_code
 from markab.reports.statistics.run_statistics import SECTIONS, Statistics
 from markab.reports.statistics.text import (
     TABLE_HEADER,
@@ -40,9 +41,9 @@ Period = Literal["month", "week", "day", "hour"]
 Row = Sequence[object]
 
 PATTERNS = {"month": "%Y-%m", "week": "%G-W%V", "day": "%Y-%m-%d", "hour": "%Y-%m-%d %H:00"}
-"""Period → how a date is written."""
+"""Period → format of a date."""
 FILES = {"transformations": "breakdown"}
-"""Sections whose file has another name."""
+"""Section → name of its file, if they differ."""
 TITLES = {
     "workflow": "The workflow",
     "jobs": "Jobs, one line an attempt; times in seconds, memory in MB",
@@ -77,7 +78,7 @@ def section_rows(found: Statistics, section: str, period: Period = "day") -> lis
 
 @without_garbage_collection()
 def section_text(found: Statistics, section: str, period: Period = "day") -> str:
-    """Return a section for people."""
+    """Return a section as text."""
     rows = section_rows(found, section, period)
     numbers = [n for n in range(len(rows[0])) if any(isinstance(row[n], (int, float)) for row in rows[1:])]
     return "\n".join([f"# {TITLES[section]}", *columns(rows, right=numbers)]) + "\n"
@@ -90,7 +91,7 @@ def section_csv(found: Statistics, section: str, period: Period = "day") -> str:
 
 
 def summary_csv(found: Statistics) -> str:
-    """Return the summary as CSV: the table, an empty line, and what it took, one number a line."""
+    """Return the summary as CSV: the table, an empty line, and the other numbers, one a line."""
     pace, integrity = found.pace, found.integrity
     numbers: list[tuple[str, object]] = [(name, seconds(took_s)) for name, took_s in wall_times_s(found)]
     numbers += [
@@ -101,7 +102,7 @@ def summary_csv(found: Statistics) -> str:
         ("Files moved", sum(row.files for row in found.moved)),
         ("Bytes moved", sum(row.bytes for row in found.moved)),
         ("Moving time", seconds(sum(row.duration_s for row in found.moved))),
-        ("Waiting for room", seconds(pace.waiting_s)),
+        ("Waiting for a slot", seconds(pace.waiting_s)),
         ("In queue", seconds(pace.queued_s)),
         ("Running", seconds(pace.running_s)),
         ("Parallelism reached", round(pace.running_mean, 3)),
@@ -129,9 +130,9 @@ def write_files(
 
 
 def write_texts(texts: Mapping[str, str], directory: Path, format_: Format) -> list[Path]:
-    """Write texts, by the names of their files, into a directory, which is made; return the files.
+    """Write texts, by the names of their files, into a directory, which is created; return the files.
 
-    Each file is replaced whole.
+    Each file is replaced atomically.
 
     Raises:
         StorageError: it cannot be written.
@@ -140,7 +141,7 @@ def write_texts(texts: Mapping[str, str], directory: Path, format_: Format) -> l
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(
-            f"cannot make {str(directory)!r}: {error.strerror}", hint="choose another directory with `-o`"
+            f"cannot create {str(directory)!r}: {error.strerror}", hint="choose another directory with `-o`"
         ) from error
     if not os.access(directory, os.W_OK | os.X_OK):
         raise StorageError(f"cannot write into {str(directory)!r}", hint="choose another one with `-o`")
@@ -162,7 +163,7 @@ def _job_rows(found: Statistics) -> Iterable[Row]:
             row.transformation,
             row.site,
             row.host,
-            exit_code(row.exitcode),
+            exit_number(row.exitcode),
             _moment(row.submitted),
             seconds(row.queue_s),
             seconds(row.runtime_s),
@@ -202,11 +203,9 @@ def _time_rows(found: Statistics, period: Period) -> Iterable[Row]:
     return [(*key, counts[key], seconds(times_s[key])) for key in sorted(counts)]
 
 
-def exit_code(status: int | None) -> int | None:
-    """Return a raw wait status as one number: the exit code, or minus the signal."""
-    if status is None:
-        return None
-    return os.waitstatus_to_exitcode(status) if status >= 0 else status
+def exit_number(status: int | None) -> int | None:
+    """Return a raw wait status as `exit_code`; None stays None."""
+    return None if status is None else exit_code(status)
 
 
 def _moment(epoch_s: float | None) -> str | None:

@@ -1,6 +1,6 @@
-"""Where the time of a run went: waiting, queued, running; how much ran at once, and how much could have.
+"""Time of a run's jobs by state: waiting, queued, running; and its parallelism, reached and possible.
 
-Made of the moments of every attempt (database) and the dependencies and cores
+Computed from the times of every attempt (database) and the dependencies and cores
 of every job (plan).
 """
 
@@ -30,28 +30,28 @@ class PathStep(msgspec.Struct, frozen=True):
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the time went. All attempts count; one under way until now."""
+    """Times by state, and parallelism. All attempts count; one that is running counts until now."""
 
     engine_s: float
-    """How long engines were at work: from start to end, without the time between two of them."""
+    """How long engines worked: from start to end, without the time between two of them."""
     waiting_s: float
-    """Ready, until handed to an executor: for want of room, by a limit, or in a pause before a retry."""
+    """Ready, until submitted: no slot was free, a limit applied, or a retry was delayed."""
     queued_s: float
-    """Handed over, until seen running: nothing on this machine, the queue of a batch system elsewhere."""
+    """Submitted, until seen running: nothing on this machine, the queue of a batch system elsewhere."""
     running_s: float
-    """Seen running until ended, with preparing, checking and delivering; not while no engine was at work."""
+    """Running, including preparation, checks and delivery; not while no engine worked."""
     running_mean: float
     """Jobs running at once, averaged over `engine_s`."""
     running_peak: int
     possible_mean: float
-    """The same if each job had begun as soon as its parents had ended."""
+    """The mean if each job had begun as soon as its parents had ended."""
     possible_peak: int
     cores: float | None
-    """Of this machine, given to jobs, averaged over `engine_s`; None: not known, or no job runs here."""
+    """Cores of this machine for jobs, averaged over `engine_s`; None: not known, or no job runs here."""
     cores_busy_mean: float | None
-    """How many of them were asked for by running jobs."""
+    """How many of them were requested by running jobs, on average."""
     path_s: float
-    """Length of the critical path: no number of cores makes the run faster than this."""
+    """Length of the critical path: the run cannot be faster than this with any number of cores."""
     path: list[PathStep]
 
 
@@ -89,7 +89,7 @@ def pace_of(
     cores_given: Sequence[int],
     now: float | None,
 ) -> Pace:
-    """Return the pace of plain data. Attempts stand in the order in which they were submitted."""
+    """Return the pace from plain data. Attempts are in order of submission."""
     has_ends = sum(state == "WORKFLOW_STARTED" for state, _ in states) * 2 == len(states)
     signs: list[float] = []  # only an engine without an end is known by them
     if not has_ends:
@@ -140,7 +140,7 @@ def pace_of(
 
 
 def _waiting_s(parents: Sequence[Sequence[int]], attempts: Sequence[Attempt], clock: EngineClock) -> float:
-    """Return how long jobs were ready without being handed over, in engine time."""
+    """Return how long jobs were ready without being submitted, in engine time."""
     done = [0.0] * len(parents)
     for number, _, _, ended in attempts:
         if ended is not None:

@@ -1,17 +1,17 @@
-"""The files that `pegasus-statistics` leaves in `statistics/`, with the columns that scripts look for in them.
+"""The files that `pegasus-statistics` writes into `statistics/`, with the columns that scripts expect.
 
     summary          the table, and what the summary prints; as CSV the table alone
     summary-time     CSV only: the wall times in seconds
     workflow         the table of each workflow
     jobs             one row an attempt
-    breakdown        one row for what of a transformation went well, and one for what did not
+    breakdown        one row for the successful processes of a transformation, and one for the failed
     time             attempts and processes by day, without their hosts; as text also with them
     time-per-host    CSV only: the same by host
     integrity        checksums compared and computed
 
 In CSV files each row begins with the UUID and the name of its workflow, except in
-those of time. What is not known is "-". What Pegasus measures and Markab has no
-counterpart for is "-" too: the time of a post script, and of a remote queue.
+those of time. Unknown values are "-", and so is what only Pegasus measures: the time
+of a post script, and of a remote queue.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from markab.reports.statistics.files import (
     Period,
     Row,
     csv_text,
-    exit_code,
+    exit_number,
     megabytes,
     seconds,
     write_texts,
@@ -45,7 +45,7 @@ from markab.reports.statistics.text import (
 from markab.spec.gc_pause import without_garbage_collection
 
 MULTIPLIER = 1
-"""`multiplier_factor`: no job of ours has another."""
+"""`multiplier_factor`: the same for all our jobs."""
 JOB_COLUMNS = (
     "Job", "Try", "Site", "Kickstart", "Mult", "Kickstart-Mult", "CPU-Time", "Post", "CondorQTime",
     "Resource", "Runtime", "Seqexec", "Seqexec-Delay", "Exitcode", "Hostname",
@@ -69,7 +69,7 @@ def write_pegasus_files(
 ) -> list[Path]:
     """Write the summary and `sections` into a directory, as `write_texts`; return the files.
 
-    The statistics were asked for with `PEGASUS_SECTIONS` of these sections.
+    The statistics were read with the `PEGASUS_SECTIONS` of these sections.
     """
     texts: dict[str, str] = {}
     if format_ == "csv":
@@ -127,7 +127,7 @@ def _job_rows(found: Statistics) -> Iterator[Row]:
         yield (
             *(row.job, row.attempt, row.site, kickstart, MULTIPLIER, kickstart, seconds(row.cpu_s)),
             *(None, seconds(row.queue_s), None, seconds(row.runtime_s)),
-            *(seconds(row.cluster_s), seconds(delay_s), exit_code(row.exitcode), row.host),
+            *(seconds(row.cluster_s), seconds(delay_s), exit_number(row.exitcode), row.host),
         )
 
 
@@ -175,7 +175,7 @@ def _kinds(found: Statistics) -> tuple[tuple[str, Sequence[HostHour]], ...]:
 
 
 def time_rows(hours: Sequence[HostHour], period: Period, *, with_hosts: bool = False) -> list[Row]:
-    """Return how many began in each period, and what they took; each host by itself if that is wanted. UTC."""
+    """Return how many began in each period, and their total time; by host with `with_hosts`. UTC."""
     counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
     times_s: defaultdict[tuple[str, ...], float] = defaultdict(float)
     for row in hours:

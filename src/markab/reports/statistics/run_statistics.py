@@ -1,8 +1,8 @@
-"""What a run took: how much ended how, and where time, bytes and checks went.
+"""Statistics of a run: counts by outcome, times, bytes moved and checksums.
 
 Read from the database of the run, at any time: before the start, while it runs,
 after a failure, after it was continued. All attempts count, and the last one of
-a job decides how it ended.
+a job decides its outcome.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import text
 
-from markab.errors import MarkabError, NotARun
+from markab.errors import NotARun
 from markab.journal.lock import holder
 from markab.journal.records import Undone
 from markab.journal.search import records_of
@@ -28,25 +28,25 @@ from markab.reports.status import gone_journal
 from markab.spec.gc_pause import without_garbage_collection
 
 SECTIONS = ("workflow", "jobs", "transformations", "time", "integrity")
-"""What can be asked for beside the summary."""
+"""Sections that can be read besides the summary."""
 PEGASUS_SECTIONS = {"transformations": "breakdown", "time": "attempt-hours"}
-"""Section → what Pegasus' files tell besides; it can be asked for in the same way."""
+"""Section → the section that Pegasus' files need in addition."""
 SHORT_SECTIONS = tuple(section for section in SECTIONS if section != "jobs")
-"""Those that stay short, however many jobs there are."""
+"""Sections whose length does not grow with the number of jobs."""
 
 
 class Integrity(msgspec.Struct, frozen=True):
-    """Checksums compared and made, and what they found."""
+    """Checksums compared and computed, and their errors."""
 
     counts: list[queries.IntegrityCount]
     errors: int
-    """Checksums that were not as recorded, all attempts."""
+    """Checksums that did not match, all attempts."""
     failed_jobs: int
     """Jobs that failed, and whose last attempt had such an error."""
 
 
 class Statistics(msgspec.Struct, kw_only=True):
-    """All of a run, in numbers. A section that was not asked for is None."""
+    """The statistics of a run. A section that was not requested is None."""
 
     workflow: str
     uuid: str
@@ -67,7 +67,7 @@ class Statistics(msgspec.Struct, kw_only=True):
     attempt_hours: list[queries.HostHour] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain data; the totals of the table with it, and no section that is None."""
+        """Return it as plain data, with the totals of the table and without sections that are None."""
         known: dict[str, Any] = msgspec.to_builtins(self)
         for name in ("tasks", "jobs", "sub_workflows"):
             count = getattr(self.summary, name)
@@ -81,13 +81,13 @@ def read_statistics(
     *,
     clock: Callable[[], float] = time.time,
 ) -> Statistics:
-    """Return the statistics of a run, with the `SECTIONS` and `PEGASUS_SECTIONS` that are asked for.
+    """Return the statistics of a run, with the requested `SECTIONS` and `PEGASUS_SECTIONS`.
 
     Raises:
         NotARun, CorruptPlan, CorruptJournal, StorageError: as `open_database`.
     """
     directory = find_submit_dir(submit_dir)
-    # The lock is looked at before the journal is: an engine that ends in between has written its last word.
+    # The lock is checked before the journal is read: an engine that ends in between has written its last record.
     is_running = holder(directory.lock) is not None
     with open_database(directory.path) as database, without_garbage_collection():
         if note := gone_journal(directory):
@@ -110,7 +110,7 @@ def statistics_of(
         submit_dir=str(database.submit_dir),
         state=_state(run, is_running),
         run=run,
-        # Jobs are only ever undone by an engine that goes on with a run.
+        # Jobs are only undone by an engine that continues a run.
         summary=queries.summary(database, _undone(database.submit_dir) if run.restarts else {}),
         wall_times=queries.wall_times(database),
         pace=read_pace(database, now=clock() if is_running else None),
@@ -125,31 +125,11 @@ def statistics_of(
     )
 
 
-def report(submit_dir: str | os.PathLike[str], *, json: bool = False) -> str:
-    """Return the statistics as text, or as JSON; files of all short sections go into `statistics/` of the run.
-
-    Called by `Workflow.statistics`.
-    """
-    import json as encoder
-
-    from markab.reports.statistics.pegasus import write_pegasus_files
-    from markab.reports.statistics.text import summary_text
-
-    found = read_statistics(submit_dir, (*SHORT_SECTIONS, *PEGASUS_SECTIONS.values()))
-    try:
-        write_pegasus_files(found, SHORT_SECTIONS, Path(found.submit_dir) / "statistics")
-    except MarkabError as error:
-        found.notes.append(f"no files of these statistics were written: {error}")
-    if json:
-        return encoder.dumps(found.to_json(), indent=2)
-    return summary_text(found)
-
-
 def directory_of_uuid(uuid: str) -> Path:
     """Return the submit directory of one of the user's runs, from the list of all of them.
 
     Raises:
-        NotARun: the list does not have it.
+        NotARun: it is not in the list.
         StorageError: there is no list yet, or it cannot be read.
     """
     from markab.provenance.database import connected
@@ -192,7 +172,7 @@ def _integrity(database: Database) -> Integrity:
 
 
 _ENDINGS = {"failed": "Failure", "halted": "Halted", "interrupted": "Halted", "removed": "Removed"}
-"""Why a run ended without success → what the state is called, as `markab status` does."""
+"""Reason for the end of a run without success → name of its state, as in `markab status`."""
 
 
 def _state(run: queries.RunState, is_running: bool) -> str:

@@ -10,15 +10,15 @@ from operator import sub
 
 
 def peak(starts: Sequence[float], ends: Sequence[float]) -> int:
-    """Return how many spans overlapped at most; one that ends when another begins does not overlap it."""
+    """Return the maximum number of overlapping spans; one that ends when another begins does not overlap it."""
     over = partial(bisect_right, sorted(ends))
     return max(map(sub, count(1), map(over, sorted(starts))), default=0)
 
 
 def earliest_ends(parents: Sequence[Sequence[int]], durations_s: Sequence[float]) -> list[float]:
-    """Return when each job would end if each began as soon as its parents had ended, from 0 on.
+    """Return when each job would end if each began at 0, or as soon as its parents had ended.
 
-    Parents stand before their children. Linear in jobs and dependencies.
+    Parents come before their children. Linear in jobs and dependencies.
     """
     ends: list[float] = []
     for above, took_s in zip(parents, durations_s, strict=True):
@@ -29,9 +29,9 @@ def earliest_ends(parents: Sequence[Sequence[int]], durations_s: Sequence[float]
 def critical_path(
     parents: Sequence[Sequence[int]], durations_s: Sequence[float], ends: Sequence[float]
 ) -> list[int]:
-    """Return the chain of jobs that takes longest, first job first; `ends` is what `earliest_ends` gave.
+    """Return the longest chain of jobs, first job first; `ends` is the result of `earliest_ends`.
 
-    Jobs that took no time at its end are left out; equally long chains: the one whose jobs stand first.
+    Jobs that took no time at its end are left out; of equally long chains, the one whose jobs come first.
     """
     if not ends or (longest := max(ends)) <= 0:
         return []

@@ -1,4 +1,4 @@
-"""Statistics as text: the table and the lines that Pegasus' users know, then what they ask for besides."""
+"""Statistics as text: the table and lines of pegasus-statistics, then data moved, waiting and critical path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TABLE_HEADER = ("Type", "Succeeded", "Failed", "Incomplete", "Total", "Retries",
 _RULE = "-" * 78
 _LABEL_CHARACTERS = 57
 PATH_SHOWN = 10
-"""Jobs of the critical path that are listed: those that took longest."""
+"""Number of jobs of the critical path that are listed: those that took longest."""
 
 
 def summary_text(found: Statistics) -> str:
@@ -46,7 +46,7 @@ def table_lines(found: Statistics) -> list[str]:
 
 
 def columns(rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> list[str]:
-    """Return rows with their columns below each other; those in `right` end below each other."""
+    """Return rows with aligned columns; those in `right` are right-aligned."""
     cells = [["-" if cell is None else str(cell) for cell in column] for column in zip(*rows, strict=True)]
     widths = [max(map(len, column)) for column in cells]
     line = "  ".join(f"%{'' if n in right else '-'}{width}s" for n, width in enumerate(widths))
@@ -69,7 +69,7 @@ def wall_times_s(found: Statistics) -> list[tuple[str, float | None]]:
 
 
 def wall_time_lines(found: Statistics) -> Iterator[tuple[str, str]]:
-    """Yield the wall times with their names, in words."""
+    """Yield the wall times with their names, as text."""
     for label, took_s in wall_times_s(found):
         words = "-" if took_s is None else in_words(took_s)
         if label == "Workflow wall time" and took_s is not None and found.run.ended is None:
@@ -78,7 +78,7 @@ def wall_time_lines(found: Statistics) -> Iterator[tuple[str, str]]:
 
 
 def in_words(took_s: float) -> str:
-    """Return a time span with the two units that matter: "2 mins, 6 secs", "0.25 secs"."""
+    """Return a time span with its two largest units: "2 mins, 6 secs", "0.25 secs"."""
     if took_s < 59.995:
         digits = f"{took_s:.{3 if took_s < 1 else 2}f}".rstrip("0").rstrip(".")
         return f"{digits} {'sec' if digits == '1' else 'secs'}"
@@ -106,12 +106,12 @@ _KINDS = {
     "stage-in-tx": "staged in",
     "stage-out-tx": "staged out",
     "inter-site-tx": "between sites",
-    "compute": "by the jobs themselves",
+    "compute": "by compute jobs",
 }
 
 
 def _moved_lines(moved: Sequence[Moved]) -> Iterator[str]:
-    yield "# Data moved (the time of files moved at once is added up)"
+    yield "# Data moved (times of simultaneous transfers are added up)"
     if not moved:
         yield "nothing"
         return
@@ -127,10 +127,10 @@ def _rate(of: Moved) -> str:
 
 
 def _pace_lines(pace: Pace, wall: WallTimes) -> Iterator[str]:
-    yield "# Where the time of the jobs went, all attempts"
+    yield "# Time of the jobs by state, all attempts"
     whole_s = pace.waiting_s + pace.queued_s + pace.running_s
     parts = (
-        ("ready, waiting for room", pace.waiting_s),
+        ("ready, waiting for a slot", pace.waiting_s),
         ("in the queue of a site", pace.queued_s),
         ("running", pace.running_s),
     )
@@ -156,7 +156,7 @@ def _path_lines(pace: Pace) -> Iterator[str]:
     kept = [step for step in pace.path if step in shown][:PATH_SHOWN]
     yield from columns([(in_words(step.runtime_s), step.job) for step in kept], right=(0,)) if kept else ()
     if len(pace.path) > len(kept):
-        yield f"… and {len(pace.path) - len(kept):,} shorter ones"
+        yield f"… and {len(pace.path) - len(kept):,} shorter jobs"
 
 
 def _percent(part: float, whole: float) -> str:
@@ -164,8 +164,8 @@ def _percent(part: float, whole: float) -> str:
 
 
 def total_text(runs: Sequence[Statistics]) -> str:
-    """Return the table and the wall times of several runs added up."""
-    lines = [f"# {count(len(runs), 'run')} together", _RULE, *columns([TABLE_HEADER, *_total_rows(runs)])]
+    """Return the table and the wall times of several runs, summed."""
+    lines = [f"# {count(len(runs), 'run')} in total", _RULE, *columns([TABLE_HEADER, *_total_rows(runs)])]
     lines += [_RULE, ""]
     for same in zip(*map(wall_times_s, runs), strict=True):
         total_s = sum(took_s or 0.0 for _, took_s in same)
