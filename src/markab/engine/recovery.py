@@ -68,7 +68,8 @@ class Recovery(History):
         return [AttemptId(job, self.attempts[job]) for job in self.under_way]
 
     def _learn(self, record: Products) -> None:
-        self.bytes_moved += sum(moved.bytes or 0 for moved in record.transfers)
+        for moved in record.transfers:
+            self.bytes_moved += moved.bytes or 0
         if record.ok:
             for made in record.outputs:
                 self.checksums.add(made.lfn, made.sha256)
