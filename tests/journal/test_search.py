@@ -21,7 +21,7 @@ from markab.journal.records import (
     RunStart,
     Undone,
 )
-from markab.journal.search import beginning, records_about, records_of
+from markab.journal.search import beginning, records_about, records_of, tells_success
 from markab.journal.writer import encode
 
 ONE_OF_EACH = [
@@ -55,6 +55,11 @@ def test_all_records_are_kinds_of_one_base() -> None:
     assert set(EVENTS) == {
         it for it in vars(records).values() if isinstance(it, type) and issubclass(it, AnyRecord)
     } - {AnyRecord}
+
+
+def test_success_is_told_by_the_worker_not_by_what_a_task_prints() -> None:
+    assert tells_success(encode(end(0)))
+    assert not tells_success(encode(end(0, ok=False, stdout='{"ok":true}')))
 
 
 def test_records_of_one_kind_are_found_in_their_order(tmp_path: Path) -> None:

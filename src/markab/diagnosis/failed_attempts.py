@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from markab.formatting import clipped, tail
-from markab.journal.attempt_record import Verdict
 from markab.journal.attempt_story import captured, error_lines
 from markab.journal.reader import JournalReader, whole_bytes
-from markab.journal.records import AttemptEnd, GiveUp, RunStart, decode, decoder
-from markab.journal.search import beginning
+from markab.journal.records import AttemptEnd, Entry, GiveUp, RunStart, decode
+from markab.journal.search import beginning, tells_success
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir
 
@@ -21,7 +20,6 @@ LINE_CHARACTERS = 500
 """A command line, or a progress bar drawn over and over, may be a megabyte long."""
 
 _LOOKED_AT = (beginning(AttemptEnd), beginning(GiveUp), beginning(RunStart))
-_decode_verdict = decoder(Verdict)
 
 
 @dataclass
@@ -88,8 +86,8 @@ class Failures:
         """Yield the attempts that failed since the last call; reads only what was written since."""
         fresh: list[Failure] = []
         for body in self._journal.bodies():
-            if body.startswith(_LOOKED_AT):
-                fresh += self._take(body)
+            if body.startswith(_LOOKED_AT) and not tells_success(body):
+                fresh += self._take(decode(body))
         yield from fresh
 
     def final(self) -> list[Failure]:
@@ -97,13 +95,11 @@ class Failures:
         list(self.new())
         return [self.by_job[job] for job in sorted(self.by_job) if self.by_job[job].given_up]
 
-    def _take(self, body: bytes) -> Iterator[Failure]:
+    def _take(self, entry: Entry) -> Iterator[Failure]:
         """Take in a record of a kind that is looked at; yield the failure that it is."""
-        match _decode_verdict(body):
-            case AttemptEnd(job=job, record=Verdict(ok=False)):
-                end = decode(body)
-                assert isinstance(end, AttemptEnd)
-                self.by_job[job] = failure = self._failure(end)
+        match entry:
+            case AttemptEnd(job=job):
+                self.by_job[job] = failure = self._failure(entry)
                 yield failure
             case GiveUp(job=job) if job in self.by_job:  # else it ended before we began to look
                 self.by_job[job].given_up = True

@@ -63,7 +63,8 @@ class Recovery(History):
                 raise not_understood(body, error) from error
 
     def _learn(self, record: Products) -> None:
-        self.bytes_moved += sum(moved.bytes or 0 for moved in record.transfers)
+        for moved in record.transfers:
+            self.bytes_moved += moved.bytes or 0
         if record.ok:
             for made in record.outputs:
                 self.checksums.add(made.lfn, made.sha256)

@@ -24,6 +24,11 @@ def beginning(kind: type[AnyRecord]) -> bytes:
     return b'{"event":"%s"' % EVENTS[kind].encode()
 
 
+def tells_success(body: bytes) -> bool:
+    """Say whether the JSON text of a record is of an attempt that succeeded."""
+    return b'"ok":true' in body
+
+
 def records_of(journal: Path, kind: type[Kind]) -> Iterator[Kind]:
     """Yield the records of one kind, oldest first; none when there is no journal. Verifies no checksum."""
     begins = b" " + beginning(kind)

@@ -97,7 +97,7 @@ class Journal:
             raise StorageError(f"cannot write {str(path)!r}: {error.strerror}") from error
         reader = JournalReader(path)
         try:
-            for body in reader.bodies():
+            for _, _, body in reader.lines():
                 if each is not None:
                     each(body)
             if os.fstat(descriptor).st_size > reader.offset_bytes:

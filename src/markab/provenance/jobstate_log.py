@@ -178,7 +178,7 @@ class JobstateLog:
     def _new_text(self) -> Iterator[tuple[bytes, int]]:
         """Yield text of about a megabyte, and up to where in the journal it tells."""
         text, reader = bytearray(), JournalReader(self._journal, self._offset)
-        for body in reader.bodies():
+        for _, _, body in reader.lines():
             for each in self._lines.of(_decode(body)):
                 text += each.encode()
             if len(text) >= _WRITE_BYTES:

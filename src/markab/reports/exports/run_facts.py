@@ -201,8 +201,9 @@ class Facts(RunReader):
             CorruptJournal: the journal is damaged.
         """
         under_way: dict[tuple[int, int], AttemptStart] = {}
-        for body in self.bodies():
-            entry = decode(body)
+        for line in self.new_lines():
+            self.take(self._decode(line[2]), line)
+            entry = decode(line[2])
             self.last_time = max(self.last_time, entry.time)
             if isinstance(entry, AttemptStart):
                 under_way[entry.job, entry.attempt] = entry
