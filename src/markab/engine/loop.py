@@ -9,7 +9,7 @@ new is started: of no run, for they share slots, and mostly the disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 
 from markab.engine.clock import Clock
@@ -48,6 +48,8 @@ class Loop:
         self._poll_s = poll_s
         self._on_finished = on_finished
         self._runs: dict[str, OpenRun] = {}
+        self._open: tuple[OpenRun, ...] = ()
+        """The same, as they were last listed: some end, and others are added, while it is gone through."""
         self._executors: list[Executor] = []
         self._polled_s = float("-inf")
         self._may_start = True
@@ -60,7 +62,7 @@ class Loop:
         """Begin with a run, or go on with it; others may be at work already. Raises as `OpenRun.begin`."""
         run.begin(self._scheduler)
         self._runs[run.id] = run
-        self._list_executors()
+        self._list_runs()
 
     def interrupt(self) -> None:
         """Ask the loop to cancel what runs and to end; may be called from a signal handler."""
@@ -91,16 +93,20 @@ class Loop:
         due = now_s - self._polled_s >= self._poll_s
         if due:
             self._polled_s = now_s
-        for run in self._open_runs():
+        for run in self._open:
             if self._interrupted:
                 run.interrupt()
             if due:
                 run.obey()
 
     def _start(self) -> None:
-        answers = [run.recorder.may_start for run in self._open_runs()]
-        self._may_start = all(answers)
-        if not self._may_start or any(run.error for run in self._runs.values()):
+        self._may_start, is_writable = True, True
+        for run in self._open:
+            if not run.recorder.may_start:
+                self._may_start = False
+            if run.error:
+                is_writable = False
+        if not (self._may_start and is_writable):
             return
         now = self._clock.epoch()
         for attempt in self._scheduler.starts(STARTS_A_TURN):
@@ -108,18 +114,18 @@ class Loop:
 
     def _settle(self) -> None:
         """Write the journals; then, and only then, hand over what they say was started."""
-        for run in self._open_runs():
+        for run in self._open:
             try:
                 run.journal.flush()
             except StorageError as error:
                 self._wait_out(run, error)
                 continue
             run.error = None
-            if self._may_start and run.pending:
+            if self._may_start and run.submission.pending:
                 run.submit()
 
     def _finish(self) -> None:
-        for run in self._open_runs():
+        for run in self._open:
             if not self._scheduler.is_finished(run.id):
                 continue
             try:
@@ -129,12 +135,12 @@ class Loop:
                 continue
             self._scheduler.forget(run.id)
             del self._runs[run.id]
-            self._list_executors()
+            self._list_runs()
             self._on_finished(run)
 
     def _publish(self) -> None:
         now_s = self._clock.monotonic()
-        for run in self._open_runs():
+        for run in self._open:
             if not run.meter.is_due(now_s):
                 continue
             try:
@@ -170,11 +176,8 @@ class Loop:
 
     # -- small things ------------------------------------------------------------
 
-    def _open_runs(self) -> Sequence[OpenRun]:
-        """Return the runs as they are now: others may be added, and some end, meanwhile."""
-        return list(self._runs.values())
-
-    def _list_executors(self) -> None:
+    def _list_runs(self) -> None:
+        self._open = tuple(self._runs.values())
         found = {id(one): one for run in self._runs.values() for one in run.executors}
         self._executors = list(found.values())
 
@@ -182,7 +185,7 @@ class Loop:
         return [report for executor in self._executors for report in executor.wait(0.0)]
 
     def _pending(self) -> int:
-        return sum(run.pending for run in self._runs.values())
+        return sum([run.submission.pending for run in self._open])
 
     def _patience_s(self) -> float:
         """Return how long to wait for jobs before something else is due."""
@@ -190,7 +193,7 @@ class Loop:
         waits = [LOOK_UP_EVERY_S if is_known else ANSWER_DUE_S]
         if self._pauses:
             waits.append(self._pauses[0][0] - self._clock.monotonic())
-        for run in self._runs.values():
+        for run in self._open:
             if (sync_s := run.journal.sync_due_s()) is not None and not run.error:
                 waits.append(sync_s)
         return max(0.0, min(waits))

@@ -104,7 +104,7 @@ class OpenRun:
         self._max_jobs = max_jobs
         self._keep_going = keep_going
         self._running: dict[int, RunningJob] = {}
-        self._submission = Submission(sites, clock, self._warn)
+        self.submission = Submission(sites, clock, self._warn)
         self._ending: OutcomeState | None = None
         self._scheduler: SchedulerProtocol
 
@@ -112,11 +112,6 @@ class OpenRun:
     def executors(self) -> list[Executor]:
         """Those of its sites, each once."""
         return list({id(site.executor): site.executor for site in self._sites.values()}.values())
-
-    @property
-    def pending(self) -> int:
-        """How many attempts are alive for the scheduler and not handed over to an executor."""
-        return len(self._submission)
 
     # -- its beginning and its end -----------------------------------------------
 
@@ -206,11 +201,11 @@ class OpenRun:
         job = attempt.job
         self.journal.append(AttemptStart(now, id.job, job.id, id.number, job.site))
         self._running[id.job] = RunningJob(job.id, job.site, id.number, now)
-        self._submission.add(attempt)
+        self.submission.add(attempt)
 
     def submit(self) -> None:
         """Hand over what stands in the journal."""
-        for attempt in self._submission.submit():
+        for attempt in self.submission.submit():
             self._scheduler.seen_running(attempt.id)
 
     def apply(self, report: Report) -> float:
@@ -286,7 +281,7 @@ class OpenRun:
     def _cancel(self, ending: OutcomeState) -> None:
         self._ending = ending
         alive = set(self._scheduler.remove(self.id))
-        for attempt in self._submission.withdraw():
+        for attempt in self.submission.withdraw():
             alive.discard(attempt.id)
             self._take_back(attempt.id, ErrorKind.CANCELLED, "cancelled before it was submitted")
         by_site: dict[str, list[AttemptId]] = {}

@@ -17,10 +17,9 @@ from markab.executors.attempt_id import AttemptId
 from markab.journal.lifecycle import ALIVE, Event, State, step
 from markab.plan.plan_file import JobOutline
 
-RecentEvents = deque[int]
-"""The last events of all runs, each (order of the run, position, event) in one number: tuples cost twice as much."""
+RecentEvents = deque[tuple[str, int, Event]]
+"""The last events of all runs: (run, job, what happened)."""
 
-_EVENT_BITS, _POSITION_BITS = 4, 32
 
 _INT32 = (1 << 31) - 1
 
@@ -29,7 +28,6 @@ class RunJobs:
     """The jobs of one run. Knows no other run, no slots and no order of starts."""
 
     __slots__ = (
-        "_in_recent",
         "attempts",
         "cancelling",
         "children",
@@ -71,7 +69,6 @@ class RunJobs:
         """How many runs were added before."""
         self.name_of = name_of or "job at position {}".format
         self.recent = recent
-        self._in_recent = order << _EVENT_BITS + _POSITION_BITS
         self.state = bytearray(count)
         self.counts = [0] * len(State)
         self.counts[State.WAITING] = count
@@ -118,14 +115,11 @@ class RunJobs:
         self.state[job] = after
         self.counts[before] -= 1
         self.counts[after] += 1
-        self.recent.append(self._in_recent + (job << _EVENT_BITS) + event)
+        self.recent.append((self.id, job, event))
 
     def illegal(self, job: int, asked: str) -> IllegalTransition:
         """Return the error that tells the story of a job: where it stands, and what happened to it last."""
-        first = self._in_recent + (job << _EVENT_BITS)
-        story = [
-            Event(one - first).name.lower() for one in self.recent if 0 <= one - first < 1 << _EVENT_BITS
-        ]
+        story = [event.name.lower() for run, other, event in self.recent if (run, other) == (self.id, job)]
         return IllegalTransition(
             f"{self.name_of(job)} (position {job} of run {self.id!r}) is {State(self.state[job]).name.lower()} "
             f"after attempt {self.attempts[job]} with {self.failures[job]} failures: {asked} cannot happen; "

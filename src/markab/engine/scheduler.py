@@ -212,7 +212,8 @@ class Scheduler:
     def seen_running(self, attempt: AttemptId) -> None:
         """Take note that an attempt runs."""
         jobs = self._checked(attempt)
-        jobs.held.pop(attempt.job, None)
+        if jobs.held:
+            jobs.held.pop(attempt.job, None)
         jobs.move(attempt.job, Event.STARTED)
 
     def seen_held(self, attempt: AttemptId, reason: str) -> None:

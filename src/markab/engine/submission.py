@@ -29,14 +29,14 @@ class Submission:
         self._clock = clock
         self._warn = warn
         self._pending: dict[str, list[Attempt]] = {}
+        self.pending = 0
+        """How many attempts wait."""
         self._not_before_s: dict[str, float] = {}
-
-    def __len__(self) -> int:
-        return sum(map(len, self._pending.values()))
 
     def add(self, attempt: Attempt) -> None:
         """Take an attempt that stands in the journal."""
         self._pending.setdefault(attempt.job.site, []).append(attempt)
+        self.pending += 1
 
     def submit(self) -> Iterator[Attempt]:
         """Hand over what the sites take; yield the attempts that run from now on."""
@@ -51,6 +51,7 @@ class Submission:
                 self._not_before_s[name] = self._clock.monotonic() + SUBMIT_AGAIN_AFTER_S
                 continue
             del self._pending[name]
+            self.pending -= len(attempts)
             if site.is_here:
                 yield from attempts
 
@@ -58,4 +59,5 @@ class Submission:
         """Return all attempts that wait, and keep none."""
         attempts = [attempt for pending in self._pending.values() for attempt in pending]
         self._pending.clear()
+        self.pending = 0
         return attempts

@@ -36,7 +36,7 @@ class Gpus:
         self._made = 0
 
     def take(self, count: int) -> list[int]:
-        """Return the positions of `count` devices that are free."""
+        """Return the positions of `count` devices that no other attempt has."""
         while len(self._free) < count:
             heapq.heappush(self._free, self._made)
             self._made += 1
