@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from markab.executors.base import Attempt, AttemptId, RunContext
+from markab.executors.base import Attempt, RunContext
 from markab.executors.worker_protocol import attachments_directory, keep_attachments, spec_of
+from markab.journal.attempt_id import AttemptId
 from markab.plan.model import Kind, PlannedJob
 
 JOB = PlannedJob("a/b", Kind.COMPUTE, "far")
-ATTEMPT = Attempt(AttemptId(256, 2), JOB, "/s", "/w", scratch_url="far://h/s")
+ATTEMPT = Attempt(AttemptId("u", 256, 2), JOB, "/s", "/w", scratch_url="far://h/s")
 
 
 def context(top: Path) -> RunContext:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from markab.engine.recovery import Checksums
 from markab.errors import CorruptPlan
-from markab.executors.base import Attempt, AttemptId
+from markab.executors.base import Attempt
+from markab.journal.attempt_id import AttemptId
 from markab.plan.model import Kind, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
 from markab.transfers.base import is_local

@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+from markab.journal.attempt_id import AttemptId
 from markab.plan.model import PlannedJob
 
 Record = dict[str, Any]
 """What the worker says of one attempt; `worker/record.py` describes its keys."""
-
-
-class AttemptId(NamedTuple):
-    """One try of one job of one run."""
-
-    job: int
-    """Position in the plan."""
-    number: int
-    """1 for the first try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +36,8 @@ class Attempt:
 class Seen(Enum):
     """What a back end can say of an attempt."""
 
+    QUEUED = "queued"  # it waits in the site's queue, perhaps after it ran or was held
+    HELD = "held"  # the site keeps it and does not run it, until something is done about `reason`
     RUNNING = "running"
     ENDED = "ended"
     LOST = "lost"  # the back end does not know it: it never started there, or was forgotten
@@ -105,7 +99,7 @@ class Executor(Protocol):
     def submit(self, attempts: Sequence[Attempt]) -> None:
         """Hand over attempts; once this returns, all that happens to them comes through `wait`.
 
-        Idempotent per (job, attempt number). An attempt that cannot be started
+        Idempotent per attempt: an attempt of a job whose number is not above the last one's does nothing. An attempt that cannot be started
         (no such program, no space for its directory) is reported as ENDED with a
         record that says why; it never raises for that.
 
@@ -118,12 +112,20 @@ class Executor(Protocol):
         """Return what changed since the last call; wait at most `timeout_s` for the first change."""
         ...
 
+    def fileno(self) -> int:
+        """Return a descriptor that can be read when `wait` may have something new to report.
+
+        By it, several executors are waited for at once. An executor that learns by a
+        thread gives the read end of a pipe. `wait` takes from it what there is to read.
+        """
+        ...
+
     def cancel(self, attempts: Sequence[AttemptId]) -> None:
         """Ask attempts to end. The end itself comes through `wait`; cancelling an ended one does nothing."""
         ...
 
     def recover(self, attempts: Sequence[Attempt]) -> Sequence[Report]:
-        """After a crash of the engine: say of each attempt that was under way whether it runs, ended, or is lost.
+        """After a crash of the engine: report of each attempt that was under way: queued, held, running, ended, lost.
 
         What is reported as LOST is not running any more when this returns.
         """

@@ -65,8 +65,8 @@ class LauncherClient:
         self._under_way: set[int] = set()
         self._why = ""
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._poll = select.poll()
-        self._poll.register(self._wake_read, select.POLLIN)
+        self._poll = select.epoll()
+        self._poll.register(self._wake_read, select.EPOLLIN)
 
     def open(self) -> None:
         """Start the launcher, if there is none; returns before it is ready."""
@@ -86,7 +86,7 @@ class LauncherClient:
         self._socket = ours
         self._decoder = Decoder()
         self._why = ""
-        self._poll.register(ours, select.POLLIN)
+        self._poll.register(ours, select.EPOLLIN)
         self._say(("environ", {**self._environ, ENGINE: self._engine_number}))
 
     @property
@@ -123,12 +123,16 @@ class LauncherClient:
     def wait(self, timeout_s: float) -> list[Ended | Refused | Lost]:
         """Return what happened since; [] after `timeout_s`, or after `wake`."""
         events: list[Ended | Refused | Lost] = []
-        for fd, _ in self._poll.poll(max(0, -int(-timeout_s * 1000 // 1))):
+        for fd, _ in self._poll.poll(max(0.0, timeout_s)):
             if fd == self._wake_read:
                 self._drain()
             else:
                 events += self._receive()
         return events
+
+    def fileno(self) -> int:
+        """Return a descriptor that can be read when `wait` would return something at once."""
+        return self._poll.fileno()
 
     def wake(self) -> None:
         """Make `wait` return soon, or its next call return at once."""
@@ -143,6 +147,7 @@ class LauncherClient:
     def close(self) -> None:
         """End all processes and the launcher. May be called twice."""
         self._drop()
+        self._poll.close()
         for fd in (self._wake_read, self._wake_write):
             if fd >= 0:
                 os.close(fd)

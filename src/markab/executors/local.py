@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from markab.executors.base import Attempt, AttemptId, Report, RunContext, Seen
+from markab.executors.base import Attempt, Report, RunContext, Seen
 from markab.executors.capture_files import Captures, Pair
 from markab.executors.gpus import Gpus
 from markab.executors.launcher_client import Ended, LauncherClient, Lost, Refused
@@ -24,6 +24,7 @@ from markab.executors.local_attempt import AttemptRun
 from markab.executors.orphan_processes import ENGINE, has_engine, has_run, kill_all
 from markab.executors.thread_pools import ThreadPools
 from markab.executors.worker_protocol import attachments_directory, keep_attachments, spec_of
+from markab.journal.attempt_id import AttemptId
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
@@ -71,7 +72,8 @@ class LocalExecutor:
         self._runs: dict[AttemptId, AttemptRun] = {}
         self._by_number: dict[int, AttemptRun] = {}
         self._timed: dict[AttemptId, AttemptRun] = {}
-        self._last_number: dict[int, int] = {}
+        self._last_number: dict[tuple[str, int], int] = {}
+        """(Run, job) → number of its last attempt that was submitted."""
         self._last_process = 0
         self._reports: list[Report] = []
         self._works: set[str] = set()
@@ -85,9 +87,10 @@ class LocalExecutor:
         """Start `attempts`."""
         self._open()
         for attempt in attempts:
-            if attempt.id.number <= self._last_number.get(attempt.id.job, 0):
+            job = attempt.id.run, attempt.id.job
+            if attempt.id.number <= self._last_number.get(job, 0):
                 continue
-            self._last_number[attempt.id.job] = attempt.id.number
+            self._last_number[job] = attempt.id.number
             run = AttemptRun(attempt, self._spec(attempt))
             self._runs[attempt.id] = run
             self._begin(run)
@@ -105,6 +108,10 @@ class LocalExecutor:
             self._receive(self._launcher.wait(max(0.0, until - now)))
             if not self._reports and not self._pools.has_results and time.monotonic() >= give_up:
                 return []
+
+    def fileno(self) -> int:
+        """Return a descriptor that can be read when processes or threads have news."""
+        return self._launcher.fileno()
 
     def cancel(self, attempts: Sequence[AttemptId]) -> None:
         """SIGTERM now, SIGKILL after the grace."""
