@@ -18,8 +18,9 @@ from pathlib import Path
 from markab.engine.run import RunOptions, run
 from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
-from markab.executors.base import Attempt, AttemptId, Report, RunContext, Seen
+from markab.executors.base import Attempt, Report, RunContext, Seen
 from markab.executors.registry import BackEnd
+from markab.journal.attempt_id import AttemptId
 from markab.plan.model import FORMAT, Header, Input, Kind, Output, PlannedJob, PlannedTask, PlanSite
 from markab.plan.plan_file import JobOutline, write_plan
 
@@ -39,6 +40,9 @@ class InstantExecutor:
     def wait(self, timeout_s: float) -> Sequence[Report]:
         attempts, self.attempts = self.attempts, []
         return [Report(a.id, Seen.ENDED, _record(a)) for a in attempts]
+
+    def fileno(self) -> int:
+        return -1
 
     def cancel(self, attempts: Sequence[AttemptId]) -> None:
         pass
@@ -126,7 +130,8 @@ def measure_memory(count: int) -> None:
     ]
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    scheduler = Scheduler(outline, Slots(64, 1024, 0))
+    scheduler = Scheduler(Slots(64, 1024, 0))
+    scheduler.add("bench", outline)
     now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     print(
@@ -135,7 +140,7 @@ def measure_memory(count: int) -> None:
     )
     start = time.perf_counter()
     ended = 0
-    while not scheduler.is_finished:
+    while not scheduler.is_finished("bench"):
         for attempt in scheduler.starts():
             scheduler.ended(attempt, True)
             ended += 1

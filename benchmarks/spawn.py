@@ -15,8 +15,9 @@ import sys
 import tempfile
 import time
 
-from markab.executors.base import Attempt, AttemptId, RunContext
+from markab.executors.base import Attempt, RunContext
 from markab.executors.local import LocalExecutor
+from markab.journal.attempt_id import AttemptId
 from markab.plan.model import Kind, PlannedJob, PlannedTask
 
 IN_FLIGHT = 2
@@ -49,7 +50,7 @@ def executor_rate(jobs: int) -> float:
         while ended < jobs:
             fresh = []
             while begun < jobs and begun - ended < IN_FLIGHT:
-                fresh.append(Attempt(AttemptId(begun, 1), jobs_made[begun], scratch, work))
+                fresh.append(Attempt(AttemptId("bench", begun, 1), jobs_made[begun], scratch, work))
                 begun += 1
             executor.submit(fresh)
             reports = executor.wait(10.0)

@@ -172,7 +172,7 @@ class TransferError(MarkabError):
 
 
 class TransferRefused(TransferError):
-    """Asking again will not help: the file is not there, forbidden, or nobody speaks its scheme."""
+    """Asking again will not help: the file is not there, forbidden, or its URL scheme is not supported."""
 
     exit_code = 40
 
@@ -193,3 +193,8 @@ class IllegalTransition(MarkabError):
     """A job was asked to do what its state does not allow: a bug in Markab, never the user's."""
 
     exit_code = 70
+
+    def __init__(
+        self, message: str = "", hint: str = "this is a bug in Markab; report it with the journal of the run"
+    ) -> None:
+        super().__init__(message, hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import signal
@@ -14,8 +15,10 @@ from typing import Any
 
 import pytest
 
-from markab.executors.base import Attempt, AttemptId, Executor, RunContext, Seen
+from markab.engine.clock import wait_readable
+from markab.executors.base import Attempt, Executor, RunContext, Seen
 from markab.executors.local import LocalExecutor
+from markab.journal.attempt_id import AttemptId
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
 
 EXECUTORS: dict[str, Callable[[RunContext], Executor]] = {
@@ -38,7 +41,7 @@ class Bench:
 
     def attempt(self, job: PlannedJob, number: int = 1, checksums: dict[str, str] | None = None) -> Attempt:
         self.count += 1
-        id_ = AttemptId(self.count, number)
+        id_ = AttemptId(UUID, self.count, number)
         return Attempt(id_, job, str(self.scratch), str(self.work), checksums or {})
 
     def wait_all(self, ids: set[AttemptId], timeout_s: float = 20.0) -> dict[AttemptId, dict[str, Any]]:
@@ -449,7 +452,7 @@ def test_cancelling_what_has_ended_does_nothing(bench: Bench) -> None:
     bench.executor.submit([attempt])
     bench.wait_all({attempt.id})
 
-    bench.executor.cancel([attempt.id, AttemptId(77, 1)])
+    bench.executor.cancel([attempt.id, AttemptId(UUID, 77, 1)])
 
     assert not bench.executor.wait(0.05)
 
@@ -462,6 +465,27 @@ def test_submitting_twice_starts_once(bench: Bench) -> None:
 
     assert not bench.executor.wait(0.1)
     assert (bench.work.parent / "log").read_text() == "x\n"
+
+
+def test_a_descriptor_can_be_read_when_there_is_something_to_report(bench: Bench) -> None:
+    bench.executor.submit([bench.attempt(shell("true"))])
+    give_up = time.monotonic() + 20
+    while not (reports := bench.executor.wait(0.0)):
+        assert time.monotonic() < give_up, "the executor says nothing"
+        began = time.monotonic()
+        wait_readable([bench.executor.fileno()], 10.0)
+        assert time.monotonic() - began < 9, "it had something to report and nothing to read"
+    assert [report.seen for report in reports] == [Seen.ENDED]
+
+
+def test_an_attempt_of_another_run_is_another_attempt(bench: Bench) -> None:
+    first = bench.attempt(shell("true"))
+    second = dataclasses.replace(first, id=first.id._replace(run="another"))
+    bench.executor.submit([first])
+    bench.wait_all({first.id})
+    bench.executor.submit([second])
+
+    assert bench.wait_all({second.id})[second.id]["ok"]
 
 
 def test_many_attempts_at_once_all_come_back(bench: Bench) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from markab.errors import ChecksumMismatch, TransferRefused
-from markab.transfers.base import Cancelled, Scheme, handler_for
+from markab.transfers.base import Cancelled, FileRequest, Moved, Scheme, handler_for
 
 DATA = bytes(range(256)) * 4096  # 1 MiB
 
@@ -145,6 +145,53 @@ def test_put_mkdir_and_remove_work_or_are_refused_by_name(world: World, tmp_path
     world.scheme.put(str(tmp_path / "a"), world.url("d/e/a"))
     assert (world.root / "d/e/a").read_bytes() == DATA
 
-    assert world.scheme.remove(world.url("d"), recursive=True) == 3
+    assert world.scheme.remove(world.url("d"), recursive=True, last="e") == 3
     assert world.scheme.remove(world.url("d"), recursive=True) == 0
     assert os.listdir(world.root) == []
+
+
+def test_put_checks_the_checksum_it_is_given(world: World, tmp_path: Path) -> None:
+    if not world.can_write:
+        return
+    (tmp_path / "a").write_bytes(DATA)
+
+    with pytest.raises(ChecksumMismatch):
+        world.scheme.put(str(tmp_path / "a"), world.url("a"), sha256="0" * 64)
+
+    assert os.listdir(world.root) == []
+
+
+def test_a_batch_says_of_each_file_what_became_of_it(world: World, tmp_path: Path) -> None:
+    (world.root / "a").write_bytes(b"x")
+    asked = [FileRequest(world.url(name), str(tmp_path / name)) for name in ("a", "none")]
+
+    arrived, refused = world.scheme.get_many(asked)
+
+    assert isinstance(arrived, Moved) and (tmp_path / "a").read_bytes() == b"x"
+    assert isinstance(refused, TransferRefused)
+    if world.can_write:
+        asked = [FileRequest(world.url("new/" + name), str(tmp_path / name)) for name in ("a", "none")]
+        arrived, refused = world.scheme.put_many(asked)
+        assert isinstance(arrived, Moved) and (world.root / "new/a").read_bytes() == b"x"
+        assert isinstance(refused, TransferRefused)
+
+
+def test_a_file_is_there_or_not_or_it_cannot_be_told(world: World) -> None:
+    (world.root / "a").write_bytes(b"x")
+    asked = [("a", None), ("a", 1), ("a", 2), ("none", None)]
+    answers = [world.scheme.exists(world.url(name), size) for name, size in asked]
+
+    assert answers in ([True, True, False, False], [None] * 4)
+
+
+def test_cleaning_removes_files_below_a_directory_and_nothing_outside(world: World) -> None:
+    if not world.can_write:
+        return
+    for name in ("top/d/a 1%", "top/b", "outside"):
+        (world.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (world.root / name).write_bytes(b"x")
+
+    removed, errors = world.scheme.clean(world.url("top"), ["d/a 1%", "gone", "no/such", "../outside"])
+
+    assert removed == 1 and len(errors) == 1 and "outside" in str(errors[0])
+    assert sorted(os.listdir(world.root)) == ["outside", "top"] and os.listdir(world.root / "top") == ["b"]

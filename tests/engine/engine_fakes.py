@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from markab.engine.loop import Clock
-from markab.executors.base import Attempt, AttemptId, Record, Report, RunContext, Seen
+from markab.engine.clock import Clock
+from markab.executors.base import Attempt, Record, Report, RunContext, Seen
 from markab.executors.registry import BackEnd
+from markab.journal.attempt_id import AttemptId
 from markab.plan.model import FORMAT, Header, Kind, PlannedJob, PlannedTask, PlanSite
 from markab.plan.plan_file import write_plan
 
 OK: Record = {"ok": True}
+UUID = "7a3c"
 
 
 def failure(kind: str = "exit", message: str = "exit code 1") -> Record:
@@ -29,6 +31,7 @@ def make_run(
     directory: Path,
     jobs: Sequence[PlannedJob],
     sites: dict[str, PlanSite] | None = None,
+    uuid: str = UUID,
     **header: Any,
 ) -> Path:
     """Write a submit directory."""
@@ -39,7 +42,7 @@ def make_run(
         Header(format=FORMAT, workflow="wf", jobs=len(jobs), sites=sites, **header),
         jobs,
     )
-    (directory / "braindump.yml").write_text('wf_uuid: "7a3c"\n')
+    (directory / "braindump.yml").write_text(f'wf_uuid: "{uuid}"\n')
     return directory
 
 
@@ -55,7 +58,7 @@ class FakeTime:
 
     @property
     def clock(self) -> Clock:
-        return Clock(lambda: self.now_s + 1.7e9, lambda: self.now_s, self.pass_s)
+        return Clock(lambda: self.now_s + 1.7e9, lambda: self.now_s, self.pass_s, lambda _, s: self.pass_s(s))
 
     def pass_s(self, seconds: float) -> None:
         assert seconds >= 0
@@ -87,6 +90,8 @@ class World:
         self.ended: dict[AttemptId, Record] = {}
         self.started: list[AttemptId] = []
         self.succeeded: list[int] = []
+        """Positions of jobs, of whichever run."""
+        self.done: set[tuple[str, int]] = set()
         self.most_alive = 0
         self.cancelled: list[AttemptId] = []
         self.checksums: dict[AttemptId, dict[str, str]] = {}
@@ -103,6 +108,7 @@ class World:
         self.ended[id] = record
         if record["ok"]:
             self.succeeded.append(id.job)
+            self.done.add((id.run, id.job))
         return record
 
 
@@ -120,8 +126,9 @@ class FakeExecutor:
             if attempt.id in world.alive:
                 continue
             assert attempt.id not in world.ended, f"{attempt.id} started twice"
-            assert not [other for other in world.alive if other.job == attempt.id.job], "two attempts alive"
-            assert set(attempt.job.parents) <= set(world.succeeded), "started before its parents"
+            assert not [other for other in world.alive if other[:2] == attempt.id[:2]], "two attempts alive"
+            parents = {(attempt.id.run, parent) for parent in attempt.job.parents}
+            assert parents <= world.done, "started before its parents"
             world.alive[attempt.id] = attempt
             world.started.append(attempt.id)
             world.checksums[attempt.id] = dict(attempt.checksums)
@@ -142,6 +149,9 @@ class FakeExecutor:
         ids = sorted(world.alive)
         world.random.shuffle(ids)
         return [Report(id, Seen.ENDED, world.end(id)) for id in ids[: world.ends_at_once]]
+
+    def fileno(self) -> int:
+        return -1
 
     def cancel(self, attempts: Sequence[AttemptId]) -> None:
         for id in attempts:

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from engine.engine_fakes import OK, FakeExecutor, FakeTime, World, failure, job, make_run
+from engine.engine_fakes import OK, UUID, FakeExecutor, FakeTime, World, failure, job, make_run
 from markab.engine.control import engine_pid
 from markab.engine.run import Outcome, RunOptions, run
 from markab.errors import ExecutorUnavailable, StorageError
-from markab.executors.base import Attempt, AttemptId, Record, Report
+from markab.executors.base import Attempt, Record, Report
 from markab.executors.registry import BackEnd
+from markab.journal.attempt_id import AttemptId
 from markab.journal.progress import Progress, read_progress
 from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptEnd, AttemptStart, RunEnd, decode
@@ -122,7 +123,7 @@ class Story:
             see,
             back_ends={"local": back_end},
             clock=self.time.clock,
-            look=lambda path, size_bytes: True,  # fake jobs make no real files
+            look=lambda site, place, size_bytes: True,  # fake jobs make no real files
             open_journal=lambda path, each: Journal.open(
                 path, each, clock=self.time.clock.monotonic, storage=self.disk
             ),
@@ -144,9 +145,9 @@ class Story:
                 assert entry.job not in {id.job for id in alive}, "two attempts alive"
                 assert entry.attempt == last.get(entry.job, 0) + 1
                 last[entry.job] = entry.attempt
-                alive.add(AttemptId(entry.job, entry.attempt))
+                alive.add(AttemptId(UUID, entry.job, entry.attempt))
             elif isinstance(entry, AttemptEnd):
-                alive.remove(AttemptId(entry.job, entry.attempt))
+                alive.remove(AttemptId(UUID, entry.job, entry.attempt))
                 if entry.record["ok"]:
                     assert entry.job not in done, "succeeded twice"
                     done.add(entry.job)
@@ -221,7 +222,7 @@ def test_what_the_user_was_told_survives_a_power_loss(tmp_path: Path) -> None:
                 os.truncate(story.directory / "journal.jsonl", (story.disk.safe + size) // 2)
                 assert story.succeeded() >= story.told
                 kept = [decode(body) for body in JournalReader(story.directory / "journal.jsonl").bodies()]
-                known = {AttemptId(e.job, e.attempt) for e in kept if isinstance(e, AttemptStart)}
+                known = {AttemptId(UUID, e.job, e.attempt) for e in kept if isinstance(e, AttemptStart)}
                 story.world.ended = {id: r for id, r in story.world.ended.items() if id in known}
                 assert story.call().state == "success"
             story.check_journal()

@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from engine.engine_fakes import make_run
+from markab.engine.lost_results import is_there, lost_results
+from markab.engine.recovery import Recovery
 from markab.engine.run import Outcome, RunOptions, run
-from markab.journal.records import Undone
+from markab.journal.records import AttemptEnd, AttemptStart, Undone
 from markab.journal.search import records_of
+from markab.journal.writer import encode
+from markab.plan.model import Input, Kind, Output, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
 from markab.planner.planning import plan
 from planner.kit import Bench, task
@@ -129,3 +134,34 @@ def test_who_follows_the_journal_sees_the_job_waiting_again(chain: Chain) -> Non
     plan_file = PlanFile(chain.submit_dir / "plan.jsonl")
     undone = [it.job for it in records_of(chain.submit_dir / "journal.jsonl", Undone)]
     assert {"tool_one", "tool_two", "tool_three"} <= {plan_file.job(job).id for job in undone}
+
+
+def test_the_site_is_asked_where_the_submit_host_reaches_its_scratch(tmp_path: Path) -> None:
+    far = PlanSite(scratch="/node/run", scratch_url="far://h/run")
+    jobs = [
+        PlannedJob("make dir", Kind.CREATE_DIR, "local", staging="far"),
+        PlannedJob("first", Kind.COMPUTE, "far", parents=[0], outputs=[Output("a 1")]),
+        PlannedJob("second", Kind.COMPUTE, "far", parents=[1], inputs=[Input("a 1")]),
+    ]
+    make_run(tmp_path, jobs, {"far": far})
+    plan_file = PlanFile(tmp_path / "plan.jsonl")
+    history = Recovery(plan_file.header)
+    for job, outputs in enumerate(([], [{"lfn": "a 1", "size": 7}])):
+        history.read(encode(AttemptStart(5.0, job, jobs[job].id, 1, "far"))[9:-1])
+        history.read(encode(AttemptEnd(6.0, job, 1, {"ok": True, "outputs": outputs}))[9:-1])
+    asked = []
+
+    def look(site: str, place: str, size_bytes: int | None) -> bool:
+        asked.append((site, place, size_bytes))
+        return size_bytes != 7
+
+    assert list(lost_results(plan_file, history, look)) == [1]
+    assert asked == [("far", "far://h/run/.markab", None), ("far", "far://h/run/a%201", 7)]
+
+
+def test_a_file_counts_as_there_where_that_cannot_be_told(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+
+    assert is_there("s", str(tmp_path / "a"), 1) and is_there("s", f"file://{tmp_path}/a", None)
+    assert not is_there("s", str(tmp_path / "a"), 2) and not is_there("s", f"file://{tmp_path}/b", None)
+    assert is_there("s", "http://h/a", 2) and is_there("s", "gopher://h/a", 2)

@@ -4,7 +4,6 @@ import pytest
 
 from markab.engine.recovery import Checksums, Recovery
 from markab.errors import CorruptJournal
-from markab.executors.base import AttemptId
 from markab.journal.records import AttemptEnd, AttemptStart, Entry
 from markab.journal.writer import encode
 from markab.plan.model import FORMAT, Header
@@ -30,7 +29,7 @@ def end(job: int, attempt: int, **record: object) -> AttemptEnd:
 def test_an_attempt_that_started_and_did_not_end_is_to_be_asked_for() -> None:
     known = recovery(3, start(0, 1), start(1, 1), end(0, 1, ok=True), start(2, 4))
 
-    assert known.attempts_under_way == [AttemptId(1, 1), AttemptId(2, 4)]
+    assert list(known.under_way) == [1, 2] and list(known.attempts) == [1, 1, 4]
 
 
 def test_checksums_come_from_what_successful_attempts_made_or_moved() -> None:

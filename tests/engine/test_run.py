@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from engine.engine_fakes import OK, FakeTime, World, failure, job, make_run
+from engine.engine_fakes import OK, UUID, FakeTime, World, failure, job, make_run
 from markab.engine.control import request_halt, request_remove
 from markab.engine.run import Outcome, RunOptions, run
 from markab.errors import CorruptJournal, CorruptPlan, ExecutorUnavailable, JobRejected, NotARun, RunBusy
-from markab.executors.base import Attempt, AttemptId, Record
+from markab.executors.base import Attempt, Record
+from markab.journal.attempt_id import AttemptId
 from markab.journal.lock import RunLock
 from markab.journal.progress import Progress, read_progress
 from markab.journal.reader import JournalReader
@@ -48,7 +49,7 @@ def call(
         observer,
         back_ends=world.back_ends(time, is_here),
         clock=time.clock,
-        look=lambda path, size_bytes: True,  # fake jobs make no real files
+        look=lambda site, place, size_bytes: True,  # fake jobs make no real files
     )
 
 
@@ -96,7 +97,7 @@ def test_a_failed_run_is_its_own_rescue(tmp_path: Path) -> None:
     assert any(isinstance(entry, Retry) for entry in journal(directory))
     broken.verdict = lambda attempt: OK
     assert call(directory, broken).state == "success"
-    assert broken.started[-2:] == [AttemptId(1, 3), AttemptId(2, 1)]
+    assert broken.started[-2:] == [AttemptId(UUID, 1, 3), AttemptId(UUID, 2, 1)]
 
 
 def test_every_call_grants_the_retries_anew_and_goes_on_counting(tmp_path: Path) -> None:
@@ -170,7 +171,7 @@ def test_an_attempt_is_told_where_it_works_and_what_its_files_must_be(tmp_path: 
     world = World(verdict)
     assert call(directory, world).state == "success"
 
-    assert [world.checksums[AttemptId(i, 1)] for i in range(4)] == [
+    assert [world.checksums[AttemptId(UUID, i, 1)] for i in range(4)] == [
         {"given": OTHER},
         {"made": SHA},
         {"made": SHA},
@@ -188,7 +189,7 @@ def test_checksums_are_known_again_after_a_restart(tmp_path: Path) -> None:
     call(directory, world)
     call(directory, world)
 
-    assert world.checksums[AttemptId(1, 1)] == world.checksums[AttemptId(1, 2)] == {"made": SHA}
+    assert world.checksums[AttemptId(UUID, 1, 1)] == world.checksums[AttemptId(UUID, 1, 2)] == {"made": SHA}
 
 
 def test_a_computation_at_a_site_without_scratch_is_refused(tmp_path: Path) -> None:
@@ -477,4 +478,4 @@ def test_what_was_never_submitted_is_taken_back_when_the_run_is_removed(tmp_path
 
     world.on_submit = lambda attempts: None
     assert call(directory, world).state == "success"
-    assert world.started == [AttemptId(0, 2), AttemptId(1, 2)]
+    assert world.started == [AttemptId(UUID, 0, 2), AttemptId(UUID, 1, 2)]

@@ -7,15 +7,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from markab.engine.scheduler import CHORES_AT_ONCE, PATIENCE, Scheduler, Verdict, _rounded_up
+from markab.engine.groups import AUXILIARY_AT_ONCE, rounded_up
+from markab.engine.scheduler import PATIENCE, Scheduler
+from markab.engine.scheduler_protocol import Verdict
 from markab.engine.slots import Slots
+from markab.engine.waiting_reason import WaitingReason, Why
 from markab.errors import CorruptPlan, IllegalTransition, JobRejected
-from markab.executors.base import AttemptId
+from markab.journal.attempt_id import AttemptId
 from markab.journal.lifecycle import ALIVE, State
 from markab.plan.model import Kind
 from markab.plan.plan_file import JobOutline
 
 BIG = Slots(cores=8, memory_mb=1000, gpus=2)
+RUN = "run"
+
+
+def scheduler_of(
+    jobs: list[JobOutline],
+    slots: Slots = BIG,
+    limits: dict[str, int] | None = None,
+    max_jobs: int | None = None,
+    **more: Any,
+) -> Scheduler:
+    """Return a scheduler with one run."""
+    scheduler = Scheduler(slots)
+    scheduler.add(RUN, jobs, limits=limits, max_jobs=max_jobs, **more)
+    return scheduler
 
 
 def outline(id: str, *parents: int, **more: Any) -> JobOutline:
@@ -27,17 +44,17 @@ def jobs_of(attempts: list[AttemptId]) -> list[int]:
 
 
 def test_a_job_starts_when_its_last_parent_has_succeeded() -> None:
-    scheduler = Scheduler([outline("a"), outline("b"), outline("c", 0, 1)], BIG)
+    scheduler = scheduler_of([outline("a"), outline("b"), outline("c", 0, 1)], BIG)
 
     first, second = scheduler.starts()
     scheduler.ended(first, True)
     assert scheduler.starts() == []
     scheduler.ended(second, True)
-    assert scheduler.starts() == [AttemptId(2, 1)]
+    assert scheduler.starts() == [AttemptId(RUN, 2, 1)]
 
 
 def test_higher_priority_first_then_position_in_the_plan() -> None:
-    scheduler = Scheduler(
+    scheduler = scheduler_of(
         [outline("a"), outline("b", priority=5), outline("c", priority=-5), outline("d", priority=5)],
         Slots(4, 1000, 0),
     )
@@ -48,32 +65,32 @@ def test_higher_priority_first_then_position_in_the_plan() -> None:
 def test_cores_memory_and_gpus_are_shared() -> None:
     jobs = [outline(f"j{i}", cores=2, memory_mb=300, gpus=1) for i in range(9)]
 
-    assert len(Scheduler(jobs, Slots(8, 9000, 9)).starts()) == 4
-    assert len(Scheduler(jobs, Slots(99, 1000, 9)).starts()) == 3
-    assert len(Scheduler(jobs, Slots(99, 9000, 2)).starts()) == 2
+    assert len(scheduler_of(jobs, Slots(8, 9000, 9)).starts()) == 4
+    assert len(scheduler_of(jobs, Slots(99, 1000, 9)).starts()) == 3
+    assert len(scheduler_of(jobs, Slots(99, 9000, 2)).starts()) == 2
 
 
 def test_jobs_at_other_sites_take_no_slots_here() -> None:
     jobs = [outline(f"j{i}", cores=99, gpus=9, site="far") for i in range(9)]
 
-    assert len(Scheduler(jobs, Slots(1, 1, 0), elsewhere=["far"]).starts()) == 9
+    assert len(scheduler_of(jobs, Slots(1, 1, 0), elsewhere=["far"]).starts()) == 9
 
 
 def test_a_category_is_throttled_and_others_pass_it() -> None:
     jobs = [outline(f"a{i}", category="io", priority=1) for i in range(4)] + [outline("b")]
 
-    assert jobs_of(Scheduler(jobs, BIG, {"io": 2}).starts()) == [0, 1, 4]
+    assert jobs_of(scheduler_of(jobs, BIG, {"io": 2}).starts()) == [0, 1, 4]
 
 
 @pytest.mark.parametrize("none", [0, -1])
 def test_a_limit_below_one_is_no_limit(none: int) -> None:
     jobs = [outline(f"a{i}", category="io") for i in range(4)]
 
-    assert len(Scheduler(jobs, BIG, {"io": none}, max_jobs=none).starts()) == 4
+    assert len(scheduler_of(jobs, BIG, {"io": none}, max_jobs=none).starts()) == 4
 
 
 def test_max_jobs_counts_everything_alive() -> None:
-    scheduler = Scheduler([outline(f"a{i}", kind=Kind.STAGE_IN) for i in range(5)], BIG, max_jobs=2)
+    scheduler = scheduler_of([outline(f"a{i}", kind=Kind.STAGE_IN) for i in range(5)], BIG, max_jobs=2)
 
     first = scheduler.starts()
     assert len(first) == 2 and scheduler.starts() == []
@@ -81,156 +98,165 @@ def test_max_jobs_counts_everything_alive() -> None:
     assert len(scheduler.starts()) == 1
 
 
-def test_chores_take_no_core_and_share_a_small_throttle() -> None:
+def test_auxiliary_jobs_take_no_core_and_share_a_small_throttle() -> None:
     kinds = [kind for kind in Kind if kind is not Kind.COMPUTE]
-    chores = [
+    auxiliary = [
         outline(f"c{i}", kind=kinds[i % len(kinds)], category=f"k{i % 3}", priority=1) for i in range(50)
     ]
-    scheduler = Scheduler([*chores, outline("work")], Slots(1, 1, 0))
+    scheduler = scheduler_of([*auxiliary, outline("work")], Slots(1, 1, 0))
 
     started = jobs_of(scheduler.starts())
 
-    assert len(started) == CHORES_AT_ONCE + 1 and 50 in started
+    assert len(started) == AUXILIARY_AT_ONCE + 1 and 50 in started
 
 
-def test_chores_of_a_limited_category_have_a_throttle_of_their_own() -> None:
-    chores = [outline(f"c{i}", kind=Kind.STAGE_OUT, category="stageout") for i in range(50)]
+def test_auxiliary_jobs_of_a_limited_category_have_a_throttle_of_their_own() -> None:
+    auxiliary = [outline(f"c{i}", kind=Kind.STAGE_OUT, category="stageout") for i in range(50)]
 
-    assert len(Scheduler(chores, Slots(1, 1, 0), {"stageout": 10}).starts()) == 10
+    assert len(scheduler_of(auxiliary, Slots(1, 1, 0), {"stageout": 10}).starts()) == 10
 
 
 def test_what_asks_for_more_cores_or_memory_than_there_is_gets_all_there_is() -> None:
     jobs = [outline("a", cores=99), outline("b", memory_mb=10**6), outline("c")]
-    scheduler = Scheduler(jobs, Slots(4, 1000, 0))
+    scheduler = Scheduler(Slots(4, 1000, 0))
 
-    assert scheduler.clamped == ["a", "b"]
+    assert scheduler.add(RUN, jobs) == ["a", "b"]
     assert jobs_of(scheduler.starts()) == [0]
 
 
 def test_gpus_that_are_not_there_are_refused_at_the_start() -> None:
     with pytest.raises(JobRejected, match=r"has 2 GPUs, too few for 'train' \(3\)") as caught:
-        Scheduler([outline("a", gpus=2), outline("train", gpus=3)], BIG)
+        scheduler_of([outline("a", gpus=2), outline("train", gpus=3)], BIG)
     assert "--gpus" in caught.value.hint
 
 
 def test_gpus_that_only_a_finished_job_wanted_are_not_missed() -> None:
-    assert Scheduler([outline("train", gpus=3)], BIG, succeeded=[1]).is_finished
+    assert scheduler_of([outline("train", gpus=3)], BIG, succeeded=[1]).is_finished(RUN)
 
 
 def test_a_parent_that_does_not_stand_above_its_child_is_a_corrupt_plan() -> None:
     with pytest.raises(CorruptPlan, match="'a' at position 0 names job 1"):
-        Scheduler([outline("a", 1), outline("b")], BIG)
+        scheduler_of([outline("a", 1), outline("b")], BIG)
 
 
 def test_a_job_that_does_not_fit_is_passed_only_so_often() -> None:
     small = [outline(f"s{i}") for i in range(3 * PATIENCE)]
-    scheduler = Scheduler([outline("big", cores=2, priority=1), *small], Slots(2, 100, 0), under_way=[1])
+    scheduler = scheduler_of(
+        [outline("big", cores=2, priority=1), *small],
+        Slots(2, 100, 0),
+        under_way=[1],
+        attempts=[0, 1, *[0] * (3 * PATIENCE - 1)],
+    )
 
     passed = 0
-    alive = [scheduler.attempt(1)]
-    while scheduler.state(0) is not State.RUNNING and scheduler.attempt(0).number == 0:
+    alive = [scheduler.attempt(RUN, 1)]
+    while scheduler.state(RUN, 0) is not State.RUNNING and scheduler.attempt(RUN, 0).number == 0:
         started = scheduler.starts()
         passed += len([a for a in started if a.job != 0])
         alive = [a for a in alive + started if a.job != 0]
-        if alive and scheduler.attempt(0).number == 0:
+        if alive and scheduler.attempt(RUN, 0).number == 0:
             # Ended one by one, so that the big job would never find two free cores by chance.
             scheduler.ended(alive.pop(0), True)
     assert passed == PATIENCE
 
 
 def test_a_job_that_holds_cores_does_not_hold_what_it_does_not_lack() -> None:
-    chores = [outline(f"c{i}", kind=Kind.CLEANUP, category="x") for i in range(3 * PATIENCE)]
-    jobs = [outline("runs"), outline("big", cores=2, priority=1), *chores]
-    scheduler = Scheduler(jobs, Slots(2, 100, 0), {"x": 1}, under_way=[0])
+    auxiliary = [outline(f"c{i}", kind=Kind.CLEANUP, category="x") for i in range(3 * PATIENCE)]
+    jobs = [outline("runs"), outline("big", cores=2, priority=1), *auxiliary]
+    scheduler = scheduler_of(jobs, Slots(2, 100, 0), {"x": 1}, under_way=[0])
 
-    for _ in chores:
-        (chore,) = scheduler.starts()
-        scheduler.ended(chore, True)
+    for _ in auxiliary:
+        (one,) = scheduler.starts()
+        scheduler.ended(one, True)
 
 
 def test_an_attempt_that_fails_is_tried_again_as_often_as_the_plan_says() -> None:
-    scheduler = Scheduler([outline("a", retries=3)], BIG)
+    scheduler = scheduler_of([outline("a", retries=3)], BIG)
     pauses = []
     for number in (1, 2, 3):
-        assert scheduler.starts() == [AttemptId(0, number)]
-        decision = scheduler.ended(AttemptId(0, number), False)
+        assert scheduler.starts() == [AttemptId(RUN, 0, number)]
+        decision = scheduler.ended(AttemptId(RUN, 0, number), False)
         assert decision.verdict is Verdict.RETRY
         pauses.append(decision.pause_s)
         if decision.pause_s:
-            assert scheduler.starts() == [] and not scheduler.is_finished
-            scheduler.pause_over(0)
+            assert scheduler.starts() == [] and not scheduler.is_finished(RUN)
+            scheduler.pause_over(RUN, 0)
     (last,) = scheduler.starts()
     assert scheduler.ended(last, False).verdict is Verdict.GIVE_UP
-    assert scheduler.is_finished and scheduler.state(0) is State.FAILED
+    assert scheduler.is_finished(RUN) and scheduler.state(RUN, 0) is State.FAILED
     assert pauses == [0.0, 1.0, 2.0]
 
 
 def test_a_failure_that_would_come_again_is_not_retried() -> None:
-    scheduler = Scheduler([outline("a", retries=3)], BIG)
+    scheduler = scheduler_of([outline("a", retries=3)], BIG)
 
     assert scheduler.ended(scheduler.starts()[0], False, worth_retrying=False).verdict is Verdict.GIVE_UP
 
 
 def test_what_depends_on_a_failed_job_is_skipped_and_the_rest_goes_on() -> None:
     jobs = [outline("a"), outline("b"), outline("c", 0), outline("d", 2), outline("e", 1), outline("f", 3, 4)]
-    scheduler = Scheduler(jobs, BIG)
+    scheduler = scheduler_of(jobs, BIG)
     a, b = scheduler.starts()
 
     scheduler.ended(a, False)
     scheduler.ended(b, True)
     scheduler.ended(scheduler.starts()[0], True)
 
-    assert scheduler.is_finished
-    states = [scheduler.state(job).name for job in range(6)]
+    assert scheduler.is_finished(RUN)
+    states = [scheduler.state(RUN, job).name for job in range(6)]
     assert states == ["FAILED", "SUCCEEDED", "SKIPPED", "SKIPPED", "SUCCEEDED", "SKIPPED"]
 
 
 def test_without_keep_going_the_first_failure_stops_new_starts() -> None:
-    scheduler = Scheduler([outline("a"), outline("b"), outline("c", 1)], BIG, keep_going=False)
+    scheduler = scheduler_of([outline("a"), outline("b"), outline("c", 1)], BIG, keep_going=False)
     a, b = scheduler.starts()
 
     scheduler.ended(a, False)
-    assert not scheduler.is_finished
+    assert not scheduler.is_finished(RUN)
     scheduler.ended(b, True)
-    assert scheduler.starts() == [] and scheduler.is_finished
+    assert scheduler.starts() == [] and scheduler.is_finished(RUN)
 
 
 def test_halt_lets_what_runs_end() -> None:
-    scheduler = Scheduler([outline("a"), outline("b", 0)], BIG)
+    scheduler = scheduler_of([outline("a"), outline("b", 0)], BIG)
     (a,) = scheduler.starts()
-    scheduler.halt()
-    assert not scheduler.is_finished
+    scheduler.halt(RUN)
+    assert not scheduler.is_finished(RUN)
 
     scheduler.ended(a, True)
 
-    assert scheduler.is_finished and scheduler.starts() == []
-    assert scheduler.state(1) is State.READY
+    assert scheduler.is_finished(RUN) and scheduler.starts() == []
+    assert scheduler.state(RUN, 1) is State.READY
 
 
 def test_a_cancelled_attempt_is_no_failure_of_its_job() -> None:
-    scheduler = Scheduler([outline("a"), outline("b", 0)], BIG)
+    scheduler = scheduler_of([outline("a"), outline("b", 0)], BIG)
     (a,) = scheduler.starts()
 
-    assert scheduler.remove() == [a]
+    assert scheduler.remove(RUN) == [a]
     assert scheduler.ended(a, False).verdict is Verdict.RETURNED
-    assert scheduler.is_finished and scheduler.state(0) is State.READY and scheduler.state(1) is State.WAITING
+    assert (
+        scheduler.is_finished(RUN)
+        and scheduler.state(RUN, 0) is State.READY
+        and scheduler.state(RUN, 1) is State.WAITING
+    )
 
 
 def test_an_attempt_that_succeeds_while_it_is_cancelled_has_succeeded() -> None:
-    scheduler = Scheduler([outline("a")], BIG)
+    scheduler = scheduler_of([outline("a")], BIG)
     (a,) = scheduler.starts()
-    scheduler.remove()
+    scheduler.remove(RUN)
 
     assert scheduler.ended(a, True).verdict is Verdict.DONE
 
 
-@pytest.mark.parametrize("stale", [AttemptId(0, 1), AttemptId(0, 3)])
+@pytest.mark.parametrize("stale", [AttemptId(RUN, 0, 1), AttemptId(RUN, 0, 3)])
 def test_a_report_about_another_attempt_than_the_last_is_a_bug(stale: AttemptId) -> None:
-    scheduler = Scheduler([outline("a", retries=1)], BIG)
+    scheduler = scheduler_of([outline("a", retries=1)], BIG)
     scheduler.ended(scheduler.starts()[0], False)
     scheduler.starts()
 
-    with pytest.raises(IllegalTransition):
+    with pytest.raises(IllegalTransition, match=f"a report about attempt {stale.number} cannot happen"):
         scheduler.ended(stale, True)
     with pytest.raises(IllegalTransition):
         scheduler.seen_running(stale)
@@ -238,10 +264,10 @@ def test_a_report_about_another_attempt_than_the_last_is_a_bug(stale: AttemptId)
 
 def test_many_memory_sizes_make_few_groups_and_ask_for_little_more() -> None:
     jobs = [outline(f"j{i}", memory_mb=1000 + i) for i in range(5000)]
-    scheduler = Scheduler(jobs, Slots(1, 10**6, 0))
+    scheduler = scheduler_of(jobs, Slots(1, 10**6, 0))
 
-    assert len(scheduler._groups) < 120
-    assert all(n <= _rounded_up(n) <= n * 33 / 32 for n in range(1, 5000))
+    assert len(scheduler._ready.groups) < 120
+    assert all(n <= rounded_up(n) <= n * 33 / 32 for n in range(1, 5000))
 
 
 @st.composite
@@ -267,114 +293,203 @@ def graphs(draw: st.DrawFn) -> list[JobOutline]:
 
 
 class Checker:
-    """Runs schedulers over a graph at random, call after call, and checks every step."""
+    """Runs schedulers over several graphs at random, call after call, and checks every step."""
 
     def __init__(
-        self, jobs: list[JobOutline], slots: Slots, limits: dict[str, int], max_jobs: int, seed: int
+        self, graphs: list[list[JobOutline]], slots: Slots, limits: dict[str, int], max_jobs: int, seed: int
     ) -> None:
-        self.jobs, self.slots, self.limits, self.max_jobs = jobs, slots, limits, max_jobs
+        self.graphs = {f"run{n}": jobs for n, jobs in enumerate(graphs)}
+        self.slots, self.limits, self.max_jobs = slots, limits, max_jobs
         self.random = random.Random(seed)
-        self.attempts = [0] * len(jobs)
-        self.succeeded = [0] * len(jobs)
-        self.carried: set[int] = set()
+        self.attempts = {run: [0] * len(jobs) for run, jobs in self.graphs.items()}
+        self.succeeded = {run: [0] * len(jobs) for run, jobs in self.graphs.items()}
+        self.alive: set[AttemptId] = set()
+        self.paused: set[tuple[str, int]] = set()
+        self.open: set[str] = set()
+        self.ending: dict[str, str] = {}
+        """Run → `halt` or `remove`."""
 
-    def needs(self, job: int) -> tuple[int, int, int]:
-        o = self.jobs[job]
+    def outline(self, attempt: AttemptId) -> JobOutline:
+        return self.graphs[attempt.run][attempt.job]
+
+    def needs(self, attempt: AttemptId) -> tuple[int, int, int]:
+        o = self.outline(attempt)
         if o.kind is not Kind.COMPUTE:
             return 0, 0, 0
         return min(o.cores, self.slots.cores), min(o.memory_mb, self.slots.memory_mb), o.gpus
 
-    def throttle(self, job: int) -> tuple[str, int]:
-        o = self.jobs[job]
+    def throttle(self, attempt: AttemptId) -> tuple[str, int]:
+        o = self.outline(attempt)
         limit = self.limits.get(o.category, 0)
         if o.kind is not Kind.COMPUTE and not limit:
-            return "chores", CHORES_AT_ONCE
+            return "auxiliary", AUXILIARY_AT_ONCE
         return "category " + o.category, limit or 10**6
 
-    def fits(self, alive: set[AttemptId], job: int) -> bool:
-        here = [a.job for a in alive] + [job]
-        used = [sum(column) for column in zip(*map(self.needs, here), strict=True)]
-        name, limit = self.throttle(job)
+    def fits(self, run: str, job: int) -> bool:
+        """Say whether another job may be alive, beside those of all runs."""
+        new = AttemptId(run, job, 0)
+        alive = [*self.alive, new]
+        used = [sum(column) for column in zip(*map(self.needs, alive), strict=True)]
+        name, limit = self.throttle(new)
         return (
-            len(here) <= self.max_jobs
-            and all(u <= s or not n for u, s, n in zip(used, self.slots, self.needs(job), strict=True))
-            and sum(1 for other in here if self.throttle(other)[0] == name) <= limit
+            len(alive) <= self.max_jobs
+            and all(u <= s or not n for u, s, n in zip(used, self.slots, self.needs(new), strict=True))
+            and sum(1 for other in alive if self.throttle(other)[0] == name) <= limit
         )
 
-    def call(self, ending: str, carry: bool) -> set[AttemptId]:
-        """One call of the engine, ended by `ending`. Return the attempts still alive then (only after a crash)."""
-        alive = {AttemptId(job, self.attempts[job]) for job in self.carried} if carry else set()
-        scheduler = Scheduler(
-            self.jobs,
-            self.slots,
-            self.limits,
-            self.max_jobs,
-            succeeded=self.succeeded,
-            attempts=self.attempts,
-            under_way=[a.job for a in alive],
+    def add(self, scheduler: Scheduler, run: str) -> None:
+        scheduler.add(
+            run,
+            self.graphs[run],
+            limits=self.limits,
+            max_jobs=self.max_jobs,
+            succeeded=self.succeeded[run],
+            attempts=self.attempts[run],
+            under_way=[a.job for a in self.alive if a.run == run],
         )
-        paused: set[int] = set()
+        self.open.add(run)
+
+    def call(self, ending: str) -> None:
+        """One call of the engine, ended by `ending`; only after a crash, attempts are alive then."""
+        scheduler = Scheduler(self.slots)
+        self.paused.clear()
+        self.open.clear()
+        self.ending.clear()
+        to_add = list(self.graphs)
+        carried, self.alive = self.alive, set()
         stop_at = self.random.randrange(30)
-        for turn in range(400):
-            for attempt in scheduler.starts():
-                job = attempt.job
-                assert all(self.succeeded[p] for p in self.jobs[job].parents)
-                assert not self.succeeded[job] and job not in {a.job for a in alive} and job not in paused
-                assert self.fits(alive, job)
-                assert attempt.number == self.attempts[job] + 1
-                self.attempts[job] += 1
-                alive.add(attempt)
-            if not scheduler.is_stopped:
-                for job in range(len(self.jobs)):
-                    assert scheduler.state(job) is not State.READY or not self.fits(alive, job)
-            assert {a.job for a in alive} == {j for j in range(len(self.jobs)) if scheduler.state(j) in ALIVE}
-            assert list(scheduler.counts) == [
-                sum(scheduler.state(j) is s for j in range(len(self.jobs))) for s in State
-            ]
-            if scheduler.is_finished:
-                assert not alive
-                self.check_end(scheduler)
-                return set()
-            if turn == stop_at and ending != "end":
-                if ending == "crash":
-                    return alive
-                assert set(scheduler.remove() if ending == "remove" else alive) == alive
-                scheduler.halt()
-            self.happen(scheduler, alive, paused)
-        raise AssertionError("the run does not end")
+        for turn in range(1000):
+            if to_add and (not self.open or self.random.random() < 0.3):
+                run = to_add.pop(0)
+                self.alive |= {a for a in carried if a.run == run}
+                self.add(scheduler, run)
+                scheduler.validate()
+            self.start(scheduler)
+            self.check_states(scheduler)
+            self.forget_some(scheduler)
+            if not to_add and all(scheduler.is_finished(run) for run in self.open):
+                assert not self.alive and not scheduler.alive
+                return
+            if turn == stop_at and ending == "crash":
+                self.alive |= {a for a in carried if a.run in to_add}
+                return
+            if turn >= stop_at and ending in ("halt", "remove") and self.open - self.ending.keys():
+                self.stop(scheduler, self.random.choice(sorted(self.open - self.ending.keys())), ending)
+                scheduler.validate()
+            if self.alive or self.paused:
+                self.happen(scheduler)
+                scheduler.validate()
+        raise AssertionError("the runs do not end")
 
-    def happen(self, scheduler: Scheduler, alive: set[AttemptId], paused: set[int]) -> None:
-        if paused and (not alive or self.random.random() < 0.5):
-            job = paused.pop()
-            scheduler.pause_over(job)
+    def start(self, scheduler: Scheduler) -> None:
+        for attempt in scheduler.starts():
+            run, job, number = attempt
+            assert run in self.open and run not in self.ending
+            assert all(self.succeeded[run][p] for p in self.graphs[run][job].parents)
+            assert not self.succeeded[run][job] and (run, job) not in self.paused
+            assert (run, job) not in {a[:2] for a in self.alive}
+            assert self.fits(run, job)
+            assert number == self.attempts[run][job] + 1
+            self.attempts[run][job] += 1
+            self.alive.add(attempt)
+        scheduler.validate()
+
+    def check_states(self, scheduler: Scheduler) -> None:
+        for run in self.open:
+            states = [State(state) for state in scheduler.states(run)]
+            assert list(scheduler.counts(run)) == [states.count(one) for one in State]
+            assert {j for j, one in enumerate(states) if one in ALIVE} == {
+                a.job for a in self.alive if a.run == run
+            }
+            for job, state in enumerate(states):
+                self.check_reason(scheduler, run, job, state)
+
+    def check_reason(self, scheduler: Scheduler, run: str, job: int, state: State) -> None:
+        reason = scheduler.why_waiting(run, job)
+        why = reason.why if reason else None
+        expected = {
+            State.WAITING: {Why.PARENTS},
+            State.SKIPPED: {Why.FAILED_PARENT},
+            State.PAUSED: {Why.STOPPED if run in self.ending else Why.PAUSE},
+            State.SUCCEEDED: {None},
+            State.FAILED: {None},
+            State.QUEUED: {None, Why.ON_HOLD},
+            State.RUNNING: {None},
+        }
+        if state is State.READY:
+            assert (why is Why.STOPPED) == (run in self.ending)
+            assert why is Why.STOPPED or not self.fits(run, job), "it could start, and did not"
+            assert why is not Why.TURN
+        else:
+            assert why in expected[state]
+        if reason and why is Why.PARENTS:
+            parents = scheduler.unfinished_parents(run, job)
+            assert parents == [p for p in self.graphs[run][job].parents if not self.succeeded[run][p]]
+            assert reason.parents == len(parents)
+
+    def forget_some(self, scheduler: Scheduler) -> None:
+        for run in sorted(self.open):
+            if not scheduler.is_finished(run):
+                continue
+            self.check_end(scheduler, run)
+            if self.random.random() < 0.5:
+                scheduler.forget(run)
+                self.open.discard(run)
+                self.paused = {pair for pair in self.paused if pair[0] != run}
+                scheduler.validate()
+
+    def stop(self, scheduler: Scheduler, run: str, ending: str) -> None:
+        self.ending[run] = ending
+        if ending == "halt":
+            scheduler.halt(run)
+        else:
+            assert set(scheduler.remove(run)) == {a for a in self.alive if a.run == run}
+
+    def happen(self, scheduler: Scheduler) -> None:
+        if self.paused and (not self.alive or self.random.random() < 0.5):
+            run, job = self.paused.pop()
+            scheduler.pause_over(run, job)
             return
-        attempt = self.random.choice(sorted(alive))
-        if self.random.random() < 0.2 and scheduler.state(attempt.job) is State.QUEUED:
+        attempt = self.random.choice(sorted(self.alive))
+        run, job, _ = attempt
+        is_queued = scheduler.state(run, job) is State.QUEUED
+        what = self.random.random()
+        if what < 0.2 and is_queued:
             scheduler.seen_running(attempt)
-            return
-        alive.discard(attempt)
+        elif what < 0.3:
+            scheduler.seen_held(attempt, "no quota")
+            assert scheduler.why_waiting(run, job) == WaitingReason(Why.ON_HOLD, text="no quota")
+        elif what < 0.35:
+            scheduler.seen_queued(attempt)
+        else:
+            self.end(scheduler, attempt)
+
+    def end(self, scheduler: Scheduler, attempt: AttemptId) -> None:
+        run, job, _ = attempt
+        self.alive.discard(attempt)
         ok = self.random.random() < 0.6
         decision = scheduler.ended(attempt, ok, worth_retrying=self.random.random() < 0.9)
+        assert (decision.verdict is Verdict.RETURNED) == (not ok and self.ending.get(run) == "remove")
         if ok:
-            assert not self.succeeded[attempt.job]
-            self.succeeded[attempt.job] = 1
+            assert not self.succeeded[run][job]
+            self.succeeded[run][job] = 1
         if decision.pause_s:
-            paused.add(attempt.job)
+            self.paused.add((run, job))
 
-    def check_end(self, scheduler: Scheduler) -> None:
-        for job, o in enumerate(self.jobs):
-            state = scheduler.state(job)
-            assert (state is State.SUCCEEDED) == bool(self.succeeded[job])
-            parents = [scheduler.state(p) for p in o.parents]
+    def check_end(self, scheduler: Scheduler, run: str) -> None:
+        for job, o in enumerate(self.graphs[run]):
+            state = scheduler.state(run, job)
+            assert (state is State.SUCCEEDED) == bool(self.succeeded[run][job])
+            parents = [scheduler.state(run, p) for p in o.parents]
             gone = any(p in (State.FAILED, State.SKIPPED) for p in parents)
             assert (state is State.SKIPPED) == gone
             if state in (State.WAITING, State.READY, State.PAUSED):
-                assert scheduler.is_stopped
+                assert run in self.ending
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
-    graphs(),
+    st.lists(graphs(), min_size=1, max_size=3),
     st.integers(1, 4),
     st.integers(2, 3),
     st.dictionaries(st.sampled_from(["x", "y"]), st.integers(1, 2)),
@@ -383,7 +498,7 @@ class Checker:
     st.integers(0, 10**6),
 )
 def test_whatever_happens_the_promises_of_the_scheduler_hold(
-    jobs: list[JobOutline],
+    runs: list[list[JobOutline]],
     cores: int,
     gpus: int,
     limits: dict[str, int],
@@ -392,7 +507,8 @@ def test_whatever_happens_the_promises_of_the_scheduler_hold(
     seed: int,
 ) -> None:
     """Random graphs, needs, failures, halts and crashes; after a crash the attempts alive go on or are lost."""
-    checker = Checker(jobs, Slots(cores, 100, gpus), limits, max_jobs, seed)
+    checker = Checker(runs, Slots(cores, 100, gpus), limits, max_jobs, seed)
     for ending in [*endings, "end"]:
-        alive = checker.call(ending, carry=True)
-        checker.carried = {a.job for a in alive} if checker.random.random() < 0.5 else set()
+        checker.call(ending)
+        if checker.random.random() < 0.5:
+            checker.alive.clear()

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from markab.executors.base import Attempt, AttemptId, Report, RunContext
+from markab.executors.base import Attempt, Report, RunContext
 from markab.executors.local import LocalExecutor
+from markab.journal.attempt_id import AttemptId
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
 
 
@@ -36,7 +37,7 @@ def attempt(top: Path, number: int, script: str = "true", **more: Any) -> Attemp
     )
     for name, value in more.items():
         setattr(job, name, value)
-    return Attempt(AttemptId(number, 1), job, str(top / "scratch"), str(top / "work"))
+    return Attempt(AttemptId("run", number, 1), job, str(top / "scratch"), str(top / "work"))
 
 
 def wait_for(executor: LocalExecutor, count: int, timeout_s: float = 15.0) -> list[Report]:
@@ -69,7 +70,7 @@ def test_a_transfer_that_waits_for_its_source_can_be_cancelled(
 ) -> None:
     item = Transfer("f", [Place("x", "http://127.0.0.1:9/f")], [Place("local", str(tmp_path / "scratch/f"))])
     job = PlannedJob("stage_in", Kind.STAGE_IN, "local", transfers=[item])
-    transfer = Attempt(AttemptId(1, 1), job, str(tmp_path / "scratch"), str(tmp_path / "work"))
+    transfer = Attempt(AttemptId("run", 1, 1), job, str(tmp_path / "scratch"), str(tmp_path / "work"))
     executor.submit([transfer])
     assert not executor.wait(0.1)
     executor.cancel([transfer.id])
@@ -143,7 +144,7 @@ def test_when_the_launcher_is_killed_its_attempts_are_lost_and_nothing_of_them_r
     executor.submit([attempt(tmp_path, 1, f"{nameless} echo said; echo $$ > {pid_file}; exec sleep 1000")])
     while not (pid_file.exists() and pid_file.read_text() and nameless_file.exists()):
         executor.wait(0.01)
-    os.kill(executor._launching.pid, signal.SIGKILL)
+    os.kill(executor._launcher.pid, signal.SIGKILL)
     (report,) = wait_for(executor, 1)
 
     assert report.record is not None

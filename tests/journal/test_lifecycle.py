@@ -24,13 +24,18 @@ def test_an_attempt_ends_alike_whether_it_was_seen_running_or_not() -> None:
         Event.RETURNED: State.READY,
     }
     for state in ALIVE:
-        assert {event: step(0, state, event) for event in ends} == ends
+        assert {event: step(state, event) for event in ends} == ends
 
 
 def test_only_a_ready_job_is_submitted() -> None:
     assert [state for state, event in TRANSITIONS if event is Event.SUBMITTED] == [State.READY]
 
 
-def test_an_illegal_move_names_job_state_and_event() -> None:
-    with pytest.raises(IllegalTransition, match="position 7 is succeeded: 'done' cannot happen"):
-        step(7, State.SUCCEEDED, Event.DONE)
+def test_an_attempt_that_its_site_holds_or_requeues_runs_no_more() -> None:
+    assert step(State.RUNNING, Event.REQUEUED) is State.QUEUED
+
+
+def test_an_illegal_move_names_state_and_event_and_is_a_bug() -> None:
+    with pytest.raises(IllegalTransition, match="in state 'succeeded', 'done' cannot happen") as caught:
+        step(State.SUCCEEDED, Event.DONE)
+    assert "bug in Markab" in caught.value.hint

@@ -54,7 +54,7 @@ def test_a_job_waits_for_its_category_or_for_all_jobs(tmp_path: Path) -> None:
     assert "1 job may run at once (dagman.maxjobs)" in found["throttle"].reason
 
 
-def test_chores_share_a_throttle(tmp_path: Path) -> None:
+def test_auxiliary_jobs_share_a_throttle(tmp_path: Path) -> None:
     jobs = [PlannedJob(id=f"s{n}", kind=Kind.STAGE_IN, site="local") for n in range(9)]
     found = reasons(tmp_path, jobs, [began(), *(start(n) for n in range(8))])
     assert "8 jobs that only move or tidy files may run at once" in found["throttle"].reason
@@ -77,6 +77,15 @@ def test_nothing_is_started_while_what_happens_cannot_be_recorded(tmp_path: Path
         run.read()
     waits = Waits(run.plan, run.history, "Running", T0, held="no room")
     assert [group.word for group in waits.groups()] == ["held"]
+
+
+def test_a_job_that_its_site_holds_waits_for_that(tmp_path: Path) -> None:
+    make_run(tmp_path, [compute("a"), compute("b")], [began(cores=2), start(0), start(1)])
+    run = RunReader(tmp_path)
+    with engine_alive(tmp_path):
+        run.read()
+    waits = Waits(run.plan, run.history, "Running", T0, on_hold={"wc_a": "no quota"})
+    assert [group.line() for group in waits.groups()] == ["1 job: held by its site: no quota (wc_a)"]
 
 
 def test_what_could_start_is_about_to(tmp_path: Path) -> None:

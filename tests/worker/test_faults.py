@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from markab.transfers.checksum import Verified
+from markab.worker import inputs
+from markab.worker.attempt_spec import make_spec
 from markab.worker.captured_output import Capture
 from markab.worker.finish import finish
 from markab.worker.invocation import ended, next_process
@@ -36,16 +38,16 @@ def spec(top: Path, **more: Any) -> dict[str, Any]:
         (top / name).mkdir(exist_ok=True)
     (top / "scratch/in").write_text("in")
     (top / "scratch/big").write_text("x" * 300_000)
-    return {
-        "job": job,
-        "attempt": 1,
-        "scratch": str(top / "scratch"),
-        "work": str(top / "work"),
-        "uuid": "u",
-        "workflow": "w",
-        "submit_dir": str(top / "submit"),
-        "checksums": {"in": hashlib.sha256(b"in").hexdigest()},
-    }
+    return make_spec(
+        job=job,
+        attempt=1,
+        scratch=str(top / "scratch"),
+        work=str(top / "work"),
+        uuid="u",
+        workflow="w",
+        attachments=str(top / "submit"),
+        checksums={"in": hashlib.sha256(b"in").hexdigest()},
+    )
 
 
 class Faulty:
@@ -126,16 +128,6 @@ def test_an_input_changed_in_place_is_noticed_even_if_its_length_stays(tmp_path:
     assert finish(prepared, None, None)["error"]["kind"] == "input-changed"
 
 
-def test_a_failed_attempts_directory_can_be_kept(tmp_path: Path) -> None:
-    prepared = prepare(dict(spec(tmp_path), keep_failed=True), Verified(), {})
-    process = next_process(prepared)
-    assert process is not None
-    ended(prepared, process, 1, 256, resource.getrusage(resource.RUSAGE_CHILDREN), 0.1)
-
-    assert not finish(prepared, None, None)["ok"]
-    assert (tmp_path / "work/j.1/in").read_text() == "in"
-
-
 def test_inputs_that_were_not_staged_are_fetched_from_their_sources(tmp_path: Path) -> None:
     (tmp_path / "there").write_text("#!x")
     sha256 = hashlib.sha256(b"#!x").hexdigest()
@@ -143,17 +135,17 @@ def test_inputs_that_were_not_staged_are_fetched_from_their_sources(tmp_path: Pa
     made = dict(spec(tmp_path, inputs=[item]), checksums={"d/tool": sha256}, transfer_attempts=1)
     prepared = prepare(made, Verified(), {})
 
-    assert not prepared.troubles
+    assert not prepared.errors
     assert os.access(tmp_path / "work/j.1/d/tool", os.X_OK)
 
     made["checksums"] = {"d/tool": "0" * 64}
-    (trouble,) = prepare(made, Verified(), {}).troubles
-    assert trouble.kind == "checksum"
+    (error,) = prepare(made, Verified(), {}).errors
+    assert error.kind == "checksum"
 
 
-def test_linking_an_input_does_not_make_it_unknown(tmp_path: Path) -> None:
-    made = dict(spec(tmp_path), links="link")
-    verified = Verified()
+def test_linking_an_input_does_not_make_it_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "ways", lambda *facts: ("link",))
+    made, verified = spec(tmp_path), Verified()
     prepared = prepare(made, verified, {})
 
     assert os.path.samefile(tmp_path / "scratch/in", Path(prepared.cwd) / "in")
@@ -163,6 +155,6 @@ def test_linking_an_input_does_not_make_it_unknown(tmp_path: Path) -> None:
 def test_preparing_can_be_cancelled(tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
-    (trouble,) = prepare(spec(tmp_path), Verified(), {}, stop).troubles
+    (error,) = prepare(spec(tmp_path), Verified(), {}, stop).errors
 
-    assert trouble.kind == "cancelled"
+    assert error.kind == "cancelled"

@@ -13,7 +13,7 @@ from pathlib import Path
 from markab.catalogs.jdbcrc_reader import PATIENCE_S
 from markab.catalogs.replica_store import Entry, is_match
 from markab.errors import StorageError
-from markab.worker.failure import Trouble
+from markab.worker.failure import AttemptFailed
 from markab.worker.replica_registration import register
 
 _NAMES_A_QUERY = 500
@@ -41,7 +41,7 @@ class JdbcrcStore:
         ]
         try:
             register(str(self._path), rows, {})
-        except Trouble as error:
+        except AttemptFailed as error:
             raise StorageError(error.message, error.hint) from error
         return len({(row["lfn"], row["pfn"], row["site"]) for row in rows} - known)
 
@@ -117,7 +117,7 @@ class JdbcrcStore:
         """Open the file in a transaction; missing tables are created."""
         try:
             register(str(self._path), [], {})
-        except Trouble as error:
+        except AttemptFailed as error:
             raise StorageError(error.message, error.hint) from error
         with self._open() as connection:
             assert connection is not None

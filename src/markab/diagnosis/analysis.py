@@ -20,6 +20,7 @@ from markab.journal.reader import Line
 from markab.journal.records import AttemptEnd, EntryOf, decode
 from markab.journal.run_reader import RunReader
 from markab.plan.model import Kind, PlannedJob
+from markab.transfers.error_kinds import ErrorKind
 
 BITS = 62
 """Groups that are told apart when it is counted what they hold up; all further ones count as one."""
@@ -143,8 +144,8 @@ class Analyzer(RunReader):
             groups,
             {word: left[word] for word in LEFT},
             examples,
-            held=kinds["held"],
-            timed_out=kinds["timeout"],
+            held=kinds[ErrorKind.HELD],
+            timed_out=kinds[ErrorKind.TIMEOUT],
             engine_died=self.engine_died,
         )
 
@@ -209,7 +210,7 @@ class Analyzer(RunReader):
                 yield "blocked"
             elif position in self.bad_at:
                 kind = (self.record_at(self.bad_at[position][-1]).get("error") or {}).get("kind")
-                if kind in ("cancelled", "lost"):
+                if kind in (ErrorKind.CANCELLED, ErrorKind.LOST):
                     yield "unsubmitted" if goes_on else kind
                 else:
                     yield "failing"

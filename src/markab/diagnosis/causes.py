@@ -10,22 +10,23 @@ from typing import Any
 from markab.diagnosis.failure_patterns import Recognised, recognise
 from markab.formatting import size
 from markab.plan.model import PlannedJob
+from markab.transfers.error_kinds import ErrorKind
 
 MEMORY_REMEDY = "ask for more with the profile pegasus.memory, or give it less to do at once"
 NEAR = 0.8
 """From this part of what it may have, memory counts as used up."""
 
 REMEDIES = {
-    "timeout": "raise the profile pegasus.maxwalltime, or find out what it waited for",
-    "missing-output": "did it write it under another name, or elsewhere? correct add_outputs, or the program",
-    "checksum": "restore the file, or plan again so that it is made or fetched anew",
-    "missing-input": "`markab run` on the run makes or fetches the file again",
-    "transfer": "see to it that the source can be read; `markab run` then continues",
-    "refused": "correct the replica catalog, or put the file there; then plan again",
-    "cancelled": "`markab run` continues",
-    "lost": "`markab run` continues; nothing that ended is lost",
-    "held": "release it in the batch system once the reason is gone",
-    "internal": "this is a bug in Markab; please report it with the journal of the run",
+    ErrorKind.TIMEOUT: "raise the profile pegasus.maxwalltime, or find out what it waited for",
+    ErrorKind.MISSING_OUTPUT: "did it write it under another name, or elsewhere? correct add_outputs, or the program",
+    ErrorKind.CHECKSUM: "restore the file, or plan again so that it is made or fetched anew",
+    ErrorKind.MISSING_INPUT: "`markab run` on the run makes or fetches the file again",
+    ErrorKind.TRANSFER: "see to it that the source can be read; `markab run` then continues",
+    ErrorKind.REFUSED: "correct the replica catalog, or put the file there; then plan again",
+    ErrorKind.CANCELLED: "`markab run` continues",
+    ErrorKind.LOST: "`markab run` continues; nothing that ended is lost",
+    ErrorKind.HELD: "release it in the batch system once the reason is gone",
+    ErrorKind.INTERNAL: "this is a bug in Markab; please report it with the journal of the run",
 }
 """Kind of error → what helps, where the worker gave no hint of its own."""
 
@@ -81,34 +82,34 @@ def cause_of(
         machine_mb: what jobs on the machine may use together; 0: not known.
     """
     error = record.get("error") or {}
-    kind = error.get("kind", "internal")
+    kind = error.get("kind", ErrorKind.INTERNAL)
     message = error.get("message", "the worker gave no reason")
     also = tuple(entry["message"] for entry in record.get("also", ()))
     said = recognise(stderr) or recognise(stdout)
     invocation = (record.get("invocations") or [{}])[-1]
-    if kind not in ("exit", "signal"):
+    if kind not in (ErrorKind.EXIT, ErrorKind.SIGNAL):
         remedy = error.get("hint") or REMEDIES.get(kind, "")
-        if kind == "missing-output" and said and said.name != "traceback":
+        if kind == ErrorKind.MISSING_OUTPUT and said and said.name != "traceback":
             return Cause(kind, kind, f"{message}; it says: {said.meaning}", said.remedy, also)
-        if kind == "checksum":  # both checksums would fill the line
+        if kind == ErrorKind.CHECKSUM:  # both checksums would fill the line
             message = message.split(": ")[0]
         return Cause(kind, kind, message, remedy, also)
     status = invocation.get("status", 0)
     if used_up := _out_of_memory(status, invocation, job, said, machine_mb):
         return Cause(kind, "memory", used_up, MEMORY_REMEDY, also)
-    ended = f"exit code {status >> 8}" if kind == "exit" and status > 255 else _signal(status)
+    ended = f"exit code {status >> 8}" if kind == ErrorKind.EXIT and status > 255 else _signal(status)
     if not ended:
         ended = message
     if said:
         return Cause(kind, said.name, f"{said.meaning} ({ended})", said.remedy, also)
-    if kind == "signal":
+    if kind == ErrorKind.SIGNAL:
         name = f"it was ended by {ended}"
-        return Cause(kind, "signal", name, error.get("hint") or _signal_remedy(status), also)
+        return Cause(kind, kind, name, error.get("hint") or _signal_remedy(status), also)
     code = status >> 8
     meaning = EXIT_CODES.get(code, "")
     last = _last_line(stderr) or _last_line(stdout)
     title = f"{meaning} ({ended})" if meaning else f"{ended}: {last}" if last else f"{ended}, without a word"
-    return Cause(kind, "exit", title, EXIT_REMEDIES.get(code, ""), also)
+    return Cause(kind, kind, title, EXIT_REMEDIES.get(code, ""), also)
 
 
 def peak_memory_mb(record: dict[str, Any]) -> float:

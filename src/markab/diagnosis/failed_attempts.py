@@ -12,7 +12,7 @@ from markab.journal.attempt_record import Verdict
 from markab.journal.attempt_story import captured, error_lines
 from markab.journal.reader import JournalReader, whole_bytes
 from markab.journal.records import AttemptEnd, GiveUp, RunStart, decode, decoder
-from markab.journal.search import is_kind
+from markab.journal.search import beginning
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir
 
@@ -20,7 +20,7 @@ OUTPUT_LINES = 10
 LINE_CHARACTERS = 500
 """A command line, or a progress bar drawn over and over, may be a megabyte long."""
 
-_LOOKED_AT = (AttemptEnd, GiveUp, RunStart)
+_LOOKED_AT = (beginning(AttemptEnd), beginning(GiveUp), beginning(RunStart))
 _decode_verdict = decoder(Verdict)
 
 
@@ -88,7 +88,7 @@ class Failures:
         """Yield the attempts that failed since the last call; reads only what was written since."""
         fresh: list[Failure] = []
         for body in self._journal.bodies():
-            if any(is_kind(body, kind) for kind in _LOOKED_AT):
+            if body.startswith(_LOOKED_AT):
                 fresh += self._take(body)
         yield from fresh
 

@@ -14,10 +14,13 @@ from markab.diagnosis.siblings import differences, nearest_sibling
 from markab.formatting import clipped, count, size
 from markab.journal.attempt_story import captured
 from markab.plan.model import PlannedJob
+from markab.transfers.error_kinds import ErrorKind
 
 WORTH_TELLING_MB = 256
 """Less memory than this is told only of jobs that asked for some."""
-TROUBLED_INPUTS = frozenset({"missing-input", "checksum", "transfer", "input-changed"})
+INPUT_ERRORS = frozenset(
+    {ErrorKind.MISSING_INPUT, ErrorKind.CHECKSUM, ErrorKind.TRANSFER, ErrorKind.INPUT_CHANGED}
+)
 _SIZE = re.compile(r"\d[\d.]* [KMGT]?B")
 
 
@@ -101,7 +104,7 @@ def dissect(run: Analyzer, position: int) -> Autopsy:
         inputs=[
             clipped(error["message"], 400)
             for error in [record.get("error") or {}, *record.get("also", ())]
-            if error.get("kind") in TROUBLED_INPUTS
+            if error.get("kind") in INPUT_ERRORS
         ],
     )
     other = nearest_sibling(run.plan, run.history.states, position)

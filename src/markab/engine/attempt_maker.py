@@ -7,9 +7,11 @@ from pathlib import Path
 
 from markab.engine.recovery import Checksums
 from markab.errors import CorruptPlan
-from markab.executors.base import Attempt, AttemptId
+from markab.executors.base import Attempt
+from markab.journal.attempt_id import AttemptId
 from markab.plan.model import Kind, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
+from markab.transfers.base import is_local
 
 NEEDS_SCRATCH = frozenset({Kind.COMPUTE, Kind.CREATE_DIR, Kind.CLEANUP})
 
@@ -31,8 +33,10 @@ class AttemptMaker:
         """
         job = self._plan.job(id.job)
         staging = self._site(job, job.staging or job.site)
-        scratch = staging.scratch
-        if scratch is None and job.kind in NEEDS_SCRATCH:
+        url = staging.scratch_url
+        is_mounted = job.site == (job.staging or job.site) or url is None or is_local(url)
+        scratch = staging.scratch if is_mounted else None
+        if scratch is url is None and job.kind in NEEDS_SCRATCH:
             raise CorruptPlan(
                 f"job {job.id!r} works with files at site {job.staging or job.site!r}, "
                 "which has no scratch directory",
@@ -41,7 +45,7 @@ class AttemptMaker:
         work = self._site(job, job.site).work or (
             f"{scratch}/.work" if scratch else str(self._submit_dir / ".work")
         )
-        return Attempt(id, job, scratch or "", work, dict(self._known(job)))
+        return Attempt(id, job, scratch or "", work, dict(self._known(job)), url or "")
 
     def _known(self, job: PlannedJob) -> Iterator[tuple[str, str]]:
         get = self._checksums.get

@@ -6,41 +6,41 @@ when an engine goes on with a run, it looks whether all that the remaining jobs
 read is still there. Where it is not, the job that made it runs again, and so do
 the jobs that made what that one reads, if cleanup has removed it since.
 
-Contents are not looked at here: that is done before every use, by checksum.
+Contents are not looked at here: that is done before every use, by checksum. A file
+of which the site cannot tell whether it is there counts as there, for the same reason.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
 from markab.engine.recovery import Recovery
-from markab.plan.model import Kind, PlannedJob
+from markab.errors import MarkabError
+from markab.plan.model import Kind, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
+from markab.transfers.base import handler_for, is_local
+from markab.worker.scratch_directory import MARKER
 
-IsThere = Callable[[str, int | None], bool]
-"""(path, size in bytes or None for any) → whether such a file is there."""
-
-MARKER = ".markab"
-"""What a create_dir job leaves in the scratch directory."""
+IsThere = Callable[[str, str, int | None], bool]
+"""(site, path or URL, size in bytes or None for any) → whether such a file is there, as far as the site can tell."""
 
 _File = tuple[str, str]
 """Staging site and lfn."""
 
 
-def is_there(path: str, size_bytes: int | None) -> bool:
-    """Look at the disk; see `IsThere`."""
+def is_there(site: str, place: str, size_bytes: int | None) -> bool:
+    """Ask the scheme of a place; see `IsThere`."""
     try:
-        status = os.stat(path)
-    except OSError:
-        return False
-    return size_bytes is None or status.st_size == size_bytes
+        return handler_for(place).exists(place, size_bytes, site=site) is not False
+    except MarkabError:
+        return True  # not known: the job that reads it will see
 
 
 def lost_results(plan: PlanFile, history: Recovery, look: IsThere = is_there) -> dict[int, str]:
     """Return the jobs that succeeded and must run again: position → why.
 
-    Costs a look at the disk for every file that an unfinished job reads and a
+    Costs a look at the disk, or a request to a server, for every file that an unfinished job reads and a
     finished one made; a plan whose jobs all succeeded costs nothing.
     """
     again: dict[int, str] = {}
@@ -50,40 +50,47 @@ def lost_results(plan: PlanFile, history: Recovery, look: IsThere = is_there) ->
     while unfinished:
         missing: dict[_File, str] = {}
         for position in unfinished:
-            for file, path, size_bytes in _needed(plan, plan.job(position), history):
+            for file, place, size_bytes in _needed(plan, plan.job(position), history):
                 if file not in looked_at:
                     looked_at.add(file)
-                    if not look(path, size_bytes):
-                        missing[file] = path
+                    if not look(file[0], place, size_bytes):
+                        missing[file] = place
         if not missing:
             break
         makers = makers or dict(_makers(plan, history))
         unfinished = []
-        for file, path in missing.items():
+        for file, place in missing.items():
             maker = makers.get(file)
             if maker is not None and maker not in again:
-                again[maker] = f"{path!r}, which it made, is gone or has another size"
+                again[maker] = f"{place!r}, which it made, is gone or has another size"
                 unfinished.append(maker)
     return again
 
 
 def _needed(plan: PlanFile, job: PlannedJob, history: Recovery) -> Iterator[tuple[_File, str, int | None]]:
     """Yield what a job finds in scratch, as far as jobs that succeeded put it there."""
-    site = job.staging or job.site
-    scratch = plan.header.sites[site].scratch if site in plan.header.sites else None
-    if scratch is None or "://" in scratch:
+    name = job.staging or job.site
+    site = plan.header.sites.get(name)
+    if site is None or site.scratch is site.scratch_url is None:
         return
     if job.kind is not Kind.CREATE_DIR:
-        yield (site, MARKER), f"{scratch}/{MARKER}", None
+        yield (name, MARKER), _place(site, MARKER), None
     sizes = history.sizes
     for read in job.inputs:
         if not read.sources and not read.optional and read.lfn in sizes:
-            yield (site, read.lfn), f"{scratch}/{read.lfn}", sizes[read.lfn]
+            yield (name, read.lfn), _place(site, read.lfn), sizes[read.lfn]
     if job.kind in (Kind.STAGE_OUT, Kind.STAGE_INTER):
         for transfer in job.transfers:
             for source in transfer.sources:
-                if not transfer.optional and transfer.lfn in sizes and "://" not in source.url:
+                if not transfer.optional and transfer.lfn in sizes:
                     yield (source.site, transfer.lfn), source.url, sizes[transfer.lfn]
+
+
+def _place(site: PlanSite, lfn: str) -> str:
+    """Return where a file in the scratch of a site is, as the submit host reaches it."""
+    if site.scratch_url is None or is_local(site.scratch_url):
+        return f"{site.scratch}/{lfn}"
+    return f"{site.scratch_url}/{quote(lfn)}"
 
 
 def _makers(plan: PlanFile, history: Recovery) -> Iterator[tuple[_File, int]]:

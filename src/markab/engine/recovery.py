@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from markab.executors.base import AttemptId, Record
+from markab.executors.base import Record
 from markab.journal.attempt_record import Products
 from markab.journal.history import History
 from markab.journal.records import AttemptEnd, decoder, not_understood
@@ -61,11 +61,6 @@ class Recovery(History):
                 self._learn(entry.record)
             except ValueError as error:  # a checksum that is none
                 raise not_understood(body, error) from error
-
-    @property
-    def attempts_under_way(self) -> list[AttemptId]:
-        """The attempts that had started and not ended."""
-        return [AttemptId(job, self.attempts[job]) for job in self.under_way]
 
     def _learn(self, record: Products) -> None:
         self.bytes_moved += sum(moved.bytes or 0 for moved in record.transfers)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from markab.engine.scheduler import Scheduler
 from markab.journal.lifecycle import State
 from markab.plan.atomic_file import replacing
 from markab.plan.plan_file import JobOutline
@@ -21,17 +20,16 @@ def write_rescue(
     directory: Path,
     workflow: str,
     outline: Collection[JobOutline],
-    scheduler: Scheduler,
+    states: bytes,
     now: float,
 ) -> Path:
-    """Write the next rescue file of a run, and return its path.
+    """Write the next rescue file of a run, and return its path; `states` has the state of every job.
 
     Raises:
         StorageError: it cannot be written.
     """
     path = directory / f"{workflow}-0.dag.rescue{_last_number(directory, workflow) + 1:03d}"
-    states = [scheduler.state(position) for position in range(len(outline))]
-    failed = [job.id for job, state in zip(outline, states, strict=True) if state is State.FAILED]
+    failed = [job.id for job, state in zip(outline, states, strict=True) if state == State.FAILED]
     with replacing(path, durable=False) as file:
         file.write(
             f"# Rescue DAG file, created after running\n#   the {workflow}-0.dag DAG file\n"
@@ -42,7 +40,7 @@ def write_rescue(
             f"#   {''.join(name + ',' for name in failed)}<ENDLIST>\n\n".encode()
         )
         for job, state in zip(outline, states, strict=True):
-            if state is State.SUCCEEDED:
+            if state == State.SUCCEEDED:
                 file.write(f"DONE {job.id}\n".encode())
             elif job.retries > 0:
                 file.write(f"RETRY {job.id} {job.retries}\n".encode())

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from markab.executors.base import Record
+from markab.transfers.error_kinds import ErrorKind
 
-NEVER_RETRY = frozenset({"no-program", "not-executable", "arguments", "missing-input", "refused"})
+NEVER_RETRY = frozenset(
+    {
+        ErrorKind.NO_PROGRAM,
+        ErrorKind.NOT_EXECUTABLE,
+        ErrorKind.ARGUMENTS,
+        ErrorKind.MISSING_INPUT,
+        ErrorKind.REFUSED,
+    }
+)
 """Kinds of errors that the next attempt would meet again.
 
 The program is not there or may not be run, the command line cannot be split, a
@@ -19,7 +28,7 @@ LONGEST_PAUSE_S = 60.0
 def error_kind(record: Record | None) -> str:
     """Return the kind of error in a worker's record; "internal" when it says nothing."""
     error = (record or {}).get("error")
-    return str(error.get("kind", "internal")) if isinstance(error, dict) else "internal"
+    return str(error.get("kind", ErrorKind.INTERNAL)) if isinstance(error, dict) else ErrorKind.INTERNAL
 
 
 def is_worth_retrying(record: Record | None) -> bool:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import os
 import signal
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,27 +13,33 @@ from types import FrameType
 
 from markab.engine import slots as machine
 from markab.engine.attempt_maker import AttemptMaker
+from markab.engine.clock import Clock
 from markab.engine.control import Requests
-from markab.engine.loop import Clock, Failure, Loop, Site
+from markab.engine.loop import Loop
 from markab.engine.lost_results import IsThere, is_there, lost_results
+from markab.engine.open_run import Failure, OpenRun
 from markab.engine.progress_meter import Meter
 from markab.engine.recorder import NoRecorder, Recorder
 from markab.engine.recovery import Recovery
 from markab.engine.rescue_file import write_rescue
 from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
+from markab.engine.submission import Site
 from markab.errors import JobRejected, NotARun
 from markab.executors.base import Attempt, Executor, RunContext, Seen
 from markab.executors.registry import BACK_ENDS, BackEnd
+from markab.journal.attempt_id import AttemptId
 from markab.journal.lifecycle import State
 from markab.journal.lock import RunLock
 from markab.journal.progress import Observer
-from markab.journal.records import AttemptEnd, OutcomeState, RunEnd, RunStart, Undone
+from markab.journal.records import AttemptEnd, OutcomeState, RunEnd, Undone
 from markab.journal.writer import Journal
 from markab.plan.braindump import read_braindump
 from markab.plan.model import Header
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir
+from markab.transfers.error_kinds import ErrorKind
+from markab.worker.record import unseen_record
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -99,86 +103,112 @@ def run(
         StorageError: the journal cannot be written.
     """
     options, clock = options or RunOptions(), clock or Clock()
-    directory = SubmitDir(Path(submit_dir).resolve())
+    slots = _slots(options)
     with ExitStack() as stack:
-        plan = PlanFile(directory.plan)
-        stack.callback(plan.close)
-        stack.enter_context(RunLock(directory.lock))
-        uuid = read_braindump(directory.braindump).get("wf_uuid") or ""
-        history = Recovery(plan.header)
-        journal = open_journal(directory.journal, history.read)
-        stack.callback(journal.close)
-        requests = Requests(directory.path)
-        requests.clear()
-        meter = Meter(
-            plan.header.workflow, uuid, directory.status, observer, clock.monotonic(), history.bytes_moved
-        )
-        if history.is_complete:
-            return _already_complete(journal, history, meter, clock)
-
-        slots = _slots(options)
-        context = _context(directory, plan.header, uuid)
-        sites = _open_sites(plan.header, back_ends, context, stack)
-        maker = AttemptMaker(plan, directory.path, history.checksums)
-        lost = lost_results(plan, history, look) if any(history.succeeded) else {}
-        if lost:
-            _undo(lost, history, journal, sites, maker, clock)
-        scheduler = Scheduler(
-            plan.outline,
+        opened = open_run(
+            submit_dir,
             slots,
-            plan.header.limits,
-            _smaller(options.max_jobs, plan.header.max_jobs),
-            succeeded=history.succeeded,
-            attempts=history.attempts,
-            under_way=history.under_way,
-            elsewhere=[name for name, site in sites.items() if not site.is_here],
-            keep_going=options.keep_going,
+            stack,
+            options,
+            observer,
+            recorder=recorder,
+            back_ends=back_ends,
+            clock=clock,
+            open_journal=open_journal,
+            look=look,
         )
-        del plan.outline  # of a million jobs it is half a gigabyte, and the scheduler has what it needs
-        now = clock.epoch()
-        journal.append(RunStart(now, uuid, os.getpid(), socket.gethostname(), history.runs, *slots))
-        loop = Loop(
-            scheduler,
-            journal,
-            maker,
-            sites,
-            history.checksums,
-            meter,
-            requests,
-            recorder or NoRecorder(),
-            clock,
-            options.poll_s,
-        )
-        loop.warnings += _clamped(scheduler) + _redone(plan, lost)
-        gc.freeze()  # what was built for the plan lives as long as the run: looking for garbage in it is in vain
+        if opened.history.is_complete:
+            return _already_complete(opened, clock)
+        loop = Loop(Scheduler(slots), clock, options.poll_s)
+        loop.add(opened)
+        gc.freeze()  # what was built for the plan lives as long as the run: no garbage is to be found in it
         stack.callback(gc.unfreeze)
         with _stopping_on_signals(loop):
-            state = loop.run(history)
-        rescue = None
-        if state != "success":
-            rescue = write_rescue(
-                directory.path, plan.header.workflow, plan.outline, scheduler, clock.epoch()
-            )
-        return Outcome(
-            state=state,
-            counts={word.name.lower(): scheduler.counts[word] for word in State if scheduler.counts[word]},
-            failed=[failure for _, failure in sorted(loop.failures.items())],
-            warnings=loop.warnings,
-            rescue=rescue,
-        )
+            loop.run()
+        return outcome_of(opened, clock)
 
 
-def _already_complete(journal: Journal, history: Recovery, meter: Meter, clock: Clock) -> Outcome:
-    """Say so; and write the end into the journal, if the last engine was killed before it could."""
+def open_run(
+    submit_dir: Path,
+    slots: Slots,
+    stack: ExitStack,
+    options: RunOptions | None = None,
+    observer: Observer | None = None,
+    *,
+    recorder: Recorder | None = None,
+    back_ends: Mapping[str, BackEnd] = BACK_ENDS,
+    clock: Clock | None = None,
+    open_journal: Callable[..., Journal] = Journal.open,
+    look: IsThere = is_there,
+) -> OpenRun:
+    """Lock a submit directory, and find out what is done already; `Loop.add` goes on with what is returned.
+
+    What was opened is closed by `stack`. Raises as `run`.
+    """
+    options, clock = options or RunOptions(), clock or Clock()
+    directory = SubmitDir(Path(submit_dir).resolve())
+    plan = PlanFile(directory.plan)
+    stack.callback(plan.close)
+    stack.enter_context(RunLock(directory.lock))
+    uuid = read_braindump(directory.braindump).get("wf_uuid") or ""
+    history = Recovery(plan.header)
+    journal = open_journal(directory.journal, history.read)
+    stack.callback(journal.close)
+    requests = Requests(directory.path)
+    requests.clear()
+    sites: dict[str, Site] = {}
+    if not history.is_complete:
+        sites = _open_sites(plan.header, back_ends, _context(directory, plan.header, uuid), stack)
+    maker = AttemptMaker(plan, directory.path, history.checksums)
+    opened = OpenRun(
+        uuid,
+        plan,
+        history,
+        journal,
+        maker,
+        sites,
+        Meter(plan.header.workflow, uuid, directory.status, observer, clock.monotonic(), history.bytes_moved),
+        requests,
+        recorder or NoRecorder(),
+        clock,
+        slots,
+        _smaller(options.max_jobs, plan.header.max_jobs),
+        options.keep_going,
+    )
+    if not history.is_complete and any(history.succeeded) and (lost := lost_results(plan, history, look)):
+        _undo(lost, uuid, history, journal, sites, maker, clock)
+        opened.warnings += _redone(plan, lost)
+    return opened
+
+
+def outcome_of(opened: OpenRun, clock: Clock) -> Outcome:
+    """Return how a run ended that is over; write a rescue file if it did not succeed."""
+    assert opened.outcome is not None
+    rescue = None
+    if opened.outcome != "success":
+        plan, directory = opened.plan, opened.journal.path.parent
+        rescue = write_rescue(directory, plan.header.workflow, plan.outline, opened.states, clock.epoch())
+    return Outcome(
+        state=opened.outcome,
+        counts=opened.counts,
+        failed=[failure for _, failure in sorted(opened.failures.items())],
+        warnings=opened.warnings,
+        rescue=rescue,
+    )
+
+
+def _already_complete(opened: OpenRun, clock: Clock) -> Outcome:
+    """Report it; and write the end into the journal, if the last engine was killed before it could."""
+    history, journal = opened.history, opened.journal
     total = len(history.succeeded)
     counts = {"succeeded": total} if total else {}
     now = clock.epoch()
     if history.outcome != "success":
         journal.append(RunEnd(now, "success", counts))
         journal.sync()
-    meter.journal_bytes = journal.size_bytes
+    opened.meter.journal_bytes = journal.size_bytes
     by_state = [total if state is State.SUCCEEDED else 0 for state in State]
-    meter.publish(clock.monotonic(), now, by_state, {}, (), "success")
+    opened.meter.publish(clock.monotonic(), now, by_state, {}, (), "success")
     return Outcome(state="success", counts=counts, was_complete=True)
 
 
@@ -230,19 +260,9 @@ def _open_sites(
     return sites
 
 
-def _clamped(scheduler: Scheduler) -> list[str]:
-    if not (ids := scheduler.clamped):
-        return []
-    named = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
-    slots = scheduler.slots
-    return [
-        f"{named}: more cores or memory asked for than this machine has ({slots.cores} cores, "
-        f"{slots.memory_mb} MB); each of them runs alone with what there is"
-    ]
-
-
 def _undo(
     lost: Mapping[int, str],
+    run: str,
     history: Recovery,
     journal: Journal,
     sites: Mapping[str, Site],
@@ -251,17 +271,14 @@ def _undo(
 ) -> None:
     """Write down that jobs run again, after ending what the last engine left running of those that read from them."""
     under_way: dict[str, list[Attempt]] = {}
-    for id in history.attempts_under_way:
-        attempt = maker.make(id)
+    for job in history.under_way:
+        attempt = maker.make(AttemptId(run, job, history.attempts[job]))
         if sites[attempt.job.site].is_here:
             under_way.setdefault(attempt.job.site, []).append(attempt)
     for name, attempts in under_way.items():
         for report in sites[name].executor.recover(attempts):
             if report.seen is Seen.LOST:
-                record = {
-                    "ok": False,
-                    "error": {"kind": "lost", "message": "the engine was killed while it ran"},
-                }
+                record = unseen_record(ErrorKind.LOST, "the engine was killed while it ran")
                 journal.append(AttemptEnd(clock.epoch(), report.id.job, report.id.number, record))
                 history.under_way.pop(report.id.job)
     for position, why in sorted(lost.items()):

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from markab.executors.gpus import visible_devices
+
 
 class Slots(NamedTuple):
     """What jobs share on this machine."""
@@ -62,15 +64,8 @@ def _memory_mb(root: Path) -> int:
 
 
 def _gpus(root: Path, environ: Mapping[str, str]) -> int:
-    visible = environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        # CUDA reads the list up to the first entry that is no device; "-1" and "" mean none.
-        count = 0
-        for entry in visible.split(","):
-            if not re.fullmatch(r"\d+|GPU-\S+|MIG-\S+", entry.strip()):
-                break
-            count += 1
-        return count
+    if (visible := visible_devices(environ)) is not None:
+        return len(visible)
     try:
         names = os.listdir(root / "dev")
     except OSError:  # no /dev: a bare container

@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+from markab.journal.attempt_id import AttemptId
 from markab.plan.model import PlannedJob
 
 Record = dict[str, Any]
 """What the worker says of one attempt; `worker/record.py` describes its keys."""
-
-
-class AttemptId(NamedTuple):
-    """One try of one job of one run."""
-
-    job: int
-    """Position in the plan."""
-    number: int
-    """1 for the first try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +21,23 @@ class Attempt:
     id: AttemptId
     job: PlannedJob
     scratch: str
-    """Absolute run directory at the staging site: `lfn` stands at `scratch/lfn`."""
+    """Absolute run directory at the staging site: `lfn` stands at `scratch/lfn`.
+
+    Empty: it is not mounted where the job runs; then `scratch_url` is used.
+    """
     work: str
     """Absolute directory in which the attempt's own directory is made."""
     checksums: Mapping[str, str] = field(default_factory=dict)
     """lfn → sha256 of every file that the attempt reads or moves, as far as known."""
+    scratch_url: str = ""
+    """The same run directory as a URL, where the staging site has a file server."""
 
 
 class Seen(Enum):
     """What a back end can say of an attempt."""
 
+    QUEUED = "queued"  # it waits in the site's queue, perhaps after it ran or was held
+    HELD = "held"  # the site keeps it and does not run it, until something is done about `reason`
     RUNNING = "running"
     ENDED = "ended"
     LOST = "lost"  # the back end does not know it: it never started there, or was forgotten
@@ -52,6 +51,10 @@ class Report:
     seen: Seen
     record: Record | None = None
     """Set when ENDED."""
+    reason: str = ""
+    """Set when HELD: the back end's, as it is."""
+    native_id: str = ""
+    """The back end's own id of the attempt, when it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class RunContext:
     uuid: str
     workflow: str
     submit_dir: str
-    """Absolute. Captured output that is too long for a record goes below it."""
+    """Absolute. Attachments of records go below it (`executors/worker_protocol.py`)."""
     integrity: str
     transfer_threads: int
     transfer_attempts: int
@@ -75,12 +78,28 @@ class Executor(Protocol):
     A call may wait for a network, never for a job (but `wait` does, up to its
     time). One thread makes all calls. `tests/contract/` holds the tests that
     every executor passes.
+
+    A back end elsewhere answers late, loses answers, holds, evicts and forgets. So:
+
+    - The record that the worker wrote is the truth: ENDED is reported when it has come,
+      or when the back end says that the attempt is over and a record will not come any
+      more; then the executor makes one (`worker/record.py`) whose kind of error says why.
+    - A poll that fails changes nothing, however often: it is never a job's failure. An
+      attempt is reported only when something is known of it, and may be reported late.
+    - LOST is a promise that it does not run and will not put outputs in place any more.
+      Whoever cannot keep it yet (a node that does not answer) reports nothing.
+    - Eviction brings an attempt back to the queue: QUEUED again, the same attempt. HELD
+      is no end either. How long to wait for either, the engine decides.
+    - A state may be skipped (QUEUED, then ENDED) or come twice; nothing comes after
+      ENDED or LOST.
+    - What runs elsewhere outlives the engine. `submit` makes an attempt findable before
+      it hands it over, so that `recover` of a later engine finds it by its id.
     """
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
         """Hand over attempts; once this returns, all that happens to them comes through `wait`.
 
-        Idempotent per (job, attempt number). An attempt that cannot be started
+        Idempotent: an attempt whose number is not above the last one of its job does nothing. One that cannot be started
         (no such program, no space for its directory) is reported as ENDED with a
         record that says why; it never raises for that.
 
@@ -93,12 +112,20 @@ class Executor(Protocol):
         """Return what changed since the last call; wait at most `timeout_s` for the first change."""
         ...
 
+    def fileno(self) -> int:
+        """Return a descriptor that can be read when `wait` may have something new to report.
+
+        By it, several executors are waited for at once. An executor that learns by a
+        thread gives the read end of a pipe. `wait` takes from it what there is to read.
+        """
+        ...
+
     def cancel(self, attempts: Sequence[AttemptId]) -> None:
         """Ask attempts to end. The end itself comes through `wait`; cancelling an ended one does nothing."""
         ...
 
     def recover(self, attempts: Sequence[Attempt]) -> Sequence[Report]:
-        """After a crash of the engine: say of each attempt that was under way whether it runs, ended, or is lost.
+        """After a crash of the engine: report of each attempt that was under way: queued, held, running, ended, lost.
 
         What is reported as LOST is not running any more when this returns.
         """

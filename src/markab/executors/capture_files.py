@@ -30,7 +30,7 @@ class Captures:
             raise
 
     def give_back(self, pair: Pair, is_ours: bool) -> None:
-        """Keep a pair for the next attempt, or drop it when somebody else may still write into it."""
+        """Keep a pair for the next attempt, or drop it when a process may still write into it."""
         for capture in pair:
             if is_ours:
                 capture.empty()

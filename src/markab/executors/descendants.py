@@ -21,7 +21,7 @@ _LONGEST_S = 60.0
 _MANY = 1 << 16
 
 
-class Leftovers:
+class Descendants:
     """The children of this process that are no tasks. Makes this process adopt orphans.
 
     Args:
@@ -78,7 +78,7 @@ class Leftovers:
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
             except ChildProcessError:
-                return  # nobody is left
+                return  # none is left
             time.sleep(0.0005)
 
     def _read_children(self) -> list[int]:
@@ -149,4 +149,4 @@ def _signal(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
-        pass  # it has just ended, or has become somebody else's by now
+        pass  # it has just ended, or its number is that of another process by now

@@ -1,4 +1,4 @@
-"""Which GPUs of this machine an attempt may use: no two attempts get the same one."""
+"""Which GPUs this process may use, and which of them an attempt gets: no two attempts get the same one."""
 
 from __future__ import annotations
 
@@ -8,25 +8,35 @@ from collections.abc import Mapping
 from itertools import takewhile
 
 VARIABLES = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
-"""By these, programs are told which devices to see: CUDA, containers, ROCm."""
+"""They name the devices that a program sees: CUDA, containers, ROCm."""
+
+
+def visible_devices(environ: Mapping[str, str]) -> list[str] | None:
+    """Return the devices that CUDA_VISIBLE_DEVICES names; None when it is not set.
+
+    CUDA reads the list up to the first entry that is no device; "-1" and "" name none.
+    """
+    value = environ.get("CUDA_VISIBLE_DEVICES")
+    if value is None:
+        return None
+    entries = (entry.strip() for entry in value.split(","))
+    return list(takewhile(re.compile(r"\d+|GPU-\S+|MIG-\S+").fullmatch, entries))
 
 
 class Gpus:
     """The devices, handed out lowest first.
 
     The engine counts how many are in use; here is only which. They are named as in
-    CUDA_VISIBLE_DEVICES, up to the first word that names no device (as CUDA reads it), or
-    else by their position.
+    CUDA_VISIBLE_DEVICES, or else by their position.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        words = [word.strip() for word in environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
-        self._names = list(takewhile(re.compile(r"\d+|GPU-\S+|MIG-\S+").fullmatch, words))
+        self._names = visible_devices(environ) or []
         self._free: list[int] = []
         self._made = 0
 
     def take(self, count: int) -> list[int]:
-        """Return the positions of `count` devices that nobody else has."""
+        """Return the positions of `count` devices that are free."""
         while len(self._free) < count:
             heapq.heappush(self._free, self._made)
             self._made += 1

@@ -25,7 +25,7 @@ import socket
 import sys
 import time
 
-from markab.executors.descendants import Leftovers
+from markab.executors.descendants import Descendants
 from markab.executors.launcher_messages import Decoder, encode
 from markab.executors.orphan_processes import ATTEMPT, has_engine
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-# What Python, nohup, a shell or `main` may have told us to ignore; exec resets the rest.
+# What Python, nohup, a shell or `main` may have set to be ignored; exec resets the rest.
 _RESET = [
     getattr(signal, name)
     for name in ("SIGPIPE", "SIGXFSZ", "SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM")
@@ -57,7 +57,7 @@ class _Task:
 
 
 class Launcher:
-    """Starts processes for the other end of `engine`, and tells it how they ended."""
+    """Starts processes for the other end of `engine`, and reports to it how they ended."""
 
     def __init__(self, engine: socket.socket, is_ours: Callable[[bytes], bool]) -> None:
         self._engine = engine
@@ -66,7 +66,7 @@ class Launcher:
         self._received: list[int] = []
         self._tasks: dict[int, _Task] = {}
         self._numbers: dict[int, int] = {}
-        self._leftovers = Leftovers(is_ours)
+        self._descendants = Descendants(is_ours)
         self._replies: list[tuple[Any, ...]] = []
         self._unsent = b""
         # A signal interrupts `poll` by a byte in this pipe, so that none is missed before it.
@@ -87,7 +87,7 @@ class Launcher:
                     os.read(fd, 4096)
                     self._reap()
                 elif events & (select.POLLHUP | select.POLLERR) or (
-                    events & select.POLLIN and not self._hear()
+                    events & select.POLLIN and not self._receive()
                 ):
                     self._end_all()
                     return
@@ -113,7 +113,7 @@ class Launcher:
                 return
             self._unsent = self._unsent[sent:]
 
-    def _hear(self) -> bool:
+    def _receive(self) -> bool:
         """Do what was said; return False at the end of the stream."""
         try:
             data, ancillary, _, _ = self._engine.recvmsg(_READ_BYTES, _FDS_BYTES, _CLOEXEC)
@@ -166,11 +166,11 @@ class Launcher:
                 return
             task = self._tasks.pop(pid, None)
             if task is None:
-                self._leftovers.forget(pid)
+                self._descendants.forget(pid)
                 continue
             duration_s = time.time() - task.start
             del self._numbers[task.number]
-            left = self._leftovers.end(pid, self._tasks, self._is_running)
+            left = self._descendants.end(pid, self._tasks, self._is_running)
             self._replies.append(
                 ("ended", task.number, pid, status, task.start, duration_s, tuple(usage), left)
             )
@@ -179,7 +179,7 @@ class Launcher:
         return any(task.key == key for task in self._tasks.values())
 
     def _end_all(self) -> None:
-        self._leftovers.end_all(self._tasks)
+        self._descendants.end_all(self._tasks)
 
 
 def _encoded(environ: Mapping[str, str]) -> dict[bytes, bytes]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from markab.executors.launcher_messages import Decoder, encode
 from markab.executors.orphan_processes import ENGINE
-from markab.worker.invocation import signal_name
+from markab.worker.exit_judgement import signal_name
 
 _READ_BYTES = 1 << 18
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from markab.executors.launcher import main; main()"
@@ -49,7 +49,7 @@ class Lost(NamedTuple):
     why: str
 
 
-class Launching:
+class LauncherClient:
     """Starts processes by way of a launcher, which is started with the first call and again when it died.
 
     One thread makes all calls, but `wake` is for all.
@@ -65,8 +65,8 @@ class Launching:
         self._under_way: set[int] = set()
         self._why = ""
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._poll = select.poll()
-        self._poll.register(self._wake_read, select.POLLIN)
+        self._poll = select.epoll()
+        self._poll.register(self._wake_read, select.EPOLLIN)
 
     def open(self) -> None:
         """Start the launcher, if there is none; returns before it is ready."""
@@ -86,7 +86,7 @@ class Launching:
         self._socket = ours
         self._decoder = Decoder()
         self._why = ""
-        self._poll.register(ours, select.POLLIN)
+        self._poll.register(ours, select.EPOLLIN)
         self._say(("environ", {**self._environ, ENGINE: self._engine_number}))
 
     @property
@@ -103,7 +103,7 @@ class Launching:
         own_environ: Mapping[str, str],
         fds: tuple[int, int, int],
     ) -> None:
-        """Ask for a process; `wait` tells of it by `number`.
+        """Ask for a process; `wait` reports on it by `number`.
 
         Args:
             fds: what stdin, stdout and stderr become; the caller may close them afterwards.
@@ -122,13 +122,17 @@ class Launching:
 
     def wait(self, timeout_s: float) -> list[Ended | Refused | Lost]:
         """Return what happened since; [] after `timeout_s`, or after `wake`."""
-        heard: list[Ended | Refused | Lost] = []
-        for fd, _ in self._poll.poll(max(0, -int(-timeout_s * 1000 // 1))):
+        events: list[Ended | Refused | Lost] = []
+        for fd, _ in self._poll.poll(max(0.0, timeout_s)):
             if fd == self._wake_read:
                 self._drain()
             else:
-                heard += self._hear()
-        return heard
+                events += self._receive()
+        return events
+
+    def fileno(self) -> int:
+        """Return a descriptor that can be read when `wait` would return something at once."""
+        return self._poll.fileno()
 
     def wake(self) -> None:
         """Make `wait` return soon, or its next call return at once."""
@@ -143,6 +147,7 @@ class Launching:
     def close(self) -> None:
         """End all processes and the launcher. May be called twice."""
         self._drop()
+        self._poll.close()
         for fd in (self._wake_read, self._wake_write):
             if fd >= 0:
                 os.close(fd)
@@ -158,7 +163,7 @@ class Launching:
         except (BrokenPipeError, ConnectionResetError):
             pass  # it died: `wait` will notice
 
-    def _hear(self) -> list[Ended | Refused | Lost]:
+    def _receive(self) -> list[Ended | Refused | Lost]:
         assert self._socket is not None
         try:
             data = self._socket.recv(_READ_BYTES)
@@ -166,7 +171,7 @@ class Launching:
             data = b""
         if not data:
             return self._launcher_died()
-        heard: list[Ended | Refused | Lost] = []
+        events: list[Ended | Refused | Lost] = []
         for replies in self._decoder.feed(data):
             for what, *rest in replies:
                 if what == "broken":
@@ -174,11 +179,11 @@ class Launching:
                     continue
                 self._under_way.discard(rest[0])
                 if what == "refused":
-                    heard.append(Refused(*rest))
+                    events.append(Refused(*rest))
                 else:
                     rest[5] = resource.struct_rusage(rest[5])
-                    heard.append(Ended(*rest))
-        return heard
+                    events.append(Ended(*rest))
+        return events
 
     def _launcher_died(self) -> list[Ended | Refused | Lost]:
         assert self._process is not None

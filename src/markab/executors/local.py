@@ -5,7 +5,7 @@ small things around them: a directory, a few small inputs, the hash of a small o
 takes longer (large files, the network) is done by a few threads.
 
 The life of an attempt: prepare (here or in a thread) → its processes, one after the other →
-finish (here or in a thread) → report. A chore (a job of Markab's own) has only one step.
+finish (here or in a thread) → report. An auxiliary job (one of Markab's own) has only one step.
 """
 
 from __future__ import annotations
@@ -16,23 +16,30 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from markab.executors.base import Attempt, AttemptId, Report, RunContext, Seen
+from markab.executors.base import Attempt, Report, RunContext, Seen
 from markab.executors.capture_files import Captures, Pair
 from markab.executors.gpus import Gpus
-from markab.executors.launcher_client import Ended, Launching, Lost, Refused
-from markab.executors.local_attempt import AttemptRun, make_spec
+from markab.executors.launcher_client import Ended, LauncherClient, Lost, Refused
+from markab.executors.local_attempt import AttemptRun
 from markab.executors.orphan_processes import ENGINE, has_engine, has_run, kill_all
-from markab.executors.thread_pools import Errands
+from markab.executors.thread_pools import ThreadPools
+from markab.executors.worker_protocol import attachments_directory, keep_attachments, spec_of
+from markab.journal.attempt_id import AttemptId
 from markab.transfers.checksum import Verified
-from markab.worker.attempt import Prepared, attempt_directory
+from markab.transfers.error_kinds import ErrorKind
+from markab.worker.attempt import Prepared
 from markab.worker.attempt_directories import Directories, remove_tree
-from markab.worker.auxiliary_jobs import do, is_quick
+from markab.worker.attempt_spec import Spec, attempt_directory
+from markab.worker.auxiliary_jobs import is_quick, run_auxiliary_job
 from markab.worker.deadlines import GRACE_S, Deadlines
-from markab.worker.failure import Trouble, storage_trouble
-from markab.worker.finish import Record, failed_record, finish, output_bytes
+from markab.worker.exit_judgement import stopped_because
+from markab.worker.failure import AttemptFailed, storage_error
+from markab.worker.finish import finish
 from markab.worker.inputs import UNKNOWN_BYTES, input_bytes
-from markab.worker.invocation import Process, ended, next_process, not_started, open_streams, stopped_because
+from markab.worker.invocation import Process, ended, next_process, not_started, open_streams
+from markab.worker.outputs import output_bytes
 from markab.worker.prepare import prepare
+from markab.worker.record import Record, make_record
 
 _QUICK_BYTES = 1 << 20
 """What is hashed or copied in about a millisecond: handing it to a thread would cost more."""
@@ -48,26 +55,25 @@ class LocalExecutor:
         self,
         context: RunContext,
         grace_s: float = GRACE_S,
-        keep_failed: bool = False,
         quick_bytes: int = _QUICK_BYTES,
     ) -> None:
         self._context = context
         self._grace_s = grace_s
-        self._keep_failed = keep_failed
         self._quick_bytes = quick_bytes
         self._number = os.urandom(8).hex()
         environ = dict(os.environ)
         self._environ = dict(environ, **{ENGINE: self._number})
         self._verified = Verified()
         self._directories = Directories()
-        self._launching = Launching(environ, self._number)
-        self._errands = Errands(self._launching.wake)
+        self._launcher = LauncherClient(environ, self._number)
+        self._pools = ThreadPools(self._launcher.wake)
         self._captures = Captures(context.submit_dir)
         self._gpus = Gpus(environ)
         self._runs: dict[AttemptId, AttemptRun] = {}
         self._by_number: dict[int, AttemptRun] = {}
         self._timed: dict[AttemptId, AttemptRun] = {}
-        self._last_number: dict[int, int] = {}
+        self._last_number: dict[tuple[str, int], int] = {}
+        """(Run, job) → number of its last attempt that was submitted."""
         self._last_process = 0
         self._reports: list[Report] = []
         self._works: set[str] = set()
@@ -81,10 +87,11 @@ class LocalExecutor:
         """Start `attempts`."""
         self._open()
         for attempt in attempts:
-            if attempt.id.number <= self._last_number.get(attempt.id.job, 0):
+            job = attempt.id.run, attempt.id.job
+            if attempt.id.number <= self._last_number.get(job, 0):
                 continue
-            self._last_number[attempt.id.job] = attempt.id.number
-            run = AttemptRun(attempt.id, make_spec(attempt, self._context, self._keep_failed))
+            self._last_number[job] = attempt.id.number
+            run = AttemptRun(attempt, self._spec(attempt))
             self._runs[attempt.id] = run
             self._begin(run)
 
@@ -92,15 +99,19 @@ class LocalExecutor:
         """Return the attempts that ended."""
         give_up = time.monotonic() + timeout_s
         while True:
-            self._errands.finish()
+            self._pools.finish()
             now = time.monotonic()
             until = self._send_due_signals(now, give_up)
             if self._reports:
                 reports, self._reports = self._reports, []
                 return reports
-            self._hear(self._launching.wait(max(0.0, until - now)))
-            if not self._reports and not self._errands.has_results and time.monotonic() >= give_up:
+            self._receive(self._launcher.wait(max(0.0, until - now)))
+            if not self._reports and not self._pools.has_results and time.monotonic() >= give_up:
                 return []
+
+    def fileno(self) -> int:
+        """Return a descriptor that can be read when processes or threads have news."""
+        return self._launcher.fileno()
 
     def cancel(self, attempts: Sequence[AttemptId]) -> None:
         """SIGTERM now, SIGKILL after the grace."""
@@ -116,14 +127,14 @@ class LocalExecutor:
                 run.stop.set()
             if run.number:
                 self._timed[id_] = run
-        self._launching.wake()
+        self._launcher.wake()
         self._send_due_signals(now, now)
 
     def recover(self, attempts: Sequence[Attempt]) -> Sequence[Report]:
         """Kill what an engine that died left running; `attempts` are lost, their directories removed."""
         mine = [attempt for attempt in attempts if attempt.id not in self._runs]
         directories = [
-            attempt_directory(make_spec(attempt, self._context, self._keep_failed))
+            attempt_directory(self._spec(attempt))
             for attempt in mine
             if attempt.job.kind.value == "compute" and attempt.job.data != "sharedfs"
         ]
@@ -140,10 +151,10 @@ class LocalExecutor:
         for run in self._runs.values():
             if run.stop is not None:
                 run.stop.set()
-        self._launching.close()
-        self._errands.close()
+        self._launcher.close()
+        self._pools.close()
         for run in self._runs.values():
-            if not run.is_chore and run.spec["job"].get("data") != "sharedfs":
+            if not run.is_auxiliary and run.spec["job"]["data"] != "sharedfs":
                 remove_tree(attempt_directory(run.spec))
             self._give_back(run)
         self._runs.clear()
@@ -155,11 +166,13 @@ class LocalExecutor:
     # -- the steps of an attempt -----------------------------------------------------------
 
     def _begin(self, run: AttemptRun) -> None:
-        if run.is_chore:
-            if is_quick(run.spec["job"], self._quick_bytes):
-                self._end(run, do(run.spec, None, self._verified))
+        if run.is_auxiliary:
+            if is_quick(run.spec, self._quick_bytes):
+                self._end(run, run_auxiliary_job(run.spec, None, self._verified))
             else:
-                self._in_thread(run, lambda stop: do(run.spec, stop, self._verified), self._end, True)
+                self._in_thread(
+                    run, lambda stop: run_auxiliary_job(run.spec, stop, self._verified), self._end, True
+                )
             return
         self._works.add(run.spec["work"])
         size_bytes = input_bytes(run.spec)
@@ -175,10 +188,12 @@ class LocalExecutor:
 
     def _prepared(self, run: AttemptRun, prepared: Prepared) -> None:
         run.prepared = prepared
-        if run.deadlines is not None and not prepared.troubles:
-            prepared.troubles.append(Trouble("cancelled", f"job '{run.spec['job']['id']}' was cancelled"))
+        if run.deadlines is not None and not prepared.errors:
+            prepared.errors.append(
+                AttemptFailed(ErrorKind.CANCELLED, f"job '{run.spec['job']['id']}' was cancelled")
+            )
         job = run.spec["job"]
-        if not prepared.troubles:
+        if not prepared.errors:
             run.gpus = self._gpus.take(job.get("gpus", 0))
             prepared.environ.update(self._gpus.environ(run.gpus))
             checkpoint_s, max_wall_s = job.get("checkpoint_s", 0.0), job.get("max_wall_s", 0.0)
@@ -189,7 +204,7 @@ class LocalExecutor:
                 run.captures = self._captures.take()
             except OSError as error:
                 doing = f"cannot catch the output of job '{job['id']}' in '{self._context.submit_dir}'"
-                prepared.troubles.append(storage_trouble(doing, error))
+                prepared.errors.append(storage_error(doing, error))
         self._next(run, prepared)
 
     def _next(self, run: AttemptRun, prepared: Prepared) -> None:
@@ -199,12 +214,13 @@ class LocalExecutor:
             try:
                 self._start(run, process, run.captures)
                 return
-            except (OSError, Trouble) as error:
+            except (OSError, AttemptFailed) as error:
                 not_started(prepared, process, error)
         self._timed.pop(run.id, None)
         out, err = run.captures or (None, None)
         if prepared.invocations and self._takes_long(run, prepared):
-            self._in_thread(run, lambda stop: finish(prepared, out, err, stop), self._end, False)
+            by_network = not run.spec["scratch"]
+            self._in_thread(run, lambda stop: finish(prepared, out, err, stop), self._end, by_network)
         else:
             self._end(run, finish(prepared, out, err))
 
@@ -213,7 +229,7 @@ class LocalExecutor:
         self._last_process += 1
         number = self._last_process
         try:
-            self._launching.start(
+            self._launcher.start(
                 number, process.executable, process.argv, process.cwd, process.own_environ, fds
             )
         finally:
@@ -223,11 +239,11 @@ class LocalExecutor:
         run.number = number
         self._by_number[number] = run
 
-    def _hear(self, heard: Sequence[Ended | Refused | Lost]) -> None:
-        if any(isinstance(one, Lost) for one in heard):
+    def _receive(self, events: Sequence[Ended | Refused | Lost]) -> None:
+        if any(isinstance(one, Lost) for one in events):
             # Nothing that was lost may run any more when that is reported.
             kill_all(has_engine(self._number), self._works)
-        for one in heard:
+        for one in events:
             run = self._by_number.pop(one.number)
             run.number = 0
             prepared, process = run.prepared, run.process
@@ -239,25 +255,34 @@ class LocalExecutor:
             else:
                 run.fresh = False
                 hint = "the machine may have run out of memory"
-                prepared.troubles.append(Trouble("lost", f"task '{process.task['id']}': {one.why}", hint))
+                prepared.errors.append(
+                    AttemptFailed(ErrorKind.LOST, f"task '{process.task['id']}': {one.why}", hint)
+                )
             self._next(run, prepared)
 
     def _process_ended(self, run: AttemptRun, prepared: Prepared, process: Process, end: Ended) -> None:
         if end.left:
             run.fresh = False
-        why = stopped_because(process, run.deadlines, run.spec["job"]) if run.deadlines is not None else None
+        why = None
+        if run.deadlines is not None:
+            why = stopped_because(process.task["id"], run.deadlines, run.spec["job"])
         process.start = end.start
         ended(prepared, process, end.pid, end.status, end.usage, end.duration_s, why)
 
     def _end(self, run: AttemptRun, record: Record) -> None:
         self._give_back(run)
         self._runs.pop(run.id, None)
+        if "stdout_file" in record or "stderr_file" in record:
+            keep_attachments(record, run.spec["attachments"], run.attempt, self._context)
         self._reports.append(Report(run.id, Seen.ENDED, record))
 
     # -- what the steps need ---------------------------------------------------------------
 
+    def _spec(self, attempt: Attempt) -> Spec:
+        return spec_of(attempt, self._context, attachments_directory(attempt, self._context))
+
     def _open(self) -> None:
-        self._launching.open()
+        self._launcher.open()
         if self._null < 0:
             self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
@@ -273,9 +298,9 @@ class LocalExecutor:
 
         def failed(error: Exception) -> None:
             message = f"job '{run.spec['job']['id']}': {type(error).__name__}: {error}"
-            self._end(run, failed_record([Trouble("internal", message)], time.time()))
+            self._end(run, make_record(time.time(), [AttemptFailed(ErrorKind.INTERNAL, message)]))
 
-        self._errands.do(lambda: work(stop), lambda result: then(run, result), failed, by_network)
+        self._pools.do(lambda: work(stop), lambda result: then(run, result), failed, by_network)
 
     def _send_due_signals(self, now: float, until: float) -> float:
         """Send what is due; return when to look again, at most `until`."""
@@ -285,7 +310,7 @@ class LocalExecutor:
             number = deadlines.due(now)
             while number is not None:
                 if run.number:
-                    self._launching.signal(run.number, number)
+                    self._launcher.signal(run.number, number)
                 number = deadlines.due(now)
             next_s = deadlines.next_s()
             if next_s is not None:
@@ -294,6 +319,8 @@ class LocalExecutor:
 
     def _takes_long(self, run: AttemptRun, prepared: Prepared) -> bool:
         job = run.spec["job"]
+        if job.get("outputs") and not run.spec["scratch"]:
+            return True
         bytes_ = output_bytes(prepared) if job.get("outputs") else 0
         if run.captures is not None and (job.get("success_messages") or job.get("failure_messages")):
             bytes_ += run.captures[0].size() + run.captures[1].size()

@@ -80,6 +80,6 @@ def kill_all(match: _Match, directories: Iterable[str] = ()) -> int:
             except ProcessLookupError:
                 pass  # it has just ended
             except PermissionError:
-                give_up = 0.0  # somebody else's by now: it would be found for ever
+                give_up = 0.0  # it is another process by now, and would be found for ever
         time.sleep(0.005)
     return len(killed)

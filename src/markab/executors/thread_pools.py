@@ -18,7 +18,7 @@ NETWORK_THREADS = 32
 """More than the transfer jobs that run at once by default (10): those wait more than they work."""
 
 
-class Errands:
+class ThreadPools:
     """Does work in threads. Only the caller's thread may call its methods.
 
     Args:
@@ -39,7 +39,7 @@ class Errands:
     ) -> None:
         """Do `work` in a thread; `finish` calls `then` with its result, or `failed` with what it raised."""
 
-        def errand() -> None:
+        def run() -> None:
             try:
                 result = work()
                 self._handed_back.append(lambda: then(result))
@@ -54,7 +54,7 @@ class Errands:
 
             count = NETWORK_THREADS if by_network else DISK_THREADS
             pool = self._pools[by_network] = ThreadPoolExecutor(count, thread_name_prefix="markab")
-        pool.submit(errand)
+        pool.submit(run)
 
     def finish(self) -> None:
         """Go on with all that is done."""

@@ -101,7 +101,8 @@ class History:
         return self.count(State.SUCCEEDED) == len(self.states)
 
     def _set(self, job: int, state: State) -> None:
-        check_position(job, len(self.states))
+        if not 0 <= job < len(self.states):
+            raise another_plan(job, len(self.states))
         self.states[job] = state
 
     def _run_start(self, it: RunStart) -> None:
@@ -116,7 +117,8 @@ class History:
     def _start(self, it: AttemptStart) -> None:
         self._set(it.job, State.QUEUED if it.site in self._queues else State.RUNNING)
         self.under_way[it.job] = AttemptUnderWay(it.attempt, it.site, it.time, it.time)
-        self.attempts[it.job] = max(it.attempt, self.attempts[it.job])
+        if it.attempt > self.attempts[it.job]:
+            self.attempts[it.job] = it.attempt
         self.paused.pop(it.job, None)
 
     def _running(self, it: AttemptRunning) -> None:
@@ -126,11 +128,12 @@ class History:
 
     def _end(self, it: AttemptEnd[AnyVerdict]) -> None:
         self._set(it.job, State.SUCCEEDED if it.record.ok else State.READY)
-        self.attempts[it.job] = max(it.attempt, self.attempts[it.job])
+        if it.attempt > self.attempts[it.job]:
+            self.attempts[it.job] = it.attempt
         self.under_way.pop(it.job, None)
 
     def _retry(self, it: Retry) -> None:
-        check_position(it.job, len(self.states))
+        self._set(it.job, State.READY)
         self.paused[it.job] = it.time + it.pause_s
 
     def _give_up(self, it: GiveUp) -> None:
@@ -168,10 +171,9 @@ EFFECTS: Mapping[type, Callable[[History, Any], None]] = {
 """Kind of record → what it changes. A kind that changes nothing has to say so here."""
 
 
-def check_position(job: int, jobs: int) -> None:
-    """Raise CorruptJournal for a job that a plan of so many jobs does not have."""
-    if not 0 <= job < jobs:
-        raise CorruptJournal(
-            f"the journal tells of a job at position {job}, and the plan has {jobs} jobs",
-            hint="plan.jsonl and journal.jsonl are not of the same run: bring the right plan back",
-        )
+def another_plan(job: int, jobs: int) -> CorruptJournal:
+    """Return the error for a record about a job that a plan of so many jobs does not have."""
+    return CorruptJournal(
+        f"the journal tells of a job at position {job}, and the plan has {jobs} jobs",
+        hint="plan.jsonl and journal.jsonl are not of the same run: bring the right plan back",
+    )

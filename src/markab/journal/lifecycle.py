@@ -24,9 +24,9 @@ class State(IntEnum):
     PAUSED = 2
     """The last attempt failed; the next may start when a pause is over."""
     QUEUED = 3
-    """An executor has an attempt, and has not said that it runs."""
+    """An executor has an attempt, and has not reported that it runs."""
     RUNNING = 4
-    """The executor says that it runs, or always starts at once what it is given."""
+    """The executor reported that it runs, or always starts at once what it is given."""
     SUCCEEDED = 5
     """An attempt succeeded; there will be no other."""
     FAILED = 6
@@ -49,6 +49,7 @@ class Event(IntEnum):
     PAUSE_OVER = 8
     GIVE_UP = 9  # the attempt failed; no retry is left, or none would help
     RETURNED = 10  # the attempt ended through no fault of the job: cancelled, or lost with the engine
+    REQUEUED = 11  # the site holds the attempt, or has put it back into its queue
 
 
 TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
@@ -65,6 +66,7 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
         (State.QUEUED, Event.RETRY_LATER): State.PAUSED,
         (State.QUEUED, Event.GIVE_UP): State.FAILED,
         (State.QUEUED, Event.RETURNED): State.READY,
+        (State.RUNNING, Event.REQUEUED): State.QUEUED,
         (State.RUNNING, Event.DONE): State.SUCCEEDED,
         (State.RUNNING, Event.RETRY): State.READY,
         (State.RUNNING, Event.RETRY_LATER): State.PAUSED,
@@ -81,7 +83,7 @@ ALIVE = frozenset({State.QUEUED, State.RUNNING})
 """States in which an executor has an attempt of the job."""
 
 
-def step(job: int, state: int, event: Event) -> State:
+def step(state: int, event: Event) -> State:
     """Return the state that follows.
 
     Raises:
@@ -90,7 +92,5 @@ def step(job: int, state: int, event: Event) -> State:
     try:
         return TRANSITIONS[state, event]  # type: ignore[index]  # an int equals its State, and hashes alike
     except KeyError:
-        raise IllegalTransition(
-            f"job at position {job} is {State(state).name.lower()}: {event.name.lower()!r} cannot happen",
-            hint="this is a bug in Markab; please report it with the journal of the run",
-        ) from None
+        state_name, event_name = State(state).name.lower(), event.name.lower()
+        raise IllegalTransition(f"in state {state_name!r}, {event_name!r} cannot happen") from None

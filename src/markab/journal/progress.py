@@ -19,6 +19,8 @@ class RunningJob(msgspec.Struct, omit_defaults=True):
     attempt: int
     start: float
     """UTC epoch seconds when it was given to its executor."""
+    held: str = ""
+    """Why its site keeps it and does not run it."""
 
 
 class Progress(msgspec.Struct, omit_defaults=True):

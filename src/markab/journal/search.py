@@ -19,14 +19,14 @@ from markab.journal.records import EVENTS, AnyRecord, Entry, decode
 Kind = TypeVar("Kind", bound=AnyRecord)
 
 
-def is_kind(body: bytes, kind: type[AnyRecord]) -> bool:
-    """Say whether the JSON text of a record is of a kind."""
-    return body.startswith(_beginning(kind))
+def beginning(kind: type[AnyRecord]) -> bytes:
+    """Return how the JSON texts of all records of a kind begin, and of no others."""
+    return b'{"event":"%s"' % EVENTS[kind].encode()
 
 
 def records_of(journal: Path, kind: type[Kind]) -> Iterator[Kind]:
     """Yield the records of one kind, oldest first; none when there is no journal. Verifies no checksum."""
-    begins = b" " + _beginning(kind)
+    begins = b" " + beginning(kind)
     if not journal.exists() or not journal.stat().st_size:
         return
     with open(journal, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -46,7 +46,3 @@ def records_about(journal: Path, job: int) -> Iterator[Entry]:
     for body in JournalReader(journal).bodies():
         if names_it in body and getattr(entry := decode(body), "job", None) == job:
             yield entry
-
-
-def _beginning(kind: type[AnyRecord]) -> bytes:
-    return b'{"event":"%s"' % EVENTS[kind].encode()

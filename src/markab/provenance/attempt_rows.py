@@ -19,13 +19,14 @@ import msgspec
 
 from markab.errors import CorruptJournal
 from markab.journal.attempt_record import AttemptRecord, Invocation
-from markab.journal.history import check_position
+from markab.journal.history import another_plan
 from markab.journal.reader import Line
 from markab.journal.records import AttemptEnd, AttemptRunning, AttemptStart, RunEnd, RunStart
 from markab.plan.model import Kind
 from markab.provenance.plan_rows import Briefs
 from markab.provenance.row_writer import Row, Writer
 from markab.provenance.stampede_states import EXECUTE, SUBMIT, escaped, exit_status, last_states, reason
+from markab.transfers.error_kinds import ErrorKind
 
 STATUSES = {"success": 0}
 """How a run ended → `workflowstate.status`; everything else is 1."""
@@ -263,7 +264,8 @@ class Happened:
 
     def _start(self, it: AttemptStart, line: Line) -> None:
         run, position, time = self._run, it.job, it.time
-        check_position(position, run.jobs)
+        if not 0 <= position < run.jobs:
+            raise another_plan(position, run.jobs)
         self.place.submit_seq = seq = self.place.submit_seq + 1
         if (left := self._open.get(position)) is not None:  # nobody has seen its end
             self._add_begun(position, left)
@@ -302,7 +304,7 @@ class Happened:
     def _add_attempt(self, id: int, it: AttemptEnd[AttemptRecord], line: Line) -> None:
         """Note what the schema has no column for; only of attempts that have something of the kind."""
         moved, error = it.record.transfers, it.record.error
-        kind = None if it.record.ok else error.kind if error is not None else "internal"
+        kind = None if it.record.ok else error.kind if error is not None else ErrorKind.INTERNAL
         size_bytes = sum([file.bytes or 0 for file in moved])
         took_s = sum([file.duration_s for file in moved])
         row = (id, it.attempt, *line[:2], kind, len(moved), size_bytes, took_s)

@@ -14,13 +14,14 @@ from __future__ import annotations
 import os
 
 from markab.journal.attempt_record import AttemptRecord
+from markab.transfers.error_kinds import ErrorKind
 
 NOT_STARTED = 127 << 8
 """Raw wait status of a process that could not be started, as in a shell."""
 FAILED_AFTERWARDS = 1 << 8
 """Raw wait status of an attempt that failed although no process did."""
 
-_ABORTED = ("cancelled", "lost")
+_ABORTED = (ErrorKind.CANCELLED, ErrorKind.LOST)
 
 SUBMIT, EXECUTE = "SUBMIT", "EXECUTE"
 

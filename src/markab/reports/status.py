@@ -9,7 +9,7 @@ never run because a parent failed stay UNREADY.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +79,8 @@ class Status:
     """Why the engine starts nothing new at the moment; `note` says it too."""
     warnings: tuple[str, ...] = ()
     """What the engine at work warns of."""
+    on_hold: Mapping[str, str] = field(default_factory=dict)
+    """Id of a job that its site holds → the site's reason; as far as the engine lists the job."""
     workflow: str = ""
     submit_dir: Path = Path()
     uuid: str = ""
@@ -188,14 +190,16 @@ def status_of(run: RunReader, why: bool = False) -> Status:
     progress = run.engine_progress()
     held = ""
     warnings: tuple[str, ...] = ()
+    on_hold: dict[str, str] = {}
     if progress is not None and progress.outcome is None and progress.uuid == run.uuid:
         held, warnings = progress.held, tuple(progress.warnings)
-    status = _counted(run, _note(run) or held, held, warnings)
+        on_hold = {job.id: job.held for job in progress.jobs if job.held}
+    status = replace(_counted(run, _note(run) or held, held, warnings), on_hold=on_hold)
     if not why:
         return status
     from markab.diagnosis.waiting import Waits
 
-    waits = Waits(run.plan, run.history, run.state, time.time(), held)
+    waits = Waits(run.plan, run.history, run.state, time.time(), held, on_hold)
     return replace(status, waiting=tuple(waits.groups()))
 
 

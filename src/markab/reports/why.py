@@ -101,7 +101,8 @@ def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = Non
         status = current_status(run)
         position = find_job(run.plan, job_id)
         job = run.plan.job(position)
-        waits = Waits(run.plan, run.history, status.state, time.time() if now is None else now, status.held)
+        now = time.time() if now is None else now
+        waits = Waits(run.plan, run.history, status.state, now, status.held, status.on_hold)
         running = status.state == "Running"
         words = {State.SUCCEEDED: "succeeded", State.FAILED: "failed"}
 
@@ -155,6 +156,8 @@ def _verdict(run_state: str, waiting: Waiting | None, standing: str, story: Why)
         if standing == "failed" and story.reason:
             verdict += f": {clipped(story.reason, 200)}"
         return verdict
+    if waiting is not None and waiting.word == "on-hold":
+        return f"waits: {waiting.reason}"
     if standing in ("under way", "lost with the engine"):
         return f"is {standing}" if standing == "under way" else f"was {standing}; running it again continues"
     if story.culprits:

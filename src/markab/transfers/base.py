@@ -1,6 +1,6 @@
-"""What Markab asks of a way to move bytes, and who does it for which URL.
+"""What Markab asks of a way to move bytes, and which scheme serves which URL.
 
-A scheme is a small class with `get`, `put`, `remove` and `mkdir`, as far as the
+A scheme is a small class with `get`, `put`, `exists`, `mkdir` and `remove`, as far as the
 protocol can. All of this package is standard library and Python 3.6 syntax only: it
 also runs on nodes, inside the worker.
 """
@@ -10,8 +10,8 @@ import os
 import re
 import socket
 import threading
-from typing import Any, Callable, Dict, Optional, Tuple, Union
-from urllib.parse import unquote
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from urllib.parse import quote, unquote
 
 from markab.errors import MarkabError, TransferRefused
 
@@ -32,13 +32,44 @@ class Moved(object):
         self.size_bytes = size_bytes
         self.sha256 = sha256
         self.link = link
-        """"" (bytes were copied), "symlink", "hardlink", "move", or "same" (it was there already)."""
+        """"" (bytes were copied), "symlink", "move", or "same" (it was there already)."""
+
+
+class FileRequest(object):
+    """One file of a batch: its URL and its path on this machine, in whichever direction it goes."""
+
+    __slots__ = ("executable", "path", "sha256", "site", "url")
+
+    def __init__(
+        self, url: str, path: str, sha256: Optional[str] = None, executable: bool = False, site: str = ""
+    ) -> None:
+        self.url = url
+        self.path = path
+        self.sha256 = sha256
+        self.executable = executable
+        self.site = site
+
+
+Outcome = Union[Moved, MarkabError]
+"""What became of one file of a batch."""
 
 
 class Scheme(object):
-    """One protocol. What a protocol cannot do is left as it is here: refused, by name."""
+    """One protocol. What a protocol cannot do is left as it is here: refused, by name.
+
+    `site` is always the label of the site at which `url` is, where credentials depend on it.
+    Operations raise:
+
+        TransferRefused: trying again will not help.
+        TransferUnavailable: it may.
+        StorageError: a disk is full.
+        Cancelled: `stop` was set.
+    """
 
     name = ""
+    files_a_call = 1
+    """How many files `get_many` and `put_many` are given at most. More than one where a call costs
+    something by itself (a process, a login); such a scheme has its own `get_many` and `put_many`."""
 
     def get(
         self,
@@ -58,33 +89,113 @@ class Scheme(object):
             sha256: what it must be; another checksum raises ChecksumMismatch and leaves `path` alone.
             executable: add the x bit for everybody who may read.
             durable: when this returns, the file also survives a power loss.
-            site: label of the site of `url`, where credentials depend on it.
-
-        Raises:
-            TransferRefused: trying again will not help.
-            TransferUnavailable: it may.
-            StorageError: the local disk is full.
-            Cancelled: `stop` was set.
         """
         raise self._cannot("read", url)
 
-    def put(self, path: str, url: str, stop: Stop = None, site: str = "") -> Moved:
-        """Bring the local `path` to `url`. Raises as `get` does."""
+    def get_many(
+        self, requests: Sequence[FileRequest], stop: Stop = None, durable: bool = True
+    ) -> List[Outcome]:
+        """Do `get` for each of at most `files_a_call` files, and say in their order what became of them.
+
+        Never raises for a file: what went wrong with one is its outcome, and the others still arrive.
+        """
+        return [
+            outcome_of(
+                self.get,
+                one.url,
+                one.path,
+                stop=stop,
+                sha256=one.sha256,
+                executable=one.executable,
+                durable=durable,
+                site=one.site,
+            )
+            for one in requests
+        ]
+
+    def put(
+        self,
+        path: str,
+        url: str,
+        stop: Stop = None,
+        sha256: Optional[str] = None,
+        durable: bool = True,
+        site: str = "",
+    ) -> Moved:
+        """Bring the local `path` to `url`, which appears complete or not at all. Parents are made.
+
+        Args:
+            sha256: that of `path`, known to be right: for protocols that verify at the other end.
+        """
         raise self._cannot("write", url)
 
-    def remove(self, url: str, recursive: bool = False, stop: Stop = None, site: str = "") -> int:
-        """Remove a file, or a whole directory; return how many things went. One that is gone is no error."""
-        raise self._cannot("remove", url)
+    def put_many(
+        self, requests: Sequence[FileRequest], stop: Stop = None, durable: bool = True
+    ) -> List[Outcome]:
+        """Do `put` for each file of a batch; as `get_many`."""
+        return [
+            outcome_of(
+                self.put, one.path, one.url, stop=stop, sha256=one.sha256, durable=durable, site=one.site
+            )
+            for one in requests
+        ]
+
+    def exists(
+        self, url: str, size_bytes: Optional[int] = None, stop: Stop = None, site: str = ""
+    ) -> Optional[bool]:
+        """Say whether a file is there, and has that size if one is given; None if this cannot be told."""
+        return None
 
     def mkdir(self, url: str, stop: Stop = None, site: str = "") -> None:
         """Make a directory and its parents. One that exists is no error."""
         raise self._cannot("make directories at", url)
+
+    def remove(
+        self, url: str, recursive: bool = False, stop: Stop = None, site: str = "", last: str = ""
+    ) -> int:
+        """Remove a file, or a whole directory; return how many things went. One that is gone is no error.
+
+        Args:
+            last: name of the file in the directory that goes after everything else in it, so that an
+                interrupted removal can be told from a directory of unknown owner.
+        """
+        raise self._cannot("remove", url)
+
+    def clean(
+        self, url: str, names: Sequence[str], stop: Stop = None, site: str = ""
+    ) -> Tuple[int, List[MarkabError]]:
+        """Remove files below a directory by their relative names; return how many went, and what went wrong.
+
+        Nothing outside of the directory is ever removed. One that is gone is no error. Where the
+        protocol allows it, directories below it that become empty go too.
+        """
+        removed = 0
+        errors: List[MarkabError] = []
+        for name in names:
+            if ".." in name.split("/"):
+                errors.append(TransferRefused("'%s' is outside of '%s': not removed" % (name, redact(url))))
+                continue
+            try:
+                removed += self.remove("%s/%s" % (url.rstrip("/"), quote(name)), stop=stop, site=site)
+            except Cancelled:
+                raise
+            except MarkabError as error:
+                errors.append(error)
+        return removed, errors
 
     def _cannot(self, verb: str, url: str) -> TransferRefused:
         return TransferRefused(
             "cannot %s '%s': %s URLs do not allow it here" % (verb, redact(url), self.name),
             "use a file:// URL or a path in its place",
         )
+
+
+def outcome_of(move: Callable[..., Moved], *args: Any, **named: Any) -> Outcome:
+    """Return what `move` returns or the error that it raises."""
+    try:
+        return move(*args, **named)
+    except MarkabError as error:
+        return error
 
 
 _PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
@@ -105,7 +216,7 @@ def register(name: str, scheme: Scheme) -> None:
 
 
 def schemes() -> Tuple[str, ...]:
-    """Return the names of all schemes that somebody serves."""
+    """Return the names of all supported schemes."""
     return tuple(sorted(_registry))
 
 
@@ -121,17 +232,17 @@ def is_local(url: str) -> bool:
 
 
 def handler_for(url: str) -> Scheme:
-    """Return who serves `url`; its module is imported only now.
+    """Return the scheme that serves `url`; its module is imported only now.
 
     Raises:
-        TransferRefused: nobody does.
+        TransferRefused: its scheme is not supported.
     """
     name = scheme_of(url)
     found = _registry.get(name)
     if found is None:
         raise TransferRefused(
-            "nobody here speaks '%s' (needed for '%s')" % (name, redact(url)),
-            "give the file another place; these work: %s" % ", ".join(schemes()),
+            "unsupported URL scheme '%s' (needed for '%s')" % (name, redact(url)),
+            "give the file another place; supported: %s" % ", ".join(schemes()),
         )
     if isinstance(found, tuple):
         scheme = getattr(importlib.import_module(found[0]), found[1])()

@@ -16,11 +16,23 @@ import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence
 
-from markab.errors import ChecksumMismatch, MarkabError, StorageError, TransferRefused, TransferUnavailable
-from markab.transfers.base import Cancelled, Stop, is_local, name_of, path_of, redact
+from markab.errors import ChecksumMismatch, MarkabError, StorageError, TransferError, TransferUnavailable
+from markab.transfers.base import (
+    Cancelled,
+    Moved,
+    Outcome,
+    Scheme,
+    Stop,
+    handler_for,
+    is_local,
+    name_of,
+    path_of,
+    redact,
+)
 from markab.transfers.checksum import Verified
 from markab.transfers.copy_bytes import SMALL_BYTES
-from markab.transfers.file_transfer import Rules, bring
+from markab.transfers.error_kinds import error_entry, kind_of
+from markab.transfers.file_transfer import Place, Rules, bring_all
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
@@ -39,7 +51,6 @@ def move_all(
     sleep: Optional[Callable[[float], Any]] = None,
     random: Callable[[], float] = random_numbers.random,
     durable: bool = True,
-    ours: bool = False,
     verify_links: bool = True,
 ) -> List[Dict[str, Any]]:
     """Move files and say of each what happened, in the order of `items`; never raises for a file.
@@ -48,19 +59,17 @@ def move_all(
     "executable"?, "link"?}: sources best first; every destination gets the file.
 
     A result is {"lfn", "source", "destination", "bytes", "duration_s", "attempts", "sha256"?,
-    "link"?}, as the invocation record has it, and for a file that did not arrive also
-    {"error": {"kind", "message", "hint"}} with the kind "transfer", "refused", "checksum", "storage" or
-    "cancelled". URLs in it have no passwords.
+    "link"?}, as the invocation record has it (a file of a batch has the duration of its calls), and for a file that did not arrive also
+    {"error": {"kind", "message", "hint"?}}; kinds are in `error_kinds.py`. URLs in it have no passwords.
 
     Args:
         attempts: rounds, at least 1.
         allow_links: items with "link", and destinations `symlink://`, get symbolic links.
         verified: checks what is known, computes what is not. None: checksums are left alone.
         durable: files survive a power loss once this returns. Not needed for scratch.
-        ours: sources are files that Markab made and nobody changes: hard links will do.
         verify_links: False: no checksums of files that are only linked.
     """
-    rules = Rules(stop, allow_links, verified, durable, ours, verify_links)
+    rules = Rules(stop, allow_links, verified, durable, verify_links)
     tries = [_Try(item) for item in items]
     waiting = [one for one in tries if not one.is_done]
     round_number = 1
@@ -89,10 +98,14 @@ class _Try(object):
     def __init__(self, item: Item) -> None:
         self.item = item
         self.sources = list(item["sources"])
+        self.is_here = all(is_local(one["url"]) for one in self.sources + item["destinations"])
+        """All its ends are on this machine."""
         self.count = 0
         self.duration_s = 0.0
         self.retry_after_s = 0.0
         self.is_done = False
+        self._asked: List[float] = []
+        self._unasked: Deque[Place] = deque()
         self.error: Optional[MarkabError] = None
         self.record = {
             "lfn": item["lfn"],
@@ -102,47 +115,52 @@ class _Try(object):
         }  # type: Dict[str, Any]
         if not self.sources or not item["destinations"]:
             end = "source" if not self.sources else "destination"
-            self.error = MarkabError("'%s' has no %s" % (item["lfn"], end), "plan the workflow again")
+            self.error = TransferError("'%s' has no %s" % (item["lfn"], end), "plan the workflow again")
             self.is_done = True
 
-    def run(self, rules: Rules) -> None:
-        """Try each source that is left, best first, until one works."""
-        start = time.monotonic()
+    def begin_round(self) -> None:
+        """From now on every source that is left may be asked once more."""
         self.retry_after_s = 0.0
-        asked: List[float] = []
-        for source in list(self.sources):
-            self.count += 1
-            self.record["source"] = name_of(source["url"])
-            try:
-                moved = bring(self.item, source, rules)
-            except Cancelled as error:
-                self.error = error
-                break
-            except MarkabError as error:
-                self._failed(source, error)
-                asked.append(getattr(error, "retry_after_s", 0.0))
-                if isinstance(error, StorageError):
-                    break
-            except Exception as error:  # a bug, or an answer nobody thought of: one file's, not the job's
-                self._failed(source, MarkabError("%s: %s" % (type(error).__name__, redact(str(error)))))
-                asked.append(0.0)
-            else:
-                self.is_done = True
-                self.error = None
-                self.record["bytes"] = moved.size_bytes
-                if moved.sha256:
-                    self.record["sha256"] = moved.sha256
-                if moved.link:
-                    self.record["link"] = moved.link
-                break
-        self.retry_after_s = min(asked) if asked else 0.0
-        self.duration_s += time.monotonic() - start
+        self._asked = []
+        self._unasked = deque(self.sources)
 
-    def _failed(self, source: Dict[str, Any], error: MarkabError) -> None:
+    @property
+    def next_source(self) -> Optional[Place]:
+        """The source to ask next in this round, or None if it arrived or none is left."""
+        return self._unasked[0] if self._unasked else None
+
+    def take(self, outcome: Outcome, duration_s: float) -> None:
+        """Note what became of asking `next_source`."""
+        source = self._unasked.popleft()
+        self.count += 1
+        self.duration_s += duration_s
+        self.record["source"] = name_of(source["url"])
+        if isinstance(outcome, Moved):
+            self._arrived(outcome)
+        elif isinstance(outcome, Cancelled):
+            self.error = outcome
+            self._unasked.clear()
+        else:
+            self._failed(source, outcome)
+            self._asked.append(getattr(outcome, "retry_after_s", 0.0))
+            self.retry_after_s = min(self._asked)
+
+    def _arrived(self, moved: Moved) -> None:
+        self.is_done = True
+        self.error = None
+        self._unasked.clear()
+        self.record["bytes"] = moved.size_bytes
+        if moved.sha256:
+            self.record["sha256"] = moved.sha256
+        if moved.link:
+            self.record["link"] = moved.link
+
+    def _failed(self, source: Place, error: MarkabError) -> None:
         if self.error is None or _weight(error) > _weight(self.error):
             self.error = error
         if isinstance(error, StorageError):
             self.sources = []  # neither waiting nor another source makes room
+            self._unasked.clear()
             return
         in_transit = isinstance(error, ChecksumMismatch) and not is_local(source["url"])
         if not isinstance(error, TransferUnavailable) and not in_transit:
@@ -159,50 +177,42 @@ class _Try(object):
             message = redact(str(error))
             if others > 0 and not isinstance(error, (Cancelled, StorageError)):
                 message += "; neither did %d other source%s work" % (others, "" if others == 1 else "s")
-            record["error"] = {"kind": _kind(error), "message": message, "hint": redact(error.hint)}
+            record["error"] = error_entry(kind_of(error), message, redact(error.hint))
         return record
 
 
 def _weight(error: MarkabError) -> int:
-    """Rank the failures of one file by how much they tell; of equals, the first (best) source's is told."""
+    """Rank the errors of one file by how much they say; of equals, the first (best) source's is reported."""
     for weight, kind in enumerate((TransferUnavailable, ChecksumMismatch, StorageError), start=1):
         if isinstance(error, kind):
             return weight
     return 0
 
 
-def _kind(error: MarkabError) -> str:
-    if isinstance(error, ChecksumMismatch):
-        return "checksum"
-    if isinstance(error, StorageError):
-        return "storage"
-    if isinstance(error, TransferRefused):  # by every source, or another's error would outweigh it
-        return "refused"
-    return "cancelled" if isinstance(error, Cancelled) else "transfer"
-
-
 def _run_round(waiting: List[_Try], rules: Rules, threads: int) -> None:
     """Try every file once. Small local ones are done right here: a thread costs more than they do."""
-    queue: Deque[_Try] = deque()
     for one in waiting:
+        one.begin_round()
+    queue: Deque[List[_Try]] = deque()
+    for batch in _batches(waiting, threads):
         if _is_set(rules.stop):
             return
-        if threads > 1 and len(waiting) > 1 and not _is_quick(one.item, rules):
-            queue.append(one)
+        if threads > 1 and len(waiting) > 1 and not (len(batch) == 1 and _is_quick(batch[0], rules)):
+            queue.append(batch)
         else:
-            one.run(rules)
+            _run_batch(batch, rules)
     if len(queue) <= 1:
-        for one in queue:
-            one.run(rules)
+        for batch in queue:
+            _run_batch(batch, rules)
         return
 
     def work() -> None:
         while not _is_set(rules.stop):
             try:
-                one = queue.popleft()
+                batch = queue.popleft()
             except IndexError:
                 return
-            one.run(rules)
+            _run_batch(batch, rules)
 
     helpers = [
         threading.Thread(target=work, name="transfer-%d" % n, daemon=True)
@@ -215,15 +225,54 @@ def _run_round(waiting: List[_Try], rules: Rules, threads: int) -> None:
         helper.join()
 
 
-def _is_quick(item: Item, rules: Rules) -> bool:
+def _batches(tries: List[_Try], threads: int) -> List[List[_Try]]:
+    """Return files in the order given; those whose scheme takes many in a call are together, shared by the threads."""
+    batches: List[List[_Try]] = []
+    by_scheme: Dict[Scheme, List[_Try]] = {}
+    for one in tries:
+        scheme = _batching_scheme(one)
+        if scheme is None:
+            batches.append([one])
+        else:
+            by_scheme.setdefault(scheme, []).append(one)
+    for scheme, group in by_scheme.items():
+        size = min(scheme.files_a_call, -(-len(group) // threads))
+        batches += [group[start : start + size] for start in range(0, len(group), size)]
+    return batches
+
+
+def _batching_scheme(one: _Try) -> Optional[Scheme]:
+    """Return the scheme that moves a file next if it takes many files in one call."""
+    source = None if one.is_here else one.next_source
+    for place in [source, *one.item["destinations"]] if source else ():
+        if not is_local(place["url"]):
+            try:
+                scheme = handler_for(place["url"])
+            except MarkabError:
+                return None  # it will fail at once
+            return scheme if scheme.files_a_call > 1 else None
+    return None
+
+
+def _run_batch(batch: List[_Try], rules: Rules) -> None:
+    """Ask the sources of each file that are left, best first, until one works."""
+    while batch:
+        start = time.monotonic()
+        outcomes = bring_all([(one.item, one.next_source) for one in batch if one.next_source], rules)
+        duration_s = time.monotonic() - start
+        for one, outcome in zip(batch, outcomes):  # noqa: B905  Python 3.6
+            one.take(outcome, duration_s)
+        batch = [one for one in batch if one.next_source]
+
+
+def _is_quick(one: _Try, rules: Rules) -> bool:
     """Say whether a file moves in less time than a thread takes to start. Waiting for a disk is not quick."""
-    ends = [one["url"] for one in item["sources"] + item["destinations"]]
-    if rules.durable or not all(is_local(url) for url in ends):
+    if rules.durable or not one.is_here:
         return False
-    if item.get("size_bytes") is not None:
-        return bool(item["size_bytes"] <= SMALL_BYTES)
+    if one.item.get("size_bytes") is not None:
+        return bool(one.item["size_bytes"] <= SMALL_BYTES)
     try:
-        return os.stat(path_of(ends[0])).st_size <= SMALL_BYTES
+        return os.stat(path_of(one.item["sources"][0]["url"])).st_size <= SMALL_BYTES
     except (OSError, MarkabError):
         return True  # it will fail at once
 

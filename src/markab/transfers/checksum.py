@@ -59,7 +59,7 @@ class Verified(object):
         self._remembered = remembered
 
     def know(self, path: str, sha256: str) -> None:
-        """Remember the checksum of a file that somebody has just computed. Raises OSError if it is gone."""
+        """Remember the checksum of a file that has just been computed. Raises OSError if it is gone."""
         self._store(_key(os.stat(path)), sha256)
 
     def known(self, path: str) -> Optional[str]:

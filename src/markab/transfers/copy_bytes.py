@@ -51,7 +51,7 @@ def clone(source: int, target: int) -> bool:
     return True
 
 
-def pump(source: int, target: int, size_bytes: int, stop: Stop) -> None:
+def copy_bytes(source: int, target: int, size_bytes: int, stop: Stop) -> None:
     """Copy `size_bytes` from one descriptor to the other, both at any position.
 
     Raises:
@@ -74,8 +74,8 @@ def pump(source: int, target: int, size_bytes: int, stop: Stop) -> None:
         raise WriteFailed(error) from error
 
 
-def pump_hashing(source: int, target: int, digest: Any, stop: Stop) -> int:
-    """Copy to the end of `source` from its start, feeding `digest`; return how many. Raises as `pump`."""
+def copy_and_hash(source: int, target: int, digest: Any, stop: Stop) -> int:
+    """Copy to the end of `source` from its start, feeding `digest`; return how many. Raises as `copy_bytes`."""
     os.lseek(source, 0, os.SEEK_SET)
     copied = 0
     while True:

@@ -19,7 +19,7 @@ from markab.transfers.copy_bytes import WriteFailed, write_all
 from markab.transfers.credentials import read_credentials
 from markab.transfers.http_request import Wire, failed, open_url
 from markab.transfers.os_errors import writing_failed
-from markab.transfers.partial_file import Part
+from markab.transfers.partial_file import PartialFile
 
 _BLOCK_BYTES = 1 << 18
 _FRUITLESS = 3  # connections in a row that brought nothing before we let the caller decide
@@ -76,7 +76,7 @@ class _Download(object):
 
     def run(self, stop: Stop, sha256: Optional[str], executable: bool, durable: bool) -> Moved:
         """Fetch all bytes, check them, and give them their name."""
-        part: Optional[Part] = None
+        part: Optional[PartialFile] = None
         fruitless = 0
         try:
             while True:
@@ -85,7 +85,7 @@ class _Download(object):
                     response = self._open()
                     try:
                         if part is None:
-                            part = Part(self.path)
+                            part = PartialFile(self.path)
                         self._receive(response, part, stop)
                     finally:
                         response.close()
@@ -144,7 +144,7 @@ class _Download(object):
         etag = response.getheader("ETag")
         return not (etag and self.validator.startswith('"') and etag != self.validator)
 
-    def _receive(self, response: http.client.HTTPResponse, part: Part, stop: Stop) -> None:
+    def _receive(self, response: http.client.HTTPResponse, part: PartialFile, stop: Stop) -> None:
         """Write the bytes of an answer after those that are there."""
         _rewind(part, self.at)
         while True:
@@ -183,7 +183,7 @@ def _length(response: http.client.HTTPResponse) -> Optional[int]:
     return int(value) if value.isdigit() else None
 
 
-def _rewind(part: Part, at: int) -> None:
+def _rewind(part: PartialFile, at: int) -> None:
     os.ftruncate(part.fd, at)
     os.lseek(part.fd, at, os.SEEK_SET)
 

@@ -1,21 +1,22 @@
 """Files on this machine: copied, linked, moved, removed."""
 
-from typing import Optional
+import os
+from typing import List, Optional, Sequence, Tuple
 
-from markab.transfers.base import Moved, Scheme, Stop, path_of
+from markab.errors import MarkabError
+from markab.transfers.base import Moved, Scheme, Stop, path_of, scheme_of
 from markab.transfers.checksum import Verified
 from markab.transfers.local_copy import checksum_of, copy, is_same, lacks_x, status_of
-from markab.transfers.local_directory import make_directory, remove
-from markab.transfers.local_link import hardlink, move, symlink
+from markab.transfers.local_directory import clean, make_directory, remove
+from markab.transfers.local_link import move, symlink
 
-__all__ = ["Local", "copy", "hardlink", "make_directory", "move", "place", "remove", "symlink"]
+__all__ = ["Local", "copy", "make_directory", "move", "place", "remove", "symlink"]
 
 
 def place(
     source: str,
     destination: str,
     link: bool = False,
-    ours: bool = False,
     stop: Stop = None,
     sha256: Optional[str] = None,
     executable: bool = False,
@@ -27,20 +28,18 @@ def place(
 
     Args:
         link: a symbolic link will do.
-        ours: `source` was made by Markab and nobody will change it, so a hard link will do.
         digest: return the checksum. Without it, and without `sha256`, nothing is checked.
         verified: knows checksums already computed, and learns new ones.
 
     Raises as `copy` does.
     """
-    if link or ours:
+    if link:
         status = status_of(source, destination)
         if not lacks_x(status, executable) and not is_same(status, destination):
             known = checksum_of(source, sha256, stop, verified) if (sha256 or digest) else None
-            done = symlink(source, destination, durable) if link else hardlink(source, destination, durable)
-            if done is not None:
-                done.sha256 = known
-                return done
+            done = symlink(source, destination, durable)
+            done.sha256 = known
+            return done
     return copy(source, destination, stop, sha256, executable, durable, digest, verified)
 
 
@@ -62,17 +61,43 @@ class Local(Scheme):
         """Copy a file."""
         return copy(path_of(url), path, stop, sha256, executable, durable)
 
-    def put(self, path: str, url: str, stop: Stop = None, site: str = "") -> Moved:
+    def put(
+        self,
+        path: str,
+        url: str,
+        stop: Stop = None,
+        sha256: Optional[str] = None,
+        durable: bool = True,
+        site: str = "",
+    ) -> Moved:
         """Copy a file, or link to it, or move it, as the scheme of `url` asks."""
-        way = url.partition(":")[0].lower()
+        way = scheme_of(url)
         if way == "symlink":
-            return symlink(path, path_of(url))
-        return (move if way == "moveto" else copy)(path, path_of(url), stop)
+            return symlink(path, path_of(url), durable)
+        return (move if way == "moveto" else copy)(path, path_of(url), stop, sha256, durable=durable)
 
-    def remove(self, url: str, recursive: bool = False, stop: Stop = None, site: str = "") -> int:
-        """Remove a file, or a directory with all in it."""
-        return remove(path_of(url), recursive, stop)
+    def exists(
+        self, url: str, size_bytes: Optional[int] = None, stop: Stop = None, site: str = ""
+    ) -> Optional[bool]:
+        """Look at the disk."""
+        try:
+            status = os.stat(path_of(url))
+        except OSError:
+            return False
+        return size_bytes is None or status.st_size == size_bytes
 
     def mkdir(self, url: str, stop: Stop = None, site: str = "") -> None:
         """Make a directory and its parents."""
         make_directory(path_of(url))
+
+    def remove(
+        self, url: str, recursive: bool = False, stop: Stop = None, site: str = "", last: str = ""
+    ) -> int:
+        """Remove a file, or a directory with all in it."""
+        return remove(path_of(url), recursive, stop, last)
+
+    def clean(
+        self, url: str, names: Sequence[str], stop: Stop = None, site: str = ""
+    ) -> Tuple[int, List[MarkabError]]:
+        """Remove files below a directory, and the directories that they leave empty."""
+        return clean(path_of(url), names, stop)

@@ -17,14 +17,14 @@ from markab.transfers.copy_bytes import (
     Shrank,
     WriteFailed,
     clone,
+    copy_and_hash,
+    copy_bytes,
     is_sparse,
-    pump,
-    pump_hashing,
     read_small,
     write_all,
 )
 from markab.transfers.os_errors import reading_failed, writing_failed
-from markab.transfers.partial_file import Part
+from markab.transfers.partial_file import PartialFile
 
 
 def copy(
@@ -60,7 +60,7 @@ def copy(
     part = None
     try:
         try:
-            part = Part(destination)
+            part = PartialFile(destination)
         except OSError as error:
             raise writing_failed(error, source, destination) from error
         try:
@@ -167,10 +167,10 @@ def _fill(
         return verified.checksum(path, stop) if verified is not None else sha256_of_open(target, stop)
     if digest and not is_sparse(status):
         running = hashlib.sha256()
-        pump_hashing(source, target, running, stop)
+        copy_and_hash(source, target, running, stop)
         return running.hexdigest()
     try:
-        pump(source, target, status.st_size, stop)
+        copy_bytes(source, target, status.st_size, stop)
     except Shrank:
         return None  # the caller compares sizes and times, and says so
     return sha256_of_open(target, stop) if digest else None
@@ -202,4 +202,4 @@ def _learn(verified: Verified, path: str, sha256: str) -> None:
     try:
         verified.know(path, sha256)
     except OSError:
-        pass  # somebody removed it right after it arrived; who needs it will say so
+        pass  # it was removed right after it arrived; the job that needs it will report that

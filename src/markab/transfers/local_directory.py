@@ -3,17 +3,23 @@
 import errno
 import os
 import stat
+from functools import partial
+from typing import Any, Callable, List, Sequence, Tuple
 
-from markab.errors import TransferRefused
+from markab.errors import MarkabError, StorageError, TransferRefused
 from markab.transfers.base import Stop, check_stop
 from markab.transfers.os_errors import writing_failed
 from markab.transfers.partial_file import sync_directory
 
 
-def remove(path: str, recursive: bool = False, stop: Stop = None) -> int:
+def remove(path: str, recursive: bool = False, stop: Stop = None, last: str = "") -> int:
     """Remove a file or a link, or with `recursive` a directory and all in it; return how many went.
 
-    Links are removed, never followed. What is gone already is no error.
+    Links are removed, never followed. What is gone already is no error. Directories that their
+    owner (a task) made read-only are no hindrance.
+
+    Args:
+        last: the file of that name directly in the directory goes after all else that is in it.
 
     Raises:
         TransferRefused: not allowed, or a directory without `recursive`.
@@ -28,7 +34,7 @@ def remove(path: str, recursive: bool = False, stop: Stop = None) -> int:
             return 1
         if os.path.realpath(path) == "/":
             raise TransferRefused("'%s' is the whole file system: not removed" % path)
-        return _remove_tree(path, stop)
+        return _remove_tree(path, stop, last)
     except (FileNotFoundError, NotADirectoryError):
         return 0
     except OSError as error:
@@ -48,23 +54,81 @@ def make_directory(path: str, durable: bool = False) -> None:
         raise writing_failed(error, "a new directory", path) from error
 
 
-def _remove_tree(path: str, stop: Stop) -> int:
-    """Remove a directory bottom-up; another one who removes the same at the same time is no error."""
+def _remove_tree(path: str, stop: Stop, last: str = "", within: str = "") -> int:
+    """Remove a directory bottom-up; another process that removes the same at the same time is no error."""
     removed = 0
-    with os.scandir(path) as entries:
-        children = list(entries)
+    with _unlocked(path, lambda: os.scandir(path)) as entries:
+        children = sorted(entries, key=lambda entry: entry.name == last)
     for entry in children:
         check_stop(stop)
         if entry.is_dir(follow_symlinks=False):
-            removed += _remove_tree(entry.path, stop)
+            removed += _remove_tree(entry.path, stop, within=path)
             continue
         try:
-            os.unlink(entry.path)
+            _unlocked(path, partial(os.unlink, entry.path))
             removed += 1
         except FileNotFoundError:
             pass
     try:
-        os.rmdir(path)
+        _unlocked(within, lambda: os.rmdir(path))
     except FileNotFoundError:
         return removed
     return removed + 1
+
+
+def _unlocked(directory: str, call: Callable[[], Any]) -> Any:
+    """Return `call()`; if it is not permitted, make `directory`, which is being removed too, writable and try again."""
+    try:
+        return call()
+    except PermissionError:
+        if not directory:
+            raise
+        os.chmod(directory, 0o700)
+        return call()
+
+
+def clean(top: str, names: Sequence[str], stop: Stop = None) -> Tuple[int, List[MarkabError]]:
+    """Remove files below `top`, and the directories that they leave empty; see `Scheme.clean`.
+
+    A file that is reached through a link that leads out of `top` is not removed.
+    """
+    inside = os.path.realpath(top)
+    parents = set()
+    removed = 0
+    errors: List[MarkabError] = []
+    for name in names:
+        check_stop(stop)
+        path = os.path.join(top, name)
+        folder = os.path.realpath(os.path.dirname(path))
+        if folder != inside and not folder.startswith(inside + "/"):
+            errors.append(StorageError("'%s' is outside of the directory '%s': not removed" % (path, top)))
+            continue
+        try:
+            removed += _unlink(os.path.join(folder, os.path.basename(path)), path)
+        except MarkabError as error:
+            errors.append(error)
+        parents.add(folder)
+    for folder in sorted(parents, key=len, reverse=True):
+        _remove_empty(folder, inside)
+    return removed, errors
+
+
+def _unlink(path: str, name: str) -> int:
+    try:
+        os.unlink(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError as error:
+        raise StorageError(
+            "cannot remove '%s': %s" % (name, error.strerror), "ls -ld '%s'" % os.path.dirname(path)
+        ) from error
+    return 1
+
+
+def _remove_empty(folder: str, inside: str) -> None:
+    while folder.startswith(inside + "/"):
+        try:
+            os.rmdir(folder)
+        except OSError:
+            return  # not empty, or in use by another job
+        folder = os.path.dirname(folder)

@@ -1,10 +1,9 @@
-"""Give a file on this machine another name: a symbolic link, a hard link, or a new place."""
+"""Give a file on this machine another name: a symbolic link, or a new place."""
 
 import errno
 import os
 from typing import Callable, Optional
 
-from markab.errors import MarkabError
 from markab.transfers.base import Moved, Stop, check_stop
 from markab.transfers.checksum import Verified
 from markab.transfers.local_copy import checksum_of, copy, is_same, lacks_x, status_of
@@ -18,25 +17,6 @@ def symlink(source: str, destination: str, durable: bool = True) -> Moved:
     target = os.path.abspath(source)
     _take_name(lambda name: os.symlink(target, name), source, destination, durable)
     return Moved(status.st_size, link="symlink")
-
-
-def hardlink(source: str, destination: str, durable: bool = True) -> Optional[Moved]:
-    """Make `destination` another name of the file `source`; None where the file system can't."""
-    real = os.path.realpath(source)
-    status = status_of(source, destination)
-    try:
-        _take_name(lambda name: os.link(real, name), source, destination, durable)
-    except MarkabError as error:
-        cause = error.__cause__
-        if isinstance(cause, OSError) and cause.errno in (
-            errno.EXDEV,
-            errno.EPERM,
-            errno.EMLINK,
-            errno.EOPNOTSUPP,
-        ):
-            return None
-        raise
-    return Moved(status.st_size, link="hardlink")
 
 
 def move(

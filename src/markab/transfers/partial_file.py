@@ -1,6 +1,6 @@
 """A file while it is being written: beside its final name, which it takes when complete.
 
-The temporary name is `.<name>.part-<n>` with the smallest n that nobody is writing. Its
+The temporary name is `.<name>.part-<n>` with the smallest n that is not being written. Its
 writer holds a lock (flock) on it, which ends with the writer however it dies. So the next
 attempt for the same file finds what a dead one left without listing the directory, and
 uses it again; and two attempts that live at one time never share a name.
@@ -18,7 +18,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 _unique = itertools.count()
 
 
-class Part(object):
+class PartialFile(object):
     """One temporary file, open for reading and writing as `fd`, locked until `commit` or `discard`."""
 
     __slots__ = ("destination", "fd", "new_names_in", "path")
@@ -144,7 +144,7 @@ def _open_locked(path: str) -> int:
 
 
 def _drop_empty(fd: int, path: str) -> None:
-    """Give up a file that we could not lock or look at; it goes if nobody has written to it."""
+    """Give up a file that we could not lock or look at; it goes if it is empty."""
     try:
         if os.fstat(fd).st_size == 0 and _is_at(fd, path):
             os.unlink(path)

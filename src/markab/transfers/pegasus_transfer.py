@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import time
-from typing import Any, Dict, List, Optional, TextIO
+from typing import Any, Callable, Dict, List, Optional, TextIO
 
 from markab.errors import MarkabError, TransferUnavailable
 from markab.transfers.base import handler_for, name_of, redact
@@ -32,7 +32,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     start = time.monotonic()
     failed = 0
     for place in work.mkdirs:
-        failed += _do(place, args.max_attempts, lambda place: handler_for(place["url"]).mkdir(place["url"]))
+        failed += _do(place, args.max_attempts, _make_directory)
     results = move_all(
         work.transfers,
         args.threads,
@@ -44,11 +44,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     for result in results:
         failed += _tell(result, args.debug, out)
     for place in work.removes:
-        failed += _do(
-            place,
-            args.max_attempts,
-            lambda place: handler_for(place["url"]).remove(place["url"], place["recursive"]),
-        )
+        failed += _do(place, args.max_attempts, _remove)
     _summarize(results, time.monotonic() - start, failed, out)
     return 1 if failed else 0
 
@@ -83,7 +79,15 @@ def _asks_for_links(work: Any) -> bool:
     return any(item.get("link") for item in work.transfers)
 
 
-def _do(place: Dict[str, Any], attempts: int, action: Any) -> int:
+def _make_directory(place: Dict[str, Any]) -> None:
+    handler_for(place["url"]).mkdir(place["url"], site=place["site"])
+
+
+def _remove(place: Dict[str, Any]) -> None:
+    handler_for(place["url"]).remove(place["url"], place["recursive"], site=place["site"])
+
+
+def _do(place: Dict[str, Any], attempts: int, action: Callable[[Dict[str, Any]], None]) -> int:
     """Make or remove one directory or file, with retries; return 1 if it failed."""
     for number in range(1, attempts + 1):
         try:
@@ -101,7 +105,9 @@ def _do(place: Dict[str, Any], attempts: int, action: Any) -> int:
 def _tell(result: Dict[str, Any], debug: bool, out: TextIO) -> int:
     error = result.get("error")
     if error:
-        return _complain("'%s' did not arrive: %s" % (result["lfn"], error["message"]), error["hint"], 1)
+        return _complain(
+            "'%s' did not arrive: %s" % (result["lfn"], error["message"]), error.get("hint", ""), 1
+        )
     if debug:
         facts = "%d bytes, %.3f s, attempt %d" % (result["bytes"], result["duration_s"], result["attempts"])
         out.write("%s -> %s  (%s)\n" % (result["source"], result["destination"], facts))

@@ -2,7 +2,7 @@
 
 The record goes to the file, or to stdout. Exit code 0 means that the attempt succeeded,
 1 that it failed and the record says why, 2 that the command line or the spec is wrong.
-SIGTERM ends the task, puts its checkpoints in place, and is told in the record.
+SIGTERM ends the task, puts its checkpoints in place, and is in the record.
 """
 
 import argparse
@@ -14,27 +14,30 @@ import sys
 import tempfile
 import threading
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 from markab.transfers.checksum import Verified
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_directories import Directories
-from markab.worker.auxiliary_jobs import do
+from markab.worker.attempt_spec import Spec, read_spec
+from markab.worker.auxiliary_jobs import run_auxiliary_job
 from markab.worker.captured_output import Capture
 from markab.worker.deadlines import Deadlines
-from markab.worker.failure import Trouble
-from markab.worker.finish import Record, finish
-from markab.worker.invocation import Process, ended, next_process, not_started, open_streams, stopped_because
+from markab.worker.exit_judgement import stopped_because
+from markab.worker.failure import AttemptFailed
+from markab.worker.finish import finish
+from markab.worker.invocation import Process, ended, next_process, not_started, open_streams
 from markab.worker.prepare import prepare
+from markab.worker.record import Record
 
 _LOOK_S = 0.05
 
 
-def run(spec: Dict[str, Any], stop: threading.Event) -> Record:
-    """Run the attempt of `spec` (see attempt.py) and return its record; setting `stop` cancels it."""
+def run(spec: Spec, stop: threading.Event) -> Record:
+    """Run the attempt of `spec` (see attempt_spec.py) and return its record; setting `stop` cancels it."""
     verified, directories = Verified(), Directories(keep=0)
     if spec["job"]["kind"] != "compute":
-        return do(spec, stop, verified)
+        return run_auxiliary_job(spec, stop, verified)
     prepared = prepare(spec, verified, dict(os.environ), stop, directories)
     job = spec["job"]
     directory = tempfile.gettempdir()
@@ -68,7 +71,7 @@ def _run_one(
             stderr=streams[2],
             start_new_session=True,
         )
-    except (OSError, Trouble) as error:
+    except (OSError, AttemptFailed) as error:
         not_started(prepared, process, error)
         return
     finally:
@@ -76,7 +79,7 @@ def _run_one(
             os.close(fd)
     status, usage = _wait(child.pid, deadlines, stop)
     child.returncode = 0  # reaped here, not by Popen
-    why = stopped_because(process, deadlines, prepared.job)
+    why = stopped_because(process.task["id"], deadlines, prepared.job)
     ended(prepared, process, child.pid, status, usage, time.time() - process.start, why)
 
 
@@ -114,8 +117,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        with open(options.spec, encoding="utf-8") as file:
-            spec = json.load(file)
+        spec = read_spec(options.spec)
     except (OSError, ValueError) as error:
         print("error: cannot read the spec '%s': %s" % (options.spec, error), file=sys.stderr)
         return 2

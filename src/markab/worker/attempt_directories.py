@@ -29,7 +29,7 @@ class Directories(object):
                 os.rename(self._spare.pop(), path)
                 return
             except (IndexError, FileNotFoundError):
-                continue  # another thread was faster, or somebody removed it
+                continue  # another thread was faster, or it was removed
             except OSError:
                 break  # `path` is there and not empty, or on another disk: the long way
         try:

@@ -6,7 +6,7 @@ Nothing here holds more than a block of it in memory, however much a task prints
 import fcntl
 import os
 import tempfile
-from typing import Iterable, Iterator, List, Optional, Set
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Set
 
 IN_RECORD_BYTES = 4096
 KEPT_BYTES = 256 * 1024
@@ -46,6 +46,26 @@ class Capture(object):
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+
+def describe_stream(stream: str, capture: Capture, directory: str, name: str) -> Dict[str, Any]:
+    """Return what a record says of "stdout" or "stderr"; long text goes to the file `name` in `directory`."""
+    size_bytes = capture.size()
+    if not size_bytes:
+        return {}
+    if size_bytes <= IN_RECORD_BYTES:
+        return {stream: short_text(capture.fd, size_bytes)}
+    try:
+        keep(capture.fd, size_bytes, os.path.join(directory, name))
+    except OSError as error:
+        # The task did its work: that what it printed is lost must be seen, but is no reason to run it again.
+        text = short_text(capture.fd, IN_RECORD_BYTES)
+        text += "\n[the rest could not be kept: %s]\n" % error.strerror
+        return {stream: text, stream + "_bytes": size_bytes}
+    described: Dict[str, Any] = {stream + "_file": name}
+    if size_bytes > KEPT_BYTES:
+        described[stream + "_bytes"] = size_bytes
+    return described
 
 
 def short_text(fd: int, size_bytes: int) -> str:

@@ -1,11 +1,11 @@
-"""Why an attempt cannot go on: an exception on the way, an entry of the record at the end."""
+"""Why an attempt fails: an exception on the way, an entry of the record at the end."""
 
 import errno
 import os
 from typing import Any, Dict, List, Tuple
 
-from markab.errors import ChecksumMismatch, MarkabError, StorageError, TransferError, TransferRefused
-from markab.transfers.base import Cancelled
+from markab.errors import MarkabError
+from markab.transfers.error_kinds import ErrorKind, error_entry, kind_of
 
 _STORAGE_HINTS = {
     errno.ENOSPC: "the disk is full: free some space, or name a scratch directory on another disk",
@@ -17,11 +17,11 @@ _STORAGE_HINTS = {
 }
 
 
-class Trouble(Exception):
-    """One reason for which an attempt fails; `kind` is one of those listed in record.py."""
+class AttemptFailed(Exception):
+    """One reason for which an attempt fails; `kind` is one of `ErrorKind`."""
 
     def __init__(self, kind: str, message: str, hint: str = "") -> None:
-        super(Trouble, self).__init__(kind, message, hint)
+        super(AttemptFailed, self).__init__(kind, message, hint)
         self.kind = kind
         self.message = message
         self.hint = hint
@@ -30,34 +30,27 @@ class Trouble(Exception):
         return self.message
 
     def entry(self) -> Dict[str, Any]:
-        """Return it as the record writes it."""
-        entry = {"kind": self.kind, "message": self.message}
-        if self.hint:
-            entry["hint"] = self.hint
-        return entry
+        """Return it as the record has it."""
+        return error_entry(self.kind, self.message, self.hint)
 
 
-def storage_trouble(doing: str, error: OSError) -> Trouble:
-    """Return the trouble of a disk that does not do as asked; `doing` is like "cannot make '/x'"."""
+def storage_error(doing: str, error: OSError) -> AttemptFailed:
+    """Return the error for a disk that refuses something; `doing` is like "cannot make '/x'"."""
     reason = os.strerror(error.errno) if error.errno else str(error)
-    return Trouble("storage", "%s: %s" % (doing, reason), _STORAGE_HINTS.get(error.errno or 0, ""))
-
-
-def trouble_of(error: MarkabError) -> Trouble:
-    """Return the trouble that stands for an error of moving files."""
-    kinds = (
-        (Cancelled, "cancelled"),
-        (ChecksumMismatch, "checksum"),
-        (StorageError, "storage"),
-        (TransferRefused, "refused"),
-        (TransferError, "transfer"),
+    return AttemptFailed(
+        ErrorKind.STORAGE, "%s: %s" % (doing, reason), _STORAGE_HINTS.get(error.errno or 0, "")
     )
-    kind = next((kind for type_, kind in kinds if isinstance(error, type_)), "internal")
-    return Trouble(kind, str(error), error.hint)
 
 
-def sorted_out(moved: List[Dict[str, Any]]) -> Tuple[List[Dict[str, Any]], List[Trouble]]:
-    """Return what `move_all` says as what arrived, and why the rest did not."""
-    arrived = [item for item in moved if "error" not in item]
-    errors = [item["error"] for item in moved if "error" in item]
-    return arrived, [Trouble(error["kind"], error["message"], error.get("hint", "")) for error in errors]
+def transfer_error(error: MarkabError) -> AttemptFailed:
+    """Return the error of an attempt that stands for an error of moving files."""
+    return AttemptFailed(kind_of(error), str(error), error.hint)
+
+
+def arrived_and_failed(moved: List[Dict[str, Any]]) -> Tuple[List[Dict[str, Any]], List[AttemptFailed]]:
+    """Return the entries of `move_all` whose file arrived, and the errors of the others."""
+    arrived = [entry for entry in moved if "error" not in entry]
+    errors = [entry["error"] for entry in moved if "error" in entry]
+    return arrived, [
+        AttemptFailed(error["kind"], error["message"], error.get("hint", "")) for error in errors
+    ]

@@ -4,13 +4,15 @@ import errno
 import os
 import stat
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from markab.errors import ChecksumMismatch, MarkabError
 from markab.transfers.base import Stop
-from markab.worker.attempt import Guard, Prepared, Spec, known_checksum, place_of
-from markab.worker.failure import Trouble, sorted_out, storage_trouble
-from markab.worker.place_input import bring, ways
+from markab.transfers.error_kinds import ErrorKind
+from markab.worker.attempt import Guard, Prepared
+from markab.worker.attempt_spec import Spec, known_checksum, place_of, scratch_place, staging_site
+from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error
+from markab.worker.place_input import place_input, ways
 
 Item = Dict[str, Any]
 Fetch = Callable[..., List[Dict[str, Any]]]
@@ -20,18 +22,18 @@ UNKNOWN_BYTES = 1 << 62
 
 
 def bring_inputs(prepared: Prepared, stop: Stop, fetch: Optional[Fetch]) -> None:
-    """Bring all inputs in, those that were staged and those that come from a URL; what is wrong goes to `troubles`.
+    """Bring all inputs in: from the scratch if it is mounted here, else from URLs; what is wrong goes to `errors`.
 
     Raises:
-        Trouble, OSError, MarkabError: it makes no sense to go on.
+        AttemptFailed, OSError, MarkabError: it makes no sense to go on.
     """
     fetched = []
     for item in prepared.job.get("inputs") or ():
-        if item.get("sources"):
+        if item.get("sources") or not prepared.spec["scratch"]:
             fetched.append(item)
         else:
             _bring_in(prepared, item, stop)
-    if fetched and not prepared.troubles:
+    if fetched and not prepared.errors:
         _fetch(prepared, fetched, stop, fetch)
 
 
@@ -43,14 +45,14 @@ def _bring_in(prepared: Prepared, item: Item, stop: Stop) -> None:
     except OSError as error:
         if item.get("optional") and error.errno in (errno.ENOENT, errno.ENOTDIR):
             return
-        prepared.troubles.append(_missing(prepared, lfn, staged, error))
+        prepared.errors.append(_missing(prepared, lfn, staged, error))
         return
     if not stat.S_ISREG(status.st_mode):
         what = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
         hint = "declare each file in it, or pack it with tar" if stat.S_ISDIR(status.st_mode) else ""
-        prepared.troubles.append(
-            Trouble(
-                "missing-input",
+        prepared.errors.append(
+            AttemptFailed(
+                ErrorKind.MISSING_INPUT,
                 "input '%s' of job '%s' is %s: '%s'" % (lfn, prepared.job["id"], what, staged),
                 hint,
             )
@@ -58,7 +60,7 @@ def _bring_in(prepared: Prepared, item: Item, stop: Stop) -> None:
         return
     is_symlink = os.path.islink(staged)
     sha256 = _verify(prepared, item, staged, is_symlink, stop)
-    if prepared.troubles:
+    if prepared.errors:
         return
     place = place_of(prepared.cwd, lfn)
     private = any(output["lfn"] == lfn for output in prepared.job.get("outputs") or ())
@@ -86,27 +88,27 @@ def _bring_to(
     private: bool,
     stop: Stop,
 ) -> str:
-    order = ways(status.st_size, os.geteuid() == 0, is_symlink, private, prepared.spec.get("links"))
+    order = ways(status.st_size, os.geteuid() == 0, is_symlink, private)
     try:
         if "/" in item["lfn"]:
             os.makedirs(os.path.dirname(place), exist_ok=True)
-        return bring(staged, place, status, order, bool(item.get("executable")), stop)
+        return place_input(staged, place, status, order, bool(item.get("executable")), stop)
     except OSError as error:
-        raise storage_trouble("cannot bring input '%s' to '%s'" % (item["lfn"], place), error) from error
+        raise storage_error("cannot bring input '%s' to '%s'" % (item["lfn"], place), error) from error
 
 
-def _missing(prepared: Prepared, lfn: str, staged: str, error: OSError) -> Trouble:
+def _missing(prepared: Prepared, lfn: str, staged: str, error: OSError) -> AttemptFailed:
     reason = os.strerror(error.errno or 0) if error.errno != errno.ENOENT else "it is not there"
-    return Trouble(
-        "missing-input",
+    return AttemptFailed(
+        ErrorKind.MISSING_INPUT,
         "input '%s' of job '%s' cannot be read at '%s': %s" % (lfn, prepared.job["id"], staged, reason),
-        "somebody removed it after the job that made it had ended; `markab run` on the run makes it again",
+        "it was removed after the job that made it had ended; `markab run` on the run makes it again",
     )
 
 
 def _verify(prepared: Prepared, item: Item, path: str, is_symlink: bool, stop: Stop) -> Optional[str]:
     """Check an input against the checksum on record; return the checksum when it was checked."""
-    integrity = prepared.spec.get("integrity", "full")
+    integrity = prepared.spec["integrity"]
     expected = known_checksum(prepared.spec, item)
     if expected is None or integrity == "none" or (integrity == "nosymlink" and is_symlink):
         return None
@@ -121,11 +123,11 @@ def _verify(prepared: Prepared, item: Item, path: str, is_symlink: bool, stop: S
             error,
         )
         hint = "put the right file back and run again, or plan and run the workflow anew"
-        prepared.troubles.append(Trouble("checksum", message, hint))
+        prepared.errors.append(AttemptFailed(ErrorKind.CHECKSUM, message, hint))
     except MarkabError as error:
         if stop is not None and stop.is_set():
             raise
-        prepared.troubles.append(Trouble("missing-input", str(error), error.hint))
+        prepared.errors.append(AttemptFailed(ErrorKind.MISSING_INPUT, str(error), error.hint))
     prepared.checked += 1
     prepared.checked_s += time.time() - start
     return expected
@@ -137,45 +139,59 @@ def _fetch(
     stop: Stop,
     fetch: Optional[Fetch],
 ) -> None:
-    """Bring inputs that were not staged from where they are, straight into the directory."""
+    """Bring inputs that have a URL from there, straight into the directory."""
     if fetch is None:
         from markab.transfers.batch import move_all
 
         fetch = move_all
     spec = prepared.spec
-    site = prepared.job["site"]
-    items = []
-    for item in inputs:
-        transfer = {
-            "lfn": item["lfn"],
-            "sources": [{"site": site, "url": url} for url in item["sources"]],
-            "destinations": [{"site": site, "url": place_of(prepared.cwd, item["lfn"])}],
-            "executable": bool(item.get("executable")),
-        }
-        sha256 = known_checksum(spec, item)
-        if sha256 and spec.get("integrity", "full") != "none":
-            transfer["sha256"] = sha256
-            prepared.checked += 1
-        items.append(transfer)
+    is_checked = spec["integrity"] != "none"
+    items = [_transfer(prepared, item) for item in inputs]
+    if is_checked:
+        prepared.checked += sum("sha256" in item for item in items)
     moved = fetch(
         items,
-        spec.get("transfer_threads", 2),
-        spec.get("transfer_attempts", 3),
+        spec["transfer_threads"],
+        spec["transfer_attempts"],
         stop,
         False,
-        prepared.verified if spec.get("integrity", "full") != "none" else None,
+        prepared.verified if is_checked else None,
         durable=False,
     )
-    arrived, failed = sorted_out(moved)
+    optional = {item["lfn"] for item in inputs if item.get("optional")}
+    arrived, failed = arrived_and_failed([entry for entry in moved if not _may_be_missing(entry, optional)])
     prepared.transfers.extend(arrived)
-    prepared.troubles.extend(failed)
+    prepared.errors.extend(failed)
+
+
+def _transfer(prepared: Prepared, item: Item) -> Dict[str, Any]:
+    """Return the transfer that brings `item` in: from its sources, or from the scratch's URL if it was staged."""
+    spec, job = prepared.spec, prepared.job
+    sources = [{"site": job["site"], "url": url} for url in item.get("sources") or ()]
+    if not sources:
+        sources = [{"site": staging_site(spec), "url": scratch_place(spec, item["lfn"])}]
+    transfer = {
+        "lfn": item["lfn"],
+        "sources": sources,
+        "destinations": [{"site": job["site"], "url": place_of(prepared.cwd, item["lfn"])}],
+        "executable": bool(item.get("executable")),
+    }
+    sha256 = known_checksum(spec, item)
+    if sha256 and spec["integrity"] != "none":
+        transfer["sha256"] = sha256
+    return transfer
+
+
+def _may_be_missing(entry: Dict[str, Any], optional: Set[str]) -> bool:
+    """Say whether a file that did not arrive need not: a checkpoint that was never written."""
+    return entry["lfn"] in optional and "error" in entry and entry["error"]["kind"] == ErrorKind.REFUSED
 
 
 def input_bytes(spec: Spec) -> int:
     """Return about how many bytes `prepare` would have to read, to see whether that is quick."""
     total = 0
     for item in spec["job"].get("inputs") or ():
-        if item.get("sources"):
+        if item.get("sources") or not spec["scratch"]:
             return UNKNOWN_BYTES
         try:
             total += os.stat(os.path.join(spec["scratch"], item["lfn"])).st_size

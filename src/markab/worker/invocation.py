@@ -1,14 +1,16 @@
-"""One process of an attempt: what to start for a task, and what its end means."""
+"""One process of an attempt: what to start for a task, and how it ended."""
 
 import errno
 import os
-import signal
 import time
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
-from markab.worker.attempt import Prepared, place_of
-from markab.worker.deadlines import Deadlines
-from markab.worker.failure import Trouble
+from markab.transfers.error_kinds import ErrorKind
+from markab.worker.attempt import Prepared
+from markab.worker.attempt_spec import place_of
+from markab.worker.exit_judgement import bad_status
+from markab.worker.failure import AttemptFailed
+from markab.worker.record import invocation_entry, usage_entry
 from markab.worker.split_arguments import split_words
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
@@ -57,7 +59,7 @@ def _place(prepared: Prepared, lfn: Optional[str]) -> Optional[str]:
 def next_process(prepared: Prepared) -> Optional[Process]:
     """Return the process for the next task, or None when all ran or one went wrong."""
     tasks = prepared.job.get("tasks") or ()
-    if prepared.troubles or len(prepared.invocations) >= len(tasks):
+    if prepared.errors or len(prepared.invocations) >= len(tasks):
         return None
     task = tasks[len(prepared.invocations)]
     try:
@@ -72,14 +74,16 @@ def next_process(prepared: Prepared) -> Optional[Process]:
             error,
             task.get("arguments"),
         )
-        prepared.troubles.append(Trouble("arguments", message, "close the quote, or write \\ before it"))
+        prepared.errors.append(
+            AttemptFailed(ErrorKind.ARGUMENTS, message, "close the quote, or write \\ before it")
+        )
         return None
-    except Trouble as trouble:
-        prepared.troubles.append(trouble)
+    except AttemptFailed as error:
+        prepared.errors.append(error)
         return None
     if any("\0" in word for word in process.argv):
         message = "the arguments of task '%s' contain a NUL character" % task["id"]
-        prepared.troubles.append(Trouble("arguments", message))
+        prepared.errors.append(AttemptFailed(ErrorKind.ARGUMENTS, message))
         return None
     return process
 
@@ -91,96 +95,55 @@ def ended(
     status: int,
     usage: Any,
     duration_s: float,
-    why: Optional[Trouble] = None,
+    why: Optional[AttemptFailed] = None,
 ) -> None:
-    """Take down how a process ended.
+    """Write down how a process ended.
 
     Args:
         status: as `wait4` gave it.
         usage: the `rusage` that `wait4` gave.
         why: a reason that outranks the status: it was stopped because of the time, or cancelled.
     """
-    prepared.invocations.append(
-        {
-            "task": process.task["id"],
-            "argv": process.argv,
-            "start": process.start,
-            "duration_s": round(duration_s, 6),
-            "pid": pid,
-            "status": status,
-            "utime_s": usage.ru_utime,
-            "stime_s": usage.ru_stime,
-            "maxrss_kb": usage.ru_maxrss,
-            "minflt": usage.ru_minflt,
-            "majflt": usage.ru_majflt,
-            "inblock": usage.ru_inblock,
-            "oublock": usage.ru_oublock,
-            "nvcsw": usage.ru_nvcsw,
-            "nivcsw": usage.ru_nivcsw,
-        }
-    )
+    entry = invocation_entry(process.task["id"], process.argv, process.start, duration_s, pid, status)
+    entry.update(usage_entry(usage))
+    prepared.invocations.append(entry)
     if why is not None:
-        prepared.troubles.append(why)
+        prepared.errors.append(why)
     if status:
-        prepared.troubles.append(_bad_end(process.task["id"], status, by_us=why is not None))
+        prepared.errors.append(bad_status(process.task["id"], status, by_us=why is not None))
 
 
-def _bad_end(task: str, status: int, by_us: bool) -> Trouble:
-    if os.WIFSIGNALED(status):
-        core = " (core dumped)" if os.WCOREDUMP(status) else ""
-        number = os.WTERMSIG(status)
-        hint = ""
-        if number == signal.SIGKILL and not by_us:
-            hint = "the machine may have run out of memory; ask for more with the profile pegasus.memory"
-        return Trouble("signal", "task '%s' was ended by %s%s" % (task, signal_name(number), core), hint)
-    return Trouble("exit", "task '%s' ended with exit code %d" % (task, os.WEXITSTATUS(status)))
+def not_started(prepared: Prepared, process: Process, error: Union[OSError, AttemptFailed]) -> None:
+    """Write down that the system refused to start a process, and find out what was wrong with it."""
+    prepared.invocations.append(invocation_entry(process.task["id"], process.argv, process.start))
+    prepared.errors.append(error if isinstance(error, AttemptFailed) else _refused(process, error))
 
 
-def signal_name(number: int) -> str:
-    """Return a signal in words: "SIGKILL (9)"."""
-    try:
-        return "%s (%d)" % (signal.Signals(number).name, number)
-    except ValueError:
-        return "signal %d" % number
-
-
-def not_started(prepared: Prepared, process: Process, error: Union[OSError, Trouble]) -> None:
-    """Take down that the system refused to start a process, and find out what was wrong with it."""
-    invocation: Dict[str, Any] = {
-        "task": process.task["id"],
-        "argv": process.argv,
-        "start": process.start,
-        "duration_s": 0.0,
-        "pid": 0,
-        "status": -1,
-    }
-    prepared.invocations.append(invocation)
-    prepared.troubles.append(error if isinstance(error, Trouble) else _refused(process, error))
-
-
-def _refused(process: Process, error: OSError) -> Trouble:
+def _refused(process: Process, error: OSError) -> AttemptFailed:
     program = process.executable
     task = process.task["id"]
     path = os.path.join(process.cwd, program)
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENOEXEC, errno.ELOOP):
         if not os.path.lexists(path):
-            return Trouble(
-                "no-program",
+            return AttemptFailed(
+                ErrorKind.NO_PROGRAM,
                 "program '%s' of task '%s' does not exist" % (program, task),
                 "correct its pfn in the transformation catalog, or install it there",
             )
         if os.path.isdir(path):
-            return Trouble("not-executable", "program '%s' of task '%s' is a directory" % (program, task))
+            return AttemptFailed(
+                ErrorKind.NOT_EXECUTABLE, "program '%s' of task '%s' is a directory" % (program, task)
+            )
         if not os.access(path, os.X_OK):
-            return Trouble(
-                "not-executable",
+            return AttemptFailed(
+                ErrorKind.NOT_EXECUTABLE,
                 "program '%s' of task '%s' is not executable" % (program, task),
                 "chmod +x '%s'" % path,
             )
         interpreter = _interpreter(path)
         if error.errno == errno.ENOEXEC:
-            return Trouble(
-                "not-executable",
+            return AttemptFailed(
+                ErrorKind.NOT_EXECUTABLE,
                 "program '%s' of task '%s' is neither a binary for this machine nor a script"
                 % (program, task),
                 "begin a script with a line like #!/bin/sh; a binary must be made for %s"
@@ -188,27 +151,29 @@ def _refused(process: Process, error: OSError) -> Trouble:
             )
         if interpreter is not None:
             what = "is not there" if not os.path.exists(interpreter) else "cannot be executed"
-            return Trouble(
-                "no-program" if error.errno == errno.ENOENT else "not-executable",
+            return AttemptFailed(
+                ErrorKind.NO_PROGRAM if error.errno == errno.ENOENT else "not-executable",
                 "the interpreter '%s' in the first line of '%s' (task '%s') %s"
                 % (interpreter, program, task, what),
                 "correct the #! line, or install the interpreter"
                 + ("; the line ends with a carriage return" if interpreter.endswith("\r") else ""),
             )
         if error.errno == errno.ENOENT:
-            return Trouble(
-                "no-program",
+            return AttemptFailed(
+                ErrorKind.NO_PROGRAM,
                 "the loader of program '%s' (task '%s') is not on this machine" % (program, task),
                 "ldd '%s'" % path,
             )
     if error.errno == errno.E2BIG:
         size = sum(len(word) + 1 for word in process.argv)
-        return Trouble(
-            "arguments",
+        return AttemptFailed(
+            ErrorKind.ARGUMENTS,
             "the arguments of task '%s' are too long for this system: %d characters" % (task, size),
             "write them into a file that the task reads",
         )
-    return Trouble("internal", "task '%s' cannot be started: %s" % (task, error.strerror or error))
+    return AttemptFailed(
+        ErrorKind.INTERNAL, "task '%s' cannot be started: %s" % (task, error.strerror or error)
+    )
 
 
 def _interpreter(path: str) -> Optional[str]:
@@ -228,7 +193,7 @@ def open_streams(process: Process, fallback: Tuple[int, int, int]) -> Tuple[Tupl
     """Return descriptors for stdin, stdout and stderr, and those of them that the caller has to close.
 
     Raises:
-        Trouble: a file that a stream is connected to cannot be opened; nothing is left open.
+        AttemptFailed: a file that a stream is connected to cannot be opened; nothing is left open.
     """
     streams = list(fallback)
     opened: List[int] = []
@@ -247,26 +212,12 @@ def open_streams(process: Process, fallback: Tuple[int, int, int]) -> Tuple[Tupl
             for fd in opened:
                 os.close(fd)
             name = ("stdin", "stdout", "stderr")[number]
-            kind = "storage" if number else "missing-input"
+            kind = ErrorKind.STORAGE if number else ErrorKind.MISSING_INPUT
             message = "the %s of task '%s' cannot be connected to '%s': %s" % (
                 name,
                 process.task["id"],
                 path,
                 error.strerror,
             )
-            raise Trouble(kind, message) from error
+            raise AttemptFailed(kind, message) from error
     return (streams[0], streams[1], streams[2]), opened
-
-
-def stopped_because(process: Process, deadlines: Deadlines, job: Dict[str, Any]) -> Optional[Trouble]:
-    """Return why we ended a process ourselves, or None if we did not."""
-    task = process.task["id"]
-    if deadlines.cancelled:
-        return Trouble("cancelled", "task '%s' was cancelled" % task)
-    if deadlines.timed_out:
-        return Trouble(
-            "timeout",
-            "task '%s' was ended after %g s, the wall time it is given" % (task, job["max_wall_s"]),
-            "raise the profile pegasus.maxwalltime",
-        )
-    return None

@@ -3,45 +3,37 @@
 A task may write to its inputs, and whatever it does to them must not reach the
 staged file, which other tasks read. So it gets a copy of its own where that is
 cheap: the file system shares the blocks (reflink), or the file is small. A large
-file is linked, and the staged file is made read-only so that nobody changes it
+file is linked, and the staged file is made read-only so that no task changes it
 by accident; root would write through that, so root gets a copy.
 """
 
 import errno
 import os
 import stat
-from typing import Optional, Set, Tuple
+from typing import Set, Tuple
 
 from markab.transfers.base import Stop
-from markab.transfers.copy_bytes import SMALL_BYTES, Shrank, WriteFailed, clone, pump, write_all
+from markab.transfers.copy_bytes import SMALL_BYTES, Shrank, WriteFailed, clone, copy_bytes, write_all
 
 SMALL_INPUT_BYTES = 16 * 1024 * 1024
 
 _no_clone_on: Set[int] = set()  # devices that said no once: do not ask for every file
 
 
-def ways(
-    size_bytes: int, as_root: bool, is_symlink: bool, private: bool, force: Optional[str] = None
-) -> Tuple[str, ...]:
+def ways(size_bytes: int, as_root: bool, is_symlink: bool, private: bool) -> Tuple[str, ...]:
     """Return the ways to try, best first, out of "clone", "copy", "link" and "symlink".
 
     Args:
         is_symlink: the staged file is a symbolic link to a file of the user's, which is
             never to be made read-only or to get further hard links.
         private: the task is expected to change it (a checkpoint).
-        force: "copy" or "link", when the user asked for one.
     """
-    share = ("symlink",) if is_symlink else ("link", "copy")
-    if private or force == "copy":
+    if private or size_bytes <= SMALL_INPUT_BYTES or as_root:
         return ("clone", "copy")
-    if force == "link":
-        return share
-    if size_bytes <= SMALL_INPUT_BYTES or as_root:
-        return ("clone", "copy")
-    return ("clone", *share)
+    return ("clone", "symlink") if is_symlink else ("clone", "link", "copy")
 
 
-def bring(
+def place_input(
     staged: str,
     place: str,
     status: os.stat_result,
@@ -99,7 +91,7 @@ def _pour(source: int, target: int, size_bytes: int, stop: Stop) -> None:
         if size_bytes <= SMALL_BYTES:
             write_all(target, os.read(source, size_bytes))
         else:
-            pump(source, target, size_bytes, stop)
+            copy_bytes(source, target, size_bytes, stop)
     except WriteFailed as error:
         raise error.error from error
     except Shrank as error:

@@ -10,9 +10,11 @@ from typing import Mapping, Optional
 from markab.errors import MarkabError
 from markab.transfers.base import Stop
 from markab.transfers.checksum import Verified
-from markab.worker.attempt import Prepared, Spec, place_of
+from markab.transfers.error_kinds import ErrorKind
+from markab.worker.attempt import Prepared
 from markab.worker.attempt_directories import Directories
-from markab.worker.failure import Trouble, storage_trouble, trouble_of
+from markab.worker.attempt_spec import Spec, place_of
+from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.inputs import Fetch, bring_inputs
 
 
@@ -26,7 +28,7 @@ def prepare(
 ) -> Prepared:
     """Make the directory of an attempt and bring its inputs in, all of them verified.
 
-    Never raises for what is wrong with the attempt: then `troubles` of the result says so, no
+    Never raises for what is wrong with the attempt: then `errors` of the result says so, no
     task may be started, and `finish` is still to be called.
 
     Args:
@@ -42,17 +44,24 @@ def prepare(
         bring_inputs(prepared, stop, fetch)
         if prepared.own or prepared.job.get("outputs"):
             _make_parents(prepared)
-    except Trouble as trouble:
-        prepared.troubles.append(trouble)
+    except AttemptFailed as error:
+        prepared.errors.append(error)
     except OSError as error:
-        prepared.troubles.append(storage_trouble("cannot prepare directory '%s'" % prepared.cwd, error))
+        prepared.errors.append(storage_error("cannot prepare directory '%s'" % prepared.cwd, error))
     except MarkabError as error:
-        prepared.troubles.append(trouble_of(error))
+        prepared.errors.append(transfer_error(error))
     return prepared
 
 
 def _remove_leftovers(prepared: Prepared) -> None:
     """Remove declared outputs that a failed attempt left in the shared directory, but not its checkpoints."""
+    if not prepared.cwd:
+        raise AttemptFailed(
+            ErrorKind.INTERNAL,
+            "job '%s' runs in the scratch directory, which is not mounted at site '%s'"
+            % (prepared.job["id"], prepared.job["site"]),
+            "plan with --data-configuration nonsharedfs",
+        )
     os.makedirs(prepared.cwd, exist_ok=True)
     inputs = {item["lfn"] for item in prepared.job.get("inputs") or ()}
     for output in prepared.job.get("outputs") or ():
@@ -65,7 +74,7 @@ def _remove_leftovers(prepared: Prepared) -> None:
             pass
         except OSError as error:
             if not os.path.isdir(path):
-                raise storage_trouble("cannot remove the old '%s'" % path, error) from error
+                raise storage_error("cannot remove the old '%s'" % path, error) from error
 
 
 def _make_parents(prepared: Prepared) -> None:

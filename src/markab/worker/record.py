@@ -1,11 +1,10 @@
 """The invocation record: what a worker says of one attempt, as a JSON object.
 
-Written by `finish` (and by the chores in `chores.py`), put into the journal as
-it is, read by the engine and by reports. Times are UTC epoch seconds. A key that
-has nothing to say is left out.
+Made here and nowhere else, put into the journal as it is, read by the engine and by
+reports. Times are UTC epoch seconds. A key that has nothing to say is left out.
 
     ok            bool    the attempt succeeded
-    error         object  why not: {"kind", "message", "hint"?}; kinds are listed below
+    error         object  why not: {"kind", "message", "hint"?}; kinds: `transfers/error_kinds.py`
     also          list    further errors of the same shape ("exit code 3" and "output 'x' missing")
     host          str     name of the machine
     cwd           str     directory the task ran in
@@ -16,14 +15,18 @@ has nothing to say is left out.
     hashed        object  {"count", "duration_s"}: outputs whose checksum was made
     outputs       list    {"lfn", "size", "sha256"?, "checkpoint"?} of every file that is now in place
     transfers     list    {"lfn", "source", "destination", "bytes", "duration_s", "attempts", "sha256"?,
-                          "link"?}
+                          "link"?}, made by `transfers/batch.py`
     removed       int     files and directories removed
     stdout        str     captured text of the task, when short
     stderr        str
-    stdout_file   str     where it is otherwise, relative to the submit directory
+    stdout_file   str     the file it is in otherwise: an attachment, see below
     stderr_file   str
     stdout_bytes  int     how much was written, when that is more than was kept
     stderr_bytes  int
+
+An attachment is a file beside the record. The worker writes it to the directory that its spec
+gives for that, and the record has the name of the file in it. The executor puts the file into
+the submit directory; in the journal the path is relative to that.
 
 An invocation:
 
@@ -31,17 +34,97 @@ An invocation:
     argv          list    as it was run, after splitting and expansion
     start         float
     duration_s    float
-    pid           int
+    pid           int     0: never started
     status        int     raw wait status: 256 is exit code 1, 9 is killed by SIGKILL; -1: never started
     utime_s, stime_s  float
     maxrss_kb     int
     minflt, majflt, inblock, oublock, nvcsw, nivcsw  int
-
-Kinds of errors: "exit" (exit code not 0), "signal" (died by a signal), "no-program"
-(does not exist), "not-executable", "missing-input", "checksum" (an input is not what
-was recorded), "missing-output", "input-changed" (the task changed a shared input in
-place), "failure-message", "success-message", "timeout", "cancelled", "transfer",
-"refused" (no source of a file has it or gives it: asking again will not help), "storage"
-(disk full, not writable), "arguments" (a command line that cannot be split), "lost" (the
-engine was killed while it ran), "internal".
 """
+
+import os
+import time
+from typing import Any, Dict, List, Optional, Sequence
+
+from markab.transfers.error_kinds import error_entry
+from markab.worker.failure import AttemptFailed
+
+Record = Dict[str, Any]
+
+HOST = os.uname().nodename
+
+STREAMS = ("stdout", "stderr")
+"""`NAME`, `NAME_file` and `NAME_bytes` are keys for each of them."""
+
+NEVER_STARTED = -1
+"""`status` of an invocation whose process the system refused to start."""
+
+
+def make_record(start: float, errors: Sequence[AttemptFailed] = (), cwd: str = "") -> Record:
+    """Return the record of an attempt that ends now; its first error is the reason why it failed."""
+    record: Record = {"ok": not errors, "host": HOST, "start": start, "end": time.time()}
+    if cwd:
+        record["cwd"] = cwd
+    if errors:
+        record["error"] = errors[0].entry()
+        if len(errors) > 1:
+            record["also"] = [error.entry() for error in errors[1:]]
+    return record
+
+
+def unseen_record(kind: str, message: str) -> Record:
+    """Return the record of an attempt that no worker made one for: lost, or cancelled before it started."""
+    return {"ok": False, "error": error_entry(kind, message)}
+
+
+def invocation_entry(
+    task: str,
+    argv: List[str],
+    start: float,
+    duration_s: float = 0.0,
+    pid: int = 0,
+    status: int = NEVER_STARTED,
+) -> Dict[str, Any]:
+    """Return the entry of one process, without what it used."""
+    return {
+        "task": task,
+        "argv": argv,
+        "start": start,
+        "duration_s": round(duration_s, 6),
+        "pid": pid,
+        "status": status,
+    }
+
+
+def usage_entry(usage: Any) -> Dict[str, Any]:
+    """Return what a process used, for its entry, from the `rusage` that `wait4` gave."""
+    return {
+        "utime_s": usage.ru_utime,
+        "stime_s": usage.ru_stime,
+        "maxrss_kb": usage.ru_maxrss,
+        "minflt": usage.ru_minflt,
+        "majflt": usage.ru_majflt,
+        "inblock": usage.ru_inblock,
+        "oublock": usage.ru_oublock,
+        "nvcsw": usage.ru_nvcsw,
+        "nivcsw": usage.ru_nivcsw,
+    }
+
+
+def output_entry(lfn: str, size_bytes: int, sha256: Optional[str], is_checkpoint: bool) -> Dict[str, Any]:
+    """Return the entry of an output that is in place."""
+    entry: Dict[str, Any] = {"lfn": lfn, "size": size_bytes}
+    if sha256:
+        entry["sha256"] = sha256
+    if is_checkpoint:
+        entry["checkpoint"] = True
+    return entry
+
+
+def checked_entry(count: int, failed: int, duration_s: float) -> Dict[str, Any]:
+    """Return how many checksums were verified, and how many of them were wrong."""
+    return {"count": count, "failed": failed, "duration_s": round(duration_s, 6)}
+
+
+def hashed_entry(count: int, duration_s: float) -> Dict[str, Any]:
+    """Return how many checksums of outputs were made."""
+    return {"count": count, "duration_s": round(duration_s, 6)}

@@ -15,7 +15,8 @@ from typing import Any, Dict, Iterable, Mapping
 
 from markab.errors import MarkabError
 from markab.transfers.base import is_local, path_of
-from markab.worker.failure import Trouble
+from markab.transfers.error_kinds import ErrorKind
+from markab.worker.failure import AttemptFailed
 
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS rc_lfn ("
@@ -37,7 +38,7 @@ def register(catalog: str, registrations: Iterable[Dict[str, Any]], checksums: M
     to the new.
 
     Raises:
-        Trouble: the file cannot be written, or is no catalog.
+        AttemptFailed: the file cannot be written, or is no catalog.
     """
     try:
         connection = sqlite3.connect(catalog, timeout=_PATIENCE_S, isolation_level=None)
@@ -51,8 +52,8 @@ def register(catalog: str, registrations: Iterable[Dict[str, Any]], checksums: M
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise Trouble(
-            "storage",
+        raise AttemptFailed(
+            ErrorKind.STORAGE,
             "cannot write to the replica catalog '%s': %s" % (catalog, error),
             "see that its directory can be written, and that it is an SQLite file",
         ) from error

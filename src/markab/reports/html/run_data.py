@@ -32,10 +32,11 @@ from markab.reports.graph.sources import plan_graph
 from markab.reports.graph.state_styles import shown_states
 from markab.reports.html.failures import FailureLog
 from markab.reports.status import Status, current_status
+from markab.transfers.error_kinds import ErrorKind
 
 OK, FAILED, ALIVE, LOST = range(4)
 """How an attempt stands; LOST through no fault of its job."""
-NO_FAULT = ("lost", "cancelled")
+NO_FAULT = (ErrorKind.LOST, ErrorKind.CANCELLED)
 """Kinds of errors that say so."""
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markab.executors.launcher_client import Ended, Launching, Lost, Refused
+from markab.executors.launcher_client import Ended, LauncherClient, Lost, Refused
 from markab.executors.launcher_messages import Decoder, encode
 from markab.executors.orphan_processes import has_engine, kill_all
 
@@ -26,7 +26,7 @@ class Shell:
 
     def __init__(self, top: Path, environ: dict[str, str] | None = None) -> None:
         self.top = top
-        self.launching = Launching(environ or {"PATH": "/usr/bin:/bin"}, ENGINE)
+        self.launching = LauncherClient(environ or {"PATH": "/usr/bin:/bin"}, ENGINE)
         self.count = 0
         self.null = os.open(os.devnull, os.O_RDWR)
 
@@ -44,12 +44,12 @@ class Shell:
         return self.count
 
     def wait(self, count: int = 1, timeout_s: float = 20.0) -> list[Ended | Refused | Lost]:
-        heard: list[Ended | Refused | Lost] = []
+        events: list[Ended | Refused | Lost] = []
         give_up = time.monotonic() + timeout_s
-        while len(heard) < count:
-            assert time.monotonic() < give_up, heard
-            heard += self.launching.wait(1.0)
-        return heard
+        while len(events) < count:
+            assert time.monotonic() < give_up, events
+            events += self.launching.wait(1.0)
+        return events
 
     def run(self, script: str, **own: str) -> Ended:
         self.start(script, **own)
@@ -281,9 +281,9 @@ MESSAGES = st.lists(st.tuples(st.text(), st.integers(), st.dictionaries(st.text(
 @given(MESSAGES, st.lists(st.integers(1, 40), max_size=50))
 def test_messages_survive_any_cutting_of_the_stream(messages: list[object], cuts: list[int]) -> None:
     stream = b"".join(encode(message) for message in messages)
-    decoder, heard = Decoder(), []
+    decoder, events = Decoder(), []
     for size in [*cuts, len(stream)]:
         piece, stream = stream[:size], stream[size:]
-        heard += decoder.feed(piece)
+        events += decoder.feed(piece)
 
-    assert heard == messages
+    assert events == messages

@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 
 from markab.errors import DocumentError, MarkabError, StorageError, TransferRefused, TransferUnavailable
 from markab.transfers import base, pegasus_transfer
-from markab.transfers.base import Moved, Scheme, register
+from markab.transfers.base import FileRequest, Moved, Outcome, Scheme, register
 from markab.transfers.batch import move_all, pause_after
 from markab.transfers.checksum import Verified
 from markab.transfers.http_request import Busy
@@ -176,7 +176,7 @@ def test_after_the_last_round_the_failure_is_told(tmp_path: Path, far: Far) -> N
         attempts=2,
     )
 
-    assert results[0]["error"] == {"kind": "transfer", "message": "no 'far://h/a'", "hint": ""}
+    assert results[0]["error"] == {"kind": "transfer", "message": "no 'far://h/a'"}
     assert "error" not in results[1] and len(slept) == 1
     assert "hush" not in json.dumps(results)
 
@@ -217,7 +217,7 @@ def test_a_bug_in_a_scheme_fails_one_file_only(tmp_path: Path, far: Far) -> None
 def test_an_unknown_scheme_and_an_item_without_a_source_are_errors_of_their_item(tmp_path: Path) -> None:
     results, _ = run(item("a", ["gopher://h/x"], [tmp_path / "a"]), item("b", [], [tmp_path / "b"]))
 
-    assert "nobody here speaks 'gopher'" in results[0]["error"]["message"]
+    assert "unsupported URL scheme 'gopher'" in results[0]["error"]["message"]
     assert "no source" in results[1]["error"]["message"]
 
 
@@ -252,6 +252,78 @@ def test_after_a_stop_the_rest_is_cancelled(tmp_path: Path, far: Far) -> None:
 
     results = move_all([item("b", ["far://b"], [tmp_path / "b"])], 1, 9, stop, False, None)
     assert results[0]["error"]["kind"] == "cancelled" and far.asked == ["far://a"]
+
+
+class Convoy(Far):
+    """A store that moves up to three files in one call, and notes what each call was asked for."""
+
+    files_a_call = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[str, list[str], list[str]]] = []
+
+    def get_many(self, requests: Sequence[FileRequest], *args: Any, **named: Any) -> list[Outcome]:
+        self.calls.append(("get", [one.url for one in requests], [one.site for one in requests]))
+        return super().get_many(requests, *args, **named)
+
+    def put_many(self, requests: Sequence[FileRequest], *args: Any, **named: Any) -> list[Outcome]:
+        self.calls.append(("put", [one.url for one in requests], [one.site for one in requests]))
+        return super().put_many(requests, *args, **named)
+
+
+@pytest.fixture
+def convoy() -> Iterator[Convoy]:
+    scheme = Convoy()
+    register("convoy", scheme)
+    yield scheme
+    del base._registry["convoy"]
+
+
+def test_a_scheme_gets_as_many_files_in_a_call_as_it_takes(tmp_path: Path, convoy: Convoy) -> None:
+    convoy.files = {f"convoy://{n}": b"%d" % n for n in range(5)}
+    convoy.errors["convoy://1"] = [gone()]
+    items = [item(str(n), [f"convoy://{n}"], [tmp_path / str(n)]) for n in range(5)]
+
+    results, slept = run(*items, threads=1)
+
+    assert [(tmp_path / str(n)).read_bytes() for n in range(5)] == [b"%d" % n for n in range(5)]
+    assert [urls for _, urls, _ in convoy.calls] == [
+        ["convoy://0", "convoy://1", "convoy://2"],
+        ["convoy://3", "convoy://4"],
+        ["convoy://1"],
+    ]
+    assert [result["attempts"] for result in results] == [1, 2, 1, 1, 1] and len(slept) == 1
+
+
+def test_batches_are_shared_by_the_threads_and_carry_the_sites_both_ways(
+    tmp_path: Path, convoy: Convoy
+) -> None:
+    paths = [tmp_path / str(n) for n in range(4)]
+    for path in paths:
+        path.write_text(path.name)
+    out = [item(path.name, [path], [f"convoy://out/{path.name}"]) for path in paths]
+
+    results, _ = run(*out, threads=2)
+    assert not any("error" in result for result in results)
+    assert sorted(convoy.calls) == [
+        ("put", ["convoy://out/0", "convoy://out/1"], ["s", "s"]),
+        ("put", ["convoy://out/2", "convoy://out/3"], ["s", "s"]),
+    ]
+
+    del convoy.calls[:]
+    there_and_back = item("0", ["convoy://out/0"], ["convoy://far/0", tmp_path / "back"])
+    there_and_back["sources"][0]["site"], there_and_back["destinations"][0]["site"] = "from", "to"
+    assert "error" not in run(there_and_back)[0][0]
+    assert convoy.calls == [("get", ["convoy://out/0"], ["from"]), ("put", ["convoy://far/0"], ["to"])]
+
+
+def test_a_scheme_that_forgets_files_of_a_batch_fails_them(tmp_path: Path, convoy: Convoy) -> None:
+    convoy.get_many = lambda *args: []  # type: ignore[method-assign]
+
+    results, _ = run(item("a", ["convoy://a"], [tmp_path / "a"]), attempts=1)
+
+    assert "reports on 0 of 1 files" in results[0]["error"]["message"]
 
 
 def test_a_link_needs_both_the_item_and_the_caller(tmp_path: Path) -> None:

@@ -8,28 +8,29 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from markab.worker.auxiliary_jobs import do
+from markab.worker.attempt_spec import make_spec
+from markab.worker.auxiliary_jobs import run_auxiliary_job
 
 UUID = "u-1"
 
 
 def spec(top: Path, **job: Any) -> dict[str, Any]:
     job = {"id": job["kind"], "site": "local", **job}
-    return {
-        "job": job,
-        "attempt": 1,
-        "scratch": str(top / "scratch"),
-        "work": str(top / "work"),
-        "uuid": UUID,
-        "workflow": "flow",
-        "submit_dir": str(top),
-        "catalog": str(top / "replicas.db"),
-        "transfer_attempts": 1,
-    }
+    return make_spec(
+        job=job,
+        attempt=1,
+        scratch=str(top / "scratch"),
+        work=str(top / "work"),
+        uuid=UUID,
+        workflow="flow",
+        submit_dir=str(top),
+        catalog=str(top / "replicas.db"),
+        transfer_attempts=1,
+    )
 
 
 def made_scratch(top: Path) -> Path:
-    assert do(spec(top, kind="create_dir"))["ok"]
+    assert run_auxiliary_job(spec(top, kind="create_dir"))["ok"]
     return top / "scratch"
 
 
@@ -45,19 +46,23 @@ def test_the_scratch_of_another_run_is_taken_over_only_when_its_plan_is_gone(tmp
     other.mkdir()
     (other / "plan.jsonl").touch()
     (other / "status.json").write_text('{"outcome": "success"}')
-    assert do({**spec(tmp_path, kind="create_dir"), "uuid": "u-2", "submit_dir": str(other)})["ok"]
+    assert run_auxiliary_job({**spec(tmp_path, kind="create_dir"), "uuid": "u-2", "submit_dir": str(other)})[
+        "ok"
+    ]
 
-    refused = do(spec(tmp_path, kind="create_dir"))
+    refused = run_auxiliary_job(spec(tmp_path, kind="create_dir"))
     (other / "plan.jsonl").unlink()
 
     assert f"is that of another run, in '{other}'" in refused["error"]["message"]
-    assert do(spec(tmp_path, kind="create_dir"))["ok"]
+    assert run_auxiliary_job(spec(tmp_path, kind="create_dir"))["ok"]
 
 
 def test_a_scratch_of_a_run_on_another_host_is_left_alone(tmp_path: Path) -> None:
     (made_scratch(tmp_path) / ".markab").write_text("u-2\n/gone\nelsewhere\n")
 
-    assert "is that of another run" in do(spec(tmp_path, kind="create_dir"))["error"]["message"]
+    assert (
+        "is that of another run" in run_auxiliary_job(spec(tmp_path, kind="create_dir"))["error"]["message"]
+    )
 
 
 def test_cleanup_removes_files_and_the_directories_that_they_leave_empty(tmp_path: Path) -> None:
@@ -67,9 +72,9 @@ def test_cleanup_removes_files_and_the_directories_that_they_leave_empty(tmp_pat
         (scratch / name).write_text("x")
     job = spec(tmp_path, kind="cleanup", removes=["a/b/1", "a/2", "gone", "no/such"])
 
-    assert do(job)["removed"] == 2
+    assert run_auxiliary_job(job)["removed"] == 2
     assert sorted(path.name for path in scratch.iterdir()) == [".markab", "keep"]
-    assert do(job)["removed"] == 0
+    assert run_auxiliary_job(job)["removed"] == 0
 
 
 def test_cleanup_never_leaves_the_scratch_directory(tmp_path: Path) -> None:
@@ -78,10 +83,10 @@ def test_cleanup_never_leaves_the_scratch_directory(tmp_path: Path) -> None:
     (tmp_path / "outside/precious").write_text("x")
     (scratch / "door").symlink_to(tmp_path / "outside")
     (scratch / "link").symlink_to(tmp_path / "outside/precious")
-    record = do(spec(tmp_path, kind="cleanup", removes=["door/precious", "link"]))
+    record = run_auxiliary_job(spec(tmp_path, kind="cleanup", removes=["door/precious", "link"]))
 
     assert record["error"]["kind"] == "storage" and record["removed"] == 1
-    assert not do(spec(tmp_path, kind="cleanup", removes=["../outside/precious"]))["ok"]
+    assert not run_auxiliary_job(spec(tmp_path, kind="cleanup", removes=["../outside/precious"]))["ok"]
     assert (tmp_path / "outside/precious").exists()
     assert not (scratch / "link").is_symlink()
 
@@ -97,14 +102,14 @@ def test_the_whole_scratch_goes_only_if_it_is_this_runs(tmp_path: Path) -> None:
         (scratch / ".markab").unlink()
         if other:
             (scratch / ".markab").write_text(other)
-        record = do(job)
+        record = run_auxiliary_job(job)
         assert not record["ok"] and "is not removed" in record["error"]["message"]
         assert (scratch / "d/f").exists()
     (scratch / ".markab").write_text(UUID + "\n")
 
-    assert do(job)["removed"] == 5
+    assert run_auxiliary_job(job)["removed"] == 5
     assert not scratch.exists() and (tmp_path / "outside").exists()
-    assert do(job)["ok"]
+    assert run_auxiliary_job(job)["ok"]
 
 
 def test_transfers_check_what_the_engine_knows(tmp_path: Path) -> None:
@@ -117,15 +122,15 @@ def test_transfers_check_what_the_engine_knows(tmp_path: Path) -> None:
     job = spec(tmp_path, kind="stage_out", transfers=[item])
     wrong = dict(job, checksums={"data": "0" * 64})
 
-    record = do(wrong)
+    record = run_auxiliary_job(wrong)
     assert record["error"]["kind"] == "checksum" and "transfers" not in record
     assert record["checked"] == {"count": 1, "failed": 1, "duration_s": 0.0}
     assert not (tmp_path / "out/data").exists()
-    unchecked = do(dict(wrong, integrity="none"))
+    unchecked = run_auxiliary_job(dict(wrong, integrity="none"))
     assert unchecked["ok"] and "checked" not in unchecked
-    unknown = do(job)
+    unknown = run_auxiliary_job(job)
     assert unknown["transfers"][0]["bytes"] == 1 and "checked" not in unknown
-    right = do(dict(job, checksums={"data": unknown["transfers"][0]["sha256"]}))
+    right = run_auxiliary_job(dict(job, checksums={"data": unknown["transfers"][0]["sha256"]}))
     assert right["checked"] == {"count": 1, "failed": 0, "duration_s": 0.0}
 
 
@@ -135,7 +140,7 @@ def test_registering_twice_and_from_many_threads_gives_one_row_each(tmp_path: Pa
     ]
     job = dict(spec(tmp_path, kind="register", registrations=rows), checksums={"f0": "abc"})
     records: list[dict[str, Any]] = []
-    threads = [threading.Thread(target=lambda: records.append(do(job))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: records.append(run_auxiliary_job(job))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -152,7 +157,9 @@ def test_registering_twice_and_from_many_threads_gives_one_row_each(tmp_path: Pa
 
 def test_a_catalog_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "replicas.db").write_text("this is no database, but a text that is long enough" * 20)
-    record = do(spec(tmp_path, kind="register", registrations=[{"lfn": "f", "pfn": "p", "site": "s"}]))
+    record = run_auxiliary_job(
+        spec(tmp_path, kind="register", registrations=[{"lfn": "f", "pfn": "p", "site": "s"}])
+    )
     assert record["error"]["kind"] == "storage" and "replicas.db" in record["error"]["message"]
 
 
@@ -168,10 +175,14 @@ def test_an_optional_file_that_nobody_made_is_no_error_but_another_is(tmp_path: 
             "optional": optional,
         }
 
-    record = do(spec(tmp_path, kind="stage_out", transfers=[item("there", True), item("never", True)]))
+    record = run_auxiliary_job(
+        spec(tmp_path, kind="stage_out", transfers=[item("there", True), item("never", True)])
+    )
     assert record["ok"], record
     assert [moved["lfn"] for moved in record["transfers"]] == ["there"]
     assert (tmp_path / "out/there").read_text() == "x"
 
-    record = do(spec(tmp_path, kind="stage_out", transfers=[item("never", True), item("must", False)]))
+    record = run_auxiliary_job(
+        spec(tmp_path, kind="stage_out", transfers=[item("never", True), item("must", False)])
+    )
     assert not record["ok"] and "/must'" in record["error"]["message"] and "also" not in record

@@ -60,6 +60,7 @@ def test_closing_leaves_none(tmp_path: Path) -> None:
 
 LOCK_AND_REMOVE = """
 import os, sys
+from markab.transfers.local_directory import remove
 from markab.worker.attempt_directories import remove_tree
 path = sys.argv[1]
 os.makedirs(path + "/a/b/c/d")
@@ -67,13 +68,15 @@ for name in ("a/file", "a/b/file", "a/b/c/file"):
     open(path + "/" + name, "w").close()
 for name, mode in (("a/b/c/d", 0), ("a/b/c", 0o500), ("a/b", 0o500), ("a", 0)):
     os.chmod(path + "/" + name, mode)
+assert sys.argv[2] == "attempt" or remove(path, recursive=True) == 8
 remove_tree(path)
 """
 
 
-def test_directories_that_a_task_locked_can_be_removed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["attempt", "scratch"])
+def test_directories_that_a_task_locked_can_be_removed(tmp_path: Path, what: str) -> None:
     """As package managers do, whose caches are read-only."""
-    words = [sys.executable, "-c", LOCK_AND_REMOVE, str(tmp_path / "tree")]
+    words = [sys.executable, "-c", LOCK_AND_REMOVE, str(tmp_path / "tree"), what]
     if os.geteuid() == 0:  # permissions do not bind root
         if not (setpriv := shutil.which("setpriv")):
             pytest.skip("there is no `setpriv` to give up root's rights with")

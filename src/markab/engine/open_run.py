@@ -1,0 +1,332 @@
+"""One run while an engine works on it: its plan, its journal, and its attempts under way.
+
+It writes down what the loop, the executors and the user report of this run, and
+passes it on to the scheduler; the decisions are the scheduler's.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from markab.engine.attempt_maker import AttemptMaker
+from markab.engine.clock import Clock
+from markab.engine.control import REMOVE, Requests
+from markab.engine.progress_meter import Meter
+from markab.engine.recorder import Recorder
+from markab.engine.recovery import Recovery
+from markab.engine.retry_policy import error_kind, is_worth_retrying
+from markab.engine.scheduler_protocol import SchedulerProtocol, Verdict
+from markab.engine.slots import Slots
+from markab.engine.submission import Site, Submission
+from markab.errors import ExecutorError, StorageError
+from markab.executors.base import Attempt, Executor, Record, Report, Seen
+from markab.journal.attempt_id import AttemptId
+from markab.journal.lifecycle import ALIVE, State
+from markab.journal.progress import RunningJob
+from markab.journal.records import (
+    NO_RETRY_LEFT,
+    AttemptEnd,
+    AttemptRunning,
+    AttemptStart,
+    GiveUp,
+    Halt,
+    Interrupt,
+    OutcomeState,
+    Remove,
+    Retry,
+    RunEnd,
+    RunStart,
+)
+from markab.journal.writer import Journal
+from markab.plan.plan_file import PlanFile
+from markab.transfers.error_kinds import ErrorKind
+from markab.worker.record import unseen_record
+
+CLAMPED_SHOWN = 5
+
+
+class Failure(NamedTuple):
+    """A job that failed, with the error of its last attempt."""
+
+    id: str
+    attempt: int
+    error: dict[str, Any]
+
+
+class OpenRun:
+    """One run; its loop calls `begin` once, then whatever happens, then `finish`."""
+
+    def __init__(
+        self,
+        id: str,
+        plan: PlanFile,
+        history: Recovery,
+        journal: Journal,
+        maker: AttemptMaker,
+        sites: Mapping[str, Site],
+        meter: Meter,
+        requests: Requests,
+        recorder: Recorder,
+        clock: Clock,
+        slots: Slots,
+        max_jobs: int | None = None,
+        keep_going: bool = True,
+    ) -> None:
+        self.id = id
+        """Its uuid."""
+        self.plan = plan
+        self.history = history
+        """As it was before this engine."""
+        self.journal = journal
+        self.meter = meter
+        self.recorder = recorder
+        self.failures: dict[int, Failure] = {}
+        """Position → job that failed."""
+        self.warnings: list[str] = []
+        self.error: StorageError | None = None
+        """Why the journal cannot be written at the moment; nothing is started as long."""
+        self.outcome: OutcomeState | None = None
+        """Set when the run is over, together with `counts` and `states`."""
+        self.counts: dict[str, int] = {}
+        """Number of jobs by the name of their state, where it is not 0."""
+        self.states = b""
+        """State of every job."""
+        self._maker = maker
+        self._sites = sites
+        self._requests = requests
+        self._clock = clock
+        self._slots = slots
+        self._max_jobs = max_jobs
+        self._keep_going = keep_going
+        self._running: dict[int, RunningJob] = {}
+        self._submission = Submission(sites, clock, self._warn)
+        self._ending: OutcomeState | None = None
+        self._scheduler: SchedulerProtocol
+
+    @property
+    def executors(self) -> list[Executor]:
+        """Those of its sites, each once."""
+        return list({id(site.executor): site.executor for site in self._sites.values()}.values())
+
+    @property
+    def pending(self) -> int:
+        """How many attempts are alive for the scheduler and not handed over to an executor."""
+        return len(self._submission)
+
+    # -- its beginning and its end -----------------------------------------------
+
+    def begin(self, scheduler: SchedulerProtocol) -> None:
+        """Add its jobs to the scheduler, and find out what became of the attempts of the last engine.
+
+        Raises:
+            JobRejected: a job asks for GPUs that are not there; nothing was written.
+            ExecutorError: an executor does not say what became of an attempt.
+        """
+        history, header = self.history, self.plan.header
+        clamped = scheduler.add(
+            self.id,
+            self.plan.outline,
+            limits=header.limits,
+            max_jobs=self._max_jobs,
+            succeeded=history.succeeded,
+            attempts=history.attempts,
+            under_way=history.under_way,
+            elsewhere=[name for name, site in self._sites.items() if not site.is_here],
+            keep_going=self._keep_going,
+            name_of=lambda position: f"job {self.plan.job(position).id!r}",
+        )
+        del self.plan.outline  # of a million jobs it is half a gigabyte, and the scheduler has what it needs
+        self._scheduler = scheduler
+        if clamped:
+            self.warnings.insert(0, _clamped(clamped, self._slots))
+        now, pid, host = self._clock.epoch(), os.getpid(), socket.gethostname()
+        self.journal.append(RunStart(now, self.id, pid, host, history.runs, *self._slots))
+        self._recover()
+
+    def finish(self) -> None:
+        """Write the end of the run; again, if that failed.
+
+        Raises:
+            StorageError: the journal cannot be written.
+        """
+        counts = self._scheduler.counts(self.id)
+        if self.outcome is None:
+            self.outcome = self._outcome(counts)
+            self.counts = {state.name.lower(): counts[state] for state in State if counts[state]}
+            self.states = self._scheduler.states(self.id)
+            self.journal.append(RunEnd(self._clock.epoch(), self.outcome, self.counts))
+        self.journal.sync()
+        self.publish("")
+
+    def publish(self, held: str) -> None:
+        """Report progress to the observer and to `status.json`; `held` says why nothing is started."""
+        meter = self.meter
+        problem = [meter.write_problem] if meter.write_problem else []
+        meter.held = held
+        meter.journal_bytes = self.journal.size_bytes
+        meter.ending = self._ending
+        meter.publish(
+            self._clock.monotonic(),
+            self._clock.epoch(),
+            self._scheduler.counts(self.id),
+            self._running,
+            [*self.warnings, *self.recorder.warnings, *problem, *self._on_hold()],
+            self.outcome,
+        )
+
+    # -- what the user asks ------------------------------------------------------
+
+    def obey(self) -> None:
+        """Do what the files in `control/` ask for."""
+        request = self._requests.take()
+        if request == REMOVE:
+            self.journal.append(Remove(self._clock.epoch()))
+            self._cancel("removed")
+        elif request is not None:
+            self.journal.append(Halt(self._clock.epoch()))
+            self._scheduler.halt(self.id)
+            self._ending = self._ending or "halted"
+
+    def interrupt(self) -> None:
+        """Cancel what runs; again, it does nothing."""
+        if self._ending not in ("interrupted", "removed"):
+            self.journal.append(Interrupt(self._clock.epoch()))
+            self._cancel("interrupted")
+
+    # -- attempts ----------------------------------------------------------------
+
+    def start(self, id: AttemptId, now: float) -> None:
+        """Write down the start of an attempt; `submit` hands it over when the journal is written."""
+        attempt = self._maker.make(id)
+        job = attempt.job
+        self.journal.append(AttemptStart(now, id.job, job.id, id.number, job.site))
+        self._running[id.job] = RunningJob(job.id, job.site, id.number, now)
+        self._submission.add(attempt)
+
+    def submit(self) -> None:
+        """Hand over what stands in the journal."""
+        for attempt in self._submission.submit():
+            self._scheduler.seen_running(attempt.id)
+
+    def apply(self, report: Report) -> float:
+        """Take a report of an executor; return the seconds after which the job's pause is over (0: no pause)."""
+        id, seen = report.id, report.seen
+        if seen is Seen.ENDED:
+            return self._end(
+                id, report.record or unseen_record(ErrorKind.INTERNAL, "the executor made no record")
+            )
+        if seen is Seen.LOST:
+            return self._end(id, unseen_record(ErrorKind.LOST, "the site no longer knows the job"))
+        # Late news of an attempt that has ended says nothing any more.
+        if self._scheduler.state(self.id, id.job) in ALIVE and self._running[id.job].attempt == id.number:
+            self._see(id, seen, report.reason)
+        return 0.0
+
+    def _see(self, id: AttemptId, seen: Seen, reason: str) -> None:
+        held = reason or "it gives no reason" if seen is Seen.HELD else ""
+        if self._running[id.job].held != held:  # replaced, for observers may keep what they were given
+            self._running[id.job] = msgspec.structs.replace(self._running[id.job], held=held)
+        if held:
+            self._scheduler.seen_held(id, held)
+        elif seen is Seen.QUEUED:
+            self._scheduler.seen_queued(id)
+        elif self._scheduler.state(self.id, id.job) is State.QUEUED:
+            self._scheduler.seen_running(id)
+            self.journal.append(AttemptRunning(self._clock.epoch(), id.job, id.number))
+
+    def _end(self, id: AttemptId, record: Record) -> float:
+        now = self._clock.epoch()
+        ok = record.get("ok") is True
+        decision = self._scheduler.ended(id, ok, worth_retrying=is_worth_retrying(record))
+        self.journal.append(AttemptEnd(now, id.job, id.number, record))
+        running = self._running.pop(id.job)
+        self.meter.bytes_moved += sum(moved.get("bytes") or 0 for moved in record.get("transfers") or ())
+        if decision.verdict is Verdict.DONE:
+            self.history.checksums.learn(record)
+        elif decision.verdict is Verdict.RETRY:
+            self.meter.retried += 1
+            self.journal.append(Retry(now, id.job, id.number, decision.pause_s))
+        elif decision.verdict is Verdict.GIVE_UP:
+            why = NO_RETRY_LEFT
+            if not is_worth_retrying(record):
+                why = f"trying again would not help against {error_kind(record)!r}"
+            self.journal.append(GiveUp(now, id.job, id.number, why))
+            self.failures[id.job] = Failure(running.id, id.number, dict(record.get("error") or {}))
+        return decision.pause_s
+
+    def _recover(self) -> None:
+        """Ask the executors what became of the attempts that were under way when the last engine died."""
+        by_site: dict[str, list[Attempt]] = {}
+        for job, known in self.history.under_way.items():
+            attempt = self._maker.make(AttemptId(self.id, job, self.history.attempts[job]))
+            site = attempt.job.site
+            self._running[job] = RunningJob(attempt.job.id, site, attempt.id.number, known.start)
+            by_site.setdefault(site, []).append(attempt)
+        for site, attempts in by_site.items():
+            silent = {attempt.id for attempt in attempts}
+            for report in self._sites[site].executor.recover(attempts):
+                silent.discard(report.id)
+                if report.seen is Seen.LOST:
+                    self._take_back(report.id, ErrorKind.LOST, "the engine was killed while it ran")
+                else:
+                    # No pause can follow: of each job, this is the first attempt that this engine sees end.
+                    self.apply(report)
+            if silent:
+                raise ExecutorError(
+                    f"the executor of site {site!r} does not say what became of {len(silent)} attempts, "
+                    f"such as {min(silent)}",
+                    hint="this is a bug in that executor",
+                )
+
+    def _cancel(self, ending: OutcomeState) -> None:
+        self._ending = ending
+        alive = set(self._scheduler.remove(self.id))
+        for attempt in self._submission.withdraw():
+            alive.discard(attempt.id)
+            self._take_back(attempt.id, ErrorKind.CANCELLED, "cancelled before it was submitted")
+        by_site: dict[str, list[AttemptId]] = {}
+        for id in sorted(alive):
+            by_site.setdefault(self._running[id.job].site, []).append(id)
+        for site, ids in by_site.items():
+            self._sites[site].executor.cancel(ids)
+
+    def _take_back(self, id: AttemptId, kind: str, message: str) -> None:
+        self._scheduler.returned(id)
+        self._running.pop(id.job)
+        self.journal.append(AttemptEnd(self._clock.epoch(), id.job, id.number, unseen_record(kind, message)))
+
+    # -- small things ------------------------------------------------------------
+
+    def _outcome(self, counts: Collection[int]) -> OutcomeState:
+        by_state = list(counts)
+        if by_state[State.SUCCEEDED] == sum(by_state):
+            return "success"
+        unfinished = by_state[State.WAITING] + by_state[State.READY] + by_state[State.PAUSED]
+        if self._ending in ("removed", "interrupted") or (self._ending and unfinished):
+            return self._ending
+        return "failed"
+
+    def _on_hold(self) -> list[str]:
+        held = [job for job in self._running.values() if job.held]
+        if not held:
+            return []
+        more = f", and {len(held) - 1} more" if len(held) > 1 else ""
+        return [f"site {held[0].site!r} holds {held[0].id}{more}: {held[0].held}"]
+
+    def _warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+
+def _clamped(ids: list[str], slots: Slots) -> str:
+    named = ", ".join(ids[:CLAMPED_SHOWN])
+    named += f" and {len(ids) - CLAMPED_SHOWN} more" if len(ids) > CLAMPED_SHOWN else ""
+    return (
+        f"{named}: more cores or memory asked for than this machine has ({slots.cores} cores, "
+        f"{slots.memory_mb} MB); each of them runs alone with what there is"
+    )

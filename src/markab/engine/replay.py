@@ -1,0 +1,132 @@
+"""A journal replayed into a scheduler: what happened in the field, decided again and compared.
+
+A journal that comes with a bug report is given to the scheduler record by record.
+An event that the scheduler does not allow, or a verdict other than the one that the
+engine wrote down, raises IllegalTransition with the story of the job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, pairwise
+
+from markab.engine.retry_policy import is_worth_retrying
+from markab.engine.scheduler import Scheduler
+from markab.engine.scheduler_protocol import Verdict
+from markab.engine.slots import Slots
+from markab.errors import IllegalTransition
+from markab.executors.base import Record
+from markab.journal.attempt_id import AttemptId
+from markab.journal.lifecycle import ALIVE, State
+from markab.journal.records import (
+    AttemptEnd,
+    AttemptRunning,
+    AttemptStart,
+    Entry,
+    GiveUp,
+    Halt,
+    Interrupt,
+    Remove,
+    Retry,
+    RunStart,
+    Undone,
+)
+from markab.plan.model import Header
+from markab.plan.plan_file import JobOutline
+
+RUN = ""
+"""What the run is called in the scheduler."""
+
+
+def replay(
+    header: Header,
+    outline: Sequence[JobOutline],
+    entries: Iterable[Entry],
+    after_each: Callable[[Scheduler], None] = lambda scheduler: None,
+) -> Scheduler:
+    """Return the scheduler after all records of a journal; `after_each` is called with it after every record.
+
+    Raises:
+        IllegalTransition: the scheduler would not have done what the journal says.
+        ValueError: the journal does not begin with a `run-start`.
+    """
+    journal = _Replay(header, outline)
+    for entry, following in pairwise(chain(entries, [None])):
+        assert entry is not None
+        journal.apply(entry, following)
+        after_each(journal.scheduler)
+    return journal.scheduler
+
+
+class _Replay:
+    def __init__(self, header: Header, outline: Sequence[JobOutline]) -> None:
+        self._header = header
+        self._outline = outline
+        self._scheduler: Scheduler | None = None
+        self._undone: set[int] = set()
+
+    @property
+    def scheduler(self) -> Scheduler:
+        if self._scheduler is None:
+            raise ValueError("the journal does not begin with a run-start")
+        return self._scheduler
+
+    def apply(self, entry: Entry, following: Entry | None) -> None:
+        match entry:
+            case RunStart():
+                self._begin(entry)
+            case AttemptStart():
+                self._start(AttemptId(RUN, entry.job, entry.attempt))
+            case AttemptRunning():
+                id = AttemptId(RUN, entry.job, entry.attempt)
+                self.scheduler.seen_queued(
+                    id
+                )  # it may have run before: going back to the queue is not recorded
+                self.scheduler.seen_running(id)
+            case AttemptEnd():
+                self._end(entry, following)
+            case Undone():
+                self._undone.add(entry.job)
+            case Halt():
+                self.scheduler.halt(RUN)
+            case Remove() | Interrupt():
+                self.scheduler.remove(RUN)
+
+    def _begin(self, entry: RunStart) -> None:
+        """Begin a call of the engine with what the calls before it left."""
+        jobs = range(len(self._outline))
+        states: Sequence[int] = self._scheduler.states(RUN) if self._scheduler else bytes(len(jobs))
+        attempts = [self._scheduler.attempt(RUN, job).number if self._scheduler else 0 for job in jobs]
+        self._scheduler = Scheduler(Slots(entry.cores, entry.memory_mb, entry.gpus))
+        self._scheduler.add(
+            RUN,
+            self._outline,
+            limits=self._header.limits,
+            succeeded=[states[job] == State.SUCCEEDED and job not in self._undone for job in jobs],
+            attempts=attempts,
+            under_way=[job for job in jobs if states[job] in ALIVE],
+            elsewhere=[name for name, site in self._header.sites.items() if site.executor != "local"],
+        )
+        self._undone.clear()
+
+    def _start(self, id: AttemptId) -> None:
+        if self.scheduler.state(RUN, id.job) is State.PAUSED:
+            self.scheduler.pause_over(RUN, id.job)
+        self.scheduler.started(id)
+
+    def _end(self, entry: AttemptEnd[Record], following: Entry | None) -> None:
+        """Decide again what follows; the engine writes its verdict at once after the end."""
+        id, ok = AttemptId(RUN, entry.job, entry.attempt), entry.record.get("ok") is True
+        written = Verdict.DONE if ok else Verdict.RETURNED
+        if isinstance(following, Retry | GiveUp) and (following.job, following.attempt) == id[1:]:
+            written = Verdict.RETRY if isinstance(following, Retry) else Verdict.GIVE_UP
+        if written is Verdict.RETURNED:
+            self.scheduler.returned(id)
+            return
+        decided = self.scheduler.ended(id, ok, worth_retrying=is_worth_retrying(entry.record)).verdict
+        if decided is not written:
+            job = self._outline[entry.job].id
+            raise IllegalTransition(
+                f"attempt {entry.attempt} of job {job!r}: the journal says {written.value!r}, "
+                f"and the scheduler decides {decided.value!r}"
+            )

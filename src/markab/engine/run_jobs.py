@@ -1,0 +1,207 @@
+"""The jobs of one run as flat arrays: state, attempts, and how many parents each still waits for.
+
+About 40 bytes a job, and 4 for each parent, so a million jobs fit; the outline
+they are built from is not kept.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+
+from markab.errors import CorruptPlan, IllegalTransition
+from markab.journal.attempt_id import AttemptId
+from markab.journal.lifecycle import ALIVE, Event, State, step
+from markab.plan.plan_file import JobOutline
+
+RecentEvents = deque[int]
+"""The last events of all runs, each (order of the run, position, event) in one number: tuples cost twice as much."""
+
+_EVENT_BITS, _POSITION_BITS = 4, 32
+
+_INT32 = (1 << 31) - 1
+
+
+class RunJobs:
+    """The jobs of one run. Knows no other run, no slots and no order of starts."""
+
+    __slots__ = (
+        "_in_recent",
+        "attempts",
+        "cancelling",
+        "children",
+        "counts",
+        "failures",
+        "first_child",
+        "group",
+        "held",
+        "id",
+        "keep_going",
+        "name_of",
+        "order",
+        "parents_left",
+        "priority",
+        "recent",
+        "retries",
+        "state",
+        "stopped",
+    )
+
+    def __init__(
+        self,
+        id: str,
+        order: int,
+        outline: Sequence[JobOutline],
+        done: Sequence[int],
+        attempts: Sequence[int] | None,
+        recent: RecentEvents,
+        name_of: Callable[[int], str] | None = None,
+    ) -> None:
+        """Lay out the jobs, all of them WAITING; `done` has 1 for each whose children need not wait for it.
+
+        Raises:
+            CorruptPlan: a parent does not stand above its child.
+        """
+        count = len(outline)
+        self.id = id
+        self.order = order
+        """How many runs were added before."""
+        self.name_of = name_of or "job at position {}".format
+        self.recent = recent
+        self._in_recent = order << _EVENT_BITS + _POSITION_BITS
+        self.state = bytearray(count)
+        self.counts = [0] * len(State)
+        self.counts[State.WAITING] = count
+        self.attempts = array("i", bytes(4 * count) if attempts is None else attempts)
+        self.failures = array("i", bytes(4 * count))
+        self.retries = array("i", (max(0, min(job.retries, _INT32)) for job in outline))
+        self.priority = array("i", (max(-_INT32, min(job.priority, _INT32)) for job in outline))
+        self.held: dict[int, str] = {}
+        """Jobs of which the site holds the attempt → its reason."""
+        self.keep_going = True
+        self.stopped = False
+        """Nothing new will be started: halted, removed, or a job failed and `keep_going` is off."""
+        self.cancelling = False
+        self._link(outline, done)
+        self.group = array("i", bytes(4 * count))
+        """Index of the group in which each job waits when it is ready."""
+
+    @property
+    def alive(self) -> int:
+        """How many attempts an executor has."""
+        return self.counts[State.QUEUED] + self.counts[State.RUNNING]
+
+    @property
+    def is_finished(self) -> bool:
+        """No attempt is alive, and none will ever start."""
+        counts = self.counts
+        return not self.alive and (self.stopped or not (counts[State.READY] or counts[State.PAUSED]))
+
+    def attempt(self, job: int) -> AttemptId:
+        """Return the last attempt made of a job (number 0: none)."""
+        return AttemptId(self.id, job, self.attempts[job])
+
+    def move(self, job: int, event: Event) -> None:
+        """Take a job to the state that follows.
+
+        Raises:
+            IllegalTransition: there is none; a bug.
+        """
+        before = self.state[job]
+        try:
+            after = step(before, event)
+        except IllegalTransition:
+            raise self.illegal(job, f"{event.name.lower()!r}") from None
+        self.state[job] = after
+        self.counts[before] -= 1
+        self.counts[after] += 1
+        self.recent.append(self._in_recent + (job << _EVENT_BITS) + event)
+
+    def illegal(self, job: int, asked: str) -> IllegalTransition:
+        """Return the error that tells the story of a job: where it stands, and what happened to it last."""
+        first = self._in_recent + (job << _EVENT_BITS)
+        story = [
+            Event(one - first).name.lower() for one in self.recent if 0 <= one - first < 1 << _EVENT_BITS
+        ]
+        return IllegalTransition(
+            f"{self.name_of(job)} (position {job} of run {self.id!r}) is {State(self.state[job]).name.lower()} "
+            f"after attempt {self.attempts[job]} with {self.failures[job]} failures: {asked} cannot happen; "
+            f"its last events: {', '.join(story) or 'none remembered'}"
+        )
+
+    def children_of(self, job: int) -> array[int]:
+        """Return the positions of the jobs that wait for a job."""
+        return self.children[self.first_child[job] : self.first_child[job + 1]]
+
+    def unfinished_parents(self, job: int) -> list[int]:
+        """Return the parents of a job that have not succeeded: a search through all children."""
+        return [p for p in self._parents(job) if self.state[p] != State.SUCCEEDED]
+
+    def skip_descendants(self, job: int) -> None:
+        """Give up what waits for a job that failed."""
+        stack = [job]
+        while stack:
+            for child in self.children_of(stack.pop()):
+                if self.state[child] == State.WAITING:
+                    self.move(child, Event.PARENT_FAILED)
+                    stack.append(child)
+
+    def validate(self) -> None:
+        """Check what must always hold; for tests.
+
+        Raises:
+            AssertionError: it does not hold.
+        """
+        state = self.state
+        assert self.counts == [state.count(one) for one in State], f"counts of run {self.id!r} are wrong"
+        left, failed = [0] * len(state), bytearray(len(state))
+        for job in range(len(state)):
+            for child in self.children_of(job):
+                left[child] += state[job] != State.SUCCEEDED
+                failed[child] |= state[job] in (State.FAILED, State.SKIPPED)
+        assert list(self.parents_left) == left, f"unfinished parents of run {self.id!r} are wrong"
+        for job, one in enumerate(state):
+            if one in (State.WAITING, State.SKIPPED):
+                assert left[job], f"{self.name_of(job)} waits for no parent"
+                assert failed[job] == (one == State.SKIPPED), (
+                    f"{self.name_of(job)} has a failed parent, or none"
+                )
+            elif one != State.SUCCEEDED:
+                assert not left[job], f"{self.name_of(job)} is {State(one).name} before its parents succeeded"
+        assert all(state[job] in ALIVE for job in self.held), "what is held is alive"
+
+    def _link(self, outline: Sequence[JobOutline], done: Sequence[int]) -> None:
+        """Lay out the children of all jobs in one array, and count the parents each still waits for."""
+        count = len(outline)
+        sizes = array("i", bytes(4 * (count + 1)))
+        for position, job in enumerate(outline):
+            for parent in job.parents:
+                if not 0 <= parent < position:
+                    raise CorruptPlan(
+                        f"job {job.id!r} at position {position} names job {parent} as a parent: not above it",
+                        hint="plan the workflow again",
+                    )
+                sizes[parent + 1] += 1
+        self.first_child = array("i", accumulate(sizes))
+        self.children = array("i", bytes(4 * self.first_child[count]))
+        self.parents_left = array("i", bytes(4 * count))
+        place = self.first_child[:]
+        for position, job in enumerate(outline):
+            left = 0
+            for parent in job.parents:
+                self.children[place[parent]] = position
+                place[parent] += 1
+                left += not done[parent]
+            self.parents_left[position] = left
+
+    def _parents(self, job: int) -> Iterator[int]:
+        at = -1
+        while True:
+            try:
+                at = self.children.index(job, at + 1)
+            except ValueError:
+                return
+            yield bisect_right(self.first_child, at) - 1

@@ -1,0 +1,57 @@
+"""Why a job does not run now, as data: the answer of a scheduler's `why_waiting`."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Why(Enum):
+    """What a job waits for."""
+
+    PARENTS = "parents"
+    """A parent has not finished yet: `unfinished_parents` of the scheduler names them."""
+    FAILED_PARENT = "failed-parent"
+    """A job before it failed, so it will not run."""
+    STOPPED = "stopped"
+    """Nothing new is started: the run was halted or removed, or a job failed and it does not keep going."""
+    PAUSE = "pause"
+    """The pause before a retry."""
+    MAX_JOBS = "max-jobs"
+    """So many jobs run as may run at once in all."""
+    CATEGORY = "category"
+    """So many jobs of its category run as may run at once."""
+    AUXILIARY = "auxiliary"
+    """So many auxiliary jobs without a limited category run as may run at once."""
+    SLOT = "slot"
+    """A resource of this machine is in use."""
+    RESERVED = "reserved"
+    """What it needs is free, and kept for a larger job that waited long enough."""
+    ON_HOLD = "on-hold"
+    """Its site has the attempt, and does not run it."""
+    TURN = "turn"
+    """Nothing: it starts next."""
+
+
+class WaitingReason(NamedTuple):
+    """Why one job waits, and the facts of that; fields that do not belong to `why` have their defaults."""
+
+    why: Why
+    parents: int = 0
+    """PARENTS: how many have not succeeded."""
+    pause_s: float = 0.0
+    """PAUSE: its whole length."""
+    category: str = ""
+    """CATEGORY: its name."""
+    limit: int = 0
+    """MAX_JOBS, CATEGORY, AUXILIARY: how many may run at once."""
+    resource: str = ""
+    """SLOT: the first that lacks: `cores`, `memory_mb` or `gpus`."""
+    wanted: int = 0
+    """SLOT: how much of it the job needs."""
+    used: int = 0
+    """SLOT: how much of it running jobs use."""
+    total: int = 0
+    """SLOT: how much of it there is."""
+    text: str = ""
+    """ON_HOLD: the site's reason."""

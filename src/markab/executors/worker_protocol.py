@@ -1,0 +1,78 @@
+"""What every executor and the worker exchange: a spec goes out, a record and its attachments come back."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+
+import msgspec
+
+from markab.executors.base import Attempt, Record, RunContext
+from markab.plan.submit_dir import captured_name, job_directory
+from markab.worker.attempt_spec import Spec, file_name, make_spec
+from markab.worker.record import STREAMS
+
+
+def spec_of(attempt: Attempt, context: RunContext, attachments: str) -> Spec:
+    """Return the spec of an attempt, as a node that sees the directories of the submit host needs it.
+
+    For another node, an executor replaces `scratch`, `work` and `attachments` by paths there,
+    absolute or relative to where the worker will start; see `worker/attempt_spec.py`.
+
+    Args:
+        attachments: directory into which the worker writes what is too long for the record.
+    """
+    return make_spec(
+        job=msgspec.to_builtins(attempt.job),
+        attempt=attempt.id.number,
+        uuid=context.uuid,
+        workflow=context.workflow,
+        work=attempt.work,
+        scratch=attempt.scratch,
+        scratch_url=attempt.scratch_url,
+        attachments=attachments,
+        submit_dir=context.submit_dir,
+        integrity=context.integrity,
+        checksums=attempt.checksums,
+        transfer_threads=context.transfer_threads,
+        transfer_attempts=context.transfer_attempts,
+        catalog=context.catalog,
+    )
+
+
+def attachments_directory(attempt: Attempt, context: RunContext) -> str:
+    """Return where the attachments of an attempt stand in the end: below the submit directory."""
+    return os.path.join(context.submit_dir, job_directory(attempt.id.job))
+
+
+def keep_attachments(record: Record, received: str, attempt: Attempt, context: RunContext) -> None:
+    """Put the attachments that came with a record into the submit directory, and name them in the record.
+
+    What a node sends is not trusted: the name that a file gets is made here, and what is not a
+    plain file stays where it is; the record then says so in place of the text.
+
+    Args:
+        received: the directory that has them; may be `attachments_directory` itself.
+    """
+    for stream in STREAMS:
+        sent = record.pop(stream + "_file", None)
+        if sent is None:
+            continue
+        name = captured_name(file_name(attempt.job.id), stream[3:], attempt.id.number)
+        relative = os.path.join(job_directory(attempt.id.job), name)
+        try:
+            _keep(os.path.join(received, os.path.basename(sent)), os.path.join(context.submit_dir, relative))
+        except OSError as error:
+            record[stream] = f"[the file {sent!r} did not come back: {error.strerror}]\n"
+        else:
+            record[stream + "_file"] = relative
+
+
+def _keep(path: str, destination: str) -> None:
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        raise OSError(errno.EINVAL, "it is not a file")
+    if path != destination:
+        os.makedirs(os.path.dirname(destination), exist_ok=True)
+        shutil.move(path, destination)

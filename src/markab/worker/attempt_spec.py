@@ -1,0 +1,150 @@
+"""What a worker is given of an attempt (`spec`): a JSON object, made by an executor.
+
+Its keys are the parameters of `make_spec`; in a file, a key that has its default may be left out:
+
+    job                object  the job as it stands in the plan (`plan/model.py`)
+    attempt            int     1 for the first try
+    uuid, workflow     str     of the run
+    work               str     directory in which attempts get directories of their own
+    scratch            str     directory of the run: the file `lfn` stands at `scratch/lfn`.
+                               Empty: it is not mounted where the attempt runs, see `scratch_url`
+    scratch_url        str     the same directory as a URL: without `scratch`, staged inputs are
+                               fetched from `scratch_url/lfn`, and outputs are put there
+    attachments        str     directory for what is too long for the record: captured output
+    submit_dir         str     of the run; only ever written down, as it may be on another machine
+    integrity          str     "full", "nosymlink" or "none"
+    checksums          object  lfn -> sha256, as far as known
+    transfer_threads   int     files that are moved at the same time
+    transfer_attempts  int
+    catalog            str     path of the output replica catalog
+
+Paths are absolute, or relative to the directory in which the worker starts: a batch system's
+sandbox has no known absolute path before that.
+
+In `job` and all that is in it, a key that is left out has the default of `plan/model.py`. Those are
+empty, zero or false; those that are not are in `JOB_DEFAULTS`, and `make_spec` fills them in.
+"""
+
+import json
+import os
+from typing import Any, Dict, Mapping, Optional
+from urllib.parse import quote
+
+from markab.transfers.error_kinds import ErrorKind
+from markab.worker.failure import AttemptFailed
+
+Spec = Dict[str, Any]
+
+JOB_DEFAULTS = {"data": "condorio", "cores": 1}
+_PATHS = ("scratch", "work", "attachments", "catalog")
+
+
+def make_spec(
+    job: Mapping[str, Any],
+    attempt: int,
+    uuid: str,
+    workflow: str,
+    work: str,
+    scratch: str = "",
+    scratch_url: str = "",
+    attachments: str = ".",
+    submit_dir: str = "",
+    integrity: str = "full",
+    checksums: Optional[Mapping[str, str]] = None,
+    transfer_threads: int = 2,
+    transfer_attempts: int = 3,
+    catalog: Optional[str] = None,
+) -> Spec:
+    """Return a complete spec: every key is there."""
+    return {
+        "job": dict(JOB_DEFAULTS, **job),
+        "attempt": attempt,
+        "uuid": uuid,
+        "workflow": workflow,
+        "work": work,
+        "scratch": scratch,
+        "scratch_url": scratch_url,
+        "attachments": attachments,
+        "submit_dir": submit_dir,
+        "integrity": integrity,
+        "checksums": checksums or {},
+        "transfer_threads": transfer_threads,
+        "transfer_attempts": transfer_attempts,
+        "catalog": catalog,
+    }
+
+
+def read_spec(path: str) -> Spec:
+    """Return the complete spec that is in a file, its paths made absolute.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not a spec.
+    """
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    try:
+        spec = make_spec(**json.loads(text))
+    except TypeError as error:
+        raise ValueError(str(error).replace("make_spec()", "a spec")) from error
+    for key in _PATHS:
+        if spec[key]:
+            spec[key] = os.path.abspath(spec[key])
+    return spec
+
+
+def place_of(directory: str, lfn: str) -> str:
+    """Return the path of `lfn` in `directory`.
+
+    Raises:
+        AttemptFailed: it would stand outside.
+    """
+    if ".." in lfn and ".." in lfn.split("/"):
+        raise AttemptFailed(ErrorKind.INTERNAL, "file name '%s' leaves its directory" % lfn)
+    return os.path.join(directory, lfn)
+
+
+def scratch_of(spec: Spec) -> str:
+    """Return the run's scratch: a path, or a URL if it is not mounted here.
+
+    Raises:
+        AttemptFailed: there is none.
+    """
+    scratch: str = spec["scratch"] or spec["scratch_url"].rstrip("/")
+    if not scratch:
+        raise AttemptFailed(
+            ErrorKind.INTERNAL,
+            "job '%s' works with files, and no scratch directory is given" % spec["job"]["id"],
+        )
+    return scratch
+
+
+def scratch_place(spec: Spec, lfn: str) -> str:
+    """Return where `lfn` stands in the run's scratch: a path, or a URL if that is not mounted here.
+
+    Raises:
+        AttemptFailed: it would stand outside, or there is no scratch.
+    """
+    return place_of(scratch_of(spec), lfn if spec["scratch"] else quote(lfn))
+
+
+def staging_site(spec: Spec) -> str:
+    """Return the label of the site that has the run's scratch."""
+    job = spec["job"]
+    return str(job.get("staging") or job["site"])
+
+
+def known_checksum(spec: Spec, item: Dict[str, Any]) -> Optional[str]:
+    """Return the sha256 that `item` must have, if it is known."""
+    found = spec["checksums"].get(item["lfn"]) or item.get("sha256")
+    return found if isinstance(found, str) else None
+
+
+def attempt_directory(spec: Spec) -> str:
+    """Return the path of an attempt's own directory."""
+    return "%s/%s.%d" % (spec["work"], file_name(spec["job"]["id"]), spec["attempt"])
+
+
+def file_name(job_id: str) -> str:
+    """Return a job's id as it may stand in a file name."""
+    return job_id.replace("/", "_")

@@ -1,0 +1,84 @@
+"""Whether the end of an attempt's tasks is a success: exit status, messages, inputs left alone."""
+
+import os
+import signal
+from typing import Any, Dict, Optional
+
+from markab.transfers.error_kinds import ErrorKind
+from markab.worker.attempt import Prepared
+from markab.worker.captured_output import Capture, found_messages, open_all
+from markab.worker.deadlines import Deadlines
+from markab.worker.failure import AttemptFailed
+
+
+def stopped_because(task: str, deadlines: Deadlines, job: Dict[str, Any]) -> Optional[AttemptFailed]:
+    """Return why we ended the process of `task` ourselves, or None if we did not."""
+    if deadlines.cancelled:
+        return AttemptFailed(ErrorKind.CANCELLED, "task '%s' was cancelled" % task)
+    if deadlines.timed_out:
+        return AttemptFailed(
+            ErrorKind.TIMEOUT,
+            "task '%s' was ended after %g s, the wall time it is given" % (task, job["max_wall_s"]),
+            "raise the profile pegasus.maxwalltime",
+        )
+    return None
+
+
+def bad_status(task: str, status: int, by_us: bool) -> AttemptFailed:
+    """Return the error for a wait status that is not 0; `by_us`: we sent the signal."""
+    if os.WIFSIGNALED(status):
+        core = " (core dumped)" if os.WCOREDUMP(status) else ""
+        number = os.WTERMSIG(status)
+        hint = ""
+        if number == signal.SIGKILL and not by_us:
+            hint = "the machine may have run out of memory; ask for more with the profile pegasus.memory"
+        return AttemptFailed(
+            ErrorKind.SIGNAL, "task '%s' was ended by %s%s" % (task, signal_name(number), core), hint
+        )
+    return AttemptFailed(ErrorKind.EXIT, "task '%s' ended with exit code %d" % (task, os.WEXITSTATUS(status)))
+
+
+def signal_name(number: int) -> str:
+    """Return a signal in words: "SIGKILL (9)"."""
+    try:
+        return "%s (%d)" % (signal.Signals(number).name, number)
+    except ValueError:
+        return "signal %d" % number
+
+
+def judge_messages(prepared: Prepared, out: Optional[Capture], err: Optional[Capture]) -> None:
+    """Look for the messages that mean success or failure; what is wrong goes to `errors`."""
+    success = prepared.job.get("success_messages") or ()
+    failure = prepared.job.get("failure_messages") or ()
+    if not success and not failure:
+        return
+    fds = [capture.fd for capture in (out, err) if capture is not None]
+    opened = open_all(prepared.redirected)
+    try:
+        found = found_messages(list(success) + list(failure), fds + opened)
+    finally:
+        for fd in opened:
+            os.close(fd)
+    name = prepared.job["id"]
+    for message in failure:
+        if message in found:
+            text = "job '%s' printed the failure message '%s'" % (name, message)
+            prepared.errors.append(AttemptFailed(ErrorKind.FAILURE_MESSAGE, text))
+    for message in success:
+        if message not in found:
+            text = "job '%s' did not print the success message '%s'" % (name, message)
+            prepared.errors.append(AttemptFailed(ErrorKind.SUCCESS_MESSAGE, text))
+
+
+def judge_inputs(prepared: Prepared) -> None:
+    """See whether the tasks changed inputs that other jobs may read; what is wrong goes to `errors`."""
+    for guard in prepared.guards:
+        if guard.is_changed():
+            prepared.errors.append(
+                AttemptFailed(
+                    ErrorKind.INPUT_CHANGED,
+                    "job '%s' changed its input '%s', which other jobs may read, at '%s'"
+                    % (prepared.job["id"], guard.lfn, guard.path),
+                    "let the task write to a copy, and restore the file",
+                )
+            )

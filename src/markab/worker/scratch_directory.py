@@ -1,0 +1,136 @@
+"""The run's scratch directory: made, marked as the run's own, cleaned, and removed.
+
+All of it goes through the scheme of the place, which is a path where the directory is mounted and
+a URL elsewhere.
+"""
+
+import os
+import tempfile
+from typing import List, Sequence, Tuple
+
+from markab.errors import MarkabError, TransferRefused
+from markab.transfers.base import Stop, handler_for, is_local, name_of, path_of
+from markab.transfers.error_kinds import ErrorKind
+from markab.worker.attempt_spec import Spec, scratch_of, scratch_place, staging_site
+from markab.worker.failure import AttemptFailed, storage_error, transfer_error
+from markab.worker.record import HOST
+
+MARKER = ".markab"
+"""File in a run's scratch that says whose it is: uuid, submit directory and host of the run, a line each.
+
+Only such a directory is ever removed as a whole, and no other run works in it.
+"""
+
+
+def create_scratch(spec: Spec, stop: Stop) -> None:
+    """Make the directory, and mark it as this run's; it may be this run's already.
+
+    Raises:
+        AttemptFailed: it is that of another run, or cannot be made.
+    """
+    scratch, site = scratch_of(spec), staging_site(spec)
+    name = name_of(scratch)
+    try:
+        handler_for(scratch).mkdir(scratch, stop=stop, site=site)
+        owner = _read_owner(spec, stop)
+        if owner and owner[0] != spec["uuid"] and not _is_over(owner):
+            raise AttemptFailed(
+                ErrorKind.STORAGE,
+                "the scratch directory '%s' is that of another run%s, whose files would mix with this one's"
+                % (name, ", in '%s'" % owner[1] if len(owner) > 1 else ""),
+                "plan this one with --randomdir; or, if nothing in there is needed: rm -r '%s'" % name,
+            )
+        if not owner or owner[0] != spec["uuid"]:
+            _write_owner(spec, stop)
+    except (OSError, MarkabError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if isinstance(cause, OSError) and is_local(scratch):
+            raise storage_error("cannot make the scratch directory '%s'" % name, cause) from error
+        raise
+
+
+def clean_scratch(spec: Spec, lfns: Sequence[str], stop: Stop) -> Tuple[int, List[AttemptFailed]]:
+    """Remove files of the run; return how many went, and what went wrong."""
+    scratch = scratch_of(spec)
+    removed, errors = handler_for(scratch).clean(scratch, lfns, stop=stop, site=staging_site(spec))
+    return removed, [transfer_error(error) for error in errors]
+
+
+def remove_scratch(spec: Spec, stop: Stop) -> int:
+    """Remove the whole directory; return the number of entries that were in it, and itself.
+
+    The marker goes last, so that an interrupted removal can go on.
+
+    Raises:
+        AttemptFailed: it is not marked as this run's, or not all of it can be removed.
+    """
+    scratch, site = scratch_of(spec), staging_site(spec)
+    name = name_of(scratch)
+    scheme = handler_for(scratch)
+    is_link = is_local(scratch) and os.path.islink(path_of(scratch))
+    if not is_link and scheme.exists(scratch, stop=stop, site=site) is False:
+        return 0
+    if is_link or _read_owner(spec, stop)[:1] != [spec["uuid"]]:
+        raise AttemptFailed(
+            ErrorKind.STORAGE,
+            "'%s' is not removed: it has no file '%s' that says it is the scratch of run %s"
+            % (name, MARKER, spec["uuid"]),
+            "remove it by hand if it is not needed",
+        )
+    try:
+        return scheme.remove(scratch, recursive=True, stop=stop, site=site, last=MARKER)
+    except TransferRefused as error:
+        raise AttemptFailed(
+            ErrorKind.STORAGE,
+            "'%s' cannot be removed, or not all that is in it: %s" % (name, error),
+            "see whose it is: ls -lR '%s'; remove it by hand" % name,
+        ) from error
+
+
+def _read_owner(spec: Spec, stop: Stop) -> List[str]:
+    """Return uuid, submit directory and host of the run that a scratch is of; nothing if it has no marker."""
+    marker = scratch_place(spec, MARKER)
+    if is_local(marker):
+        return _lines(path_of(marker))
+    with tempfile.TemporaryDirectory(prefix="markab-") as folder:
+        path = os.path.join(folder, MARKER)
+        try:
+            handler_for(marker).get(marker, path, stop=stop, durable=False, site=staging_site(spec))
+        except TransferRefused:
+            return []
+        return _lines(path)
+
+
+def _lines(path: str) -> List[str]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().splitlines()
+    except OSError:
+        return []
+
+
+def _write_owner(spec: Spec, stop: Stop) -> None:
+    marker = scratch_place(spec, MARKER)
+    text = "%s\n%s\n%s\n" % (spec["uuid"], spec["submit_dir"], HOST)
+    if is_local(marker):
+        path = path_of(marker)
+        _write(path + ".part", text)
+        os.rename(path + ".part", path)
+        return
+    with tempfile.TemporaryDirectory(prefix="markab-") as folder:
+        path = os.path.join(folder, MARKER)
+        _write(path, text)
+        handler_for(marker).put(path, marker, stop=stop, durable=False, site=staging_site(spec))
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _is_over(owner: List[str]) -> bool:
+    """Say whether what is in a run's scratch cannot be needed: the run's plan is gone.
+
+    That it has succeeded is not enough: what it left there then are its results.
+    """
+    return len(owner) > 2 and owner[2] == HOST and not os.path.exists(os.path.join(owner[1], "plan.jsonl"))

@@ -1,0 +1,112 @@
+"""What a run does with the reports of an executor that queues and holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from engine.engine_fakes import FakeExecutor, FakeTime, World, job, make_run
+from markab.engine.run import Outcome, RunOptions, run
+from markab.executors.base import Attempt, Report, Seen
+from markab.executors.registry import BackEnd
+from markab.journal.progress import Progress
+from markab.journal.reader import JournalReader
+from markab.journal.records import AttemptRunning, decode
+
+
+class Queue(FakeExecutor):
+    """Reports of every attempt what a test says, before it ends."""
+
+    script: Sequence[tuple[Seen, str]] = ()
+    recovered = Seen.RUNNING
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        super().submit(attempts)
+        for attempt in attempts:
+            self.news += [Report(attempt.id, seen, reason=reason) for seen, reason in self.script]
+
+    def wait(self, timeout_s: float) -> Sequence[Report]:
+        self.world.on_wait()
+        self.time.pass_s(1.1)
+        if self.news:
+            return [self.news.pop(0)]
+        return [Report(id, Seen.ENDED, self.world.end(id)) for id in sorted(self.world.alive)]
+
+    def recover(self, attempts: Sequence[Attempt]) -> Sequence[Report]:
+        return [Report(attempt.id, self.recovered, reason="quota") for attempt in attempts]
+
+
+def call(directory: Path, world: World, queue: type[Queue], seen: list[Progress]) -> Outcome:
+    time = FakeTime()
+    back_end = BackEnd(lambda context: queue(world, time, context), is_here=False)
+    return run(directory, RunOptions(cores=1), seen.append, back_ends={"local": back_end}, clock=time.clock)
+
+
+def seen_running(directory: Path) -> int:
+    entries = [decode(body) for body in JournalReader(directory / "journal.jsonl").bodies()]
+    return sum(isinstance(entry, AttemptRunning) for entry in entries)
+
+
+def test_a_job_that_its_site_holds_is_shown_with_the_reason_and_goes_on(tmp_path: Path) -> None:
+    class Holds(Queue):
+        script = (
+            (Seen.RUNNING, ""),
+            (Seen.HELD, "disk quota exceeded"),
+            (Seen.QUEUED, ""),
+            (Seen.RUNNING, ""),
+        )
+
+    seen: list[Progress] = []
+    outcome = call(make_run(tmp_path, [job("a")]), World(), Holds, seen)
+
+    assert outcome.state == "success" and outcome.warnings == []
+    shown = [(p.queued, p.running, p.jobs[0].held, p.warnings) for p in seen[:-1]]
+    assert shown == [
+        (1, 0, "", []),
+        (0, 1, "", []),
+        (1, 0, "disk quota exceeded", ["site 'local' holds a: disk quota exceeded"]),
+        (1, 0, "", []),
+        (0, 1, "", []),
+    ]
+    assert seen_running(tmp_path) == 2
+
+
+def test_a_job_that_is_held_without_a_reason_is_shown_too(tmp_path: Path) -> None:
+    class Holds(Queue):
+        script = ((Seen.HELD, ""),)
+
+    seen: list[Progress] = []
+    assert call(make_run(tmp_path, [job("a")]), World(), Holds, seen).state == "success"
+    assert seen[1].warnings == ["site 'local' holds a: it gives no reason"]
+
+
+@pytest.mark.parametrize("found", [Seen.QUEUED, Seen.HELD])
+def test_after_a_crash_what_waits_in_the_queue_is_waited_for(tmp_path: Path, found: Seen) -> None:
+    directory, world = make_run(tmp_path, [job("a"), job("b", 0)]), World(survives=True)
+
+    def die() -> None:
+        raise MemoryError
+
+    world.on_wait = die
+    with pytest.raises(MemoryError):
+        call(directory, world, Queue, [])
+
+    class Finds(Queue):
+        recovered = found
+
+    world.on_wait = lambda: None
+    seen: list[Progress] = []
+    assert call(directory, world, Finds, seen).state == "success"
+    assert (seen[0].queued, seen[0].jobs[0].held) == (1, "quota" if found is Seen.HELD else "")
+    assert [id.number for id in world.started] == [1, 1] and not seen_running(directory)
+
+
+def test_news_of_an_attempt_that_has_ended_is_ignored(tmp_path: Path) -> None:
+    class Late(Queue):
+        def wait(self, timeout_s: float) -> Sequence[Report]:
+            ended = super().wait(timeout_s)
+            return [*ended, *(Report(report.id, Seen.HELD, reason="late") for report in ended)]
+
+    assert call(make_run(tmp_path, [job("a", retries=1)]), World(), Late, []).state == "success"
