@@ -4,16 +4,6 @@ import grimp
 import networkx
 import pytest
 
-KNOWN = {
-    "markab.api.client",
-    "markab.api.graph",
-    "markab.api.notebook_reports",
-    "markab.api.subworkflow",
-    "markab.api.workflow",
-    "markab.api.workflow_runs",
-}
-"""Modules that may still be part of a cycle. Only removals are allowed."""
-
 
 @pytest.fixture(scope="module")
 def imports() -> "networkx.DiGraph[str]":
@@ -37,20 +27,9 @@ def cycles_of(imports: "networkx.DiGraph[str]") -> list[list[str]]:
 
 
 def test_no_import_leads_back_to_its_module(imports: "networkx.DiGraph[str]") -> None:
-    outside = imports.copy()
-    outside.remove_nodes_from(KNOWN)
-
-    found = [" -> ".join([*cycle, cycle[0]]) for cycle in cycles_of(outside)]
+    found = [" -> ".join([*cycle, cycle[0]]) for cycle in cycles_of(imports)]
 
     assert not found, "import cycles:\n" + "\n".join(found)
-
-
-def test_known_cycles_are_still_there(imports: "networkx.DiGraph[str]") -> None:
-    in_cycles = {
-        m for group in networkx.strongly_connected_components(imports) if len(group) > 1 for m in group
-    }
-
-    assert not KNOWN - in_cycles, "remove these modules from KNOWN: they are in no cycle any more"
 
 
 def test_a_cycle_is_reported_as_a_path() -> None:

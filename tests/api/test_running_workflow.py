@@ -74,6 +74,14 @@ class Machinery:
     def engine_pid(self, submit_dir: Path) -> int | None:
         return None
 
+    def RunReader(self, submit_dir: Path) -> Path:  # noqa: N802
+        return submit_dir
+
+    def current_status(self, submit_dir: Path, why: bool = False) -> FakeStatus:
+        return self.read_status(submit_dir)
+
+    quick_status = current_status
+
     def read_status(self, submit_dir: Path) -> FakeStatus:
         return self._answer("status", self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0])
 
@@ -97,8 +105,8 @@ def machinery(tmp_path: Path, monkeypatch) -> Machinery:
         module = types.ModuleType(name)
         for function in functions:
             setattr(module, function, getattr(fake, function))
-        module.RunReader = lambda submit_dir: submit_dir
-        module.quick_status = fake.read_status
+        for function in ("RunReader", "current_status", "quick_status"):
+            setattr(module, function, getattr(fake, function))
         monkeypatch.setitem(sys.modules, name, module)
         package, _, last = name.rpartition(".")
         monkeypatch.setattr(__import__(package, fromlist=["x"]), last, module, raising=False)

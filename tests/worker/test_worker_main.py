@@ -173,7 +173,11 @@ def test_without_a_mounted_scratch_inputs_come_from_urls_and_outputs_are_put_to_
         job={
             "inputs": [
                 {"lfn": "d/staged 1%"},
-                {"lfn": "tool", "sources": [served[1] + "/none", served[1] + "/tool"], "executable": True},
+                {
+                    "lfn": "tool",
+                    "sources": [{"site": "s", "url": served[1] + name} for name in ("/none", "/tool")],
+                    "executable": True,
+                },
                 {"lfn": "checkpoint", "optional": True},
             ],
             "outputs": [{"lfn": "a/out"}, {"lfn": "link"}],
