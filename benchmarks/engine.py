@@ -20,7 +20,7 @@ from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
 from markab.executors.base import Attempt, Report, RunContext, Seen
 from markab.executors.registry import BackEnd
-from markab.journal.attempt_id import AttemptId
+from markab.executors.attempt_id import AttemptId
 from markab.plan.model import FORMAT, Header, Input, Kind, Output, PlannedJob, PlannedTask, PlanSite
 from markab.plan.plan_file import JobOutline, write_plan
 

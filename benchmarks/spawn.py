@@ -17,7 +17,7 @@ import time
 
 from markab.executors.base import Attempt, RunContext
 from markab.executors.local import LocalExecutor
-from markab.journal.attempt_id import AttemptId
+from markab.executors.attempt_id import AttemptId
 from markab.plan.model import Kind, PlannedJob, PlannedTask
 
 IN_FLIGHT = 2
