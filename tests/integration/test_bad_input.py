@@ -127,7 +127,7 @@ DOCUMENTS = {
         bad_lfn("n" * 300),
         10,
         f"error: HERE/workflow.yml:4: the file name '{'n' * 57}...' (used by job 'a') has a part of 300 bytes\n"
-        "  hint: file systems take at most 255 bytes between two slashes\n",
+        "  hint: file systems allow at most 255 bytes between two slashes\n",
     ),
     "empty workflow": (
         f"{HEAD}jobs: []\n",

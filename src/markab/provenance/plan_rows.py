@@ -25,7 +25,6 @@ TYPES: dict[str, str] = {
 }
 """Kind of a job → what the schema calls it."""
 
-_WITH_TASKS = ("compute", "subworkflow")
 SUBMIT_FILE = "plan.jsonl"
 """Pegasus has a file for each job; we have a line."""
 
