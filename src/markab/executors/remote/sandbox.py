@@ -64,6 +64,11 @@ class Sandbox:
 
     path: Path
 
+    @property
+    def record(self) -> Path:
+        """The worker's record: once it is there, the attempt is over."""
+        return self.path / "record.json"
+
     # -- on the way out ------------------------------------------------------------------------
 
     def fill(self, attempt: Attempt, context: RunContext, worker_zip: Path | None = None) -> None:
@@ -105,7 +110,7 @@ class Sandbox:
             verified: learns the checksums of the outputs.
         """
         try:
-            record, read = _read_record(str(self.path / "record.json"))
+            record, read = _read_record(str(self.record))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError, msgspec.DecodeError) as error:
