@@ -216,7 +216,8 @@ class OpenRun:
                 id, report.record or unseen_record(ErrorKind.INTERNAL, "the executor made no record")
             )
         if seen is Seen.LOST:
-            return self._end(id, unseen_record(ErrorKind.LOST, "the site no longer knows the job"))
+            why = f": {report.reason}" if report.reason else ""
+            return self._end(id, unseen_record(ErrorKind.LOST, f"the site no longer knows the job{why}"))
         # Late news of an attempt that has ended says nothing any more.
         if self._scheduler.state(self.id, id.job) in ALIVE and self._running[id.job].attempt == id.number:
             self._see(id, seen, report.reason)

@@ -52,7 +52,7 @@ class Report:
     record: Record | None = None
     """Set when ENDED."""
     reason: str = ""
-    """Set when HELD: the back end's, as it is."""
+    """Set when HELD or LOST: the back end's, as it is."""
     native_id: str = ""
     """The back end's own id of the attempt, when it has one."""
 
@@ -92,6 +92,8 @@ class Executor(Protocol):
       is no end either. How long to wait for either, the engine decides.
     - A state may be skipped (QUEUED, then ENDED) or come twice; nothing comes after
       ENDED or LOST.
+    - What was reported stays findable until `wait` is called again: an engine that ends before
+      it has written a report down asks for it again, by `recover`.
     - What runs elsewhere outlives the engine. `submit` makes an attempt findable before
       it hands it over, so that `recover` of a later engine finds it by its id.
     """
@@ -132,5 +134,5 @@ class Executor(Protocol):
         ...
 
     def close(self) -> None:
-        """End what still runs and give everything back. May be called twice."""
+        """Give everything back, and end what runs on this machine; what runs elsewhere goes on. May be called twice."""
         ...

@@ -71,6 +71,8 @@ def keep_attachments(record: Record, received: str, attempt: Attempt, context: R
 
 
 def _keep(path: str, destination: str) -> None:
+    if not os.path.lexists(path) and os.path.exists(destination):
+        return  # kept by an engine that ended before it could write down the record
     if not stat.S_ISREG(os.lstat(path).st_mode):
         raise OSError(errno.EINVAL, "it is not a file")
     if path != destination:

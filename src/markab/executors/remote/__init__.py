@@ -1,0 +1,1 @@
+"""What executors share that reach other machines."""

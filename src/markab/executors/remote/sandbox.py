@@ -1,0 +1,310 @@
+"""An attempt as a directory that travels: to a node that sees no file of the submit host, and back.
+
+    worker.zip     the packed worker; the node runs `python3 worker.zip spec.json -o record.json` here
+    spec.json      what the worker is given; every path in it is relative to this directory
+    scratch/       on the way out the inputs, on the way back the outputs too, under their lfns
+    work/          where the worker makes the attempt's own directory; empty before and after
+    attachments/   output that is too long for the record
+    record.json    the worker's record; written last and by rename, so it is whole or absent
+
+What comes back is not trusted: only what the job declares is taken, only plain files that are
+reached without a symbolic link, and only those whose checksum is the one in the record.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from markab.errors import MarkabError
+from markab.executors.base import Attempt, Record, RunContext
+from markab.executors.worker_protocol import keep_attachments, spec_of
+from markab.journal.attempt_record import AttemptRecord, MadeFile
+from markab.plan.model import Input, Kind, Output
+from markab.transfers.base import is_local, path_of
+from markab.transfers.checksum import Verified, compare
+from markab.transfers.error_kinds import ErrorKind
+from markab.transfers.local_copy import copy
+from markab.transfers.partial_file import part_stem
+from markab.worker.attempt_spec import place_of
+from markab.worker.failure import AttemptFailed, storage_error, transfer_error
+from markab.worker.record import STREAMS, output_entry, unseen_record
+from markab.worker.worker_zip import pack
+
+COMMAND = ("worker.zip", "spec.json", "-o", "record.json")
+"""What a Python interpreter of the node is given, in the sandbox."""
+
+LONGEST_RECORD_BYTES = 64 * 1024 * 1024
+
+
+class _Returned(NamedTuple):
+    """An output that came back as the record says."""
+
+    lfn: str
+    path: str
+    status: os.stat_result
+    sha256: str | None
+    is_checkpoint: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """The directory of one attempt, while it is on a file system of the submit host.
+
+    The node must have ended, or have a copy of its own, when `collect` is called.
+    """
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        """The worker's record: once it is there, the attempt is over."""
+        return self.path / "record.json"
+
+    # -- on the way out ------------------------------------------------------------------------
+
+    def fill(self, attempt: Attempt, context: RunContext, worker_zip: Path | None = None) -> None:
+        """Make the directory, with all that the node needs; it appears complete or not at all.
+
+        What an earlier try left is removed. Inputs that are on the submit host come along; those
+        that are at other URLs are left for the worker to fetch. One that is missing is left out:
+        the worker reports it, as on any other node.
+
+        Args:
+            worker_zip: a packed worker to copy. None: it is packed now.
+
+        Raises:
+            AttemptFailed: the attempt cannot run in a sandbox, or its files cannot be copied.
+        """
+        _check_travels(attempt)
+        part = self.path.with_name(self.path.name + ".part")
+        self.remove()
+        try:
+            _fill(part, attempt, context, worker_zip)
+            part.rename(self.path)
+        except OSError as error:
+            raise storage_error(f"cannot make the sandbox '{self.path}'", error) from error
+        except MarkabError as error:
+            raise transfer_error(error) from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+    # -- on the way back -----------------------------------------------------------------------
+
+    def collect(self, attempt: Attempt, context: RunContext, verified: Verified) -> Record | None:
+        """Put what came back in place, and return the record; None if there is none.
+
+        Outputs appear in the run's scratch complete, each by a rename. An output that did not
+        come back as the record says makes the attempt a failed one, of which only checkpoints
+        are kept. May be done again, after a crash in the middle.
+
+        Args:
+            verified: learns the checksums of the outputs.
+        """
+        try:
+            record, read = _read_record(str(self.record))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError, msgspec.DecodeError) as error:
+            return unseen_record(ErrorKind.TRANSFER, f"the record that came back cannot be read: {error}")
+        self._keep_attachments(record, attempt, context)
+        fetched = {file.lfn for file in attempt.job.inputs if file.sources or not attempt.scratch}
+        made = {output.lfn for output in attempt.job.outputs}
+        known = fetched if attempt.scratch else fetched | made
+        record["transfers"] = [entry for entry in record.get("transfers", ()) if entry["lfn"] in known]
+        if attempt.scratch:
+            self._collect_outputs(record, read, attempt, context, verified)
+        else:  # the worker has put them to the URL of the scratch
+            record["outputs"] = [entry for entry in record.get("outputs", ()) if entry["lfn"] in made]
+        return {key: value for key, value in record.items() if value != []}
+
+    def remove(self) -> None:
+        """Remove the directory. May be called twice."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _keep_attachments(self, record: Record, attempt: Attempt, context: RunContext) -> None:
+        received = self.path / "attachments"
+        if received.is_symlink():
+            for stream in STREAMS:
+                if record.pop(stream + "_file", None) is not None:
+                    record[stream] = "[the file did not come back: its directory is a symbolic link]\n"
+        keep_attachments(record, str(received), attempt, context)
+
+    def _collect_outputs(
+        self, record: Record, read: AttemptRecord, attempt: Attempt, context: RunContext, verified: Verified
+    ) -> None:
+        """Check all outputs, then put them in place; what is wrong goes into the record."""
+        came = {entry.lfn: entry for entry in read.outputs}
+        returned: list[_Returned] = []
+        errors: list[AttemptFailed] = []
+        for output in attempt.job.outputs:
+            # Of a failed attempt, and of a checkpoint, the worker need not have sent anything.
+            if output.lfn not in came and (output.checkpoint or not read.ok):
+                continue
+            doing = f"output '{output.lfn}' of job '{attempt.job.id}' did not come back"
+            with _noting(errors, ErrorKind.TRANSFER, doing):
+                returned.append(self._check(output, came.get(output.lfn), context, verified))
+        ok = read.ok and not errors
+        record["outputs"] = []
+        for one in returned:
+            if ok or one.is_checkpoint:
+                doing = f"cannot put output '{one.lfn}' at '{attempt.scratch}/{one.lfn}'"
+                with _noting(errors, ErrorKind.STORAGE, doing):
+                    record["outputs"].append(_place(one, attempt, verified))
+        _add_errors(record, errors)
+
+    def _check(
+        self, output: Output, entry: MadeFile | None, context: RunContext, verified: Verified
+    ) -> _Returned:
+        if entry is None:
+            raise OSError("the record does not have it")
+        path, status = _plain_file(self.path / "scratch", output.lfn)
+        if status.st_size != entry.size:
+            raise OSError(f"it has {status.st_size} bytes, and {entry.size} in the record")
+        if context.integrity == "none":
+            return _Returned(output.lfn, path, status, None, output.checkpoint)
+        if not entry.sha256:
+            raise OSError("the record has no checksum of it")
+        sha256 = verified.checksum(path)
+        compare(path, entry.sha256, sha256)
+        return _Returned(output.lfn, path, status, sha256, output.checkpoint)
+
+
+def _check_travels(attempt: Attempt) -> None:
+    job = attempt.job
+    if job.kind is not Kind.COMPUTE:
+        raise AttemptFailed(
+            ErrorKind.INTERNAL, f"job '{job.id}' is one of Markab's own, and runs on the submit host only"
+        )
+    if job.data == "sharedfs":
+        raise AttemptFailed(
+            ErrorKind.INTERNAL,
+            f"job '{job.id}' runs in the scratch directory, which is not mounted at site '{job.site}'",
+            "plan with --data-configuration condorio",
+        )
+
+
+def _fill(path: Path, attempt: Attempt, context: RunContext, worker_zip: Path | None) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    for name in ("scratch", "work", "attachments"):
+        (path / name).mkdir(parents=True)
+    spec = spec_of(attempt, context, "attachments")
+    spec.update(work="work", catalog=None)
+    if attempt.scratch:
+        spec.update(scratch="scratch", scratch_url="")
+        for file, item in zip(attempt.job.inputs, spec["job"].get("inputs", ()), strict=True):
+            if _bring(file, attempt, place_of(str(path / "scratch"), file.lfn)):
+                item.pop("sources", None)
+    (path / "spec.json").write_bytes(msgspec.json.encode(spec))
+    if worker_zip is None:
+        pack(str(path / "worker.zip"))
+    else:
+        shutil.copyfile(worker_zip, path / "worker.zip")
+
+
+def _bring(file: Input, attempt: Attempt, destination: str) -> bool:
+    """Copy an input that is on the submit host; say whether there is one."""
+    places = [path_of(source.url) for source in file.sources if is_local(source.url)]
+    if not file.sources:
+        places = [place_of(attempt.scratch, file.lfn)]
+    for place in places:
+        if os.path.exists(place):
+            copy(place, destination, durable=False, digest=False)
+            return True
+    return False
+
+
+def _read_record(path: str) -> tuple[Record, AttemptRecord]:
+    """Return the record as it is, and as it is understood.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError, ValueError, RecursionError, DecodeError: it is no record.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("it is not a file")
+        if status.st_size > LONGEST_RECORD_BYTES:
+            raise OSError(f"it has {status.st_size} bytes, more than {LONGEST_RECORD_BYTES}")
+        text = file.read()
+    record: Record = msgspec.json.decode(text, type=dict)
+    read = msgspec.convert(record, AttemptRecord)
+    for entry in (*record.get("outputs", ()), *record.get("transfers", ())):
+        if len(bytes.fromhex(entry.get("sha256") or "0" * 64)) != 32 or "lfn" not in entry:
+            raise ValueError(f"{entry} describes no file")
+    if not read.ok and read.error is None:
+        raise ValueError("it says that the attempt failed, and not why")
+    if not isinstance(record.get("also", []), list):
+        raise ValueError("its further errors are no list")
+    return record, read
+
+
+def _plain_file(top: Path, lfn: str) -> tuple[str, os.stat_result]:
+    """Return path and status of a file in a directory; raise OSError if it is none, or is reached by a link."""
+    path = str(top)
+    status = os.lstat(path)
+    for part in lfn.split("/"):
+        if not stat.S_ISDIR(status.st_mode):
+            raise OSError(f"'{path}' is not a directory")
+        path = os.path.join(path, part)
+        status = os.lstat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(f"'{path}' is not a plain file")
+    return path, status
+
+
+def _place(one: _Returned, attempt: Attempt, verified: Verified) -> Record:
+    """Put an output into the run's scratch, and return its entry."""
+    destination = place_of(attempt.scratch, one.lfn)
+    if not _link(one, destination):
+        copy(one.path, destination, durable=False, digest=False)
+    if one.sha256:
+        verified.know(destination, one.sha256)
+    return output_entry(one.lfn, one.status.st_size, one.sha256, one.is_checkpoint)
+
+
+def _link(one: _Returned, destination: str) -> bool:
+    """Give an output that is ours alone its second name; say whether it was done."""
+    if one.status.st_uid != os.geteuid() or one.status.st_nlink > 1:
+        return False
+    os.makedirs(os.path.dirname(destination), exist_ok=True)
+    part = part_stem(destination) + "link"
+    try:
+        if os.path.lexists(part):
+            os.unlink(part)
+        os.link(one.path, part)
+    except OSError:
+        return False  # another file system, or one without links
+    try:
+        os.chmod(part, stat.S_IMODE(one.status.st_mode) & 0o777)
+        os.rename(part, destination)
+    except OSError:
+        os.unlink(part)
+        raise
+    return True
+
+
+@contextmanager
+def _noting(errors: list[AttemptFailed], kind: str, doing: str) -> Iterator[None]:
+    """Add what goes wrong to `errors`."""
+    try:
+        yield
+    except (MarkabError, OSError) as error:
+        errors.append(AttemptFailed(kind, f"{doing}: {error}"))
+
+
+def _add_errors(record: Record, errors: Sequence[AttemptFailed]) -> None:
+    if not errors:
+        return
+    known = [record["error"], *record.get("also", [])] if "error" in record else []
+    all_errors = [*known, *(error.entry() for error in errors)]
+    record.update(ok=False, error=all_errors[0], also=all_errors[1:])
