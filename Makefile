@@ -12,7 +12,7 @@ ARGS   ?=
 # What runs on a node, where Python may be as old as 3.6.
 NODE_CODE := src/markab/errors.py src/markab/worker src/markab/transfers
 
-.PHONY: help demo test test-integration check bench clean
+.PHONY: help demo test test-integration check bench glossary clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make test-integration   the slow tests: whole workflows, servers, crashes"
 	@echo "make check              style, types, layers, Python 3.6 on nodes"
 	@echo "make bench              speed and memory, beside this machine's own limits"
+	@echo "make glossary           write what each file is for into ARCHITECTURE.md"
 	@echo "make clean              remove $(VENV), $(DEMO) and everything that was built"
 
 $(VENV)/bin/python:
@@ -70,6 +71,9 @@ bench: $(DEV)
 	@for bench in benchmarks/*.py; do \
 	case $$bench in */common.py|*/_*) continue;; esac; \
 	echo "== $$bench" && $(BIN)/python $$bench || exit 1; done
+
+glossary: $(DEV)
+	$(BIN)/python tests/docs/glossary.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
