@@ -10,7 +10,7 @@ start tasks itself because
   ended with its task, and everything can be ended when the engine is killed.
 
 It ends when the stream from the engine does, for whatever reason, and no descendant outlives
-it. Should it be killed itself, the engine finds its tasks by their environment (`orphans.py`).
+it. Should it be killed itself, the engine finds its tasks by their environment (`orphan_processes.py`).
 One thread; imports little, since each import would be counted as memory of every task.
 """
 
@@ -29,7 +29,7 @@ from markab.executors.descendants import Descendants
 from markab.executors.launcher_messages import Decoder, encode
 from markab.executors.orphan_processes import ATTEMPT, has_engine
 
-TYPE_CHECKING = False  # see messages.py
+TYPE_CHECKING = False  # see launcher_messages.py
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any

@@ -1,5 +1,5 @@
 "use strict";
-// The charts and tables of a run's page. The data stands in the page: base64, zlib, JSON; see html_pack.py.
+// The charts and tables of a run's page. The data stands in the page: base64, zlib, JSON; see packed_data.py.
 (async () => {
   const $ = (id) => document.getElementById(id);
   const make = (tag, text, name) => {
