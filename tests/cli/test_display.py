@@ -11,7 +11,7 @@ import pytest
 
 from kit.made_run import began, compute, failed, make_run, retry, start
 from markab.cli.output import is_terminal
-from markab.cli.run_display import Lines, Silent, counts_text, pace_text, picture
+from markab.cli.run_display import Lines, Silent, counts_text, picture, rate_text
 from markab.journal.progress import Progress, RunningJob
 from markab.journal.writer import encode
 
@@ -150,7 +150,7 @@ def test_a_picture_of_a_run_that_is_held_says_so() -> None:
 
 def test_states_without_jobs_are_left_out() -> None:
     assert counts_text(progress(succeeded=3, running=1, failed=2)) == "3 of 10 jobs done, 1 running, 2 failed"
-    assert pace_text(progress()) == ""
+    assert rate_text(progress()) == ""
 
 
 def test_the_bar_shows_even_one_failure_among_a_million() -> None:

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 from markab.api.progress_bar import counts
 from markab.formatting import duration
-from markab.reports.graph.state_styles import LOOKS
+from markab.reports.graph.state_styles import STATE_STYLES
 
 if TYPE_CHECKING:
     from markab.reports.status import Status
 
 SHADES = {
-    "Completed": LOOKS["succeeded"].color,
-    "Failed": LOOKS["failed"].color,
-    "Running": LOOKS["running"].color,
-    "Queued": LOOKS["queued"].color,
-    "Unready": LOOKS["waiting"].color,
+    "Completed": STATE_STYLES["succeeded"].color,
+    "Failed": STATE_STYLES["failed"].color,
+    "Running": STATE_STYLES["running"].color,
+    "Queued": STATE_STYLES["queued"].color,
+    "Unready": STATE_STYLES["waiting"].color,
 }
 """Condition of jobs, in the order drawn → its colour."""
 

@@ -41,9 +41,9 @@ def workflow_html(workflow: WorkflowDocument, submit_dir: Path | None = None) ->
 def analysis_html(submit_dir: Path) -> str:
     """Return what went wrong in a run: how it stands, then each cause, to be folded and unfolded."""
     from markab.diagnosis.analysis import Analyzer
-    from markab.diagnosis.failed_job import dissect
+    from markab.diagnosis.failed_job import examine_failed_job
     from markab.formatting import clipped, count
-    from markab.reports.analyzer import autopsy_lines, headline
+    from markab.reports.analyzer import failed_job_lines, headline
 
     run = Analyzer(submit_dir)
     try:
@@ -55,7 +55,7 @@ def analysis_html(submit_dir: Path) -> str:
             who = ", ".join(names) + (f" and {len(group.jobs) - 5:,} more" if len(group.jobs) > 5 else "")
             blocked = f", holds up {count(group.blocked, 'job')}" if group.blocked else ""
             lines = [f"  {'help':<10}{group.cause.remedy}"] if group.cause.remedy else []
-            lines += autopsy_lines(dissect(run, group.jobs[0]))
+            lines += failed_job_lines(examine_failed_job(run, group.jobs[0]))
             title = f"✗ {who}: {clipped(group.cause.title, 300)}{blocked}"
             parts.append(folded(title, text_html("\n".join(lines)), is_open=number < CAUSES_OPEN))
         if (hidden := len(analysis.groups) - CAUSES_SHOWN) > 0:

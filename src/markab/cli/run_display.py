@@ -116,7 +116,7 @@ class Lines:
         now = self._clock()
         if now >= self._next and counts != self._last:
             self._next, self._last = now + LINE_EVERY_S, counts
-            self._print(f"{duration(progress.elapsed_s)}: {counts}{pace_text(progress)}")
+            self._print(f"{duration(progress.elapsed_s)}: {counts}{rate_text(progress)}")
 
     def close(self) -> None:
         """Nothing is left open."""
@@ -175,7 +175,7 @@ def picture(progress: Progress, now_s: float, jobs_shown: int = JOBS_SHOWN) -> l
         ("━" * failed, "red"),
         ("━" * (BAR_WIDTH - done - failed), "dim"),
         (f" {100 * progress.done:.1f}%  {duration(progress.elapsed_s)}", ""),
-        (f"\n  {counts_text(progress)}{pace_text(progress)}", ""),
+        (f"\n  {counts_text(progress)}{rate_text(progress)}", ""),
     ]
     for job in progress.jobs[:jobs_shown]:
         again = f"  attempt {job.attempt}" if job.attempt > 1 else ""
@@ -203,7 +203,7 @@ def counts_text(progress: Progress) -> str:
     return ", ".join(parts + [f"{number:,} {name}" for number, name in named if number])
 
 
-def pace_text(progress: Progress) -> str:
+def rate_text(progress: Progress) -> str:
     """Return how fast it goes, as far as that is known; begins with `; `."""
     parts = []
     if progress.rate_per_s >= 0.05:

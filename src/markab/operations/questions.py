@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from markab.diagnosis.failed_attempts import Failure
     from markab.plan.braindump import Braindump
     from markab.reports.job_report import JobStory
-    from markab.reports.metadata import Known
+    from markab.reports.metadata import Metadata
     from markab.reports.statistics.run_statistics import Statistics
     from markab.reports.status import Status
     from markab.reports.trace import Trace
@@ -185,7 +185,7 @@ def metadata(
     file: str | None = None,
     files: bool = False,
     trace: bool = False,
-) -> list[Known]:
+) -> list[Metadata]:
     """Return what is known of a workflow, of one of its tasks, or of one or all of its files.
 
     With `trace`, of a file also what is known of the workflow and of the task that makes it.

@@ -92,11 +92,11 @@ def _status(attempt: Attempt, one: Invocation) -> str:
 
 
 def _usage(usage: dict[str, Any]) -> str:
-    said = []
+    fields = []
     for name, key in USAGE.items():
         value = usage.get(key, 0)
-        said.append(f"{name}: {value:.6f}" if isinstance(value, float) else f"{name}: {value}")
-    return ", ".join(said)
+        fields.append(f"{name}: {value:.6f}" if isinstance(value, float) else f"{name}: {value}")
+    return ", ".join(fields)
 
 
 def _files(attempt: Attempt) -> str:

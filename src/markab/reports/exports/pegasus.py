@@ -57,8 +57,8 @@ def write_pegasus(facts: Facts, path: Path) -> None:
         _write_attempts(facts, directory)
         if facts.started:
             _write_dagman_out(facts, directory / f"{dag}.dagman.out")
-        said = {key: redact(value) if value else value for key, value in facts.braindump.items()}
-        write_braindump(directory / "braindump.yml", said | {"submit_dir": str(path.resolve()), "dag": dag})
+        fields = {key: redact(value) if value else value for key, value in facts.braindump.items()}
+        write_braindump(directory / "braindump.yml", fields | {"submit_dir": str(path.resolve()), "dag": dag})
 
 
 def dag_lines(facts: Facts) -> Iterator[str]:

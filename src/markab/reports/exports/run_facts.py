@@ -1,4 +1,4 @@
-"""The facts of a run for every export: attempts in the order they ended, the files they read and made, who and when.
+"""The facts of a run for every export: its attempts in the order they ended, and the files they read and made.
 
 Read in one pass over the journal. A small record a file and a byte a job are kept
 in memory; attempts are not. Nothing secret is passed on: no environment of a task,
@@ -68,7 +68,7 @@ class RunFile(msgspec.Struct, gc=False):
 
     @property
     def delivered(self) -> list[FilePlace]:
-        """Where the run put it for its user."""
+        """The places to which the run delivered it."""
         return [place for place in self.places if place.delivered]
 
 
@@ -106,13 +106,13 @@ class Attempt(msgspec.Struct):
     number: int
     job: PlannedJob
     state: str
-    """`succeeded`, `failed`, `running`, or `lost` when its engine died and nobody asked what became of it."""
+    """`succeeded`, `failed`, `running`, or `lost` when its engine ended before it and no other continued the run."""
     site: str
     submitted: float
     record: dict[str, Any]
-    """What the worker said; empty while it runs."""
+    """The worker's record; empty while it runs."""
     used: list[RunFile]
-    """What it read; nothing if it never came to that."""
+    """The files it read; empty if it failed before reading."""
     made: list[RunFile]
 
     @property
@@ -122,7 +122,7 @@ class Attempt(msgspec.Struct):
 
     @property
     def start(self) -> float:
-        """When it began; when it was submitted, if nobody knows more."""
+        """When it began; if that is not recorded, when it was submitted."""
         return float(self.record.get("start") or self.submitted)
 
     @property
@@ -137,13 +137,13 @@ class Attempt(msgspec.Struct):
 
     @property
     def error(self) -> str:
-        """What went wrong, in a sentence or several."""
+        """The messages of its errors."""
         errors = [self.record.get("error"), *self.record.get("also", ())]
         return redact("; ".join(str(error["message"]) for error in errors if error))
 
     @property
     def error_kind(self) -> str:
-        """The kind of what went wrong first; see `worker/record.py`."""
+        """The kind of its first error; see `transfers/error_kinds.py`."""
         return str((self.record.get("error") or {}).get("kind", ""))
 
     @property
@@ -153,13 +153,13 @@ class Attempt(msgspec.Struct):
         return [
             Invocation(
                 number=number,
-                task=tasks.get(said.get("task", "")),
-                start=float(said.get("start", self.start)),
-                duration_s=float(said.get("duration_s", 0.0)),
-                status=int(said.get("status", NEVER_STARTED)),
-                usage=said,
+                task=tasks.get(entry.get("task", "")),
+                start=float(entry.get("start", self.start)),
+                duration_s=float(entry.get("duration_s", 0.0)),
+                status=int(entry.get("status", NEVER_STARTED)),
+                usage=entry,
             )
-            for number, said in enumerate(self.record.get("invocations", ()), 1)
+            for number, entry in enumerate(self.record.get("invocations", ()), 1)
         ]
 
     @property

@@ -23,8 +23,8 @@ from markab.journal.search import records_of
 from markab.plan.submit_dir import find_submit_dir
 from markab.provenance import queries
 from markab.provenance.run_database import Database, open_database
-from markab.reports.statistics.pace import Pace, read_pace
-from markab.reports.status import gone_journal
+from markab.reports.statistics.time_use import TimeUse, read_time_use
+from markab.reports.status import missing_journal
 from markab.spec.gc_pause import without_garbage_collection
 
 SECTIONS = ("workflow", "jobs", "transformations", "time", "integrity")
@@ -56,7 +56,7 @@ class Statistics(msgspec.Struct, kw_only=True):
     run: queries.RunState
     summary: queries.Summary
     wall_times: queries.WallTimes
-    pace: Pace
+    time_use: TimeUse
     moved: list[queries.Moved]
     integrity: Integrity
     notes: list[str]
@@ -90,7 +90,7 @@ def read_statistics(
     # The lock is checked before the journal is read: an engine that ends in between has written its last record.
     is_running = holder(directory.lock) is not None
     with open_database(directory.path) as database, without_garbage_collection():
-        if note := gone_journal(directory):
+        if note := missing_journal(directory):
             database.notes.append(note)
         return statistics_of(database, sections, is_running=is_running, clock=clock)
 
@@ -102,7 +102,7 @@ def statistics_of(
     is_running: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> Statistics:
-    """Return the statistics of an open database. `is_running`: an engine is at work on it."""
+    """Return the statistics of an open database. `is_running`: an engine is running the run."""
     run = queries.run_state(database)
     return Statistics(
         workflow=run.workflow,
@@ -113,7 +113,7 @@ def statistics_of(
         # Jobs are only undone by an engine that continues a run.
         summary=queries.summary(database, _undone(database.submit_dir) if run.restarts else {}),
         wall_times=queries.wall_times(database),
-        pace=read_pace(database, now=clock() if is_running else None),
+        time_use=read_time_use(database, now=clock() if is_running else None),
         moved=queries.moved(database),
         integrity=_integrity(database),
         notes=list(database.notes),
