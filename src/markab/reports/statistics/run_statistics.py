@@ -16,7 +16,6 @@ from typing import Any
 import msgspec
 from sqlalchemy import text
 
-from markab.errors import NotARun
 from markab.journal.lock import holder
 from markab.journal.records import Undone
 from markab.journal.search import records_of
@@ -125,34 +124,10 @@ def statistics_of(
     )
 
 
-def directory_of_uuid(uuid: str) -> Path:
-    """Return the submit directory of one of the user's runs, from the list of all of them.
-
-    Raises:
-        NotARun: it is not in the list.
-        StorageError: there is no list yet, or it cannot be read.
-    """
-    from markab.provenance.database import connected
-    from markab.provenance.database_location import file_target
-
-    runs = Path(os.path.expanduser("~")) / ".pegasus" / "workflow.db"
-    if not runs.exists():
-        raise NotARun(f"no run has the UUID {uuid!r}: there is no list of your runs yet", _BY_DIRECTORY)
-    with connected(file_target(runs, is_ours=False), read_only=True) as connection:
-        found = connection.execute(
-            text("SELECT submit_dir FROM master_workflow WHERE wf_uuid = :uuid"), {"uuid": uuid}
-        ).scalar_one_or_none()
-    if found is None:
-        raise NotARun(f"no run in the list {str(runs)!r} has the UUID {uuid!r}", _BY_DIRECTORY)
-    return Path(found)
-
-
 def _undone(submit_dir: Path) -> dict[int, int]:
     """Return the jobs that succeeded and will run again → the attempt that succeeded."""
     return {it.job: it.attempt for it in records_of(submit_dir / "journal.jsonl", Undone)}
 
-
-_BY_DIRECTORY = "name its submit directory, without `-u`"
 
 _FAILED_INTEGRITY = """
 SELECT count(*) FROM (
