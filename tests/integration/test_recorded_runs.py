@@ -287,7 +287,7 @@ def test_a_run_that_begins_with_an_unusable_database_starts_nothing_and_says_so_
     said, complaints = engine.communicate(timeout=60)
     assert engine.returncode == 130
     assert "interrupted, 0 of 4 jobs succeeded\n  continue: markab run" in said
-    assert "what is missing is in the journal" in complaints
+    assert "the missing records are in the journal" in complaints
     assert events(run, "start") == 0
 
     (run / DATABASE).rmdir()

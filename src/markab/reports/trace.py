@@ -212,7 +212,7 @@ def read_trace(submit_dir: str | Path | None, file: str) -> Trace:
 
     Raises:
         NotARun: no submit directory.
-        MarkabError: the run knows no such file.
+        MarkabError: the run has no such file.
     """
     run = Analyzer(submit_dir)
     try:
@@ -287,7 +287,7 @@ class _Tracer:
             return file, ""
         close = nearest(os.path.basename(file), known)
         raise MarkabError(
-            f"the run knows no file {file!r}",
+            f"the run has no file {file!r}",
             hint=f"did you mean {' or '.join(close)}?"
             if close
             else "name a logical file, or a delivered one",

@@ -16,8 +16,9 @@ from typing import Any
 import msgspec
 
 from markab.errors import MarkabError
+from markab.journal.attempt_record import Verdict
 from markab.journal.lifecycle import State
-from markab.journal.records import AttemptEnd, AttemptStart, RunStart, decode
+from markab.journal.records import AttemptEnd, AttemptStart, Entry, EntryOf, RunStart, decode
 from markab.journal.run_reader import RunReader
 from markab.plan.model import Kind, PlannedJob, PlannedTask
 from markab.reports.exports.formatting import is_gone
@@ -202,8 +203,8 @@ class Facts(RunReader):
         """
         under_way: dict[tuple[int, int], AttemptStart] = {}
         for line in self.new_lines():
-            self.take(self._decode(line[2]), line)
             entry = decode(line[2])
+            self.take(_without_details(entry), line)
             self.last_time = max(self.last_time, entry.time)
             if isinstance(entry, AttemptStart):
                 under_way[entry.job, entry.attempt] = entry
@@ -227,7 +228,7 @@ class Facts(RunReader):
 
     @property
     def user(self) -> str:
-        """Who planned the run."""
+        """The user who planned the run."""
         return self.braindump.get("user") or "unknown"
 
     @property
@@ -395,6 +396,13 @@ class Facts(RunReader):
         if file is None:
             file = self.files[lfn] = RunFile(lfn)
         return file
+
+
+def _without_details(entry: Entry) -> EntryOf[Verdict]:
+    """Return a record as the history takes it, which of a worker's record reads only whether it succeeded."""
+    if isinstance(entry, AttemptEnd):
+        return AttemptEnd(entry.time, entry.job, entry.attempt, Verdict(bool(entry.record.get("ok"))))
+    return entry
 
 
 def _add_place(file: RunFile, place: FilePlace) -> None:
