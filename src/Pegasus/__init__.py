@@ -1,1 +1,1 @@
-"""The names that scripts written for Pegasus WMS 5 import; everything behind them is Markab."""
+"""The modules that scripts written for Pegasus WMS 5 import; they are implemented by Markab."""

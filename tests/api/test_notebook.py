@@ -171,7 +171,7 @@ def test_an_interrupt_ends_the_waiting_and_leaves_the_run_alone(
     assert workflow.wait() is workflow
 
     assert len(page.outputs) == min(1, looks_before)
-    assert looks_before == 0 or "the run goes on" in page.html
+    assert looks_before == 0 or "the run continues" in page.html
     assert not (tmp_path / "run" / "control").exists()
 
 

@@ -111,7 +111,7 @@ def test_generic_profiles_keep_numbers_and_turn_truth_and_paths_into_text(tmp_pa
 def test_half_a_profile_is_refused() -> None:
     with pytest.raises(ValueError, match="go together"):
         Job("x").add_profiles(Namespace.ENV, "A")
-    with pytest.raises(ValueError, match="nothing to set"):
+    with pytest.raises(ValueError, match="neither a key nor a keyword"):
         Job("x").add_profiles(Namespace.ENV)
 
 

@@ -211,7 +211,7 @@ def test_without_a_log_warnings_go_to_stderr(machinery: Machinery, capsys, monke
     workflow().plan(site="x")
 
     assert capsys.readouterr().err.splitlines() == [
-        "warning: plan() has no option 'site'; it is taken as a property, which nothing reads; did you mean 'sites'?",
+        "warning: plan() has no option 'site'; it is set as a property without effect; did you mean 'sites'?",
         "warning: property 'x' is not known (did you mean 'y'?)",
     ]
     workflow().plan(quiet=1)

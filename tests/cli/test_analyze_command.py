@@ -58,7 +58,7 @@ def test_pegasus_analyzer_prints_as_much_as_it_is_told(run_dir: Path) -> None:
     assert "last state: JOB_FAILURE" in said("-q") and "- stderr -" not in said("-q")
     assert "last state" not in said("-S")
     assert "invocation  : /usr/bin/wc -l in\n" in said("-p", "pre,invocation")
-    assert "'post' cannot be printed; there are pre, invocation, all" in said("-p", "post")
+    assert "'post' cannot be printed; use pre, invocation, all" in said("-p", "post")
 
 
 def test_in_a_submit_directory_a_name_is_enough(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

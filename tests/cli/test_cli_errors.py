@@ -188,7 +188,7 @@ def test_long_options_may_be_shortened_while_that_is_clear() -> None:
 
 
 def test_lone_options_take_only_words_that_look_like_values() -> None:
-    watch = commands.Lone("w", "watch", "60", looks_like_value=r"\d+")
+    watch = commands.OptionalValue("w", "watch", "60", looks_like_value=r"\d+")
     assert watch.fill(["-w", "run"]) == ["-w60", "run"]
     assert watch.fill(["-w", "5", "run"]) == ["-w", "5", "run"]
     assert watch.fill(["-lw", "run"]) == ["-lw60", "run"]

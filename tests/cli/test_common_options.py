@@ -58,8 +58,8 @@ def test_json_more_and_less_output_have_one_letter_each(name: str) -> None:
         assert all(letters.get(flag, option.name) == option.name for flag in option.opts)
     meanings = {option.help for option in options_of(command, "verbose") + options_of(command, "quiet")}
     assert meanings <= {
-        "Say more; of an unforeseen error, where it happened.",
-        "Say less; twice: errors only.",
+        "Print more; of an unexpected error, the traceback.",
+        "Print less; twice: errors only.",
     }
 
 
@@ -116,7 +116,7 @@ def test_inside_a_run_a_single_word_names_a_job(here: Path, job: str) -> None:
 
 
 def test_inside_a_run_a_single_word_names_a_file(here: Path) -> None:
-    assert "the run knows no file 'nope'" in CliRunner().invoke(markab, ["trace", "nope"]).output
+    assert "the run has no file 'nope'" in CliRunner().invoke(markab, ["trace", "nope"]).output
 
 
 def test_outside_a_run_a_single_word_names_a_run(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

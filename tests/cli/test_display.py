@@ -11,7 +11,7 @@ import pytest
 
 from kit.made_run import began, compute, failed, make_run, retry, start
 from markab.cli.output import is_terminal
-from markab.cli.run_display import Lines, Silent, counts_text, pace_text, picture
+from markab.cli.run_display import LineDisplay, QuietDisplay, counts_text, picture, rate_text
 from markab.journal.progress import Progress, RunningJob
 from markab.journal.writer import encode
 
@@ -80,7 +80,7 @@ def test_a_terminal_that_wants_plain_text_gets_lines(tmp_path: Path, env: dict[s
 def test_lines_come_every_few_seconds_and_only_with_news(tmp_path: Path) -> None:
     now = [0.0]
     stream = io.StringIO()
-    lines = Lines(stream, make_run(tmp_path, [compute("a")]), clock=lambda: now[0])
+    lines = LineDisplay(stream, make_run(tmp_path, [compute("a")]), clock=lambda: now[0])
     for second in range(31):
         now[0] = float(second)
         lines(progress(total=20, succeeded=min(second, 12), running=1))
@@ -95,7 +95,7 @@ def test_lines_come_every_few_seconds_and_only_with_news(tmp_path: Path) -> None
 def test_failures_are_told_at_once_with_their_reason(tmp_path: Path) -> None:
     make_run(tmp_path, [compute("a")], [began(), start(0)])
     stream = io.StringIO()
-    lines = Lines(stream, tmp_path)
+    lines = LineDisplay(stream, tmp_path)
     lines(progress(running=1))
     with (tmp_path / "journal.jsonl").open("ab") as file:
         file.write(encode(failed(0, message="exit code 3")) + encode(retry(0)))
@@ -107,7 +107,7 @@ def test_failures_are_told_at_once_with_their_reason(tmp_path: Path) -> None:
 
 def test_a_log_has_each_warning_once(tmp_path: Path) -> None:
     stream = io.StringIO()
-    lines = Lines(stream, make_run(tmp_path, [compute("a")]))
+    lines = LineDisplay(stream, make_run(tmp_path, [compute("a")]))
     shown = progress(running=1)
     lines(shown)
     shown.warnings = ["disk full"]
@@ -119,7 +119,7 @@ def test_a_log_has_each_warning_once(tmp_path: Path) -> None:
 
 def test_a_run_that_is_held_says_so_at_once_and_when_it_goes_on(tmp_path: Path) -> None:
     make_run(tmp_path, [compute("a")])
-    for make in (lambda stream: Lines(stream, tmp_path), Silent):
+    for make in (lambda stream: LineDisplay(stream, tmp_path), QuietDisplay):
         stream = io.StringIO()
         display = make(stream)
         for held in ("", "no room", "no room", "", "gone", ""):
@@ -127,13 +127,13 @@ def test_a_run_that_is_held_says_so_at_once_and_when_it_goes_on(tmp_path: Path) 
             shown.held = held
             display(shown)
         told = [line for line in stream.getvalue().splitlines() if "jobs done" not in line]
-        on = "that works again, the run goes on"
+        on = "the error is resolved; the run resumes"
         assert told == ["warning: no room", on, "warning: gone", on]
 
 
 def test_a_run_that_ends_while_it_is_held_is_not_said_to_go_on() -> None:
     stream = io.StringIO()
-    display = Silent(stream)
+    display = QuietDisplay(stream)
     shown = progress(ready=1)
     shown.held = "no room"
     display(shown)
@@ -150,7 +150,7 @@ def test_a_picture_of_a_run_that_is_held_says_so() -> None:
 
 def test_states_without_jobs_are_left_out() -> None:
     assert counts_text(progress(succeeded=3, running=1, failed=2)) == "3 of 10 jobs done, 1 running, 2 failed"
-    assert pace_text(progress()) == ""
+    assert rate_text(progress()) == ""
 
 
 def test_the_bar_shows_even_one_failure_among_a_million() -> None:

@@ -29,7 +29,7 @@ def call(command: click.Command, *words: object, input: str = "") -> Result:
 def test_adding_listing_and_removing(here: Path) -> None:
     assert call(replica, "add", "a", "file.txt", "-m", "year=2026").stdout == "a: added\n"
     assert call(replica, "add", "a", "http://x/a", "--site", "web").stdout == "a: added\n"
-    assert call(replica, "add", "a", "http://x/a", "--site", "web").stdout == "a: its place was known\n"
+    assert call(replica, "add", "a", "http://x/a", "--site", "web").stdout == "a: the catalog already has this place\n"
 
     both = f'a {here}/file.txt site="local" year="2026"\na http://x/a site="web" year="2026"\n'
     assert call(replica, "list").stdout == call(replica, "lookup", "a").stdout == both
@@ -54,7 +54,7 @@ def test_a_checksum_can_be_computed_when_adding(here: Path) -> None:
 def test_looking_for_what_is_nowhere_is_an_exit_code() -> None:
     done = call(replica, "lookup", "a")
 
-    assert (done.exit_code, done.stderr) == (1, "nowhere: a\n")
+    assert (done.exit_code, done.stderr) == (1, "no replica: a\n")
 
 
 @pytest.mark.parametrize("action", [["list"], ["lookup", "a"], ["remove", "a"], ["clear", "--yes"]])
@@ -77,7 +77,7 @@ def test_everything_is_forgotten_only_when_that_is_meant(here: Path) -> None:
 
     assert call(replica, "clear").exit_code == 2
     assert call(replica, "list").stdout
-    assert call(replica, "clear", "--yes").stdout == "1 place forgotten\n"
+    assert call(replica, "clear", "--yes").stdout == "1 place removed\n"
     assert call(replica, "list").stdout == ""
 
 

@@ -132,7 +132,7 @@ def test_detached_it_returns_at_once_and_hands_its_limits_on(
 def test_plan_flags_on_a_planned_run_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = call(tmp_path, monkeypatch, engine("success"), "--sites", "a", "-Dx=1")
     assert result.exit_code == 2
-    assert "-D, --sites would change nothing" in result.stderr
+    assert "-D, --sites: planning flags need a workflow document" in result.stderr
 
 
 def test_a_name_that_is_nothing_gets_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,7 @@ def test_warnings_of_the_engine_and_a_complete_run_are_told(
     fake = engine("success", *SUCCESS, was_complete=True, warnings=["align runs alone"])
     result = call(tmp_path, monkeypatch, fake)
     assert "warning: align runs alone" in result.stderr
-    assert "nothing to do" in result.stdout
+    assert "nothing to run" in result.stdout
 
 
 def test_pegasus_run_starts_in_the_background_and_says_how_to_go_on(
@@ -200,7 +200,7 @@ def test_the_engine_asks_the_follower_and_what_it_knows_in_the_end_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Known:
-        may_start, trouble, warnings = False, "the database has gone", ("no list of runs",)
+        may_start, error, warnings = False, "the database has gone", ("no list of runs",)
         finished = 0
 
         def finish(self) -> None:
@@ -217,7 +217,7 @@ def test_the_engine_asks_the_follower_and_what_it_knows_in_the_end_is_told(
     result = call(tmp_path, monkeypatch, interrupted)
     assert result.exit_code == 130 and asked == [known] and known.finished == 1
     assert "warning: no list of runs\n" in result.stderr
-    assert "warning: the database has gone; what is missing is in the journal" in result.stderr
+    assert "warning: the database has gone; the missing records are in the journal" in result.stderr
 
 
 def test_a_busy_run_is_an_error_with_its_own_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

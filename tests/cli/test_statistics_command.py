@@ -69,7 +69,7 @@ def test_a_section_that_is_none_is_refused_with_those_there_are(run: Path) -> No
     done = call(statistics, run, "-s", "job")
 
     assert done.exit_code == 2
-    assert "'job' is no section" in done.stderr
+    assert "'job' is not a section" in done.stderr
 
 
 def test_pegasus_writes_files_and_names_them(run: Path) -> None:
@@ -114,13 +114,13 @@ def test_a_run_can_be_named_by_its_uuid(run: Path, tmp_path: Path, monkeypatch: 
     from markab.plan.braindump import read_braindump
     from markab.plan.submit_dir import SubmitDir
     from markab.provenance.database_location import target_of
-    from markab.provenance.master_database import enter
+    from markab.provenance.master_database import record_run
 
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     unknown = call(pegasus_statistics, "-u", "7a3c")
     directory = SubmitDir(run)
     braindump = read_braindump(directory.braindump) | {"submit_dir": str(run)}
-    assert not enter(directory, braindump, target_of(directory, braindump), [])
+    assert not record_run(directory, braindump, target_of(directory, braindump), [])
 
     assert "there is no list of your runs yet" in unknown.stderr
     assert "# words: success, 6 jobs" in call(pegasus_statistics, "-u", "7a3c").stdout

@@ -33,13 +33,13 @@ def test_a_halt_says_what_ends_and_how_to_go_on(run: Path) -> None:
 @pytest.mark.parametrize(
     ("removal", "text"),
     [
-        ("removed", "removed {run}\n  its files stay; `markab run {run}` would continue it"),
+        ("removed", "removed {run}\n  its files are kept; `markab run {run}` continues it"),
         (
             "removing",
-            "removing {run}; its jobs were asked to end and have not all ended yet\n  its files stay",
+            "removing {run}; not all of its jobs have ended yet\n  its files are kept",
         ),
         ("marked", "removed {run}: no engine was running it, and it is marked as removed"),
-        ("succeeded", "nothing to remove: {run} has succeeded, and its files stay"),
+        ("succeeded", "nothing to remove: {run} has succeeded, and its files are kept"),
     ],
 )
 def test_a_removal_says_how_far_it_is(

@@ -32,7 +32,7 @@ while True:
     held.append(bytearray(1 << 24))
 """,
     "killed": """#!/usr/bin/env python3
-# As the kernel does when memory runs out: SIGKILL, without a word, once much is held.
+# As the kernel does when memory runs out: SIGKILL, once much memory is held.
 import os, signal
 held = bytearray(80 << 20)
 for place in range(0, len(held), 4096):

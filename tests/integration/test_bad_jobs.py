@@ -279,7 +279,7 @@ def test_a_job_that_ignores_sigterm_ends_when_its_run_is_removed(tmp_path: Path)
     done = markab("remove", submit_dir, cwd=tmp_path)
 
     shown = submit_dir.relative_to(tmp_path)
-    assert f"removed {shown}\n  its files stay; `markab run {shown}` would continue it\n" == done.stdout
+    assert f"removed {shown}\n  its files are kept; `markab run {shown}` continues it\n" == done.stdout
     assert 15 == engine.wait(10)
     assert not is_alive(int((tmp_path / "pid").read_text()))
     script(program, "#!/bin/sh\n")

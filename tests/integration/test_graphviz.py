@@ -13,7 +13,7 @@ from markab.reports.graph.drawing import Drawing, JobGraph, draw
 from markab.reports.graph.files import DrawingError, rendered, run_graphviz, write_drawing
 from markab.reports.graph.labels import lines_of
 from markab.reports.graph.sources import open_graph
-from markab.reports.graph.state_styles import LOOKS
+from markab.reports.graph.state_styles import STATE_STYLES
 from markab.reports.graph.svg import to_svg
 
 pytestmark = pytest.mark.integration
@@ -62,7 +62,7 @@ def graphviz() -> None:
 
 def chain(is_run: bool) -> JobGraph:
     """Return a graph in which everything that can be named has each of the names."""
-    count, states = len(NAMES), list(LOOKS)
+    count, states = len(NAMES), list(STATE_STYLES)
     return JobGraph(
         name="".join(NAMES[:9]),
         ids=NAMES,

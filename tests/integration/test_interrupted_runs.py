@@ -285,5 +285,5 @@ def test_running_a_finished_run_again_does_nothing(chain: Chain) -> None:
 
     done = markab("run", submit_dir, cwd=chain.here)
 
-    assert done.stdout.startswith("nothing to do: every job has succeeded already\n")
+    assert done.stdout.startswith("nothing to run: all jobs have succeeded already\n")
     assert before == (submit_dir / "journal.jsonl").read_bytes()

@@ -138,7 +138,7 @@ def test_neither_an_interrupt_nor_a_restart_of_the_kernel_touches_the_run(
 
     reply = client.execute_interactive("wf.wait(); after = 1", timeout=60, output_hook=interrupt_once_shown)
     assert reply["content"]["status"] == "ok", "\n".join(reply["content"]["traceback"])
-    assert "the run goes on" in shown[-1]["text/html"] and "Running" in shown[-1]["text/html"]
+    assert "the run continues" in shown[-1]["text/html"] and "Running" in shown[-1]["text/html"]
     assert any("widget-view" in kind for kind in shown[0]) is with_widget
     assert not any("widget-view" in kind for kind in shown[-1])
     if end == "restart":

@@ -41,11 +41,14 @@ def test_importing_the_operations_loads_nothing_of_what_they_use() -> None:
 
 
 def test_commands_and_the_api_start_and_store_nothing_but_through_the_operations() -> None:
-    rooms = re.compile(r"^\s*from (markab\.(?:engine|executors|provenance)[\w.]*) import (\w+)", re.MULTILINE)
+    rooms = re.compile(r"^\s*from (markab\.(?:catalogs|engine|executors|provenance)[\w.]*) import (\w+)", re.MULTILINE)
     found = [
         (path.name, *match)
         for room in ("cli", "api")
         for path in (SOURCES / "markab" / room).glob("*.py")
         for match in rooms.findall(path.read_text())
     ]
-    assert {(module, name) for _, module, name in found} <= {("markab.engine.run", "RunOptions")}
+    assert {(module, name) for _, module, name in found} <= {
+        ("markab.engine.run", "RunOptions"),
+        ("markab.catalogs.replica_store", "Entry"),
+    }

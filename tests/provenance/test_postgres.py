@@ -27,7 +27,7 @@ from kit.diamond import (
 from markab.errors import StorageError
 from markab.journal.records import RunEnd
 from markab.provenance import queries, schema, update
-from markab.provenance.database import _ADVISORY_LOCK, Locked, connected
+from markab.provenance.database import _ADVISORY_LOCK, DatabaseLocked, connected
 from markab.provenance.database_location import Target
 from markab.provenance.projection import Projector
 from markab.provenance.run_database import open_database
@@ -288,7 +288,7 @@ def test_a_database_that_somebody_keeps_locked_is_told_in_time(
     write_journal(run, STORY)
     updater = RunUpdater(run)
     with held(empty, lock):
-        with pytest.raises(Locked, match="being written to by another program") as caught:
+        with pytest.raises(DatabaseLocked, match="being written to by another program") as caught:
             Projector(run).update(patience_s=0.2)
         assert "try again" in (caught.value.hint or "")
         assert "another program" in updater.update().error

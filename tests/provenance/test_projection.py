@@ -411,7 +411,7 @@ def test_what_ended_is_not_under_way_for_whoever_goes_on(tmp_path: Path) -> None
     run = make_run(tmp_path / "run", [compute("A")], [began(), start(0), end(0)])
     project(run)
     write_journal(run, [began(), start(0), end(0), end(0)])
-    with pytest.raises(CorruptJournal, match="never started"):
+    with pytest.raises(CorruptJournal, match="not its start"):
         project(run)
 
 

@@ -56,13 +56,13 @@ def test_only_the_root_cause_is_told_and_its_dependents_are_counted(tmp_path: Pa
     assert shown(tmp_path) == (
         "words: failed after 9.0 s\n"
         "  1 of 4 jobs succeeded, 1 failed, 2 never started because of a failure\n\n"
-        "wc_a: exit code 3, without a word [holds up 2 jobs]\n"
+        "wc_a: exit code 3, no output is recorded [holds up 2 jobs]\n"
         "  command   /usr/bin/wc -l 'a b'\n"
         "  where     site local, host here\n"
         "  sibling   wc_d succeeded\n\n"
-        f"the story of a job:    markab why {tmp_path} JOB\n"
+        f"all about one job:     markab why {tmp_path} JOB\n"
         f"run it again by hand:  markab analyze {tmp_path} --debug-job JOB\n"
-        f"once mended:           markab run {tmp_path}    (what succeeded is kept)\n"
+        f"after the correction:  markab run {tmp_path}    (what succeeded is kept)\n"
     )
 
 
@@ -112,7 +112,7 @@ def test_lost_cancelled_failing_and_never_started_are_told_apart(tmp_path: Path)
         "unsubmitted": 1,
     }
     assert found.engine_died and found.has_failure
-    assert "1 lost when the engine died" in shown(tmp_path) and "lost: wc_b" in shown(tmp_path)
+    assert "1 lost when the engine stopped" in shown(tmp_path) and "lost: wc_b" in shown(tmp_path)
 
 
 def test_time_outs_and_held_jobs_are_counted(tmp_path: Path) -> None:
@@ -241,5 +241,5 @@ def test_the_story_of_a_job_names_its_pass_its_parents_and_its_attempts(tmp_path
 def test_a_skipped_job_names_the_job_that_failed_however_far_above(tmp_path: Path) -> None:
     make_run(tmp_path, CHAIN, [began(), start(0), failed(0), gave_up(0), ended("failed")])
     story = read_why(tmp_path, "c")
-    assert story.culprits == ["wc_a"] and "was skipped" in story.text()
+    assert story.failed_ancestors == ["wc_a"] and "was skipped" in story.text()
     assert json.loads(json.dumps(story.to_json()))["because_of"] == ["wc_a"]

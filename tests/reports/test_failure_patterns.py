@@ -111,7 +111,7 @@ def job(memory_mb: int = 0) -> PlannedJob:
         (127 << 8, 10, 0, 0, "", "exit", "a command it called was not found (exit code 127)"),
         (126 << 8, 10, 0, 0, "", "exit", "may not be executed (exit code 126)"),
         (3 << 8, 10, 0, 0, "bad\nworse\n", "exit", "exit code 3: worse"),
-        (3 << 8, 10, 0, 0, "", "exit", "exit code 3, without a word"),
+        (3 << 8, 10, 0, 0, "", "exit", "exit code 3, no output is recorded"),
     ],
 )
 def test_ends_are_told_in_words(
@@ -130,7 +130,7 @@ def test_what_the_worker_knows_outranks_what_the_program_said() -> None:
 
 def test_a_missing_output_is_explained_by_what_the_program_said() -> None:
     cause = cause_of(record(0, kind="missing-output", message="no 'x'"), JOB, "No space left on device")
-    assert cause.title == "no 'x'; it says: the disk was full"
+    assert cause.title == "no 'x'; its output shows: the disk was full"
 
 
 def test_a_record_without_a_reason_is_told_all_the_same() -> None:

@@ -106,7 +106,7 @@ def test_an_engine_that_died_is_not_taken_for_alive(ended: Path) -> None:
     glance, read = both(ended)
 
     assert read.to_json() == glance.to_json()
-    assert ("Halted", True) == (glance.state, "died" in glance.note)
+    assert ("Halted", True) == (glance.state, "ended unexpectedly" in glance.note)
 
 
 def test_what_holds_an_engine_and_what_it_warns_of_is_told_as_long_as_it_lives(ended: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_journal_that_is_gone_is_missed(run: Path) -> None:
     (run / "status.json").write_text("{}")
     for command in (status, analyze, statistics):
         assert (
-            "journal.jsonl is gone, and with it what happened"
+            "journal.jsonl is missing, and with it the history"
             in CliRunner().invoke(command, [str(run)]).output
         )
 

@@ -100,7 +100,7 @@ def test_a_file_that_will_not_come_says_where_its_job_was_left(tmp_path: Path) -
     failure = [start(0), failed(0, message="output 'x' is missing"), gave_up(0)]
     text = read_trace(make_run(tmp_path / "over", jobs, [began(), *failure, ended("failed")]), "y").text()
     assert "made by wc_b (wc at local): not started\n" in text
-    assert "made by wc_a (wc at local): failed: output 'x' is missing, without a word\n" in text
+    assert "made by wc_a (wc at local): failed: output 'x' is missing, no output is recorded\n" in text
 
     dead = make_run(tmp_path / "dead", jobs, [began(), start(2)])
     assert "wc_c (wc at local): lost with the engine\n" in read_trace(dead, "z").text()

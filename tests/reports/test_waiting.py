@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kit.made_run import T0, began, compute, end, engine_alive, failed, gave_up, make_run, start
-from markab.diagnosis.waiting import Waiting, Waits
+from markab.diagnosis.waiting import Waiting, WaitingReasons
 from markab.journal.records import Halt, Retry
 from markab.journal.run_reader import RunReader
 from markab.plan.model import Kind, PlannedJob
@@ -18,7 +18,7 @@ def reasons(directory: Path, jobs: list[PlannedJob], entries: list[Any], **heade
     with engine_alive(directory):
         run = RunReader(directory)
         status = current_status(run)
-        waits = Waits(run.plan, run.history, status.state, now=T0 + 5)
+        waits = WaitingReasons(run.plan, run.history, status.state, now=T0 + 5)
         return {group.word: group for group in waits.groups()}
 
 
@@ -75,7 +75,7 @@ def test_nothing_is_started_while_what_happens_cannot_be_recorded(tmp_path: Path
     run = RunReader(tmp_path)
     with engine_alive(tmp_path):
         run.read()
-    waits = Waits(run.plan, run.history, "Running", T0, held="no room")
+    waits = WaitingReasons(run.plan, run.history, "Running", T0, held="no room")
     assert [group.word for group in waits.groups()] == ["held"]
 
 
@@ -84,7 +84,7 @@ def test_a_job_that_its_site_holds_waits_for_that(tmp_path: Path) -> None:
     run = RunReader(tmp_path)
     with engine_alive(tmp_path):
         run.read()
-    waits = Waits(run.plan, run.history, "Running", T0, on_hold={"wc_a": "no quota"})
+    waits = WaitingReasons(run.plan, run.history, "Running", T0, on_hold={"wc_a": "no quota"})
     assert [group.line() for group in waits.groups()] == ["1 job: held by its site: no quota (wc_a)"]
 
 
@@ -97,5 +97,5 @@ def test_the_status_says_why_when_asked(tmp_path: Path) -> None:
     run = RunReader(tmp_path)
     assert current_status(run).waiting == ()
     status = current_status(run, why=True)
-    assert "  1 job: no engine is at work on the run (wc_b)\n" in status.text()
+    assert "  1 job: no engine is running (wc_b)\n" in status.text()
     assert status.to_json()["waiting"][0]["why"] == "engine"

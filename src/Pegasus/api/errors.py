@@ -1,4 +1,4 @@
-"""What the builders raise."""
+"""The errors of builders."""
 
 from markab.api.errors import DuplicateError, NotFoundError, PegasusError
 

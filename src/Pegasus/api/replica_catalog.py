@@ -1,4 +1,4 @@
-"""Files and where they are."""
+"""Files and their places."""
 
 from markab.api.files import File
 from markab.api.replica_catalog import ReplicaCatalog

@@ -1,4 +1,4 @@
-"""What catalogs and workflows have in common."""
+"""The base of catalogs and workflows."""
 
 from markab.api.writable import Writable
 

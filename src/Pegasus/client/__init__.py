@@ -1,1 +1,1 @@
-"""Calls of commands."""
+"""Errors and results of commands."""

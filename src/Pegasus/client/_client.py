@@ -1,4 +1,4 @@
-"""What a failed command raises, and what it left."""
+"""The error and the result of a failed command."""
 
 from markab.api.errors import PegasusClientError, Result
 

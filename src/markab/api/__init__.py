@@ -1,4 +1,4 @@
-"""What scripts and notebooks import: builders of documents, and calls that plan and run them."""
+"""The Python API: builders of documents, and methods that plan and run them."""
 
 from markab.api.enums import OS, Arch, EventType, ExprVar, Namespace, Operation, Scheduler, SupportedJobs
 from markab.api.errors import DuplicateError, NotFoundError, PegasusClientError, PegasusError

@@ -1,4 +1,4 @@
-"""`braindump.yml` as an object: what a run is called, and where its parts are."""
+"""`braindump.yml` as an object with attributes: the identity of a run, and the places of its parts."""
 
 from __future__ import annotations
 
@@ -44,20 +44,17 @@ class Braindump:
 
     def to_text(self) -> str:
         """Return the file: one `key: "value"` a line."""
-        import json
+        from markab.plan.braindump import braindump_text
 
-        return "".join(f"{key}: {json.dumps(value)}\n" for key, value in self._values.items())
+        return braindump_text(self._values)
 
 
 def to_braindump(text: str | bytes) -> Braindump:
     """Return the Braindump of a file's content.
 
     Raises:
-        ValueError: it is no map of keys and values.
+        ValueError: it is not a map of keys and values.
     """
-    import yaml
+    from markab.plan.braindump import parse_braindump
 
-    data = yaml.load(text, Loader=yaml.SafeLoader)
-    if not isinstance(data, dict):
-        raise ValueError("a braindump must be a map of keys and values")
-    return Braindump(**{str(key): None if value is None else str(value) for key, value in data.items()})
+    return Braindump(**parse_braindump(text))

@@ -1,4 +1,4 @@
-"""Which job must wait for which: what the author said, and what the files imply."""
+"""Dependencies between jobs: those that the author gave, and those that files imply."""
 
 from __future__ import annotations
 

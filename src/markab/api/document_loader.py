@@ -1,7 +1,7 @@
-"""Documents back into builders: the other way of `write`.
+"""Reading documents into builders, the reverse of `write`.
 
-References to the environment, `${NAME}`, stay as they are; the planner fills
-them in. Numbers that mean text come back as the text that stands in the document.
+References to the environment, `${NAME}`, are kept; the planner replaces them.
+Numbers in place of text become the text that is in the document.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def to_workflow(text: str | bytes) -> Workflow:
     """Return the Workflow of a document, whose list of dependencies is taken to be complete.
 
     Raises:
-        DocumentError: with everything that is wrong.
+        DocumentError: the document is invalid; the error has all its problems.
     """
     item = _parse(text, model.Workflow, reader.parse_workflow)
     workflow = Workflow(item.name, infer_dependencies=False)
@@ -98,7 +98,7 @@ def _parse(text: str | bytes, kind: type[Struct], parse: Callable[[bytes], Struc
     data = text.encode() if isinstance(text, str) else text
     if b"${" not in data:
         return parse(data)
-    # `${HOME}/x` is no whole path before the planner has filled it in, so only the shape can be checked.
+    # `${HOME}/x` is not a whole path before the planner has replaced it, so only the structure can be checked.
     return reader.parse_carefully(data, kind, "<string>", _AsWritten(), lambda item, name, line_of: [])
 
 

@@ -1,4 +1,4 @@
-"""The words that documents take from a fixed list."""
+"""The enumerations of documents."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypeVar
 
 
 class Namespace(Enum):
-    """Whom a profile speaks to."""
+    """The part of the system that reads a profile."""
 
     PEGASUS = "pegasus"
     CONDOR = "condor"
@@ -19,7 +19,7 @@ class Namespace(Enum):
 
 
 class EventType(Enum):
-    """When a hook is called."""
+    """The event at which a hook is called."""
 
     NEVER = "never"
     START = "start"
@@ -55,7 +55,7 @@ class OS(Enum):
 
 
 class Operation(Enum):
-    """What a file server can be used for."""
+    """The operations that a file server supports."""
 
     ALL = "all"
     PUT = "put"
@@ -63,7 +63,7 @@ class Operation(Enum):
 
 
 class DirectoryType(Enum):
-    """What a directory of a site is for."""
+    """The purpose of a directory of a site."""
 
     SHARED_SCRATCH = "sharedScratch"
     SHARED_STORAGE = "sharedStorage"
@@ -86,7 +86,7 @@ class GridType(Enum):
 
 
 class Scheduler(Enum):
-    """What stands behind a gateway."""
+    """The scheduler behind a gateway."""
 
     FORK = "fork"
     PBS = "pbs"
@@ -99,7 +99,7 @@ class Scheduler(Enum):
 
 
 class SupportedJobs(Enum):
-    """Which jobs go through a gateway."""
+    """The jobs for which a gateway is used."""
 
     COMPUTE = "compute"
     AUXILLARY = "auxillary"  # the documents spell it so
@@ -109,7 +109,7 @@ class SupportedJobs(Enum):
 
 
 class ContainerType(Enum):
-    """Which program runs an image."""
+    """The program that runs an image."""
 
     DOCKER = "docker"
     SINGULARITY = "singularity"
@@ -120,7 +120,7 @@ class ExprVar:
     """Names that an expression in a `…_expr` profile may use; a name space, never an object."""
 
     def __new__(cls) -> ExprVar:
-        """Refuse."""
+        """Raise TypeError."""
         raise TypeError("ExprVar only holds names, no object can be made of it")
 
 

@@ -1,4 +1,4 @@
-"""What the builders raise beside TypeError and ValueError, and what a failed command carries."""
+"""The errors of builders beside TypeError and ValueError, and the result of a failed command."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from markab.errors import DocumentError, MarkabError, PlanningError
 
 
 class PegasusError(MarkabError):
-    """Something was asked for at a moment when it cannot be had."""
+    """A request that is not possible in the present state, such as running before planning."""
 
     def __str__(self) -> str:
-        """Return what is wrong and what helps: a traceback shows only this text."""
+        """Return message and hint: a traceback shows only this text."""
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
 
 
@@ -26,7 +26,7 @@ class NotFoundError(PegasusError):
 
 
 class Result:
-    """What a command left behind: its exit code and its two texts."""
+    """The result of a command: exit code, standard output, standard error."""
 
     def __init__(self, returncode: int, stdout: str = "", stderr: str = "") -> None:
         self.returncode = returncode
@@ -52,7 +52,7 @@ class Result:
 
 
 class PegasusClientError(PegasusError):
-    """Planning, running or watching failed; `result` has what a command line would have printed."""
+    """Planning, running or watching failed; `result` has the output of the corresponding command."""
 
     def __init__(self, message: str, result: Result) -> None:
         super().__init__(message)
@@ -67,7 +67,7 @@ class PegasusClientError(PegasusError):
 
 @contextmanager
 def as_client_error(what: str) -> Iterator[None]:
-    """Raise what goes wrong inside as a PegasusClientError that begins with `what`."""
+    """Raise an error of the block as a PegasusClientError whose message begins with `what`."""
     try:
         yield
     except PegasusError:

@@ -1,4 +1,4 @@
-"""Logical files, and what a job does with one."""
+"""Logical files, and their uses by jobs."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from markab.api.mixins import MetadataMixin, shared_data
 
 
 class File(MetadataMixin):
-    """A file by its logical name; where its bytes are, or will be, is not its concern.
+    """A file by its logical name, without its places.
 
-    Two files are equal when their names are, whatever class they are of.
+    Two files are equal if their names are, even if their classes differ.
     """
 
     def __init__(self, lfn: str, size: int | None = None, for_planning: bool = False) -> None:
-        """Name a file; `size` is in bytes, `for_planning` marks what the planning of a sub-workflow reads.
+        """Name a file; `size` is in bytes, `for_planning` marks files that the planning of a sub-workflow reads.
 
         Raises:
-            TypeError: `lfn` is no text.
+            TypeError: `lfn` is not text.
         """
         if not isinstance(lfn, str):
             raise TypeError(f"a file is named by text, not by {lfn!r} ({type(lfn).__name__})")
@@ -51,7 +51,7 @@ def as_file(value: object, role: str, owner: object) -> File:
 
 
 class Use:
-    """What one job does with one file: `type` is `input`, `output` or `checkpoint`."""
+    """The use of a file by a job: `type` is `input`, `output` or `checkpoint`."""
 
     __slots__ = ("bypass", "file", "register_replica", "stage_out", "type")
 

@@ -1,4 +1,4 @@
-"""`Workflow.graph` and the picture of a Workflow: what is drawn; the drawing is done in `markab.reports`."""
+"""The graphs of `Workflow.graph` and of a Workflow in a notebook; `markab.reports.graph` draws them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from markab.api.workflow_document import WorkflowDocument
 
 PAPER = ".wfg{background:var(--paper);border-radius:6px;max-width:100%;height:auto}"
-"""A picture in a notebook brings its own light paper: whether the page is dark can't be seen from inside."""
+"""A picture in a notebook has its own light background: it cannot detect whether the page is dark."""
 
 
 def draw_document(
@@ -37,10 +37,10 @@ def draw_document(
     remove: Collection[str] = (),
     run: Path | None = None,
 ) -> Drawing:
-    """Return the drawing of a workflow document, coloured by how its tasks fare in `run`, a submit directory.
+    """Return the drawing of a workflow document, coloured by the states of its tasks in `run`, a submit directory.
 
     Raises:
-        ValueError: `label` is none of the kinds there are.
+        ValueError: `label` is not one of LABELS.
     """
     graph = workflow_graph(read_workflow(document))
     if run is not None:
@@ -50,10 +50,10 @@ def draw_document(
 
 
 def builder_graph(workflow: WorkflowDocument, run: Path | None = None) -> JobGraph:
-    """Return the graph of a workflow as it is now, written or not; coloured by how `run` fares, a submit directory.
+    """Return the graph of a workflow in memory, coloured by the states of its tasks in `run`, a submit directory.
 
     Raises:
-        PegasusError: it could not be written, because two jobs make one file or a dependency leads nowhere.
+        PegasusError: two jobs make the same file, or a dependency names a job that is not in the workflow.
     """
     jobs = list(workflow.jobs.values())
     position = {id: place for place, id in enumerate(workflow.jobs)}
@@ -89,9 +89,9 @@ class _PlanLine(msgspec.Struct):
 
 
 def task_states(submit_dir: Path) -> dict[str, str]:
-    """Return the state of every task of a run, as pictures show it.
+    """Return the state of every task of a run, as drawings show it.
 
-    Nothing if it was never started or cannot be read: the picture then has no colours.
+    Empty if it was never started or cannot be read: the drawing then has no colours.
     """
     try:
         reader = RunReader(submit_dir)
@@ -116,7 +116,7 @@ def task_states(submit_dir: Path) -> dict[str, str]:
 def show(
     drawing: Drawing, output: Path | None, width: float | None = None, height: float | None = None
 ) -> None:
-    """Write a drawing to `output`, in the format its ending says; or show it where the user looks.
+    """Write a drawing to `output`, in the format of its suffix; without `output`, show it in the notebook or print it.
 
     Raises:
         PegasusError: Graphviz is needed and not installed.
@@ -137,7 +137,7 @@ def show(
 
 
 def inline_svg(drawing: Drawing, width: float | None = None, height: float | None = None) -> str:
-    """Return a drawing for a page, drawn without any tool; `width` and `height` are in inches."""
+    """Return a drawing as an SVG element, made without Graphviz; `width` and `height` are in inches."""
     return svg_element(drawing, f"<style>{style('')}{PAPER}</style>", width, height)
 
 

@@ -1,4 +1,4 @@
-"""A job as its author sees it: an executable, its arguments, and the files it reads and makes."""
+"""Builders of jobs: an executable, its arguments, and the files it reads and makes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
-    """What jobs and sub-workflows have in common."""
+    """The base of jobs and sub-workflows."""
 
     is_sub_workflow = False
 
@@ -41,10 +41,10 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
         return None
 
     def add_args(self, *args: Any) -> Self:
-        """Append arguments; together they are the words of one command line, and a File stands for its name.
+        """Append arguments to the command line; a File becomes its name.
 
         Raises:
-            TypeError: an argument is no File, text, path or number.
+            TypeError: an argument is not a File, text, path or number.
         """
         for arg in args:
             if not isinstance(arg, (str, File, Real, os.PathLike)):
@@ -56,7 +56,7 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
         return self
 
     def add_inputs(self, *input_files: File | str, bypass_staging: bool = False) -> Self:
-        """Say which files the job reads; with `bypass_staging` they come straight from their source.
+        """Add files that the job reads; with `bypass_staging` the job fetches them directly from their source.
 
         Raises:
             TypeError: something is no File and no text.
@@ -70,7 +70,7 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
     def add_outputs(
         self, *output_files: File | str, stage_out: bool = True, register_replica: bool = True
     ) -> Self:
-        """Say which files the job makes; without `stage_out` they only live as long as other jobs read them.
+        """Add files that the job makes; without `stage_out` they are kept only while other jobs need them.
 
         Raises:
             TypeError: something is no File and no text.
@@ -84,7 +84,7 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
     def add_checkpoint(
         self, checkpoint_file: File | str, stage_out: bool = True, register_replica: bool = True
     ) -> Self:
-        """Name the file from which a later attempt goes on; it is kept also when the job fails.
+        """Add the file from which a later attempt continues; it is kept also if the job fails.
 
         Raises:
             TypeError: something is no File and no text.
@@ -95,30 +95,30 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
         return self
 
     def set_stdin(self, file: File | str) -> Self:
-        """Feed the job from `file`, which becomes one of its inputs.
+        """Read standard input from `file`, which becomes one of the inputs.
 
         Raises:
-            TypeError: it is no File and no text.
+            TypeError: it is neither a File nor text.
             DuplicateError: there is a stdin already, or the job already uses a file of that name.
         """
         self.stdin = self._stream("stdin", self.stdin, file, "input", None, None)
         return self
 
     def set_stdout(self, file: File | str, stage_out: bool = True, register_replica: bool = True) -> Self:
-        """Send what the job prints to `file`, which becomes one of its outputs.
+        """Write standard output to `file`, which becomes one of the outputs.
 
         Raises:
-            TypeError: it is no File and no text.
+            TypeError: it is neither a File nor text.
             DuplicateError: there is a stdout already, or the job already uses a file of that name.
         """
         self.stdout = self._stream("stdout", self.stdout, file, "output", stage_out, register_replica)
         return self
 
     def set_stderr(self, file: File | str, stage_out: bool = True, register_replica: bool = True) -> Self:
-        """Send what the job complains about to `file`, which becomes one of its outputs.
+        """Write standard error to `file`, which becomes one of the outputs.
 
         Raises:
-            TypeError: it is no File and no text.
+            TypeError: it is neither a File nor text.
             DuplicateError: there is a stderr already, or the job already uses a file of that name.
         """
         self.stderr = self._stream("stderr", self.stderr, file, "output", stage_out, register_replica)
@@ -133,22 +133,22 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
         return {use.file for use in self._uses.values() if use.type == "output"}
 
     def get_stdin(self) -> File | None:
-        """Return the file that feeds the job."""
+        """Return the file of standard input."""
         return self.stdin
 
     def get_stdout(self) -> File | None:
-        """Return the file that what the job prints goes to."""
+        """Return the file of standard output."""
         return self.stdout
 
     def get_stderr(self) -> File | None:
-        """Return the file that what the job complains about goes to."""
+        """Return the file of standard error."""
         return self.stderr
 
     def to_data(self) -> dict[str, Any]:
         """Return the entry of `jobs:`.
 
         Raises:
-            PegasusError: the job has no id yet, because it is in no workflow.
+            PegasusError: the job has no id yet, because it is not in a workflow.
         """
         if self._id is None:
             raise PegasusError(f"{self!r} has no id: add it to a workflow first")
@@ -169,11 +169,11 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
         return data
 
     def _head(self) -> dict[str, Any]:
-        """Return the keys that say what is run."""
+        """Return the keys that name the executable or document."""
         raise NotImplementedError
 
     def _names(self) -> Iterable[tuple[str, object]]:
-        """Return what `repr` shows of the job, in order."""
+        """Return the attributes in `repr` of the job, in order."""
         raise NotImplementedError
 
     def _use(self, use: Use) -> None:
@@ -220,7 +220,7 @@ class Job(AbstractJob):
         namespace: str | None = None,
         version: str | None = None,
     ) -> None:
-        """Name the executable, or hand over its Transformation; without `_id` the workflow gives one.
+        """Name the executable, or pass its Transformation; without `_id` the workflow assigns one.
 
         Raises:
             TypeError: `transformation` is neither a name nor a Transformation.
@@ -258,9 +258,9 @@ class Job(AbstractJob):
 
 
 def _argument(arg: Any) -> str | int:
-    """Return what a document says for one argument.
+    """Return the value of an argument in a document.
 
-    Floats go as text, so that the task sees what Python shows: `0.1`, `1e-09`.
+    Floats become text, so that the task gets the form of Python: `0.1`, `1e-09`.
     """
     if isinstance(arg, File):
         return arg.lfn

@@ -1,7 +1,7 @@
-"""What jobs, workflows, files, sites and executables share: metadata, hooks and profiles.
+"""The common parts of jobs, workflows, files, sites and executables: metadata, hooks and profiles.
 
-The three containers of an object are made when they are first looked at: most
-of a million jobs never have any.
+The three containers of an object are made on first access: most of a million jobs
+have none.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class MetadataMixin:
-    """Keys and values that say something about a thing; they travel with it and change nothing."""
+    """Metadata: keys and values that describe an object and have no effect on planning."""
 
     _metadata: dict[str, str] | None = None
 
@@ -66,7 +66,7 @@ class ShellHook:
 
 
 class HookMixin:
-    """Commands to run when something happens to the thing."""
+    """Hooks: commands that are run at events of an object."""
 
     _hooks: dict[str, list[ShellHook]] | None = None
 
@@ -78,10 +78,10 @@ class HookMixin:
         return self._hooks
 
     def add_shell_hook(self, event_type: EventType, cmd: str) -> Self:
-        """Have the shell command `cmd` run on the submit host whenever `event_type` happens.
+        """Run the shell command `cmd` on the submit host at each event of `event_type`.
 
         Raises:
-            TypeError: `event_type` is no EventType.
+            TypeError: `event_type` is not an EventType.
         """
         checked(event_type, EventType, "the event of a shell hook")
         self.hooks.setdefault("shell", []).append(ShellHook(event_type, cmd))
@@ -89,7 +89,7 @@ class HookMixin:
 
 
 class ProfileMixin:
-    """Settings for the parts of the system that a thing passes through."""
+    """Profiles: settings of the parts of the system that process an object."""
 
     _profiles: dict[str, dict[str, Value]] | None = None
 
@@ -104,14 +104,14 @@ class ProfileMixin:
         """Set profiles of one namespace, as `key, value` or as keywords; a later value wins.
 
         Raises:
-            TypeError: `ns` is no Namespace.
-            ValueError: neither a key with its value nor any keyword was given.
+            TypeError: `ns` is not a Namespace.
+            ValueError: neither a key with its value nor a keyword is given.
         """
         checked(ns, Namespace, "the namespace of a profile")
         if (key is None) != (value is None):
             raise ValueError(f"profile key {key!r} and value {value!r} go together: one of them is missing")
         if key is None and not kw:
-            raise ValueError(f"add_profiles({ns}) was given nothing to set")
+            raise ValueError(f"add_profiles({ns}) has neither a key nor a keyword")
         found = {name: as_value(kw[name]) for name in kw}
         if key is not None:
             found[key] = as_value(value)
@@ -132,7 +132,7 @@ class ProfileMixin:
         return self._add_typed(Namespace.CONDOR, CONDOR, keywords)
 
     def add_dagman_profile(self, **keywords: object) -> Self:
-        """Set what happens around a job (retries, category, priority, …) by typed keywords."""
+        """Set DAGMan's settings of a job (retries, category, priority, …) by typed keywords."""
         return self._add_typed(Namespace.DAGMAN, DAGMAN, keywords)
 
     def add_globus_profile(self, **keywords: object) -> Self:
@@ -140,7 +140,7 @@ class ProfileMixin:
         return self._add_typed(Namespace.GLOBUS, GLOBUS, keywords)
 
     def add_selector_profile(self, **keywords: object) -> Self:
-        """Say where a job is to run, and what executable it is to take."""
+        """Select the site and the executable of a job by typed keywords."""
         return self._add_typed(Namespace.SELECTOR, SELECTOR, keywords)
 
     add_envs = add_env
@@ -158,7 +158,7 @@ class ProfileMixin:
 
 
 def _list_keywords(method: Any, rules: Mapping[str, Rule]) -> None:
-    """Let `help()` of a helper name its keywords and their keys."""
+    """Add the keywords of a helper and their keys to its docstring."""
     lines = [f"    {keyword}: {key}" for keyword, (key, _) in rules.items()]
     summary = method.__doc__.partition(";")[0].rstrip(".")
     method.__doc__ = f"{summary}.\n\nKeyword: profile key\n" + "\n".join(lines)
@@ -175,7 +175,7 @@ for _method, _table in (
 
 
 def shared_data(thing: ProfileMixin | HookMixin | MetadataMixin, *order: str) -> dict[str, Any]:
-    """Return those of `profiles`, `hooks` and `metadata` that say something, in the given order."""
+    """Return those of `profiles`, `hooks` and `metadata` that are not empty, in the given order."""
     data: dict[str, Any] = {}
     for name in order:
         if name == "profiles":

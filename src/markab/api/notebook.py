@@ -1,8 +1,8 @@
-"""Showing things where a notebook shows them. Without a running notebook nothing here does anything.
+"""Output in the cell of a notebook; without a running notebook there is none.
 
-IPython is never imported before it is already there: a script or a terminal pays
-nothing. Everything is drawn by the cell that runs, without threads. Each output
-carries plain text beside its HTML or picture, for viewers that have no browser.
+IPython is used only if it is already imported, so a script does not load it. The
+running cell draws everything, without threads. Each output has plain text beside its
+HTML or picture, for viewers without a browser.
 """
 
 from __future__ import annotations
@@ -20,43 +20,43 @@ if TYPE_CHECKING:
     from markab.reports.status import Status
 
 
-NO_LONGER_WATCHED = '<div style="opacity:.7">no longer watched; the run goes on</div>'
+NO_LONGER_WATCHED = '<div style="opacity:.7">no longer watched; the run continues</div>'
 
 
 def kernel() -> Any:
-    """Return the shell of the notebook that runs this, or None: in a script, and in IPython in a terminal."""
+    """Return the IPython shell of the running notebook; None in a script, and in IPython in a terminal."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return shell if getattr(shell, "kernel", None) is not None else None
 
 
 def current_cell() -> int | None:
-    """Return the number of the cell that runs, or None outside a notebook."""
+    """Return the number of the running cell, or None outside a notebook."""
     shell = kernel()
     return None if shell is None else int(shell.execution_count)
 
 
 def show_html(html: str, text: str) -> None:
-    """Show HTML below the cell, and text to viewers that cannot."""
+    """Show HTML below the cell, and text in viewers without HTML."""
     _display()({"text/html": html, "text/plain": text}, raw=True)
 
 
 def show_picture(svg: str, text: str) -> None:
-    """Show a picture below the cell, and text to viewers that cannot."""
+    """Show a picture below the cell, and text in viewers without pictures."""
     _display()({"image/svg+xml": svg, "text/plain": text}, raw=True)
 
 
 @contextmanager
 def live(clock: Callable[[], float] = time.time) -> Iterator[Callable[[Status], None]]:
-    """Give a function that shows a status, in the place of the one before.
+    """Yield a function that shows a status in place of the previous one.
 
-    With anywidget the bar moves and its clock ticks in the browser; without it
-    the output is replaced. Either way plain HTML is left behind, so that the
-    notebook shows how the run ended when it is opened again.
+    With anywidget the browser updates bar and clock; without it the output is
+    replaced. In both cases plain HTML remains, so that the notebook shows the end of
+    the run when it is opened again.
     """
     from markab.api.notebook_html import progress_html
     from markab.api.progress_bar import bar
 
-    # Named by ourselves: an interrupt may come while the first output is on its way.
+    # The display id is set here, because an interrupt may come while the first output is sent.
     output = {"raw": True, "display_id": os.urandom(16).hex()}
     widget: Any = None
     last: dict[str, str] = {}
@@ -93,7 +93,7 @@ def _display() -> Callable[..., Any]:
 
 
 def _as_widget(widget: Any) -> dict[str, Any]:
-    """Return what a notebook needs to show a widget; what that is wrapped in differs between releases."""
+    """Return the MIME bundle of a widget; in some releases it is the first part of a tuple."""
     found = None if widget is None else widget._repr_mimebundle_()
     return dict(found[0] if isinstance(found, tuple) else found or {})
 

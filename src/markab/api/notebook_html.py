@@ -1,7 +1,7 @@
-"""Workflows, runs and what is said of them, as HTML for a notebook. Pure: text in, text out.
+"""Statuses, tables and texts as HTML for a notebook. Pure: values in, text out.
 
-Colours are those of the pictures, so that the bar, the table and the graph of a
-run agree. All else is left to the page, which may be light or dark.
+Colours are those of drawings, so that the bar, the table and the graph of a run
+agree. All other colours are those of the page, which may be light or dark.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 from markab.api.progress_bar import counts
 from markab.formatting import duration
-from markab.reports.graph.state_styles import LOOKS
+from markab.reports.graph.state_styles import STATE_STYLES
 
 if TYPE_CHECKING:
     from markab.reports.status import Status
 
 SHADES = {
-    "Completed": LOOKS["succeeded"].color,
-    "Failed": LOOKS["failed"].color,
-    "Running": LOOKS["running"].color,
-    "Queued": LOOKS["queued"].color,
-    "Unready": LOOKS["waiting"].color,
+    "Completed": STATE_STYLES["succeeded"].color,
+    "Failed": STATE_STYLES["failed"].color,
+    "Running": STATE_STYLES["running"].color,
+    "Queued": STATE_STYLES["queued"].color,
+    "Unready": STATE_STYLES["waiting"].color,
 }
 """Condition of jobs, in the order drawn → its colour."""
 
@@ -35,10 +35,10 @@ _NUMBER = "text-align:right;vertical-align:top;padding:.15em .8em;font-variant-n
 
 
 def progress_html(status: Status, now_s: float) -> str:
-    """Return how far a run is: a line, a bar of five colours, and what runs at the moment.
+    """Return the progress of a run: a line, a bar of five colours, and the running jobs.
 
-    What changes from one status to the next has a name in `data-text` or `data-cell`,
-    which are always all there, so that a page can change them in place.
+    The parts that change between two statuses have a name in `data-text` or `data-cell`.
+    All of them are always present, so that a page can change them in place.
     """
     numbers = counts(status)
     elapsed_s = (status.ended or now_s) - status.started if status.started else None
@@ -67,7 +67,7 @@ def progress_html(status: Status, now_s: float) -> str:
 
 
 def status_html(status: Status, now_s: float, queue: bool = True) -> str:
-    """Return the table of a status: the counts as `status` has them, and what is under way."""
+    """Return the tables of a status: the counts, and the jobs under way."""
     columns = {
         "unready": status.unready,
         "ready": status.ready,
@@ -105,12 +105,12 @@ def status_html(status: Status, now_s: float, queue: bool = True) -> str:
 
 
 def boxed(*parts: str) -> str:
-    """Return parts below each other, in the manner of all that is shown here."""
+    """Return parts below each other, in the common style of outputs."""
     return f'<div style="{_BOX}">{"".join(parts)}</div>'
 
 
 def folded(title: str, inside: str, is_open: bool = False) -> str:
-    """Return a part of which only the title, which is escaped, is seen until it is unfolded."""
+    """Return a part that can be folded; its title, which is escaped, remains visible."""
     unfolded = ' open="open"' if is_open else ""
     return (
         f'<details style="margin:.5em 0"{unfolded}><summary style="cursor:pointer">'
@@ -139,7 +139,7 @@ def table_html(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: It
 
 
 def text_html(text: str) -> str:
-    """Return text as it stands, with its columns kept."""
+    """Return preformatted text."""
     return f'<pre style="margin:.3em 0;white-space:pre-wrap">{escape(text)}</pre>'
 
 

@@ -1,4 +1,4 @@
-"""What `Workflow.analyze` and `Workflow.statistics` show in a notebook, and the Workflow itself."""
+"""The output of `Workflow.analyze`, `Workflow.statistics` and of a Workflow itself in a notebook, as HTML."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from markab import operations
 from markab.api.errors import PegasusError
 from markab.api.notebook_html import boxed, folded, table_html, text_html
 from markab.errors import MarkabError
@@ -39,39 +40,33 @@ def workflow_html(workflow: WorkflowDocument, submit_dir: Path | None = None) ->
 
 
 def analysis_html(submit_dir: Path) -> str:
-    """Return what went wrong in a run: how it stands, then each cause, to be folded and unfolded."""
-    from markab.diagnosis.analysis import Analyzer
-    from markab.diagnosis.failed_job import dissect
+    """Return the failures of a run: its state, then each cause in a part that can be folded."""
+    from markab.diagnosis.failed_job import examine_failed_job
     from markab.formatting import clipped, count
-    from markab.reports.analyzer import autopsy_lines, headline
+    from markab.reports.analyzer import failed_job_lines, headline
 
-    run = Analyzer(submit_dir)
-    try:
-        analysis = run.analyze()
+    with operations.analysis(submit_dir) as (run, analysis):
         first, *rest = headline(run, analysis)
         parts = [f"<b>{escape(first)}</b>", *(f"<div>{escape(line.strip())}</div>" for line in rest)]
         for number, group in enumerate(analysis.groups[:CAUSES_SHOWN]):
             names = [run.plan.outline[job].id for job in group.jobs[:5]]
-            who = ", ".join(names) + (f" and {len(group.jobs) - 5:,} more" if len(group.jobs) > 5 else "")
+            jobs = ", ".join(names) + (f" and {len(group.jobs) - 5:,} more" if len(group.jobs) > 5 else "")
             blocked = f", holds up {count(group.blocked, 'job')}" if group.blocked else ""
             lines = [f"  {'help':<10}{group.cause.remedy}"] if group.cause.remedy else []
-            lines += autopsy_lines(dissect(run, group.jobs[0]))
-            title = f"✗ {who}: {clipped(group.cause.title, 300)}{blocked}"
+            lines += failed_job_lines(examine_failed_job(run, group.jobs[0]))
+            title = f"✗ {jobs}: {clipped(group.cause.title, 300)}{blocked}"
             parts.append(folded(title, text_html("\n".join(lines)), is_open=number < CAUSES_OPEN))
         if (hidden := len(analysis.groups) - CAUSES_SHOWN) > 0:
             parts.append(f"<div>… and {count(hidden, 'more kind', 'more kinds')} of failure</div>")
         return boxed(*parts)
-    finally:
-        run.close()
 
 
 def statistics_html(submit_dir: Path) -> str:
-    """Return what a run took: the summary and the transformations as tables, all else to be unfolded."""
+    """Return the statistics of a run: the summary and the transformations as tables, the rest folded."""
     from markab.reports.statistics.files import section_rows
-    from markab.reports.statistics.run_statistics import read_statistics
     from markab.reports.statistics.text import TABLE_HEADER, summary_text, table_rows, wall_time_lines
 
-    found = read_statistics(submit_dir, ["transformations"])
+    found = operations.statistics(submit_dir, ["transformations"])
     header, *transformations = [_texts(row) for row in section_rows(found, "transformations")]
     (title, *_), *others = sections_of(summary_text(found))
     parts = [
@@ -92,7 +87,7 @@ def statistics_html(submit_dir: Path) -> str:
 
 
 def sections_of(text: str) -> list[list[str]]:
-    """Return the parts of a text, each with its title first; a title stands behind `# `."""
+    """Return the parts of a text, each with its title first; a title begins with `# `."""
     found: list[list[str]] = []
     for line in text.splitlines():
         if line.startswith("# "):
@@ -111,11 +106,9 @@ def _runs(job: Any) -> str:
 
 
 def _state(submit_dir: Path) -> str:
-    """Return the state of a run in a word; a run that cannot be read must not keep its workflow from being shown."""
-    from markab.reports.status import read_status
-
+    """Return the state of a run as text; an unreadable run must not prevent showing its workflow."""
     try:
-        status = read_status(submit_dir)
+        status = operations.read_status(submit_dir)
     except MarkabError as error:
         return f"cannot be read: {error}"
     return f"{status.state}, {status.succeeded:,} of {status.total:,} jobs succeeded"
@@ -127,6 +120,6 @@ def _picture(workflow: WorkflowDocument, submit_dir: Path | None) -> str:
 
     try:
         drawing = draw(graph.builder_graph(workflow, submit_dir), simplify=True)
-    except PegasusError as error:  # two jobs make one file: `write` will say so too
+    except PegasusError as error:  # two jobs make one file, which `write` reports too
         return f'<div style="color:#d55e00">{escape(str(error))}</div>'
     return f'<div style="overflow:auto;max-height:40em">{graph.inline_svg(drawing)}</div>'

@@ -1,6 +1,6 @@
-"""The progress of a run as a widget: the browser moves the bar smoothly, and lets the clock tick between looks.
+"""The progress of a run as a widget: the browser moves the bar smoothly, and advances the clock between two statuses.
 
-Needs anywidget, which brings what a notebook's page needs; imported only where a widget is made.
+Needs anywidget, which is imported only when a widget is made.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CSS = "[data-cell] { transition: width 0.4s ease-out; }"
 
 
 def make_widget(html: str) -> Any:
-    """Return a widget that shows what `progress_html` makes; setting its `html` shows the next."""
+    """Return a widget that shows HTML of `progress_html`; setting its `html` replaces it."""
     anywidget, traitlets = import_module("anywidget"), import_module("traitlets")
     members = {
         "_esm": ESM,

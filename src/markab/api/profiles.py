@@ -1,4 +1,4 @@
-"""Which profile key each keyword of the `add_…_profile` helpers stands for, and what its value becomes."""
+"""The profile key and the conversion of each keyword of the `add_…_profile` helpers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _QUANTITY = re.compile(rf"\s*(\d+)\s*({'|'.join(_UNITS_MB)})?\s*")
 
 
 def as_value(value: object) -> Value:
-    """Return what a document says for `value`: `true` and `false` in lower case, paths as text."""
+    """Return `value` as it is written in a document: `true` and `false` in lower case, paths as text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (str, int, float)):
@@ -35,7 +35,7 @@ def as_megabytes(value: object) -> str:
     match = _QUANTITY.fullmatch(str(value))
     if match is None:
         units = " ".join(_UNITS_MB)
-        raise ValueError(f"{value!r} is no size: give a whole number and one of {units}, as in '2 GB'")
+        raise ValueError(f"{value!r} is not a size: write a whole number and one of {units}, as in '2 GB'")
     number, unit = match.groups()
     return str(int(number) * _UNITS_MB[unit or "MB"])
 
@@ -46,7 +46,7 @@ def as_kilobytes(value: object) -> str:
 
 
 def _rules(dotted: str = "", same: str = "", megabytes: str = "", **others: str) -> dict[str, Rule]:
-    """Make the table of a namespace: keywords whose `_` becomes `.`, that keep their spelling, or another key."""
+    """Return the table of a namespace: keywords whose `_` becomes `.`, that are their own keys, or that have another key."""
     rules: dict[str, Rule] = {keyword: (keyword.replace("_", "."), as_value) for keyword in dotted.split()}
     rules.update({keyword: (keyword, as_value) for keyword in same.split()})
     rules.update({keyword: (keyword, as_megabytes) for keyword in megabytes.split()})
@@ -144,11 +144,11 @@ SELECTOR = MappingProxyType(_rules(same="pfn", execution_site="execution.site", 
 
 
 def from_keywords(rules: Mapping[str, Rule], keywords: Mapping[str, object], helper: str) -> dict[str, Value]:
-    """Return the profiles that `keywords` of the method `helper` stand for; those that are None say nothing.
+    """Return the profiles for `keywords` of the method `helper`; keywords that are None are left out.
 
     Raises:
         TypeError: the helper has no such keyword.
-        ValueError: a value is not what its key takes.
+        ValueError: a value is invalid for its key.
     """
     found: dict[str, Value] = {}
     for keyword, value in keywords.items():

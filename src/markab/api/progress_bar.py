@@ -1,4 +1,4 @@
-"""The bar that `Workflow.wait` draws."""
+"""The progress bar of `Workflow.wait`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 CELLS = 25
 
 _COLOURS = {"Unready": "2", "Completed": "32", "Queued": "33", "Running": "36", "Failed": "31"}
-"""What a cell may stand for → its ANSI colour."""
+"""Condition of jobs → its ANSI colour."""
 
 
 def counts(status: Status) -> dict[str, int]:
@@ -57,13 +57,13 @@ def _legend(numbers: dict[str, int], paint: Callable[[str, str], str], length: i
 
 @contextmanager
 def draw(out: TextIO | None = None) -> Iterator[Callable[[Status], None]]:
-    """Give a function that shows a status: redrawn in place on a terminal, else a line for each change."""
+    """Yield a function that shows a status: redrawn in place on a terminal, else a line for each change."""
     stream = sys.stdout if out is None else out
     terminal = stream.isatty()
     colour = terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     last = ""
-    said: set[str] = set()
-    """Notes that were shown; each is shown once."""
+    shown: set[str] = set()
+    """Notes that were printed; each is printed once."""
 
     def show(status: Status) -> None:
         nonlocal last
@@ -73,8 +73,8 @@ def draw(out: TextIO | None = None) -> Iterator[Callable[[Status], None]]:
             stream.write(f"\r\033[K{line}" if colour else f"\r{line.ljust(len(last))}")
         elif line != last:
             stream.write(line + "\n")
-        if status.note and status.note not in said:
-            said.add(status.note)
+        if status.note and status.note not in shown:
+            shown.add(status.note)
             newline = "\n" if terminal else ""
             stream.write(f"{newline}{status.note}\n")
         stream.flush()

@@ -1,4 +1,4 @@
-"""`pegasus.properties`: settings of the planner and the engine, as a dict that knows the keys there are."""
+"""The builder of `pegasus.properties`: settings of the planner and the engine, as a dict that checks its keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from markab.api.warnings import warn
 
 
 class Properties(MutableMapping[str, str]):
-    """Key → value, both text, in the order set. An unknown key is kept, with a warning that names a likely one."""
+    """Key → value, both text, in the order set. An unknown key is kept, with a warning that names a similar key."""
 
     _DEFAULT_FILENAME = "pegasus.properties"
 
@@ -54,7 +54,7 @@ class Properties(MutableMapping[str, str]):
         """Set a profile of a site in the catalog, without touching the catalog.
 
         Raises:
-            TypeError: `ns` is no Namespace.
+            TypeError: `ns` is not a Namespace.
         """
         checked(ns, Namespace, "the namespace of a profile")
         self._values[f"pegasus.catalog.site.sites.{site}.profiles.{ns.value}.{key}"] = str(as_value(value))

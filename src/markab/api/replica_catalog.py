@@ -1,4 +1,4 @@
-"""Where the bytes of logical files are."""
+"""The builder of replica catalogs: the places of logical files."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class ReplicaCatalog(Writable):
         checksum: Mapping[str, str] | None = None,
         metadata: Mapping[str, object] | None = None,
     ) -> Self:
-        """Say that the file `lfn` is at `pfn`, a URL or an absolute path, as seen from `site`.
+        """Add the place `pfn`, a URL or an absolute path at `site`, of the file `lfn`.
 
-        The same file may be added again with other places, which are all kept.
+        The same file may be added again with other places; all are kept.
 
         Raises:
             TypeError: `lfn` or `pfn` is of another type.
@@ -85,7 +85,7 @@ class ReplicaCatalog(Writable):
     def add_regex_replica(
         self, site: str, pattern: str, pfn: str | Path, metadata: Mapping[str, object] | None = None
     ) -> Self:
-        """Say where every file is whose name matches `pattern`; `[0]` in `pfn` is the name, `[1]` the first group.
+        """Add the place of all files whose names match `pattern`; `[0]` in `pfn` is the name, `[1]` the first group.
 
         Raises:
             TypeError: `pfn` is neither text nor Path.

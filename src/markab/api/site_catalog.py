@@ -1,4 +1,4 @@
-"""The places where jobs run and files are kept."""
+"""The builder of site catalogs: the places where jobs run and files are kept."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 class FileServer(ProfileMixin):
-    """A URL under which a directory is reached from elsewhere, and what for."""
+    """A URL by which a directory is accessed from other sites, and its operations."""
 
     def __init__(self, url: str, operation_type: Operation) -> None:
-        """Raises TypeError when `operation_type` is no Operation."""
+        """Raises TypeError if `operation_type` is not an Operation."""
         self.url = url
         self.operation_type = checked(operation_type, Operation, f"the operation of file server {url!r}")
 
@@ -40,7 +40,7 @@ class FileServer(ProfileMixin):
 
 
 class Directory:
-    """A directory of a site, and what it is for. Scripts know each kind by two spellings."""
+    """A directory of a site, and its purpose. Each type has two spellings in scripts."""
 
     SHARED_SCRATCH = DirectoryType.SHARED_SCRATCH
     SHARED_STORAGE = DirectoryType.SHARED_STORAGE
@@ -68,10 +68,10 @@ class Directory:
         self.file_servers: list[FileServer] = []
 
     def add_file_servers(self, *file_servers: FileServer) -> Self:
-        """Say how the directory is reached from elsewhere.
+        """Add the file servers by which the directory is accessed from other sites.
 
         Raises:
-            TypeError: something is no FileServer.
+            TypeError: an argument is not a FileServer.
         """
         for server in file_servers:
             if not isinstance(server, FileServer):
@@ -109,7 +109,7 @@ class Grid:
         scheduler_type: Scheduler,
         job_type: SupportedJobs | None = None,
     ) -> None:
-        """Raises TypeError when a type is not of its enumeration."""
+        """Raises TypeError if a type is not of its enumeration."""
         self.grid_type = checked(grid_type, GridType, f"the type of grid {contact!r}")
         self.contact = contact
         self.scheduler_type = checked(scheduler_type, Scheduler, f"the scheduler of grid {contact!r}")
@@ -134,7 +134,7 @@ class Site(ProfileMixin):
         os_release: str | None = None,
         os_version: str | None = None,
     ) -> None:
-        """Raises TypeError when `arch` or `os_type` is not of its enumeration."""
+        """Raises TypeError if `arch` or `os_type` is not of its enumeration."""
         self.name = name
         self.arch = checked_or_none(arch, Arch, f"the architecture of site {name!r}")
         self.os_type = checked_or_none(os_type, OS, f"the operating system of site {name!r}")
@@ -145,7 +145,7 @@ class Site(ProfileMixin):
         self.tags: dict[str, ProfileMixin] = {}
 
     def add_directories(self, *directories: Directory) -> Self:
-        """Add directories. Raises TypeError when something is none."""
+        """Add directories. Raises TypeError if an argument is not a Directory."""
         for directory in directories:
             if not isinstance(directory, Directory):
                 raise TypeError(f"site {self.name!r} takes a Directory, not {directory!r}")
@@ -153,7 +153,7 @@ class Site(ProfileMixin):
         return self
 
     def add_grids(self, *grids: Grid) -> Self:
-        """Add gateways. Raises TypeError when something is none."""
+        """Add gateways. Raises TypeError if an argument is not a Grid."""
         for grid in grids:
             if not isinstance(grid, Grid):
                 raise TypeError(f"site {self.name!r} takes a Grid, not {grid!r}")
@@ -199,7 +199,7 @@ class SiteCatalog(Writable):
         """Add sites.
 
         Raises:
-            TypeError: something is no Site.
+            TypeError: an argument is not a Site.
             DuplicateError: there is a site of that name.
         """
         for site in sites:

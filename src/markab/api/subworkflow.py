@@ -1,4 +1,4 @@
-"""A workflow that stands as one node in another."""
+"""The builder of sub-workflows: workflows that are one job of another workflow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SubWorkflow(AbstractJob):
-    """A workflow to be planned and run when its turn comes, or one that is planned already."""
+    """A workflow that is planned and run as a job, or one that is planned already."""
 
     is_sub_workflow = True
 
@@ -27,7 +27,7 @@ class SubWorkflow(AbstractJob):
         _id: str | None = None,
         node_label: str | None = None,
     ) -> None:
-        """Name the document of the sub-workflow, or hand over its Workflow.
+        """Name the document of the sub-workflow, or pass its Workflow.
 
         The document becomes an input, so that a job of the parent may make it.
         A Workflow is written when its parent is.
@@ -48,11 +48,11 @@ class SubWorkflow(AbstractJob):
             self._take(self.file)
 
     def add_planner_args(self, **options: Any) -> Self:
-        """Say how the sub-workflow is to be planned; the keywords are those of `Workflow.plan`.
+        """Set the planner's options for the sub-workflow; the keywords are those of `Workflow.plan`.
 
         Raises:
             PegasusError: called a second time, or the sub-workflow is planned already.
-            TypeError: an option that is a list, or a dict, was given as something else.
+            TypeError: an option has the wrong type, where a list or a dict is needed.
         """
         if self.type == "condorWorkflow":
             raise PegasusError(f"{self!r} is planned already, so it takes no arguments of the planner")
@@ -77,7 +77,7 @@ class SubWorkflow(AbstractJob):
         return path
 
     def _take(self, document: File) -> None:
-        # A copy: the job that makes the document needs no mark on its output.
+        # A copy, so that the file is not marked `for_planning` in the job that makes it.
         self._document = File(document.lfn, document.size, for_planning=True).add_metadata(document.metadata)
         self.add_inputs(self._document)
 

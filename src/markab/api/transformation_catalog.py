@@ -1,4 +1,4 @@
-"""Executables by logical name, and the containers they run in."""
+"""The builder of transformation catalogs: executables by logical name, and their containers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class TransformationSite(ProfileMixin, MetadataMixin):
-    """Where an executable is: installed at a site, or stageable from it to wherever it is needed."""
+    """The place of an executable: installed at a site, or stageable from it to other sites."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class TransformationSite(ProfileMixin, MetadataMixin):
         os_version: str | None = None,
         container: Container | str | None = None,
     ) -> None:
-        """Say where it is at the site `name`; `container` is the image it runs in.
+        """Describe the executable at the site `name`; `container` is the image in which it runs.
 
         Raises:
             TypeError: `arch`, `os_type` or `container` is of another type.
@@ -86,7 +86,7 @@ class Transformation(ProfileMixin, HookMixin, MetadataMixin):
         container: Container | str | None = None,
         checksum: Mapping[str, str] | None = None,
     ) -> None:
-        """Name an executable; with `site` and `pfn`, also say the one place where it is.
+        """Name an executable; with `site` and `pfn`, also add its place.
 
         Raises:
             TypeError: a value is of another type, or only one of `site` and `pfn` is given.
@@ -126,11 +126,11 @@ class Transformation(ProfileMixin, HookMixin, MetadataMixin):
         return _full_name(self.name, self.namespace, self.version)
 
     def add_sites(self, *transformation_sites: TransformationSite) -> Self:
-        """Say where the executable is.
+        """Add places of the executable.
 
         Raises:
-            TypeError: something is no TransformationSite.
-            DuplicateError: it has a place at that site.
+            TypeError: an argument is not a TransformationSite.
+            DuplicateError: it has a place at that site already.
         """
         for site in transformation_sites:
             if not isinstance(site, TransformationSite):
@@ -148,7 +148,7 @@ class Transformation(ProfileMixin, HookMixin, MetadataMixin):
         namespace: str | None = None,
         version: str | None = None,
     ) -> Self:
-        """Have another transformation staged along, as a module beside a script.
+        """Stage another transformation together with this one, such as a module of a script.
 
         Raises:
             TypeError: it is neither a Transformation nor the name of one.
@@ -228,7 +228,7 @@ class Container(ProfileMixin):
             self.add_profiles(Namespace.PEGASUS, "container.arguments", arguments)
 
     def add_metadata(self, *args: object, **kwargs: object) -> NoReturn:
-        """Containers take metadata only when they are made."""
+        """Raise NotImplementedError: containers take metadata only when they are made."""
         raise NotImplementedError(
             f"give container {self.name!r} its metadata as Container(…, metadata={{…}})"
         )
@@ -264,7 +264,7 @@ class TransformationCatalog(Writable):
         """Add executables.
 
         Raises:
-            TypeError: something is no Transformation.
+            TypeError: an argument is not a Transformation.
             DuplicateError: there is one of that name.
         """
         for transformation in transformations:
@@ -280,7 +280,7 @@ class TransformationCatalog(Writable):
         """Add containers.
 
         Raises:
-            TypeError: something is no Container.
+            TypeError: an argument is not a Container.
             DuplicateError: there is one of that name.
         """
         for container in containers:

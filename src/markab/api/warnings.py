@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def warn(message: str) -> None:
-    """Write a warning to the log of the script, or to stderr when it keeps none."""
+    """Write a warning to the log of the script, or to stderr if it has no log handler."""
     import logging
 
     log = logging.getLogger("markab.api")
@@ -17,8 +17,8 @@ def warn(message: str) -> None:
         print(f"warning: {message}", file=sys.stderr)
 
 
-def warn_of_slips(properties: Iterable[str]) -> None:
-    """Warn of each property of `plan()` whose name has no dot: nothing reads it, so an option was meant."""
+def warn_of_unknown_options(properties: Iterable[str]) -> None:
+    """Warn of each property of `plan()` whose name has no dot: it has no effect, and is probably a misspelt option."""
     from difflib import get_close_matches
 
     from markab.planner.options import KEYWORDS
@@ -27,4 +27,4 @@ def warn_of_slips(properties: Iterable[str]) -> None:
         if "." not in name:
             like = next(iter(get_close_matches(name, KEYWORDS, n=1)), None)
             hint = f"; did you mean {like!r}?" if like else ""
-            warn(f"plan() has no option {name!r}; it is taken as a property, which nothing reads{hint}")
+            warn(f"plan() has no option {name!r}; it is set as a property without effect{hint}")

@@ -1,4 +1,4 @@
-"""The workflow of a script: its document, and what can be done with it: plan, run, watch, stop."""
+"""`Workflow`: the builder of a workflow's document, with methods that plan, run, watch and stop it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from markab.api import notebook
 from markab.api.braindump import Braindump
 from markab.api.errors import PegasusError, as_client_error
 from markab.api.progress_bar import draw
-from markab.api.warnings import warn, warn_of_slips
+from markab.api.warnings import warn, warn_of_unknown_options
 from markab.api.workflow_document import WorkflowDocument
 
 if TYPE_CHECKING:
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 
 class Workflow(WorkflowDocument):
-    """What is to be computed. `write` makes the document; `plan`, `run`, `wait` and the rest make it happen."""
+    """A workflow. `write` writes its document; `plan`, `run`, `wait` and other methods process it."""
 
     _submit_dir: Path | None = None
     _braindump: dict[str, str | None] | None = None
     _run_output: dict[str, Any] | None = None
     _shown_in_cell: int | None = None
-    """The cell of a notebook that last showed something of this run."""
+    """The cell of a notebook that last had an output about this run."""
 
     def __repr__(self) -> str:
         run = f", submit_dir={str(self._submit_dir)!r}" if self._submit_dir is not None else ""
         return super().__repr__().removesuffix(")") + f"{run})"
 
     def _repr_html_(self) -> str | None:
-        """Show a table and, of a small workflow, a picture; nothing below a cell that has shown the run already."""
+        """Return a table and, of a small workflow, a picture; None in a cell that has an output about the run already."""
         cell = notebook.current_cell()
         if cell is not None and cell == self._shown_in_cell:
             return None
@@ -45,7 +45,7 @@ class Workflow(WorkflowDocument):
 
     @property
     def submit_dir(self) -> Path:
-        """The directory that holds the plan and everything about its run.
+        """The directory of the plan and all files of its run.
 
         Raises:
             PegasusError: the workflow is not planned.
@@ -56,7 +56,7 @@ class Workflow(WorkflowDocument):
 
     @property
     def braindump(self) -> Braindump:
-        """What the run is called: the content of `braindump.yml`.
+        """The identity of the run: the content of `braindump.yml`.
 
         Raises:
             PegasusError: the workflow is not planned.
@@ -66,7 +66,7 @@ class Workflow(WorkflowDocument):
 
     @property
     def run_output(self) -> dict[str, Any]:
-        """What `run` said of the run it started.
+        """The braindump of the run that `run` started, with its process id.
 
         Raises:
             PegasusError: the workflow was not run by this object.
@@ -105,15 +105,15 @@ class Workflow(WorkflowDocument):
         java_options: Sequence[str] | None = None,
         **properties: object,
     ) -> Self:
-        """Turn the workflow into a plan for the given sites, in a new submit directory.
+        """Plan the workflow for the given sites, into a new submit directory.
 
         It is written to its default file first if it has not been written yet.
         With `submit`, the plan is run too. Any other keyword is a property:
-        `plan(**{"pegasus.mode": "development"})`. No Java is involved;
-        `java_options` is accepted so that scripts work.
+        `plan(**{"pegasus.mode": "development"})`. `java_options` is accepted, and has
+        no effect.
 
         Raises:
-            TypeError: an option that is a list, or a dict, was given as something else.
+            TypeError: an option has the wrong type, where a list or a dict is needed.
             PegasusClientError: it cannot be planned; the message has every reason.
         """
         given = locals()
@@ -121,7 +121,7 @@ class Workflow(WorkflowDocument):
 
         keywords = {name: given[name] for name in KEYWORDS}
         options = accepted({**keywords, **properties})
-        warn_of_slips(properties)
+        warn_of_unknown_options(properties)
         if self._path is None:
             self.write()
         with as_client_error("planning failed"):
@@ -138,7 +138,7 @@ class Workflow(WorkflowDocument):
         return self.run(verbose=verbose) if submit else self
 
     def run(self, *, verbose: int = 0, grid: bool = False) -> Self:
-        """Start the planned workflow in the background, or go on with it where it stopped.
+        """Start the planned workflow in the background, or continue its run.
 
         Raises:
             PegasusError: it is not planned.
@@ -162,7 +162,7 @@ class Workflow(WorkflowDocument):
         debug: bool = False,
         verbose: int = 0,
     ) -> Self:
-        """Print how far the run is; in a notebook, show it as a table.
+        """Print the progress of the run; in a notebook, show it as a table.
 
         Raises:
             PegasusError: the workflow is not planned.
@@ -181,7 +181,7 @@ class Workflow(WorkflowDocument):
         return self
 
     def get_status(self) -> dict[str, Any]:
-        """Return how far the run is, as a dict with `totals` and `dags`.
+        """Return the progress of the run as a dict with `totals` and `dags`.
 
         Raises:
             PegasusError: the workflow is not planned.
@@ -189,9 +189,9 @@ class Workflow(WorkflowDocument):
         return self._status().to_json()
 
     def wait(self, delay: float = 5) -> Self:
-        """Wait for the end of the run, drawing a bar; look often at first, later every `delay` seconds.
+        """Wait for the end of the run with a progress bar; the pauses between two readings grow up to `delay` seconds.
 
-        Ctrl-C, or interrupting the kernel of a notebook, ends the waiting and leaves the run alone.
+        Ctrl-C, or interrupting the kernel of a notebook, ends the waiting; the run continues.
 
         Raises:
             PegasusError: the workflow is not planned, or was never started.
@@ -216,7 +216,7 @@ class Workflow(WorkflowDocument):
         return self
 
     def remove(self, *, verbose: int = 0) -> Self:
-        """End what runs, and the run. `run` can go on with it later.
+        """End the run and its running jobs. `run` can continue it later.
 
         Raises:
             PegasusError: the workflow is not planned.
@@ -226,7 +226,7 @@ class Workflow(WorkflowDocument):
         return self
 
     def analyze(self, *, verbose: int = 0, json_mode: bool = False, traverse_all: bool = False) -> Self:
-        """Print what went wrong; in a notebook, show each cause to be folded and unfolded.
+        """Print the failures of the run; in a notebook, show each cause in a part that can be folded.
 
         Raises:
             PegasusError: the workflow is not planned.
@@ -242,7 +242,7 @@ class Workflow(WorkflowDocument):
         return self
 
     def statistics(self, *, verbose: int = 0) -> Self:
-        """Print what the run took; in a notebook, show it as tables.
+        """Print the statistics of the run; in a notebook, show them as tables.
 
         Raises:
             PegasusError: the workflow is not planned.
@@ -267,18 +267,18 @@ class Workflow(WorkflowDocument):
         width: int | None = None,
         height: int | None = None,
     ) -> Self:
-        """Draw jobs, files and what leads to what, as the document that was written has it.
+        """Draw the jobs, files and dependencies of the written document.
 
-        The ending of `output` says the format: `.dot`, `.mmd` (Mermaid) and `.svg`
-        need no tool, all others need Graphviz. Without `output` the picture is
-        shown in a notebook, coloured by state once the workflow was run, and
-        printed as DOT elsewhere. More than 150 jobs are summarised by
-        transformation and level.
+        The suffix of `output` is the format: `.dot`, `.mmd` (Mermaid) and `.svg`
+        need no other program, all others need Graphviz. Without `output` the picture
+        is shown in a notebook, coloured by state once the workflow was run, and
+        printed as DOT elsewhere. More than 150 jobs are summarised by transformation
+        and level.
 
         Raises:
-            PegasusError: the workflow is not written yet, or Graphviz is wanted and missing.
+            PegasusError: the workflow is not written yet, or Graphviz is needed and missing.
             PegasusClientError: the document cannot be read, or `output` cannot be written.
-            ValueError: `label` is none of the kinds there are.
+            ValueError: `label` is unknown.
         """
         from markab.api import graph
 

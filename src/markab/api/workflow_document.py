@@ -1,4 +1,4 @@
-"""The document of a workflow: jobs, the files between them, and catalogs if they travel along."""
+"""The builder of a workflow's document: jobs, their files, and inline catalogs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class WorkflowDocument(Writable, HookMixin, ProfileMixin, MetadataMixin):
-    """What is to be computed; `write` makes the document. `Workflow` adds what can be done with it."""
+    """The content of a workflow; `write` writes its document. `Workflow` adds planning and running."""
 
     _DEFAULT_FILENAME = "workflow.yml"
 
@@ -33,7 +33,7 @@ class WorkflowDocument(Writable, HookMixin, ProfileMixin, MetadataMixin):
         With `infer_dependencies`, a job that reads a file waits for the job that makes it.
 
         Raises:
-            TypeError: the name is no text.
+            TypeError: the name is not text.
             ValueError: the name has a slash or a blank, which the names of directories made from it cannot have.
         """
         if not isinstance(name, str):
@@ -47,7 +47,7 @@ class WorkflowDocument(Writable, HookMixin, ProfileMixin, MetadataMixin):
         self.jobs: dict[str, AbstractJob] = {}
         """Id → job, in the order added."""
         self.dependencies: dict[str, JobDependency] = {}
-        """Id of a parent → the children given by `add_dependency`; what files imply is worked out when writing."""
+        """Id of a parent → the children given by `add_dependency`; dependencies by files are computed when writing."""
         self.site_catalog: SiteCatalog | None = None
         self.replica_catalog: ReplicaCatalog | None = None
         self.transformation_catalog: TransformationCatalog | None = None
@@ -89,23 +89,23 @@ class WorkflowDocument(Writable, HookMixin, ProfileMixin, MetadataMixin):
     def add_dependency(
         self, job: AbstractJob, *, parents: Iterable[AbstractJob] = (), children: Iterable[AbstractJob] = ()
     ) -> Self:
-        """Have `job` run after all of `parents` and before any of `children`.
+        """Run `job` after all of `parents` and before all of `children`.
 
         Raises:
-            TypeError: one of them is no job.
-            ValueError: one of the jobs has no id, because it is in no workflow yet.
-            DuplicateError: this has been said before.
+            TypeError: one of them is not a job.
+            ValueError: one of the jobs has no id, because it is not in a workflow yet.
+            DuplicateError: the dependency exists already.
         """
-        me = _id_of(job)
-        for parent, child in [(_id_of(p), me) for p in parents] + [(me, _id_of(c)) for c in children]:
+        own = _id_of(job)
+        for parent, child in [(_id_of(p), own) for p in parents] + [(own, _id_of(c)) for c in children]:
             self.dependencies.setdefault(parent, JobDependency(parent)).add(child)
         return self
 
     def add_site_catalog(self, sc: SiteCatalog) -> Self:
-        """Let the sites travel inside the workflow.
+        """Write the site catalog inside the workflow document.
 
         Raises:
-            TypeError: it is no SiteCatalog.
+            TypeError: it is not a SiteCatalog.
             DuplicateError: there is one.
         """
         self._check_inline(sc, SiteCatalog, self.site_catalog)
@@ -113,10 +113,10 @@ class WorkflowDocument(Writable, HookMixin, ProfileMixin, MetadataMixin):
         return self
 
     def add_replica_catalog(self, rc: ReplicaCatalog) -> Self:
-        """Let the places of files travel inside the workflow.
+        """Write the replica catalog inside the workflow document.
 
         Raises:
-            TypeError: it is no ReplicaCatalog.
+            TypeError: it is not a ReplicaCatalog.
             DuplicateError: there is one.
         """
         self._check_inline(rc, ReplicaCatalog, self.replica_catalog)
@@ -124,10 +124,10 @@ class WorkflowDocument(Writable, HookMixin, ProfileMixin, MetadataMixin):
         return self
 
     def add_transformation_catalog(self, tc: TransformationCatalog) -> Self:
-        """Let the executables travel inside the workflow.
+        """Write the transformation catalog inside the workflow document.
 
         Raises:
-            TypeError: it is no TransformationCatalog.
+            TypeError: it is not a TransformationCatalog.
             DuplicateError: there is one.
         """
         self._check_inline(tc, TransformationCatalog, self.transformation_catalog)
@@ -135,7 +135,7 @@ class WorkflowDocument(Writable, HookMixin, ProfileMixin, MetadataMixin):
         return self
 
     def write(self, file: str | os.PathLike[str] | TextIO | None = None, _format: str = "yml") -> Self:
-        """Write `workflow.yml`, or what is named; see `Writable.write`.
+        """Write `workflow.yml`, or the named file; see `Writable.write`.
 
         A sub-workflow that holds a Workflow is written first, to the current
         directory as `<its name>_<its id>.yml`.

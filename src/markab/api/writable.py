@@ -20,14 +20,14 @@ _EMITTER = {"yml": emit, "yaml": emit, "json": emit_json}
 
 
 class Writable:
-    """Something that has a document."""
+    """The base of builders that have a document."""
 
     _DEFAULT_FILENAME = "document.yml"
     _path: Path | None = None
 
     @property
     def path(self) -> Path:
-        """Where it was written last.
+        """The file to which it was written last.
 
         Raises:
             PegasusError: it has not been written to a file.
@@ -39,22 +39,21 @@ class Writable:
         return self._path
 
     def to_data(self) -> dict[str, Any]:
-        """Return the body of the document, which is also how it stands inside a workflow.
+        """Return the body of the document, which is also its form inside a workflow.
 
-        An iterator in it can be gone through once.
+        An iterator in it can be used once.
         """
         raise NotImplementedError
 
     def write(self, file: str | os.PathLike[str] | TextIO | None = None, _format: str = "yml") -> Self:
         """Write the document to a path (by default `workflow.yml`, `sites.yml`, …) or a stream.
 
-        The ending `.yml`, `.yaml` or `.json` of a path says the format; with any
-        other, and for streams, it is `_format`. A path holds either the whole
-        document or what it held before.
+        The suffix `.yml`, `.yaml` or `.json` of a path is the format; with any
+        other, and for streams, it is `_format`. A file is replaced as a whole.
 
         Raises:
             TypeError: `file` is neither path nor stream.
-            ValueError: `_format` is none of `yml`, `yaml` and `json`.
+            ValueError: `_format` is not `yml`, `yaml` or `json`.
             OSError: the file cannot be written.
         """
         if _format not in _EMITTER:
@@ -96,7 +95,7 @@ class Writable:
 
 
 def _path_of(stream: TextIO) -> Path | None:
-    """Return the file behind a stream, after making sure that all of the document is in it."""
+    """Return the file of a stream, after flushing it."""
     flush = getattr(stream, "flush", None)
     if flush is not None:
         flush()
@@ -105,13 +104,13 @@ def _path_of(stream: TextIO) -> Path | None:
 
 
 def _origin() -> dict[str, str]:
-    """Return who wrote the document, when, and with which language."""
+    """Return author, time and language of the document."""
     import getpass
     from datetime import datetime, timezone
 
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # a container may run under a number that has no name
+    except (KeyError, OSError):  # in a container, the user id may have no name
         user = str(os.getuid())
     now = datetime.now(timezone.utc)
     return {"apiLang": "python", "createdBy": user, "createdOn": now.strftime("%m-%d-%yT%H:%M:%SZ")}

@@ -42,11 +42,11 @@ DEBUG_FLAGS = options(
 @command()
 @run_argument
 @verbosity
-@click.option("-S", "--summary", is_flag=True, help="Only how many jobs did what.")
+@click.option("-S", "--summary", is_flag=True, help="Only the number of jobs in each state.")
 @json_option()
 @DEBUG_FLAGS
 def analyze(run: str | None, verbose: int, quiet: int, summary: bool, as_json: bool, **debug: Any) -> int:
-    """Show what failed in a run and why: root causes first, equal failures together.
+    """Show which jobs of a run failed and why, equal failures together; causes that block most jobs come first.
 
     With -v every cause, every job and all of its output; with -q one line a cause.
     Exits with 0 only if the run has no failure.
@@ -69,7 +69,7 @@ def _print_options(_: click.Context, parameter: click.Parameter, value: str | No
     words = frozenset(word for word in (value or "").lower().split(",") if word)
     if unknown := sorted(words.difference(PRINT_OPTIONS)):
         raise click.BadParameter(
-            f"{unknown[0]!r} cannot be printed; there are {', '.join(PRINT_OPTIONS)}", param=parameter
+            f"{unknown[0]!r} cannot be printed; use {', '.join(PRINT_OPTIONS)}", param=parameter
         )
     return words
 
@@ -79,12 +79,12 @@ PEGASUS_FLAGS = options(
     click.option(
         "-d", "-i", "--dir", "--input-dir", "input_dir", metavar="DIR", help="The submit directory."
     ),
-    click.option("-q", "--quiet", count=True, help="Leave out what the jobs printed."),
+    click.option("-q", "--quiet", count=True, help="Leave out the output of the jobs."),
     click.option("-S", "--summary", is_flag=True, help="Only the counts."),
     pegasus_json_option(),
     click.option("--dag", metavar="FILE", help="Accepted; its directory is the submit directory."),
-    click.option("-f", "--files", is_flag=True, help="Accepted; the journal is always what is read."),
-    click.option("-m", "-t", "--monitord", is_flag=True, help="Accepted; there is nothing to run before."),
+    click.option("-f", "--files", is_flag=True, help="Accepted; the journal is always read."),
+    click.option("-m", "-t", "--monitord", is_flag=True, help="Accepted; has no effect."),
     click.option("-o", "--output-dir", metavar="DIR", help="Accepted, as --monitord."),
     click.option("--top-dir", metavar="DIR", help="Accepted; there are no sub-workflows yet."),
     click.option("-c", "--conf", metavar="FILE", help="Accepted."),
@@ -98,7 +98,7 @@ PEGASUS_FLAGS = options(
         "print_options",
         callback=_print_options,
         metavar="WHAT",
-        help="invocation or all: also the command lines, for a shell; pre: accepted; several with commas.",
+        help="invocation or all: also the command lines, for a shell; pre: accepted; separate several by commas.",
     ),
     click.option("--type", "kind", metavar="TYPE", help="With --debug-job: accepted."),
 )

@@ -1,4 +1,4 @@
-"""The kind of click command that all of ours are: errors become exit codes, some options may stand alone."""
+"""The click command class of all commands: errors become exit codes, and some options may have no value."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from markab.cli.errors import report
 from markab.errors import BROKEN_PIPE, INTERRUPTED
 
 ALONE = "*"
-"""Value of an option whose value was left out."""
+"""Value of an option that was given without a value."""
 
 
-class Lone:
-    """An option that may stand without a value, as `--randomdir` and `-w` do.
+class OptionalValue:
+    """An option whose value is optional, such as `--randomdir` and `-w`.
 
-    click would take the next word, whatever it is; here a word is taken only when
-    it is joined (`-rNAME`, `--randomdir=NAME`) or when it looks like a value.
+    click takes the next word as the value in any case; here a word is the value only
+    if it is joined (`-rNAME`, `--randomdir=NAME`) or looks like a value.
     """
 
     def __init__(self, short: str, long: str, default: str = ALONE, looks_like_value: str = r"(?!)") -> None:
@@ -49,19 +49,19 @@ class Lone:
 
 
 class Command(click.Command):
-    """A command that returns its exit code (None is 0), and whose errors are printed and become their own exit codes."""
+    """A command that returns its exit code (None is 0); its errors are printed and become exit codes."""
 
-    lone: Sequence[Lone] = ()
+    optional_values: Sequence[OptionalValue] = ()
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse, with the options that stand alone filled in."""
+        """Parse, after adding the defaults of options without a value."""
         args = spelled_out(args, [name for parameter in self.params for name in parameter.opts])
-        for option in self.lone:
+        for option in self.optional_values:
             args = option.fill(args)
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Call the function; its return value, or its error, becomes the exit code."""
+        """Call the function; its return value or its error becomes the exit code."""
         try:
             code = super().invoke(ctx)
             sys.stdout.flush()
@@ -75,21 +75,23 @@ class Command(click.Command):
             ctx.exit(code)
 
 
-def command(*lone: Lone, **attributes: Any) -> Callable[[Callable[..., int | None]], Command]:
-    """Make a `Command` of a function; `lone` are its options that may stand without a value."""
+def command(
+    *optional_values: OptionalValue, **attributes: Any
+) -> Callable[[Callable[..., int | None]], Command]:
+    """Make a `Command` from a function; `optional_values` are its options whose value is optional."""
 
     def decorate(function: Callable[..., int | None]) -> Command:
         settings = {"help_option_names": ["-h", "--help"]} | attributes.pop("context_settings", {})
         made = click.command(cls=Command, context_settings=settings, **attributes)(function)
-        made.lone = lone
+        made.optional_values = optional_values
         return made
 
     return decorate
 
 
 def launch(made: click.Command, name: str, *, plain_codes: bool = False) -> NoReturn:
-    """Run a command as a program; with `plain_codes` it exits with 0, 1 or 2 only, as Pegasus' do."""
-    print_anything()
+    """Run a command as a program; with `plain_codes` it exits only with 0, 1 or 2, as Pegasus' commands do."""
+    replace_unencodable()
     try:
         result = made.main(prog_name=name, standalone_mode=False)
         code = result if isinstance(result, int) else 0
@@ -108,9 +110,9 @@ def launch(made: click.Command, name: str, *, plain_codes: bool = False) -> NoRe
 
 
 def spelled_out(words: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return the command line with shortened long options written out, as getopt allows: `--site` for `--sites`.
+    """Return the command line with abbreviated long options written out, as in getopt: `--site` for `--sites`.
 
-    One that could be two is left as it is, and refused later.
+    An ambiguous abbreviation is left as it is, and rejected later.
     """
     spelled: list[str] = []
     for position, word in enumerate(words):
@@ -124,8 +126,8 @@ def spelled_out(words: Sequence[str], names: Sequence[str]) -> list[str]:
     return spelled
 
 
-def print_anything() -> None:
-    """Let no character that the terminal's encoding lacks stop us: a question mark is printed for it."""
+def replace_unencodable() -> None:
+    """Print a question mark for each character that the encoding of the terminal does not have."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -134,4 +136,4 @@ def print_anything() -> None:
 def _show_usage_error(error: click.UsageError) -> None:
     path = error.ctx.command_path if error.ctx else "markab"
     print(f"error: {error.format_message()}", file=sys.stderr)
-    print(f"  hint: `{path} --help` lists what it understands", file=sys.stderr)
+    print(f"  hint: `{path} --help` lists its arguments and options", file=sys.stderr)

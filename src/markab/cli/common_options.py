@@ -1,7 +1,7 @@
-"""Arguments and options that several commands have, each with one spelling and one meaning.
+"""Arguments and options of several commands, each with one spelling and one meaning.
 
 `markab` commands: RUN, `-J` for JSON, `-v` for more and `-q` for less output.
-`pegasus-…` commands have the letters of Pegasus besides: `-j` for JSON, `-V` for the version.
+`pegasus-…` commands have the letters of Pegasus too: `-j` for JSON, `-V` for the version.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 import click
 
 from markab import operations
-from markab.cli.command import Command, Lone, command
+from markab.cli.command import Command, OptionalValue, command
 
 Decorator = Callable[[Any], Any]
 
 
 def options(*decorators: Decorator) -> Decorator:
-    """Give a command several options; `--help` lists them in this order."""
+    """Return a decorator that adds several options; `--help` lists them in this order."""
 
     def decorate(function: Any) -> Any:
         for decorator in reversed(decorators):
@@ -34,23 +34,23 @@ run_argument = click.argument("run", required=False, metavar="[RUN]")
 pegasus_run_argument = click.argument("run", required=False, metavar="[SUBMIT_DIR]")
 
 verbose_option = click.option(
-    "-v", "--verbose", count=True, help="Say more; of an unforeseen error, where it happened."
+    "-v", "--verbose", count=True, help="Print more; of an unexpected error, the traceback."
 )
-quiet_option = click.option("-q", "--quiet", count=True, help="Say less; twice: errors only.")
+quiet_option = click.option("-q", "--quiet", count=True, help="Print less; twice: errors only.")
 verbosity = options(verbose_option, quiet_option)
 
 pegasus_dagid_option = click.option(
-    "-d", "--dagid", metavar="ID", help="HTCondor's number of a run; there is none here."
+    "-d", "--dagid", metavar="ID", help="HTCondor's number of a run; runs of Markab have none."
 )
 
 
 def json_option(help: str = "Print an object.") -> Decorator:
-    """Let the result be printed as JSON."""
+    """Return the option that prints the result as JSON."""
     return click.option("-J", "--json", "as_json", is_flag=True, help=help)
 
 
 def pegasus_json_option(help: str = "Print an object.", *more: str) -> Decorator:
-    """Let the result be printed as JSON, with the letters of Pegasus."""
+    """Return the option that prints the result as JSON, with the letters of Pegasus."""
     return click.option("-j", "-J", "--json", *more, "as_json", is_flag=True, help=help)
 
 
@@ -69,47 +69,49 @@ pegasus_version_option = click.option(
     is_eager=True,
     expose_value=False,
     callback=_print_pegasus_version,
-    help="Print the version of Pegasus that Markab speaks.",
+    help="Print the version of Pegasus with which Markab is compatible.",
 )
 
 
-def pegasus_command(name: str, *lone: Lone) -> Callable[[Callable[..., int | None]], Command]:
-    """Make a `Command` with a name of Pegasus of a function; `-V` is added to its options."""
-    return lambda function: command(*lone, name=name)(pegasus_version_option(function))
+def pegasus_command(
+    name: str, *optional_values: OptionalValue
+) -> Callable[[Callable[..., int | None]], Command]:
+    """Make a `Command` with a name of Pegasus from a function; `-V` is added to its options."""
+    return lambda function: command(*optional_values, name=name)(pegasus_version_option(function))
 
 
 def check_dagid(run: str | None, dagid: str | None) -> None:
-    """Refuse HTCondor's number of a run where no submit directory is named.
+    """Reject HTCondor's number of a run if no submit directory is named.
 
     Raises:
         click.UsageError: only the number was given.
     """
     if dagid and run is None:
-        raise click.UsageError("runs have no HTCondor number here; name the submit directory")
+        raise click.UsageError("runs of Markab have no HTCondor number; name the submit directory")
 
 
 def run_and_job(run: str | None, job: str | None, usage: str) -> tuple[str | None, str | None]:
-    """Return what `[RUN] [JOB]` means: a single word that is no run is a job of the run around us.
+    """Return run and job of `[RUN] [JOB]`: a single word that is not a run is a job of the surrounding run.
 
     Raises:
-        click.UsageError: the word is a run, and a job of the run around us, too.
+        click.UsageError: the word is both a run and a job of the surrounding run.
     """
     if run is None or job is not None:
         return run, job
     names_run, is_inside = operations.is_run(run), operations.is_run()
     if names_run and is_inside and operations.has_job(None, run):
         raise click.UsageError(
-            f"{run!r} is a job of this run, and a run of its own: write `{usage} . {run}` or `{usage} ./{run}`"
+            f"{run!r} is both a job of this run and a run: write `{usage} . {run}` or `{usage} ./{run}`"
         )
     return (run, None) if names_run or not is_inside else (None, run)
 
 
 def run_and_name(run: str | None, name: str | None, what: str, usage: str) -> tuple[str | None, str]:
-    """Return what `[RUN] NAME` means: a single word names something in the run around us.
+    """Return run and name of `[RUN] NAME`: a single word is a name in the surrounding run.
 
     Raises:
         click.UsageError: only a run is named, or nothing.
-        NotARun: only a name is given, and there is no run around us.
+        NotARun: only a name is given, and the current directory is not in a run.
     """
     if name is not None:
         return run, name

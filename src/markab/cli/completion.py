@@ -1,4 +1,4 @@
-"""`markab completion`: what a shell has to read to complete our commands."""
+"""`markab completion`: the script with which a shell completes Markab's commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WHERE = {
 @command()
 @click.argument("shell", type=click.Choice(sorted(WHERE)))
 def completion(shell: str) -> None:
-    """Print what SHELL needs to complete markab's commands and options.
+    """Print the script with which SHELL completes markab's commands and options.
 
     \b
     bash: put  eval "$(markab completion bash)"  into ~/.bashrc

@@ -1,7 +1,7 @@
-"""`markab config` and `pegasus-config`: where things are installed, for scripts that ask.
+"""`markab config` and `pegasus-config`: the directories in which the parts of Markab are installed.
 
-Generators of workflows call `pegasus-config --python` and put what it prints on
-`sys.path`; so that directory is the one in which `import Pegasus` works.
+Generators of workflows call `pegasus-config --python` and add the result to
+`sys.path`, so that directory is the one in which `import Pegasus` works.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ PLACES = {
     "java": "Java archives; there are none, the directory is empty or absent",
     "perl": "Perl modules; there are none",
     "python": "where `import Pegasus` works",
-    "python-externals": "the libraries it needs",
+    "python-externals": "the libraries that Markab needs",
     "r": "R packages; there are none",
     "schema": "schemas of the documents",
 }
-"""Every place that can be asked for, and what is there."""
+"""Name of a directory → its content."""
 
 
 def places() -> dict[str, str]:
-    """Return the directory of each place."""
+    """Return the directories by name."""
     import markab
 
     package = Path(markab.__file__).resolve().parent
@@ -82,11 +82,11 @@ FLAGS = options(
         for name, what in PLACES.items()
     ),
     click.option("--classpath", is_flag=True, help="A Java class path; it is empty."),
-    click.option("--python-dump", is_flag=True, help="Everything, as Python."),
-    click.option("--sh-dump", is_flag=True, help="Everything, for a shell to evaluate."),
-    click.option("--perl-dump", is_flag=True, help="Everything, as Perl."),
+    click.option("--python-dump", is_flag=True, help="All directories, as Python."),
+    click.option("--sh-dump", is_flag=True, help="All directories, for a shell to evaluate."),
+    click.option("--perl-dump", is_flag=True, help="All directories, as Perl."),
     click.option("--noeoln", is_flag=True, help="Print no line end."),
-    json_option("Print everything as an object."),
+    json_option("Print all directories as an object."),
 )
 
 
@@ -113,6 +113,6 @@ def _print(classpath: bool, noeoln: bool, as_json: bool, **asked: bool) -> None:
         style = next((word for word in ("python", "sh", "perl") if asked[f"{word}_dump"]), None)
         wanted = [name for name in PLACES if asked[name.replace("-", "_")]]
         if not (wanted or style or classpath):
-            raise click.UsageError("say what to print, such as --python; --help lists all")
+            raise click.UsageError("name a directory to print, such as --python; --help lists all")
         lines = shown(wanted, style) + ([""] if classpath else [])
     click.echo("\n".join(lines), nl=not noeoln)

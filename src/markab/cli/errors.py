@@ -1,6 +1,6 @@
-"""How errors reach the user: the library raises, this file prints and says with which code to exit.
+"""Printing errors, and their exit codes: the library raises, only this file prints.
 
-Text goes to stderr: `error: …`, and below it `  hint: …` when there is something to do.
+Text goes to stderr: `error: …`, and below it `  hint: …` if there is one.
 With `--json` the same goes to stdout as one object, for programs:
 
     {"error": {"kind": "PlanningError", "message": …, "hint": …, "exit_code": 11,
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from markab.errors import Problem
 
 PROBLEMS_SHOWN = 50
-"""A document with more problems than this has one that repeats; the rest are counted."""
+"""In a document with more problems one usually repeats; the rest are counted."""
 
 
 def report(error: BaseException, *, json: bool = False, verbose: int = 0) -> int:
@@ -28,7 +28,7 @@ def report(error: BaseException, *, json: bool = False, verbose: int = 0) -> int
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     if isinstance(error, BrokenPipeError):
-        _forget_stdout()
+        _discard_stdout()
         return BROKEN_PIPE
     if json:
         _print_json(error)
@@ -38,7 +38,7 @@ def report(error: BaseException, *, json: bool = False, verbose: int = 0) -> int
 
 
 def error_text(error: MarkabError) -> str:
-    """Return an error as the user reads it; every problem, up to a limit."""
+    """Return an error as text, with its problems up to a limit."""
     problems: Sequence[Problem] = getattr(error, "problems", ())
     if not problems:
         return _block("error", error.message, error.hint)
@@ -50,7 +50,7 @@ def error_text(error: MarkabError) -> str:
 
 
 def warning_text(problem: Problem) -> str:
-    """Return something that is odd but stops nothing, as the user reads it."""
+    """Return a warning as text."""
     return _block("warning", str(problem), problem.hint)
 
 
@@ -88,14 +88,14 @@ def _bug_text(error: BaseException, verbose: int) -> str:
     from markab import __version__
 
     where = f"markab {__version__}, Python {platform.python_version()}, {platform.platform()}"
-    lines = [f"error: {type(error).__name__}: {error}", "  this is a bug in Markab, not a mistake of yours"]
+    lines = [f"error: {type(error).__name__}: {error}", "  this is a bug in Markab"]
     if verbose:
         import traceback
 
         lines.insert(0, "".join(traceback.format_exception(error)).rstrip())
         lines.append(f"  hint: report it with all of the above ({where})")
     else:
-        lines.append(f"  hint: run the command again with -v, and report what it prints ({where})")
+        lines.append(f"  hint: run the command again with -v, and report its output ({where})")
     return "\n".join(lines)
 
 
@@ -105,11 +105,11 @@ def _print_json(error: BaseException) -> None:
     print(json.dumps({"error": error_object(error)}, indent=2), flush=True)
 
 
-def _forget_stdout() -> None:
-    """Keep Python from complaining, when it exits, that it could not flush into the broken pipe."""
+def _discard_stdout() -> None:
+    """Prevent Python's message, when it exits, that it cannot flush into the broken pipe."""
     import os
 
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):  # stdout is no file here: nothing will be flushed into a pipe
+    except (OSError, ValueError):  # stdout is not a file: nothing will be flushed into a pipe
         pass

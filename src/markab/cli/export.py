@@ -24,25 +24,23 @@ FORMATS = ("prov", "ro-crate", "wfformat", "csv", "parquet", "pegasus")
     metavar="PATH",
     help="Where to: a file; for ro-crate and pegasus a directory.",
 )
-@click.option(
-    "--license", metavar="TEXT|URL", help="License of the data, for ro-crate: its URL, or words that say it."
-)
+@click.option("--license", metavar="TEXT|URL", help="License of the data, for ro-crate: its URL or its text.")
 @verbosity
 def export(
     run: str | None, format_: str, output: Path, license: str | None, quiet: int, verbose: int
 ) -> None:
-    """Write a run in a format that others read.
+    """Write a run in a format of other tools.
 
     \b
-    prov      W3C PROV-JSON: which attempt made each file, out of what
+    prov      W3C PROV-JSON: which attempt made each file, from which inputs
     ro-crate  Workflow Run RO-Crate: a directory to publish
     wfformat  WfFormat 1.5 of WfCommons
     csv       a table, one row an invocation
     parquet   the same for data frames; needs markab[parquet]
-    pegasus   the files that tools look for in a submit directory of Pegasus
+    pegasus   the files that tools expect in a submit directory of Pegasus
 
-    Works for a run in progress too, and says what is missing (not with -q). Environment
-    variables, passwords in URLs and what tasks printed are never exported.
+    Works for a run in progress too, and reports what is missing (not with -q). Environment
+    variables, passwords in URLs and the output of tasks are never exported.
     """
     if license is not None and format_ != "ro-crate":
         raise click.UsageError("--license is for --format ro-crate only")

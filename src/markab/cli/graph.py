@@ -18,12 +18,10 @@ FLAGS = options(
         "-s",
         "--nosimplify",
         is_flag=True,
-        help="Keep arrows that a longer way implies (left out by default).",
+        help="Keep arrows that a longer path implies (left out by default).",
     ),
-    click.option(
-        "-l", "--label", type=click.Choice(KINDS), default="label", help="What stands in a job's box."
-    ),
-    click.option("-o", "--output", metavar="FILE", help="Write to FILE; its ending says the format."),
+    click.option("-l", "--label", type=click.Choice(KINDS), default="label", help="The text in a job's box."),
+    click.option("-o", "--output", metavar="FILE", help="Write to FILE; its suffix is the format."),
     click.option(
         "-r",
         "--remove",
@@ -31,8 +29,8 @@ FLAGS = options(
         metavar="NAME",
         help="Leave out jobs of this transformation or kind, such as cleanup.",
     ),
-    click.option("-W", "--width", type=click.FloatRange(min=0.1), metavar="INCHES", help="How wide."),
-    click.option("-H", "--height", type=click.FloatRange(min=0.1), metavar="INCHES", help="How high."),
+    click.option("-W", "--width", type=click.FloatRange(min=0.1), metavar="INCHES", help="Width."),
+    click.option("-H", "--height", type=click.FloatRange(min=0.1), metavar="INCHES", help="Height."),
     click.option("-f", "--files", is_flag=True, help="Draw files too, and arrows through them."),
     click.option("--full", is_flag=True, help="Draw every job, however many there are."),
 )
@@ -45,16 +43,16 @@ FLAGS = options(
     "-F",
     "--format",
     metavar="FORMAT",
-    help="dot, mermaid, svg, png, pdf, json; without it, what FILE ends in, or dot.",
+    help="dot, mermaid, svg, png, pdf or json; by default the suffix of FILE, or dot.",
 )
 @json_option("The same as `--format json`.")
 @verbose_option
 def graph(what: str | None, verbose: int, **flags: Any) -> None:
-    """Draw a workflow: what leads to what.
+    """Draw the jobs of a workflow and their dependencies.
 
-    Of a document the jobs as written, of a run those that run, coloured by state. More than
-    150 jobs are summarised by transformation and level. SVG is drawn with Graphviz where it is installed and
-    without it elsewhere; PNG and PDF need it.
+    Of a document the jobs as written, of a run the planned jobs, coloured by state. More than
+    150 jobs are summarised by transformation and level. SVG is drawn with Graphviz if it is installed, and
+    without it otherwise; PNG and PDF need it.
     """
     format = "json" if flags["as_json"] else flags["format"]
     _draw(what, flags, format)

@@ -22,7 +22,7 @@ from markab.cli.output import shown_path
 @run_argument
 @verbosity
 def halt(run: str | None, verbose: int, quiet: int) -> None:
-    """Let the running jobs of a run end, and start no more.
+    """Start no more jobs of a run; its running jobs end normally.
 
     `markab run RUN` continues it.
     """
@@ -34,7 +34,7 @@ def halt(run: str | None, verbose: int, quiet: int) -> None:
 @pegasus_dagid_option
 @verbose_option
 def pegasus_halt(run: str | None, dagid: str | None, verbose: int) -> None:
-    """Let the running jobs of a run end, and start no more."""
+    """Start no more jobs of a run; its running jobs end normally."""
     check_dagid(run, dagid)
     _halt(run)
 

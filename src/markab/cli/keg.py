@@ -1,4 +1,4 @@
-"""`markab keg`: see `keg_program.py`, which is also `pegasus-keg` and needs no click."""
+"""`markab keg`; the program is `keg_program.py`, which is also `pegasus-keg` and does not import click."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from markab.cli.command import command
 @command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def keg(words: tuple[str, ...]) -> int:
-    """Stand in for a real program: copy files, burn time and memory.
+    """Simulate a program of a job: copy files, use time and memory.
 
-    Without WORDS it explains its options.
+    Without WORDS it prints its options.
     """
     from markab.cli.keg_program import main
 

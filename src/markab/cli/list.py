@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @json_option("Print a list of objects.")
 @verbose_option
 def list(directory: Path | None, as_json: bool, verbose: int) -> None:
-    """List your runs, the newest first: how far each is, when it was planned, and where it is.
+    """List your runs, the newest first: state, progress, time of planning, workflow and directory.
 
     Those in your database of runs, `~/.pegasus/workflow.db`, and those below
     DIRECTORY, by default the current one.

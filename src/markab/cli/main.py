@@ -11,28 +11,28 @@ import click
 from markab.cli.command import launch
 
 COMMANDS = {
-    "plan": "Make a plan of a workflow document.",
+    "plan": "Plan a workflow document.",
     "run": "Run a planned workflow, or continue one; watch it.",
-    "status": "Show how far a run is.",
-    "list": "List your runs and how far each is.",
-    "analyze": "Show what failed in a run, and why.",
-    "statistics": "Show what a run took: times, bytes, checks, parallelism.",
+    "status": "Show the progress of a run.",
+    "list": "List your runs and their progress.",
+    "analyze": "Show which jobs of a run failed, and why.",
+    "statistics": "Show the statistics of a run: times, bytes, checks, parallelism.",
     "why": "Explain one job: why it ran, waits, failed or was skipped.",
     "trace": "Show how one file was made.",
-    "show": "Show everything known of a run's jobs, or of one job.",
+    "show": "List the jobs of a run, or show everything recorded about one.",
     "graph": "Draw a workflow, or a run with its states.",
-    "metadata": "Show what is known of a workflow, a task or a file.",
-    "replica": "Query and change a replica catalog: where files are.",
+    "metadata": "Show the metadata of a workflow, a task or a file.",
+    "replica": "Query and change a replica catalog.",
     "report": "Make one web page of a run that needs no network.",
-    "export": "Write a run in a format that others read: PROV, RO-Crate, WfFormat, CSV, …",
-    "halt": "Let running jobs end, and start no others.",
-    "remove": "End a run now, and its running jobs with it.",
+    "export": "Write a run in a format of other tools: PROV, RO-Crate, WfFormat, CSV, …",
+    "halt": "Start no more jobs; running jobs end normally.",
+    "remove": "End a run and its running jobs now.",
     "version": "Print Markab's version.",
-    "config": "Print where the parts of Markab are installed.",
-    "completion": "Print what a shell needs to complete commands.",
-    "keg": "Stand in for a real program: copy files, burn time and memory.",
+    "config": "Print the directories in which Markab is installed.",
+    "completion": "Print the script with which a shell completes commands.",
+    "keg": "Simulate a program of a job: copy files, use time and memory.",
 }
-"""Every command and what `markab --help` says of it; `cli/<name>.py` has it."""
+"""Command → its line in `markab --help`; the command is in `cli/<name>.py`."""
 
 
 class Commands(click.Group):
@@ -55,7 +55,7 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Find the command, or say which one was meant."""
+        """Find the command; the error has a similar name."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
             from difflib import get_close_matches
@@ -87,18 +87,18 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 def markab() -> None:
     """Plan and run scientific workflows.
 
-    Start with `markab run workflow.yml`; it does `markab plan` and `markab run` in one.
+    Start with `markab run workflow.yml`, which is `markab plan` and `markab run` in one.
     """
 
 
 def main() -> NoReturn:
-    """Be the program `markab`."""
-    _complete_and_exit_if_asked()
+    """Run the program `markab`."""
+    _complete_if_requested()
     launch(markab, "markab")
 
 
-def _complete_and_exit_if_asked() -> None:
-    """Answer a shell that completes a line: it calls us with a variable that click knows."""
+def _complete_if_requested() -> None:
+    """Complete a line for a shell, which sets a variable of click, and exit."""
     import os
 
     if os.environ.get("_MARKAB_COMPLETE"):

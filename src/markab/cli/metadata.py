@@ -25,7 +25,9 @@ FLAGS = options(
         "-i", "--task-id", "--task-name", "task", metavar="ID", help="With task: its id in the workflow."
     ),
     click.option("-n", "--file-name", "lfn", metavar="NAME", help="With file: its logical name."),
-    click.option("-l", "--list", "all_files", is_flag=True, help="With file: all of them; so without -n."),
+    click.option(
+        "-l", "--list", "all_files", is_flag=True, help="With file: all files; the default without -n."
+    ),
     click.option(
         "-t", "--trace", is_flag=True, help="With file: also of the workflow, and of the task that makes it."
     ),
@@ -51,7 +53,7 @@ def metadata(**flags: Any) -> None:
 @pegasus_run_argument
 @FLAGS
 @pegasus_json_option("Print a list of objects.")
-@click.option("-c", "--conf", metavar="FILE", help="Accepted; a run knows where its database is.")
+@click.option("-c", "--conf", metavar="FILE", help="Accepted; the submit directory has the properties.")
 def pegasus_metadata(conf: str | None, **flags: Any) -> None:
     """Show what is known of a workflow, a task or a file: what its user wrote of it, and size and checksum of files."""
     _show(**flags)

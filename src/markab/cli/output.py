@@ -1,4 +1,4 @@
-"""How commands print: paths as they are typed, JSON, and whether a terminal can be drawn on."""
+"""Output of commands: paths as they are typed, JSON, and whether the stream is a terminal."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import click
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Say whether lines can be drawn over: it is a terminal, and the user did not ask for plain text."""
+    """Return whether lines can be redrawn: the stream is a terminal, and plain text was not requested."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
     return stream.isatty() and not plain
 
 
 def shown_path(path: Path) -> str:
-    """Return a path as the user would type it: relative below the current directory, quoted if need be."""
+    """Return a path as it is typed: relative below the current directory, quoted if necessary."""
     import shlex
 
     try:

@@ -1,6 +1,6 @@
-"""The names that Pegasus users know. They exit with 0, 1 (something went wrong) or 2 (wrong command line).
+"""The programs with names of Pegasus. They exit with 0, 1 (an error) or 2 (a wrong command line).
 
-Each imports its command when it is called, so that one does not pay for the others.
+Each imports only its own command, when it is called.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def version() -> NoReturn:
 
 
 def config() -> NoReturn:
-    """Be `pegasus-config`, which is `markab config` under another name."""
+    """Be `pegasus-config`."""
     _launch("config")
 
 

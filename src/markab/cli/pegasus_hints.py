@@ -1,4 +1,4 @@
-"""What Pegasus' commands say to go on with; users and their scripts look for these command lines."""
+"""The next commands that Pegasus' commands print; users and their scripts search for these command lines."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from shlex import quote
 from shutil import which
 
 WHAT = (
-    ("to see how far it is", "pegasus-status -l"),
+    ("to see its progress", "pegasus-status -l"),
     ("to stop and remove it", "pegasus-remove"),
-    ("to see its jobs, or all about one of them", "markab show"),
+    ("to list its jobs, or show one of them", "markab show"),
     ("to find out why jobs failed", "pegasus-analyzer"),
-    ("to see its numbers when it is over", "pegasus-statistics"),
+    ("to see its statistics after its end", "pegasus-statistics"),
 )
 
 
 def planned_text(submit_dir: Path) -> str:
-    """Return what `pegasus-plan` says at its end."""
+    """Return the text that `pegasus-plan` prints at its end."""
     place = quote(str(submit_dir))
     return (
-        "\nThe workflow is planned, and nothing of it runs yet. Start it with\n\n"
+        "\nThe workflow is planned; no job runs yet. Start it with\n\n"
         f"pegasus-run  {place}\n\n"
         "It can be stopped and removed at any time after that with\n\n"
         f"pegasus-remove {place}\n"
@@ -28,7 +28,7 @@ def planned_text(submit_dir: Path) -> str:
 
 
 def started_text(submit_dir: Path, find: Callable[[str], str | None] = which) -> str:
-    """Return what `pegasus-run` says once the workflow runs; only commands that are installed."""
+    """Return the text that `pegasus-run` prints when the workflow runs; it names only installed commands."""
     lines = ["\nThe workflow is running in the background. Its submit directory is", "", str(submit_dir), ""]
     for purpose, command in WHAT:
         name = command.split()[0]

@@ -20,7 +20,7 @@ FLAGS = options(
     click.argument("workflow", default="workflow.yml", metavar="[WORKFLOW]"),
     plan_flags,
     click.option("--dry-run", is_flag=True, help="Show what would be planned; write nothing."),
-    click.option("--explain", is_flag=True, help="Show of every job why it is there, or not."),
+    click.option("--explain", is_flag=True, help="Show for every job why it is in the plan, or not."),
     json_option("Print the braindump of the run as an object."),
     verbosity,
 )
@@ -28,12 +28,12 @@ FLAGS = options(
 
 @command(RANDOM_DIR)
 @FLAGS
-@click.option("-S", "--submit", is_flag=True, help="Run it too, and stay to watch.")
+@click.option("-S", "--submit", is_flag=True, help="Run it too, and show its progress.")
 def plan(workflow: str, submit: bool, **flags: Any) -> int:
-    """Make an executable workflow out of WORKFLOW, ./workflow.yml by default.
+    """Plan WORKFLOW, ./workflow.yml by default, into an executable workflow.
 
-    It is written to a new submit directory. Every mistake that is found in the
-    workflow and the catalogs is reported, not only the first.
+    It is written to a new submit directory. All errors in the workflow and the
+    catalogs are reported, not only the first.
     """
     if submit and flags["dry_run"]:
         raise click.UsageError("--dry-run writes no plan that --submit could run")
@@ -50,7 +50,7 @@ def plan(workflow: str, submit: bool, **flags: Any) -> int:
 @FLAGS
 @click.option("-S", "--submit", is_flag=True, help="Start it too, in the background.")
 def pegasus_plan(workflow: str, submit: bool, **flags: Any) -> None:
-    """Make an executable workflow out of WORKFLOW, ./workflow.yml by default."""
+    """Plan WORKFLOW, ./workflow.yml by default, into an executable workflow."""
     from markab.cli.pegasus_hints import planned_text, started_text
 
     planned = _plan(workflow, flags)

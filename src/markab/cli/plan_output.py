@@ -1,4 +1,4 @@
-"""Planning with a sign of life, and what is said afterwards; for the commands that plan."""
+"""Planning with a progress line, and the text about the plan; for the commands that plan."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from markab.planner.summary import Summary
 
 QUIET_S = 1.0
-"""Planning that takes less than this says nothing about its progress."""
+"""Planning that takes less time shows no progress."""
 REDRAW_S = 0.1
 
 KIND_NAMES = {
@@ -34,7 +34,7 @@ KIND_NAMES = {
 
 
 class PlanningProgress:
-    """One line on stderr that says what the planner does, once it has taken a second."""
+    """One line on stderr with the progress of the planner, after the first second."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
@@ -43,7 +43,7 @@ class PlanningProgress:
         self._drawn = 0
 
     def __call__(self, step: str, done: int, total: int | None) -> None:
-        """Take what the planner says."""
+        """Show the present step of the planner."""
         now = self._clock()
         if now < self._next:
             return
@@ -54,7 +54,7 @@ class PlanningProgress:
         self._drawn = len(text)
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Erase the line."""
         if self._drawn:
             self._stream.write("\r" + " " * self._drawn + "\r")
             self._stream.flush()
@@ -76,7 +76,7 @@ def make_plan(options: PlanOptions, *, dry: bool = False, quiet: int = 0) -> Pla
 
 
 def summary_text(workflow: str, summary: Summary) -> str:
-    """Return a plan in numbers, for people."""
+    """Return the numbers of a plan as text."""
     from markab.formatting import count, size
 
     kinds = [f"{summary.jobs[kind]:,} {name}" for kind, name in KIND_NAMES.items() if summary.jobs.get(kind)]
@@ -96,12 +96,12 @@ def summary_text(workflow: str, summary: Summary) -> str:
 
 
 def explanation(reasons: Iterable[Reason]) -> str:
-    """Return why each job is in the plan, or not, one a line."""
+    """Return why each job is in the plan or not, one job a line."""
     return "\n".join(f"{r.job}: {r.what} by {r.by}: {r.why}" for r in reasons)
 
 
 def plan_object(planned: Planned, explain: bool) -> dict[str, Any]:
-    """Return what `plan --json` prints: the braindump, and how to go on."""
+    """Return the object of `plan --json`: the braindump, and the next command."""
     known: dict[str, Any] = dict(planned.braindump)
     if planned.submit_dir is not None:
         known["submit_dir"] = str(planned.submit_dir)

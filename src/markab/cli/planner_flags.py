@@ -1,4 +1,4 @@
-"""The flags that say how to plan, made from the planner's options; `plan`, `run` and `pegasus-plan` share them."""
+"""The planning flags of `plan`, `run` and `pegasus-plan`, made from the planner's options."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 import click
 
-from markab.cli.command import ALONE, Lone
+from markab.cli.command import ALONE, OptionalValue
 from markab.planner.options import OPTIONS, PlannerOption, PlanOptions, Use, WrongOption, from_flags
 
-RANDOM_DIR = Lone("r", "randomdir")
-"""`-r` and `--randomdir` may stand alone; a name must be joined: `-rNAME`, `--randomdir=NAME`."""
+RANDOM_DIR = OptionalValue("r", "randomdir")
+"""The value of `-r` and `--randomdir` is optional, and must be joined: `-rNAME`, `--randomdir=NAME`."""
 
 ROWS = tuple(row for row in OPTIONS if row.use is not Use.COMMAND)
 
 
 def plan_flags(function: Any) -> Any:
-    """Give a command all planning flags."""
+    """Add all planning flags to a command."""
     for row in reversed(ROWS):
         function = click.option(*row.flags, row.name, **_attributes(row))(function)
     return function
@@ -33,15 +33,15 @@ def _attributes(row: PlannerOption) -> dict[str, Any]:
 
 
 def given(flags: Mapping[str, Any]) -> list[str]:
-    """Return the planning flags that were used, as they are typed."""
+    """Return the planning flags that were given, as they are typed."""
     return [row.flag for row in ROWS if flags.get(row.name)]
 
 
 def plan_options(workflow: str, flags: Mapping[str, Any]) -> PlanOptions:
-    """Make the planner's options of a command's parameters.
+    """Return the planner's options for a command's parameters.
 
     Raises:
-        click.BadParameter: a value cannot be understood.
+        click.BadParameter: a value is invalid.
     """
     is_alone = flags["random_dir"] == ALONE
     try:

@@ -1,7 +1,7 @@
-"""Writes the reference pages of the commands and of the planner's options, from what these say of themselves.
+"""Writing the reference pages of the commands and of the planner's options from their declarations.
 
-`python -m markab.cli.reference docs/reference` brings them up to date; a test
-fails when they are not.
+`python -m markab.cli.reference docs/reference` updates them; a test fails when they
+are out of date.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ PEGASUS = (
     "metadata",
     "rc_client",
 )
-"""Commands with a `pegasus-` name; `pegasus-keg` is a program of its own and gets its text from itself."""
+"""Commands with a `pegasus-` name; the page of `pegasus-keg` is made from its usage text."""
 
 CODES_MARKAB = "Exit codes: see [exit codes](../exit-codes.md)."
 CODES_PEGASUS = (
-    "Exit codes: 0 when all went well, 1 when something went wrong, 2 when the command line is wrong. "
+    "Exit codes: 0 success, 1 an error, 2 a wrong command line. "
     "`markab` has more codes: see [exit codes](../exit-codes.md)."
 )
 
@@ -65,9 +65,9 @@ In all `markab` commands:
 - `RUN` is a submit directory. Inside one it may be left out, also before a job or a file: `markab why JOB`.
 - `JOB` is the name of a job, or the id of the task that it runs.
 - `-J` or `--json` prints the result as JSON, `-v` prints more, `-q` less.
-- `NO_COLOR` in the environment turns colours and moving pictures off.
+- `NO_COLOR` in the environment disables colours and redrawn lines.
 
-The `pegasus-…` commands have the letters of Pegasus.
+The `pegasus-…` commands have the option letters of Pegasus.
 
 """
 
@@ -155,7 +155,7 @@ def _keg_page() -> str:
         [
             "# pegasus-keg",
             "",
-            "A program that stands in for a real one, in workflows that try something else out.",
+            "A program that simulates the programs of jobs in test workflows.",
             "`markab keg` is the same.",
             "",
             "```",

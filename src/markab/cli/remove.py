@@ -17,24 +17,23 @@ from markab.cli.common_options import (
 )
 from markab.cli.output import shown_path
 
-CONTINUED = "\n  its files stay; `markab run {run}` would continue it"
+CONTINUED = "\n  its files are kept; `markab run {run}` continues it"
 TEXTS = {
     "removed": "removed {run}" + CONTINUED,
-    "removing": "removing {run}; its jobs were asked to end and have not all ended yet" + CONTINUED,
+    "removing": "removing {run}; not all of its jobs have ended yet" + CONTINUED,
     "marked": "removed {run}: no engine was running it, and it is marked as removed",
-    "succeeded": "nothing to remove: {run} has succeeded, and its files stay",
+    "succeeded": "nothing to remove: {run} has succeeded, and its files are kept",
 }
-"""How far the removal is → what is printed."""
+"""Progress of the removal → text."""
 
 
 @command()
 @run_argument
 @verbosity
 def remove(run: str | None, verbose: int, quiet: int) -> None:
-    """End a run now, and its running jobs with it.
+    """End a run and its running jobs now.
 
-    What succeeded is kept, no file is deleted, and `markab run RUN` would
-    continue it.
+    Results are kept, no file is deleted, and `markab run RUN` continues it.
     """
     _remove(run, quiet)
 
@@ -44,7 +43,7 @@ def remove(run: str | None, verbose: int, quiet: int) -> None:
 @pegasus_dagid_option
 @verbose_option
 def pegasus_remove(run: str | None, dagid: str | None, verbose: int) -> None:
-    """End a run now, and its running jobs with it."""
+    """End a run and its running jobs now."""
     check_dagid(run, dagid)
     _remove(run)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, pegasus_command, verbose_option
 from markab.cli.output import echo_json
@@ -31,44 +31,43 @@ ACTIONS = ("add", "list", "lookup", "remove", "clear")
     help="The catalog: YAML, text or SQLite.",
 )
 @click.option("-s", "--site", metavar="SITE", help="Site of the place; local by default when adding.")
-@click.option(
-    "-m", "--metadata", multiple=True, metavar="KEY=VALUE", help="With add: what is known of the file."
-)
+@click.option("-m", "--metadata", multiple=True, metavar="KEY=VALUE", help="With add: metadata of the file.")
 @click.option("--checksum", is_flag=True, help="With add: compute the sha256 of a file on this machine.")
 @click.option("--regex", is_flag=True, help="With add: NAME is a regular expression.")
 @click.option("--conf", metavar="FILE", help="Properties file; ./pegasus.properties by default.")
-@click.option("-y", "--yes", is_flag=True, help="With clear: really.")
+@click.option("-y", "--yes", is_flag=True, help="With clear: confirm it.")
 @json_option("With list and lookup: print objects.")
 @verbose_option
 def replica(action: str, names: Sequence[str], **flags: Any) -> int:
-    """Ask and change a replica catalog: where files are.
+    """Query and change a replica catalog: the places of files.
 
     \b
-    add NAME PLACE       say that a file is there, too: a path or a URL
-    list [PATTERN]       show all, or the names that match (* and ? as in a shell)
-    lookup NAME…         show where these files are; exits with 1 if one is nowhere
-    remove NAME [PLACE]  forget a file, or one of its places
-    clear --yes          forget everything
+    add NAME PLACE       add a place of a file: a path or a URL
+    list [PATTERN]       list all files, or the names that match (* and ? as in a shell)
+    lookup NAME…         list the places of these files; exits with 1 if one has none
+    remove NAME [PLACE]  remove a file, or one of its places
+    clear --yes          remove all files
 
     The catalog is the one that the properties name, else ./replicas.yml. The
     catalog of a run's results is `<workflow>-0.replicas.db` in its submit directory.
-    YAML and text files are written anew: comments at their top stay, others are lost.
+    YAML and text files are rewritten: comments at their top are kept, others are lost.
     """
     _check(action, names, flags)
     if action != "add" and flags["catalog"] is not None and not flags["catalog"].exists():
         from markab.errors import StorageError
 
         raise StorageError(
-            f"there is no catalog {str(flags['catalog'])!r}", hint="check the name; `add` would make it"
+            f"there is no catalog {str(flags['catalog'])!r}", hint="check the name; `add` creates it"
         )
-    store = _store(flags["catalog"], flags["conf"], ())
+    store = operations.open_replica_catalog(flags["catalog"], flags["conf"])
     if action == "add":
         number = store.insert([_added(names[0], names[1], flags)])
-        click.echo(f"{names[0]}: {'added' if number else 'its place was known'}")
+        click.echo(f"{names[0]}: {'added' if number else 'the catalog already has this place'}")
     elif action == "remove":
-        _remove(store, names, flags["site"])
+        operations.remove_replicas(store, names[0], names[1] if len(names) == 2 else None, flags["site"])
+        click.echo(f"{' '.join(names)}: removed")
     elif action == "clear":
-        click.echo(f"{_places(store.clear())} forgotten")
+        click.echo(f"{_places(store.clear())} removed")
     else:
         return _show(action, names, store, flags)
     _warn(store)
@@ -82,60 +81,28 @@ def _check(action: str, names: Sequence[str], flags: dict[str, Any]) -> None:
         words = {"add": "a NAME and a PLACE", "lookup": "a NAME", "remove": "a NAME, and perhaps a PLACE"}
         raise click.UsageError(f"`{action}` takes {words.get(action, 'nothing more')}")
     if action == "clear" and not flags["yes"]:
-        raise click.UsageError("`clear` forgets every file of the catalog; add --yes if that is meant")
+        raise click.UsageError("`clear` removes all files from the catalog; confirm it with --yes")
     if action != "add" and (flags["metadata"] or flags["checksum"] or flags["regex"]):
         raise click.UsageError("--metadata, --checksum and --regex are for `add`")
 
 
 def _added(lfn: str, place: str, flags: dict[str, Any]) -> Entry:
-    from markab.catalogs.replica_store import Entry
-
-    path = place.removeprefix("file://")
-    is_path = "://" not in path
-    if is_path and not flags["regex"] and not path.startswith("$"):
-        place = path = os.path.abspath(path)
     attributes = dict(_pairs(flags["metadata"]))
-    if flags["checksum"]:
-        if not is_path:
-            raise click.UsageError("--checksum is for files on this machine; say -m checksum.value=… instead")
-        attributes |= {"checksum.type": "sha256", "checksum.value": _sha256(path)}
-    return Entry(lfn, place, flags["site"] or "local", attributes, flags["regex"])
-
-
-def _sha256(path: str) -> str:
-    from markab.errors import StorageError
-    from markab.transfers.checksum import sha256_of
-
     try:
-        return sha256_of(path)
-    except OSError as error:
-        raise StorageError(f"cannot read {path!r}: {error.strerror}", hint="check the name") from error
-
-
-def _remove(store: ReplicaStore, names: Sequence[str], site: str | None) -> None:
-    from markab.catalogs.replica_store import Entry
-    from markab.errors import MarkabError
-
-    if len(names) == 2 or site is not None:
-        known = [entry for entry in store.lookup(names[:1]) if entry.lfn == names[0]]
-        places = names[1:] or [entry.pfn for entry in known]
-        number = store.delete([Entry(names[0], place, site) for place in places])
-    else:
-        number = store.remove(names[:1])
-    if not number:
-        raise MarkabError(
-            f"the catalog has no such replica of {names[0]!r}", hint="`markab replica list` shows what it has"
+        return operations.make_replica(
+            lfn, place, flags["site"] or "local", attributes, regex=flags["regex"], checksum=flags["checksum"]
         )
-    click.echo(f"{' '.join(names)}: removed")
+    except ValueError:
+        raise click.UsageError(
+            "--checksum is for files on this machine; use -m checksum.value=… instead"
+        ) from None
 
 
 def _show(action: str, names: Sequence[str], store: ReplicaStore, flags: dict[str, Any]) -> int:
-    from markab.catalogs.replica_store import matching
-
     patterns = {"lfn": names[0]} if action == "list" and names else {}
     if flags["site"] is not None:
         patterns["site"] = flags["site"]
-    found = list(matching(store.lookup(names) if action == "lookup" else store.entries(), patterns))
+    found = operations.find_replicas(store, names if action == "lookup" else None, patterns)
     if flags["as_json"]:
         import msgspec
 
@@ -145,7 +112,7 @@ def _show(action: str, names: Sequence[str], store: ReplicaStore, flags: dict[st
             click.echo(entry.line())
     missing = [name for name in names if name not in {entry.lfn for entry in found}]
     if action == "lookup" and missing:
-        click.echo(f"nowhere: {', '.join(missing)}", err=True)
+        click.echo(f"no replica: {', '.join(missing)}", err=True)
         return 1
     return 0
 
@@ -168,47 +135,48 @@ def _show(action: str, names: Sequence[str], store: ReplicaStore, flags: dict[st
 )
 @verbose_option
 def pegasus_rc_client(words: Sequence[str], **flags: Any) -> int:
-    """Ask and change the replica catalog that the properties name; ./replicas.yml by default.
+    """Query and change the replica catalog that the properties name; ./replicas.yml by default.
 
     \b
     insert LFN PFN [KEY=VALUE]…   add a place; site=, checksum.value=, regex=true, metadata
-    delete LFN PFN [KEY=VALUE]…   take a place away
-    lookup LFN…                   show where files are
-    remove LFN…                   take files away with all their places
-    list [lfn|pfn|KEY PATTERN]…   show all, or what matches; % stands for any text
+    delete LFN PFN [KEY=VALUE]…   remove a place
+    lookup LFN…                   list the places of files
+    remove LFN…                   remove files with all their places
+    list [lfn|pfn|KEY PATTERN]…   list all places, or those that match; % matches any text
     set [KEY [VALUE]]             show or set a preference
-    clear                         take everything away
+    clear                         remove all files
 
-    Without a command they are read from stdin. YAML and text files are written
-    anew: comments at their top stay, others are lost.
+    Without a command, commands are read from stdin. YAML and text files are
+    rewritten: comments at their top are kept, others are lost.
     """
     if (
         sum([bool(words), *(flags[name] is not None for name in ("script", "bulk_insert", "bulk_delete"))])
         > 1
     ):
         raise click.UsageError("a command, -f, -i and -d exclude each other")
-    session = Session(_store(None, flags["conf"], flags["properties"]), dict(_pairs(flags["preferences"])))
+    store = operations.open_replica_catalog(None, flags["conf"], dict(_pairs(flags["properties"])))
+    session = ClientSession(store, dict(_pairs(flags["preferences"])))
     if flags["bulk_insert"] is not None:
         session.bulk(flags["bulk_insert"], delete=False)
     elif flags["bulk_delete"] is not None:
         session.bulk(flags["bulk_delete"], delete=True)
     elif words:
-        session.do(words)
+        session.execute(words)
     else:
         session.read(flags["script"] or "-")
     _warn(session.store)
     return 0
 
 
-class Session:
+class ClientSession:
     """The commands of `pegasus-rc-client` on one catalog."""
 
     def __init__(self, store: ReplicaStore, preferences: dict[str, str]) -> None:
         self.store = store
         self._preferences = preferences
 
-    def do(self, words: Sequence[str]) -> bool:
-        """Carry out one command; return False when it ends the session."""
+    def execute(self, words: Sequence[str]) -> bool:
+        """Execute a command; return False if it ends the session."""
         name, rest = words[0].lower(), words[1:]
         if name in ("quit", "exit", "bye"):
             return False
@@ -233,7 +201,7 @@ class Session:
         return True
 
     def read(self, script: str) -> None:
-        """Carry out the commands in a file, one a line; `#` starts a comment."""
+        """Execute the commands in a file, one a line; `#` starts a comment."""
         import shlex
 
         from markab.errors import DocumentError
@@ -244,7 +212,7 @@ class Session:
             except ValueError as error:
                 raise click.UsageError(f"{script}:{number}: {error}") from None
             try:
-                if words and not self.do(words):
+                if words and not self.execute(words):
                     return
             except click.UsageError as error:
                 raise click.UsageError(f"{script}:{number}: {error.message}") from None
@@ -256,26 +224,18 @@ class Session:
 
     def bulk(self, name: str, *, delete: bool) -> None:
         """Insert or delete every line of a file, all of them or none."""
-        from markab.catalogs.replica_store import parsed_line
-
-        entries = [
-            parsed_line(line, name, number)
-            for number, line in _lines(name)
-            if line.strip() and not line.lstrip().startswith("#")
-        ]
+        entries = operations.parse_replica_lines(_lines(name), name)
         number = self.store.delete(entries) if delete else self.store.insert(entries)
         what = "deleted" if delete else "inserted"
         click.echo(f"{_places(number)} {what}, of {len(entries)} lines")
 
     def _list(self, words: Sequence[str]) -> None:
-        from markab.catalogs.replica_store import matching
-
         if len(words) % 2:
             raise click.UsageError(
                 "`list` takes pairs: lfn PATTERN, pfn PATTERN, or the name of an attribute"
             )
         names = [{"pool": "site"}.get(word, word) for word in words[::2]]
-        self._print(matching(self.store.entries(), dict(zip(names, words[1::2], strict=True))))
+        self._print(operations.find_replicas(self.store, None, dict(zip(names, words[1::2], strict=True))))
 
     def _set(self, words: Sequence[str]) -> None:
         if len(words) > 1:
@@ -309,7 +269,7 @@ def _pairs(words: Iterable[str]) -> Iterator[tuple[str, str]]:
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key:
-            raise click.UsageError(f"{word!r} should be KEY=VALUE")
+            raise click.UsageError(f"{word!r} is not KEY=VALUE")
         yield key, value.strip('"')
 
 
@@ -330,15 +290,6 @@ def _numbered(file: TextIO) -> Iterator[tuple[int, str]]:
     return enumerate((line.rstrip("\n") for line in file), start=1)
 
 
-def _store(catalog: Path | None, conf: str | None, properties: Sequence[str]) -> ReplicaStore:
-    from markab.catalogs.store_selection import open_store, store_of_properties
-    from markab.spec.properties import load_properties
-
-    if catalog is not None:
-        return open_store(catalog)
-    return store_of_properties(load_properties(conf, dict(_pairs(properties))), Path())
-
-
 def _places(number: int) -> str:
     from markab.formatting import count
 
@@ -347,4 +298,4 @@ def _places(number: int) -> str:
 
 def _warn(store: ReplicaStore) -> None:
     if store.loses_comments:
-        click.echo("note: the catalog was written anew; comments below its top are gone", err=True)
+        click.echo("note: the catalog was rewritten; comments below its top are lost", err=True)

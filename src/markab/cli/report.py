@@ -15,15 +15,15 @@ from markab.cli.output import echo_json, shown_path
 @command()
 @run_argument
 @click.option(
-    "-o", "--output", metavar="FILE", help="Write it here: report.html in the submit directory by default."
+    "-o", "--output", metavar="FILE", help="The page; report.html in the submit directory by default."
 )
-@json_option("Print an object that says where it is.")
+@json_option("Print an object with its path.")
 @verbose_option
 def report(run: str | None, output: str | None, as_json: bool, verbose: int) -> None:
     """Make one web page of a run, by default of the one that the current directory is in.
 
-    The page is one file that needs no network: where time went, what failed and why, what was used and made.
-    It can be made while the run goes on, and shows it as it is now.
+    The page is one file that needs no network: use of time, failures and their causes, resources, files.
+    It can be made during the run, and shows its present state.
     """
     target, data = operations.write_page(run, Path(output) if output else None)
     if as_json:

@@ -29,25 +29,26 @@ POSITIVE = click.IntRange(min=1)
 @command(RANDOM_DIR)
 @click.argument("what", default="", metavar="[RUN | WORKFLOW]")
 @click.option("--detach", is_flag=True, help="Run in the background, and return at once.")
-@click.option("--cores", type=POSITIVE, help="Cores that jobs here may use together.")
+@click.option("--cores", type=POSITIVE, help="Cores that jobs on this machine may use together.")
 @click.option(
-    "--memory", metavar="SIZE", help="Memory that jobs here may use together, such as 8GB; MB without a unit."
+    "--memory",
+    metavar="SIZE",
+    help="Memory that jobs on this machine may use together, such as 8GB; MB without a unit.",
 )
-@click.option("--gpus", type=click.IntRange(min=0), help="GPUs that jobs here may use together.")
-@click.option("--max-jobs", type=POSITIVE, help="How many jobs may run at once.")
-@json_option("Print the end of the run as an object.")
+@click.option("--gpus", type=click.IntRange(min=0), help="GPUs that jobs on this machine may use together.")
+@click.option("--max-jobs", type=POSITIVE, help="Number of jobs that may run at once.")
+@json_option("Print the result of the run as an object.")
 @plan_flags
 @verbosity
 def run(what: str, detach: bool, as_json: bool, verbose: int, quiet: int, **flags: Any) -> int:
-    """Run a planned workflow, or go on with one; stay and show its progress.
+    """Run a planned workflow, or continue one, and show its progress.
 
-    Given a RUN, a submit directory, it starts what is not done yet; what succeeded
-    before is kept. Given a WORKFLOW document it plans it first, with the flags of
-    `markab plan`. Without either it takes the current directory if that is
-    a submit directory, else ./workflow.yml, else the run that the current directory
-    is in.
+    RUN is a submit directory: jobs that have not succeeded yet are run. A WORKFLOW
+    document is planned first, with the flags of `markab plan`. Without either, it is
+    the current directory if that is a submit directory, else ./workflow.yml, else the
+    run that the current directory is in.
 
-    Ctrl-C ends the running jobs; the same command goes on later.
+    Ctrl-C ends the running jobs; the same command continues the run later.
     """
     limits = _limits(flags)
     document = _document(what)
@@ -59,7 +60,7 @@ def run(what: str, detach: bool, as_json: bool, verbose: int, quiet: int, **flag
             click.echo(plan_output.summary_text(planned.workflow, planned.summary))
             click.echo(f"  planned into {shown_path(submit_dir)}")
     else:
-        _refuse_plan_flags(what or ".", flags)
+        _reject_plan_flags(what or ".", flags)
         submit_dir = _submit_dir(what)
     if not detach:
         return run_output.run_here(submit_dir, limits, as_json=as_json, quiet=quiet)
@@ -76,15 +77,15 @@ def run(what: str, detach: bool, as_json: bool, verbose: int, quiet: int, **flag
 @pegasus_command("pegasus-run")
 @pegasus_run_argument
 @click.option(
-    "-D", "properties", multiple=True, metavar="KEY=VALUE", help="Accepted; properties are those planned."
+    "-D", "properties", multiple=True, metavar="KEY=VALUE", help="Accepted; the plan has the properties."
 )
-@click.option("-c", "--conf", metavar="FILE", help="Accepted; properties are those planned.")
+@click.option("-c", "--conf", metavar="FILE", help="Accepted; the plan has the properties.")
 @click.option("-d", "--debug", metavar="LEVEL", help="Accepted.")
-@click.option("--grid/--nogrid", help="Accepted; there is nothing to check.")
+@click.option("--grid/--nogrid", help="Accepted; has no effect.")
 @pegasus_json_option("Print the braindump of the run as an object.")
 @verbosity
 def pegasus_run(run: str | None, as_json: bool, quiet: int, **_: object) -> None:
-    """Start a planned workflow in the background, or go on with one."""
+    """Start a planned workflow in the background, or continue one."""
     from markab.cli.pegasus_hints import started_text
 
     submit_dir = operations.find_run(run)
@@ -99,7 +100,7 @@ def pegasus_run(run: str | None, as_json: bool, quiet: int, **_: object) -> None
 
 
 def _document(what: str) -> str | None:
-    """Return the workflow document that is meant, or None when a run is."""
+    """Return the named workflow document, or None if a run is named."""
     if not what:
         is_document = Path("workflow.yml").exists() and not operations.is_run(".")
         return "workflow.yml" if is_document else None
@@ -107,7 +108,7 @@ def _document(what: str) -> str | None:
 
 
 def _submit_dir(what: str) -> Path:
-    """Return the submit directory that is meant; an error knows that a workflow could have been meant too."""
+    """Return the named submit directory; the hint of an error also names workflow documents."""
     from markab.errors import NotARun
 
     if not what or Path(what).exists():
@@ -118,10 +119,10 @@ def _submit_dir(what: str) -> Path:
     )
 
 
-def _refuse_plan_flags(what: str, flags: dict[str, Any]) -> None:
+def _reject_plan_flags(what: str, flags: dict[str, Any]) -> None:
     if used := given(flags):
         raise click.UsageError(
-            f"{what!r} is planned already, or no file; {', '.join(used)} would change nothing"
+            f"{', '.join(used)}: planning flags need a workflow document, and {what!r} is not one"
         )
 
 
@@ -143,6 +144,6 @@ def _memory_mb(text: str | None) -> int | None:
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
     if not found:
-        raise click.BadParameter(f"{text!r} is no size; write it as 8GB or 500 MB", param_hint="--memory")
+        raise click.BadParameter(f"{text!r} is not a size; write it as 8GB or 500 MB", param_hint="--memory")
     factor = {"": 1, "K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}[found[2].upper()]
     return max(1, int(float(found[1]) * factor))

@@ -1,8 +1,8 @@
-"""What `markab run` shows while it runs: a picture that is drawn over on a terminal, lines elsewhere.
+"""The display of `markab run`: redrawn in place on a terminal, lines in a log.
 
 An engine calls the display with its `Progress` several times a second. Both kinds
-report every failed attempt as it happens; its name and reason are read from the
-journal, only when the counts say that there is one.
+report every failed attempt at once; its name and reason are read from the journal,
+only when the counts have changed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from markab.journal.progress import Progress
 
 LINE_EVERY_S = 5.0
-"""A log is read afterwards: a line this often says enough, and only when something changed."""
+"""Pause between two lines of a log; a line is printed only if the counts have changed."""
 JOBS_SHOWN = 8
 BAR_WIDTH = 40
 
@@ -30,10 +30,10 @@ Segment = tuple[str, str]
 
 
 class Display(Protocol):
-    """Takes the progress of a run, and is closed when the run is over."""
+    """Shows the progress of a run, and is closed at its end."""
 
     warned: set[str]
-    """Warnings that the user has seen, and still sees when the run is over."""
+    """Warnings that were printed, and are still visible at the end of the run."""
 
     def __call__(self, progress: Progress) -> None:
         """Take the state of the run."""
@@ -44,8 +44,8 @@ class Display(Protocol):
         ...
 
 
-class Silent:
-    """Shows nothing but that the run is held: who waits for its end must know why that does not come."""
+class QuietDisplay:
+    """Prints only that the run is held, and why."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -62,21 +62,21 @@ class Silent:
 
 
 class _HoldWatch:
-    """Knows the reason why nothing new is started that was reported last."""
+    """Detects changes of the reason why the run is held."""
 
     def __init__(self) -> None:
         self._held = ""
 
     def new(self, progress: Progress) -> str:
-        """Return a line when the run is held, or not any more, unlike at the last call."""
+        """Return a line if the run is held, or no longer held, unlike at the last call."""
         if progress.held == self._held or progress.outcome:
             return ""
         self._held = progress.held
-        return f"warning: {progress.held}" if progress.held else "that works again, the run goes on"
+        return f"warning: {progress.held}" if progress.held else "the error is resolved; the run resumes"
 
 
 class _FailureWatch:
-    """Knows how many failures have been reported."""
+    """Finds the failures that were not reported yet."""
 
     def __init__(self, submit_dir: Path) -> None:
         self._failures = Failures(submit_dir)
@@ -90,8 +90,8 @@ class _FailureWatch:
         return [failure.line() for failure in self._failures.new()]
 
 
-class Lines:
-    """A line every few seconds, for logs and plain terminals."""
+class LineDisplay:
+    """Prints a line every few seconds, for logs and plain terminals."""
 
     def __init__(self, stream: TextIO, submit_dir: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
@@ -116,17 +116,17 @@ class Lines:
         now = self._clock()
         if now >= self._next and counts != self._last:
             self._next, self._last = now + LINE_EVERY_S, counts
-            self._print(f"{duration(progress.elapsed_s)}: {counts}{pace_text(progress)}")
+            self._print(f"{duration(progress.elapsed_s)}: {counts}{rate_text(progress)}")
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """Do nothing."""
 
     def _print(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
 
 
-class Picture:
-    """Bar, counts and running jobs, drawn over at each call; failures scroll by above."""
+class LiveDisplay:
+    """Redraws bar, counts and running jobs at each call; failures are printed above them."""
 
     def __init__(self, stream: TextIO, submit_dir: Path) -> None:
         self._stream = stream
@@ -136,7 +136,7 @@ class Picture:
         self.warned: set[str] = set()
 
     def __call__(self, progress: Progress) -> None:
-        """Take the state of the run, and draw it."""
+        """Draw the state of the run."""
         from rich.text import Text
 
         live = self._live or self._open()
@@ -148,7 +148,7 @@ class Picture:
         live.update(drawn, refresh=True)
 
     def close(self) -> None:
-        """Leave the last picture, and the cursor below it."""
+        """Erase the drawing."""
         if self._live:
             self._live.stop()
             self._live = None
@@ -166,7 +166,7 @@ class Picture:
 
 
 def picture(progress: Progress, now_s: float, jobs_shown: int = JOBS_SHOWN) -> list[Segment]:
-    """Return the picture as pieces of text with their styles."""
+    """Return the drawing as pieces of text with their styles."""
     done = int(BAR_WIDTH * progress.done)
     failed = min(BAR_WIDTH - done, -(-BAR_WIDTH * progress.failed // max(progress.total, 1)))
     pieces: list[Segment] = [
@@ -175,7 +175,7 @@ def picture(progress: Progress, now_s: float, jobs_shown: int = JOBS_SHOWN) -> l
         ("━" * failed, "red"),
         ("━" * (BAR_WIDTH - done - failed), "dim"),
         (f" {100 * progress.done:.1f}%  {duration(progress.elapsed_s)}", ""),
-        (f"\n  {counts_text(progress)}{pace_text(progress)}", ""),
+        (f"\n  {counts_text(progress)}{rate_text(progress)}", ""),
     ]
     for job in progress.jobs[:jobs_shown]:
         again = f"  attempt {job.attempt}" if job.attempt > 1 else ""
@@ -203,8 +203,8 @@ def counts_text(progress: Progress) -> str:
     return ", ".join(parts + [f"{number:,} {name}" for number, name in named if number])
 
 
-def pace_text(progress: Progress) -> str:
-    """Return how fast it goes, as far as that is known; begins with `; `."""
+def rate_text(progress: Progress) -> str:
+    """Return rate, bytes moved and remaining time, as far as they are known; begins with `; `."""
     parts = []
     if progress.rate_per_s >= 0.05:
         parts.append(f"{progress.rate_per_s:,.1f} jobs/s")

@@ -1,4 +1,4 @@
-"""Running a submit directory in the foreground, and what is printed at its end."""
+"""Running a submit directory in the foreground, and the text at its end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run_here(
         display.close()
         _warn(ended.warnings, display)
         if ended.was_complete and not as_json and not quiet:
-            click.echo("nothing to do: every job has succeeded already")
+            click.echo("nothing to run: all jobs have succeeded already")
         print_end(ended.submit_dir, ended.state, as_json=as_json, quiet=quiet)
 
     try:
@@ -51,7 +51,7 @@ def _warn(warnings: Iterable[str], display: Display) -> None:
 
 
 def print_end(submit_dir: Path, state: str, *, as_json: bool, quiet: int = 0) -> None:
-    """Print how a run ended: what failed and why, where the results are, how to go on."""
+    """Print the result of a run: failures, places of the results, the next command."""
     result = operations.read_result(submit_dir)
     if as_json:
         totals = result.status.to_json(queue=False)["totals"]
@@ -89,10 +89,10 @@ def end_text(result: RunResult, state: str) -> str:
 
 
 def _make_display(submit_dir: Path, quiet: int) -> Display:
-    from markab.cli.run_display import Lines, Picture, Silent
+    from markab.cli.run_display import LineDisplay, LiveDisplay, QuietDisplay
 
     if quiet:
-        return Silent(sys.stderr)
+        return QuietDisplay(sys.stderr)
     if is_terminal(sys.stderr):
-        return Picture(sys.stderr, submit_dir)
-    return Lines(sys.stderr, submit_dir)
+        return LiveDisplay(sys.stderr, submit_dir)
+    return LineDisplay(sys.stderr, submit_dir)

@@ -17,10 +17,10 @@ from markab.cli.output import echo_json
 @json_option("Print an object, or a list of them.")
 @verbose_option
 def show(run: str | None, job: str | None, state: str | None, as_json: bool, verbose: int) -> None:
-    """List the jobs of a run with their states, or show everything known of one JOB.
+    """List the jobs of a run with their states, or show everything recorded about one JOB.
 
     JOB is a job's name, or the id of the task that it runs. Inside a submit
-    directory `markab show JOB` will do.
+    directory, `markab show JOB` is enough.
     """
     run, job = run_and_job(run, job, "markab show")
     if job is None:

@@ -35,7 +35,7 @@ LEVELS = {
     "integrity": "integrity",
     "int_stats": "integrity",
 }
-"""What `-s` understands → the section; `all` and `summary` besides."""
+"""Value of `-s` → section; `all` and `summary` are values too."""
 
 FILE_TITLES = (
     ("summary", "Summary"),
@@ -45,11 +45,11 @@ FILE_TITLES = (
     ("integrity", "Integrity statistics"),
     ("time", "Time statistics"),
 )
-"""File → what Pegasus calls it, in its order."""
+"""File → its title in Pegasus, in the same order."""
 
 
 def _sections(_: click.Context, parameter: click.Parameter, values: Iterable[str]) -> tuple[str, ...]:
-    """Return the sections that are meant, each once."""
+    """Return the sections of the words of an option, each once."""
     wanted: dict[str, None] = {}
     for word in (word for value in values for word in value.lower().split(",")):
         if word == "all":
@@ -58,7 +58,7 @@ def _sections(_: click.Context, parameter: click.Parameter, values: Iterable[str
             wanted[LEVELS[word]] = None
         elif word not in ("summary", ""):
             names = ", ".join(["all", "summary", *LEVELS])
-            raise click.BadParameter(f"{word!r} is no section; there are {names}", param=parameter)
+            raise click.BadParameter(f"{word!r} is not a section; use {names}", param=parameter)
     return tuple(wanted)
 
 
@@ -81,7 +81,7 @@ FLAGS = options(
         "--time-filter",
         type=click.Choice(["month", "week", "day", "hour"]),
         default="day",
-        help="Add the section time up by day (as it is), or otherwise.",
+        help="Period of the section time; day by default.",
     ),
     verbose_option,
 )
@@ -95,17 +95,19 @@ FLAGS = options(
     "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write files into DIR as well."
 )
 def statistics(runs: Sequence[str], output: Path | None, **flags: Any) -> int:
-    """Show what a run took, by default the one that the current directory is in. Of several, also their sum.
+    """Show the statistics of a run, by default of the one that the current directory is in. Of several, also the sum.
 
-    How many tasks and jobs ended how, wall times, checksums, bytes moved, where the
-    time went, how much ran at once and could have, and the critical path. Works
-    while a run goes on, too.
+    Tasks and jobs by outcome, wall times, checksums, bytes moved, time by state,
+    parallelism reached and possible, and the critical path. Works during a run, too.
     """
     named: Sequence[str | None] = runs or [None]
     read = [operations.statistics(run, flags["sections"]) for run in named]
     if output is not None:
         for one in read:
-            _write(one, output if len(read) == 1 else output / one.uuid, flags)
+            directory = output if len(read) == 1 else output / one.uuid
+            operations.write_statistics(
+                one, flags["sections"], directory, flags["file_type"], flags["time_filter"]
+            )
     if flags["as_json"]:
         _echo_json(read)
     else:
@@ -126,44 +128,26 @@ def statistics(runs: Sequence[str], output: Path | None, **flags: Any) -> int:
 )
 @click.option("-m", "--multiple-wf", is_flag=True, help="Accepted; several directories are several runs.")
 @click.option("-u", "--isuuid", is_flag=True, help="Runs are named by their UUID; they must be your own.")
-@click.option("-i", "--ignore-db-inconsistency", is_flag=True, help="Accepted; there is none.")
-@click.option("-p", "--ispmc", is_flag=True, help="Accepted; nothing is counted otherwise.")
-@click.option("-c", "--conf", metavar="FILE", help="Accepted; a run knows where its database is.")
-@click.option("-q", "--quiet", count=True, help="Do not say which files were written.")
+@click.option("-i", "--ignore-db-inconsistency", is_flag=True, help="Accepted; has no effect.")
+@click.option("-p", "--ispmc", is_flag=True, help="Accepted; has no effect.")
+@click.option("-c", "--conf", metavar="FILE", help="Accepted; the submit directory has the properties.")
+@click.option("-q", "--quiet", count=True, help="Do not list the files that were written.")
 def pegasus_statistics(submit_dirs: Sequence[str], output: Path | None, **flags: Any) -> int:
-    """Show what the run in SUBMIT_DIR took, and write that into files. Of several runs, also their sum."""
-    from markab.errors import StorageError
-    from markab.reports.statistics.pegasus import write_pegasus_files
-    from markab.reports.statistics.run_statistics import PEGASUS_SECTIONS
+    """Show the statistics of the run in SUBMIT_DIR, and write them into files. Of several runs, also the sum."""
     from markab.reports.statistics.text import summary_text, total_text
 
+    if flags["isuuid"] and not submit_dirs:
+        raise click.UsageError("with `-u` name the UUIDs of the runs")
     places: Sequence[str | Path | None] = submit_dirs or [None]
     if flags["isuuid"]:
-        from markab.reports.statistics.run_statistics import directory_of_uuid
-
-        if not submit_dirs:
-            raise click.UsageError("with `-u` name the UUIDs of the runs")
-        places = [directory_of_uuid(uuid) for uuid in submit_dirs]
-    sections = flags["sections"]
-    besides = [more for section, more in PEGASUS_SECTIONS.items() if section in sections]
-    runs = [operations.statistics(place, [*sections, *besides]) for place in places]
+        places = [operations.find_uuid(uuid) for uuid in submit_dirs]
+    runs = [operations.pegasus_statistics(place, flags["sections"]) for place in places]
     texts = []
     for run in runs:
         own = output if output is None or len(runs) == 1 else output / run.uuid
         texts.append(summary_text(run))
-        try:
-            place = own or Path(run.submit_dir) / "statistics"
-            files = write_pegasus_files(run, sections, place, flags["file_type"], flags["time_filter"])
-        except StorageError as error:
-            if output is not None:
-                raise
-            click.echo(f"note: no files were written: {error}", err=True)
-            continue
-        if not flags["quiet"]:
-            named = {path.stem: path for path in files}
-            texts.append(
-                "".join(f"{title:<30}: {named[name]}\n" for name, title in FILE_TITLES if name in named)
-            )
+        if files := _write_pegasus_files(run, own, flags):
+            texts.append(files)
     if len(runs) > 1:
         texts.append(total_text(runs))
     if flags["as_json"]:
@@ -177,10 +161,22 @@ def _echo_json(runs: Sequence[Statistics]) -> None:
     echo_json(runs[0].to_json() if len(runs) == 1 else [run.to_json() for run in runs])
 
 
-def _write(run: Statistics, directory: Path, flags: dict[str, Any]) -> list[Path]:
-    from markab.reports.statistics.files import write_files
+def _write_pegasus_files(run: Statistics, output: Path | None, flags: dict[str, Any]) -> str:
+    """Write the files of a run, and return their list; only a directory that was named has to be writable."""
+    from markab.errors import StorageError
 
-    return write_files(run, flags["sections"], directory, flags["file_type"], flags["time_filter"])
+    try:
+        files = operations.write_pegasus_statistics(
+            run, flags["sections"], output, flags["file_type"], flags["time_filter"]
+        )
+    except StorageError as error:
+        if output is not None:
+            raise
+        click.echo(f"note: no files were written: {error}", err=True)
+        return ""
+    if flags["quiet"]:
+        return ""
+    return "".join(f"{title:<30}: {files[name]}\n" for name, title in FILE_TITLES if name in files)
 
 
 def _texts(runs: Sequence[Statistics], flags: dict[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from markab import operations
-from markab.cli.command import Lone, command
+from markab.cli.command import OptionalValue, command
 from markab.cli.common_options import (
     json_option,
     options,
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from markab.reports.status import Status
 
 WATCH_S = 60
-WATCH = Lone("w", "watch", str(WATCH_S), looks_like_value=r"\d+(\.\d+)?")
-"""`-w` may stand alone; a number after it is the period."""
+WATCH = OptionalValue("w", "watch", str(WATCH_S), looks_like_value=r"\d+(\.\d+)?")
+"""A number after `-w` is the period."""
 
 FLAGS = options(
     click.option("-l", "--long", "long", is_flag=True, help="Also state and name, and why jobs wait."),
-    click.option("--why", is_flag=True, help="Also why jobs wait; -l says that too."),
+    click.option("--why", is_flag=True, help="Also why jobs wait, as -l."),
     click.option(
         "-w", "--watch", type=click.FloatRange(min=0.1), metavar="[SEC]", help="Show it again every SEC (60)."
     ),
@@ -46,7 +46,7 @@ FLAGS = options(
 @FLAGS
 @json_option()
 def status(run: str | None, **flags: Any) -> None:
-    """Show how far a run is; by default the one that the current directory is in."""
+    """Show the progress of a run, by default of the one that the current directory is in."""
     _show(run, flags)
 
 
@@ -56,12 +56,12 @@ def status(run: str | None, **flags: Any) -> None:
 @pegasus_json_option("Print an object.", "--jsonrv")
 @click.option("-d", "--debug", is_flag=True, help="The same as -v.")
 def pegasus_status(run: str | None, **flags: Any) -> None:
-    """Show how far the run in SUBMIT_DIR is; the current directory by default."""
+    """Show the progress of the run in SUBMIT_DIR, the current directory by default."""
     _show(run, flags)
 
 
 def _show(run: str | None, flags: dict[str, Any]) -> None:
-    """Print the status; with a period, again and again until the run is over, on a terminal over itself."""
+    """Print the status; with a period, repeatedly until the run has ended, redrawn in place on a terminal."""
     why = flags["why"] or flags["long"]
     if not flags["watch"]:
         click.echo(_text(operations.follow(run, why=why)(), flags), nl=False)

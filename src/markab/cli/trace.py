@@ -15,13 +15,13 @@ from markab.errors import ChecksumMismatch
 @click.argument("run", required=False, metavar="[RUN]")
 @click.argument("file", required=False, metavar="FILE")
 @json_option()
-@click.option("--dot", is_flag=True, help="Print a graph in the language of Graphviz.")
+@click.option("--dot", is_flag=True, help="Print a graph in the DOT language of Graphviz.")
 @verbose_option
 def trace(run: str | None, file: str | None, as_json: bool, dot: bool, verbose: int) -> int:
     """Show how one FILE was made: every job, command line, input and checksum that led to it.
 
-    FILE is a logical name, or the path of a delivered file; then it is compared
-    with the checksum on record. Inside a submit directory `markab trace FILE` will do.
+    FILE is a logical name, or the path of a delivered file, which is compared with
+    the recorded checksum. Inside a submit directory, `markab trace FILE` is enough.
     """
     found = operations.trace(*run_and_name(run, file, "file", "markab trace"))
     if as_json:

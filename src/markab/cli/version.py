@@ -1,4 +1,4 @@
-"""`markab version` and `pegasus-version`: who we are, and whose language we speak."""
+"""`markab version` and `pegasus-version`: the versions of Markab and of compatible Pegasus."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def version(full: bool, as_json: bool) -> None:
 
 @pegasus_command("pegasus-version")
 @click.option("-D", "properties", multiple=True, metavar="KEY=VALUE", hidden=True)
-@click.option("-f", "--full", "-l", "--long", "full", is_flag=True, help="Also say what stands behind it.")
+@click.option("-f", "--full", "-l", "--long", "full", is_flag=True, help="Also the version of Markab.")
 @click.option("-q", "--quiet", is_flag=True, hidden=True)
 @click.option("-m", "--match", is_flag=True, hidden=True)
 def pegasus_version(full: bool, **_: object) -> None:
-    """Print the version of Pegasus that Markab speaks."""
+    """Print the version of Pegasus with which Markab is compatible."""
     from markab import PEGASUS_VERSION, __version__
 
     click.echo(f"{PEGASUS_VERSION} markab {__version__}" if full else PEGASUS_VERSION)

@@ -16,10 +16,10 @@ from markab.cli.output import echo_json
 @json_option()
 @verbose_option
 def why(run: str | None, job: str | None, as_json: bool, verbose: int) -> None:
-    """Explain one JOB: what made it, what it waited for, each attempt, why it ran or did not.
+    """Explain one JOB: why it is in the plan, what it waited for, each attempt, why it ran or did not.
 
     JOB is a job's name, or the id of the task that it runs. Inside a submit
-    directory `markab why JOB` will do.
+    directory, `markab why JOB` is enough.
     """
     story = operations.why(*run_and_name(run, job, "job", "markab why"))
     if as_json:

@@ -1,1 +1,1 @@
-"""From facts of a run to verdicts: causes, patterns, siblings, what jobs wait for. No text for people is laid out here."""
+"""The diagnosis of a run: causes of failures, known error messages, siblings, why jobs wait. No text is laid out here."""

@@ -1,6 +1,6 @@
-"""What went wrong in a run: its failed jobs grouped by cause, and every other job by where it was left.
+"""The failures of a run: its failed jobs grouped by cause, and the other jobs counted by state.
 
-The journal is read once. Of each end only its place in the file is kept, so that
+The journal is read once. Of each end of an attempt only its offset is kept, so that
 a million jobs fit in memory; records are read again for the jobs that failed.
 """
 
@@ -23,7 +23,7 @@ from markab.plan.model import Kind, PlannedJob
 from markab.transfers.error_kinds import ErrorKind
 
 BITS = 62
-"""Groups that are told apart when it is counted what they hold up; all further ones count as one."""
+"""Groups whose blocked jobs are counted apart; all further groups count as one."""
 
 LEFT = (
     "succeeded",
@@ -35,8 +35,8 @@ LEFT = (
     "blocked",
     "unsubmitted",
 )
-"""Where a job can be left: `failing` has a try left, `blocked` waits for a job that failed for good,
-`unsubmitted` was never begun for no fault of another job."""
+"""The states in which a job can be: `failing` failed and has a retry left, `blocked` has an ancestor
+that failed permanently, `unsubmitted` was never started although no ancestor failed."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Group:
 
     cause: Cause
     transformation: str
-    """What they run; the kind of job for what Markab itself does."""
+    """The transformation they run; of auxiliary jobs their kind."""
     jobs: list[int] = field(default_factory=list)
     """Positions, ascending."""
     blocked: int = 0
@@ -54,47 +54,47 @@ class Group:
 
 @dataclass
 class Analysis:
-    """What is known of a run's failures."""
+    """The failures of a run."""
 
     state: str
     """Of the run; see `RunReader.state`."""
     groups: list[Group]
-    """What failed and holds up most comes first, then what stands first in the plan."""
+    """Those that block most jobs first, then in the order of the plan."""
     left: dict[str, int]
-    """Where jobs were left (see LEFT) → how many."""
+    """State of jobs (see LEFT) → their number."""
     examples: dict[str, list[str]]
-    """The same → ids of the first few."""
+    """State of jobs → ids of the first few."""
     held: int = 0
     timed_out: int = 0
-    """Of the failed."""
+    """Failed jobs that exceeded their wall time."""
     engine_died: bool = False
 
     @property
     def has_failure(self) -> bool:
-        """Something went wrong that no engine is about to mend."""
+        """There is a failure that no running engine will retry."""
         ended_badly = self.engine_died or self.state == "Removed"
         return bool(self.left["failed"] or self.left["lost"] or ended_badly)
 
     @property
     def not_started(self) -> int:
-        """Jobs of which no attempt was made in the last call of the engine, or ever."""
+        """Jobs of which the last engine started no attempt."""
         return self.left["blocked"] + self.left["unsubmitted"]
 
 
 class Analyzer(RunReader):
-    """A run that is looked at for failures."""
+    """A run that is read for its failures."""
 
     def __init__(self, submit_dir: str | Path | None) -> None:
         """Open a run; raises as `RunReader` does."""
         super().__init__(submit_dir)
         self.ok_at = array("q", [-1]) * len(self.plan)
-        """Position → where in the journal its successful end stands; -1: it has none."""
+        """Position → offset of its successful end in the journal; -1: it has none."""
         self.bad_at: dict[int, list[int]] = {}
-        """Position → where its failed ends stand, oldest first; in the order of the first."""
+        """Position → offsets of its failed ends, oldest first; in the order of the first failure."""
         self._file: BinaryIO | None = None
 
     def take(self, entry: EntryOf[Any], line: Line) -> None:
-        """Take the next record; note where ends stand."""
+        """Process the next record, and keep the offset of an end."""
         super().take(entry, line)
         if isinstance(entry, AttemptEnd):
             if entry.record.ok:
@@ -103,7 +103,7 @@ class Analyzer(RunReader):
                 self.bad_at.setdefault(entry.job, []).append(line[0])
 
     def record_at(self, place: int) -> dict[str, Any]:
-        """Return the worker's record in the end that stands at a place of the journal."""
+        """Return the worker's record in the end of an attempt at an offset of the journal."""
         if self._file is None:
             self._file = open(self.place.journal, "rb")
         self._file.seek(place)
@@ -121,7 +121,7 @@ class Analyzer(RunReader):
         return cause_of(record, job, stderr, stdout, machine_mb=self.history.room[1])
 
     def analyze(self) -> Analysis:
-        """Return what went wrong.
+        """Return the failures of the run.
 
         Raises:
             CorruptJournal: the journal is damaged.
@@ -150,7 +150,7 @@ class Analyzer(RunReader):
         )
 
     def close(self) -> None:
-        """Give the journal and the plan back."""
+        """Close the journal and the plan."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -219,7 +219,7 @@ class Analyzer(RunReader):
 
 
 def _without(signature: str, job: PlannedJob) -> str:
-    """Return a signature without the names that are a job's own: its tasks and its files."""
+    """Return a signature without the names of the job's tasks and files."""
     names = {task.id for task in job.tasks}
     names.update(file.lfn for file in job.inputs[:20])
     names.update(file.lfn for file in job.outputs[:20])

@@ -1,4 +1,4 @@
-"""Why an attempt failed, in words and with a remedy: the worker's record, read like an expert would. Pure."""
+"""The cause of a failed attempt, as text and with a remedy, from the worker's record. Pure."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from markab.transfers.error_kinds import ErrorKind
 
 MEMORY_REMEDY = "ask for more with the profile pegasus.memory, or give it less to do at once"
 NEAR = 0.8
-"""From this part of what it may have, memory counts as used up."""
+"""The share of the memory limit from which memory counts as used up."""
 
 REMEDIES = {
     ErrorKind.TIMEOUT: "raise the profile pegasus.maxwalltime, or find out what it waited for",
     ErrorKind.MISSING_OUTPUT: "did it write it under another name, or elsewhere? correct add_outputs, or the program",
     ErrorKind.CHECKSUM: "restore the file, or plan again so that it is made or fetched anew",
     ErrorKind.MISSING_INPUT: "`markab run` on the run makes or fetches the file again",
-    ErrorKind.TRANSFER: "see to it that the source can be read; `markab run` then continues",
+    ErrorKind.TRANSFER: "make the source readable; `markab run` then continues",
     ErrorKind.REFUSED: "correct the replica catalog, or put the file there; then plan again",
     ErrorKind.CANCELLED: "`markab run` continues",
     ErrorKind.LOST: "`markab run` continues; nothing that ended is lost",
     ErrorKind.HELD: "release it in the batch system once the reason is gone",
     ErrorKind.INTERNAL: "this is a bug in Markab; please report it with the journal of the run",
 }
-"""Kind of error → what helps, where the worker gave no hint of its own."""
+"""Kind of error → remedy, where the worker's record has no hint."""
 
 EXIT_CODES = {
     126: "the program it called may not be executed",
     127: "a command it called was not found",
     128 + signal.SIGSEGV: "a program it called crashed (SIGSEGV)",
-    128 + signal.SIGABRT: "a program it called gave up (SIGABRT)",
+    128 + signal.SIGABRT: "a program it called aborted (SIGABRT)",
     128 + signal.SIGBUS: "a program it called crashed (SIGBUS)",
     128 + signal.SIGTERM: "a program it called was asked to end (SIGTERM)",
 }
-"""Exit codes that shells give a meaning to; 137 is looked at with the memory."""
+"""Exit codes with a meaning in shells; 137 is judged together with the memory."""
 
 EXIT_REMEDIES = {
     126: "chmod +x the program, or correct its path",
@@ -55,17 +55,17 @@ class Cause:
     """Why an attempt failed."""
 
     kind: str
-    """As in the worker's record."""
+    """The kind of error in the worker's record."""
     name: str
-    """What it comes down to, for programs: a name of `patterns.py`, or the kind."""
+    """For programs: a name of `failure_patterns.py`, `memory`, or the kind."""
     title: str
-    """In words, in one line."""
+    """The cause in one line of text."""
     remedy: str = ""
     also: tuple[str, ...] = ()
-    """What else the worker found wrong."""
+    """Messages of further errors in the record."""
 
     def signature(self, job_id: str) -> str:
-        """Return what equal failures of different jobs have in common: no numbers, paths and names of jobs."""
+        """Return the part of the title that equal failures share: without numbers, paths and names of jobs."""
         if self.name == "missing-module":  # another module is another failure
             return self.title
         text = self.title.replace(job_id, "#")
@@ -78,37 +78,43 @@ def cause_of(
     """Return why an attempt failed.
 
     Args:
-        stderr, stdout: what it printed; the end is enough.
-        machine_mb: what jobs on the machine may use together; 0: not known.
+        stderr, stdout: its output; the end is enough.
+        machine_mb: memory that jobs on the machine may use together; 0: not known.
     """
     error = record.get("error") or {}
     kind = error.get("kind", ErrorKind.INTERNAL)
     message = error.get("message", "the worker gave no reason")
     also = tuple(entry["message"] for entry in record.get("also", ()))
-    said = recognise(stderr) or recognise(stdout)
+    found = recognise(stderr) or recognise(stdout)
     invocation = (record.get("invocations") or [{}])[-1]
     if kind not in (ErrorKind.EXIT, ErrorKind.SIGNAL):
         remedy = error.get("hint") or REMEDIES.get(kind, "")
-        if kind == ErrorKind.MISSING_OUTPUT and said and said.name != "traceback":
-            return Cause(kind, kind, f"{message}; it says: {said.meaning}", said.remedy, also)
+        if kind == ErrorKind.MISSING_OUTPUT and found and found.name != "traceback":
+            return Cause(kind, kind, f"{message}; its output shows: {found.meaning}", found.remedy, also)
         if kind == ErrorKind.CHECKSUM:  # both checksums would fill the line
             message = message.split(": ")[0]
         return Cause(kind, kind, message, remedy, also)
     status = invocation.get("status", 0)
-    if used_up := _out_of_memory(status, invocation, job, said, machine_mb):
+    if used_up := _out_of_memory(status, invocation, job, found, machine_mb):
         return Cause(kind, "memory", used_up, MEMORY_REMEDY, also)
     ended = f"exit code {status >> 8}" if kind == ErrorKind.EXIT and status > 255 else _signal(status)
     if not ended:
         ended = message
-    if said:
-        return Cause(kind, said.name, f"{said.meaning} ({ended})", said.remedy, also)
+    if found:
+        return Cause(kind, found.name, f"{found.meaning} ({ended})", found.remedy, also)
     if kind == ErrorKind.SIGNAL:
         name = f"it was ended by {ended}"
         return Cause(kind, kind, name, error.get("hint") or _signal_remedy(status), also)
     code = status >> 8
     meaning = EXIT_CODES.get(code, "")
     last = _last_line(stderr) or _last_line(stdout)
-    title = f"{meaning} ({ended})" if meaning else f"{ended}: {last}" if last else f"{ended}, without a word"
+    title = (
+        f"{meaning} ({ended})"
+        if meaning
+        else f"{ended}: {last}"
+        if last
+        else f"{ended}, no output is recorded"
+    )
     return Cause(kind, kind, title, EXIT_REMEDIES.get(code, ""), also)
 
 
@@ -118,20 +124,20 @@ def peak_memory_mb(record: dict[str, Any]) -> float:
 
 
 def _out_of_memory(
-    status: int, invocation: dict[str, Any], job: PlannedJob, said: Recognised | None, machine_mb: int
+    status: int, invocation: dict[str, Any], job: PlannedJob, found: Recognised | None, machine_mb: int
 ) -> str:
-    """Return in words that it ran out of memory, or nothing if nothing speaks for that."""
+    """Return a text that memory ran out, or nothing if there is no sign of that."""
     by_signal, code = status & 0x7F, status >> 8
     killed = by_signal == signal.SIGKILL or (not by_signal and code == 128 + signal.SIGKILL)
     peak_mb = invocation.get("maxrss_kb", 0) / 1024
     used = f"at {size(peak_mb * 2**20)}" if peak_mb else "with unknown use"
     how = "by SIGKILL" if by_signal else f"and ended with exit code {code}"
-    if said and said.name == "memory":
+    if found and found.name == "memory":
         tail = f" ({how} {used})" if killed else f" ({used}, exit code {code})"
-        return said.meaning + tail
+        return found.meaning + tail
     if not killed:
         return ""
-    if said and said.name == "killed" and not by_signal:
+    if found and found.name == "killed" and not by_signal:
         return f"a process of it was killed, most likely for lack of memory ({used}, exit code {code})"
     if job.memory_mb and peak_mb >= NEAR * job.memory_mb:
         return f"out of memory: killed {how} {used}, and it asked for {size(job.memory_mb * 2**20)}"
@@ -141,7 +147,7 @@ def _out_of_memory(
         )
     if not by_signal:
         return f"a process of it was killed by SIGKILL, as the system does when memory runs out (exit code {code})"
-    return f"killed by SIGKILL {used}: by the system because memory ran out, or by somebody"
+    return f"killed by SIGKILL {used}: by the system because memory ran out, or by a user"
 
 
 def _signal(status: int) -> str:
@@ -156,8 +162,8 @@ def _signal(status: int) -> str:
 
 def _signal_remedy(status: int) -> str:
     if status & 0x7F in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL):
-        return "that is a mistake in the program; `--debug-job` runs it again by hand, for a debugger"
-    return "somebody, or the system, ended it from outside"
+        return "this is an error in the program; `--debug-job` runs it again by hand, for a debugger"
+    return "a user, or the system, ended it from outside"
 
 
 def _last_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The attempts of a run that fail, found in its journal as they happen."""
+"""The failed attempts of a run, found in its journal as it grows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OUTPUT_LINES = 10
 LINE_CHARACTERS = 500
 """A command line, or a progress bar drawn over and over, may be a megabyte long."""
 
-_LOOKED_AT = (beginning(AttemptEnd), beginning(GiveUp), beginning(RunStart))
+_RELEVANT = (beginning(AttemptEnd), beginning(GiveUp), beginning(RunStart))
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Failure:
     attempt: int
     record: dict[str, Any]
     given_up: bool = False
-    """There will be no other in this call of the engine."""
+    """This engine will not retry the job."""
     arguments: str = ""
     """The command line as planned."""
 
@@ -48,15 +48,15 @@ class Failure:
         }
 
     def line(self) -> str:
-        """Return it in one line, for a log."""
+        """Return the failure in one line, for a log."""
         errors = [line for line in error_lines(self.record) if not line.startswith("  ")] or [
-            "no reason was given"
+            "no reason is recorded"
         ]
         then = "given up" if self.given_up else "will be tried again"
         return f"{self.job}, attempt {self.attempt}: {'; '.join(errors)} ({then})"
 
     def text(self, submit_dir: Path) -> str:
-        """Return it with the end of what the task printed."""
+        """Return the failure with the last lines of the task's output."""
         lines = [f"{self.job} failed (attempt {self.attempt})"]
         lines += [f"  {line}" for line in error_lines(self.record)]
         if self.arguments:
@@ -66,7 +66,7 @@ class Failure:
                 lines.append(f"  {stream}:")
                 shown = tail(text, OUTPUT_LINES).split("\n")
                 lines += [f"    {clipped(line, LINE_CHARACTERS)}" for line in shown]
-                break  # the end of stderr nearly always says it; stdout only when there is none
+                break  # the end of stderr nearly always has the error; stdout is shown only without stderr
         return "\n".join(lines)
 
 
@@ -86,22 +86,22 @@ class Failures:
         """Yield the attempts that failed since the last call; reads only what was written since."""
         fresh: list[Failure] = []
         for body in self._journal.bodies():
-            if body.startswith(_LOOKED_AT) and not tells_success(body):
+            if body.startswith(_RELEVANT) and not tells_success(body):
                 fresh += self._take(decode(body))
         yield from fresh
 
     def final(self) -> list[Failure]:
-        """Return the failures after which nothing was tried any more, in the plan's order."""
+        """Return the last failures of the jobs that were given up, in the plan's order."""
         list(self.new())
         return [self.by_job[job] for job in sorted(self.by_job) if self.by_job[job].given_up]
 
     def _take(self, entry: Entry) -> Iterator[Failure]:
-        """Take in a record of a kind that is looked at; yield the failure that it is."""
+        """Process a relevant record; yield the failure that it is."""
         match entry:
             case AttemptEnd(job=job):
                 self.by_job[job] = failure = self._failure(entry)
                 yield failure
-            case GiveUp(job=job) if job in self.by_job:  # else it ended before we began to look
+            case GiveUp(job=job) if job in self.by_job:  # else it failed before reading began
                 self.by_job[job].given_up = True
             case RunStart():
                 self.by_job.clear()

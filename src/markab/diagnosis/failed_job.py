@@ -1,4 +1,4 @@
-"""One failed job, looked at closely: what it was, how each try ended, and which like it succeeded."""
+"""The details of one failed job: its command, how each attempt ended, and the nearest sibling that succeeded."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from markab.journal.attempt_story import captured
 from markab.plan.model import PlannedJob
 from markab.transfers.error_kinds import ErrorKind
 
-WORTH_TELLING_MB = 256
-"""Less memory than this is told only of jobs that asked for some."""
+SHOWN_FROM_MB = 256
+"""A smaller use of memory is shown only of jobs that requested memory."""
 INPUT_ERRORS = frozenset(
     {ErrorKind.MISSING_INPUT, ErrorKind.CHECKSUM, ErrorKind.TRANSFER, ErrorKind.INPUT_CHANGED}
 )
@@ -25,58 +25,58 @@ _SIZE = re.compile(r"\d[\d.]* [KMGT]?B")
 
 
 @dataclass
-class Autopsy:
+class FailedJob:
     """A failed job."""
 
     job: PlannedJob
     position: int
     record: dict[str, Any]
-    """Of its last attempt."""
+    """The worker's record of its last attempt."""
     cause: Cause
     stdout: str
     stderr: str
     tries: list[str]
     """How its attempts ended, oldest first, equal ones that follow each other folded."""
     inputs: list[str]
-    """What is wrong with files that it reads."""
+    """Errors of files that it reads."""
     sibling: str = ""
     """Id of the nearest job like it that succeeded."""
     differs: list[str] = field(default_factory=list)
 
     @property
     def commands(self) -> list[str]:
-        """What it ran, or would have run: a command line for each task."""
+        """The command line of each task, as it ran or as planned."""
         ran = [shlex.join(run.get("argv", ())) for run in self.record.get("invocations", ())]
         planned = [f"{task.executable} {task.arguments}".strip() for task in self.job.tasks]
         return ran + planned[len(ran) :]
 
     @property
     def failed_command(self) -> str:
-        """The command line that failed, the last that ran."""
+        """The command line that failed, which is the last that ran."""
         number = max(len(self.record.get("invocations", ())), 1)
         return self.commands[number - 1] if self.commands else ""
 
     @property
     def host(self) -> str:
-        """Where it ran."""
+        """The host it ran on."""
         return str(self.record.get("host", ""))
 
     @property
     def directory(self) -> str:
-        """Where it worked; the directory may be gone."""
+        """Its working directory, which may have been deleted."""
         return str(self.record.get("cwd", ""))
 
     @property
     def memory(self) -> str:
-        """Peak against what it asked, in words; empty when not worth a line."""
+        """Peak and requested memory as text; empty if both are small."""
         peak_mb, asked_mb = peak_memory_mb(self.record), self.job.memory_mb
-        if not peak_mb or (not asked_mb and peak_mb < WORTH_TELLING_MB and self.cause.name != "memory"):
+        if not peak_mb or (not asked_mb and peak_mb < SHOWN_FROM_MB and self.cause.name != "memory"):
             return ""
         asked = f"asked for {size(asked_mb * 2**20)}" if asked_mb else "asked for no amount"
         return f"{size(peak_mb * 2**20)} at most; {asked}"
 
     def files(self) -> list[tuple[str, str]]:
-        """Return what can be looked at: label, path."""
+        """Return the files and directories that still exist: label, path."""
         found = [
             (stream, str(self.record[f"{stream}_file"]))
             for stream in ("stderr", "stdout")
@@ -87,13 +87,13 @@ class Autopsy:
         return found
 
 
-def dissect(run: Analyzer, position: int) -> Autopsy:
-    """Look closely at a job of which an attempt failed."""
+def examine_failed_job(run: Analyzer, position: int) -> FailedJob:
+    """Return the details of a job of which an attempt failed."""
     job = run.plan.job(position)
     records = run.records(position)
     record = records[-1]
     cause = run.cause(job, record)
-    found = Autopsy(
+    found = FailedJob(
         job,
         position,
         record,
@@ -117,7 +117,7 @@ def dissect(run: Analyzer, position: int) -> Autopsy:
 
 
 def _folded(titles: list[str]) -> list[str]:
-    """Return what became of each attempt; those that ended alike, but for a size in memory, in one line."""
+    """Return how each attempt ended; attempts that differ only in a size are one line."""
     ends = [_SIZE.sub("#", title) for title in titles]
     lines: list[str] = []
     begin = 0

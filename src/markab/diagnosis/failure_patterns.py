@@ -1,8 +1,8 @@
-"""What programs print when they fail, and what helps: one table of recognised messages.
+"""The table of known error messages of programs, with their meanings and remedies.
 
-A row is a regular expression, what it means (`{0}` is its first group), and a
-remedy. Rows stand in order: the first that is found in the last lines of a
-stream wins, so what is special stands above what is general.
+A row is a regular expression, its meaning (`{0}` is the first group), and a
+remedy. The first row that is found in the last lines of a stream counts, so
+special rows come before general ones.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import re
 from typing import NamedTuple
 
 LINES_SEARCHED = 60
-"""Of the end of a stream."""
+"""Number of lines at the end of a stream."""
 
 
 class Row(NamedTuple):
-    """A message that is recognised."""
+    """A known message."""
 
     name: str
     """A short fixed word for programs."""
@@ -31,7 +31,7 @@ class Recognised(NamedTuple):
     meaning: str
     remedy: str
     line: str
-    """The line that says it."""
+    """The line with the message."""
 
 
 def _row(name: str, regex: str, meaning: str, remedy: str) -> Row:
@@ -69,7 +69,7 @@ TABLE = (
         "gpu-memory",
         r"(?i)CUDA(?: error)?:? out of memory|torch\.(?:cuda\.)?OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY",
         "the memory of the GPU is used up",
-        "make batches smaller, or see to it that no other job uses the same GPU (profile pegasus.gpus)",
+        "make batches smaller, or request the GPU for this job alone (profile pegasus.gpus)",
     ),
     _row(
         "no-gpu",
@@ -109,7 +109,7 @@ TABLE = (
         r"|invalid (?:int|float) value|[Mm]issing (?:required )?(?:option|argument|operand)"
         r"|requires an argument|[Uu]nknown (?:flag|switch)",
         "the program does not understand its arguments",
-        "compare the command with what the program's help says; correct add_args of the job",
+        "compare the command with the help text of the program; correct add_args of the job",
     ),
     _row(
         "network",
@@ -163,7 +163,7 @@ TABLE = (
         "crash",
         r"Segmentation fault|SIGSEGV",
         "a program crashed (segmentation fault)",
-        "that is a mistake in the program; `--debug-job` runs it again by hand, for a debugger",
+        "this is an error in the program; `--debug-job` runs it again by hand, for a debugger",
     ),
     _row(
         "missing-file",
@@ -189,9 +189,9 @@ _TRACEBACK = "Traceback (most recent call last):"
 
 
 def recognise(text: str) -> Recognised | None:
-    """Return what the end of a stream says, or None if nothing in it is known.
+    """Return the known message at the end of a stream, or None.
 
-    The last line of a Python traceback is looked at before all others.
+    The last line of a Python traceback is searched before all others.
     """
     lines = [line.rstrip() for line in text[-65536:].rstrip().split("\n")[-LINES_SEARCHED:]]
     last = traceback_line(lines)

@@ -11,8 +11,8 @@ from markab.journal.lifecycle import State
 from markab.plan.model import Kind, PlannedJob
 from markab.plan.plan_file import PlanFile
 
-LINES_LOOKED_AT = 20_000
-"""Of the plan, on each side: whoever stands further away has little in common."""
+LINES_SEARCHED = 20_000
+"""Lines of the plan on each side; jobs further away have little in common."""
 SHOWN = 3
 ARGUMENT_CHARACTERS = 200
 
@@ -23,7 +23,7 @@ def nearest_sibling(plan: PlanFile, states: bytearray, position: int) -> int | N
     if job.kind is not Kind.COMPUTE or not job.tasks:
         return None
     needle = b'"transformation":' + _quoted(job.tasks[0].transformation)
-    for distance in range(1, LINES_LOOKED_AT):
+    for distance in range(1, LINES_SEARCHED):
         for other in (position - distance, position + distance):
             if 0 <= other < len(plan) and states[other] == State.SUCCEEDED and needle in plan.line(other):
                 return other
@@ -33,7 +33,7 @@ def nearest_sibling(plan: PlanFile, states: bytearray, position: int) -> int | N
 
 
 def differences(job: PlannedJob, record: dict[str, Any], other: PlannedJob, its: dict[str, Any]) -> list[str]:
-    """Return what a failed job does not share with one that succeeded, a line each."""
+    """Return the differences between a failed job and one that succeeded, a line each."""
     lines = _arguments(_line(job), _line(other))
     mine, theirs = ({file.lfn for file in one.inputs} for one in (job, other))
     for word, files in (("only this one reads", mine - theirs), ("only that one reads", theirs - mine)):
@@ -61,8 +61,8 @@ def _arguments(mine: str, theirs: str) -> list[str]:
     if len(words) == len(its_words):
         pairs = [(a, b) for a, b in zip(words, its_words, strict=True) if a != b]
         if pairs and len(pairs) <= SHOWN:
-            told = ", ".join(f"{clipped(a, 60)} here, {clipped(b, 60)} there" for a, b in pairs)
-            return [f"arguments: {told}"]
+            shown = ", ".join(f"{clipped(a, 60)} here, {clipped(b, 60)} there" for a, b in pairs)
+            return [f"arguments: {shown}"]
     return [f"its arguments: {clipped(theirs, ARGUMENT_CHARACTERS)}"]
 
 

@@ -1,7 +1,7 @@
-"""Why the jobs of a run wait, in words and in groups.
+"""Why the jobs of a run wait, as text and in groups.
 
-The engine publishes no reasons; a scheduler that is brought to where the journal
-has the run is asked instead, so the rules are those by which the engine decides.
+The engine publishes no reasons. They come from a scheduler that is rebuilt from the
+journal, so the rules are those by which the engine decides.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ EXAMPLES = 3
 RUN = ""
 
 UNITS = {"cores": "cores", "memory_mb": "memory", "gpus": "GPUs"}
-"""Resource → what it is called."""
+"""Resource → its name in messages."""
 
 
 @dataclass
 class Waiting:
-    """Jobs that wait for the same kind of thing."""
+    """Jobs that wait for the same reason."""
 
     word: str
     """`parents`, `failed-parent`, `retry`, `slot`, `throttle`, `halt`, `held`, `on-hold`, `turn` or `engine`."""
     reason: str
-    """In words: of all of them."""
+    """The reason as text; it holds for all of them."""
     jobs: int = 0
     examples: list[str] = field(default_factory=list)
 
@@ -47,8 +47,8 @@ class Waiting:
         return {"why": self.word, "reason": self.reason, "jobs": self.jobs, "examples": self.examples}
 
 
-class Waits:
-    """Tells why jobs of one run wait, as things stand."""
+class WaitingReasons:
+    """Why the jobs of one run wait, at the time of its last reading."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Waits:
         held: str = "",
         on_hold: Mapping[str, str] | None = None,
     ) -> None:
-        """Look at a run; `state`, `held` and `on_hold` are those of its `Status`."""
+        """Rebuild the scheduler of a run; `state`, `held` and `on_hold` are those of its `Status`."""
         self._plan = plan
         self._history = history
         self._state = state
@@ -69,7 +69,7 @@ class Waits:
         self._scheduler = rebuilt_scheduler(plan, history, now, is_running=state == "Running")
 
     def of(self, position: int) -> Waiting | None:
-        """Return why a job waits; None: it does not, for it is under way or over."""
+        """Return why a job waits; None: it is under way, or has ended."""
         if position in self._history.under_way:
             text = self._on_hold.get(self._plan.outline[position].id)
             return Waiting("on-hold", f"held by its site: {text}") if text else None
@@ -83,15 +83,15 @@ class Waits:
         if self._state == "Not started":
             return Waiting("engine", "the run is not started yet")
         if self._state != "Running":
-            return Waiting("engine", "no engine is at work on the run")
+            return Waiting("engine", "no engine is running")
         if reason.why is Why.STOPPED:
-            return Waiting("halt", "nothing new is started: a halt was asked for")
+            return Waiting("halt", "nothing new is started: a halt was requested")
         if self._held:
-            return Waiting("held", "nothing new is started: what happens cannot be recorded")
+            return Waiting("held", "nothing new is started: the run cannot be recorded")
         if reason.why is Why.PAUSE:
             left_s = self._history.paused[position] - self._now
             return Waiting("retry", f"pausing before a retry, up to {duration(left_s)}")
-        return _in_words(reason)
+        return _limited(reason)
 
     def groups(self) -> list[Waiting]:
         """Return all reasons why jobs wait, the most common first."""
@@ -110,9 +110,9 @@ class Waits:
 
 
 def rebuilt_scheduler(plan: PlanFile, history: History, now: float, *, is_running: bool) -> Scheduler:
-    """Return a scheduler whose run `RUN` is where the journal has it; what is not known limits nothing.
+    """Return a scheduler whose run `RUN` is in the state that the journal records; unknown limits are infinite.
 
-    Attempts that never ended count only while an engine is at work.
+    Attempts that never ended count only while an engine is running.
     """
     scheduler = Scheduler(Slots(*(room or NO_LIMIT for room in history.room)))
     header, states = plan.header, history.states
@@ -132,8 +132,8 @@ def rebuilt_scheduler(plan: PlanFile, history: History, now: float, *, is_runnin
     return scheduler
 
 
-def _in_words(reason: WaitingReason) -> Waiting:
-    """Return what keeps a job waiting that could start if there were room."""
+def _limited(reason: WaitingReason) -> Waiting:
+    """Return the limit for which a ready job waits."""
     limit = count(reason.limit, "job")
     match reason.why:
         case Why.MAX_JOBS:

@@ -189,7 +189,7 @@ class Loop:
 
     def _patience_s(self) -> float:
         """Return how long to wait for jobs before something else is due."""
-        is_known = self._may_start or any(run.recorder.trouble for run in self._runs.values())
+        is_known = self._may_start or any(run.recorder.error for run in self._runs.values())
         waits = [LOOK_UP_EVERY_S if is_known else ANSWER_DUE_S]
         if self._pauses:
             waits.append(self._pauses[0][0] - self._clock.monotonic())
@@ -201,7 +201,7 @@ class Loop:
     def _held(self) -> str:
         """Return why nothing new is started at the moment."""
         for run in self._runs.values():
-            if why := run.error or run.recorder.trouble:
+            if why := run.error or run.recorder.error:
                 return f"{why}; nothing new is started until that works"
         return ""
 

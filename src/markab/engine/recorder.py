@@ -19,7 +19,7 @@ class Recorder(Protocol):
         ...
 
     @property
-    def trouble(self) -> str:
+    def error(self) -> str:
         """Why the database cannot be kept current, in words for the user; empty when it can, or nobody knows yet."""
         ...
 
@@ -33,5 +33,5 @@ class NoRecorder:
     """For runs of which a database is made later, or never."""
 
     may_start = True
-    trouble = ""
+    error = ""
     warnings: Sequence[str] = ()

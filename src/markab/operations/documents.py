@@ -1,4 +1,4 @@
-"""What is written about a run, or drawn of it, outside of its records."""
+"""Writing documents about a run: pages, exports, drawings, tables of statistics, debug directories."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from markab.reports.debug_job import DebugDirectory
     from markab.reports.graph.drawing import Drawing
     from markab.reports.html.run_data import RunData
+    from markab.reports.statistics.files import Format, Period
+    from markab.reports.statistics.run_statistics import Statistics
 
 
 def make_debug_directory(
@@ -54,16 +56,53 @@ def write_page(run: Run = None, output: Path | None = None) -> tuple[Path, RunDa
 
 
 def export(run: Run, format: str, path: Path, *, license: str | None = None) -> list[str]:
-    """Write a run to `path` in a format that others read; return, in sentences, what the format cannot say.
+    """Write a run to `path` in a format of other tools; return, as sentences, what is missing in the export.
 
     Raises:
         NotARun, CorruptPlan, CorruptJournal, NewerFormat: the run cannot be read.
-        MarkabError: there is no such format, or the run has nothing that it can say.
+        MarkabError: there is no such format, or it cannot express anything of the run.
         StorageError: `path` cannot be written, or is of the wrong kind.
     """
     from markab.reports.exports.formats import export_run
 
     return export_run(find_run(run), format, path, license=license)
+
+
+def write_statistics(
+    found: Statistics,
+    sections: Collection[str],
+    directory: Path,
+    format: Format = "text",
+    period: Period = "day",
+) -> list[Path]:
+    """Write the summary of a run and these sections as tables into a directory; return the files.
+
+    Raises:
+        StorageError: they cannot be written.
+    """
+    from markab.reports.statistics.files import write_files
+
+    return write_files(found, sections, directory, format, period)
+
+
+def write_pegasus_statistics(
+    found: Statistics,
+    sections: Collection[str],
+    directory: Path | None = None,
+    format: Format = "text",
+    period: Period = "day",
+) -> dict[str, Path]:
+    """Write the files of `pegasus-statistics`, by default into `statistics/` of the submit directory.
+
+    `found` is the result of `pegasus_statistics` with the same sections. Returns the files by name.
+
+    Raises:
+        StorageError: they cannot be written.
+    """
+    from markab.reports.statistics.pegasus import write_pegasus_files
+
+    place = directory or Path(found.submit_dir) / "statistics"
+    return {path.stem: path for path in write_pegasus_files(found, sections, place, format, period)}
 
 
 def draw(
@@ -80,7 +119,7 @@ def draw(
     None is the run that the current directory is in, or `workflow.yml` in it.
 
     Raises:
-        NotARun: a directory that is neither.
+        NotARun: the directory is neither.
         DocumentError, CorruptPlan, CorruptJournal, NewerFormat: it cannot be read.
         ValueError: `label` is none of the kinds there are.
     """
@@ -91,6 +130,6 @@ def draw(
         try:
             what = find_run()
         except NotARun:
-            pass  # open_graph says what it looked for
+            pass  # the error of open_graph names the files that it needs
     graph = open_graph(Path(what) if what is not None else None)
     return drawing.draw(graph, files=files, simplify=simplify, label=label, remove=remove, full=full)

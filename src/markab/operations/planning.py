@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 def plan(options: PlanOptions, progress: Progress | None = None) -> Planned:
     """Plan a workflow into a new submit directory.
 
-    `progress` is called in between with the step, and how much of it is done.
+    `progress` is called with the present step and how much of it is done.
 
     Raises:
-        DocumentError: documents are wrong; the error has every problem of all of them.
+        DocumentError: documents are invalid; the error has the problems of all of them.
         PlanningError: no plan can be made; the error has every reason.
         StorageError: something cannot be read or written.
     """

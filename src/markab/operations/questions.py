@@ -1,4 +1,4 @@
-"""What can be asked about a run; nothing here changes one.
+"""Questions about a run: status, jobs, failures, statistics, metadata; nothing here changes one.
 
 Each function raises NotARun when there is no such run, and CorruptPlan,
 CorruptJournal or NewerFormat when it cannot be read.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from markab.diagnosis.failed_attempts import Failure
     from markab.plan.braindump import Braindump
     from markab.reports.job_report import JobStory
-    from markab.reports.metadata import Known
+    from markab.reports.metadata import Metadata
     from markab.reports.statistics.run_statistics import Statistics
     from markab.reports.status import Status
     from markab.reports.trace import Trace
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 
 def read_status(run: Run = None) -> Status:
-    """Return how far a run is."""
+    """Return the progress of a run."""
     from markab.reports import status
 
     return status.read_status(find_run(run))
 
 
 def follow(run: Run = None, *, why: bool = False) -> Callable[[], Status]:
-    """Return a function that returns how far a run is; each call costs only what happened since the last.
+    """Return a function that returns the progress of a run; each call reads only the records since the last.
 
-    With `why`, also why jobs wait. The function raises, too.
+    With `why`, also why jobs wait. The function raises the same errors.
     """
     from markab.journal.run_reader import RunReader
     from markab.reports.status import current_status, quick_status
@@ -46,7 +46,7 @@ def follow(run: Run = None, *, why: bool = False) -> Callable[[], Status]:
 
 
 def read_braindump(run: Run = None) -> Braindump:
-    """Return what a run is called, who planned it, and with which arguments."""
+    """Return the identity of a run: names, user, arguments of the planner."""
     from markab.plan import braindump
     from markab.plan.submit_dir import SubmitDir
 
@@ -54,17 +54,17 @@ def read_braindump(run: Run = None) -> Braindump:
 
 
 class RunResult(NamedTuple):
-    """What came out of a run."""
+    """The result of a run."""
 
     status: Status
     failures: list[Failure]
     """The last attempt of every job that failed."""
     outputs: list[str]
-    """The directories to which results are delivered; without any, the scratch that keeps them."""
+    """The directories to which results are delivered; if there are none, the scratch directories with the results."""
 
 
 def read_result(run: Run = None) -> RunResult:
-    """Return what came out of a run, as far as it is."""
+    """Return the present result of a run."""
     from markab.diagnosis.failed_attempts import Failures
 
     submit_dir = find_run(run)
@@ -93,7 +93,7 @@ def list_jobs(run: Run = None, states: Collection[str] = ()) -> list[dict[str, A
 
 
 def has_job(run: Run, job: str) -> bool:
-    """Say whether a run has a job of that name, or one that runs the task of that id."""
+    """Return whether a run has a job of that name, or one that runs the task of that id."""
     from markab.errors import MarkabError
     from markab.plan.job_lookup import find_job
     from markab.plan.plan_file import PlanFile
@@ -110,10 +110,10 @@ def has_job(run: Run, job: str) -> bool:
 
 
 def show_job(run: Run, job: str) -> JobStory:
-    """Return everything known of a job, named by its own name or by the id of the task that it runs.
+    """Return everything recorded about a job, which is named by its name or by the id of a task that it runs.
 
     Raises:
-        MarkabError: the run has no such job; the hint names those that may be meant.
+        MarkabError: the run has no such job; the hint has similar names.
     """
     from markab.reports.job_report import read_job
 
@@ -121,7 +121,7 @@ def show_job(run: Run, job: str) -> JobStory:
 
 
 def why(run: Run, job: str) -> Why:
-    """Return the story of a job: who made it, what it waited for, each attempt. Raises as `show_job`."""
+    """Return why a job is in the plan, what it waited for, and each attempt. Raises as `show_job`."""
     from markab.reports.why import read_why
 
     return read_why(find_run(run), job)
@@ -131,7 +131,7 @@ def trace(run: Run, file: str) -> Trace:
     """Return how a file was made; it is named by its logical name, or by the path of a delivered copy.
 
     Raises:
-        MarkabError: the run knows no such file.
+        MarkabError: the run has no such file.
     """
     from markab.reports.trace import read_trace
 
@@ -140,7 +140,7 @@ def trace(run: Run, file: str) -> Trace:
 
 @contextmanager
 def analysis(run: Run = None) -> Iterator[tuple[Analyzer, Analysis]]:
-    """Yield a run that is open for questions about its failures, and what went wrong in it."""
+    """Yield an open run and the analysis of its failures."""
     from markab.diagnosis.analysis import Analyzer
 
     analyzer = Analyzer(find_run(run))
@@ -151,14 +151,14 @@ def analysis(run: Run = None) -> Iterator[tuple[Analyzer, Analysis]]:
 
 
 def analysis_text(run: Run = None, *, json: bool = False) -> str:
-    """Return what went wrong in a run, for people or as JSON."""
+    """Return the failures of a run, as text or as JSON."""
     from markab.reports import analyzer
 
     return analyzer.report(find_run(run), json=json)
 
 
 def statistics(run: Run = None, sections: Collection[str] = ()) -> Statistics:
-    """Return what a run took: times, bytes, checks, parallelism; with these sections besides.
+    """Return the statistics of a run: times, bytes, checks, parallelism, and these sections.
 
     Raises:
         StorageError: the database of the run cannot be read.
@@ -168,10 +168,23 @@ def statistics(run: Run = None, sections: Collection[str] = ()) -> Statistics:
     return read_statistics(find_run(run), sections)
 
 
-def statistics_text(run: Run = None) -> str:
-    """Return what a run took, for people; the tables are written into `statistics/` of its submit directory, too.
+def pegasus_statistics(run: Run = None, sections: Collection[str] = ()) -> Statistics:
+    """Return the statistics of a run that the files of `pegasus-statistics` need for these sections.
 
-    A directory that cannot be written is no error: the text says so.
+    Raises:
+        StorageError: the database of the run cannot be read.
+    """
+    from markab.reports.statistics.run_statistics import PEGASUS_SECTIONS
+
+    return statistics(
+        run, [*sections, *(PEGASUS_SECTIONS[one] for one in sections if one in PEGASUS_SECTIONS)]
+    )
+
+
+def statistics_text(run: Run = None) -> str:
+    """Return the statistics of a run as text; the tables are also written into `statistics/` of its submit directory.
+
+    If that directory cannot be written, a note in the text reports it.
     """
     from markab.reports.statistics.report import report
 
@@ -185,10 +198,10 @@ def metadata(
     file: str | None = None,
     files: bool = False,
     trace: bool = False,
-) -> list[Known]:
-    """Return what is known of a workflow, of one of its tasks, or of one or all of its files.
+) -> list[Metadata]:
+    """Return the metadata of a workflow, of one of its tasks, or of one or all of its files.
 
-    With `trace`, of a file also what is known of the workflow and of the task that makes it.
+    With `trace`, of a file also those of the workflow and of the task that makes it.
 
     Raises:
         MarkabError: there is no such task or file.

@@ -1,4 +1,4 @@
-"""Which run is meant."""
+"""Finding the run that a name means."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Run = str | os.PathLike[str] | None
 """A submit directory, or the `plan.jsonl` in it; None: the run that the current directory is in."""
 
 DEPTH = 4
-"""Runs are looked for so far below a directory: `user/pegasus/workflow/run0001`."""
+"""Levels below a directory in which runs are searched: `user/pegasus/workflow/run0001`."""
 DIRECTORIES_READ = 2000
 CANDIDATES_SHOWN = 3
 
@@ -22,7 +22,7 @@ def find_run(run: Run = None) -> Path:
     """Return the submit directory of a run.
 
     Raises:
-        NotARun: there is none; the hint names runs that may be meant.
+        NotARun: there is none; the hint has similar names.
         StorageError: the directory may not be read.
     """
     from markab.plan.submit_dir import find_submit_dir
@@ -37,15 +37,27 @@ def find_run(run: Run = None) -> Path:
         raise
 
 
+def find_uuid(uuid: str) -> Path:
+    """Return the submit directory of the user's run with this UUID.
+
+    Raises:
+        NotARun: it is not in the database of runs.
+        StorageError: the database of runs cannot be read.
+    """
+    from markab.provenance.master_database import directory_of_uuid
+
+    return directory_of_uuid(uuid)
+
+
 def is_run(run: Run = None) -> bool:
-    """Say whether a name is that of a run; without one, whether the current directory is in a run."""
+    """Return whether a name is that of a run; without one, whether the current directory is in a run."""
     if run is None:
         return _run_around(Path.cwd()) is not None
     return _is_run(Path(run)) or (Path(run).name == "plan.jsonl" and Path(run).is_file())
 
 
 def runs_below(directory: Path, depth: int = DEPTH) -> Iterator[Path]:
-    """Yield the submit directories below a directory, the newest names first; not those inside of others.
+    """Yield the submit directories below a directory, the last names first; not those inside of others.
 
     At most `DIRECTORIES_READ` directories are read.
     """
@@ -80,7 +92,7 @@ def _is_run(directory: Path) -> bool:
 
 
 def _candidates(named: Path) -> list[Path]:
-    """Return runs that may be meant: below the directory that was named, or with a name like it nearby."""
+    """Return runs with similar names: those below the named directory, or beside it."""
     if named.is_dir():
         return [*runs_below(named)][:CANDIDATES_SHOWN]
     from difflib import get_close_matches

@@ -37,19 +37,19 @@ class Ended(NamedTuple):
 
 
 def start(run: Run = None, limits: RunOptions | None = None) -> int:
-    """Start an engine of its own for a run, in the background; return its pid once it has the run.
+    """Start an engine for a run in the background; return its pid once it has locked the run.
 
-    It outlives its starter, and writes what it has to say to `run.log`.
+    It continues after the caller has ended, and writes its messages to `run.log`.
 
     Raises:
         NotARun: there is no such run.
         RunBusy: another engine runs it.
         StorageError: `run.log` cannot be written.
-        MarkabError: the engine ended before it could start; the error has its message and exit code.
+        MarkabError: the engine ended at once; the error has its message and exit code.
     """
     from markab.engine import background
 
-    return background.start(find_run(run), _words(limits))
+    return background.start(find_run(run), _flags(limits))
 
 
 def run(
@@ -58,17 +58,17 @@ def run(
     observer: Observer | None = None,
     on_end: Callable[[Ended], None] | None = None,
 ) -> Ended:
-    """Run what is not done yet in this process, until the run ends; what succeeded before is kept.
+    """Run the jobs that have not succeeded yet in this process, until the run ends.
 
     `observer` is called with the progress at most ten times a second. `on_end` is
-    called as soon as the run has ended; its database may need a moment more, and
-    what goes wrong there is among the warnings that are returned.
+    called as soon as the run has ended; the update of its database may take a moment
+    longer, and its errors are among the warnings that are returned.
 
     Raises:
-        NotARun, CorruptPlan, NewerFormat: there is nothing that could run.
+        NotARun, CorruptPlan, NewerFormat: the plan cannot be read.
         RunBusy: another engine runs it.
-        CorruptJournal: the history is damaged.
-        JobRejected: jobs ask for GPUs, or a site for an executor, that is not there.
+        CorruptJournal: the journal is damaged.
+        JobRejected: jobs request GPUs, or a site an executor, that does not exist here.
         StorageError: the journal cannot be written.
     """
     from markab.engine import run as engine
@@ -85,9 +85,9 @@ def run(
     if on_end is not None:
         on_end(ended())
     follower.finish()
-    if not follower.trouble:
+    if not follower.error:
         return ended()
-    late = f"{follower.trouble}; what is missing is in the journal, and added when that works"
+    late = f"{follower.error}; the missing records are in the journal, and are added by the next update"
     return Ended(submit_dir, outcome.state, outcome.was_complete, (*ended().warnings, late))
 
 
@@ -99,11 +99,11 @@ def wait(
     why: bool = False,
     sleep: Sleep = time.sleep,
 ) -> Status:
-    """Wait until no engine is at work on a run; return its status then.
+    """Wait until no engine is running a run; return its status then.
 
-    `on_status` is called with each status that is seen; it may raise to end the
-    waiting. `pauses` are the seconds between two looks; when they end, so does the
-    waiting. A run that was never started is not over: it is waited for.
+    `on_status` is called with each status that is read; it may raise to end the
+    waiting. `pauses` are the seconds between two readings; when they end, so does the
+    waiting. A run that was never started has not ended, and is waited for.
 
     Raises:
         NotARun: there is no such run.
@@ -135,7 +135,7 @@ def poll(
     pauses: Iterable[float],
     sleep: Sleep = time.sleep,
 ) -> Seen:
-    """Look again after each pause until it is over, or the pauses end; return what was seen last."""
+    """Call `look` after each pause until its result is over, or the pauses end; return the last result."""
     seen = look()
     for pause_s in pauses:
         if is_over(seen):
@@ -146,7 +146,7 @@ def poll(
 
 
 def halt(run: Run = None) -> bool:
-    """Ask the engine of a run to start nothing new; running jobs end. Return False when there is no engine.
+    """Request the engine of a run to start no new jobs; running jobs end. Return False if there is no engine.
 
     Raises:
         NotARun: there is no such run.
@@ -158,14 +158,14 @@ def halt(run: Run = None) -> bool:
 
 
 Removal = Literal["removed", "removing", "marked", "succeeded"]
-"""How far a removal is: the engine has ended; its jobs have not all ended yet; there was no
+"""The progress of a removal: the engine has ended; its jobs have not all ended yet; there was no
 engine, and the run is marked as removed; there was none, and the run has succeeded."""
 
 
 def remove(run: Run = None, *, patience_s: float = REMOVAL_PATIENCE_S, sleep: Sleep = time.sleep) -> Removal:
     """End a run and its running jobs; wait for that at most `patience_s`, which may be 0.
 
-    What succeeded is kept, no file is deleted, and running it again continues it.
+    Results are kept, no file is deleted, and running it again continues it.
 
     Raises:
         NotARun: there is no such run.
@@ -182,7 +182,7 @@ def remove(run: Run = None, *, patience_s: float = REMOVAL_PATIENCE_S, sleep: Sl
     return "removed" if pid is None else "removing"
 
 
-def _words(limits: RunOptions | None) -> tuple[str, ...]:
+def _flags(limits: RunOptions | None) -> tuple[str, ...]:
     """Return the flags of `markab run` that give these limits."""
     if limits is None:
         return ()

@@ -20,8 +20,27 @@ _AGAIN = "restore the file, or plan the workflow again"
 def write_braindump(path: Path, braindump: Braindump) -> None:
     """Write a braindump; every value is quoted, so that any YAML reader returns a string."""
     with replacing(path) as file:
-        for key, value in braindump.items():
-            file.write(f"{key}: {json.dumps(value)}\n".encode())
+        file.write(braindump_text(braindump).encode())
+
+
+def braindump_text(braindump: Braindump) -> str:
+    """Return the text of a braindump: one `key: "value"` a line."""
+    return "".join(f"{key}: {json.dumps(value)}\n" for key, value in braindump.items())
+
+
+def parse_braindump(text: str | bytes) -> Braindump:
+    """Return the braindump in a text.
+
+    Raises:
+        ValueError: it is not a map.
+        yaml.YAMLError: it is not YAML.
+    """
+    import yaml
+
+    data = yaml.safe_load(text)
+    if not isinstance(data, dict):
+        raise ValueError("a braindump must be a map of keys and values")
+    return {str(key): None if value is None else str(value) for key, value in data.items()}
 
 
 def read_braindump(path: Path) -> Braindump:
@@ -35,7 +54,7 @@ def read_braindump(path: Path) -> Braindump:
     import yaml
 
     try:
-        data = yaml.safe_load(path.read_bytes())
+        braindump = parse_braindump(path.read_bytes())
     except FileNotFoundError:
         raise NotARun(
             f"{str(path.parent)!r} is not a submit directory: it has no {path.name}", hint=_AGAIN
@@ -45,8 +64,7 @@ def read_braindump(path: Path) -> Braindump:
     except yaml.YAMLError as error:
         why = " ".join(str(error).split())
         raise CorruptPlan(f"{str(path)!r} is not YAML: {why}", hint=_AGAIN) from error
-    if not isinstance(data, dict):
-        raise CorruptPlan(f"{str(path)!r} is not a map of keys and values", hint=_AGAIN)
-    braindump = {str(key): None if value is None else str(value) for key, value in data.items()}
+    except ValueError as error:
+        raise CorruptPlan(f"{str(path)!r} is not a map of keys and values", hint=_AGAIN) from error
     braindump["submit_dir"] = str(path.parent.resolve())
     return braindump

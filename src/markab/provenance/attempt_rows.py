@@ -1,9 +1,9 @@
 """The journal as rows: attempts, their states, processes, hosts, checks, and the files they made.
 
-`Happened` takes records one by one and keeps the rows until `write`. What it
-remembers between records is little, and all of it can be read back from the
-database (`Place`, `Open`, the hosts): so a journal taken in line by line, by
-many processes one after the other, gives the same rows as one taken in at once.
+`AttemptRows` takes records one by one and keeps the rows until `write`. The state it
+keeps between records is small, and all of it can be read back from the database
+(`ProjectionState`, `OpenAttempt`, the hosts): a journal that is projected line by line,
+by many processes one after the other, gives the same rows as one projected at once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from markab.journal.history import another_plan
 from markab.journal.reader import Line
 from markab.journal.records import AttemptEnd, AttemptRunning, AttemptStart, RunEnd, RunStart
 from markab.plan.model import Kind
-from markab.provenance.plan_rows import Briefs
+from markab.provenance.plan_rows import JobDescriptions
 from markab.provenance.row_writer import Row, Writer
 from markab.provenance.stampede_states import EXECUTE, SUBMIT, escaped, exit_status, last_states, reason
 from markab.transfers.error_kinds import ErrorKind
@@ -46,8 +46,8 @@ _INSTANCE_COLUMNS = (
 )
 """What is known only when an attempt has ended."""
 
-# What is written of an attempt that has not ended, of most that have, and of any.
-# SQLite is told in the statement what is NULL: Python takes ten times as long to hand over a None.
+# The columns of an attempt that has not ended, of most that have, and of any.
+# NULLs are written in the statement: binding a None from Python takes ten times as long.
 _BEGUN = ((..., ..., None, ..., ..., ..., ..., *[None] * 10, 1, None),)
 _PLAIN = ((..., ..., ..., ..., ..., ..., ..., ..., None, None, ..., *[None] * 6, 1, 0),)
 _WHOLE = ((*[...] * 11, None, *[...] * 4, None, 1, ...),)
@@ -59,14 +59,14 @@ _WELL = (
     (..., "JOB_TERMINATED", ..., 3, None),
     (..., SUBMIT, ..., 1, None),
 )
-"""All states of an attempt that succeeded, in the order of the key."""
+"""The states of an attempt that succeeded, in the order of the key."""
 _MADE = ((..., "checksum.type", "sha256"), (..., "checksum.value", ...), (..., "size", ...))
-"""What is known of a file whose checksum was made."""
+"""The metadata of a file whose checksum was computed."""
 
 
 @dataclass(slots=True)
-class Place:
-    """How far a journal was taken in, and what counts on from there."""
+class ProjectionState:
+    """How far a journal was projected, and the counters that continue from there."""
 
     journal_bytes: int = 0
     last_line: str = ""
@@ -75,7 +75,7 @@ class Place:
     state_time: float = 0.0
 
 
-class Open(msgspec.Struct, gc=False):
+class OpenAttempt(msgspec.Struct, gc=False):
     """An attempt that has not ended."""
 
     id: int
@@ -84,12 +84,12 @@ class Open(msgspec.Struct, gc=False):
     submitted: float
     executed: float | None
     submit_seq: int = 0
-    """0: it and its states so far are written."""
+    """0: its row and its states so far are written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunFacts:
-    """What does not change while a run goes on."""
+class RunConstants:
+    """The facts about a run that do not change while it runs."""
 
     wf_id: int
     first_job_id: int
@@ -97,23 +97,23 @@ class RunFacts:
     user: str | None
     local_sites: frozenset[str]
     """Sites whose executor runs an attempt as soon as it gets it."""
-    briefs: Briefs
+    descriptions: JobDescriptions
 
 
-class Happened:
-    """Takes in records; `write` hands the rows over."""
+class AttemptRows:
+    """Converts journal records into rows; `write` inserts them."""
 
     def __init__(
         self,
-        run: RunFacts,
-        place: Place,
-        open_attempts: dict[int, Open],
+        run: RunConstants,
+        state: ProjectionState,
+        open_attempts: dict[int, OpenAttempt],
         hosts: dict[tuple[str, str], int],
         writer: Writer,
         lfn_ids: dict[str, int],
     ) -> None:
-        """Go on from `place`. `open_attempts` (by position), `hosts` and `lfn_ids` are kept up to date."""
-        self.place = place
+        """Continue from `state`. `open_attempts` (by position), `hosts` and `lfn_ids` are kept up to date."""
+        self.state = state
         self._run = run
         self._open = open_attempts
         self._hosts = hosts
@@ -142,19 +142,19 @@ class Happened:
         self._made: dict[str, tuple[int | None, str | None]] = {}
         """File → size and checksum, as last seen."""
         self._made_again: dict[str, dict[str, str]] = {}
-        """Files made by an attempt that was not the first, with size or checksum unknown → what the plan says of them."""
+        """Files made by a retry, with size or checksum unknown → their metadata in the plan."""
         self._delivered: list[tuple[str, str, str]] = []
 
     @property
     def records_at_once(self) -> int:
-        """How many records to take in before each `write`."""
+        """How many records to process before each `write`."""
         return 2 * self._writer.jobs_at_once
 
     def handlers(self) -> dict[type, Callable[[Any, Line], None]]:
-        """Return what to call with a record and its line, by the class of the record; nothing for the others.
+        """Return the handler of each class of records that has one; it takes the record and its line.
 
-        Each raises CorruptJournal for a job that the plan does not have, and for the
-        end of what never started.
+        A handler raises CorruptJournal for a job that is not in the plan, and for the
+        end of an attempt that never started.
         """
         return {
             RunStart: self._run_start,
@@ -165,9 +165,9 @@ class Happened:
         }
 
     def write(self, *, is_last: bool = False) -> None:
-        """Hand the rows over, parents first, and begin anew.
+        """Insert the rows, parents first, and clear them.
 
-        Attempts that have not ended are held back until `is_last`: most end soon, and
+        Attempts that have not ended are kept until `is_last`: most end soon, and
         a row that is written once costs less than one that is changed later.
         """
         writer, wf_id = self._writer, self._run.wf_id
@@ -200,7 +200,7 @@ class Happened:
         self._write_files()
         self._begin()
 
-    def _add_begun(self, position: int, attempt: Open) -> None:
+    def _add_begun(self, position: int, attempt: OpenAttempt) -> None:
         """Add an attempt that has not ended, and its states, unless they are written."""
         if seq := attempt.submit_seq:
             job_id = self._run.first_job_id + position
@@ -208,7 +208,7 @@ class Happened:
             self._add_first_states(attempt)
             attempt.submit_seq = 0
 
-    def _add_first_states(self, attempt: Open) -> None:
+    def _add_first_states(self, attempt: OpenAttempt) -> None:
         self._states.append((attempt.id, SUBMIT, attempt.submitted, 1))
         if attempt.executed is not None:
             self._states.append((attempt.id, EXECUTE, attempt.executed, 2))
@@ -220,7 +220,7 @@ class Happened:
         found = ChainMap(known, writer.ids_of_lfns(wanted)) if wanted else known
         whole: list[Row] = []
         parts: list[Row] = []
-        untrue: list[Row] = []
+        outdated: list[Row] = []
         for lfn, (size_bytes, sha256) in made.items():
             if (number := found.get(lfn)) is None:  # no file of this plan
                 continue
@@ -234,9 +234,9 @@ class Happened:
                 planned = self._made_again[lfn]
                 unknown = [] if sha256 is not None else ["checksum.type", "checksum.value"]
                 unknown += [] if size_bytes is not None else ["size"]
-                untrue += [(number, key) for key in unknown]
+                outdated += [(number, key) for key in unknown]
                 parts += [(number, key, planned[key]) for key in unknown if key in planned]
-        writer.remove("rc_meta", untrue)
+        writer.remove("rc_meta", outdated)
         writer.put("rc_meta", whole, _MADE)
         writer.put("rc_meta", parts)
         if self._delivered:
@@ -247,32 +247,31 @@ class Happened:
     # -- one kind of record each ---------------------------------------------------
 
     def _run_start(self, it: RunStart, line: Line) -> None:
-        place = self.place
-        place.restarts += 1
+        self.state.restarts += 1
         self._workflow_state("WORKFLOW_STARTED", it.time, None, None)
 
     def _run_end(self, it: RunEnd, line: Line) -> None:
         status = STATUSES.get(it.outcome, 1)
         self._workflow_state("WORKFLOW_TERMINATED", it.time, status, it.outcome if status else None)
 
-    def _workflow_state(self, state: str, time: float, status: int | None, why: str | None) -> None:
-        place = self.place
-        # Part of the key. An engine that started and ended within a microsecond did both.
-        place.state_time = time = max(time, round(place.state_time + 1e-6, 6))
-        restart = max(0, place.restarts - 1)
-        self._workflow_states.append((self._run.wf_id, state, time, restart, status, why))
+    def _workflow_state(self, name: str, time: float, status: int | None, why: str | None) -> None:
+        state = self.state
+        # Part of the key, so two states within a microsecond get different times.
+        state.state_time = time = max(time, round(state.state_time + 1e-6, 6))
+        restart = max(0, state.restarts - 1)
+        self._workflow_states.append((self._run.wf_id, name, time, restart, status, why))
 
     def _start(self, it: AttemptStart, line: Line) -> None:
         run, position, time = self._run, it.job, it.time
         if not 0 <= position < run.jobs:
             raise another_plan(position, run.jobs)
-        self.place.submit_seq = seq = self.place.submit_seq + 1
-        if (left := self._open.get(position)) is not None:  # nobody has seen its end
+        self.state.submit_seq = seq = self.state.submit_seq + 1
+        if (left := self._open.get(position)) is not None:  # its end was not recorded
             self._add_begun(position, left)
         id = self._next_instance
         self._next_instance = id + 1
         executed = time if it.site in run.local_sites else None
-        self._open[position] = Open(id, it.site, time, executed, seq)
+        self._open[position] = OpenAttempt(id, it.site, time, executed, seq)
 
     def _running(self, it: AttemptRunning, line: Line) -> None:
         attempt = self._open.get(it.job)
@@ -285,24 +284,24 @@ class Happened:
         attempt = self._open.pop(it.job, None)
         if attempt is None:
             raise CorruptJournal(
-                f"the journal tells of the end of job {it.job}, attempt {it.attempt}, which never started",
-                hint="something was cut out of journal.jsonl: bring the whole file back",
+                f"the journal has the end of job {it.job}, attempt {it.attempt}, but not its start",
+                hint="lines are missing in journal.jsonl: restore the whole file",
             )
         record, id, time = it.record, attempt.id, it.time
         executed = self._add_states(attempt, record, time)
-        brief = self._run.briefs[it.job]
+        description = self._run.descriptions[it.job]
         host = self._host(attempt, record)
         self._end_instance(it.job, attempt, record, host, None if executed is None else time - executed)
-        self._add_invocations(id, record, brief, time)
+        self._add_invocations(id, record, description, time)
         if record.outputs or record.checked is not None:
             self._add_checks(id, record)
         if record.transfers or not record.ok:
             self._add_attempt(id, it, line)
         if record.outputs or record.transfers:
-            self._note_files(it, record, brief.kind)
+            self._note_files(it, record, description.kind)
 
     def _add_attempt(self, id: int, it: AttemptEnd[AttemptRecord], line: Line) -> None:
-        """Note what the schema has no column for; only of attempts that have something of the kind."""
+        """Add the facts for which the schema has no column; only attempts that failed or moved files have such."""
         moved, error = it.record.transfers, it.record.error
         kind = None if it.record.ok else error.kind if error is not None else ErrorKind.INTERNAL
         size_bytes = sum([file.bytes or 0 for file in moved])
@@ -312,7 +311,7 @@ class Happened:
 
     # -- parts of an end -----------------------------------------------------------
 
-    def _add_states(self, attempt: Open, record: AttemptRecord, time: float) -> float | None:
+    def _add_states(self, attempt: OpenAttempt, record: AttemptRecord, time: float) -> float | None:
         """Add the states that are not written yet; return when it was executed."""
         id, submitted, executed = attempt.id, attempt.submitted, attempt.executed
         is_derived = executed is None and record.start is not None
@@ -334,7 +333,7 @@ class Happened:
                 self._states.append((id, state, time, number))
         return executed
 
-    def _host(self, attempt: Open, record: AttemptRecord) -> int | None:
+    def _host(self, attempt: OpenAttempt, record: AttemptRecord) -> int | None:
         if not record.host:
             return None
         key = attempt.site, record.host
@@ -344,10 +343,15 @@ class Happened:
         return number
 
     def _end_instance(
-        self, position: int, attempt: Open, record: AttemptRecord, host: int | None, duration: float | None
+        self,
+        position: int,
+        attempt: OpenAttempt,
+        record: AttemptRecord,
+        host: int | None,
+        duration: float | None,
     ) -> None:
         run, id, seq = self._run, attempt.id, attempt.submit_seq
-        begun = (id, run.first_job_id + position, host, seq, f"{seq}.0", attempt.site, run.user)
+        start = (id, run.first_job_id + position, host, seq, f"{seq}.0", attempt.site, run.user)
         out, err, invocations = record.stdout, record.stderr, record.invocations
         if (
             seq
@@ -355,7 +359,7 @@ class Happened:
             and out is err is record.stdout_file is record.stderr_file is None
             and len(invocations) < 2
         ):
-            self._plain.append((*begun, record.cwd, duration))
+            self._plain.append((*start, record.cwd, duration))
             return
         cluster_start = cluster_duration = None
         if len(invocations) > 1:
@@ -374,16 +378,18 @@ class Happened:
             0 if record.ok else exit_status(record),
         )
         if seq:
-            self._instances.append((*begun, *ended))
+            self._instances.append((*start, *ended))
         else:
             self._ended.append((host, *ended, id))
 
-    def _add_invocations(self, id: int, record: AttemptRecord, brief: Any, time: float) -> None:
+    def _add_invocations(self, id: int, record: AttemptRecord, description: Any, time: float) -> None:
         wf_id, number = self._run.wf_id, self._next_invocation
         add = self._invocations.append
-        if brief.kind in ("compute", "subworkflow"):
+        if description.kind in ("compute", "subworkflow"):
             for seq, it in enumerate(record.invocations, start=1):
-                transformation, executable = brief.tasks[seq - 1] if seq <= len(brief.tasks) else ("", "")
+                transformation, executable = (
+                    description.tasks[seq - 1] if seq <= len(description.tasks) else ("", "")
+                )
                 cpu = None if it.utime_s is None else it.utime_s + it.stime_s
                 duration = it.duration_s
                 add(
@@ -398,7 +404,7 @@ class Happened:
                         it.status,
                         transformation,
                         it.argv[0] if it.argv else executable,
-                        _words(it),
+                        _command_line(it),
                         it.task,
                         it.maxrss_kb,
                         cpu / duration if cpu is not None and duration > 0 else None,
@@ -406,7 +412,7 @@ class Happened:
                 )
                 number += 1
         elif record.start is not None:
-            transformation, executable = brief.tasks[0]
+            transformation, executable = description.tasks[0]
             end = time if record.end is None else record.end
             took, status = max(0.0, end - record.start), exit_status(record)
             row = (number, wf_id, id, 1, record.start, took, None, status, transformation, executable)
@@ -436,7 +442,7 @@ class Happened:
         for file in record.outputs:
             self._made[file.lfn] = file.size, file.sha256
             if it.attempt > 1 and (file.size is None or file.sha256 is None):
-                outputs = self._run.briefs.facts(it.job).outputs
+                outputs = self._run.descriptions.facts(it.job).outputs
                 self._made_again[file.lfn] = next(
                     (use.metadata for use in outputs if use.lfn == file.lfn), {}
                 )
@@ -446,7 +452,7 @@ class Happened:
             arrived = {moved.lfn for moved in record.transfers}
             self._delivered += [
                 (transfer.lfn, place.url, place.site)
-                for transfer in self._run.briefs.facts(it.job).transfers
+                for transfer in self._run.descriptions.facts(it.job).transfers
                 if transfer.lfn in arrived
                 for place in transfer.destinations
             ]
@@ -459,7 +465,7 @@ class Happened:
                 )
 
 
-def _words(it: Invocation) -> str:
+def _command_line(it: Invocation) -> str:
     """Return the arguments as a command line."""
     words = it.argv[1:]
     if all(words) and not _NOT_PLAIN.search("".join(words)):

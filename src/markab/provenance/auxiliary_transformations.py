@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markab.plan.model import Kind
 
-CHORES: dict[str, str] = {
+AUXILIARY_TRANSFORMATIONS: dict[str, str] = {
     Kind.STAGE_IN: "pegasus::transfer",
     Kind.STAGE_OUT: "pegasus::transfer",
     Kind.STAGE_INTER: "pegasus::transfer",
@@ -12,4 +12,4 @@ CHORES: dict[str, str] = {
     Kind.CLEANUP: "pegasus::cleanup",
     Kind.REGISTER: "pegasus::rc-client",
 }
-"""Kind of an auxiliary job → the transformation that Pegasus would run for it."""
+"""Kind of an auxiliary job → the transformation that Pegasus runs for it."""

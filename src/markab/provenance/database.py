@@ -1,4 +1,4 @@
-"""Opening a database; its errors become ours, without passwords."""
+"""Opening a database; errors of its driver are raised as errors of Markab, without passwords."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class UnreadableDatabase(MarkabError):
     exit_code = StorageError.exit_code
 
 
-class Locked(StorageError):
-    """Another process has been writing to the database for longer than we wait."""
+class DatabaseLocked(StorageError):
+    """Another process has held the lock of the database for longer than the time limit."""
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def connected(
     Each statement is its own transaction, except in a `transaction` block.
 
     Raises:
-        Locked: another process has locked it for longer than `patience_s`.
+        DatabaseLocked: another process has locked it for longer than `patience_s`.
         StorageError: it cannot be reached, read or written.
         UnreadableDatabase: it is an SQLite file that cannot be read.
     """
@@ -143,7 +143,7 @@ def _translated(target: Target, error: BaseException) -> MarkabError:
         if is_sqlite
         else getattr(error, "sqlstate", None) == _LOCK_NOT_AVAILABLE
     ):
-        return Locked(
+        return DatabaseLocked(
             f"{where} is being written to by another program", hint="try again when it has finished"
         )
     if is_sqlite:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from markab.errors import StorageError
-from markab.provenance.database import Locked
+from markab.provenance.database import DatabaseLocked
 
 _RETRY_EVERY_S = 0.02
 
@@ -37,7 +37,7 @@ def locked(file: Path | None, patience_s: float) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() >= give_up_s:
-                    raise Locked(
+                    raise DatabaseLocked(
                         f"database {str(file)!r} is being written to by another program",
                         hint="try again when it has finished",
                     ) from None

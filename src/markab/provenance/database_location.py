@@ -24,7 +24,7 @@ MASTER_KEYS = ("pegasus.catalog.master.url", "pegasus.dashboard.output")
 EVENTS = "pegasus.monitord.events"
 """Property: "false" means that no database is kept during the run, only made on request."""
 
-_AS = "write it as sqlite:////path/to/file.db or postgresql://user@host:port/database"
+_URL_FORMS = "write it as sqlite:////path/to/file.db or postgresql://user@host:port/database"
 _DIALECTS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
 
@@ -130,7 +130,7 @@ def parsed(text: str, properties: dict[str, str], prefix: str) -> URL:
         raise StorageError(
             f"property {prefix + '.url'!r} names an unsupported database {url.get_backend_name()!r}; "
             "supported are SQLite and PostgreSQL",
-            hint=_AS,
+            hint=_URL_FORMS,
         )
     in_memory = not url.database or url.database == ":memory:"
     if dialect == "sqlite" and (url.host or not (in_memory or os.path.isabs(url.database or ""))):
@@ -150,7 +150,7 @@ def parsed(text: str, properties: dict[str, str], prefix: str) -> URL:
 def _not_a_url(prefix: str) -> StorageError:
     return StorageError(
         f"property {prefix + '.url'!r} is not a database URL",
-        hint=f"{_AS}; write @ : / % in a password as %40 %3A %2F %25",
+        hint=f"{_URL_FORMS}; write @ : / % in a password as %40 %3A %2F %25",
     )
 
 

@@ -1,4 +1,4 @@
-"""`jobstate.log`: one line a change of state, for people and scripts that follow it.
+"""Writing `jobstate.log`: one line for each change of a job's state.
 
     <time> INTERNAL *** MONITORD_STARTED ***
     <time> INTERNAL *** DAGMAN_STARTED <pid>.0 ***
@@ -11,9 +11,9 @@ signal) in JOB_SUCCESS, JOB_FAILURE, POST_SCRIPT_SUCCESS and POST_SCRIPT_FAILURE
 else the id at the back end: `<submit number>.0`. The submit number counts all
 attempts of the run.
 
-The text is a function of the journal alone. So nobody has to remember how far the
-file got: whoever goes on with it makes the text from the start, and leaves out
-as many bytes as there are.
+The text is a function of the journal alone, so the position in the file need not be
+stored: a process that continues the file computes the text from the start, and skips
+as many bytes as the file already has.
 """
 
 from __future__ import annotations
@@ -40,22 +40,22 @@ from markab.journal.records import (
 from markab.provenance.stampede_states import EXECUTE, SUBMIT, exit_code, exit_status, last_states
 
 NAME = "jobstate.log"
-_SPELT = {"POST_SCRIPT_FAILED": "POST_SCRIPT_FAILURE"}
+_LOG_NAMES = {"POST_SCRIPT_FAILED": "POST_SCRIPT_FAILURE"}
 """State in the database → in the log."""
 _WITH_EXIT_CODE = ("JOB_SUCCESS", "JOB_FAILURE", "POST_SCRIPT_FAILED")
 _WRITE_BYTES = 1 << 20
 _decode = decoder(AttemptRecord)
 
 
-class Lines:
-    """Turns records into lines. No I/O."""
+class JobstateLines:
+    """Converts records into lines. No I/O."""
 
     def __init__(self, local_sites: frozenset[str]) -> None:
         """`local_sites` are those whose executor runs an attempt as soon as it gets it."""
         self._local_sites = local_sites
         self._seq = 0
         self._open: dict[int, tuple[str, int, str, bool]] = {}
-        """Position → job, submit number, site, was it seen to run."""
+        """Position → job, submit number, site, whether its start was recorded."""
 
     def of(self, entry: EntryOf[AttemptRecord]) -> Iterable[str]:
         """Return the lines for the next record."""
@@ -96,44 +96,44 @@ class Lines:
         for state, _ in states:
             fourth = f"{seq}.0"
             if state in _WITH_EXIT_CODE:
-                # The process ended well; what failed came after it.
-                did_well = state == "JOB_SUCCESS"
-                fourth = "0" if did_well else str(exit_code(exit_status(it.record)))
-            yield _line(it.time, name, _SPELT.get(state, state), fourth, site, seq)
+                # JOB_SUCCESS before POST_SCRIPT_FAILED: the process succeeded, and a later check failed.
+                is_success = state == "JOB_SUCCESS"
+                fourth = "0" if is_success else str(exit_code(exit_status(it.record)))
+            yield _line(it.time, name, _LOG_NAMES.get(state, state), fourth, site, seq)
 
 
 def _line(time: float, job: str, state: str, fourth: str, site: str, seq: int) -> str:
     return f"{int(time)} {job} {state} {fourth} {site or '-'} - {seq}\n"
 
 
-_HANDLERS: Mapping[type, Callable[[Lines, Any], Iterable[str]]] = {
-    RunStart: Lines._run_start,
-    RunEnd: Lines._run_end,
-    AttemptStart: Lines._start,
-    AttemptRunning: Lines._running,
-    AttemptEnd: Lines._end,
+_HANDLERS: Mapping[type, Callable[[JobstateLines, Any], Iterable[str]]] = {
+    RunStart: JobstateLines._run_start,
+    RunEnd: JobstateLines._run_end,
+    AttemptStart: JobstateLines._start,
+    AttemptRunning: JobstateLines._running,
+    AttemptEnd: JobstateLines._end,
 }
 
 
 class JobstateLog:
-    """Keeps the file of one run up to date: call `update` whenever there may be something new.
+    """Keeps the file of one run up to date: call `update` whenever there may be new records.
 
-    It only ever appends. A file that is not the beginning of what the journal
-    says (the journal was cut, or somebody wrote to it) is set aside as
-    `jobstate.log.000`, and a new one begun.
+    It only appends. A file that differs from the text of the journal (the journal was
+    cut, or another program wrote to the file) is renamed to `jobstate.log.000`, and a
+    new one is begun.
     """
 
     def __init__(self, submit_dir: Path, local_sites: frozenset[str]) -> None:
-        """`local_sites` as in `Lines`."""
+        """`local_sites` as in `JobstateLines`."""
         self.path = submit_dir / NAME
         self._journal = submit_dir / "journal.jsonl"
         self._local_sites = local_sites
         self._begin()
 
     def _begin(self) -> None:
-        self._lines = Lines(self._local_sites)
+        self._lines = JobstateLines(self._local_sites)
         self._offset = 0
-        """Byte of the journal up to which the file tells it."""
+        """Byte of the journal up to which its records are in the file."""
         self._size = 0
         """Bytes of the file, as far as we know it."""
 
@@ -141,7 +141,7 @@ class JobstateLog:
         """Append what is new in the journal. Does nothing while another process does the same.
 
         Raises:
-            StorageError: the file cannot be written; a later call goes on.
+            StorageError: the file cannot be written; a later call continues.
             CorruptJournal: the journal is damaged.
         """
         try:
@@ -151,7 +151,7 @@ class JobstateLog:
                 size = file.seek(0, os.SEEK_END)
                 if size != self._size:
                     self._begin()
-                if self._go_on(file, size):
+                if self._append(file, size):
                     return
                 self._set_aside()
         except OSError as error:
@@ -160,8 +160,8 @@ class JobstateLog:
         self._begin()
         self.update()
 
-    def _go_on(self, file: io.FileIO, size: int) -> bool:
-        """Compare the text with the part of the file we do not know, and append the rest; False: it differs."""
+    def _append(self, file: io.FileIO, size: int) -> bool:
+        """Compare the text with the part of the file that was not read yet, and append the rest; False: it differs."""
         file.seek(self._size)
         for text, offset in self._new_text():
             known = min(len(text), size - self._size)
@@ -176,7 +176,7 @@ class JobstateLog:
         return self._size == size
 
     def _new_text(self) -> Iterator[tuple[bytes, int]]:
-        """Yield text of about a megabyte, and up to where in the journal it tells."""
+        """Yield pieces of about a megabyte, each with the offset in the journal at which it ends."""
         text, reader = bytearray(), JournalReader(self._journal, self._offset)
         for _, _, body in reader.lines():
             for each in self._lines.of(_decode(body)):

@@ -6,11 +6,15 @@ names. Dashboards read it. It is a convenience: its errors never stop a run.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from markab.errors import MarkabError
+from markab.errors import MarkabError, NotARun
 from markab.plan.braindump import Braindump
 from markab.plan.submit_dir import SubmitDir
 from markab.provenance import schema
@@ -23,6 +27,62 @@ PATIENCE_S = 2.0
 
 State = tuple[str, float, int, int | None, str | None]
 """Columns of `workflowstate` after the first."""
+
+
+_BY_DIRECTORY = "name its submit directory, without `-u`"
+
+
+class MasterRun(NamedTuple):
+    """A run in the master database."""
+
+    submit_dir: Path
+    workflow: str
+    uuid: str
+    planned: float
+    """When it was planned, in seconds since the epoch; 0: unknown."""
+
+
+def read_runs() -> list[MasterRun]:
+    """Return the runs of the user that are not archived; none if there is no master database.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    runs = schema.master_workflow.c
+    with _opened() as connection:
+        if connection is None:
+            return []
+        columns = select(runs.submit_dir, runs.dax_label, runs.wf_uuid, runs.timestamp)
+        rows = connection.execute(columns.where(~runs.archived)).all()
+    return [MasterRun(Path(row[0]), row[1] or "", row[2], float(row[3] or 0)) for row in rows if row[0]]
+
+
+def directory_of_uuid(uuid: str) -> Path:
+    """Return the submit directory of one of the user's runs.
+
+    Raises:
+        NotARun: it is not in the master database.
+        StorageError: the master database cannot be read.
+    """
+    runs = schema.master_workflow.c
+    with _opened() as connection:
+        if connection is None:
+            raise NotARun(f"no run has the UUID {uuid!r}: there is no list of your runs yet", _BY_DIRECTORY)
+        found = connection.execute(select(runs.submit_dir).where(runs.wf_uuid == uuid)).scalar_one_or_none()
+    if found is None:
+        raise NotARun(f"no run in the list of your runs has the UUID {uuid!r}", _BY_DIRECTORY)
+    return Path(found)
+
+
+@contextmanager
+def _opened() -> Iterator[Connection | None]:
+    """Open the master database at its default place; None: there is none."""
+    target = master_target(SubmitDir(Path()), {})
+    if target.file is None or not target.file.exists():
+        yield None
+        return
+    with connected(target, read_only=True) as connection:
+        yield connection
 
 
 def states_of(connection: Connection, wf_id: int) -> list[State]:
@@ -39,7 +99,7 @@ def states_of(connection: Connection, wf_id: int) -> list[State]:
     return [(row[0], float(row[1]), row[2], row[3], row[4]) for row in rows]
 
 
-def enter(directory: SubmitDir, braindump: Braindump, own: Target, states: list[State]) -> str:
+def record_run(directory: SubmitDir, braindump: Braindump, own: Target, states: list[State]) -> str:
     """Write a run and its states into the master database; return the error, or nothing.
 
     May be called again at any time: existing rows are updated.
@@ -49,7 +109,7 @@ def enter(directory: SubmitDir, braindump: Braindump, own: Target, states: list[
         if target.file is not None:
             target.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with connected(target, patience_s=PATIENCE_S) as connection:
-            _enter(connection, workflow_values(braindump, own), states)
+            _record(connection, workflow_values(braindump, own), states)
     except MarkabError as error:
         return f"the list of all your runs was not updated: {error}"
     except OSError as error:
@@ -57,7 +117,7 @@ def enter(directory: SubmitDir, braindump: Braindump, own: Target, states: list[
     return ""
 
 
-def _enter(connection: Connection, values: dict[str, object], states: list[State]) -> None:
+def _record(connection: Connection, values: dict[str, object], states: list[State]) -> None:
     runs, table = schema.master_workflow, schema.master_workflowstate
     with transaction(connection):
         create_tables(connection)

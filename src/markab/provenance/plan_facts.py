@@ -1,7 +1,7 @@
-"""What the projection reads of a plan line; all else in it is skipped.
+"""The fields of a plan line that the projection reads; all others are skipped.
 
-Keys as in `plan/model.py`. Decoding only these, into structs without garbage
-collection, is most of the speed.
+Their names and types are those of `plan/model.py`, which a test compares. Decoding
+only these, into structs without garbage collection, is most of the speed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import msgspec
 
 
 class Struct(msgspec.Struct, gc=False):
-    """Base of what is decoded in masses."""
+    """Base of the structs that are decoded in large numbers."""
 
 
 class TaskFacts(Struct):

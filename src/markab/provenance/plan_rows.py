@@ -1,4 +1,4 @@
-"""The plan as rows: tasks, jobs, edges, files and what the user says of them."""
+"""The plan as rows: tasks, jobs, edges, files, and the user's metadata of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from markab.errors import CorruptPlan
 from markab.plan.model import Kind
 from markab.plan.plan_file import PlanFile
-from markab.provenance.auxiliary_transformations import CHORES
+from markab.provenance.auxiliary_transformations import AUXILIARY_TRANSFORMATIONS
 from markab.provenance.plan_facts import JobFacts, UseFacts, decode_job
 from markab.provenance.row_writer import Row, Writer
 
@@ -23,56 +23,58 @@ TYPES: dict[str, str] = {
     Kind.REGISTER: "registration",
     Kind.SUBWORKFLOW: "dax",
 }
-"""Kind of a job → what the schema calls it."""
+"""Kind of a job → its name in the schema."""
 
 SUBMIT_FILE = "plan.jsonl"
-"""Pegasus has a file for each job; we have a line."""
+"""Pegasus has a submit file for each job; in Markab a job is a line of this file."""
 
 
-class Brief(NamedTuple):
-    """What the rows of an attempt need to know of its job. Shared by all jobs that are alike."""
+class JobDescription(NamedTuple):
+    """The facts about a job that the rows of its attempts need. Equal ones are shared between jobs."""
 
     kind: str
     tasks: tuple[tuple[str, str], ...]
     """Transformation and executable of each."""
 
 
-class Briefs:
-    """Briefs by position: remembered from the first reading of a plan, or read when asked for."""
+class JobDescriptions:
+    """Descriptions by position: kept from the first reading of a plan, or read from it on access."""
 
     def __init__(self, plan: PlanFile) -> None:
         self._plan = plan
-        self._shared: dict[object, Brief] = {}
-        self._all: list[Brief] = []
+        self._shared: dict[object, JobDescription] = {}
+        self._all: list[JobDescription] = []
 
     def note(self, facts: JobFacts) -> None:
-        """Remember the next job."""
-        self._all.append(self._brief(facts))
+        """Add the next job."""
+        self._all.append(self._description(facts))
 
-    def __getitem__(self, position: int) -> Brief:
+    def __getitem__(self, position: int) -> JobDescription:
         if position < len(self._all):
             return self._all[position]
-        return self._brief(facts_of(self._plan, position))
+        return self._description(facts_of(self._plan, position))
 
     def facts(self, position: int) -> JobFacts:
-        """Return all that is read of a job."""
+        """Return all fields that the projection reads of a job."""
         return facts_of(self._plan, position)
 
-    def _brief(self, facts: JobFacts) -> Brief:
+    def _description(self, facts: JobFacts) -> JobDescription:
         tasks = facts.tasks
         if len(tasks) == 1:
             key: object = facts.kind, tasks[0].transformation, tasks[0].executable
         else:
             key = facts.kind, tuple([(task.transformation, task.executable) for task in tasks])
-        if (brief := self._shared.get(key)) is None:
+        if (description := self._shared.get(key)) is None:
             pairs = tuple([(task.transformation, task.executable) for task in tasks])
-            brief = Brief(facts.kind, pairs or ((CHORES.get(facts.kind, facts.kind), "markab"),))
-            self._shared[key] = brief
-        return brief
+            description = JobDescription(
+                facts.kind, pairs or ((AUXILIARY_TRANSFORMATIONS.get(facts.kind, facts.kind), "markab"),)
+            )
+            self._shared[key] = description
+        return description
 
 
 def facts_of(plan: PlanFile, position: int) -> JobFacts:
-    """Return what is read of a job.
+    """Return the fields that the projection reads of a job.
 
     Raises:
         CorruptPlan: its line cannot be read.
@@ -86,9 +88,9 @@ def facts_of(plan: PlanFile, position: int) -> JobFacts:
 
 
 class PlanRows:
-    """Turns jobs, in the order of the plan, into rows, and hands them over some thousand jobs at a time.
+    """Converts jobs, in the order of the plan, into rows, and inserts them a few hundred or thousand at a time.
 
-    Numbers are given in the order of the plan: the same plan gives the same rows.
+    Rows are numbered in the order of the plan: the same plan gives the same rows.
     """
 
     def __init__(self, plan: PlanFile, wf_id: int, writer: Writer, lfn_ids: dict[str, int]) -> None:
@@ -102,13 +104,13 @@ class PlanRows:
         self._tasks_of: list[str | None] = []
         """Of each job: its task, when it has just one."""
         self._with_places: set[int] = set()
-        """Files whose replicas are written down already."""
+        """Files whose replicas have rows already."""
         self._next_task = writer.new_ids("task", 0)
         self._next_lfn = writer.new_ids("rc_lfn", 0)
         self._begin()
 
-    def write(self, briefs: Briefs) -> None:
-        """Write all rows; `briefs` remembers what attempts will need."""
+    def write(self, descriptions: JobDescriptions) -> None:
+        """Write all rows, and add the jobs to `descriptions`."""
         writer, wf_id, plan, at_once = self._writer, self._wf_id, self._plan, self._writer.jobs_at_once
         writer.put("workflow_meta", [(wf_id, k, v) for k, v in plan.header.metadata.items()])
         for start in range(0, len(plan), at_once):
@@ -116,7 +118,7 @@ class PlanRows:
             if not writer.is_first:
                 self._find_files(jobs)
             for position, job in enumerate(jobs, start):
-                briefs.note(job)
+                descriptions.note(job)
                 self._add(job, self.first_job_id + position)
             self._write()
 
@@ -227,14 +229,14 @@ class PlanRows:
             meta[number, key] = value
 
     def _number(self, lfn: str) -> int:
-        """Give a number to a file that has none."""
+        """Assign a number to a file that has none."""
         self._lfn_ids[lfn] = number = self._next_lfn
         self._next_lfn = number + 1
         self._lfns.append((number, lfn))
         return number
 
     def _find_files(self, jobs: list[JobFacts]) -> None:
-        """Learn the numbers of those files that the database knows."""
+        """Look up the numbers of those files that are in the database."""
         new: dict[str, None] = {}
         for job in jobs:
             for files in (job.inputs, job.outputs, job.transfers):

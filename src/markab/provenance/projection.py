@@ -1,13 +1,13 @@
-"""Plan and journal → rows: incremental, idempotent, and safe to be killed at any instant.
+"""Projecting plan and journal into rows: incremental, idempotent, and safe to be killed at any instant.
 
-How far the journal was taken in stands in the database (`markab_projection`), in
-the transaction that adds the rows. So taking in again adds nothing twice, and a
-projection that is killed has not happened. Any number of processes may do it at
-once: one has the lock, the others wait and find little or nothing left to do.
+How far the journal was projected is stored in the database (`markab_projection`), in
+the transaction that adds the rows. So a second pass adds nothing twice, and a pass that
+is killed changes nothing. Any number of processes may project at once: one holds the
+lock, the others wait and find little or nothing left to do.
 
-The place is a byte and the checksum of the line that ends there. When the
+The position is a byte offset and the checksum of the line that ends there. When the
 journal no longer has that line (it was cut after a power loss, or by hand), all
-rows of the run are made anew.
+rows of the run are rebuilt.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from markab.plan.braindump import Braindump, read_braindump
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir
 from markab.provenance import schema
-from markab.provenance.attempt_rows import Happened, Open, Place, RunFacts
+from markab.provenance.attempt_rows import AttemptRows, OpenAttempt, ProjectionState, RunConstants
 from markab.provenance.database import (
     PATIENCE_S,
     UnreadableDatabase,
@@ -38,7 +38,7 @@ from markab.provenance.database import (
 )
 from markab.provenance.database_file import locked, remove
 from markab.provenance.database_location import Target, target_of
-from markab.provenance.plan_rows import Briefs, PlanRows
+from markab.provenance.plan_rows import JobDescriptions, PlanRows
 from markab.provenance.row_writer import Writer
 from markab.spec.gc_pause import without_garbage_collection
 
@@ -46,17 +46,17 @@ _decode = decoder(AttemptRecord)
 
 
 class _Stale(Exception):
-    """What is in the database was made of another journal, or by another version of this module."""
+    """The rows in the database were made from another journal, or by another version of this module."""
 
 
 class Projector:
-    """Keeps a database current with one run. May be used again and again; `close` gives the plan back.
+    """Keeps a database current with one run. May be used repeatedly; `close` closes the plan.
 
-    Remembers between passes what would otherwise be read back from the database.
+    Keeps between passes what would otherwise be read back from the database.
     """
 
     def __init__(self, submit_dir: Path, target: Target | None = None) -> None:
-        """Begin with the run in `submit_dir`; `target` is where its properties say, if not given.
+        """Open the run in `submit_dir`; without `target`, its properties name the database.
 
         Raises:
             NotARun, CorruptPlan: no run there.
@@ -66,36 +66,37 @@ class Projector:
         self.braindump = read_braindump(self.directory.braindump)
         self.target = target or target_of(self.directory, self.braindump)
         self._plan: PlanFile | None = None
-        self._briefs: Briefs | None = None
-        self._remembered: tuple[int, str, dict[int, Open]] | None = None
+        self._descriptions: JobDescriptions | None = None
+        self._remembered: tuple[int, str, dict[int, OpenAttempt]] | None = None
 
     def close(self) -> None:
-        """Give the plan back; may be called twice."""
+        """Close the plan; may be called twice."""
         if self._plan is not None:
             self._plan.close()
-        self._plan = self._briefs = self._remembered = None
+        self._plan = self._descriptions = self._remembered = None
 
     @property
     def uuid(self) -> str:
-        """Of the workflow."""
+        """The UUID of the run."""
         return self.braindump.get("wf_uuid") or ""
 
     @property
     def plan(self) -> PlanFile:
-        """The plan; opened when it is asked for."""
+        """The plan; opened on first access."""
         if self._plan is None:
             self._plan = PlanFile(self.directory.plan)
-            self._briefs = Briefs(self._plan)
+            self._descriptions = JobDescriptions(self._plan)
         return self._plan
 
     # -- one pass ------------------------------------------------------------------
 
     def update(self, *, patience_s: float = PATIENCE_S) -> None:
-        """Open the database, take in what is new, close it. A file of ours that is damaged is made anew.
+        """Open the database, project the new records, close it. A damaged file that holds only this run is rebuilt.
 
         Raises:
-            Locked: somebody else has been writing for longer than `patience_s`.
-            StorageError, NewerFormat, CorruptPlan, CorruptJournal: as they say.
+            DatabaseLocked: another process has been writing for longer than `patience_s`.
+            StorageError, NewerFormat: the database cannot be read or written.
+            CorruptPlan, CorruptJournal: the run cannot be read.
         """
         with locked(self.target.file, patience_s):
             try:
@@ -105,15 +106,15 @@ class Projector:
                 if self.target.is_ours and self.target.file is not None:
                     remove(self.target.file)
                 else:
-                    self._forget(patience_s)
+                    self._delete_rows(patience_s)
                 self._update(patience_s)
 
     def _update(self, patience_s: float) -> None:
         with connected(self.target, patience_s=patience_s) as connection:
-            self.take_in(connection)
+            self.project(connection)
 
-    def _forget(self, patience_s: float) -> None:
-        """Delete the rows of this run, and nothing else."""
+    def _delete_rows(self, patience_s: float) -> None:
+        """Delete the rows of this run, and no others."""
         with connected(self.target, patience_s=patience_s) as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA foreign_keys = ON")
@@ -121,7 +122,7 @@ class Projector:
                 connection.execute(schema.workflow.delete().where(schema.workflow.c.wf_uuid == self.uuid))
 
     def is_current(self, connection: Connection) -> bool:
-        """Say whether the database holds all that is in the journal. Takes no lock."""
+        """Return whether the whole journal is in the database. Takes no lock."""
         if not has_tables(connection) or not inspect(connection).has_table("markab_projection"):
             return False
         row = connection.execute(_PLACE, {"uuid": self.uuid}).one_or_none()
@@ -139,81 +140,81 @@ class Projector:
         row = connection.execute(_PLACE, {"uuid": self.uuid}).one_or_none()
         return int(row.wf_id) if row is not None else 0
 
-    def take_in(self, connection: Connection) -> None:
+    def project(self, connection: Connection) -> None:
         """Bring an open database up to date. Raises as `update`."""
         with translated_errors(self.target):
             if self.is_current(connection):
                 return
             with without_garbage_collection():
-                damage = self._take_in_once(connection)
+                damage = self._project(connection)
         if damage is not None:
             raise damage
 
-    def _take_in_once(self, connection: Connection) -> CorruptJournal | None:
-        """Take in what is new; return what is wrong with the journal, if that ended it early."""
+    def _project(self, connection: Connection) -> CorruptJournal | None:
+        """Project the new records; return the error in the journal at which that ended early."""
         with transaction(connection):
             is_new = not has_tables(connection)
             lacking = create_tables(connection, indexed=not is_new)
             writer = Writer(connection)
             writer.lock()
             lfn_ids: dict[str, int] = {}
-            facts, place = self._find(connection) or self._begin(connection, writer, lfn_ids)
-            known = self._open_attempts(connection, facts, place)
+            facts, state = self._find(connection) or self._begin(connection, writer, lfn_ids)
+            known = self._open_attempts(connection, facts, state)
             hosts = {
                 (row.site, row.hostname): row.host_id
                 for row in connection.execute(_HOSTS, {"wf_id": facts.wf_id})
             }
-            happened = Happened(facts, place, known, hosts, writer, lfn_ids)
-            self._remembered = None  # until this is committed, what is remembered is true of nothing
-            damage = self._read(happened)
+            rows = AttemptRows(facts, state, known, hosts, writer, lfn_ids)
+            self._remembered = None  # valid again only after the commit
+            damage = self._read(rows)
             connection.execute(
                 schema.projection.update()
                 .where(schema.projection.c.wf_id == facts.wf_id)
                 .values(
-                    journal_bytes=place.journal_bytes,
-                    last_line=place.last_line,
-                    submit_seq=place.submit_seq,
-                    restarts=place.restarts,
-                    state_time=place.state_time,
+                    journal_bytes=state.journal_bytes,
+                    last_line=state.last_line,
+                    submit_seq=state.submit_seq,
+                    restarts=state.restarts,
+                    state_time=state.state_time,
                 )
             )
             create_indexes(connection, lacking)
             writer.keep_sequences()
-        self._remembered = place.journal_bytes, place.last_line, known
+        self._remembered = state.journal_bytes, state.last_line, known
         return damage
 
-    def _read(self, happened: Happened) -> CorruptJournal | None:
-        """Feed the journal from its place on; return what is wrong with it, after all that is sound."""
-        place = happened.place
+    def _read(self, rows: AttemptRows) -> CorruptJournal | None:
+        """Process the records from the stored position on; return the error at the first damaged one."""
+        state = rows.state
         last: Line | None = None
         damage: CorruptJournal | None = None
         waiting = 0
-        handlers, at_once = happened.handlers(), happened.records_at_once
+        handlers, at_once = rows.handlers(), rows.records_at_once
         try:
-            for line in JournalReader(self.directory.journal, place.journal_bytes).lines():
+            for line in JournalReader(self.directory.journal, state.journal_bytes).lines():
                 entry = _decode(line[2])
                 if (handler := handlers.get(entry.__class__)) is not None:
                     handler(entry, line)
                 last = line
                 waiting += 1
                 if waiting == at_once:
-                    happened.write()
+                    rows.write()
                     waiting = 0
         except CorruptJournal as error:
             damage = error
-        happened.write(is_last=True)
+        rows.write(is_last=True)
         if last is not None:
-            place.journal_bytes = last[0] + last[1]
-            place.last_line = mark_of(last)
+            state.journal_bytes = last[0] + last[1]
+            state.last_line = mark_of(last)
         return damage
 
     # -- what is there already -----------------------------------------------------
 
-    def _find(self, connection: Connection) -> tuple[RunFacts, Place] | None:
-        """Return the run as the database knows it, or None.
+    def _find(self, connection: Connection) -> tuple[RunConstants, ProjectionState] | None:
+        """Return the run as it is in the database, or None.
 
         Raises:
-            _Stale: it has to be made anew.
+            _Stale: its rows have to be rebuilt.
         """
         row = connection.execute(_PLACE, {"uuid": self.uuid}).one_or_none()
         if row is None:
@@ -231,20 +232,22 @@ class Projector:
                 .where(schema.workflow.c.wf_id == row.wf_id)
                 .values(submit_dir=str(self.directory.path))
             )
-        place = Place(row.journal_bytes, row.last_line, row.submit_seq, row.restarts, row.state_time)
-        return self._facts(row.wf_id, row.first_job_id), place
+        state = ProjectionState(
+            row.journal_bytes, row.last_line, row.submit_seq, row.restarts, row.state_time
+        )
+        return self._facts(row.wf_id, row.first_job_id), state
 
     def _begin(
         self, connection: Connection, writer: Writer, lfn_ids: dict[str, int]
-    ) -> tuple[RunFacts, Place]:
+    ) -> tuple[RunConstants, ProjectionState]:
         """Write the rows of the plan."""
         wf_id = writer.new_ids("workflow", 1)
         values = workflow_values(self.braindump, self.target) | {"wf_id": wf_id, "root_wf_id": wf_id}
         connection.execute(schema.workflow.insert().values(values))
         plan = self.plan
-        assert self._briefs is not None
+        assert self._descriptions is not None
         rows = PlanRows(plan, wf_id, writer, lfn_ids)
-        rows.write(self._briefs)
+        rows.write(self._descriptions)
         connection.execute(
             schema.projection.insert().values(
                 wf_id=wf_id,
@@ -258,27 +261,29 @@ class Projector:
                 state_time=0.0,
             )
         )
-        return self._facts(wf_id, rows.first_job_id), Place()
+        return self._facts(wf_id, rows.first_job_id), ProjectionState()
 
-    def _facts(self, wf_id: int, first_job_id: int) -> RunFacts:
+    def _facts(self, wf_id: int, first_job_id: int) -> RunConstants:
         plan = self.plan
-        assert self._briefs is not None
-        return RunFacts(
+        assert self._descriptions is not None
+        return RunConstants(
             wf_id=wf_id,
             first_job_id=first_job_id,
             jobs=len(plan),
             user=self.braindump.get("user"),
             local_sites=plan.header.local_sites,
-            briefs=self._briefs,
+            descriptions=self._descriptions,
         )
 
-    def _open_attempts(self, connection: Connection, facts: RunFacts, place: Place) -> dict[int, Open]:
-        if self._remembered and self._remembered[:2] == (place.journal_bytes, place.last_line):
+    def _open_attempts(
+        self, connection: Connection, facts: RunConstants, state: ProjectionState
+    ) -> dict[int, OpenAttempt]:
+        if self._remembered and self._remembered[:2] == (state.journal_bytes, state.last_line):
             return self._remembered[2]
-        if not place.journal_bytes:
+        if not state.journal_bytes:
             return {}
         return {
-            row.job_id - facts.first_job_id: Open(
+            row.job_id - facts.first_job_id: OpenAttempt(
                 row.job_instance_id,
                 row.site,
                 float(row.submitted),

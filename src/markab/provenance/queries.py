@@ -120,12 +120,12 @@ def _workflow_wall_s(database: Database) -> float | None:
             began = None
             continue
         if began is not None:  # the previous engine was killed: it worked at least until its last record
-            total_s += _last_sign(database, began, float(time)) - began
+            total_s += _last_event(database, began, float(time)) - began
         began = float(time)
     return total_s if rows and began is None else None
 
 
-def _last_sign(database: Database, after: float, before: float) -> float:
+def _last_event(database: Database, after: float, before: float) -> float:
     row = one_row(
         database,
         "SELECT max(s.timestamp) FROM jobstate s JOIN job_instance i "

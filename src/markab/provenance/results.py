@@ -38,7 +38,7 @@ class WallTimes(msgspec.Struct, frozen=True):
     jobs_s: float
     jobs_submit_side_s: float
     bad_jobs_s: float
-    """Of attempts that failed."""
+    """Of the attempts that failed."""
     bad_jobs_submit_side_s: float
 
 
@@ -114,7 +114,7 @@ class JobRow(msgspec.Struct, frozen=True, gc=False):
     runtime_s: float | None
     """As seen from the submit side."""
     invocation_s: float | None
-    """Of its processes."""
+    """The sum over its processes."""
     cpu_s: float | None
     max_rss_kb: int | None
     cluster_s: float | None

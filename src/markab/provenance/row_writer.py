@@ -46,7 +46,7 @@ _ENTRIES_AT_ONCE = (64, 8, 1)
 
 
 class Writer:
-    """Writes to one open connection, in the transaction that is open on it."""
+    """Writes rows to one open connection, in the transaction that is open on it."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection

@@ -16,7 +16,7 @@ from types import TracebackType
 from sqlalchemy import Connection
 
 from markab.errors import MarkabError, StorageError
-from markab.provenance.database import Locked, connected
+from markab.provenance.database import DatabaseLocked, connected
 from markab.provenance.database_location import Target, cache_file, file_target, memory_target
 from markab.provenance.projection import Projector
 
@@ -83,7 +83,7 @@ def _opened(projector: Projector, patience_s: float, notes: list[str]) -> Databa
     try:
         if target.file is None and target.url.get_backend_name() == "sqlite":
             connection = stack.enter_context(connected(target))
-            projector.take_in(connection)
+            projector.project(connection)
         else:
             if not _is_current(projector):
                 _update(projector, patience_s, notes)
@@ -116,7 +116,7 @@ def _is_current(projector: Projector) -> bool:
 def _update(projector: Projector, patience_s: float, notes: list[str]) -> None:
     try:
         projector.update(patience_s=patience_s)
-    except Locked as error:
+    except DatabaseLocked as error:
         # A writer that blocks readers too has been waited for long enough.
         with connected(projector.target, read_only=True, patience_s=1.0) as connection:
             if not projector.find(connection):

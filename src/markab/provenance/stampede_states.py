@@ -12,6 +12,7 @@ An attempt that was cancelled or lost is JOB_ABORTED instead of JOB_TERMINATED.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from markab.journal.attempt_record import AttemptRecord
 from markab.transfers.error_kinds import ErrorKind
@@ -51,12 +52,13 @@ def last_states(record: AttemptRecord) -> tuple[tuple[str, bool], ...]:
 
 def exit_status(record: AttemptRecord) -> int:
     """Return the raw wait status of an attempt: 0 if and only if it succeeded."""
-    if record.ok:
-        return 0
-    for invocation in record.invocations:
-        if invocation.status:
-            return invocation.status if invocation.status > 0 else NOT_STARTED
-    return FAILED_AFTERWARDS
+    return 0 if record.ok else failed_status(invocation.status for invocation in record.invocations)
+
+
+def failed_status(statuses: Iterable[int]) -> int:
+    """Return the raw wait status of a failed attempt from those of its processes; -1: one never started."""
+    status = next(filter(None, statuses), FAILED_AFTERWARDS)
+    return status if status > 0 else NOT_STARTED
 
 
 def exit_code(status: int) -> int:

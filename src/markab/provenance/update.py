@@ -60,7 +60,7 @@ class RunUpdater:
         return ""
 
     def update(self) -> Pass:
-        """Update all of it. Each part is tried, whatever happens to the others."""
+        """Update all of it. Each part is tried, even if another one fails."""
         warnings, message = [], ""
         try:
             self._log.update()
@@ -88,7 +88,7 @@ class RunUpdater:
             states = master_database.states_of(connection, projector.find(connection))
         if states == self._entered:
             return []
-        if problem := master_database.enter(
+        if problem := master_database.record_run(
             projector.directory, projector.braindump, projector.target, states
         ):
             return [problem]

@@ -1,1 +1,1 @@
-"""What a run looks like from outside: functions from its files to text, tables and JSON."""
+"""Reports of a run: functions from its files to text, tables and JSON."""

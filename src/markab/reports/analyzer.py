@@ -1,4 +1,4 @@
-"""`analyze`: what went wrong in a run, for people first thing in the morning: short, and in order."""
+"""The text of `analyze`: the failures of a run, short, those that block most jobs first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json as json_text
 from pathlib import Path
 
 from markab.diagnosis.analysis import Analysis, Analyzer, Group
-from markab.diagnosis.failed_job import Autopsy, dissect
+from markab.diagnosis.failed_job import FailedJob, examine_failed_job
 from markab.formatting import clipped, count, duration, tail
 from markab.reports.pegasus_analyzer import OUTPUT_LINES, to_json
 from markab.reports.status import status_of
@@ -17,10 +17,8 @@ LINE_CHARACTERS = 300
 _WIDTH = 10
 
 
-def report(
-    submit_dir: str | Path, *, json: bool = False, traverse_all: bool = False, verbose: int = 0
-) -> str:
-    """Return what went wrong, as text or as JSON; `traverse_all` changes nothing while there are no sub-workflows.
+def report(submit_dir: str | Path, *, json: bool = False) -> str:
+    """Return the failures of a run, as text or as JSON.
 
     Raises:
         NotARun: no submit directory.
@@ -31,7 +29,7 @@ def report(
         analysis = run.analyze()
         if json:
             return json_text.dumps(to_json(run, analysis), indent=2)
-        return text(run, analysis, verbose=verbose).rstrip("\n")
+        return text(run, analysis).rstrip("\n")
     finally:
         run.close()
 
@@ -39,10 +37,10 @@ def report(
 def text(
     run: Analyzer, analysis: Analysis, *, verbose: int = 0, quiet: int = 0, summary: bool = False
 ) -> str:
-    """Return it for people.
+    """Return the failures as text.
 
-    `verbose` leaves no cause, job or line of output out; `quiet` keeps to one
-    line a cause; `summary` to the first lines.
+    `verbose` leaves out no cause, job or line of output; `quiet` prints one line a
+    cause; `summary` only the first lines.
     """
     lines = headline(run, analysis)
     if summary:
@@ -63,16 +61,16 @@ def text(
         place = _shown(run.place.path)
         lines += [
             "",
-            f"the story of a job:    markab why {place} JOB",
+            f"all about one job:     markab why {place} JOB",
             f"run it again by hand:  markab analyze {place} --debug-job JOB",
         ]
         if analysis.state != "Running":
-            lines.append(f"once mended:           markab run {place}    (what succeeded is kept)")
+            lines.append(f"after the correction:  markab run {place}    (what succeeded is kept)")
     return "\n".join(lines) + "\n"
 
 
 def headline(run: Analyzer, analysis: Analysis) -> list[str]:
-    """Return how the run stands, in a few lines."""
+    """Return the state of the run in a few lines."""
     status, left = status_of(run), analysis.left
     parts = [f"{left['succeeded']:,} of {count(status.total, 'job')} succeeded"]
     if left["failed"]:
@@ -82,15 +80,15 @@ def headline(run: Analyzer, analysis: Analysis) -> list[str]:
             if number
         ]
         parts.append(f"{left['failed']:,} failed" + (f" ({', '.join(special)})" if special else ""))
-    for word, told in (
+    for word, shown in (
         ("failing", "failed and will be tried again"),
         ("running", "under way"),
         ("cancelled", "cancelled"),
-        ("lost", "lost when the engine died"),
+        ("lost", "lost when the engine stopped"),
         ("blocked", "never started because of a failure"),
     ):
         if left[word]:
-            parts.append(f"{left[word]:,} {told}")
+            parts.append(f"{left[word]:,} {shown}")
     if left["unsubmitted"]:
         parts.append(f"{left['unsubmitted']:,} {'waiting' if status.state == 'Running' else 'not started'}")
     took = ""
@@ -123,15 +121,15 @@ def _state_words(analysis: Analysis) -> str:
 
 def _title(run: Analyzer, group: Group) -> str:
     if len(group.jobs) == 1:
-        who = run.plan.outline[group.jobs[0]].id
+        name = run.plan.outline[group.jobs[0]].id
     else:
-        who = f"{count(len(group.jobs), 'job')} of {group.transformation}, with the same error"
+        name = f"{count(len(group.jobs), 'job')} of {group.transformation}, with the same error"
     blocked = f" [holds up {count(group.blocked, 'job')}]" if group.blocked else ""
-    return f"{who}: {clipped(group.cause.title, LINE_CHARACTERS)}{blocked}"
+    return f"{name}: {clipped(group.cause.title, LINE_CHARACTERS)}{blocked}"
 
 
 def _group_lines(run: Analyzer, group: Group, number: int, of: int, verbose: int) -> list[str]:
-    found = dissect(run, group.jobs[0])
+    found = examine_failed_job(run, group.jobs[0])
     numbered = f"{number}. " if of > 1 else ""
     lines = [f"{numbered}{_title(run, group)}"]
     if group.cause.remedy:
@@ -141,12 +139,12 @@ def _group_lines(run: Analyzer, group: Group, number: int, of: int, verbose: int
         more = len(group.jobs) - len(names)
         listed = ", ".join(names) + (f" and {more:,} more" if more else "")
         lines += [f"  {'jobs':<{_WIDTH}}{listed}", f"  {'such as':<{_WIDTH}}{found.job.id}"]
-    lines += autopsy_lines(found, verbose)
+    lines += failed_job_lines(found, verbose)
     return lines
 
 
-def autopsy_lines(found: Autopsy, verbose: int = 0) -> list[str]:
-    """Return all about one failed job that its title does not say."""
+def failed_job_lines(found: FailedJob, verbose: int = 0) -> list[str]:
+    """Return the details of one failed job; the title of its cause is left out."""
     lines: list[tuple[str, str]] = []
     if found.failed_command:
         lines.append(("command", clipped(found.failed_command, LINE_CHARACTERS if not verbose else 10**6)))
@@ -157,7 +155,7 @@ def autopsy_lines(found: Autopsy, verbose: int = 0) -> list[str]:
     lines += [("tries", line) for line in found.tries]
     title = found.cause.title
     lines += [("input", line.removeprefix(f"{title}: ")) for line in found.inputs if line != title]
-    if verbose:  # mostly what follows from the cause: the outputs that were not written
+    if verbose:  # mostly consequences of the cause, such as outputs that were not written
         others = [line for line in found.cause.also if line not in found.inputs]
         lines += [("also", clipped(line, LINE_CHARACTERS)) for line in others]
     if found.sibling:

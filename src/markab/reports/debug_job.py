@@ -40,7 +40,7 @@ class DebugDirectory:
     missing: list[str] = field(default_factory=list)
 
     def text(self) -> str:
-        """Return it as text."""
+        """Return what was made, as text."""
         lines = [f"{self.script} runs the job again; its {len(self.sources)} input files are beside it"]
         for lfn in self.linked:
             lines.append(f"  {lfn} is a link to {self.sources[lfn]}: do not write to it")
@@ -96,7 +96,7 @@ def _empty_directory(path: Path) -> Path:
                 hint="name another directory with --debug-dir, or remove this one",
             )
     except OSError as error:
-        raise StorageError(f"cannot make {str(path)!r}: {error.strerror}") from error
+        raise StorageError(f"cannot create {str(path)!r}: {error.strerror}") from error
     return path.resolve()
 
 

@@ -1,4 +1,4 @@
-"""Everything known of a run's jobs, for `show`: the plan's line, the attempts, what they printed."""
+"""Everything recorded about a run's jobs, for `show`: the line of the plan, the attempts, their output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILES_SHOWN = 100
 
 @dataclass
 class JobStory:
-    """A job: what was planned, where it stands, what happened."""
+    """A job: its plan, its state and its attempts."""
 
     plan: dict[str, Any]
     state: str
@@ -28,7 +28,7 @@ class JobStory:
     parents: list[str]
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it."""
+        """Return all of it as plain data."""
         attempts = [
             {"attempt": a.number, "site": a.site, "start": a.start, "record": a.record, "after": a.after}
             for a in self.attempts
@@ -36,7 +36,7 @@ class JobStory:
         return {"job": self.plan["id"], "state": self.state, "plan": self.plan, "attempts": attempts}
 
     def text(self, submit_dir: Path) -> str:
-        """Return it for people to read; long output of tasks is cut to its last lines."""
+        """Return it as text; long output of tasks is cut to its last lines."""
         lines = [f"{self.plan['id']}  ({self.plan['kind']} at {self.plan['site']}): {self.state}"]
         lines += _plan_lines(self.plan)
         if self.parents:
@@ -64,7 +64,7 @@ def read_jobs(submit_dir: str | Path | None) -> list[dict[str, Any]]:
 
 
 def read_job(submit_dir: str | Path | None, job_id: str) -> JobStory:
-    """Return all that is known of a job.
+    """Return everything recorded about a job.
 
     Raises:
         NotARun: no submit directory.
@@ -175,7 +175,7 @@ def _files(record: dict[str, Any]) -> list[str]:
 
 
 def wait_status(status: int) -> str:
-    """Return a raw wait status in words: 256 is exit code 1, 9 is killed by SIGKILL; -1: never started."""
+    """Return a raw wait status as text: 256 is exit code 1, 9 is killed by SIGKILL; -1: never started."""
     import signal
 
     if status < 0:

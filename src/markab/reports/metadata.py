@@ -13,7 +13,7 @@ from markab.provenance.run_database import Database
 from markab.spec.suggestions import did_you_mean
 
 
-class Known(msgspec.Struct, frozen=True):
+class Metadata(msgspec.Struct, frozen=True):
     """The metadata of one workflow, task or file."""
 
     kind: str
@@ -23,20 +23,20 @@ class Known(msgspec.Struct, frozen=True):
     metadata: dict[str, str]
 
     def text(self) -> str:
-        """Return it as lines: its name, and below it each key with its value."""
+        """Return it as lines: the name, and below it each key with its value."""
         width = max(map(len, self.metadata), default=0)
         lines = [f"{self.kind.capitalize()} {self.name}"]
         lines += [f"    {key:<{width}} : {value}" for key, value in sorted(self.metadata.items())]
         return "\n".join(lines) + "\n"
 
 
-def of_workflow(database: Database) -> Known:
+def of_workflow(database: Database) -> Metadata:
     """Return the metadata of the workflow."""
     sql = "SELECT key, value FROM workflow_meta WHERE wf_id = :wf_id"
-    return Known("workflow", database.uuid, _pairs(database, sql))
+    return Metadata("workflow", database.uuid, _pairs(database, sql))
 
 
-def of_task(database: Database, task: str) -> Known:
+def of_task(database: Database, task: str) -> Metadata:
     """Return the metadata of a task, by its id in the workflow.
 
     Raises:
@@ -52,19 +52,19 @@ def of_task(database: Database, task: str) -> Known:
             hint=did_you_mean(task, known, "use the id that the task has in the workflow document"),
         )
     sql = "SELECT key, value FROM task_meta WHERE task_id = :task_id"
-    return Known("task", task, _pairs(database, sql, task_id=found[0][0]))
+    return Metadata("task", task, _pairs(database, sql, task_id=found[0][0]))
 
 
-def of_file(database: Database, lfn: str) -> Known:
+def of_file(database: Database, lfn: str) -> Metadata:
     """Return the metadata of a file.
 
     Raises:
         MarkabError: no task uses it.
     """
-    return Known("file", lfn, _pairs(database, _FILE_META, lfn_id=_file(database, lfn)))
+    return Metadata("file", lfn, _pairs(database, _FILE_META, lfn_id=_file(database, lfn)))
 
 
-def of_files(database: Database) -> Iterator[Known]:
+def of_files(database: Database) -> Iterator[Metadata]:
     """Yield the metadata of all files that tasks use, by name."""
     rows = _rows(
         database,
@@ -78,15 +78,15 @@ def of_files(database: Database) -> Iterator[Known]:
     for lfn, key, value in rows:
         if lfn != name:
             if name is not None:
-                yield Known("file", name, metadata)
+                yield Metadata("file", name, metadata)
             name, metadata = lfn, {}
         if key is not None:
             metadata[key] = value
     if name is not None:
-        yield Known("file", name, metadata)
+        yield Metadata("file", name, metadata)
 
 
-def trace_of_file(database: Database, lfn: str) -> list[Known]:
+def trace_of_file(database: Database, lfn: str) -> list[Metadata]:
     """Return the metadata of the workflow, of each task that makes a file, and of the file.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from markab.diagnosis.analysis import Analysis, Analyzer
-from markab.diagnosis.failed_job import Autopsy, dissect
+from markab.diagnosis.failed_job import FailedJob, examine_failed_job
 from markab.formatting import tail
 from markab.journal.attempt_record import AttemptRecord
 from markab.journal.attempt_story import captured
@@ -76,7 +76,7 @@ def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
             "transformation": group.transformation,
             "jobs": [run.plan.outline[position].id for position in group.jobs],
             "holds_up": group.blocked,
-            "first": _failed_job(dissect(run, group.jobs[0])),
+            "first": _failed_job(examine_failed_job(run, group.jobs[0])),
         }
         for group in analysis.groups
     ]
@@ -89,7 +89,7 @@ def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _failed_job(found: Autopsy) -> dict[str, Any]:
+def _failed_job(found: FailedJob) -> dict[str, Any]:
     """Return one failed job as plain data."""
     return {
         "job": found.job.id,

@@ -1,4 +1,4 @@
-"""How far a run is, for `status`: counts of jobs by state, and what is under way.
+"""The progress of a run, for `status`: counts of jobs by state, and the jobs under way.
 
 The columns are those of Pegasus' status. PRE and POST are always 0: what Pegasus
 does in scripts before and after a job is part of the attempt here. QUEUED counts
@@ -30,7 +30,7 @@ COLUMNS = ("unready", "ready", "pre", "queued", "post", "succeeded", "failed")
 HEADER = ("UNREADY", "READY", "PRE", "QUEUED", "POST", "SUCCESS", "FAILURE", "%DONE")
 LONG_HEADER = ("UNRDY", "READY", "PRE", "IN_Q", "POST", "DONE", "FAIL", "%DONE", "STATE", "DAGNAME")
 FRESH_S = 2.5
-"""The engine writes `status.json` each second; older than this, it is busy and the journal is asked."""
+"""The engine writes `status.json` each second; an older one is outdated, and the journal is read."""
 JOBS_SHOWN = 50
 """Jobs under way that `text` lists; there may be thousands."""
 
@@ -59,7 +59,7 @@ class UnderWay:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """How far a run is."""
+    """The progress of a run."""
 
     unready: int
     ready: int
@@ -68,42 +68,42 @@ class Status:
     failed: int
     total: int
     running: int
-    """Of `queued`: those seen running."""
+    """The part of `queued` that has started to run."""
     state: str
     """`Not started`, `Running`, `Success`, `Failure`, `Halted` or `Removed`."""
     pre: int = 0
     post: int = 0
     note: str = ""
-    """What else the user should know, such as that the engine died."""
+    """Further information for the user, such as that the engine ended unexpectedly."""
     held: str = ""
-    """Why the engine starts nothing new at the moment; `note` says it too."""
+    """Why the engine starts nothing new at the moment; also in `note`."""
     warnings: tuple[str, ...] = ()
-    """What the engine at work warns of."""
+    """Warnings of the running engine."""
     on_hold: Mapping[str, str] = field(default_factory=dict)
     """Id of a job that its site holds → the site's reason; as far as the engine lists the job."""
     workflow: str = ""
     submit_dir: Path = Path()
     uuid: str = ""
     dag: str = ""
-    """What Pegasus' tools call the run: its name and `.dag`."""
+    """The name of the run in Pegasus' tools: its name and `.dag`."""
     started: float = 0.0
     ended: float = 0.0
     jobs: tuple[UnderWay, ...] = field(default=())
     waiting: tuple[Waiting, ...] = field(default=())
-    """Why jobs wait, the most common reason first; only when that was asked for."""
+    """Why jobs wait, the most common reason first; only on request."""
 
     @property
     def percent_done(self) -> float:
-        """Jobs that succeeded, of all; a workflow without jobs is done."""
+        """Share of jobs that succeeded, in percent; 100 for a workflow without jobs."""
         return round(100 * self.succeeded / self.total, 2) if self.total else 100.0
 
     @property
     def is_over(self) -> bool:
-        """No engine is at work on it, and one has been."""
+        """No engine is running it, and one has."""
         return self.state not in ("Running", "Not started")
 
     def to_json(self, queue: bool = True) -> dict[str, Any]:
-        """Return it in the shape that Pegasus' status has."""
+        """Return it with the keys of Pegasus' status."""
         counts: dict[str, Any] = {name: getattr(self, name) for name in COLUMNS}
         counts |= {"percent_done": self.percent_done, "total": self.total}
         root = counts | {"state": self.state, "dagname": self.dag}
@@ -138,7 +138,7 @@ class Status:
         directories: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> str:
-        """Return it as tables: what is under way, then the counts."""
+        """Return it as tables: the jobs under way, then the counts."""
         name = str(self.submit_dir) if directories else self.dag
         parts = [LEGEND] if legend else []
         if queue and self.jobs:
@@ -186,7 +186,7 @@ class Status:
 
 
 def status_of(run: RunReader, why: bool = False) -> Status:
-    """Return how far a run was at its last `read`; with `why`, also why jobs wait."""
+    """Return the progress of a run at its last `read`; with `why`, also why jobs wait."""
     progress = run.engine_progress()
     held = ""
     warnings: tuple[str, ...] = ()
@@ -197,14 +197,14 @@ def status_of(run: RunReader, why: bool = False) -> Status:
     status = replace(_counted(run, _note(run) or held, held, warnings), on_hold=on_hold)
     if not why:
         return status
-    from markab.diagnosis.waiting import Waits
+    from markab.diagnosis.waiting import WaitingReasons
 
-    waits = Waits(run.plan, run.history, run.state, time.time(), held, on_hold)
+    waits = WaitingReasons(run.plan, run.history, run.state, time.time(), held, on_hold)
     return replace(status, waiting=tuple(waits.groups()))
 
 
 def current_status(run: RunReader, why: bool = False) -> Status:
-    """Read on, and return how far a run is now; as `status_of`.
+    """Read the new records, and return the present progress of a run; as `status_of`.
 
     Raises:
         CorruptJournal: the journal is damaged.
@@ -214,7 +214,7 @@ def current_status(run: RunReader, why: bool = False) -> Status:
 
 
 def quick_status(run: RunReader) -> Status:
-    """Return how far a run is now without reading the journal, where the engine's status file will do."""
+    """Return the present progress of a run, from the engine's status file if it is current, else from the journal."""
     has_engine = run.look_for_engine()
     progress = run.engine_progress() if has_engine else read_progress(run.place.status)
     if progress is None or not _is_current(run, progress):
@@ -223,7 +223,7 @@ def quick_status(run: RunReader) -> Status:
 
 
 def read_status(submit_dir: str | Path | None = None) -> Status:
-    """Return how far a run is.
+    """Return the progress of a run.
 
     Raises:
         NotARun: `submit_dir` (None: the current directory) is no submit directory.
@@ -232,11 +232,14 @@ def read_status(submit_dir: str | Path | None = None) -> Status:
     return quick_status(RunReader(submit_dir))
 
 
-def gone_journal(place: SubmitDir) -> str:
-    """Return a note when an engine was at work on a run and its journal is gone; else an empty text."""
+def missing_journal(place: SubmitDir) -> str:
+    """Return a note if a run was started and its journal is missing; else an empty text."""
     if place.journal.exists() or not place.status.exists():
         return ""
-    return f"{place.journal.name} is gone, and with it what happened here: bring it back, or everything runs again"
+    return (
+        f"{place.journal.name} is missing, and with it the history of the run: "
+        "restore it, or all jobs run again"
+    )
 
 
 # -- from the journal --------------------------------------------------------------
@@ -247,8 +250,8 @@ def _note(run: RunReader) -> str:
         asked = {"halt": "halting: running jobs end, no others start", "remove": "being removed"}
         note = asked.get(run.history.asked, "")
     else:
-        note = "stopped: its engine died without a word; run it again to continue" if run.engine_died else ""
-    return note or gone_journal(run.place)
+        note = "stopped: its engine ended unexpectedly; run it again to continue" if run.engine_died else ""
+    return note or missing_journal(run.place)
 
 
 def _counted(run: RunReader, note: str, held: str, warnings: tuple[str, ...]) -> Status:
@@ -280,7 +283,7 @@ def _counted(run: RunReader, note: str, held: str, warnings: tuple[str, ...]) ->
 
 
 def _count_ready(run: RunReader) -> int:
-    """Return how many jobs nothing but room keeps from starting."""
+    """Return how many jobs could start if there were free slots."""
     states, final = run.history.states, (State.SUCCEEDED, State.FAILED)
     under_way = run.history.under_way if run.has_engine else {}
     return sum(
@@ -309,9 +312,9 @@ def _under_way(run: RunReader) -> tuple[UnderWay, ...]:
 
 
 def _is_current(run: RunReader, progress: Progress) -> bool:
-    """Say whether what the engine last wrote of itself will do, so that the journal need not be read.
+    """Return whether the engine's status file is current, so that the journal need not be read.
 
-    It will if nothing was written since, or while the engine lives and wrote it a moment ago.
+    It is if the journal has not grown since, or if the engine is running and wrote it a moment ago.
     """
     if progress.uuid != run.uuid:
         return False
@@ -361,9 +364,9 @@ def _first_time(journal: Path) -> float:
 
 
 def _last_time(journal: Path, otherwise: float) -> float:
-    """Return when the run ended: the time of its journal's last record, if that is sound.
+    """Return when the run ended: the time of its journal's last record, if that is valid.
 
-    The last engine may have written its status file later: it may have found nothing left to do.
+    The status file may be newer: the last engine may have found nothing left to run.
     """
     try:
         return decode(last_body(journal)).time

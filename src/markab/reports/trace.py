@@ -1,7 +1,7 @@
-"""`trace FILE`: the ancestry of one file: each job, command line, input and checksum that led to it.
+"""The report of `trace FILE`: the jobs, command lines, inputs and checksums that led to a file.
 
-From plan and journal: what was planned says who makes what, what was recorded
-says how it went. A file that was not made yet has the ancestry it will have.
+The plan gives the job that makes each file, the journal how it ended. A file that was
+not made yet has its planned ancestry.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from markab.transfers.base import is_local, path_of
 
 ARGUMENT_CHARACTERS = 300
 DEEPEST_INDENT = 100
-"""Twenty levels; what is deeper begins at the margin again."""
+"""Twenty levels; deeper files begin at the margin again."""
 _MOVERS = (Kind.STAGE_IN, Kind.STAGE_OUT, Kind.STAGE_INTER)
 
 
@@ -46,7 +46,7 @@ class _Move(msgspec.Struct):
 
 
 class _Line(msgspec.Struct):
-    """What of a job line says who makes, brings and delivers which file."""
+    """The fields of a plan line from which the files that a job makes and moves are read."""
 
     kind: Kind
     outputs: list[_Lfn] = []
@@ -63,11 +63,11 @@ class TracedFile:
     sha256: str = ""
     size_bytes: int | None = None
     source: str = ""
-    """Where it was taken from, of a file that came from outside."""
+    """The source of a file that came from outside."""
     replicas: list[str] = field(default_factory=list)
-    """Where it was delivered."""
+    """The places to which it was delivered."""
     metadata: dict[str, str] = field(default_factory=dict)
-    """What the user says of it."""
+    """The user's metadata."""
 
 
 @dataclass
@@ -99,7 +99,7 @@ class Trace:
     files: dict[str, TracedFile]
     jobs: dict[str, TracedJob]
     path: str = ""
-    """The file on disk that was asked about."""
+    """The file on disk that was named."""
     path_sha256: str = ""
 
     @property
@@ -109,7 +109,7 @@ class Trace:
         return self.path_sha256 == recorded if self.path_sha256 and recorded else None
 
     def verdict(self) -> str:
-        """Return in words how the file on disk compares; empty when none was named."""
+        """Return how the file on disk compares with the record; empty when none was named."""
         if not self.path:
             return ""
         if not self.path_sha256:
@@ -125,7 +125,7 @@ class Trace:
         return f"{self.path} {words[self.agrees]}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return it as plain data."""
         found: dict[str, Any] = {
             "file": self.file,
             "workflow": self.workflow,
@@ -138,7 +138,7 @@ class Trace:
         return found
 
     def text(self) -> str:
-        """Return it as a tree; what stands above already is not drawn again, what is deep goes on below."""
+        """Return it as a tree; a file is drawn once, and deep branches continue below."""
         lines = [verdict] if (verdict := self.verdict()) else []
         shown: set[str] = set()
         # A stack in place of recursion: a chain may be a hundred thousand jobs long.
@@ -163,8 +163,8 @@ class Trace:
             lines.append(first + self._file_line(one))
             lines += [f"{indent}  at {place}" for place in one.replicas]
             if one.metadata:
-                said = ", ".join(f"{key}={value}" for key, value in sorted(one.metadata.items()))
-                lines.append(f"{indent}  with {clipped(said, ARGUMENT_CHARACTERS)}")
+                pairs = ", ".join(f"{key}={value}" for key, value in sorted(one.metadata.items()))
+                lines.append(f"{indent}  with {clipped(pairs, ARGUMENT_CHARACTERS)}")
             if not one.job:
                 continue
             job = self.jobs[one.job]
@@ -182,7 +182,7 @@ class Trace:
         return "\n".join(lines) + "\n"
 
     def dot(self) -> str:
-        """Return it in the language of Graphviz: boxes are jobs, ellipses are files."""
+        """Return it in the DOT language of Graphviz: boxes are jobs, ellipses are files."""
         lines = ["digraph trace {", "  rankdir=BT", '  node [fontname="Helvetica"]']
         for one in self.files.values():
             label = one.lfn + (f"\n{one.sha256[:12]}" if one.sha256 else "")
@@ -212,7 +212,7 @@ def read_trace(submit_dir: str | Path | None, file: str) -> Trace:
 
     Raises:
         NotARun: no submit directory.
-        MarkabError: the run knows no such file.
+        MarkabError: the run has no such file.
     """
     run = Analyzer(submit_dir)
     try:
@@ -223,15 +223,15 @@ def read_trace(submit_dir: str | Path | None, file: str) -> Trace:
 
 
 class _Tracer:
-    """Who makes, brings and delivers the files of one run."""
+    """The jobs that make, fetch and deliver each file of one run."""
 
     def __init__(self, run: Analyzer) -> None:
         self.run = run
         self.maker: dict[str, int] = {}
         self.movers: dict[str, list[int]] = {}
         self.delivered: dict[str, str] = {}
-        self.said: dict[str, dict[str, str]] = {}
-        """Input of a job that was looked at → its metadata."""
+        self.metadata: dict[str, dict[str, str]] = {}
+        """Input of a job of the ancestry → its metadata."""
         decode = msgspec.json.Decoder(_Line).decode
         for position in range(len(run.plan)):
             line = decode(run.plan.line(position))
@@ -283,11 +283,11 @@ class _Tracer:
             for begin in range(len(parts)):  # the longest name that fits: a/b/c.txt before c.txt
                 if (lfn := "/".join(parts[begin:])) in known:
                     return lfn, path
-        for _ in self._readers(file):  # an input that is fetched by the job itself
+        for _ in self._readers(file):  # an input that the job fetches itself
             return file, ""
         close = nearest(os.path.basename(file), known)
         raise MarkabError(
-            f"the run knows no file {file!r}",
+            f"the run has no file {file!r}",
             hint=f"did you mean {' or '.join(close)}?"
             if close
             else "name a logical file, or a delivered one",
@@ -301,7 +301,7 @@ class _Tracer:
         planned = [f"{task.executable} {task.arguments}".strip() for task in job.tasks]
         state = self._state(position)
         for item in job.inputs:
-            self.said[item.lfn] = item.metadata
+            self.metadata[item.lfn] = item.metadata
         return TracedJob(
             job.id,
             job.site,
@@ -339,11 +339,11 @@ class _Tracer:
                 one.metadata = dict(output.metadata)
 
     def _from_outside(self, one: TracedFile) -> None:
-        if one.lfn not in self.said:
+        if one.lfn not in self.metadata:
             readers = (self.run.plan.job(position) for position in self._readers(one.lfn))
             items = (item for job in readers for item in job.inputs if item.lfn == one.lfn)
-            self.said[one.lfn] = next((item.metadata for item in items), {})
-        one.metadata = dict(self.said[one.lfn])
+            self.metadata[one.lfn] = next((item.metadata for item in items), {})
+        one.metadata = dict(self.metadata[one.lfn])
         for position in self.movers.get(one.lfn, ()):
             for planned in self.run.plan.job(position).transfers:
                 if planned.lfn == one.lfn and not one.source:

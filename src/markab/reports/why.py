@@ -1,4 +1,4 @@
-"""`why JOB`: the story of one job, from the pass that made it to how it ended."""
+"""The report of `why JOB`: the planner's pass that made a job, what it waited for, and how its attempts ended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from markab.diagnosis.analysis import Analyzer
-from markab.diagnosis.waiting import Waiting, Waits
+from markab.diagnosis.waiting import Waiting, WaitingReasons
 from markab.formatting import clipped, count, duration, moment
 from markab.journal.attempt_story import AttemptStory, read_attempts
 from markab.journal.lifecycle import State
@@ -17,31 +17,31 @@ from markab.plan.model import Kind, PlannedJob
 from markab.reports.status import current_status
 
 PARENTS_SHOWN = 20
-PARENTS_TOLD = 3
-"""In the sentence; those shown are below it."""
+PARENTS_NAMED = 3
+"""Number of parents in the sentence; all of them are listed below it."""
 
 
 @dataclass
 class Why:
-    """The story of one job."""
+    """The explanation of one job."""
 
     job: PlannedJob
     origin: str
-    """Which pass made it, and what for."""
+    """The planner's pass that made it, and its purpose."""
     verdict: str
-    """Where it stands, and why, in a sentence."""
+    """Its state and the reason for it, in a sentence."""
     parents: list[tuple[str, str]]
-    """Id, where it stands."""
-    culprits: list[str] = field(default_factory=list)
+    """Id, state."""
+    failed_ancestors: list[str] = field(default_factory=list)
     """Failed jobs without which it cannot start."""
     attempts: list[tuple[AttemptStory, str]] = field(default_factory=list)
-    """Each with how it ended."""
+    """Attempt, how it ended."""
     reason: str = ""
     """Why the last attempt failed."""
     remedy: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return it as plain data."""
         return {
             "job": self.job.id,
             "kind": self.job.kind.value,
@@ -50,7 +50,7 @@ class Why:
             "verdict": self.verdict,
             "remedy": self.remedy,
             "parents": [{"job": name, "state": state} for name, state in self.parents],
-            "because_of": self.culprits,
+            "because_of": self.failed_ancestors,
             "attempts": [
                 {"attempt": a.number, "start": a.start, "end": a.end, "ended": ended, "after": a.after}
                 for a, ended in self.attempts
@@ -58,21 +58,21 @@ class Why:
         }
 
     def text(self) -> str:
-        """Return it for people."""
+        """Return it as text."""
         job = self.job
         lines = [f"{job.id} ({job.kind.value} at {job.site}) {self.verdict}", f"  made by   {self.origin}"]
         if self.remedy:
             lines.append(f"  help      {self.remedy}")
-        for name in self.culprits[:PARENTS_SHOWN]:
+        for name in self.failed_ancestors[:PARENTS_SHOWN]:
             lines.append(f"  because   {name} failed")
-        if len(self.culprits) > PARENTS_SHOWN:
-            lines.append(f"  because   … and {len(self.culprits) - PARENTS_SHOWN:,} more failed")
-        # Parents that did what they had to are a number; those that did not are names.
+        if len(self.failed_ancestors) > PARENTS_SHOWN:
+            lines.append(f"  because   … and {len(self.failed_ancestors) - PARENTS_SHOWN:,} more failed")
+        # Parents that succeeded are counted, the others are listed by name.
         done = [name for name, state in self.parents if state == "succeeded"]
         others = [pair for pair in self.parents if pair[1] != "succeeded"]
         if done:
-            told = ", ".join(done) if len(done) <= 3 else count(len(done), "job")
-            lines.append(f"  after     {told} (succeeded)")
+            shown = ", ".join(done) if len(done) <= 3 else count(len(done), "job")
+            lines.append(f"  after     {shown} (succeeded)")
         lines += [f"  after     {name} ({state})" for name, state in others[:PARENTS_SHOWN]]
         if len(others) > PARENTS_SHOWN:
             lines.append(f"  after     … and {len(others) - PARENTS_SHOWN:,} more that did not succeed")
@@ -90,7 +90,7 @@ class Why:
 
 
 def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = None) -> Why:
-    """Return the story of a job, named by its id or its task's.
+    """Return the explanation of a job, named by its id or its task's.
 
     Raises:
         NotARun: no submit directory.
@@ -102,7 +102,7 @@ def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = Non
         position = find_job(run.plan, job_id)
         job = run.plan.job(position)
         now = time.time() if now is None else now
-        waits = Waits(run.plan, run.history, status.state, now, status.held, status.on_hold)
+        waits = WaitingReasons(run.plan, run.history, status.state, now, status.held, status.on_hold)
         running = status.state == "Running"
         words = {State.SUCCEEDED: "succeeded", State.FAILED: "failed"}
 
@@ -116,7 +116,7 @@ def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = Non
             _origin(job),
             "",
             [(run.plan.outline[parent].id, standing(parent)) for parent in job.parents],
-            culprits=_culprits(run, position),
+            failed_ancestors=_failed_ancestors(run, position),
         )
         for attempt in read_attempts(run.place.journal, position):
             story.attempts.append((attempt, _ended(run, story, attempt, running)))
@@ -138,7 +138,7 @@ def _origin(job: PlannedJob) -> str:
 def _ended(run: Analyzer, story: Why, attempt: AttemptStory, running: bool) -> str:
     record = attempt.record
     if record is None:
-        return "under way" if running else "lost: the engine died while it ran"
+        return "under way" if running else "lost: the engine ended while it ran"
     took = duration(attempt.end - attempt.start) if attempt.end and attempt.start else ""
     on = f" on {record['host']}" if record.get("host") else ""
     if record.get("ok"):
@@ -160,8 +160,8 @@ def _verdict(run_state: str, waiting: Waiting | None, standing: str, story: Why)
         return f"waits: {waiting.reason}"
     if standing in ("under way", "lost with the engine"):
         return f"is {standing}" if standing == "under way" else f"was {standing}; running it again continues"
-    if story.culprits:
-        return "was skipped: it needs what a job that failed should have made"
+    if story.failed_ancestors:
+        return "was skipped: it depends on a job that failed"
     if waiting is None:
         return standing
     if waiting.word != "parents":
@@ -169,12 +169,14 @@ def _verdict(run_state: str, waiting: Waiting | None, standing: str, story: Why)
     if run_state == "Not started":
         return "waits: the run is not started yet"
     left = [f"{name} ({state})" for name, state in story.parents if state != "succeeded"]
-    told = ", ".join(left[:PARENTS_TOLD]) + (", …" if len(left) > PARENTS_TOLD else "")
-    return f"waits for {told}" if run_state == "Running" else f"was not started: the run ended before {told}"
+    shown = ", ".join(left[:PARENTS_NAMED]) + (", …" if len(left) > PARENTS_NAMED else "")
+    return (
+        f"waits for {shown}" if run_state == "Running" else f"was not started: the run ended before {shown}"
+    )
 
 
-def _culprits(run: Analyzer, position: int) -> list[str]:
-    """Return the failed jobs above a job, as far as no succeeded one stands between."""
+def _failed_ancestors(run: Analyzer, position: int) -> list[str]:
+    """Return the failed ancestors of a job that are not hidden by a succeeded one."""
     states = run.history.states
     found, seen, stack = [], {position}, [position]
     while stack:

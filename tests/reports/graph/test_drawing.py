@@ -23,7 +23,7 @@ from markab.reports.graph.labels import worst
 from markab.reports.graph.layout import GAP, lay_out, spread
 from markab.reports.graph.mermaid import to_mermaid
 from markab.reports.graph.sources import open_graph
-from markab.reports.graph.state_styles import LOOKS
+from markab.reports.graph.state_styles import STATE_STYLES
 from markab.reports.graph.svg import to_svg
 
 dags = st.integers(1, 12).flatmap(
@@ -175,7 +175,7 @@ def test_places_are_the_nearest_to_those_wished(rows) -> None:
 
 def test_every_state_has_a_sign_and_a_colour_of_its_own() -> None:
     for column in ("sign", "color", "word", "fill"):
-        assert max(Counter(getattr(look, column) for look in LOOKS.values()).values()) == 1
+        assert max(Counter(getattr(look, column) for look in STATE_STYLES.values()).values()) == 1
 
 
 NASTY = 'a"b\\n<script>alert(1)</script>&amp;;#]'
@@ -251,7 +251,7 @@ def test_a_run_is_drawn_with_the_states_of_its_jobs(tmp_path: Path) -> None:
     assert graph.states == ["succeeded", "failed", "not-run"]
     assert open_graph(tmp_path / "plan.jsonl").ids == open_graph(tmp_path / "words-0.dag").ids == graph.ids
     svg = to_svg(draw(graph))
-    assert all(f"{LOOKS[state].sign} {LOOKS[state].word}" in svg for state in graph.states)
+    assert all(f"{STATE_STYLES[state].sign} {STATE_STYLES[state].word}" in svg for state in graph.states)
 
 
 def test_a_run_that_never_started_and_an_empty_one_can_be_drawn(tmp_path: Path) -> None:

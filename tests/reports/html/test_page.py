@@ -218,7 +218,7 @@ def test_a_run_in_progress_and_one_that_never_started_have_pages(tmp_path: Path)
         page = page_of(run, now=T0 + 61)
     assert "▶ Running" in page and data_in(page)["attempts"]["took"] == [60_000]
     dead = page_of(run)
-    assert "its engine died" in dead and data_in(dead)["attempts"]["verdict"] == [3]
+    assert "its engine ended" in dead and data_in(dead)["attempts"]["verdict"] == [3]
 
     assert "100 %" in page_of(make_run(tmp_path / "empty", [], [began(), ended("success")]))
 

@@ -60,12 +60,17 @@ def test_a_run_with_a_retry(tmp_path: Path) -> None:
     times = found.wall_times
     assert (times.workflow_s, times.jobs_s, times.jobs_submit_side_s) == (26, 9 + 2.5 + 4 + 10 + 3, 32)
     assert (times.bad_jobs_s, times.bad_jobs_submit_side_s) == (2.5, 3)
-    pace = found.pace
-    assert (pace.engine_s, pace.waiting_s, pace.queued_s, pace.running_s) == (26, 2 + 1, 0, 32)
-    assert (pace.running_mean, pace.running_peak) == (32 / 26, 2)
-    assert (pace.path_s, [step.job for step in pace.path]) == (24, ["wc_a", "wc_c", "wc_d"])
-    assert (pace.possible_mean, pace.possible_peak) == (29 / 24, 2)
-    assert (pace.cores, pace.cores_busy_mean) == (2, 32 / 26)
+    time_use = found.time_use
+    assert (time_use.engine_s, time_use.waiting_s, time_use.queued_s, time_use.running_s) == (
+        26,
+        2 + 1,
+        0,
+        32,
+    )
+    assert (time_use.running_mean, time_use.running_peak) == (32 / 26, 2)
+    assert (time_use.path_s, [step.job for step in time_use.path]) == (24, ["wc_a", "wc_c", "wc_d"])
+    assert (time_use.possible_mean, time_use.possible_peak) == (29 / 24, 2)
+    assert (time_use.cores, time_use.cores_busy_mean) == (2, 32 / 26)
     assert [(m.kind, m.files, m.bytes, m.duration_s) for m in found.moved] == [("compute", 1, 3000, 1.5)]
     assert [(c.type, c.count, c.duration_s) for c in found.integrity.counts] == [
         ("check", 3, 0.5),
@@ -121,10 +126,10 @@ def test_a_failed_run_that_was_continued_counts_its_badput_and_not_the_night(tmp
     assert (before.state, before.summary.jobs) == ("Failure", Count(0, 1, 1, 0))
     assert (before.wall_times.workflow_s, before.wall_times.bad_jobs_s) == (6, 3)
     assert (after.state, after.summary.jobs) == ("Success", Count(2, 0, 0, 1))
-    assert (after.wall_times.workflow_s, after.pace.engine_s) == (16, 16)
+    assert (after.wall_times.workflow_s, after.time_use.engine_s) == (16, 16)
     assert (after.wall_times.jobs_s, after.wall_times.jobs_submit_side_s) == (7, 10)
     assert (after.wall_times.bad_jobs_s, after.wall_times.bad_jobs_submit_side_s) == (3, 4)
-    assert after.pace.waiting_s == 1 + 2
+    assert after.time_use.waiting_s == 1 + 2
     assert after.run.restarts == 1
 
 
@@ -160,14 +165,18 @@ def test_a_run_in_progress_says_so_far(tmp_path: Path) -> None:
         found = read_statistics(run, clock=lambda: T0 + 12)
 
     assert (found.state, found.summary.jobs) == ("Running", Count(1, 0, 3, 0))
-    assert (found.pace.engine_s, found.pace.running_s, found.pace.running_peak) == (12, 10 + 2 + 1, 2)
+    assert (found.time_use.engine_s, found.time_use.running_s, found.time_use.running_peak) == (
+        12,
+        10 + 2 + 1,
+        2,
+    )
     assert "Workflow wall time                                       : 12 secs so far" in summary_text(found)
 
 
 def test_a_run_whose_engine_was_killed_is_stopped(tmp_path: Path) -> None:
     found = read_statistics(make_run(tmp_path, FOUR, STORY[:5]))
 
-    assert (found.state, found.pace.engine_s) == ("Stopped", 11)
+    assert (found.state, found.time_use.engine_s) == ("Stopped", 11)
 
 
 def test_an_engine_that_ends_while_it_is_asked_about_is_not_taken_for_killed(
@@ -209,7 +218,7 @@ def test_a_run_that_never_started_has_nothing_but_incomplete_jobs(tmp_path: Path
 def test_a_run_without_jobs_has_statistics(tmp_path: Path) -> None:
     found = read_statistics(make_run(tmp_path, [], [began(), ended("success", time=T0)]), SECTIONS)
 
-    assert (found.state, found.summary.jobs.total, found.pace.path) == ("Success", 0, [])
+    assert (found.state, found.summary.jobs.total, found.time_use.path) == ("Success", 0, [])
     assert summary_text(found)
 
 
@@ -310,7 +319,7 @@ def test_the_report_of_the_api_is_the_text_and_leaves_files(tmp_path: Path) -> N
     assert not (run / "statistics" / "jobs.txt").exists(), "a million lines that nobody asked for"
     shown = json.loads(report(run, json=True))
     assert shown["summary"]["jobs"]["total_retries"] == 5
-    assert shown["pace"]["path"][0] == {"job": "wc_a", "runtime_s": 10.0}
+    assert shown["time_use"]["path"][0] == {"job": "wc_a", "runtime_s": 10.0}
 
 
 def test_several_runs_are_added_up(tmp_path: Path) -> None:

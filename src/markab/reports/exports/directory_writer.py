@@ -59,7 +59,7 @@ def filling(path: Path) -> Iterator[Path]:
 
 
 def _move_up(directory: Path) -> None:
-    """Move everything in a directory into the one above it."""
+    """Move the entries of a directory into its parent."""
     for name in os.listdir(directory):
         os.rename(directory / name, directory.parent / name)
     directory.rmdir()

@@ -13,7 +13,7 @@ import signal
 from functools import lru_cache
 from typing import Any
 
-from markab.provenance.auxiliary_transformations import CHORES
+from markab.provenance.auxiliary_transformations import AUXILIARY_TRANSFORMATIONS
 from markab.reports.exports.formatting import iso, planned_words
 from markab.reports.exports.run_facts import NEVER_STARTED, Attempt, Facts, Invocation
 
@@ -53,7 +53,9 @@ class Records:
 
     def _record(self, attempt: Attempt, one: Invocation) -> str:
         task, host = one.task, text(attempt.host)
-        transformation = task.transformation if task else CHORES.get(attempt.job.kind, attempt.job.id)
+        transformation = (
+            task.transformation if task else AUXILIARY_TRANSFORMATIONS.get(attempt.job.kind, attempt.job.id)
+        )
         times = f"start: {iso(one.start)}", f"duration: {one.duration_s:.6f}"
         words = planned_words(task) if task else []
         cwd = attempt.record.get("cwd")
@@ -90,11 +92,11 @@ def _status(attempt: Attempt, one: Invocation) -> str:
 
 
 def _usage(usage: dict[str, Any]) -> str:
-    said = []
+    fields = []
     for name, key in USAGE.items():
         value = usage.get(key, 0)
-        said.append(f"{name}: {value:.6f}" if isinstance(value, float) else f"{name}: {value}")
-    return ", ".join(said)
+        fields.append(f"{name}: {value:.6f}" if isinstance(value, float) else f"{name}: {value}")
+    return ", ".join(fields)
 
 
 def _files(attempt: Attempt) -> str:

@@ -24,6 +24,7 @@ import msgspec
 from markab.errors import StorageError
 from markab.plan.braindump import write_braindump
 from markab.plan.submit_dir import captured_name, job_directory
+from markab.provenance.stampede_states import exit_code, failed_status
 from markab.reports.exports.directory_writer import filling
 from markab.reports.exports.formatting import iso
 from markab.reports.exports.kickstart import Records
@@ -57,8 +58,8 @@ def write_pegasus(facts: Facts, path: Path) -> None:
         _write_attempts(facts, directory)
         if facts.started:
             _write_dagman_out(facts, directory / f"{dag}.dagman.out")
-        said = {key: redact(value) if value else value for key, value in facts.braindump.items()}
-        write_braindump(directory / "braindump.yml", said | {"submit_dir": str(path.resolve()), "dag": dag})
+        fields = {key: redact(value) if value else value for key, value in facts.braindump.items()}
+        write_braindump(directory / "braindump.yml", fields | {"submit_dir": str(path.resolve()), "dag": dag})
 
 
 def dag_lines(facts: Facts) -> Iterator[str]:
@@ -124,15 +125,10 @@ def _state_lines(attempt: Attempt, submitted: int) -> Iterator[str]:
 
 
 def _exit_code(attempt: Attempt) -> int:
-    """Return the exit code of the process that failed; 0 if the attempt succeeded, 1 if no process failed."""
+    """Return the exit code of an attempt as the run's own `jobstate.log` has it."""
     if attempt.state == "succeeded":
         return 0
-    for one in attempt.invocations:
-        if one.signal is not None:
-            return -one.signal
-        if one.exit_code:
-            return one.exit_code
-    return 1
+    return exit_code(failed_status(one.status for one in attempt.invocations))
 
 
 def _meta(facts: Facts, attempt: Attempt, file: Any) -> dict[str, Any]:

@@ -110,10 +110,10 @@ def _run(facts: Facts, spools: Spools) -> None:
 
 def _attempt(facts: Facts, attempt: Attempt, spools: Spools, programs: set[str]) -> None:
     activity = f"attempt:{encoded(attempt.name)}"
-    said: dict[str, Any] = {"prov:startTime": iso(attempt.start)}
+    fields: dict[str, Any] = {"prov:startTime": iso(attempt.start)}
     if attempt.end:
-        said["prov:endTime"] = iso(attempt.end)
-    said |= {
+        fields["prov:endTime"] = iso(attempt.end)
+    fields |= {
         "prov:type": _term("markab:Attempt"),
         "prov:label": f"attempt {attempt.number} of {attempt.job.id}",
         "dcterms:isPartOf": _term(_run_id(facts)),
@@ -124,13 +124,13 @@ def _attempt(facts: Facts, attempt: Attempt, spools: Spools, programs: set[str])
         "markab:site": attempt.site,
     }
     if attempt.host:
-        said["markab:host"] = attempt.host
+        fields["markab:host"] = attempt.host
     if attempt.error:
-        said |= {"markab:error": attempt.error, "markab:errorKind": attempt.error_kind}
+        fields |= {"markab:error": attempt.error, "markab:errorKind": attempt.error_kind}
     invocations = attempt.invocations
     if len(invocations) == 1:
-        said |= _invocation(invocations[0])
-    spools["activity"].member(activity, said)
+        fields |= _invocation(invocations[0])
+    spools["activity"].member(activity, fields)
     spools["wasAssociatedWith"].member(
         f"_:a{spools['wasAssociatedWith'].count + 1}",
         {"prov:activity": activity, "prov:agent": ENGINE, "prov:plan": WORKFLOW},
@@ -188,41 +188,41 @@ def _cluster(attempt: Attempt, activity: str, invocations: list[Invocation], spo
 
 
 def _invocation(one: Invocation) -> dict[str, Any]:
-    said: dict[str, Any] = {"markab:durationSeconds": one.duration_s}
+    fields: dict[str, Any] = {"markab:durationSeconds": one.duration_s}
     if one.task:
-        said |= {
+        fields |= {
             "markab:task": one.task.id,
             "markab:transformation": one.task.transformation,
             "markab:commandLine": " ".join(_quoted(word) for word in planned_words(one.task)),
         }
     if one.exit_code is not None:
-        said["markab:exitCode"] = one.exit_code
+        fields["markab:exitCode"] = one.exit_code
     if one.signal is not None:
-        said["markab:signal"] = one.signal
+        fields["markab:signal"] = one.signal
     if "maxrss_kb" in one.usage:
-        said["markab:maxResidentKilobytes"] = one.usage["maxrss_kb"]
-    return said
+        fields["markab:maxResidentKilobytes"] = one.usage["maxrss_kb"]
+    return fields
 
 
 def _file(facts: Facts, file: RunFile, spools: Spools) -> None:
     if not file.is_input and not file.maker:
         return  # planned, and never made: PROV describes what exists
-    said: dict[str, Any] = {"prov:type": _term("markab:File"), "prov:label": file.lfn}
+    fields: dict[str, Any] = {"prov:type": _term("markab:File"), "prov:label": file.lfn}
     if file.sha256:
-        said["markab:sha256"] = file.sha256
+        fields["markab:sha256"] = file.sha256
     if file.size_bytes is not None:
-        said["markab:sizeBytes"] = file.size_bytes
+        fields["markab:sizeBytes"] = file.size_bytes
     if file.places:
         urls = [as_url(place.url) for place in file.places]
-        said["prov:location"] = urls if len(urls) > 1 else urls[0]
+        fields["prov:location"] = urls if len(urls) > 1 else urls[0]
         if any(is_gone(place.url) for place in file.delivered):
-            said["markab:deleted"] = True
-    spools["entity"].member(file_id(file), said)
+            fields["markab:deleted"] = True
+    spools["entity"].member(file_id(file), fields)
 
 
 def _used(spools: Spools, activity: str, entity: str, more: dict[str, Any]) -> None:
-    said = {"prov:activity": activity, "prov:entity": entity}
-    spools["used"].member(f"_:u{spools['used'].count + 1}", said | more)
+    fields = {"prov:activity": activity, "prov:entity": entity}
+    spools["used"].member(f"_:u{spools['used'].count + 1}", fields | more)
 
 
 def file_id(file: RunFile) -> str:

@@ -115,7 +115,7 @@ class _Crate:
         for task in job.tasks:
             self.tools.setdefault(task.transformation or job.id, planned_words(task)[0])
         action = f"#attempt/{encoded(attempt.name)}"
-        said: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "@id": action,
             "@type": "CreateAction",
             "name": f"Attempt {attempt.number} of {job.id}",
@@ -127,11 +127,11 @@ class _Crate:
             "result": _files(attempt.made),
             "startTime": iso(attempt.start),
         }
-        said |= _ending(attempt.end, attempt.state, attempt.error)
+        fields |= _ending(attempt.end, attempt.state, attempt.error)
         usage = list(self._usage(attempt, action))
         if usage:
-            said["resourceUsage"] = usage
-        self._add(_without_empty(said))
+            fields["resourceUsage"] = usage
+        self._add(_without_empty(fields))
         self._spools["actions"].item(_ref(action))
         control = f"#control/{encoded(attempt.name)}"
         self._add(
@@ -177,27 +177,27 @@ class _Crate:
                 continue
             is_there = _is_there(file)
             kind = "File" if is_there else "CreativeWork"
-            said: dict[str, Any] = {"@id": _file(file), "@type": kind, "name": file.lfn}
+            fields: dict[str, Any] = {"@id": _file(file), "@type": kind, "name": file.lfn}
             if file.sha256:
-                said["sha256"] = file.sha256
+                fields["sha256"] = file.sha256
             if file.size_bytes is not None:
-                said["contentSize"] = str(file.size_bytes)
+                fields["contentSize"] = str(file.size_bytes)
             if is_there and (media_type := guess_type(file.lfn)[0]):
-                said["encodingFormat"] = media_type
+                fields["encodingFormat"] = media_type
             if file.made:
-                said["dateModified"] = iso(file.made)
+                fields["dateModified"] = iso(file.made)
             if file.delivered and is_gone(file.home):
-                said["description"] = (
+                fields["description"] = (
                     f"was delivered to {as_url(file.delivered[0].url)}, and no longer exists there"
                 )
             role = self._role(file)
             if role:
                 parameter = f"#parameter/{encoded(file.lfn)}"
-                said["exampleOfWork"] = _ref(parameter)
+                fields["exampleOfWork"] = _ref(parameter)
                 self._parameter(file, parameter, role, is_there)
             if is_there:
                 self._spools["parts"].item(_ref(_file(file)))
-            self._add(said)
+            self._add(fields)
 
     def context(self, license: str) -> None:
         """Add the user, the software and the other entities that are referred to."""
@@ -264,7 +264,7 @@ class _Crate:
 
     def workflow(self) -> dict[str, Any]:
         """Return the workflow document."""
-        said = {
+        fields = {
             "@id": DOCUMENT,
             "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"],
             "name": self.facts.name,
@@ -276,7 +276,7 @@ class _Crate:
             "input": _parameters(self._inputs),
             "output": _parameters(self._outputs),
         }
-        return _without_empty(said)
+        return _without_empty(fields)
 
     def orchestration(self) -> dict[str, Any]:
         """Return the action of the engine."""
@@ -302,7 +302,7 @@ class _Crate:
         return ""
 
     def _parameter(self, file: RunFile, id: str, role: str, is_there: bool) -> None:
-        said: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "@id": id,
             "@type": "FormalParameter",
             "conformsTo": _ref("https://bioschemas.org/profiles/FormalParameter/1.0-RELEASE"),
@@ -311,8 +311,8 @@ class _Crate:
             "description": f"{role} of the workflow",
         }
         if is_there:
-            said["workExample"] = _ref(_file(file))
-        self._add(said)
+            fields["workExample"] = _ref(_file(file))
+        self._add(fields)
 
     def _usage(self, attempt: Attempt, action: str) -> list[dict[str, str]]:
         used = [one.usage for one in attempt.invocations]
@@ -341,23 +341,23 @@ class _Crate:
 
 
 def _software(name: str, program: str) -> dict[str, Any]:
-    said: dict[str, Any] = {"@id": _tool(name), "@type": "SoftwareApplication", "name": name}
+    fields: dict[str, Any] = {"@id": _tool(name), "@type": "SoftwareApplication", "name": name}
     if program:
-        said["description"] = f"the program {program}"
+        fields["description"] = f"the program {program}"
     _, colon, version = name.rpartition(":")
     if colon and version and not name.endswith("::" + version):
-        said["softwareVersion"] = version
-    return said
+        fields["softwareVersion"] = version
+    return fields
 
 
 def _ending(end: float, state: str, error: str) -> dict[str, Any]:
     """Return how an action ended; nothing while it runs."""
     if not end:
         return {}
-    said: dict[str, Any] = {"endTime": iso(end), "actionStatus": DONE if state == "succeeded" else FAILED}
+    fields: dict[str, Any] = {"endTime": iso(end), "actionStatus": DONE if state == "succeeded" else FAILED}
     if error and state != "succeeded":
-        said["error"] = error
-    return said
+        fields["error"] = error
+    return fields
 
 
 def _why(facts: Facts, state: str) -> str:

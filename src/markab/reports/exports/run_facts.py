@@ -1,4 +1,4 @@
-"""The facts of a run for every export: attempts in the order they ended, the files they read and made, who and when.
+"""The facts of a run for every export: its attempts in the order they ended, and the files they read and made.
 
 Read in one pass over the journal. A small record a file and a byte a job are kept
 in memory; attempts are not. Nothing secret is passed on: no environment of a task,
@@ -16,8 +16,9 @@ from typing import Any
 import msgspec
 
 from markab.errors import MarkabError
+from markab.journal.attempt_record import Verdict
 from markab.journal.lifecycle import State
-from markab.journal.records import AttemptEnd, AttemptStart, RunStart, decode
+from markab.journal.records import AttemptEnd, AttemptStart, Entry, EntryOf, RunStart, decode
 from markab.journal.run_reader import RunReader
 from markab.plan.model import Kind, PlannedJob, PlannedTask
 from markab.reports.exports.formatting import is_gone
@@ -68,7 +69,7 @@ class RunFile(msgspec.Struct, gc=False):
 
     @property
     def delivered(self) -> list[FilePlace]:
-        """Where the run put it for its user."""
+        """The places to which the run delivered it."""
         return [place for place in self.places if place.delivered]
 
 
@@ -106,13 +107,13 @@ class Attempt(msgspec.Struct):
     number: int
     job: PlannedJob
     state: str
-    """`succeeded`, `failed`, `running`, or `lost` when its engine died and nobody asked what became of it."""
+    """`succeeded`, `failed`, `running`, or `lost` when its engine ended before it and no other continued the run."""
     site: str
     submitted: float
     record: dict[str, Any]
-    """What the worker said; empty while it runs."""
+    """The worker's record; empty while it runs."""
     used: list[RunFile]
-    """What it read; nothing if it never came to that."""
+    """The files it read; empty if it failed before reading."""
     made: list[RunFile]
 
     @property
@@ -122,7 +123,7 @@ class Attempt(msgspec.Struct):
 
     @property
     def start(self) -> float:
-        """When it began; when it was submitted, if nobody knows more."""
+        """When it began; if that is not recorded, when it was submitted."""
         return float(self.record.get("start") or self.submitted)
 
     @property
@@ -137,13 +138,13 @@ class Attempt(msgspec.Struct):
 
     @property
     def error(self) -> str:
-        """What went wrong, in a sentence or several."""
+        """The messages of its errors."""
         errors = [self.record.get("error"), *self.record.get("also", ())]
         return redact("; ".join(str(error["message"]) for error in errors if error))
 
     @property
     def error_kind(self) -> str:
-        """The kind of what went wrong first; see `worker/record.py`."""
+        """The kind of its first error; see `transfers/error_kinds.py`."""
         return str((self.record.get("error") or {}).get("kind", ""))
 
     @property
@@ -153,13 +154,13 @@ class Attempt(msgspec.Struct):
         return [
             Invocation(
                 number=number,
-                task=tasks.get(said.get("task", "")),
-                start=float(said.get("start", self.start)),
-                duration_s=float(said.get("duration_s", 0.0)),
-                status=int(said.get("status", NEVER_STARTED)),
-                usage=said,
+                task=tasks.get(entry.get("task", "")),
+                start=float(entry.get("start", self.start)),
+                duration_s=float(entry.get("duration_s", 0.0)),
+                status=int(entry.get("status", NEVER_STARTED)),
+                usage=entry,
             )
-            for number, said in enumerate(self.record.get("invocations", ()), 1)
+            for number, entry in enumerate(self.record.get("invocations", ()), 1)
         ]
 
     @property
@@ -202,8 +203,8 @@ class Facts(RunReader):
         """
         under_way: dict[tuple[int, int], AttemptStart] = {}
         for line in self.new_lines():
-            self.take(self._decode(line[2]), line)
             entry = decode(line[2])
+            self.take(_without_details(entry), line)
             self.last_time = max(self.last_time, entry.time)
             if isinstance(entry, AttemptStart):
                 under_way[entry.job, entry.attempt] = entry
@@ -227,7 +228,7 @@ class Facts(RunReader):
 
     @property
     def user(self) -> str:
-        """Who planned the run."""
+        """The user who planned the run."""
         return self.braindump.get("user") or "unknown"
 
     @property
@@ -395,6 +396,13 @@ class Facts(RunReader):
         if file is None:
             file = self.files[lfn] = RunFile(lfn)
         return file
+
+
+def _without_details(entry: Entry) -> EntryOf[Verdict]:
+    """Return a record as the history takes it, which of a worker's record reads only whether it succeeded."""
+    if isinstance(entry, AttemptEnd):
+        return AttemptEnd(entry.time, entry.job, entry.attempt, Verdict(bool(entry.record.get("ok"))))
+    return entry
 
 
 def _add_place(file: RunFile, place: FilePlace) -> None:

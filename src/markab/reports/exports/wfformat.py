@@ -109,12 +109,12 @@ def _specification(facts: Facts, task_ids: Ids, tasks: Spool, files: Spool) -> N
     for lfn, file in facts.files.items():
         if lfn not in file_ids.names:
             continue
-        said: dict[str, Any] = {"id": file_ids[lfn], "sizeInBytes": file.size_bytes or 0, "name": lfn}
+        fields: dict[str, Any] = {"id": file_ids[lfn], "sizeInBytes": file.size_bytes or 0, "name": lfn}
         if file.size_bytes is None:
-            said["sizeUnknown"] = True
+            fields["sizeUnknown"] = True
         if file.sha256:
-            said["sha256"] = file.sha256
-        files.item(said)
+            fields["sha256"] = file.sha256
+        files.item(fields)
 
 
 def _neighbours(facts: Facts) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
@@ -155,7 +155,7 @@ class _Executions:
             self._file.seek(start)
             earlier = msgspec.json.decode(self._file.readline())["attempts"]
             self._file.seek(self._end)
-        line = _encode({"id": id, **_one(attempt, machines), "attempts": [*earlier, _told(attempt)]})
+        line = _encode({"id": id, **_one(attempt, machines), "attempts": [*earlier, _summary(attempt)]})
         self._file.write(line + b"\n")
         self._starts[attempt.position] = self._end
         self._end += len(line) + 1
@@ -180,7 +180,7 @@ class _Executions:
 def _one(attempt: Attempt, machines: Ids) -> dict[str, Any]:
     invocations = attempt.invocations
     runtime_s = sum(one.duration_s for one in invocations)
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "runtimeInSeconds": round(runtime_s, 6),
         "executedAt": iso(invocations[0].start if invocations else attempt.start),
         "coreCount": max(attempt.job.cores, 1),
@@ -189,36 +189,36 @@ def _one(attempt: Attempt, machines: Ids) -> dict[str, Any]:
     }
     if len(attempt.job.tasks) == 1:
         program, *arguments = planned_words(attempt.job.tasks[0])
-        said["command"] = {"program": program, "arguments": [word for word in arguments if word]}
+        fields["command"] = {"program": program, "arguments": [word for word in arguments if word]}
     used = [one.usage for one in invocations]
     if cpu_s := sum(one.get("utime_s", 0.0) + one.get("stime_s", 0.0) for one in used):
-        said["avgCPU"] = round(100 * cpu_s / runtime_s, 4) if runtime_s else 0.0
+        fields["avgCPU"] = round(100 * cpu_s / runtime_s, 4) if runtime_s else 0.0
     if memory_kb := max((one.get("maxrss_kb", 0) for one in used), default=0):
-        said["memoryInBytes"] = memory_kb * 1024
+        fields["memoryInBytes"] = memory_kb * 1024
     for key, counter in (("readBytes", "inblock"), ("writtenBytes", "oublock")):
         if blocks := sum(one.get(counter, 0) for one in used):
-            said[key] = blocks * BLOCK_BYTES
+            fields[key] = blocks * BLOCK_BYTES
     if attempt.host:
-        said["machine"] = machines[attempt.host]
-        said["machines"] = [said["machine"]]
-    return said
+        fields["machine"] = machines[attempt.host]
+        fields["machines"] = [fields["machine"]]
+    return fields
 
 
 def _machine(name: str, id: str) -> dict[str, str]:
     return {"nodeName": id} if id == name else {"nodeName": id, "name": name}
 
 
-def _told(attempt: Attempt) -> dict[str, Any]:
-    said: dict[str, Any] = {
+def _summary(attempt: Attempt) -> dict[str, Any]:
+    fields: dict[str, Any] = {
         "attempt": attempt.number,
         "status": attempt.state,
         "executedAt": iso(attempt.start),
     }
     if attempt.end:
-        said["runtimeInSeconds"] = round(attempt.end - attempt.start, 6)
+        fields["runtimeInSeconds"] = round(attempt.end - attempt.start, 6)
     if attempt.error:
-        said["error"] = attempt.error
-    return said
+        fields["error"] = attempt.error
+    return fields
 
 
 def _title(job: PlannedJob) -> str:

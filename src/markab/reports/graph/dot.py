@@ -6,7 +6,7 @@ import json
 
 from markab.reports.graph.drawing import Drawing, Edge, Node
 from markab.reports.graph.labels import lines_of, showable, worst
-from markab.reports.graph.state_styles import LOOKS
+from markab.reports.graph.state_styles import STATE_STYLES
 
 SHAPES = {
     "file": "note",
@@ -55,7 +55,7 @@ def _attributes(node: Node) -> str:
         if shape == "oval":
             found["margin"] = "0,0"
     if state := worst(node.states):
-        found |= {"fillcolor": LOOKS[state].fill, "color": LOOKS[state].color}
+        found |= {"fillcolor": STATE_STYLES[state].fill, "color": STATE_STYLES[state].color}
         if state == "not-run":
             found["style"] = found.get("style", "rounded,filled") + ",dashed"
     return ", ".join(f"{key}={quoted(value)}" for key, value in found.items())

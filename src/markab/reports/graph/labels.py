@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from markab.reports.graph.drawing import Drawing, Node
-from markab.reports.graph.state_styles import LOOKS
+from markab.reports.graph.state_styles import STATE_STYLES
 
 _BLANK = re.compile("\r\n?|[\t\x0b\x0c\x85\u2028\u2029]")
 _UNSHOWABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -42,12 +42,14 @@ def lines_of(node: Node) -> list[str]:
 def states_text(node: Node) -> str:
     """Return the states of a node as words and signs: `✓ succeeded`, or `✓ 9,990  ✗ 10` for a group."""
     if node.jobs == 1:
-        return "".join(f"{LOOKS[state].sign} {LOOKS[state].word}" for state in node.states)
+        return "".join(f"{STATE_STYLES[state].sign} {STATE_STYLES[state].word}" for state in node.states)
     return "  ".join(
-        f"{look.sign} {node.states[state]:,}" for state, look in LOOKS.items() if node.states.get(state)
+        f"{look.sign} {node.states[state]:,}"
+        for state, look in STATE_STYLES.items()
+        if node.states.get(state)
     )
 
 
 def states_present(drawing: Drawing) -> list[str]:
     """Return the states that occur, in the order of a legend."""
-    return [state for state in LOOKS if any(state in node.states for node in drawing.nodes)]
+    return [state for state in STATE_STYLES if any(state in node.states for node in drawing.nodes)]

@@ -11,7 +11,7 @@ from markab.journal.history import History
 from markab.journal.lifecycle import State
 
 
-class Look(NamedTuple):
+class StateStyle(NamedTuple):
     """The style of one state."""
 
     word: str
@@ -22,18 +22,18 @@ class Look(NamedTuple):
     """Colour of boxes that hold dark text."""
 
 
-LOOKS: dict[str, Look] = {
-    "succeeded": Look("succeeded", "✓", "#009e73", "#d3f0e5"),
-    "failed": Look("failed", "✗", "#d55e00", "#fbd9c4"),
-    "running": Look("running", "▶", "#0072b2", "#cfe5f5"),
-    "queued": Look("queued", "◔", "#56b4e9", "#e2f2fc"),
-    "lost": Look("lost with the engine", "?", "#cc79a7", "#f7e3ee"),
-    "waiting": Look("waiting", "·", "#8c8c8c", "#f1f1f1"),
-    "not-run": Look("never started", "–", "#b8b8b8", "#fafafa"),
+STATE_STYLES: dict[str, StateStyle] = {
+    "succeeded": StateStyle("succeeded", "✓", "#009e73", "#d3f0e5"),
+    "failed": StateStyle("failed", "✗", "#d55e00", "#fbd9c4"),
+    "running": StateStyle("running", "▶", "#0072b2", "#cfe5f5"),
+    "queued": StateStyle("queued", "◔", "#56b4e9", "#e2f2fc"),
+    "lost": StateStyle("lost with the engine", "?", "#cc79a7", "#f7e3ee"),
+    "waiting": StateStyle("waiting", "·", "#8c8c8c", "#f1f1f1"),
+    "not-run": StateStyle("never started", "–", "#b8b8b8", "#fafafa"),
 }
 """State as shown → its style; the second row has the failures, the rest is ordered by progress."""
 
-CODES = {state: number for number, state in enumerate(LOOKS)}
+CODES = {state: number for number, state in enumerate(STATE_STYLES)}
 """State as shown → its number in packed data."""
 
 

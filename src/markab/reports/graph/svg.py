@@ -13,7 +13,7 @@ from markab.formatting import count
 from markab.reports.graph.drawing import Drawing, Edge, Node, ranks
 from markab.reports.graph.labels import lines_of, showable, states_present, worst
 from markab.reports.graph.layout import Point, lay_out
-from markab.reports.graph.state_styles import LOOKS
+from markab.reports.graph.state_styles import STATE_STYLES
 
 CHARACTER_WIDTH = 6.9
 """Width of the mean character at FONT_PX in the usual `sans-serif` fonts of browsers."""
@@ -36,11 +36,11 @@ DARK_INK = "--ink:#e7ebf1;--soft:#a9b4c2;--line:#5f6b7b;--box:#243042;--edge:#6d
 
 def style(dark: str) -> str:
     """Return the style sheet; `dark` is a template with `{}` that selects when the dark colours apply."""
-    light = [f".wfg .s-{name}{{fill:{look.fill};stroke:{look.color}}}" for name, look in LOOKS.items()]
-    light += [f".wfg .b-{name}{{fill:{look.color}}}" for name, look in LOOKS.items()]
+    light = [f".wfg .s-{name}{{fill:{look.fill};stroke:{look.color}}}" for name, look in STATE_STYLES.items()]
+    light += [f".wfg .b-{name}{{fill:{look.color}}}" for name, look in STATE_STYLES.items()]
     light.append(".wfg .s-not-run,.wfg .s-waiting{stroke-dasharray:4 3}")
     night = [f".wfg{{{DARK_INK}}}"]
-    night += [f".wfg .s-{name}{{fill:{look.color};fill-opacity:.28}}" for name, look in LOOKS.items()]
+    night += [f".wfg .s-{name}{{fill:{look.color};fill-opacity:.28}}" for name, look in STATE_STYLES.items()]
     return STYLE + "\n".join(light) + "\n" + dark.replace("{}", "\n".join(night)) + "\n"
 
 
@@ -136,7 +136,7 @@ def _bar(node: Node, left: float, bottom: float, width: float) -> str:
     if len(node.states) < 2:
         return ""
     at, pieces = left + 10, []
-    for state in LOOKS:
+    for state in STATE_STYLES:
         if count := node.states.get(state):
             # A few jobs of many must be visible too, so no piece is thinner than 2.
             share = max(2.0, (width - 20) * count / node.jobs)
@@ -169,7 +169,7 @@ def _arrow(edge: Edge, route: list[Point], half_tail: float, half_head: float) -
 def _legend(drawing: Drawing) -> tuple[str, float]:
     at, parts = 0.0, []
     for state in states_present(drawing):
-        look = LOOKS[state]
+        look = STATE_STYLES[state]
         text = f"{look.sign} {look.word}"
         parts.append(f'<rect class="n s-{state}" x="{at:.0f}" y="0" width="14" height="12" rx="3"/>')
         parts.append(

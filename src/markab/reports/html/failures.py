@@ -1,4 +1,4 @@
-"""Failed attempts, equal ones together, so that five hundred of a kind are told once."""
+"""Failed attempts in groups of equal ones, so that five hundred of a kind are shown once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from markab.journal.attempt_record import AttemptError
 from markab.journal.records import AttemptEnd, decode
 
 SAMPLES = 16
-"""Attempts of a group whose whole record is kept, to have one to show."""
+"""Number of attempts of a group whose whole record is kept as a possible example."""
 
 _VARYING = re.compile(rb"'[^']*'|\"[^\"]*\"|\S*\d\S*|/\S+")
 
@@ -22,10 +22,10 @@ class FailureGroup:
 
     xform: str
     jobs: list[int]
-    """Jobs that failed so, or (when `final` is false) whose attempts did, ascending."""
+    """Jobs that failed for this reason, or (when `final` is false) whose attempts did, ascending."""
     attempts: int
     final: bool
-    """These jobs were given up; otherwise they were tried again."""
+    """These jobs were given up; otherwise they were retried."""
     job: int
     attempt: int
     record: dict[str, Any]
@@ -33,23 +33,23 @@ class FailureGroup:
 
 
 Key = tuple[str, str, bytes]
-"""Transformation, kind of error, message with what varies left out."""
+"""Transformation, kind of error, message without its variable parts."""
 
 
 class FailureLog:
-    """Takes what happens to failed attempts as it is told; groups them when all is told."""
+    """Collects the failed attempts in the order of the journal, and groups them at its end."""
 
     def __init__(self, xforms: Sequence[str]) -> None:
         self._xforms = xforms
         self._members: dict[Key, dict[int, int]] = {}
         self._undecided: dict[int, tuple[Key, int, bytes]] = {}
-        """Job → its last failed attempt, until the engine says what comes after it."""
+        """Job → its last failed attempt, until a retry or the end of the job is recorded."""
         self._given_up: dict[int, Key] = {}
         self._final: dict[Key, dict[int, tuple[int, bytes]]] = {}
         self._passing: dict[Key, dict[int, tuple[int, bytes]]] = {}
 
     def engine_started(self) -> None:
-        """Take that another engine has opened the run: what was given up may be tried again."""
+        """Record that another engine has opened the run: jobs that were given up may be retried."""
         for key, samples in self._final.items():
             self._passing.setdefault(key, {}).update(samples)
         self._final.clear()
@@ -58,7 +58,7 @@ class FailureLog:
             self.tried_again(job)
 
     def failed(self, job: int, attempt: int, error: AttemptError | None, body: bytes) -> None:
-        """Take that an attempt failed; `body` is the record that says so."""
+        """Record that an attempt failed; `body` is the record of its end."""
         error = error or AttemptError()
         key = self._xforms[job], error.kind, _VARYING.sub(b"*", error.message.encode())
         members = self._members.setdefault(key, {})
@@ -66,16 +66,16 @@ class FailureLog:
         self._undecided[job] = key, attempt, body
 
     def tried_again(self, job: int) -> None:
-        """Take that there will be another attempt."""
+        """Record that there will be another attempt."""
         self._keep(job, self._passing)
 
     def given_up(self, job: int) -> None:
-        """Take that there will be none."""
+        """Record that there will be no other attempt."""
         if (last := self._keep(job, self._final)) is not None:
             self._given_up[job] = last
 
     def groups(self) -> list[FailureGroup]:
-        """Return the groups: jobs that failed for good first, then larger ones first."""
+        """Return the groups: jobs that failed permanently first, then larger groups first."""
         for job in list(self._undecided):
             self.tried_again(job)
         found = []

@@ -19,8 +19,8 @@ from typing import Any
 
 import msgspec
 
-from markab.reports.graph.state_styles import CODES, LOOKS
-from markab.reports.html.run_data import Names, RunData
+from markab.reports.graph.state_styles import CODES, STATE_STYLES
+from markab.reports.html.run_data import RunData, StringTable
 
 Members = Iterator[tuple[str, Any]]
 """Of an object, in order; a value that is an iterator itself is an object."""
@@ -51,10 +51,10 @@ def _page(data: RunData, now: float) -> Members:
     t0 = min(data.history.started or until, min(attempts.begin, default=until))
     yield "t0", t0
     yield "span", _ms(until - t0)
-    yield "states", [[look.word, look.sign, look.color] for look in LOOKS.values()]
+    yield "states", [[look.word, look.sign, look.color] for look in STATE_STYLES.values()]
     yield "engines", [_ms(time - t0) for time in data.engines]
     yield "hosts", data.hosts.all
-    xforms, kinds, sites = Names(), Names(), Names()
+    xforms, kinds, sites = StringTable(), StringTable(), StringTable()
     yield "jobs", _jobs(data, xforms, kinds, sites)
     yield "xforms", xforms.all
     yield "kinds", kinds.all
@@ -63,7 +63,7 @@ def _page(data: RunData, now: float) -> Members:
     yield "files", _files(data)
 
 
-def _jobs(data: RunData, xforms: Names, kinds: Names, sites: Names) -> Members:
+def _jobs(data: RunData, xforms: StringTable, kinds: StringTable, sites: StringTable) -> Members:
     graph = data.graph
     yield "name", graph.ids
     yield "xform", [xforms.number(name) for name in graph.xforms]

@@ -15,7 +15,7 @@ from html import escape
 from pathlib import Path
 
 from markab.reports.graph.files import write_file
-from markab.reports.graph.state_styles import LOOKS
+from markab.reports.graph.state_styles import STATE_STYLES
 from markab.reports.graph.svg import style
 from markab.reports.html import sections as sections
 from markab.reports.html.packed_data import packed
@@ -102,7 +102,7 @@ def _asset(name: str) -> str:
 
 @cache
 def _css() -> str:
-    bars = "".join(f".b-{name}{{background:{look.color}}}" for name, look in LOOKS.items())
+    bars = "".join(f".b-{name}{{background:{look.color}}}" for name, look in STATE_STYLES.items())
     return _asset("report.css") + _graph_css() + bars
 
 

@@ -1,7 +1,6 @@
-"""What the web page of a run is made of: one walk over its plan, one over its journal.
+"""The data of a run's web page, from one pass over its plan and one over its journal.
 
-What there is many of is kept in flat columns: a run of a million jobs has some
-million attempts and files.
+Attempts are kept in flat columns: a run of a million jobs has millions of them.
 """
 
 from __future__ import annotations
@@ -35,12 +34,12 @@ from markab.reports.status import Status, current_status
 from markab.transfers.error_kinds import ErrorKind
 
 OK, FAILED, ALIVE, LOST = range(4)
-"""How an attempt stands; LOST through no fault of its job."""
+"""The state of an attempt; LOST: it ended for a reason outside the job."""
 NO_FAULT = (ErrorKind.LOST, ErrorKind.CANCELLED)
-"""Kinds of errors that say so."""
+"""The kinds of errors of attempts that are LOST."""
 
 
-class Names:
+class StringTable:
     """Strings that occur often, as small numbers."""
 
     def __init__(self) -> None:
@@ -62,9 +61,9 @@ class Attempts:
         self.job = array("l")
         self.number = array("l")
         self.begin = array("d")
-        """When the engine gave it to the executor."""
+        """When the engine submitted it to the executor."""
         self.run = array("d")
-        """When it began to run; `begin` as long as nobody has said."""
+        """When it began to run; `begin` until that is recorded."""
         self.end = array("d")
         """0 while it runs."""
         self.verdict = array("b")
@@ -74,7 +73,7 @@ class Attempts:
         return len(self.job)
 
     def add(self, job: int, number: int, time: float) -> int:
-        """Add one that was just started; return its place."""
+        """Add an attempt that was just started; return its row."""
         self.job.append(job)
         self.number.append(number)
         self.begin.append(time)
@@ -86,16 +85,16 @@ class Attempts:
 
 
 Url = int | str
-"""Of a file: the number of what stands before its name or, where it does not end in its name, all of it."""
+"""A URL of a file: the number of the part before its name or, if it does not end in the name, the whole."""
 
 
 class FileFact(msgspec.Struct, gc=False):
-    """A file of the run, as far as its journal tells."""
+    """A file of the run, as recorded in the journal."""
 
     size: int = 0
     sha256: str = ""
     job: int = -1
-    """Who made it; -1: nobody here, it was brought in."""
+    """The job that made it; -1: it came from outside."""
     source: Url = -1
     delivered: tuple[Url, ...] = ()
 
@@ -125,17 +124,17 @@ class RunData(RunReader):
         super().__init__(submit_dir)
         self.graph: JobGraph = plan_graph(self.plan, None)
         self.attempts = Attempts()
-        self.hosts, self.places = Names(), Names()
+        self.hosts, self.places = StringTable(), StringTable()
         self.files: dict[str, FileFact] = {}
         self.usage: dict[str, Usage] = {}
         self.failures = FailureLog(self.graph.xforms)
         self.engines: list[float] = []
-        """When engines opened the run."""
+        """The times at which engines opened the run."""
         self.retries = self.bytes_in = self.bytes_out = self.checks = self.checks_failed = 0
         self.until = 0.0
-        """The latest moment that the journal tells of."""
+        """The time of the latest record."""
         self._silent_since = 0.0
-        """When the engine before this one was last heard of."""
+        """The time of the last record of the engine before this one."""
         self._open: dict[tuple[int, int], int] = {}
         self.status: Status = current_status(self)
         self.states: list[str] = shown_states(self.history, self.state)
@@ -153,7 +152,7 @@ class RunData(RunReader):
         return counts
 
     def take(self, entry: EntryOf[Any], line: Line) -> None:
-        """Take the next record into the columns."""
+        """Add the next record to the columns."""
         super().take(entry, line)
         match entry:
             case AttemptStart(job=job, attempt=number, time=time):
@@ -185,7 +184,7 @@ class RunData(RunReader):
         elif record.error is not None and record.error.kind in NO_FAULT:
             attempts.verdict[place] = LOST
             if attempts.begin[place] <= self._silent_since:
-                end = min(end, self._silent_since)  # nobody watched it while no engine lived
+                end = min(end, self._silent_since)  # it was not observed while no engine ran
         else:
             attempts.verdict[place] = FAILED
         attempts.end[place] = max(end, attempts.begin[place])

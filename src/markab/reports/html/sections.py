@@ -13,7 +13,7 @@ from typing import Any
 from markab.formatting import clipped, count, duration, moment, size, tail
 from markab.journal.attempt_story import captured
 from markab.reports.graph.drawing import draw
-from markab.reports.graph.state_styles import LOOKS
+from markab.reports.graph.state_styles import STATE_STYLES
 from markab.reports.graph.svg import svg_element
 from markab.reports.html.charts import histogram, log_bounds, quantile
 from markab.reports.html.failures import FailureGroup
@@ -107,9 +107,9 @@ def _long(span_s: float) -> str:
 def job_table(data: RunData) -> str:
     """Return the jobs by kind and state."""
     counts = data.job_counts()
-    present = [state for state in LOOKS if any(state in row for row in counts.values())]
+    present = [state for state in STATE_STYLES if any(state in row for row in counts.values())]
     heads = "".join(
-        f'<th class=num><i class="dot b-{state}"></i>{LOOKS[state].sign} {LOOKS[state].word}</th>'
+        f'<th class=num><i class="dot b-{state}"></i>{STATE_STYLES[state].sign} {STATE_STYLES[state].word}</th>'
         for state in present
     )
     total: Counter[str] = sum(counts.values(), Counter())

@@ -61,6 +61,6 @@ class EngineClock:
 
     def between(self, start: float, end: float) -> float:
         """Return the seconds of work between two moments."""
-        if len(self._starts) == 1:  # nearly always; saves half the time of computing a run's pace
+        if len(self._starts) == 1:  # nearly always; saves half of the computing time
             return max(0.0, min(end, self._ends[0]) - max(start, self._starts[0]))
         return self.at(end) - self.at(start)

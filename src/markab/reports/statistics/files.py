@@ -92,7 +92,7 @@ def section_csv(found: Statistics, section: str, period: Period = "day") -> str:
 
 def summary_csv(found: Statistics) -> str:
     """Return the summary as CSV: the table, an empty line, and the other numbers, one a line."""
-    pace, integrity = found.pace, found.integrity
+    time_use, integrity = found.time_use, found.integrity
     numbers: list[tuple[str, object]] = [(name, seconds(took_s)) for name, took_s in wall_times_s(found)]
     numbers += [
         ("Files checked", sum(row.count for row in integrity.counts if row.type == "check")),
@@ -102,12 +102,12 @@ def summary_csv(found: Statistics) -> str:
         ("Files moved", sum(row.files for row in found.moved)),
         ("Bytes moved", sum(row.bytes for row in found.moved)),
         ("Moving time", seconds(sum(row.duration_s for row in found.moved))),
-        ("Waiting for a slot", seconds(pace.waiting_s)),
-        ("In queue", seconds(pace.queued_s)),
-        ("Running", seconds(pace.running_s)),
-        ("Parallelism reached", round(pace.running_mean, 3)),
-        ("Parallelism possible", round(pace.possible_mean, 3)),
-        ("Critical path", seconds(pace.path_s)),
+        ("Waiting for a slot", seconds(time_use.waiting_s)),
+        ("In queue", seconds(time_use.queued_s)),
+        ("Running", seconds(time_use.running_s)),
+        ("Parallelism reached", round(time_use.running_mean, 3)),
+        ("Parallelism possible", round(time_use.possible_mean, 3)),
+        ("Critical path", seconds(time_use.path_s)),
     ]
     return csv_text([TABLE_HEADER, *table_rows(found), (), *numbers])
 

@@ -16,15 +16,14 @@ from typing import Any
 import msgspec
 from sqlalchemy import text
 
-from markab.errors import NotARun
 from markab.journal.lock import holder
 from markab.journal.records import Undone
 from markab.journal.search import records_of
 from markab.plan.submit_dir import find_submit_dir
 from markab.provenance import queries
 from markab.provenance.run_database import Database, open_database
-from markab.reports.statistics.pace import Pace, read_pace
-from markab.reports.status import gone_journal
+from markab.reports.statistics.time_use import TimeUse, read_time_use
+from markab.reports.status import missing_journal
 from markab.spec.gc_pause import without_garbage_collection
 
 SECTIONS = ("workflow", "jobs", "transformations", "time", "integrity")
@@ -56,7 +55,7 @@ class Statistics(msgspec.Struct, kw_only=True):
     run: queries.RunState
     summary: queries.Summary
     wall_times: queries.WallTimes
-    pace: Pace
+    time_use: TimeUse
     moved: list[queries.Moved]
     integrity: Integrity
     notes: list[str]
@@ -90,7 +89,7 @@ def read_statistics(
     # The lock is checked before the journal is read: an engine that ends in between has written its last record.
     is_running = holder(directory.lock) is not None
     with open_database(directory.path) as database, without_garbage_collection():
-        if note := gone_journal(directory):
+        if note := missing_journal(directory):
             database.notes.append(note)
         return statistics_of(database, sections, is_running=is_running, clock=clock)
 
@@ -102,7 +101,7 @@ def statistics_of(
     is_running: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> Statistics:
-    """Return the statistics of an open database. `is_running`: an engine is at work on it."""
+    """Return the statistics of an open database. `is_running`: an engine is running the run."""
     run = queries.run_state(database)
     return Statistics(
         workflow=run.workflow,
@@ -113,7 +112,7 @@ def statistics_of(
         # Jobs are only undone by an engine that continues a run.
         summary=queries.summary(database, _undone(database.submit_dir) if run.restarts else {}),
         wall_times=queries.wall_times(database),
-        pace=read_pace(database, now=clock() if is_running else None),
+        time_use=read_time_use(database, now=clock() if is_running else None),
         moved=queries.moved(database),
         integrity=_integrity(database),
         notes=list(database.notes),
@@ -125,34 +124,10 @@ def statistics_of(
     )
 
 
-def directory_of_uuid(uuid: str) -> Path:
-    """Return the submit directory of one of the user's runs, from the list of all of them.
-
-    Raises:
-        NotARun: it is not in the list.
-        StorageError: there is no list yet, or it cannot be read.
-    """
-    from markab.provenance.database import connected
-    from markab.provenance.database_location import file_target
-
-    runs = Path(os.path.expanduser("~")) / ".pegasus" / "workflow.db"
-    if not runs.exists():
-        raise NotARun(f"no run has the UUID {uuid!r}: there is no list of your runs yet", _BY_DIRECTORY)
-    with connected(file_target(runs, is_ours=False), read_only=True) as connection:
-        found = connection.execute(
-            text("SELECT submit_dir FROM master_workflow WHERE wf_uuid = :uuid"), {"uuid": uuid}
-        ).scalar_one_or_none()
-    if found is None:
-        raise NotARun(f"no run in the list {str(runs)!r} has the UUID {uuid!r}", _BY_DIRECTORY)
-    return Path(found)
-
-
 def _undone(submit_dir: Path) -> dict[int, int]:
     """Return the jobs that succeeded and will run again → the attempt that succeeded."""
     return {it.job: it.attempt for it in records_of(submit_dir / "journal.jsonl", Undone)}
 
-
-_BY_DIRECTORY = "name its submit directory, without `-u`"
 
 _FAILED_INTEGRITY = """
 SELECT count(*) FROM (

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from markab.formatting import count, size
 from markab.provenance.queries import Count, Moved, WallTimes
-from markab.reports.statistics.pace import Pace
 from markab.reports.statistics.run_statistics import Integrity, Statistics
+from markab.reports.statistics.time_use import TimeUse
 
 TABLE_HEADER = ("Type", "Succeeded", "Failed", "Incomplete", "Total", "Retries", "Total+Retries")
 _RULE = "-" * 78
@@ -25,7 +25,7 @@ def summary_text(found: Statistics) -> str:
     lines += ["", *_integrity_lines(found.integrity)]
     lines += ["", *_moved_lines(found.moved)]
     if found.run.started is not None:
-        lines += ["", *_pace_lines(found.pace, found.wall_times), "", *_path_lines(found.pace)]
+        lines += ["", *_time_use_lines(found.time_use, found.wall_times), "", *_path_lines(found.time_use)]
     return "\n".join(lines) + "\n"
 
 
@@ -58,7 +58,7 @@ def wall_times_s(found: Statistics) -> list[tuple[str, float | None]]:
     times = found.wall_times
     workflow_s = times.workflow_s
     if workflow_s is None and found.run.started is not None:
-        workflow_s = found.pace.engine_s
+        workflow_s = found.time_use.engine_s
     return [
         ("Workflow wall time", workflow_s),
         ("Cumulative job wall time", times.jobs_s),
@@ -126,13 +126,13 @@ def _rate(of: Moved) -> str:
     return f"{size(of.bytes / of.duration_s)}/s" if of.duration_s > 0 and of.bytes else ""
 
 
-def _pace_lines(pace: Pace, wall: WallTimes) -> Iterator[str]:
+def _time_use_lines(time_use: TimeUse, wall: WallTimes) -> Iterator[str]:
     yield "# Time of the jobs by state, all attempts"
-    whole_s = pace.waiting_s + pace.queued_s + pace.running_s
+    whole_s = time_use.waiting_s + time_use.queued_s + time_use.running_s
     parts = (
-        ("ready, waiting for a slot", pace.waiting_s),
-        ("in the queue of a site", pace.queued_s),
-        ("running", pace.running_s),
+        ("ready, waiting for a slot", time_use.waiting_s),
+        ("in the queue of a site", time_use.queued_s),
+        ("running", time_use.running_s),
     )
     rows = [(name, in_words(took_s), _percent(took_s, whole_s)) for name, took_s in parts]
     rows.append(("  in processes and transfers", in_words(wall.jobs_s), _percent(wall.jobs_s, whole_s)))
@@ -140,23 +140,25 @@ def _pace_lines(pace: Pace, wall: WallTimes) -> Iterator[str]:
     yield ""
     yield "# Parallelism: jobs running at once"
     rows = [
-        ("reached", f"{pace.running_mean:.2f} on average", f"{pace.running_peak:,} at most"),
-        ("possible", f"{pace.possible_mean:.2f} on average", f"{pace.possible_peak:,} at most"),
+        ("reached", f"{time_use.running_mean:.2f} on average", f"{time_use.running_peak:,} at most"),
+        ("possible", f"{time_use.possible_mean:.2f} on average", f"{time_use.possible_peak:,} at most"),
     ]
     yield from columns(rows)
-    if pace.cores is not None and pace.cores_busy_mean is not None:
-        busy = _percent(pace.cores_busy_mean, pace.cores)
-        yield f"{pace.cores_busy_mean:.2f} of {pace.cores:g} cores of this machine in use ({busy})"
+    if time_use.cores is not None and time_use.cores_busy_mean is not None:
+        busy = _percent(time_use.cores_busy_mean, time_use.cores)
+        yield f"{time_use.cores_busy_mean:.2f} of {time_use.cores:g} cores of this machine in use ({busy})"
 
 
-def _path_lines(pace: Pace) -> Iterator[str]:
-    share = f", {_percent(pace.path_s, pace.engine_s)} of the wall time" if pace.engine_s > 0 else ""
-    yield f"# Critical path: {count(len(pace.path), 'job')}, {in_words(pace.path_s)}{share}"
-    shown = sorted(pace.path, key=lambda step: -step.runtime_s)[:PATH_SHOWN]
-    kept = [step for step in pace.path if step in shown][:PATH_SHOWN]
+def _path_lines(time_use: TimeUse) -> Iterator[str]:
+    share = (
+        f", {_percent(time_use.path_s, time_use.engine_s)} of the wall time" if time_use.engine_s > 0 else ""
+    )
+    yield f"# Critical path: {count(len(time_use.path), 'job')}, {in_words(time_use.path_s)}{share}"
+    shown = sorted(time_use.path, key=lambda step: -step.runtime_s)[:PATH_SHOWN]
+    kept = [step for step in time_use.path if step in shown][:PATH_SHOWN]
     yield from columns([(in_words(step.runtime_s), step.job) for step in kept], right=(0,)) if kept else ()
-    if len(pace.path) > len(kept):
-        yield f"… and {len(pace.path) - len(kept):,} shorter jobs"
+    if len(time_use.path) > len(kept):
+        yield f"… and {len(time_use.path) - len(kept):,} shorter jobs"
 
 
 def _percent(part: float, whole: float) -> str:

@@ -29,7 +29,7 @@ class PathStep(msgspec.Struct, frozen=True):
     runtime_s: float
 
 
-class Pace(msgspec.Struct, frozen=True, kw_only=True):
+class TimeUse(msgspec.Struct, frozen=True, kw_only=True):
     """Times by state, and parallelism. All attempts count; one that is running counts until now."""
 
     engine_s: float
@@ -64,8 +64,8 @@ class _Job(msgspec.Struct, gc=False):
     cores: int = 1
 
 
-def read_pace(database: Database, *, now: float | None = None) -> Pace:
-    """Return where the time of a run went; `now` is when that is asked while an engine is at work, else None."""
+def read_time_use(database: Database, *, now: float | None = None) -> TimeUse:
+    """Return the use of time of a run; `now` is the present time while an engine is running, else None."""
     states = database.connection.execute(
         text("SELECT state, timestamp FROM workflowstate WHERE wf_id = :wf_id ORDER BY timestamp"),
         {"wf_id": database.wf_id},
@@ -78,18 +78,18 @@ def read_pace(database: Database, *, now: float | None = None) -> Pace:
     finally:
         plan.close()
     given = [begun.cores for begun in records_of(database.submit_dir / "journal.jsonl", RunStart)]
-    return pace_of(jobs, local_sites, attempts, [(row[0], float(row[1])) for row in states], given, now)
+    return time_use_of(jobs, local_sites, attempts, [(row[0], float(row[1])) for row in states], given, now)
 
 
-def pace_of(
+def time_use_of(
     jobs: Sequence[_Job],
     local_sites: frozenset[str],
     attempts: Sequence[Attempt],
     states: Sequence[tuple[str, float]],
     cores_given: Sequence[int],
     now: float | None,
-) -> Pace:
-    """Return the pace from plain data. Attempts are in order of submission."""
+) -> TimeUse:
+    """Return the use of time from plain data. Attempts are in order of submission."""
     has_ends = sum(state == "WORKFLOW_STARTED" for state, _ in states) * 2 == len(states)
     signs: list[float] = []  # only an engine without an end is known by them
     if not has_ends:
@@ -123,7 +123,7 @@ def pace_of(
     path_s = max(earliest, default=0.0)
     took = [(end - took_s, end) for end, took_s in zip(earliest, durations, strict=True) if took_s > 0]
     cores = _mean_cores(spans, cores_given) if busy_s else None
-    return Pace(
+    return TimeUse(
         engine_s=clock.total_s,
         waiting_s=_waiting_s(parents, attempts, clock),
         queued_s=queued_s,
@@ -155,7 +155,7 @@ def _waiting_s(parents: Sequence[Sequence[int]], attempts: Sequence[Attempt], cl
 
 
 def _mean_cores(spans: Sequence[Span], given: Sequence[int]) -> float | None:
-    """Return the cores that engines gave to jobs, averaged over their time; None when one did not say."""
+    """Return the cores that engines gave to jobs, averaged over their time; None if one is not recorded."""
     if len(given) != len(spans) or 0 in given:
         return None
     total_s = sum(end - start for start, end in spans)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from markab.reports.statistics.engine_times import EngineClock, engine_spans
-from markab.reports.statistics.pace import _Job, pace_of
 from markab.reports.statistics.schedules import critical_path, earliest_ends, peak
+from markab.reports.statistics.time_use import _Job, time_use_of
 
 STARTED, OVER = "WORKFLOW_STARTED", "WORKFLOW_TERMINATED"
 
@@ -93,25 +93,25 @@ def test_queues_are_told_from_waiting_and_cores_elsewhere_are_not_ours() -> None
         (3, 15.0, 15.0, 19.0),  # ran 4
     ]
 
-    pace = pace_of(JOBS, LOCAL_SITES, attempts, [(STARTED, 0.0), (OVER, 20.0)], [4], None)
+    time_use = time_use_of(JOBS, LOCAL_SITES, attempts, [(STARTED, 0.0), (OVER, 20.0)], [4], None)
 
-    assert (pace.engine_s, pace.waiting_s, pace.queued_s, pace.running_s) == (20, 4, 5, 19)
-    assert (pace.running_mean, pace.running_peak) == (19 / 20, 2)
-    assert (pace.path_s, [(step.job, step.runtime_s) for step in pace.path]) == (
+    assert (time_use.engine_s, time_use.waiting_s, time_use.queued_s, time_use.running_s) == (20, 4, 5, 19)
+    assert (time_use.running_mean, time_use.running_peak) == (19 / 20, 2)
+    assert (time_use.path_s, [(step.job, step.runtime_s) for step in time_use.path]) == (
         13,
         [("a", 4), ("b", 5), ("d", 4)],
     )
-    assert (pace.possible_mean, pace.possible_peak) == (16 / 13, 2)
-    assert (pace.cores, pace.cores_busy_mean) == (4, (4 + 6 + 10 + 4) / 20)
+    assert (time_use.possible_mean, time_use.possible_peak) == (16 / 13, 2)
+    assert (time_use.cores, time_use.cores_busy_mean) == (4, (4 + 6 + 10 + 4) / 20)
 
 
 def test_an_attempt_under_way_runs_or_queues_until_now() -> None:
     attempts = [(0, 0.0, 0.0, 4.0), (1, 4.0, 4.0, None), (2, 5.0, None, None)]
 
-    pace = pace_of(JOBS, LOCAL_SITES, attempts, [(STARTED, 0.0)], [2], 9.0)
+    time_use = time_use_of(JOBS, LOCAL_SITES, attempts, [(STARTED, 0.0)], [2], 9.0)
 
-    assert (pace.engine_s, pace.waiting_s, pace.queued_s, pace.running_s) == (9, 1, 4, 9)
-    assert [step.job for step in pace.path] == ["a"], "what has not ended has no length yet"
+    assert (time_use.engine_s, time_use.waiting_s, time_use.queued_s, time_use.running_s) == (9, 1, 4, 9)
+    assert [step.job for step in time_use.path] == ["a"], "what has not ended has no length yet"
 
 
 def test_the_night_between_two_engines_is_neither_waiting_nor_running() -> None:
@@ -122,15 +122,17 @@ def test_the_night_between_two_engines_is_neither_waiting_nor_running() -> None:
         (2, 52.0, 52.0, 53.0),
     ]
 
-    pace = pace_of(JOBS, LOCAL_SITES, attempts, [(STARTED, 0.0), (STARTED, 50.0), (OVER, 61.0)], [1, 3], None)
+    time_use = time_use_of(
+        JOBS, LOCAL_SITES, attempts, [(STARTED, 0.0), (STARTED, 50.0), (OVER, 61.0)], [1, 3], None
+    )
 
-    assert pace.engine_s == 4 + 11
-    assert pace.waiting_s == 1 + 1 + 2
-    assert pace.running_s == 3 + 0 + 9 + 1
-    assert pace.cores == pytest.approx((4 * 1 + 11 * 3) / 15)
+    assert time_use.engine_s == 4 + 11
+    assert time_use.waiting_s == 1 + 1 + 2
+    assert time_use.running_s == 3 + 0 + 9 + 1
+    assert time_use.cores == pytest.approx((4 * 1 + 11 * 3) / 15)
 
 
 def test_a_run_that_never_started_took_nothing() -> None:
-    pace = pace_of(JOBS, LOCAL_SITES, [], [], [], None)
+    time_use = time_use_of(JOBS, LOCAL_SITES, [], [], [], None)
 
-    assert (pace.engine_s, pace.running_peak, pace.path, pace.cores) == (0, 0, [], None)
+    assert (time_use.engine_s, time_use.running_peak, time_use.path, time_use.cores) == (0, 0, [], None)
