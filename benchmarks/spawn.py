@@ -15,9 +15,9 @@ import sys
 import tempfile
 import time
 
+from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, RunContext
 from markab.executors.local import LocalExecutor
-from markab.executors.attempt_id import AttemptId
 from markab.plan.model import Kind, PlannedJob, PlannedTask
 
 IN_FLIGHT = 2

@@ -19,7 +19,9 @@ from markab.errors import ChecksumMismatch, MarkabError, StorageError, TransferR
 from markab.transfers import copy_bytes, local_copy, partial_file
 from markab.transfers.base import Cancelled, is_local, path_of, redact, scheme_of
 from markab.transfers.checksum import Verified, sha256_of
-from markab.transfers.local import copy, place, remove
+from markab.transfers.local import place
+from markab.transfers.local_copy import copy
+from markab.transfers.local_directory import remove
 from markab.transfers.local_link import move, symlink
 
 BIG = os.urandom(copy_bytes.SMALL_BYTES + 12345)

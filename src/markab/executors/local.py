@@ -28,7 +28,7 @@ from markab.executors.worker_protocol import attachments_directory, keep_attachm
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
-from markab.worker.attempt_directories import Directories, remove_tree
+from markab.worker.attempt_directories import Directories, discard_tree
 from markab.worker.attempt_spec import Spec, attempt_directory
 from markab.worker.auxiliary_jobs import is_quick, run_auxiliary_job
 from markab.worker.deadlines import GRACE_S, Deadlines
@@ -140,7 +140,7 @@ class LocalExecutor:
         ]
         kill_all(has_run(self._context.uuid, self._number), directories)
         for directory in directories:
-            remove_tree(directory)
+            discard_tree(directory)
         return [Report(attempt.id, Seen.LOST) for attempt in mine]
 
     def close(self) -> None:
@@ -155,7 +155,7 @@ class LocalExecutor:
         self._pools.close()
         for run in self._runs.values():
             if not run.is_auxiliary and run.spec["job"]["data"] != "sharedfs":
-                remove_tree(attempt_directory(run.spec))
+                discard_tree(attempt_directory(run.spec))
             self._give_back(run)
         self._runs.clear()
         self._directories.close()

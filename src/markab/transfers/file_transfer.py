@@ -4,7 +4,6 @@ Several files at a time, so that a scheme whose calls cost something gets all of
 """
 
 import os
-import shutil
 import tempfile
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -22,7 +21,9 @@ from markab.transfers.base import (
     scheme_of,
 )
 from markab.transfers.checksum import Verified
-from markab.transfers.local import move, place
+from markab.transfers.local import place
+from markab.transfers.local_directory import remove_tree
+from markab.transfers.local_link import move
 
 Place = Dict[str, Any]
 """{"site", "url"}"""
@@ -100,7 +101,7 @@ def bring_all(wanted: Sequence[Tuple[Dict[str, Any], Place]], rules: Rules) -> L
             _step(one, _place_all, rules)
     finally:
         for path in resting:
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path, on_error=lambda _: None)
     return [one.error or one.moved or Moved(0) for one in moves]
 
 

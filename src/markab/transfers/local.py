@@ -10,8 +10,6 @@ from markab.transfers.local_copy import checksum_of, copy, is_same, lacks_x, sta
 from markab.transfers.local_directory import clean, make_directory, remove
 from markab.transfers.local_link import move, symlink
 
-__all__ = ["Local", "copy", "make_directory", "move", "place", "remove", "symlink"]
-
 
 def place(
     source: str,

@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Optional
 from markab.errors import MarkabError
 from markab.transfers.base import Stop
 from markab.transfers.error_kinds import ErrorKind
-from markab.transfers.local import copy
+from markab.transfers.local_copy import copy
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_spec import place_of, scratch_place, staging_site
 from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error, transfer_error
