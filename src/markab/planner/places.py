@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from markab.errors import TransferRefused
 from markab.plan.model import Place
 from markab.planner.draft import Context
 from markab.spec.model import Directory
-from markab.transfers.base import Scheme, handler_for, path_of, redact, scheme_of, schemes
+from markab.transfers.base import Scheme, handler_for, path_of, quoted, redact, scheme_of, schemes, url_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,32 +21,33 @@ class DirectoryPlace:
     """Absolute path as jobs at the site see it."""
     url: str
     """URL by which the submit host reaches it."""
-    is_here: bool
+    is_local: bool
     """It is a directory of the submit host: `path` is its path there too."""
 
     def below(self, relative: str) -> DirectoryPlace:
         """Return a directory in it."""
-        path, url = f"{self.path.rstrip('/')}/{relative}", f"{self.url.rstrip('/')}/{_quoted(relative)}"
-        return DirectoryPlace(self.site, path, url, self.is_here)
+        path, url = f"{self.path.rstrip('/')}/{relative}", url_below(self.url, relative)
+        return DirectoryPlace(self.site, path, url, self.is_local)
 
     @property
     def text(self) -> str:
         """How plans and people write it: the path if it is on the submit host, else the URL."""
-        return self.path if self.is_here else self.url
+        return self.path if self.is_local else self.url
 
     def file(self, lfn: str) -> Place:
         """Return where a file in it is, as a transfer takes it."""
-        return Place(self.site, f"{self.text}/{lfn}")
+        url = f"{self.path.rstrip('/')}/{lfn}" if self.is_local else url_below(self.url, lfn)
+        return Place(self.site, url)
 
     def file_url(self, lfn: str) -> str:
         """Return where a file in it is, as the replica catalog has it: always a URL."""
-        return f"{self.url}/{_quoted(lfn) if self.is_here else lfn}"
+        return url_below(self.url, lfn)
 
 
 def local_directory(site: str, path: str) -> DirectoryPlace:
     """Return a directory of the submit host."""
     path = path.rstrip("/") or "/"
-    return DirectoryPlace(site, path, f"file://{_quoted(path)}", is_here=True)
+    return DirectoryPlace(site, path, f"file://{quoted(path)}", is_local=True)
 
 
 def directory_place(site: str, directory: Directory) -> DirectoryPlace:
@@ -63,7 +63,7 @@ def directory_place(site: str, directory: Directory) -> DirectoryPlace:
             if path is not None:
                 return local_directory(site, path)
             return DirectoryPlace(
-                site, directory.path.rstrip("/") or "/", server.url.rstrip("/"), is_here=False
+                site, directory.path.rstrip("/") or "/", server.url.rstrip("/"), is_local=False
             )
     return local_directory(site, directory.path)
 
@@ -74,7 +74,7 @@ def check_reachable(place: DirectoryPlace, what: str, needed: tuple[str, ...], c
     Args:
         needed: what it must do there: names of methods of a transfer scheme.
     """
-    if place.is_here:
+    if place.is_local:
         return
     scheme = scheme_of(place.url)
     if scheme == "file":
@@ -103,7 +103,7 @@ def _can(scheme: str, method: str) -> bool:
 
 def check_writable(place: DirectoryPlace, what: str, context: Context) -> None:
     """Note a problem if a directory of this machine can neither be made nor written to."""
-    if not place.is_here:
+    if not place.is_local:
         return
     existing = place.path
     while not os.path.lexists(existing) and existing != os.path.dirname(existing):
@@ -136,16 +136,12 @@ def local_path(pfn: str) -> str | None:
         return None
     path = slash + path
     try:
-        quoted = path_of(pfn)
+        unquoted = path_of(pfn)
     except TransferRefused:
         return None
-    return path if "%" not in path or os.path.exists(path) else quoted
+    return path if "%" not in path or os.path.exists(path) else unquoted
 
 
 def has_driver(pfn: str) -> bool:
     """Say whether a file at a URL can be fetched, as far as its scheme says."""
     return scheme_of(pfn) in schemes()
-
-
-def _quoted(path: str) -> str:
-    return quote(path, safe="/~+,:@!$&'()*;=")

@@ -176,7 +176,7 @@ class Scheme(object):
                 errors.append(TransferRefused("'%s' is outside of '%s': not removed" % (name, redact(url))))
                 continue
             try:
-                removed += self.remove("%s/%s" % (url.rstrip("/"), quote(name)), stop=stop, site=site)
+                removed += self.remove(url_below(url, name), stop=stop, site=site)
             except Cancelled:
                 raise
             except MarkabError as error:
@@ -249,6 +249,16 @@ def handler_for(url: str) -> Scheme:
         scheme.name = name
         found = _registry[name] = scheme
     return found
+
+
+def quoted(path: str) -> str:
+    """Return a path with %XX escapes for the characters that may not stand in the path of a URL."""
+    return quote(path, safe="/~+,:@!$&'()*;=")
+
+
+def url_below(url: str, path: str) -> str:
+    """Return the URL of what is at the relative `path`, not yet quoted, below the directory `url`."""
+    return "%s/%s" % (url.rstrip("/"), quoted(path))
 
 
 def path_of(url: str) -> str:

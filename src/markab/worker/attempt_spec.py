@@ -28,8 +28,8 @@ empty, zero or false; those that are not are in `JOB_DEFAULTS`, and `make_spec` 
 import json
 import os
 from typing import Any, Dict, Mapping, Optional
-from urllib.parse import quote
 
+from markab.transfers.base import url_below
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.failure import AttemptFailed
 
@@ -125,7 +125,9 @@ def scratch_place(spec: Spec, lfn: str) -> str:
     Raises:
         AttemptFailed: it would stand outside, or there is no scratch.
     """
-    return place_of(scratch_of(spec), lfn if spec["scratch"] else quote(lfn))
+    scratch = scratch_of(spec)
+    path = place_of(scratch, lfn)
+    return path if spec["scratch"] else url_below(scratch, lfn)
 
 
 def staging_site(spec: Spec) -> str:
@@ -148,3 +150,8 @@ def attempt_directory(spec: Spec) -> str:
 def file_name(job_id: str) -> str:
     """Return a job's id as it may stand in a file name."""
     return job_id.replace("/", "_")
+
+
+def captured_name(job_id: str, stream: str, attempt: int) -> str:
+    """Return the name of the file for a stream (`out` or `err`) of an attempt: the first has `.000`, as in Pegasus."""
+    return "%s.%s.%03d" % (file_name(job_id), stream, attempt - 1)

@@ -11,7 +11,7 @@ from typing import List, Optional
 from markab.transfers.base import Stop
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
-from markab.worker.attempt_spec import file_name
+from markab.worker.attempt_spec import captured_name
 from markab.worker.captured_output import Capture, describe_stream
 from markab.worker.exit_judgement import judge_inputs, judge_messages
 from markab.worker.outputs import Output, find_outputs, place_outputs
@@ -65,5 +65,5 @@ def _describe_streams(
     spec = prepared.spec
     for stream, capture in (("stdout", out), ("stderr", err)):
         if capture is not None:
-            name = "%s.%s.%03d" % (file_name(spec["job"]["id"]), stream[3:], spec["attempt"] - 1)
+            name = captured_name(spec["job"]["id"], stream[3:], spec["attempt"])
             record.update(describe_stream(stream, capture, spec["attachments"], name))
