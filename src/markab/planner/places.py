@@ -97,7 +97,7 @@ _VERBS = {"put": "write files", "mkdir": "make directories"}
 
 
 def _can(scheme: str, method: str) -> bool:
-    """Say whether the driver of a scheme has its own method, and not the one that refuses."""
+    """Return whether the driver of a scheme has its own method, and not the one that refuses."""
     return getattr(type(handler_for(f"{scheme}://")), method) is not getattr(Scheme, method)
 
 
@@ -143,5 +143,5 @@ def local_path(pfn: str) -> str | None:
 
 
 def has_driver(pfn: str) -> bool:
-    """Say whether a file at a URL can be fetched, as far as its scheme says."""
+    """Return whether a file at a URL can be fetched, as far as its scheme says."""
     return scheme_of(pfn) in schemes()

@@ -143,7 +143,7 @@ class Scheme(object):
     def exists(
         self, url: str, size_bytes: Optional[int] = None, stop: Stop = None, site: str = ""
     ) -> Optional[bool]:
-        """Say whether a file is there, and has that size if one is given; None if this cannot be told."""
+        """Return whether a file is there, and has that size if one is given; None if this cannot be told."""
         return None
 
     def mkdir(self, url: str, stop: Stop = None, site: str = "") -> None:
@@ -227,7 +227,7 @@ def scheme_of(url: str) -> str:
 
 
 def is_local(url: str) -> bool:
-    """Say whether `url` is a path on this machine (file, symlink, moveto, or no scheme at all)."""
+    """Return whether `url` is a path on this machine (file, symlink, moveto, or no scheme at all)."""
     return url.startswith(("/", "file:///")) or scheme_of(url) in _LOCAL
 
 

@@ -266,7 +266,7 @@ def _run_batch(batch: List[_Try], rules: Rules) -> None:
 
 
 def _is_quick(one: _Try, rules: Rules) -> bool:
-    """Say whether a file moves in less time than a thread takes to start. Waiting for a disk is not quick."""
+    """Return whether a file moves in less time than a thread takes to start. Waiting for a disk is not quick."""
     if rules.durable or not one.is_here:
         return False
     if one.item.get("size_bytes") is not None:

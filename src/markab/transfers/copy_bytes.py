@@ -43,7 +43,7 @@ class Shrank(Exception):
 
 
 def clone(source: int, target: int) -> bool:
-    """Let `target` share all blocks of `source`; say whether the file system can."""
+    """Let `target` share all blocks of `source`; return whether the file system can."""
     try:
         fcntl.ioctl(target, _FICLONE, source)
     except OSError:
@@ -99,7 +99,7 @@ def write_all(target: int, block: bytes) -> None:
 
 
 def is_sparse(status: os.stat_result) -> bool:
-    """Say whether a file has fewer blocks than bytes."""
+    """Return whether a file has fewer blocks than bytes."""
     return status.st_blocks * 512 < status.st_size
 
 

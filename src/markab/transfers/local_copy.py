@@ -108,7 +108,7 @@ def status_of(source: str, destination: str) -> os.stat_result:
 
 
 def is_same(status: os.stat_result, destination: str) -> bool:
-    """Say whether `destination` is itself the source (not a link to it, which a copy replaces)."""
+    """Return whether `destination` is itself the source (not a link to it, which a copy replaces)."""
     try:
         there = os.lstat(destination)
     except OSError:
@@ -142,7 +142,7 @@ def _same(
 
 
 def lacks_x(status: os.stat_result, executable: bool) -> bool:
-    """Say whether the file would need x bits that it does not have."""
+    """Return whether the file would need x bits that it does not have."""
     return executable and mode_of(status, True) != mode_of(status, False)
 
 

@@ -154,7 +154,7 @@ def _drop_empty(fd: int, path: str) -> None:
 
 
 def _remove_dead(path: str) -> bool:
-    """Remove a leftover that its dead writer had already made read-only; say whether that worked."""
+    """Remove a leftover that its dead writer had already made read-only; return whether that worked."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError:

@@ -1,8 +1,7 @@
 """Directories of attempts: made new, or taken over from an attempt that left its own empty.
 
-A journalling file system takes 25 microseconds to make and remove a directory when it has
-nothing else to do, and milliseconds when the disk is busy; renaming one takes 15 in both
-cases. So who runs many attempts keeps a few, under their old names, until `close`.
+A journalling file system takes 25 microseconds to make and remove a directory when it is idle, and milliseconds when the disk is busy; renaming one takes 15 in both
+cases. So an executor of many attempts keeps a few, under their old names, until `close`.
 """
 
 import os
@@ -32,7 +31,7 @@ class Directories(object):
             except (IndexError, FileNotFoundError):
                 continue  # another thread was faster, or it was removed
             except OSError:
-                break  # `path` is there and not empty, or on another disk: the long way
+                break  # `path` is there and not empty, or on another disk
         try:
             os.mkdir(path)
         except FileExistsError:
@@ -50,7 +49,9 @@ class Directories(object):
                 os.unlink(os.path.join(path, name))
             status = os.stat(path)
         except OSError:
-            discard_tree(path)  # it has directories in it, or the task did something odd to it
+            discard_tree(
+                path
+            )  # it has directories in it, or the task removed it or took away its permissions
             return
         as_made = stat.S_IMODE(status.st_mode) == self._mode and status.st_uid == os.geteuid()
         if as_made and status.st_size <= _GROWN_BYTES and len(self._spare) < self._keep:

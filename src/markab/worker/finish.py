@@ -1,6 +1,6 @@
 """Judge an attempt of a compute job, put its outputs in place, and write its record.
 
-Nothing hides anything: an exit code, a failure message and five missing outputs are all in the
+No error hides another: an exit code, a failure message and five missing outputs are all in the
 record. Outputs appear in the run's scratch only when the attempt succeeded; checkpoints appear
 there also when it failed.
 """
@@ -19,13 +19,13 @@ from markab.worker.record import Record, checked_entry, hashed_entry, make_recor
 
 
 def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], stop: Stop = None) -> Record:
-    """Return the record of an attempt whose last process has ended; its own directory is gone then.
+    """Return the record of an attempt whose last process has ended; its own directory is removed.
 
     To be called once for everything that `prepare` returned. Never raises for what is wrong
     with the attempt.
 
     Args:
-        out, err: what the tasks printed. None: nothing could have been.
+        out, err: what the tasks printed. None: no task can have printed anything.
     """
     found: List[Output] = []
     if prepared.invocations:
@@ -34,7 +34,7 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
         found = find_outputs(prepared)
     wanted = [output for output in found if output.is_checkpoint or not prepared.errors]
     placed = place_outputs(prepared, wanted, stop) if wanted else []
-    if prepared.own:
+    if prepared.has_directory:
         prepared.directories.empty(prepared.cwd)
     record = _describe(prepared, placed)
     _describe_streams(prepared, record, out, err)
