@@ -509,6 +509,6 @@ def test_a_checksum_is_computed_again_only_when_the_file_changed(
 def test_only_so_many_checksums_are_remembered(tmp_path: Path) -> None:
     verified = Verified(remembered=2)
     for name in "abc":
-        verified.know(write(tmp_path / name), "0" * 64)
+        verified.remember(write(tmp_path / name), "0" * 64)
 
     assert [verified.known(str(tmp_path / name)) for name in "abc"] == [None, "0" * 64, "0" * 64]

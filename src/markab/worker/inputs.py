@@ -71,7 +71,7 @@ def _place_staged(prepared: Prepared, item: Item, stop: Stop) -> None:
             # A new link changes the time stamps of the inode, not its contents.
             linked = Guard(lfn, staged, status, sha256)
             if not linked.is_changed():
-                prepared.verified.know(staged, sha256)
+                prepared.verified.remember(staged, sha256)
     elif item.get("executable") and not status.st_mode & 0o100:
         os.chmod(staged, stat.S_IMODE(status.st_mode) | 0o111)
     if way in ("link", "symlink", "in place") and not private:

@@ -142,7 +142,7 @@ def _move_all(prepared: Prepared, outputs: List[Output], placed: List[Output], s
         if destination != output.path:
             _move(output, destination, stop)
             if output.sha256:
-                prepared.verified.know(destination, output.sha256)
+                prepared.verified.remember(destination, output.sha256)
         placed.append(output)
 
 
