@@ -14,7 +14,7 @@ from markab.plan.atomic_file import replacing
 
 Braindump = dict[str, str | None]
 
-_AGAIN = "restore the file, or plan the workflow again"
+_HINT = "restore the file, or plan the workflow again"
 
 
 def write_braindump(path: Path, braindump: Braindump) -> None:
@@ -38,15 +38,15 @@ def read_braindump(path: Path) -> Braindump:
         data = yaml.safe_load(path.read_bytes())
     except FileNotFoundError:
         raise NotARun(
-            f"{str(path.parent)!r} is not a submit directory: it has no {path.name}", hint=_AGAIN
+            f"{str(path.parent)!r} is not a submit directory: it has no {path.name}", hint=_HINT
         ) from None
     except OSError as error:
         raise StorageError(f"cannot read {str(path)!r}: {error.strerror}") from error
     except yaml.YAMLError as error:
         why = " ".join(str(error).split())
-        raise CorruptPlan(f"{str(path)!r} is not YAML: {why}", hint=_AGAIN) from error
+        raise CorruptPlan(f"{str(path)!r} is not YAML: {why}", hint=_HINT) from error
     if not isinstance(data, dict):
-        raise CorruptPlan(f"{str(path)!r} is not a map of keys and values", hint=_AGAIN)
+        raise CorruptPlan(f"{str(path)!r} is not a map of keys and values", hint=_HINT)
     braindump = {str(key): None if value is None else str(value) for key, value in data.items()}
     braindump["submit_dir"] = str(path.parent.resolve())
     return braindump

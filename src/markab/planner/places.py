@@ -31,7 +31,7 @@ class DirectoryPlace:
 
     @property
     def text(self) -> str:
-        """How plans and people write it: the path if it is on the submit host, else the URL."""
+        """How plans and messages name it: the path if it is on the submit host, else the URL."""
         return self.path if self.is_local else self.url
 
     def file(self, lfn: str) -> Place:
@@ -69,7 +69,7 @@ def directory_place(site: str, directory: Directory) -> DirectoryPlace:
 
 
 def check_reachable(place: DirectoryPlace, what: str, needed: tuple[str, ...], context: Context) -> None:
-    """Note a problem if the submit host has no means to use a directory that is elsewhere.
+    """Note a problem if the submit host cannot use a directory that is elsewhere.
 
     Args:
         needed: what it must do there: names of methods of a transfer scheme.
@@ -81,11 +81,11 @@ def check_reachable(place: DirectoryPlace, what: str, needed: tuple[str, ...], c
         why = "the URL names another machine"
     elif scheme not in schemes():
         why = f"unsupported URL scheme {scheme!r}"
-    elif missing := [method for method in needed if not _can(scheme, method)]:
+    elif missing := [method for method in needed if not _supports(scheme, method)]:
         why = f"URL scheme {scheme!r} cannot {' and '.join(_VERBS[method] for method in missing)}"
     else:
         return
-    able = ", ".join(name for name in schemes() if all(_can(name, method) for method in needed))
+    able = ", ".join(name for name in schemes() if all(_supports(name, method) for method in needed))
     context.problem(
         "unreachable-directory",
         f"{why}: the {what} {place.path!r} of site {place.site!r} is reached by {redact(place.url)!r}",
@@ -96,8 +96,8 @@ def check_reachable(place: DirectoryPlace, what: str, needed: tuple[str, ...], c
 _VERBS = {"put": "write files", "mkdir": "make directories"}
 
 
-def _can(scheme: str, method: str) -> bool:
-    """Return whether the driver of a scheme has its own method, and not the one that refuses."""
+def _supports(scheme: str, method: str) -> bool:
+    """Return whether a scheme implements a method, instead of inheriting the one that refuses."""
     return getattr(type(handler_for(f"{scheme}://")), method) is not getattr(Scheme, method)
 
 
@@ -125,8 +125,8 @@ def check_writable(place: DirectoryPlace, what: str, context: Context) -> None:
 def local_path(pfn: str) -> str | None:
     """Return the path that a pfn means on this machine; None for other schemes and other hosts.
 
-    People write `file://` before a path without quoting it: a file of that very
-    name wins over what a URL with percent signs would mean.
+    Users write `file://` before a path without quoting it: an existing file of that name wins
+    over the unquoted one.
     """
     if "://" not in pfn:
         return pfn.removeprefix("file:") if pfn.startswith("file:/") else pfn
@@ -142,6 +142,6 @@ def local_path(pfn: str) -> str | None:
     return path if "%" not in path or os.path.exists(path) else unquoted
 
 
-def has_driver(pfn: str) -> bool:
-    """Return whether a file at a URL can be fetched, as far as its scheme says."""
+def is_supported(pfn: str) -> bool:
+    """Return whether the scheme of a URL is supported."""
     return scheme_of(pfn) in schemes()
