@@ -42,7 +42,7 @@ class Problem:
 
     @property
     def where(self) -> str:
-        """`file:line`, `file`, or nothing when the problem stands nowhere in particular."""
+        """`file:line`, `file`, or nothing when the problem has no place in a file."""
         return f"{self.file}:{self.line}" if self.file and self.line else self.file
 
     def __str__(self) -> str:
@@ -52,17 +52,17 @@ class Problem:
         return f"Problem({str(self)!r}, kind={self.kind!r})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Problem) and self._all() == other._all()
+        return isinstance(other, Problem) and self._key() == other._key()
 
     def __hash__(self) -> int:
-        return hash(self._all())
+        return hash(self._key())
 
-    def _all(self) -> tuple:  # type: ignore[type-arg]
+    def _key(self) -> tuple:  # type: ignore[type-arg]
         return (self.message, self.hint, self.file, self.line, self.kind)
 
 
 class MarkabError(Exception):
-    """Base class: catch this to catch everything Markab can tell you about.
+    """Base class: catch this to catch everything that Markab raises on purpose.
 
     The facts of an error are its `args`, so that it can be pickled; `hint` says
     what the user can type or change.
@@ -85,7 +85,7 @@ class _Problems(MarkabError):
     def __init__(self, *problems: Problem) -> None:
         Exception.__init__(self, *problems)
         self.warnings = ()  # type: tuple[Problem, ...]
-        """What else was odd and may explain the rest, such as a misspelt property."""
+        """What may explain the problems, such as a misspelt property."""
         self.problems = problems
         self.message = "\n".join(str(p) for p in problems)
         self.hint = problems[0].hint if len(problems) == 1 else ""
@@ -152,7 +152,7 @@ class RunBusy(MarkabError):
 
 
 class ExecutorError(MarkabError):
-    """What an executor says about a job it was given."""
+    """An executor cannot do what it was asked to do with a job."""
 
 
 class JobRejected(ExecutorError):
@@ -172,13 +172,13 @@ class TransferError(MarkabError):
 
 
 class TransferRefused(TransferError):
-    """Asking again will not help: the file is not there, forbidden, or its URL scheme is not supported."""
+    """Trying again will not help: the file does not exist, is forbidden, or its URL scheme is not supported."""
 
     exit_code = 40
 
 
 class TransferUnavailable(TransferError):
-    """Asking again may help: network down, time-out, server busy, connection cut."""
+    """Trying again may help: network down, time-out, server busy, connection cut."""
 
     exit_code = 41
 
@@ -190,7 +190,7 @@ class ChecksumMismatch(TransferError):
 
 
 class IllegalTransition(MarkabError):
-    """A job was asked to do what its state does not allow: a bug in Markab, never the user's."""
+    """An event does not fit the state of its job: a bug in Markab, never an error of the user."""
 
     exit_code = 70
 
@@ -203,7 +203,7 @@ class IllegalTransition(MarkabError):
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
 BROKEN_PIPE = 141
-"""Exit code when the reader of the output has gone, as `head` does: 128 + SIGPIPE."""
+"""Exit code when the reader of the output has closed it, as `head` does: 128 + SIGPIPE."""
 BUG = IllegalTransition.exit_code
 """Exit code after an unforeseen error; `EX_SOFTWARE` of sysexits.h."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from markab.planner.property_support import OBEYED, YES, standing
+from markab.planner.property_support import SUPPORTED, YES, support_of
 from markab.spec.property_keys import KNOWN, PropertyKey
 
 TOP = """\
@@ -46,10 +46,10 @@ def page() -> str:
 
 
 def _row(row: PropertyKey) -> str:
-    here = standing(row.key)
+    here = support_of(row.key)
     default = f"`{row.default}`" if row.default and here == YES else ""
     text = row.purpose
-    note = OBEYED.get(row.key, "")
+    note = SUPPORTED.get(row.key, "")
     if here == YES and len(row.choices) > 2 and note[:1] != "`":
         text += f" ({', '.join(f'`{choice}`' for choice in row.choices)})"
     if note:

@@ -17,7 +17,7 @@ from markab.journal import records
 from markab.journal.progress import Progress
 from markab.plan import model as plan_model
 from markab.planner.passes import PASSES
-from markab.planner.property_support import NOT_YET, OBEYED, YES, standing
+from markab.planner.property_support import NOT_YET, SUPPORTED, YES, support_of
 from markab.spec import schema
 from markab.spec.model import ReplicaCatalog, SiteCatalog, TransformationCatalog, Workflow
 from markab.spec.property_keys import KNOWN
@@ -69,7 +69,7 @@ def test_the_page_of_properties_is_current() -> None:
 
 def test_the_page_of_properties_has_every_property() -> None:
     assert all(f"| `{row.key}` |" in page() for row in KNOWN)
-    assert OBEYED.keys() <= {row.key for row in KNOWN}
+    assert SUPPORTED.keys() <= {row.key for row in KNOWN}
 
 
 def test_what_is_said_to_do_nothing_is_named_nowhere_in_the_code() -> None:
@@ -77,14 +77,19 @@ def test_what_is_said_to_do_nothing_is_named_nowhere_in_the_code() -> None:
     tables = ("property_keys.py", "property_support.py")
     sources = [path for path in (ROOT / "src" / "markab").rglob("*.py") if path.name not in tables]
     code = "\n".join(path.read_text() for path in sources)
-    composed = {"dagman.*.maxjobs", *(key for key in OBEYED if re.search(r"\.(file|directory.*|\*\*)$", key))}
+    composed = {
+        "dagman.*.maxjobs",
+        *(key for key in SUPPORTED if re.search(r"\.(file|directory.*|\*\*)$", key)),
+    }
 
     for row in KNOWN:
         is_named = f'"{row.key}"' in code
-        if standing(row.key) == YES:
+        if support_of(row.key) == YES:
             assert is_named or row.key in composed, f"{row.key} is said to be obeyed, and no code names it"
         else:
-            assert not is_named, f"code obeys {row.key}: say so in OBEYED of planner/property_support.py"
+            assert not is_named, (
+                f"{row.key} has an effect: add it to SUPPORTED of planner/property_support.py"
+            )
 
 
 def test_every_command_and_exit_code_is_mentioned() -> None:
@@ -171,4 +176,4 @@ def test_the_reader_of_the_page_on_files_reads_a_run(tmp_path: Path) -> None:
 
 def test_what_does_nothing_yet_is_said_to() -> None:
     assert "| not yet |" in page()
-    assert standing("pegasus.data.reuse.scope") == NOT_YET
+    assert support_of("pegasus.data.reuse.scope") == NOT_YET

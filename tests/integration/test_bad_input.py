@@ -142,7 +142,7 @@ DOCUMENTS = {
         11,
         "error: transformation 'alingn' is in no catalog and not on PATH (needed by task 'a')\n"
         "  hint: add it to the transformation catalog, or put the program on PATH\n"
-        "error: site 'frontera' is not in the site catalog (wanted by task 'b')\n"
+        "error: site 'frontera' is not in the site catalog (requested by task 'b')\n"
         "  hint: known sites: local, condorpool; add it to sites.yml\n"
         "error: file 'reads.fq' has no replica and no job makes it (needed by 'a')\n"
         "  hint: register it in the replica catalog, name its directory with --input-dir, or let a task output 'reads.fq'\n"

@@ -120,7 +120,7 @@ def test_a_program_without_its_interpreter(tmp_path: Path) -> None:
 
     assert (
         "program_a failed (attempt 1)\n"
-        "  the interpreter '/opt/no/such/python' in the first line of 'HERE/program' (task 'a') is not there\n"
+        "  the interpreter '/opt/no/such/python' in the first line of 'HERE/program' (task 'a') does not exist\n"
         "    hint: correct the #! line, or install the interpreter\n"
         "  command: HERE/program"
     ) == fails(submit_dir, tmp_path)

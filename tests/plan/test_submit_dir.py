@@ -8,17 +8,13 @@ import pytest
 
 from markab.errors import NotARun
 from markab.plan.braindump import read_braindump, write_braindump
-from markab.plan.submit_dir import captured_name, find_submit_dir, job_directory
+from markab.plan.submit_dir import find_submit_dir, job_directory
 
 
 def test_256_jobs_share_a_directory_of_captured_output() -> None:
     assert "00/00" == job_directory(0) == job_directory(255)
     assert "00/01" == job_directory(256)
     assert "01/00" == job_directory(65536)
-
-
-def test_the_first_attempt_is_numbered_as_under_pegasus() -> None:
-    assert "wc_ID1.out.000" == captured_name("wc_ID1", "out", 1)
 
 
 def test_a_submit_directory_may_be_named_by_its_plan(tmp_path: Path) -> None:

@@ -124,9 +124,9 @@ def test_a_merge_that_makes_jobs_wait_for_each_other_is_found(diamond: Draft) ->
 def test_a_removed_job_can_be_neither_removed_nor_merged(diamond: Draft) -> None:
     diamond.remove(0, "reuse", "")
 
-    with pytest.raises(ValueError, match="job 0 is gone already"):
+    with pytest.raises(ValueError, match="job 0 was removed before"):
         diamond.remove(0, "reuse", "")
-    with pytest.raises(ValueError, match="job 0 is gone already"):
+    with pytest.raises(ValueError, match="job 0 was removed before"):
         diamond.merge([0, 1], "cluster", "")
 
 

@@ -13,8 +13,9 @@ from markab.plan.model import Kind
 from markab.planner.places import directory_place, local_directory
 from markab.planner.planning import plan
 from markab.spec.model import Directory, FileServer
-from markab.transfers.base import Moved, Scheme, register
+from markab.transfers.base import Moved, Scheme, path_of, register
 from markab.transfers.base import _registry as registered
+from markab.worker.attempt_spec import make_spec, scratch_place
 from planner.kit import Bench, Entry, MadePlan, task
 
 
@@ -55,7 +56,7 @@ def test_a_file_url_is_a_directory_of_the_submit_host_and_its_path_wins() -> Non
 def test_the_name_of_this_machine_in_a_file_url_is_this_machine() -> None:
     server = FileServer(f"file://{socket.gethostname()}/b", "all")
 
-    assert directory_place("s", Directory("sharedScratch", "/a", file_servers=[server])).is_here
+    assert directory_place("s", Directory("sharedScratch", "/a", file_servers=[server])).is_local
 
 
 def test_a_directory_elsewhere_has_the_path_of_its_jobs_and_the_url_of_the_submit_host() -> None:
@@ -76,6 +77,20 @@ def test_a_directory_without_a_file_server_for_writing_is_a_path() -> None:
 
 def test_a_file_is_registered_by_a_url_whatever_its_name() -> None:
     assert "file:///a%20b/c%3Fd" == local_directory("s", "/a b").file_url("c?d")
+
+
+def test_a_name_with_a_blank_and_a_percent_sign_is_quoted_once_in_every_url() -> None:
+    lfn, expected = "d/5 %.txt", "scp://host/b/d/5%20%25.txt"
+    far = directory_place(
+        "s", Directory("sharedScratch", "/a", file_servers=[FileServer("scp://host/b/", "all")])
+    )
+    near = local_directory("s", "/b")
+    job = {"id": "j", "kind": "compute", "site": "s"}
+
+    assert expected == far.file(lfn).url == far.file_url(lfn)
+    assert expected == scratch_place(make_spec(job, 1, "u", "w", "/w", scratch_url=far.url), lfn)
+    assert ("/b/d/5 %.txt", "file:///b/d/5%20%25.txt") == (near.file(lfn).url, near.file_url(lfn))
+    assert "/b/d/5 %.txt" == path_of(near.file(lfn).url) == path_of(near.file_url(lfn))
 
 
 # --- what is refused ---

@@ -101,7 +101,7 @@ def test_everything_that_is_missing_is_named_at_once(bench: Bench) -> None:
     assert [
         "file 'gone' has no replica that can be used: /nowhere/gone (no such file) (needed by task 'one')",
         "file 'nobody' has no replica and no job makes it (needed by 'one', 'two')",
-        "site 'condorpol' is not in the site catalog (wanted by task 'five')",
+        "site 'condorpol' is not in the site catalog (requested by task 'five')",
         "site 'lokal' is not in the site catalog (named by --output-sites)",
         "transformation 'lost' is registered at '/nowhere/lost', and there is no such file (needed by task 'three')",
         "transformation 'no-such-program' is in no catalog and not on PATH (needed by task 'four')",
@@ -429,7 +429,7 @@ def test_sharedfs_stages_to_the_site_itself(bench: Bench) -> None:
 def test_a_staging_site_other_than_local_is_an_error_with_condorio(bench: Bench) -> None:
     [message] = problems_of(bench, task("a"), staging_sites={"condorpool": "condorpool"})
 
-    assert "with data configuration 'condorio' files wait at 'local'" in message
+    assert "with data configuration 'condorio' it is 'local'" in message
 
 
 def test_a_misspelt_data_configuration_is_an_error(bench: Bench) -> None:

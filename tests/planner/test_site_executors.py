@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from markab.planner.site_executors import AVAILABLE, EXECUTORS, executor_of, wanted_executor
+from markab.planner.site_executors import AVAILABLE, EXECUTORS, executor_of, requested_executor
 from markab.spec.model import Grid, Site
 
 
@@ -31,7 +31,7 @@ def site(style: str = "", gateway: str = "", scheduler: str = "", name: str = "c
     ],
 )
 def test_style_gateway_and_scheduler_say_the_executor(described: Site, executor: str) -> None:
-    assert executor == wanted_executor(described)
+    assert executor == requested_executor(described)
 
 
 def test_a_gateway_for_compute_jobs_comes_before_one_for_auxiliary_jobs() -> None:
@@ -41,7 +41,7 @@ def test_a_gateway_for_compute_jobs_comes_before_one_for_auxiliary_jobs() -> Non
         profiles={"pegasus": {"style": "glite"}},
     )
 
-    assert "slurm" == wanted_executor(described)
+    assert "slurm" == requested_executor(described)
 
 
 def test_jobs_of_a_site_whose_executor_does_not_exist_yet_run_on_this_machine() -> None:

@@ -19,7 +19,9 @@ from markab.errors import ChecksumMismatch, MarkabError, StorageError, TransferR
 from markab.transfers import copy_bytes, local_copy, partial_file
 from markab.transfers.base import Cancelled, is_local, path_of, redact, scheme_of
 from markab.transfers.checksum import Verified, sha256_of
-from markab.transfers.local import copy, place, remove
+from markab.transfers.local import place
+from markab.transfers.local_copy import copy
+from markab.transfers.local_directory import remove
 from markab.transfers.local_link import move, symlink
 
 BIG = os.urandom(copy_bytes.SMALL_BYTES + 12345)
@@ -507,6 +509,6 @@ def test_a_checksum_is_computed_again_only_when_the_file_changed(
 def test_only_so_many_checksums_are_remembered(tmp_path: Path) -> None:
     verified = Verified(remembered=2)
     for name in "abc":
-        verified.know(write(tmp_path / name), "0" * 64)
+        verified.remember(write(tmp_path / name), "0" * 64)
 
     assert [verified.known(str(tmp_path / name)) for name in "abc"] == [None, "0" * 64, "0" * 64]

@@ -61,7 +61,7 @@ def test_closing_leaves_none(tmp_path: Path) -> None:
 LOCK_AND_REMOVE = """
 import os, sys
 from markab.transfers.local_directory import remove
-from markab.worker.attempt_directories import remove_tree
+from markab.worker.attempt_directories import discard_tree
 path = sys.argv[1]
 os.makedirs(path + "/a/b/c/d")
 for name in ("a/file", "a/b/file", "a/b/c/file"):
@@ -69,7 +69,7 @@ for name in ("a/file", "a/b/file", "a/b/c/file"):
 for name, mode in (("a/b/c/d", 0), ("a/b/c", 0o500), ("a/b", 0o500), ("a", 0)):
     os.chmod(path + "/" + name, mode)
 assert sys.argv[2] == "attempt" or remove(path, recursive=True) == 8
-remove_tree(path)
+discard_tree(path)
 """
 
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from markab.plan.model import Header, Input, Output, PlannedJob, PlannedTask, Registration, Transfer
-from markab.worker.attempt_spec import JOB_DEFAULTS, make_spec, read_spec, scratch_place
+from markab.worker.attempt_spec import JOB_DEFAULTS, captured_name, make_spec, read_spec, scratch_place
 from markab.worker.failure import AttemptFailed
 
 SHORT = {"job": {"id": "j", "kind": "compute", "site": "s"}, "attempt": 1, "uuid": "u", "workflow": "w"}
@@ -62,6 +62,11 @@ def test_what_is_no_spec_is_an_error(tmp_path: Path, text: str) -> None:
 
     with pytest.raises(ValueError, match=r"."):
         read_spec(str(tmp_path / "spec.json"))
+
+
+def test_the_output_of_the_first_attempt_is_numbered_as_under_pegasus() -> None:
+    assert "wc_ID1.out.000" == captured_name("wc_ID1", "out", 1)
+    assert "a_b.err.011" == captured_name("a/b", "err", 12)
 
 
 def test_a_file_stands_at_a_path_or_at_a_url_and_never_outside() -> None:

@@ -53,7 +53,7 @@ def test_the_scratch_of_another_run_is_taken_over_only_when_its_plan_is_gone(tmp
     refused = run_auxiliary_job(spec(tmp_path, kind="create_dir"))
     (other / "plan.jsonl").unlink()
 
-    assert f"is that of another run, in '{other}'" in refused["error"]["message"]
+    assert f"belongs to another run, in '{other}'" in refused["error"]["message"]
     assert run_auxiliary_job(spec(tmp_path, kind="create_dir"))["ok"]
 
 
@@ -61,7 +61,7 @@ def test_a_scratch_of_a_run_on_another_host_is_left_alone(tmp_path: Path) -> Non
     (made_scratch(tmp_path) / ".markab").write_text("u-2\n/gone\nelsewhere\n")
 
     assert (
-        "is that of another run" in run_auxiliary_job(spec(tmp_path, kind="create_dir"))["error"]["message"]
+        "belongs to another run" in run_auxiliary_job(spec(tmp_path, kind="create_dir"))["error"]["message"]
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from markab.worker import captured_output
-from markab.worker.captured_output import KEPT_BYTES, Capture, found_messages, keep
+from markab.worker.captured_output import KEPT_BYTES, Capture, find_messages, write_shortened
 
 
 @pytest.fixture
@@ -31,13 +31,13 @@ def test_a_capture_has_no_name_and_can_be_used_again(capture: Capture, tmp_path:
 @pytest.mark.parametrize("extra", [-1, 0])
 def test_up_to_the_limit_everything_is_kept(capture: Capture, tmp_path: Path, extra: int) -> None:
     os.write(capture.fd, b"x" * (KEPT_BYTES + extra))
-    keep(capture.fd, capture.size(), str(tmp_path / "a/b/out"))
+    write_shortened(capture.fd, capture.size(), str(tmp_path / "a/b/out"))
     assert (tmp_path / "a/b/out").read_bytes() == b"x" * (KEPT_BYTES + extra)
 
 
 def test_beyond_it_the_line_in_the_middle_says_how_much_is_gone(capture: Capture, tmp_path: Path) -> None:
     os.write(capture.fd, b"a" * KEPT_BYTES + b"b")
-    keep(capture.fd, capture.size(), str(tmp_path / "out"))
+    write_shortened(capture.fd, capture.size(), str(tmp_path / "out"))
     first, line, last = (tmp_path / "out").read_bytes().split(b"\n")
     assert first == b"a" * (KEPT_BYTES // 2)
     assert line == b"[... 1 of %d bytes left out ...]" % (KEPT_BYTES + 1)
@@ -54,7 +54,7 @@ def test_what_cannot_be_kept_leaves_nothing_half_written(
 
     monkeypatch.setattr(captured_output.os, "pread", fail)
     with pytest.raises(OSError, match="No space"):
-        keep(capture.fd, 10000, str(tmp_path / "out"))
+        write_shortened(capture.fd, 10000, str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
@@ -67,7 +67,7 @@ def test_messages_are_found_across_blocks(data: bytes, messages: list[str], bloc
     fd = os.memfd_create("x")
     try:
         os.write(fd, data)
-        assert found_messages(messages, [fd]) == {message for message in messages if message.encode() in data}
+        assert find_messages(messages, [fd]) == {message for message in messages if message.encode() in data}
     finally:
         captured_output._BLOCK_BYTES = original
         os.close(fd)

@@ -17,7 +17,7 @@ from markab.worker import inputs
 from markab.worker.attempt_spec import make_spec
 from markab.worker.captured_output import Capture
 from markab.worker.finish import finish
-from markab.worker.invocation import ended, next_process
+from markab.worker.invocation import next_process, record_end
 from markab.worker.prepare import prepare
 
 OUTPUTS = {"a": "1" * 10, "d/b": "2" * 300_000, "c": "3"}
@@ -77,7 +77,7 @@ def go(
     if process is not None:
         for lfn, text in OUTPUTS.items():
             (Path(prepared.cwd) / lfn).write_text(text)
-        ended(prepared, process, 1, 0, resource.getrusage(resource.RUSAGE_CHILDREN), 0.1)
+        record_end(prepared, process, 1, 0, resource.getrusage(resource.RUSAGE_CHILDREN), 0.1)
     with monkeypatch.context() as patched:
         patched.setattr(os, faulty, fault)
         record = finish(prepared, capture, None)
@@ -123,7 +123,7 @@ def test_an_input_changed_in_place_is_noticed_even_if_its_length_stays(tmp_path:
     process = next_process(prepared)
     assert process is not None
     (tmp_path / "scratch/in").write_text("IN")
-    ended(prepared, process, 1, 0, resource.getrusage(resource.RUSAGE_CHILDREN), 0.1)
+    record_end(prepared, process, 1, 0, resource.getrusage(resource.RUSAGE_CHILDREN), 0.1)
 
     assert finish(prepared, None, None)["error"]["kind"] == "input-changed"
 

@@ -13,13 +13,12 @@ of which the site cannot tell whether it is there counts as there, for the same 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from urllib.parse import quote
 
 from markab.engine.recovery import Recovery
 from markab.errors import MarkabError
 from markab.plan.model import Kind, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
-from markab.transfers.base import handler_for, is_local
+from markab.transfers.base import handler_for, is_local, url_below
 from markab.worker.scratch_directory import MARKER
 
 IsThere = Callable[[str, str, int | None], bool]
@@ -90,7 +89,7 @@ def _place(site: PlanSite, lfn: str) -> str:
     """Return where a file in the scratch of a site is, as the submit host reaches it."""
     if site.scratch_url is None or is_local(site.scratch_url):
         return f"{site.scratch}/{lfn}"
-    return f"{site.scratch_url}/{quote(lfn)}"
+    return url_below(site.scratch_url, lfn)
 
 
 def _makers(plan: PlanFile, history: Recovery) -> Iterator[tuple[_File, int]]:

@@ -28,15 +28,15 @@ from markab.executors.worker_protocol import attachments_directory, keep_attachm
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
-from markab.worker.attempt_directories import Directories, remove_tree
+from markab.worker.attempt_directories import Directories, discard_tree
 from markab.worker.attempt_spec import Spec, attempt_directory
 from markab.worker.auxiliary_jobs import is_quick, run_auxiliary_job
 from markab.worker.deadlines import GRACE_S, Deadlines
-from markab.worker.exit_judgement import stopped_because
+from markab.worker.exit_judgement import stop_reason
 from markab.worker.failure import AttemptFailed, storage_error
 from markab.worker.finish import finish
 from markab.worker.inputs import UNKNOWN_BYTES, input_bytes
-from markab.worker.invocation import Process, ended, next_process, not_started, open_streams
+from markab.worker.invocation import Process, next_process, open_streams, record_end, record_failed_start
 from markab.worker.outputs import output_bytes
 from markab.worker.prepare import prepare
 from markab.worker.record import Record, make_record
@@ -140,7 +140,7 @@ class LocalExecutor:
         ]
         kill_all(has_run(self._context.uuid, self._number), directories)
         for directory in directories:
-            remove_tree(directory)
+            discard_tree(directory)
         return [Report(attempt.id, Seen.LOST) for attempt in mine]
 
     def close(self) -> None:
@@ -155,7 +155,7 @@ class LocalExecutor:
         self._pools.close()
         for run in self._runs.values():
             if not run.is_auxiliary and run.spec["job"]["data"] != "sharedfs":
-                remove_tree(attempt_directory(run.spec))
+                discard_tree(attempt_directory(run.spec))
             self._give_back(run)
         self._runs.clear()
         self._directories.close()
@@ -215,7 +215,7 @@ class LocalExecutor:
                 self._start(run, process, run.captures)
                 return
             except (OSError, AttemptFailed) as error:
-                not_started(prepared, process, error)
+                record_failed_start(prepared, process, error)
         self._timed.pop(run.id, None)
         out, err = run.captures or (None, None)
         if prepared.invocations and self._takes_long(run, prepared):
@@ -251,7 +251,9 @@ class LocalExecutor:
             if isinstance(one, Ended):
                 self._process_ended(run, prepared, process, one)
             elif isinstance(one, Refused):
-                not_started(prepared, process, OSError(one.errno, os.strerror(one.errno), process.executable))
+                record_failed_start(
+                    prepared, process, OSError(one.errno, os.strerror(one.errno), process.executable)
+                )
             else:
                 run.fresh = False
                 hint = "the machine may have run out of memory"
@@ -265,9 +267,9 @@ class LocalExecutor:
             run.fresh = False
         why = None
         if run.deadlines is not None:
-            why = stopped_because(process.task["id"], run.deadlines, run.spec["job"])
+            why = stop_reason(process.task["id"], run.deadlines, run.spec["job"])
         process.start = end.start
-        ended(prepared, process, end.pid, end.status, end.usage, end.duration_s, why)
+        record_end(prepared, process, end.pid, end.status, end.usage, end.duration_s, why)
 
     def _end(self, run: AttemptRun, record: Record) -> None:
         self._give_back(run)

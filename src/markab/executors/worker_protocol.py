@@ -10,8 +10,8 @@ import stat
 import msgspec
 
 from markab.executors.base import Attempt, Record, RunContext
-from markab.plan.submit_dir import captured_name, job_directory
-from markab.worker.attempt_spec import Spec, file_name, make_spec
+from markab.plan.submit_dir import job_directory
+from markab.worker.attempt_spec import Spec, captured_name, make_spec
 from markab.worker.record import STREAMS
 
 
@@ -60,7 +60,7 @@ def keep_attachments(record: Record, received: str, attempt: Attempt, context: R
         sent = record.pop(stream + "_file", None)
         if sent is None:
             continue
-        name = captured_name(file_name(attempt.job.id), stream[3:], attempt.id.number)
+        name = captured_name(attempt.job.id, stream[3:], attempt.id.number)
         relative = os.path.join(job_directory(attempt.id.job), name)
         try:
             _keep(os.path.join(received, os.path.basename(sent)), os.path.join(context.submit_dir, relative))

@@ -14,7 +14,7 @@ from markab.plan.atomic_file import replacing
 
 Braindump = dict[str, str | None]
 
-_AGAIN = "restore the file, or plan the workflow again"
+_HINT = "restore the file, or plan the workflow again"
 
 
 def write_braindump(path: Path, braindump: Braindump) -> None:
@@ -57,14 +57,14 @@ def read_braindump(path: Path) -> Braindump:
         braindump = parse_braindump(path.read_bytes())
     except FileNotFoundError:
         raise NotARun(
-            f"{str(path.parent)!r} is not a submit directory: it has no {path.name}", hint=_AGAIN
+            f"{str(path.parent)!r} is not a submit directory: it has no {path.name}", hint=_HINT
         ) from None
     except OSError as error:
         raise StorageError(f"cannot read {str(path)!r}: {error.strerror}") from error
     except yaml.YAMLError as error:
         why = " ".join(str(error).split())
-        raise CorruptPlan(f"{str(path)!r} is not YAML: {why}", hint=_AGAIN) from error
+        raise CorruptPlan(f"{str(path)!r} is not YAML: {why}", hint=_HINT) from error
     except ValueError as error:
-        raise CorruptPlan(f"{str(path)!r} is not a map of keys and values", hint=_AGAIN) from error
+        raise CorruptPlan(f"{str(path)!r} is not a map of keys and values", hint=_HINT) from error
     braindump["submit_dir"] = str(path.parent.resolve())
     return braindump

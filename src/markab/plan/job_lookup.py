@@ -1,4 +1,4 @@
-"""Which job of a plan a user means by a name."""
+"""Finding the job of a plan that a user names."""
 
 from __future__ import annotations
 

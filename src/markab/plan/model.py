@@ -4,8 +4,8 @@ On disk this is `plan.jsonl`: the header on line 1, then one job a line, parents
 always above their children. Keys are the attribute names below; a key that has
 its default is left out. `plan/plan_file.py` reads and writes it.
 
-A job line says all that is needed to run the job, except where the run stands:
-absolute directories are in the header's sites, so the job lines of two runs of
+A job line has all that is needed to run the job, except the directories of the run:
+these are in the header's sites, so the job lines of two runs of
 one workflow are the same.
 """
 
@@ -24,7 +24,10 @@ Integrity = Literal["full", "nosymlink", "none"]
 
 
 TRANSFER_THREADS = 2
-"""Files that one transfer job moves at the same time, unless the user says otherwise."""
+"""Files that one transfer job moves at the same time, unless a property sets another number."""
+
+TRANSFER_ATTEMPTS = 3
+"""Tries of one transfer inside one attempt of its job, unless the mode sets another number."""
 
 
 LOCAL = "local"
@@ -70,13 +73,13 @@ class Header(msgspec.Struct, omit_defaults=True):
     max_jobs: int | None = None
     """How many jobs may run at once, whatever they are. None: as many as fit."""
     transfer_threads: int = TRANSFER_THREADS
-    transfer_attempts: int = 3
+    transfer_attempts: int = TRANSFER_ATTEMPTS
     outputs: dict[str, str] = {}
     """Output site → directory (path or URL) where results are delivered."""
     catalog: str | None = None
     """Output replica catalog: path of an SQLite file; relative to the submit directory, unless the user named one."""
     metadata: dict[str, str] = {}
-    """What the user says of the workflow; it changes nothing in how it runs."""
+    """The user's metadata of the workflow; without effect on the run."""
 
     @property
     def local_sites(self) -> frozenset[str]:
@@ -106,7 +109,7 @@ class PlannedTask(msgspec.Struct, omit_defaults=True):
     """Lfns that the three streams are connected to. None: nothing to read; captured."""
     env: dict[str, str] = {}
     metadata: dict[str, str] = {}
-    """What the user says of the task."""
+    """The user's metadata of the task."""
     container: str = ""
     """Name of the container in which it runs; "": none. No executor of this version uses it."""
     environment: str = ""
@@ -134,7 +137,7 @@ class Input(msgspec.Struct, omit_defaults=True):
     optional: bool = False
     """A missing file is no error: checkpoints and inputs marked `optional`."""
     metadata: dict[str, str] = {}
-    """What the user says of the file, in the replica catalog or where the task uses it."""
+    """The user's metadata of the file, from the replica catalog and from the uses of the task."""
 
 
 class Output(msgspec.Struct, omit_defaults=True):
@@ -144,7 +147,7 @@ class Output(msgspec.Struct, omit_defaults=True):
     checkpoint: bool = False
     """Kept also when the task fails, so that the next attempt goes on from there; never required."""
     metadata: dict[str, str] = {}
-    """What the user says of the file."""
+    """The user's metadata of the file."""
 
 
 class Transfer(msgspec.Struct, omit_defaults=True):
@@ -160,7 +163,7 @@ class Transfer(msgspec.Struct, omit_defaults=True):
     size_bytes: int | None = None
     executable: bool = False
     link: bool = False
-    """A symbolic link will do when source and destination are on one machine."""
+    """A symbolic link is enough when source and destination are on one machine."""
     optional: bool = False
     """No error if no source has it: a checkpoint that was never written."""
 
@@ -196,7 +199,7 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     disk_mb: int = 0
     gpus: int = 0
     runtime_s: float = 0
-    """What it asks for; 0 is: not said."""
+    """What it requests; 0: not given."""
     checkpoint_s: float = 0
     """SIGTERM after this many seconds, so that the task writes its checkpoint. 0: never."""
     max_wall_s: float = 0
@@ -220,10 +223,3 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """Cleanup at the end: the whole scratch directory of `staging`."""
     why: str = ""
     """Which pass made it, and for what."""
-
-
-class Plan(msgspec.Struct):
-    """A whole executable workflow in memory, jobs in topological order."""
-
-    header: Header
-    jobs: list[PlannedJob]

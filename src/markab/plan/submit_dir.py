@@ -109,8 +109,3 @@ def job_directory(position: int) -> str:
     256 jobs share a directory; after 16,777,216 jobs the names repeat.
     """
     return f"{position >> 16 & 0xFF:02x}/{position >> 8 & 0xFF:02x}"
-
-
-def captured_name(job_id: str, stream: str, attempt: int) -> str:
-    """Return the name of a captured stream (`out` or `err`) of an attempt: the first is `.000`, as under Pegasus."""
-    return f"{job_id}.{stream}.{attempt - 1:03d}"

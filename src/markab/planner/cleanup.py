@@ -25,7 +25,7 @@ CATEGORY = "cleanup"
 
 
 def clean_up(draft: Draft, context: Context) -> None:
-    """Add cleanup jobs, as `--cleanup` says."""
+    """Add cleanup jobs, as `--cleanup` asks."""
     delivers = bool(context.options.output_sites)
     if draft.results and not delivers:
         context.warn(

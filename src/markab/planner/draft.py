@@ -2,8 +2,8 @@
 
 Jobs are known by their numbers. The first n numbers are those of the n tasks of
 the document: at first each of these jobs runs one task. Jobs of several tasks
-(clusters) come from merging, which keeps the lowest number; a number that was
-given away is never used again. Numbers from n on are auxiliary jobs, which passes
+(clusters) come from merging, which keeps the lowest number; a number of a job that
+was removed or merged is never used again. Numbers from n on are auxiliary jobs, which passes
 add: transfers, directories, cleanup. Everything about a job is a list entry at its
 number, and edges are lists of parent numbers: a million jobs fit. The jobs of the
 plan itself are made last of all (`executable_jobs.py`), one at a time.
@@ -11,10 +11,10 @@ plan itself are made last of all (`executable_jobs.py`), one at a time.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Literal
 
 from markab.catalogs.replica_index import ReplicaIndex
@@ -60,7 +60,7 @@ class Reason:
 
 @dataclass(slots=True)
 class Context:
-    """What the passes may look at, and never change."""
+    """What the passes read, and never change."""
 
     options: PlanOptions
     properties: Properties
@@ -96,8 +96,8 @@ class Context:
         """Return `namespace::name:version`."""
         return transformation_name(transformation.namespace, transformation.name, transformation.version)
 
-    def not_yet(self, kind: str, message: str, hint: str) -> None:
-        """Note what this version cannot run: a problem, but a dry run only warns of it."""
+    def unsupported(self, kind: str, message: str, hint: str) -> None:
+        """Note what this version cannot run: a problem, but for a dry run only a warning."""
         (self.warn if self.dry_run else self.problem)(kind, message, hint)
 
     def warn(self, kind: str, message: str, hint: str = "") -> None:
@@ -142,33 +142,33 @@ class Draft:
     results: set[str] = field(default_factory=set)
     """Lfns that the user wants: outputs that are to be delivered."""
     merged: dict[int, str] = field(default_factory=dict)
-    """Job that took others in → which pass merged them, and why."""
+    """Job that others were merged into → which pass merged them, and why."""
     reasons: list[Reason] = field(default_factory=list)
-    chooser: random.Random = field(init=False)
+    random: Random = field(init=False)
     _parents: list[list[int]] = field(init=False)
     _levels: list[int] = field(default_factory=list)
-    _gone: dict[int, int] = field(default_factory=dict)
-    """Job that is None → job that took it in, or _REMOVED."""
+    _replacements: dict[int, int] = field(default_factory=dict)
+    """Job that is None → job it was merged into, or _REMOVED."""
     _stale: bool = False
-    """Whether `_parents` and `_levels` still name jobs that are gone."""
+    """Whether `_parents` and `_levels` still name jobs that are None."""
 
     def __post_init__(self) -> None:
         self.jobs = [(task,) for task in range(len(self.tasks))]
         self._parents = [[] for _ in self.tasks]
-        self.chooser = random.Random(self.workflow.name)
+        self.random = Random(self.workflow.name)
 
     # --- reading ---
 
     @property
     def parents(self) -> list[list[int]]:
         """By job: the jobs that must be done before it."""
-        self._settle()
+        self._update_graph()
         return self._parents
 
     @property
     def levels(self) -> list[int]:
         """By job, of those that run tasks: its depth in the graph of these jobs."""
-        self._settle()
+        self._update_graph()
         return self._levels
 
     def task_jobs(self) -> Iterator[tuple[int, Cluster]]:
@@ -185,7 +185,7 @@ class Draft:
 
     def count_jobs(self) -> int:
         """Return how many jobs the plan has."""
-        return len(self.jobs) - len(self._gone)
+        return len(self.jobs) - len(self._replacements)
 
     def tasks_of(self, job: int) -> Sequence[Task]:
         """Return the tasks that a job runs, in this order; an auxiliary job runs none."""
@@ -209,7 +209,7 @@ class Draft:
         return outputs_of_job(self.tasks_of(job))
 
     def name_of(self, job: int) -> str:
-        """Return what a person calls a job: the ids of its tasks, or the id of an auxiliary job."""
+        """Return the name of a job for messages: the ids of its tasks, or the id of an auxiliary job."""
         found = self.jobs[job]
         if isinstance(found, PlannedJob):
             return found.id
@@ -221,8 +221,8 @@ class Draft:
         """Fill in the user's graph, while every job still runs one task."""
         self._parents, self._levels, self.task_levels = parents, levels, levels
 
-    def touches(self, site: str, lfn: str, job: int) -> None:
-        """Note that a job makes, reads or moves a file in the scratch of a site."""
+    def record_use(self, site: str, lfn: str, job: int) -> None:
+        """Record that a job makes, reads or moves a file in the scratch of a site."""
         self.scratch.setdefault(site, {}).setdefault(lfn, []).append(job)
 
     def add(self, job: PlannedJob, parents: Sequence[int], by: str, why: str, explained: str = "") -> int:
@@ -230,7 +230,7 @@ class Draft:
 
         Args:
             by: name of the pass.
-            why: stands in the plan, and in the reasons unless `explained` says it better.
+            why: for the plan, and for the reasons unless `explained` is given.
         """
         job.why = f"{by}: {why}"
         self.jobs.append(job)
@@ -239,11 +239,11 @@ class Draft:
         return len(self.jobs) - 1
 
     def remove(self, job: int, by: str, why: str) -> None:
-        """Take a job out, because what it makes exists already; its children no longer wait for it.
+        """Remove a job, because what it makes exists already; its children no longer wait for it.
 
         The replica catalog must have those of its outputs that other jobs read, and
         its results are not delivered. For passes after `find_dependencies` and before
-        those that add auxiliary jobs. No pass uses it yet: reuse of data will.
+        those that add auxiliary jobs. No pass uses it yet.
         """
         self._check_can_change([job])
         self.reasons.append(Reason(self.name_of(job), by, "removed", why))
@@ -258,7 +258,7 @@ class Draft:
         It runs all their tasks one after the other, in the order of the user's graph,
         reads and makes what they read and make together, waits for all their parents,
         and is placed as `merge_placements` says. For passes after `select_sites` and
-        before those that add auxiliary jobs. No pass uses it yet: clustering will.
+        before those that add auxiliary jobs. No pass uses it yet.
 
         Jobs of which one waits for another through a third must not be merged: it is
         found as a cycle when parents or levels are next read.
@@ -300,14 +300,14 @@ class Draft:
             raise ValueError("jobs can be removed and merged only before auxiliary jobs are added")
         for job in jobs:
             if self.jobs[job] is None:
-                raise ValueError(f"job {job} is gone already: removed, or merged into another")
+                raise ValueError(f"job {job} was removed before, or merged into another")
 
     def _take_out(self, job: int, into: int) -> None:
-        self.jobs[job], self._parents[job], self._gone[job] = None, [], into
+        self.jobs[job], self._parents[job], self._replacements[job] = None, [], into
         self._stale = True
 
-    def _settle(self) -> None:
-        """Replace jobs that are gone in all lists of parents, and compute the levels anew.
+    def _update_graph(self) -> None:
+        """Replace removed and merged jobs in all lists of parents, and compute the levels anew.
 
         Put off until they are read, so that merging many jobs walks the graph once.
         """
@@ -316,8 +316,8 @@ class Draft:
         self._stale = False
         for job, parents in enumerate(self._parents):
             if parents:
-                now = {self._now(parent) for parent in parents} - {job, _REMOVED}
-                self._parents[job] = sorted(now)
+                current = {self._current(parent) for parent in parents} - {job, _REMOVED}
+                self._parents[job] = sorted(current)
         levels = levels_of(self._parents)
         if levels is None:
             cycle = find_cycle(self._parents)
@@ -325,13 +325,13 @@ class Draft:
                 Problem(
                     "jobs were merged that wait for each other: "
                     + " → ".join(repr(self.name_of(job)) for job in [*cycle, cycle[0]]),
-                    "let tasks that depend on each other through a third not share a cluster",
+                    "put tasks that depend on each other through a third into different clusters",
                     kind="cycle",
                 )
             )
         self._levels = levels
 
-    def _now(self, job: int) -> int:
-        while (into := self._gone.get(job)) is not None:
+    def _current(self, job: int) -> int:
+        while (into := self._replacements.get(job)) is not None:
             job = into
         return job

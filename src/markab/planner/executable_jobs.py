@@ -1,8 +1,8 @@
 """The jobs of the plan, in the order in which they are written: what the draft becomes.
 
 No pass: it changes nothing in the draft, and jobs come out one at a time, so that a
-million of them never exist at once. Only here do the places of this very run enter:
-the scratch directories and the directories at the output sites.
+million of them never exist at once. Only here are the directories of this run
+used: its scratch directories and those at the output sites.
 """
 
 from __future__ import annotations

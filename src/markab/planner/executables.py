@@ -17,7 +17,7 @@ _Key = tuple[str | None, str, str | None]
 
 
 def find_transformation(key: _Key, context: Context) -> Transformation | None:
-    """Return the catalog entry of a transformation; made up for Pegasus' own tools and for programs on PATH.
+    """Return the catalog entry of a transformation; or one made for a tool of Pegasus or a program on PATH.
 
     What is on PATH of this machine serves at every site, since all run on this machine.
     """
@@ -66,13 +66,13 @@ def executables_at(transformation: Transformation, site: Site, context: Context)
 
 
 def staged_name(transformation: Transformation) -> str:
-    """Return the name under which an executable is brought to a job: `name`, `namespace-name-version`."""
+    """Return the name of a staged executable in a job's directory: `name`, `namespace-name-version`."""
     parts = (transformation.namespace, transformation.name, transformation.version)
     return "-".join(part for part in parts if part)
 
 
 def _platform_fits(at: TransformationSite, site: Site) -> bool:
-    """Whether an executable made for one platform runs at a site; what is not said fits everything."""
+    """Return whether an executable made for one platform runs at a site; what is not given fits everything."""
     return all(
         wanted is None or offered is None or wanted == offered
         for wanted, offered in ((at.arch, site.arch), (at.os_type, site.os_type))
@@ -112,7 +112,7 @@ def check_local_executable(executable: Executable, needed_by: str, context: Cont
 
 
 def no_executable(key: _Key, sites: Iterable[str], needed_by: str, context: Context) -> None:
-    """Note that a transformation cannot run at any of the sites, with what comes nearest."""
+    """Note that a transformation cannot run at any of the sites, with the closest name as a hint."""
     name = transformation_name(*key)
     where = ", ".join(sites)
     found = context.transformations.get(key)
@@ -139,8 +139,8 @@ def no_executable(key: _Key, sites: Iterable[str], needed_by: str, context: Cont
 
 
 def _platform(at: TransformationSite) -> str:
-    said = "/".join(part for part in (at.arch, at.os_type) if part)
-    return f" for {said}" if said else ""
+    platform = "/".join(part for part in (at.arch, at.os_type) if part)
+    return f" for {platform}" if platform else ""
 
 
 def _name(transformation: Transformation) -> str:

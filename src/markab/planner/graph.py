@@ -52,7 +52,7 @@ def find_cycle(parents: Sequence[Sequence[int]]) -> list[int]:
     stuck = {node for node, count in enumerate(missing) if count}
     if not stuck:
         return []
-    # Every stuck node has a stuck parent, so walking up must come back to where it was.
+    # Every stuck node has a stuck parent, so walking up must come to a node a second time.
     seen: dict[int, int] = {}
     walk: list[int] = []
     node = min(stuck)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from markab.plan.model import Integrity
+from markab.plan.model import TRANSFER_ATTEMPTS, Integrity
 
 
 class Mode(NamedTuple):
@@ -23,7 +23,7 @@ class Mode(NamedTuple):
 
 
 MODES = {
-    "production": Mode(3, "full", 3),
+    "production": Mode(3, "full", TRANSFER_ATTEMPTS),
     "development": Mode(1, "none", 1),
     "tutorial": Mode(1, "full", 1),
     "debug": Mode(0, "full", 1),

@@ -1,7 +1,7 @@
 """The kinds of options that the planner takes.
 
-Each knows how its value is typed on a command line, which Python values it
-accepts, what it is kept as, and the words of a command line that give it again.
+Each defines how its value is typed on a command line, which Python values it
+accepts, how it is stored, and the words of a command line that give it again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 class Kind:
-    """What all kinds share; text as it was typed, and None when it is not given."""
+    """The base of all kinds: text as it was typed, None when it is not given."""
 
     annotation = "str | None"
     """Type of the keyword in Python."""
@@ -28,7 +28,7 @@ class Kind:
     """A value may be several, with commas between them."""
 
     def empty(self) -> Any:
-        """Return what is kept when the option is not given."""
+        """Return the value when the option is not given."""
         return None
 
     def parse(self, typed: Any) -> Any:
@@ -57,7 +57,7 @@ class Text(Kind):
 
 
 class PathText(Kind):
-    """A path that stands for a name below another one; it is kept as text."""
+    """A path that stands for a name below another one; it is stored as text."""
 
     annotation = "str | Path | None"
 

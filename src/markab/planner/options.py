@@ -1,4 +1,4 @@
-"""What a user can ask of the planner, declared once.
+"""The options of the planner, declared once.
 
 Each field of `PlanOptions` made by `_option` is an option. From this table come
 the flags of `markab plan`, `markab run` and `pegasus-plan`, the keywords of
@@ -19,11 +19,11 @@ from markab.planner import option_kinds as kinds
 
 
 class Use(Enum):
-    """Who makes use of an option."""
+    """Which part uses an option."""
 
     PLANNER = "planner"
     COMMAND = "command"
-    """The command, or the call, that plans: how much it says, what it does afterwards."""
+    """The command, or the call, that plans: how much it prints, what it does afterwards."""
     NONE = "none"
     """It is accepted so that command lines and scripts of Pegasus work."""
 
@@ -40,7 +40,7 @@ class PlannerOption:
     help: str
     metavar: str
     equal_property: str
-    """The property that says the same, for runs that do not use the option."""
+    """The property with the same meaning, for runs that do not use the option."""
     use: Use
     is_hidden: bool
     """Not listed by `--help`."""
@@ -251,9 +251,9 @@ class PlanOptions:
             self.cleanup = self.cleanup or "none"
 
     def arguments(self) -> list[str]:
-        """Return the words that ask for the same again; properties are left out, they may be secret."""
-        asked = (row for row in OPTIONS if row.use is Use.PLANNER and row.name != "properties")
-        return [*to_words({row.name: getattr(self, row.name) for row in asked}), _quoted(str(self.workflow))]
+        """Return the words of a command line with the same options; properties are left out, they may be secret."""
+        rows = (row for row in OPTIONS if row.use is Use.PLANNER and row.name != "properties")
+        return [*to_words({row.name: getattr(self, row.name) for row in rows}), _quoted(str(self.workflow))]
 
 
 OPTIONS = tuple(PlannerOption(one.name, **one.metadata) for one in fields(PlanOptions) if one.metadata)
@@ -309,7 +309,7 @@ def accepted(keywords: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_keywords(workflow: Path, keywords: Mapping[str, Any], directory: Path | None = None) -> PlanOptions:
-    """Return the options that the keywords of `Workflow.plan` ask for. Raises as `accepted`."""
+    """Return the options that the keywords of `Workflow.plan` give. Raises as `accepted`."""
     return PlanOptions(workflow=workflow, directory=directory or Path.cwd(), **accepted(keywords))
 
 

@@ -22,7 +22,7 @@ class Executable:
     transformation: Transformation
     at: TransformationSite
     staged_as: str | None
-    """Lfn under which it is brought along. None: it is installed at the site."""
+    """Lfn under which it is staged. None: it is installed at the site."""
     container: Container | None = None
 
 
@@ -32,7 +32,7 @@ class Program:
 
     executable: Executable
     requires: tuple[Executable, ...]
-    """Executables that are brought along."""
+    """Executables that it needs and that are staged."""
     profiles: dict[str, dict[str, str]]
 
 
@@ -49,11 +49,11 @@ class Placement:
     bypass: bool
     """Inputs go straight to the job where they can."""
     staged: tuple[Executable, ...]
-    """Every executable that is brought along, each once."""
+    """Every executable that is staged, each once."""
 
 
 def staged_executables(programs: Sequence[Program]) -> tuple[Executable, ...]:
-    """Return the executables that these programs need brought along, each name once."""
+    """Return the executables to stage for these programs, each name once."""
     by_name: dict[str, Executable] = {}
     for program in programs:
         for executable in (program.executable, *program.requires):
@@ -87,7 +87,7 @@ def merge_resources(each: Sequence[Resources]) -> Resources:
     """Return what a job needs that runs tasks with these resources one after the other.
 
     Cores, memory, GPUs, retries and priority: the greatest. Disk: the sum. Run time
-    and its limit: the sum, or not said if one of them is not said. Checkpoints are
+    and its limit: the sum, or not given if one of them is not given. Checkpoints are
     asked for as early as any task wants. The category is kept if all have the same.
     Messages: all of them.
     """

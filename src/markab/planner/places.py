@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from markab.errors import TransferRefused
 from markab.plan.model import Place
 from markab.planner.draft import Context
 from markab.spec.model import Directory
-from markab.transfers.base import Scheme, handler_for, path_of, redact, scheme_of, schemes
+from markab.transfers.base import Scheme, handler_for, path_of, quoted, redact, scheme_of, schemes, url_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,32 +21,33 @@ class DirectoryPlace:
     """Absolute path as jobs at the site see it."""
     url: str
     """URL by which the submit host reaches it."""
-    is_here: bool
+    is_local: bool
     """It is a directory of the submit host: `path` is its path there too."""
 
     def below(self, relative: str) -> DirectoryPlace:
         """Return a directory in it."""
-        path, url = f"{self.path.rstrip('/')}/{relative}", f"{self.url.rstrip('/')}/{_quoted(relative)}"
-        return DirectoryPlace(self.site, path, url, self.is_here)
+        path, url = f"{self.path.rstrip('/')}/{relative}", url_below(self.url, relative)
+        return DirectoryPlace(self.site, path, url, self.is_local)
 
     @property
     def text(self) -> str:
-        """How plans and people write it: the path if it is on the submit host, else the URL."""
-        return self.path if self.is_here else self.url
+        """How plans and messages name it: the path if it is on the submit host, else the URL."""
+        return self.path if self.is_local else self.url
 
     def file(self, lfn: str) -> Place:
         """Return where a file in it is, as a transfer takes it."""
-        return Place(self.site, f"{self.text}/{lfn}")
+        url = f"{self.path.rstrip('/')}/{lfn}" if self.is_local else url_below(self.url, lfn)
+        return Place(self.site, url)
 
     def file_url(self, lfn: str) -> str:
         """Return where a file in it is, as the replica catalog has it: always a URL."""
-        return f"{self.url}/{_quoted(lfn) if self.is_here else lfn}"
+        return url_below(self.url, lfn)
 
 
 def local_directory(site: str, path: str) -> DirectoryPlace:
     """Return a directory of the submit host."""
     path = path.rstrip("/") or "/"
-    return DirectoryPlace(site, path, f"file://{_quoted(path)}", is_here=True)
+    return DirectoryPlace(site, path, f"file://{quoted(path)}", is_local=True)
 
 
 def directory_place(site: str, directory: Directory) -> DirectoryPlace:
@@ -63,29 +63,29 @@ def directory_place(site: str, directory: Directory) -> DirectoryPlace:
             if path is not None:
                 return local_directory(site, path)
             return DirectoryPlace(
-                site, directory.path.rstrip("/") or "/", server.url.rstrip("/"), is_here=False
+                site, directory.path.rstrip("/") or "/", server.url.rstrip("/"), is_local=False
             )
     return local_directory(site, directory.path)
 
 
 def check_reachable(place: DirectoryPlace, what: str, needed: tuple[str, ...], context: Context) -> None:
-    """Note a problem if the submit host has no means to use a directory that is elsewhere.
+    """Note a problem if the submit host cannot use a directory that is elsewhere.
 
     Args:
         needed: what it must do there: names of methods of a transfer scheme.
     """
-    if place.is_here:
+    if place.is_local:
         return
     scheme = scheme_of(place.url)
     if scheme == "file":
         why = "the URL names another machine"
     elif scheme not in schemes():
         why = f"unsupported URL scheme {scheme!r}"
-    elif missing := [method for method in needed if not _can(scheme, method)]:
+    elif missing := [method for method in needed if not _supports(scheme, method)]:
         why = f"URL scheme {scheme!r} cannot {' and '.join(_VERBS[method] for method in missing)}"
     else:
         return
-    able = ", ".join(name for name in schemes() if all(_can(name, method) for method in needed))
+    able = ", ".join(name for name in schemes() if all(_supports(name, method) for method in needed))
     context.problem(
         "unreachable-directory",
         f"{why}: the {what} {place.path!r} of site {place.site!r} is reached by {redact(place.url)!r}",
@@ -96,14 +96,14 @@ def check_reachable(place: DirectoryPlace, what: str, needed: tuple[str, ...], c
 _VERBS = {"put": "write files", "mkdir": "make directories"}
 
 
-def _can(scheme: str, method: str) -> bool:
-    """Say whether the driver of a scheme has its own method, and not the one that refuses."""
+def _supports(scheme: str, method: str) -> bool:
+    """Return whether a scheme implements a method, instead of inheriting the one that refuses."""
     return getattr(type(handler_for(f"{scheme}://")), method) is not getattr(Scheme, method)
 
 
 def check_writable(place: DirectoryPlace, what: str, context: Context) -> None:
     """Note a problem if a directory of this machine can neither be made nor written to."""
-    if not place.is_here:
+    if not place.is_local:
         return
     existing = place.path
     while not os.path.lexists(existing) and existing != os.path.dirname(existing):
@@ -125,8 +125,8 @@ def check_writable(place: DirectoryPlace, what: str, context: Context) -> None:
 def local_path(pfn: str) -> str | None:
     """Return the path that a pfn means on this machine; None for other schemes and other hosts.
 
-    People write `file://` before a path without quoting it: a file of that very
-    name wins over what a URL with percent signs would mean.
+    Users write `file://` before a path without quoting it: an existing file of that name wins
+    over the unquoted one.
     """
     if "://" not in pfn:
         return pfn.removeprefix("file:") if pfn.startswith("file:/") else pfn
@@ -136,16 +136,12 @@ def local_path(pfn: str) -> str | None:
         return None
     path = slash + path
     try:
-        quoted = path_of(pfn)
+        unquoted = path_of(pfn)
     except TransferRefused:
         return None
-    return path if "%" not in path or os.path.exists(path) else quoted
+    return path if "%" not in path or os.path.exists(path) else unquoted
 
 
-def has_driver(pfn: str) -> bool:
-    """Say whether a file at a URL can be fetched, as far as its scheme says."""
+def is_supported(pfn: str) -> bool:
+    """Return whether the scheme of a URL is supported."""
     return scheme_of(pfn) in schemes()
-
-
-def _quoted(path: str) -> str:
-    return quote(path, safe="/~+,:@!$&'()*;=")

@@ -1,4 +1,4 @@
-"""The header of a plan: the sites of the run with their directories, limits, and what holds for all jobs."""
+"""The header of a plan: the sites of the run with their directories, limits, and the settings for all jobs."""
 
 from __future__ import annotations
 

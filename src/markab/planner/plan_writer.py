@@ -25,7 +25,7 @@ from markab.spec.properties import Properties
 
 
 def relative_run_dir(options: PlanOptions, workflow: str, base: Path, stamp: str | None) -> str:
-    """Return `<user>/pegasus/<workflow>/run0001` with the next free number, or what the user asked for.
+    """Return `<user>/pegasus/<workflow>/run0001` with the next free number, or the directory that the user named.
 
     With a time stamp, that stands in place of the number.
     """
@@ -48,7 +48,7 @@ def reserved(options: PlanOptions, workflow: str, stamp: str | None) -> Iterator
     Two planners at once get two directories: making one is atomic.
 
     Raises:
-        StorageError: it cannot be made, or the one asked for holds a plan already.
+        StorageError: it cannot be made, or the one named holds a plan already.
     """
     base = Path(os.path.abspath(options.directory / (options.dir or "")))
     made: list[Path] = []
@@ -56,7 +56,7 @@ def reserved(options: PlanOptions, workflow: str, stamp: str | None) -> Iterator
         while True:
             relative = relative_run_dir(options, workflow, base, stamp)
             path = base / (options.relative_submit_dir or relative)
-            asked_for = options.relative_dir or options.relative_submit_dir or stamp
+            is_named = options.relative_dir or options.relative_submit_dir or stamp
             for parent in [*reversed(path.parents)]:
                 if not parent.exists():
                     parent.mkdir(exist_ok=True)
@@ -66,9 +66,9 @@ def reserved(options: PlanOptions, workflow: str, stamp: str | None) -> Iterator
                 made.append(path)
                 break
             except FileExistsError:
-                if asked_for and path.is_dir() and not (path / PLAN).exists():
+                if is_named and path.is_dir() and not (path / PLAN).exists():
                     break
-                if asked_for:
+                if is_named:
                     raise StorageError(
                         f"{str(path)!r} holds a plan already"
                         if path.is_dir()
@@ -118,7 +118,7 @@ def write_run(
         for document in documents:
             shutil.copyfile(document, _free_name(submit_dir.catalogs / document.name))
         properties_file = submit_dir.path / str(braindump["properties"])
-        # It may hold passwords of databases: for the user's eyes only.
+        # It may hold passwords of databases: only the user may read it.
         os.close(os.open(properties_file, os.O_CREAT | os.O_WRONLY, 0o600))
         properties.write(properties_file)
     except OSError as error:
@@ -140,7 +140,7 @@ def _free_name(path: Path) -> Path:
 def make_braindump(
     options: PlanOptions, workflow: str, version: str, submit_dir: SubmitDir, relative: str, now: float
 ) -> Braindump:
-    """Return what is known of a new run; keys and order as Pegasus writes them."""
+    """Return the identity of a new run; keys and order as Pegasus writes them."""
     name = options.basename or f"{workflow}-{job_names.INDEX}"
     wf_uuid = str(uuid.uuid4())
     bindir = sysconfig.get_path("scripts")

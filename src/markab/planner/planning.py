@@ -1,7 +1,7 @@
 """From a workflow file to a submit directory: read, check, run the passes, write.
 
 Nothing is written before everything is decided, so a planning run that fails
-leaves nothing behind, and names all that is wrong at once.
+leaves nothing behind, and reports all problems at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from markab.planner.modes import MODES
 from markab.planner.options import PlanOptions
 from markab.planner.passes import PASSES, Pass
 from markab.planner.plan_header import make_header, run_places, staging_sites
-from markab.planner.property_support import warn_of_idle_properties, warn_of_idle_requests
+from markab.planner.property_support import warn_of_unsupported_properties, warn_of_unsupported_requests
 from markab.planner.property_values import wrong_values
 from markab.planner.site_directories import all_sites, check_directories, default_sites
 from markab.planner.summary import Summary, summarise
@@ -111,7 +111,7 @@ def _make_draft(
     for title, run_pass in passes:
         progress(title, 0, len(workflow.jobs))
         run_pass(draft, context)
-    warn_of_idle_requests(draft, context)
+    warn_of_unsupported_requests(draft, context)
     check_directories(staging_sites(draft), context)
     if context.problems:
         error = PlanningError(*dict.fromkeys(context.problems))
@@ -153,7 +153,7 @@ def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
 
 
 def _size_limit_bytes(properties: Properties) -> int:
-    """Return how large a document may be; `pegasus.parser.document.size` says it in MB, at most 2047."""
+    """Return how large a document may be; `pegasus.parser.document.size` in MB, at most 2047."""
     return 1_000_000 * min(2047, properties.integer("pegasus.parser.document.size", 500))
 
 
@@ -168,7 +168,7 @@ def _context(
 ) -> Context:
     mode = MODES[properties.choice("pegasus.mode", list(MODES), "production")]
     integrity: dict[str, Integrity] = {"full": "full", "nosymlink": "nosymlink", "none": "none"}
-    said = options.cleanup or properties.get("pegasus.file.cleanup.strategy", "inplace")
+    strategy = options.cleanup or properties.get("pegasus.file.cleanup.strategy", "inplace")
     if options.output_dir is not None and not options.output_sites:
         options.output_sites = ["local"]
     context = Context(
@@ -192,26 +192,30 @@ def _context(
         dry_run=dry_run,
     )
     context.warnings.extend(properties.unknown())
-    warn_of_idle_properties(context)
-    context.cleanup = _cleanup(said, context)
-    _warn_of_flags(options, context)
+    warn_of_unsupported_properties(context)
+    context.cleanup = _cleanup(strategy, context)
+    _warn_of_unsupported_flags(options, context)
     return context
 
 
-def _cleanup(said: str, context: Context) -> Cleanup:
+def _cleanup(strategy: str, context: Context) -> Cleanup:
     known: dict[str, Cleanup] = {"none": "none", "leaf": "leaf", "inplace": "inplace"}
-    if found := known.get(said.lower()):
+    if found := known.get(strategy.lower()):
         return found
-    if said.lower() == "constraint":
-        context.warn("not-yet", "cleanup strategy 'constraint' is not here yet; planning with 'inplace'")
+    if strategy.lower() == "constraint":
+        context.warn(
+            "unsupported", "cleanup strategy 'constraint' is not supported yet; planning with 'inplace'"
+        )
     else:
         context.problem(
-            "cleanup", f"cleanup strategy {said!r} is unknown", "choose one of 'none', 'leaf' and 'inplace'"
+            "cleanup",
+            f"cleanup strategy {strategy!r} is unknown",
+            "choose one of 'none', 'leaf' and 'inplace'",
         )
     return "inplace"
 
 
-def _warn_of_flags(options: PlanOptions, context: Context) -> None:
+def _warn_of_unsupported_flags(options: PlanOptions, context: Context) -> None:
     for flag, value, instead in (
         ("--cluster", options.cluster, "every task becomes a job of its own"),
         ("--reuse", options.reuse, "every task is run"),
@@ -220,7 +224,7 @@ def _warn_of_flags(options: PlanOptions, context: Context) -> None:
         ("--inherited-rc-files", options.inherited_rc_files, "replicas come from the catalog alone"),
     ):
         if value:
-            context.warn("not-yet", f"{flag} does nothing in this version: {instead}")
+            context.warn("unsupported", f"{flag} does nothing in this version: {instead}")
     sites = options.output_sites
     if options.output_dir is not None and len(sites) > 1 and "local" not in sites:
         context.warn(
@@ -233,7 +237,7 @@ def _warn_of_flags(options: PlanOptions, context: Context) -> None:
 def _check_sub_workflows(draft: Draft, context: Context) -> None:
     for task in draft.tasks:
         if task.type != "job":
-            context.not_yet(
+            context.unsupported(
                 "sub-workflow",
                 f"task {task.id!r} is a sub-workflow ({task.file}), and this version runs none",
                 f"plan and run {task.file} by itself, and give its outputs to this workflow as replicas",

@@ -1,4 +1,4 @@
-"""What this version does with each property, so that no user waits for the effect of one that has none.
+"""Which properties have an effect in this version.
 
 The reference page of properties is written from this table, and planning warns
 of a property that is set and does nothing yet.
@@ -17,7 +17,7 @@ YES = "yes"
 NOT_YET = "not yet"
 NO_NEED = "no need"
 
-OBEYED = {
+SUPPORTED = {
     "pegasus.mode": "`production`: 3 retries, 3 tries of a transfer, all checksums; `development`: 1, 1, none; "
     "`tutorial`: 1, 1, all; `debug`: 0, 1, all",
     "pegasus.data.configuration": "also as a profile of a site, transformation or job",
@@ -55,7 +55,7 @@ OBEYED = {
     "pegasus.catalog.workflow.url": "SQLite in the submit directory, or a PostgreSQL server (extra `postgres`)",
     "pegasus.monitord.output": "older name of `pegasus.catalog.workflow.url`",
     "pegasus.catalog.master.url": "`~/.pegasus/workflow.db` if not set",
-    "pegasus.monitord.events": "`false`: the database is made when somebody asks it, and not while the run goes on",
+    "pegasus.monitord.events": "`false`: the database is made when it is first needed, and not during the run",
     "pegasus.dashboard.output": "older name of `pegasus.catalog.master.url`",
     "markab.lfn.absolute": "",
 }
@@ -96,51 +96,51 @@ _QUIET = ("pegasus.catalog.workflow.amqp.",)
 """Keys that many sites put into every property file; their results are the same without."""
 
 
-def standing(key: str) -> str:
-    """Return what this version does with a property."""
-    if key in OBEYED:
+def support_of(key: str) -> str:
+    """Return whether this version supports a property."""
+    if key in SUPPORTED:
         return YES
     is_database = key.startswith("pegasus.catalog.*.")
-    is_missed = key.startswith(("pegasus.monitord.notifications", "pegasus.monitord.output"))
-    return NO_NEED if (key.startswith(_NEEDLESS) or is_database) and not is_missed else NOT_YET
+    is_needed = key.startswith(("pegasus.monitord.notifications", "pegasus.monitord.output"))
+    return NO_NEED if (key.startswith(_NEEDLESS) or is_database) and not is_needed else NOT_YET
 
 
-def warn_of_idle_properties(context: Context) -> None:
-    """Warn of every property that is set to something other than its default and does nothing yet."""
+def warn_of_unsupported_properties(context: Context) -> None:
+    """Warn of every property that is set to another value than its default and has no effect yet."""
     for key, value in context.properties.items():
         row = find_property(key)
-        if row is None or standing(row.key) != NOT_YET or key.startswith(_QUIET):
+        if row is None or support_of(row.key) != NOT_YET or key.startswith(_QUIET):
             continue
         if value.strip().lower() not in (row.default.lower(), ""):
             shown = f" = {value}" if value.lower() in (choice.lower() for choice in row.choices) else ""
             context.warn(
-                "not-yet",
+                "unsupported",
                 f"property {key!r}{shown} does nothing in this version",
                 "see docs/reference/properties.md for what does",
             )
 
 
-_IDLE_PROFILES = {
+_UNSUPPORTED_PROFILES = {
     "dagman": ("PRE", "POST", "ABORT-DAG-ON", "NOOP"),
     "selector": ("pfn",),
     "pegasus": ("gridstart.launcher", "container.launcher", "pegasus_lite_env_source"),
 }
 
 
-def warn_of_idle_requests(draft: Draft, context: Context) -> None:
-    """Warn of hooks and of profiles that would change what happens, and do nothing yet."""
+def warn_of_unsupported_requests(draft: Draft, context: Context) -> None:
+    """Warn of hooks and profiles that are set and have no effect yet."""
     hooked = [task.id for task in draft.tasks if task.hooks]
     if draft.workflow.hooks or hooked:
         where = f"task {hooked[0]!r}" if hooked else "the workflow"
-        context.warn("not-yet", f"shell hooks are not run in this version (first at {where})")
+        context.warn("unsupported", f"shell hooks are not run in this version (first at {where})")
     warned = set()
     for task, program in _programs(draft):
-        for namespace, keys in _IDLE_PROFILES.items():
+        for namespace, keys in _UNSUPPORTED_PROFILES.items():
             for key in keys:
                 if key in program.profiles.get(namespace, {}) and (namespace, key) not in warned:
                     warned.add((namespace, key))
                     context.warn(
-                        "not-yet",
+                        "unsupported",
                         f"profile {namespace}.{key} of task {task.id!r} does nothing in this version",
                     )
 

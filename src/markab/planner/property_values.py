@@ -1,4 +1,4 @@
-"""Whether the properties that planning reads have values it can use: checked first, all at once."""
+"""Checks that the properties that planning reads have valid values, all of them before planning begins."""
 
 from __future__ import annotations
 

@@ -12,36 +12,36 @@ import stat
 
 from markab.planner.draft import Context, RawInput
 from markab.planner.placement import Executable
-from markab.planner.places import has_driver, local_path
+from markab.planner.places import is_supported, local_path
 from markab.spec.model import Pfn, Replica
 from markab.transfers.base import redact, scheme_of, schemes
 
 
 def select_replicas(replica: Replica, site: str, needed_by: str, context: Context) -> RawInput | None:
-    """Return where a file can be had for jobs whose files wait at `site`; None after noting why nowhere.
+    """Return the usable replicas of a file for jobs with staging site `site`; None after noting why there is none.
 
     A path means this machine: it counts for site `local`, for the staging site,
     and for every site that the catalog does not describe as being elsewhere
-    (with a gateway). A path of this machine where nothing stands is not a
-    replica: found out now, not when the transfer fails. Nor is a URL whose scheme has no
-    driver.
+    (with a gateway). A path of this machine that does not exist is not a
+    replica, which is found while planning, not when the transfer fails. Nor is a URL whose
+    scheme is not supported.
     """
     usable: list[tuple[tuple[bool, bool, int], Pfn, int | None]] = []
     refused: list[str] = []
     for order, pfn in enumerate(replica.pfns):
         path = local_path(pfn.pfn)
-        if path is None and not has_driver(pfn.pfn):
+        if path is None and not is_supported(pfn.pfn):
             refused.append(f"{redact(pfn.pfn)} (unsupported URL scheme {scheme_of(pfn.pfn)!r})")
         elif path is None:
             usable.append(((True, pfn.site != site, order), pfn, None))
         elif pfn.site not in ("local", site) and (known := context.sites.get(pfn.site)) and known.grids:
             refused.append(f"{pfn.pfn} (a path on site {pfn.site})")
         else:
-            found = _look_at(path)
-            if isinstance(found, str):
-                refused.append(f"{pfn.pfn} ({found})")
+            size_or_fault = _size_or_fault(path)
+            if isinstance(size_or_fault, str):
+                refused.append(f"{pfn.pfn} ({size_or_fault})")
             else:
-                usable.append(((False, pfn.site != site, order), Pfn(pfn.site, path), found))
+                usable.append(((False, pfn.site != site, order), Pfn(pfn.site, path), size_or_fault))
     if not usable:
         many = "are" if len(refused) > 1 else "is"
         context.problem(
@@ -59,13 +59,13 @@ def select_replicas(replica: Replica, site: str, needed_by: str, context: Contex
 
 
 def stageable_places(executable: Executable, needed_by: str, context: Context) -> list[Pfn]:
-    """Return where an executable that is staged can be had; none after noting that no entry can be used.
+    """Return the places of an executable to stage; empty after noting that no entry can be used.
 
     The entry that was chosen for the site comes first, then the others of the catalog.
     """
     first = executable.at
     others = [at for at in executable.transformation.sites if at.type == "stageable" and at is not first]
-    usable = [Pfn(at.name, local_path(at.pfn) or at.pfn) for at in (first, *others) if has_driver(at.pfn)]
+    usable = [Pfn(at.name, local_path(at.pfn) or at.pfn) for at in (first, *others) if is_supported(at.pfn)]
     if not usable:
         context.problem(
             "missing-executable",
@@ -76,7 +76,7 @@ def stageable_places(executable: Executable, needed_by: str, context: Context) -
     return usable
 
 
-def _look_at(path: str) -> int | str:
+def _size_or_fault(path: str) -> int | str:
     """Return the size of a file in bytes, or why it cannot be read."""
     try:
         status = os.stat(path)

@@ -4,7 +4,7 @@ Edges go only where they are needed (Pegasus calls this Minimal): to a job that
 uses the directory and has no parent that uses it too.
 
 After the passes that move data, whose jobs use the directories; before cleanup,
-which must not take part. Guarantees to it: nothing touches a scratch directory
+whose jobs come after all users. Guarantees to it: nothing touches a scratch directory
 before it exists.
 """
 

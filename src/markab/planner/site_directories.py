@@ -1,4 +1,4 @@
-"""The sites of a run: those of the catalog, the two that are always there, and their directories."""
+"""The sites of a run: those of the catalog, the two that always exist, and their directories."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from markab.spec.model import Directory, FileServer, Site, SiteCatalog
 
 
 def all_sites(catalog: SiteCatalog, directory: Path) -> dict[str, Site]:
-    """Return the sites by name; `local` and `condorpool` exist without being described.
+    """Return the sites by name; `local` and `condorpool` exist also without an entry.
 
     `local`, the submit host, then works in `wf-scratch` and delivers to
     `wf-output` below `directory`. An entry of the catalog replaces it whole.
@@ -58,7 +58,7 @@ def scratch_place(site: Site) -> DirectoryPlace | None:
 
 
 def output_place(site: Site, context: Context) -> DirectoryPlace | None:
-    """Return where results go at an output site; None after noting that it has no place for them.
+    """Return where results go at an output site; None after noting that it has no directory for them.
 
     `--output-dir` means the one output site, and `local` when there are several.
     """

@@ -1,10 +1,10 @@
-"""Which executor runs the jobs of a site: the one table of styles, gateways and schedulers.
+"""Which executor runs the jobs of a site: the table of styles, gateways and schedulers.
 
-A site says how its jobs are submitted by its profile `pegasus.style`, or else by the
-type of its gateway (`grids`); a style that means "the batch system of the site" is
-distinguished by the scheduler of that gateway.
+How the jobs of a site are submitted follows from its profile `pegasus.style`, or else from
+the type of its gateway (`grids`); for a style that means "the batch system of the site", the
+scheduler of that gateway decides.
 
-Only the executors in `AVAILABLE` exist in this version; jobs of a site that asks for
+Only the executors in `AVAILABLE` exist in this version; jobs of a site that requests
 another run on this machine. When an executor is added, its name is added there.
 """
 
@@ -15,7 +15,7 @@ from markab.spec.model import Grid, Site
 
 AVAILABLE = frozenset({LOCAL})
 
-USUAL_STYLE = "condor"
+DEFAULT_STYLE = "condor"
 
 STYLE_OF_GATEWAY = {
     "condor": "condorc",
@@ -28,7 +28,7 @@ STYLE_OF_GATEWAY = {
     "lsf": "glite",
     "sge": "glite",
 }
-"""Type of a gateway → style, where the profile says none."""
+"""Type of a gateway → style, where no profile is set."""
 
 EXECUTORS = {
     ("local", ""): LOCAL,
@@ -52,22 +52,22 @@ EXECUTORS = {
 """(style, scheduler) → executor; a row with scheduler "" is for all others."""
 
 
-def wanted_executor(site: Site) -> str:
-    """Return the executor that a site asks for, whether or not it exists yet."""
+def requested_executor(site: Site) -> str:
+    """Return the executor that a site requests, whether or not it exists in this version."""
     if site.name == "local":
         return LOCAL
     gateway = _compute_gateway(site)
     style = site.profiles.get("pegasus", {}).get("style", "").lower()
     if not style:
-        style = STYLE_OF_GATEWAY.get(gateway.type.lower(), USUAL_STYLE) if gateway else USUAL_STYLE
+        style = STYLE_OF_GATEWAY.get(gateway.type.lower(), DEFAULT_STYLE) if gateway else DEFAULT_STYLE
     scheduler = gateway.scheduler.lower() if gateway else ""
-    return EXECUTORS.get((style, scheduler)) or EXECUTORS.get((style, ""), EXECUTORS[USUAL_STYLE, ""])
+    return EXECUTORS.get((style, scheduler)) or EXECUTORS.get((style, ""), EXECUTORS[DEFAULT_STYLE, ""])
 
 
 def executor_of(site: Site) -> str:
     """Return the executor that runs the jobs of a site in this version."""
-    wanted = wanted_executor(site)
-    return wanted if wanted in AVAILABLE else LOCAL
+    requested = requested_executor(site)
+    return requested if requested in AVAILABLE else LOCAL
 
 
 def _compute_gateway(site: Site) -> Grid | None:

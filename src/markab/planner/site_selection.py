@@ -46,7 +46,7 @@ def select_sites(draft: Draft, context: Context) -> None:
         choices = selector.choices(task) if candidates else []
         if not choices:
             continue
-        choice = choices[0] if len(choices) == 1 else draft.chooser.choice(choices)
+        choice = choices[0] if len(choices) == 1 else draft.random.choice(choices)
         draft.placements[job] = choice
         if len(choices) > 1:
             others = ", ".join(sorted({other.site for other in choices} - {choice.site}))
@@ -56,7 +56,7 @@ def select_sites(draft: Draft, context: Context) -> None:
 
 
 def _candidates(context: Context) -> list[Site]:
-    """Return the sites asked for, or the usual ones; a site that is not known is a problem."""
+    """Return the sites asked for, or the default ones; an unknown site is a problem."""
     found = []
     for name in dict.fromkeys(context.options.sites or context.default_sites):
         if site := context.sites.get(name):
@@ -67,7 +67,7 @@ def _candidates(context: Context) -> list[Site]:
 
 
 class _Selector:
-    """Remembers what it found out, so that each kind of task costs once."""
+    """Finds the placements of tasks, once for each kind of task."""
 
     def __init__(self, candidates: Sequence[Site], context: Context) -> None:
         self.candidates = candidates
@@ -93,12 +93,12 @@ class _Selector:
     def _find(self, task: Task) -> list[Placement]:
         context = self.context
         candidates = list(self.candidates)
-        wanted = task.profiles.get("selector", {}).get("execution.site")
-        if wanted is not None:
-            if wanted not in context.sites:
-                unknown_site(wanted, f"wanted by task {task.id!r}", context)
+        requested = task.profiles.get("selector", {}).get("execution.site")
+        if requested is not None:
+            if requested not in context.sites:
+                unknown_site(requested, f"requested by task {task.id!r}", context)
                 return []
-            candidates = [context.sites[wanted]]
+            candidates = [context.sites[requested]]
         if task.type != "job":
             return self._at_submit_host(task)
         key: _Key = (task.namespace, task.name or "", task.version)
@@ -160,7 +160,7 @@ class _Selector:
         for each in (executable, *requires):
             self._check(each, needed_by)
         if executable.at.container is not None:
-            context.not_yet(
+            context.unsupported(
                 "container",
                 f"transformation {transformation.name!r} runs in container {executable.at.container!r}, "
                 f"and this version starts no containers (needed by {needed_by})",
@@ -175,7 +175,7 @@ class _Selector:
         return Placement(site.name, staging, data, (program,), resources, bypass, staged)
 
     def _check(self, executable: Executable, needed_by: str) -> None:
-        """Note what is wrong with an executable of this machine; the disk is asked once for each."""
+        """Note what is wrong with an executable of this machine; the disk is read once for each."""
         key = executable.at.pfn, executable.at.type
         if key not in self.checked:
             before = len(self.context.problems)
@@ -202,18 +202,18 @@ class _Selector:
     def _staging_site(self, site: Site, data: str) -> str | None:
         """Return the site whose scratch holds the files of jobs at `site`; None after noting a problem."""
         context = self.context
-        said = context.options.staging_sites
-        asked = said.get(site.name, said.get(""))
-        usual = "local" if data == "condorio" else site.name
-        if asked is not None and asked != usual and data != "nonsharedfs":
+        by_site = context.options.staging_sites
+        requested = by_site.get(site.name, by_site.get(""))
+        default = "local" if data == "condorio" else site.name
+        if requested is not None and requested != default and data != "nonsharedfs":
             context.problem(
                 "staging-site",
-                f"staging site {asked!r} for {site.name!r} cannot be: with data configuration {data!r} "
-                f"files wait at {usual!r}",
+                f"staging site {requested!r} cannot be used for {site.name!r}: with data configuration {data!r} "
+                f"it is {default!r}",
                 "leave --staging-site out, or set pegasus.data.configuration = nonsharedfs",
             )
             return None
-        name = asked or usual
+        name = requested or default
         if name not in context.sites:
             unknown_site(name, f"staging site of {site.name!r}", context)
             return None
@@ -244,16 +244,16 @@ _CONFIGURATIONS: tuple[DataConfiguration, ...] = ("condorio", "nonsharedfs", "sh
 
 
 def _data_configuration(profiles: Profiles, context: Context, needed_by: str) -> DataConfiguration | None:
-    said = profiles.get("pegasus", {}).get("data.configuration") or context.properties.get(
+    name = profiles.get("pegasus", {}).get("data.configuration") or context.properties.get(
         "pegasus.data.configuration", "condorio"
     )
     for known in _CONFIGURATIONS:
-        if said.lower() == known:
+        if name.lower() == known:
             return known
-    near = difflib.get_close_matches(said.lower(), _CONFIGURATIONS, 1)
+    near = difflib.get_close_matches(name.lower(), _CONFIGURATIONS, 1)
     context.problem(
         "data-configuration",
-        f"data configuration {said!r} is none of {', '.join(_CONFIGURATIONS)} ({needed_by})",
+        f"data configuration {name!r} is none of {', '.join(_CONFIGURATIONS)} ({needed_by})",
         f"did you mean {near[0]!r}?"
         if near
         else "correct the property or profile pegasus.data.configuration",

@@ -27,16 +27,16 @@ from markab.spec.model import Replica, Use
 
 def stage_in(draft: Draft, context: Context) -> None:
     """Add stage-in and inter-site jobs."""
-    gathered = _Transfers(draft, context)
+    collected = _Transfers(draft, context)
     levels = draft.levels
     for job in sorted((job for job, _ in draft.task_jobs()), key=levels.__getitem__):
         placement = draft.placements[job]
         for use in draft.inputs(job):
-            gathered.bring_file(job, use, placement)
+            collected.add_file(job, use, placement)
         for executable in placement.staged:
-            gathered.bring_executable(job, executable, placement)
-    _note_missing(gathered.missing, context)
-    gathered.add_jobs()
+            collected.add_executable(job, executable, placement)
+    _note_missing(collected.missing, context)
+    collected.add_jobs()
     _note_files_of_jobs(draft)
 
 
@@ -50,34 +50,34 @@ class _Key(NamedTuple):
 
 
 class _Transfers:
-    """Gathers what has to be brought in, then makes the jobs."""
+    """Collects the transfers to the staging sites, then makes the jobs."""
 
     def __init__(self, draft: Draft, context: Context) -> None:
         self.draft = draft
         self.context = context
         self.groups = transfer_groups(draft)
-        self.brought: dict[tuple[str, str], _Key] = {}
-        """(staging site, lfn) → the transfer job that brings it."""
+        self.transfer_jobs: dict[tuple[str, str], _Key] = {}
+        """(staging site, lfn) → the transfer job that stages it."""
         self.transfers: dict[_Key, list[tuple[str, Transfer]]] = defaultdict(list)
         """With the staging site from which each comes, if it comes from one."""
         self.readers: dict[_Key, set[int]] = defaultdict(set)
         self.makers: dict[_Key, set[int]] = defaultdict(set)
         self.missing: dict[str, list[str]] = defaultdict(list)
-        """Lfn that is nowhere → names of the jobs that read it."""
-        self.offered: set[str] = set()
+        """Lfn without a replica → names of the jobs that read it."""
+        self.staged: set[str] = set()
         """Lfns of staged executables, which a file of the workflow must not share."""
 
-    def bring_file(self, job: int, use: Use, placement: Placement) -> None:
-        """Note the transfer of an input, if it needs one."""
+    def add_file(self, job: int, use: Use, placement: Placement) -> None:
+        """Add the transfer of an input, if it needs one."""
         draft, lfn = self.draft, use.lfn
         made_by = draft.producer.get(lfn)
         if made_by is not None and made_by != job:
             source = draft.placements[made_by].staging
             if source != placement.staging:
-                self._bring(
+                self._add(
                     job, placement.staging, Kind.STAGE_INTER, Transfer(lfn, [Place(source, "")], []), source
                 )
-                self.makers[self.brought[placement.staging, lfn]].add(made_by)
+                self.makers[self.transfer_jobs[placement.staging, lfn]].add(made_by)
             return
         if (raw := draft.raw.get(lfn)) is None:
             raw = self._look_up(job, use, placement)
@@ -86,7 +86,7 @@ class _Transfers:
         if use.bypass or placement.bypass:
             draft.bypassed.add((job, lfn))
             return
-        self._bring(job, placement.staging, Kind.STAGE_IN, self._transfer(lfn, raw))
+        self._add(job, placement.staging, Kind.STAGE_IN, self._transfer(lfn, raw))
 
     def _look_up(self, job: int, use: Use, placement: Placement) -> RawInput | None:
         lfn, name = use.lfn, self.draft.name_of(job)
@@ -103,12 +103,12 @@ class _Transfers:
                 self.missing[lfn].append(name)
             return None
         raw = select_replicas(replica, placement.staging, f"task {name!r}", self.context)
-        # What cannot be used was noted; an empty entry keeps it from being noted again.
+        # An unusable replica was noted; an empty entry prevents that it is noted again.
         self.draft.raw[lfn] = raw or RawInput([])
         return raw
 
-    def bring_executable(self, job: int, executable: Executable, placement: Placement) -> None:
-        """Note the transfer of an executable that is staged."""
+    def add_executable(self, job: int, executable: Executable, placement: Placement) -> None:
+        """Add the transfer of an executable that is staged."""
         draft = self.draft
         name = executable.staged_as
         assert name is not None
@@ -122,16 +122,16 @@ class _Transfers:
                 stageable_places(executable, f"task {draft.name_of(job)!r}", self.context),
                 checksum.sha256 if checksum else None,
             )
-            self.offered.add(name)
-        elif name not in self.offered:
+            self.staged.add(name)
+        elif name not in self.staged:
             self._name_clash(name, "the name of an input file of the workflow")
-            self.offered.add(name)
+            self.staged.add(name)
         if executable.at.bypass:
             draft.bypassed.add((job, name))
             return
         transfer = self._transfer(name, raw)
         transfer.executable = True
-        self._bring(job, placement.staging, Kind.STAGE_IN, transfer)
+        self._add(job, placement.staging, Kind.STAGE_IN, transfer)
 
     def _name_clash(self, name: str, other: str) -> None:
         self.context.problem(
@@ -146,11 +146,11 @@ class _Transfers:
             lfn, sources, [], sha256=raw.sha256, size_bytes=raw.size_bytes, link=self.context.links
         )
 
-    def _bring(self, job: int, site: str, kind: Kind, transfer: Transfer, source: str = "") -> None:
-        key = self.brought.get((site, transfer.lfn))
+    def _add(self, job: int, site: str, kind: Kind, transfer: Transfer, source: str = "") -> None:
+        key = self.transfer_jobs.get((site, transfer.lfn))
         if key is None:
             key = _Key(kind, site, self.draft.levels[job], self.groups[job])
-            self.brought[site, transfer.lfn] = key
+            self.transfer_jobs[site, transfer.lfn] = key
             self.transfers[key].append((source, transfer))
         self.readers[key].add(job)
 
@@ -184,9 +184,9 @@ class _Transfers:
         for reader in readers:
             parents[reader].append(job)
         for source_site, transfer in transfers:
-            draft.touches(key.site, transfer.lfn, job)
+            draft.record_use(key.site, transfer.lfn, job)
             if source_site:
-                draft.touches(source_site, transfer.lfn, job)
+                draft.record_use(source_site, transfer.lfn, job)
 
 
 def _note_missing(missing: dict[str, list[str]], context: Context) -> None:
@@ -207,11 +207,11 @@ def _note_files_of_jobs(draft: Draft) -> None:
         site = placement.staging
         for use in draft.inputs(job):
             if (job, use.lfn) not in draft.bypassed and use.lfn not in draft.absent:
-                draft.touches(site, use.lfn, job)
+                draft.record_use(site, use.lfn, job)
         for executable in placement.staged:
             name = executable.staged_as
             assert name is not None
             if (job, name) not in draft.bypassed:
-                draft.touches(site, name, job)
+                draft.record_use(site, name, job)
         for use in draft.outputs(job):
-            draft.touches(site, use.lfn, job)
+            draft.record_use(site, use.lfn, job)

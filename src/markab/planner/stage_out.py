@@ -22,17 +22,17 @@ def stage_out(draft: Draft, context: Context) -> None:
     """Fill `results`, and add stage-out jobs if there is an output site."""
     groups = transfer_groups(draft)
     levels = draft.levels
-    gathered: dict[tuple[str, int, int], list[tuple[int, Use]]] = defaultdict(list)
+    collected: dict[tuple[str, int, int], list[tuple[int, Use]]] = defaultdict(list)
     for job, _ in draft.task_jobs():
         key = draft.placements[job].staging, levels[job], groups[job]
         for use in draft.outputs(job):
             if use.stage_out is not False:
                 draft.results.add(use.lfn)
-                gathered[key].append((job, use))
+                collected[key].append((job, use))
     if not context.options.output_sites:
         return
     numbers: dict[tuple[str, int], int] = defaultdict(int)
-    for (site, level, _), wanted in sorted(gathered.items()):
+    for (site, level, _), wanted in sorted(collected.items()):
         name = job_names.transfer(Kind.STAGE_OUT, context.prefix, site, level, numbers[site, level])
         numbers[site, level] += 1
         makers = sorted({job for job, _ in wanted})
@@ -50,4 +50,4 @@ def stage_out(draft: Draft, context: Context) -> None:
         why = f"{len(wanted)} result(s) of {first_names(draft, makers)}"
         added = draft.add(planned, makers, "stage_out", why)
         for _, use in wanted:
-            draft.touches(site, use.lfn, added)
+            draft.record_use(site, use.lfn, added)

@@ -1,4 +1,4 @@
-"""A plan in numbers."""
+"""Counting the jobs, transfers and bytes of a plan."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Summary:
 
 
 def summarise(draft: Draft) -> Summary:
-    """Return a draft in numbers."""
+    """Return the numbers of a draft."""
     clusters = [tasks for _, tasks in draft.task_jobs()]
     added = [planned for _, planned in draft.auxiliary_jobs()]
     kinds = Counter("compute" if draft.tasks[tasks[0]].type == "job" else "subworkflow" for tasks in clusters)

@@ -1,4 +1,4 @@
-"""Which files a task reads and makes, and so does a job that runs several tasks."""
+"""Which files a task reads and makes, and a job that runs several tasks."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def outputs_of_job(tasks: Sequence[Task]) -> Iterable[Use]:
 
 
 def _joined(first: Use, second: Use) -> Use:
-    """Return the use of a file that two tasks of a job read: it is as necessary as either says."""
+    """Return the use of a file that two tasks of a job read: it is required if either task requires it."""
     return msgspec.structs.replace(
         first,
         optional=first.optional and second.optional,

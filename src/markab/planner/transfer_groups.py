@@ -1,4 +1,4 @@
-"""How transfers are gathered into jobs: by staging site and level, one for about ten of the jobs they serve.
+"""Grouping transfers into jobs: by staging site and level, one job for about ten of the jobs they serve.
 
 So a fan-out of 10,000 neither waits for one transfer job nor starts 10,000.
 """
@@ -34,6 +34,6 @@ def transfer_groups(draft: Draft) -> list[int]:
 
 
 def first_names(draft: Draft, jobs: list[int]) -> str:
-    """Return what the first three jobs are called, and how many more there are."""
+    """Return the names of the first three jobs, and the number of the others."""
     shown = ", ".join(draft.name_of(job) for job in jobs[:3])
     return f"{shown} and {len(jobs) - 3} more" if len(jobs) > 3 else shown

@@ -1,1 +1,1 @@
-"""Moving bytes: one file a scheme."""
+"""Transferring files: one module for each URL scheme."""

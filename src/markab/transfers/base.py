@@ -1,7 +1,7 @@
-"""What Markab asks of a way to move bytes, and which scheme serves which URL.
+"""The protocol of a URL scheme for transfers, and which scheme serves which URL.
 
-A scheme is a small class with `get`, `put`, `exists`, `mkdir` and `remove`, as far as the
-protocol can. All of this package is standard library and Python 3.6 syntax only: it
+A scheme is a small class with `get`, `put`, `exists`, `mkdir` and `remove`, as far as its
+protocol has them. All of this package is standard library and Python 3.6 syntax only: it
 also runs on nodes, inside the worker.
 """
 
@@ -20,11 +20,11 @@ Stop = Optional[threading.Event]
 
 
 class Cancelled(MarkabError):
-    """The caller asked for a transfer to end before it was done; nothing is left half-written."""
+    """The caller cancelled a transfer; no partial file has the final name."""
 
 
 class Moved(object):
-    """What one transfer did: how much, with which checksum, and whether only a link was made."""
+    """The result of one transfer: its size and checksum, and whether only a link was made."""
 
     __slots__ = ("link", "sha256", "size_bytes")
 
@@ -32,7 +32,7 @@ class Moved(object):
         self.size_bytes = size_bytes
         self.sha256 = sha256
         self.link = link
-        """"" (bytes were copied), "symlink", "move", or "same" (it was there already)."""
+        """"" (bytes were copied), "symlink", "move", or "same" (source and destination are one file)."""
 
 
 class FileRequest(object):
@@ -51,11 +51,11 @@ class FileRequest(object):
 
 
 Outcome = Union[Moved, MarkabError]
-"""What became of one file of a batch."""
+"""The result for one file of a batch."""
 
 
 class Scheme(object):
-    """One protocol. What a protocol cannot do is left as it is here: refused, by name.
+    """One protocol. An operation that it does not have stays as it is here: refused.
 
     `site` is always the label of the site at which `url` is, where credentials depend on it.
     Operations raise:
@@ -81,13 +81,13 @@ class Scheme(object):
         durable: bool = True,
         site: str = "",
     ) -> Moved:
-        """Bring `url` to the local `path`, which appears complete or not at all.
+        """Copy `url` to the local `path`, which appears complete or not at all.
 
         The result carries the checksum of what arrived. Parent directories are made.
 
         Args:
             sha256: what it must be; another checksum raises ChecksumMismatch and leaves `path` alone.
-            executable: add the x bit for everybody who may read.
+            executable: add the x bit for all users who may read.
             durable: when this returns, the file also survives a power loss.
         """
         raise self._cannot("read", url)
@@ -95,9 +95,9 @@ class Scheme(object):
     def get_many(
         self, requests: Sequence[FileRequest], stop: Stop = None, durable: bool = True
     ) -> List[Outcome]:
-        """Do `get` for each of at most `files_a_call` files, and say in their order what became of them.
+        """Do `get` for each of at most `files_a_call` files; return the outcomes in their order.
 
-        Never raises for a file: what went wrong with one is its outcome, and the others still arrive.
+        Never raises for a file: its error is its outcome, and the others are still transferred.
         """
         return [
             outcome_of(
@@ -122,7 +122,7 @@ class Scheme(object):
         durable: bool = True,
         site: str = "",
     ) -> Moved:
-        """Bring the local `path` to `url`, which appears complete or not at all. Parents are made.
+        """Copy the local `path` to `url`, which appears complete or not at all. Parents are made.
 
         Args:
             sha256: that of `path`, known to be right: for protocols that verify at the other end.
@@ -143,7 +143,7 @@ class Scheme(object):
     def exists(
         self, url: str, size_bytes: Optional[int] = None, stop: Stop = None, site: str = ""
     ) -> Optional[bool]:
-        """Say whether a file is there, and has that size if one is given; None if this cannot be told."""
+        """Return whether a file exists, and has that size if one is given; None if the protocol cannot answer."""
         return None
 
     def mkdir(self, url: str, stop: Stop = None, site: str = "") -> None:
@@ -153,21 +153,21 @@ class Scheme(object):
     def remove(
         self, url: str, recursive: bool = False, stop: Stop = None, site: str = "", last: str = ""
     ) -> int:
-        """Remove a file, or a whole directory; return how many things went. One that is gone is no error.
+        """Remove a file, or a whole directory; return the number removed. One that does not exist is no error.
 
         Args:
-            last: name of the file in the directory that goes after everything else in it, so that an
-                interrupted removal can be told from a directory of unknown owner.
+            last: name of the file in the directory that is removed after everything else in it, so that after
+                an interruption the directory can still be identified.
         """
         raise self._cannot("remove", url)
 
     def clean(
         self, url: str, names: Sequence[str], stop: Stop = None, site: str = ""
     ) -> Tuple[int, List[MarkabError]]:
-        """Remove files below a directory by their relative names; return how many went, and what went wrong.
+        """Remove files below a directory by their relative names; return the number removed, and the errors.
 
-        Nothing outside of the directory is ever removed. One that is gone is no error. Where the
-        protocol allows it, directories below it that become empty go too.
+        Nothing outside of the directory is ever removed. A file that does not exist is no error. Where
+        the protocol allows it, directories below it that become empty are removed too.
         """
         removed = 0
         errors: List[MarkabError] = []
@@ -176,7 +176,7 @@ class Scheme(object):
                 errors.append(TransferRefused("'%s' is outside of '%s': not removed" % (name, redact(url))))
                 continue
             try:
-                removed += self.remove("%s/%s" % (url.rstrip("/"), quote(name)), stop=stop, site=site)
+                removed += self.remove(url_below(url, name), stop=stop, site=site)
             except Cancelled:
                 raise
             except MarkabError as error:
@@ -227,7 +227,7 @@ def scheme_of(url: str) -> str:
 
 
 def is_local(url: str) -> bool:
-    """Say whether `url` is a path on this machine (file, symlink, moveto, or no scheme at all)."""
+    """Return whether `url` is a path on this machine (file, symlink, moveto, or no scheme at all)."""
     return url.startswith(("/", "file:///")) or scheme_of(url) in _LOCAL
 
 
@@ -238,17 +238,27 @@ def handler_for(url: str) -> Scheme:
         TransferRefused: its scheme is not supported.
     """
     name = scheme_of(url)
-    found = _registry.get(name)
-    if found is None:
+    scheme = _registry.get(name)
+    if scheme is None:
         raise TransferRefused(
             "unsupported URL scheme '%s' (needed for '%s')" % (name, redact(url)),
             "give the file another place; supported: %s" % ", ".join(schemes()),
         )
-    if isinstance(found, tuple):
-        scheme = getattr(importlib.import_module(found[0]), found[1])()
+    if isinstance(scheme, tuple):
+        module, class_name = scheme
+        scheme = _registry[name] = getattr(importlib.import_module(module), class_name)()
         scheme.name = name
-        found = _registry[name] = scheme
-    return found
+    return scheme
+
+
+def quoted(path: str) -> str:
+    """Return a path with %XX escapes for the characters that may not stand in the path of a URL."""
+    return quote(path, safe="/~+,:@!$&'()*;=")
+
+
+def url_below(url: str, path: str) -> str:
+    """Return the URL of what is at the relative `path`, not yet quoted, below the directory `url`."""
+    return "%s/%s" % (url.rstrip("/"), quoted(path))
 
 
 def path_of(url: str) -> str:
@@ -304,9 +314,9 @@ def check_stop(stop: Stop) -> None:
 def interruptible(call: Callable[[], Any], stop: Stop, abort: Callable[[], None]) -> Any:
     """Return `call()`, or raise what it raises; raise Cancelled soon after `stop` is set.
 
-    For calls that block where nothing can wake them (name lookup, connecting). On `stop`,
-    `abort` is asked to end the call; one that does not end in half a second is left behind in
-    its daemon thread, and must clean up after itself.
+    For calls that block and cannot be interrupted (name lookup, connecting). On `stop`, `abort`
+    is called to end the call; if that takes more than half a second, the call goes on in its
+    daemon thread, and must clean up after itself.
     """
     if stop is None:
         return call()
@@ -333,7 +343,7 @@ def interruptible(call: Callable[[], Any], stop: Stop, abort: Callable[[], None]
 
 
 def name_of(url: str) -> str:
-    """Return how messages call a place: a local file by its path, another by its URL without secrets."""
+    """Return the name of a place in messages: a local file by its path, another by its URL without secrets."""
     if not is_local(url):
         return redact(url)
     try:

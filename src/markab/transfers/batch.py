@@ -1,12 +1,12 @@
-"""Move all files of one transfer job: sources in order, retries with back-off, threads.
+"""Transfer all files of one job: sources in order, retries with back-off, threads.
 
 Rounds: in each, every file that has not arrived is tried from each of its sources, best
 first, until one works. A source that can never work (no such file, forbidden, wrong
-checksum of a local file) is not asked again. Between rounds we wait, because a busy server
+checksum of a local file) is not tried again. Between rounds we wait, because a busy server
 needs that: half a second, doubled each round up to a minute, with up to half of it added
 at random; longer if a server says so (Retry-After). Pegasus waits min(5^(round + 2) +
 1…20, 300) seconds, which makes a short hiccup cost minutes. From the third round on one
-thread does all the work, in case we are what is too much for the server.
+thread does all the work, in case the load of several is too much for the server.
 """
 
 import os
@@ -32,7 +32,7 @@ from markab.transfers.base import (
 from markab.transfers.checksum import Verified
 from markab.transfers.copy_bytes import SMALL_BYTES
 from markab.transfers.error_kinds import error_entry, kind_of
-from markab.transfers.file_transfer import Place, Rules, bring_all
+from markab.transfers.file_transfer import Place, Rules, transfer_files
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
@@ -53,25 +53,25 @@ def move_all(
     durable: bool = True,
     verify_links: bool = True,
 ) -> List[Dict[str, Any]]:
-    """Move files and say of each what happened, in the order of `items`; never raises for a file.
+    """Transfer files and return the result of each, in the order of `items`; never raises for a file.
 
     An item is {"lfn", "sources": [{"site", "url"}], "destinations": [...], "sha256"?,
     "executable"?, "link"?}: sources best first; every destination gets the file.
 
     A result is {"lfn", "source", "destination", "bytes", "duration_s", "attempts", "sha256"?,
-    "link"?}, as the invocation record has it (a file of a batch has the duration of its calls), and for a file that did not arrive also
-    {"error": {"kind", "message", "hint"?}}; kinds are in `error_kinds.py`. URLs in it have no passwords.
+    "link"?}, as the invocation record has it (a file of a batch has the duration of the batch's calls), and for a
+    file that did not arrive also {"error": {"kind", "message", "hint"?}}; kinds are in `error_kinds.py`. URLs in it have no passwords.
 
     Args:
         attempts: rounds, at least 1.
         allow_links: items with "link", and destinations `symlink://`, get symbolic links.
-        verified: checks what is known, computes what is not. None: checksums are left alone.
+        verified: verifies known checksums and computes the others. None: checksums are ignored.
         durable: files survive a power loss once this returns. Not needed for scratch.
         verify_links: False: no checksums of files that are only linked.
     """
     rules = Rules(stop, allow_links, verified, durable, verify_links)
-    tries = [_Try(item) for item in items]
-    waiting = [one for one in tries if not one.is_done]
+    files = [_File(item) for item in items]
+    waiting = [one for one in files if not one.is_done]
     round_number = 1
     while waiting:
         _run_round(waiting, rules, threads if round_number < _ALONE_FROM_ROUND else 1)
@@ -83,7 +83,7 @@ def move_all(
         if _is_set(stop):
             break
         round_number += 1
-    return [one.result() for one in tries]
+    return [one.result() for one in files]
 
 
 def pause_after(round_number: int, random: float) -> float:
@@ -92,20 +92,20 @@ def pause_after(round_number: int, random: float) -> float:
     return min(base_s * (1.0 + random / 2), LONGEST_PAUSE_S)
 
 
-class _Try(object):
-    """One file, and what is known of it so far."""
+class _File(object):
+    """One file to transfer: its sources that are left, and its result so far."""
 
     def __init__(self, item: Item) -> None:
         self.item = item
         self.sources = list(item["sources"])
-        self.is_here = all(is_local(one["url"]) for one in self.sources + item["destinations"])
+        self.is_local = all(is_local(one["url"]) for one in self.sources + item["destinations"])
         """All its ends are on this machine."""
         self.count = 0
         self.duration_s = 0.0
         self.retry_after_s = 0.0
         self.is_done = False
-        self._asked: List[float] = []
-        self._unasked: Deque[Place] = deque()
+        self._waits_s: List[float] = []
+        self._untried: Deque[Place] = deque()
         self.error: Optional[MarkabError] = None
         self.record = {
             "lfn": item["lfn"],
@@ -119,48 +119,48 @@ class _Try(object):
             self.is_done = True
 
     def begin_round(self) -> None:
-        """From now on every source that is left may be asked once more."""
+        """Make every source that is left available for one more try."""
         self.retry_after_s = 0.0
-        self._asked = []
-        self._unasked = deque(self.sources)
+        self._waits_s = []
+        self._untried = deque(self.sources)
 
     @property
     def next_source(self) -> Optional[Place]:
-        """The source to ask next in this round, or None if it arrived or none is left."""
-        return self._unasked[0] if self._unasked else None
+        """The source to try next in this round; None: the file arrived, or none is left."""
+        return self._untried[0] if self._untried else None
 
-    def take(self, outcome: Outcome, duration_s: float) -> None:
-        """Note what became of asking `next_source`."""
-        source = self._unasked.popleft()
+    def record_outcome(self, outcome: Outcome, duration_s: float) -> None:
+        """Record the outcome of trying `next_source`."""
+        source = self._untried.popleft()
         self.count += 1
         self.duration_s += duration_s
         self.record["source"] = name_of(source["url"])
         if isinstance(outcome, Moved):
-            self._arrived(outcome)
+            self._record_arrival(outcome)
         elif isinstance(outcome, Cancelled):
             self.error = outcome
-            self._unasked.clear()
+            self._untried.clear()
         else:
-            self._failed(source, outcome)
-            self._asked.append(getattr(outcome, "retry_after_s", 0.0))
-            self.retry_after_s = min(self._asked)
+            self._record_failure(source, outcome)
+            self._waits_s.append(getattr(outcome, "retry_after_s", 0.0))
+            self.retry_after_s = min(self._waits_s)
 
-    def _arrived(self, moved: Moved) -> None:
+    def _record_arrival(self, moved: Moved) -> None:
         self.is_done = True
         self.error = None
-        self._unasked.clear()
+        self._untried.clear()
         self.record["bytes"] = moved.size_bytes
         if moved.sha256:
             self.record["sha256"] = moved.sha256
         if moved.link:
             self.record["link"] = moved.link
 
-    def _failed(self, source: Place, error: MarkabError) -> None:
+    def _record_failure(self, source: Place, error: MarkabError) -> None:
         if self.error is None or _weight(error) > _weight(self.error):
             self.error = error
         if isinstance(error, StorageError):
-            self.sources = []  # neither waiting nor another source makes room
-            self._unasked.clear()
+            self.sources = []  # neither time nor another source makes room
+            self._untried.clear()
             return
         in_transit = isinstance(error, ChecksumMismatch) and not is_local(source["url"])
         if not isinstance(error, TransferUnavailable) and not in_transit:
@@ -182,18 +182,18 @@ class _Try(object):
 
 
 def _weight(error: MarkabError) -> int:
-    """Rank the errors of one file by how much they say; of equals, the first (best) source's is reported."""
+    """Rank the errors of one file by how specific they are; of equals, that of the first source is reported."""
     for weight, kind in enumerate((TransferUnavailable, ChecksumMismatch, StorageError), start=1):
         if isinstance(error, kind):
             return weight
     return 0
 
 
-def _run_round(waiting: List[_Try], rules: Rules, threads: int) -> None:
+def _run_round(waiting: List[_File], rules: Rules, threads: int) -> None:
     """Try every file once. Small local ones are done right here: a thread costs more than they do."""
     for one in waiting:
         one.begin_round()
-    queue: Deque[List[_Try]] = deque()
+    queue: Deque[List[_File]] = deque()
     for batch in _batches(waiting, threads):
         if _is_set(rules.stop):
             return
@@ -225,11 +225,11 @@ def _run_round(waiting: List[_Try], rules: Rules, threads: int) -> None:
         helper.join()
 
 
-def _batches(tries: List[_Try], threads: int) -> List[List[_Try]]:
+def _batches(files: List[_File], threads: int) -> List[List[_File]]:
     """Return files in the order given; those whose scheme takes many in a call are together, shared by the threads."""
-    batches: List[List[_Try]] = []
-    by_scheme: Dict[Scheme, List[_Try]] = {}
-    for one in tries:
+    batches: List[List[_File]] = []
+    by_scheme: Dict[Scheme, List[_File]] = {}
+    for one in files:
         scheme = _batching_scheme(one)
         if scheme is None:
             batches.append([one])
@@ -241,9 +241,9 @@ def _batches(tries: List[_Try], threads: int) -> List[List[_Try]]:
     return batches
 
 
-def _batching_scheme(one: _Try) -> Optional[Scheme]:
+def _batching_scheme(one: _File) -> Optional[Scheme]:
     """Return the scheme that moves a file next if it takes many files in one call."""
-    source = None if one.is_here else one.next_source
+    source = None if one.is_local else one.next_source
     for place in [source, *one.item["destinations"]] if source else ():
         if not is_local(place["url"]):
             try:
@@ -254,20 +254,20 @@ def _batching_scheme(one: _Try) -> Optional[Scheme]:
     return None
 
 
-def _run_batch(batch: List[_Try], rules: Rules) -> None:
-    """Ask the sources of each file that are left, best first, until one works."""
+def _run_batch(batch: List[_File], rules: Rules) -> None:
+    """Try the sources of each file that are left, best first, until one works."""
     while batch:
         start = time.monotonic()
-        outcomes = bring_all([(one.item, one.next_source) for one in batch if one.next_source], rules)
+        outcomes = transfer_files([(one.item, one.next_source) for one in batch if one.next_source], rules)
         duration_s = time.monotonic() - start
         for one, outcome in zip(batch, outcomes):  # noqa: B905  Python 3.6
-            one.take(outcome, duration_s)
+            one.record_outcome(outcome, duration_s)
         batch = [one for one in batch if one.next_source]
 
 
-def _is_quick(one: _Try, rules: Rules) -> bool:
-    """Say whether a file moves in less time than a thread takes to start. Waiting for a disk is not quick."""
-    if rules.durable or not one.is_here:
+def _is_quick(one: _File, rules: Rules) -> bool:
+    """Return whether a file moves in less time than a thread takes to start. Waiting for a disk is not quick."""
+    if rules.durable or not one.is_local:
         return False
     if one.item.get("size_bytes") is not None:
         return bool(one.item["size_bytes"] <= SMALL_BYTES)

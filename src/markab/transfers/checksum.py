@@ -48,8 +48,8 @@ class Verified(object):
 
     The key is device, inode, size, and the times of the last change of contents and of
     the inode; the last one cannot be set back by a program. A change that keeps the size
-    and comes within one tick of the kernel's clock (4 ms) after the file was read would go
-    unseen. At most 65,536 files are remembered, the oldest are forgotten first. Safe to use
+    and comes within one tick of the kernel's clock (4 ms) after the file was read is not
+    noticed. At most 65,536 files are remembered, the oldest are forgotten first. Safe to use
     from many threads.
     """
 
@@ -58,8 +58,8 @@ class Verified(object):
         self._sums: "OrderedDict[Key, str]" = OrderedDict()
         self._remembered = remembered
 
-    def know(self, path: str, sha256: str) -> None:
-        """Remember the checksum of a file that has just been computed. Raises OSError if it is gone."""
+    def remember(self, path: str, sha256: str) -> None:
+        """Remember the checksum of a file that has just been computed. Raises OSError if it does not exist."""
         self._store(_key(os.stat(path)), sha256)
 
     def known(self, path: str) -> Optional[str]:
@@ -75,17 +75,17 @@ class Verified(object):
             OSError: it cannot be read.
             TransferUnavailable: it is being written right now.
         """
-        found = self.known(path)
-        if found is not None:
-            return found
+        known = self.known(path)
+        if known is not None:
+            return known
         fd = os.open(path, os.O_RDONLY)
         try:
             for _ in range(3):
                 before = _key(os.fstat(fd))
-                found = sha256_of_open(fd, stop)
+                sha256 = sha256_of_open(fd, stop)
                 if before == _key(os.fstat(fd)):
-                    self._store(before, found)
-                    return found
+                    self._store(before, sha256)
+                    return sha256
         finally:
             os.close(fd)
         raise TransferUnavailable(
@@ -120,13 +120,15 @@ class Verified(object):
 
 
 def compare(name: str, expected: str, actual: str) -> None:
-    """Raise ChecksumMismatch unless both checksums are the same (upper and lower case are)."""
+    """Raise ChecksumMismatch unless both checksums are the same, in upper or lower case."""
     if expected.lower() != actual.lower():
-        look = "curl -sL '%s' | sha256sum" if name.startswith(("http://", "https://")) else "sha256sum '%s'"
+        command = (
+            "curl -sL '%s' | sha256sum" if name.startswith(("http://", "https://")) else "sha256sum '%s'"
+        )
         raise ChecksumMismatch(
             "'%s' is not the file that was recorded: its sha256 is %s, expected %s"
             % (name, actual, expected),
-            look % name + "; if the file is right, correct the checksum in the replica catalog",
+            command % name + "; if the file is right, correct the checksum in the replica catalog",
         )
 
 

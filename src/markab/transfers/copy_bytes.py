@@ -12,7 +12,7 @@ from typing import Any, Iterator, Optional, Tuple
 from markab.transfers.base import Stop, check_stop
 
 SMALL_BYTES = 1 << 18
-"""Up to here, one read and one write cost less than asking for anything clever."""
+"""Up to this size, one read and one write cost less than trying the other ways."""
 
 _FICLONE = 0x40049409  # <linux/fs.h>: _IOW(0x94, 9, int)
 _STEP_BYTES = 4 << 20  # a slow disk moves this much in less than a second
@@ -31,7 +31,7 @@ _copy_file_range = getattr(os, "copy_file_range", None)  # Python 3.8
 
 
 class WriteFailed(Exception):
-    """An OSError of the side that is written, so that messages blame the right file."""
+    """An OSError of the side that is written, so that messages name the right file."""
 
     def __init__(self, error: OSError) -> None:
         super(WriteFailed, self).__init__(error)
@@ -43,11 +43,11 @@ class Shrank(Exception):
 
 
 def clone(source: int, target: int) -> bool:
-    """Let `target` share all blocks of `source`; say whether the file system can."""
+    """Let `target` share all blocks of `source`; return whether the file system can."""
     try:
         fcntl.ioctl(target, _FICLONE, source)
     except OSError:
-        return False  # whatever it was, a real problem comes back when bytes are copied
+        return False  # a real error comes back when bytes are copied
     return True
 
 
@@ -62,7 +62,7 @@ def copy_bytes(source: int, target: int, size_bytes: int, stop: Stop) -> None:
     """
     for start, end in _extents(source, size_bytes):
         at = start
-        for way in (_by_kernel, _by_sendfile, _by_hand):
+        for way in (_by_kernel, _by_sendfile, _by_read_and_write):
             at = way(source, target, at, end, stop)
             if at == end:
                 break
@@ -99,7 +99,7 @@ def write_all(target: int, block: bytes) -> None:
 
 
 def is_sparse(status: os.stat_result) -> bool:
-    """Say whether a file has fewer blocks than bytes."""
+    """Return whether a file has fewer blocks than bytes."""
     return status.st_blocks * 512 < status.st_size
 
 
@@ -141,7 +141,7 @@ def _copy_by(step: Any, source: int, target: int, at: int, end: int, stop: Stop)
         except OSError as error:
             if error.errno in _NOT_THIS_WAY:
                 return at
-            # Both ends are in one call. A disk that cannot be read says EIO when it is read by hand.
+            # Both ends are in one call. If it is the source that cannot be read, reading it alone fails too.
             if error.errno == errno.EIO:
                 return at
             raise WriteFailed(error) from error
@@ -151,7 +151,7 @@ def _copy_by(step: Any, source: int, target: int, at: int, end: int, stop: Stop)
     return at
 
 
-def _by_hand(source: int, target: int, at: int, end: int, stop: Stop) -> int:
+def _by_read_and_write(source: int, target: int, at: int, end: int, stop: Stop) -> int:
     os.lseek(target, at, os.SEEK_SET)
     while at < end:
         check_stop(stop)

@@ -1,4 +1,4 @@
-"""What the user wrote down to get at protected places: the credentials file.
+"""The credentials file: user names, passwords and headers for protected servers.
 
 An INI file of mode 600, named by PEGASUS_CREDENTIALS_<site label> or PEGASUS_CREDENTIALS,
 else `~/.pegasus/credentials.conf`:
@@ -9,7 +9,7 @@ else `~/.pegasus/credentials.conf`:
     [https://data.example.org]
     header.Authorization = Bearer abc
 
-A section serves only the host in its name; nothing is sent to a host that has none.
+A section serves only the host in its name; a host without a section gets none.
 """
 
 import base64
@@ -26,7 +26,7 @@ def credentials_path(site: str = "") -> Optional[str]:
     """Return the path of the credentials file, or None if there is none.
 
     Raises:
-        TransferRefused: a variable names a file that is not there.
+        TransferRefused: a variable names a file that does not exist.
     """
     for variable in ("PEGASUS_CREDENTIALS_" + site if site else "", "PEGASUS_CREDENTIALS"):
         path = os.environ.get(variable) if variable else None
@@ -45,7 +45,7 @@ def read_credentials(site: str = "") -> Dict[str, Dict[str, str]]:
     """Return the sections of the credentials file; nothing if there is no file.
 
     Raises:
-        TransferRefused: others may read the file, or it is no INI file. The message quotes nothing of it.
+        TransferRefused: others may read the file, or it is no INI file. The message has no text of it.
     """
     path = credentials_path(site)
     if path is None:

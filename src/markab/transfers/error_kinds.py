@@ -1,7 +1,6 @@
 """The kinds of error that an invocation record knows, and which exception is of which kind.
 
-A kind is what programs look at: the engine decides by it whether to try again, reports
-sort by it. The values are part of the journal's format.
+A kind is for programs: the engine decides by it whether to try again, reports group by it. The values are part of the journal's format.
 """
 
 from typing import Any, Dict
@@ -25,12 +24,12 @@ class ErrorKind(object):
     SUCCESS_MESSAGE = "success-message"
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
-    TRANSFER = "transfer"  # a file did not arrive; asking again may help
-    REFUSED = "refused"  # no source of a file has it or gives it: asking again will not help
+    TRANSFER = "transfer"  # a file did not arrive; trying again may help
+    REFUSED = "refused"  # no source has the file or permits access: trying again will not help
     STORAGE = "storage"  # disk full, not writable
     ARGUMENTS = "arguments"  # a command line that cannot be split
     LOST = "lost"  # the engine ended unexpectedly, or the site no longer knows the attempt
-    HELD = "held"  # the site kept it from running, and it was taken back
+    HELD = "held"  # the site did not let it run, and it was withdrawn
     INTERNAL = "internal"  # an error of Markab
 
 

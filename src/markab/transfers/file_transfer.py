@@ -1,10 +1,9 @@
-"""Bring files from one source each to all their destinations, by the schemes of both ends.
+"""Transfer files from one source each to all their destinations, by the schemes of both ends.
 
-Several files at a time, so that a scheme whose calls cost something gets all of them in one.
+Several files at a time, so that a scheme whose calls are costly gets all of them in one call.
 """
 
 import os
-import shutil
 import tempfile
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -22,14 +21,16 @@ from markab.transfers.base import (
     scheme_of,
 )
 from markab.transfers.checksum import Verified
-from markab.transfers.local import move, place
+from markab.transfers.local import place
+from markab.transfers.local_directory import remove_tree
+from markab.transfers.local_link import move
 
 Place = Dict[str, Any]
 """{"site", "url"}"""
 
 
 class Rules(object):
-    """What holds for all files of one transfer job."""
+    """The settings for all files of one transfer job."""
 
     __slots__ = ("allow_links", "durable", "stop", "verified", "verify_links")
 
@@ -51,25 +52,25 @@ class Rules(object):
 class _Move(object):
     """One file on its way from one of its sources."""
 
-    __slots__ = ("error", "is_here", "item", "moved", "near", "path", "remote", "source")
+    __slots__ = ("error", "has_local_source", "item", "local", "moved", "path", "remote", "source")
 
     def __init__(self, item: Dict[str, Any], source: Place) -> None:
         self.item = item
         self.source = source
-        self.is_here = is_local(source["url"])
+        self.has_local_source = is_local(source["url"])
         """Its source is on this machine."""
-        self.near = [one for one in item["destinations"] if is_local(one["url"])]
-        self.remote = [one for one in item["destinations"] if one not in self.near]
-        if len(self.near) > 1:
-            # A move takes the file away from under the others, so it goes last.
-            self.near.sort(key=lambda one: scheme_of(one["url"]) == "moveto")
+        self.local = [one for one in item["destinations"] if is_local(one["url"])]
+        self.remote = [one for one in item["destinations"] if one not in self.local]
+        if len(self.local) > 1:
+            # A move removes the file that the others need, so it goes last.
+            self.local.sort(key=lambda one: scheme_of(one["url"]) == "moveto")
         self.path = ""
-        """Where it is on this machine, on its way or in the end."""
+        """Its path on this machine, temporary or final."""
         self.moved: Optional[Moved] = None
         self.error: Optional[MarkabError] = None
 
     def request(self, end: Place, rules: Rules) -> FileRequest:
-        """Return what the scheme of one of its ends is asked for."""
+        """Return the request to the scheme of one of its ends."""
         sha256 = self.item.get("sha256") if rules.verified is not None else None
         return FileRequest(
             end["url"], self.path, sha256, bool(self.item.get("executable")), end.get("site", "")
@@ -79,33 +80,33 @@ class _Move(object):
 _Leg = Tuple[_Move, Place]
 
 
-def bring_all(wanted: Sequence[Tuple[Dict[str, Any], Place]], rules: Rules) -> List[Outcome]:
-    """Move each item from the source given with it; all its destinations have it when this returns.
+def transfer_files(wanted: Sequence[Tuple[Dict[str, Any], Place]], rules: Rules) -> List[Outcome]:
+    """Transfer each item from the source given with it to all its destinations; return the outcomes in order.
 
-    What arrived first on this machine serves the further destinations. When no end is on this
-    machine, the file rests in a temporary directory in between. Never raises for a file.
+    The first copy on this machine is the source for the further destinations. When no end is on
+    this machine, the file is in a temporary directory in between. Never raises for a file.
     """
     moves = [_Move(item, source) for item, source in wanted]
-    remote = [one for one in moves if one.remote or not one.is_here]
-    resting: List[str] = []
+    remote = [one for one in moves if one.remote or not one.has_local_source]
+    temporary: List[str] = []
     try:
         for one in moves:
-            _step(one, _find_path, resting)
+            _step(one, _find_path, temporary)
         if remote:
-            _fetch_all([one for one in remote if not one.is_here], rules)
+            _fetch_all([one for one in remote if not one.has_local_source], rules)
             for one in remote:
                 _step(one, _check_before_sending, rules)
             _put_all(remote, rules)
         for one in moves:
             _step(one, _place_all, rules)
     finally:
-        for path in resting:
-            shutil.rmtree(path, ignore_errors=True)
+        for path in temporary:
+            remove_tree(path, on_error=lambda _: None)
     return [one.error or one.moved or Moved(0) for one in moves]
 
 
 def _step(one: _Move, do: Callable[[_Move, Any], None], argument: Any) -> None:
-    """Take the next step of a file, unless one went wrong before; what goes wrong is its error."""
+    """Take the next step of a file, unless one failed before; record its error."""
     if one.error is None:
         try:
             do(one, argument)
@@ -120,32 +121,32 @@ def _as_markab_error(error: Exception) -> MarkabError:
     return TransferError("%s: %s" % (type(error).__name__, redact(str(error))))
 
 
-def _find_path(one: _Move, resting: List[str]) -> None:
-    if one.is_here:
+def _find_path(one: _Move, temporary: List[str]) -> None:
+    if one.has_local_source:
         one.path = path_of(one.source["url"])
-    elif one.near:
-        one.path = path_of(one.near[0]["url"])
+    elif one.local:
+        one.path = path_of(one.local[0]["url"])
     else:
         try:
-            resting.append(tempfile.mkdtemp(prefix="markab-transfer-"))
+            temporary.append(tempfile.mkdtemp(prefix="markab-transfer-"))
         except OSError as error:
             raise StorageError(
                 "no temporary directory for '%s': %s" % (one.item["lfn"], error.strerror),
                 "export TMPDIR=/a/directory/with/space",
             ) from error
-        one.path = os.path.join(resting[-1], "file")
+        one.path = os.path.join(temporary[-1], "file")
 
 
 def _fetch_all(moves: List[_Move], rules: Rules) -> None:
     for scheme, legs in _calls([(one, one.source) for one in moves]):
         _call(scheme.get_many, legs, rules)
     for one in moves:
-        _step(one, _learn, rules)
+        _step(one, _remember_checksum, rules)
 
 
-def _learn(one: _Move, rules: Rules) -> None:
+def _remember_checksum(one: _Move, rules: Rules) -> None:
     if rules.verified is not None and one.moved is not None and one.moved.sha256:
-        rules.verified.know(one.path, one.moved.sha256)
+        rules.verified.remember(one.path, one.moved.sha256)
 
 
 def _put_all(moves: List[_Move], rules: Rules) -> None:
@@ -163,15 +164,15 @@ def _calls(legs: List[_Leg]) -> Iterator[Tuple[Scheme, List[_Leg]]]:
             one.error = one.error or error
     for scheme, group in groups.items():
         for start in range(0, len(group), scheme.files_a_call):
-            alive = [leg for leg in group[start : start + scheme.files_a_call] if leg[0].error is None]
-            if alive:
-                yield scheme, alive
+            unfailed = [leg for leg in group[start : start + scheme.files_a_call] if leg[0].error is None]
+            if unfailed:
+                yield scheme, unfailed
 
 
 def _call(
     many: Callable[[List[FileRequest], Stop, bool], List[Outcome]], legs: List[_Leg], rules: Rules
 ) -> None:
-    """Let a scheme move a batch of files, and note what became of each."""
+    """Let a scheme transfer a batch of files, and record the outcome of each."""
     try:
         outcomes = many([one.request(end, rules) for one, end in legs], rules.stop, rules.durable)
         if len(outcomes) != len(legs):
@@ -186,17 +187,17 @@ def _call(
 
 
 def _check_before_sending(one: _Move, rules: Rules) -> None:
-    if one.is_here and rules.verified is not None and one.item.get("sha256"):
+    if one.has_local_source and rules.verified is not None and one.item.get("sha256"):
         rules.verified.verify(one.path, one.item["sha256"], rules.stop)
 
 
 def _place_all(one: _Move, rules: Rules) -> None:
-    """Put a file of this machine to the destinations on this machine that do not have it yet."""
+    """Copy a file of this machine to the destinations on this machine that do not have it yet."""
     first: Optional[Moved] = None
-    for destination in one.near if one.is_here else one.near[1:]:
+    for destination in one.local if one.has_local_source else one.local[1:]:
         moved = _place(one.path, destination["url"], one.item, rules)
         first = first or moved
-    if one.is_here and first is not None:
+    if one.has_local_source and first is not None:
         one.moved = first
 
 

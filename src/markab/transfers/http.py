@@ -1,6 +1,6 @@
 """`http://` and `https://`: downloads that survive a cut connection.
 
-A download goes to a temporary name. When the connection breaks, the rest is asked for
+A download goes to a temporary name. When the connection breaks, the rest is requested
 (Range), under the condition that the file is still the same one (If-Range with its ETag or
 its date); a server that cannot do that, or has another file now, sends all of it again.
 """
@@ -17,12 +17,12 @@ from markab.transfers.base import Moved, Scheme, Stop, check_stop, interruptible
 from markab.transfers.checksum import compare
 from markab.transfers.copy_bytes import WriteFailed, write_all
 from markab.transfers.credentials import read_credentials
-from markab.transfers.http_request import Wire, failed, open_url
+from markab.transfers.http_request import Wire, open_url, request_error
 from markab.transfers.os_errors import writing_failed
 from markab.transfers.partial_file import PartialFile
 
 _BLOCK_BYTES = 1 << 18
-_FRUITLESS = 3  # connections in a row that brought nothing before we let the caller decide
+_MOST_WITHOUT_DATA = 3  # connections in a row that delivered nothing before the download fails
 
 
 class Http(Scheme):
@@ -54,7 +54,7 @@ class Http(Scheme):
 
 
 class _Download(object):
-    """One file on its way: what has arrived, and how the rest is asked for."""
+    """One download: what has arrived, and how the rest is requested."""
 
     def __init__(
         self, url: str, path: str, sections: Dict[str, Dict[str, str]], timeout_s: float, pause_s: float
@@ -77,7 +77,7 @@ class _Download(object):
     def run(self, stop: Stop, sha256: Optional[str], executable: bool, durable: bool) -> Moved:
         """Fetch all bytes, check them, and give them their name."""
         part: Optional[PartialFile] = None
-        fruitless = 0
+        without_data = 0
         try:
             while True:
                 before = self.at
@@ -92,11 +92,11 @@ class _Download(object):
                     break
                 except TransferUnavailable:
                     check_stop(stop)
-                    fruitless = fruitless + 1 if self.at <= before else 0
-                    # Without a byte in hand there is nothing to resume: the caller knows other sources.
-                    if not self.at or fruitless >= _FRUITLESS:
+                    without_data = without_data + 1 if self.at <= before else 0
+                    # Without data there is nothing to resume, and the caller may have other sources.
+                    if not self.at or without_data >= _MOST_WITHOUT_DATA:
                         raise
-                    _pause(self.pause_s * 2**fruitless, stop)
+                    _pause(self.pause_s * 2**without_data, stop)
             check_stop(stop)
             actual = self.digest.hexdigest()
             if sha256:
@@ -112,7 +112,7 @@ class _Download(object):
                 part.discard()
 
     def _open(self) -> http.client.HTTPResponse:
-        """Ask for what is missing; if all of it must come again, `at` is 0 afterwards."""
+        """Request what is missing; if the server sends everything again, `at` is 0 afterwards."""
         extra = {}
         if self.at and self.validator:
             extra = {"Range": "bytes=%d-" % self.at, "If-Range": self.validator}
@@ -122,7 +122,7 @@ class _Download(object):
         self.at = 0
         self.digest = hashlib.sha256()
         if response.status != 200:
-            # An answer about a part that is not the one we need: ask for all of it.
+            # The answer is for another part than the one requested: request all of it.
             response.close()
             response = open_url(self.url, self.wire, self.sections, {}, self.timeout_s)
             if response.status != 200:
@@ -136,10 +136,10 @@ class _Download(object):
         return response
 
     def _continues(self, response: http.client.HTTPResponse) -> bool:
-        found = re.match(r"bytes (\d+)-\d+/(\d+|\*)$", response.getheader("Content-Range") or "")
-        if not found or int(found.group(1)) != self.at:
+        content_range = re.match(r"bytes (\d+)-\d+/(\d+|\*)$", response.getheader("Content-Range") or "")
+        if not content_range or int(content_range.group(1)) != self.at:
             return False
-        if self.total is not None and found.group(2) not in ("*", str(self.total)):
+        if self.total is not None and content_range.group(2) not in ("*", str(self.total)):
             return False
         etag = response.getheader("ETag")
         return not (etag and self.validator.startswith('"') and etag != self.validator)
@@ -170,8 +170,8 @@ class _Download(object):
 
 
 def _cut(error: Any, url: str, at: int) -> MarkabError:
-    known = failed(error, url) if isinstance(error, (OSError, http.client.HTTPException)) else None
-    why = known.message if known else "'%s': the connection was closed" % redact(url)
+    cause = request_error(error, url) if isinstance(error, (OSError, http.client.HTTPException)) else None
+    why = cause.message if cause else "'%s': the connection was closed" % redact(url)
     return TransferUnavailable("%s, after %d bytes" % (why, at), "curl -sI '%s'" % redact(url))
 
 

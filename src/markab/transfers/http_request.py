@@ -1,4 +1,4 @@
-"""One HTTP request: its connection, its redirects, and what its failure means."""
+"""One HTTP request: its connection, its redirects, and the errors it can end with."""
 
 import email.utils
 import http.client
@@ -16,14 +16,14 @@ from markab.transfers.credentials import headers_for
 
 MOST_REDIRECTS = 10
 LONGEST_WAIT_S = 300.0
-"""A server that asks us to come back later than that is asked again then."""
+"""The longest time to wait for a server, even if its Retry-After is longer."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _TRY_AGAIN = (408, 423, 425, 429)
 
 
 class Busy(TransferUnavailable):
-    """The server answered that it cannot serve us now; `retry_after_s` is when it asks us to return."""
+    """The server cannot serve the request now; `retry_after_s` is the wait that it asks for."""
 
     retry_after_s = 0.0
 
@@ -37,7 +37,7 @@ class Wire(object):
         self.is_cut = False
 
     def cut(self) -> None:
-        """End the request: whoever reads from it gets an error or the end."""
+        """End the request: the thread that reads from it gets an error or the end."""
         self.is_cut = True
         wire = self.socket or getattr(self.connection, "sock", None)
         if wire is not None:
@@ -50,24 +50,24 @@ class Wire(object):
 def open_url(
     url: str, wire: Wire, sections: Dict[str, Dict[str, str]], extra: Dict[str, str], timeout_s: float
 ) -> http.client.HTTPResponse:
-    """Ask for `url`, follow its redirects, and return the answer with status 200, 206 or 416.
+    """Request `url`, follow its redirects, and return the answer with status 200, 206 or 416.
 
     Each hop gets the credentials of its own host and no others.
 
     Raises:
-        TransferRefused, TransferUnavailable, Busy: by what went wrong; messages have no secrets.
+        TransferRefused, TransferUnavailable, Busy: by the kind of error; messages have no secrets.
     """
     here = url
     for _ in range(MOST_REDIRECTS + 1):
-        response = _ask(here, url, wire, sections, extra, timeout_s)
+        response = _send(here, url, wire, sections, extra, timeout_s)
         if response.status not in _REDIRECTS:
             if response.status in (200, 206, 416):
                 return response
-            raise _status_failed(response, url)
+            raise _status_error(response, url)
         target = response.getheader("Location")
         response.close()
         if not target:
-            raise TransferRefused("'%s' answers with a redirect to nowhere" % redact(url))
+            raise TransferRefused("'%s' answers with a redirect that names no URL" % redact(url))
         here = _next_hop(here, target, url)
     raise TransferRefused(
         "'%s' redirects more than %d times; the last is '%s'" % (redact(url), MOST_REDIRECTS, redact(here)),
@@ -75,10 +75,10 @@ def open_url(
     )
 
 
-def failed(error: BaseException, url: str, here: str = "") -> MarkabError:
-    """Make the error for a request that got no answer, or whose answer broke off.
+def request_error(error: BaseException, url: str, here: str = "") -> MarkabError:
+    """Return the error for a request that got no answer, or whose answer broke off.
 
-    `here` is where redirects led.
+    `here` is the URL to which redirects led.
     """
     reason = error.reason if isinstance(error, URLError) else error
     if "CERTIFICATE_VERIFY_FAILED" in str(reason):
@@ -87,7 +87,7 @@ def failed(error: BaseException, url: str, here: str = "") -> MarkabError:
             "set SSL_CERT_FILE to the certificates of its authority",
         )
     if isinstance(reason, http.client.InvalidURL) or isinstance(error, ValueError):
-        return TransferRefused("'%s' is not a URL that can be asked for" % redact(url))
+        return TransferRefused("'%s' is not a URL that can be requested" % redact(url))
     if isinstance(reason, socket.timeout):
         text = "no answer in time"
     elif isinstance(reason, socket.gaierror):
@@ -107,16 +107,16 @@ def _next_hop(here: str, target: str, url: str) -> str:
     if new not in ("http", "https") or (old == "https" and new != "https"):
         raise TransferRefused(
             "'%s' redirects from %s to '%s', which is not allowed" % (redact(url), old, redact(there)),
-            "if you trust that place, register its URL as the replica",
+            "if you trust that server, register its URL as the replica",
         )
-    mine, theirs = urlsplit(here), urlsplit(there)
-    if mine.username and (old, mine.hostname, mine.port) == (new, theirs.hostname, theirs.port):
-        user = mine.netloc.rpartition("@")[0]
-        there = urlunsplit(theirs._replace(netloc="%s@%s" % (user, theirs.netloc.rpartition("@")[2])))
+    before, after = urlsplit(here), urlsplit(there)
+    if before.username and (old, before.hostname, before.port) == (new, after.hostname, after.port):
+        user = before.netloc.rpartition("@")[0]
+        there = urlunsplit(after._replace(netloc="%s@%s" % (user, after.netloc.rpartition("@")[2])))
     return there
 
 
-def _ask(
+def _send(
     here: str,
     url: str,
     wire: Wire,
@@ -133,12 +133,12 @@ def _ask(
         response = _opener(wire).open(request, timeout=timeout_s)
     except (OSError, http.client.HTTPException, ValueError) as error:
         # Not chained: the text of these errors may quote the URL with its password.
-        raise failed(error, url, here) from None
+        raise request_error(error, url, here) from None
     assert isinstance(response, http.client.HTTPResponse)
     return response
 
 
-def _status_failed(response: http.client.HTTPResponse, url: str) -> MarkabError:
+def _status_error(response: http.client.HTTPResponse, url: str) -> MarkabError:
     status, reason = response.status, response.reason
     message = "'%s': the server answers %d %s" % (redact(url), status, reason)
     wait_s = _retry_after_s(response.getheader("Retry-After"))
@@ -175,7 +175,7 @@ def _without_user(url: str) -> str:
 
 
 def _clean(url: str) -> str:
-    """Drop user and fragment, and escape what may not stand in a URL; escapes that are there stay."""
+    """Drop user and fragment, and escape what may not stand in a URL; escapes in it are kept."""
     parts = urlsplit(_without_user(url))
     if not parts.hostname or parts.port == 0:
         raise ValueError("no host")
@@ -185,9 +185,9 @@ def _clean(url: str) -> str:
 
 
 def _opener(wire: Wire) -> OpenerDirector:
-    """Make an opener that goes through the proxies of the environment, and returns any answer as it is."""
+    """Return an opener that goes through the proxies of the environment, and returns any answer as it is."""
 
-    def remembering(base: Any) -> Any:
+    def recording(base: Any) -> Any:
         class Connection(base):  # type: ignore[misc]
             def connect(self) -> None:
                 wire.connection, wire.socket = self, None
@@ -200,11 +200,11 @@ def _opener(wire: Wire) -> OpenerDirector:
 
     class Plain(HTTPHandler):
         def http_open(self, request: Request) -> http.client.HTTPResponse:
-            return self.do_open(remembering(http.client.HTTPConnection), request)
+            return self.do_open(recording(http.client.HTTPConnection), request)
 
     class Secure(HTTPSHandler):
         def https_open(self, request: Request) -> http.client.HTTPResponse:
-            return self.do_open(remembering(http.client.HTTPSConnection), request)
+            return self.do_open(recording(http.client.HTTPSConnection), request)
 
     opener = OpenerDirector()
     for handler in (ProxyHandler(), Plain(), Secure()):

@@ -10,8 +10,6 @@ from markab.transfers.local_copy import checksum_of, copy, is_same, lacks_x, sta
 from markab.transfers.local_directory import clean, make_directory, remove
 from markab.transfers.local_link import move, symlink
 
-__all__ = ["Local", "copy", "make_directory", "move", "place", "remove", "symlink"]
-
 
 def place(
     source: str,
@@ -24,12 +22,12 @@ def place(
     digest: bool = True,
     verified: Optional[Verified] = None,
 ) -> Moved:
-    """Make the file `source` available at `destination`, by the cheapest way that is allowed.
+    """Make the file `source` available at `destination`, in the cheapest way that is allowed.
 
     Args:
-        link: a symbolic link will do.
+        link: a symbolic link is enough.
         digest: return the checksum. Without it, and without `sha256`, nothing is checked.
-        verified: knows checksums already computed, and learns new ones.
+        verified: has the checksums already computed, and gets the new ones.
 
     Raises as `copy` does.
     """
@@ -79,7 +77,7 @@ class Local(Scheme):
     def exists(
         self, url: str, size_bytes: Optional[int] = None, stop: Stop = None, site: str = ""
     ) -> Optional[bool]:
-        """Look at the disk."""
+        """Check the disk."""
         try:
             status = os.stat(path_of(url))
         except OSError:

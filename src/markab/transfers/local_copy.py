@@ -39,8 +39,8 @@ def copy(
 ) -> Moved:
     """Copy a file, with its mode bits; `destination` appears complete or not at all.
 
-    A file that is there already is replaced; the same file (by another name, or the same) is
-    left alone. Missing directories are made.
+    An existing file is replaced; if it is the source itself, also by another name, it is left
+    alone. Missing directories are made.
 
     Raises:
         TransferRefused: no such file, a directory, not allowed, read-only.
@@ -82,7 +82,7 @@ def copy(
             part.discard()
         os.close(fd)
     if verified is not None and actual:
-        _learn(verified, destination, actual)
+        _remember(verified, destination, actual)
     return Moved(status.st_size, actual)
 
 
@@ -93,7 +93,7 @@ def mode_of(status: os.stat_result, executable: bool) -> int:
 
 
 def status_of(source: str, destination: str) -> os.stat_result:
-    """Return what is known of a source; raise TransferRefused if it is not a file that is there."""
+    """Return the status of a source; raise TransferRefused if it is not an existing file."""
     try:
         status = os.stat(source)
     except OSError as error:
@@ -108,11 +108,11 @@ def status_of(source: str, destination: str) -> os.stat_result:
 
 
 def is_same(status: os.stat_result, destination: str) -> bool:
-    """Say whether `destination` is itself the source (not a link to it, which a copy replaces)."""
+    """Return whether `destination` is itself the source (not a link to it, which a copy replaces)."""
     try:
         there = os.lstat(destination)
     except OSError:
-        return False  # a real problem comes back when the destination is written
+        return False  # a real error comes back when the destination is written
     if stat.S_ISDIR(there.st_mode) or (stat.S_ISLNK(there.st_mode) and os.path.isdir(destination)):
         raise TransferRefused(
             "'%s' is a directory, and a file should go there" % destination,
@@ -131,7 +131,7 @@ def _same(
     stop: Stop,
     verified: Optional[Verified],
 ) -> Moved:
-    """Deal with a file that is where it should go: check it, and leave its bytes alone."""
+    """Handle a source that is its own destination: verify it, and leave its bytes alone."""
     known = checksum_of(source, sha256, stop, verified) if (sha256 or digest) else None
     if lacks_x(status, executable):
         try:
@@ -142,7 +142,7 @@ def _same(
 
 
 def lacks_x(status: os.stat_result, executable: bool) -> bool:
-    """Say whether the file would need x bits that it does not have."""
+    """Return whether the file would need x bits that it does not have."""
     return executable and mode_of(status, True) != mode_of(status, False)
 
 
@@ -172,7 +172,7 @@ def _fill(
     try:
         copy_bytes(source, target, status.st_size, stop)
     except Shrank:
-        return None  # the caller compares sizes and times, and says so
+        return None  # the caller compares sizes and times, and raises
     return sha256_of_open(target, stop) if digest else None
 
 
@@ -198,8 +198,8 @@ def checksum_of(path: str, sha256: Optional[str], stop: Stop, verified: Optional
     return actual
 
 
-def _learn(verified: Verified, path: str, sha256: str) -> None:
+def _remember(verified: Verified, path: str, sha256: str) -> None:
     try:
-        verified.know(path, sha256)
+        verified.remember(path, sha256)
     except OSError:
         pass  # it was removed right after it arrived; the job that needs it will report that

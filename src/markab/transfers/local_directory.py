@@ -1,10 +1,10 @@
-"""Make directories and remove things on this machine; doing either twice is no error."""
+"""Make and remove directories and files on this machine; doing either twice is no error."""
 
 import errno
 import os
 import stat
 from functools import partial
-from typing import Any, Callable, List, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from markab.errors import MarkabError, StorageError, TransferRefused
 from markab.transfers.base import Stop, check_stop
@@ -13,17 +13,11 @@ from markab.transfers.partial_file import sync_directory
 
 
 def remove(path: str, recursive: bool = False, stop: Stop = None, last: str = "") -> int:
-    """Remove a file or a link, or with `recursive` a directory and all in it; return how many went.
-
-    Links are removed, never followed. What is gone already is no error. Directories that their
-    owner (a task) made read-only are no hindrance.
-
-    Args:
-        last: the file of that name directly in the directory goes after all else that is in it.
+    """Remove a file or a link, or with `recursive` a directory as `remove_tree` does; return the number removed.
 
     Raises:
         TransferRefused: not allowed, or a directory without `recursive`.
-        Cancelled: `stop` was set; what went is gone.
+        Cancelled: `stop` was set; some of it may be removed.
     """
     try:
         if not stat.S_ISDIR(os.lstat(path).st_mode):
@@ -34,7 +28,7 @@ def remove(path: str, recursive: bool = False, stop: Stop = None, last: str = ""
             return 1
         if os.path.realpath(path) == "/":
             raise TransferRefused("'%s' is the whole file system: not removed" % path)
-        return _remove_tree(path, stop, last)
+        return remove_tree(path, stop, last)
     except (FileNotFoundError, NotADirectoryError):
         return 0
     except OSError as error:
@@ -54,37 +48,81 @@ def make_directory(path: str, durable: bool = False) -> None:
         raise writing_failed(error, "a new directory", path) from error
 
 
-def _remove_tree(path: str, stop: Stop, last: str = "", within: str = "") -> int:
-    """Remove a directory bottom-up; another process that removes the same at the same time is no error."""
+def remove_tree(
+    path: str,
+    stop: Stop = None,
+    last: str = "",
+    on_error: Optional[Callable[[OSError], None]] = None,
+) -> int:
+    """Remove whatever is at `path`, a directory with all that is in it; return how many entries were removed.
+
+    Symbolic links are removed, never followed. Directories below `path`, and itself, that a task made
+    read-only are made writable first. An entry that does not exist, or that another process removes
+    at the same time, is no error.
+
+    Args:
+        last: name of the file directly in the directory that is removed after everything else in it.
+        on_error: called for each entry that cannot be removed; the others are still removed. None:
+            the first error is raised.
+
+    Raises:
+        OSError: an entry cannot be removed, and there is no `on_error`.
+        Cancelled: `stop` was set; some of it may be removed.
+    """
+    return _remove_entry(path, None, stop, last, on_error or _raise)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _remove_entry(
+    name: str, parent: Optional[int], stop: Stop, last: str, on_error: Callable[[OSError], None]
+) -> int:
+    """Remove the entry `name` of the open directory `parent`, or the path `name` if that is None."""
     removed = 0
-    with _unlocked(path, lambda: os.scandir(path)) as entries:
-        children = sorted(entries, key=lambda entry: entry.name == last)
-    for entry in children:
-        check_stop(stop)
-        if entry.is_dir(follow_symlinks=False):
-            removed += _remove_tree(entry.path, stop, within=path)
-            continue
+    try:
         try:
-            _unlocked(path, partial(os.unlink, entry.path))
-            removed += 1
-        except FileNotFoundError:
-            pass
-    try:
-        _unlocked(within, lambda: os.rmdir(path))
+            _permitted(parent, partial(os.unlink, name, dir_fd=parent))
+        except IsADirectoryError:
+            removed = _empty_directory(name, parent, stop, last, on_error)
+            _permitted(parent, partial(os.rmdir, name, dir_fd=parent))
+        removed += 1
     except FileNotFoundError:
-        return removed
-    return removed + 1
+        pass
+    except OSError as error:
+        on_error(error)
+    return removed
 
 
-def _unlocked(directory: str, call: Callable[[], Any]) -> Any:
-    """Return `call()`; if it is not permitted, make `directory`, which is being removed too, writable and try again."""
+def _empty_directory(
+    name: str, parent: Optional[int], stop: Stop, last: str, on_error: Callable[[OSError], None]
+) -> int:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        return call()
+        fd = os.open(name, flags, dir_fd=parent)
     except PermissionError:
-        if not directory:
+        os.chmod(name, 0o700, dir_fd=parent)
+        fd = os.open(name, flags, dir_fd=parent)
+    removed = 0
+    try:
+        for child in sorted(os.listdir(fd), key=lambda child: child == last):
+            check_stop(stop)
+            removed += _remove_entry(child, fd, stop, "", on_error)
+    finally:
+        os.close(fd)
+    return removed
+
+
+def _permitted(directory: Optional[int], call: Callable[[], Any]) -> None:
+    """Make `call`; if it is not permitted, make the open `directory` writable and try again."""
+    try:
+        call()
+    except PermissionError:
+        if directory is None:
             raise
-        os.chmod(directory, 0o700)
-        return call()
+        os.fchmod(directory, 0o700)
+        call()
 
 
 def clean(top: str, names: Sequence[str], stop: Stop = None) -> Tuple[int, List[MarkabError]]:

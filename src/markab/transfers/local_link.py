@@ -1,4 +1,4 @@
-"""Give a file on this machine another name: a symbolic link, or a new place."""
+"""Link or move a file on this machine."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ def symlink(source: str, destination: str, durable: bool = True) -> Moved:
     """Make `destination` a symbolic link to the absolute path of `source`. Raises as `copy` does."""
     status = status_of(source, destination)
     target = os.path.abspath(source)
-    _take_name(lambda name: os.symlink(target, name), source, destination, durable)
+    _replace_by_link(lambda name: os.symlink(target, name), source, destination, durable)
     return Moved(status.st_size, link="symlink")
 
 
@@ -52,11 +52,11 @@ def move(
     return done
 
 
-def _take_name(make: Callable[[str], None], source: str, destination: str, durable: bool) -> None:
+def _replace_by_link(make: Callable[[str], None], source: str, destination: str, durable: bool) -> None:
     """Let `make` create a link under a temporary name, and rename it to `destination`.
 
-    Somebody else who links the same file at the same time may take our temporary link as
-    theirs: either is as good as the other, so we only have to try again.
+    Another process that links the same file at the same time may rename our temporary link.
+    Both links are the same, so it is enough to try again.
     """
     if is_same(os.stat(source), destination):
         return

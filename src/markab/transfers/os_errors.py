@@ -1,4 +1,4 @@
-"""Say what a failed system call means to the person whose file did not arrive."""
+"""The error and the hint for a failed system call on a file that is transferred."""
 
 import errno
 import os
@@ -25,7 +25,7 @@ _FOR_GOOD = (
 
 
 def reading_failed(error: OSError, source: str, destination: str) -> MarkabError:
-    """Make the error for a source that cannot be opened or read."""
+    """Return the error for a source that cannot be opened or read."""
     ends = "'%s' (wanted at '%s')" % (source, destination)
     if error.errno == errno.ENOENT:
         if os.path.islink(source):
@@ -45,7 +45,7 @@ def reading_failed(error: OSError, source: str, destination: str) -> MarkabError
 
 
 def writing_failed(error: OSError, source: str, destination: str) -> MarkabError:
-    """Make the error for a destination that cannot be written."""
+    """Return the error for a destination that cannot be written."""
     ends = "cannot write '%s' (from '%s')" % (destination, source)
     folder = os.path.dirname(destination) or "."
     if error.errno in _FULL:

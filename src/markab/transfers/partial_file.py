@@ -1,9 +1,9 @@
 """A file while it is being written: beside its final name, which it takes when complete.
 
 The temporary name is `.<name>.part-<n>` with the smallest n that is not being written. Its
-writer holds a lock (flock) on it, which ends with the writer however it dies. So the next
-attempt for the same file finds what a dead one left without listing the directory, and
-uses it again; and two attempts that live at one time never share a name.
+writer holds a lock (flock) on it, which is released in whatever way the writer ends. So the
+next attempt for the same file finds a left file without listing the directory, and uses it
+again; and two attempts at the same time never share a name.
 """
 
 import errno
@@ -57,13 +57,13 @@ class PartialFile(object):
             try:
                 os.unlink(self.path)
             except OSError:
-                pass  # gone already, or on a disk that went away: the next attempt takes it over
+                pass  # removed already, or on a disk that is not mounted any more: the next attempt uses it again
             self.path = ""
         if self.fd >= 0:
             try:
                 os.close(self.fd)
             except OSError:
-                pass  # what could fail here was of the file that is thrown away
+                pass  # a failed write does not matter: the file is discarded
             self.fd = -1
 
 
@@ -123,7 +123,7 @@ def _open_locked(path: str) -> int:
             if error.errno in (errno.ELOOP, errno.EISDIR):
                 return -1
             if error.errno == errno.EACCES and os.path.lexists(path):
-                if _remove_dead(path):
+                if _remove_abandoned(path):
                     continue
                 return -1
             raise
@@ -138,23 +138,23 @@ def _open_locked(path: str) -> int:
             os.close(fd)
             return -1
         except BaseException:
-            _drop_empty(fd, path)
+            _discard_empty(fd, path)
             raise
         os.close(fd)
 
 
-def _drop_empty(fd: int, path: str) -> None:
-    """Give up a file that we could not lock or look at; it goes if it is empty."""
+def _discard_empty(fd: int, path: str) -> None:
+    """Close a file that could not be locked or examined; remove it if it is empty."""
     try:
         if os.fstat(fd).st_size == 0 and _is_at(fd, path):
             os.unlink(path)
     except OSError:
-        pass  # the error that brought us here is the one to tell
+        pass  # the first error is the one to report
     os.close(fd)
 
 
-def _remove_dead(path: str) -> bool:
-    """Remove a leftover that its dead writer had already made read-only; say whether that worked."""
+def _remove_abandoned(path: str) -> bool:
+    """Remove a file that its writer, which has ended, had already made read-only; return whether that worked."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError:

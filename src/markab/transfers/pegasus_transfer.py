@@ -1,4 +1,4 @@
-"""`pegasus-transfer`: move, make and remove what a JSON list says."""
+"""`pegasus-transfer`: transfer, make and remove the files and directories of a JSON list."""
 
 import argparse
 import os
@@ -25,26 +25,26 @@ def main(argv: Optional[List[str]] = None) -> int:
                 text = file.read()
         work = read_work(text, "" if args.file == "-" else args.file)
     except OSError as error:
-        return _complain("cannot read '%s': %s" % (args.file, error.strerror), "", 1)
+        return _report_error("cannot read '%s': %s" % (args.file, error.strerror), "", 1)
     except MarkabError as error:
-        return _complain(str(error), error.hint, error.exit_code)
+        return _report_error(str(error), error.hint, error.exit_code)
 
     start = time.monotonic()
     failed = 0
     for place in work.mkdirs:
-        failed += _do(place, args.max_attempts, _make_directory)
+        failed += _retry(place, args.max_attempts, _make_directory)
     results = move_all(
         work.transfers,
         args.threads,
         args.max_attempts,
         None,
-        args.symlink or _asks_for_links(work),
+        args.symlink or _permits_links(work),
         Verified(),
     )
     for result in results:
-        failed += _tell(result, args.debug, out)
+        failed += _report_result(result, args.debug, out)
     for place in work.removes:
-        failed += _do(place, args.max_attempts, _remove)
+        failed += _retry(place, args.max_attempts, _remove)
     _summarize(results, time.monotonic() - start, failed, out)
     return 1 if failed else 0
 
@@ -63,8 +63,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="files moved at the same time (8, or PEGASUS_TRANSFER_THREADS)",
     )
-    parser.add_argument("-s", "--symlink", action="store_true", help="symbolic links will do for local files")
-    parser.add_argument("-d", "--debug", action="store_true", help="tell of every file")
+    parser.add_argument(
+        "-s", "--symlink", action="store_true", help="symbolic links are enough for local files"
+    )
+    parser.add_argument("-d", "--debug", action="store_true", help="report every file")
     return parser
 
 
@@ -74,7 +76,7 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _asks_for_links(work: Any) -> bool:
+def _permits_links(work: Any) -> bool:
     """A destination `symlink://` is itself the permission to link."""
     return any(item.get("link") for item in work.transfers)
 
@@ -87,7 +89,7 @@ def _remove(place: Dict[str, Any]) -> None:
     handler_for(place["url"]).remove(place["url"], place["recursive"], site=place["site"])
 
 
-def _do(place: Dict[str, Any], attempts: int, action: Callable[[Dict[str, Any]], None]) -> int:
+def _retry(place: Dict[str, Any], attempts: int, action: Callable[[Dict[str, Any]], None]) -> int:
     """Make or remove one directory or file, with retries; return 1 if it failed."""
     for number in range(1, attempts + 1):
         try:
@@ -95,17 +97,17 @@ def _do(place: Dict[str, Any], attempts: int, action: Callable[[Dict[str, Any]],
             return 0
         except TransferUnavailable as error:
             if number == attempts:
-                return _complain(str(error), error.hint, 1)
+                return _report_error(str(error), error.hint, 1)
             time.sleep(pause_after(number, 0.0))
         except MarkabError as error:
-            return _complain("'%s': %s" % (name_of(place["url"]), error), error.hint, 1)
+            return _report_error("'%s': %s" % (name_of(place["url"]), error), error.hint, 1)
     return 1
 
 
-def _tell(result: Dict[str, Any], debug: bool, out: TextIO) -> int:
+def _report_result(result: Dict[str, Any], debug: bool, out: TextIO) -> int:
     error = result.get("error")
     if error:
-        return _complain(
+        return _report_error(
             "'%s' did not arrive: %s" % (result["lfn"], error["message"]), error.get("hint", ""), 1
         )
     if debug:
@@ -138,7 +140,7 @@ def _in_units(size_bytes: float) -> str:
     return "%.1f TB" % size_bytes
 
 
-def _complain(message: str, hint: str, code: int) -> int:
+def _report_error(message: str, hint: str, code: int) -> int:
     sys.stderr.write("error: %s\n" % redact(message))
     if hint:
         sys.stderr.write("  hint: %s\n" % redact(hint))

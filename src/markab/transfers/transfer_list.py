@@ -1,4 +1,4 @@
-"""Read the input of `pegasus-transfer`: what to move, make and remove.
+"""Read the input of `pegasus-transfer`: what to transfer, make and remove.
 
 JSON (the form of today): a list of objects,
 
@@ -20,7 +20,7 @@ from markab.transfers.base import redact
 
 
 class Work(object):
-    """All that one input asks for. Transfers have the form that `move_all` takes."""
+    """The requests of one input. Transfers have the form that `move_all` takes."""
 
     def __init__(self) -> None:
         self.mkdirs: List[Dict[str, str]] = []
@@ -29,7 +29,7 @@ class Work(object):
 
 
 def read_work(text: str, file: str = "") -> Work:
-    """Understand an input in either form.
+    """Return the requests of an input in either form.
 
     Raises:
         DocumentError: with every problem of the text.
@@ -59,9 +59,7 @@ def _read_json(text: str, file: str) -> Work:
             name = entry.get("id", number) if isinstance(entry, dict) else number
             why = "it has no %s" % error if isinstance(error, KeyError) else str(error)
             problems.append(
-                Problem(
-                    "item %s cannot be understood: %s" % (name, why), "compare it with the other items", file
-                )
+                Problem("item %s is wrong: %s" % (name, why), "compare it with the other items", file)
             )
     if problems:
         raise DocumentError(*problems)
@@ -76,9 +74,9 @@ def _add(work: Work, entry: Dict[str, Any]) -> None:
         work.mkdirs.append(_place(entry["target"]))
     elif kind == "remove":
         target: Dict[str, Any] = entry["target"]
-        found: Dict[str, Any] = _place(target)
-        found["recursive"] = _is_true(target.get("recursive", False))
-        work.removes.append(found)
+        place: Dict[str, Any] = _place(target)
+        place["recursive"] = _is_true(target.get("recursive", False))
+        work.removes.append(place)
     else:
         raise ValueError("type '%s' is none of transfer, mkdir, remove" % kind)
 
@@ -119,9 +117,9 @@ def _read_lines(text: str, file: str) -> Work:
     header = None
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.strip()
-        found = re.match(r"#\s*(src|dst)\s+(\S+)\s+(\S+)", line)
-        if found:
-            header = found.groups()
+        match = re.match(r"#\s*(src|dst)\s+(\S+)\s+(\S+)", line)
+        if match:
+            header = match.groups()
         elif line and not line.startswith("#"):
             if header is None:
                 problems.append(

@@ -23,14 +23,14 @@ from markab.worker.attempt_spec import Spec, read_spec
 from markab.worker.auxiliary_jobs import run_auxiliary_job
 from markab.worker.captured_output import Capture
 from markab.worker.deadlines import Deadlines
-from markab.worker.exit_judgement import stopped_because
+from markab.worker.exit_judgement import stop_reason
 from markab.worker.failure import AttemptFailed
 from markab.worker.finish import finish
-from markab.worker.invocation import Process, ended, next_process, not_started, open_streams
+from markab.worker.invocation import Process, next_process, open_streams, record_end, record_failed_start
 from markab.worker.prepare import prepare
 from markab.worker.record import Record
 
-_LOOK_S = 0.05
+_LONGEST_PAUSE_S = 0.05
 
 
 def run(spec: Spec, stop: threading.Event) -> Record:
@@ -72,19 +72,19 @@ def _run_one(
             start_new_session=True,
         )
     except (OSError, AttemptFailed) as error:
-        not_started(prepared, process, error)
+        record_failed_start(prepared, process, error)
         return
     finally:
         for fd in [null, *opened]:
             os.close(fd)
     status, usage = _wait(child.pid, deadlines, stop)
     child.returncode = 0  # reaped here, not by Popen
-    why = stopped_because(process.task["id"], deadlines, prepared.job)
-    ended(prepared, process, child.pid, status, usage, time.time() - process.start, why)
+    why = stop_reason(process.task["id"], deadlines, prepared.job)
+    record_end(prepared, process, child.pid, status, usage, time.time() - process.start, why)
 
 
 def _wait(pid: int, deadlines: Deadlines, stop: threading.Event) -> Tuple[int, Any]:
-    """Wait for a process, sending its group what is due; what is left of the group is killed."""
+    """Wait for a process, sending its group the signals that are due; then kill the rest of the group."""
     pause_s = 0.001
     while True:
         if stop.is_set():
@@ -92,13 +92,13 @@ def _wait(pid: int, deadlines: Deadlines, stop: threading.Event) -> Tuple[int, A
         due = deadlines.due(time.time())
         if due is not None:
             _signal_group(pid, due)
-        # Look at the end without reaping: the group's number stays ours until the rest is killed.
+        # Not reaped yet: the number of the group is not used again before the rest is killed.
         if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             _signal_group(pid, signal.SIGKILL)
             _, status, usage = os.wait4(pid, 0)
             return status, usage
         stop.wait(pause_s) if not stop.is_set() else time.sleep(pause_s)
-        pause_s = min(pause_s * 2, _LOOK_S)
+        pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
 
 def _signal_group(pid: int, number: int) -> None:

@@ -1,4 +1,4 @@
-"""An attempt of a compute job: what the worker was given, and what it has found out so far."""
+"""An attempt of a compute job: its spec, and its state so far."""
 
 import os
 import time
@@ -11,27 +11,27 @@ from markab.worker.failure import AttemptFailed
 
 
 class Guard(object):
-    """What a file looked like before the task ran, to see whether the task changed it."""
+    """The identity of a file before the task ran, to find out whether the task changed it."""
 
-    __slots__ = ("lfn", "path", "seen", "sha256")
+    __slots__ = ("lfn", "path", "sha256", "version")
 
     def __init__(self, lfn: str, path: str, status: os.stat_result, sha256: Optional[str]) -> None:
         self.lfn = lfn
         self.path = path
-        self.seen = (status.st_ino, status.st_size, status.st_mtime_ns)
+        self.version = (status.st_ino, status.st_size, status.st_mtime_ns)
         self.sha256 = sha256
 
     def is_changed(self) -> bool:
-        """Say whether it is another file now, or has other contents."""
+        """Return whether it is another file now, or has other contents."""
         try:
             now = os.stat(self.path)
         except OSError:
             return True
-        return (now.st_ino, now.st_size, now.st_mtime_ns) != self.seen
+        return (now.st_ino, now.st_size, now.st_mtime_ns) != self.version
 
 
 class Prepared(object):
-    """An attempt under way: what `prepare` made, and what happened since. Owned by one thread at a time."""
+    """An attempt under way: what `prepare` made, and the results since. Owned by one thread at a time."""
 
     __slots__ = (
         "attempt_key",
@@ -43,10 +43,10 @@ class Prepared(object):
         "environ",
         "errors",
         "guards",
+        "has_directory",
         "hashed_s",
         "invocations",
         "job",
-        "own",
         "redirected",
         "spec",
         "start",
@@ -63,9 +63,9 @@ class Prepared(object):
         self.verified = verified
         self.directories = directories
         self.start = time.time()
-        self.own = job["data"] != "sharedfs"
+        self.has_directory = job["data"] != "sharedfs"
         """It has a directory of its own."""
-        self.cwd: str = attempt_directory(spec) if self.own else spec["scratch"]
+        self.cwd: str = attempt_directory(spec) if self.has_directory else spec["scratch"]
         self.attempt_key = "%s/%s/%d" % (spec["uuid"], job["id"], spec["attempt"])
         self.base_environ = base_environ
         self.environ = {

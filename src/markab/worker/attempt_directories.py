@@ -1,14 +1,14 @@
 """Directories of attempts: made new, or taken over from an attempt that left its own empty.
 
-A journalling file system takes 25 microseconds to make and remove a directory when it has
-nothing else to do, and milliseconds when the disk is busy; renaming one takes 15 in both
-cases. So who runs many attempts keeps a few, under their old names, until `close`.
+A journalling file system takes 25 microseconds to make and remove a directory when it is idle, and milliseconds when the disk is busy; renaming one takes 15 in both
+cases. So an executor of many attempts keeps a few, under their old names, until `close`.
 """
 
 import os
-import shutil
 import stat
-from typing import Any, List, Set
+from typing import List
+
+from markab.transfers.local_directory import remove_tree
 
 _GROWN_BYTES = 65536  # a directory that held thousands of files stays slow
 
@@ -31,11 +31,11 @@ class Directories(object):
             except (IndexError, FileNotFoundError):
                 continue  # another thread was faster, or it was removed
             except OSError:
-                break  # `path` is there and not empty, or on another disk: the long way
+                break  # `path` is there and not empty, or on another disk
         try:
             os.mkdir(path)
         except FileExistsError:
-            remove_tree(path)
+            discard_tree(path)
             os.mkdir(path)
         except FileNotFoundError:
             os.makedirs(path)
@@ -49,7 +49,9 @@ class Directories(object):
                 os.unlink(os.path.join(path, name))
             status = os.stat(path)
         except OSError:
-            remove_tree(path)  # it has directories in it, or the task did something odd to it
+            discard_tree(
+                path
+            )  # it has directories in it, or the task removed it or took away its permissions
             return
         as_made = stat.S_IMODE(status.st_mode) == self._mode and status.st_uid == os.geteuid()
         if as_made and status.st_size <= _GROWN_BYTES and len(self._spare) < self._keep:
@@ -60,32 +62,12 @@ class Directories(object):
     def close(self) -> None:
         """Remove what is kept. May be called twice."""
         while self._spare:
-            remove_tree(self._spare.pop())
+            discard_tree(self._spare.pop())
 
 
-def remove_tree(path: str) -> None:
-    """Remove a directory of ours with all that is in it, also what a task made read-only; gone is fine.
+def discard_tree(path: str) -> None:
+    """Remove whatever is at `path`, also what a task made read-only.
 
-    What cannot be removed stays: a leftover costs space, never a result.
+    What cannot be removed stays: it takes space, but changes no result.
     """
-
-    tried: Set[str] = set()
-
-    def open_up(_function: Any, failed: str, _error: Any) -> None:
-        if failed in tried:
-            return
-        tried.add(failed)
-        try:
-            os.chmod(os.path.dirname(failed), 0o700)
-            if os.path.isdir(failed) and not os.path.islink(failed):
-                os.chmod(failed, 0o700)
-                shutil.rmtree(failed, onerror=open_up)
-            else:
-                os.unlink(failed)
-        except OSError:
-            pass  # see above: it stays
-
-    if os.path.islink(path):
-        os.unlink(path)
-    else:
-        shutil.rmtree(path, onerror=open_up)
+    remove_tree(path, on_error=lambda _: None)

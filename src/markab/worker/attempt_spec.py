@@ -1,4 +1,4 @@
-"""What a worker is given of an attempt (`spec`): a JSON object, made by an executor.
+"""The spec of an attempt: the JSON object that an executor gives to the worker.
 
 Its keys are the parameters of `make_spec`; in a file, a key that has its default may be left out:
 
@@ -11,7 +11,7 @@ Its keys are the parameters of `make_spec`; in a file, a key that has its defaul
     scratch_url        str     the same directory as a URL: without `scratch`, staged inputs are
                                fetched from `scratch_url/lfn`, and outputs are put there
     attachments        str     directory for what is too long for the record: captured output
-    submit_dir         str     of the run; only ever written down, as it may be on another machine
+    submit_dir         str     of the run; only recorded, as it may be on another machine
     integrity          str     "full", "nosymlink" or "none"
     checksums          object  lfn -> sha256, as far as known
     transfer_threads   int     files that are moved at the same time
@@ -28,8 +28,8 @@ empty, zero or false; those that are not are in `JOB_DEFAULTS`, and `make_spec` 
 import json
 import os
 from typing import Any, Dict, Mapping, Optional
-from urllib.parse import quote
 
+from markab.transfers.base import url_below
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.failure import AttemptFailed
 
@@ -125,7 +125,9 @@ def scratch_place(spec: Spec, lfn: str) -> str:
     Raises:
         AttemptFailed: it would stand outside, or there is no scratch.
     """
-    return place_of(scratch_of(spec), lfn if spec["scratch"] else quote(lfn))
+    scratch = scratch_of(spec)
+    path = place_of(scratch, lfn)
+    return path if spec["scratch"] else url_below(scratch, lfn)
 
 
 def staging_site(spec: Spec) -> str:
@@ -134,10 +136,10 @@ def staging_site(spec: Spec) -> str:
     return str(job.get("staging") or job["site"])
 
 
-def known_checksum(spec: Spec, item: Dict[str, Any]) -> Optional[str]:
+def expected_checksum(spec: Spec, item: Dict[str, Any]) -> Optional[str]:
     """Return the sha256 that `item` must have, if it is known."""
-    found = spec["checksums"].get(item["lfn"]) or item.get("sha256")
-    return found if isinstance(found, str) else None
+    sha256 = spec["checksums"].get(item["lfn"]) or item.get("sha256")
+    return sha256 if isinstance(sha256, str) else None
 
 
 def attempt_directory(spec: Spec) -> str:
@@ -148,3 +150,8 @@ def attempt_directory(spec: Spec) -> str:
 def file_name(job_id: str) -> str:
     """Return a job's id as it may stand in a file name."""
     return job_id.replace("/", "_")
+
+
+def captured_name(job_id: str, stream: str, attempt: int) -> str:
+    """Return the name of the file for a stream (`out` or `err`) of an attempt: the first has `.000`, as in Pegasus."""
+    return "%s.%s.%03d" % (file_name(job_id), stream, attempt - 1)

@@ -1,7 +1,7 @@
-"""The jobs that Markab does itself: directories, transfers, cleanup, registration.
+"""The jobs that the worker itself carries out: directories, transfers, cleanup, registration.
 
-They run in the engine's own process where that is near enough to the files, or on a
-node; each returns a record, whatever happens, and may be done again from any point.
+They run in the engine's own process if it has access to the files, or on a
+node; each returns a record in every case, and may be repeated after an interruption at any point.
 """
 
 import os
@@ -22,16 +22,16 @@ Facts = Dict[str, Any]
 
 
 def run_auxiliary_job(spec: Spec, stop: Stop = None, verified: Optional[Verified] = None) -> Record:
-    """Run the job of `spec` (see attempt_spec.py) and return its record, which also says what is wrong."""
+    """Run the job of `spec` (see attempt_spec.py) and return its record, which has the errors too."""
     start = time.time()
     job = spec["job"]
-    found: Facts = {}
+    facts: Facts = {}
     errors: List[AttemptFailed] = []
     try:
-        work = _JOBS.get(job["kind"])
-        if work is None:
+        run_job = _JOBS.get(job["kind"])
+        if run_job is None:
             raise AttemptFailed(ErrorKind.INTERNAL, "the worker does not run jobs of kind '%s'" % job["kind"])
-        work(spec, found, errors, stop, verified or Verified())
+        run_job(spec, facts, errors, stop, verified or Verified())
     except AttemptFailed as error:
         errors.append(error)
     except MarkabError as error:
@@ -39,22 +39,22 @@ def run_auxiliary_job(spec: Spec, stop: Stop = None, verified: Optional[Verified
     except OSError as error:
         where = " at '%s'" % error.filename if error.filename else ""
         errors.append(storage_error("job '%s' failed%s" % (job["id"], where), error))
-    return dict(make_record(start, errors), **found)
+    return dict(make_record(start, errors), **facts)
 
 
 def _create_dir(
-    spec: Spec, found: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified
+    spec: Spec, facts: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified
 ) -> None:
     create_scratch(spec, stop)
 
 
-def _transfer(spec: Spec, found: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified) -> None:
+def _transfer(spec: Spec, facts: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified) -> None:
     from markab.transfers.batch import move_all
 
     integrity = spec["integrity"]
     items = []
     for item in spec["job"].get("transfers") or ():
-        if item.get("optional") and _is_nowhere(item):
+        if item.get("optional") and _is_absent(item):
             continue
         sha256 = spec["checksums"].get(item["lfn"])
         items.append(dict(item, sha256=sha256) if sha256 else item)
@@ -71,7 +71,7 @@ def _transfer(spec: Spec, found: Facts, errors: List[AttemptFailed], stop: Stop,
     arrived, failed = arrived_and_failed(moved)
     errors.extend(failed)
     if arrived:
-        found["transfers"] = arrived
+        facts["transfers"] = arrived
     if integrity != "none":
         expected = {item["lfn"] for item in items if item.get("sha256")}
         sound = sum(
@@ -79,27 +79,27 @@ def _transfer(spec: Spec, found: Facts, errors: List[AttemptFailed], stop: Stop,
         )
         wrong = sum(error.kind == ErrorKind.CHECKSUM for error in failed)
         if sound or wrong:
-            # What it took is part of moving: a file is hashed while it is copied.
-            found["checked"] = checked_entry(sound + wrong, wrong, 0.0)
+            # 0 s: the time is part of moving, as a file is hashed while it is copied.
+            facts["checked"] = checked_entry(sound + wrong, wrong, 0.0)
 
 
-def _is_nowhere(item: Dict[str, Any]) -> bool:
-    """Say whether the file was never made: all its sources are paths where nothing is."""
+def _is_absent(item: Dict[str, Any]) -> bool:
+    """Return whether the file was never made: all its sources are paths that do not exist."""
     urls = [source["url"] for source in item["sources"]]
     return all(is_local(url) and not os.path.lexists(path_of(url)) for url in urls)
 
 
-def _cleanup(spec: Spec, found: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified) -> None:
+def _cleanup(spec: Spec, facts: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified) -> None:
     job = spec["job"]
     if job.get("removes_scratch"):
-        found["removed"] = remove_scratch(spec, stop)
+        facts["removed"] = remove_scratch(spec, stop)
         return
     removed, failed = clean_scratch(spec, job.get("removes") or (), stop)
-    found["removed"] = removed
+    facts["removed"] = removed
     errors.extend(failed)
 
 
-def _register(spec: Spec, found: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified) -> None:
+def _register(spec: Spec, facts: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified) -> None:
     from markab.worker.replica_registration import register
 
     catalog = spec["catalog"]
@@ -123,7 +123,7 @@ _QUICK_FILES = 8
 
 
 def is_quick(spec: Spec, quick_bytes: int) -> bool:
-    """Say whether an auxiliary job is done in about a millisecond, so that waiting for it costs less than a thread."""
+    """Return whether an auxiliary job is done in about a millisecond, so that waiting for it costs less than a thread."""
     job = spec["job"]
     if job["kind"] in ("create_dir", "cleanup"):
         return (
@@ -131,7 +131,7 @@ def is_quick(spec: Spec, quick_bytes: int) -> bool:
         )
     transfers = job.get("transfers")
     if job["kind"] == "stage_out":
-        return False  # what is delivered is flushed to the disk, and that takes as long as the disk likes
+        return False  # what is delivered is flushed to the disk, and that takes as long as the disk needs
     if not transfers or len(transfers) > _QUICK_FILES:
         return False
     total = 0

@@ -1,4 +1,4 @@
-"""What a task prints: caught in a file without a name, kept short in the record, or shortened in a file.
+"""The output of tasks: captured in a file without a name, then put into the record, or shortened into a file.
 
 Nothing here holds more than a block of it in memory, however much a task prints.
 """
@@ -14,20 +14,20 @@ _BLOCK_BYTES = 1 << 20
 
 
 class Capture(object):
-    """A file that catches a stream; it has no name, so nothing is left behind when the engine is killed.
+    """A file that captures a stream; it has no name, so nothing is left behind when the engine is killed.
 
     `fd` may be given to many processes, one attempt after the other, with `empty`
-    in between: making two files an attempt would cost more than many a task.
-    It is open for appending, so that whoever writes always writes at the end.
+    in between: making two files an attempt costs more than many a short task.
+    It is open for appending, so that every process writes at the end.
     """
 
     def __init__(self, directory: str) -> None:
-        """Make the file in `directory`. Raises OSError when that is not possible."""
+        """Make the file in `directory`. Raises OSError."""
         fd, path = tempfile.mkstemp(prefix=".capture-", dir=directory)
         os.unlink(path)
         fcntl.fcntl(fd, fcntl.F_SETFL, os.O_APPEND)
         if fd <= 2:
-            # A program that closed its own standard streams: do not stand where a task's will be.
+            # A program that closed its own standard streams: stay off the numbers of the task's streams.
             low, fd = fd, fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
             os.close(low)
         self.fd = fd
@@ -37,12 +37,12 @@ class Capture(object):
         return os.fstat(self.fd).st_size
 
     def empty(self) -> None:
-        """Forget what was written. Does nothing when nothing was."""
+        """Discard what was written."""
         if self.size():
             os.ftruncate(self.fd, 0)
 
     def close(self) -> None:
-        """Give the space back. May be called twice."""
+        """Release the file. May be called twice."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
@@ -56,9 +56,9 @@ def describe_stream(stream: str, capture: Capture, directory: str, name: str) ->
     if size_bytes <= IN_RECORD_BYTES:
         return {stream: short_text(capture.fd, size_bytes)}
     try:
-        keep(capture.fd, size_bytes, os.path.join(directory, name))
+        write_shortened(capture.fd, size_bytes, os.path.join(directory, name))
     except OSError as error:
-        # The task did its work: that what it printed is lost must be seen, but is no reason to run it again.
+        # The task may have succeeded: lost output must be reported, but is no reason to run it again.
         text = short_text(capture.fd, IN_RECORD_BYTES)
         text += "\n[the rest could not be kept: %s]\n" % error.strerror
         return {stream: text, stream + "_bytes": size_bytes}
@@ -73,7 +73,7 @@ def short_text(fd: int, size_bytes: int) -> str:
     return os.pread(fd, size_bytes, 0).decode("utf-8", "replace")
 
 
-def keep(fd: int, size_bytes: int, path: str) -> None:
+def write_shortened(fd: int, size_bytes: int, path: str) -> None:
     """Write the stream to `path`: all of it, or its first and last 128 KiB and a line about the rest.
 
     Raises:
@@ -96,17 +96,17 @@ def keep(fd: int, size_bytes: int, path: str) -> None:
         raise
 
 
-def found_messages(messages: Iterable[str], fds: Iterable[int]) -> Set[str]:
+def find_messages(messages: Iterable[str], fds: Iterable[int]) -> Set[str]:
     """Return those of `messages` that stand in one of the streams, also across the ends of blocks."""
-    wanted = {message: message.encode("utf-8") for message in messages}
+    encoded = {message: message.encode("utf-8") for message in messages}
     found: Set[str] = set()
-    overlap = max([len(text) for text in wanted.values()] or [0]) - 1
+    overlap = max([len(text) for text in encoded.values()] or [0]) - 1
     for fd in fds:
         tail = b""
         for block in _blocks(fd):
             text = tail + block
-            found.update(message for message, sought in wanted.items() if sought in text)
-            if len(found) == len(wanted):
+            found.update(message for message, sequence in encoded.items() if sequence in text)
+            if len(found) == len(encoded):
                 return found
             tail = text[-overlap:] if overlap > 0 else b""
     return found

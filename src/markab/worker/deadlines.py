@@ -1,4 +1,4 @@
-"""When a running task gets which signal: pure arithmetic on the clock it is given."""
+"""Which signal a running task gets, and when: computed from the times that are passed in."""
 
 import signal
 from typing import Optional
@@ -27,7 +27,7 @@ class Deadlines(object):
         self._kill: Optional[float] = None
 
     def cancel(self, now: float) -> None:
-        """From now on it is to end: SIGTERM at once, SIGKILL after the grace."""
+        """End it: SIGTERM is due now, SIGKILL after the grace."""
         if not self.cancelled:
             self.cancelled = True
             self._wall = now

@@ -6,13 +6,13 @@ from typing import Any, Dict, Optional
 
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
-from markab.worker.captured_output import Capture, found_messages, open_all
+from markab.worker.captured_output import Capture, find_messages, open_all
 from markab.worker.deadlines import Deadlines
 from markab.worker.failure import AttemptFailed
 
 
-def stopped_because(task: str, deadlines: Deadlines, job: Dict[str, Any]) -> Optional[AttemptFailed]:
-    """Return why we ended the process of `task` ourselves, or None if we did not."""
+def stop_reason(task: str, deadlines: Deadlines, job: Dict[str, Any]) -> Optional[AttemptFailed]:
+    """Return why the worker ended the process of `task`, or None if it did not."""
     if deadlines.cancelled:
         return AttemptFailed(ErrorKind.CANCELLED, "task '%s' was cancelled" % task)
     if deadlines.timed_out:
@@ -24,13 +24,13 @@ def stopped_because(task: str, deadlines: Deadlines, job: Dict[str, Any]) -> Opt
     return None
 
 
-def bad_status(task: str, status: int, by_us: bool) -> AttemptFailed:
-    """Return the error for a wait status that is not 0; `by_us`: we sent the signal."""
+def bad_status(task: str, status: int, by_worker: bool) -> AttemptFailed:
+    """Return the error for a wait status that is not 0; `by_worker`: the worker sent the signal."""
     if os.WIFSIGNALED(status):
         core = " (core dumped)" if os.WCOREDUMP(status) else ""
         number = os.WTERMSIG(status)
         hint = ""
-        if number == signal.SIGKILL and not by_us:
+        if number == signal.SIGKILL and not by_worker:
             hint = "the machine may have run out of memory; ask for more with the profile pegasus.memory"
         return AttemptFailed(
             ErrorKind.SIGNAL, "task '%s' was ended by %s%s" % (task, signal_name(number), core), hint
@@ -39,7 +39,7 @@ def bad_status(task: str, status: int, by_us: bool) -> AttemptFailed:
 
 
 def signal_name(number: int) -> str:
-    """Return a signal in words: "SIGKILL (9)"."""
+    """Return the name and number of a signal: "SIGKILL (9)"."""
     try:
         return "%s (%d)" % (signal.Signals(number).name, number)
     except ValueError:
@@ -47,7 +47,7 @@ def signal_name(number: int) -> str:
 
 
 def judge_messages(prepared: Prepared, out: Optional[Capture], err: Optional[Capture]) -> None:
-    """Look for the messages that mean success or failure; what is wrong goes to `errors`."""
+    """Search the output for the messages that mean success or failure; add what is wrong to `errors`."""
     success = prepared.job.get("success_messages") or ()
     failure = prepared.job.get("failure_messages") or ()
     if not success and not failure:
@@ -55,7 +55,7 @@ def judge_messages(prepared: Prepared, out: Optional[Capture], err: Optional[Cap
     fds = [capture.fd for capture in (out, err) if capture is not None]
     opened = open_all(prepared.redirected)
     try:
-        found = found_messages(list(success) + list(failure), fds + opened)
+        found = find_messages(list(success) + list(failure), fds + opened)
     finally:
         for fd in opened:
             os.close(fd)
@@ -71,7 +71,7 @@ def judge_messages(prepared: Prepared, out: Optional[Capture], err: Optional[Cap
 
 
 def judge_inputs(prepared: Prepared) -> None:
-    """See whether the tasks changed inputs that other jobs may read; what is wrong goes to `errors`."""
+    """Find inputs that other jobs may read and that the tasks changed; add them to `errors`."""
     for guard in prepared.guards:
         if guard.is_changed():
             prepared.errors.append(

@@ -1,6 +1,6 @@
 """Judge an attempt of a compute job, put its outputs in place, and write its record.
 
-Nothing hides anything: an exit code, a failure message and five missing outputs are all in the
+No error hides another: an exit code, a failure message and five missing outputs are all in the
 record. Outputs appear in the run's scratch only when the attempt succeeded; checkpoints appear
 there also when it failed.
 """
@@ -11,7 +11,7 @@ from typing import List, Optional
 from markab.transfers.base import Stop
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
-from markab.worker.attempt_spec import file_name
+from markab.worker.attempt_spec import captured_name
 from markab.worker.captured_output import Capture, describe_stream
 from markab.worker.exit_judgement import judge_inputs, judge_messages
 from markab.worker.outputs import Output, find_outputs, place_outputs
@@ -19,13 +19,13 @@ from markab.worker.record import Record, checked_entry, hashed_entry, make_recor
 
 
 def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], stop: Stop = None) -> Record:
-    """Return the record of an attempt whose last process has ended; its own directory is gone then.
+    """Return the record of an attempt whose last process has ended; its own directory is removed.
 
     To be called once for everything that `prepare` returned. Never raises for what is wrong
     with the attempt.
 
     Args:
-        out, err: what the tasks printed. None: nothing could have been.
+        out, err: what the tasks printed. None: no task can have printed anything.
     """
     found: List[Output] = []
     if prepared.invocations:
@@ -34,7 +34,7 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
         found = find_outputs(prepared)
     wanted = [output for output in found if output.is_checkpoint or not prepared.errors]
     placed = place_outputs(prepared, wanted, stop) if wanted else []
-    if prepared.own:
+    if prepared.has_directory:
         prepared.directories.empty(prepared.cwd)
     record = _describe(prepared, placed)
     _describe_streams(prepared, record, out, err)
@@ -65,5 +65,5 @@ def _describe_streams(
     spec = prepared.spec
     for stream, capture in (("stdout", out), ("stderr", err)):
         if capture is not None:
-            name = "%s.%s.%03d" % (file_name(spec["job"]["id"]), stream[3:], spec["attempt"] - 1)
+            name = captured_name(spec["job"]["id"], stream[3:], spec["attempt"])
             record.update(describe_stream(stream, capture, spec["attachments"], name))

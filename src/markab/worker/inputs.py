@@ -1,4 +1,4 @@
-"""Bring the inputs of an attempt into its directory, each checked against what was recorded of it."""
+"""Put the inputs of an attempt into its directory, each verified by the checksum recorded for it."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from markab.errors import ChecksumMismatch, MarkabError
 from markab.transfers.base import Stop
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Guard, Prepared
-from markab.worker.attempt_spec import Spec, known_checksum, place_of, scratch_place, staging_site
+from markab.worker.attempt_spec import Spec, expected_checksum, place_of, scratch_place, staging_site
 from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error
 from markab.worker.place_input import place_input, ways
 
@@ -18,26 +18,26 @@ Item = Dict[str, Any]
 Fetch = Callable[..., List[Dict[str, Any]]]
 
 UNKNOWN_BYTES = 1 << 62
-"""More than any file has: of what may come over a network."""
+"""More than any file has: for inputs that may come over a network."""
 
 
-def bring_inputs(prepared: Prepared, stop: Stop, fetch: Optional[Fetch]) -> None:
-    """Bring all inputs in: from the scratch if it is mounted here, else from URLs; what is wrong goes to `errors`.
+def place_inputs(prepared: Prepared, stop: Stop, fetch: Optional[Fetch]) -> None:
+    """Place all inputs: from the scratch if it is mounted here, else from URLs; add what is wrong to `errors`.
 
     Raises:
-        AttemptFailed, OSError, MarkabError: it makes no sense to go on.
+        AttemptFailed, OSError, MarkabError: the attempt cannot go on.
     """
     fetched = []
     for item in prepared.job.get("inputs") or ():
         if item.get("sources") or not prepared.spec["scratch"]:
             fetched.append(item)
         else:
-            _bring_in(prepared, item, stop)
+            _place_staged(prepared, item, stop)
     if fetched and not prepared.errors:
         _fetch(prepared, fetched, stop, fetch)
 
 
-def _bring_in(prepared: Prepared, item: Item, stop: Stop) -> None:
+def _place_staged(prepared: Prepared, item: Item, stop: Stop) -> None:
     lfn = item["lfn"]
     staged = place_of(prepared.spec["scratch"], lfn)
     try:
@@ -66,19 +66,19 @@ def _bring_in(prepared: Prepared, item: Item, stop: Stop) -> None:
     private = any(output["lfn"] == lfn for output in prepared.job.get("outputs") or ())
     way = "in place"
     if place != staged:
-        way = _bring_to(prepared, item, staged, place, status, is_symlink, private, stop)
+        way = _place(prepared, item, staged, place, status, is_symlink, private, stop)
         if way == "link" and sha256:
             # A new link changes the time stamps of the inode, not its contents.
             linked = Guard(lfn, staged, status, sha256)
             if not linked.is_changed():
-                prepared.verified.know(staged, sha256)
+                prepared.verified.remember(staged, sha256)
     elif item.get("executable") and not status.st_mode & 0o100:
         os.chmod(staged, stat.S_IMODE(status.st_mode) | 0o111)
     if way in ("link", "symlink", "in place") and not private:
         prepared.guards.append(Guard(lfn, staged, status, sha256))
 
 
-def _bring_to(
+def _place(
     prepared: Prepared,
     item: Item,
     staged: str,
@@ -94,11 +94,11 @@ def _bring_to(
             os.makedirs(os.path.dirname(place), exist_ok=True)
         return place_input(staged, place, status, order, bool(item.get("executable")), stop)
     except OSError as error:
-        raise storage_error("cannot bring input '%s' to '%s'" % (item["lfn"], place), error) from error
+        raise storage_error("cannot place input '%s' at '%s'" % (item["lfn"], place), error) from error
 
 
 def _missing(prepared: Prepared, lfn: str, staged: str, error: OSError) -> AttemptFailed:
-    reason = os.strerror(error.errno or 0) if error.errno != errno.ENOENT else "it is not there"
+    reason = os.strerror(error.errno or 0) if error.errno != errno.ENOENT else "it does not exist"
     return AttemptFailed(
         ErrorKind.MISSING_INPUT,
         "input '%s' of job '%s' cannot be read at '%s': %s" % (lfn, prepared.job["id"], staged, reason),
@@ -109,14 +109,14 @@ def _missing(prepared: Prepared, lfn: str, staged: str, error: OSError) -> Attem
 def _verify(prepared: Prepared, item: Item, path: str, is_symlink: bool, stop: Stop) -> Optional[str]:
     """Check an input against the checksum on record; return the checksum when it was checked."""
     integrity = prepared.spec["integrity"]
-    expected = known_checksum(prepared.spec, item)
+    expected = expected_checksum(prepared.spec, item)
     if expected is None or integrity == "none" or (integrity == "nosymlink" and is_symlink):
         return None
     start = time.time()
     try:
         prepared.verified.verify(path, expected, stop)
     except ChecksumMismatch as error:
-        # The message says which file: name the job's word for it as well.
+        # The message of the error has the path only.
         message = "input '%s' of job '%s' is not what was recorded: %s" % (
             item["lfn"],
             prepared.job["id"],
@@ -139,7 +139,7 @@ def _fetch(
     stop: Stop,
     fetch: Optional[Fetch],
 ) -> None:
-    """Bring inputs that have a URL from there, straight into the directory."""
+    """Fetch inputs that have a URL straight into the directory."""
     if fetch is None:
         from markab.transfers.batch import move_all
 
@@ -165,7 +165,7 @@ def _fetch(
 
 
 def _transfer(prepared: Prepared, item: Item) -> Dict[str, Any]:
-    """Return the transfer that brings `item` in: from its sources, or from the scratch's URL if it was staged."""
+    """Return the transfer that fetches `item`: from its sources, or from the scratch's URL if it was staged."""
     spec, job = prepared.spec, prepared.job
     sources = list(item.get("sources") or ())
     if not sources:
@@ -176,14 +176,14 @@ def _transfer(prepared: Prepared, item: Item) -> Dict[str, Any]:
         "destinations": [{"site": job["site"], "url": place_of(prepared.cwd, item["lfn"])}],
         "executable": bool(item.get("executable")),
     }
-    sha256 = known_checksum(spec, item)
+    sha256 = expected_checksum(spec, item)
     if sha256 and spec["integrity"] != "none":
         transfer["sha256"] = sha256
     return transfer
 
 
 def _may_be_missing(entry: Dict[str, Any], optional: Set[str]) -> bool:
-    """Say whether a file that did not arrive need not: a checkpoint that was never written."""
+    """Return whether a file that did not arrive is not needed: a checkpoint that was never written."""
     return entry["lfn"] in optional and "error" in entry and entry["error"]["kind"] == ErrorKind.REFUSED
 
 
@@ -196,5 +196,5 @@ def input_bytes(spec: Spec) -> int:
         try:
             total += os.stat(os.path.join(spec["scratch"], item["lfn"])).st_size
         except OSError:
-            continue  # `prepare` says what is wrong with it
+            continue  # `prepare` reports it
     return total

@@ -57,7 +57,7 @@ def _place(prepared: Prepared, lfn: Optional[str]) -> Optional[str]:
 
 
 def next_process(prepared: Prepared) -> Optional[Process]:
-    """Return the process for the next task, or None when all ran or one went wrong."""
+    """Return the process for the next task, or None when all ran or one failed."""
     tasks = prepared.job.get("tasks") or ()
     if prepared.errors or len(prepared.invocations) >= len(tasks):
         return None
@@ -88,7 +88,7 @@ def next_process(prepared: Prepared) -> Optional[Process]:
     return process
 
 
-def ended(
+def record_end(
     prepared: Prepared,
     process: Process,
     pid: int,
@@ -97,7 +97,7 @@ def ended(
     duration_s: float,
     why: Optional[AttemptFailed] = None,
 ) -> None:
-    """Write down how a process ended.
+    """Record how a process ended.
 
     Args:
         status: as `wait4` gave it.
@@ -110,16 +110,16 @@ def ended(
     if why is not None:
         prepared.errors.append(why)
     if status:
-        prepared.errors.append(bad_status(process.task["id"], status, by_us=why is not None))
+        prepared.errors.append(bad_status(process.task["id"], status, by_worker=why is not None))
 
 
-def not_started(prepared: Prepared, process: Process, error: Union[OSError, AttemptFailed]) -> None:
-    """Write down that the system refused to start a process, and find out what was wrong with it."""
+def record_failed_start(prepared: Prepared, process: Process, error: Union[OSError, AttemptFailed]) -> None:
+    """Record that the system refused to start a process, and why."""
     prepared.invocations.append(invocation_entry(process.task["id"], process.argv, process.start))
-    prepared.errors.append(error if isinstance(error, AttemptFailed) else _refused(process, error))
+    prepared.errors.append(error if isinstance(error, AttemptFailed) else _start_error(process, error))
 
 
-def _refused(process: Process, error: OSError) -> AttemptFailed:
+def _start_error(process: Process, error: OSError) -> AttemptFailed:
     program = process.executable
     task = process.task["id"]
     path = os.path.join(process.cwd, program)
@@ -150,9 +150,9 @@ def _refused(process: Process, error: OSError) -> AttemptFailed:
                 % os.uname().machine,
             )
         if interpreter is not None:
-            what = "is not there" if not os.path.exists(interpreter) else "cannot be executed"
+            what = "does not exist" if not os.path.exists(interpreter) else "cannot be executed"
             return AttemptFailed(
-                ErrorKind.NO_PROGRAM if error.errno == errno.ENOENT else "not-executable",
+                ErrorKind.NO_PROGRAM if error.errno == errno.ENOENT else ErrorKind.NOT_EXECUTABLE,
                 "the interpreter '%s' in the first line of '%s' (task '%s') %s"
                 % (interpreter, program, task, what),
                 "correct the #! line, or install the interpreter"

@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Optional
 from markab.errors import MarkabError
 from markab.transfers.base import Stop
 from markab.transfers.error_kinds import ErrorKind
-from markab.transfers.local import copy
+from markab.transfers.local_copy import copy
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_spec import place_of, scratch_place, staging_site
 from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error, transfer_error
@@ -21,7 +21,7 @@ from markab.worker.record import output_entry
 
 
 class Output(object):
-    """An output that is there, and may be moved."""
+    """An output that exists, and may be moved."""
 
     __slots__ = ("is_checkpoint", "lfn", "path", "sha256", "size_bytes", "through_link")
 
@@ -45,12 +45,12 @@ def output_bytes(prepared: Prepared) -> int:
         try:
             total += os.stat(os.path.join(prepared.cwd, output["lfn"])).st_size
         except OSError:
-            continue  # `finish` says what is wrong with it
+            continue  # `finish` reports it
     return total
 
 
 def find_outputs(prepared: Prepared) -> List[Output]:
-    """Return the declared outputs that are there; every one that is missing goes to `errors`."""
+    """Return the declared outputs that exist; add those that are missing to `errors`."""
     found = []
     for output in prepared.job.get("outputs") or ():
         is_checkpoint = bool(output.get("checkpoint"))
@@ -101,7 +101,7 @@ def _find(prepared: Prepared, lfn: str, is_checkpoint: bool) -> Output:
 
 
 def place_outputs(prepared: Prepared, outputs: List[Output], stop: Stop) -> List[Output]:
-    """Hash outputs, then put them into the run's scratch; return those that are there now."""
+    """Hash outputs, then put them into the run's scratch; return those that are in place."""
     placed: List[Output] = []
     try:
         if prepared.spec["integrity"] != "none":
@@ -109,7 +109,7 @@ def place_outputs(prepared: Prepared, outputs: List[Output], stop: Stop) -> List
             for output in outputs:
                 output.sha256 = _checksum(prepared, output, stop)
             prepared.hashed_s = time.monotonic() - began
-        if not prepared.own:
+        if not prepared.has_directory:
             placed += outputs  # the tasks ran in the scratch
         elif prepared.spec["scratch"]:
             _move_all(prepared, outputs, placed, stop)
@@ -130,7 +130,7 @@ def _checksum(prepared: Prepared, output: Output, stop: Stop) -> str:
     try:
         return prepared.verified.checksum(output.path, stop)
     except PermissionError:
-        # The task made its own output unreadable; it is ours to open.
+        # The task took the permission to read from its own output.
         os.chmod(output.path, 0o600)
         return prepared.verified.checksum(output.path, stop)
 
@@ -142,7 +142,7 @@ def _move_all(prepared: Prepared, outputs: List[Output], placed: List[Output], s
         if destination != output.path:
             _move(output, destination, stop)
             if output.sha256:
-                prepared.verified.know(destination, output.sha256)
+                prepared.verified.remember(destination, output.sha256)
         placed.append(output)
 
 

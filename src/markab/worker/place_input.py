@@ -1,7 +1,7 @@
-"""How an input that is staged gets into the directory of an attempt.
+"""Placing a staged input in the directory of an attempt: by clone, copy or link.
 
-A task may write to its inputs, and whatever it does to them must not reach the
-staged file, which other tasks read. So it gets a copy of its own where that is
+A task may write to its inputs, and what it writes must not reach the
+staged file, which other tasks read. So it gets its own copy where that is
 cheap: the file system shares the blocks (reflink), or the file is small. A large
 file is linked, and the staged file is made read-only so that no task changes it
 by accident; root would write through that, so root gets a copy.
@@ -17,7 +17,7 @@ from markab.transfers.copy_bytes import SMALL_BYTES, Shrank, WriteFailed, clone,
 
 SMALL_INPUT_BYTES = 16 * 1024 * 1024
 
-_no_clone_on: Set[int] = set()  # devices that said no once: do not ask for every file
+_no_clone_on: Set[int] = set()  # devices of file systems that cannot
 
 
 def ways(size_bytes: int, as_root: bool, is_symlink: bool, private: bool) -> Tuple[str, ...]:
@@ -43,7 +43,7 @@ def place_input(
 ) -> str:
     """Put the file `staged` at `place`, which does not exist; return the way that worked.
 
-    `status` is what `os.stat` said of `staged`.
+    `status` is that of `os.stat(staged)`.
 
     Raises:
         OSError: none of the ways worked; this is the last one's reason.
@@ -66,7 +66,7 @@ def place_input(
 def _copy(
     staged: str, place: str, status: os.stat_result, executable: bool, stop: Stop, only_clone: bool = False
 ) -> bool:
-    """Copy; say whether it was done. With `only_clone`, nothing is left behind when it was not."""
+    """Copy; return whether it was done. With `only_clone`, nothing is left behind when it was not."""
     if only_clone and (status.st_size <= SMALL_BYTES or status.st_dev in _no_clone_on):
         return False
     source = os.open(staged, os.O_RDONLY)
@@ -78,7 +78,7 @@ def _copy(
                 os.unlink(place)
                 return False
             if not only_clone:
-                _pour(source, target, status.st_size, stop)
+                _copy_bytes(source, target, status.st_size, stop)
         finally:
             os.close(target)
     finally:
@@ -86,7 +86,7 @@ def _copy(
     return True
 
 
-def _pour(source: int, target: int, size_bytes: int, stop: Stop) -> None:
+def _copy_bytes(source: int, target: int, size_bytes: int, stop: Stop) -> None:
     try:
         if size_bytes <= SMALL_BYTES:
             write_all(target, os.read(source, size_bytes))
@@ -102,7 +102,7 @@ def _link(staged: str, place: str, status: os.stat_result, executable: bool) -> 
     read_only = _mode(status, executable) & 0o555
     try:
         if stat.S_IMODE(status.st_mode) != read_only:
-            # A second name that we did not give it may be the user's own: leave its mode alone.
+            # A further name may be one that the user gave it: leave its mode alone.
             if status.st_nlink > 1:
                 return False
             os.chmod(staged, read_only)

@@ -15,7 +15,7 @@ from markab.worker.attempt import Prepared
 from markab.worker.attempt_directories import Directories
 from markab.worker.attempt_spec import Spec, place_of
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
-from markab.worker.inputs import Fetch, bring_inputs
+from markab.worker.inputs import Fetch, place_inputs
 
 
 def prepare(
@@ -26,9 +26,9 @@ def prepare(
     directories: Optional[Directories] = None,
     fetch: Optional[Fetch] = None,
 ) -> Prepared:
-    """Make the directory of an attempt and bring its inputs in, all of them verified.
+    """Make the directory of an attempt and put its inputs there, all of them verified.
 
-    Never raises for what is wrong with the attempt: then `errors` of the result says so, no
+    Never raises for what is wrong with the attempt: then the result has `errors`, no
     task may be started, and `finish` is still to be called.
 
     Args:
@@ -37,12 +37,12 @@ def prepare(
     """
     prepared = Prepared(spec, verified, base_environ, directories or Directories(keep=0))
     try:
-        if prepared.own:
+        if prepared.has_directory:
             prepared.directories.make(prepared.cwd)
         else:
             _remove_leftovers(prepared)
-        bring_inputs(prepared, stop, fetch)
-        if prepared.own or prepared.job.get("outputs"):
+        place_inputs(prepared, stop, fetch)
+        if prepared.has_directory or prepared.job.get("outputs"):
             _make_parents(prepared)
     except AttemptFailed as error:
         prepared.errors.append(error)

@@ -1,7 +1,7 @@
-"""The invocation record: what a worker says of one attempt, as a JSON object.
+"""The invocation record: what a worker reports of one attempt, as a JSON object.
 
 Made here and nowhere else, put into the journal as it is, read by the engine and by
-reports. Times are UTC epoch seconds. A key that has nothing to say is left out.
+reports. Times are UTC epoch seconds. A key without a value is left out.
 
     ok            bool    the attempt succeeded
     error         object  why not: {"kind", "message", "hint"?}; kinds: `transfers/error_kinds.py`
@@ -72,7 +72,7 @@ def make_record(start: float, errors: Sequence[AttemptFailed] = (), cwd: str = "
 
 
 def unseen_record(kind: str, message: str) -> Record:
-    """Return the record of an attempt that no worker made one for: lost, or cancelled before it started."""
+    """Return the record of an attempt of which no worker made one: lost, or cancelled before it started."""
     return {"ok": False, "error": error_entry(kind, message)}
 
 

@@ -4,7 +4,7 @@ Tables, as Pegasus has them:
 
     rc_lfn   lfn_id, lfn                       one row a logical file
     rc_pfn   pfn_id, lfn_id, pfn, site         one row a place of it
-    rc_meta  lfn_id, key, value                what is known of it; a checksum is
+    rc_meta  lfn_id, key, value                its metadata; a checksum is
                                                `checksum.type` = sha256 and `checksum.value`,
                                                a size in bytes `size`, if the file is on this machine
 """
@@ -28,7 +28,8 @@ _TABLES = (
     "lfn_id INTEGER NOT NULL REFERENCES rc_lfn(lfn_id) ON DELETE CASCADE,"
     " key VARCHAR(245) NOT NULL, value VARCHAR(245) NOT NULL, PRIMARY KEY (lfn_id, key))",
 )
-_PATIENCE_S = 60.0
+LOCK_TIMEOUT_S = 60.0
+"""How long to wait while another process writes."""
 
 
 def register(catalog: str, registrations: Iterable[Dict[str, Any]], checksums: Mapping[str, str]) -> None:
@@ -41,7 +42,7 @@ def register(catalog: str, registrations: Iterable[Dict[str, Any]], checksums: M
         AttemptFailed: the file cannot be written, or is no catalog.
     """
     try:
-        connection = sqlite3.connect(catalog, timeout=_PATIENCE_S, isolation_level=None)
+        connection = sqlite3.connect(catalog, timeout=LOCK_TIMEOUT_S, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
             for table in _TABLES:
@@ -55,7 +56,7 @@ def register(catalog: str, registrations: Iterable[Dict[str, Any]], checksums: M
         raise AttemptFailed(
             ErrorKind.STORAGE,
             "cannot write to the replica catalog '%s': %s" % (catalog, error),
-            "see that its directory can be written, and that it is an SQLite file",
+            "check that its directory is writable, and that it is an SQLite file",
         ) from error
 
 
@@ -71,7 +72,7 @@ def _register_one(connection: sqlite3.Connection, item: Dict[str, Any], sha256: 
         try:
             metadata["size"] = os.stat(path_of(item["pfn"])).st_size
         except (OSError, MarkabError):
-            pass  # it was delivered, and taken away since: what else is known of it still holds
+            pass  # it was removed after its delivery: the rest of its metadata still holds
     if sha256:
         metadata["checksum.type"] = "sha256"
         metadata["checksum.value"] = sha256

@@ -16,29 +16,29 @@ from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.record import HOST
 
 MARKER = ".markab"
-"""File in a run's scratch that says whose it is: uuid, submit directory and host of the run, a line each.
+"""File in a run's scratch that names its owner: uuid, submit directory and host of the run, a line each.
 
 Only such a directory is ever removed as a whole, and no other run works in it.
 """
 
 
 def create_scratch(spec: Spec, stop: Stop) -> None:
-    """Make the directory, and mark it as this run's; it may be this run's already.
+    """Make the directory, and mark it as this run's; it may be so marked already.
 
     Raises:
-        AttemptFailed: it is that of another run, or cannot be made.
+        AttemptFailed: it belongs to another run, or cannot be made.
     """
     scratch, site = scratch_of(spec), staging_site(spec)
     name = name_of(scratch)
     try:
         handler_for(scratch).mkdir(scratch, stop=stop, site=site)
         owner = _read_owner(spec, stop)
-        if owner and owner[0] != spec["uuid"] and not _is_over(owner):
+        if owner and owner[0] != spec["uuid"] and not _is_abandoned(owner):
             raise AttemptFailed(
                 ErrorKind.STORAGE,
-                "the scratch directory '%s' is that of another run%s, whose files would mix with this one's"
+                "the scratch directory '%s' belongs to another run%s, and the files of both would mix"
                 % (name, ", in '%s'" % owner[1] if len(owner) > 1 else ""),
-                "plan this one with --randomdir; or, if nothing in there is needed: rm -r '%s'" % name,
+                "plan this one with --randomdir; or, if nothing in it is needed: rm -r '%s'" % name,
             )
         if not owner or owner[0] != spec["uuid"]:
             _write_owner(spec, stop)
@@ -50,7 +50,7 @@ def create_scratch(spec: Spec, stop: Stop) -> None:
 
 
 def clean_scratch(spec: Spec, lfns: Sequence[str], stop: Stop) -> Tuple[int, List[AttemptFailed]]:
-    """Remove files of the run; return how many went, and what went wrong."""
+    """Remove files of the run; return the number removed, and the errors."""
     scratch = scratch_of(spec)
     removed, errors = handler_for(scratch).clean(scratch, lfns, stop=stop, site=staging_site(spec))
     return removed, [transfer_error(error) for error in errors]
@@ -59,7 +59,7 @@ def clean_scratch(spec: Spec, lfns: Sequence[str], stop: Stop) -> Tuple[int, Lis
 def remove_scratch(spec: Spec, stop: Stop) -> int:
     """Remove the whole directory; return the number of entries that were in it, and itself.
 
-    The marker goes last, so that an interrupted removal can go on.
+    The marker is removed last, so that an interrupted removal can be continued.
 
     Raises:
         AttemptFailed: it is not marked as this run's, or not all of it can be removed.
@@ -83,12 +83,12 @@ def remove_scratch(spec: Spec, stop: Stop) -> int:
         raise AttemptFailed(
             ErrorKind.STORAGE,
             "'%s' cannot be removed, or not all that is in it: %s" % (name, error),
-            "see whose it is: ls -lR '%s'; remove it by hand" % name,
+            "check its owner: ls -lR '%s'; remove it by hand" % name,
         ) from error
 
 
 def _read_owner(spec: Spec, stop: Stop) -> List[str]:
-    """Return uuid, submit directory and host of the run that a scratch is of; nothing if it has no marker."""
+    """Return uuid, submit directory and host of the run that owns a scratch; nothing if it has no marker."""
     marker = scratch_place(spec, MARKER)
     if is_local(marker):
         return _lines(path_of(marker))
@@ -128,9 +128,9 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-def _is_over(owner: List[str]) -> bool:
-    """Say whether what is in a run's scratch cannot be needed: the run's plan is gone.
+def _is_abandoned(owner: List[str]) -> bool:
+    """Return whether no run needs a scratch: the plan of its owner no longer exists.
 
-    That it has succeeded is not enough: what it left there then are its results.
+    That the run succeeded is not enough: its results may be there.
     """
     return len(owner) > 2 and owner[2] == HOST and not os.path.exists(os.path.join(owner[1], "plan.jsonl"))

@@ -23,7 +23,7 @@ import msgspec
 
 from markab.errors import StorageError
 from markab.plan.braindump import write_braindump
-from markab.plan.submit_dir import captured_name, job_directory
+from markab.plan.submit_dir import job_directory
 from markab.provenance.stampede_states import exit_code, failed_status
 from markab.reports.exports.directory_writer import filling
 from markab.reports.exports.formatting import iso
@@ -31,6 +31,7 @@ from markab.reports.exports.kickstart import Records
 from markab.reports.exports.public_document import write_document
 from markab.reports.exports.run_facts import Attempt, Facts
 from markab.transfers.base import redact
+from markab.worker.attempt_spec import captured_name
 
 RULE = "#" * 70
 
