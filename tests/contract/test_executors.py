@@ -21,8 +21,8 @@ from markab.executors.base import Attempt, Executor, RunContext, Seen
 from markab.executors.local import LocalExecutor
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
 
-EXECUTORS: dict[str, Callable[[RunContext], Executor]] = {
-    "local": lambda context: LocalExecutor(context, grace_s=0.3),
+EXECUTORS: dict[str, Callable[[], Executor]] = {
+    "local": lambda: LocalExecutor(grace_s=0.3),
 }
 UUID = f"5f0c7f3e-uuid-{os.getpid()}"  # what another process tests must not be recovered here
 
@@ -30,19 +30,19 @@ UUID = f"5f0c7f3e-uuid-{os.getpid()}"  # what another process tests must not be 
 class Bench:
     """A run with directories of its own, on the executor under test."""
 
-    def __init__(self, top: Path, make: Callable[[RunContext], Executor], integrity: str = "full") -> None:
+    def __init__(self, top: Path, make: Callable[[], Executor], integrity: str = "full") -> None:
         self.scratch, self.work, self.submit_dir = top / "scratch", top / "work", top / "submit"
         for path in (self.scratch, self.work, self.submit_dir):
             path.mkdir(exist_ok=True)
         self.catalog = top / "replicas.db"
         self.context = RunContext(UUID, "flow", str(self.submit_dir), integrity, 2, 1, str(self.catalog))
-        self.executor = make(self.context)
+        self.executor = make()
         self.count = 0
 
     def attempt(self, job: PlannedJob, number: int = 1, checksums: dict[str, str] | None = None) -> Attempt:
         self.count += 1
         id_ = AttemptId(UUID, self.count, number)
-        return Attempt(id_, job, str(self.scratch), str(self.work), checksums or {})
+        return Attempt(id_, job, self.context, str(self.scratch), str(self.work), checksums or {})
 
     def wait_all(self, ids: set[AttemptId], timeout_s: float = 20.0) -> dict[AttemptId, dict[str, Any]]:
         records: dict[AttemptId, dict[str, Any]] = {}
