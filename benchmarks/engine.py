@@ -19,7 +19,7 @@ from markab.engine.run import RunOptions, run
 from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
 from markab.executors.attempt_id import AttemptId
-from markab.executors.base import Attempt, Report, RunContext, Seen
+from markab.executors.base import Attempt, Report, Seen
 from markab.executors.registry import BackEnd
 from markab.plan.model import FORMAT, Header, Input, Kind, Output, PlannedJob, PlannedTask, PlanSite
 from markab.plan.plan_file import JobOutline, write_plan
@@ -31,7 +31,7 @@ BATCHES = (2, 64)
 class InstantExecutor:
     """Ends every attempt as soon as it is asked, with a record like that of a real one."""
 
-    def __init__(self, context: RunContext) -> None:
+    def __init__(self) -> None:
         self.attempts: list[Attempt] = []
 
     def submit(self, attempts: Sequence[Attempt]) -> None:

@@ -45,12 +45,13 @@ def executor_rate(jobs: int) -> float:
     with tempfile.TemporaryDirectory() as top:
         scratch, work = f"{top}/scratch", f"{top}/work"
         start = time.perf_counter()
-        executor = LocalExecutor(RunContext("uuid", "bench", top, "full", 2, 3, None))
+        executor = LocalExecutor()
+        context = RunContext("uuid", "bench", top, "full", 2, 3, None)
         begun = ended = 0
         while ended < jobs:
             fresh = []
             while begun < jobs and begun - ended < IN_FLIGHT:
-                fresh.append(Attempt(AttemptId("bench", begun, 1), jobs_made[begun], scratch, work))
+                fresh.append(Attempt(AttemptId("bench", begun, 1), jobs_made[begun], context, scratch, work))
                 begun += 1
             executor.submit(fresh)
             reports = executor.wait(10.0)

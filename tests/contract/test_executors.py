@@ -32,7 +32,8 @@ from markab.worker.deadlines import GRACE_S
 class Case(NamedTuple):
     """An executor under test, and what can be asked of it."""
 
-    make: Callable[[RunContext], Executor]
+    make: Callable[[Path], Executor]
+    """Takes a directory of its own."""
     is_mounted: bool = True
     """Its node sees scratch, work and all other directories of the submit host."""
     is_here: bool = True
@@ -42,12 +43,12 @@ class Case(NamedTuple):
     """Why it cannot be tested here."""
 
 
-def make_walled(context: RunContext) -> Executor:
-    return WalledExecutor(context, Path(context.submit_dir).parent / "node")
+def make_walled(top: Path) -> Executor:
+    return WalledExecutor(top / "node")
 
 
 EXECUTORS = {
-    "local": Case(lambda context: LocalExecutor(context, grace_s=0.3), grace_s=0.3),
+    "local": Case(lambda top: LocalExecutor(grace_s=0.3), grace_s=0.3),
     "walled": Case(make_walled, is_mounted=False, is_here=False, why_not=walled_node.why_not),
 }
 BEFORE_THE_END = {Seen.QUEUED, Seen.HELD, Seen.RUNNING}
@@ -58,13 +59,13 @@ class Bench:
     """A run with directories of its own, on the executor under test."""
 
     def __init__(self, top: Path, case: Case, integrity: str = "full") -> None:
-        self.case = case
+        self.case, self.top = case, top
         self.scratch, self.work, self.submit_dir = top / "scratch", top / "work", top / "submit"
         for path in (self.scratch, self.work, self.submit_dir):
             path.mkdir(exist_ok=True)
         self.catalog = top / "replicas.db"
         self.context = RunContext(UUID, "flow", str(self.submit_dir), integrity, 2, 1, str(self.catalog))
-        self.executor = case.make(self.context)
+        self.executor = case.make(top)
         self.count = 0
         self.node_scratch, self.node_work = str(self.scratch), str(self.work)
         if not case.is_mounted:
@@ -73,7 +74,7 @@ class Bench:
     def attempt(self, job: PlannedJob, number: int = 1, checksums: dict[str, str] | None = None) -> Attempt:
         self.count += 1
         id_ = AttemptId(UUID, self.count, number)
-        return Attempt(id_, job, str(self.scratch), str(self.work), checksums or {})
+        return Attempt(id_, job, self.context, str(self.scratch), str(self.work), checksums or {})
 
     def wait_all(self, ids: set[AttemptId], timeout_s: float = 60.0) -> dict[AttemptId, dict[str, Any]]:
         records: dict[AttemptId, dict[str, Any]] = {}
@@ -726,7 +727,7 @@ def test_another_engine_finds_what_waits_and_runs_and_has_ended(elsewhere: Bench
     attempts = [elsewhere.attempt(job), elsewhere.attempt(job)]
     elsewhere.executor.submit(attempts[:1])
     elsewhere.executor.close()
-    elsewhere.executor = elsewhere.case.make(elsewhere.context)
+    elsewhere.executor = elsewhere.case.make(elsewhere.top)
     reports = {report.id: report.seen for report in elsewhere.executor.recover(attempts)}
 
     assert reports[attempts[0].id] in {*BEFORE_THE_END, Seen.ENDED}
@@ -735,7 +736,7 @@ def test_another_engine_finds_what_waits_and_runs_and_has_ended(elsewhere: Bench
     assert elsewhere.wait_all({attempts[0].id})[attempts[0].id]["ok"]
     elsewhere.executor.close()
 
-    elsewhere.executor = elsewhere.case.make(elsewhere.context)
+    elsewhere.executor = elsewhere.case.make(elsewhere.top)
     (report,) = elsewhere.executor.recover(attempts[:1])
     assert report.seen is Seen.ENDED, "the end was reported, and the engine did not say that it has it"
     assert report.record is not None and report.record["ok"]

@@ -27,7 +27,7 @@ from pathlib import Path
 from contract import walled_node
 from markab.errors import ExecutorUnavailable
 from markab.executors.attempt_id import AttemptId
-from markab.executors.base import Attempt, Record, Report, RunContext, Seen
+from markab.executors.base import Attempt, Record, Report, Seen
 from markab.executors.remote.sandbox import COMMAND, Sandbox
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
@@ -92,8 +92,7 @@ class _Job:
 class WalledExecutor:
     """See the module; meaning of the calls: `executors/base.py`."""
 
-    def __init__(self, context: RunContext, node: Path, faults: Faults | None = None) -> None:
-        self._context = context
+    def __init__(self, node: Path, faults: Faults | None = None) -> None:
         self._node = node
         self._faults = faults or Faults()
         self._verified = Verified()
@@ -107,7 +106,7 @@ class WalledExecutor:
         """Of all of the above."""
         self._news, self._tell = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         node.mkdir(parents=True, exist_ok=True)
-        self._worker_zip = node / f"worker.{context.uuid}.zip"
+        self._worker_zip = node / f"worker.{os.getpid()}.zip"
         pack(str(self._worker_zip))
         self._closing = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -172,7 +171,7 @@ class WalledExecutor:
 
     def _queue(self, job: _Job) -> None:
         try:
-            job.sandbox.fill(job.attempt, self._context, self._worker_zip)
+            job.sandbox.fill(job.attempt, self._worker_zip)
         except AttemptFailed as error:
             self._end(job, make_record(time.time(), [error]))
             return
@@ -195,7 +194,7 @@ class WalledExecutor:
         elif job.sandbox.record.exists() and not walled_node.is_alive(job.place):
             job.seen = Seen.ENDED
             self._ended.append(job)
-            return job.report(job.sandbox.collect(attempt, self._context, self._verified))
+            return job.report(job.sandbox.collect(attempt, self._verified))
         else:
             job.seen = Seen.RUNNING if walled_node.was_started(job.place) else Seen.QUEUED
             self._jobs[attempt.id] = job
@@ -244,7 +243,7 @@ class WalledExecutor:
             return
         record = None
         if not job.is_among(faults.loses):
-            record = job.sandbox.collect(job.attempt, self._context, self._verified)
+            record = job.sandbox.collect(job.attempt, self._verified)
         if record is None and job.kill_at_s is not None:
             record = unseen_record(ErrorKind.CANCELLED, "ended while it was cancelled")
         self._end(job, record)

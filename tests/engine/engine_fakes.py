@@ -9,7 +9,7 @@ from typing import Any
 
 from markab.engine.clock import Clock
 from markab.executors.attempt_id import AttemptId
-from markab.executors.base import Attempt, Record, Report, RunContext, Seen
+from markab.executors.base import Attempt, Record, Report, Seen
 from markab.executors.registry import BackEnd
 from markab.plan.model import FORMAT, Header, Kind, PlannedJob, PlannedTask, PlanSite
 from markab.plan.plan_file import write_plan
@@ -100,7 +100,7 @@ class World:
         self.reports_running = False
 
     def back_ends(self, time: FakeTime, is_here: bool = True) -> dict[str, BackEnd]:
-        return {"local": BackEnd(lambda context: FakeExecutor(self, time, context), is_here)}
+        return {"local": BackEnd(lambda: FakeExecutor(self, time), is_here)}
 
     def end(self, id: AttemptId) -> Record:
         attempt = self.alive.pop(id)
@@ -115,8 +115,8 @@ class World:
 class FakeExecutor:
     """One engine's connection to a world."""
 
-    def __init__(self, world: World, time: FakeTime, context: RunContext) -> None:
-        self.world, self.time, self.context = world, time, context
+    def __init__(self, world: World, time: FakeTime) -> None:
+        self.world, self.time = world, time
         self.news: list[Report] = []
 
     def submit(self, attempts: Sequence[Attempt]) -> None:

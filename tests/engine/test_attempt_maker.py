@@ -10,6 +10,7 @@ from engine.engine_fakes import make_run
 from markab.engine.attempt_maker import AttemptMaker
 from markab.engine.recovery import Checksums
 from markab.executors.attempt_id import AttemptId
+from markab.executors.base import RunContext
 from markab.plan.model import Kind, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
 
@@ -31,8 +32,8 @@ def test_a_scratch_is_a_path_where_it_is_mounted_and_a_url_elsewhere(
     here = PlanSite(scratch="/here/run", scratch_url="file:///here/run")
     make_run(tmp_path, [PlannedJob("j", Kind.COMPUTE, site, staging=staging)], {"far": FAR, "local": here})
 
-    attempt = AttemptMaker(PlanFile(tmp_path / "plan.jsonl"), tmp_path, Checksums()).make(
-        AttemptId("u", 0, 1)
-    )
+    context = RunContext("u", "wf", str(tmp_path), "full", 2, 3, None)
+    maker = AttemptMaker(PlanFile(tmp_path / "plan.jsonl"), context, Checksums())
+    attempt = maker.make(AttemptId("u", 0, 1))
 
     assert (attempt.scratch, attempt.scratch_url) == (scratch, url)

@@ -116,7 +116,7 @@ class Story:
             self.told = max(self.told, progress.succeeded)
             self.faults.around("observe", lambda: None)
 
-        back_end = BackEnd(lambda context: FaultyExecutor(self.faults, self.world, self.time, context), True)
+        back_end = BackEnd(lambda: FaultyExecutor(self.faults, self.world, self.time), True)
         return run(
             self.directory,
             RunOptions(cores=2, memory_mb=100, gpus=0),
@@ -263,7 +263,7 @@ def test_a_disk_that_stays_full_stops_new_jobs_lets_old_ones_end_and_is_said_alo
             story.disk.write = full  # type: ignore[method-assign]
 
     story.world.on_wait = fill_up
-    back_ends = {"local": BackEnd(lambda context: FakeExecutor(story.world, story.time, context), True)}
+    back_ends = {"local": BackEnd(lambda: FakeExecutor(story.world, story.time), True)}
     with pytest.raises(StorageError, match="No space left"):
         run(
             story.directory,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from engine.engine_fakes import OK, FakeExecutor, FakeTime, World, failure, job, make_run
+from markab.engine.clock import Clock
 from markab.engine.control import request_halt, request_remove
 from markab.engine.loop import Loop
 from markab.engine.open_run import OpenRun
@@ -20,11 +22,13 @@ from markab.engine.waiting_reason import WaitingReason, Why
 from markab.errors import IllegalTransition, JobRejected
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt
-from markab.executors.registry import BackEnd
+from markab.executors.local import LocalExecutor
+from markab.executors.registry import BackEnd, Executors
 from markab.journal.lifecycle import State
+from markab.journal.progress import Progress
 from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptEnd, AttemptStart, RunEnd, RunStart, decode
-from markab.plan.model import Kind
+from markab.plan.model import Kind, PlannedTask, PlanSite
 from markab.plan.plan_file import JobOutline
 
 BIG = Slots(cores=8, memory_mb=1000, gpus=2)
@@ -225,33 +229,28 @@ class Engine:
         self.slots = Slots(cores, 100, 0)
         self.runs: dict[str, OpenRun] = {}
         self.finished: list[str] = []
-        self.shared = True
-        """Both runs have the same executor."""
 
-    def make(self, name: str, jobs: int) -> None:
+    def make(self, name: str, jobs: int, back_end: str = "local") -> None:
         chain = [job(f"{name}{n}", *([n - 3] if n >= 3 else []), retries=1) for n in range(jobs)]
-        make_run(self.top / name, chain, uuid=name)
+        site = PlanSite(scratch=str(self.top / name / "scratch"), executor=back_end)
+        make_run(self.top / name, chain, {"local": site}, uuid=name)
 
     def call(self, *first: str, later: Sequence[str] = ()) -> None:
         """Run; those of `later` are added while the others are at work."""
         self.runs, self.finished = {}, []
         waiting = list(later)
-        executors: list[FakeExecutor] = []
-        with ExitStack() as stack:
+        back_end = BackEnd(lambda: FakeExecutor(self.world, self.time), is_here=True)
+        executors = Executors({"local": back_end, "other": back_end})
+        with ExitStack() as stack, closing(executors):
             loop = Loop(Scheduler(self.slots), self.time.clock, 0.0, lambda run: self.finished.append(run.id))
-
-            def make(context: object) -> FakeExecutor:
-                if not executors or not self.shared:
-                    executors.append(FakeExecutor(self.world, self.time, context))  # type: ignore[arg-type]
-                return executors[-1] if not self.shared else executors[0]
 
             def add(name: str) -> None:
                 self.runs[name] = open_run(
                     self.top / name,
                     self.slots,
+                    executors,
                     stack,
                     RunOptions(),
-                    back_ends={"local": BackEnd(make, is_here=True)},  # type: ignore[arg-type]
                     clock=self.time.clock,
                     look=lambda *place: True,
                 )
@@ -278,12 +277,11 @@ class Engine:
         assert isinstance(last, RunEnd) and last.outcome == "success"
 
 
-@pytest.mark.parametrize("shared", [True, False], ids=["one executor", "an executor each"])
-def test_two_plans_run_together_and_share_the_slots(tmp_path: Path, shared: bool) -> None:
+@pytest.mark.parametrize("back_end", ["local", "other"], ids=["one executor", "an executor each"])
+def test_two_plans_run_together_and_share_the_slots(tmp_path: Path, back_end: str) -> None:
     engine = Engine(tmp_path, World(ends_at_once=1))
-    engine.shared = shared
     engine.make("a", 12)
-    engine.make("b", 6)
+    engine.make("b", 6, back_end)
     engine.call("a", later=["b"])
 
     assert {run.outcome for run in engine.runs.values()} == {"success"}
@@ -352,3 +350,58 @@ def test_one_run_is_halted_and_another_removed_while_a_third_goes_on(tmp_path: P
     engine.call("a", "b")
     for name in ("a", "b", "c"):
         engine.check_journal(name)
+
+
+# -- this machine ----------------------------------------------------------------
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    yield
+
+
+def trainings(top: Path, name: str, other: str, jobs: int) -> Path:
+    """Make a run whose jobs take a GPU each, and wait for each other: job n of a run for job n of the other."""
+    meet = f"touch {top}/{name}.$0; while [ ! -e {top}/{other}.$0 ]; do sleep 0.01; done"
+    planned = []
+    for n in range(jobs):
+        arguments = f"-c '{meet}; echo $CUDA_VISIBLE_DEVICES' {n}"
+        task = PlannedTask("train", "sh", "/bin/sh", arguments)
+        planned.append(job(f"{name}{n}", *([n - 1] if n else []), gpus=1, tasks=[task]))
+    return make_run(top / name, planned, uuid=f"{name}-{os.getpid()}")
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_two_runs_on_this_machine_share_one_launcher_and_never_a_gpu(tmp_path: Path) -> None:
+    made: list[LocalExecutor] = []
+
+    def make() -> LocalExecutor:
+        made.append(LocalExecutor())
+        return made[-1]
+
+    slots = Slots(2, 100, 2)
+    finished: list[OpenRun] = []
+    launchers: set[int] = set()
+
+    def observe(progress: Progress) -> None:
+        launchers.update(one._launcher.pid for one in made if progress.running)
+
+    executors = Executors({"local": BackEnd(make, is_here=True)})
+    with ExitStack() as stack, closing(executors):
+        loop = Loop(Scheduler(slots), Clock(), 1.0, finished.append)
+        for name, other in (("a", "b"), ("b", "a")):
+            directory = trainings(tmp_path, name, other, 5)
+            loop.add(open_run(directory, slots, executors, stack, observer=observe))
+        loop.run()
+
+    assert [run.outcome for run in finished] == ["success", "success"]
+    assert len(made) == len(launchers) == 1
+    devices = [printed(tmp_path / name) for name in ("a", "b")]
+    assert all(sorted(pair) == ["0\n", "1\n"] for pair in zip(*devices, strict=True)), devices
+
+
+def printed(directory: Path) -> list[str]:
+    """What the jobs of a run printed, in the order of their ends."""
+    entries = [decode(body) for body in JournalReader(directory / "journal.jsonl").bodies()]
+    return [entry.record["stdout"] for entry in entries if isinstance(entry, AttemptEnd)]

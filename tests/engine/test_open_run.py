@@ -40,7 +40,7 @@ class Queue(FakeExecutor):
 
 def call(directory: Path, world: World, queue: type[Queue], seen: list[Progress]) -> Outcome:
     time = FakeTime()
-    back_end = BackEnd(lambda context: queue(world, time, context), is_here=False)
+    back_end = BackEnd(lambda: queue(world, time), is_here=False)
     return run(directory, RunOptions(cores=1), seen.append, back_ends={"local": back_end}, clock=time.clock)
 
 

@@ -450,7 +450,7 @@ def test_an_executor_that_is_silent_about_an_attempt_is_not_believed(tmp_path: P
     from markab.executors.registry import BackEnd
 
     with pytest.raises(ExecutorError, match="does not say what became of 1 attempts"):
-        run(directory, back_ends={"local": BackEnd(lambda c: Silent(world, time, c), True)}, clock=time.clock)
+        run(directory, back_ends={"local": BackEnd(lambda: Silent(world, time), True)}, clock=time.clock)
 
 
 def test_an_ignored_hangup_stays_ignored(tmp_path: Path) -> None:

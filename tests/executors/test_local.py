@@ -24,11 +24,14 @@ def executor(tmp_path: Path) -> Iterator[LocalExecutor]:
     for name in ("scratch", "work", "submit"):
         (tmp_path / name).mkdir()
     # Everything that has a byte goes through a thread.
-    made = LocalExecutor(
-        RunContext("u", "w", str(tmp_path / "submit"), "full", 2, 50, None), grace_s=0.2, quick_bytes=0
-    )
+    made = LocalExecutor(grace_s=0.2, quick_bytes=0)
     yield made
     made.close()
+
+
+def as_attempt(top: Path, number: int, job: PlannedJob) -> Attempt:
+    context = RunContext("u", "w", str(top / "submit"), "full", 2, 50, None)
+    return Attempt(AttemptId("run", number, 1), job, context, str(top / "scratch"), str(top / "work"))
 
 
 def attempt(top: Path, number: int, script: str = "true", **more: Any) -> Attempt:
@@ -37,7 +40,7 @@ def attempt(top: Path, number: int, script: str = "true", **more: Any) -> Attemp
     )
     for name, value in more.items():
         setattr(job, name, value)
-    return Attempt(AttemptId("run", number, 1), job, str(top / "scratch"), str(top / "work"))
+    return as_attempt(top, number, job)
 
 
 def wait_for(executor: LocalExecutor, count: int, timeout_s: float = 15.0) -> list[Report]:
@@ -70,7 +73,7 @@ def test_a_transfer_that_waits_for_its_source_can_be_cancelled(
 ) -> None:
     item = Transfer("f", [Place("x", "http://127.0.0.1:9/f")], [Place("local", str(tmp_path / "scratch/f"))])
     job = PlannedJob("stage_in", Kind.STAGE_IN, "local", transfers=[item])
-    transfer = Attempt(AttemptId("run", 1, 1), job, str(tmp_path / "scratch"), str(tmp_path / "work"))
+    transfer = as_attempt(tmp_path, 1, job)
     executor.submit([transfer])
     assert not executor.wait(0.1)
     executor.cancel([transfer.id])
@@ -125,7 +128,7 @@ def test_nothing_is_left_open_or_running(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     before = 0
     for round_number in range(3):
-        executor = LocalExecutor(RunContext("u", "w", str(tmp_path / "submit"), "full", 2, 3, None))
+        executor = LocalExecutor()
         executor.submit([attempt(tmp_path, n, "sleep 0.01") for n in range(5)])
         wait_for(executor, 5)
         executor.close()
@@ -201,7 +204,7 @@ def test_jobs_that_ask_for_gpus_see_different_ones(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
     for name in ("scratch", "work", "submit"):
         (tmp_path / name).mkdir()
-    executor = LocalExecutor(RunContext("u", "w", str(tmp_path / "submit"), "full", 2, 3, None))
+    executor = LocalExecutor()
     script = "echo $CUDA_VISIBLE_DEVICES $NVIDIA_VISIBLE_DEVICES; while [ ! -e %s/go ]; do sleep 0.01; done"
     own = PlannedTask(
         "t", "t", "/bin/sh", "-c 'echo $CUDA_VISIBLE_DEVICES'", env={"CUDA_VISIBLE_DEVICES": "x"}

@@ -43,7 +43,7 @@ def test_only_tasks_of_the_killed_engine_are_ended(
 
 
 def test_a_run_is_found_by_its_uuid_but_not_what_we_started_ourselves() -> None:
-    match = orphan_processes.has_run("u-1", "5")
+    match = orphan_processes.has_runs({"u-1", "u-2"}, "5")
     assert match(b"\0MARKAB_ATTEMPT=u-1/j/1\0MARKAB_ENGINE=4\0")
     assert not match(b"\0MARKAB_ATTEMPT=u-1/j/1\0MARKAB_ENGINE=5\0")
     assert not match(b"\0MARKAB_ATTEMPT=u-12/j/1\0")

@@ -14,15 +14,15 @@ from markab.executors.worker_protocol import attachments_directory, keep_attachm
 from markab.plan.model import Kind, PlannedJob
 
 JOB = PlannedJob("a/b", Kind.COMPUTE, "far")
-ATTEMPT = Attempt(AttemptId("u", 256, 2), JOB, "/s", "/w", scratch_url="far://h/s")
 
 
-def context(top: Path) -> RunContext:
-    return RunContext("u", "w", str(top / "submit"), "nosymlink", 7, 8, None)
+def attempt(top: Path) -> Attempt:
+    context = RunContext("u", "w", str(top / "submit"), "nosymlink", 7, 8, None)
+    return Attempt(AttemptId("u", 256, 2), JOB, context, "/s", "/w", scratch_url="far://h/s")
 
 
 def kept(top: Path, record: dict[str, Any]) -> dict[str, Any]:
-    keep_attachments(record, str(top / "received"), ATTEMPT, context(top))
+    keep_attachments(record, str(top / "received"), attempt(top))
     return record
 
 
@@ -38,11 +38,11 @@ def test_an_attachment_goes_where_reports_look_for_it(tmp_path: Path) -> None:
 
 
 def test_an_attachment_that_stands_there_already_is_only_named(tmp_path: Path) -> None:
-    directory = Path(attachments_directory(ATTEMPT, context(tmp_path)))
+    directory = Path(attachments_directory(attempt(tmp_path)))
     directory.mkdir(parents=True)
     (directory / "a_b.err.001").write_text("long")
     record = {"stderr_file": "a_b.err.001"}
-    keep_attachments(record, str(directory), ATTEMPT, context(tmp_path))
+    keep_attachments(record, str(directory), attempt(tmp_path))
 
     assert record == {"stderr_file": "00/01/a_b.err.001"}
 
@@ -59,7 +59,7 @@ def test_what_is_no_file_of_the_worker_is_never_taken(tmp_path: Path, name: str)
 
 
 def test_a_spec_has_what_the_attempt_and_the_run_say(tmp_path: Path) -> None:
-    spec = spec_of(ATTEMPT, context(tmp_path), "out")
+    spec = spec_of(attempt(tmp_path), "out")
 
     assert spec["job"]["id"] == "a/b" and spec["job"]["data"] == "condorio" and spec["attempt"] == 2
     assert (spec["scratch"], spec["scratch_url"], spec["work"], spec["attachments"]) == (

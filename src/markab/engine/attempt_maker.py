@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from markab.engine.recovery import Checksums
 from markab.errors import CorruptPlan
 from markab.executors.attempt_id import AttemptId
-from markab.executors.base import Attempt
+from markab.executors.base import Attempt, RunContext
 from markab.plan.model import Kind, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
 from markab.transfers.base import is_local
@@ -19,10 +18,10 @@ NEEDS_SCRATCH = frozenset({Kind.COMPUTE, Kind.CREATE_DIR, Kind.CLEANUP})
 class AttemptMaker:
     """Makes the attempts of one run."""
 
-    def __init__(self, plan: PlanFile, submit_dir: Path, checksums: Checksums) -> None:
+    def __init__(self, plan: PlanFile, context: RunContext, checksums: Checksums) -> None:
         self._plan = plan
+        self._context = context
         self._sites = plan.header.sites
-        self._submit_dir = submit_dir
         self._checksums = checksums
 
     def make(self, id: AttemptId) -> Attempt:
@@ -42,10 +41,8 @@ class AttemptMaker:
                 "which has no scratch directory",
                 hint="give the site a directory of type sharedScratch in the site catalog, and plan again",
             )
-        work = self._site(job, job.site).work or (
-            f"{scratch}/.work" if scratch else str(self._submit_dir / ".work")
-        )
-        return Attempt(id, job, scratch or "", work, dict(self._known(job)), url or "")
+        work = self._site(job, job.site).work or (f"{scratch or self._context.submit_dir}/.work")
+        return Attempt(id, job, self._context, scratch or "", work, dict(self._known(job)), url or "")
 
     def _known(self, job: PlannedJob) -> Iterator[tuple[str, str]]:
         get = self._checksums.get

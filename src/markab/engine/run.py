@@ -6,7 +6,7 @@ import gc
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -25,10 +25,10 @@ from markab.engine.rescue_file import write_rescue
 from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
 from markab.engine.submission import Site
-from markab.errors import JobRejected, NotARun
+from markab.errors import NotARun
 from markab.executors.attempt_id import AttemptId
-from markab.executors.base import Attempt, Executor, RunContext, Seen
-from markab.executors.registry import BACK_ENDS, BackEnd
+from markab.executors.base import Attempt, RunContext, Seen
+from markab.executors.registry import BACK_ENDS, BackEnd, Executors
 from markab.journal.lifecycle import State
 from markab.journal.lock import RunLock
 from markab.journal.progress import Observer
@@ -104,15 +104,15 @@ def run(
     """
     options, clock = options or RunOptions(), clock or Clock()
     slots = _slots(options)
-    with ExitStack() as stack:
+    with ExitStack() as stack, closing(Executors(back_ends)) as executors:
         opened = open_run(
             submit_dir,
             slots,
+            executors,
             stack,
             options,
             observer,
             recorder=recorder,
-            back_ends=back_ends,
             clock=clock,
             open_journal=open_journal,
             look=look,
@@ -131,19 +131,20 @@ def run(
 def open_run(
     submit_dir: Path,
     slots: Slots,
+    executors: Executors,
     stack: ExitStack,
     options: RunOptions | None = None,
     observer: Observer | None = None,
     *,
     recorder: Recorder | None = None,
-    back_ends: Mapping[str, BackEnd] = BACK_ENDS,
     clock: Clock | None = None,
     open_journal: Callable[..., Journal] = Journal.open,
     look: IsThere = is_there,
 ) -> OpenRun:
     """Lock a submit directory, and find out what is done already; `Loop.add` goes on with what is returned.
 
-    What was opened is closed by `stack`. Raises as `run`.
+    What was opened is closed by `stack`, after the executors are closed: all runs of a loop
+    are opened with the same `executors`. Raises as `run`.
     """
     options, clock = options or RunOptions(), clock or Clock()
     directory = SubmitDir(Path(submit_dir).resolve())
@@ -158,8 +159,8 @@ def open_run(
     requests.clear()
     sites: dict[str, Site] = {}
     if not history.is_complete:
-        sites = _open_sites(plan.header, back_ends, _context(directory, plan.header, uuid), stack)
-    maker = AttemptMaker(plan, directory.path, history.checksums)
+        sites = _find_sites(plan.header, executors)
+    maker = AttemptMaker(plan, _context(directory, plan.header, uuid), history.checksums)
     opened = OpenRun(
         uuid,
         plan,
@@ -238,23 +239,9 @@ def _context(directory: SubmitDir, header: Header, uuid: str) -> RunContext:
     )
 
 
-def _open_sites(
-    header: Header, back_ends: Mapping[str, BackEnd], context: RunContext, stack: ExitStack
-) -> dict[str, Site]:
-    """Make one executor for each back end that a site names; `stack` closes them."""
-    executors: dict[str, Executor] = {}
-    sites: dict[str, Site] = {}
-    for name, site in header.sites.items():
-        back_end = back_ends.get(site.executor)
-        if back_end is None:
-            raise JobRejected(
-                f"site {name!r} wants its jobs run by {site.executor!r}, which this Markab does not have",
-                hint=f"it has: {', '.join(sorted(back_ends))}",
-            )
-        if site.executor not in executors:
-            executors[site.executor] = executor = back_end.make(context)
-            stack.callback(executor.close)
-        sites[name] = Site(executors[site.executor], back_end.is_here)
+def _find_sites(header: Header, executors: Executors) -> dict[str, Site]:
+    """Return what runs the jobs of each site."""
+    sites = {name: Site(*executors.find(site.executor, name)) for name, site in header.sites.items()}
     if not sites:
         raise NotARun("the plan names no site to run on", hint="plan the workflow again")
     return sites

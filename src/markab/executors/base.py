@@ -15,11 +15,27 @@ Record = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class RunContext:
+    """What is the same for all attempts of a run."""
+
+    uuid: str
+    workflow: str
+    submit_dir: str
+    """Absolute. Attachments of records go below it (`executors/worker_protocol.py`)."""
+    integrity: str
+    transfer_threads: int
+    transfer_attempts: int
+    catalog: str | None
+    """Output replica catalog: absolute path of an SQLite file."""
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One try of a job, with all that a node needs to make it."""
 
     id: AttemptId
     job: PlannedJob
+    context: RunContext
     scratch: str
     """Absolute run directory at the staging site: `lfn` stands at `scratch/lfn`.
 
@@ -57,23 +73,8 @@ class Report:
     """The back end's own id of the attempt, when it has one."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunContext:
-    """What is the same for all attempts of a run; given to an executor when it is made."""
-
-    uuid: str
-    workflow: str
-    submit_dir: str
-    """Absolute. Attachments of records go below it (`executors/worker_protocol.py`)."""
-    integrity: str
-    transfer_threads: int
-    transfer_attempts: int
-    catalog: str | None
-    """Output replica catalog: absolute path of an SQLite file."""
-
-
 class Executor(Protocol):
-    """A place that runs jobs: this machine, HTCondor, Slurm.
+    """A place that runs jobs: this machine, HTCondor, Slurm. One executor serves all runs of an engine.
 
     A call may wait for a network, never for a job (but `wait` does, up to its
     time). One thread makes all calls. `tests/contract/` holds the tests that

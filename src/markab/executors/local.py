@@ -17,19 +17,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from markab.executors.attempt_id import AttemptId
-from markab.executors.base import Attempt, Report, RunContext, Seen
+from markab.executors.base import Attempt, Report, Seen
 from markab.executors.capture_files import Captures, Pair
 from markab.executors.gpus import Gpus
 from markab.executors.launcher_client import Ended, LauncherClient, Lost, Refused
 from markab.executors.local_attempt import AttemptRun
-from markab.executors.orphan_processes import ENGINE, has_engine, has_run, kill_all
+from markab.executors.orphan_processes import ENGINE, has_engine, has_runs, kill_all
 from markab.executors.thread_pools import ThreadPools
 from markab.executors.worker_protocol import attachments_directory, keep_attachments, spec_of
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_directories import Directories, discard_tree
-from markab.worker.attempt_spec import Spec, attempt_directory
+from markab.worker.attempt_spec import attempt_directory
 from markab.worker.auxiliary_jobs import is_quick, run_auxiliary_job
 from markab.worker.deadlines import GRACE_S, Deadlines
 from markab.worker.exit_judgement import stop_reason
@@ -53,11 +53,9 @@ class LocalExecutor:
 
     def __init__(
         self,
-        context: RunContext,
         grace_s: float = GRACE_S,
         quick_bytes: int = _QUICK_BYTES,
     ) -> None:
-        self._context = context
         self._grace_s = grace_s
         self._quick_bytes = quick_bytes
         self._number = os.urandom(8).hex()
@@ -67,7 +65,7 @@ class LocalExecutor:
         self._directories = Directories()
         self._launcher = LauncherClient(environ, self._number)
         self._pools = ThreadPools(self._launcher.wake)
-        self._captures = Captures(context.submit_dir)
+        self._captures = Captures()
         self._gpus = Gpus(environ)
         self._runs: dict[AttemptId, AttemptRun] = {}
         self._by_number: dict[int, AttemptRun] = {}
@@ -91,7 +89,7 @@ class LocalExecutor:
             if attempt.id.number <= self._last_number.get(job, 0):
                 continue
             self._last_number[job] = attempt.id.number
-            run = AttemptRun(attempt, self._spec(attempt))
+            run = AttemptRun(attempt, spec_of(attempt, attachments_directory(attempt)))
             self._runs[attempt.id] = run
             self._begin(run)
 
@@ -134,11 +132,11 @@ class LocalExecutor:
         """Kill what an engine that died left running; `attempts` are lost, their directories removed."""
         mine = [attempt for attempt in attempts if attempt.id not in self._runs]
         directories = [
-            attempt_directory(self._spec(attempt))
+            attempt_directory(spec_of(attempt, ""))
             for attempt in mine
             if attempt.job.kind.value == "compute" and attempt.job.data != "sharedfs"
         ]
-        kill_all(has_run(self._context.uuid, self._number), directories)
+        kill_all(has_runs({attempt.context.uuid for attempt in mine}, self._number), directories)
         for directory in directories:
             discard_tree(directory)
         return [Report(attempt.id, Seen.LOST) for attempt in mine]
@@ -201,9 +199,9 @@ class LocalExecutor:
                 run.deadlines = Deadlines(time.monotonic(), checkpoint_s, max_wall_s, self._grace_s)
                 self._timed[run.id] = run
             try:
-                run.captures = self._captures.take()
+                run.captures = self._captures.take(run.attempt.context.submit_dir)
             except OSError as error:
-                doing = f"cannot catch the output of job '{job['id']}' in '{self._context.submit_dir}'"
+                doing = f"cannot catch the output of job '{job['id']}' in '{run.attempt.context.submit_dir}'"
                 prepared.errors.append(storage_error(doing, error))
         self._next(run, prepared)
 
@@ -275,13 +273,10 @@ class LocalExecutor:
         self._give_back(run)
         self._runs.pop(run.id, None)
         if "stdout_file" in record or "stderr_file" in record:
-            keep_attachments(record, run.spec["attachments"], run.attempt, self._context)
+            keep_attachments(record, run.spec["attachments"], run.attempt)
         self._reports.append(Report(run.id, Seen.ENDED, record))
 
     # -- what the steps need ---------------------------------------------------------------
-
-    def _spec(self, attempt: Attempt) -> Spec:
-        return spec_of(attempt, self._context, attachments_directory(attempt, self._context))
 
     def _open(self) -> None:
         self._launcher.open()
@@ -331,6 +326,6 @@ class LocalExecutor:
     def _give_back(self, run: AttemptRun) -> None:
         pair, run.captures = run.captures, None
         if pair is not None:
-            self._captures.give_back(pair, is_ours=run.fresh)
+            self._captures.give_back(pair, run.attempt.context.submit_dir, is_ours=run.fresh)
         taken, run.gpus = run.gpus, []
         self._gpus.give_back(taken)

@@ -7,7 +7,7 @@ that away, by the directory they are in. Needs /proc: elsewhere nothing is found
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 ENGINE = "MARKAB_ENGINE"
 """Environment variable of tasks: a number drawn by the executor that started them."""
@@ -23,11 +23,11 @@ def has_engine(number: str) -> _Match:
     return lambda environ: wanted in environ
 
 
-def has_run(uuid: str, but_engine: str) -> _Match:
-    """Return a test of environments: does it belong to this run, started by another executor."""
-    wanted = f"\0{ATTEMPT}={uuid}/".encode()
+def has_runs(uuids: Collection[str], but_engine: str) -> _Match:
+    """Return a test of environments: does it belong to one of these runs, started by another executor."""
+    wanted = [f"\0{ATTEMPT}={uuid}/".encode() for uuid in uuids]
     mine = has_engine(but_engine)
-    return lambda environ: wanted in environ and not mine(environ)
+    return lambda environ: any(one in environ for one in wanted) and not mine(environ)
 
 
 def read_environ(pid: int) -> bytes:

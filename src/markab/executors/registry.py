@@ -3,25 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import NamedTuple
 
-from markab.executors.base import Executor, RunContext
+from markab.errors import JobRejected
+from markab.executors.base import Executor
 
 
 class BackEnd(NamedTuple):
     """How to make an executor, and where it runs jobs."""
 
-    make: Callable[[RunContext], Executor]
+    make: Callable[[], Executor]
     is_here: bool
     """Its jobs share the slots of this machine and run as soon as they are submitted."""
 
 
-def _make_local(context: RunContext) -> Executor:
+def _make_local() -> Executor:
     from markab.executors.local import LocalExecutor
 
-    return LocalExecutor(context)
+    return LocalExecutor()
 
 
 BACK_ENDS: Mapping[str, BackEnd] = {
     "local": BackEnd(_make_local, is_here=True),
 }
+
+
+class Executors:
+    """The executors of one engine: one for each back end, made when a site first names it.
+
+    All runs share them, so no two runs are given the same GPU. Tasks may run until they are
+    closed, so a run keeps its lock until then.
+    """
+
+    def __init__(self, back_ends: Mapping[str, BackEnd] = BACK_ENDS) -> None:
+        """Begin without one."""
+        self._back_ends = back_ends
+        self._made: dict[str, Executor] = {}
+        self._stack = ExitStack()
+
+    def find(self, name: str, site: str) -> tuple[Executor, bool]:
+        """Return the executor with a name, and whether its jobs run on this machine; `site` needs it.
+
+        Raises:
+            JobRejected: this Markab has no such back end.
+        """
+        back_end = self._back_ends.get(name)
+        if back_end is None:
+            raise JobRejected(
+                f"site {site!r} wants its jobs run by {name!r}, which this Markab does not have",
+                hint=f"it has: {', '.join(sorted(self._back_ends))}",
+            )
+        executor = self._made.get(name)
+        if executor is None:
+            executor = self._made[name] = back_end.make()
+            self._stack.callback(executor.close)
+        return executor, back_end.is_here
+
+    def close(self) -> None:
+        """Close all of them. May be called twice."""
+        self._stack.close()

@@ -9,13 +9,13 @@ import stat
 
 import msgspec
 
-from markab.executors.base import Attempt, Record, RunContext
+from markab.executors.base import Attempt, Record
 from markab.plan.submit_dir import job_directory
 from markab.worker.attempt_spec import Spec, captured_name, make_spec
 from markab.worker.record import STREAMS
 
 
-def spec_of(attempt: Attempt, context: RunContext, attachments: str) -> Spec:
+def spec_of(attempt: Attempt, attachments: str) -> Spec:
     """Return the spec of an attempt, as a node that sees the directories of the submit host needs it.
 
     For another node, an executor replaces `scratch`, `work` and `attachments` by paths there,
@@ -24,6 +24,7 @@ def spec_of(attempt: Attempt, context: RunContext, attachments: str) -> Spec:
     Args:
         attachments: directory into which the worker writes what is too long for the record.
     """
+    context = attempt.context
     return make_spec(
         job=msgspec.to_builtins(attempt.job),
         attempt=attempt.id.number,
@@ -42,12 +43,12 @@ def spec_of(attempt: Attempt, context: RunContext, attachments: str) -> Spec:
     )
 
 
-def attachments_directory(attempt: Attempt, context: RunContext) -> str:
+def attachments_directory(attempt: Attempt) -> str:
     """Return where the attachments of an attempt stand in the end: below the submit directory."""
-    return os.path.join(context.submit_dir, job_directory(attempt.id.job))
+    return os.path.join(attempt.context.submit_dir, job_directory(attempt.id.job))
 
 
-def keep_attachments(record: Record, received: str, attempt: Attempt, context: RunContext) -> None:
+def keep_attachments(record: Record, received: str, attempt: Attempt) -> None:
     """Put the attachments that came with a record into the submit directory, and name them in the record.
 
     What a node sends is not trusted: the name that a file gets is made here, and what is not a
@@ -63,7 +64,10 @@ def keep_attachments(record: Record, received: str, attempt: Attempt, context: R
         name = captured_name(attempt.job.id, stream[3:], attempt.id.number)
         relative = os.path.join(job_directory(attempt.id.job), name)
         try:
-            _keep(os.path.join(received, os.path.basename(sent)), os.path.join(context.submit_dir, relative))
+            _keep(
+                os.path.join(received, os.path.basename(sent)),
+                os.path.join(attempt.context.submit_dir, relative),
+            )
         except OSError as error:
             record[stream] = f"[the file {sent!r} did not come back: {error.strerror}]\n"
         else:

@@ -37,7 +37,9 @@ class Bench:
     def attempt(self, script: str = "true", **more: Any) -> Attempt:
         tasks = [PlannedTask("ID1", "sh", "/bin/sh", f'-c "{script}"')]
         known = {"id": "job", "kind": Kind.COMPUTE, "site": "far", "tasks": tasks}
-        return Attempt(AttemptId("u", 3, 2), PlannedJob(**known | more), str(self.scratch), "/work")
+        return Attempt(
+            AttemptId("u", 3, 2), PlannedJob(**known | more), self.context, str(self.scratch), "/work"
+        )
 
     def stage(self, lfn: str, text: str, mode: int = 0o644) -> None:
         path = self.scratch / lfn
@@ -46,7 +48,7 @@ class Bench:
         path.chmod(mode)
 
     def fill(self, attempt: Attempt) -> Any:
-        self.sandbox.fill(attempt, self.context)
+        self.sandbox.fill(attempt)
         return json.loads((self.path / "spec.json").read_text())
 
     def node(self) -> None:
@@ -55,7 +57,7 @@ class Bench:
         subprocess.run(command, cwd=self.path, env={"PATH": "/usr/bin:/bin"}, timeout=60)
 
     def collect(self, attempt: Attempt) -> Record | None:
-        return self.sandbox.collect(attempt, self.context, self.verified)
+        return self.sandbox.collect(attempt, self.verified)
 
     def returned(self, attempt: Attempt, **record: Any) -> Record:
         """Collect a record that was made up."""
@@ -136,7 +138,7 @@ def test_what_has_sources_elsewhere_is_left_for_the_worker_and_what_is_here_come
 
 def test_without_a_mounted_scratch_the_worker_moves_files_by_its_url(bench: Bench) -> None:
     attempt = bench.attempt(inputs=[Input("in")], outputs=[Output("out")])
-    attempt = Attempt(attempt.id, attempt.job, "", "/work", scratch_url="https://store/run")
+    attempt = Attempt(attempt.id, attempt.job, bench.context, "", "/work", scratch_url="https://store/run")
 
     spec = bench.fill(attempt)
     assert (spec["scratch"], spec["scratch_url"]) == ("", "https://store/run")

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import msgspec
 
 from markab.errors import MarkabError
-from markab.executors.base import Attempt, Record, RunContext
+from markab.executors.base import Attempt, Record
 from markab.executors.worker_protocol import keep_attachments, spec_of
 from markab.journal.attempt_record import AttemptRecord, MadeFile
 from markab.plan.model import Input, Kind, Output
@@ -71,7 +71,7 @@ class Sandbox:
 
     # -- on the way out ------------------------------------------------------------------------
 
-    def fill(self, attempt: Attempt, context: RunContext, worker_zip: Path | None = None) -> None:
+    def fill(self, attempt: Attempt, worker_zip: Path | None = None) -> None:
         """Make the directory, with all that the node needs; it appears complete or not at all.
 
         What an earlier try left is removed. Inputs that are on the submit host come along; those
@@ -88,7 +88,7 @@ class Sandbox:
         part = self.path.with_name(self.path.name + ".part")
         self.remove()
         try:
-            _fill(part, attempt, context, worker_zip)
+            _fill(part, attempt, worker_zip)
             part.rename(self.path)
         except OSError as error:
             raise storage_error(f"cannot make the sandbox '{self.path}'", error) from error
@@ -99,7 +99,7 @@ class Sandbox:
 
     # -- on the way back -----------------------------------------------------------------------
 
-    def collect(self, attempt: Attempt, context: RunContext, verified: Verified) -> Record | None:
+    def collect(self, attempt: Attempt, verified: Verified) -> Record | None:
         """Put what came back in place, and return the record; None if there is none.
 
         Outputs appear in the run's scratch complete, each by a rename. An output that did not
@@ -115,13 +115,13 @@ class Sandbox:
             return None
         except (OSError, ValueError, RecursionError, msgspec.DecodeError) as error:
             return unseen_record(ErrorKind.TRANSFER, f"the record that came back cannot be read: {error}")
-        self._keep_attachments(record, attempt, context)
+        self._keep_attachments(record, attempt)
         fetched = {file.lfn for file in attempt.job.inputs if file.sources or not attempt.scratch}
         made = {output.lfn for output in attempt.job.outputs}
         known = fetched if attempt.scratch else fetched | made
         record["transfers"] = [entry for entry in record.get("transfers", ()) if entry["lfn"] in known]
         if attempt.scratch:
-            self._collect_outputs(record, read, attempt, context, verified)
+            self._collect_outputs(record, read, attempt, verified)
         else:  # the worker has put them to the URL of the scratch
             record["outputs"] = [entry for entry in record.get("outputs", ()) if entry["lfn"] in made]
         return {key: value for key, value in record.items() if value != []}
@@ -130,16 +130,16 @@ class Sandbox:
         """Remove the directory. May be called twice."""
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def _keep_attachments(self, record: Record, attempt: Attempt, context: RunContext) -> None:
+    def _keep_attachments(self, record: Record, attempt: Attempt) -> None:
         received = self.path / "attachments"
         if received.is_symlink():
             for stream in STREAMS:
                 if record.pop(stream + "_file", None) is not None:
                     record[stream] = "[the file did not come back: its directory is a symbolic link]\n"
-        keep_attachments(record, str(received), attempt, context)
+        keep_attachments(record, str(received), attempt)
 
     def _collect_outputs(
-        self, record: Record, read: AttemptRecord, attempt: Attempt, context: RunContext, verified: Verified
+        self, record: Record, read: AttemptRecord, attempt: Attempt, verified: Verified
     ) -> None:
         """Check all outputs, then put them in place; what is wrong goes into the record."""
         came = {entry.lfn: entry for entry in read.outputs}
@@ -151,7 +151,9 @@ class Sandbox:
                 continue
             doing = f"output '{output.lfn}' of job '{attempt.job.id}' did not come back"
             with _noting(errors, ErrorKind.TRANSFER, doing):
-                returned.append(self._check(output, came.get(output.lfn), context, verified))
+                returned.append(
+                    self._check(output, came.get(output.lfn), attempt.context.integrity, verified)
+                )
         ok = read.ok and not errors
         record["outputs"] = []
         for one in returned:
@@ -161,15 +163,13 @@ class Sandbox:
                     record["outputs"].append(_place(one, attempt, verified))
         _add_errors(record, errors)
 
-    def _check(
-        self, output: Output, entry: MadeFile | None, context: RunContext, verified: Verified
-    ) -> _Returned:
+    def _check(self, output: Output, entry: MadeFile | None, integrity: str, verified: Verified) -> _Returned:
         if entry is None:
             raise OSError("the record does not have it")
         path, status = _plain_file(self.path / "scratch", output.lfn)
         if status.st_size != entry.size:
             raise OSError(f"it has {status.st_size} bytes, and {entry.size} in the record")
-        if context.integrity == "none":
+        if integrity == "none":
             return _Returned(output.lfn, path, status, None, output.checkpoint)
         if not entry.sha256:
             raise OSError("the record has no checksum of it")
@@ -192,11 +192,11 @@ def _check_travels(attempt: Attempt) -> None:
         )
 
 
-def _fill(path: Path, attempt: Attempt, context: RunContext, worker_zip: Path | None) -> None:
+def _fill(path: Path, attempt: Attempt, worker_zip: Path | None) -> None:
     shutil.rmtree(path, ignore_errors=True)
     for name in ("scratch", "work", "attachments"):
         (path / name).mkdir(parents=True)
-    spec = spec_of(attempt, context, "attachments")
+    spec = spec_of(attempt, "attachments")
     spec.update(work="work", catalog=None)
     if attempt.scratch:
         spec.update(scratch="scratch", scratch_url="")
@@ -268,7 +268,7 @@ def _place(one: _Returned, attempt: Attempt, verified: Verified) -> Record:
     if not _link(one, destination):
         copy(one.path, destination, durable=False, digest=False)
     if one.sha256:
-        verified.know(destination, one.sha256)
+        verified.remember(destination, one.sha256)
     return output_entry(one.lfn, one.status.st_size, one.sha256, one.is_checkpoint)
 
 

@@ -1,0 +1,31 @@
+"""Capture files that go from one attempt to the next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from markab.executors.capture_files import Captures
+
+
+def test_runs_on_one_file_system_share_the_files_and_none_is_kept_for_a_run_that_is_over(
+    tmp_path: Path,
+) -> None:
+    first, second = str(tmp_path / "a"), str(tmp_path / "b")
+    for directory in (first, second):
+        Path(directory).mkdir()
+    captures = Captures()
+    try:
+        pair = captures.take(first)
+        captures.give_back(pair, first, is_ours=True)
+        assert captures.take(second) is pair
+        captures.give_back(pair, second, is_ours=False)
+        assert captures.take(first) is not pair, "a process may still write into it"
+    finally:
+        captures.close()
+
+
+def test_a_directory_that_is_not_there_is_an_error_of_the_attempt_that_needs_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Captures().take(str(tmp_path / "none"))
