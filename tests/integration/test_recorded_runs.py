@@ -384,7 +384,7 @@ def test_a_password_that_is_wrong_can_be_mended_while_the_run_waits(
     run = planned(tmp_path, jobs=4)
     set_url(run, url.set(password="falsch"))
     start(run)
-    check_held(run, "password", "are right")
+    check_held(run, "password", "are correct")
     assert events(run, "start") == 0
     assert "falsch" not in (run / "run.log").read_text()
     set_url(run, url)
