@@ -331,7 +331,7 @@ def test_however_a_run_is_started_it_starts_nothing_unrecorded(tmp_path: Path, h
         command(*([*MARKAB, "run", "--detach"] if how == "markab run" else [how]), run, cwd=run)
     wait_until((run / "journal.jsonl").exists)
     seen = wait_until(lambda: (seen := state(run)).get("note") and seen)
-    assert "names a mysql database" in seen["note"] and NOTHING_NEW in seen["note"]
+    assert "names an unsupported database 'mysql'" in seen["note"] and NOTHING_NEW in seen["note"]
     markab("halt", run, cwd=run)
     wait_until(lambda: state(run)["dags"]["root"]["state"] == "Halted", 10)
     assert events(run, "start") == 0
@@ -381,7 +381,7 @@ def test_a_password_that_is_wrong_can_be_mended_while_the_run_waits(
     run = planned(tmp_path, jobs=4)
     set_url(run, url.set(password="falsch"))
     start(run)
-    check_held(run, "password", "are right")
+    check_held(run, "password", "are correct")
     assert events(run, "start") == 0
     assert "falsch" not in (run / "run.log").read_text()
     set_url(run, url)
