@@ -29,7 +29,10 @@ def call(command: click.Command, *words: object, input: str = "") -> Result:
 def test_adding_listing_and_removing(here: Path) -> None:
     assert call(replica, "add", "a", "file.txt", "-m", "year=2026").stdout == "a: added\n"
     assert call(replica, "add", "a", "http://x/a", "--site", "web").stdout == "a: added\n"
-    assert call(replica, "add", "a", "http://x/a", "--site", "web").stdout == "a: the catalog already has this place\n"
+    assert (
+        call(replica, "add", "a", "http://x/a", "--site", "web").stdout
+        == "a: the catalog already has this place\n"
+    )
 
     both = f'a {here}/file.txt site="local" year="2026"\na http://x/a site="web" year="2026"\n'
     assert call(replica, "list").stdout == call(replica, "lookup", "a").stdout == both

@@ -41,7 +41,9 @@ def test_importing_the_operations_loads_nothing_of_what_they_use() -> None:
 
 
 def test_commands_and_the_api_start_and_store_nothing_but_through_the_operations() -> None:
-    rooms = re.compile(r"^\s*from (markab\.(?:catalogs|engine|executors|provenance)[\w.]*) import (\w+)", re.MULTILINE)
+    rooms = re.compile(
+        r"^\s*from (markab\.(?:catalogs|engine|executors|provenance)[\w.]*) import (\w+)", re.MULTILINE
+    )
     found = [
         (path.name, *match)
         for room in ("cli", "api")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kit.planned_workflow import Bench, Entry, MadePlan, task
 from markab.errors import PlanningError
 from markab.plan.model import Kind
 from markab.planner.places import directory_place, local_directory
@@ -15,7 +16,6 @@ from markab.planner.planning import plan
 from markab.spec.model import Directory, FileServer
 from markab.transfers.base import Moved, Scheme, register
 from markab.transfers.base import _registry as registered
-from planner.kit import Bench, Entry, MadePlan, task
 
 
 @pytest.fixture
