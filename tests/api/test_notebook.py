@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from api.test_workflow_builder import diamond
+from api.test_workflow_document import diamond
 from kit.made_run import T0, began, compute, end, ended, engine_alive, failed, gave_up, make_run, start
 from markab.api import Job, PegasusError, Workflow, notebook
 from markab.api.notebook_html import progress_html, table_html

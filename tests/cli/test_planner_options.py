@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from kit.planned_workflow import Bench, task
 from markab.api import Job, PegasusClientError, Workflow
 from markab.cli.plan import pegasus_plan
 from markab.errors import MarkabError
 from markab.planner import option_kinds as kinds
 from markab.planner.options import KEYWORDS, OPTIONS, PlannerOption, PlanOptions, Use, from_keywords
 from markab.planner.planning import dry_run
-from planner.kit import Bench, task
 
 EXAMPLES: dict[type[kinds.Kind], tuple[Any, list[str]]] = {
     kinds.Text: ("x", ["x"]),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.engine_fakes import make_run
+from kit.planned_workflow import Bench, task
 from markab.engine.lost_results import is_there, lost_results
 from markab.engine.recovery import Recovery
 from markab.engine.run import Outcome, RunOptions, run
@@ -18,7 +19,6 @@ from markab.journal.writer import encode
 from markab.plan.model import Input, Kind, Output, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
 from markab.planner.planning import plan
-from planner.kit import Bench, task
 
 
 class Chain:

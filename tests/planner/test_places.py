@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kit.planned_workflow import Bench, Entry, MadePlan, task
 from markab.errors import PlanningError
 from markab.plan.model import Kind
 from markab.planner.places import directory_place, local_directory
@@ -16,7 +17,6 @@ from markab.spec.model import Directory, FileServer
 from markab.transfers.base import Moved, Scheme, path_of, register
 from markab.transfers.base import _registry as registered
 from markab.worker.attempt_spec import make_spec, scratch_place
-from planner.kit import Bench, Entry, MadePlan, task
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import networkx as nx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kit.planned_workflow import Bench, Entry, MadePlan, task
 from markab.plan.model import Kind, PlannedJob
 from markab.planner.draft import Context, Draft
 from markab.planner.passes import PASSES, Pass
-from planner.kit import Bench, Entry, MadePlan, task
 
 Shape = list[tuple[set[int], bool, bool]]
 

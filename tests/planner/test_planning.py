@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from kit.planned_workflow import Bench, task
 from markab.errors import DocumentError, PlanningError, StorageError
 from markab.plan.model import Kind, Place
 from markab.planner.planning import dry_run, plan
-from planner.kit import Bench, task
 
 
 @pytest.fixture

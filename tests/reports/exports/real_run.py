@@ -1,4 +1,4 @@
-"""A small real run with a retry and a failure, and what its exports must tell of it.
+"""A small real run with a retry and a failure, and the expected content of its exports.
 
 cut ── part.txt ── flaky (fails once) ── deep/sorted.txt ── broken (always fails) ── never.txt ── last
 """
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-SRC = Path(__file__).resolve().parents[3] / "src"
+from integration.tools import environment, job_line
+
 SECRET = "hunter2"
 BOOK = "c\nb\na\n"
 FLAKY = """#!/bin/sh
@@ -30,7 +30,7 @@ def call(*words: str | Path, cwd: Path, **variables: str) -> subprocess.Complete
     return subprocess.run(
         [sys.executable, "-m", "markab", *map(str, words)],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(SRC), **variables},
+        env=environment(variables),
         capture_output=True,
         text=True,
         timeout=120,
@@ -87,15 +87,8 @@ def write_workflow(directory: Path) -> Path:
 
 
 def job(id: str, name: str, arguments: str, reads: list[str], makes: str, retries: int = 0) -> dict[str, Any]:
-    uses = [{"lfn": lfn, "type": "input"} for lfn in reads]
-    return {
-        "type": "job",
-        "name": name,
-        "id": id,
-        "arguments": [arguments],
-        "uses": [*uses, {"lfn": makes, "type": "output", "stageOut": True}],
-        "profiles": {"dagman": {"RETRY": str(retries)}, "env": {"TOKEN": SECRET}},
-    }
+    profiles = {"dagman": {"RETRY": str(retries)}, "env": {"TOKEN": SECRET}}
+    return job_line(id, name, arguments, inputs=reads, outputs=[makes], profiles=profiles)
 
 
 def plan(directory: Path) -> Path:

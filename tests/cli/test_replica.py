@@ -104,7 +104,7 @@ def test_a_catalog_can_be_named_and_lost_comments_are_told(here: Path) -> None:
 
     done = call(replica, "-C", "mine.txt", "add", "b", "/b")
 
-    assert "comments below its top are gone" in done.stderr
+    assert "comments below its top are lost" in done.stderr
     assert call(replica, "-C", "mine.txt", "list").stdout == 'a /a site="local"\nb /b site="local"\n'
 
 

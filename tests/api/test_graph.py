@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from api.test_workflow_builder import diamond
+from api.test_workflow_document import diamond
 from markab.api import Job, PegasusClientError, PegasusError, Workflow
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kit.made_run import engine_alive
+from kit.planned_workflow import Bench, task
 from markab.engine.control import request_remove
 from markab.engine.run import RunOptions, run
 from markab.journal.progress import read_progress, write_progress
@@ -16,7 +17,6 @@ from markab.journal.records import decode
 from markab.journal.run_reader import RunReader
 from markab.planner.planning import plan
 from markab.reports.status import Status, current_status, quick_status
-from planner.kit import Bench, task
 
 
 @pytest.fixture

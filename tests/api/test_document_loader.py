@@ -5,7 +5,7 @@ import pytest
 
 from api.api_kit import document, edges
 from api.test_catalog_builders import cluster
-from api.test_workflow_builder import diamond
+from api.test_workflow_document import diamond
 from markab.api import (
     Container,
     EventType,
