@@ -15,6 +15,8 @@ from markab.errors import DocumentError, Problem, StorageError
 from markab.spec.catalog_checks import check_replicas
 from markab.spec.model import Checksum, Pfn, Replica, ReplicaCatalog
 
+LOCK_TIMEOUT_S = 60.0
+
 
 def read_replica_tables(path: str | os.PathLike[str], *, absolute_lfns: bool = False) -> ReplicaCatalog:
     """Read a replica catalog out of an SQLite file.
@@ -25,8 +27,6 @@ def read_replica_tables(path: str | os.PathLike[str], *, absolute_lfns: bool = F
     """
     try:
         import sqlite3
-
-        from markab.worker.replica_registration import LOCK_TIMEOUT_S
     except ImportError as error:
         raise StorageError(
             f"cannot read the replica catalog {os.fspath(path)!r}: this Python has no SQLite ({error})",

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from markab.catalogs.jdbcrc_reader import LOCK_TIMEOUT_S
 from markab.catalogs.replica_store import Entry, is_match
 from markab.errors import StorageError
 from markab.worker.failure import AttemptFailed
-from markab.worker.replica_registration import LOCK_TIMEOUT_S, register
+from markab.worker.replica_registration import register
 
 _NAMES_A_QUERY = 500
 """Names in one query; SQLite allows at least 999."""
