@@ -125,6 +125,6 @@ def test_every_file_below_a_directory_becomes_a_replica(tmp_path: Path) -> None:
 
 def test_a_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(
-        StorageError, match=r"the directory '.*nope' can't be read: No such file or directory"
+        StorageError, match=r"the directory '.*nope' cannot be read: No such file or directory"
     ):
         replicas_of_directory(tmp_path / "nope")

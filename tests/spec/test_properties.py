@@ -71,7 +71,7 @@ def test_later_layers_win_and_each_value_knows_where_it_comes_from(tmp_path: Pat
 
 def test_a_conf_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(
-        StorageError, match=r"the properties '.*nope' can't be read: No such file or directory"
+        StorageError, match=r"the properties '.*nope' cannot be read: No such file or directory"
     ):
         load_properties(tmp_path / "nope", directory=tmp_path, home=tmp_path)
 

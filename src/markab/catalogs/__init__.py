@@ -1,1 +1,1 @@
-"""Replica, transformation and site catalogs in all their forms: found, read, asked, edited."""
+"""Replica, transformation and site catalogs in all their forms: finding, reading, querying and changing them."""

@@ -55,15 +55,15 @@ class DocumentStore:
 
     def remove(self, lfns: Sequence[str]) -> int:
         """Remove files with all their places; return how many of them were there."""
-        names, gone = set(lfns), set()
+        names, removed = set(lfns), set()
 
         def is_named(found: Entry) -> bool:
             if found.lfn in names:
-                gone.add(found.lfn)
+                removed.add(found.lfn)
             return found.lfn in names
 
         self._drop(is_named)
-        return len(gone)
+        return len(removed)
 
     def clear(self) -> int:
         """Remove everything; return how many places there were."""

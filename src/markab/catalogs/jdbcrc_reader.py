@@ -15,7 +15,7 @@ from markab.errors import DocumentError, Problem, StorageError
 from markab.spec.catalog_checks import check_replicas
 from markab.spec.model import Checksum, Pfn, Replica, ReplicaCatalog
 
-PATIENCE_S = 60.0
+LOCK_TIMEOUT_S = 60.0
 
 
 def read_replica_tables(path: str | os.PathLike[str], *, absolute_lfns: bool = False) -> ReplicaCatalog:
@@ -39,7 +39,7 @@ def read_replica_tables(path: str | os.PathLike[str], *, absolute_lfns: bool = F
     problems: list[Problem] = []
     try:
         address = f"file:{quote(os.path.abspath(name))}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=PATIENCE_S)) as connection:
+        with closing(sqlite3.connect(address, uri=True, timeout=LOCK_TIMEOUT_S)) as connection:
             for pfn_id, lfn_id, lfn, pfn, site in connection.execute(
                 "SELECT pfn_id, lfn_id, lfn, pfn, site FROM rc_pfn JOIN rc_lfn USING (lfn_id) ORDER BY pfn_id"
             ):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from markab.catalogs.jdbcrc_reader import PATIENCE_S
+from markab.catalogs.jdbcrc_reader import LOCK_TIMEOUT_S
 from markab.catalogs.replica_store import Entry, is_match
 from markab.errors import StorageError
 from markab.worker.failure import AttemptFailed
@@ -51,7 +51,7 @@ class JdbcrcStore:
         for entry in entries:
             wanted.setdefault(entry.lfn, []).append(entry)
         with self._transaction() as connection:
-            gone = {
+            removed = {
                 (found.lfn, found.pfn, found.site)
                 for found in _entries(connection, wanted)
                 if any(is_match(one, found) for one in wanted[found.lfn])
@@ -59,19 +59,19 @@ class JdbcrcStore:
             connection.executemany(
                 "DELETE FROM rc_pfn WHERE pfn = ?2 AND site IS ?3 "
                 "AND lfn_id = (SELECT lfn_id FROM rc_lfn WHERE lfn = ?1)",
-                list(gone),
+                list(removed),
             )
             _delete_files(
                 connection,
                 [
                     name
-                    for name in {lfn for lfn, _, _ in gone}
+                    for name in {lfn for lfn, _, _ in removed}
                     if not connection.execute(
                         "SELECT 1 FROM rc_pfn JOIN rc_lfn USING (lfn_id) WHERE lfn = ?", (name,)
                     ).fetchone()
                 ],
             )
-        return len(gone)
+        return len(removed)
 
     def remove(self, lfns: Sequence[str]) -> int:
         """Remove files with all their places; return how many of them were there."""
@@ -105,7 +105,7 @@ class JdbcrcStore:
             yield None
             return
         with _storage_errors(self._path):
-            connection = sqlite3.connect(str(self._path), timeout=PATIENCE_S, isolation_level=None)
+            connection = sqlite3.connect(str(self._path), timeout=LOCK_TIMEOUT_S, isolation_level=None)
             try:
                 has = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'rc_pfn'").fetchone()
                 yield connection if has else None
@@ -157,14 +157,14 @@ def _selected(connection: sqlite3.Connection, where: str, values: Sequence[str])
 
 def _delete_files(connection: sqlite3.Connection, lfns: Sequence[str]) -> int:
     """Delete the rows of files; return how many files there were."""
-    gone = 0
+    removed = 0
     for name in lfns:
         row = connection.execute("SELECT lfn_id FROM rc_lfn WHERE lfn = ?", (name,)).fetchone()
         if row is not None:
             for table in ("rc_meta", "rc_pfn", "rc_lfn"):  # by hand: foreign keys may be off
                 connection.execute(f"DELETE FROM {table} WHERE lfn_id = ?", row)
-            gone += 1
-    return gone
+            removed += 1
+    return removed
 
 
 @contextmanager

@@ -31,13 +31,13 @@ T = TypeVar("T")
 
 
 class Catalogs(msgspec.Struct):
-    """Everything that is known about sites, replicas and executables."""
+    """The sites, replicas and transformations for one planner run."""
 
     sites: SiteCatalog
     replicas: ReplicaIndex
     transformations: TransformationCatalog
     files: list[Path]
-    """The documents that were read, to be kept with the plan."""
+    """The documents that were read, to be copied into the submit directory."""
 
 
 def load_catalogs(
@@ -57,7 +57,7 @@ def load_catalogs(
 
     Raises:
         DocumentError: with all problems of all catalogs.
-        StorageError: the only problem is a file that can't be read.
+        StorageError: the only problem is a file that cannot be read.
     """
     loader = _Loader(properties, Path(directory), environment)
     sites = loader.sites()
@@ -89,7 +89,7 @@ def transformations_of_directory(
     name wins).
 
     Raises:
-        StorageError: the directory can't be read.
+        StorageError: the directory cannot be read.
     """
     found: dict[str, Transformation] = {}
     for relative, full in files_below(os.path.abspath(path)):

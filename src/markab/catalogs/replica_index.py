@@ -56,18 +56,18 @@ class ReplicaIndex:
 
     def _add(self, catalog: ReplicaCatalog, merge: bool) -> None:
         before = self._exact
-        mine: dict[str, Replica] = {}
+        own: dict[str, Replica] = {}
         for replica in catalog.replicas:
             if replica.regex:
                 self._patterns.append((java_pattern(replica.lfn), replica))
-            elif replica.lfn in mine:
-                mine[replica.lfn] = _joined(mine[replica.lfn], replica)
+            elif replica.lfn in own:
+                own[replica.lfn] = _joined(own[replica.lfn], replica)
             else:
-                mine[replica.lfn] = replica
+                own[replica.lfn] = replica
         if not before:
-            self._exact = mine
+            self._exact = own
             return
-        for lfn, replica in mine.items():
+        for lfn, replica in own.items():
             if lfn not in before:
                 before[lfn] = replica
             elif merge:
@@ -83,7 +83,7 @@ def replicas_of_directory(
     name wins). Symbolic links are followed, except those that lead to a directory already seen.
 
     Raises:
-        StorageError: the directory can't be read.
+        StorageError: the directory cannot be read.
     """
     found: dict[str, Replica] = {}
     root = os.path.abspath(path)
@@ -97,12 +97,12 @@ def files_below(root: str) -> Iterator[tuple[str, str]]:
     """Yield relative name and full path of every file below a directory, sorted.
 
     Raises:
-        StorageError: a directory can't be read.
+        StorageError: a directory cannot be read.
     """
 
     def fail(error: OSError) -> None:
         raise StorageError(
-            f"the directory {error.filename!r} can't be read: {error.strerror}", "check the name"
+            f"the directory {error.filename!r} cannot be read: {error.strerror}", "check the name"
         ) from error
 
     seen: set[tuple[int, int]] = set()

@@ -26,7 +26,7 @@ class Entry(msgspec.Struct, frozen=True):
     lfn: str
     pfn: str
     site: str | None = "local"
-    """None, in an entry to look for: any site."""
+    """None in an entry to search for: any site."""
     attributes: dict[str, str] = {}
     """`checksum.type`, `checksum.value`, and metadata of the file."""
     regex: bool = False
@@ -85,8 +85,8 @@ def parsed_line(line: str, source: str, number: int) -> Entry:
             problem.line = number
         raise DocumentError(*error.problems) from None
     (entry,) = entries_of(replica)
-    says_site = any(key in line for key in ("site=", "pool=", "site =", "pool ="))
-    return entry if says_site else msgspec.structs.replace(entry, site=None)
+    has_site = any(key in line for key in ("site=", "pool=", "site =", "pool ="))
+    return entry if has_site else msgspec.structs.replace(entry, site=None)
 
 
 def entries_of(replica: Replica) -> Iterator[Entry]:

@@ -37,7 +37,7 @@ def read_replica_file(
 
     Raises:
         DocumentError: with all invalid lines.
-        StorageError: the file can't be read.
+        StorageError: the file cannot be read.
     """
     name = os.fspath(path)
     try:

@@ -20,8 +20,6 @@ class Kind:
     keyword_default: Any = None
     is_switch = False
     """The flag has no value."""
-    is_counted = False
-    """The flag has no value; how often it stands counts."""
     is_repeated = False
     """The flag may stand several times, each with a value."""
     has_commas = False
@@ -124,7 +122,6 @@ class Count(Kind):
 
     annotation = "int"
     keyword_default = 0
-    is_counted = True
 
     def empty(self) -> int:
         """See `Kind.empty`."""

@@ -85,7 +85,7 @@ class Builder:
         if not shape.required <= given:
             complete = False
             for key in (key for key in fields if key in shape.required - given):
-                message = f"{words(place)} has no {key!r}"
+                message = f"{describe_place(place)} has no {key!r}"
                 self.problem(node, message, f"add a line `{key}: …`", "missing-key")
         if not complete:
             return None
@@ -134,7 +134,9 @@ class Builder:
     ) -> None:
         for key_node, value in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self.problem(key_node, f"a key of {words(place)} is not a string", kind="unknown-key")
+                self.problem(
+                    key_node, f"a key of {describe_place(place)} is not a string", kind="unknown-key"
+                )
                 continue
             if key_node.tag == MERGE:
                 self._merge(value, place, merged, inside)
@@ -144,7 +146,7 @@ class Builder:
                 first = own[key][0].start_mark.line + 1
                 self.problem(
                     key_node,
-                    f"key {key!r} of {words(place)} is given twice, first on line {first}",
+                    f"key {key!r} of {describe_place(place)} is given twice, first on line {first}",
                     "keep one of them",
                     "duplicate-key",
                 )
@@ -161,7 +163,9 @@ class Builder:
         sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
         for source in sources:
             if not isinstance(source, yaml.MappingNode) or source in inside:
-                self.problem(value, f"'<<' of {words(place)} must name a mapping", "write `<<: *anchor`")
+                self.problem(
+                    value, f"'<<' of {describe_place(place)} must name a mapping", "write `<<: *anchor`"
+                )
                 continue
             keys: dict[str, tuple[yaml.Node, str, yaml.Node]] = {}
             deeper: dict[str, tuple[yaml.Node, str, yaml.Node]] = {}
@@ -176,7 +180,7 @@ class Builder:
         made = []
         for number, item in enumerate(node.value, start=1):
             if is_null(item):
-                message = f"{words((number, place))} is empty"
+                message = f"{describe_place((number, place))} is empty"
                 self.problem(item, message, "remove it, or write '' for an empty string", "empty")
                 continue
             if shape.argument and isinstance(item, yaml.ScalarNode):
@@ -213,19 +217,23 @@ class Builder:
             if text in shape.words:
                 return text
             hint = did_you_mean(text, shape.words)
-            message = f"{words(place)} is {text!r}; it must be one of {', '.join(shape.words)}"
+            message = f"{describe_place(place)} is {text!r}; it must be one of {', '.join(shape.words)}"
             self.problem(node, message, hint, "wrong-value")
             return None
         if isinstance(shape, schema.Whole):
             if _WHOLE.match(text):
                 return int(text)
-            self.problem(node, f"{words(place)} is {text!r}; it must be a whole number", "", "wrong-value")
+            self.problem(
+                node, f"{describe_place(place)} is {text!r}; it must be a whole number", "", "wrong-value"
+            )
             return None
         if text.lower() in TRUE:
             return True
         if text.lower() in FALSE:
             return False
-        self.problem(node, f"{words(place)} is {text!r}; it must be true or false", "", "wrong-value")
+        self.problem(
+            node, f"{describe_place(place)} is {text!r}; it must be true or false", "", "wrong-value"
+        )
         return None
 
     def _expanded(self, node: yaml.ScalarNode, place: Place) -> str | None:
@@ -235,7 +243,7 @@ class Builder:
             (name,) = error.args
             self.problem(
                 node,
-                f"{words(place)} uses the environment variable {name!r}, which is not set",
+                f"{describe_place(place)} uses the environment variable {name!r}, which is not set",
                 f"type `export {name}=…` before planning",
                 "unset-variable",
             )
@@ -248,11 +256,11 @@ class Builder:
             if isinstance(node, yaml.ScalarNode)
             else kinds.get(str(getattr(node, "id", "")), "something else")
         )
-        self.problem(node, f"{words(place)} must be {wanted}, not {found}")
+        self.problem(node, f"{describe_place(place)} must be {wanted}, not {found}")
 
     def _unknown_key(self, node: yaml.Node, key: str, place: Place, known: Any) -> None:
         hint = did_you_mean(key, known, "remove it; keys of your own start with 'x-'")
-        self.problem(node, f"unknown key {key!r} in {words(place)}", hint, "unknown-key")
+        self.problem(node, f"unknown key {key!r} in {describe_place(place)}", hint, "unknown-key")
 
 
 def _text(node: yaml.ScalarNode) -> str:
@@ -260,12 +268,12 @@ def _text(node: yaml.ScalarNode) -> str:
     return text
 
 
-def words(place: Place) -> str:
+def describe_place(place: Place) -> str:
     """Return a location in a document for messages: `item 2 of 'uses' of job 'ID1'`."""
     what, around = place
     if isinstance(what, yaml.MappingNode):
         return _label(what, around)
-    return f"{f'item {what}' if isinstance(what, int) else repr(what)} of {words(around)}"
+    return f"{f'item {what}' if isinstance(what, int) else repr(what)} of {describe_place(around)}"
 
 
 def _label(node: yaml.MappingNode, shape: schema.Record) -> str:

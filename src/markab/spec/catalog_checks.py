@@ -101,7 +101,7 @@ def check_sites(catalog: SiteCatalog, file: str = "", line_of: Lines = lambda it
         names.add(site.name)
         if not site.name or "/" in site.name:
             hint = "use letters, digits, '-', '_' and '.'"
-            problem(site, f"{site.name!r} can't be the name of a site", hint, "bad-name")
+            problem(site, f"{site.name!r} cannot be the name of a site", hint, "bad-name")
         _check_platform(site.arch, site.os_type, f"site {site.name!r}", site, problem)
         for directory in site.directories:
             label = f"{directory.type} directory of site {site.name!r}"

@@ -188,7 +188,7 @@ class _Reader(ElementReader):
                 found.requires.append(needed)
 
     def transformation(self, element: Element) -> Transformation:
-        """Return the transformation of this name, new or met before, with the metadata and hooks added."""
+        """Return the transformation of this name, new or read before, with the metadata and hooks added."""
         made = self.at(
             element,
             Transformation(
@@ -263,13 +263,13 @@ class _Reader(ElementReader):
     def use(self, element: Element) -> Use | None:
         executable = self.flag(element, "executable") or False
         link = self.choice(element, "link", _LINKS, "input" if executable else "")
-        perhaps = element.attributes.get("transfer") == "optional"
-        stage_out = True if perhaps else self.flag(element, "transfer")
+        is_optional = element.attributes.get("transfer") == "optional"
+        stage_out = True if is_optional else self.flag(element, "transfer")
         register = self.flag(element, "register")
         use = Use(
             self.find(element, "name", "file") or "",
             link or "none",  # type: ignore[arg-type]
-            optional=perhaps or self.flag(element, "optional") or False,
+            optional=is_optional or self.flag(element, "optional") or False,
             size=self.whole(element, "size"),
             metadata=self.metadata(element),
             executable=executable,

@@ -1,4 +1,4 @@
-"""The structs behind the four YAML 5.0 documents; they mirror the schema, and nothing in them is derived.
+"""The structs of the four YAML 5.0 documents; they mirror the schema, and nothing in them is derived.
 
 Every string keeps the text of the document: an argument written `3.10`
 or `007` is handed to the task as `3.10` and `007`, never through a float.
@@ -61,7 +61,7 @@ class Use(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Task(msgspec.Struct, rename="camel", omit_defaults=True):
-    """One entry of `jobs:`, called a job by users: what they asked to be run."""
+    """One entry of `jobs:`, which users call a job."""
 
     id: str
     type: Literal["job", "pegasusWorkflow", "condorWorkflow"] = "job"

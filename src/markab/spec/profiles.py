@@ -60,8 +60,8 @@ def merge_profiles(
         for key in sorted(prohibited & table.keys()):
             del table[key]
             if warnings is not None:
-                who = f" of job {job_id!r}" if job_id else ""
-                message = f"profile {namespace}.{key}{who} is ignored: the planner sets it"
+                owner = f" of job {job_id!r}" if job_id else ""
+                message = f"profile {namespace}.{key}{owner} is ignored: the planner sets it"
                 hint = "use env profiles" if key == "environment" else "remove it"
                 warnings.append(Problem(message, hint, kind="prohibited-profile"))
     return {namespace: table for namespace, table in merged.items() if table}
@@ -153,8 +153,8 @@ class _Reader:
             except ValueError:
                 if namespace == "condor" and not text.strip()[0].isdigit():
                     continue  # an expression for HTCondor, such as `ifthenelse(…)`, means nothing to others
-                who = f" of job {self.job_id!r}" if self.job_id else ""
-                message = f"profile {full}{who} is {text!r}; it must be {wanted}"
+                owner = f" of job {self.job_id!r}" if self.job_id else ""
+                message = f"profile {full}{owner} is {text!r}; it must be {wanted}"
                 self.problems.append(Problem(message, f"change or remove {full}", kind="bad-profile"))
                 return None
         return None

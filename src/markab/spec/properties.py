@@ -132,8 +132,8 @@ class Properties(MutableMapping[str, str]):
     def unknown(self) -> list[Problem]:
         """Return a warning for each unknown property, with the likely name.
 
-        Keys outside our namespaces belong to other programs, and get a warning only if
-        they look like one of ours. Values are never shown: they may be passwords.
+        Keys outside the namespaces of Markab belong to other programs, and get a warning only if
+        they look like one of Markab's. Values are never shown: they may be passwords.
         """
         warnings = []
         names = [row.key for row in KNOWN if "*" not in row.key]
@@ -142,9 +142,9 @@ class Properties(MutableMapping[str, str]):
             namespace, dot, name = key.partition(".")
             if find_property(key) or (dot and is_profile_key(namespace, name)):
                 continue
-            ours = namespace in ("pegasus", "markab", "dagman")
-            close = likely(key, names, cutoff=0.6 if ours else 0.85)
-            if not ours and (close is None or namespace in NAMESPACES):
+            is_own = namespace in ("pegasus", "markab", "dagman")
+            close = likely(key, names, cutoff=0.6 if is_own else 0.85)
+            if not is_own and (close is None or namespace in NAMESPACES):
                 continue
             file, line = _split(self.source(key))
             hint = f"did you mean {close!r}?" if close else "remove it; it is not a setting of Markab"
@@ -157,7 +157,7 @@ class Properties(MutableMapping[str, str]):
         try:
             Path(path).write_text(text, encoding="utf-8")
         except OSError as error:
-            raise StorageError(f"{os.fspath(path)!r} can't be written: {error.strerror}") from error
+            raise StorageError(f"{os.fspath(path)!r} cannot be written: {error.strerror}") from error
 
     def _resolved(self, key: str, text: str, inside: tuple[str, ...]) -> str:
         if "${" not in text:
@@ -180,13 +180,13 @@ def read_properties(path: Path, into: Properties) -> None:
     """Add the properties of a file; they replace what is there.
 
     Raises:
-        StorageError: the file can't be read.
+        StorageError: the file cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise StorageError(
-            f"the properties {str(path)!r} can't be read: {error.strerror}",
+            f"the properties {str(path)!r} cannot be read: {error.strerror}",
             "check the name given with --conf",
         ) from error
     for line, key, value in java_properties.parse(text):
@@ -204,7 +204,7 @@ def load_properties(
     """Return the properties of all sources. `conf` must exist if given; the other files need not.
 
     Raises:
-        StorageError: a file can't be read.
+        StorageError: a file cannot be read.
         DocumentError: a property refers to itself.
     """
     properties = Properties(environment=environment)

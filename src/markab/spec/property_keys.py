@@ -46,7 +46,7 @@ pegasus.transfer.arguments | | | arguments for the transfer tool in transfer job
 pegasus.transfer.lite.arguments | | | arguments for the transfer tool around a job
 pegasus.transfer.worker.package | false | true false | send the worker's tools to the sites
 pegasus.transfer.worker.package.autodownload | true | true false | fetch the worker's tools when they do not fit the node
-pegasus.transfer.worker.package.strict | true | true false | the worker's tools must have our version
+pegasus.transfer.worker.package.strict | true | true false | the worker's tools must have the planner's version
 pegasus.transfer.*.impl | Transfer | | which tool transfer jobs use
 pegasus.transfer.*.remote.sites | | | sites whose transfer jobs run there
 pegasus.transfer.*.priority | | | priority of transfer jobs

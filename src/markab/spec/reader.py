@@ -55,7 +55,7 @@ def read_workflow(
 
     Raises:
         DocumentError: with everything that is wrong.
-        StorageError: the file can't be read.
+        StorageError: the file cannot be read.
     """
     data = read_bytes(path, limit_bytes)
     return parse_workflow(data, os.fspath(path), environment, absolute_lfns=absolute_lfns)
@@ -134,7 +134,7 @@ def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> 
     """Return the content of a document.
 
     Raises:
-        StorageError: it can't be read.
+        StorageError: it cannot be read.
         DocumentError: it is larger than `limit_bytes`.
     """
     name = os.fspath(path)
@@ -154,7 +154,7 @@ def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> 
     except PermissionError as error:
         raise StorageError(f"no permission to read {name!r}", f"type `chmod u+r {name}`") from error
     except (OSError, ValueError) as error:
-        raise StorageError(f"{name!r} can't be read: {error}") from error
+        raise StorageError(f"{name!r} cannot be read: {error}") from error
 
 
 def _parse(text: str | bytes, struct: type[T], name: str, environment: Mapping[str, str], check: Check) -> T:
@@ -246,7 +246,7 @@ def _is_supported(version: str | None, struct: type) -> bool:
 
 
 def _other_kind(keys: set[str], struct: type) -> str:
-    """Return the kind of the document, if it is clearly not the one wanted."""
+    """Return the kind of the document, if it is clearly not the expected one."""
     if _CONTENT[struct] in keys:
         return ""
     for other, key in _CONTENT.items():

@@ -1,7 +1,7 @@
 """What a document may contain, derived from the structs of `model.py`.
 
 A shape describes the valid form of a value. `shape_of(Workflow)` is the root of
-the tree of shapes; nothing is repeated here that the structs declare.
+the tree of shapes; what the structs declare is not repeated here.
 """
 
 from __future__ import annotations

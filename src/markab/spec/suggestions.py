@@ -41,7 +41,7 @@ def likely(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Return `did you mean 'x'?`, or `otherwise` when nothing known looks like `word`."""
+    """Return `did you mean 'x'?`, or `otherwise` when no known name looks like `word`."""
     name = likely(word, known)
     return f"did you mean {name!r}?" if name else otherwise
 

@@ -6,8 +6,8 @@ so a workflow of a million jobs is written without its text, or a second copy of
 its data, in memory.
 
 The YAML is the block style of Pegasus: keys in the order given, list items level
-with their key, one scalar a line. A string is plain when no YAML reader could read
-it as anything else, in single quotes when it is printable, and otherwise in double
+with their key, one scalar a line. A string is plain when every YAML reader reads
+it as a string, in single quotes when it is printable, and otherwise in double
 quotes with escapes. So YAML 1.1 and 1.2 read back the same value, be it `yes`,
 `1e3`, `0x1f` or `2026-01-01`.
 """

@@ -13,7 +13,7 @@ class Deadlines(object):
     Times are seconds on any clock that only goes forward, the same for all calls.
     """
 
-    __slots__ = ("_checkpoint", "_kill", "_wall", "cancelled", "checkpointed", "grace_s", "timed_out")
+    __slots__ = ("_checkpoint", "_kill", "_wall", "cancelled", "grace_s", "timed_out")
 
     def __init__(
         self, start: float, checkpoint_s: float, max_wall_s: float, grace_s: float = GRACE_S
@@ -21,7 +21,6 @@ class Deadlines(object):
         self.grace_s = grace_s
         self.cancelled = False
         self.timed_out = False
-        self.checkpointed = False
         self._checkpoint: Optional[float] = start + checkpoint_s if checkpoint_s else None
         self._wall: Optional[float] = start + max_wall_s if max_wall_s else None
         self._kill: Optional[float] = None
@@ -51,6 +50,5 @@ class Deadlines(object):
             return signal.SIGTERM
         if self._checkpoint is not None and now >= self._checkpoint:
             self._checkpoint = None
-            self.checkpointed = True
             return signal.SIGTERM
         return None
