@@ -9,6 +9,7 @@ What it knows is on disk, below `node`, so that another instance finds it again 
 
     <node>/<key>/       the sandbox of an attempt, until the engine has written down its end
     <node>/<key>.lock   its process
+    <node>/twice        keys of attempts that were started while another one of their job ran: a bug
 
     key                 `<run>.<job>.<number>`
 """
@@ -216,12 +217,20 @@ class WalledExecutor:
         elif job.kill_at_s is not None:
             self._end(job, unseen_record(ErrorKind.CANCELLED, "cancelled before it ran"))
         elif job.seen is Seen.QUEUED:
+            self._check_alone(job)
             walled_node.start(job.place, COMMAND)
             job.seen = Seen.RUNNING
             self._say(job.report())
         elif self._faults.released.is_set():
             job.seen = Seen.QUEUED
             self._say(job.report())
+
+    def _check_alone(self, job: _Job) -> None:
+        run, position, number = job.attempt.id
+        for lock in self._node.glob(f"{run}.{position}.*.lock"):
+            if lock.stem != f"{run}.{position}.{number}" and walled_node.is_alive(lock.with_suffix("")):
+                with open(self._node / "twice", "a") as file:
+                    file.write(f"{job.place.name} beside {lock.stem}\n")
 
     def _look(self, job: _Job) -> None:
         """Look at an attempt that ran when it was last looked at."""

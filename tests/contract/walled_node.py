@@ -50,7 +50,8 @@ if int(user):
     os.setgroups([])
     os.setgid(int(user))
     os.setuid(int(user))
-os.execve(python, [python, *arguments], {"PATH": "/usr/bin:/bin", "HOME": "/job", "TMPDIR": "/tmp"})
+path = os.path.dirname(python) + ":/usr/bin:/bin"
+os.execve(python, [python, *arguments], {"PATH": path, "HOME": "/job", "TMPDIR": "/tmp"})
 """
 
 

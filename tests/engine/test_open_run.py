@@ -110,3 +110,18 @@ def test_news_of_an_attempt_that_has_ended_is_ignored(tmp_path: Path) -> None:
             return [*ended, *(Report(report.id, Seen.HELD, reason="late") for report in ended)]
 
     assert call(make_run(tmp_path, [job("a", retries=1)]), World(), Late, []).state == "success"
+
+
+def test_the_record_of_an_attempt_that_its_site_lost_says_why(tmp_path: Path) -> None:
+    class Loses(Queue):
+        def wait(self, timeout_s: float) -> Sequence[Report]:
+            return [
+                Report(report.id, Seen.LOST, reason="node7 does not answer")
+                for report in super().wait(timeout_s)
+            ]
+
+    (lost,) = call(make_run(tmp_path, [job("a")]), World(), Loses, []).failed
+    assert lost.error == {
+        "kind": "lost",
+        "message": "the site no longer knows the job: node7 does not answer",
+    }

@@ -12,7 +12,7 @@ from kit.made_run import engine_alive
 from kit.planned_workflow import Bench, task
 from markab.engine.control import request_remove
 from markab.engine.run import RunOptions, run
-from markab.journal.progress import read_progress, write_progress
+from markab.journal.progress import RunningJob, read_progress, write_progress
 from markab.journal.records import decode
 from markab.journal.run_reader import RunReader
 from markab.planner.planning import plan
@@ -155,3 +155,15 @@ def test_what_held_an_engine_that_was_killed_is_not_told_of_the_next_before_it_s
             assert ("Running", 2) == (status.state, status.succeeded)
         write_progress(ended / "status.json", said)
         assert {"no room"} == {status.held for status in both(ended)}
+
+
+def test_why_a_site_holds_a_job_is_told_as_long_as_the_engine_lives(ended: Path) -> None:
+    said = read_progress(ended / "status.json")
+    assert said is not None
+    said.outcome, said.time = None, time.time()
+    said.jobs = [RunningJob("tool_never", "far", 1, said.time, held="no quota")]
+
+    with engine_alive(ended):
+        write_progress(ended / "status.json", said)
+        assert [dict(status.on_hold) for status in both(ended)] == [{"tool_never": "no quota"}] * 2
+    assert [dict(status.on_hold) for status in both(ended)] == [{}, {}]

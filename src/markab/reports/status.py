@@ -193,7 +193,7 @@ def status_of(run: RunReader, why: bool = False) -> Status:
     on_hold: dict[str, str] = {}
     if progress is not None and progress.outcome is None and progress.uuid == run.uuid:
         held, warnings = progress.held, tuple(progress.warnings)
-        on_hold = {job.id: job.held for job in progress.jobs if job.held}
+        on_hold = _on_hold(progress)
     status = replace(_counted(run, _note(run) or held, held, warnings), on_hold=on_hold)
     if not why:
         return status
@@ -341,6 +341,7 @@ def _from_progress(run: RunReader, progress: Progress) -> Status:
         state="Running" if lives else STATES.get(progress.outcome or "", "Halted"),
         note=(asked.get(progress.ending or "") or progress.held) if lives else "",
         held=progress.held if lives else "",
+        on_hold=_on_hold(progress) if lives else {},
         warnings=tuple(progress.warnings) if lives else (),
         workflow=run.plan.header.workflow,
         submit_dir=run.place.path,
@@ -355,6 +356,10 @@ def _from_progress(run: RunReader, progress: Progress) -> Status:
         if lives
         else (),
     )
+
+
+def _on_hold(progress: Progress) -> dict[str, str]:
+    return {job.id: job.held for job in progress.jobs if job.held}
 
 
 def _first_time(journal: Path) -> float:
