@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
 import signal
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from markab.engine.clock import wait_readable
@@ -480,7 +480,7 @@ def test_a_descriptor_can_be_read_when_there_is_something_to_report(bench: Bench
 
 def test_an_attempt_of_another_run_is_another_attempt(bench: Bench) -> None:
     first = bench.attempt(shell("true"))
-    second = dataclasses.replace(first, id=first.id._replace(run="another"))
+    second = msgspec.structs.replace(first, id=first.id._replace(run="another"))
     bench.executor.submit([first])
     bench.wait_all({first.id})
     bench.executor.submit([second])
