@@ -434,9 +434,12 @@ def test_a_checkpoint_is_asked_for_and_kept_though_the_task_fails(bench: Bench) 
 
 def test_a_cancelled_attempt_ends_and_says_so(bench: Bench) -> None:
     polite = bench.attempt(shell("exec sleep 1000", id="polite"))
-    stubborn = bench.attempt(shell('trap "" TERM; while :; do sleep 0.05; done', id="stubborn"))
+    ready = bench.work.parent / "ready"
+    script = f'trap "" TERM; echo 1 > {ready}; while :; do sleep 0.05; done'
+    stubborn = bench.attempt(shell(script, id="stubborn"))
     bench.executor.submit([polite, stubborn])
-    assert not bench.executor.wait(0.2)
+    wait_file(ready)
+    assert not bench.executor.wait(0.0)
     bench.executor.cancel([polite.id, stubborn.id])
     records = bench.wait_all({polite.id, stubborn.id})
 
