@@ -533,7 +533,7 @@ def test_an_output_that_cannot_be_put_in_place_fails_the_attempt(bench: Bench) -
     assert not bench.files_left()
 
 
-def test_chores_are_done(bench: Bench, tmp_path: Path) -> None:
+def test_auxiliary_jobs_are_done(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("1,2\n")
     transfer = Transfer(
         "data", [Place("local", f"file://{tmp_path}/data")], [Place("local", f"{bench.scratch}/data")]

@@ -19,10 +19,10 @@ from markab.journal.records import AttemptEnd, AttemptStart, decode
 
 
 class FakeRecorder:
-    """In trouble when, and as long as, a test says so."""
+    """Reports an error when, and as long as, a test says so."""
 
     def __init__(self) -> None:
-        self.trouble = ""
+        self.error = ""
         self.is_awaited = False
         self.warnings: Sequence[str] = ()
         self.asked = 0
@@ -32,11 +32,11 @@ class FakeRecorder:
     def may_start(self) -> bool:
         self.asked += 1
         self.on_ask(self.asked)
-        return not self.trouble and not self.is_awaited
+        return not self.error and not self.is_awaited
 
 
 class Story:
-    """A run of six jobs, two at a time, with a recorder that can be in trouble."""
+    """A run of six jobs, two at a time, with a recorder that can report an error."""
 
     def __init__(self, directory: Path, world: World | None = None) -> None:
         self.directory = make_run(directory, [job(f"j{n}") for n in range(6)])
@@ -95,14 +95,14 @@ def test_during_trouble_what_runs_ends_and_is_journalled_and_nothing_starts(tmp_
 
     def look(count: int) -> None:
         if len(story.world.started) >= 2 and count < 50:
-            story.recorder.trouble = "the database has gone"
+            story.recorder.error = "the database has gone"
         if count == 49:
             assert len(story.world.started) == 2, "nothing new was started"
             assert not story.world.alive and story.journalled(AttemptEnd) == 2, "what ran has ended"
             assert story.seen[-1].held == "the database has gone; nothing new is started until that works"
             assert story.seen[-1].ready == 4
         if count >= 50:
-            story.recorder.trouble = ""
+            story.recorder.error = ""
 
     story.recorder.on_ask = look
     assert story.call().state == "success"
@@ -117,12 +117,12 @@ def test_what_an_executor_would_not_take_is_not_given_to_it_during_trouble(tmp_p
     def refuse(attempts: object) -> None:
         tries.append(story.recorder.asked)
         if len(tries) == 1:
-            story.recorder.trouble = "the database has gone"
+            story.recorder.error = "the database has gone"
             raise ExecutorUnavailable("the queue does not answer")
 
     def look(count: int) -> None:
         if count == 200:
-            story.recorder.trouble = ""
+            story.recorder.error = ""
 
     story.world.on_submit, story.recorder.on_ask = refuse, look
     assert story.call().state == "success"
@@ -132,7 +132,7 @@ def test_what_an_executor_would_not_take_is_not_given_to_it_during_trouble(tmp_p
 @pytest.mark.parametrize(("ask", "outcome"), [(request_halt, "halted"), (request_remove, "removed")])
 def test_a_run_that_is_held_can_be_ended(tmp_path: Path, ask: Callable[[Path], bool], outcome: str) -> None:
     story = Story(tmp_path)
-    story.recorder.trouble = "the database has gone"
+    story.recorder.error = "the database has gone"
 
     def look(count: int) -> None:
         assert count < 100, "it does not end"
@@ -150,7 +150,7 @@ def test_a_run_that_is_held_can_be_interrupted(tmp_path: Path) -> None:
 
     def look(count: int) -> None:
         if len(story.world.started) >= 2:
-            story.recorder.trouble = "the database has gone"
+            story.recorder.error = "the database has gone"
         if count == 20:
             os.kill(os.getpid(), signal.SIGINT)
         assert count < 100, "it does not end"
@@ -160,7 +160,7 @@ def test_a_run_that_is_held_can_be_interrupted(tmp_path: Path) -> None:
     assert len(story.world.started) == 2
 
     story.recorder.on_ask = lambda count: None
-    story.recorder.trouble = ""
+    story.recorder.error = ""
     assert story.call().state == "success"
 
 
@@ -169,7 +169,7 @@ def test_a_run_whose_last_jobs_end_during_trouble_is_over(tmp_path: Path) -> Non
 
     def look(count: int) -> None:
         if len(story.world.started) == 6:
-            story.recorder.trouble = "the database has gone"
+            story.recorder.error = "the database has gone"
 
     story.recorder.on_ask = look
     assert story.call().state == "success"

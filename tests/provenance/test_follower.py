@@ -68,7 +68,7 @@ def test_jobs_wait_for_the_first_word_when_the_database_is_asked_first(
     make: Callable[..., FollowerProcess], tmp_path: Path
 ) -> None:
     follower = make(f"{wait_for_file(tmp_path / 'go')}say('ready'){ALIVE}", probe_first=True)
-    assert not follower.may_start and not follower.trouble
+    assert not follower.may_start and not follower.error
     (tmp_path / "go").touch()
     wait_until(lambda: follower.may_start)
     assert starts(tmp_path)[0].endswith(f" {PROBE_FIRST}")
@@ -79,17 +79,17 @@ def test_a_database_that_does_not_answer_is_told_after_a_while(
 ) -> None:
     monkeypatch.setattr(follower_module, "ANSWER_S", 0.0)
     follower = make("pass" + ALIVE, probe_first=True)
-    assert "has not answered yet" in follower.trouble and not follower.may_start
+    assert "has not answered yet" in follower.error and not follower.may_start
 
 
 def test_trouble_lasts_until_a_pass_goes_well(make: Callable[..., FollowerProcess], tmp_path: Path) -> None:
     go_on = tmp_path / "go on"
     follower = make(f"say('error no room left'){wait_for_file(go_on)}say('current'); sys.stdin.read()")
-    wait_until(lambda: follower.trouble)
-    assert follower.trouble == "no room left" and not follower.may_start
+    wait_until(lambda: follower.error)
+    assert follower.error == "no room left" and not follower.may_start
     go_on.touch()
     wait_until(lambda: follower.may_start)
-    assert follower.trouble == "" and follower.warnings == []
+    assert follower.error == "" and follower.warnings == []
 
 
 def test_a_warning_stops_nothing(make: Callable[..., FollowerProcess]) -> None:
@@ -103,10 +103,10 @@ def test_a_line_that_comes_in_pieces_is_one_line(
 ) -> None:
     code = f"os.write(1, b'error no ro')\n{wait_for_file(tmp_path / 'go')}os.write(1, b'om\\n')"
     follower = make(code + ALIVE)
-    wait_until(lambda: not follower.trouble and follower._rest)
+    wait_until(lambda: not follower.error and follower._rest)
     (tmp_path / "go").touch()
-    wait_until(lambda: follower.trouble)
-    assert follower.trouble == "no room"
+    wait_until(lambda: follower.error)
+    assert follower.error == "no room"
 
 
 def test_one_that_is_killed_is_started_again_and_no_job_waits_for_that(
@@ -118,7 +118,7 @@ def test_one_that_is_killed_is_started_again_and_no_job_waits_for_that(
     wait_until(lambda: follower.warnings)
     assert follower.may_start
     wait_until(lambda: len(starts(tmp_path)) == 2)
-    assert follower.may_start and not follower.trouble
+    assert follower.may_start and not follower.error
     (warning,) = follower.warnings
     assert "was killed by signal 9" in warning and "restarted" in warning
 
@@ -135,12 +135,12 @@ def test_one_that_dies_before_its_pass_is_done_again_and_again_is_trouble(
     make: Callable[..., FollowerProcess], tmp_path: Path
 ) -> None:
     follower = make("raise ValueError('a bug')")
-    wait_until(lambda: follower.trouble)
+    wait_until(lambda: follower.error)
     assert not follower.may_start
-    assert "ends again and again" in follower.trouble
-    assert "ended with exit code 1 (ValueError: a bug)" in follower.trouble
+    assert "ends again and again" in follower.error
+    assert "ended with exit code 1 (ValueError: a bug)" in follower.error
     known = len(starts(tmp_path))
-    wait_until(lambda: follower.trouble and len(starts(tmp_path)) > known)
+    wait_until(lambda: follower.error and len(starts(tmp_path)) > known)
 
 
 def test_it_is_started_again_after_pauses_that_grow(
@@ -148,14 +148,14 @@ def test_it_is_started_again_after_pauses_that_grow(
 ) -> None:
     monkeypatch.setattr(follower_module, "AFTER_ERROR_S", 10.0)
     follower = make("sys.exit(3)")
-    wait_until(lambda: follower.trouble)
+    wait_until(lambda: follower.error)
     now_s = time.monotonic()
     pauses = []
     for deaths in range(2, 7):
         assert follower._failures == deaths
         pauses.append(round((follower._restart_s - now_s) / 10))
         follower._restart_s = now_s
-        wait_until(lambda: follower.trouble and follower._failures > deaths)  # noqa: B023
+        wait_until(lambda: follower.error and follower._failures > deaths)  # noqa: B023
         now_s = time.monotonic()
     assert pauses == [1, 2, 4, 6, 6]
 
@@ -165,7 +165,7 @@ def test_a_pass_that_goes_well_ends_the_trouble_of_one_that_died(
 ) -> None:
     code = f"count = len(open({str(tmp_path / 'starts')!r}).readlines()); count < 4 and sys.exit(3); say('current')"
     follower = make(code + ALIVE)
-    wait_until(lambda: follower.trouble)
+    wait_until(lambda: follower.error)
     wait_until(lambda: follower.may_start)
     assert len(starts(tmp_path)) == 4
 
@@ -185,10 +185,10 @@ def test_one_that_goes_by_itself_while_the_run_goes_on_is_started_again_and_trou
 ) -> None:
     code = f"count = len(open({str(tmp_path / 'starts')!r}).readlines()); count < 4 and sys.exit(0); say('current')"
     follower = make(code + ALIVE, probe_first=probe_first)
-    wait_until(lambda: follower.trouble)
-    assert not follower.may_start and "ends again and again: it ended with exit code 0" in follower.trouble
+    wait_until(lambda: follower.error)
+    assert not follower.may_start and "ends again and again: it ended with exit code 0" in follower.error
     wait_until(lambda: follower.may_start)
-    assert len(starts(tmp_path)) == 4 and not follower.trouble
+    assert len(starts(tmp_path)) == 4 and not follower.error
 
 
 def without_database(submit_dir: Path) -> None:
@@ -202,7 +202,7 @@ def test_a_run_that_wants_no_database_does_not_wait_for_one_that_dies_again_and_
     without_database(tmp_path)
     follower = make("raise ValueError('a bug')")
     wait_until(lambda: len(starts(tmp_path)) > 3 or not follower.may_start)
-    assert follower.may_start and not follower.trouble
+    assert follower.may_start and not follower.error
     assert "jobstate.log ends again and again" in follower.warnings[-1]
     assert "(ValueError: a bug)" in follower.warnings[-1]
 
@@ -211,11 +211,11 @@ def test_a_run_that_is_held_goes_on_when_its_user_does_without_a_database(
     make: Callable[..., FollowerProcess], tmp_path: Path
 ) -> None:
     follower = make("raise ValueError('a bug')", probe_first=True)
-    wait_until(lambda: follower.trouble)
-    assert not follower.may_start and f"{EVENTS} = false" in follower.trouble
+    wait_until(lambda: follower.error)
+    assert not follower.may_start and f"{EVENTS} = false" in follower.error
     without_database(tmp_path)
     wait_until(lambda: follower.may_start)
-    assert not follower.trouble
+    assert not follower.error
 
 
 def test_one_that_cannot_be_started_holds_a_run_until_its_user_does_without_a_database(
@@ -223,10 +223,10 @@ def test_one_that_cannot_be_started_holds_a_run_until_its_user_does_without_a_da
 ) -> None:
     monkeypatch.setattr(follower_module, "AFTER_ERROR_S", 0.05)
     follower = FollowerProcess(tmp_path, ("/nonexistent/python",), probe_first=True)
-    assert not follower.may_start and "cannot be started" in follower.trouble
+    assert not follower.may_start and "cannot be started" in follower.error
     without_database(tmp_path)
     wait_until(lambda: follower.may_start)
-    assert not follower.trouble and "cannot be started" in follower.warnings[-1]
+    assert not follower.error and "cannot be started" in follower.warnings[-1]
 
 
 def test_after_the_run_nothing_is_started_again(make: Callable[..., FollowerProcess], tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_after_the_run_nothing_is_started_again(make: Callable[..., FollowerProc
     follower.release()
     wait_until(lambda: follower._child is None or not follower.may_start)
     follower.finish(10)
-    assert follower.trouble == "no room", "the last pass is heard"
+    assert follower.error == "no room", "the last pass is heard"
     assert follower.warnings == [] and len(starts(tmp_path)) == 1
 
 

@@ -171,7 +171,7 @@ def test_what_is_wrong_with_a_database_is_known_before_a_job_may_start(
     (run / DATABASE).mkdir()
     follower = FollowerProcess(run)
     try:
-        while not (trouble := follower.trouble):
+        while not (trouble := follower.error):
             assert not follower.may_start
             time.sleep(0.005)
         assert DATABASE in trouble and not follower.may_start
@@ -188,7 +188,7 @@ def test_trouble_that_comes_later_is_known_with_the_next_pass(tmp_path: Path, ho
         (run / DATABASE).unlink()
         (run / DATABASE).mkdir()
         wait_until(lambda: not follower.may_start)
-        assert DATABASE in follower.trouble
+        assert DATABASE in follower.error
     finally:
         follower.finish(20)
 
@@ -226,7 +226,7 @@ def test_what_goes_wrong_is_told_once(tmp_path: Path, home: Path) -> None:
 def test_when_it_cannot_be_started_nothing_else_may_start(tmp_path: Path) -> None:
     follower = FollowerProcess(tmp_path, ("/nonexistent/python",))
     assert not follower.may_start
-    assert "cannot be started" in follower.trouble
+    assert "cannot be started" in follower.error
     follower.finish()
 
 
@@ -268,8 +268,8 @@ def test_a_run_that_cannot_be_read_any_more_is_trouble_that_says_why(
     kept = (run / "braindump.yml").rename(run / "kept")
     follower = FollowerProcess(run)
     try:
-        wait_until(lambda: follower.trouble)
-        assert "is not a submit directory: it has no braindump.yml" in follower.trouble
+        wait_until(lambda: follower.error)
+        assert "is not a submit directory: it has no braindump.yml" in follower.error
         kept.rename(run / "braindump.yml")
         wait_until(lambda: follower.may_start)
         assert instances(run) == 2
@@ -287,8 +287,8 @@ def test_without_events_a_run_goes_on_where_databases_cannot_be_opened_at_all(
     monkeypatch.setattr(follower_module, "AFTER_ERROR_S", 0.2)
     follower = FollowerProcess(run)
     try:
-        wait_until(lambda: follower.trouble)
-        assert "half an installation" in follower.trouble and not follower.may_start
+        wait_until(lambda: follower.error)
+        assert "half an installation" in follower.error and not follower.may_start
         (run / "pegasus.1.properties").write_text("pegasus.monitord.events = false\n")
         wait_until(lambda: follower.may_start)
     finally:
@@ -317,5 +317,5 @@ def test_modules_beside_a_workflow_are_not_taken_for_the_librarys(
     follower = FollowerProcess(run)
     follower.finish(20.0)
 
-    assert ("", []) == (follower.trouble, follower.warnings)
+    assert ("", []) == (follower.error, follower.warnings)
     assert instances(run) == 7

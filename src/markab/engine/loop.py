@@ -75,7 +75,7 @@ class Loop:
             StorageError: a journal could not be written until the last running job had ended.
         """
         while True:
-            self._obey()
+            self._take_requests()
             self._start()
             self._settle()
             self._finish()
@@ -88,7 +88,7 @@ class Loop:
 
     # -- the steps of a turn -----------------------------------------------------
 
-    def _obey(self) -> None:
+    def _take_requests(self) -> None:
         now_s = self._clock.monotonic()
         due = now_s - self._polled_s >= self._poll_s
         if due:
@@ -97,7 +97,7 @@ class Loop:
             if self._interrupted:
                 run.interrupt()
             if due:
-                run.obey()
+                run.take_requests()
 
     def _start(self) -> None:
         self._may_start, is_writable = True, True
@@ -189,7 +189,7 @@ class Loop:
 
     def _patience_s(self) -> float:
         """Return how long to wait for jobs before something else is due."""
-        is_known = self._may_start or any(run.recorder.trouble for run in self._runs.values())
+        is_known = self._may_start or any(run.recorder.error for run in self._runs.values())
         waits = [LOOK_UP_EVERY_S if is_known else ANSWER_DUE_S]
         if self._pauses:
             waits.append(self._pauses[0][0] - self._clock.monotonic())
@@ -201,7 +201,7 @@ class Loop:
     def _held(self) -> str:
         """Return why nothing new is started at the moment."""
         for run in self._runs.values():
-            if why := run.error or run.recorder.trouble:
+            if why := run.error or run.recorder.error:
                 return f"{why}; nothing new is started until that works"
         return ""
 

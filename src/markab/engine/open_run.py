@@ -177,7 +177,7 @@ class OpenRun:
 
     # -- what the user asks ------------------------------------------------------
 
-    def obey(self) -> None:
+    def take_requests(self) -> None:
         """Do what the files in `control/` ask for."""
         request = self._requests.take()
         if request == REMOVE:

@@ -1,7 +1,7 @@
-"""What the engine asks of whoever makes the run's database from the journal: may I go on?
+"""What the engine asks of the program that makes the database of a run from its journal: may I go on?
 
 The engine neither makes nor reads that database, and does not wait for it. It starts
-nothing new while somebody knows that what happens cannot be entered there.
+nothing new while it is known that what happens cannot be entered there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Protocol
 
 
 class Recorder(Protocol):
-    """Whoever makes the database. Asked in every turn of the loop: answers at once, from memory."""
+    """What makes the database. Asked in every turn of the loop: answers at once, from memory."""
 
     @property
     def may_start(self) -> bool:
@@ -19,8 +19,8 @@ class Recorder(Protocol):
         ...
 
     @property
-    def trouble(self) -> str:
-        """Why the database cannot be kept current, in words for the user; empty when it can, or nobody knows yet."""
+    def error(self) -> str:
+        """Why the database cannot be kept current; empty when it can, or that is not known yet."""
         ...
 
     @property
@@ -33,5 +33,5 @@ class NoRecorder:
     """For runs of which a database is made later, or never."""
 
     may_start = True
-    trouble = ""
+    error = ""
     warnings: Sequence[str] = ()

@@ -85,9 +85,9 @@ def run(
     if on_end is not None:
         on_end(ended())
     follower.finish()
-    if not follower.trouble:
+    if not follower.error:
         return ended()
-    late = f"{follower.trouble}; what is missing is in the journal, and added when that works"
+    late = f"{follower.error}; what is missing is in the journal, and added when that works"
     return Ended(submit_dir, outcome.state, outcome.was_complete, (*ended().warnings, late))
 
 

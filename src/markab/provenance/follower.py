@@ -102,7 +102,7 @@ class FollowerProcess:
         return not self._is_awaited and not self._error
 
     @property
-    def trouble(self) -> str:
+    def error(self) -> str:
         """Why the database is not kept current, for the user; empty if it is, or not known yet."""
         self._poll()
         if self._is_awaited and not self._error and time.monotonic() - self._began_s > ANSWER_S:
