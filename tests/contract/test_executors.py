@@ -6,7 +6,6 @@ their fixture what the executor must have.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
 import signal
@@ -17,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from contract import walled_node
@@ -552,7 +552,7 @@ def test_a_descriptor_can_be_read_when_there_is_something_to_report(bench: Bench
 
 def test_an_attempt_of_another_run_is_another_attempt(bench: Bench) -> None:
     first = bench.attempt(shell("true"))
-    second = dataclasses.replace(first, id=first.id._replace(run="another"))
+    second = msgspec.structs.replace(first, id=first.id._replace(run="another"))
     bench.executor.submit([first])
     bench.wait_all({first.id})
     bench.executor.submit([second])
@@ -602,7 +602,7 @@ def test_an_output_that_cannot_be_put_in_place_fails_the_attempt(bench: Bench) -
     assert not bench.files_left()
 
 
-def test_chores_are_done(here: Bench, tmp_path: Path) -> None:
+def test_auxiliary_jobs_are_done(here: Bench, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("1,2\n")
     transfer = Transfer(
         "data", [Place("local", f"file://{tmp_path}/data")], [Place("local", f"{here.scratch}/data")]

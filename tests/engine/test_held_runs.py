@@ -19,7 +19,7 @@ from markab.journal.records import AttemptEnd, AttemptStart, decode
 
 
 class FakeRecorder:
-    """In trouble when, and as long as, a test says so."""
+    """Reports an error when, and as long as, a test says so."""
 
     def __init__(self) -> None:
         self.error = ""
@@ -36,7 +36,7 @@ class FakeRecorder:
 
 
 class Story:
-    """A run of six jobs, two at a time, with a recorder that can be in trouble."""
+    """A run of six jobs, two at a time, with a recorder that can report an error."""
 
     def __init__(self, directory: Path, world: World | None = None) -> None:
         self.directory = make_run(directory, [job(f"j{n}") for n in range(6)])

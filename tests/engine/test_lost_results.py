@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.engine_fakes import make_run
+from engine.engine_fakes import OK, FakeTime, World, job, make_run
 from kit.planned_workflow import Bench, task
 from markab.engine.lost_results import is_there, lost_results
 from markab.engine.recovery import Recovery
@@ -146,9 +146,9 @@ def test_the_site_is_asked_where_the_submit_host_reaches_its_scratch(tmp_path: P
     make_run(tmp_path, jobs, {"far": far})
     plan_file = PlanFile(tmp_path / "plan.jsonl")
     history = Recovery(plan_file.header)
-    for job, outputs in enumerate(([], [{"lfn": "a 1", "size": 7}])):
-        history.read(encode(AttemptStart(5.0, job, jobs[job].id, 1, "far"))[9:-1])
-        history.read(encode(AttemptEnd(6.0, job, 1, {"ok": True, "outputs": outputs}))[9:-1])
+    for position, outputs in enumerate(([], [{"lfn": "a 1", "size": 7}])):
+        history.read(encode(AttemptStart(5.0, position, jobs[position].id, 1, "far"))[9:-1])
+        history.read(encode(AttemptEnd(6.0, position, 1, {"ok": True, "outputs": outputs}))[9:-1])
     asked = []
 
     def look(site: str, place: str, size_bytes: int | None) -> bool:
@@ -165,3 +165,39 @@ def test_a_file_counts_as_there_where_that_cannot_be_told(tmp_path: Path) -> Non
     assert is_there("s", str(tmp_path / "a"), 1) and is_there("s", f"file://{tmp_path}/a", None)
     assert not is_there("s", str(tmp_path / "a"), 2) and not is_there("s", f"file://{tmp_path}/b", None)
     assert is_there("s", "http://h/a", 2) and is_there("s", "gopher://h/a", 2)
+
+
+def test_what_a_job_elsewhere_reads_from_is_not_made_again_while_that_job_may_run(tmp_path: Path) -> None:
+    time, world = FakeTime(), World(survives=True)
+    directory = make_run(
+        tmp_path / "run",
+        [
+            job("make", outputs=[Output("f")]),
+            job("reads", 0, inputs=[Input("f")]),
+            job("also", 0, inputs=[Input("f")]),
+        ],
+    )
+    made = {"ok": True, "outputs": [{"lfn": "f", "size": 1}]}
+    world.verdict = lambda attempt: made if attempt.id.job == 0 else OK
+
+    def die() -> None:
+        if len(world.started) == 2:
+            raise MemoryError
+
+    def call() -> Outcome:
+        return run(
+            directory,
+            RunOptions(cores=1, max_jobs=1),
+            back_ends=world.back_ends(time, is_here=False),
+            clock=time.clock,
+            look=lambda site, place, size_bytes: not place.endswith("/f"),
+        )
+
+    world.on_wait = die
+    with pytest.raises(MemoryError):
+        call()
+    assert len(world.alive) == 1
+    world.on_wait = lambda: None
+
+    assert call().state == "success"
+    assert [id.job for id in world.started] == [0, 1, 2], "nothing ran twice"

@@ -10,10 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.engine_fakes import OK, FakeTime, World, failure, job, make_run
+from markab.diagnosis.waiting import RUN, rebuilt_scheduler
 from markab.engine.control import request_halt, request_remove
+from markab.engine.recovery import Recovery
 from markab.engine.replay import replay
 from markab.engine.run import Outcome, RunOptions, run
 from markab.engine.scheduler import Scheduler
+from markab.engine.waiting_reason import WaitingReason, Why
 from markab.errors import IllegalTransition
 from markab.executors.base import Attempt, Record
 from markab.journal.lifecycle import State
@@ -115,3 +118,18 @@ def test_an_event_that_cannot_happen_is_reported_with_what_happened_before(tmp_p
     with pytest.raises(ValueError, match="run-start"):
         replay(plan.header, plan.outline, [e for e in entries if not isinstance(e, RunStart)])
     plan.close()
+
+
+def test_the_journal_says_what_the_user_allowed(tmp_path: Path) -> None:
+    world, time = World(lambda attempt: failure()), FakeTime()
+    directory = make_run(tmp_path / "run", [job("a"), job("b")])
+    options = RunOptions(cores=2, memory_mb=100, gpus=0, max_jobs=1, keep_going=False)
+    run(directory, options, back_ends=world.back_ends(time), clock=time.clock)
+    plan = PlanFile(directory / "plan.jsonl")
+    history = Recovery(plan.header)
+    for body in JournalReader(directory / "journal.jsonl").bodies():
+        history.read(body)
+
+    assert (history.max_jobs, history.keep_going) == (1, False)
+    scheduler = rebuilt_scheduler(plan, history, time.now_s, is_running=False)
+    assert scheduler.why_waiting(RUN, 1) == WaitingReason(Why.STOPPED)

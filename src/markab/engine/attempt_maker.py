@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from markab.engine.recovery import Checksums
 from markab.errors import CorruptPlan
@@ -15,6 +16,14 @@ from markab.transfers.base import is_local
 NEEDS_SCRATCH = frozenset({Kind.COMPUTE, Kind.CREATE_DIR, Kind.CLEANUP})
 
 
+class Directories(NamedTuple):
+    """Where the jobs of a site work, with files at some staging site; empty: not there."""
+
+    scratch: str
+    work: str
+    scratch_url: str
+
+
 class AttemptMaker:
     """Makes the attempts of one run."""
 
@@ -23,6 +32,8 @@ class AttemptMaker:
         self._context = context
         self._sites = plan.header.sites
         self._checksums = checksums
+        self._directories: dict[tuple[str, str], Directories] = {}
+        """By site and staging site."""
 
     def make(self, id: AttemptId) -> Attempt:
         """Return an attempt that an executor can be given.
@@ -31,18 +42,25 @@ class AttemptMaker:
             CorruptPlan: the job's line cannot be read, or names a site without what it needs.
         """
         job = self._plan.job(id.job)
-        staging = self._site(job, job.staging or job.site)
-        url = staging.scratch_url
-        is_mounted = job.site == (job.staging or job.site) or url is None or is_local(url)
-        scratch = staging.scratch if is_mounted else None
-        if scratch is url is None and job.kind in NEEDS_SCRATCH:
+        directories = self._directories.get((job.site, job.staging))
+        if directories is None:
+            directories = self._directories[job.site, job.staging] = self._find_directories(job)
+        scratch, work, url = directories
+        if not (scratch or url) and job.kind in NEEDS_SCRATCH:
             raise CorruptPlan(
                 f"job {job.id!r} works with files at site {job.staging or job.site!r}, "
                 "which has no scratch directory",
                 hint="give the site a directory of type sharedScratch in the site catalog, and plan again",
             )
-        work = self._site(job, job.site).work or (f"{scratch or self._context.submit_dir}/.work")
-        return Attempt(id, job, self._context, scratch or "", work, dict(self._known(job)), url or "")
+        return Attempt(id, job, self._context, scratch, work, dict(self._known(job)), url)
+
+    def _find_directories(self, job: PlannedJob) -> Directories:
+        staging = self._site(job, job.staging or job.site)
+        url = staging.scratch_url
+        is_mounted = job.site == (job.staging or job.site) or url is None or is_local(url)
+        scratch = (staging.scratch or "") if is_mounted else ""
+        work = self._site(job, job.site).work or f"{scratch or self._context.submit_dir}/.work"
+        return Directories(scratch, work, url or "")
 
     def _known(self, job: PlannedJob) -> Iterator[tuple[str, str]]:
         get = self._checksums.get

@@ -75,7 +75,7 @@ class Loop:
             StorageError: a journal could not be written until the last running job had ended.
         """
         while True:
-            self._obey()
+            self._take_requests()
             self._start()
             self._settle()
             self._finish()
@@ -88,7 +88,7 @@ class Loop:
 
     # -- the steps of a turn -----------------------------------------------------
 
-    def _obey(self) -> None:
+    def _take_requests(self) -> None:
         now_s = self._clock.monotonic()
         due = now_s - self._polled_s >= self._poll_s
         if due:
@@ -97,7 +97,7 @@ class Loop:
             if self._interrupted:
                 run.interrupt()
             if due:
-                run.obey()
+                run.take_requests()
 
     def _start(self) -> None:
         self._may_start, is_writable = True, True

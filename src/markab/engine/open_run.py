@@ -140,7 +140,8 @@ class OpenRun:
         if clamped:
             self.warnings.insert(0, _clamped(clamped, self._slots))
         now, pid, host = self._clock.epoch(), os.getpid(), socket.gethostname()
-        self.journal.append(RunStart(now, self.id, pid, host, history.runs, *self._slots))
+        options = self._max_jobs or 0, self._keep_going
+        self.journal.append(RunStart(now, self.id, pid, host, history.runs, *self._slots, *options))
         self._recover()
 
     def finish(self) -> None:
@@ -176,7 +177,7 @@ class OpenRun:
 
     # -- what the user asks ------------------------------------------------------
 
-    def obey(self) -> None:
+    def take_requests(self) -> None:
         """Do what the files in `control/` ask for."""
         request = self._requests.take()
         if request == REMOVE:

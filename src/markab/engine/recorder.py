@@ -1,7 +1,7 @@
-"""What the engine asks of whoever makes the run's database from the journal: may I go on?
+"""What the engine asks of the program that makes the database of a run from its journal: may I go on?
 
 The engine neither makes nor reads that database, and does not wait for it. It starts
-nothing new while somebody knows that what happens cannot be entered there.
+nothing new while it is known that what happens cannot be entered there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Protocol
 
 
 class Recorder(Protocol):
-    """Whoever makes the database. Asked in every turn of the loop: answers at once, from memory."""
+    """What makes the database. Asked in every turn of the loop: answers at once, from memory."""
 
     @property
     def may_start(self) -> bool:
@@ -20,7 +20,7 @@ class Recorder(Protocol):
 
     @property
     def error(self) -> str:
-        """Why the database cannot be kept current, in words for the user; empty when it can, or nobody knows yet."""
+        """Why the database cannot be kept current; empty when it can, or that is not known yet."""
         ...
 
     @property

@@ -102,6 +102,8 @@ class _Replay:
             RUN,
             self._outline,
             limits=self._header.limits,
+            max_jobs=entry.max_jobs,
+            keep_going=entry.keep_going,
             succeeded=[states[job] == State.SUCCEEDED and job not in self._undone for job in jobs],
             attempts=attempts,
             under_way=[job for job in jobs if states[job] in ALIVE],

@@ -176,7 +176,11 @@ def open_run(
         _smaller(options.max_jobs, plan.header.max_jobs),
         options.keep_going,
     )
-    if not history.is_complete and any(history.succeeded) and (lost := lost_results(plan, history, look)):
+    if (
+        not history.is_complete
+        and any(history.succeeded)
+        and (lost := _may_run_again(lost_results(plan, history, look), plan, history, sites))
+    ):
         _undo(lost, uuid, history, journal, sites, maker, clock)
         opened.warnings += _redone(plan, lost)
     return opened
@@ -245,6 +249,18 @@ def _find_sites(header: Header, executors: Executors) -> dict[str, Site]:
     if not sites:
         raise NotARun("the plan names no site to run on", hint="plan the workflow again")
     return sites
+
+
+def _may_run_again(
+    lost: Mapping[int, str], plan: PlanFile, history: Recovery, sites: Mapping[str, Site]
+) -> dict[int, str]:
+    """Leave out what a job elsewhere reads from that may still run: two attempts must not write one file.
+
+    Should that job fail for want of the file, the next call of the engine makes the file again.
+    """
+    elsewhere = [job for job in map(plan.job, history.under_way) if not sites[job.site].is_here]
+    in_use = {parent for job in elsewhere for parent in job.parents}
+    return {position: why for position, why in lost.items() if position not in in_use}
 
 
 def _undo(

@@ -351,6 +351,8 @@ class Scheduler:
             if heaps[index]:
                 heapify(heaps[index])
                 self._ready.open.add(index)
+        if failed and not jobs.keep_going:
+            self._stop(jobs)
 
     def _push(self, jobs: RunJobs, job: int) -> None:
         """Put a job in line that has become ready; of a run that starts nothing new, no job is in line."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
+
+import msgspec
 
 from markab.executors.attempt_id import AttemptId
 from markab.plan.model import PlannedJob
@@ -29,8 +31,7 @@ class RunContext:
     """Output replica catalog: absolute path of an SQLite file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """One try of a job, with all that a node needs to make it."""
 
     id: AttemptId
@@ -43,7 +44,7 @@ class Attempt:
     """
     work: str
     """Absolute directory in which the attempt's own directory is made."""
-    checksums: Mapping[str, str] = field(default_factory=dict)
+    checksums: Mapping[str, str] = {}
     """lfn → sha256 of every file that the attempt reads or moves, as far as known."""
     scratch_url: str = ""
     """The same run directory as a URL, where the staging site has a file server."""
@@ -59,8 +60,7 @@ class Seen(Enum):
     LOST = "lost"  # the back end does not know it: it never started there, or was forgotten
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """What changed about one attempt. Facts only: the engine decides about retries."""
 
     id: AttemptId

@@ -45,7 +45,7 @@ def spec_of(attempt: Attempt, attachments: str) -> Spec:
 
 def attachments_directory(attempt: Attempt) -> str:
     """Return where the attachments of an attempt stand in the end: below the submit directory."""
-    return os.path.join(attempt.context.submit_dir, job_directory(attempt.id.job))
+    return f"{attempt.context.submit_dir}/{job_directory(attempt.id.job)}"
 
 
 def keep_attachments(record: Record, received: str, attempt: Attempt) -> None:

@@ -74,6 +74,10 @@ class History:
         """Job whose last attempt failed → when the next may start."""
         self.room = (0, 0, 0)
         """Cores, megabytes of memory and GPUs that the last engine gave to jobs on its machine; 0: not said."""
+        self.max_jobs = 0
+        """How many jobs the last engine let run at once; 0: no limit, or not said."""
+        self.keep_going = True
+        """Whether the last engine goes on after a job failed."""
         self._queues = header.remote_sites
         """Sites whose executors report when an attempt runs; at the others it runs at once."""
 
@@ -112,6 +116,7 @@ class History:
         self.outcome, self.asked, self.ended = None, "", 0.0
         self.paused.clear()
         self.room = (it.cores, it.memory_mb, it.gpus)
+        self.max_jobs, self.keep_going = it.max_jobs, it.keep_going
         self.states = self.states.translate(_TRIED_AGAIN)
 
     def _start(self, it: AttemptStart) -> None:

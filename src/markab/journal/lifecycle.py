@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
 
-from markab.errors import IllegalTransition
-
 
 class State(IntEnum):
     """Where a job stands. Small numbers, so that a million of them are a million bytes."""
@@ -81,16 +79,3 @@ FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.SKIPPED})
 
 ALIVE = frozenset({State.QUEUED, State.RUNNING})
 """States in which an executor has an attempt of the job."""
-
-
-def step(state: int, event: Event) -> State:
-    """Return the state that follows.
-
-    Raises:
-        IllegalTransition: the table has no such row; a bug, never the user's error.
-    """
-    try:
-        return TRANSITIONS[state, event]  # type: ignore[index]  # an int equals its State, and hashes alike
-    except KeyError:
-        state_name, event_name = State(state).name.lower(), event.name.lower()
-        raise IllegalTransition(f"in state {state_name!r}, {event_name!r} cannot happen") from None

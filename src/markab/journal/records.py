@@ -7,6 +7,8 @@ has its default may be left out.
     run-start   time, uuid, pid, host   an engine opened the run
                 restart         int     how many engines did so before (0: the first)
                 cores, memory_mb, gpus  what jobs on its machine may use
+                max_jobs        int     how many jobs may run at once (default 0: no limit)
+                keep_going      bool    go on with what does not depend on a job that failed (default true)
     start       time, job, attempt      the attempt is about to be given to an executor
                 id              str     id of the job
                 site            str
@@ -65,6 +67,8 @@ class RunStart(AnyRecord, tag="run-start"):
     cores: int = 0
     memory_mb: int = 0
     gpus: int = 0
+    max_jobs: int = 0
+    keep_going: bool = True
 
 
 class AttemptStart(AnyRecord, tag="start"):

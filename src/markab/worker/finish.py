@@ -64,6 +64,6 @@ def _describe_streams(
 ) -> None:
     spec = prepared.spec
     for stream, capture in (("stdout", out), ("stderr", err)):
-        if capture is not None:
+        if capture is not None and capture.size():
             name = captured_name(spec["job"]["id"], stream[3:], spec["attempt"])
             record.update(describe_stream(stream, capture, spec["attachments"], name))
