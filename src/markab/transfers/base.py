@@ -6,7 +6,6 @@ also runs on nodes, inside the worker.
 """
 
 import importlib
-import os
 import re
 import socket
 import threading
@@ -269,8 +268,10 @@ def path_of(url: str) -> str:
     Raises:
         TransferRefused: the URL names another machine, or no path at all.
     """
-    match = None if url.startswith("/") else _PREFIX.match(url)
-    if not match:
+    match = None if url.startswith(("/", "file:///")) else _PREFIX.match(url)
+    if url.startswith("file:///"):
+        path = unquote(url[7:])
+    elif not match:
         path = unquote(url[5:]) if url.startswith("file:/") else url
     elif match.group(1).lower() not in _LOCAL:
         raise TransferRefused("'%s' is not a local file" % redact(url))
@@ -347,6 +348,6 @@ def name_of(url: str) -> str:
     if not is_local(url):
         return redact(url)
     try:
-        return os.fsdecode(path_of(url))
+        return path_of(url)
     except TransferRefused:
         return url

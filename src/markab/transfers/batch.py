@@ -32,7 +32,7 @@ from markab.transfers.base import (
 from markab.transfers.checksum import Verified
 from markab.transfers.copy_bytes import SMALL_BYTES
 from markab.transfers.error_kinds import error_entry, kind_of
-from markab.transfers.file_transfer import Place, Rules, transfer_files
+from markab.transfers.file_transfer import Place, Rules, place_file, transfer_files
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
@@ -97,22 +97,19 @@ class _File(object):
 
     def __init__(self, item: Item) -> None:
         self.item = item
-        self.sources = list(item["sources"])
+        self.sources: List[Place] = list(item["sources"])
         self.is_local = all(is_local(one["url"]) for one in self.sources + item["destinations"])
         """All its ends are on this machine."""
+        self.last_source: Optional[Place] = self.sources[0] if self.sources else None
+        """The source that was tried last; before the first try, the best one."""
         self.count = 0
         self.duration_s = 0.0
         self.retry_after_s = 0.0
         self.is_done = False
         self._waits_s: List[float] = []
         self._untried: Deque[Place] = deque()
+        self.moved: Optional[Moved] = None
         self.error: Optional[MarkabError] = None
-        self.record = {
-            "lfn": item["lfn"],
-            "source": name_of(self.sources[0]["url"]) if self.sources else "",
-            "destination": ", ".join(name_of(one["url"]) for one in item["destinations"]),
-            "bytes": 0,
-        }  # type: Dict[str, Any]
         if not self.sources or not item["destinations"]:
             end = "source" if not self.sources else "destination"
             self.error = TransferError("'%s' has no %s" % (item["lfn"], end), "plan the workflow again")
@@ -131,12 +128,14 @@ class _File(object):
 
     def record_outcome(self, outcome: Outcome, duration_s: float) -> None:
         """Record the outcome of trying `next_source`."""
-        source = self._untried.popleft()
+        source = self.last_source = self._untried.popleft()
         self.count += 1
         self.duration_s += duration_s
-        self.record["source"] = name_of(source["url"])
         if isinstance(outcome, Moved):
-            self._record_arrival(outcome)
+            self.moved = outcome
+            self.is_done = True
+            self.error = None
+            self._untried.clear()
         elif isinstance(outcome, Cancelled):
             self.error = outcome
             self._untried.clear()
@@ -144,16 +143,6 @@ class _File(object):
             self._record_failure(source, outcome)
             self._waits_s.append(getattr(outcome, "retry_after_s", 0.0))
             self.retry_after_s = min(self._waits_s)
-
-    def _record_arrival(self, moved: Moved) -> None:
-        self.is_done = True
-        self.error = None
-        self._untried.clear()
-        self.record["bytes"] = moved.size_bytes
-        if moved.sha256:
-            self.record["sha256"] = moved.sha256
-        if moved.link:
-            self.record["link"] = moved.link
 
     def _record_failure(self, source: Place, error: MarkabError) -> None:
         if self.error is None or _weight(error) > _weight(self.error):
@@ -168,9 +157,19 @@ class _File(object):
 
     def result(self) -> Dict[str, Any]:
         """Return the record of this file."""
-        record = self.record
-        record["duration_s"] = round(self.duration_s, 6)
-        record["attempts"] = self.count
+        moved = self.moved or Moved(0)
+        record: Dict[str, Any] = {
+            "lfn": self.item["lfn"],
+            "source": name_of(self.last_source["url"]) if self.last_source else "",
+            "destination": ", ".join([name_of(one["url"]) for one in self.item["destinations"]]),
+            "bytes": moved.size_bytes,
+            "duration_s": round(self.duration_s, 6),
+            "attempts": self.count,
+        }
+        if moved.sha256:
+            record["sha256"] = moved.sha256
+        if moved.link:
+            record["link"] = moved.link
         if self.error is not None or not self.is_done:
             error = self.error or Cancelled("the transfer of '%s' was cancelled" % self.item["lfn"])
             others = len(self.item["sources"]) - 1
@@ -258,7 +257,9 @@ def _run_batch(batch: List[_File], rules: Rules) -> None:
     """Try the sources of each file that are left, best first, until one works."""
     while batch:
         start = time.monotonic()
-        outcomes = transfer_files([(one.item, one.next_source) for one in batch if one.next_source], rules)
+        wanted = [(one.item, one.next_source) for one in batch if one.next_source]
+        # A file whose ends are all on this machine is always alone, and needs no scheme.
+        outcomes = [place_file(*wanted[0], rules)] if batch[0].is_local else transfer_files(wanted, rules)
         duration_s = time.monotonic() - start
         for one, outcome in zip(batch, outcomes):  # noqa: B905  Python 3.6
             one.record_outcome(outcome, duration_s)

@@ -59,11 +59,8 @@ class _Move(object):
         self.source = source
         self.has_local_source = is_local(source["url"])
         """Its source is on this machine."""
-        self.local = [one for one in item["destinations"] if is_local(one["url"])]
+        self.local = _moves_last([one for one in item["destinations"] if is_local(one["url"])])
         self.remote = [one for one in item["destinations"] if one not in self.local]
-        if len(self.local) > 1:
-            # A move removes the file that the others need, so it goes last.
-            self.local.sort(key=lambda one: scheme_of(one["url"]) == "moveto")
         self.path = ""
         """Its path on this machine, temporary or final."""
         self.moved: Optional[Moved] = None
@@ -78,6 +75,14 @@ class _Move(object):
 
 
 _Leg = Tuple[_Move, Place]
+
+
+def place_file(item: Dict[str, Any], source: Place, rules: Rules) -> Outcome:
+    """Transfer one file whose source and destinations are all on this machine; as `transfer_files`."""
+    try:
+        return _place_all(path_of(source["url"]), _moves_last(item["destinations"]), item, rules)[0]
+    except Exception as error:
+        return _as_markab_error(error)
 
 
 def transfer_files(wanted: Sequence[Tuple[Dict[str, Any], Place]], rules: Rules) -> List[Outcome]:
@@ -98,7 +103,7 @@ def transfer_files(wanted: Sequence[Tuple[Dict[str, Any], Place]], rules: Rules)
                 _step(one, _check_before_sending, rules)
             _put_all(remote, rules)
         for one in moves:
-            _step(one, _place_all, rules)
+            _step(one, _place_rest, rules)
     finally:
         for path in temporary:
             remove_tree(path, on_error=lambda _: None)
@@ -191,14 +196,24 @@ def _check_before_sending(one: _Move, rules: Rules) -> None:
         rules.verified.verify(one.path, one.item["sha256"], rules.stop)
 
 
-def _place_all(one: _Move, rules: Rules) -> None:
+def _place_rest(one: _Move, rules: Rules) -> None:
     """Copy a file of this machine to the destinations on this machine that do not have it yet."""
-    first: Optional[Moved] = None
-    for destination in one.local if one.has_local_source else one.local[1:]:
-        moved = _place(one.path, destination["url"], one.item, rules)
-        first = first or moved
-    if one.has_local_source and first is not None:
-        one.moved = first
+    if not one.has_local_source:
+        _place_all(one.path, one.local[1:], one.item, rules)
+    elif one.local:
+        one.moved = _place_all(one.path, one.local, one.item, rules)[0]
+
+
+def _moves_last(destinations: List[Place]) -> List[Place]:
+    """Return local destinations in their order, those last to which the file moves: the others need it until then."""
+    if len(destinations) == 1:
+        return destinations
+    return sorted(destinations, key=lambda one: scheme_of(one["url"]) == "moveto")
+
+
+def _place_all(path: str, destinations: List[Place], item: Dict[str, Any], rules: Rules) -> List[Moved]:
+    """Make a local file available at local destinations; return the result of each."""
+    return [_place(path, one["url"], item, rules) for one in destinations]
 
 
 def _place(path: str, url: str, item: Dict[str, Any], rules: Rules) -> Moved:

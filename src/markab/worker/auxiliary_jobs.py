@@ -39,7 +39,9 @@ def run_auxiliary_job(spec: Spec, stop: Stop = None, verified: Optional[Verified
     except OSError as error:
         where = " at '%s'" % error.filename if error.filename else ""
         errors.append(storage_error("job '%s' failed%s" % (job["id"], where), error))
-    return dict(make_record(start, errors), **facts)
+    record = make_record(start, errors)
+    record.update(facts)
+    return record
 
 
 def _create_dir(
@@ -136,9 +138,9 @@ def is_quick(spec: Spec, quick_bytes: int) -> bool:
         return False
     total = 0
     for item in transfers:
-        places = item["sources"] + item["destinations"]
-        if not all(is_local(place["url"]) for place in places):
-            return False
+        for place in item["sources"] + item["destinations"]:
+            if not is_local(place["url"]):
+                return False
         try:
             total += os.stat(path_of(item["sources"][0]["url"])).st_size
         except (OSError, MarkabError):
