@@ -1,9 +1,9 @@
 """Records of one kind, or about one job, found without decoding the others.
 
-Looks for how the writer begins a record: `journal/records.py` declares its keys in
-this order, and `tests/journal/test_search.py` holds that every kind is written so.
-Searching costs a tenth of decoding. What begins a record can stand nowhere else:
-within a text its quotes are escaped.
+Searches for the first bytes of a record: `journal/records.py` declares its keys in
+this order, and `tests/journal/test_search.py` tests that every kind is written so.
+Searching costs a tenth of decoding. The first bytes of a record can occur nowhere
+else: within a text its quotes are escaped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def beginning(kind: type[AnyRecord]) -> bytes:
 
 
 def tells_success(body: bytes) -> bool:
-    """Say whether the JSON text of a record is of an attempt that succeeded."""
+    """Return whether the JSON text of a record is of an attempt that succeeded."""
     return b'"ok":true' in body
 
 
