@@ -1,4 +1,4 @@
-"""What the engine and its launcher say to each other: marshalled tuples, each after its length in 4 bytes.
+"""The messages between the engine and its launcher: marshalled tuples, each after its length in 4 bytes.
 
 `marshal` because both are the same Python, and it is fast and needs no import.
 

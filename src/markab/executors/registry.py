@@ -1,4 +1,4 @@
-"""The executors there are, by the name a site's `executor` gives; each is imported when a site names it."""
+"""The available executors, by the name in a site's `executor`; each is imported when a site names it."""
 
 from __future__ import annotations
 
