@@ -51,7 +51,7 @@ def task(id: str) -> PlannedTask:
 
 
 class FakeTime:
-    """A clock that only moves when somebody sleeps or waits on it."""
+    """A clock that only advances by `sleep` and by waits."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0
@@ -66,7 +66,7 @@ class FakeTime:
 
 
 class World:
-    """The machine that attempts run on. It lives on when an engine dies.
+    """The machine that attempts run on. It survives the end of an engine.
 
     It notices by itself when two attempts of a job are alive, when an attempt
     number comes twice, and when a job starts before its parents succeeded.
@@ -83,14 +83,14 @@ class World:
         self.verdict = verdict
         self.random = random.Random(seed)
         self.survives = survives
-        """Attempts outlive the engine, as in a batch system; else they die with it."""
+        """Attempts outlive the engine, as in a batch system; else they end with it."""
         self.ends_at_once = ends_at_once
         """How many attempts end in one call of `wait`."""
         self.alive: dict[AttemptId, Attempt] = {}
         self.ended: dict[AttemptId, Record] = {}
         self.started: list[AttemptId] = []
         self.succeeded: list[int] = []
-        """Positions of jobs, of whichever run."""
+        """Positions of jobs, of any run."""
         self.done: set[tuple[str, int]] = set()
         self.most_alive = 0
         self.cancelled: list[AttemptId] = []

@@ -1,4 +1,4 @@
-"""While what happens cannot be recorded, what runs ends and nothing else starts."""
+"""While events cannot be recorded, running jobs end and nothing new starts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from markab.journal.records import AttemptEnd, AttemptStart, decode
 
 
 class FakeRecorder:
-    """Reports an error when, and as long as, a test says so."""
+    """Reports an error while a test sets one."""
 
     def __init__(self) -> None:
         self.error = ""
@@ -72,11 +72,11 @@ def test_nothing_starts_before_the_recorder_may(tmp_path: Path) -> None:
     story.recorder.on_ask = lambda count: answer(count) if count <= 10 else None
     began_s = story.time.now_s
     assert story.call().state == "success"
-    assert not any(progress.held for progress in story.seen), "nobody is told of a moment"
+    assert not any(progress.held for progress in story.seen), "a short wait is not reported"
     assert story.seen[0].time - 1.7e9 - began_s < 1
 
 
-def test_an_answer_that_is_awaited_is_asked_for_often(tmp_path: Path) -> None:
+def test_a_recorder_that_does_not_know_yet_is_polled_often(tmp_path: Path) -> None:
     story = Story(tmp_path)
     story.recorder.is_awaited = True
     asked_at: list[float] = []
@@ -90,7 +90,7 @@ def test_an_answer_that_is_awaited_is_asked_for_often(tmp_path: Path) -> None:
     assert asked_at[9] - asked_at[0] < 0.5
 
 
-def test_during_trouble_what_runs_ends_and_is_journalled_and_nothing_starts(tmp_path: Path) -> None:
+def test_during_an_error_running_jobs_end_and_are_journalled_and_nothing_starts(tmp_path: Path) -> None:
     story = Story(tmp_path)
 
     def look(count: int) -> None:
@@ -110,7 +110,7 @@ def test_during_trouble_what_runs_ends_and_is_journalled_and_nothing_starts(tmp_
     assert story.seen[-1].held == ""
 
 
-def test_what_an_executor_would_not_take_is_not_given_to_it_during_trouble(tmp_path: Path) -> None:
+def test_what_an_executor_refused_is_not_submitted_again_during_an_error(tmp_path: Path) -> None:
     story = Story(tmp_path)
     tries: list[int] = []
 
@@ -164,7 +164,7 @@ def test_a_run_that_is_held_can_be_interrupted(tmp_path: Path) -> None:
     assert story.call().state == "success"
 
 
-def test_a_run_whose_last_jobs_end_during_trouble_is_over(tmp_path: Path) -> None:
+def test_a_run_whose_last_jobs_end_during_an_error_is_over(tmp_path: Path) -> None:
     story = Story(tmp_path)
 
     def look(count: int) -> None:
@@ -175,7 +175,7 @@ def test_a_run_whose_last_jobs_end_during_trouble_is_over(tmp_path: Path) -> Non
     assert story.call().state == "success"
 
 
-def test_warnings_of_the_recorder_are_told_and_stop_nothing(tmp_path: Path) -> None:
+def test_warnings_of_the_recorder_are_reported_and_stop_nothing(tmp_path: Path) -> None:
     story = Story(tmp_path)
     story.recorder.warnings = ["no list of runs"]
     assert story.call().state == "success"
