@@ -25,7 +25,7 @@ def test_an_attempt_without_gpus_inherits_the_variables_of_the_engine() -> None:
 
 
 @given(st.lists(st.integers(0, 3), max_size=30))
-def test_a_device_is_never_assigned_twice_at_a_time(steps: list[int]) -> None:
+def test_no_two_attempts_have_the_same_device(steps: list[int]) -> None:
     """A step of 0 releases what was taken first."""
     gpus = Gpus({})
     held: list[list[int]] = []

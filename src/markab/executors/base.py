@@ -38,7 +38,7 @@ class Attempt(msgspec.Struct, frozen=True):
     job: PlannedJob
     context: RunContext
     scratch: str
-    """Absolute run directory at the staging site: `lfn` stands at `scratch/lfn`.
+    """Absolute run directory at the staging site: `lfn` is at `scratch/lfn`.
 
     Empty: it is not mounted where the job runs; then `scratch_url` is used.
     """
@@ -100,14 +100,14 @@ class Executor(Protocol):
     """
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
-        """Hand over attempts; once this returns, all that happens to them comes through `wait`.
+        """Accept attempts; once this returns, all that happens to them is reported by `wait`.
 
         Idempotent: an attempt whose number is not above the last one of its job does nothing. One that cannot be started
         (no such program, no space for its directory) is reported as ENDED with a
         record that has the reason; it never raises for that.
 
         Raises:
-            ExecutorUnavailable: none of `attempts` was handed over.
+            ExecutorUnavailable: none of `attempts` was accepted.
         """
         ...
 

@@ -62,7 +62,7 @@ class Descendants:
                 break
         return found
 
-    def forget(self, pid: int) -> None:
+    def reaped(self, pid: int) -> None:
         """Drop a process that has ended and was reaped."""
         self._unmarked.pop(pid, None)
 

@@ -166,7 +166,7 @@ class Launcher:
                 return
             task = self._tasks.pop(pid, None)
             if task is None:
-                self._descendants.forget(pid)
+                self._descendants.reaped(pid)
                 continue
             duration_s = time.time() - task.start
             del self._numbers[task.number]

@@ -34,7 +34,7 @@ def encode(message: Any) -> bytes:
 
 
 class Decoder:
-    """Takes in the stream in pieces, gives back messages."""
+    """Decodes the messages of a stream that arrives in pieces."""
 
     def __init__(self) -> None:
         self._pending = b""

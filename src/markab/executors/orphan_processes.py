@@ -68,11 +68,11 @@ def kill_all(match: _Match, directories: Iterable[str] = ()) -> int:
     """SIGKILL processes until none is found twice in a row, for at most a minute; return how many were."""
     real = [os.path.realpath(directory) for directory in directories]
     killed: set[int] = set()
-    quiet = 0
+    empty_rounds = 0
     give_up = time.monotonic() + _LONGEST_S
-    while quiet < 2 and time.monotonic() < give_up:
+    while empty_rounds < 2 and time.monotonic() < give_up:
         pids = find(match, real)
-        quiet = 0 if pids else quiet + 1
+        empty_rounds = 0 if pids else empty_rounds + 1
         for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)

@@ -37,7 +37,7 @@ class Executors:
     """
 
     def __init__(self, back_ends: Mapping[str, BackEnd] = BACK_ENDS) -> None:
-        """Begin without one."""
+        """Start without any executor."""
         self._back_ends = back_ends
         self._made: dict[str, Executor] = {}
         self._stack = ExitStack()

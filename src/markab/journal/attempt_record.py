@@ -2,7 +2,7 @@
 
 One declaration in three depths, each a part of the next: whether the attempt
 succeeded, which files it made and moved, and all the rest. What is not declared
-in the depth asked for is skipped, not decoded. What a worker may be unable to
+in the requested depth is skipped, not decoded. What a worker may be unable to
 measure can be null.
 
 Measured with 100,000 attempts: of 200,000 records, 0.10 s, 0.14 s and 0.18 s of a

@@ -48,14 +48,14 @@ class AttemptUnderWay(msgspec.Struct, gc=False):
     start: float
     """When it was given to its executor."""
     since: float
-    """When it was last seen to begin: to run if that was reported, else `start`."""
+    """When it began to run, if that was reported, else `start`."""
 
 
 class History:
     """The state of every job, and of the run, after the records taken so far."""
 
     def __init__(self, header: Header) -> None:
-        """Begin with nothing, for the plan with this header."""
+        """Start without records, for the plan with this header."""
         self.states = bytearray(header.jobs)
         self.attempts = array("i", bytes(4 * header.jobs))
         """Attempts made of every job."""

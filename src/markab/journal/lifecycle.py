@@ -36,7 +36,7 @@ class State(IntEnum):
 class Event(IntEnum):
     """What happens to a job."""
 
-    FOUND_DONE = 0  # the journal says that it succeeded in an earlier call
+    FOUND_DONE = 0  # according to the journal, it succeeded in an earlier call
     PARENTS_DONE = 1
     PARENT_FAILED = 2
     SUBMITTED = 3

@@ -48,7 +48,7 @@ class Progress(msgspec.Struct, omit_defaults=True):
     jobs: list[RunningJob] = []
     """Those that are alive, longest first; at most 64 of them."""
     rate_per_s: float = 0.0
-    """Jobs that succeeded per second, of late."""
+    """Jobs that succeeded per second, recently."""
     bytes_moved: int = 0
     """By transfers, since the run began."""
     elapsed_s: float = 0.0

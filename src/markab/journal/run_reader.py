@@ -60,7 +60,7 @@ class RunReader:
         return self.has_engine
 
     def read(self) -> None:
-        """Take in what happened since the last call.
+        """Apply the records written since the last call.
 
         Raises:
             CorruptJournal: the journal is damaged.
@@ -75,7 +75,7 @@ class RunReader:
         return self._journal.lines()
 
     def take(self, entry: EntryOf[Any], line: Line) -> None:
-        """Take the next record, which stands in a line of the journal."""
+        """Apply the next record, which is in a line of the journal."""
         self.history.apply(entry)
 
     @property

@@ -20,7 +20,7 @@ Kind = TypeVar("Kind", bound=AnyRecord)
 
 
 def beginning(kind: type[AnyRecord]) -> bytes:
-    """Return how the JSON texts of all records of a kind begin, and of no others."""
+    """Return the first bytes of the JSON texts of all records of a kind, and of no others."""
     return b'{"event":"%s"' % EVENTS[kind].encode()
 
 
