@@ -117,7 +117,7 @@ class FakeExecutor:
 
     def __init__(self, world: World, time: FakeTime) -> None:
         self.world, self.time = world, time
-        self.news: list[Report] = []
+        self.pending: list[Report] = []
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
         world = self.world
@@ -133,19 +133,19 @@ class FakeExecutor:
             world.started.append(attempt.id)
             world.checksums[attempt.id] = dict(attempt.checksums)
             if world.reports_running:
-                self.news.append(Report(attempt.id, Seen.RUNNING))
+                self.pending.append(Report(attempt.id, Seen.RUNNING))
         world.most_alive = max(world.most_alive, len(world.alive))
 
     def wait(self, timeout_s: float) -> Sequence[Report]:
         world = self.world
         world.on_wait()
-        news, self.news = self.news, []
-        if not news and not world.alive:
+        reports, self.pending = self.pending, []
+        if not reports and not world.alive:
             self.time.pass_s(timeout_s)
             return []
         self.time.pass_s(0.001)
-        if news:
-            return news
+        if reports:
+            return reports
         ids = sorted(world.alive)
         world.random.shuffle(ids)
         return [Report(id, Seen.ENDED, world.end(id)) for id in ids[: world.ends_at_once]]
@@ -158,7 +158,7 @@ class FakeExecutor:
             if id in self.world.alive:
                 del self.world.alive[id]
                 self.world.cancelled.append(id)
-                self.news.append(Report(id, Seen.ENDED, failure("cancelled", "cancelled")))
+                self.pending.append(Report(id, Seen.ENDED, failure("cancelled", "cancelled")))
 
     def recover(self, attempts: Sequence[Attempt]) -> Sequence[Report]:
         reports = []

@@ -25,13 +25,13 @@ class Queue(FakeExecutor):
     def submit(self, attempts: Sequence[Attempt]) -> None:
         super().submit(attempts)
         for attempt in attempts:
-            self.news += [Report(attempt.id, seen, reason=reason) for seen, reason in self.script]
+            self.pending += [Report(attempt.id, seen, reason=reason) for seen, reason in self.script]
 
     def wait(self, timeout_s: float) -> Sequence[Report]:
         self.world.on_wait()
         self.time.pass_s(1.1)
-        if self.news:
-            return [self.news.pop(0)]
+        if self.pending:
+            return [self.pending.pop(0)]
         return [Report(id, Seen.ENDED, self.world.end(id)) for id in sorted(self.world.alive)]
 
     def recover(self, attempts: Sequence[Attempt]) -> Sequence[Report]:

@@ -442,7 +442,7 @@ def test_an_executor_that_does_not_report_an_attempt_is_an_error(tmp_path: Path)
     with pytest.raises(MemoryError):
         call(directory, world)
 
-    class Silent(FakeExecutor):
+    class Unreporting(FakeExecutor):
         def recover(self, attempts: Sequence[Attempt]) -> Sequence[Any]:
             return []
 
@@ -450,7 +450,7 @@ def test_an_executor_that_does_not_report_an_attempt_is_an_error(tmp_path: Path)
     from markab.executors.registry import BackEnd
 
     with pytest.raises(ExecutorError, match="does not say what became of 1 attempts"):
-        run(directory, back_ends={"local": BackEnd(lambda: Silent(world, time), True)}, clock=time.clock)
+        run(directory, back_ends={"local": BackEnd(lambda: Unreporting(world, time), True)}, clock=time.clock)
 
 
 def test_an_ignored_hangup_stays_ignored(tmp_path: Path) -> None:

@@ -219,13 +219,13 @@ def test_jobs_that_ask_for_gpus_see_different_ones(tmp_path: Path, monkeypatch: 
             ]
         )
         (tmp_path / "go").touch()
-        said = {report.id.job: (report.record or {})["stdout"] for report in wait_for(executor, 3)}
-        assert said == {1: "4,5 4,5\n", 2: "4,5,6\n", 3: "6 6\n"}
+        printed = {report.id.job: (report.record or {})["stdout"] for report in wait_for(executor, 3)}
+        assert printed == {1: "4,5 4,5\n", 2: "4,5,6\n", 3: "6 6\n"}
 
         executor.submit(
             [attempt(tmp_path, 4, gpus=2, tasks=[own]), attempt(tmp_path, 5, script % tmp_path, gpus=1)]
         )
-        said = {report.id.job: (report.record or {})["stdout"] for report in wait_for(executor, 2)}
-        assert said == {4: "x\n", 5: "6 6\n"}, "given back, and the user's variable takes precedence"
+        printed = {report.id.job: (report.record or {})["stdout"] for report in wait_for(executor, 2)}
+        assert printed == {4: "x\n", 5: "6 6\n"}, "given back, and the user's variable takes precedence"
     finally:
         executor.close()
