@@ -1,4 +1,4 @@
-"""What every executor must do; each test runs once for every executor there is.
+"""What every executor must do; each test runs once for every available executor.
 
 A test whose fixture is `bench` holds for all of them; the others say by the name of
 their fixture what the executor must have.
@@ -30,7 +30,7 @@ from markab.worker.deadlines import GRACE_S
 
 
 class Case(NamedTuple):
-    """An executor under test, and what can be asked of it."""
+    """An executor under test, and what can be tested of it."""
 
     make: Callable[[Path], Executor]
     """Takes a directory of its own."""
@@ -80,7 +80,7 @@ class Bench:
         records: dict[AttemptId, dict[str, Any]] = {}
         give_up = time.monotonic() + timeout_s
         while ids - records.keys():
-            assert time.monotonic() < give_up, "the executor says nothing"
+            assert time.monotonic() < give_up, "the executor reports nothing"
             for report in self.executor.wait(1.0):
                 if report.seen is Seen.ENDED:
                     assert report.record is not None
@@ -139,7 +139,7 @@ def here(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
 
 @pytest.fixture(params=sorted(name for name, case in EXECUTORS.items() if not case.is_here))
 def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    """It does not: what it was given outlives the engine."""
+    """It does not: submitted attempts outlive the engine."""
     yield from open_bench(request.param, tmp_path)
 
 
@@ -190,7 +190,7 @@ def test_an_attempt_that_exits_with_zero_succeeds_and_is_measured(bench: Bench) 
     assert record["start"] <= invocation["start"] <= record["end"]
 
 
-def test_an_exit_code_is_told_as_a_raw_status(bench: Bench) -> None:
+def test_an_exit_code_is_recorded_as_a_raw_status(bench: Bench) -> None:
     record = bench.run(shell("exit 3"))
 
     assert not record["ok"]
@@ -198,7 +198,7 @@ def test_an_exit_code_is_told_as_a_raw_status(bench: Bench) -> None:
     assert record["invocations"][0]["status"] == 3 << 8
 
 
-def test_a_death_by_signal_is_told_in_words(bench: Bench) -> None:
+def test_an_end_by_signal_is_reported_with_its_name(bench: Bench) -> None:
     record = bench.run(shell("kill -SEGV $$"))
 
     assert record["error"]["kind"] == "signal"
@@ -206,7 +206,7 @@ def test_a_death_by_signal_is_told_in_words(bench: Bench) -> None:
     assert record["invocations"][0]["status"] & 0x7F == signal.SIGSEGV
 
 
-def test_outputs_are_in_scratch_with_their_checksums_and_the_directory_is_gone(bench: Bench) -> None:
+def test_outputs_are_in_scratch_with_their_checksums_and_the_directory_is_removed(bench: Bench) -> None:
     record = bench.run(
         shell(
             "cat deep/in > out; cat out > a/b",
@@ -439,7 +439,7 @@ def test_messages_decide_also_in_redirected_output(bench: Bench) -> None:
     assert kinds(record) == ["failure-message"]
 
 
-def test_a_daemon_that_a_task_leaves_is_gone_when_the_task_has_succeeded(mounted: Bench) -> None:
+def test_a_daemon_that_a_task_leaves_has_ended_when_the_task_has_succeeded(mounted: Bench) -> None:
     """It left the process group and the session, and its parent is dead."""
     pid_file = mounted.work.parent / "pid"
     record = mounted.run(
@@ -476,7 +476,7 @@ def test_a_task_over_its_wall_time_is_ended_even_if_it_ignores_sigterm(bench: Be
     assert bench.case.grace_s + 0.15 < time.monotonic() - start < bench.case.grace_s + 5
 
 
-def test_a_checkpoint_is_asked_for_and_kept_though_the_task_fails(bench: Bench) -> None:
+def test_a_checkpoint_is_requested_and_kept_though_the_task_fails(bench: Bench) -> None:
     script = 'trap "echo half > state; exit 1" TERM; while :; do sleep 0.02; done'
     job = shell(script, checkpoint_s=0.2, outputs=[Output("state", checkpoint=True), Output("result")])
     record = bench.run(job)
@@ -495,7 +495,7 @@ def test_a_checkpoint_is_asked_for_and_kept_though_the_task_fails(bench: Bench) 
     assert (bench.scratch / "state").read_text() == "half\nall\n"
 
 
-def test_a_cancelled_attempt_ends_and_says_so(bench: Bench, tmp_path: Path) -> None:
+def test_a_cancelled_attempt_ends_and_is_recorded_as_cancelled(bench: Bench, tmp_path: Path) -> None:
     polite = bench.attempt(shell("echo > started; exec sleep 1000", id="polite"))
     stubborn = bench.attempt(
         shell('trap "" TERM; echo > started; while :; do sleep 0.05; done', id="stubborn")
@@ -542,7 +542,7 @@ def test_a_descriptor_can_be_read_when_there_is_something_to_report(bench: Bench
     give_up = time.monotonic() + 60
     while Seen.ENDED not in seen:
         while not (reports := bench.executor.wait(0.0)):
-            assert time.monotonic() < give_up, "the executor says nothing"
+            assert time.monotonic() < give_up, "the executor reports nothing"
             began = time.monotonic()
             wait_readable([bench.executor.fileno()], 10.0)
             assert time.monotonic() - began < 9, "it had something to report and nothing to read"
@@ -584,7 +584,7 @@ def test_large_files_come_and_go_whole(bench: Bench) -> None:
     assert record["outputs"][0]["sha256"] == hashlib.sha256((text * 2).encode()).hexdigest()
 
 
-def test_a_disk_that_cannot_be_written_is_told_without_a_trace(mounted: Bench) -> None:
+def test_a_disk_that_cannot_be_written_is_reported_without_a_traceback(mounted: Bench) -> None:
     mounted.work.rmdir()
     mounted.work.write_text("a file where the directory should be")
     record = mounted.run(shell("true"))
@@ -738,6 +738,6 @@ def test_another_engine_finds_what_waits_and_runs_and_has_ended(elsewhere: Bench
 
     elsewhere.executor = elsewhere.case.make(elsewhere.top)
     (report,) = elsewhere.executor.recover(attempts[:1])
-    assert report.seen is Seen.ENDED, "the end was reported, and the engine did not say that it has it"
+    assert report.seen is Seen.ENDED, "the end was reported, and the engine did not confirm it"
     assert report.record is not None and report.record["ok"]
     assert (elsewhere.scratch / "out").read_text() == "1\n"

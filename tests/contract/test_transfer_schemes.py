@@ -1,4 +1,4 @@
-"""What every transfer scheme promises, as far as it can."""
+"""The contract of every transfer scheme, as far as each supports it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DATA = bytes(range(256)) * 4096  # 1 MiB
 
 @dataclass
 class World:
-    """A scheme, and a place of its own in which it is tried."""
+    """A scheme, and a place of its own in which it is tested."""
 
     scheme: Scheme
     url: Callable[[str], str]
@@ -161,7 +161,7 @@ def test_put_checks_the_checksum_it_is_given(world: World, tmp_path: Path) -> No
     assert os.listdir(world.root) == []
 
 
-def test_a_batch_says_of_each_file_what_became_of_it(world: World, tmp_path: Path) -> None:
+def test_a_batch_reports_the_result_of_each_file(world: World, tmp_path: Path) -> None:
     (world.root / "a").write_bytes(b"x")
     asked = [FileRequest(world.url(name), str(tmp_path / name)) for name in ("a", "none")]
 
@@ -176,7 +176,7 @@ def test_a_batch_says_of_each_file_what_became_of_it(world: World, tmp_path: Pat
         assert isinstance(refused, TransferRefused)
 
 
-def test_a_file_is_there_or_not_or_it_cannot_be_told(world: World) -> None:
+def test_a_file_exists_or_not_or_that_is_unknown(world: World) -> None:
     (world.root / "a").write_bytes(b"x")
     asked = [("a", None), ("a", 1), ("a", 2), ("none", None)]
     answers = [world.scheme.exists(world.url(name), size) for name, size in asked]

@@ -1,13 +1,13 @@
-"""An executor for tests that reaches its node only through what the protocol gives it.
+"""An executor for tests that reaches its node only through the protocol.
 
-It is what a batch system without a shared file system looks like from the engine: an attempt waits in
-a queue, travels as a sandbox, runs elsewhere (see `walled_node.py`), and comes back. On demand it
-answers late, holds, evicts, loses what came back, and forgets what it had. One thread looks after the
-node; `wait` hands out what that found.
+To the engine it behaves as a batch system without a shared file system: an attempt waits in a queue,
+is sent as a sandbox, runs elsewhere (see `walled_node.py`), and comes back. On demand it answers late,
+holds, evicts, loses what came back, and drops attempts. One thread polls the node; `wait` returns what
+that found.
 
-What it knows is on disk, below `node`, so that another instance finds it again after a crash:
+Its state is on disk, below `node`, so that another instance finds it again after a crash:
 
-    <node>/<key>/       the sandbox of an attempt, until the engine has written down its end
+    <node>/<key>/       the sandbox of an attempt, until the engine has recorded its end
     <node>/<key>.lock   its process
     <node>/twice        keys of attempts that were started while another one of their job ran: a bug
 
@@ -44,14 +44,14 @@ KILL_AFTER_S = 3 * GRACE_S
 
 @dataclass
 class Faults:
-    """What goes wrong, by the id of the job; each happens to its first attempt, once."""
+    """Injected errors, by the id of the job; each happens to its first attempt, once."""
 
     late_s: float = 0.0
     """Ends are reported so much later than they happen."""
     unavailable: int = 0
     """So many calls of `submit` fail first."""
     deaf: int = 0
-    """So many looks at the node fail first."""
+    """So many polls of the node fail first."""
     holds: Mapping[str, str] = field(default_factory=dict)
     """Job → why it is held before it runs, until `released` is set."""
     released: threading.Event = field(default_factory=threading.Event)
@@ -82,7 +82,7 @@ class _Job:
         return self.sandbox.path
 
     def is_among(self, jobs: Mapping[str, str] | frozenset[str]) -> bool:
-        """Say whether it is the first attempt of one of these jobs."""
+        """Return whether it is the first attempt of one of these jobs."""
         return self.attempt.id.number == 1 and self.attempt.job.id in jobs
 
     def report(self, record: Record | None = None, reason: str = "") -> Report:
@@ -102,7 +102,7 @@ class WalledExecutor:
         self._reports: list[Report] = []
         self._ended: list[_Job] = []
         self._told: list[_Job] = []
-        """Those whose end the last `wait` returned: the engine writes it down before it calls `wait` again."""
+        """Those whose end the last `wait` returned: the engine records it before it calls `wait` again."""
         self._lock = threading.Lock()
         """Of all of the above."""
         self._news, self._tell = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -161,7 +161,7 @@ class WalledExecutor:
             return [self._find(attempt) for attempt in attempts if attempt.id not in self._jobs]
 
     def close(self) -> None:
-        """Leave what runs at the node to run on, as a batch system does."""
+        """Leave what runs at the node running, as a batch system does."""
         if not self._closing.is_set():
             self._closing.set()
             self._watcher.join()
@@ -184,7 +184,7 @@ class WalledExecutor:
             self._say(job.report())
 
     def _find(self, attempt: Attempt) -> Report:
-        """Return what became of an attempt that an earlier instance had."""
+        """Return the state of an attempt that an earlier instance had."""
         self._last_number[attempt.id.run, attempt.id.job] = attempt.id.number
         job = _Job(attempt, self._node)
         if job.is_among(self._faults.forgets) or not job.place.exists():
@@ -233,7 +233,7 @@ class WalledExecutor:
                     file.write(f"{job.place.name} beside {lock.stem}\n")
 
     def _look(self, job: _Job) -> None:
-        """Look at an attempt that ran when it was last looked at."""
+        """Poll an attempt that ran at the last poll."""
         faults, now_s = self._faults, time.monotonic()
         if job.is_among(faults.evicts) and not job.was_evicted:
             job.was_evicted = True

@@ -1,11 +1,11 @@
-"""A node behind walls: another root directory, processes of its own and, where the test may, another user.
+"""An isolated node: another root directory, processes of its own and, where the test may, another user.
 
 A process started here sees Python and /usr, read-only, an empty /tmp, and its own directory as
 /job; nothing else of the machine's file system. Root enters namespaces for mounts and processes,
 and becomes `nobody`; others enter a user namespace of their own as well. Linux only.
 
-Whether it runs is said by a lock on `<directory>.lock`, which it holds until all that it started
-is gone; so it is known also to a process that did not start it, and nothing runs twice.
+Whether it runs is shown by a lock on `<directory>.lock`, which it holds until all that it started
+has ended; so another process can check it too, and nothing runs twice.
 """
 
 from __future__ import annotations
@@ -106,12 +106,12 @@ def start(directory: Path, arguments: Sequence[str]) -> None:
 
 
 def was_started(directory: Path) -> bool:
-    """Say whether anything was ever started in `directory`."""
+    """Return whether anything was ever started in `directory`."""
     return _pid(directory) != 0
 
 
 def is_alive(directory: Path) -> bool:
-    """Say whether something that was started in `directory` still runs."""
+    """Return whether something that was started in `directory` still runs."""
     _started[:] = [process for process in _started if process.poll() is None]
     try:
         lock = os.open(_beside(directory, "lock"), os.O_RDWR)
@@ -136,7 +136,7 @@ def end(directory: Path, number: int) -> None:
 
 
 def log_of(directory: Path) -> str:
-    """Return what the process in `directory` said, as far as it is not in its record."""
+    """Return what the process in `directory` printed, as far as it is not in its record."""
     try:
         return _beside(directory, "log").read_text(errors="replace").strip()
     except FileNotFoundError:

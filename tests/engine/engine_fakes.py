@@ -51,7 +51,7 @@ def task(id: str) -> PlannedTask:
 
 
 class FakeTime:
-    """A clock that only moves when somebody sleeps or waits on it."""
+    """A clock that only advances by `sleep` and by waits."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0
@@ -66,7 +66,7 @@ class FakeTime:
 
 
 class World:
-    """The machine that attempts run on. It lives on when an engine dies.
+    """The machine that attempts run on. It survives the end of an engine.
 
     It notices by itself when two attempts of a job are alive, when an attempt
     number comes twice, and when a job starts before its parents succeeded.
@@ -83,14 +83,14 @@ class World:
         self.verdict = verdict
         self.random = random.Random(seed)
         self.survives = survives
-        """Attempts outlive the engine, as in a batch system; else they die with it."""
+        """Attempts outlive the engine, as in a batch system; else they end with it."""
         self.ends_at_once = ends_at_once
         """How many attempts end in one call of `wait`."""
         self.alive: dict[AttemptId, Attempt] = {}
         self.ended: dict[AttemptId, Record] = {}
         self.started: list[AttemptId] = []
         self.succeeded: list[int] = []
-        """Positions of jobs, of whichever run."""
+        """Positions of jobs, of any run."""
         self.done: set[tuple[str, int]] = set()
         self.most_alive = 0
         self.cancelled: list[AttemptId] = []
@@ -117,7 +117,7 @@ class FakeExecutor:
 
     def __init__(self, world: World, time: FakeTime) -> None:
         self.world, self.time = world, time
-        self.news: list[Report] = []
+        self.pending: list[Report] = []
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
         world = self.world
@@ -133,19 +133,19 @@ class FakeExecutor:
             world.started.append(attempt.id)
             world.checksums[attempt.id] = dict(attempt.checksums)
             if world.reports_running:
-                self.news.append(Report(attempt.id, Seen.RUNNING))
+                self.pending.append(Report(attempt.id, Seen.RUNNING))
         world.most_alive = max(world.most_alive, len(world.alive))
 
     def wait(self, timeout_s: float) -> Sequence[Report]:
         world = self.world
         world.on_wait()
-        news, self.news = self.news, []
-        if not news and not world.alive:
+        reports, self.pending = self.pending, []
+        if not reports and not world.alive:
             self.time.pass_s(timeout_s)
             return []
         self.time.pass_s(0.001)
-        if news:
-            return news
+        if reports:
+            return reports
         ids = sorted(world.alive)
         world.random.shuffle(ids)
         return [Report(id, Seen.ENDED, world.end(id)) for id in ids[: world.ends_at_once]]
@@ -158,7 +158,7 @@ class FakeExecutor:
             if id in self.world.alive:
                 del self.world.alive[id]
                 self.world.cancelled.append(id)
-                self.news.append(Report(id, Seen.ENDED, failure("cancelled", "cancelled")))
+                self.pending.append(Report(id, Seen.ENDED, failure("cancelled", "cancelled")))
 
     def recover(self, attempts: Sequence[Attempt]) -> Sequence[Report]:
         reports = []

@@ -1,4 +1,4 @@
-"""The engine dies, or its disk fills up, at the first, second, third … call of everything it does outside."""
+"""The engine is killed, or its disk fills up, at its first, second, third … external call."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ JOBS = [
 
 
 class Crash(BaseException):
-    """The engine is gone."""
+    """The engine was killed."""
 
 
 class Faults:
@@ -108,12 +108,12 @@ class Story:
         self.directory = make_run(directory, JOBS)
         self.faults, self.world, self.time = faults, world, FakeTime()
         self.disk = FaultyDisk(faults)
-        self.told = 0
-        """The most jobs that an observer was told have succeeded."""
+        self.reported = 0
+        """The largest number of succeeded jobs that was reported to an observer."""
 
     def call(self) -> Outcome:
         def see(progress: Progress) -> None:
-            self.told = max(self.told, progress.succeeded)
+            self.reported = max(self.reported, progress.succeeded)
             self.faults.around("observe", lambda: None)
 
         back_end = BackEnd(lambda: FaultyExecutor(self.faults, self.world, self.time), True)
@@ -134,7 +134,7 @@ class Story:
         return sum(1 for entry in entries if isinstance(entry, AttemptEnd) and entry.record["ok"])
 
     def check_journal(self) -> None:
-        """The promises, checked against what was written down."""
+        """The guarantees of the engine, checked against the journal."""
         done: set[int] = set()
         alive: set[AttemptId] = set()
         last: dict[int, int] = {}
@@ -169,18 +169,20 @@ def stories(
             return
 
 
-@pytest.mark.parametrize("survives", [False, True], ids=["jobs die too", "jobs live on"])
+@pytest.mark.parametrize("survives", [False, True], ids=["jobs end too", "jobs run on"])
 @pytest.mark.parametrize(
     "where",
     ["write", "write-after", "sync", "submit", "submit-after", "wait", "wait-after", "observe"],
 )
-def test_whenever_the_engine_dies_the_next_one_continues(tmp_path: Path, where: str, survives: bool) -> None:
+def test_whenever_the_engine_is_killed_the_next_one_continues(
+    tmp_path: Path, where: str, survives: bool
+) -> None:
     for story in stories(tmp_path, where, survives=survives):
         try:
             outcome = story.call()
         except Crash:
             assert engine_pid(story.directory) is None
-            assert story.succeeded() >= story.told
+            assert story.succeeded() >= story.reported
             outcome = story.call()
 
         assert outcome.state == "success"
@@ -193,7 +195,9 @@ def test_whenever_the_engine_dies_the_next_one_continues(tmp_path: Path, where: 
 
 
 @pytest.mark.parametrize("moment", ["", "-after"])
-def test_an_engine_that_dies_while_it_recovers_is_followed_by_another(tmp_path: Path, moment: str) -> None:
+def test_an_engine_that_is_killed_while_it_recovers_is_followed_by_another(
+    tmp_path: Path, moment: str
+) -> None:
     for survives in (False, True):
         story = Story(
             tmp_path / str(survives),
@@ -210,7 +214,7 @@ def test_an_engine_that_dies_while_it_recovers_is_followed_by_another(tmp_path: 
         story.check_journal()
 
 
-def test_what_the_user_was_told_survives_a_power_loss(tmp_path: Path) -> None:
+def test_reported_progress_survives_a_power_loss(tmp_path: Path) -> None:
     """The machine stops, and of the journal only what was flushed to disk is left, and part of the rest."""
     for where in ("wait-after", "observe", "submit-after"):
         for story in stories(tmp_path / where, where):
@@ -220,7 +224,7 @@ def test_what_the_user_was_told_survives_a_power_loss(tmp_path: Path) -> None:
                 size = (story.directory / "journal.jsonl").stat().st_size
                 assert story.disk.safe <= size
                 os.truncate(story.directory / "journal.jsonl", (story.disk.safe + size) // 2)
-                assert story.succeeded() >= story.told
+                assert story.succeeded() >= story.reported
                 kept = [decode(body) for body in JournalReader(story.directory / "journal.jsonl").bodies()]
                 known = {AttemptId(UUID, e.job, e.attempt) for e in kept if isinstance(e, AttemptStart)}
                 story.world.ended = {id: r for id, r in story.world.ended.items() if id in known}
@@ -236,7 +240,7 @@ def no_room() -> OSError:
 def test_a_disk_that_is_full_for_a_moment_delays_the_run_and_loses_nothing(
     tmp_path: Path, moment: str
 ) -> None:
-    """With "-after", the write that fails had come far."""
+    """With "-after", the failing write had written a part."""
     failed = 0
     for story in stories(tmp_path, "write" + moment, no_room):
         try:
@@ -250,7 +254,7 @@ def test_a_disk_that_is_full_for_a_moment_delays_the_run_and_loses_nothing(
     assert failed >= 1
 
 
-def test_a_disk_that_stays_full_stops_new_jobs_lets_old_ones_end_and_is_said_aloud(tmp_path: Path) -> None:
+def test_a_disk_that_stays_full_stops_new_jobs_lets_old_ones_end_and_is_reported(tmp_path: Path) -> None:
     story = Story(tmp_path / "run", Faults("", 0), World(fails_at_first, ends_at_once=1))
     seen: list[Progress] = []
 

@@ -51,13 +51,13 @@ def test_a_detached_engine_has_the_lock_when_start_returns(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("exit_code", [0, 14, 15])
-def test_an_engine_that_was_done_before_we_looked_did_start(tmp_path: Path, exit_code: int) -> None:
+def test_an_engine_that_ended_before_its_lock_was_seen_did_start(tmp_path: Path, exit_code: int) -> None:
     directory = make_run(tmp_path / "run", [job("a")])
 
     assert start(directory, command=[sys.executable, "-c", f"raise SystemExit({exit_code})"]) > 0
 
 
-def test_an_engine_that_cannot_start_says_why(tmp_path: Path) -> None:
+def test_the_error_of_an_engine_that_cannot_start_is_reported(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job("a")])
     say = "import sys; print('error: line 3 is damaged\\n  hint: cut it'); sys.exit(21)"
 

@@ -1,4 +1,4 @@
-"""While what happens cannot be recorded, what runs ends and nothing else starts."""
+"""While events cannot be recorded, running jobs end and nothing new starts."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from markab.journal.records import AttemptEnd, AttemptStart, decode
 
 
 class FakeRecorder:
-    """Reports an error when, and as long as, a test says so."""
+    """Reports an error while a test sets one."""
 
     def __init__(self) -> None:
         self.error = ""
         self.is_awaited = False
         self.warnings: Sequence[str] = ()
-        self.asked = 0
-        self.on_ask: Callable[[int], None] = lambda count: None
+        self.polls = 0
+        self.on_poll: Callable[[int], None] = lambda count: None
 
     @property
     def may_start(self) -> bool:
-        self.asked += 1
-        self.on_ask(self.asked)
+        self.polls += 1
+        self.on_poll(self.polls)
         return not self.error and not self.is_awaited
 
 
@@ -69,14 +69,14 @@ def test_nothing_starts_before_the_recorder_may(tmp_path: Path) -> None:
         assert not story.world.started and not story.journalled(AttemptStart)
         story.recorder.is_awaited = count < 10
 
-    story.recorder.on_ask = lambda count: answer(count) if count <= 10 else None
+    story.recorder.on_poll = lambda count: answer(count) if count <= 10 else None
     began_s = story.time.now_s
     assert story.call().state == "success"
-    assert not any(progress.held for progress in story.seen), "nobody is told of a moment"
+    assert not any(progress.held for progress in story.seen), "a short wait is not reported"
     assert story.seen[0].time - 1.7e9 - began_s < 1
 
 
-def test_an_answer_that_is_awaited_is_asked_for_often(tmp_path: Path) -> None:
+def test_a_recorder_that_does_not_know_yet_is_polled_often(tmp_path: Path) -> None:
     story = Story(tmp_path)
     story.recorder.is_awaited = True
     asked_at: list[float] = []
@@ -85,12 +85,12 @@ def test_an_answer_that_is_awaited_is_asked_for_often(tmp_path: Path) -> None:
         asked_at.append(story.time.now_s)
         story.recorder.is_awaited = count < 10
 
-    story.recorder.on_ask = answer
+    story.recorder.on_poll = answer
     story.call()
     assert asked_at[9] - asked_at[0] < 0.5
 
 
-def test_during_trouble_what_runs_ends_and_is_journalled_and_nothing_starts(tmp_path: Path) -> None:
+def test_during_an_error_running_jobs_end_and_are_journalled_and_nothing_starts(tmp_path: Path) -> None:
     story = Story(tmp_path)
 
     def look(count: int) -> None:
@@ -104,18 +104,18 @@ def test_during_trouble_what_runs_ends_and_is_journalled_and_nothing_starts(tmp_
         if count >= 50:
             story.recorder.error = ""
 
-    story.recorder.on_ask = look
+    story.recorder.on_poll = look
     assert story.call().state == "success"
     assert len(story.world.started) == 6
     assert story.seen[-1].held == ""
 
 
-def test_what_an_executor_would_not_take_is_not_given_to_it_during_trouble(tmp_path: Path) -> None:
+def test_what_an_executor_refused_is_not_submitted_again_during_an_error(tmp_path: Path) -> None:
     story = Story(tmp_path)
     tries: list[int] = []
 
     def refuse(attempts: object) -> None:
-        tries.append(story.recorder.asked)
+        tries.append(story.recorder.polls)
         if len(tries) == 1:
             story.recorder.error = "the database has gone"
             raise ExecutorUnavailable("the queue does not answer")
@@ -124,7 +124,7 @@ def test_what_an_executor_would_not_take_is_not_given_to_it_during_trouble(tmp_p
         if count == 200:
             story.recorder.error = ""
 
-    story.world.on_submit, story.recorder.on_ask = refuse, look
+    story.world.on_submit, story.recorder.on_poll = refuse, look
     assert story.call().state == "success"
     assert tries[1] >= 200
 
@@ -139,7 +139,7 @@ def test_a_run_that_is_held_can_be_ended(tmp_path: Path, ask: Callable[[Path], b
         if count == 20:
             ask(story.directory)
 
-    story.recorder.on_ask = look
+    story.recorder.on_poll = look
     assert story.call().state == outcome
     assert not story.world.started
     assert (story.seen[-1].outcome, story.seen[-1].held) == (outcome, "")
@@ -155,27 +155,27 @@ def test_a_run_that_is_held_can_be_interrupted(tmp_path: Path) -> None:
             os.kill(os.getpid(), signal.SIGINT)
         assert count < 100, "it does not end"
 
-    story.recorder.on_ask = look
+    story.recorder.on_poll = look
     assert story.call().state == "interrupted"
     assert len(story.world.started) == 2
 
-    story.recorder.on_ask = lambda count: None
+    story.recorder.on_poll = lambda count: None
     story.recorder.error = ""
     assert story.call().state == "success"
 
 
-def test_a_run_whose_last_jobs_end_during_trouble_is_over(tmp_path: Path) -> None:
+def test_a_run_whose_last_jobs_end_during_an_error_is_over(tmp_path: Path) -> None:
     story = Story(tmp_path)
 
     def look(count: int) -> None:
         if len(story.world.started) == 6:
             story.recorder.error = "the database has gone"
 
-    story.recorder.on_ask = look
+    story.recorder.on_poll = look
     assert story.call().state == "success"
 
 
-def test_warnings_of_the_recorder_are_told_and_stop_nothing(tmp_path: Path) -> None:
+def test_warnings_of_the_recorder_are_reported_and_stop_nothing(tmp_path: Path) -> None:
     story = Story(tmp_path)
     story.recorder.warnings = ["no list of runs"]
     assert story.call().state == "success"

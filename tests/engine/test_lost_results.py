@@ -1,4 +1,4 @@
-"""Files that are gone from scratch when a run is continued are made again, and nothing else is."""
+"""Files that are missing in scratch when a run is continued are made again, and no others."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def chain(tmp_path: Path) -> Chain:
 RIGHT = "content of raw\none\ntwo\nthree\nend\n"
 
 
-def test_nothing_is_done_again_if_all_is_there(chain: Chain) -> None:
+def test_nothing_runs_again_if_no_file_is_missing(chain: Chain) -> None:
     assert "success" == chain.run().state
 
     assert ["end"] == chain.ran()
     assert RIGHT == chain.result.read_text()
 
 
-def test_a_file_that_is_gone_is_made_again_with_all_that_it_is_made_of(chain: Chain) -> None:
+def test_a_missing_file_is_made_again_with_all_that_it_is_made_of(chain: Chain) -> None:
     """Cleanup has removed what `three` was made of, long ago."""
     (chain.scratch / "three").unlink()
 
@@ -100,7 +100,7 @@ def test_a_file_that_a_power_loss_cut_short_is_made_again(chain: Chain) -> None:
     assert RIGHT == chain.result.read_text()
 
 
-def test_a_scratch_directory_that_is_gone_is_made_again(chain: Chain) -> None:
+def test_a_missing_scratch_directory_is_made_again(chain: Chain) -> None:
     shutil.rmtree(chain.scratch)
 
     assert "success" == chain.run().state
@@ -120,14 +120,14 @@ def test_only_what_is_missing_is_made_again(tmp_path: Path) -> None:
     assert ["three", "end"] == chain.ran()
 
 
-def test_a_file_that_nobody_reads_any_more_is_not_missed(chain: Chain) -> None:
+def test_a_file_that_no_unfinished_job_reads_is_not_missed(chain: Chain) -> None:
     (chain.scratch / "two").unlink(missing_ok=True)
 
     assert "success" == chain.run().state
     assert ["end"] == chain.ran()
 
 
-def test_who_follows_the_journal_sees_the_job_waiting_again(chain: Chain) -> None:
+def test_a_reader_of_the_journal_sees_the_job_waiting_again(chain: Chain) -> None:
     (chain.scratch / "three").unlink()
     chain.run()
 
@@ -136,7 +136,7 @@ def test_who_follows_the_journal_sees_the_job_waiting_again(chain: Chain) -> Non
     assert {"tool_one", "tool_two", "tool_three"} <= {plan_file.job(job).id for job in undone}
 
 
-def test_the_site_is_asked_where_the_submit_host_reaches_its_scratch(tmp_path: Path) -> None:
+def test_a_site_is_checked_where_the_submit_host_reaches_its_scratch(tmp_path: Path) -> None:
     far = PlanSite(scratch="/node/run", scratch_url="far://h/run")
     jobs = [
         PlannedJob("make dir", Kind.CREATE_DIR, "local", staging="far"),
@@ -159,7 +159,7 @@ def test_the_site_is_asked_where_the_submit_host_reaches_its_scratch(tmp_path: P
     assert asked == [("far", "far://h/run/.markab", None), ("far", "far://h/run/a%201", 7)]
 
 
-def test_a_file_counts_as_there_where_that_cannot_be_told(tmp_path: Path) -> None:
+def test_a_file_counts_as_there_where_that_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("x")
 
     assert is_there("s", str(tmp_path / "a"), 1) and is_there("s", f"file://{tmp_path}/a", None)
@@ -180,7 +180,7 @@ def test_what_a_job_elsewhere_reads_from_is_not_made_again_while_that_job_may_ru
     made = {"ok": True, "outputs": [{"lfn": "f", "size": 1}]}
     world.verdict = lambda attempt: made if attempt.id.job == 0 else OK
 
-    def die() -> None:
+    def kill_engine() -> None:
         if len(world.started) == 2:
             raise MemoryError
 
@@ -193,7 +193,7 @@ def test_what_a_job_elsewhere_reads_from_is_not_made_again_while_that_job_may_ru
             look=lambda site, place, size_bytes: not place.endswith("/f"),
         )
 
-    world.on_wait = die
+    world.on_wait = kill_engine
     with pytest.raises(MemoryError):
         call()
     assert len(world.alive) == 1

@@ -78,7 +78,7 @@ def test_the_smallest_number_of_jobs_at_once_holds_for_all_runs() -> None:
     assert scheduler.why_waiting("b", 0) == WaitingReason(Why.MAX_JOBS, limit=3)
 
 
-def test_a_run_is_added_while_another_works_and_forgotten_while_it_goes_on() -> None:
+def test_a_run_is_added_while_another_works_and_dropped_while_it_continues() -> None:
     scheduler = Scheduler(Slots(1, 1000, 0))
     scheduler.add("a", [outline("x"), outline("y", 0)])
     (first,) = scheduler.starts()
@@ -98,7 +98,7 @@ def test_a_run_is_added_while_another_works_and_forgotten_while_it_goes_on() -> 
     assert names(scheduler.starts()) == ["a1"] and not scheduler.is_finished("a")
 
 
-def test_what_is_forgotten_is_given_back() -> None:
+def test_a_dropped_run_leaves_nothing_behind() -> None:
     scheduler = Scheduler(Slots(4, 1000, 0))
     jobs = [outline(f"j{n}", kind=Kind.STAGE_IN) for n in range(5000)]
     scheduler.add("first", jobs)  # groups and throttles stay: there is one of each
@@ -152,7 +152,7 @@ def test_a_run_that_is_refused_leaves_no_trace() -> None:
         scheduler.add("a", [])
 
 
-def test_the_reason_names_what_lacks() -> None:
+def test_the_reason_names_what_is_short() -> None:
     scheduler = Scheduler(Slots(2, 100, 0))
     jobs = [
         outline("a", cores=2, priority=9),
@@ -185,7 +185,7 @@ def test_what_is_kept_free_for_a_larger_job_is_named_as_the_reason() -> None:
     assert scheduler.why_waiting("r", 201) == WaitingReason(Why.RESERVED)
 
 
-def test_an_attempt_that_its_site_holds_says_why_until_it_is_seen_otherwise() -> None:
+def test_a_held_attempt_has_its_reason_until_another_state_is_reported() -> None:
     scheduler = Scheduler(BIG)
     scheduler.add("r", [outline("a")])
     (a,) = scheduler.starts()
@@ -202,7 +202,7 @@ def test_an_attempt_that_its_site_holds_says_why_until_it_is_seen_otherwise() ->
     scheduler.validate()
 
 
-def test_an_illegal_event_tells_the_story_of_the_job() -> None:
+def test_an_illegal_event_is_reported_with_the_history_of_the_job() -> None:
     scheduler = Scheduler(BIG)
     scheduler.add("r", [outline("a", retries=1)], name_of=lambda position: f"job {'abc'[position]!r}")
     (first,) = scheduler.starts()
@@ -236,7 +236,7 @@ class Engine:
         make_run(self.top / name, chain, {"local": site}, uuid=name)
 
     def call(self, *first: str, later: Sequence[str] = ()) -> None:
-        """Run; those of `later` are added while the others are at work."""
+        """Run; those of `later` are added while the others are running."""
         self.runs, self.finished = {}, []
         waiting = list(later)
         back_end = BackEnd(lambda: FakeExecutor(self.world, self.time), is_here=True)
@@ -293,10 +293,10 @@ def test_two_plans_run_together_and_share_the_slots(tmp_path: Path, back_end: st
 
 
 class Crash(BaseException):
-    """The engine is gone."""
+    """The engine was killed."""
 
 
-@pytest.mark.parametrize("survives", [False, True], ids=["jobs die too", "jobs live on"])
+@pytest.mark.parametrize("survives", [False, True], ids=["jobs end too", "jobs run on"])
 def test_killed_at_any_moment_both_runs_are_continued(tmp_path: Path, survives: bool) -> None:
     for at in range(1, 60):
         world = World(lambda a: OK if a.id.number > 1 or a.id.job % 4 else failure(), survives=survives,
@@ -327,7 +327,7 @@ def test_killed_at_any_moment_both_runs_are_continued(tmp_path: Path, survives: 
     raise AssertionError("it never ends without a crash")
 
 
-def test_one_run_is_halted_and_another_removed_while_a_third_goes_on(tmp_path: Path) -> None:
+def test_one_run_is_halted_and_another_removed_while_a_third_continues(tmp_path: Path) -> None:
     engine = Engine(tmp_path, World(ends_at_once=1), cores=3)
     for name in ("a", "b", "c"):
         engine.make(name, 9)

@@ -17,7 +17,7 @@ from markab.journal.records import AttemptRunning, decode
 
 
 class Queue(FakeExecutor):
-    """Reports of every attempt what a test says, before it ends."""
+    """Reports of every attempt what a test sets, before it ends."""
 
     script: Sequence[tuple[Seen, str]] = ()
     recovered = Seen.RUNNING
@@ -25,13 +25,13 @@ class Queue(FakeExecutor):
     def submit(self, attempts: Sequence[Attempt]) -> None:
         super().submit(attempts)
         for attempt in attempts:
-            self.news += [Report(attempt.id, seen, reason=reason) for seen, reason in self.script]
+            self.pending += [Report(attempt.id, seen, reason=reason) for seen, reason in self.script]
 
     def wait(self, timeout_s: float) -> Sequence[Report]:
         self.world.on_wait()
         self.time.pass_s(1.1)
-        if self.news:
-            return [self.news.pop(0)]
+        if self.pending:
+            return [self.pending.pop(0)]
         return [Report(id, Seen.ENDED, self.world.end(id)) for id in sorted(self.world.alive)]
 
     def recover(self, attempts: Sequence[Attempt]) -> Sequence[Report]:
@@ -49,7 +49,7 @@ def seen_running(directory: Path) -> int:
     return sum(isinstance(entry, AttemptRunning) for entry in entries)
 
 
-def test_a_job_that_its_site_holds_is_shown_with_the_reason_and_goes_on(tmp_path: Path) -> None:
+def test_a_job_that_its_site_holds_is_shown_with_the_reason_and_continues(tmp_path: Path) -> None:
     class Holds(Queue):
         script = (
             (Seen.RUNNING, ""),
@@ -86,10 +86,10 @@ def test_a_job_that_is_held_without_a_reason_is_shown_too(tmp_path: Path) -> Non
 def test_after_a_crash_what_waits_in_the_queue_is_waited_for(tmp_path: Path, found: Seen) -> None:
     directory, world = make_run(tmp_path, [job("a"), job("b", 0)]), World(survives=True)
 
-    def die() -> None:
+    def kill_engine() -> None:
         raise MemoryError
 
-    world.on_wait = die
+    world.on_wait = kill_engine
     with pytest.raises(MemoryError):
         call(directory, world, Queue, [])
 
@@ -103,7 +103,7 @@ def test_after_a_crash_what_waits_in_the_queue_is_waited_for(tmp_path: Path, fou
     assert [id.number for id in world.started] == [1, 1] and not seen_running(directory)
 
 
-def test_news_of_an_attempt_that_has_ended_is_ignored(tmp_path: Path) -> None:
+def test_a_report_about_an_attempt_that_has_ended_is_ignored(tmp_path: Path) -> None:
     class Late(Queue):
         def wait(self, timeout_s: float) -> Sequence[Report]:
             ended = super().wait(timeout_s)
@@ -112,7 +112,7 @@ def test_news_of_an_attempt_that_has_ended_is_ignored(tmp_path: Path) -> None:
     assert call(make_run(tmp_path, [job("a", retries=1)]), World(), Late, []).state == "success"
 
 
-def test_the_record_of_an_attempt_that_its_site_lost_says_why(tmp_path: Path) -> None:
+def test_the_record_of_an_attempt_that_its_site_lost_has_the_reason(tmp_path: Path) -> None:
     class Loses(Queue):
         def wait(self, timeout_s: float) -> Sequence[Report]:
             return [

@@ -26,7 +26,7 @@ def end(job: int, attempt: int, **record: object) -> AttemptEnd:
     return AttemptEnd(6.0, job, attempt, record)
 
 
-def test_an_attempt_that_started_and_did_not_end_is_to_be_asked_for() -> None:
+def test_an_attempt_that_started_and_did_not_end_is_under_way() -> None:
     known = recovery(3, start(0, 1), start(1, 1), end(0, 1, ok=True), start(2, 4))
 
     assert list(known.under_way) == [1, 2] and list(known.attempts) == [1, 1, 4]
@@ -74,7 +74,7 @@ def test_a_record_that_cannot_be_understood_is_shown(body: bytes) -> None:
     assert body[:80].decode() in str(caught.value)
 
 
-def test_checksums_fall_back_to_what_the_plan_says() -> None:
+def test_checksums_fall_back_to_those_of_the_plan() -> None:
     checksums = Checksums()
     checksums.learn({"outputs": [{"lfn": "a", "sha256": SHA}]})
 

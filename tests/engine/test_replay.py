@@ -34,7 +34,7 @@ JOBS = [
 
 
 class Crash(BaseException):
-    """The engine is gone."""
+    """The engine was killed."""
 
 
 def call(directory: Path, world: World) -> Outcome:
@@ -62,7 +62,7 @@ def replayed(directory: Path) -> Scheduler:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**9), survives=st.booleans())
-def test_whatever_happened_the_scheduler_decides_it_alike_when_it_is_replayed(
+def test_a_replay_of_any_run_repeats_the_decisions_of_the_scheduler(
     tmp_path_factory: pytest.TempPathFactory, seed: int, survives: bool
 ) -> None:
     directory = make_run(tmp_path_factory.mktemp("run"), JOBS, limits={"x": 2})
@@ -97,7 +97,7 @@ def test_whatever_happened_the_scheduler_decides_it_alike_when_it_is_replayed(
             assert scheduler.is_finished("") or counts[State.PAUSED]
 
 
-def test_a_verdict_that_the_scheduler_would_not_give_is_found(tmp_path: Path) -> None:
+def test_a_verdict_other_than_the_schedulers_is_found(tmp_path: Path) -> None:
     directory = make_run(tmp_path, [job("a", retries=0)])
     call(directory, World(lambda attempt: failure()))
     plan = PlanFile(directory / "plan.jsonl")
@@ -120,7 +120,7 @@ def test_an_event_that_cannot_happen_is_reported_with_what_happened_before(tmp_p
     plan.close()
 
 
-def test_the_journal_says_what_the_user_allowed(tmp_path: Path) -> None:
+def test_the_journal_has_the_limits_of_the_user(tmp_path: Path) -> None:
     world, time = World(lambda attempt: failure()), FakeTime()
     directory = make_run(tmp_path / "run", [job("a"), job("b")])
     options = RunOptions(cores=2, memory_mb=100, gpus=0, max_jobs=1, keep_going=False)

@@ -57,7 +57,7 @@ def journal(directory: Path) -> list[Entry]:
     return [decode(body) for body in JournalReader(directory / "journal.jsonl").bodies()]
 
 
-def test_a_run_goes_from_plan_to_success_and_writes_down_every_step(tmp_path: Path) -> None:
+def test_a_run_goes_from_plan_to_success_and_records_every_step(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job("a"), job("b", 0)])
     outcome = call(directory, World())
 
@@ -100,7 +100,7 @@ def test_a_failed_run_is_its_own_rescue(tmp_path: Path) -> None:
     assert broken.started[-2:] == [AttemptId(UUID, 1, 3), AttemptId(UUID, 2, 1)]
 
 
-def test_every_call_grants_the_retries_anew_and_goes_on_counting(tmp_path: Path) -> None:
+def test_every_call_gives_all_retries_again_and_continues_the_numbers(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job("a", retries=2)])
     world = World(lambda attempt: failure())
 
@@ -111,7 +111,7 @@ def test_every_call_grants_the_retries_anew_and_goes_on_counting(tmp_path: Path)
 
 
 @pytest.mark.parametrize("kind", ["no-program", "not-executable", "arguments", "missing-input"])
-def test_a_failure_that_would_come_again_is_given_up_with_a_reason(tmp_path: Path, kind: str) -> None:
+def test_a_failure_that_would_occur_again_is_given_up_with_a_reason(tmp_path: Path, kind: str) -> None:
     directory = make_run(tmp_path / "run", [job("a", retries=5)])
     world = World(lambda attempt: failure(kind))
 
@@ -141,7 +141,7 @@ def test_the_rescue_file_lists_what_is_done(tmp_path: Path) -> None:
     assert "#   b,<ENDLIST>" in lines and lines[-2:] == ["DONE a", "RETRY b 1"]
 
 
-def test_an_attempt_is_told_where_it_works_and_what_its_files_must_be(tmp_path: Path) -> None:
+def test_an_attempt_has_its_directories_and_the_checksums_of_its_files(tmp_path: Path) -> None:
     sites = {
         "local": PlanSite(scratch="/scratch/run"),
         "far": PlanSite(scratch="/far", work="/fast/work"),
@@ -275,7 +275,7 @@ def test_limits_of_categories_come_from_the_plan(tmp_path: Path) -> None:
     assert world.most_alive == 3
 
 
-def test_halt_lets_running_jobs_finish_and_the_next_call_goes_on(tmp_path: Path) -> None:
+def test_halt_lets_running_jobs_finish_and_the_next_call_continues(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job(f"j{i}") for i in range(6)])
     world = World(ends_at_once=1)
 
@@ -292,7 +292,7 @@ def test_halt_lets_running_jobs_finish_and_the_next_call_goes_on(tmp_path: Path)
     assert sorted(world.succeeded) == list(range(6))
 
 
-def test_remove_cancels_what_runs_and_the_next_call_goes_on(tmp_path: Path) -> None:
+def test_remove_cancels_what_runs_and_the_next_call_continues(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job(f"j{i}", retries=0) for i in range(6)])
     world = World(ends_at_once=1)
 
@@ -333,7 +333,7 @@ def test_remove_leaves_a_run_that_has_succeeded_as_it_is(tmp_path: Path) -> None
     assert status is not None and status.outcome == "success"
 
 
-def test_halt_without_an_engine_has_nobody_to_ask(tmp_path: Path) -> None:
+def test_halt_without_an_engine_returns_false(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job("a")])
 
     assert request_halt(directory) is False
@@ -342,7 +342,7 @@ def test_halt_without_an_engine_has_nobody_to_ask(tmp_path: Path) -> None:
         request_halt(tmp_path)
 
 
-def test_requests_meant_for_an_engine_that_is_gone_are_forgotten(tmp_path: Path) -> None:
+def test_requests_to_an_engine_that_has_ended_are_dropped(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job("a")])
     (directory / "control").mkdir()
     (directory / "control" / "remove").touch()
@@ -368,7 +368,7 @@ def test_the_first_signal_cancels_what_runs_and_ends_cleanly(tmp_path: Path, num
     assert call(directory, world).state == "success"
 
 
-def test_the_second_signal_ends_at_once_and_the_next_call_goes_on(tmp_path: Path) -> None:
+def test_the_second_signal_ends_at_once_and_the_next_call_continues(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job(f"j{i}") for i in range(6)])
     world = World(ends_at_once=1)
 
@@ -428,21 +428,21 @@ def test_the_observer_sees_running_jobs_rates_and_bytes(tmp_path: Path) -> None:
         )
 
 
-def test_an_executor_that_is_silent_about_an_attempt_is_not_believed(tmp_path: Path) -> None:
+def test_an_executor_that_does_not_report_an_attempt_is_an_error(tmp_path: Path) -> None:
     from engine.engine_fakes import FakeExecutor
     from markab.errors import ExecutorError
 
     directory = make_run(tmp_path / "run", [job("a")])
     world = World()
 
-    def die() -> None:
+    def kill_engine() -> None:
         raise MemoryError
 
-    world.on_wait = die
+    world.on_wait = kill_engine
     with pytest.raises(MemoryError):
         call(directory, world)
 
-    class Silent(FakeExecutor):
+    class Unreporting(FakeExecutor):
         def recover(self, attempts: Sequence[Attempt]) -> Sequence[Any]:
             return []
 
@@ -450,7 +450,7 @@ def test_an_executor_that_is_silent_about_an_attempt_is_not_believed(tmp_path: P
     from markab.executors.registry import BackEnd
 
     with pytest.raises(ExecutorError, match="does not say what became of 1 attempts"):
-        run(directory, back_ends={"local": BackEnd(lambda: Silent(world, time), True)}, clock=time.clock)
+        run(directory, back_ends={"local": BackEnd(lambda: Unreporting(world, time), True)}, clock=time.clock)
 
 
 def test_an_ignored_hangup_stays_ignored(tmp_path: Path) -> None:

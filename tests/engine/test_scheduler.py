@@ -130,7 +130,7 @@ def test_gpus_that_are_not_there_are_refused_at_the_start() -> None:
     assert "--gpus" in caught.value.hint
 
 
-def test_gpus_that_only_a_finished_job_wanted_are_not_missed() -> None:
+def test_gpus_that_only_a_finished_job_needed_are_not_required() -> None:
     assert scheduler_of([outline("train", gpus=3)], BIG, succeeded=[1]).is_finished(RUN)
 
 
@@ -170,7 +170,7 @@ def test_a_job_that_holds_cores_does_not_hold_what_it_does_not_lack() -> None:
         scheduler.ended(one, True)
 
 
-def test_an_attempt_that_fails_is_tried_again_as_often_as_the_plan_says() -> None:
+def test_an_attempt_that_fails_is_tried_again_as_often_as_the_plan_allows() -> None:
     scheduler = scheduler_of([outline("a", retries=3)], BIG)
     pauses = []
     for number in (1, 2, 3):
@@ -187,13 +187,13 @@ def test_an_attempt_that_fails_is_tried_again_as_often_as_the_plan_says() -> Non
     assert pauses == [0.0, 1.0, 2.0]
 
 
-def test_a_failure_that_would_come_again_is_not_retried() -> None:
+def test_a_failure_that_would_occur_again_is_not_retried() -> None:
     scheduler = scheduler_of([outline("a", retries=3)], BIG)
 
     assert scheduler.ended(scheduler.starts()[0], False, worth_retrying=False).verdict is Verdict.GIVE_UP
 
 
-def test_what_depends_on_a_failed_job_is_skipped_and_the_rest_goes_on() -> None:
+def test_what_depends_on_a_failed_job_is_skipped_and_the_rest_continues() -> None:
     jobs = [outline("a"), outline("b"), outline("c", 0), outline("d", 2), outline("e", 1), outline("f", 3, 4)]
     scheduler = scheduler_of(jobs, BIG)
     a, b = scheduler.starts()
@@ -262,7 +262,7 @@ def test_a_report_about_another_attempt_than_the_last_is_a_bug(stale: AttemptId)
         scheduler.seen_running(stale)
 
 
-def test_many_memory_sizes_make_few_groups_and_ask_for_little_more() -> None:
+def test_many_memory_sizes_make_few_groups_and_reserve_little_more() -> None:
     jobs = [outline(f"j{i}", memory_mb=1000 + i) for i in range(5000)]
     scheduler = scheduler_of(jobs, Slots(1, 10**6, 0))
 
@@ -326,7 +326,7 @@ class Checker:
         return "category " + o.category, limit or 10**6
 
     def fits(self, run: str, job: int) -> bool:
-        """Say whether another job may be alive, beside those of all runs."""
+        """Return whether another job may be alive, beside those of all runs."""
         new = AttemptId(run, job, 0)
         alive = [*self.alive, new]
         used = [sum(column) for column in zip(*map(self.needs, alive), strict=True)]
@@ -497,7 +497,7 @@ class Checker:
     st.lists(st.sampled_from(["halt", "remove", "crash"]), max_size=4),
     st.integers(0, 10**6),
 )
-def test_whatever_happens_the_promises_of_the_scheduler_hold(
+def test_the_guarantees_of_the_scheduler_hold_for_all_events(
     runs: list[list[JobOutline]],
     cores: int,
     gpus: int,
@@ -506,7 +506,7 @@ def test_whatever_happens_the_promises_of_the_scheduler_hold(
     endings: list[str],
     seed: int,
 ) -> None:
-    """Random graphs, needs, failures, halts and crashes; after a crash the attempts alive go on or are lost."""
+    """Random graphs, needs, failures, halts and crashes; after a crash the attempts alive continue or are lost."""
     checker = Checker(runs, Slots(cores, 100, gpus), limits, max_jobs, seed)
     for ending in [*endings, "end"]:
         checker.call(ending)

@@ -18,7 +18,7 @@ def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
 
 
-def test_without_control_groups_the_machine_is_all_ours(tmp_path: Path) -> None:
+def test_without_control_groups_the_whole_machine_is_used(tmp_path: Path) -> None:
     put(tmp_path, "proc/meminfo", "MemTotal:       16384000 kB\nMemFree: 1 kB\n")
     for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
         put(tmp_path, f"dev/{name}")
@@ -54,12 +54,12 @@ def test_version_1_groups_limit_us(tmp_path: Path) -> None:
     ("visible", "count"),
     [("", 0), ("-1", 0), ("0", 1), ("2,3", 2), ("0,-1,2", 1), ("GPU-8932f937,MIG-a/1", 2)],
 )
-def test_cuda_visible_devices_says_which_gpus_are_ours(tmp_path: Path, visible: str, count: int) -> None:
+def test_cuda_visible_devices_limits_the_gpus(tmp_path: Path, visible: str, count: int) -> None:
     put(tmp_path, "dev/nvidia0")
 
     assert detect(tmp_path, {"CUDA_VISIBLE_DEVICES": visible}).gpus == count
 
 
-def test_this_machine_has_something() -> None:
+def test_this_machine_has_cores_and_memory() -> None:
     cores, memory_mb, gpus = detect()
     assert cores >= 1 and memory_mb > 10 and gpus >= 0

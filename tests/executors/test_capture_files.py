@@ -1,4 +1,4 @@
-"""Capture files that go from one attempt to the next."""
+"""Capture files that are reused from attempt to attempt."""
 
 from __future__ import annotations
 

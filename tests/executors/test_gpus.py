@@ -1,4 +1,4 @@
-"""Handing out GPUs."""
+"""Assigning GPUs to attempts."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def test_devices_are_named_as_the_user_named_them_or_counted(visible: str | None
     assert gpus.environ(gpus.take(2)) == dict.fromkeys(VARIABLES, expected)
 
 
-def test_who_asks_for_none_sees_what_the_engine_sees() -> None:
+def test_an_attempt_without_gpus_inherits_the_variables_of_the_engine() -> None:
     gpus = Gpus({"CUDA_VISIBLE_DEVICES": "1"})
     assert gpus.environ(gpus.take(0)) == {}
 
 
 @given(st.lists(st.integers(0, 3), max_size=30))
-def test_nobody_gets_a_device_that_somebody_has(steps: list[int]) -> None:
-    """A step of 0 gives back what was taken first."""
+def test_no_two_attempts_have_the_same_device(steps: list[int]) -> None:
+    """A step of 0 releases what was taken first."""
     gpus = Gpus({})
     held: list[list[int]] = []
     most = 0

@@ -1,4 +1,4 @@
-"""Starting processes by way of the launcher."""
+"""Starting processes through the launcher."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ def read_pid(path: Path) -> int:
     return int(path.read_text())
 
 
-def test_a_process_runs_in_its_directory_and_group_and_its_end_is_told(shell: Shell, tmp_path: Path) -> None:
+def test_a_process_runs_in_its_directory_and_group_and_its_end_is_reported(
+    shell: Shell, tmp_path: Path
+) -> None:
     before = time.time()
     end = shell.run("pwd; echo $$; ps -o pgid= -p $$; exit 3")
     cwd, pid, group = (tmp_path / "out").read_text().split()
@@ -162,7 +164,7 @@ def test_a_program_that_is_still_being_written_is_tried_again(shell: Shell, tmp_
         assert [Refused(3, errno.ETXTBSY)] == shell.wait()
 
 
-def test_a_signal_reaches_the_whole_group_and_nobody_after_its_end(shell: Shell, tmp_path: Path) -> None:
+def test_a_signal_reaches_the_whole_group_and_no_process_after_its_end(shell: Shell, tmp_path: Path) -> None:
     number = shell.start("sleep 1000 & echo $! > pid; wait")
     pid = read_pid(tmp_path / "pid")
     shell.launching.signal(number, signal.SIGTERM)
@@ -174,7 +176,7 @@ def test_a_signal_reaches_the_whole_group_and_nobody_after_its_end(shell: Shell,
     assert shell.run("exit 0").status == 0
 
 
-def test_what_a_process_leaves_is_gone_when_its_end_is_told(shell: Shell, tmp_path: Path) -> None:
+def test_what_a_process_leaves_has_ended_when_its_end_is_reported(shell: Shell, tmp_path: Path) -> None:
     ways = {
         "group": "sh -c 'echo $$ > group; exec sleep 1000' &",
         "session": "setsid sh -c 'echo $$ > session; exec sleep 1000' &",
@@ -188,7 +190,7 @@ def test_what_a_process_leaves_is_gone_when_its_end_is_told(shell: Shell, tmp_pa
         assert not is_alive(read_pid(tmp_path / name)), name
 
 
-def test_a_daemon_lives_as_long_as_its_process_whatever_else_ends(shell: Shell, tmp_path: Path) -> None:
+def test_a_daemon_runs_as_long_as_its_process_whatever_else_ends(shell: Shell, tmp_path: Path) -> None:
     daemons = (
         "(setsid sh -c 'echo $$ > named; exec sleep 1000' &);"
         "(setsid env -i PATH=/bin:/usr/bin sh -c 'echo $$ > nameless; exec sleep 1000' &);"
@@ -204,7 +206,9 @@ def test_a_daemon_lives_as_long_as_its_process_whatever_else_ends(shell: Shell, 
     assert [is_alive(pid) for pid in pids] == [False, False]
 
 
-def test_a_nameless_process_in_the_group_of_an_ended_task_is_its(shell: Shell, tmp_path: Path) -> None:
+def test_an_unmarked_process_in_the_group_of_an_ended_task_belongs_to_it(
+    shell: Shell, tmp_path: Path
+) -> None:
     shell.start("exec sleep 1000", MARKAB_ATTEMPT="u/long/1")
     script = f"env -i /bin/sh -c 'echo $$ > {tmp_path}/pid; exec sleep 1000' & while [ ! -s pid ]; do :; done"
 
@@ -232,7 +236,7 @@ def test_close_leaves_nothing_behind(shell: Shell, tmp_path: Path) -> None:
     assert not is_alive(pid) and not is_alive(launcher)
 
 
-def test_a_killed_launcher_is_told_and_replaced(shell: Shell, tmp_path: Path) -> None:
+def test_a_killed_launcher_is_reported_and_replaced(shell: Shell, tmp_path: Path) -> None:
     numbers = [shell.start(f"echo $$ > {n}; exec sleep 1000") for n in (1, 2)]
     for n in (1, 2):
         read_pid(tmp_path / str(n))
@@ -246,16 +250,16 @@ def test_a_killed_launcher_is_told_and_replaced(shell: Shell, tmp_path: Path) ->
     assert shell.run("exit 0").status == 0
 
 
-def test_a_launcher_with_a_bug_says_which(shell: Shell) -> None:
+def test_a_launcher_with_a_bug_reports_it(shell: Shell) -> None:
     shell.start("exec sleep 1000")
-    shell.launching._say(("signal", 1, "no number"))
+    shell.launching._send(("signal", 1, "no number"))
     (lost,) = shell.wait()
 
     assert isinstance(lost, Lost) and "TypeError" in lost.why
 
 
-def test_long_command_lines_and_many_processes_pass_unread(shell: Shell) -> None:
-    """The launcher has much to say before anybody listens, and goes on listening."""
+def test_long_command_lines_and_many_unread_replies_do_not_block(shell: Shell) -> None:
+    """The launcher has many replies before the client reads any, and continues to read requests."""
     assert shell.output_of("echo ${#A} ${#B}", A="a" * 100_000, B="b" * 100_000) == "100000 100000\n"
     for _ in range(1000):
         shell.start("", program="./none")
@@ -279,7 +283,7 @@ MESSAGES = st.lists(st.tuples(st.text(), st.integers(), st.dictionaries(st.text(
 
 
 @given(MESSAGES, st.lists(st.integers(1, 40), max_size=50))
-def test_messages_survive_any_cutting_of_the_stream(messages: list[object], cuts: list[int]) -> None:
+def test_messages_are_decoded_from_any_pieces_of_the_stream(messages: list[object], cuts: list[int]) -> None:
     stream = b"".join(encode(message) for message in messages)
     decoder, events = Decoder(), []
     for size in [*cuts, len(stream)]:

@@ -95,7 +95,9 @@ def test_it_works_outside_of_the_main_thread(executor: LocalExecutor, tmp_path: 
     assert records[0]["stdout"] == "1\n"
 
 
-def test_an_output_directory_that_cannot_be_written_is_told(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_an_output_directory_that_cannot_be_written_is_reported(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
     (tmp_path / "submit").rmdir()
     executor.submit([attempt(tmp_path, 1)])
     (report,) = wait_for(executor, 1)
@@ -108,7 +110,7 @@ def test_an_output_directory_that_cannot_be_written_is_told(executor: LocalExecu
 
 @pytest.fixture
 def garbage_stays() -> Iterator[None]:
-    """Let nothing that earlier tests left to the garbage collector be closed while the test counts."""
+    """Close what earlier tests left to the garbage collector before the test counts."""
     gc.collect()
     gc.disable()
     yield
@@ -169,7 +171,7 @@ def is_running(pid: int) -> bool:
 
 
 def capture_inodes() -> dict[int, int]:
-    """The files that catch output, with a descriptor that keeps each from being used again."""
+    """The inodes of capture files, each with a descriptor that keeps its number from being reused."""
     found = {}
     for name in os.listdir("/proc/self/fd"):
         try:
@@ -180,7 +182,7 @@ def capture_inodes() -> dict[int, int]:
     return found
 
 
-def test_output_is_caught_in_new_files_after_somebody_else_could_write_into_the_old(
+def test_output_is_captured_in_new_files_when_another_process_may_write_into_the_old(
     executor: LocalExecutor, tmp_path: Path
 ) -> None:
     def inode(number: int, before: str = "") -> int:
@@ -217,13 +219,13 @@ def test_jobs_that_ask_for_gpus_see_different_ones(tmp_path: Path, monkeypatch: 
             ]
         )
         (tmp_path / "go").touch()
-        said = {report.id.job: (report.record or {})["stdout"] for report in wait_for(executor, 3)}
-        assert said == {1: "4,5 4,5\n", 2: "4,5,6\n", 3: "6 6\n"}
+        printed = {report.id.job: (report.record or {})["stdout"] for report in wait_for(executor, 3)}
+        assert printed == {1: "4,5 4,5\n", 2: "4,5,6\n", 3: "6 6\n"}
 
         executor.submit(
             [attempt(tmp_path, 4, gpus=2, tasks=[own]), attempt(tmp_path, 5, script % tmp_path, gpus=1)]
         )
-        said = {report.id.job: (report.record or {})["stdout"] for report in wait_for(executor, 2)}
-        assert said == {4: "x\n", 5: "6 6\n"}, "given back, and the user's word wins"
+        printed = {report.id.job: (report.record or {})["stdout"] for report in wait_for(executor, 2)}
+        assert printed == {4: "x\n", 5: "6 6\n"}, "given back, and the user's variable takes precedence"
     finally:
         executor.close()

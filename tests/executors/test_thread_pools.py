@@ -1,4 +1,4 @@
-"""Work in threads."""
+"""Operations in threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from markab.executors.thread_pools import NETWORK_THREADS, ThreadPools
 
 
-def test_slow_downloads_do_not_keep_work_on_local_files_waiting() -> None:
+def test_slow_downloads_do_not_delay_operations_on_local_files() -> None:
     woken = threading.Event()
     pools = ThreadPools(woken.set)
     slow = threading.Event()
@@ -30,12 +30,12 @@ def test_slow_downloads_do_not_keep_work_on_local_files_waiting() -> None:
     assert not pools.has_results
 
 
-def test_what_goes_wrong_in_a_thread_is_handed_back() -> None:
+def test_an_error_in_a_thread_is_passed_to_the_caller() -> None:
     pools = ThreadPools(lambda: None)
     failures: list[Exception] = []
     pools.do(lambda: 1 / 0, failures.append, failures.append, by_network=False)
     pools.close()
-    assert not failures, "only the caller's thread goes on"
+    assert not failures, "only the caller's thread continues"
     pools.finish()
 
     assert [type(failure) for failure in failures] == [ZeroDivisionError]

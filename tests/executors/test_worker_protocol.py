@@ -37,7 +37,7 @@ def test_an_attachment_goes_where_reports_look_for_it(tmp_path: Path) -> None:
     assert (tmp_path / "submit/00/01/a_b.out.001").read_text() == "long"
 
 
-def test_an_attachment_that_stands_there_already_is_only_named(tmp_path: Path) -> None:
+def test_an_attachment_that_is_there_already_is_only_named(tmp_path: Path) -> None:
     directory = Path(attachments_directory(attempt(tmp_path)))
     directory.mkdir(parents=True)
     (directory / "a_b.err.001").write_text("long")
@@ -58,7 +58,7 @@ def test_what_is_no_file_of_the_worker_is_never_taken(tmp_path: Path, name: str)
     assert not (tmp_path / "submit").exists() and (tmp_path / "outside").exists()
 
 
-def test_a_spec_has_what_the_attempt_and_the_run_say(tmp_path: Path) -> None:
+def test_a_spec_has_the_data_of_the_attempt_and_of_the_run(tmp_path: Path) -> None:
     spec = spec_of(attempt(tmp_path), "out")
 
     assert spec["job"]["id"] == "a/b" and spec["job"]["data"] == "condorio" and spec["attempt"] == 2

@@ -43,11 +43,11 @@ def end(job: int, attempt: int = 1, ok: bool = True) -> AttemptEnd:
     return AttemptEnd(6.0, job, attempt, {"ok": ok})
 
 
-def test_every_kind_of_record_has_an_effect_or_says_that_it_has_none() -> None:
+def test_every_kind_of_record_has_a_declared_effect() -> None:
     assert set(EFFECTS) == set(EVENTS)
 
 
-def test_jobs_that_succeeded_are_done_and_attempts_go_on_counting() -> None:
+def test_jobs_that_succeeded_are_done_and_attempt_numbers_continue() -> None:
     after = history(3, start(0), end(0, ok=False), Retry(6.0, 0, 1), start(0, 2), end(0, 2))
 
     assert list(after.succeeded) == [1, 0, 0] and list(after.attempts) == [2, 0, 0]
@@ -61,7 +61,7 @@ def test_a_start_without_an_end_is_under_way() -> None:
     assert list(after.states) == [State.SUCCEEDED, State.RUNNING, State.QUEUED]
 
 
-def test_an_attempt_that_was_queued_runs_since_it_was_seen_to() -> None:
+def test_an_attempt_that_was_queued_runs_since_that_was_reported() -> None:
     after = history(1, start(0, 1, "pool"), AttemptRunning(9.0, 0, 1))
 
     assert after.states[0] == State.RUNNING
@@ -85,7 +85,7 @@ def test_a_pause_lasts_until_the_next_start_or_engine() -> None:
     assert history(1, *failed, start(0, 2)).paused == history(1, *failed, BEGAN).paused == {}
 
 
-def test_the_outcome_is_that_of_the_last_engine_if_it_lived_to_write_it() -> None:
+def test_the_outcome_is_that_of_the_last_engine_if_it_wrote_one() -> None:
     assert history(1, BEGAN, RunEnd(2.0, "failed")).outcome == "failed"
     killed = history(1, BEGAN, RunEnd(2.0, "failed"), BEGAN)
     assert killed.outcome is None and killed.runs == 2

@@ -3,7 +3,7 @@ from __future__ import annotations
 from markab.journal.lifecycle import ALIVE, FINAL, TRANSITIONS, Event, State
 
 
-def test_only_final_states_have_no_way_out() -> None:
+def test_only_final_states_have_no_transition_out() -> None:
     assert FINAL == set(State) - {state for state, _ in TRANSITIONS}
 
 
@@ -12,7 +12,7 @@ def test_every_state_but_the_first_is_reached_and_every_event_is_used() -> None:
     assert {event for _, event in TRANSITIONS} == set(Event)
 
 
-def test_an_attempt_ends_alike_whether_it_was_seen_running_or_not() -> None:
+def test_an_attempt_ends_the_same_whether_it_was_seen_running_or_not() -> None:
     ends = {
         Event.DONE: State.SUCCEEDED,
         Event.RETRY: State.READY,
@@ -28,5 +28,5 @@ def test_only_a_ready_job_is_submitted() -> None:
     assert [state for state, event in TRANSITIONS if event is Event.SUBMITTED] == [State.READY]
 
 
-def test_an_attempt_that_its_site_holds_or_requeues_runs_no_more() -> None:
+def test_an_attempt_that_its_site_holds_or_requeues_no_longer_runs() -> None:
     assert TRANSITIONS[State.RUNNING, Event.REQUEUED] is State.QUEUED

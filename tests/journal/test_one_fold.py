@@ -1,4 +1,4 @@
-"""Whoever reads a journal comes to the same states: the engine that goes on, the database, and the reports."""
+"""All readers of a journal derive the same states: the engine that continues, the database, and the reports."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ JOBS = [compute("a"), compute("b", 0), compute("c", 0, site="pool"), compute("d"
 
 
 class Story:
-    """A journal as engines write it, and what every reader of it should know."""
+    """A journal as engines write it, and the states that every reader should derive from it."""
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
@@ -98,7 +98,7 @@ class Story:
 
 @st.composite
 def stories(draw: st.DrawFn) -> Story:
-    """Return what some engines wrote of a run: jobs start after their parents, and anything may go wrong."""
+    """Return what some engines wrote of a run: jobs start after their parents, and any step may fail."""
     story = Story()
     for _ in range(draw(st.integers(0, 3))):
         undone = [job for job, state in enumerate(story.states) if state == State.SUCCEEDED]
@@ -146,7 +146,7 @@ def _fail(story: Story, job: int, draw: st.DrawFn) -> None:
 
 
 def shown(state: int) -> str:
-    """Return the state of a job in a run that no engine works on, as drawings have it."""
+    """Return the state of a job in a run that no engine is running, as drawings show it."""
     known = {
         State.SUCCEEDED: "succeeded",
         State.FAILED: "failed",
@@ -224,7 +224,7 @@ def _check_database(run: Path, story: Story) -> None:
 
 
 def _undone(story: Story) -> set[int]:
-    """Return the jobs whose last attempt succeeded and was taken back: the schema has no word for that."""
+    """Return the jobs whose last attempt succeeded and was taken back: the schema cannot express that."""
     undone: set[int] = set()
     for entry in story.entries:
         if isinstance(entry, Undone):

@@ -39,7 +39,7 @@ ONE_OF_EACH = [
 ]
 
 
-def test_every_kind_is_written_as_it_is_looked_for(tmp_path: Path) -> None:
+def test_every_kind_is_written_as_the_search_expects_it(tmp_path: Path) -> None:
     assert {type(it) for it in ONE_OF_EACH} == set(EVENTS)
     journal = tmp_path / "journal.jsonl"
     journal.write_bytes(b"".join(map(encode, ONE_OF_EACH)))
@@ -57,7 +57,7 @@ def test_all_records_are_kinds_of_one_base() -> None:
     } - {AnyRecord}
 
 
-def test_success_is_told_by_the_worker_not_by_what_a_task_prints() -> None:
+def test_success_is_read_from_the_record_not_from_what_a_task_prints() -> None:
     assert tells_success(encode(end(0)))
     assert not tells_success(encode(end(0, ok=False, stdout='{"ok":true}')))
 
@@ -74,7 +74,7 @@ def test_records_of_one_kind_are_found_in_their_order(tmp_path: Path) -> None:
     assert list(records_of(journal, Halt)) == []
 
 
-def test_a_job_is_told_from_one_whose_number_stands_in_a_text(tmp_path: Path) -> None:
+def test_a_job_is_distinguished_from_one_whose_number_stands_in_a_text(tmp_path: Path) -> None:
     journal = tmp_path / "journal.jsonl"
     nested = end(1, said={"job": 7, "more": 1})
     journal.write_bytes(b"".join(map(encode, [began(), start(7), start(70), nested])))

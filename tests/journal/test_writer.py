@@ -76,7 +76,7 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     assert read(tmp_path / "j") == ENTRIES
 
 
-def test_a_stranger_can_read_a_line(tmp_path: Path) -> None:
+def test_a_line_can_be_read_by_the_documented_format(tmp_path: Path) -> None:
     for line in write(tmp_path / "j", ENTRIES).splitlines(keepends=True):
         checksum, _, body = line[:-1].partition(b" ")
         assert (
@@ -87,7 +87,7 @@ def test_a_stranger_can_read_a_line(tmp_path: Path) -> None:
         assert "event" in json.loads(body)
 
 
-def test_a_journal_cut_anywhere_replays_to_a_prefix_and_goes_on_from_there(tmp_path: Path) -> None:
+def test_a_journal_cut_anywhere_replays_to_a_prefix_and_is_continued_from_there(tmp_path: Path) -> None:
     """A crash may stop a write at any byte; it may cost the last record, never more."""
     path = tmp_path / "j"
     whole = write(path, ENTRIES)
@@ -119,7 +119,7 @@ def test_any_changed_byte_of_a_line_but_the_last_is_reported(tmp_path: Path) -> 
             assert path.read_bytes() == damaged
 
 
-def test_the_remedy_for_damage_keeps_all_that_stands_above_it(tmp_path: Path) -> None:
+def test_the_remedy_for_damage_keeps_all_records_above_it(tmp_path: Path) -> None:
     path = tmp_path / "j"
     whole = bytearray(write(path, ENTRIES))
     start = whole.index(b"\n") + 1
@@ -148,7 +148,7 @@ def test_a_block_that_a_power_loss_left_empty_at_the_end_is_torn(tmp_path: Path)
 
 @pytest.mark.parametrize("partly", [0, 1, 10, 60])
 @pytest.mark.parametrize("fail_at", range(1, 12))
-def test_a_full_disk_leaves_whole_records_and_room_later_saves_the_rest(
+def test_a_full_disk_leaves_whole_records_and_space_later_saves_the_rest(
     tmp_path: Path, fail_at: int, partly: int
 ) -> None:
     path = tmp_path / "j"
@@ -172,7 +172,7 @@ def test_a_full_disk_leaves_whole_records_and_room_later_saves_the_rest(
 
 
 @pytest.mark.parametrize("failing", ["fdatasync", "ftruncate"])
-def test_a_disk_that_leaves_unknown_what_it_holds_breaks_the_journal(tmp_path: Path, failing: str) -> None:
+def test_a_disk_whose_content_is_unknown_breaks_the_journal(tmp_path: Path, failing: str) -> None:
     storage = FaultyStorage(1, 10, failing, errno.EIO)
     if failing == "ftruncate":
         storage.write = _full_disk  # type: ignore[method-assign]
@@ -192,7 +192,7 @@ def _full_disk(descriptor: int, data: memoryview) -> int:
     raise OSError(errno.ENOSPC, "full")
 
 
-def test_the_disk_is_asked_to_keep_it_every_100_ms_and_before_claims(tmp_path: Path) -> None:
+def test_records_are_synced_every_100_ms_and_before_they_are_reported(tmp_path: Path) -> None:
     now = 0.0
     storage = FaultyStorage()
     journal = Journal.open(tmp_path / "j", clock=lambda: now, storage=storage)
@@ -212,7 +212,7 @@ def test_the_disk_is_asked_to_keep_it_every_100_ms_and_before_claims(tmp_path: P
     assert storage.syncs == 2
 
 
-def test_a_journal_that_is_deleted_takes_nothing_more(tmp_path: Path) -> None:
+def test_a_journal_that_is_deleted_accepts_no_more_records(tmp_path: Path) -> None:
     journal = Journal.open(tmp_path / "j")
     journal.append(ENTRIES[0])
     journal.sync()
@@ -237,7 +237,7 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.text(st.characters()), json_values, max_size=4))
-def test_whatever_a_worker_says_becomes_one_line(record: dict[str, object]) -> None:
+def test_any_worker_record_becomes_one_line(record: dict[str, object]) -> None:
     line = encode(AttemptEnd(1.0, 0, 1, record))
 
     assert line.count(b"\n") == 1 and line.endswith(b"\n")

@@ -1,4 +1,4 @@
-"""Putting an attempt together: the job of the plan, where it works, and the checksums of what it reads."""
+"""Making an attempt: the job of the plan, its directories, and the checksums of the files it reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEEDS_SCRATCH = frozenset({Kind.COMPUTE, Kind.CREATE_DIR, Kind.CLEANUP})
 
 
 class Directories(NamedTuple):
-    """Where the jobs of a site work, with files at some staging site; empty: not there."""
+    """The directories of the jobs of a site, with files at some staging site; empty: none."""
 
     scratch: str
     work: str
@@ -36,10 +36,10 @@ class AttemptMaker:
         """By site and staging site."""
 
     def make(self, id: AttemptId) -> Attempt:
-        """Return an attempt that an executor can be given.
+        """Return an attempt, ready to be submitted.
 
         Raises:
-            CorruptPlan: the job's line cannot be read, or names a site without what it needs.
+            CorruptPlan: the job's line cannot be read, or names a site that lacks a directory it needs.
         """
         job = self._plan.job(id.job)
         directories = self._directories.get((job.site, job.staging))

@@ -1,4 +1,4 @@
-"""Start an engine in the background."""
+"""Starting an engine in the background."""
 
 from __future__ import annotations
 

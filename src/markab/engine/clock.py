@@ -1,4 +1,4 @@
-"""Where the engine takes its time from, and how it waits; tests bring their own."""
+"""The engine's source of time, and how it waits; tests inject their own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def wait_readable(descriptors: Iterable[int], timeout_s: float) -> None:
 
 
 class Clock(NamedTuple):
-    """The calls to the system that have to do with time."""
+    """The system calls for time and waiting."""
 
     epoch: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic

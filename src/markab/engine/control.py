@@ -1,4 +1,4 @@
-"""Asking a running engine to stop: by files in `control/`, which works over NFS and needs no open port."""
+"""Requests that a running engine stop, as files in `control/`: they work over NFS and need no open port."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def engine_pid(submit_dir: Path) -> int | None:
 
 
 def request_halt(submit_dir: Path) -> bool:
-    """Ask the engine to start nothing new; running jobs finish. Return False when no engine is there to ask.
+    """Request that the engine start nothing new; running jobs finish. Return False when no engine is running.
 
     Raises:
         NotARun: no submit directory.
@@ -36,7 +36,7 @@ def request_halt(submit_dir: Path) -> bool:
 
 
 def request_remove(submit_dir: Path) -> bool:
-    """Ask the engine to end what runs, and itself. Return False when no engine is there.
+    """Request that the engine end what runs, and itself. Return False when no engine is running.
 
     Then the journal itself is marked, so that every reader sees the run as removed;
     not that of a run that has succeeded, of which nothing is left to remove.

@@ -21,7 +21,7 @@ AUXILIARY_AT_ONCE = 8
 """Auxiliary jobs (those that are not compute), without a limited category, that may run at once."""
 
 FEW_SIZES = 256
-"""So many different memory needs get a group each; beyond, they are rounded up by at most 1/32."""
+"""So many different memory needs get a group each; further ones are rounded up by at most 1/32."""
 
 NO_LIMIT = 1 << 60
 
@@ -42,7 +42,7 @@ class Group(NamedTuple):
 
 
 class Throttle(NamedTuple):
-    """What some jobs share a limit by."""
+    """A limit that some jobs share."""
 
     category: str
     is_auxiliary: bool
@@ -50,7 +50,7 @@ class Throttle(NamedTuple):
 
 
 def key_of(run: RunJobs, job: int) -> int:
-    """Return the place of a job in line: highest priority first, then order of addition, then position."""
+    """Return the place of a job in the queue: highest priority first, then order of addition, then position."""
     return (-run.priority[job] << POSITION_BITS + ORDER_BITS) + (run.order << POSITION_BITS) + job
 
 
@@ -94,7 +94,7 @@ class Groups:
         a small one.
 
         Raises:
-            JobRejected: a job asks for more GPUs than there are; no throttle changed.
+            JobRejected: a job needs more GPUs than there are; no throttle changed.
         """
         _refuse_missing_gpus(outline, done, slots, elsewhere)
         self._tighten(limits)

@@ -1,10 +1,10 @@
-"""The loop that runs plans: ask, write down, submit, wait, write down, report to the scheduler; again.
+"""The loop that runs plans: get starts from the scheduler, record, submit, wait, record, report to the scheduler; repeat.
 
 Decisions are in `scheduler.py`, what belongs to one run is in `open_run.py`; here is
-only the order. Two rules matter: a start stands in the journal of its run before the
-executor is given it, and an end before anything that depends on it starts. While what
-happens cannot be written down, in a journal or by a recorder in its database, nothing
-new is started: of no run, for they share slots, and mostly the disk.
+only the order. Two rules matter: a start is in the journal of its run before the
+executor gets it, and an end before anything that depends on it starts. While events
+cannot be recorded, in a journal or by a recorder in its database, nothing new is
+started: of no run, because they share slots, and mostly the disk.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from markab.errors import StorageError
 from markab.executors.base import Executor, Report
 
 LOOK_UP_EVERY_S = 0.25
-"""So long a wait for jobs takes at most: a Ctrl-C is noticed as soon."""
+"""The longest wait for jobs, and so the longest delay before a Ctrl-C is handled."""
 STARTS_A_TURN = 1000
 ANSWER_DUE_S = 0.02
-"""So often the recorders are asked while one does not know yet whether anything may start."""
+"""How often the recorders are polled while one does not know yet whether anything may start."""
 
 
 class Loop:
-    """One call of the engine. `run` may be called once; runs are added before, or by what it calls."""
+    """One call of the engine. `run` may be called once; runs are added before, or by `on_finished`."""
 
     def __init__(
         self,
@@ -35,13 +35,13 @@ class Loop:
         poll_s: float = 1.0,
         on_finished: Callable[[OpenRun], None] = lambda run: None,
     ) -> None:
-        """Begin without a run.
+        """Start without a run.
 
         Args:
             scheduler: decides what starts.
-            clock: tells the time.
-            poll_s: how often to look for requests to halt and remove.
-            on_finished: called with each run that is over; it may add others.
+            clock: gives the time.
+            poll_s: how often to check for requests to halt and remove.
+            on_finished: called with each run that has ended; it may add others.
         """
         self._scheduler = scheduler
         self._clock = clock
@@ -49,27 +49,27 @@ class Loop:
         self._on_finished = on_finished
         self._runs: dict[str, OpenRun] = {}
         self._open: tuple[OpenRun, ...] = ()
-        """The same, as they were last listed: some end, and others are added, while it is gone through."""
+        """A copy to iterate over, because runs end and others are added meanwhile."""
         self._executors: list[Executor] = []
         self._polled_s = float("-inf")
         self._may_start = True
-        """What the recorders said in this turn."""
+        """The answer of the recorders in this turn."""
         self._pauses: list[tuple[float, str, int]] = []
         """Monotonic time when it is over, run, job."""
         self._interrupted = False
 
     def add(self, run: OpenRun) -> None:
-        """Begin with a run, or go on with it; others may be at work already. Raises as `OpenRun.begin`."""
+        """Start a run, or continue it; others may be running already. Raises as `OpenRun.begin`."""
         run.begin(self._scheduler)
         self._runs[run.id] = run
         self._list_runs()
 
     def interrupt(self) -> None:
-        """Ask the loop to cancel what runs and to end; may be called from a signal handler."""
+        """Request that the loop cancel what runs, and end; may be called from a signal handler."""
         self._interrupted = True
 
     def run(self) -> None:
-        """Run until every run is over.
+        """Run until every run has ended.
 
         Raises:
             StorageError: a journal could not be written until the last running job had ended.
@@ -77,14 +77,14 @@ class Loop:
         while True:
             self._take_requests()
             self._start()
-            self._settle()
+            self._record_and_submit()
             self._finish()
             if not self._runs:
                 return
             self._publish()
             for report in self._wait():
                 self._apply(report)
-            self._wake()
+            self._end_pauses()
 
     # -- the steps of a turn -----------------------------------------------------
 
@@ -112,8 +112,8 @@ class Loop:
         for attempt in self._scheduler.starts(STARTS_A_TURN):
             self._runs[attempt.run].start(attempt, now)
 
-    def _settle(self) -> None:
-        """Write the journals; then, and only then, hand over what they say was started."""
+    def _record_and_submit(self) -> None:
+        """Write the journals; only then submit the attempts whose starts are in them."""
         for run in self._open:
             try:
                 run.journal.flush()
@@ -144,7 +144,7 @@ class Loop:
             if not run.meter.is_due(now_s):
                 continue
             try:
-                run.journal.sync()  # what a power loss could take back is not published
+                run.journal.sync()  # publish nothing that a power loss could undo
             except StorageError as error:
                 self._wait_out(run, error)
             run.publish(self._held())
@@ -167,14 +167,14 @@ class Loop:
         if pause_s:
             heappush(self._pauses, (self._clock.monotonic() + pause_s, report.id.run, report.id.job))
 
-    def _wake(self) -> None:
+    def _end_pauses(self) -> None:
         """End the pauses that are over."""
         while self._pauses and self._pauses[0][0] <= self._clock.monotonic():
             _, run, job = heappop(self._pauses)
             if run in self._runs:
                 self._scheduler.pause_over(run, job)
 
-    # -- small things ------------------------------------------------------------
+    # -- helpers -----------------------------------------------------------------
 
     def _list_runs(self) -> None:
         self._open = tuple(self._runs.values())
@@ -188,7 +188,7 @@ class Loop:
         return sum([run.submission.pending for run in self._open])
 
     def _patience_s(self) -> float:
-        """Return how long to wait for jobs before something else is due."""
+        """Return how long to wait for jobs until something else is due."""
         is_known = self._may_start or any(run.recorder.error for run in self._runs.values())
         waits = [LOOK_UP_EVERY_S if is_known else ANSWER_DUE_S]
         if self._pauses:
@@ -206,7 +206,7 @@ class Loop:
         return ""
 
     def _wait_out(self, run: OpenRun, error: StorageError) -> None:
-        """Start nothing until a journal can be written again; give up when nothing is left to wait for."""
+        """Start nothing until a journal can be written again; raise the error when no attempt is left to wait for."""
         run.error = run.error or error
         if run.journal.is_broken or self._scheduler.alive == self._pending():
             run.publish(self._held())

@@ -1,13 +1,13 @@
-"""Which jobs must run again, although they succeeded, because files that they made are gone.
+"""Which jobs must run again, although they succeeded, because files that they made are missing.
 
-A power loss can take back what was written to scratch a moment ago, and people
-remove files. The journal remembers what every job made, and how large it was; so
-when an engine goes on with a run, it looks whether all that the remaining jobs
-read is still there. Where it is not, the job that made it runs again, and so do
-the jobs that made what that one reads, if cleanup has removed it since.
+A power loss can undo recent writes to scratch, and users remove files. The journal
+has every file that a job made, and its size; so when an engine continues a run, it
+checks that every file that the remaining jobs read is still there. If one is not,
+the job that made it runs again, and so do the jobs that made what that one reads,
+if cleanup has removed it since.
 
-Contents are not looked at here: that is done before every use, by checksum. A file
-of which the site cannot tell whether it is there counts as there, for the same reason.
+Contents are not checked here: that is done before every use, by checksum. A file
+whose existence the site cannot determine counts as there, for the same reason.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from markab.transfers.base import handler_for, is_local, url_below
 from markab.worker.scratch_directory import MARKER
 
 IsThere = Callable[[str, str, int | None], bool]
-"""(site, path or URL, size in bytes or None for any) → whether such a file is there, as far as the site can tell."""
+"""(site, path or URL, size in bytes or None for any) → whether such a file exists, as far as the site can determine."""
 
 _File = tuple[str, str]
 """Staging site and lfn."""
 
 
 def is_there(site: str, place: str, size_bytes: int | None) -> bool:
-    """Ask the scheme of a place; see `IsThere`."""
+    """Check with the transfer scheme of a place; see `IsThere`."""
     try:
         return handler_for(place).exists(place, size_bytes, site=site) is not False
     except MarkabError:
-        return True  # not known: the job that reads it will see
+        return True  # unknown: the job that reads it will report it
 
 
 def lost_results(plan: PlanFile, history: Recovery, look: IsThere = is_there) -> dict[int, str]:
     """Return the jobs that succeeded and must run again: position → why.
 
-    Costs a look at the disk, or a request to a server, for every file that an unfinished job reads and a
+    Costs a check of the disk, or a request to a server, for every file that an unfinished job reads and a
     finished one made; a plan whose jobs all succeeded costs nothing.
     """
     again: dict[int, str] = {}
@@ -67,7 +67,7 @@ def lost_results(plan: PlanFile, history: Recovery, look: IsThere = is_there) ->
 
 
 def _needed(plan: PlanFile, job: PlannedJob, history: Recovery) -> Iterator[tuple[_File, str, int | None]]:
-    """Yield what a job finds in scratch, as far as jobs that succeeded put it there."""
+    """Yield the files that a job reads from scratch, of those that succeeded jobs put there."""
     name = job.staging or job.site
     site = plan.header.sites.get(name)
     if site is None or site.scratch is site.scratch_url is None:
@@ -93,7 +93,7 @@ def _place(site: PlanSite, lfn: str) -> str:
 
 
 def _makers(plan: PlanFile, history: Recovery) -> Iterator[tuple[_File, int]]:
-    """Yield who put what into which scratch, of the jobs that succeeded."""
+    """Yield each file in a scratch directory with the job that put it there, of those that succeeded."""
     for position, done in enumerate(history.succeeded):
         if not done:
             continue

@@ -1,6 +1,6 @@
-"""One run while an engine works on it: its plan, its journal, and its attempts under way.
+"""One run while an engine runs it: its plan, its journal, and its attempts under way.
 
-It writes down what the loop, the executors and the user report of this run, and
+It records what the loop, the executors and the user report of this run, and
 passes it on to the scheduler; the decisions are the scheduler's.
 """
 
@@ -59,7 +59,7 @@ class Failure(NamedTuple):
 
 
 class OpenRun:
-    """One run; its loop calls `begin` once, then whatever happens, then `finish`."""
+    """One run; its loop calls `begin` once, then the other methods as events occur, then `finish`."""
 
     def __init__(
         self,
@@ -89,9 +89,9 @@ class OpenRun:
         """Position → job that failed."""
         self.warnings: list[str] = []
         self.error: StorageError | None = None
-        """Why the journal cannot be written at the moment; nothing is started as long."""
+        """Why the journal cannot be written at the moment; until it can, nothing is started."""
         self.outcome: OutcomeState | None = None
-        """Set when the run is over, together with `counts` and `states`."""
+        """Set when the run has ended, together with `counts` and `states`."""
         self.counts: dict[str, int] = {}
         """Number of jobs by the name of their state, where it is not 0."""
         self.states = b""
@@ -116,11 +116,11 @@ class OpenRun:
     # -- its beginning and its end -----------------------------------------------
 
     def begin(self, scheduler: SchedulerProtocol) -> None:
-        """Add its jobs to the scheduler, and find out what became of the attempts of the last engine.
+        """Add its jobs to the scheduler, and recover the attempts of the last engine.
 
         Raises:
-            JobRejected: a job asks for GPUs that are not there; nothing was written.
-            ExecutorError: an executor does not say what became of an attempt.
+            JobRejected: a job needs GPUs that are not there; nothing was written.
+            ExecutorError: an executor does not report the state of an attempt.
         """
         history, header = self.history, self.plan.header
         clamped = scheduler.add(
@@ -135,7 +135,7 @@ class OpenRun:
             keep_going=self._keep_going,
             name_of=lambda position: f"job {self.plan.job(position).id!r}",
         )
-        del self.plan.outline  # of a million jobs it is half a gigabyte, and the scheduler has what it needs
+        del self.plan.outline  # half a gigabyte for a million jobs, and the scheduler has what it needs of it
         self._scheduler = scheduler
         if clamped:
             self.warnings.insert(0, _clamped(clamped, self._slots))
@@ -160,7 +160,7 @@ class OpenRun:
         self.publish("")
 
     def publish(self, held: str) -> None:
-        """Report progress to the observer and to `status.json`; `held` says why nothing is started."""
+        """Report progress to the observer and to `status.json`; `held` is the reason why nothing is started."""
         meter = self.meter
         problem = [meter.write_problem] if meter.write_problem else []
         meter.held = held
@@ -175,10 +175,10 @@ class OpenRun:
             self.outcome,
         )
 
-    # -- what the user asks ------------------------------------------------------
+    # -- requests of the user ----------------------------------------------------
 
     def take_requests(self) -> None:
-        """Do what the files in `control/` ask for."""
+        """Carry out the requests in `control/`."""
         request = self._requests.take()
         if request == REMOVE:
             self.journal.append(Remove(self._clock.epoch()))
@@ -189,7 +189,7 @@ class OpenRun:
             self._ending = self._ending or "halted"
 
     def interrupt(self) -> None:
-        """Cancel what runs; again, it does nothing."""
+        """Cancel what runs; a second call does nothing."""
         if self._ending not in ("interrupted", "removed"):
             self.journal.append(Interrupt(self._clock.epoch()))
             self._cancel("interrupted")
@@ -197,7 +197,7 @@ class OpenRun:
     # -- attempts ----------------------------------------------------------------
 
     def start(self, id: AttemptId, now: float) -> None:
-        """Write down the start of an attempt; `submit` hands it over when the journal is written."""
+        """Record the start of an attempt; `submit` passes it to its executor when the journal is written."""
         attempt = self._maker.make(id)
         job = attempt.job
         self.journal.append(AttemptStart(now, id.job, job.id, id.number, job.site))
@@ -205,7 +205,7 @@ class OpenRun:
         self.submission.add(attempt)
 
     def submit(self) -> None:
-        """Hand over what stands in the journal."""
+        """Submit the attempts whose starts are in the journal."""
         for attempt in self.submission.submit():
             self._scheduler.seen_running(attempt.id)
 
@@ -219,14 +219,14 @@ class OpenRun:
         if seen is Seen.LOST:
             why = f": {report.reason}" if report.reason else ""
             return self._end(id, unseen_record(ErrorKind.LOST, f"the site no longer knows the job{why}"))
-        # Late news of an attempt that has ended says nothing any more.
+        # A late report about an attempt that has ended is ignored.
         if self._scheduler.state(self.id, id.job) in ALIVE and self._running[id.job].attempt == id.number:
             self._see(id, seen, report.reason)
         return 0.0
 
     def _see(self, id: AttemptId, seen: Seen, reason: str) -> None:
         held = reason or "it gives no reason" if seen is Seen.HELD else ""
-        if self._running[id.job].held != held:  # replaced, for observers may keep what they were given
+        if self._running[id.job].held != held:  # replaced, because observers may keep the object
             self._running[id.job] = msgspec.structs.replace(self._running[id.job], held=held)
         if held:
             self._scheduler.seen_held(id, held)
@@ -257,7 +257,7 @@ class OpenRun:
         return decision.pause_s
 
     def _recover(self) -> None:
-        """Ask the executors what became of the attempts that were under way when the last engine died."""
+        """Get from the executors the states of the attempts that were under way when the last engine was killed."""
         by_site: dict[str, list[Attempt]] = {}
         for job, known in self.history.under_way.items():
             attempt = self._maker.make(AttemptId(self.id, job, self.history.attempts[job]))
@@ -265,18 +265,18 @@ class OpenRun:
             self._running[job] = RunningJob(attempt.job.id, site, attempt.id.number, known.start)
             by_site.setdefault(site, []).append(attempt)
         for site, attempts in by_site.items():
-            silent = {attempt.id for attempt in attempts}
+            unreported = {attempt.id for attempt in attempts}
             for report in self._sites[site].executor.recover(attempts):
-                silent.discard(report.id)
+                unreported.discard(report.id)
                 if report.seen is Seen.LOST:
                     self._take_back(report.id, ErrorKind.LOST, "the engine was killed while it ran")
                 else:
                     # No pause can follow: of each job, this is the first attempt that this engine sees end.
                     self.apply(report)
-            if silent:
+            if unreported:
                 raise ExecutorError(
-                    f"the executor of site {site!r} does not say what became of {len(silent)} attempts, "
-                    f"such as {min(silent)}",
+                    f"the executor of site {site!r} does not say what became of {len(unreported)} attempts, "
+                    f"such as {min(unreported)}",
                     hint="this is a bug in that executor",
                 )
 
@@ -297,7 +297,7 @@ class OpenRun:
         self._running.pop(id.job)
         self.journal.append(AttemptEnd(self._clock.epoch(), id.job, id.number, unseen_record(kind, message)))
 
-    # -- small things ------------------------------------------------------------
+    # -- helpers -----------------------------------------------------------------
 
     def _outcome(self, counts: Collection[int]) -> OutcomeState:
         by_state = list(counts)

@@ -1,4 +1,4 @@
-"""Measuring how fast a run gets on, while its engine is at work: for observers and `status.json`."""
+"""Measuring the progress of a run while its engine is running, for observers and `status.json`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RUNNING_SHOWN = 64
 
 
 class Meter:
-    """Measures rates, and limits how often observers and the file are bothered."""
+    """Measures rates, and limits how often the observer is called and the file is written."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Meter:
         self._samples: deque[tuple[float, int]] = deque()
 
     def is_due(self, now_s: float) -> bool:
-        """Say whether `publish` would tell anybody. `now_s` is monotonic."""
+        """Return whether `publish` is due. `now_s` is monotonic."""
         period = PUBLISH_EVERY_S if self._observer else WRITE_EVERY_S
         return now_s - self._published_s >= period
 
@@ -60,7 +60,7 @@ class Meter:
         warnings: Sequence[str] = (),
         outcome: OutcomeState | None = None,
     ) -> Progress:
-        """Tell the observer, and once a second and at the end the file."""
+        """Call the observer; write the file once a second and at the end."""
         self._published_s = now_s
         self._sample(now_s, counts[State.SUCCEEDED])
         rate = self._rate()
@@ -106,7 +106,7 @@ class Meter:
         return (last - first) / (last_s - first_s) if last_s > first_s else 0.0
 
     def _write(self, progress: Progress) -> None:
-        """Write the file; a run does not stop for it, but says so."""
+        """Write the file; an error does not stop the run, but is reported."""
         try:
             write_progress(self._status, progress)
             self.write_problem = ""

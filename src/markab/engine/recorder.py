@@ -1,7 +1,7 @@
-"""What the engine asks of the program that makes the database of a run from its journal: may I go on?
+"""The interface of the recorder, which makes the database of a run from its journal: may new jobs start?
 
 The engine neither makes nor reads that database, and does not wait for it. It starts
-nothing new while it is known that what happens cannot be entered there.
+nothing new while it is known that events cannot be entered there.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Protocol
 
 
 class Recorder(Protocol):
-    """What makes the database. Asked in every turn of the loop: answers at once, from memory."""
+    """Makes the database. Read in every turn of the loop: answers at once, from memory."""
 
     @property
     def may_start(self) -> bool:
-        """No when the database cannot be kept current, or when that is about to be found out."""
+        """False when the database cannot be kept current, or while that is being checked."""
         ...
 
     @property
@@ -25,12 +25,12 @@ class Recorder(Protocol):
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What else went wrong, and stops nothing."""
+        """Other errors, which stop nothing."""
         ...
 
 
 class NoRecorder:
-    """For runs of which a database is made later, or never."""
+    """For runs whose database is made later, or never."""
 
     may_start = True
     error = ""

@@ -1,4 +1,4 @@
-"""What an engine that goes on with a run takes over from the journal: states of jobs, and files it made or moved."""
+"""What an engine that continues a run restores from the journal: states of jobs, and files it made or moved."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Checksums:
         self._known: dict[str, bytes] = {}
 
     def learn(self, record: Record) -> None:
-        """Take the checksums out of a worker's record."""
+        """Add the checksums in a worker's record."""
         for made in record.get("outputs") or ():
             self.add(made["lfn"], made.get("sha256"))
         for moved in record.get("transfers") or ():
             self.add(moved["lfn"], moved.get("sha256"))
 
     def add(self, lfn: str, sha256: str | None) -> None:
-        """Remember one; None teaches nothing."""
+        """Keep one; None is ignored."""
         if sha256:
             self._known[lfn] = bytes.fromhex(sha256)
 
@@ -39,27 +39,27 @@ class Checksums:
 
 
 class Recovery(History):
-    """The history of a run, with what is known of its files."""
+    """The history of a run, with checksums and sizes of its files."""
 
     def __init__(self, header: Header) -> None:
         super().__init__(header)
         self.checksums = Checksums()
         self.sizes: dict[str, int | None] = {}
-        """Lfn → bytes of every file that a job which succeeded made or moved; None: not said."""
+        """Lfn → bytes of every file that a job which succeeded made or moved; None: unknown."""
         self.bytes_moved = 0
 
     def read(self, body: bytes) -> None:
-        """Take in the next record, as its JSON text.
+        """Apply the next record, given as its JSON text.
 
         Raises:
-            CorruptJournal: it is whole, but no record of this plan that this Markab knows.
+            CorruptJournal: it is whole, but not a record of this plan that this Markab knows.
         """
         entry = decode_products(body)
         self.apply(entry)
         if isinstance(entry, AttemptEnd):
             try:
                 self._learn(entry.record)
-            except ValueError as error:  # a checksum that is none
+            except ValueError as error:  # not a checksum
                 raise not_understood(body, error) from error
 
     def _learn(self, record: Products) -> None:

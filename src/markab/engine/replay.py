@@ -1,8 +1,8 @@
-"""A journal replayed into a scheduler: what happened in the field, decided again and compared.
+"""A journal replayed into a scheduler: every recorded event is decided again, and the decision compared.
 
 A journal that comes with a bug report is given to the scheduler record by record.
 An event that the scheduler does not allow, or a verdict other than the one that the
-engine wrote down, raises IllegalTransition with the story of the job.
+engine recorded, raises IllegalTransition with the last events of the job.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from markab.plan.model import Header
 from markab.plan.plan_file import JobOutline
 
 RUN = ""
-"""What the run is called in the scheduler."""
+"""The id of the run in the scheduler."""
 
 
 def replay(
@@ -47,7 +47,7 @@ def replay(
     """Return the scheduler after all records of a journal; `after_each` is called with it after every record.
 
     Raises:
-        IllegalTransition: the scheduler would not have done what the journal says.
+        IllegalTransition: the scheduler decides otherwise than the journal records.
         ValueError: the journal does not begin with a `run-start`.
     """
     journal = _Replay(header, outline)
@@ -93,7 +93,7 @@ class _Replay:
                 self.scheduler.remove(RUN)
 
     def _begin(self, entry: RunStart) -> None:
-        """Begin a call of the engine with what the calls before it left."""
+        """Start a call of the engine from the states that the calls before it left."""
         jobs = range(len(self._outline))
         states: Sequence[int] = self._scheduler.states(RUN) if self._scheduler else bytes(len(jobs))
         attempts = [self._scheduler.attempt(RUN, job).number if self._scheduler else 0 for job in jobs]
@@ -117,7 +117,7 @@ class _Replay:
         self.scheduler.started(id)
 
     def _end(self, entry: AttemptEnd[Record], following: Entry | None) -> None:
-        """Decide again what follows; the engine writes its verdict at once after the end."""
+        """Decide again what follows; the engine writes its verdict directly after the end."""
         id, ok = AttemptId(RUN, entry.job, entry.attempt), entry.record.get("ok") is True
         written = Verdict.DONE if ok else Verdict.RETURNED
         if isinstance(following, Retry | GiveUp) and (following.job, following.attempt) == id[1:]:

@@ -1,4 +1,4 @@
-"""Rescue files, for people and tools that look for them; Markab itself continues from the journal.
+"""Rescue files, for users and tools that expect them; Markab itself continues from the journal.
 
 `<workflow>-0.dag.rescueNNN` as HTCondor's DAGMan writes it: comments, then `DONE <job>`
 for each job that succeeded, and `RETRY <job> <n>` for each other that has retries.

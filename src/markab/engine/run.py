@@ -1,4 +1,4 @@
-"""Run a submit directory: lock it, find out what is done already, go on to the end."""
+"""Running a submit directory: lock it, restore its state from the journal, run it to the end."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What the user may say about one call of the engine. None: find out."""
+    """Options of the user for one call of the engine. None: detect."""
 
     cores: int | None = None
     memory_mb: int | None = None
     gpus: int | None = None
     max_jobs: int | None = None
-    """How many jobs may run at once, whatever they are; the plan may say less."""
+    """How many jobs may run at once, of any kind; the plan may set a lower limit."""
     keep_going: bool = True
-    """After a job failed, go on with all that does not depend on it."""
+    """After a job failed, continue with all that does not depend on it."""
     poll_s: float = 1.0
-    """How often to look for halt and remove requests."""
+    """How often to check for halt and remove requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,20 +86,20 @@ def run(
     open_journal: Callable[..., Journal] = Journal.open,
     look: IsThere = is_there,
 ) -> Outcome:
-    """Run the workflow planned in `submit_dir` to its end, or go on with it; return how it ended.
+    """Run the workflow planned in `submit_dir` to its end, or continue it; return how it ended.
 
     What succeeded before is kept. The first SIGINT, SIGTERM or SIGHUP cancels what
     runs and ends cleanly ("interrupted"); the second raises KeyboardInterrupt at
     once. Either way, and after a kill -9, calling it again continues.
 
     Prints nothing. `observer` is called at most ten times a second, in this thread.
-    Nothing new is started while `recorder` says so.
+    Nothing new is started unless `recorder.may_start`.
 
     Raises:
-        NotARun, CorruptPlan, NewerFormat: there is nothing here that could run.
+        NotARun, CorruptPlan, NewerFormat: there is no plan here that can be run.
         RunBusy: another engine runs it.
         CorruptJournal: the history is damaged in the middle.
-        JobRejected: jobs ask for GPUs that are not there, or a site for an executor that is not.
+        JobRejected: jobs need GPUs, or a site an executor, that are not available.
         StorageError: the journal cannot be written.
     """
     options, clock = options or RunOptions(), clock or Clock()
@@ -121,7 +121,7 @@ def run(
             return _already_complete(opened, clock)
         loop = Loop(Scheduler(slots), clock, options.poll_s)
         loop.add(opened)
-        gc.freeze()  # what was built for the plan lives as long as the run: no garbage is to be found in it
+        gc.freeze()  # what was built for the plan is needed to the end: the collector need not search it
         stack.callback(gc.unfreeze)
         with _stopping_on_signals(loop):
             loop.run()
@@ -141,7 +141,7 @@ def open_run(
     open_journal: Callable[..., Journal] = Journal.open,
     look: IsThere = is_there,
 ) -> OpenRun:
-    """Lock a submit directory, and find out what is done already; `Loop.add` goes on with what is returned.
+    """Lock a submit directory, and restore its state; `Loop.add` starts or continues the run that is returned.
 
     What was opened is closed by `stack`, after the executors are closed: all runs of a loop
     are opened with the same `executors`. Raises as `run`.
@@ -187,7 +187,7 @@ def open_run(
 
 
 def outcome_of(opened: OpenRun, clock: Clock) -> Outcome:
-    """Return how a run ended that is over; write a rescue file if it did not succeed."""
+    """Return how a finished run ended; write a rescue file if it did not succeed."""
     assert opened.outcome is not None
     rescue = None
     if opened.outcome != "success":
@@ -203,7 +203,7 @@ def outcome_of(opened: OpenRun, clock: Clock) -> Outcome:
 
 
 def _already_complete(opened: OpenRun, clock: Clock) -> Outcome:
-    """Report it; and write the end into the journal, if the last engine was killed before it could."""
+    """Return its outcome; record the end in the journal if the last engine was killed before it did."""
     history, journal = opened.history, opened.journal
     total = len(history.succeeded)
     counts = {"succeeded": total} if total else {}
@@ -244,7 +244,7 @@ def _context(directory: SubmitDir, header: Header, uuid: str) -> RunContext:
 
 
 def _find_sites(header: Header, executors: Executors) -> dict[str, Site]:
-    """Return what runs the jobs of each site."""
+    """Return the executor of each site."""
     sites = {name: Site(*executors.find(site.executor, name)) for name, site in header.sites.items()}
     if not sites:
         raise NotARun("the plan names no site to run on", hint="plan the workflow again")
@@ -254,9 +254,9 @@ def _find_sites(header: Header, executors: Executors) -> dict[str, Site]:
 def _may_run_again(
     lost: Mapping[int, str], plan: PlanFile, history: Recovery, sites: Mapping[str, Site]
 ) -> dict[int, str]:
-    """Leave out what a job elsewhere reads from that may still run: two attempts must not write one file.
+    """Leave out the parents of a remote job that may still run: two attempts must not write one file.
 
-    Should that job fail for want of the file, the next call of the engine makes the file again.
+    If that job fails because the file is missing, the next call of the engine makes the file again.
     """
     elsewhere = [job for job in map(plan.job, history.under_way) if not sites[job.site].is_here]
     in_use = {parent for job in elsewhere for parent in job.parents}
@@ -272,7 +272,7 @@ def _undo(
     maker: AttemptMaker,
     clock: Clock,
 ) -> None:
-    """Write down that jobs run again, after ending what the last engine left running of those that read from them."""
+    """Record that jobs run again, after ending their children that the last engine left running here."""
     under_way: dict[str, list[Attempt]] = {}
     for job in history.under_way:
         attempt = maker.make(AttemptId(run, job, history.attempts[job]))
@@ -301,23 +301,23 @@ def _redone(plan: PlanFile, lost: Mapping[int, str]) -> list[str]:
 
 @contextmanager
 def _stopping_on_signals(loop: Loop) -> Iterator[None]:
-    """The first signal asks the loop to end, the second ends it."""
+    """The first signal requests that the loop end, the second ends it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    asked = False
+    requested = False
 
     def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+        nonlocal requested
+        if requested:
             raise KeyboardInterrupt
-        asked = True
+        requested = True
         loop.interrupt()
 
-    # What is ignored stays ignored: `nohup markab run …` must outlive its terminal.
-    heard = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    previous = {number: signal.signal(number, stop) for number in heard}
+    # An ignored signal stays ignored: `nohup markab run …` must outlive its terminal.
+    handled = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, stop) for number in handled}
     try:
         yield
     finally:

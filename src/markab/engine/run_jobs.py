@@ -25,7 +25,7 @@ _INT32 = (1 << 31) - 1
 
 
 class RunJobs:
-    """The jobs of one run. Knows no other run, no slots and no order of starts."""
+    """The jobs of one run, without slots and order of starts."""
 
     __slots__ = (
         "attempts",
@@ -58,10 +58,10 @@ class RunJobs:
         recent: RecentEvents,
         name_of: Callable[[int], str] | None = None,
     ) -> None:
-        """Lay out the jobs, all of them WAITING; `done` has 1 for each whose children need not wait for it.
+        """Store the jobs, all of them WAITING; `done` has 1 for each whose children need not wait for it.
 
         Raises:
-            CorruptPlan: a parent does not stand above its child.
+            CorruptPlan: a parent does not precede its child.
         """
         count = len(outline)
         self.id = id
@@ -117,13 +117,13 @@ class RunJobs:
         self.counts[after] += 1
         self.recent.append((self.id, job, event))
 
-    def illegal(self, job: int, asked: str) -> IllegalTransition:
-        """Return the error that tells the story of a job: where it stands, and what happened to it last."""
-        story = [event.name.lower() for run, other, event in self.recent if (run, other) == (self.id, job)]
+    def illegal(self, job: int, event: str) -> IllegalTransition:
+        """Return an error with the history of a job: its state, and its last events."""
+        last = [one.name.lower() for run, other, one in self.recent if (run, other) == (self.id, job)]
         return IllegalTransition(
             f"{self.name_of(job)} (position {job} of run {self.id!r}) is {State(self.state[job]).name.lower()} "
-            f"after attempt {self.attempts[job]} with {self.failures[job]} failures: {asked} cannot happen; "
-            f"its last events: {', '.join(story) or 'none remembered'}"
+            f"after attempt {self.attempts[job]} with {self.failures[job]} failures: {event} cannot happen; "
+            f"its last events: {', '.join(last) or 'none remembered'}"
         )
 
     def children_of(self, job: int) -> array[int]:
@@ -135,7 +135,7 @@ class RunJobs:
         return [p for p in self._parents(job) if self.state[p] != State.SUCCEEDED]
 
     def skip_descendants(self, job: int) -> None:
-        """Give up what waits for a job that failed."""
+        """Skip the jobs that wait for a job that failed."""
         stack = [job]
         while stack:
             for child in self.children_of(stack.pop()):
@@ -168,7 +168,7 @@ class RunJobs:
         assert all(state[job] in ALIVE for job in self.held), "what is held is alive"
 
     def _link(self, outline: Sequence[JobOutline], done: Sequence[int]) -> None:
-        """Lay out the children of all jobs in one array, and count the parents each still waits for."""
+        """Store the children of all jobs in one array, and count the parents each still waits for."""
         count = len(outline)
         sizes = array("i", bytes(4 * (count + 1)))
         for position, job in enumerate(outline):

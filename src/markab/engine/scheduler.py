@@ -5,7 +5,7 @@ those of all runs that are ready in `groups.py`.
 
 Order: highest priority first, then the run that was added first, then position in
 the plan. A job that does not fit may be passed by lower ones that do, but at most
-PATIENCE times: then it holds the resources it lacks until it fits.
+PATIENCE times: then the resources it lacks are reserved until it fits.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ from markab.journal.lifecycle import ALIVE, FINAL, Event, State
 from markab.plan.plan_file import JobOutline
 
 PATIENCE = 100
-"""Starts that may pass the first job in line that does not fit."""
+"""Starts that may pass the first job in the queue that does not fit."""
 
 REMEMBERED_EVENTS = 500
-"""Events of all jobs that are kept, for the story that an error tells."""
+"""Events of all jobs that are kept, for the history in an error."""
 
 
 class Scheduler:
     """The state of all jobs of all runs during one call of the engine, and the decisions about them."""
 
     def __init__(self, slots: Slots) -> None:
-        """Begin without a run; `slots` is what the jobs on this machine share."""
+        """Start without a run; `slots` is what the jobs on this machine share."""
         self.slots = slots
         self._free = list(slots)
         self._max_jobs = NO_LIMIT
@@ -74,9 +74,9 @@ class Scheduler:
         keep_going: bool = True,
         name_of: Callable[[int], str] | None = None,
     ) -> list[str]:
-        """Take the jobs of a run; see `SchedulerProtocol.add`.
+        """Add the jobs of a run; see `SchedulerProtocol.add`.
 
-        `failed` and `paused` are for looking at a run in the middle of a call of its
+        `failed` and `paused` are for inspecting a run in the middle of a call of its
         engine: jobs that it gave up, and jobs that pause before a retry.
         """
         if run in self._runs:
@@ -93,13 +93,13 @@ class Scheduler:
         return clamped
 
     def forget(self, run: str) -> None:
-        """Give back what is kept of a run that is finished."""
+        """Drop a run that is finished."""
         jobs = self._run(run)
         if not jobs.is_finished:
             raise ValueError(f"run {run!r} is not finished")
         del self._runs[run], self._by_order[jobs.order]
 
-    # -- what it knows -----------------------------------------------------------
+    # -- queries -----------------------------------------------------------------
 
     @property
     def alive(self) -> int:
@@ -119,7 +119,7 @@ class Scheduler:
         return bytes(self._run(run).state)
 
     def state(self, run: str, job: int) -> State:
-        """Return where a job stands."""
+        """Return the state of a job."""
         return State(self._run(run).state[job])
 
     def attempt(self, run: str, job: int) -> AttemptId:
@@ -193,7 +193,7 @@ class Scheduler:
         return started
 
     def started(self, attempt: AttemptId) -> None:
-        """Take note of a start that another scheduler decided: when its journal is replayed."""
+        """Record a start that another scheduler decided: when its journal is replayed."""
         jobs = self._run(attempt.run)
         if jobs.state[attempt.job] != State.READY or attempt.number <= jobs.attempts[attempt.job]:
             raise jobs.illegal(attempt.job, f"a start of attempt {attempt.number}")
@@ -203,21 +203,21 @@ class Scheduler:
         self._take(jobs, attempt.job, self._ready.groups[jobs.group[attempt.job]])
 
     def seen_queued(self, attempt: AttemptId) -> None:
-        """Take note that an attempt waits in the queue of its site, perhaps after it ran or was held."""
+        """Record that an attempt waits in the queue of its site, perhaps after it ran or was held."""
         jobs = self._checked(attempt)
         jobs.held.pop(attempt.job, None)
         if jobs.state[attempt.job] == State.RUNNING:
             jobs.move(attempt.job, Event.REQUEUED)
 
     def seen_running(self, attempt: AttemptId) -> None:
-        """Take note that an attempt runs."""
+        """Record that an attempt runs."""
         jobs = self._checked(attempt)
         if jobs.held:
             jobs.held.pop(attempt.job, None)
         jobs.move(attempt.job, Event.STARTED)
 
     def seen_held(self, attempt: AttemptId, reason: str) -> None:
-        """Take note that its site keeps an attempt and does not run it, until it is seen otherwise."""
+        """Record that its site holds an attempt and does not run it, until another state is reported."""
         self.seen_queued(attempt)
         self._runs[attempt.run].held[attempt.job] = reason
 
@@ -254,7 +254,7 @@ class Scheduler:
         return Decision(Verdict.RETURNED)
 
     def pause_over(self, run: str, job: int) -> None:
-        """Let a job start again whose last attempt failed."""
+        """Make a job whose last attempt failed ready to start again."""
         jobs = self._run(run)
         jobs.move(job, Event.PAUSE_OVER)
         self._push(jobs, job)
@@ -302,7 +302,7 @@ class Scheduler:
         for heap in ready.heaps:
             assert all(heap[(at - 1) // 2] <= heap[at] for at in range(1, len(heap))), "a heap has no order"
 
-    # -- small moves -------------------------------------------------------------
+    # -- helpers -----------------------------------------------------------------
 
     def _run(self, run: str) -> RunJobs:
         try:
@@ -326,7 +326,7 @@ class Scheduler:
         failed: frozenset[int],
         paused: frozenset[int],
     ) -> None:
-        """Bring all jobs to where the journal has them."""
+        """Bring all jobs to their states in the journal."""
         heaps, groups = self._ready.heaps, self._ready.groups
         for job, left in enumerate(jobs.parents_left):
             if done[job]:
@@ -355,14 +355,14 @@ class Scheduler:
             self._stop(jobs)
 
     def _push(self, jobs: RunJobs, job: int) -> None:
-        """Put a job in line that has become ready; of a run that starts nothing new, no job is in line."""
+        """Queue a job that has become ready; of a run that starts nothing new, no job is queued."""
         if not jobs.stopped:
             index = jobs.group[job]
             heappush(self._ready.heaps[index], key_of(jobs, job))
             self._ready.open.add(index)
 
     def _withdraw(self, jobs: RunJobs, job: int) -> None:
-        """Take a job out of the line."""
+        """Take a job out of the queue."""
         index = jobs.group[job]
         heap, key = self._ready.heaps[index], key_of(jobs, job)
         if heap[0] == key:
@@ -414,7 +414,7 @@ class Scheduler:
                 self._push(jobs, child)
 
     def _why_not_started(self, group: Group) -> WaitingReason:
-        """Return what keeps a ready job of a group from starting, in the order in which `starts` asks."""
+        """Return what keeps a ready job of a group from starting, in the order in which `starts` checks."""
         ready = self._ready
         if self._alive >= self._max_jobs:
             return WaitingReason(Why.MAX_JOBS, limit=self._max_jobs)
@@ -433,7 +433,7 @@ class Scheduler:
         return WaitingReason(Why.TURN)
 
     def _lacking_first_in_line(self) -> int:
-        """Return which resources the first job lacks that did not fit; 0 when it waits no more."""
+        """Return which resources the first job that did not fit lacks; 0 when it no longer waits."""
         order, job = order_and_job(self._first_in_line)
         jobs = self._by_order.get(order)
         if jobs is None or jobs.stopped or jobs.state[job] != State.READY:

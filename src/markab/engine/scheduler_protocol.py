@@ -1,7 +1,7 @@
-"""What the loop asks of a scheduler, and nothing more.
+"""The interface of a scheduler, as the loop uses it.
 
 `scheduler.py` decides for all runs of one engine. Another scheduler (of agents
-that share the decisions) needs only to keep the same contract.
+that share the decisions) needs only to meet the same contract.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from markab.plan.plan_file import JobOutline
 
 
 class Verdict(Enum):
-    """What becomes of a job whose attempt ended."""
+    """What happens to a job whose attempt ended."""
 
     DONE = "done"
     RETRY = "retry"
     GIVE_UP = "give-up"
-    RETURNED = "returned"  # it may be tried again, and the try that ended does not count
+    RETURNED = "returned"  # it may be tried again, and the attempt that ended does not count
 
 
 class Decision(NamedTuple):
@@ -57,7 +57,7 @@ class SchedulerProtocol(Protocol):
         keep_going: bool = True,
         name_of: Callable[[int], str] | None = None,
     ) -> list[str]:
-        """Take the jobs of a run; others may be at work already.
+        """Add the jobs of a run; others may be running already.
 
         Args:
             run: its uuid; no other run here has it.
@@ -70,15 +70,15 @@ class SchedulerProtocol(Protocol):
             attempts: attempts already made, by position.
             under_way: positions of jobs of which an executor may have an attempt, the last one made.
             elsewhere: sites that have slots of their own; their jobs take none of these.
-            keep_going: go on with what does not depend on a job that failed.
-            name_of: position → what to call the job in an error.
+            keep_going: continue with what does not depend on a job that failed.
+            name_of: position → name of the job in an error.
 
         Returns:
-            Ids of the jobs that ask for more cores or memory than there is, and get all there is.
+            Ids of the jobs that need more cores or memory than there is, and get all there is.
 
         Raises:
-            JobRejected: a job asks for more GPUs than there are; nothing was added.
-            CorruptPlan: a parent does not stand above its child; nothing was added.
+            JobRejected: a job needs more GPUs than there are; nothing was added.
+            CorruptPlan: a parent does not precede its child; nothing was added.
         """
         ...
 
@@ -87,15 +87,15 @@ class SchedulerProtocol(Protocol):
         ...
 
     def seen_queued(self, attempt: AttemptId) -> None:
-        """Take note that an attempt waits in the queue of its site, perhaps after it ran or was held."""
+        """Record that an attempt waits in the queue of its site, perhaps after it ran or was held."""
         ...
 
     def seen_running(self, attempt: AttemptId) -> None:
-        """Take note that an attempt runs."""
+        """Record that an attempt runs."""
         ...
 
     def seen_held(self, attempt: AttemptId, reason: str) -> None:
-        """Take note that its site keeps an attempt and does not run it, until it is seen otherwise."""
+        """Record that its site holds an attempt and does not run it, until another state is reported."""
         ...
 
     def ended(self, attempt: AttemptId, ok: bool, *, worth_retrying: bool = True) -> Decision:
@@ -110,7 +110,7 @@ class SchedulerProtocol(Protocol):
         ...
 
     def pause_over(self, run: str, job: int) -> None:
-        """Let a job start again whose last attempt failed."""
+        """Make a job whose last attempt failed ready to start again."""
         ...
 
     def halt(self, run: str) -> None:
@@ -122,7 +122,7 @@ class SchedulerProtocol(Protocol):
         ...
 
     def forget(self, run: str) -> None:
-        """Give back what is kept of a run that is finished. Raises ValueError when it is not."""
+        """Drop a run that is finished. Raises ValueError when it is not."""
         ...
 
     @property
@@ -143,7 +143,7 @@ class SchedulerProtocol(Protocol):
         ...
 
     def state(self, run: str, job: int) -> State:
-        """Return where a job stands."""
+        """Return the state of a job."""
         ...
 
     def why_waiting(self, run: str, job: int) -> WaitingReason | None:
@@ -151,5 +151,5 @@ class SchedulerProtocol(Protocol):
         ...
 
     def unfinished_parents(self, run: str, job: int) -> list[int]:
-        """Return the parents of a job that have not succeeded. Takes time as the whole run's parents do."""
+        """Return the parents of a job that have not succeeded. Takes time proportional to all parents in the run."""
         ...

@@ -21,7 +21,7 @@ class Slots(NamedTuple):
 
 
 def detect(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> Slots:
-    """Return what this process may use: what the machine has, less what its control groups take away."""
+    """Return what this process may use: what the machine has, limited by its control groups."""
     return Slots(
         cores=_cores(root),
         memory_mb=_memory_mb(root),

@@ -1,4 +1,4 @@
-"""Handing attempts over to executors: those that stand in the journal and were not handed over yet."""
+"""Submitting attempts to executors: those that are in the journal and were not submitted yet."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ SUBMIT_AGAIN_AFTER_S = 10.0
 
 
 class Site(NamedTuple):
-    """What runs the jobs of a site."""
+    """The executor of the jobs of a site."""
 
     executor: Executor
     is_here: bool = True
-    """What it is given runs at once; it does not report RUNNING."""
+    """Its attempts run at once; it does not report RUNNING."""
 
 
 class Submission:
-    """The attempts of one run that wait to be handed over, by site."""
+    """The attempts of one run that wait to be submitted, by site."""
 
     def __init__(self, sites: Mapping[str, Site], clock: Clock, warn: Callable[[str], None]) -> None:
-        """Begin with none; `warn` is called when a site takes none at the moment."""
+        """Start with none; `warn` is called when a site accepts none at the moment."""
         self._sites = sites
         self._clock = clock
         self._warn = warn
@@ -34,12 +34,12 @@ class Submission:
         self._not_before_s: dict[str, float] = {}
 
     def add(self, attempt: Attempt) -> None:
-        """Take an attempt that stands in the journal."""
+        """Add an attempt that is in the journal."""
         self._pending.setdefault(attempt.job.site, []).append(attempt)
         self.pending += 1
 
     def submit(self) -> Iterator[Attempt]:
-        """Hand over what the sites take; yield the attempts that run from now on."""
+        """Submit to each site that accepts attempts; yield those that run from now on."""
         for name in list(self._pending):
             if self._clock.monotonic() < self._not_before_s.get(name, 0.0):
                 continue

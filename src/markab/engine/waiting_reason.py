@@ -18,17 +18,17 @@ class Why(Enum):
     PAUSE = "pause"
     """The pause before a retry."""
     MAX_JOBS = "max-jobs"
-    """So many jobs run as may run at once in all."""
+    """The limit of jobs that may run at once is reached."""
     CATEGORY = "category"
-    """So many jobs of its category run as may run at once."""
+    """The limit of its category is reached."""
     AUXILIARY = "auxiliary"
-    """So many auxiliary jobs without a limited category run as may run at once."""
+    """The limit of auxiliary jobs without a limited category is reached."""
     SLOT = "slot"
     """A resource of this machine is in use."""
     RESERVED = "reserved"
     """What it needs is free, and kept for a larger job that waited long enough."""
     ON_HOLD = "on-hold"
-    """Its site has the attempt, and does not run it."""
+    """Its site holds the attempt, and does not run it."""
     TURN = "turn"
     """Nothing: it starts next."""
 
@@ -46,7 +46,7 @@ class WaitingReason(NamedTuple):
     limit: int = 0
     """MAX_JOBS, CATEGORY, AUXILIARY: how many may run at once."""
     resource: str = ""
-    """SLOT: the first that lacks: `cores`, `memory_mb` or `gpus`."""
+    """SLOT: the first that is short: `cores`, `memory_mb` or `gpus`."""
     wanted: int = 0
     """SLOT: how much of it the job needs."""
     used: int = 0

@@ -1,1 +1,1 @@
-"""Places that run jobs: the protocol in `base.py`, one file a back end."""
+"""Executors, the places that run jobs: the protocol in `base.py`, one file per back end."""

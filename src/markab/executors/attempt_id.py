@@ -1,4 +1,4 @@
-"""The name of one try of one job of one run, by which executors and engine know it."""
+"""The identifier of an attempt, used by executors and engine: run, job and attempt number."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 
 class AttemptId(NamedTuple):
-    """One try of one job of one run."""
+    """One attempt of one job of one run."""
 
     run: str
     """The run's uuid."""
     job: int
     """Position in the plan."""
     number: int
-    """1 for the first try."""
+    """1 for the first attempt."""

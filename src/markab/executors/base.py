@@ -1,4 +1,4 @@
-"""What Markab asks of a place that runs jobs, and nothing more."""
+"""The interface of an executor, a place that runs jobs: attempts go in, reports come out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from markab.executors.attempt_id import AttemptId
 from markab.plan.model import PlannedJob
 
 Record = dict[str, Any]
-"""What the worker says of one attempt; `worker/record.py` describes its keys."""
+"""The worker's record of one attempt; `worker/record.py` describes its keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,13 @@ class RunContext:
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One try of a job, with all that a node needs to make it."""
+    """One attempt of a job, with all that a node needs to run it."""
 
     id: AttemptId
     job: PlannedJob
     context: RunContext
     scratch: str
-    """Absolute run directory at the staging site: `lfn` stands at `scratch/lfn`.
+    """Absolute run directory at the staging site: `lfn` is at `scratch/lfn`.
 
     Empty: it is not mounted where the job runs; then `scratch_url` is used.
     """
@@ -51,13 +51,13 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class Seen(Enum):
-    """What a back end can say of an attempt."""
+    """The state of an attempt, as a back end reports it."""
 
     QUEUED = "queued"  # it waits in the site's queue, perhaps after it ran or was held
-    HELD = "held"  # the site keeps it and does not run it, until something is done about `reason`
+    HELD = "held"  # the site keeps it and does not run it, until `reason` is resolved
     RUNNING = "running"
     ENDED = "ended"
-    LOST = "lost"  # the back end does not know it: it never started there, or was forgotten
+    LOST = "lost"  # the back end does not know it: it never started there, or was dropped
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ class Report(msgspec.Struct, frozen=True):
     record: Record | None = None
     """Set when ENDED."""
     reason: str = ""
-    """Set when HELD or LOST: the back end's, as it is."""
+    """Set when HELD or LOST: the back end's text, unchanged."""
     native_id: str = ""
     """The back end's own id of the attempt, when it has one."""
 
@@ -80,34 +80,34 @@ class Executor(Protocol):
     time). One thread makes all calls. `tests/contract/` holds the tests that
     every executor passes.
 
-    A back end elsewhere answers late, loses answers, holds, evicts and forgets. So:
+    A remote back end answers late, loses answers, holds jobs, evicts them and drops their records. So:
 
-    - The record that the worker wrote is the truth: ENDED is reported when it has come,
-      or when the back end says that the attempt is over and a record will not come any
-      more; then the executor makes one (`worker/record.py`) whose kind of error says why.
+    - The record that the worker wrote is authoritative: ENDED is reported when it has arrived,
+      or when the back end reports that the attempt is over and no record will arrive;
+      then the executor makes one (`worker/record.py`) whose kind of error is the reason.
     - A poll that fails changes nothing, however often: it is never a job's failure. An
-      attempt is reported only when something is known of it, and may be reported late.
-    - LOST is a promise that it does not run and will not put outputs in place any more.
-      Whoever cannot keep it yet (a node that does not answer) reports nothing.
+      attempt is reported only when its state is known, and may be reported late.
+    - LOST guarantees that it does not run and will not put outputs in place any more.
+      An executor that cannot guarantee it yet (the node does not answer) reports nothing.
     - Eviction brings an attempt back to the queue: QUEUED again, the same attempt. HELD
-      is no end either. How long to wait for either, the engine decides.
+      is no end either. The engine decides how long to wait for either.
     - A state may be skipped (QUEUED, then ENDED) or come twice; nothing comes after
       ENDED or LOST.
-    - What was reported stays findable until `wait` is called again: an engine that ends before
-      it has written a report down asks for it again, by `recover`.
-    - What runs elsewhere outlives the engine. `submit` makes an attempt findable before
-      it hands it over, so that `recover` of a later engine finds it by its id.
+    - What was reported can be recovered until `wait` is called again: if an engine ends before
+      it has recorded a report, the next one gets it again, by `recover`.
+    - What runs elsewhere outlives the engine. `submit` makes it possible to find
+      an attempt before it hands it over, so that `recover` of a later engine finds it by its id.
     """
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
-        """Hand over attempts; once this returns, all that happens to them comes through `wait`.
+        """Accept attempts; once this returns, all that happens to them is reported by `wait`.
 
         Idempotent: an attempt whose number is not above the last one of its job does nothing. One that cannot be started
         (no such program, no space for its directory) is reported as ENDED with a
-        record that says why; it never raises for that.
+        record that has the reason; it never raises for that.
 
         Raises:
-            ExecutorUnavailable: none of `attempts` was handed over.
+            ExecutorUnavailable: none of `attempts` was accepted.
         """
         ...
 
@@ -118,22 +118,22 @@ class Executor(Protocol):
     def fileno(self) -> int:
         """Return a descriptor that can be read when `wait` may have something new to report.
 
-        By it, several executors are waited for at once. An executor that learns by a
-        thread gives the read end of a pipe. `wait` takes from it what there is to read.
+        With it, the engine waits for several executors at once. An executor that is notified by a
+        thread returns the read end of a pipe. `wait` reads what is in it.
         """
         ...
 
     def cancel(self, attempts: Sequence[AttemptId]) -> None:
-        """Ask attempts to end. The end itself comes through `wait`; cancelling an ended one does nothing."""
+        """Request that attempts end. The end itself comes through `wait`; cancelling an ended one does nothing."""
         ...
 
     def recover(self, attempts: Sequence[Attempt]) -> Sequence[Report]:
-        """After a crash of the engine: report of each attempt that was under way: queued, held, running, ended, lost.
+        """After a crash of the engine: return the state of each attempt that was under way: queued, held, running, ended, lost.
 
         What is reported as LOST is not running any more when this returns.
         """
         ...
 
     def close(self) -> None:
-        """Give everything back, and end what runs on this machine; what runs elsewhere goes on. May be called twice."""
+        """Release everything, and end what runs on this machine; what runs elsewhere continues. May be called twice."""
         ...

@@ -1,4 +1,4 @@
-"""Files that catch what tasks print, kept for one attempt after the other."""
+"""Files that capture the output of tasks, reused from attempt to attempt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Pair = tuple[Capture, Capture]
 
 
 class Captures:
-    """Pairs of capture files: two new ones for each attempt would cost more than many a task.
+    """Pairs of capture files: two new ones for each attempt would cost more than a short task.
 
     A pair goes to the next attempt only if no process can write into it any more. Runs whose
     directories are on one file system share them: a run that has ended keeps none open.
@@ -19,7 +19,7 @@ class Captures:
 
     def __init__(self) -> None:
         self._free: dict[str, list[Pair]] = {}
-        """Directory → what is free on its file system: one list for all directories there."""
+        """Directory → free pairs on its file system: one list for all directories there."""
         self._by_file_system: dict[int, list[Pair]] = {}
 
     def take(self, directory: str) -> Pair:
@@ -40,7 +40,7 @@ class Captures:
     def give_back(self, pair: Pair, directory: str, is_ours: bool) -> None:
         """Keep a pair for the next attempt, or drop it when a process may still write into it.
 
-        `directory` is that for which it was taken.
+        `directory` is the one for which it was taken.
         """
         for capture in pair:
             if is_ours:

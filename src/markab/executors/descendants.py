@@ -25,13 +25,13 @@ class Descendants:
     """The children of this process that are no tasks. Makes this process adopt orphans.
 
     Args:
-        is_ours: says of an environment whether one of our tasks passed it on.
+        is_ours: returns of an environment whether it was inherited from one of our tasks.
     """
 
     def __init__(self, is_ours: Callable[[bytes], bool]) -> None:
         self._is_ours = is_ours
-        self._nameless: dict[int, set[int]] = {}
-        """Processes of unknown tasks, with those tasks that may be theirs."""
+        self._unmarked: dict[int, set[int]] = {}
+        """Process without our variables → the running tasks that may have started it."""
         self._children = -1
         try:
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -41,30 +41,30 @@ class Descendants:
             pass  # not Linux, or a kernel without CONFIG_PROC_CHILDREN
 
     def end(self, ended: int, tasks: Collection[int], is_running: Callable[[str], bool]) -> bool:
-        """Kill and reap what ended tasks left; return whether there was, or is, anything.
+        """Kill and reap what ended tasks left; return whether there was, or still is, any process.
 
         Args:
-            ended: pid of the task that has just ended: what is in its group is its.
+            ended: pid of the task that has just ended: what is in its group belongs to it.
             tasks: pids of the tasks that still run, and are left alone with their offspring.
-            is_running: says of an attempt's key, `<uuid>/<job>/<attempt>`, whether it still runs.
+            is_running: returns of an attempt's key, `<uuid>/<job>/<attempt>`, whether it still runs.
         """
         if self._children < 0:
             return _kill_group(ended)
         found = False
         # Each round may orphan the children of what it killed.
         for _ in range(1000):
-            strangers = [pid for pid in self._read_children() if pid not in tasks]
-            if not strangers:
+            others = [pid for pid in self._read_children() if pid not in tasks]
+            if not others:
                 break
-            ends = [self._end(pid, ended, tasks, is_running) for pid in strangers]
+            ends = [self._end(pid, ended, tasks, is_running) for pid in others]
             found = found or any(end is not None for end in ends)
             if True not in ends:
                 break
         return found
 
-    def forget(self, pid: int) -> None:
-        """Take note that one has ended and was reaped."""
-        self._nameless.pop(pid, None)
+    def reaped(self, pid: int) -> None:
+        """Drop a process that has ended and was reaped."""
+        self._unmarked.pop(pid, None)
 
     def end_all(self, tasks: Collection[int]) -> None:
         """Kill and reap all children, `tasks` too, for at most a minute."""
@@ -89,33 +89,33 @@ class Descendants:
     def _end(
         self, pid: int, ended: int, tasks: Collection[int], is_running: Callable[[str], bool]
     ) -> bool | None:
-        """Kill and reap a process, unless its task still runs; return whether it is gone.
+        """Kill and reap a process, unless its task still runs; return whether it has ended.
 
-        None: it does no harm, its task runs.
+        None: it may continue, since its task runs.
         """
         if _group_of(pid) == ended:
             return _kill(pid)
         environ = read_environ(pid)
         if not self._is_ours(environ):
-            return self._end_nameless(pid, tasks)
+            return self._end_unmarked(pid, tasks)
         key = environ.partition(f"\0{ATTEMPT}=".encode())[2].partition(b"\0")[0]
         if is_running(os.fsdecode(key)):
             return None
         return _kill(pid)
 
-    def _end_nameless(self, pid: int, tasks: Collection[int]) -> bool:
-        """Deal with a process without our variables: it is dead, or threw them away, or is just changing programs.
+    def _end_unmarked(self, pid: int, tasks: Collection[int]) -> bool:
+        """End a process without our variables: it is dead, or cleared them, or is in the middle of an exec.
 
-        Which task it is of is unknown: it may live as long as one that ran when it was first seen.
+        Its task is unknown: it may run as long as any task that ran when it was first seen.
         """
         if os.waitpid(pid, os.WNOHANG)[0]:
-            self._nameless.pop(pid, None)
+            self._unmarked.pop(pid, None)
             return True
-        suspects = self._nameless.setdefault(pid, set(tasks))
+        suspects = self._unmarked.setdefault(pid, set(tasks))
         suspects.intersection_update(tasks)
         if suspects:
             return False
-        del self._nameless[pid]
+        del self._unmarked[pid]
         return _kill(pid)
 
 
@@ -126,7 +126,7 @@ def _kill(pid: int) -> bool:
         if os.waitpid(pid, os.WNOHANG)[0]:
             return True
         time.sleep(0.0005)
-    return False  # it hangs in the kernel; its end will be seen another time
+    return False  # it is blocked in the kernel; it will be reaped later
 
 
 def _group_of(pid: int) -> int:
@@ -137,11 +137,11 @@ def _group_of(pid: int) -> int:
 
 
 def _kill_group(pid: int) -> bool:
-    """Kill what is left of a group; return whether there was anything."""
+    """Kill what is left of a group; return whether any process was left."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
-        return False  # macOS says the latter of a group in which all have ended
+        return False  # macOS raises the latter for a group in which all have ended
     return True
 
 

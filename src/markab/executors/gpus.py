@@ -24,9 +24,9 @@ def visible_devices(environ: Mapping[str, str]) -> list[str] | None:
 
 
 class Gpus:
-    """The devices, handed out lowest first.
+    """The devices, assigned lowest first.
 
-    The engine counts how many are in use; here is only which. They are named as in
+    The engine counts how many are in use; this class assigns which. They are named as in
     CUDA_VISIBLE_DEVICES, or else by their position.
     """
 

@@ -9,8 +9,8 @@ start tasks itself because
 - what tasks leave behind becomes the child of this process (a "child subreaper"), so it can be
   ended with its task, and everything can be ended when the engine is killed.
 
-It ends when the stream from the engine does, for whatever reason, and no descendant outlives
-it. Should it be killed itself, the engine finds its tasks by their environment (`orphan_processes.py`).
+It ends when the stream from the engine ends, for any reason, and no descendant outlives
+it. If it is killed itself, the engine finds its tasks by their environment (`orphan_processes.py`).
 One thread; imports little, since each import would be counted as memory of every task.
 """
 
@@ -75,7 +75,7 @@ class Launcher:
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
 
     def serve(self) -> None:
-        """Do as the engine says until it says nothing more; then nothing of ours runs."""
+        """Handle messages until the stream from the engine ends; then end all processes."""
         poll = select.poll()
         poll.register(self._wake_read, select.POLLIN)
         engine = self._engine.fileno()
@@ -94,7 +94,7 @@ class Launcher:
             self._send()
 
     def give_up(self, why: str) -> None:
-        """Kill everything, and tell the engine why."""
+        """Kill everything, and report the reason to the engine."""
         self._end_all()
         self._replies.append(("broken", why))
         self._send()
@@ -107,14 +107,14 @@ class Launcher:
             try:
                 sent = self._engine.send(self._unsent)
             except BlockingIOError:
-                return  # it is busy: `poll` will say when it reads again
+                return  # it is busy: `poll` returns when it reads again
             except OSError:
-                self._unsent = b""  # it is gone: `poll` will say so
+                self._unsent = b""  # the engine has ended: `poll` will report it
                 return
             self._unsent = self._unsent[sent:]
 
     def _receive(self) -> bool:
-        """Do what was said; return False at the end of the stream."""
+        """Handle the messages received; return False at the end of the stream."""
         try:
             data, ancillary, _, _ = self._engine.recvmsg(_READ_BYTES, _FDS_BYTES, _CLOEXEC)
         except BlockingIOError:
@@ -166,7 +166,7 @@ class Launcher:
                 return
             task = self._tasks.pop(pid, None)
             if task is None:
-                self._descendants.forget(pid)
+                self._descendants.reaped(pid)
                 continue
             duration_s = time.time() - task.start
             del self._numbers[task.number]
@@ -202,10 +202,10 @@ def _spawn(program: str, argv: list[str], environ: dict[bytes, bytes], fds: list
 
 
 def main() -> None:
-    """Serve the engine at the other end of stdin; its number is the last word of the command line."""
+    """Serve the engine at the other end of stdin; its number is the last argument of the command line."""
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    # Not to be inherited by tasks, nor to stand where their streams will be.
+    # The socket must not be inherited by tasks, nor have a number that their streams will get.
     engine = socket.socket(fileno=os.dup(0))
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
@@ -214,5 +214,5 @@ def main() -> None:
     launcher = Launcher(engine, has_engine(sys.argv[-1]))
     try:
         launcher.serve()
-    except Exception as error:  # a bug: the engine tells the user, and what runs must not go on without us
+    except Exception as error:  # a bug: the engine reports it, and all tasks must end
         launcher.give_up(f"{type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""The engine's end of the launcher: asks for processes, hears how they ended; see `launcher.py`."""
+"""The engine's end of the launcher: requests processes, and receives how they ended; see `launcher.py`."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ class Refused(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """The launcher died, so nothing is known; the process may be running."""
+    """The launcher was killed, so the state is unknown; the process may be running."""
 
     number: int
     why: str
 
 
 class LauncherClient:
-    """Starts processes by way of a launcher, which is started with the first call and again when it died.
+    """Starts processes through a launcher, which is started by the first call, and again after it was killed.
 
-    One thread makes all calls, but `wake` is for all.
+    One thread makes all calls, but any thread may call `wake`.
     """
 
     def __init__(self, environ: Mapping[str, str], engine_number: str) -> None:
-        """Make one; nothing is started yet. All processes get `environ`, and their own on top."""
+        """Make one; nothing is started yet. All processes get `environ`, extended by their own."""
         self._environ = environ
         self._engine_number = engine_number
         self._socket: socket.socket | None = None
@@ -87,7 +87,7 @@ class LauncherClient:
         self._decoder = Decoder()
         self._why = ""
         self._poll.register(ours, select.EPOLLIN)
-        self._say(("environ", {**self._environ, ENGINE: self._engine_number}))
+        self._send(("environ", {**self._environ, ENGINE: self._engine_number}))
 
     @property
     def pid(self) -> int:
@@ -103,22 +103,22 @@ class LauncherClient:
         own_environ: Mapping[str, str],
         fds: tuple[int, int, int],
     ) -> None:
-        """Ask for a process; `wait` reports on it by `number`.
+        """Request a process; `wait` reports on it by `number`.
 
         Args:
             fds: what stdin, stdout and stderr become; the caller may close them afterwards.
 
         Raises:
-            OSError: too many descriptors are under way; nothing was asked for.
+            OSError: too many descriptors are in transit; nothing was requested.
         """
         self.open()
-        self._say(("start", number, program, list(argv), cwd, dict(own_environ)), fds)
+        self._send(("start", number, program, list(argv), cwd, dict(own_environ)), fds)
         self._under_way.add(number)
 
     def signal(self, number: int, what: int) -> None:
         """Send a signal to the group of a process, unless it has ended."""
         if number in self._under_way:
-            self._say(("signal", number, int(what)))
+            self._send(("signal", number, int(what)))
 
     def wait(self, timeout_s: float) -> list[Ended | Refused | Lost]:
         """Return what happened since; [] after `timeout_s`, or after `wake`."""
@@ -153,7 +153,7 @@ class LauncherClient:
                 os.close(fd)
         self._wake_read = self._wake_write = -1
 
-    def _say(self, message: tuple[Any, ...], fds: Sequence[int] = ()) -> None:
+    def _send(self, message: tuple[Any, ...], fds: Sequence[int] = ()) -> None:
         assert self._socket is not None
         data = encode(message)
         try:
@@ -161,7 +161,7 @@ class LauncherClient:
             if sent < len(data):
                 self._socket.sendall(data[sent:])
         except (BrokenPipeError, ConnectionResetError):
-            pass  # it died: `wait` will notice
+            pass  # it was killed: `wait` will detect it
 
     def _receive(self) -> list[Ended | Refused | Lost]:
         assert self._socket is not None

@@ -1,4 +1,4 @@
-"""What the engine and its launcher say to each other: marshalled tuples, each after its length in 4 bytes.
+"""The messages between the engine and its launcher: marshalled tuples, each after its length in 4 bytes.
 
 `marshal` because both are the same Python, and it is fast and needs no import.
 
@@ -34,7 +34,7 @@ def encode(message: Any) -> bytes:
 
 
 class Decoder:
-    """Takes in the stream in pieces, gives back messages."""
+    """Decodes the messages of a stream that arrives in pieces."""
 
     def __init__(self) -> None:
         self._pending = b""

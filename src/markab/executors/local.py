@@ -1,7 +1,7 @@
 """Runs jobs on this machine, without a shell or a wrapper around them.
 
-One thread (the caller's) asks the launcher for processes, hears of their ends, and does the
-small things around them: a directory, a few small inputs, the hash of a small output. What
+One thread (the caller's) requests processes from the launcher, receives their ends, and does the
+short steps around them: a directory, a few small inputs, the hash of a small output. What
 takes longer (large files, the network) is done by a few threads.
 
 The life of an attempt: prepare (here or in a thread) → its processes, one after the other →
@@ -42,13 +42,13 @@ from markab.worker.prepare import prepare
 from markab.worker.record import Record, make_record
 
 _QUICK_BYTES = 1 << 20
-"""What is hashed or copied in about a millisecond: handing it to a thread would cost more."""
+"""Hashed or copied in about a millisecond: handing it to a thread would cost more."""
 
 
 class LocalExecutor:
     """This machine as a place that runs jobs; see `executors/base.py` for the meaning of the calls.
 
-    It starts at once whatever it is given: the engine counts the slots.
+    It starts every attempt at once: the engine counts the slots.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class LocalExecutor:
         self._last_process = 0
         self._reports: list[Report] = []
         self._works: set[str] = set()
-        """Where attempts were made; a task that threw its environment away is found by it."""
+        """Directories of attempts; a task that cleared its environment is found by them."""
         self._null = -1
         self._closed = False
 
@@ -108,11 +108,11 @@ class LocalExecutor:
                 return []
 
     def fileno(self) -> int:
-        """Return a descriptor that can be read when processes or threads have news."""
+        """Return a descriptor that can be read when a process or thread has finished something."""
         return self._launcher.fileno()
 
     def cancel(self, attempts: Sequence[AttemptId]) -> None:
-        """SIGTERM now, SIGKILL after the grace."""
+        """Send SIGTERM now, SIGKILL after the grace period."""
         now = time.monotonic()
         for id_ in attempts:
             run = self._runs.get(id_)
@@ -129,7 +129,7 @@ class LocalExecutor:
         self._send_due_signals(now, now)
 
     def recover(self, attempts: Sequence[Attempt]) -> Sequence[Report]:
-        """Kill what an engine that died left running; `attempts` are lost, their directories removed."""
+        """Kill what a killed engine left running; `attempts` are lost, their directories removed."""
         mine = [attempt for attempt in attempts if attempt.id not in self._runs]
         directories = [
             attempt_directory(spec_of(attempt, ""))
@@ -276,7 +276,7 @@ class LocalExecutor:
             keep_attachments(record, run.spec["attachments"], run.attempt)
         self._reports.append(Report(run.id, Seen.ENDED, record))
 
-    # -- what the steps need ---------------------------------------------------------------
+    # -- helpers of the steps --------------------------------------------------------------
 
     def _open(self) -> None:
         self._launcher.open()
@@ -300,7 +300,7 @@ class LocalExecutor:
         self._pools.do(lambda: work(stop), lambda result: then(run, result), failed, by_network)
 
     def _send_due_signals(self, now: float, until: float) -> float:
-        """Send what is due; return when to look again, at most `until`."""
+        """Send the signals that are due; return when to check again, at most `until`."""
         for run in list(self._timed.values()):
             deadlines = run.deadlines
             assert deadlines is not None

@@ -13,7 +13,7 @@ from markab.worker.invocation import Process
 
 
 class AttemptRun:
-    """What the executor knows of an attempt. Owned by the executor's thread."""
+    """The state that the executor keeps of an attempt. Owned by the executor's thread."""
 
     __slots__ = (
         "attempt",
@@ -36,12 +36,12 @@ class AttemptRun:
         self.spec = spec
         self.is_auxiliary = spec["job"]["kind"] != "compute"
         self.stop: threading.Event | None = None
-        """Ends what threads do for it."""
+        """Set to stop the work of threads for it."""
         self.deadlines: Deadlines | None = None
         self.prepared: Prepared | None = None
         self.process: Process | None = None
         self.number = 0
-        """Of the process that was asked for and has not ended; 0: none."""
+        """Of the process that was requested and has not ended; 0: none."""
         self.gpus: list[int] = []
         self.captures: Pair | None = None
         self.fresh = True

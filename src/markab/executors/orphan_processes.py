@@ -1,7 +1,7 @@
-"""Find and end the processes of a run by what they carry: the last resort when their launcher was killed.
+"""Find and end the processes of a run by their environment: the last resort when their launcher was killed.
 
-The processes are found by what the engine put into their environment, or, if they threw
-that away, by the directory they are in. Needs /proc: elsewhere nothing is found.
+The processes are found by variables that the engine put into their environment, or, if they
+cleared those, by the directory they are in. Needs /proc: elsewhere nothing is found.
 """
 
 import os
@@ -31,7 +31,7 @@ def has_runs(uuids: Collection[str], but_engine: str) -> _Match:
 
 
 def read_environ(pid: int) -> bytes:
-    """Return the environment a process was started with, NUL around each variable; b"" when it is gone."""
+    """Return the environment a process was started with, NUL around each variable; b"" when it has ended."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             return b"\0" + file.read() + b"\0"
@@ -40,7 +40,7 @@ def read_environ(pid: int) -> bytes:
 
 
 def find(match: _Match, directories: Sequence[str]) -> list[int]:
-    """Return the processes whose environment matches, or that run below `directories` and know of no run."""
+    """Return the processes whose environment matches, or that run below `directories` without the variables of any run."""
     try:
         pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
@@ -58,7 +58,7 @@ def _belongs(pid: int, match: _Match, directories: Sequence[str]) -> bool:
         folder = os.readlink(f"/proc/{pid}/cwd").removesuffix(" (deleted)")
         if not any((folder + "/").startswith(directory + "/") for directory in directories):
             return False
-        # A person who looks at the directory in a shell is no task.
+        # A user's shell in the directory is no task.
         return not os.readlink(f"/proc/{pid}/fd/0").startswith(("/dev/pts/", "/dev/tty"))
     except OSError:
         return False
@@ -68,11 +68,11 @@ def kill_all(match: _Match, directories: Iterable[str] = ()) -> int:
     """SIGKILL processes until none is found twice in a row, for at most a minute; return how many were."""
     real = [os.path.realpath(directory) for directory in directories]
     killed: set[int] = set()
-    quiet = 0
+    empty_rounds = 0
     give_up = time.monotonic() + _LONGEST_S
-    while quiet < 2 and time.monotonic() < give_up:
+    while empty_rounds < 2 and time.monotonic() < give_up:
         pids = find(match, real)
-        quiet = 0 if pids else quiet + 1
+        empty_rounds = 0 if pids else empty_rounds + 1
         for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -80,6 +80,6 @@ def kill_all(match: _Match, directories: Iterable[str] = ()) -> int:
             except ProcessLookupError:
                 pass  # it has just ended
             except PermissionError:
-                give_up = 0.0  # it is another process by now, and would be found for ever
+                give_up = 0.0  # it is another process by now, and would be found again and again
         time.sleep(0.005)
     return len(killed)

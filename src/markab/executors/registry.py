@@ -1,4 +1,4 @@
-"""The executors there are, by the name a site's `executor` gives; each is imported when a site names it."""
+"""The available executors, by the name in a site's `executor`; each is imported when a site names it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Executors:
     """
 
     def __init__(self, back_ends: Mapping[str, BackEnd] = BACK_ENDS) -> None:
-        """Begin without one."""
+        """Start without any executor."""
         self._back_ends = back_ends
         self._made: dict[str, Executor] = {}
         self._stack = ExitStack()

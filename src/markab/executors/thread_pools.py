@@ -1,7 +1,7 @@
-"""What takes long, done in threads; the caller's thread goes on with the results.
+"""Long operations, run in threads; the caller's thread continues with their results.
 
-Two pools, so that files which come over a network (which may take hours) never keep
-small work on files of this machine waiting.
+Two pools, so that transfers over a network (which may take hours) never delay
+small operations on files of this machine.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 DISK_THREADS = 4
 NETWORK_THREADS = 32
-"""More than the transfer jobs that run at once by default (10): those wait more than they work."""
+"""More than the transfer jobs that run at once by default (10): those mostly wait for the network."""
 
 
 class ThreadPools:
-    """Does work in threads. Only the caller's thread may call its methods.
+    """Runs operations in threads. Only the caller's thread may call its methods.
 
     Args:
         wake: called by a thread that has finished something.
@@ -37,7 +37,7 @@ class ThreadPools:
         failed: Callable[[Exception], None],
         by_network: bool,
     ) -> None:
-        """Do `work` in a thread; `finish` calls `then` with its result, or `failed` with what it raised."""
+        """Run `work` in a thread; `finish` calls `then` with its result, or `failed` with what it raised."""
 
         def run() -> None:
             try:
@@ -57,13 +57,13 @@ class ThreadPools:
         pool.submit(run)
 
     def finish(self) -> None:
-        """Go on with all that is done."""
+        """Pass on the results of all that has finished."""
         while self._handed_back:
             self._handed_back.popleft()()
 
     @property
     def has_results(self) -> bool:
-        """There is something to go on with."""
+        """Some operation has finished, and `finish` has not passed its result on yet."""
         return bool(self._handed_back)
 
     def close(self) -> None:

@@ -44,15 +44,15 @@ def spec_of(attempt: Attempt, attachments: str) -> Spec:
 
 
 def attachments_directory(attempt: Attempt) -> str:
-    """Return where the attachments of an attempt stand in the end: below the submit directory."""
+    """Return the final directory of the attachments of an attempt: below the submit directory."""
     return f"{attempt.context.submit_dir}/{job_directory(attempt.id.job)}"
 
 
 def keep_attachments(record: Record, received: str, attempt: Attempt) -> None:
     """Put the attachments that came with a record into the submit directory, and name them in the record.
 
-    What a node sends is not trusted: the name that a file gets is made here, and what is not a
-    plain file stays where it is; the record then says so in place of the text.
+    What a node sends is not trusted: the name of a file is made here, and what is not a plain
+    file is not moved; the record then has a note in place of the text.
 
     Args:
         received: the directory that has them; may be `attachments_directory` itself.
@@ -76,7 +76,7 @@ def keep_attachments(record: Record, received: str, attempt: Attempt) -> None:
 
 def _keep(path: str, destination: str) -> None:
     if not os.path.lexists(path) and os.path.exists(destination):
-        return  # kept by an engine that ended before it could write down the record
+        return  # kept by an engine that ended before it could record the end
     if not stat.S_ISREG(os.lstat(path).st_mode):
         raise OSError(errno.EINVAL, "it is not a file")
     if path != destination:

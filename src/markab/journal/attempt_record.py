@@ -2,7 +2,7 @@
 
 One declaration in three depths, each a part of the next: whether the attempt
 succeeded, which files it made and moved, and all the rest. What is not declared
-in the depth asked for is skipped, not decoded. What a worker may be unable to
+in the requested depth is skipped, not decoded. What a worker may be unable to
 measure can be null.
 
 Measured with 100,000 attempts: of 200,000 records, 0.10 s, 0.14 s and 0.18 s of a
@@ -15,7 +15,7 @@ import msgspec
 
 
 class _Part(msgspec.Struct, omit_defaults=True, gc=False):
-    """Base of what is decoded in masses."""
+    """Base of the parts of a record, of which hundreds of thousands are decoded."""
 
 
 class AttemptError(_Part):
@@ -48,7 +48,7 @@ class ChecksumTally(_Part):
 
 
 class MadeFile(_Part):
-    """An output that is in place."""
+    """An output that is at its destination."""
 
     lfn: str = ""
     size: int | None = None
@@ -56,7 +56,7 @@ class MadeFile(_Part):
 
 
 class MovedFile(_Part):
-    """A file that a transfer brought."""
+    """A file that a transfer copied or linked."""
 
     lfn: str = ""
     source: str = ""
@@ -74,14 +74,14 @@ class Verdict(_Part):
 
 
 class Products(Verdict):
-    """And the files that it made and moved."""
+    """The verdict, and the files that the attempt made and moved."""
 
     outputs: list[MadeFile] = []
     transfers: list[MovedFile] = []
 
 
 class AttemptRecord(Products):
-    """And how it went."""
+    """The whole record: verdict, files, error, times, processes and output."""
 
     error: AttemptError | None = None
     host: str = ""

@@ -1,4 +1,4 @@
-"""The attempts of one job as the journal tells them, and what of them people want to read."""
+"""The attempts of one job as recorded in the journal, and the text that reports show of them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ CAPTURED_SHOWN_BYTES = 1 << 20
 
 @dataclass
 class AttemptStory:
-    """One try of a job, as the journal tells it."""
+    """One attempt of a job, as recorded in the journal."""
 
     number: int
     site: str = ""
     start: float = 0.0
     record: dict[str, Any] | None = None
-    """The worker's record; None: it has not ended."""
+    """The worker's record; None: the attempt has not ended."""
     after: str = ""
     """What the engine decided when it failed."""
 
@@ -73,7 +73,7 @@ def captured(record: dict[str, Any], stream: str, submit_dir: Path) -> str:
 
 
 def error_lines(record: dict[str, Any]) -> list[str]:
-    """Return what went wrong in an attempt, one error a line, hints below."""
+    """Return the errors of an attempt, one a line, each with its hint below."""
     lines = []
     for error in [record.get("error"), *record.get("also", ())]:
         if error:

@@ -1,8 +1,8 @@
 """The states of a run's jobs, and of the run, after the records of its journal. Pure: no I/O.
 
-Every reader that wants states has them from here: the engine that goes on with a
-run, and the reports. The rows of the database are made of the same records
-(`provenance/attempt_rows.py`); `tests/journal/test_one_fold.py` holds that they agree.
+Every reader of states uses this fold: the engine that continues a run, and the
+reports. The rows of the database are made of the same records
+(`provenance/attempt_rows.py`); `tests/journal/test_one_fold.py` tests that they agree.
 """
 
 from __future__ import annotations
@@ -48,36 +48,36 @@ class AttemptUnderWay(msgspec.Struct, gc=False):
     start: float
     """When it was given to its executor."""
     since: float
-    """When it was last seen to begin: to run if that was reported, else `start`."""
+    """When it began to run, if that was reported, else `start`."""
 
 
 class History:
     """The state of every job, and of the run, after the records taken so far."""
 
     def __init__(self, header: Header) -> None:
-        """Begin with nothing, for the plan with this header."""
+        """Start without records, for the plan with this header."""
         self.states = bytearray(header.jobs)
         self.attempts = array("i", bytes(4 * header.jobs))
         """Attempts made of every job."""
         self.under_way: dict[int, AttemptUnderWay] = {}
-        """Position → its attempt that never ended."""
+        """Position → its attempt that has not ended."""
         self.outcome: OutcomeState | None = None
-        """Of the last engine that ended in good order; None while one is at work, or after it was killed."""
+        """Of the last engine that ended normally; None while one is running, or after it was killed."""
         self.runs = 0
         """How many engines have opened the run."""
         self.started = self.ended = 0.0
         self.last_time = 0.0
         """When the last record was written."""
         self.asked = ""
-        """`halt`, `remove` or `interrupt`, when that was asked for and the engine is not done yet."""
+        """`halt`, `remove` or `interrupt`, when that was requested and the engine has not ended yet."""
         self.paused: dict[int, float] = {}
         """Job whose last attempt failed → when the next may start."""
         self.room = (0, 0, 0)
-        """Cores, megabytes of memory and GPUs that the last engine gave to jobs on its machine; 0: not said."""
+        """Cores, megabytes of memory and GPUs that the last engine gave to jobs on its machine; 0: not recorded."""
         self.max_jobs = 0
-        """How many jobs the last engine let run at once; 0: no limit, or not said."""
+        """How many jobs the last engine let run at once; 0: no limit, or not recorded."""
         self.keep_going = True
-        """Whether the last engine goes on after a job failed."""
+        """Whether the last engine continues after a job failed."""
         self._queues = header.remote_sites
         """Sites whose executors report when an attempt runs; at the others it runs at once."""
 
@@ -173,7 +173,7 @@ EFFECTS: Mapping[type, Callable[[History, Any], None]] = {
     Interrupt: History._interrupt,
     RunEnd: History._run_end,
 }
-"""Kind of record → what it changes. A kind that changes nothing has to say so here."""
+"""Kind of record → what it changes. Every kind must be listed, also one that changes nothing."""
 
 
 def another_plan(job: int, jobs: int) -> CorruptJournal:

@@ -1,8 +1,8 @@
-"""The life of a job during one call of the engine, as a table. No I/O, no clock, no threads.
+"""The states of a job during one call of the engine, and their transitions, as a table. No I/O, no clock, no threads.
 
 A failed run is its own rescue: the next call of the engine begins with every job
-WAITING again, then takes over from the journal which jobs have succeeded and
-which attempts are still under way. So FAILED and SKIPPED need no way out.
+WAITING again, then restores from the journal which jobs have succeeded and
+which attempts are still under way. So FAILED and SKIPPED need no transition out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 
 class State(IntEnum):
-    """Where a job stands. Small numbers, so that a million of them are a million bytes."""
+    """The state of a job. Small numbers, so that a million of them are a million bytes."""
 
     WAITING = 0
     """A parent has not finished yet."""
@@ -36,7 +36,7 @@ class State(IntEnum):
 class Event(IntEnum):
     """What happens to a job."""
 
-    FOUND_DONE = 0  # the journal says that it succeeded in an earlier call
+    FOUND_DONE = 0  # according to the journal, it succeeded in an earlier call
     PARENTS_DONE = 1
     PARENT_FAILED = 2
     SUBMITTED = 3
@@ -58,7 +58,7 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
         (State.READY, Event.SUBMITTED): State.QUEUED,
         (State.PAUSED, Event.PAUSE_OVER): State.READY,
         (State.QUEUED, Event.STARTED): State.RUNNING,
-        # A short job can start and end between two looks at it, so QUEUED may end directly.
+        # A short job can start and end between two polls, so QUEUED may end directly.
         (State.QUEUED, Event.DONE): State.SUCCEEDED,
         (State.QUEUED, Event.RETRY): State.READY,
         (State.QUEUED, Event.RETRY_LATER): State.PAUSED,
@@ -74,7 +74,7 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
 )
 
 # Written out, not derived from the table: a row lost from the table must fail a
-# test, not quietly turn its state into a final one.
+# test, not make its state a final one unnoticed.
 FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.SKIPPED})
 
 ALIVE = frozenset({State.QUEUED, State.RUNNING})

@@ -1,4 +1,4 @@
-"""One engine a run: an advisory lock on the file `lock`, which says who holds it."""
+"""One engine a run: an advisory lock on the file `lock`, which names the process that holds it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from markab.errors import NotARun, RunBusy, StorageError
 
 ATTEMPTS = 10
 PAUSE_S = 0.02
-"""Who only asks whether an engine lives takes the lock too, for microseconds: so try for 0.2 s."""
+"""A process that only checks for an engine takes the lock too, for microseconds: so try for 0.2 s."""
 
 
 class RunLock:
     """The lock of one submit directory, taken by `take` and held until `release` or the process ends.
 
     `flock` belongs to the open file, which children do not inherit; the kernel
-    gives it back when the process dies, however it dies. On NFS Linux turns it
+    releases it when the process ends, however it ends. On NFS, Linux turns it
     into a lock at the server. The file's text is `PID HOST`.
     """
 
@@ -55,7 +55,7 @@ class RunLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Give it back; may be called twice. The file stays: removing it would race with the next engine."""
+        """Release it; may be called twice. The file stays: removing it would race with the next engine."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -78,16 +78,16 @@ class RunLock:
 
 
 def read_holder(path: Path) -> tuple[int, str]:
-    """Return pid and host that stand in a lock file; (0, "?") when it says nothing."""
+    """Return the pid and host in a lock file; (0, "?") when it has none."""
     words = path.read_text().split()
     return (int(words[0]), words[1]) if len(words) == 2 and words[0].isdigit() else (0, "?")
 
 
 def holder(path: Path) -> int | None:
-    """Return the pid of the engine that holds the lock, or None when nobody does.
+    """Return the pid of the engine that holds the lock, or None when it is free.
 
-    Answers also for another user's file that may not be opened: then the kernel is
-    asked, which knows of the engines on this machine.
+    Works also for another user's file that may not be opened: then the kernel's list
+    of locks is read, which has the engines on this machine.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -105,7 +105,7 @@ def holder(path: Path) -> int | None:
 
 
 def _listed_holder(path: Path) -> int | None:
-    """Return who holds a lock by Linux' list of all locks: `1: FLOCK ADVISORY WRITE <pid> <device>:<inode> …`."""
+    """Return the pid that holds a lock in Linux' list of all locks: `1: FLOCK ADVISORY WRITE <pid> <device>:<inode> …`."""
     try:
         known = os.stat(path)
         listed = Path("/proc/locks").read_text().splitlines()

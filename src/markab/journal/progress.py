@@ -1,4 +1,4 @@
-"""How far a run is: what observers see, and what `status.json` says."""
+"""The progress of a run, as observers receive it and as `status.json` contains it."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ class Progress(msgspec.Struct, omit_defaults=True):
     jobs: list[RunningJob] = []
     """Those that are alive, longest first; at most 64 of them."""
     rate_per_s: float = 0.0
-    """Jobs that succeeded per second, of late."""
+    """Jobs that succeeded per second, recently."""
     bytes_moved: int = 0
     """By transfers, since the run began."""
     elapsed_s: float = 0.0
     """Since this engine started."""
     left_s: float | None = None
-    """Estimate of the time to the end; None: no idea."""
+    """Estimate of the time to the end; None: unknown."""
     outcome: OutcomeState | None = None
     """Set when the engine has ended."""
     ending: OutcomeState | None = None
-    """Set while the engine ends before everything is done, because it was asked to."""
+    """Set while the engine ends before everything is done, because that was requested."""
     held: str = ""
-    """Why nothing new is started at the moment, such as a full disk; what runs goes on."""
+    """Why nothing new is started at the moment, such as a full disk; running jobs continue."""
     warnings: list[str] = []
     """What else the user should know."""
     journal_bytes: int = 0
@@ -76,7 +76,7 @@ Observer = Callable[[Progress], None]
 
 
 def write_progress(path: Path, progress: Progress) -> None:
-    """Replace `status.json`. It may be lost with the power: the journal knows better."""
+    """Replace `status.json`. A power loss may take it back: the journal is authoritative."""
     with replacing(path, durable=False) as file:
         file.write(msgspec.json.encode(progress) + b"\n")
 

@@ -1,7 +1,7 @@
-"""Reading the journal of a run, from a byte on, while an engine may write it.
+"""Reading the journal of a run, from a byte offset, while an engine may write it.
 
-What is not a whole line yet is not there yet. `journal/writer.py` describes the
-format, and what of it a crash can leave.
+An incomplete line counts as not written. `journal/writer.py` describes the
+format, and what a crash can leave of it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Line = tuple[int, int, bytes]
 
 
 class JournalReader:
-    """A journal read bit by bit; remembers how far it has got. Changes nothing."""
+    """A journal that is read incrementally; keeps the offset up to which it was read. Changes nothing."""
 
     def __init__(self, path: Path, offset_bytes: int = 0) -> None:
-        """Begin at a byte, which must begin a line."""
+        """Start at a byte offset, which must be the start of a line."""
         self.path = path
         self.offset_bytes = offset_bytes
         """Where the line last yielded ends."""
@@ -77,20 +77,20 @@ class JournalReader:
 
 
 def _is_torn(line: bytes) -> bool:
-    """Say whether a crash can have left this as the last line, rather than damage."""
+    """Return whether a crash can have left this as the last line; otherwise it is damage."""
     written, zero, _ = line.partition(b"\0")
     # A whole record before the first zero: its newline was changed, and two records run together.
     return bool(zero) and written[:9] != b"%08x " % zlib.crc32(written[9:])
 
 
 def mark_of(line: Line) -> str:
-    """Return a short text by which the line is known again: its length and its checksum."""
+    """Return a short text that identifies the line: its length and its checksum."""
     _, length, body = line
     return f"{length} {zlib.crc32(body):08x}"
 
 
 def is_still_there(path: Path, offset: int, mark: str) -> bool:
-    """Say whether the line that ends at byte `offset` is the one that `mark` was made of.
+    """Return whether the line that ends at byte `offset` is the one that `mark` was made of.
 
     It is not when the journal was cut (by hand, or by a power loss before it was
     flushed) after it had been read, or when it is another run's.
@@ -129,7 +129,7 @@ def whole_bytes(path: Path) -> int:
 
 
 def last_body(path: Path) -> bytes:
-    """Return what the last whole line of a journal says; nothing when there is none. Verifies no checksum."""
+    """Return the body of the last whole line of a journal; empty when there is none. Verifies no checksum."""
     end = whole_bytes(path)
     size = 1 << 12
     while end:

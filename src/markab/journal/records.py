@@ -1,4 +1,4 @@
-r"""The records of `journal.jsonl`. Each is a JSON object; "event" says which.
+r"""The records of `journal.jsonl`. Each is a JSON object; "event" names its kind.
 
 `time` is UTC epoch seconds, `job` the position in the plan (0 is line 2 of
 `plan.jsonl`), `attempt` counts from 1 over all calls of the engine. A key that
@@ -8,29 +8,29 @@ has its default may be left out.
                 restart         int     how many engines did so before (0: the first)
                 cores, memory_mb, gpus  what jobs on its machine may use
                 max_jobs        int     how many jobs may run at once (default 0: no limit)
-                keep_going      bool    go on with what does not depend on a job that failed (default true)
+                keep_going      bool    continue with what does not depend on a job that failed (default true)
     start       time, job, attempt      the attempt is about to be given to an executor
                 id              str     id of the job
                 site            str
     running     time, job, attempt      the executor saw it run (only executors that queue)
     end         time, job, attempt      the attempt ended
-                record          object  what the worker says of it: see worker/record.py;
+                record          object  the worker's record of it: see worker/record.py;
                                         an attempt succeeded if and only if record.ok is true
     retry       time, job, attempt      that attempt failed, and there will be another
                 pause_s         float   not before so many seconds (default 0)
     give-up     time, job, attempt      that attempt failed, and it was the last of this call
                 why             str     "no retry is left" (default), or why none would help
     undone      time, job, attempt      that attempt succeeded, and the job will run again
-                why             str     such as: a file that it made is gone
-    halt        time                    the user asked that nothing new be started
-    remove      time                    the user asked that running jobs be ended too
-    interrupt   time                    a signal (Ctrl-C) asked for the same
+                why             str     such as: a file that it made is missing
+    halt        time                    the user requested that nothing new be started
+    remove      time                    the user requested that running jobs be ended too
+    interrupt   time                    a signal (Ctrl-C) requested the same
     run-end     time                    the engine is done, and nothing runs
                 outcome         str     success, failed, halted, removed, interrupted
                 counts          object  number of jobs by state
 
-An attempt with a "start" and no "end" was under way when the engine died. The
-next engine asks its executor, and writes the "end" if it ended or was lost.
+An attempt with a "start" and no "end" was under way when the engine was killed. The
+next engine queries its executor, and writes the "end" if it ended or was lost.
 """
 
 from __future__ import annotations
@@ -120,15 +120,15 @@ class Undone(AnyRecord, tag="undone"):
 
 
 class Halt(AnyRecord, tag="halt"):
-    """The user asked that nothing new be started."""
+    """The user requested that nothing new be started."""
 
 
 class Remove(AnyRecord, tag="remove"):
-    """The user asked that running jobs be ended."""
+    """The user requested that running jobs be ended."""
 
 
 class Interrupt(AnyRecord, tag="interrupt"):
-    """A signal asked the engine to end."""
+    """A signal requested that the engine end."""
 
 
 class RunEnd(AnyRecord, tag="run-end"):
@@ -163,9 +163,9 @@ EVENTS: Mapping[type[AnyRecord], str] = {
 
 
 def decoder(depth: type[Depth]) -> Callable[[bytes], EntryOf[Depth]]:
-    """Return what makes a record of its JSON text; of the worker's record it decodes what `depth` has.
+    """Return a function from JSON text to record; of the worker's record it decodes what `depth` declares.
 
-    What it returns raises CorruptJournal for a text that is no record this Markab knows.
+    The function raises CorruptJournal for a text that is no record this Markab knows.
     """
     read: Any = EntryOf
     decode_json: Callable[[bytes], EntryOf[Depth]] = msgspec.json.Decoder(read[depth]).decode
@@ -180,7 +180,7 @@ def decoder(depth: type[Depth]) -> Callable[[bytes], EntryOf[Depth]]:
 
 
 def not_understood(body: bytes, error: Exception) -> CorruptJournal:
-    """Return the error for a record that is whole, and means nothing to this Markab."""
+    """Return the error for a record that is whole, but not one that this Markab knows."""
     return CorruptJournal(
         f"the journal has a record that cannot be understood ({error}): {body[:80].decode('utf-8', 'replace')}…",
         hint="was it written by a newer Markab? then continue with that one",
@@ -209,5 +209,5 @@ def cleaned(value: Any) -> Any:
 
 
 def _is_escaped(text: str) -> bool:
-    """Say whether all its lone surrogates stand for bytes, as `surrogateescape` makes them."""
+    """Return whether all its lone surrogates stand for bytes, as `surrogateescape` makes them."""
     return all(not 0xD800 <= ord(c) <= 0xDFFF or 0xDC80 <= ord(c) <= 0xDCFF for c in text)

@@ -1,4 +1,4 @@
-"""Reading a run from outside, again and again while an engine may be at work on it."""
+"""Reading a run from outside, repeatedly, while an engine may be running it."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ STATES = {
 
 
 class RunReader:
-    """A run as its files tell it: plan, journal, lock and status file.
+    """A run as recorded in its files: plan, journal, lock and status file.
 
-    Each `read` costs only what happened since the last. Who wants more of each
-    record than the history does extends `take`, and says with `depth` how much of
-    a worker's record is decoded.
+    Each `read` costs only what happened since the last. A subclass that
+    needs more of each record than the history does extends `take`, and sets with
+    `depth` how much of a worker's record is decoded.
     """
 
     depth: type[Verdict] = Verdict
@@ -50,17 +50,17 @@ class RunReader:
             read_braindump(self.place.braindump) if self.place.braindump.exists() else {}
         )
         self.has_engine = False
-        """An engine was at work on it at the last look."""
+        """An engine was running it when that was last checked."""
         self._journal = JournalReader(self.place.journal)
         self._decode = decoder(self.depth)
 
     def look_for_engine(self) -> bool:
-        """Return whether an engine is at work on the run, and remember it."""
+        """Return whether an engine is running it, and set `has_engine`."""
         self.has_engine = holder(self.place.lock) is not None
         return self.has_engine
 
     def read(self) -> None:
-        """Take in what happened since the last call.
+        """Apply the records written since the last call.
 
         Raises:
             CorruptJournal: the journal is damaged.
@@ -69,13 +69,13 @@ class RunReader:
             self.take(self._decode(line[2]), line)
 
     def new_lines(self) -> Iterator[Line]:
-        """Return the lines written since the last call, for who takes them in one by one."""
-        # The lock is looked at before the journal: an engine that ends in between has written all it had to.
+        """Return the lines written since the last call, for a caller that processes each itself."""
+        # The lock is checked before the journal is read: an engine that ends in between has written everything.
         self.look_for_engine()
         return self._journal.lines()
 
     def take(self, entry: EntryOf[Any], line: Line) -> None:
-        """Take the next record, which stands in a line of the journal."""
+        """Apply the next record, which is in a line of the journal."""
         self.history.apply(entry)
 
     @property
@@ -94,7 +94,7 @@ class RunReader:
 
     @property
     def uuid(self) -> str:
-        """Of the workflow; empty when the braindump does not tell."""
+        """Of the workflow; empty when the braindump does not have it."""
         return self.braindump.get("wf_uuid") or ""
 
     @property
@@ -104,10 +104,10 @@ class RunReader:
         return self.braindump.get("dag") or f"{name}.dag"
 
     def engine_progress(self) -> Progress | None:
-        """Return what the engine at work last wrote of itself; None when none is, or it wrote nothing yet.
+        """Return the progress that the running engine last wrote; None when none runs, or it wrote none yet.
 
         An engine writes nothing before it has taken the lock, so a status file older
-        than that is of one before it. The file system's clock is asked for both.
+        than that is of one before it. Both times are of the file system's clock.
         """
         if not self.has_engine:
             return None
@@ -118,5 +118,5 @@ class RunReader:
         return read_progress(self.place.status) if is_its_own else None
 
     def close(self) -> None:
-        """Give the plan back."""
+        """Close the plan."""
         self.plan.close()

@@ -1,9 +1,9 @@
 """Records of one kind, or about one job, found without decoding the others.
 
-Looks for how the writer begins a record: `journal/records.py` declares its keys in
-this order, and `tests/journal/test_search.py` holds that every kind is written so.
-Searching costs a tenth of decoding. What begins a record can stand nowhere else:
-within a text its quotes are escaped.
+Searches for the first bytes of a record: `journal/records.py` declares its keys in
+this order, and `tests/journal/test_search.py` tests that every kind is written so.
+Searching costs a tenth of decoding. The first bytes of a record can occur nowhere
+else: within a text its quotes are escaped.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Kind = TypeVar("Kind", bound=AnyRecord)
 
 
 def beginning(kind: type[AnyRecord]) -> bytes:
-    """Return how the JSON texts of all records of a kind begin, and of no others."""
+    """Return the first bytes of the JSON texts of all records of a kind, and of no others."""
     return b'{"event":"%s"' % EVENTS[kind].encode()
 
 
 def tells_success(body: bytes) -> bool:
-    """Say whether the JSON text of a record is of an attempt that succeeded."""
+    """Return whether the JSON text of a record is of an attempt that succeeded."""
     return b'"ok":true' in body
 
 

@@ -1,4 +1,4 @@
-r"""`journal.jsonl`: everything that happened to a run, in order, and nothing else remembers it.
+r"""Writing `journal.jsonl`: all events of a run, in order, and recorded nowhere else.
 
 Format, one record a line: 8 lower-case hex digits of the CRC-32 (zlib) over the
 body, a space, the body as compact JSON in UTF-8, and "\n". The newline commits
@@ -6,10 +6,10 @@ the record. `journal/records.py` describes the bodies.
 
 Appended by one engine at a time; a written record is never edited. One write a
 turn of the engine's loop (`flush`); on disk at most 100 ms later, and always
-before the user is told of anything in it (`sync`).
+before anything in it is reported to the user (`sync`).
 
 A crash can only tear the end of the last write: what follows the last newline is
-cut off without a word when the journal is opened. A block that a power loss left
+cut off without a warning when the journal is opened. A block that a power loss left
 empty may lie before that newline; so a last line with zero bytes is torn too.
 Anything else that fails its checksum is damage, and guessing would lose work.
 """
@@ -40,7 +40,7 @@ def encode(entry: Entry) -> bytes:
     try:
         body = _encode(entry)
     except (UnicodeError, TypeError, ValueError, OverflowError):
-        # Output of a task that is not text, or a number JSON has no word for: keep what can be kept.
+        # Output of a task that is not text, or a number that JSON cannot express: keep what can be kept.
         if not isinstance(entry, AttemptEnd):
             raise
         body = _encode(msgspec.structs.replace(entry, record=cleaned(entry.record)))
@@ -48,7 +48,7 @@ def encode(entry: Entry) -> bytes:
 
 
 class Storage(Protocol):
-    """The calls to the system that a journal makes; tests put one that fails in its place."""
+    """The calls to the system that a journal makes; tests substitute one that fails."""
 
     def write(self, descriptor: int, data: memoryview, /) -> int: ...  # noqa: D102
     def fdatasync(self, descriptor: int, /) -> None: ...  # noqa: D102
@@ -56,7 +56,7 @@ class Storage(Protocol):
 
 
 class Journal:
-    """An open journal. `append` buffers, `flush` writes, `sync` writes and makes it survive a power loss."""
+    """An open journal. `append` buffers, `flush` writes, `sync` writes and makes it durable."""
 
     def __init__(
         self, path: Path, descriptor: int, size: int, clock: Callable[[], float], storage: Storage
@@ -79,7 +79,7 @@ class Journal:
         clock: Callable[[], float] = time.monotonic,
         storage: Storage = os,
     ) -> Journal:
-        """Open a journal for appending, or begin one; cut a torn end off.
+        """Open a journal for appending, or create one; cut off a torn end.
 
         Args:
             path: the file.
@@ -112,7 +112,7 @@ class Journal:
 
     @property
     def is_broken(self) -> bool:
-        """It can never be written again: the disk failed in a way that leaves unknown what it holds."""
+        """It can never be written again: after the disk's failure it is unknown what the file contains."""
         return self._descriptor < 0
 
     @property
@@ -150,13 +150,13 @@ class Journal:
             self._sync()
 
     def sync_due_s(self) -> float | None:
-        """Return in how many seconds to call `flush` although nothing happens; None: no need."""
+        """Return in how many seconds to call `flush` even if nothing happens; None: no need."""
         if not self._unsynced:
             return None
         return max(0.0, SYNC_EVERY_S - (self._clock() - self._synced_at))
 
     def close(self) -> None:
-        """Give the file back without writing anything more; may be called twice."""
+        """Close the file without writing anything more; may be called twice."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -179,7 +179,7 @@ class Journal:
         self._buffer.clear()
 
     def _cut(self) -> None:
-        """Take back what was partly written. Cutting needs no room; should it fail, `open` cuts instead."""
+        """Cut off what was partly written. Cutting needs no space; if it fails, `open` cuts instead."""
         try:
             self._storage.ftruncate(self._descriptor, self._size)
         except OSError as error:
@@ -194,7 +194,7 @@ class Journal:
         try:
             self._storage.fdatasync(self._descriptor)
         except OSError as error:
-            # The kernel forgets which pages it could not write: success of a second try would mean nothing.
+            # The kernel drops pages that it could not write: success of a second try would mean nothing.
             self.close()
             raise StorageError(
                 f"cannot write {str(self.path)!r} to its disk: {error.strerror or error}",

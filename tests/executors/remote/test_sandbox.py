@@ -1,4 +1,4 @@
-"""A sandbox: what goes into it, and what of that which comes back is believed."""
+"""A sandbox: what is put into it, and what is accepted of what comes back."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Bench:
         return json.loads((self.path / "spec.json").read_text())
 
     def node(self) -> None:
-        """Run the worker where it finds nothing but the sandbox."""
+        """Run the worker with nothing but the sandbox."""
         command = [sys.executable, "-I", *COMMAND]
         subprocess.run(command, cwd=self.path, env={"PATH": "/usr/bin:/bin"}, timeout=60)
 
@@ -60,7 +60,7 @@ class Bench:
         return self.sandbox.collect(attempt, self.verified)
 
     def returned(self, attempt: Attempt, **record: Any) -> Record:
-        """Collect a record that was made up."""
+        """Collect an invented record."""
         (self.path / "record.json").write_text(json.dumps({"ok": True, **record}))
         collected = self.collect(attempt)
         assert collected is not None
@@ -90,7 +90,7 @@ def messages(record: Record) -> list[str]:
 # -- on the way out --------------------------------------------------------------------------------
 
 
-def test_it_goes_out_with_all_that_the_job_needs_and_comes_back_with_all_that_it_made(bench: Bench) -> None:
+def test_it_is_sent_with_all_inputs_and_comes_back_with_all_outputs(bench: Bench) -> None:
     bench.stage("bin/tool", "#!/bin/sh\ncat deep/in > a/out; seq 3000\n", 0o755)
     bench.stage("deep/in", "x\n", 0o640)
     inputs = [Input("bin/tool", executable=True), Input("deep/in"), Input("state", optional=True)]
@@ -166,7 +166,7 @@ def test_nothing_is_left_half_made(bench: Bench, lfn: str) -> None:
     assert sorted(os.listdir(bench.path.parent)) == ["scratch", "submit"]
 
 
-def test_what_an_earlier_try_left_is_gone(bench: Bench) -> None:
+def test_what_an_earlier_call_left_is_removed(bench: Bench) -> None:
     attempt = bench.attempt()
     bench.fill(attempt)
     (bench.path / "record.json").write_text('{"ok": true}')
@@ -226,7 +226,7 @@ def test_a_record_that_is_too_long_is_not_read(bench: Bench, monkeypatch: pytest
 
 
 def test_transfers_of_what_the_job_does_not_fetch_are_ignored(bench: Bench) -> None:
-    """Else a node could say what the checksum of another job's file is."""
+    """Otherwise a node could set the checksum of another job's file."""
     fetched = Input("far", sources=[Place("web", "https://example.org/far")])
     attempt = bench.attempt(inputs=[fetched, Input("in")])
     bench.fill(attempt)
@@ -271,7 +271,7 @@ def test_an_output_that_did_not_come_back_as_recorded_fails_the_attempt(bench: B
     assert "outputs" not in record
 
 
-def test_without_integrity_no_checksum_is_asked_for(bench: Bench) -> None:
+def test_without_integrity_no_checksum_is_required(bench: Bench) -> None:
     bench.context = RunContext("u", "flow", str(bench.submit_dir), "none", 2, 1, None)
     attempt = bench.attempt(outputs=[Output("out")])
     bench.fill(attempt)
@@ -337,7 +337,7 @@ def test_an_output_that_the_node_still_has_another_name_for_is_copied(bench: Ben
 
 
 def test_collecting_again_gives_the_same(bench: Bench) -> None:
-    """The engine was killed before it wrote down what it had collected."""
+    """The engine was killed before it recorded what it had collected."""
     attempt = bench.attempt("seq 3000; echo 1 > out", outputs=[Output("out")])
     bench.fill(attempt)
     bench.node()

@@ -1,1 +1,1 @@
-"""What executors share that reach other machines."""
+"""What executors for other machines share."""

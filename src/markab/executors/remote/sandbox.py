@@ -1,7 +1,7 @@
-"""An attempt as a directory that travels: to a node that sees no file of the submit host, and back.
+"""An attempt as a directory that is sent to a node without the submit host's files, and brought back.
 
     worker.zip     the packed worker; the node runs `python3 worker.zip spec.json -o record.json` here
-    spec.json      what the worker is given; every path in it is relative to this directory
+    spec.json      the worker's spec; every path in it is relative to this directory
     scratch/       on the way out the inputs, on the way back the outputs too, under their lfns
     work/          where the worker makes the attempt's own directory; empty before and after
     attachments/   output that is too long for the record
@@ -40,13 +40,13 @@ from markab.worker.record import STREAMS, output_entry, unseen_record
 from markab.worker.worker_zip import pack
 
 COMMAND = ("worker.zip", "spec.json", "-o", "record.json")
-"""What a Python interpreter of the node is given, in the sandbox."""
+"""Arguments of a Python interpreter of the node, in the sandbox."""
 
 LONGEST_RECORD_BYTES = 64 * 1024 * 1024
 
 
 class _Returned(NamedTuple):
-    """An output that came back as the record says."""
+    """An output that came back as the record describes it."""
 
     lfn: str
     path: str
@@ -74,7 +74,7 @@ class Sandbox:
     def fill(self, attempt: Attempt, worker_zip: Path | None = None) -> None:
         """Make the directory, with all that the node needs; it appears complete or not at all.
 
-        What an earlier try left is removed. Inputs that are on the submit host come along; those
+        What an earlier call left is removed. Inputs that are on the submit host come along; those
         that are at other URLs are left for the worker to fetch. One that is missing is left out:
         the worker reports it, as on any other node.
 
@@ -103,11 +103,11 @@ class Sandbox:
         """Put what came back in place, and return the record; None if there is none.
 
         Outputs appear in the run's scratch complete, each by a rename. An output that did not
-        come back as the record says makes the attempt a failed one, of which only checkpoints
+        come back as the record describes it makes the attempt a failed one, of which only checkpoints
         are kept. May be done again, after a crash in the middle.
 
         Args:
-            verified: learns the checksums of the outputs.
+            verified: gets the checksums of the outputs.
         """
         try:
             record, read = _read_record(str(self.record))
@@ -141,7 +141,7 @@ class Sandbox:
     def _collect_outputs(
         self, record: Record, read: AttemptRecord, attempt: Attempt, verified: Verified
     ) -> None:
-        """Check all outputs, then put them in place; what is wrong goes into the record."""
+        """Check all outputs, then put them in place; errors are added to the record."""
         came = {entry.lfn: entry for entry in read.outputs}
         returned: list[_Returned] = []
         errors: list[AttemptFailed] = []
@@ -211,7 +211,7 @@ def _fill(path: Path, attempt: Attempt, worker_zip: Path | None) -> None:
 
 
 def _bring(file: Input, attempt: Attempt, destination: str) -> bool:
-    """Copy an input that is on the submit host; say whether there is one."""
+    """Copy an input that is on the submit host; return whether there is one."""
     places = [path_of(source.url) for source in file.sources if is_local(source.url)]
     if not file.sources:
         places = [place_of(attempt.scratch, file.lfn)]
@@ -223,7 +223,7 @@ def _bring(file: Input, attempt: Attempt, destination: str) -> bool:
 
 
 def _read_record(path: str) -> tuple[Record, AttemptRecord]:
-    """Return the record as it is, and as it is understood.
+    """Return the record as it is, and decoded.
 
     Raises:
         FileNotFoundError: there is none.
@@ -273,7 +273,7 @@ def _place(one: _Returned, attempt: Attempt, verified: Verified) -> Record:
 
 
 def _link(one: _Returned, destination: str) -> bool:
-    """Give an output that is ours alone its second name; say whether it was done."""
+    """Hard-link an output that is only ours to its destination; return whether that was done."""
     if one.status.st_uid != os.geteuid() or one.status.st_nlink > 1:
         return False
     os.makedirs(os.path.dirname(destination), exist_ok=True)
@@ -295,7 +295,7 @@ def _link(one: _Returned, destination: str) -> bool:
 
 @contextmanager
 def _noting(errors: list[AttemptFailed], kind: str, doing: str) -> Iterator[None]:
-    """Add what goes wrong to `errors`."""
+    """Add an error that is raised to `errors`."""
     try:
         yield
     except (MarkabError, OSError) as error:
