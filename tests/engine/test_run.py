@@ -236,7 +236,7 @@ def test_gpus_that_are_not_there_are_refused_before_anything_is_written(tmp_path
 def test_an_executor_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job("a")], {"local": PlanSite(executor="abacus", scratch="/s")})
 
-    with pytest.raises(JobRejected, match="'abacus', which this Markab does not have") as caught:
+    with pytest.raises(JobRejected, match="needs the executor 'abacus', which this version does not have") as caught:
         call(directory, World())
     assert caught.value.hint == "it has: local"
 
@@ -449,7 +449,7 @@ def test_an_executor_that_does_not_report_an_attempt_is_an_error(tmp_path: Path)
     time = FakeTime()
     from markab.executors.registry import BackEnd
 
-    with pytest.raises(ExecutorError, match="does not say what became of 1 attempts"):
+    with pytest.raises(ExecutorError, match="does not report 1 attempts that were under way"):
         run(directory, back_ends={"local": BackEnd(lambda: Unreporting(world, time), True)}, clock=time.clock)
 
 

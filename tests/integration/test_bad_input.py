@@ -737,7 +737,7 @@ def test_a_journal_damaged_in_the_middle_is_refused_and_its_hint_helps(tmp_path:
     path = "HERE/USER/pegasus/w/run0001/journal.jsonl"
     assert (
         f"error: '{path}', line {middle + 1} (byte {at}): the record fails its checksum\n"
-        "  hint: the disk or somebody changed it; all above that line is sound. Keep a copy, cut the rest off with "
+        "  hint: the file was changed or damaged; all above that line is sound. Keep a copy, cut the rest off with "
         f"`truncate -s {at} {path}`, and run again; what came later is done again\n"
     ) == said(done, tmp_path)
     assert 21 == done.returncode

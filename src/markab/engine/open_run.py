@@ -275,7 +275,7 @@ class OpenRun:
                     self.apply(report)
             if unreported:
                 raise ExecutorError(
-                    f"the executor of site {site!r} does not say what became of {len(unreported)} attempts, "
+                    f"the executor of site {site!r} does not report {len(unreported)} attempts that were under way, "
                     f"such as {min(unreported)}",
                     hint="this is a bug in that executor",
                 )

@@ -51,7 +51,7 @@ class Executors:
         back_end = self._back_ends.get(name)
         if back_end is None:
             raise JobRejected(
-                f"site {site!r} wants its jobs run by {name!r}, which this Markab does not have",
+                f"site {site!r} needs the executor {name!r}, which this version does not have",
                 hint=f"it has: {', '.join(sorted(self._back_ends))}",
             )
         executor = self._made.get(name)

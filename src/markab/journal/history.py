@@ -179,6 +179,6 @@ EFFECTS: Mapping[type, Callable[[History, Any], None]] = {
 def another_plan(job: int, jobs: int) -> CorruptJournal:
     """Return the error for a record about a job that a plan of so many jobs does not have."""
     return CorruptJournal(
-        f"the journal tells of a job at position {job}, and the plan has {jobs} jobs",
+        f"the journal has a record of a job at position {job}, and the plan has {jobs} jobs",
         hint="plan.jsonl and journal.jsonl are not of the same run: bring the right plan back",
     )

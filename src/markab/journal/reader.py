@@ -71,7 +71,7 @@ class JournalReader:
             number = 1 + sum(chunk.count(b"\n") for chunk in above)
         return CorruptJournal(
             f"{str(self.path)!r}, line {number} (byte {start}): the record fails its checksum",
-            hint="the disk or somebody changed it; all above that line is sound. Keep a copy, cut the rest off with "
+            hint="the file was changed or damaged; all above that line is sound. Keep a copy, cut the rest off with "
             f"`truncate -s {start} {shlex.quote(str(self.path))}`, and run again; what came later is done again",
         )
 

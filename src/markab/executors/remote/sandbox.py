@@ -242,7 +242,7 @@ def _read_record(path: str) -> tuple[Record, AttemptRecord]:
         if len(bytes.fromhex(entry.get("sha256") or "0" * 64)) != 32 or "lfn" not in entry:
             raise ValueError(f"{entry} describes no file")
     if not read.ok and read.error is None:
-        raise ValueError("it says that the attempt failed, and not why")
+        raise ValueError("the attempt failed, and it has no error")
     if not isinstance(record.get("also", []), list):
         raise ValueError("its further errors are no list")
     return record, read
