@@ -236,7 +236,9 @@ def test_gpus_that_are_not_there_are_refused_before_anything_is_written(tmp_path
 def test_an_executor_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job("a")], {"local": PlanSite(executor="abacus", scratch="/s")})
 
-    with pytest.raises(JobRejected, match="needs the executor 'abacus', which this version does not have") as caught:
+    with pytest.raises(
+        JobRejected, match="needs the executor 'abacus', which this version does not have"
+    ) as caught:
         call(directory, World())
     assert caught.value.hint == "it has: local"
 

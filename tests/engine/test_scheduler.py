@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from markab.engine.groups import AUXILIARY_AT_ONCE, rounded_up
+from markab.engine.ready_queues import AUXILIARY_AT_ONCE, rounded_up
 from markab.engine.scheduler import PATIENCE, Scheduler
 from markab.engine.scheduler_protocol import Verdict
 from markab.engine.slots import Slots

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from heapq import heapify, heappop, heappush, heapreplace
 
-from markab.engine.groups import (
+from markab.engine.ready_queues import (
     NO_LIMIT,
     ORDER,
     POSITION,

@@ -27,7 +27,7 @@ from kit.made_run import (
 from markab.errors import CorruptJournal, NotARun, StorageError
 from markab.journal.records import AttemptRunning
 from markab.plan.model import Kind, PlannedJob
-from markab.reports.html.charts import histogram, log_bounds, quantile
+from markab.reports.html.histograms import histogram, log_bounds, quantile
 from markab.reports.html.packed_data import lanes
 from markab.reports.html.page import write_page
 

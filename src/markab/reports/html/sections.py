@@ -15,8 +15,8 @@ from markab.journal.attempt_story import captured
 from markab.reports.graph.drawing import draw
 from markab.reports.graph.state_styles import STATE_STYLES
 from markab.reports.graph.svg import svg_element
-from markab.reports.html.charts import histogram, log_bounds, quantile
 from markab.reports.html.failures import FailureGroup
+from markab.reports.html.histograms import histogram, log_bounds, quantile
 from markab.reports.html.run_data import RunData, Usage
 from markab.reports.job_report import wait_status
 
