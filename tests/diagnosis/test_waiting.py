@@ -65,6 +65,22 @@ def test_a_job_pauses_before_a_retry(tmp_path: Path) -> None:
     assert found["retry"].reason == "pausing before a retry, up to 5.0 s"
 
 
+def test_of_several_pauses_the_longest_is_shown(tmp_path: Path) -> None:
+    jobs = [compute("a"), compute("b")]
+    entries = [
+        began(),
+        start(0),
+        failed(0),
+        Retry(T0 + 3, 0, 1, 11.0),
+        start(1),
+        failed(1),
+        Retry(T0 + 3, 1, 1, 12.0),
+    ]
+    found = reasons(tmp_path, jobs, entries)
+    assert (found["retry"].jobs, found["retry"].reason) == (2, "pausing before a retry, up to 10 s")
+    assert found["retry"].examples == ["wc_a", "wc_b"]
+
+
 def test_nothing_is_started_after_a_halt(tmp_path: Path) -> None:
     found = reasons(tmp_path, [compute("a"), compute("b")], [began(cores=1), start(0), Halt(T0 + 3)])
     assert found["halt"].jobs == 1

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from markab.engine.groups import NO_LIMIT
+from markab.engine.ready_queues import NO_LIMIT
 from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
 from markab.engine.waiting_reason import WaitingReason, Why
@@ -36,6 +36,8 @@ class Waiting:
     """The reason as text; it holds for all of them."""
     jobs: int = 0
     examples: list[str] = field(default_factory=list)
+    pause_s: float = 0.0
+    """The longest pause before a retry that is left to one of them."""
 
     def line(self) -> str:
         """Return it in a line."""
@@ -90,7 +92,7 @@ class WaitingReasons:
             return Waiting("held", "nothing new is started: the run cannot be recorded")
         if reason.why is Why.PAUSE:
             left_s = self._history.paused[position] - self._now
-            return Waiting("retry", f"pausing before a retry, up to {duration(left_s)}")
+            return Waiting("retry", f"pausing before a retry, up to {duration(left_s)}", pause_s=left_s)
         return _limited(reason)
 
     def groups(self) -> list[Waiting]:
@@ -102,8 +104,8 @@ class WaitingReasons:
             key = (why.word, why.reason if why.word != "retry" else "")
             group = found.setdefault(key, why)
             group.jobs += 1
-            if why.word == "retry" and why.reason > group.reason:
-                group.reason = why.reason
+            if why.pause_s > group.pause_s:
+                group.reason, group.pause_s = why.reason, why.pause_s
             if len(group.examples) < EXAMPLES:
                 group.examples.append(job.id)
         return sorted(found.values(), key=lambda group: -group.jobs)
