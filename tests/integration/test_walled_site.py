@@ -20,7 +20,7 @@ from contract.walled_executor import Faults, WalledExecutor
 from integration.tools import command, environment, job_line, journal, script, write_workflow
 from markab.engine import submission
 from markab.engine.run import Outcome, RunOptions, run
-from markab.executors.base import RunContext, Seen
+from markab.executors.base import Seen
 from markab.executors.registry import BACK_ENDS, BackEnd
 from markab.journal.progress import Observer, Progress
 from markab.operations.questions import read_status
@@ -50,10 +50,7 @@ def walled_style(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def back_ends(node: Path, faults: Faults | None = None) -> dict[str, BackEnd]:
-    def make(context: RunContext) -> WalledExecutor:
-        return WalledExecutor(context, node, faults)
-
-    return {**BACK_ENDS, "walled": BackEnd(make, is_here=False)}
+    return {**BACK_ENDS, "walled": BackEnd(lambda: WalledExecutor(node, faults), is_here=False)}
 
 
 class Site:
@@ -294,7 +291,7 @@ def test_what_was_under_way_when_the_engine_was_killed_is_found_again(tmp_path: 
             seen.update({names[report.id]: report.seen for report in reports})
             return reports
 
-    ends = {**back_ends(site.node), "walled": BackEnd(lambda c: Watched(c, site.node, faults), False)}
+    ends = {**back_ends(site.node), "walled": BackEnd(lambda: Watched(site.node, faults), False)}
     outcome = run(far, RunOptions(cores=8, memory_mb=8000), back_ends=ends)
 
     assert outcome.state == "success"
