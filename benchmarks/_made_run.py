@@ -51,11 +51,10 @@ def cost_of(words: Sequence[str | Path]) -> Cost:
 def _make(directory: Path, jobs: int) -> None:
     from engine import InstantExecutor
     from markab.engine.run import RunOptions, run
-    from markab.executors.registry import BackEnd
     from provenance import make_plan
 
     make_plan(directory, jobs)
-    run(directory, RunOptions(cores=64), back_ends={"local": BackEnd(InstantExecutor, is_here=True)})
+    run(directory, RunOptions(cores=64), back_ends={"local": InstantExecutor})
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Report, Seen
-from markab.executors.registry import BackEnd
 from markab.plan.model import FORMAT, Header, Input, Kind, Output, PlannedJob, PlannedTask, PlanSite
 from markab.plan.plan_file import JobOutline, write_plan
 
@@ -101,7 +100,7 @@ def measure_run(count: int, batch: int) -> float:
         header = Header(FORMAT, "bench", count, sites={"local": PlanSite(scratch=f"{name}/scratch")})
         write_plan(directory / "plan.jsonl", header, make_jobs(count))
         (directory / "braindump.yml").write_text('wf_uuid: "bench"\n')
-        back_ends = {"local": BackEnd(InstantExecutor, is_here=True)}
+        back_ends = {"local": InstantExecutor}
         start = time.perf_counter()
         outcome = run(directory, RunOptions(cores=batch), lambda progress: None, back_ends=back_ends)
         elapsed_s = time.perf_counter() - start

@@ -32,7 +32,6 @@ from common import peak_mb
 from engine import InstantExecutor, make_jobs
 from markab.engine.run import RunOptions, run
 from markab.executors.base import Attempt, Report, Seen
-from markab.executors.registry import BackEnd
 from markab.plan.braindump import write_braindump
 from markab.plan.model import FORMAT, Header, PlanSite
 from markab.plan.plan_file import write_plan
@@ -185,7 +184,7 @@ def measure_following(rounds: int) -> None:
             with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
                 directory = Path(scratch)
                 make_plan(directory, FOLLOWED_JOBS)
-                back_ends = {"local": BackEnd(PacedExecutor, is_here=True)}
+                back_ends = {"local": PacedExecutor}
                 start_s = time.perf_counter()
                 with context(directory) as recorder:
                     outcome = run(directory, RunOptions(cores=64), recorder=recorder, back_ends=back_ends)
@@ -213,7 +212,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="markab-bench-") as name:
             directory = Path(name)
             make_plan(directory, arguments.jobs)
-            run(directory, RunOptions(cores=64), back_ends={"local": BackEnd(executor, is_here=True)})
+            run(directory, RunOptions(cores=64), back_ends={"local": executor})
             size_mb = (directory / "journal.jsonl").stat().st_size / 1e6
             print(f"{records} records: a journal of {size_mb:,.0f} MB", flush=True)
             # In a process of its own: the memory of the engine is not the projection's.

@@ -10,12 +10,14 @@ from typing import Any
 from markab.engine.clock import Clock
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Record, Report, Seen
-from markab.executors.registry import BackEnd
-from markab.plan.model import FORMAT, Header, Kind, PlannedJob, PlannedTask, PlanSite
+from markab.executors.registry import MakeExecutor
+from markab.plan.model import FORMAT, LOCAL, Header, Kind, PlannedJob, PlannedTask, PlanSite
 from markab.plan.plan_file import write_plan
 
 OK: Record = {"ok": True}
 UUID = "7a3c"
+REMOTE = "queue"
+"""An executor whose sites are not local ones."""
 
 
 def failure(kind: str = "exit", message: str = "exit code 1") -> Record:
@@ -32,11 +34,12 @@ def make_run(
     jobs: Sequence[PlannedJob],
     sites: dict[str, PlanSite] | None = None,
     uuid: str = UUID,
+    executor: str = LOCAL,
     **header: Any,
 ) -> Path:
     """Write a submit directory."""
     directory.mkdir(parents=True, exist_ok=True)
-    sites = sites or {"local": PlanSite(scratch=str(directory / "scratch"))}
+    sites = sites or {"local": PlanSite(executor, scratch=str(directory / "scratch"))}
     write_plan(
         directory / "plan.jsonl",
         Header(format=FORMAT, workflow="wf", jobs=len(jobs), sites=sites, **header),
@@ -99,8 +102,8 @@ class World:
         self.on_wait: Callable[[], None] = lambda: None
         self.reports_running = False
 
-    def back_ends(self, time: FakeTime, is_here: bool = True) -> dict[str, BackEnd]:
-        return {"local": BackEnd(lambda: FakeExecutor(self, time), is_here)}
+    def back_ends(self, time: FakeTime) -> dict[str, MakeExecutor]:
+        return dict.fromkeys(("local", REMOTE), lambda: FakeExecutor(self, time))
 
     def end(self, id: AttemptId) -> Record:
         attempt = self.alive.pop(id)

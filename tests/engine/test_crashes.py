@@ -17,7 +17,6 @@ from markab.engine.run import Outcome, RunOptions, run
 from markab.errors import ExecutorUnavailable, StorageError
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Record, Report
-from markab.executors.registry import BackEnd
 from markab.journal.progress import Progress, read_progress
 from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptEnd, AttemptStart, RunEnd, decode
@@ -116,12 +115,11 @@ class Story:
             self.reported = max(self.reported, progress.succeeded)
             self.faults.around("observe", lambda: None)
 
-        back_end = BackEnd(lambda: FaultyExecutor(self.faults, self.world, self.time), True)
         return run(
             self.directory,
             RunOptions(cores=2, memory_mb=100, gpus=0),
             see,
-            back_ends={"local": back_end},
+            back_ends={"local": lambda: FaultyExecutor(self.faults, self.world, self.time)},
             clock=self.time.clock,
             look=lambda site, place, size_bytes: True,  # fake jobs make no real files
             open_journal=lambda path, each: Journal.open(
@@ -267,13 +265,12 @@ def test_a_disk_that_stays_full_stops_new_jobs_lets_old_ones_end_and_is_reported
             story.disk.write = full  # type: ignore[method-assign]
 
     story.world.on_wait = fill_up
-    back_ends = {"local": BackEnd(lambda: FakeExecutor(story.world, story.time), True)}
     with pytest.raises(StorageError, match="No space left"):
         run(
             story.directory,
             RunOptions(cores=2),
             seen.append,
-            back_ends=back_ends,
+            back_ends=story.world.back_ends(story.time),
             clock=story.time.clock,
             open_journal=lambda path, each: Journal.open(
                 path, each, clock=story.time.clock.monotonic, storage=story.disk

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.engine_fakes import OK, FakeTime, World, job, make_run
+from engine.engine_fakes import OK, REMOTE, FakeTime, World, job, make_run
 from kit.planned_workflow import Bench, task
 from markab.engine.lost_results import is_there, lost_results
 from markab.engine.recovery import Recovery
@@ -176,6 +176,7 @@ def test_what_a_job_elsewhere_reads_from_is_not_made_again_while_that_job_may_ru
             job("reads", 0, inputs=[Input("f")]),
             job("also", 0, inputs=[Input("f")]),
         ],
+        executor=REMOTE,
     )
     made = {"ok": True, "outputs": [{"lfn": "f", "size": 1}]}
     world.verdict = lambda attempt: made if attempt.id.job == 0 else OK
@@ -188,7 +189,7 @@ def test_what_a_job_elsewhere_reads_from_is_not_made_again_while_that_job_may_ru
         return run(
             directory,
             RunOptions(cores=1, max_jobs=1),
-            back_ends=world.back_ends(time, is_here=False),
+            back_ends=world.back_ends(time),
             clock=time.clock,
             look=lambda site, place, size_bytes: not place.endswith("/f"),
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.engine_fakes import OK, FakeExecutor, FakeTime, World, failure, job, make_run
+from engine.engine_fakes import OK, REMOTE, FakeTime, World, failure, job, make_run
 from markab.engine.clock import Clock
 from markab.engine.control import request_halt, request_remove
 from markab.engine.loop import Loop
@@ -23,12 +23,12 @@ from markab.errors import IllegalTransition, JobRejected
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt
 from markab.executors.local import LocalExecutor
-from markab.executors.registry import BackEnd, Executors
+from markab.executors.registry import Executors
 from markab.journal.lifecycle import State
 from markab.journal.progress import Progress
 from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptEnd, AttemptStart, RunEnd, RunStart, decode
-from markab.plan.model import Kind, PlannedTask, PlanSite
+from markab.plan.model import LOCAL, Kind, PlannedTask, PlanSite
 from markab.plan.plan_file import JobOutline
 
 BIG = Slots(cores=8, memory_mb=1000, gpus=2)
@@ -230,17 +230,16 @@ class Engine:
         self.runs: dict[str, OpenRun] = {}
         self.finished: list[str] = []
 
-    def make(self, name: str, jobs: int, back_end: str = "local") -> None:
+    def make(self, name: str, jobs: int, executor: str = LOCAL) -> None:
         chain = [job(f"{name}{n}", *([n - 3] if n >= 3 else []), retries=1) for n in range(jobs)]
-        site = PlanSite(scratch=str(self.top / name / "scratch"), executor=back_end)
+        site = PlanSite(scratch=str(self.top / name / "scratch"), executor=executor)
         make_run(self.top / name, chain, {"local": site}, uuid=name)
 
     def call(self, *first: str, later: Sequence[str] = ()) -> None:
         """Run; those of `later` are added while the others are running."""
         self.runs, self.finished = {}, []
         waiting = list(later)
-        back_end = BackEnd(lambda: FakeExecutor(self.world, self.time), is_here=True)
-        executors = Executors({"local": back_end, "other": back_end})
+        executors = Executors(self.world.back_ends(self.time))
         with ExitStack() as stack, closing(executors):
             loop = Loop(Scheduler(self.slots), self.time.clock, 0.0, lambda run: self.finished.append(run.id))
 
@@ -277,15 +276,17 @@ class Engine:
         assert isinstance(last, RunEnd) and last.outcome == "success"
 
 
-@pytest.mark.parametrize("back_end", ["local", "other"], ids=["one executor", "an executor each"])
-def test_two_plans_run_together_and_share_the_slots(tmp_path: Path, back_end: str) -> None:
+@pytest.mark.parametrize(
+    ("executor", "at_once"), [(LOCAL, 2), (REMOTE, 5)], ids=["share the slots", "have an executor each"]
+)
+def test_two_plans_run_together_and(tmp_path: Path, executor: str, at_once: int) -> None:
     engine = Engine(tmp_path, World(ends_at_once=1))
     engine.make("a", 12)
-    engine.make("b", 6, back_end)
+    engine.make("b", 6, executor)
     engine.call("a", later=["b"])
 
     assert {run.outcome for run in engine.runs.values()} == {"success"}
-    assert engine.world.most_alive == 2
+    assert engine.world.most_alive == at_once
     assert engine.world.done == {("a", n) for n in range(12)} | {("b", n) for n in range(6)}
     assert sorted(engine.finished) == ["a", "b"]
     for name in ("a", "b"):
@@ -387,7 +388,7 @@ def test_two_runs_on_this_machine_share_one_launcher_and_never_a_gpu(tmp_path: P
     def observe(progress: Progress) -> None:
         launchers.update(one._launcher.pid for one in made if progress.running)
 
-    executors = Executors({"local": BackEnd(make, is_here=True)})
+    executors = Executors({"local": make})
     with ExitStack() as stack, closing(executors):
         loop = Loop(Scheduler(slots), Clock(), 1.0, finished.append)
         for name, other in (("a", "b"), ("b", "a")):

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.engine_fakes import FakeExecutor, FakeTime, World, job, make_run
+from engine.engine_fakes import REMOTE, FakeExecutor, FakeTime, World, job, make_run
 from markab.engine.run import Outcome, RunOptions, run
 from markab.executors.base import Attempt, Report, Seen
-from markab.executors.registry import BackEnd
 from markab.journal.progress import Progress
 from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptRunning, decode
@@ -40,8 +39,8 @@ class Queue(FakeExecutor):
 
 def call(directory: Path, world: World, queue: type[Queue], seen: list[Progress]) -> Outcome:
     time = FakeTime()
-    back_end = BackEnd(lambda: queue(world, time), is_here=False)
-    return run(directory, RunOptions(cores=1), seen.append, back_ends={"local": back_end}, clock=time.clock)
+    back_ends = {REMOTE: lambda: queue(world, time)}
+    return run(directory, RunOptions(cores=1), seen.append, back_ends=back_ends, clock=time.clock)
 
 
 def seen_running(directory: Path) -> int:
@@ -59,7 +58,7 @@ def test_a_job_that_its_site_holds_is_shown_with_the_reason_and_continues(tmp_pa
         )
 
     seen: list[Progress] = []
-    outcome = call(make_run(tmp_path, [job("a")]), World(), Holds, seen)
+    outcome = call(make_run(tmp_path, [job("a")], executor=REMOTE), World(), Holds, seen)
 
     assert outcome.state == "success" and outcome.warnings == []
     shown = [(p.queued, p.running, p.jobs[0].held, p.warnings) for p in seen[:-1]]
@@ -78,13 +77,13 @@ def test_a_job_that_is_held_without_a_reason_is_shown_too(tmp_path: Path) -> Non
         script = ((Seen.HELD, ""),)
 
     seen: list[Progress] = []
-    assert call(make_run(tmp_path, [job("a")]), World(), Holds, seen).state == "success"
+    assert call(make_run(tmp_path, [job("a")], executor=REMOTE), World(), Holds, seen).state == "success"
     assert seen[1].warnings == ["site 'local' holds a: it gives no reason"]
 
 
 @pytest.mark.parametrize("found", [Seen.QUEUED, Seen.HELD])
 def test_after_a_crash_what_waits_in_the_queue_is_waited_for(tmp_path: Path, found: Seen) -> None:
-    directory, world = make_run(tmp_path, [job("a"), job("b", 0)]), World(survives=True)
+    directory, world = make_run(tmp_path, [job("a"), job("b", 0)], executor=REMOTE), World(survives=True)
 
     def kill_engine() -> None:
         raise MemoryError
@@ -109,7 +108,9 @@ def test_a_report_about_an_attempt_that_has_ended_is_ignored(tmp_path: Path) -> 
             ended = super().wait(timeout_s)
             return [*ended, *(Report(report.id, Seen.HELD, reason="late") for report in ended)]
 
-    assert call(make_run(tmp_path, [job("a", retries=1)]), World(), Late, []).state == "success"
+    assert (
+        call(make_run(tmp_path, [job("a", retries=1)], executor=REMOTE), World(), Late, []).state == "success"
+    )
 
 
 def test_the_record_of_an_attempt_that_its_site_lost_has_the_reason(tmp_path: Path) -> None:
@@ -120,7 +121,7 @@ def test_the_record_of_an_attempt_that_its_site_lost_has_the_reason(tmp_path: Pa
                 for report in super().wait(timeout_s)
             ]
 
-    (lost,) = call(make_run(tmp_path, [job("a")]), World(), Loses, []).failed
+    (lost,) = call(make_run(tmp_path, [job("a")], executor=REMOTE), World(), Loses, []).failed
     assert lost.error == {
         "kind": "lost",
         "message": "the site no longer knows the job: node7 does not answer",

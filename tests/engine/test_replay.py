@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.engine_fakes import OK, FakeTime, World, failure, job, make_run
+from engine.engine_fakes import OK, REMOTE, FakeTime, World, failure, job, make_run
 from markab.diagnosis.waiting import RUN, rebuilt_scheduler
 from markab.engine.control import request_halt, request_remove
 from markab.engine.recovery import Recovery
@@ -22,7 +22,7 @@ from markab.executors.base import Attempt, Record
 from markab.journal.lifecycle import State
 from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptEnd, Entry, RunEnd, RunStart, decode
-from markab.plan.model import Kind
+from markab.plan.model import LOCAL, Kind
 from markab.plan.plan_file import PlanFile
 
 JOBS = [
@@ -42,7 +42,7 @@ def call(directory: Path, world: World) -> Outcome:
     return run(
         directory,
         RunOptions(cores=3, memory_mb=100, gpus=0, poll_s=0.0),
-        back_ends=world.back_ends(time, is_here=not world.reports_running),
+        back_ends=world.back_ends(time),
         clock=time.clock,
         look=lambda *place: True,  # fake jobs make no real files
     )
@@ -65,8 +65,9 @@ def replayed(directory: Path) -> Scheduler:
 def test_a_replay_of_any_run_repeats_the_decisions_of_the_scheduler(
     tmp_path_factory: pytest.TempPathFactory, seed: int, survives: bool
 ) -> None:
-    directory = make_run(tmp_path_factory.mktemp("run"), JOBS, limits={"x": 2})
     chance = random.Random(seed)
+    executor = chance.choice([LOCAL, REMOTE])
+    directory = make_run(tmp_path_factory.mktemp("run"), JOBS, executor=executor, limits={"x": 2})
 
     def verdict(attempt: Attempt) -> Record:
         return OK if chance.random() < 0.7 else failure(chance.choice(["exit", "exit", "no-program"]))
@@ -79,7 +80,7 @@ def test_a_replay_of_any_run_repeats_the_decisions_of_the_scheduler(
             chance.choice([request_halt, request_remove])(directory)
 
     world = World(verdict, seed=seed, survives=survives, ends_at_once=1)
-    world.reports_running = chance.random() < 0.5
+    world.reports_running = executor == REMOTE
     world.on_wait = disturb
     for _ in range(4):
         try:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.engine_fakes import OK, UUID, FakeTime, World, failure, job, make_run
+from engine.engine_fakes import OK, REMOTE, UUID, FakeTime, World, failure, job, make_run
 from markab.engine.control import request_halt, request_remove
 from markab.engine.run import Outcome, RunOptions, run
 from markab.errors import CorruptJournal, CorruptPlan, ExecutorUnavailable, JobRejected, NotARun, RunBusy
@@ -38,16 +38,14 @@ from markab.plan.model import Input, Kind, Output, Place, PlanSite, Registration
 SHA, OTHER = "ab" * 32, "cd" * 32
 
 
-def call(
-    directory: Path, world: World, observer: Any = None, is_here: bool = True, **options: Any
-) -> Outcome:
+def call(directory: Path, world: World, observer: Any = None, **options: Any) -> Outcome:
     time = FakeTime()
     options = {"cores": 2, "memory_mb": 100, "gpus": 0, **options}
     return run(
         directory,
         RunOptions(**options),
         observer,
-        back_ends=world.back_ends(time, is_here),
+        back_ends=world.back_ends(time),
         clock=time.clock,
         look=lambda site, place, size_bytes: True,  # fake jobs make no real files
     )
@@ -399,13 +397,13 @@ def test_a_run_in_another_thread_leaves_signals_alone(tmp_path: Path) -> None:
 
 
 def test_jobs_that_queue_are_seen_queued_then_running(tmp_path: Path) -> None:
-    directory = make_run(tmp_path / "run", [job("a", cores=50)])
+    directory = make_run(tmp_path / "run", [job("a", cores=50)], executor=REMOTE)
     world = World(ends_at_once=1)
     world.reports_running = True
     seen: list[tuple[int, int]] = []
     world.on_wait = lambda: None
 
-    outcome = call(directory, world, lambda p: seen.append((p.queued, p.running)), is_here=False)
+    outcome = call(directory, world, lambda p: seen.append((p.queued, p.running)))
 
     assert outcome.state == "success" and not outcome.warnings
     assert seen[0] == (1, 0)
@@ -449,10 +447,8 @@ def test_an_executor_that_does_not_report_an_attempt_is_an_error(tmp_path: Path)
             return []
 
     time = FakeTime()
-    from markab.executors.registry import BackEnd
-
     with pytest.raises(ExecutorError, match="does not report 1 attempts that were under way"):
-        run(directory, back_ends={"local": BackEnd(lambda: Unreporting(world, time), True)}, clock=time.clock)
+        run(directory, back_ends={"local": lambda: Unreporting(world, time)}, clock=time.clock)
 
 
 def test_an_ignored_hangup_stays_ignored(tmp_path: Path) -> None:

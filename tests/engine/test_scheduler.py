@@ -73,7 +73,7 @@ def test_cores_memory_and_gpus_are_shared() -> None:
 def test_jobs_at_other_sites_take_no_slots_here() -> None:
     jobs = [outline(f"j{i}", cores=99, gpus=9, site="far") for i in range(9)]
 
-    assert len(scheduler_of(jobs, Slots(1, 1, 0), elsewhere=["far"]).starts()) == 9
+    assert len(scheduler_of(jobs, Slots(1, 1, 0), remote_sites=["far"]).starts()) == 9
 
 
 def test_a_category_is_throttled_and_others_pass_it() -> None:

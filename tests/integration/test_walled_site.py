@@ -21,7 +21,7 @@ from integration.tools import command, environment, job_line, journal, script, w
 from markab.engine import submission
 from markab.engine.run import Outcome, RunOptions, run
 from markab.executors.base import Seen
-from markab.executors.registry import BACK_ENDS, BackEnd
+from markab.executors.registry import BACK_ENDS, MakeExecutor
 from markab.journal.progress import Observer, Progress
 from markab.operations.questions import read_status
 from markab.plan.model import LOCAL
@@ -49,8 +49,8 @@ def walled_style(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(site_executors.EXECUTORS, ("walled", ""), "walled")  # type: ignore[arg-type]
 
 
-def back_ends(node: Path, faults: Faults | None = None) -> dict[str, BackEnd]:
-    return {**BACK_ENDS, "walled": BackEnd(lambda: WalledExecutor(node, faults), is_here=False)}
+def back_ends(node: Path, faults: Faults | None = None) -> dict[str, MakeExecutor]:
+    return {**BACK_ENDS, "walled": lambda: WalledExecutor(node, faults)}
 
 
 class Site:
@@ -291,7 +291,7 @@ def test_what_was_under_way_when_the_engine_was_killed_is_found_again(tmp_path: 
             seen.update({names[report.id]: report.seen for report in reports})
             return reports
 
-    ends = {**back_ends(site.node), "walled": BackEnd(lambda: Watched(site.node, faults), False)}
+    ends = {**back_ends(site.node), "walled": lambda: Watched(site.node, faults)}
     outcome = run(far, RunOptions(cores=8, memory_mb=8000), back_ends=ends)
 
     assert outcome.state == "success"

@@ -22,7 +22,7 @@ from markab.engine.recovery import Recovery
 from markab.engine.retry_policy import error_kind, is_worth_retrying
 from markab.engine.scheduler_protocol import SchedulerProtocol, Verdict
 from markab.engine.slots import Slots
-from markab.engine.submission import Site, Submission
+from markab.engine.submission import Submission
 from markab.errors import ExecutorError, StorageError
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Executor, Record, Report, Seen
@@ -68,7 +68,7 @@ class OpenRun:
         history: Recovery,
         journal: Journal,
         maker: AttemptMaker,
-        sites: Mapping[str, Site],
+        executors: Mapping[str, Executor],
         meter: Meter,
         requests: Requests,
         recorder: Recorder,
@@ -97,21 +97,21 @@ class OpenRun:
         self.states = b""
         """State of every job."""
         self._maker = maker
-        self._sites = sites
+        self._executors = executors
         self._requests = requests
         self._clock = clock
         self._slots = slots
         self._max_jobs = max_jobs
         self._keep_going = keep_going
         self._running: dict[int, RunningJob] = {}
-        self.submission = Submission(sites, clock, self._warn)
+        self.submission = Submission(executors, plan.header.local_sites, clock, self._warn)
         self._ending: OutcomeState | None = None
         self._scheduler: SchedulerProtocol
 
     @property
     def executors(self) -> list[Executor]:
         """Those of its sites, each once."""
-        return list({id(site.executor): site.executor for site in self._sites.values()}.values())
+        return list({id(executor): executor for executor in self._executors.values()}.values())
 
     # -- its beginning and its end -----------------------------------------------
 
@@ -131,7 +131,7 @@ class OpenRun:
             succeeded=history.succeeded,
             attempts=history.attempts,
             under_way=history.under_way,
-            elsewhere=[name for name, site in self._sites.items() if not site.is_here],
+            remote_sites=header.remote_sites,
             keep_going=self._keep_going,
             name_of=lambda position: f"job {self.plan.job(position).id!r}",
         )
@@ -266,7 +266,7 @@ class OpenRun:
             by_site.setdefault(site, []).append(attempt)
         for site, attempts in by_site.items():
             unreported = {attempt.id for attempt in attempts}
-            for report in self._sites[site].executor.recover(attempts):
+            for report in self._executors[site].recover(attempts):
                 unreported.discard(report.id)
                 if report.seen is Seen.LOST:
                     self._take_back(report.id, ErrorKind.LOST, "the engine was killed while it ran")
@@ -290,7 +290,7 @@ class OpenRun:
         for id in sorted(alive):
             by_site.setdefault(self._running[id.job].site, []).append(id)
         for site, ids in by_site.items():
-            self._sites[site].executor.cancel(ids)
+            self._executors[site].cancel(ids)
 
     def _take_back(self, id: AttemptId, kind: str, message: str) -> None:
         self._scheduler.returned(id)

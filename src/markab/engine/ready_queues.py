@@ -84,7 +84,7 @@ class Groups:
         done: Sequence[int],
         slots: Slots,
         limits: Mapping[str, int],
-        elsewhere: Collection[str],
+        remote_sites: Collection[str],
     ) -> list[str]:
         """Give every job of a run its group; return the ids of those that get all of a resource there is.
 
@@ -96,7 +96,7 @@ class Groups:
         Raises:
             JobRejected: a job needs more GPUs than there are; no throttle changed.
         """
-        _refuse_missing_gpus(outline, done, slots, elsewhere)
+        _refuse_missing_gpus(outline, done, slots, remote_sites)
         self._tighten(limits)
         limits = self._limits
         self._sizes.update(job.memory_mb for job in outline)
@@ -106,7 +106,7 @@ class Groups:
         for position, job in enumerate(outline):
             is_auxiliary = job.kind is not Kind.COMPUTE and job.category not in limits
             cores = memory_mb = gpus = 0
-            if job.kind is Kind.COMPUTE and job.site not in elsewhere:
+            if job.kind is Kind.COMPUTE and job.site not in remote_sites:
                 cores, memory_mb, gpus = max(1, job.cores), max(0, job.memory_mb), max(0, job.gpus)
                 if not done[position] and (cores > slots.cores or memory_mb > slots.memory_mb):
                     clamped.append(job.id)
@@ -166,7 +166,7 @@ def rounded_up(size: int) -> int:
 
 
 def _refuse_missing_gpus(
-    outline: Sequence[JobOutline], done: Sequence[int], slots: Slots, elsewhere: Collection[str]
+    outline: Sequence[JobOutline], done: Sequence[int], slots: Slots, remote_sites: Collection[str]
 ) -> None:
     lacking = [
         f"{job.id!r} ({job.gpus})"
@@ -174,7 +174,7 @@ def _refuse_missing_gpus(
         if job.gpus > slots.gpus
         and not done[position]
         and job.kind is Kind.COMPUTE
-        and job.site not in elsewhere
+        and job.site not in remote_sites
     ]
     if lacking:
         named = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")

@@ -107,7 +107,7 @@ class _Replay:
             succeeded=[states[job] == State.SUCCEEDED and job not in self._undone for job in jobs],
             attempts=attempts,
             under_way=[job for job in jobs if states[job] in ALIVE],
-            elsewhere=self._header.remote_sites,
+            remote_sites=self._header.remote_sites,
         )
         self._undone.clear()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,11 +24,10 @@ from markab.engine.recovery import Recovery
 from markab.engine.rescue_file import write_rescue
 from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
-from markab.engine.submission import Site
 from markab.errors import NotARun
 from markab.executors.attempt_id import AttemptId
-from markab.executors.base import Attempt, RunContext, Seen
-from markab.executors.registry import BACK_ENDS, BackEnd, Executors
+from markab.executors.base import Attempt, Executor, RunContext, Seen
+from markab.executors.registry import BACK_ENDS, Executors, MakeExecutor
 from markab.journal.lifecycle import State
 from markab.journal.lock import RunLock
 from markab.journal.progress import Observer
@@ -81,7 +80,7 @@ def run(
     observer: Observer | None = None,
     *,
     recorder: Recorder | None = None,
-    back_ends: Mapping[str, BackEnd] = BACK_ENDS,
+    back_ends: Mapping[str, MakeExecutor] = BACK_ENDS,
     clock: Clock | None = None,
     open_journal: Callable[..., Journal] = Journal.open,
     look: IsThere = is_there,
@@ -157,9 +156,7 @@ def open_run(
     stack.callback(journal.close)
     requests = Requests(directory.path)
     requests.clear()
-    sites: dict[str, Site] = {}
-    if not history.is_complete:
-        sites = _find_sites(plan.header, executors)
+    by_site = {} if history.is_complete else _executors_by_site(plan.header, executors)
     maker = AttemptMaker(plan, _context(directory, plan.header, uuid), history.checksums)
     opened = OpenRun(
         uuid,
@@ -167,7 +164,7 @@ def open_run(
         history,
         journal,
         maker,
-        sites,
+        by_site,
         Meter(plan.header.workflow, uuid, directory.status, observer, clock.monotonic(), history.bytes_moved),
         requests,
         recorder or NoRecorder(),
@@ -179,9 +176,9 @@ def open_run(
     if (
         not history.is_complete
         and any(history.succeeded)
-        and (lost := _may_run_again(lost_results(plan, history, look), plan, history, sites))
+        and (lost := _may_run_again(lost_results(plan, history, look), plan, history))
     ):
-        _undo(lost, uuid, history, journal, sites, maker, clock)
+        _undo(lost, uuid, history, journal, plan.header.local_sites, by_site, maker, clock)
         opened.warnings += _redone(plan, lost)
     return opened
 
@@ -243,23 +240,20 @@ def _context(directory: SubmitDir, header: Header, uuid: str) -> RunContext:
     )
 
 
-def _find_sites(header: Header, executors: Executors) -> dict[str, Site]:
-    """Return the executor of each site."""
-    sites = {name: Site(*executors.find(site.executor, name)) for name, site in header.sites.items()}
-    if not sites:
+def _executors_by_site(header: Header, executors: Executors) -> dict[str, Executor]:
+    if not header.sites:
         raise NotARun("the plan names no site to run on", hint="plan the workflow again")
-    return sites
+    return {name: executors.find(site.executor, name) for name, site in header.sites.items()}
 
 
-def _may_run_again(
-    lost: Mapping[int, str], plan: PlanFile, history: Recovery, sites: Mapping[str, Site]
-) -> dict[int, str]:
+def _may_run_again(lost: Mapping[int, str], plan: PlanFile, history: Recovery) -> dict[int, str]:
     """Leave out the parents of a remote job that may still run: two attempts must not write one file.
 
     If that job fails because the file is missing, the next call of the engine makes the file again.
     """
-    elsewhere = [job for job in map(plan.job, history.under_way) if not sites[job.site].is_here]
-    in_use = {parent for job in elsewhere for parent in job.parents}
+    remote_sites = plan.header.remote_sites
+    under_way = map(plan.job, history.under_way)
+    in_use = {parent for job in under_way if job.site in remote_sites for parent in job.parents}
     return {position: why for position, why in lost.items() if position not in in_use}
 
 
@@ -268,7 +262,8 @@ def _undo(
     run: str,
     history: Recovery,
     journal: Journal,
-    sites: Mapping[str, Site],
+    local_sites: Collection[str],
+    executors: Mapping[str, Executor],
     maker: AttemptMaker,
     clock: Clock,
 ) -> None:
@@ -276,10 +271,10 @@ def _undo(
     under_way: dict[str, list[Attempt]] = {}
     for job in history.under_way:
         attempt = maker.make(AttemptId(run, job, history.attempts[job]))
-        if sites[attempt.job.site].is_here:
+        if attempt.job.site in local_sites:
             under_way.setdefault(attempt.job.site, []).append(attempt)
     for name, attempts in under_way.items():
-        for report in sites[name].executor.recover(attempts):
+        for report in executors[name].recover(attempts):
             if report.seen is Seen.LOST:
                 record = unseen_record(ErrorKind.LOST, "the engine was killed while it ran")
                 journal.append(AttemptEnd(clock.epoch(), report.id.job, report.id.number, record))

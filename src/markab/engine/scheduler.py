@@ -70,7 +70,7 @@ class Scheduler:
         under_way: Collection[int] = (),
         failed: Collection[int] = (),
         paused: Collection[int] = (),
-        elsewhere: Collection[str] = (),
+        remote_sites: Collection[str] = (),
         keep_going: bool = True,
         name_of: Callable[[int], str] | None = None,
     ) -> list[str]:
@@ -84,7 +84,7 @@ class Scheduler:
         done = bytes(len(outline)) if succeeded is None else succeeded
         jobs = RunJobs(run, self._added, outline, done, attempts, self._recent, name_of)
         jobs.keep_going = keep_going
-        clamped = self._ready.assign(jobs, outline, done, self.slots, limits or {}, frozenset(elsewhere))
+        clamped = self._ready.assign(jobs, outline, done, self.slots, limits or {}, frozenset(remote_sites))
         if max_jobs is not None and max_jobs > 0:
             self._max_jobs = min(self._max_jobs, max_jobs)
         self._added += 1

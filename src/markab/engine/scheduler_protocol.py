@@ -53,7 +53,7 @@ class SchedulerProtocol(Protocol):
         succeeded: Sequence[int] | None = None,
         attempts: Sequence[int] | None = None,
         under_way: Collection[int] = (),
-        elsewhere: Collection[str] = (),
+        remote_sites: Collection[str] = (),
         keep_going: bool = True,
         name_of: Callable[[int], str] | None = None,
     ) -> list[str]:
@@ -69,7 +69,7 @@ class SchedulerProtocol(Protocol):
             succeeded: 1 at the position of every job that need not run again.
             attempts: attempts already made, by position.
             under_way: positions of jobs of which an executor may have an attempt, the last one made.
-            elsewhere: sites that have slots of their own; their jobs take none of these.
+            remote_sites: sites that have slots of their own; their jobs take none of these.
             keep_going: continue with what does not depend on a job that failed.
             name_of: position → name of the job in an error.
 

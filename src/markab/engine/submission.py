@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from markab.engine.clock import Clock
 from markab.errors import ExecutorUnavailable
@@ -12,20 +11,25 @@ from markab.executors.base import Attempt, Executor
 SUBMIT_AGAIN_AFTER_S = 10.0
 
 
-class Site(NamedTuple):
-    """The executor of the jobs of a site."""
-
-    executor: Executor
-    is_here: bool = True
-    """Its attempts run at once; it does not report RUNNING."""
-
-
 class Submission:
     """The attempts of one run that wait to be submitted, by site."""
 
-    def __init__(self, sites: Mapping[str, Site], clock: Clock, warn: Callable[[str], None]) -> None:
-        """Start with none; `warn` is called when a site accepts none at the moment."""
-        self._sites = sites
+    def __init__(
+        self,
+        executors: Mapping[str, Executor],
+        local_sites: Collection[str],
+        clock: Clock,
+        warn: Callable[[str], None],
+    ) -> None:
+        """Start with none.
+
+        Args:
+            executors: by site.
+            local_sites: those whose attempts run at once, and are not reported as RUNNING.
+            warn: called when a site accepts no attempts at the moment.
+        """
+        self._executors = executors
+        self._local_sites = local_sites
         self._clock = clock
         self._warn = warn
         self._pending: dict[str, list[Attempt]] = {}
@@ -43,16 +47,16 @@ class Submission:
         for name in list(self._pending):
             if self._clock.monotonic() < self._not_before_s.get(name, 0.0):
                 continue
-            site, attempts = self._sites[name], self._pending[name]
+            attempts = self._pending[name]
             try:
-                site.executor.submit(attempts)
+                self._executors[name].submit(attempts)
             except ExecutorUnavailable as error:
                 self._warn(f"site {name!r} takes no jobs at the moment: {error}")
                 self._not_before_s[name] = self._clock.monotonic() + SUBMIT_AGAIN_AFTER_S
                 continue
             del self._pending[name]
             self.pending -= len(attempts)
-            if site.is_here:
+            if name in self._local_sites:
                 yield from attempts
 
     def withdraw(self) -> list[Attempt]:

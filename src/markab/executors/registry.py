@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import NamedTuple
 
 from markab.errors import JobRejected
 from markab.executors.base import Executor
+from markab.plan.model import LOCAL
 
-
-class BackEnd(NamedTuple):
-    """How to make an executor, and where it runs jobs."""
-
-    make: Callable[[], Executor]
-    is_here: bool
-    """Its jobs share the slots of this machine and run as soon as they are submitted."""
+MakeExecutor = Callable[[], Executor]
 
 
 def _make_local() -> Executor:
@@ -24,8 +18,8 @@ def _make_local() -> Executor:
     return LocalExecutor()
 
 
-BACK_ENDS: Mapping[str, BackEnd] = {
-    "local": BackEnd(_make_local, is_here=True),
+BACK_ENDS: Mapping[str, MakeExecutor] = {
+    LOCAL: _make_local,
 }
 
 
@@ -36,29 +30,29 @@ class Executors:
     closed, so a run keeps its lock until then.
     """
 
-    def __init__(self, back_ends: Mapping[str, BackEnd] = BACK_ENDS) -> None:
+    def __init__(self, back_ends: Mapping[str, MakeExecutor] = BACK_ENDS) -> None:
         """Start without any executor."""
         self._back_ends = back_ends
         self._made: dict[str, Executor] = {}
         self._stack = ExitStack()
 
-    def find(self, name: str, site: str) -> tuple[Executor, bool]:
-        """Return the executor with a name, and whether its jobs run on this machine; `site` needs it.
+    def find(self, name: str, site: str) -> Executor:
+        """Return the executor with a name; `site` needs it.
 
         Raises:
             JobRejected: this Markab has no such back end.
         """
-        back_end = self._back_ends.get(name)
-        if back_end is None:
+        make = self._back_ends.get(name)
+        if make is None:
             raise JobRejected(
                 f"site {site!r} needs the executor {name!r}, which this version does not have",
                 hint=f"it has: {', '.join(sorted(self._back_ends))}",
             )
         executor = self._made.get(name)
         if executor is None:
-            executor = self._made[name] = back_end.make()
+            executor = self._made[name] = make()
             self._stack.callback(executor.close)
-        return executor, back_end.is_here
+        return executor
 
     def close(self) -> None:
         """Close all of them. May be called twice."""
