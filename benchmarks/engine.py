@@ -20,7 +20,17 @@ from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Report, Seen
-from markab.plan.model import FORMAT, Header, Input, Kind, Output, PlannedJob, PlannedTask, PlanSite
+from markab.plan.model import (
+    FORMAT,
+    Header,
+    Input,
+    Kind,
+    Output,
+    PlannedJob,
+    PlannedTask,
+    PlanSite,
+    local_directory,
+)
 from markab.plan.plan_file import JobOutline, write_plan
 
 BATCHES = (2, 64)
@@ -97,7 +107,12 @@ def make_jobs(count: int) -> list[PlannedJob]:
 def measure_run(count: int, batch: int) -> float:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        header = Header(FORMAT, "bench", count, sites={"local": PlanSite(scratch=f"{name}/scratch")})
+        header = Header(
+            FORMAT,
+            "bench",
+            count,
+            sites={"local": PlanSite(scratch=local_directory("local", f"{name}/scratch"))},
+        )
         write_plan(directory / "plan.jsonl", header, make_jobs(count))
         (directory / "braindump.yml").write_text('wf_uuid: "bench"\n')
         back_ends = {"local": InstantExecutor}

@@ -33,7 +33,7 @@ from engine import InstantExecutor, make_jobs
 from markab.engine.run import RunOptions, run
 from markab.executors.base import Attempt, Report, Seen
 from markab.plan.braindump import write_braindump
-from markab.plan.model import FORMAT, Header, PlanSite
+from markab.plan.model import FORMAT, Header, PlanSite, local_directory
 from markab.plan.plan_file import write_plan
 
 FOLLOWED_JOBS = 6000
@@ -104,7 +104,12 @@ class PacedExecutor(InstantExecutor):
 
 
 def make_plan(directory: Path, jobs: int) -> None:
-    header = Header(FORMAT, "bench", jobs, sites={"local": PlanSite(scratch=f"{directory}/scratch")})
+    header = Header(
+        FORMAT,
+        "bench",
+        jobs,
+        sites={"local": PlanSite(scratch=local_directory("local", f"{directory}/scratch"))},
+    )
     write_plan(directory / "plan.jsonl", header, make_jobs(jobs))
     write_braindump(
         directory / "braindump.yml", {"wf_uuid": "bench", "user": "ada", "pegasus_wf_name": "bench-0"}

@@ -132,7 +132,13 @@ def test_every_key_of_a_document_is_mentioned(document: type) -> None:
 
 def test_every_key_of_the_files_of_a_run_is_mentioned() -> None:
     shown = text_of("reference/files.md")
-    structs = [plan_model.Header, plan_model.PlanSite, plan_model.PlannedJob, plan_model.PlannedTask]
+    structs = [
+        plan_model.Header,
+        plan_model.PlanSite,
+        plan_model.DirectoryPlace,
+        plan_model.PlannedJob,
+        plan_model.PlannedTask,
+    ]
     structs += [plan_model.Input, plan_model.Output, plan_model.Transfer, plan_model.Registration, Progress]
     fields = {field for struct in structs for field in struct.__struct_fields__}
     for kind, event in records.EVENTS.items():

@@ -11,7 +11,7 @@ from markab.engine.clock import Clock
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Record, Report, Seen
 from markab.executors.registry import MakeExecutor
-from markab.plan.model import FORMAT, LOCAL, Header, Kind, PlannedJob, PlannedTask, PlanSite
+from markab.plan.model import FORMAT, LOCAL, Header, Kind, PlannedJob, PlannedTask, PlanSite, local_directory
 from markab.plan.plan_file import write_plan
 
 OK: Record = {"ok": True}
@@ -39,7 +39,7 @@ def make_run(
 ) -> Path:
     """Write a submit directory."""
     directory.mkdir(parents=True, exist_ok=True)
-    sites = sites or {"local": PlanSite(executor, scratch=str(directory / "scratch"))}
+    sites = sites or {"local": PlanSite(executor, local_directory("local", f"{directory}/scratch"))}
     write_plan(
         directory / "plan.jsonl",
         Header(format=FORMAT, workflow="wf", jobs=len(jobs), sites=sites, **header),

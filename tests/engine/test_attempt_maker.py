@@ -11,10 +11,10 @@ from markab.engine.attempt_maker import AttemptMaker
 from markab.engine.recovery import Checksums
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import RunContext
-from markab.plan.model import Kind, PlannedJob, PlanSite
+from markab.plan.model import DirectoryPlace, Kind, PlannedJob, PlanSite, local_directory
 from markab.plan.plan_file import PlanFile
 
-FAR = PlanSite(scratch="/node/run", scratch_url="far://h/run")
+FAR = PlanSite(scratch=DirectoryPlace("far", "/node/run", "far://h/run", is_local=False))
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ FAR = PlanSite(scratch="/node/run", scratch_url="far://h/run")
 def test_a_scratch_is_a_path_where_it_is_mounted_and_a_url_elsewhere(
     tmp_path: Path, site: str, staging: str, scratch: str, url: str
 ) -> None:
-    here = PlanSite(scratch="/here/run", scratch_url="file:///here/run")
+    here = PlanSite(scratch=local_directory("local", "/here/run"))
     make_run(tmp_path, [PlannedJob("j", Kind.COMPUTE, site, staging=staging)], {"far": FAR, "local": here})
 
     context = RunContext("u", "wf", str(tmp_path), "full", 2, 3, None)

@@ -16,7 +16,7 @@ from markab.engine.run import Outcome, RunOptions, run
 from markab.journal.records import AttemptEnd, AttemptStart, Undone
 from markab.journal.search import records_of
 from markab.journal.writer import encode
-from markab.plan.model import Input, Kind, Output, PlannedJob, PlanSite
+from markab.plan.model import DirectoryPlace, Input, Kind, Output, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
 from markab.planner.planning import plan
 
@@ -47,7 +47,7 @@ class Chain:
         file = PlanFile(self.submit_dir / "plan.jsonl")
         scratch = file.header.sites["local"].scratch
         assert scratch is not None
-        self.scratch = Path(scratch)
+        self.scratch = Path(scratch.path)
         self.result = directory / "out" / "end"
 
     def run(self) -> Outcome:
@@ -137,7 +137,7 @@ def test_a_reader_of_the_journal_sees_the_job_waiting_again(chain: Chain) -> Non
 
 
 def test_a_site_is_checked_where_the_submit_host_reaches_its_scratch(tmp_path: Path) -> None:
-    far = PlanSite(scratch="/node/run", scratch_url="far://h/run")
+    far = PlanSite(scratch=DirectoryPlace("far", "/node/run", "far://h/run", is_local=False))
     jobs = [
         PlannedJob("make dir", Kind.CREATE_DIR, "local", staging="far"),
         PlannedJob("first", Kind.COMPUTE, "far", parents=[0], outputs=[Output("a 1")]),

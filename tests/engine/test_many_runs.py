@@ -28,7 +28,7 @@ from markab.journal.lifecycle import State
 from markab.journal.progress import Progress
 from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptEnd, AttemptStart, RunEnd, RunStart, decode
-from markab.plan.model import LOCAL, Kind, PlannedTask, PlanSite
+from markab.plan.model import LOCAL, Kind, PlannedTask, PlanSite, local_directory
 from markab.plan.plan_file import JobOutline
 
 BIG = Slots(cores=8, memory_mb=1000, gpus=2)
@@ -232,7 +232,7 @@ class Engine:
 
     def make(self, name: str, jobs: int, executor: str = LOCAL) -> None:
         chain = [job(f"{name}{n}", *([n - 3] if n >= 3 else []), retries=1) for n in range(jobs)]
-        site = PlanSite(scratch=str(self.top / name / "scratch"), executor=executor)
+        site = PlanSite(executor, local_directory("local", f"{self.top}/{name}/scratch"))
         make_run(self.top / name, chain, {"local": site}, uuid=name)
 
     def call(self, *first: str, later: Sequence[str] = ()) -> None:

@@ -33,7 +33,7 @@ from markab.journal.records import (
     RunStart,
     decode,
 )
-from markab.plan.model import Input, Kind, Output, Place, PlanSite, Registration, Transfer
+from markab.plan.model import Input, Kind, Output, Place, PlanSite, Registration, Transfer, local_directory
 
 SHA, OTHER = "ab" * 32, "cd" * 32
 
@@ -141,8 +141,8 @@ def test_the_rescue_file_lists_what_is_done(tmp_path: Path) -> None:
 
 def test_an_attempt_has_its_directories_and_the_checksums_of_its_files(tmp_path: Path) -> None:
     sites = {
-        "local": PlanSite(scratch="/scratch/run"),
-        "far": PlanSite(scratch="/far", work="/fast/work"),
+        "local": PlanSite(scratch=local_directory("local", "/scratch/run")),
+        "far": PlanSite(scratch=local_directory("far", "/far"), work="/fast/work"),
         "submit": PlanSite(),
     }
     move = Transfer("made", [Place("local", "file:///a")], [Place("far", "file:///b")])
@@ -232,7 +232,9 @@ def test_gpus_that_are_not_there_are_refused_before_anything_is_written(tmp_path
 
 
 def test_an_executor_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    directory = make_run(tmp_path / "run", [job("a")], {"local": PlanSite(executor="abacus", scratch="/s")})
+    directory = make_run(
+        tmp_path / "run", [job("a")], {"local": PlanSite("abacus", local_directory("local", "/s"))}
+    )
 
     with pytest.raises(
         JobRejected, match="needs the executor 'abacus', which this version does not have"

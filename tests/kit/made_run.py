@@ -21,7 +21,7 @@ from markab.journal.records import (
 )
 from markab.journal.writer import encode
 from markab.plan.braindump import write_braindump
-from markab.plan.model import FORMAT, Header, Kind, PlannedJob, PlannedTask, PlanSite
+from markab.plan.model import FORMAT, Header, Kind, PlannedJob, PlannedTask, PlanSite, local_directory
 from markab.plan.plan_file import write_plan
 
 T0 = 1_800_000_000.0
@@ -46,7 +46,10 @@ def make_run(
     directory: Path, jobs: Sequence[PlannedJob], entries: Sequence[Entry] = (), **header: Any
 ) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
-    sites = {"local": PlanSite(scratch=str(directory / "scratch")), "pool": PlanSite(executor="condor")}
+    sites = {
+        "local": PlanSite(scratch=local_directory("local", f"{directory}/scratch")),
+        "pool": PlanSite(executor="condor"),
+    }
     head = Header(format=FORMAT, workflow="words", jobs=len(jobs), sites=sites, **header)
     write_plan(directory / "plan.jsonl", head, jobs)
     write_braindump(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-from markab.plan.model import FORMAT, Header, PlannedJob, PlannedTask, PlanSite
+from markab.plan.model import FORMAT, Header, PlannedJob, PlannedTask, PlanSite, local_directory
 from markab.plan.plan_file import JobOutline
 
 
 def test_the_header_says_which_sites_are_local() -> None:
-    sites = {"local": PlanSite(), "pool": PlanSite("htcondor"), "here": PlanSite(scratch="/s")}
+    sites = {
+        "local": PlanSite(),
+        "pool": PlanSite("htcondor"),
+        "here": PlanSite(scratch=local_directory("here", "/s")),
+    }
 
     assert frozenset({"local", "here"}) == Header(FORMAT, "w", 0, sites=sites).local_sites
 

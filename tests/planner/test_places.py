@@ -10,8 +10,8 @@ import pytest
 
 from kit.planned_workflow import Bench, Entry, MadePlan, task
 from markab.errors import PlanningError
-from markab.plan.model import Kind
-from markab.planner.places import directory_place, local_directory
+from markab.plan.model import DirectoryPlace, Kind, local_directory
+from markab.planner.places import directory_place
 from markab.planner.planning import plan
 from markab.spec.model import Directory, FileServer
 from markab.transfers.base import Moved, Scheme, path_of, register
@@ -224,18 +224,15 @@ def far(bench: Bench) -> MadePlan:
 
 
 def test_path_and_url_of_a_scratch_are_filled_in_apart(far: MadePlan) -> None:
-    one = far.header.sites["one"]
+    expected = DirectoryPlace("one", "/scratch/one/run", "far://one/s/run", is_local=False)
 
-    assert ("/scratch/one/run", "far://one/s/run") == (one.scratch, one.scratch_url)
+    assert expected == far.header.sites["one"].scratch
 
 
 def test_the_scratch_of_the_submit_host_is_one_directory(bench: Bench) -> None:
     local = bench.plan(task("a"), relative_dir="run").header.sites["local"]
 
-    assert (f"{bench.path}/wf-scratch/run", f"file://{bench.path}/wf-scratch/run") == (
-        local.scratch,
-        local.scratch_url,
-    )
+    assert local_directory("local", f"{bench.path}/wf-scratch/run") == local.scratch
 
 
 def test_every_transfer_names_the_site_at_both_ends(far: MadePlan, bench: Bench) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from kit.planned_workflow import Bench, task
 from markab.errors import DocumentError, PlanningError, StorageError
-from markab.plan.model import Kind, Place
+from markab.plan.model import Kind, Place, local_directory
 from markab.planner.planning import dry_run, plan
 
 
@@ -422,8 +422,9 @@ def test_sharedfs_stages_to_the_site_itself(bench: Bench) -> None:
 
     assert ("condorpool", "sharedfs") == (made["tool_a"].staging, made["tool_a"].data)
     [transfer] = made["stage_in_local_condorpool_0_0"].transfers
-    assert [f"{made.header.sites['condorpool'].scratch}/f"] == [place.url for place in transfer.destinations]
-    assert made.header.sites["condorpool"].scratch == f"{shared}/{_user()}/pegasus/w/run0001"
+    scratch = local_directory("condorpool", f"{shared}/{_user()}/pegasus/w/run0001")
+    assert scratch == made.header.sites["condorpool"].scratch
+    assert [scratch.file("f")] == transfer.destinations
 
 
 def test_a_staging_site_other_than_local_is_an_error_with_condorio(bench: Bench) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from markab.engine.recovery import Checksums
 from markab.errors import CorruptPlan
@@ -11,17 +10,8 @@ from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, RunContext
 from markab.plan.model import Kind, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
-from markab.transfers.base import is_local
 
 NEEDS_SCRATCH = frozenset({Kind.COMPUTE, Kind.CREATE_DIR, Kind.CLEANUP})
-
-
-class Directories(NamedTuple):
-    """The directories of the jobs of a site, with files at some staging site; empty: none."""
-
-    scratch: str
-    work: str
-    scratch_url: str
 
 
 class AttemptMaker:
@@ -32,8 +22,8 @@ class AttemptMaker:
         self._context = context
         self._sites = plan.header.sites
         self._checksums = checksums
-        self._directories: dict[tuple[str, str], Directories] = {}
-        """By site and staging site."""
+        self._directories: dict[tuple[str, str], tuple[str, str, str]] = {}
+        """By site and staging site: scratch, its URL, and work, as in `Attempt`."""
 
     def make(self, id: AttemptId) -> Attempt:
         """Return an attempt, ready to be submitted.
@@ -45,7 +35,7 @@ class AttemptMaker:
         directories = self._directories.get((job.site, job.staging))
         if directories is None:
             directories = self._directories[job.site, job.staging] = self._find_directories(job)
-        scratch, work, url = directories
+        scratch, url, work = directories
         if not (scratch or url) and job.kind in NEEDS_SCRATCH:
             raise CorruptPlan(
                 f"job {job.id!r} works with files at site {job.staging or job.site!r}, "
@@ -54,13 +44,11 @@ class AttemptMaker:
             )
         return Attempt(id, job, self._context, scratch, work, dict(self._known(job)), url)
 
-    def _find_directories(self, job: PlannedJob) -> Directories:
-        staging = self._site(job, job.staging or job.site)
-        url = staging.scratch_url
-        is_mounted = job.site == (job.staging or job.site) or url is None or is_local(url)
-        scratch = (staging.scratch or "") if is_mounted else ""
-        work = self._site(job, job.site).work or f"{scratch or self._context.submit_dir}/.work"
-        return Directories(scratch, work, url or "")
+    def _find_directories(self, job: PlannedJob) -> tuple[str, str, str]:
+        staging = job.staging or job.site
+        place, work = self._site(job, staging).scratch, self._site(job, job.site).work
+        path = place.path if place and (place.is_local or staging == job.site) else ""
+        return path, place.url if place else "", work or f"{path or self._context.submit_dir}/.work"
 
     def _known(self, job: PlannedJob) -> Iterator[tuple[str, str]]:
         get = self._checksums.get

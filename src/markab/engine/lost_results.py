@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 
 from markab.engine.recovery import Recovery
 from markab.errors import MarkabError
-from markab.plan.model import Kind, PlannedJob, PlanSite
+from markab.plan.model import Kind, PlannedJob
 from markab.plan.plan_file import PlanFile
-from markab.transfers.base import handler_for, is_local, url_below
+from markab.transfers.base import handler_for
 from markab.worker.scratch_directory import MARKER
 
 IsThere = Callable[[str, str, int | None], bool]
@@ -70,26 +70,20 @@ def _needed(plan: PlanFile, job: PlannedJob, history: Recovery) -> Iterator[tupl
     """Yield the files that a job reads from scratch, of those that succeeded jobs put there."""
     name = job.staging or job.site
     site = plan.header.sites.get(name)
-    if site is None or site.scratch is site.scratch_url is None:
+    if site is None or site.scratch is None:
         return
+    place = site.scratch.file
     if job.kind is not Kind.CREATE_DIR:
-        yield (name, MARKER), _place(site, MARKER), None
+        yield (name, MARKER), place(MARKER).url, None
     sizes = history.sizes
     for read in job.inputs:
         if not read.sources and not read.optional and read.lfn in sizes:
-            yield (name, read.lfn), _place(site, read.lfn), sizes[read.lfn]
+            yield (name, read.lfn), place(read.lfn).url, sizes[read.lfn]
     if job.kind in (Kind.STAGE_OUT, Kind.STAGE_INTER):
         for transfer in job.transfers:
             for source in transfer.sources:
                 if not transfer.optional and transfer.lfn in sizes:
                     yield (source.site, transfer.lfn), source.url, sizes[transfer.lfn]
-
-
-def _place(site: PlanSite, lfn: str) -> str:
-    """Return where a file in the scratch of a site is, as the submit host reaches it."""
-    if site.scratch_url is None or is_local(site.scratch_url):
-        return f"{site.scratch}/{lfn}"
-    return url_below(site.scratch_url, lfn)
 
 
 def _makers(plan: PlanFile, history: Recovery) -> Iterator[tuple[_File, int]]:

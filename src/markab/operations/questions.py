@@ -78,8 +78,8 @@ def _output_places(submit_dir: Path) -> list[str]:
 
     plan = PlanFile(SubmitDir(submit_dir).plan)
     try:
-        kept = [site.scratch for site in plan.header.sites.values() if site.scratch]
-        return list(plan.header.outputs.values()) or [place for place in kept if os.path.isdir(place)]
+        kept = [site.scratch.path for site in plan.header.sites.values() if site.scratch]
+        return list(plan.header.outputs.values()) or [path for path in kept if os.path.isdir(path)]
     finally:
         plan.close()
 

@@ -16,6 +16,8 @@ from typing import Literal
 
 import msgspec
 
+from markab.transfers.base import quoted, url_below
+
 FORMAT = 1
 """Version of `plan.jsonl`; a plan with a higher number is refused."""
 
@@ -47,15 +49,59 @@ class Kind(str, Enum):
     SUBWORKFLOW = "subworkflow"
 
 
+class Place(msgspec.Struct):
+    """One physical place of a file."""
+
+    site: str
+    """Where it is: credentials are those of this site."""
+    url: str
+    """URL by which the submit host reaches it; an absolute path is one of the submit host."""
+
+
+class DirectoryPlace(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A directory at a site; it need not exist yet."""
+
+    site: str
+    path: str
+    """Absolute path as jobs at the site see it."""
+    url: str
+    """URL by which the submit host reaches it."""
+    is_local: bool = True
+    """It is a directory of the submit host: `path` is its path there too."""
+
+    def below(self, relative: str) -> DirectoryPlace:
+        """Return a directory in it."""
+        path, url = f"{self.path.rstrip('/')}/{relative}", url_below(self.url, relative)
+        return DirectoryPlace(self.site, path, url, self.is_local)
+
+    @property
+    def text(self) -> str:
+        """How plans and messages name it: the path if it is on the submit host, else the URL."""
+        return self.path if self.is_local else self.url
+
+    def file(self, lfn: str) -> Place:
+        """Return where a file in it is, as a transfer takes it."""
+        url = f"{self.path.rstrip('/')}/{lfn}" if self.is_local else url_below(self.url, lfn)
+        return Place(self.site, url)
+
+    def file_url(self, lfn: str) -> str:
+        """Return where a file in it is, as the replica catalog has it: always a URL."""
+        return url_below(self.url, lfn)
+
+
+def local_directory(site: str, path: str) -> DirectoryPlace:
+    """Return a directory of the submit host."""
+    path = path.rstrip("/") or "/"
+    return DirectoryPlace(site, path, f"file://{quoted(path)}")
+
+
 class PlanSite(msgspec.Struct, omit_defaults=True):
     """A site as this run uses it."""
 
     executor: str = LOCAL
     """How its jobs are started; "local" is: as processes of the submit host."""
-    scratch: str | None = None
-    """Absolute path of the run's directory in the site's shared scratch, as jobs at the site see it: `lfn` is at `scratch/lfn`."""
-    scratch_url: str | None = None
-    """URL by which the submit host reaches the same directory."""
+    scratch: DirectoryPlace | None = None
+    """The run's directory in the site's shared scratch; None: the run keeps no files there."""
     work: str | None = None
     """Absolute directory in which attempts get directories of their own. None: below the staging site's scratch."""
 
@@ -114,15 +160,6 @@ class PlannedTask(msgspec.Struct, omit_defaults=True):
     """Name of the container in which it runs; "": none. No executor of this version uses it."""
     environment: str = ""
     """Name of the software environment in which it runs; "": the site's. No executor of this version uses it."""
-
-
-class Place(msgspec.Struct):
-    """One physical place of a file."""
-
-    site: str
-    """Where it is: credentials are those of this site."""
-    url: str
-    """URL by which the submit host reaches it; an absolute path is one of the submit host."""
 
 
 class Input(msgspec.Struct, omit_defaults=True):

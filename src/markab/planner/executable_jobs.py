@@ -12,12 +12,22 @@ from dataclasses import dataclass
 
 import msgspec
 
-from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Registration, Transfer
+from markab.plan.model import (
+    DirectoryPlace,
+    Input,
+    Kind,
+    Output,
+    Place,
+    PlannedJob,
+    PlannedTask,
+    Registration,
+    Transfer,
+)
 from markab.planner import job_names
 from markab.planner.draft import Context, Draft
 from markab.planner.graph import sorted_unique, topological_order
 from markab.planner.placement import Executable, Program
-from markab.planner.places import DirectoryPlace, local_path
+from markab.planner.places import local_path
 from markab.spec.model import Task
 
 

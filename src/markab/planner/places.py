@@ -1,53 +1,14 @@
-"""Where a directory of a site is: a path as jobs there see it, and a URL by which the submit host reaches it."""
+"""Where the directories of the site catalog are, and whether the submit host can use them."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from markab.errors import TransferRefused
-from markab.plan.model import Place
+from markab.plan.model import DirectoryPlace, local_directory
 from markab.planner.draft import Context
 from markab.spec.model import Directory
-from markab.transfers.base import Scheme, handler_for, path_of, quoted, redact, scheme_of, schemes, url_below
-
-
-@dataclass(frozen=True, slots=True)
-class DirectoryPlace:
-    """A directory at a site; it need not exist yet."""
-
-    site: str
-    path: str
-    """Absolute path as jobs at the site see it."""
-    url: str
-    """URL by which the submit host reaches it."""
-    is_local: bool
-    """It is a directory of the submit host: `path` is its path there too."""
-
-    def below(self, relative: str) -> DirectoryPlace:
-        """Return a directory in it."""
-        path, url = f"{self.path.rstrip('/')}/{relative}", url_below(self.url, relative)
-        return DirectoryPlace(self.site, path, url, self.is_local)
-
-    @property
-    def text(self) -> str:
-        """How plans and messages name it: the path if it is on the submit host, else the URL."""
-        return self.path if self.is_local else self.url
-
-    def file(self, lfn: str) -> Place:
-        """Return where a file in it is, as a transfer takes it."""
-        url = f"{self.path.rstrip('/')}/{lfn}" if self.is_local else url_below(self.url, lfn)
-        return Place(self.site, url)
-
-    def file_url(self, lfn: str) -> str:
-        """Return where a file in it is, as the replica catalog has it: always a URL."""
-        return url_below(self.url, lfn)
-
-
-def local_directory(site: str, path: str) -> DirectoryPlace:
-    """Return a directory of the submit host."""
-    path = path.rstrip("/") or "/"
-    return DirectoryPlace(site, path, f"file://{quoted(path)}", is_local=True)
+from markab.transfers.base import Scheme, handler_for, path_of, redact, scheme_of, schemes
 
 
 def directory_place(site: str, directory: Directory) -> DirectoryPlace:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import random
 
 from markab.catalogs.replica_properties import output_catalog
-from markab.plan.model import FORMAT, TRANSFER_THREADS, Header, PlanSite
+from markab.plan.model import FORMAT, TRANSFER_THREADS, DirectoryPlace, Header, PlanSite
 from markab.planner.draft import Context, Draft
 from markab.planner.executable_jobs import RunPlaces
 from markab.planner.options import PlanOptions
-from markab.planner.places import DirectoryPlace
 from markab.planner.site_directories import output_place, scratch_place
 from markab.planner.site_executors import executor_of
 
@@ -73,8 +72,7 @@ def _sites(draft: Draft, context: Context, places: RunPlaces) -> dict[str, PlanS
     run = (draft.placements[job].site for job, _ in draft.task_jobs())
     sites = {name: PlanSite(executor_of(context.sites[name])) for name in dict.fromkeys(["local", *run])}
     for name, place in places.scratch.items():
-        executor = executor_of(context.sites[name])
-        sites[name] = PlanSite(executor, scratch=place.path, scratch_url=place.url)
+        sites[name] = PlanSite(executor_of(context.sites[name]), place)
     return sites
 
 

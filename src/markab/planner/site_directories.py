@@ -7,14 +7,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from markab.plan.model import DirectoryPlace, local_directory
 from markab.planner.draft import Context
-from markab.planner.places import (
-    DirectoryPlace,
-    check_reachable,
-    check_writable,
-    directory_place,
-    local_directory,
-)
+from markab.planner.places import check_reachable, check_writable, directory_place
 from markab.spec.model import Directory, FileServer, Site, SiteCatalog
 
 

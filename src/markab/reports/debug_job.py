@@ -142,7 +142,7 @@ def _places(run: Analyzer, job: PlannedJob, item: Input) -> Iterator[str]:
     """Yield where a file may be: the run's scratch first, then every source and destination of a transfer."""
     staging = run.plan.header.sites.get(job.staging or job.site)
     if staging is not None and staging.scratch:
-        yield os.path.join(staging.scratch, item.lfn)
+        yield staging.scratch.file(item.lfn).url
     yield from (place.url for place in item.sources)
     needle = b'"lfn":' + msgspec.json.encode(item.lfn)
     for position, outline in enumerate(run.plan.outline):
@@ -177,7 +177,7 @@ def _script(
         "PEGASUS_WF_LABEL": run.plan.header.workflow,
         "PEGASUS_DAG_JOB_ID": job.id,
         "PEGASUS_SITE": job.site,
-        "_PEGASUS_INITIAL_DIR": (staging.scratch or "") if staging else "",
+        "_PEGASUS_INITIAL_DIR": staging.scratch.path if staging and staging.scratch else "",
     }
     yield from (f"export {name}={shlex.quote(value)}" for name, value in environ.items())
     ran = {entry.get("task"): entry.get("argv") for entry in record.get("invocations", ())}
