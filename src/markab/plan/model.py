@@ -12,25 +12,22 @@ one workflow are the same.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
-from markab.transfers.base import quoted, url_below
+from markab.transfers.base import TRANSFER_ATTEMPTS, TRANSFER_THREADS, quoted, url_below
 
 FORMAT = 1
 """Version of `plan.jsonl`; a plan with a higher number is refused."""
 
 DataConfiguration = Literal["condorio", "nonsharedfs", "sharedfs"]
+DATA_CONFIGURATIONS: tuple[DataConfiguration, ...] = get_args(DataConfiguration)
+"""The first is the default."""
+
 Integrity = Literal["full", "nosymlink", "none"]
-
-
-TRANSFER_THREADS = 2
-"""Files that one transfer job moves at the same time, unless a property sets another number."""
-
-TRANSFER_ATTEMPTS = 3
-"""Tries of one transfer inside one attempt of its job, unless the mode sets another number."""
-
+INTEGRITY_CHECKS: tuple[Integrity, ...] = get_args(Integrity)
+"""The first is the default."""
 
 LOCAL = "local"
 """The executor that runs jobs as processes of the submit host."""
@@ -112,7 +109,7 @@ class Header(msgspec.Struct, omit_defaults=True):
     format: int
     workflow: str
     jobs: int
-    integrity: Integrity = "full"
+    integrity: Integrity = INTEGRITY_CHECKS[0]
     sites: dict[str, PlanSite] = {}
     limits: dict[str, int] = {}
     """Category → how many of its jobs may run at once."""
@@ -223,7 +220,7 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """Where it runs."""
     staging: str = ""
     """Site whose scratch holds the files it works with. Empty: the same as `site`."""
-    data: DataConfiguration = "condorio"
+    data: DataConfiguration = DATA_CONFIGURATIONS[0]
     level: int = 0
     priority: int = 0
     category: str = ""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from markab.plan.model import TRANSFER_ATTEMPTS, Integrity
+from markab.plan.model import Integrity
+from markab.transfers.base import TRANSFER_ATTEMPTS
 
 
 class Mode(NamedTuple):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 
 from markab.catalogs.replica_properties import output_catalog
-from markab.plan.model import FORMAT, TRANSFER_THREADS, DirectoryPlace, Header, PlanSite
+from markab.plan.model import FORMAT, DirectoryPlace, Header, PlanSite
 from markab.planner.draft import Context, Draft
 from markab.planner.executable_jobs import RunPlaces
 from markab.planner.options import PlanOptions
 from markab.planner.site_directories import output_place, scratch_place
 from markab.planner.site_executors import executor_of
+from markab.transfers.base import TRANSFER_THREADS
 
 DEFAULT_LIMITS = {"stage-in": 10, "stage-out": 10, "stage-inter": 10, "cleanup": 4, "registration": 1}
 """Category → jobs at once; the first four as Pegasus has them. `dagman.<category>.maxjobs` changes them."""

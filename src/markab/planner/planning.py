@@ -16,7 +16,7 @@ from pathlib import Path
 from markab.catalogs.loader import Catalogs, load_catalogs
 from markab.errors import DocumentError, PlanningError, Problem
 from markab.plan.braindump import Braindump
-from markab.plan.model import Integrity
+from markab.plan.model import INTEGRITY_CHECKS
 from markab.planner import plan_writer as writing
 from markab.planner.draft import Cleanup, Context, Draft, Progress, Reason
 from markab.planner.executable_jobs import executable_jobs
@@ -167,7 +167,6 @@ def _context(
     dry_run: bool,
 ) -> Context:
     mode = MODES[properties.choice("pegasus.mode", list(MODES), "production")]
-    integrity: dict[str, Integrity] = {"full": "full", "nosymlink": "nosymlink", "none": "none"}
     strategy = options.cleanup or properties.get("pegasus.file.cleanup.strategy", "inplace")
     if options.output_dir is not None and not options.output_sites:
         options.output_sites = ["local"]
@@ -182,7 +181,7 @@ def _context(
         },
         containers={container.name: container for container in catalogs.transformations.containers},
         documents=catalogs.files,
-        integrity=integrity[properties.choice("pegasus.integrity.checking", list(integrity), mode.integrity)],
+        integrity=properties.choice("pegasus.integrity.checking", INTEGRITY_CHECKS, mode.integrity),
         retries=properties.integer("dagman.retry", mode.retries),
         transfer_attempts=mode.transfer_attempts,
         progress=progress,

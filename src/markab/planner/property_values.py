@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from markab.errors import DocumentError, Problem
+from markab.plan.model import INTEGRITY_CHECKS
 from markab.planner.modes import MODES
 from markab.spec.properties import Properties
 
@@ -17,7 +18,7 @@ _FLAGS = (
     "pegasus.dir.storage.deep",
     "markab.lfn.absolute",
 )
-_CHOICES = {"pegasus.mode": tuple(MODES), "pegasus.integrity.checking": ("full", "nosymlink", "none")}
+_CHOICES = {"pegasus.mode": tuple(MODES), "pegasus.integrity.checking": INTEGRITY_CHECKS}
 _SMALLEST = {
     "dagman.retry": 0,
     "dagman.maxjobs": 0,

@@ -16,7 +16,7 @@ import difflib
 from collections.abc import Sequence
 
 from markab.errors import Problem
-from markab.plan.model import DataConfiguration
+from markab.plan.model import DATA_CONFIGURATIONS, DataConfiguration
 from markab.planner.draft import Context, Draft, Reason
 from markab.planner.executables import (
     check_local_executable,
@@ -32,7 +32,7 @@ from markab.spec.profiles import Resources, merge_profiles, resources
 _Key = tuple[str | None, str, str | None]
 _NOWHERE = TransformationSite(name="local", type="installed", pfn="")
 _NO_PROGRAM = Program(Executable(Transformation(""), _NOWHERE, None), (), {})
-_NO_PLACE = Placement("local", "local", "condorio", (_NO_PROGRAM,), Resources(), False, ())
+_NO_PLACE = Placement("local", "local", DATA_CONFIGURATIONS[0], (_NO_PROGRAM,), Resources(), False, ())
 
 
 def select_sites(draft: Draft, context: Context) -> None:
@@ -127,7 +127,7 @@ class _Selector:
         profiles = merge_profiles({}, {}, task.profiles, self.property_profiles)
         program = Program(Executable(Transformation(name=task.file or ""), _NOWHERE, None), (), profiles)
         resources = self._resources(task, profiles)
-        return [Placement("local", "local", "condorio", (program,), resources, False, ())]
+        return [Placement("local", "local", DATA_CONFIGURATIONS[0], (program,), resources, False, ())]
 
     def _place(
         self, task: Task, transformation: Transformation, executable: Executable, site: Site
@@ -240,20 +240,17 @@ def _overlay(below: Profiles, above: Profiles) -> Profiles:
     return merged
 
 
-_CONFIGURATIONS: tuple[DataConfiguration, ...] = ("condorio", "nonsharedfs", "sharedfs")
-
-
 def _data_configuration(profiles: Profiles, context: Context, needed_by: str) -> DataConfiguration | None:
     name = profiles.get("pegasus", {}).get("data.configuration") or context.properties.get(
-        "pegasus.data.configuration", "condorio"
+        "pegasus.data.configuration", DATA_CONFIGURATIONS[0]
     )
-    for known in _CONFIGURATIONS:
+    for known in DATA_CONFIGURATIONS:
         if name.lower() == known:
             return known
-    near = difflib.get_close_matches(name.lower(), _CONFIGURATIONS, 1)
+    near = difflib.get_close_matches(name.lower(), DATA_CONFIGURATIONS, 1)
     context.problem(
         "data-configuration",
-        f"data configuration {name!r} is none of {', '.join(_CONFIGURATIONS)} ({needed_by})",
+        f"data configuration {name!r} is none of {', '.join(DATA_CONFIGURATIONS)} ({needed_by})",
         f"did you mean {near[0]!r}?"
         if near
         else "correct the property or profile pegasus.data.configuration",

@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from markab.errors import DocumentError, Problem, StorageError
 from markab.spec import java_properties
@@ -27,6 +28,8 @@ _REFERENCE = re.compile(r"\$\{([^${}]+)\}")
 _TRUE = frozenset(("true", "yes", "on", "1"))
 _FALSE = frozenset(("false", "no", "off", "0"))
 COMMAND_LINE = "command line"
+
+Choice = TypeVar("Choice", bound=str)
 
 
 class Properties(MutableMapping[str, str]):
@@ -89,7 +92,7 @@ class Properties(MutableMapping[str, str]):
             raise DocumentError(self.problem(key, "it must be a whole number"))
         return int(text)
 
-    def choice(self, key: str, choices: Sequence[str], default: str) -> str:
+    def choice(self, key: str, choices: Sequence[Choice], default: Choice) -> Choice:
         """Return the one of `choices` that a property names, in any case of letters.
 
         Raises:

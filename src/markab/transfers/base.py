@@ -14,6 +14,12 @@ from urllib.parse import quote, unquote
 
 from markab.errors import MarkabError, TransferRefused
 
+TRANSFER_THREADS = 2
+"""Files that one transfer job moves at the same time, unless a property sets another number."""
+
+TRANSFER_ATTEMPTS = 3
+"""Tries of one transfer inside one attempt of its job, unless the mode sets another number."""
+
 Stop = Optional[threading.Event]
 """Every long operation takes one and ends, with Cancelled, within a second after it is set."""
 

@@ -29,7 +29,7 @@ import json
 import os
 from typing import Any, Dict, Mapping, Optional
 
-from markab.transfers.base import url_below
+from markab.transfers.base import TRANSFER_ATTEMPTS, TRANSFER_THREADS, url_below
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.failure import AttemptFailed
 
@@ -51,8 +51,8 @@ def make_spec(
     submit_dir: str = "",
     integrity: str = "full",
     checksums: Optional[Mapping[str, str]] = None,
-    transfer_threads: int = 2,
-    transfer_attempts: int = 3,
+    transfer_threads: int = TRANSFER_THREADS,
+    transfer_attempts: int = TRANSFER_ATTEMPTS,
     catalog: Optional[str] = None,
 ) -> Spec:
     """Return a complete spec: every key is there."""
