@@ -240,7 +240,7 @@ def test_an_executor_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         JobRejected, match="needs the executor 'abacus', which this version does not have"
     ) as caught:
         call(directory, World())
-    assert caught.value.hint == "it has: local"
+    assert caught.value.hint == "it has: local, queue"
 
 
 def test_jobs_that_are_larger_than_the_machine_run_alone_after_a_warning(tmp_path: Path) -> None:
