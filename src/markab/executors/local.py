@@ -28,7 +28,7 @@ from markab.executors.worker_protocol import attachments_directory, keep_attachm
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
-from markab.worker.attempt_directories import Directories, discard_tree
+from markab.worker.attempt_directory import discard_tree
 from markab.worker.attempt_spec import attempt_directory
 from markab.worker.auxiliary_jobs import is_quick, run_auxiliary_job
 from markab.worker.deadlines import GRACE_S, Deadlines
@@ -62,7 +62,6 @@ class LocalExecutor:
         environ = dict(os.environ)
         self._environ = dict(environ, **{ENGINE: self._number})
         self._verified = Verified()
-        self._directories = Directories()
         self._launcher = LauncherClient(environ, self._number)
         self._pools = ThreadPools(self._launcher.wake)
         self._captures = Captures()
@@ -156,7 +155,6 @@ class LocalExecutor:
                 discard_tree(attempt_directory(run.spec))
             self._give_back(run)
         self._runs.clear()
-        self._directories.close()
         self._captures.close()
         if self._null >= 0:
             os.close(self._null)
@@ -175,11 +173,11 @@ class LocalExecutor:
         self._works.add(run.spec["work"])
         size_bytes = input_bytes(run.spec)
         if size_bytes <= self._quick_bytes:
-            self._prepared(run, prepare(run.spec, self._verified, self._environ, None, self._directories))
+            self._prepared(run, prepare(run.spec, self._verified, self._environ))
         else:
             self._in_thread(
                 run,
-                lambda stop: prepare(run.spec, self._verified, self._environ, stop, self._directories),
+                lambda stop: prepare(run.spec, self._verified, self._environ, stop),
                 self._prepared,
                 by_network=size_bytes >= UNKNOWN_BYTES,
             )

@@ -11,6 +11,7 @@ from markab.transfers.base import Stop, check_stop
 
 _BLOCK_BYTES = 1 << 20
 _REMEMBERED = 65536
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO that took the place of a file must not block
 
 Key = Tuple[int, int, int, int, int]
 
@@ -22,7 +23,7 @@ def sha256_of(path: str, stop: Stop = None) -> str:
         OSError: it cannot be read.
         Cancelled: `stop` was set.
     """
-    fd = os.open(path, os.O_RDONLY)
+    fd = os.open(path, _READ)
     try:
         return sha256_of_open(fd, stop)
     finally:
@@ -60,7 +61,11 @@ class Verified(object):
 
     def remember(self, path: str, sha256: str) -> None:
         """Remember the checksum of a file that has just been computed. Raises OSError if it does not exist."""
-        self._store(_key(os.stat(path)), sha256)
+        self.remember_status(os.stat(path), sha256)
+
+    def remember_status(self, status: os.stat_result, sha256: str) -> None:
+        """Remember the checksum of a file that has this status."""
+        self._store(_key(status), sha256)
 
     def known(self, path: str) -> Optional[str]:
         """Return the checksum of `path` if it is remembered, without reading the file. Raises OSError."""
@@ -78,18 +83,26 @@ class Verified(object):
         known = self.known(path)
         if known is not None:
             return known
-        fd = os.open(path, os.O_RDONLY)
+        fd = os.open(path, _READ)
         try:
-            for _ in range(3):
-                before = _key(os.fstat(fd))
-                sha256 = sha256_of_open(fd, stop)
-                if before == _key(os.fstat(fd)):
-                    self._store(before, sha256)
-                    return sha256
+            return self.checksum_of_open(fd, path, stop)
         finally:
             os.close(fd)
+
+    def checksum_of_open(self, fd: int, name: str, stop: Stop = None) -> str:
+        """Return the sha256 of an open file, `name` in messages; raises as `checksum`."""
+        for _ in range(3):
+            before = _key(os.fstat(fd))
+            with self._lock:
+                known = self._sums.get(before)
+            if known is not None:
+                return known
+            sha256 = sha256_of_open(fd, stop)
+            if before == _key(os.fstat(fd)):
+                self._store(before, sha256)
+                return sha256
         raise TransferUnavailable(
-            "'%s' changes while its checksum is computed" % path, "end what writes it: fuser -v '%s'" % path
+            "'%s' changes while its checksum is computed" % name, "end what writes it: fuser -v '%s'" % name
         )
 
     def verify(self, path: str, expected: str, stop: Stop = None) -> None:

@@ -22,8 +22,8 @@ from markab.transfers.base import (
 )
 from markab.transfers.checksum import Verified
 from markab.transfers.local import place
-from markab.transfers.local_directory import remove_tree
 from markab.transfers.local_link import move
+from markab.transfers.tree_removal import remove_tree
 
 Place = Dict[str, Any]
 """{"site", "url"}"""

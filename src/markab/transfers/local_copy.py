@@ -54,10 +54,36 @@ def copy(
     if is_same(status, destination):
         return _same(source, destination, status, sha256, executable, digest, stop, verified)
     try:
-        fd = os.open(source, os.O_RDONLY)
+        fd = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise reading_failed(error, source, destination) from error
+    try:
+        return copy_open(
+            fd, source, destination, stop, sha256, executable, durable, digest, verified, status=status
+        )
+    finally:
+        os.close(fd)
+
+
+def copy_open(
+    fd: int,
+    source: str,
+    destination: str,
+    stop: Stop = None,
+    sha256: Optional[str] = None,
+    executable: bool = False,
+    durable: bool = True,
+    digest: bool = True,
+    verified: Optional[Verified] = None,
+    status: Optional[os.stat_result] = None,
+) -> Moved:
+    """Copy the open file `fd`, which is called `source` in messages; see `copy`.
+
+    Args:
+        status: of the file when it was chosen; another one now is an error. None: it is that of `fd`.
+    """
     part = None
+    status = status or os.fstat(fd)
     try:
         try:
             part = PartialFile(destination)
@@ -80,7 +106,6 @@ def copy(
     finally:
         if part is not None:
             part.discard()
-        os.close(fd)
     if verified is not None and actual:
         _remember(verified, destination, actual)
     return Moved(status.st_size, actual)
@@ -164,7 +189,11 @@ def _fill(
     elif clone(source, target):
         if not digest:
             return None
-        return verified.checksum(path, stop) if verified is not None else sha256_of_open(target, stop)
+        return (
+            verified.checksum_of_open(source, path, stop)
+            if verified is not None
+            else sha256_of_open(target, stop)
+        )
     if digest and not is_sparse(status):
         running = hashlib.sha256()
         copy_and_hash(source, target, running, stop)

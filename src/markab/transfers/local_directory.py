@@ -3,13 +3,13 @@
 import errno
 import os
 import stat
-from functools import partial
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from markab.errors import MarkabError, StorageError, TransferRefused
 from markab.transfers.base import Stop, check_stop
 from markab.transfers.os_errors import writing_failed
 from markab.transfers.partial_file import sync_directory
+from markab.transfers.tree_removal import remove_tree
 
 
 def remove(path: str, recursive: bool = False, stop: Stop = None, last: str = "") -> int:
@@ -46,83 +46,6 @@ def make_directory(path: str, durable: bool = False) -> None:
             sync_directory(os.path.dirname(os.path.abspath(path)))
     except OSError as error:
         raise writing_failed(error, "a new directory", path) from error
-
-
-def remove_tree(
-    path: str,
-    stop: Stop = None,
-    last: str = "",
-    on_error: Optional[Callable[[OSError], None]] = None,
-) -> int:
-    """Remove whatever is at `path`, a directory with all that is in it; return how many entries were removed.
-
-    Symbolic links are removed, never followed. Directories below `path`, and itself, that a task made
-    read-only are made writable first. An entry that does not exist, or that another process removes
-    at the same time, is no error.
-
-    Args:
-        last: name of the file directly in the directory that is removed after everything else in it.
-        on_error: called for each entry that cannot be removed; the others are still removed. None:
-            the first error is raised.
-
-    Raises:
-        OSError: an entry cannot be removed, and there is no `on_error`.
-        Cancelled: `stop` was set; some of it may be removed.
-    """
-    return _remove_entry(path, None, stop, last, on_error or _raise)
-
-
-def _raise(error: OSError) -> None:
-    raise error
-
-
-def _remove_entry(
-    name: str, parent: Optional[int], stop: Stop, last: str, on_error: Callable[[OSError], None]
-) -> int:
-    """Remove the entry `name` of the open directory `parent`, or the path `name` if that is None."""
-    removed = 0
-    try:
-        try:
-            _permitted(parent, partial(os.unlink, name, dir_fd=parent))
-        except IsADirectoryError:
-            removed = _empty_directory(name, parent, stop, last, on_error)
-            _permitted(parent, partial(os.rmdir, name, dir_fd=parent))
-        removed += 1
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        on_error(error)
-    return removed
-
-
-def _empty_directory(
-    name: str, parent: Optional[int], stop: Stop, last: str, on_error: Callable[[OSError], None]
-) -> int:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        fd = os.open(name, flags, dir_fd=parent)
-    except PermissionError:
-        os.chmod(name, 0o700, dir_fd=parent)
-        fd = os.open(name, flags, dir_fd=parent)
-    removed = 0
-    try:
-        for child in sorted(os.listdir(fd), key=lambda child: child == last):
-            check_stop(stop)
-            removed += _remove_entry(child, fd, stop, "", on_error)
-    finally:
-        os.close(fd)
-    return removed
-
-
-def _permitted(directory: Optional[int], call: Callable[[], Any]) -> None:
-    """Make `call`; if it is not permitted, make the open `directory` writable and try again."""
-    try:
-        call()
-    except PermissionError:
-        if directory is None:
-            raise
-        os.fchmod(directory, 0o700)
-        call()
 
 
 def clean(top: str, names: Sequence[str], stop: Stop = None) -> Tuple[int, List[MarkabError]]:

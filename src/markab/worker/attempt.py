@@ -4,8 +4,8 @@ import os
 import time
 from typing import Any, Dict, List, Mapping, Optional
 
+from markab.transfers.beneath import Beneath
 from markab.transfers.checksum import Verified
-from markab.worker.attempt_directories import Directories
 from markab.worker.attempt_spec import Spec, attempt_directory
 from markab.worker.failure import AttemptFailed
 
@@ -39,7 +39,7 @@ class Prepared(object):
         "checked",
         "checked_s",
         "cwd",
-        "directories",
+        "directory",
         "environ",
         "errors",
         "guards",
@@ -54,18 +54,17 @@ class Prepared(object):
         "verified",
     )
 
-    def __init__(
-        self, spec: Spec, verified: Verified, base_environ: Mapping[str, str], directories: Directories
-    ) -> None:
+    def __init__(self, spec: Spec, verified: Verified, base_environ: Mapping[str, str]) -> None:
         job = spec["job"]
         self.spec = spec
         self.job: Dict[str, Any] = job
         self.verified = verified
-        self.directories = directories
         self.start = time.time()
         self.has_directory = job["data"] != "sharedfs"
         """It has a directory of its own."""
         self.cwd: str = attempt_directory(spec) if self.has_directory else spec["scratch"]
+        self.directory: Optional[Beneath] = None
+        """What was at `cwd` when the attempt began, held open; None: that could not be made."""
         self.attempt_key = "%s/%s/%d" % (spec["uuid"], job["id"], spec["attempt"])
         self.base_environ = base_environ
         self.environ = {
@@ -86,4 +85,4 @@ class Prepared(object):
         self.transfers: List[Dict[str, Any]] = []
         self.invocations: List[Dict[str, Any]] = []
         self.redirected: List[str] = []
-        """Paths that the tasks' stdout and stderr were connected to."""
+        """Files that the tasks' stdout and stderr were connected to; relative to `directory`."""

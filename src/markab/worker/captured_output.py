@@ -6,7 +6,9 @@ Nothing here holds more than a block of it in memory, however much a task prints
 import fcntl
 import os
 import tempfile
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Set
+from typing import Any, Dict, Iterable, Iterator, List, Set
+
+from markab.transfers.beneath import Beneath
 
 IN_RECORD_BYTES = 4096
 KEPT_BYTES = 256 * 1024
@@ -122,18 +124,12 @@ def _blocks(fd: int) -> Iterator[bytes]:
         yield block
 
 
-def open_all(paths: Iterable[str]) -> List[int]:
-    """Open those of `paths` that are files that can be read; the caller closes them."""
+def open_all(directory: Beneath, names: Iterable[str]) -> List[int]:
+    """Open those of `names` that are files that can be read; the caller closes them."""
     fds: List[int] = []
-    for path in paths:
-        fd = _open(path)
-        if fd is not None:
-            fds.append(fd)
+    for name in names:
+        try:
+            fds.append(directory.open(name))
+        except OSError:
+            continue  # the task removed it: there is nothing to search
     return fds
-
-
-def _open(path: str) -> Optional[int]:
-    try:
-        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None  # the task removed it: there is nothing to search

@@ -53,7 +53,7 @@ def judge_messages(prepared: Prepared, out: Optional[Capture], err: Optional[Cap
     if not success and not failure:
         return
     fds = [capture.fd for capture in (out, err) if capture is not None]
-    opened = open_all(prepared.redirected)
+    opened = open_all(prepared.directory, prepared.redirected) if prepared.directory else []
     try:
         found = find_messages(list(success) + list(failure), fds + opened)
     finally:

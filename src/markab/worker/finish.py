@@ -11,6 +11,7 @@ from typing import List, Optional
 from markab.transfers.base import Stop
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
+from markab.worker.attempt_directory import remove_directory
 from markab.worker.attempt_spec import captured_name
 from markab.worker.captured_output import Capture, describe_stream
 from markab.worker.exit_judgement import judge_inputs, judge_messages
@@ -34,8 +35,10 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
         found = find_outputs(prepared)
     wanted = [output for output in found if output.is_checkpoint or not prepared.errors]
     placed = place_outputs(prepared, wanted, stop) if wanted else []
-    if prepared.has_directory:
-        prepared.directories.empty(prepared.cwd)
+    if prepared.directory is not None:
+        if prepared.has_directory:
+            remove_directory(prepared.directory, prepared.cwd)
+        prepared.directory.close()
     record = _describe(prepared, placed)
     _describe_streams(prepared, record, out, err)
     record["end"] = time.time()

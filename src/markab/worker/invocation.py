@@ -2,18 +2,17 @@
 
 import errno
 import os
+import stat
 import time
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
+from markab.transfers.beneath import NOT_A_FILE, Beneath
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
-from markab.worker.attempt_spec import place_of
 from markab.worker.exit_judgement import bad_status
 from markab.worker.failure import AttemptFailed
 from markab.worker.record import invocation_entry, usage_entry
 from markab.worker.split_arguments import split_words
-
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
 class Process(object):
@@ -23,12 +22,11 @@ class Process(object):
         "argv",
         "base_environ",
         "cwd",
+        "directory",
         "executable",
         "own_environ",
         "start",
-        "stderr",
-        "stdin",
-        "stdout",
+        "streams",
         "task",
     )
 
@@ -42,18 +40,15 @@ class Process(object):
         arguments = task.get("arguments") or ""
         environ: Mapping[str, str] = self.environ() if "$" in arguments else {}
         self.argv = [self.executable, *split_words(arguments, environ)]
-        self.stdin = _place(prepared, task.get("stdin"))
-        self.stdout = _place(prepared, task.get("stdout"))
-        self.stderr = _place(prepared, task.get("stderr"))
+        assert prepared.directory is not None, "without one no task is started"
+        self.directory: Beneath = prepared.directory
+        self.streams = (task.get("stdin"), task.get("stdout"), task.get("stderr"))
+        """Files that they are connected to, relative to `directory`. None: nothing to read; captured."""
         self.start = time.time()
 
     def environ(self) -> Dict[str, str]:
         """Return the whole environment of the process."""
         return dict(self.base_environ, **self.own_environ)
-
-
-def _place(prepared: Prepared, lfn: Optional[str]) -> Optional[str]:
-    return place_of(prepared.cwd, lfn) if lfn else None
 
 
 def next_process(prepared: Prepared) -> Optional[Process]:
@@ -64,10 +59,7 @@ def next_process(prepared: Prepared) -> Optional[Process]:
     task = tasks[len(prepared.invocations)]
     try:
         process = Process(task, prepared)
-        for path in (process.stdout, process.stderr):
-            if path:
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                prepared.redirected.append(path)
+        prepared.redirected += [name for name in process.streams[1:] if name]
     except ValueError as error:
         message = "the arguments of task '%s' cannot be split into words: %s: %s" % (
             task["id"],
@@ -195,29 +187,44 @@ def open_streams(process: Process, fallback: Tuple[int, int, int]) -> Tuple[Tupl
     Raises:
         AttemptFailed: a file that a stream is connected to cannot be opened; nothing is left open.
     """
-    streams = list(fallback)
+    descriptors = list(fallback)
     opened: List[int] = []
-    paths = (process.stdin, process.stdout, process.stderr)
-    for number, path in enumerate(paths):
-        if path is None:
+    for number, name in enumerate(process.streams):
+        if name is None:
             continue
-        if number == 2 and path == process.stdout:
-            streams[2] = streams[1]
+        if number == 2 and name == process.streams[1]:
+            descriptors[2] = descriptors[1]
             continue
         try:
-            flags = (_CREATE if number else os.O_RDONLY) | os.O_CLOEXEC
-            streams[number] = os.open(path, flags, 0o666)
-            opened.append(streams[number])
+            descriptors[number] = _open_output(process, name) if number else _open_input(process, name)
+            opened.append(descriptors[number])
         except OSError as error:
             for fd in opened:
                 os.close(fd)
-            name = ("stdin", "stdout", "stderr")[number]
+            stream = ("stdin", "stdout", "stderr")[number]
             kind = ErrorKind.STORAGE if number else ErrorKind.MISSING_INPUT
             message = "the %s of task '%s' cannot be connected to '%s': %s" % (
-                name,
+                stream,
                 process.task["id"],
-                path,
+                os.path.join(process.cwd, name),
                 error.strerror,
             )
             raise AttemptFailed(kind, message) from error
-    return (streams[0], streams[1], streams[2]), opened
+    return (descriptors[0], descriptors[1], descriptors[2]), opened
+
+
+def _open_input(process: Process, name: str) -> int:
+    """Open a file for reading, also through a link: a large input may be one."""
+    fd = os.open(os.path.join(process.cwd, name), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise OSError(errno.EINVAL, NOT_A_FILE)
+
+
+def _open_output(process: Process, name: str) -> int:
+    """Open a new or emptied file; a link that a task left there is not followed."""
+    folder, slash, _ = name.rpartition("/")
+    if slash:
+        process.directory.make_directory(folder)
+    return process.directory.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

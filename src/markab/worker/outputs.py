@@ -12,8 +12,9 @@ from typing import Any, Dict, List, Optional
 
 from markab.errors import MarkabError
 from markab.transfers.base import Stop
+from markab.transfers.beneath import Beneath
 from markab.transfers.error_kinds import ErrorKind
-from markab.transfers.local_copy import copy
+from markab.transfers.local_copy import copy_open
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_spec import place_of, scratch_place, staging_site
 from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error, transfer_error
@@ -23,11 +24,12 @@ from markab.worker.record import output_entry
 class Output(object):
     """An output that exists, and may be moved."""
 
-    __slots__ = ("is_checkpoint", "lfn", "path", "sha256", "size_bytes", "through_link")
+    __slots__ = ("is_checkpoint", "lfn", "name", "sha256", "size_bytes", "through_link")
 
-    def __init__(self, lfn: str, path: str, size_bytes: int, is_checkpoint: bool, through_link: bool) -> None:
+    def __init__(self, lfn: str, name: str, size_bytes: int, is_checkpoint: bool, through_link: bool) -> None:
         self.lfn = lfn
-        self.path = path
+        self.name = name
+        """Where it is in the directory of the attempt: at `lfn`, or where links in the directory lead."""
         self.size_bytes = size_bytes
         self.is_checkpoint = is_checkpoint
         self.through_link = through_link
@@ -43,10 +45,15 @@ def output_bytes(prepared: Prepared) -> int:
     total = 0
     for output in prepared.job.get("outputs") or ():
         try:
-            total += os.stat(os.path.join(prepared.cwd, output["lfn"])).st_size
+            total += _directory(prepared).status(output["lfn"]).st_size
         except OSError:
             continue  # `finish` reports it
     return total
+
+
+def _directory(prepared: Prepared) -> Beneath:
+    assert prepared.directory is not None, "its tasks ran there"
+    return prepared.directory
 
 
 def find_outputs(prepared: Prepared) -> List[Output]:
@@ -63,21 +70,16 @@ def find_outputs(prepared: Prepared) -> List[Output]:
 
 
 def _find(prepared: Prepared, lfn: str, is_checkpoint: bool) -> Output:
-    path = place_of(prepared.cwd, lfn)
-    name = "output '%s' of job '%s'" % (lfn, prepared.job["id"])
+    name, status = lfn, None
+    output = "output '%s' of job '%s'" % (lfn, prepared.job["id"])
     try:
-        status = os.lstat(path)
-        through_link = stat.S_ISLNK(status.st_mode)
-        if through_link:
-            target = os.path.realpath(path)
-            if not target.startswith(os.path.realpath(prepared.cwd) + "/"):
-                raise AttemptFailed(
-                    ErrorKind.MISSING_OUTPUT,
-                    "%s is a symbolic link out of the job's directory, to '%s'" % (name, os.readlink(path)),
-                    "let the task copy the file",
-                )
-            path = target
-            status = os.stat(path)
+        try:
+            status = _directory(prepared).status(lfn)
+        except NotADirectoryError:
+            pass  # perhaps a link to a directory
+        if status is None or stat.S_ISLNK(status.st_mode):
+            name = _behind_links(prepared, lfn, output)
+            status = _directory(prepared).status(name)
     except OSError as error:
         reason = (
             "is missing"
@@ -86,18 +88,31 @@ def _find(prepared: Prepared, lfn: str, is_checkpoint: bool) -> Output:
         )
         raise AttemptFailed(
             ErrorKind.MISSING_OUTPUT,
-            "%s %s" % (name, reason),
+            "%s %s" % (output, reason),
             "the task must write it to '%s' in its directory" % lfn,
         ) from error
     if stat.S_ISDIR(status.st_mode):
         raise AttemptFailed(
             ErrorKind.MISSING_OUTPUT,
-            "%s is a directory, not a file" % name,
+            "%s is a directory, not a file" % output,
             "declare each file in it, or pack it with tar",
         )
     if not stat.S_ISREG(status.st_mode):
-        raise AttemptFailed(ErrorKind.MISSING_OUTPUT, "%s is no regular file" % name)
-    return Output(lfn, path, status.st_size, is_checkpoint, through_link)
+        raise AttemptFailed(ErrorKind.MISSING_OUTPUT, "%s is no regular file" % output)
+    return Output(lfn, name, status.st_size, is_checkpoint, name != lfn)
+
+
+def _behind_links(prepared: Prepared, lfn: str, output: str) -> str:
+    """Return the name, in the same directory, of the file that symbolic links at or above `lfn` lead to."""
+    path = os.path.join(prepared.cwd, lfn)
+    target, top = os.path.realpath(path), os.path.realpath(prepared.cwd)
+    if not target.startswith(top + "/"):
+        raise AttemptFailed(
+            ErrorKind.MISSING_OUTPUT,
+            "%s is reached through a symbolic link out of the job's directory: it is '%s'" % (output, target),
+            "let the task copy the file",
+        )
+    return target[len(top) + 1 :]
 
 
 def place_outputs(prepared: Prepared, outputs: List[Output], stop: Stop) -> List[Output]:
@@ -127,45 +142,64 @@ def place_outputs(prepared: Prepared, outputs: List[Output], stop: Stop) -> List
 
 
 def _checksum(prepared: Prepared, output: Output, stop: Stop) -> str:
+    fd = _open(prepared, output)
     try:
-        return prepared.verified.checksum(output.path, stop)
+        return prepared.verified.checksum_of_open(fd, os.path.join(prepared.cwd, output.name), stop)
+    finally:
+        os.close(fd)
+
+
+def _open(prepared: Prepared, output: Output) -> int:
+    directory = _directory(prepared)
+    try:
+        return directory.open(output.name)
     except PermissionError:
         # The task took the permission to read from its own output.
-        os.chmod(output.path, 0o600)
-        return prepared.verified.checksum(output.path, stop)
+        directory.allow(output.name, 0o600)
+        return directory.open(output.name)
 
 
 def _move_all(prepared: Prepared, outputs: List[Output], placed: List[Output], stop: Stop) -> None:
-    # What is reached through a link is copied, before its target may be moved away.
-    for output in sorted(outputs, key=lambda output: not output.through_link):
-        destination = place_of(prepared.spec["scratch"], output.lfn)
-        if destination != output.path:
-            _move(output, destination, stop)
-            if output.sha256:
-                prepared.verified.remember(destination, output.sha256)
-        placed.append(output)
-
-
-def _move(output: Output, destination: str, stop: Stop) -> None:
+    scratch = Beneath(prepared.spec["scratch"])
     try:
-        if output.through_link:
-            _copy(output, destination, stop)
-            return
+        # What is reached through a link is copied, before its target may be moved away.
+        for output in sorted(outputs, key=lambda output: not output.through_link):
+            try:
+                _move(prepared, output, scratch, stop)
+            except OSError as error:
+                place = place_of(prepared.spec["scratch"], output.lfn)
+                raise storage_error("cannot put output '%s' at '%s'" % (output.lfn, place), error) from error
+            if output.sha256:
+                prepared.verified.remember_status(scratch.status(output.lfn), output.sha256)
+            placed.append(output)
+    finally:
+        scratch.close()
+
+
+def _move(prepared: Prepared, output: Output, scratch: Beneath, stop: Stop) -> None:
+    if not output.through_link:
         try:
-            os.rename(output.path, destination)
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(destination), exist_ok=True)
-            os.rename(output.path, destination)
+            _directory(prepared).move(output.name, scratch, output.lfn)
+            return
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            _copy(output, destination, stop)
-    except OSError as error:
-        raise storage_error("cannot put output '%s' at '%s'" % (output.lfn, destination), error) from error
-
-
-def _copy(output: Output, destination: str, stop: Stop) -> None:
-    copy(output.path, destination, stop, output.sha256, durable=False, digest=False)
+    folder, slash, _ = output.lfn.rpartition("/")
+    if slash:
+        scratch.make_directory(folder)
+    fd = _open(prepared, output)
+    try:
+        copy_open(
+            fd,
+            os.path.join(prepared.cwd, output.name),
+            place_of(prepared.spec["scratch"], output.lfn),
+            stop,
+            output.sha256,
+            durable=False,
+            digest=False,
+        )
+    finally:
+        os.close(fd)
 
 
 def _send_all(prepared: Prepared, outputs: List[Output], placed: List[Output], stop: Stop) -> None:
@@ -177,7 +211,7 @@ def _send_all(prepared: Prepared, outputs: List[Output], placed: List[Output], s
         [
             {
                 "lfn": output.lfn,
-                "sources": [{"site": prepared.job["site"], "url": output.path}],
+                "sources": [{"site": prepared.job["site"], "url": os.path.join(prepared.cwd, output.name)}],
                 "destinations": [{"site": staging_site(spec), "url": scratch_place(spec, output.lfn)}],
                 "sha256": output.sha256,
                 "size_bytes": output.size_bytes,

@@ -9,10 +9,11 @@ from typing import Mapping, Optional
 
 from markab.errors import MarkabError
 from markab.transfers.base import Stop
+from markab.transfers.beneath import Beneath
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
-from markab.worker.attempt_directories import Directories
+from markab.worker.attempt_directory import make_directory
 from markab.worker.attempt_spec import Spec, place_of
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.inputs import Fetch, place_inputs
@@ -23,7 +24,6 @@ def prepare(
     verified: Verified,
     base_environ: Mapping[str, str],
     stop: Stop = None,
-    directories: Optional[Directories] = None,
     fetch: Optional[Fetch] = None,
 ) -> Prepared:
     """Make the directory of an attempt and put its inputs there, all of them verified.
@@ -32,18 +32,17 @@ def prepare(
     task may be started, and `finish` is still to be called.
 
     Args:
-        directories: where directories of attempts come from. None: it is made, and removed at the end.
         fetch: moves files from URLs, as `markab.transfers.batch.move_all` does (the default).
     """
-    prepared = Prepared(spec, verified, base_environ, directories or Directories(keep=0))
+    prepared = Prepared(spec, verified, base_environ)
     try:
         if prepared.has_directory:
-            prepared.directories.make(prepared.cwd)
+            prepared.directory = make_directory(prepared.cwd)
         else:
-            _remove_leftovers(prepared)
+            prepared.directory = _open_scratch(prepared)
+            _remove_leftovers(prepared, prepared.directory)
         place_inputs(prepared, stop, fetch)
-        if prepared.has_directory or prepared.job.get("outputs"):
-            _make_parents(prepared)
+        _make_parents(prepared, prepared.directory)
     except AttemptFailed as error:
         prepared.errors.append(error)
     except OSError as error:
@@ -53,8 +52,7 @@ def prepare(
     return prepared
 
 
-def _remove_leftovers(prepared: Prepared) -> None:
-    """Remove declared outputs that a failed attempt left in the shared directory, but not its checkpoints."""
+def _open_scratch(prepared: Prepared) -> Beneath:
     if not prepared.cwd:
         raise AttemptFailed(
             ErrorKind.INTERNAL,
@@ -63,21 +61,26 @@ def _remove_leftovers(prepared: Prepared) -> None:
             "plan with --data-configuration nonsharedfs",
         )
     os.makedirs(prepared.cwd, exist_ok=True)
+    return Beneath(prepared.cwd)
+
+
+def _remove_leftovers(prepared: Prepared, scratch: Beneath) -> None:
+    """Remove declared outputs that a failed attempt left in the shared directory, but not its checkpoints."""
     inputs = {item["lfn"] for item in prepared.job.get("inputs") or ()}
     for output in prepared.job.get("outputs") or ():
         if output.get("checkpoint") or output["lfn"] in inputs:
             continue
         path = place_of(prepared.cwd, output["lfn"])
         try:
-            os.unlink(path)
-        except FileNotFoundError:
+            scratch.unlink(output["lfn"])
+        except (FileNotFoundError, IsADirectoryError):
             pass
         except OSError as error:
-            if not os.path.isdir(path):
-                raise storage_error("cannot remove the old '%s'" % path, error) from error
+            raise storage_error("cannot remove the old '%s'" % path, error) from error
 
 
-def _make_parents(prepared: Prepared) -> None:
+def _make_parents(prepared: Prepared, directory: Beneath) -> None:
     for output in prepared.job.get("outputs") or ():
-        if "/" in output["lfn"]:
-            os.makedirs(os.path.dirname(place_of(prepared.cwd, output["lfn"])), exist_ok=True)
+        folder, slash, _ = output["lfn"].rpartition("/")
+        if slash:
+            directory.make_directory(folder)

@@ -1,0 +1,136 @@
+"""A directory that is held open, and the files below it: reached without following any link.
+
+A task may leave anything in its directory. So each component of a name is opened from the directory
+above it, and only if it is a directory itself; what is read is a regular file, so that a FIFO never
+blocks and no device is touched.
+"""
+
+import errno
+import os
+import stat
+from typing import Callable, TypeVar
+
+from markab.transfers.tree_removal import DIRECTORY
+
+NOT_A_FILE = "Not a regular file"
+
+T = TypeVar("T")
+
+
+class Beneath(object):
+    """A directory, whatever its path means by now. Names are relative to it, with `/` between components.
+
+    Every method raises OSError; NotADirectoryError also for a component that is a symbolic link.
+    """
+
+    __slots__ = ("fd",)
+
+    def __init__(self, path: str) -> None:
+        """Open a directory; that `path` itself is a symbolic link is an error."""
+        self.fd = os.open(path, DIRECTORY)
+
+    def detach(self) -> int:
+        """Return the descriptor, which the caller closes."""
+        fd, self.fd = self.fd, -1
+        return fd
+
+    def close(self) -> None:
+        """Close it. May be called twice."""
+        fd = self.detach()
+        if fd >= 0:
+            os.close(fd)
+
+    def status(self, name: str) -> os.stat_result:
+        """Return the status of what is there; a symbolic link has its own."""
+        return self._at(name, lambda fd, last: os.stat(last, dir_fd=fd, follow_symlinks=False))
+
+    def open(self, name: str, flags: int = os.O_RDONLY, mode: int = 0o666) -> int:
+        """Return a descriptor of a regular file, or of a new one with O_CREAT. Anything else is an error."""
+        return self._at(name, lambda fd, last: _open_file(fd, last, flags, mode))
+
+    def make_directory(self, name: str) -> None:
+        """Make a directory, and those above it; one that is there is no error."""
+        os.close(self._open_directory(name, make=True))
+
+    def unlink(self, name: str) -> None:
+        """Remove a file or a link."""
+        self._at(name, lambda fd, last: os.unlink(last, dir_fd=fd))
+
+    def allow(self, name: str, bits: int) -> None:
+        """Add permission bits to a regular file."""
+
+        def add(fd: int, last: str) -> None:
+            handle = os.open(last, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+            try:
+                mode = os.fstat(handle).st_mode
+                if not stat.S_ISREG(mode):
+                    raise OSError(errno.EINVAL, NOT_A_FILE, name)
+                os.chmod("/proc/self/fd/%d" % handle, stat.S_IMODE(mode) | bits)
+            finally:
+                os.close(handle)
+
+        self._at(name, add)
+
+    def move(self, name: str, other: "Beneath", destination: str) -> None:
+        """Rename a file to `destination` in `other`, whose missing directories are made; what has that name is replaced."""
+
+        def move_to(fd: int, last: str) -> None:
+            self._at(name, lambda source, old: os.rename(old, last, src_dir_fd=source, dst_dir_fd=fd))
+
+        try:
+            other._at(destination, move_to)
+        except FileNotFoundError:
+            if "/" not in destination:
+                raise
+            other.make_directory(os.path.dirname(destination))
+            other._at(destination, move_to)
+
+    def _at(self, name: str, call: Callable[[int, str], T]) -> T:
+        """Return the result of `call` with the open directory of `name`, and its last component."""
+        folder, slash, last = name.rpartition("/")
+        if last == "..":
+            raise _leads_out(name)
+        if not slash:
+            return call(self.fd, last)
+        fd = self._open_directory(folder)
+        try:
+            return call(fd, last)
+        finally:
+            os.close(fd)
+
+    def _open_directory(self, name: str, make: bool = False) -> int:
+        fd = os.dup(self.fd)
+        for part in name.split("/"):
+            above = fd
+            try:
+                fd = _open_part(part, above, make)
+            finally:
+                os.close(above)
+        return fd
+
+
+def _open_part(part: str, above: int, make: bool) -> int:
+    if part == "..":
+        raise _leads_out(part)
+    try:
+        return os.open(part or ".", DIRECTORY, dir_fd=above)
+    except FileNotFoundError:
+        if not make:
+            raise
+    try:
+        os.mkdir(part, dir_fd=above)
+    except FileExistsError:
+        pass  # another thread was faster
+    return os.open(part, DIRECTORY, dir_fd=above)
+
+
+def _leads_out(name: str) -> OSError:
+    return OSError(errno.EXDEV, "It leads out of the directory", name)
+
+
+def _open_file(folder: int, name: str, flags: int, mode: int) -> int:
+    fd = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode, dir_fd=folder)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, NOT_A_FILE, name)
+    return fd
