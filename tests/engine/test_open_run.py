@@ -113,16 +113,33 @@ def test_a_report_about_an_attempt_that_has_ended_is_ignored(tmp_path: Path) -> 
     )
 
 
-def test_the_record_of_an_attempt_that_its_site_lost_has_the_reason(tmp_path: Path) -> None:
-    class Loses(Queue):
-        def wait(self, timeout_s: float) -> Sequence[Report]:
-            return [
-                Report(report.id, Seen.LOST, reason="node7 does not answer")
-                for report in super().wait(timeout_s)
-            ]
+class Loses(Queue):
+    """Loses every attempt up to a number of the job's."""
 
-    (lost,) = call(make_run(tmp_path, [job("a")], executor=REMOTE), World(), Loses, []).failed
-    assert lost.error == {
-        "kind": "lost",
-        "message": "the site no longer knows the job: node7 does not answer",
-    }
+    up_to = 1000
+
+    def wait(self, timeout_s: float) -> Sequence[Report]:
+        ended = super().wait(timeout_s)
+        reason = "node7 does not answer"
+        return [
+            Report(report.id, Seen.LOST, reason=reason) if report.id.number <= self.up_to else report
+            for report in ended
+        ]
+
+
+def test_an_attempt_that_its_site_lost_is_repeated_and_takes_no_retry(tmp_path: Path) -> None:
+    class LosesThree(Loses):
+        up_to = 3
+
+    directory, world = make_run(tmp_path, [job("a", retries=0)], executor=REMOTE), World()
+
+    assert call(directory, world, LosesThree, []).state == "success"
+    assert [id.number for id in world.started] == [1, 2, 3, 4]
+
+
+def test_a_job_that_is_lost_again_and_again_fails_with_the_reason(tmp_path: Path) -> None:
+    directory, world = make_run(tmp_path, [job("a", retries=1)], executor=REMOTE), World()
+    (lost,) = call(directory, world, Loses, []).failed
+
+    assert lost.error == {"kind": "lost", "message": "it was lost at site 'local': node7 does not answer"}
+    assert len(world.started) == 5, "three that do not count, the first that does, and its retry"

@@ -26,7 +26,7 @@ class Shell:
 
     def __init__(self, top: Path, environ: dict[str, str] | None = None) -> None:
         self.top = top
-        self.launching = LauncherClient(environ or {"PATH": "/usr/bin:/bin"}, ENGINE)
+        self.launching = LauncherClient(environ or {"PATH": "/usr/bin:/bin"}, ENGINE, 1024)
         self.count = 0
         self.null = os.open(os.devnull, os.O_RDWR)
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from markab.executors.attempt_id import AttemptId
-from markab.executors.base import Attempt, Report, RunContext
+from markab.executors.base import Attempt, Report, RunContext, Seen
 from markab.executors.local import LocalExecutor
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
 
@@ -144,19 +144,17 @@ def test_nothing_is_left_open_or_running(tmp_path: Path) -> None:
 def test_when_the_launcher_is_killed_its_attempts_are_lost_and_nothing_of_them_runs(
     executor: LocalExecutor, tmp_path: Path
 ) -> None:
-    pid_file, nameless_file = tmp_path / "pid", tmp_path / "nameless"
-    nameless = f'setsid env -i /bin/sh -c "echo \\$\\$ > {nameless_file}; exec sleep 1000" &'
-    executor.submit([attempt(tmp_path, 1, f"{nameless} echo said; echo $$ > {pid_file}; exec sleep 1000")])
-    while not (pid_file.exists() and pid_file.read_text() and nameless_file.exists()):
+    pid_file, child_file = tmp_path / "pid", tmp_path / "child"
+    child = f'setsid /bin/sh -c "echo \\$\\$ > {child_file}; exec sleep 1000" &'
+    executor.submit([attempt(tmp_path, 1, f"{child} echo $$ > {pid_file}; exec sleep 1000")])
+    while not (pid_file.exists() and pid_file.read_text() and child_file.exists()):
         executor.wait(0.01)
     os.kill(executor._launcher.pid, signal.SIGKILL)
     (report,) = wait_for(executor, 1)
 
-    assert report.record is not None
-    assert report.record["error"]["kind"] == "lost"
-    assert "SIGKILL" in report.record["error"]["message"]
-    assert report.record["stdout"] == "said\n"
-    for path in (pid_file, nameless_file):
+    assert (report.seen, report.record) == (Seen.LOST, None) and "SIGKILL" in report.reason
+    assert os.listdir(tmp_path / "work") == []
+    for path in (pid_file, child_file):
         assert not is_running(int(path.read_text()))
     executor.submit([attempt(tmp_path, 2, "echo again")])
     (report,) = wait_for(executor, 1)

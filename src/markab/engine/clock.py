@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from markab.worker.steady_time import steady_time
+
 
 def wait_readable(descriptors: Iterable[int], timeout_s: float) -> None:
     """Return when one of the descriptors can be read, or after `timeout_s`."""
@@ -19,7 +21,7 @@ def wait_readable(descriptors: Iterable[int], timeout_s: float) -> None:
 class Clock(NamedTuple):
     """The system calls for time and waiting."""
 
-    epoch: Callable[[], float] = time.time
+    epoch: Callable[[], float] = steady_time
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     wait_readable: Callable[[Iterable[int], float], None] = wait_readable

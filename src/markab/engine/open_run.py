@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
@@ -48,6 +49,9 @@ from markab.transfers.error_kinds import ErrorKind
 from markab.worker.record import unseen_record
 
 CLAMPED_SHOWN = 5
+
+LOSSES_NOT_COUNTED = 3
+"""How often a job may be lost before that counts as a failed attempt: it may be what ends its launcher."""
 
 
 class Failure(NamedTuple):
@@ -104,6 +108,8 @@ class OpenRun:
         self._max_jobs = max_jobs
         self._keep_going = keep_going
         self._running: dict[int, RunningJob] = {}
+        self._losses: Counter[int] = Counter()
+        """Job → how many of its attempts were lost."""
         self.submission = Submission(executors, plan.header.local_sites, clock, self._warn)
         self._ending: OutcomeState | None = None
         self._scheduler: SchedulerProtocol
@@ -217,11 +223,19 @@ class OpenRun:
                 id, report.record or unseen_record(ErrorKind.INTERNAL, "the executor made no record")
             )
         if seen is Seen.LOST:
-            why = f": {report.reason}" if report.reason else ""
-            return self._end(id, unseen_record(ErrorKind.LOST, f"the site no longer knows the job{why}"))
+            return self._lose(id, report.reason)
         # A late report about an attempt that has ended is ignored.
         if self._scheduler.state(self.id, id.job) in ALIVE and self._running[id.job].attempt == id.number:
             self._see(id, seen, report.reason)
+        return 0.0
+
+    def _lose(self, id: AttemptId, reason: str) -> float:
+        """Take an attempt back that was lost through no fault of its own; a job that is lost often fails."""
+        message = f"it was lost at site {self._running[id.job].site!r}" + (f": {reason}" if reason else "")
+        self._losses[id.job] += 1
+        if self._losses[id.job] > LOSSES_NOT_COUNTED:
+            return self._end(id, unseen_record(ErrorKind.LOST, message))
+        self._take_back(id, ErrorKind.LOST, message)
         return 0.0
 
     def _see(self, id: AttemptId, seen: Seen, reason: str) -> None:

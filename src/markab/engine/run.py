@@ -27,6 +27,7 @@ from markab.engine.slots import Slots
 from markab.errors import NotARun
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Executor, RunContext, Seen
+from markab.executors.file_limit import attempts_at_once
 from markab.executors.registry import BACK_ENDS, Executors, MakeExecutor
 from markab.journal.lifecycle import State
 from markab.journal.lock import RunLock
@@ -118,6 +119,11 @@ def run(
         )
         if opened.history.is_complete:
             return _already_complete(opened, clock)
+        if (options.cores or 0) > slots.cores:
+            opened.warnings.append(
+                f"at most {slots.cores} jobs run at once on this machine: the limit of open files "
+                "(`ulimit -Hn`) allows no more"
+            )
         loop = Loop(Scheduler(slots), clock, options.poll_s)
         loop.add(opened)
         gc.freeze()  # what was built for the plan is needed to the end: the collector need not search it
@@ -217,7 +223,7 @@ def _already_complete(opened: OpenRun, clock: Clock) -> Outcome:
 def _slots(options: RunOptions) -> Slots:
     found = machine.detect()
     return Slots(
-        cores=max(1, found.cores if options.cores is None else options.cores),
+        cores=min(attempts_at_once(), max(1, found.cores if options.cores is None else options.cores)),
         memory_mb=max(1, found.memory_mb if options.memory_mb is None else options.memory_mb),
         gpus=max(0, found.gpus if options.gpus is None else options.gpus),
     )

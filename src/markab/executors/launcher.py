@@ -28,6 +28,7 @@ import time
 from markab.executors.descendants import Descendants
 from markab.executors.launcher_messages import Decoder, encode
 from markab.executors.orphan_processes import ATTEMPT, has_engine
+from markab.worker.steady_time import steady_time
 
 TYPE_CHECKING = False  # see launcher_messages.py
 if TYPE_CHECKING:
@@ -133,14 +134,14 @@ class Launcher:
             else:
                 _, number, what = message
                 if number in self._numbers:
-                    os.killpg(self._numbers[number], what)
+                    _signal_group(self._numbers[number], what)
         return bool(data)
 
     def _start(self, number: int, program: str, argv: list[str], cwd: str, own: dict[str, str]) -> None:
         fds = self._received[:3]
         del self._received[:3]
         environ = {**self._environ, **_encoded(own)}
-        start = time.time()
+        start = steady_time()
         try:
             os.chdir(cwd)
             pid = _spawn(program, argv, environ, fds)
@@ -168,7 +169,7 @@ class Launcher:
             if task is None:
                 self._descendants.reaped(pid)
                 continue
-            duration_s = time.time() - task.start
+            duration_s = steady_time() - task.start
             del self._numbers[task.number]
             left = self._descendants.end(pid, self._tasks, self._is_running)
             self._replies.append(
@@ -180,6 +181,13 @@ class Launcher:
 
     def _end_all(self) -> None:
         self._descendants.end_all(self._tasks)
+
+
+def _signal_group(pid: int, what: int) -> None:
+    try:
+        os.killpg(pid, what)
+    except (ProcessLookupError, PermissionError):
+        pass  # it has just ended, or it has become another user's: then it runs until it ends by itself
 
 
 def _encoded(environ: Mapping[str, str]) -> dict[bytes, bytes]:
@@ -201,8 +209,19 @@ def _spawn(program: str, argv: list[str], environ: dict[bytes, bytes], fds: list
             time.sleep(pause_s)
 
 
+def _limit_open_files(soft: int) -> None:
+    """Give tasks the limit that the engine had, before it raised its own."""
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def main() -> None:
-    """Serve the engine at the other end of stdin; its number is the last argument of the command line."""
+    """Serve the engine at the other end of stdin.
+
+    The last arguments of the command line are the number of the engine, and how many files a task may open.
+    """
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     # The socket must not be inherited by tasks, nor have a number that their streams will get.
@@ -211,7 +230,8 @@ def main() -> None:
     os.dup2(null, 0)
     os.close(null)
     os.chdir("/")
-    launcher = Launcher(engine, has_engine(sys.argv[-1]))
+    _limit_open_files(int(sys.argv[-1]))
+    launcher = Launcher(engine, has_engine(sys.argv[-2]))
     try:
         launcher.serve()
     except Exception as error:  # a bug: the engine reports it, and all tasks must end

@@ -55,8 +55,14 @@ class LauncherClient:
     One thread makes all calls, but any thread may call `wake`.
     """
 
-    def __init__(self, environ: Mapping[str, str], engine_number: str) -> None:
-        """Make one; nothing is started yet. All processes get `environ`, extended by their own."""
+    def __init__(self, environ: Mapping[str, str], engine_number: str, open_files: int) -> None:
+        """Make one; nothing is started yet.
+
+        Args:
+            environ: what all processes get, extended by their own.
+            open_files: how many files a process may open (soft limit).
+        """
+        self._open_files = open_files
         self._environ = environ
         self._engine_number = engine_number
         self._socket: socket.socket | None = None
@@ -75,7 +81,7 @@ class LauncherClient:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _BOOT, _ROOT, self._engine_number],
+                [sys.executable, "-I", "-S", "-c", _BOOT, _ROOT, self._engine_number, str(self._open_files)],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

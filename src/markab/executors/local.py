@@ -19,6 +19,7 @@ from typing import Any
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Report, Seen
 from markab.executors.capture_files import Captures, Pair
+from markab.executors.file_limit import raise_file_limit
 from markab.executors.gpus import Gpus
 from markab.executors.launcher_client import Ended, LauncherClient, Lost, Refused
 from markab.executors.local_attempt import AttemptRun
@@ -40,6 +41,7 @@ from markab.worker.invocation import Process, next_process, open_streams, record
 from markab.worker.outputs import output_bytes
 from markab.worker.prepare import prepare
 from markab.worker.record import Record, make_record
+from markab.worker.steady_time import steady_time
 
 _QUICK_BYTES = 1 << 20
 """Hashed or copied in about a millisecond: handing it to a thread would cost more."""
@@ -62,7 +64,7 @@ class LocalExecutor:
         environ = dict(os.environ)
         self._environ = dict(environ, **{ENGINE: self._number})
         self._verified = Verified()
-        self._launcher = LauncherClient(environ, self._number)
+        self._launcher = LauncherClient(environ, self._number, raise_file_limit())
         self._pools = ThreadPools(self._launcher.wake)
         self._captures = Captures()
         self._gpus = Gpus(environ)
@@ -73,8 +75,6 @@ class LocalExecutor:
         """(Run, job) → number of its last attempt that was submitted."""
         self._last_process = 0
         self._reports: list[Report] = []
-        self._works: set[str] = set()
-        """Directories of attempts; a task that cleared its environment is found by them."""
         self._null = -1
         self._closed = False
 
@@ -135,7 +135,7 @@ class LocalExecutor:
             for attempt in mine
             if attempt.job.kind.value == "compute" and attempt.job.data != "sharedfs"
         ]
-        kill_all(has_runs({attempt.context.uuid for attempt in mine}, self._number), directories)
+        kill_all(has_runs({attempt.context.uuid for attempt in mine}, self._number))
         for directory in directories:
             discard_tree(directory)
         return [Report(attempt.id, Seen.LOST) for attempt in mine]
@@ -170,7 +170,6 @@ class LocalExecutor:
                     run, lambda stop: run_auxiliary_job(run.spec, stop, self._verified), self._end, True
                 )
             return
-        self._works.add(run.spec["work"])
         size_bytes = input_bytes(run.spec)
         if size_bytes <= self._quick_bytes:
             self._prepared(run, prepare(run.spec, self._verified, self._environ))
@@ -238,7 +237,7 @@ class LocalExecutor:
     def _receive(self, events: Sequence[Ended | Refused | Lost]) -> None:
         if any(isinstance(one, Lost) for one in events):
             # Nothing that was lost may run any more when that is reported.
-            kill_all(has_engine(self._number), self._works)
+            kill_all(has_engine(self._number))
         for one in events:
             run = self._by_number.pop(one.number)
             run.number = 0
@@ -251,11 +250,8 @@ class LocalExecutor:
                     prepared, process, OSError(one.errno, os.strerror(one.errno), process.executable)
                 )
             else:
-                run.fresh = False
-                hint = "the machine may have run out of memory"
-                prepared.errors.append(
-                    AttemptFailed(ErrorKind.LOST, f"task '{process.task['id']}': {one.why}", hint)
-                )
+                self._lost(run, prepared, one.why)
+                continue
             self._next(run, prepared)
 
     def _process_ended(self, run: AttemptRun, prepared: Prepared, process: Process, end: Ended) -> None:
@@ -266,6 +262,21 @@ class LocalExecutor:
             why = stop_reason(process.task["id"], run.deadlines, run.spec["job"])
         process.start = end.start
         record_end(prepared, process, end.pid, end.status, end.usage, end.duration_s, why)
+
+    def _lost(self, run: AttemptRun, prepared: Prepared, why: str) -> None:
+        """Report an attempt that ended with the launcher, through no fault of its own."""
+        run.fresh = False
+        self._timed.pop(run.id, None)
+        if run.deadlines is not None and run.deadlines.cancelled:
+            message = f"job '{run.spec['job']['id']}' was cancelled"
+            prepared.errors.append(AttemptFailed(ErrorKind.CANCELLED, message))
+            self._end(run, finish(prepared, None, None))
+            return
+        prepared.invocations.clear()
+        finish(prepared, None, None)
+        self._give_back(run)
+        self._runs.pop(run.id, None)
+        self._reports.append(Report(run.id, Seen.LOST, reason=why))
 
     def _end(self, run: AttemptRun, record: Record) -> None:
         self._give_back(run)
@@ -293,7 +304,7 @@ class LocalExecutor:
 
         def failed(error: Exception) -> None:
             message = f"job '{run.spec['job']['id']}': {type(error).__name__}: {error}"
-            self._end(run, make_record(time.time(), [AttemptFailed(ErrorKind.INTERNAL, message)]))
+            self._end(run, make_record(steady_time(), [AttemptFailed(ErrorKind.INTERNAL, message)]))
 
         self._pools.do(lambda: work(stop), lambda result: then(run, result), failed, by_network)
 

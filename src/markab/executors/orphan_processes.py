@@ -1,13 +1,13 @@
 """Find and end the processes of a run by their environment: the last resort when their launcher was killed.
 
-The processes are found by variables that the engine put into their environment, or, if they
-cleared those, by the directory they are in. Needs /proc: elsewhere nothing is found.
+Only what is provably of the run is ended: a process whose environment has the variables that the
+engine put there. Needs /proc: elsewhere nothing is found.
 """
 
 import os
 import signal
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection
 
 ENGINE = "MARKAB_ENGINE"
 """Environment variable of tasks: a number drawn by the executor that started them."""
@@ -39,39 +39,22 @@ def read_environ(pid: int) -> bytes:
         return b""
 
 
-def find(match: _Match, directories: Sequence[str]) -> list[int]:
-    """Return the processes whose environment matches, or that run below `directories` without the variables of any run."""
+def find(match: _Match) -> list[int]:
+    """Return the processes whose environment matches."""
     try:
         pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
         return []
-    return [pid for pid in pids if pid != os.getpid() and _belongs(pid, match, directories)]
+    return [pid for pid in pids if pid != os.getpid() and match(read_environ(pid))]
 
 
-def _belongs(pid: int, match: _Match, directories: Sequence[str]) -> bool:
-    environ = read_environ(pid)
-    if len(environ) > 2 and match(environ):
-        return True
-    if f"\0{ATTEMPT}=".encode() in environ:
-        return False
-    try:
-        folder = os.readlink(f"/proc/{pid}/cwd").removesuffix(" (deleted)")
-        if not any((folder + "/").startswith(directory + "/") for directory in directories):
-            return False
-        # A user's shell in the directory is no task.
-        return not os.readlink(f"/proc/{pid}/fd/0").startswith(("/dev/pts/", "/dev/tty"))
-    except OSError:
-        return False
-
-
-def kill_all(match: _Match, directories: Iterable[str] = ()) -> int:
+def kill_all(match: _Match) -> int:
     """SIGKILL processes until none is found twice in a row, for at most a minute; return how many were."""
-    real = [os.path.realpath(directory) for directory in directories]
     killed: set[int] = set()
     empty_rounds = 0
     give_up = time.monotonic() + _LONGEST_S
     while empty_rounds < 2 and time.monotonic() < give_up:
-        pids = find(match, real)
+        pids = find(match)
         empty_rounds = 0 if pids else empty_rounds + 1
         for pid in pids:
             try:

@@ -76,17 +76,17 @@ class _Walk(object):
         """Of each directory above: its identity, our name in it, and its directories that are still to be removed."""
 
     def run(self) -> None:
-        """Remove everything; the last of it is the file `last`."""
-        directories = self._remove_files(self._last)
-        while True:
-            if directories:
-                directories = self._down(directories)
-            elif self._above:
-                directories = self._up()
-            else:
-                break
+        """Remove everything; what is called `last` comes last."""
+        self._remove_directories(self._remove_files(self._last))
         if self._last:
-            self._do(partial(os.unlink, self._last, dir_fd=self.fd))
+            try:
+                self._do(partial(os.unlink, self._last, dir_fd=self.fd))
+            except IsADirectoryError:
+                self._remove_directories([self._last])
+
+    def _remove_directories(self, directories: List[str]) -> None:
+        while directories or self._above:
+            directories = self._down(directories) if directories else self._up()
 
     def _remove_files(self, but: str = "") -> List[str]:
         """Remove all files that are in the directory; return the names of the directories."""

@@ -28,6 +28,7 @@ from markab.worker.finish import finish
 from markab.worker.invocation import Process, next_process, open_streams, record_end, record_failed_start
 from markab.worker.prepare import prepare
 from markab.worker.record import Record
+from markab.worker.steady_time import steady_time
 
 _LONGEST_PAUSE_S = 0.05
 
@@ -41,7 +42,7 @@ def run(spec: Spec, stop: threading.Event) -> Record:
     job = spec["job"]
     directory = tempfile.gettempdir()
     out, err = Capture(directory), Capture(directory)
-    deadlines = Deadlines(time.time(), job.get("checkpoint_s", 0.0), job.get("max_wall_s", 0.0))
+    deadlines = Deadlines(time.monotonic(), job.get("checkpoint_s", 0.0), job.get("max_wall_s", 0.0))
     process = next_process(prepared)
     while process is not None:
         _run_one(prepared, process, out, err, deadlines, stop)
@@ -79,7 +80,7 @@ def _run_one(
     status, usage = _wait(child.pid, deadlines, stop)
     child.returncode = 0  # reaped here, not by Popen
     why = stop_reason(process.task["id"], deadlines, prepared.job)
-    record_end(prepared, process, child.pid, status, usage, time.time() - process.start, why)
+    record_end(prepared, process, child.pid, status, usage, steady_time() - process.start, why)
 
 
 def _wait(pid: int, deadlines: Deadlines, stop: threading.Event) -> Tuple[int, Any]:
@@ -87,8 +88,8 @@ def _wait(pid: int, deadlines: Deadlines, stop: threading.Event) -> Tuple[int, A
     pause_s = 0.001
     while True:
         if stop.is_set():
-            deadlines.cancel(time.time())
-        due = deadlines.due(time.time())
+            deadlines.cancel(time.monotonic())
+        due = deadlines.due(time.monotonic())
         if due is not None:
             _signal_group(pid, due)
         # Not reaped yet: the number of the group is not used again before the rest is killed.

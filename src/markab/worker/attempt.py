@@ -1,13 +1,13 @@
 """An attempt of a compute job: its spec, and its state so far."""
 
 import os
-import time
 from typing import Any, Dict, List, Mapping, Optional
 
 from markab.transfers.beneath import Beneath
 from markab.transfers.checksum import Verified
 from markab.worker.attempt_spec import Spec, attempt_directory
 from markab.worker.failure import AttemptFailed
+from markab.worker.steady_time import steady_time
 
 
 class Guard(object):
@@ -59,7 +59,7 @@ class Prepared(object):
         self.spec = spec
         self.job: Dict[str, Any] = job
         self.verified = verified
-        self.start = time.time()
+        self.start = steady_time()
         self.has_directory = job["data"] != "sharedfs"
         """It has a directory of its own."""
         self.cwd: str = attempt_directory(spec) if self.has_directory else spec["scratch"]

@@ -5,7 +5,6 @@ node; each returns a record in every case, and may be repeated after an interrup
 """
 
 import os
-import time
 from typing import Any, Callable, Dict, List, Optional
 
 from markab.errors import MarkabError
@@ -16,6 +15,7 @@ from markab.worker.attempt_spec import Spec
 from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error, transfer_error
 from markab.worker.record import Record, checked_entry, make_record
 from markab.worker.scratch_directory import clean_scratch, create_scratch, remove_scratch
+from markab.worker.steady_time import steady_time
 
 Facts = Dict[str, Any]
 """What a job adds to its record."""
@@ -23,7 +23,7 @@ Facts = Dict[str, Any]
 
 def run_auxiliary_job(spec: Spec, stop: Stop = None, verified: Optional[Verified] = None) -> Record:
     """Run the job of `spec` (see attempt_spec.py) and return its record, which has the errors too."""
-    start = time.time()
+    start = steady_time()
     job = spec["job"]
     facts: Facts = {}
     errors: List[AttemptFailed] = []

@@ -5,7 +5,6 @@ record. Outputs appear in the run's scratch only when the attempt succeeded; che
 there also when it failed.
 """
 
-import time
 from typing import List, Optional
 
 from markab.transfers.base import Stop
@@ -17,6 +16,7 @@ from markab.worker.captured_output import Capture, describe_stream
 from markab.worker.exit_judgement import judge_inputs, judge_messages
 from markab.worker.outputs import Output, find_outputs, place_outputs
 from markab.worker.record import Record, checked_entry, hashed_entry, make_record
+from markab.worker.steady_time import steady_time
 
 
 def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], stop: Stop = None) -> Record:
@@ -41,7 +41,7 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
         prepared.directory.close()
     record = _describe(prepared, placed)
     _describe_streams(prepared, record, out, err)
-    record["end"] = time.time()
+    record["end"] = steady_time()
     return record
 
 

@@ -112,7 +112,7 @@ def _verify(prepared: Prepared, item: Item, path: str, is_symlink: bool, stop: S
     expected = expected_checksum(prepared.spec, item)
     if expected is None or integrity == "none" or (integrity == "nosymlink" and is_symlink):
         return None
-    start = time.time()
+    start = time.monotonic()
     try:
         prepared.verified.verify(path, expected, stop)
     except ChecksumMismatch as error:
@@ -129,7 +129,7 @@ def _verify(prepared: Prepared, item: Item, path: str, is_symlink: bool, stop: S
             raise
         prepared.errors.append(AttemptFailed(ErrorKind.MISSING_INPUT, str(error), error.hint))
     prepared.checked += 1
-    prepared.checked_s += time.time() - start
+    prepared.checked_s += time.monotonic() - start
     return expected
 
 

@@ -3,7 +3,6 @@
 import errno
 import os
 import stat
-import time
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from markab.transfers.beneath import NOT_A_FILE, Beneath
@@ -13,6 +12,7 @@ from markab.worker.exit_judgement import bad_status
 from markab.worker.failure import AttemptFailed
 from markab.worker.record import invocation_entry, usage_entry
 from markab.worker.split_arguments import split_words
+from markab.worker.steady_time import steady_time
 
 
 class Process(object):
@@ -44,7 +44,7 @@ class Process(object):
         self.directory: Beneath = prepared.directory
         self.streams = (task.get("stdin"), task.get("stdout"), task.get("stderr"))
         """Files that they are connected to, relative to `directory`. None: nothing to read; captured."""
-        self.start = time.time()
+        self.start = steady_time()
 
     def environ(self) -> Dict[str, str]:
         """Return the whole environment of the process."""

@@ -42,11 +42,11 @@ An invocation:
 """
 
 import os
-import time
 from typing import Any, Dict, List, Optional, Sequence
 
 from markab.transfers.error_kinds import error_entry
 from markab.worker.failure import AttemptFailed
+from markab.worker.steady_time import steady_time
 
 Record = Dict[str, Any]
 
@@ -61,7 +61,7 @@ NEVER_STARTED = -1
 
 def make_record(start: float, errors: Sequence[AttemptFailed] = (), cwd: str = "") -> Record:
     """Return the record of an attempt that ends now; its first error is the reason why it failed."""
-    record: Record = {"ok": not errors, "host": HOST, "start": start, "end": time.time()}
+    record: Record = {"ok": not errors, "host": HOST, "start": start, "end": steady_time()}
     if cwd:
         record["cwd"] = cwd
     if errors:
