@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from engine.engine_fakes import REMOTE, FakeExecutor, FakeTime, World, job, make_run
 from markab.engine.run import Outcome, RunOptions, run
+from markab.errors import NotARun
 from markab.executors.base import Attempt, Report, Seen
 from markab.journal.progress import Progress
 from markab.journal.reader import JournalReader
@@ -143,3 +145,24 @@ def test_a_job_that_is_lost_again_and_again_fails_with_the_reason(tmp_path: Path
 
     assert lost.error == {"kind": "lost", "message": "it was lost at site 'local': node7 does not answer"}
     assert len(world.started) == 5, "three that do not count, the first that does, and its retry"
+
+
+def test_a_copy_of_a_run_that_is_not_complete_is_refused(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "run", [job("a")], executor=REMOTE)
+    with open(directory / "braindump.yml", "a", encoding="utf-8") as file:
+        file.write(f'submit_dir: "{directory}"\n')
+    shutil.copytree(directory, tmp_path / "copy")
+    (tmp_path / "link").symlink_to(directory)
+
+    with pytest.raises(NotARun, match="is a copy of '.*run', and both would work in the same scratch"):
+        call(tmp_path / "copy", World(), Queue, [])
+    assert call(tmp_path / "link", World(), Queue, []).state == "success"
+
+
+def test_a_run_that_was_moved_goes_on(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "run", [job("a")], executor=REMOTE)
+    with open(directory / "braindump.yml", "a", encoding="utf-8") as file:
+        file.write(f'submit_dir: "{directory}"\n')
+    directory.rename(tmp_path / "moved")
+
+    assert call(tmp_path / "moved", World(), Queue, []).state == "success"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from integration.tools import command, environment, job_line, markab, plan, script, write_workflow
+from kit.plan_text import replace_in_plan
 
 pytestmark = pytest.mark.integration
 
@@ -100,10 +101,7 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _shorten(submit_dir: Path) -> None:
     """Make the wall time of a minute, the least that can be asked for, two seconds."""
-    path = submit_dir / "plan.jsonl"
-    text = path.read_text()
-    assert '"max_wall_s":60' in text
-    path.write_text(text.replace('"max_wall_s":60', '"max_wall_s":2'))
+    replace_in_plan(submit_dir / "plan.jsonl", '"max_wall_s":60', '"max_wall_s":2')
 
 
 @pytest.fixture(scope="module")

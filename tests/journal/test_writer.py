@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markab.errors import CorruptJournal, StorageError
+from markab.errors import CorruptJournal, RunBusy, StorageError
 from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptEnd, AttemptStart, Entry, Halt, RunEnd, RunStart, decode
 from markab.journal.writer import SYNC_EVERY_S, Journal, encode
@@ -250,3 +250,12 @@ def test_bytes_of_a_task_that_are_no_text_are_marked() -> None:
     end = decode(line[9:-1])
     assert isinstance(end, AttemptEnd) and end.record["ok"] is True
     assert end.record["stdout"].startswith("caf")
+
+
+def test_a_journal_that_another_engine_writes_is_not_opened(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "journal.jsonl")
+
+    with pytest.raises(RunBusy, match="another engine writes"):
+        Journal.open(tmp_path / "journal.jsonl")
+    journal.close()
+    Journal.open(tmp_path / "journal.jsonl").close()

@@ -63,6 +63,20 @@ def test_a_plan_cut_anywhere_is_refused(tmp_path: Path) -> None:
             PlanFile(whole)
 
 
+def test_a_plan_in_which_any_bit_changed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plan.jsonl"
+    write_plan(path, header(2), [job("a"), job("b", [0])])
+    text = path.read_bytes()
+
+    for bit in range(8 * len(text)):
+        changed = bytearray(text)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        with pytest.raises((CorruptPlan, NewerFormat)):
+            plan = PlanFile(path)
+            assert len(plan.outline) == len(list(plan.jobs())) == 2
+
+
 def test_a_plan_of_a_newer_format_says_so(tmp_path: Path) -> None:
     write_plan(tmp_path / "plan.jsonl", Header(format=FORMAT + 1, workflow="w", jobs=0), [])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shlex
 import signal
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -34,7 +35,7 @@ from markab.journal.lock import RunLock
 from markab.journal.progress import Observer
 from markab.journal.records import AttemptEnd, OutcomeState, RunEnd, Undone
 from markab.journal.writer import Journal
-from markab.plan.braindump import read_braindump
+from markab.plan.braindump import original_of, read_braindump
 from markab.plan.model import Header
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir
@@ -162,7 +163,10 @@ def open_run(
     stack.callback(journal.close)
     requests = Requests(directory.path)
     requests.clear()
-    by_site = {} if history.is_complete else _executors_by_site(plan.header, executors)
+    by_site: Mapping[str, Executor] = {}
+    if not history.is_complete:
+        _refuse_copy(directory)
+        by_site = _executors_by_site(plan.header, executors)
     maker = AttemptMaker(plan, _context(directory, plan.header, uuid), history.checksums)
     opened = OpenRun(
         uuid,
@@ -244,6 +248,15 @@ def _context(directory: SubmitDir, header: Header, uuid: str) -> RunContext:
         transfer_attempts=header.transfer_attempts,
         catalog=str(directory.path / header.catalog) if header.catalog else None,
     )
+
+
+def _refuse_copy(directory: SubmitDir) -> None:
+    original = original_of(directory.braindump)
+    if original is not None:
+        raise NotARun(
+            f"{str(directory.path)!r} is a copy of {str(original)!r}, and both would work in the same scratch directory",
+            hint=f"continue that one: `markab run {shlex.quote(str(original))}`; or plan the workflow again",
+        )
 
 
 def _executors_by_site(header: Header, executors: Executors) -> dict[str, Executor]:

@@ -42,7 +42,7 @@ class RunLock:
         except OSError as error:
             raise StorageError(f"cannot write {str(self.path)!r}: {error.strerror}") from error
         try:
-            if not _try_lock(descriptor):
+            if not try_lock(descriptor):
                 raise self._busy()
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
@@ -119,7 +119,8 @@ def _listed_holder(path: Path) -> int | None:
     return None
 
 
-def _try_lock(descriptor: int) -> bool:
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file; return False if another process has it. Raises OSError."""
     for _ in range(ATTEMPTS):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

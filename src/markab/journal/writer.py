@@ -26,7 +26,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from markab.errors import StorageError
+from markab.errors import RunBusy, StorageError
+from markab.journal.lock import try_lock
 from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptEnd, Entry, cleaned
 
@@ -89,6 +90,7 @@ class Journal:
 
         Raises:
             CorruptJournal: a record fails its checksum; names line, byte and remedy.
+            RunBusy: another engine writes it.
             StorageError: the file cannot be read or written.
         """
         try:
@@ -97,6 +99,11 @@ class Journal:
             raise StorageError(f"cannot write {str(path)!r}: {error.strerror}") from error
         reader = JournalReader(path)
         try:
+            if not try_lock(descriptor):
+                raise RunBusy(
+                    f"another engine writes {str(path)!r}, and its file 'lock' is gone",
+                    hint=f"find it with `fuser -v {shlex.quote(str(path))}`; it goes on, or end it with `kill`",
+                )
             for _, _, body in reader.lines():
                 if each is not None:
                     each(body)

@@ -7,6 +7,7 @@ file, so that a moved directory still works.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from markab.errors import CorruptPlan, NotARun, StorageError
@@ -41,6 +42,22 @@ def parse_braindump(text: str | bytes) -> Braindump:
     if not isinstance(data, dict):
         raise ValueError("a braindump must be a map of keys and values")
     return {str(key): None if value is None else str(value) for key, value in data.items()}
+
+
+def original_of(path: Path) -> Path | None:
+    """Return the submit directory of which that of a braindump is a copy; None if it is none, or was moved."""
+    try:
+        here = parse_braindump(path.read_bytes())
+        original = Path(here.get("submit_dir") or "")
+        there = original / path.name
+        if (
+            os.path.samefile(there, path)
+            or parse_braindump(there.read_bytes()).get("wf_uuid") != here["wf_uuid"]
+        ):
+            return None
+    except (OSError, ValueError, KeyError):
+        return None
+    return original
 
 
 def read_braindump(path: Path) -> Braindump:

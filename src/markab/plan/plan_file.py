@@ -2,6 +2,7 @@
 
 Line 1 is the header, every other line one job, in an order in which parents
 stand above their children. A job is known by its position: 0 is line 2.
+The last key of every line, "crc", is the CRC-32 of the line without that key, as 8 hex digits.
 
 A plan of a million jobs is about a gigabyte of text. So reading has two depths:
 `PlanFile.outline` decodes only what scheduling needs of each line, and
@@ -14,13 +15,17 @@ import mmap
 from array import array
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 
 from markab.errors import CorruptPlan, NewerFormat, NotARun, StorageError
 from markab.plan.atomic_file import replacing
 from markab.plan.model import FORMAT, Header, Kind, PlannedJob
+
+_CRC_BYTES = len(b',"crc":"01234567"}\n')
 
 
 class JobOutline(msgspec.Struct, frozen=True):
@@ -47,10 +52,9 @@ def write_plan(path: Path, header: Header, jobs: Iterable[PlannedJob]) -> None:
     encoder = msgspec.json.Encoder()
     buffer = bytearray()
     with replacing(path) as file:
-        file.write(encoder.encode(header) + b"\n")
-        for job in jobs:
-            encoder.encode_into(job, buffer)
-            buffer += b"\n"
+        for line in chain([header], jobs):
+            encoder.encode_into(line, buffer)
+            buffer[-1:] = b',"crc":"%08x"}\n' % crc32(buffer)
             file.write(buffer)
             del buffer[:]
 
@@ -95,8 +99,8 @@ class PlanFile:
         return len(self._starts) - 2
 
     def line(self, position: int) -> bytes:
-        """Return the JSON text of a job."""
-        return self._bytes[self._starts[position + 1] : self._starts[position + 2]]
+        """Return the JSON text of a job. Raises CorruptPlan if it is not what was written."""
+        return self._checked(position + 2)
 
     def job(self, position: int) -> PlannedJob:
         """Return a whole job."""
@@ -139,9 +143,15 @@ class PlanFile:
                     f"{str(self.path)!r} has format {version.format}; this Markab reads up to {FORMAT}",
                     hint="update Markab, or plan the workflow again with this one",
                 )
-            return msgspec.json.decode(text, type=Header)
+            return msgspec.json.decode(self._checked(1), type=Header)
         except msgspec.DecodeError as error:
             raise self._corrupt(1, str(error)) from error
+
+    def _checked(self, line: int) -> bytes:
+        text = self._bytes[self._starts[line - 1] : self._starts[line]]
+        if text[-_CRC_BYTES:-3] != b',"crc":"%08x' % crc32(b"}", crc32(text[:-_CRC_BYTES])):
+            raise self._corrupt(line, "it was changed since it was planned: its checksum differs")
+        return text
 
     def _corrupt(self, line: int, why: str) -> CorruptPlan:
         return CorruptPlan(
