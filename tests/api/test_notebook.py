@@ -358,15 +358,16 @@ def test_a_workflow_shows_a_table_and_its_picture_before_it_is_written() -> None
 
 
 def test_a_picture_in_the_making_is_that_of_the_written_document(tmp_path: Path) -> None:
-    from markab.api.graph import builder_graph, draw_document
-    from markab.reports.graph.drawing import draw
+    from markab import operations
+    from markab.api.graph import workflow_model
 
     workflow = diamond().write(tmp_path / "w.yml")
     workflow.add_dependency(workflow.jobs["ID0000001"], children=[workflow.jobs["ID0000004"]])
     workflow.write(tmp_path / "w.yml")
 
-    made = draw(builder_graph(workflow), files=True, simplify=False, label="label-xform")
-    read = draw_document(tmp_path / "w.yml", label="label-xform")
+    how = {"files": True, "simplify": False, "label": "label-xform"}
+    made = operations.draw(workflow_model(workflow), **how)
+    read = operations.draw(tmp_path / "w.yml", **how)
 
     assert made.nodes == read.nodes
     assert set(made.edges) == set(read.edges)

@@ -115,11 +115,10 @@ def _state(submit_dir: Path) -> str:
 
 
 def _picture(workflow: WorkflowDocument, submit_dir: Path | None) -> str:
-    from markab.api import graph
-    from markab.reports.graph.drawing import draw
+    from markab.api.graph import workflow_model
 
     try:
-        drawing = draw(graph.builder_graph(workflow, submit_dir), simplify=True)
+        drawing = operations.draw(workflow_model(workflow), states_of=submit_dir)
     except PegasusError as error:  # two jobs make one file, which `write` reports too
         return f'<div style="color:#d55e00">{escape(str(error))}</div>'
-    return f'<div style="overflow:auto;max-height:40em">{graph.inline_svg(drawing)}</div>'
+    return f'<div style="overflow:auto;max-height:40em">{operations.inline_svg(drawing)}</div>'

@@ -286,7 +286,14 @@ class Workflow(WorkflowDocument):
         run = self._submit_dir if cell is not None else None
         path = self.path
         with as_client_error("drawing the workflow failed"):
-            drawing = graph.draw_document(path, include_files, not no_simplify, label, remove or (), run)
+            drawing = operations.draw(
+                path,
+                states_of=run,
+                files=include_files,
+                simplify=not no_simplify,
+                label=label,
+                remove=remove or (),
+            )
             graph.show(drawing, None if output is None else Path(output), width, height)
         self._shown_in_cell = cell or self._shown_in_cell
         return self

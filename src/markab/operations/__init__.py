@@ -7,14 +7,16 @@ A run is named by its submit directory, or by the `plan.jsonl` in it; None is th
 run that the current directory is in.
 """
 
+from typing import TYPE_CHECKING
+
 from markab.operations.documents import (
-    draw,
     export,
     make_debug_directory,
     write_page,
     write_pegasus_statistics,
     write_statistics,
 )
+from markab.operations.drawing import draw, inline_svg, render_drawing, write_drawing
 from markab.operations.planning import dry_run, plan
 from markab.operations.questions import (
     analysis,
@@ -44,6 +46,9 @@ from markab.operations.run_list import list_runs
 from markab.operations.run_names import find_run, find_uuid, is_run
 from markab.operations.running import growing_pauses, halt, remove, run, start, wait
 
+if TYPE_CHECKING:  # types of arguments and results, for annotations such as `operations.Status`
+    from markab.reports.graph.drawing import Drawing as Drawing
+
 __all__ = [
     "analysis",
     "analysis_text",
@@ -57,6 +62,7 @@ __all__ = [
     "growing_pauses",
     "halt",
     "has_job",
+    "inline_svg",
     "is_run",
     "list_jobs",
     "list_runs",
@@ -72,6 +78,7 @@ __all__ = [
     "read_status",
     "remove",
     "remove_replicas",
+    "render_drawing",
     "run",
     "show_job",
     "start",
@@ -80,6 +87,7 @@ __all__ = [
     "trace",
     "wait",
     "why",
+    "write_drawing",
     "write_page",
     "write_pegasus_statistics",
     "write_statistics",

@@ -1,4 +1,4 @@
-"""Writing documents about a run: pages, exports, drawings, tables of statistics, debug directories."""
+"""Writing documents about a run: pages, exports, tables of statistics, debug directories."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from markab.errors import NotARun, StorageError
+from markab.errors import StorageError
 from markab.operations.run_names import Run, find_run
 
 if TYPE_CHECKING:
     from markab.reports.debug_job import DebugDirectory
-    from markab.reports.graph.drawing import Drawing
     from markab.reports.html.run_data import RunData
     from markab.reports.statistics.files import Format, Period
     from markab.reports.statistics.run_statistics import Statistics
@@ -103,33 +102,3 @@ def write_pegasus_statistics(
 
     place = directory or Path(found.submit_dir) / "statistics"
     return {path.stem: path for path in write_pegasus_files(found, sections, place, format, period)}
-
-
-def draw(
-    what: Run = None,
-    *,
-    files: bool = False,
-    simplify: bool = True,
-    label: str = "label",
-    remove: Collection[str] = (),
-    full: bool = False,
-) -> Drawing:
-    """Return the drawing of a workflow document, or of a run with its states.
-
-    None is the run that the current directory is in, or `workflow.yml` in it.
-
-    Raises:
-        NotARun: the directory is neither.
-        DocumentError, CorruptPlan, CorruptJournal, NewerFormat: it cannot be read.
-        ValueError: `label` is none of the kinds there are.
-    """
-    from markab.reports.graph import drawing
-    from markab.reports.graph.sources import open_graph
-
-    if what is None and not Path("workflow.yml").exists():
-        try:
-            what = find_run()
-        except NotARun:
-            pass  # the error of open_graph names the files that it needs
-    graph = open_graph(Path(what) if what is not None else None)
-    return drawing.draw(graph, files=files, simplify=simplify, label=label, remove=remove, full=full)
