@@ -1,6 +1,7 @@
 import json
 import sys
 import types
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -400,7 +401,21 @@ def test_the_bar_never_wraps_in_a_narrow_terminal(monkeypatch) -> None:
     assert all(len(drawn(columns)) < columns for columns in (46, 60, 80, 100, 120))
 
 
-@pytest.mark.parametrize(("call", "text"), [("analyze", "analysis_text"), ("statistics", "statistics_text")])
+@dataclass
+class FakeReport:
+    run: Path
+
+    def text(self) -> str:
+        return f"report of {self.run.name}\n"
+
+
+def test_failures_are_printed(machinery, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(operations, "analyze", lambda run: nullcontext(FakeReport(run)))
+    workflow().plan().analyze(verbose=1)
+    assert capsys.readouterr().out == "report of run0001\n"
+
+
+@pytest.mark.parametrize(("call", "text"), [("statistics", "statistics_text")])
 def test_reports_are_printed(machinery, capsys, monkeypatch, call: str, text: str) -> None:
     monkeypatch.setattr(operations, text, lambda run, **options: f"{text} of {run.name}")
     getattr(workflow().plan(), call)(verbose=1)

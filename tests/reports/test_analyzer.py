@@ -21,9 +21,9 @@ from kit.made_run import (
 from markab.diagnosis.analysis import Analysis, Analyzer
 from markab.errors import MarkabError, NotARun, StorageError
 from markab.plan.model import Input, Kind, Output, PlannedJob
-from markab.reports.analyzer import report, text
+from markab.reports.analyzer import FailureReport
 from markab.reports.debug_job import make_debug_directory
-from markab.reports.pegasus_analyzer import pegasus_text, shell_exit_code, to_json
+from markab.reports.pegasus_analyzer import shell_exit_code
 from markab.reports.why import read_why
 
 CHAIN = [compute("a"), compute("b", 0), compute("c", 1), compute("d")]
@@ -41,7 +41,7 @@ def analysis(directory: Path) -> Analysis:
 def shown(directory: Path, **how: int | bool) -> str:
     run = Analyzer(directory)
     try:
-        return text(run, run.analyze(), **how)  # type: ignore[arg-type]
+        return FailureReport(run, run.analyze()).text(**how)  # type: ignore[arg-type]
     finally:
         run.close()
 
@@ -154,7 +154,8 @@ def test_earlier_attempts_are_folded(tmp_path: Path) -> None:
 def test_the_json_has_the_shape_of_pegasus_analyzer(tmp_path: Path) -> None:
     happened = [began(), start(0), failed(0, invocations=[INVOCATION], cwd="/w"), gave_up(0), ended("failed")]
     make_run(tmp_path, CHAIN, happened)
-    found = json.loads(report(tmp_path, json=True))
+    run = Analyzer(tmp_path)
+    found = json.loads(json.dumps(FailureReport(run, run.analyze()).to_json()))
     root = found["workflows"]["root"]
     assert found["root_wf_uuid"] == root["wf_uuid"] == "7a3c" and root["wf_status"] == "failure"
     jobs = root["jobs"]
@@ -180,18 +181,19 @@ def test_the_text_of_pegasus_has_a_block_for_each_job(tmp_path: Path) -> None:
         ended("failed"),
     ]
     run = Analyzer(make_run(tmp_path, CHAIN, happened))
-    printed = pegasus_text(run, run.analyze())
+    found = FailureReport(run, run.analyze())
+    printed = found.pegasus_text()
     assert " Workflow Status    : failure\n Total jobs         :      4 (100.00%)\n" in printed
     assert " last state: JOB_FAILURE\n       site: local\n" in printed and "exitcode    : 3\n" in printed
     assert printed.endswith("\n\nboo\n\n")
-    assert "last state" not in pegasus_text(run, run.analyze(), summary=True)
-    assert to_json(run, run.analyze())["left"]["failed"] == 1
+    assert "last state" not in found.pegasus_text(summary=True)
+    assert found.to_json()["left"]["failed"] == 1
     assert [shell_exit_code(status) for status in (-1, 768, 9)] == [-1, 3, 137]
 
 
 def test_what_is_no_submit_directory_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotARun):
-        report(tmp_path)
+        shown(tmp_path)
 
 
 def test_a_debug_directory_has_inputs_and_a_script(tmp_path: Path) -> None:
@@ -214,7 +216,7 @@ def test_attempts_that_ended_alike_but_for_a_size_are_told_in_one_line(tmp_path:
 
     tries = [*out_of_memory(1, 402_000), retry(0), *out_of_memory(2, 401_000), gave_up(0, 2)]
     make_run(tmp_path, [compute("a")], [began(), *tries, ended("failed")])
-    told = report(tmp_path)
+    told = shown(tmp_path)
     assert "392 MB" in told and "2 attempts, all with the same end" in told
 
 

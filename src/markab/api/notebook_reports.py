@@ -21,6 +21,7 @@ JOBS_DRAWN = 60
 """A workflow of more jobs is shown as a table only; `graph` draws it."""
 CAUSES_SHOWN = 10
 CAUSES_OPEN = 3
+NAMES_SHOWN = 5
 TRANSFORMATIONS_SHOWN = 25
 
 
@@ -39,26 +40,20 @@ def workflow_html(workflow: WorkflowDocument, submit_dir: Path | None = None) ->
     return boxed(f"<b>{escape(workflow.name)}</b>", table_html([], rows), picture)
 
 
-def analysis_html(submit_dir: Path) -> str:
+def analysis_html(found: operations.FailureReport) -> str:
     """Return the failures of a run: its state, then each cause in a part that can be folded."""
-    from markab.diagnosis.failed_job import examine_failed_job
     from markab.formatting import clipped, count
-    from markab.reports.analyzer import failed_job_lines, headline
 
-    with operations.analysis(submit_dir) as (run, analysis):
-        first, *rest = headline(run, analysis)
-        parts = [f"<b>{escape(first)}</b>", *(f"<div>{escape(line.strip())}</div>" for line in rest)]
-        for number, group in enumerate(analysis.groups[:CAUSES_SHOWN]):
-            names = [run.plan.outline[job].id for job in group.jobs[:5]]
-            jobs = ", ".join(names) + (f" and {len(group.jobs) - 5:,} more" if len(group.jobs) > 5 else "")
-            blocked = f", holds up {count(group.blocked, 'job')}" if group.blocked else ""
-            lines = [f"  {'help':<10}{group.cause.remedy}"] if group.cause.remedy else []
-            lines += failed_job_lines(examine_failed_job(run, group.jobs[0]))
-            title = f"✗ {jobs}: {clipped(group.cause.title, 300)}{blocked}"
-            parts.append(folded(title, text_html("\n".join(lines)), is_open=number < CAUSES_OPEN))
-        if (hidden := len(analysis.groups) - CAUSES_SHOWN) > 0:
-            parts.append(f"<div>… and {count(hidden, 'more kind', 'more kinds')} of failure</div>")
-        return boxed(*parts)
+    first, *rest = found.headline()
+    parts = [f"<b>{escape(first)}</b>", *(f"<div>{escape(line.strip())}</div>" for line in rest)]
+    for number, group in enumerate(found.groups[:CAUSES_SHOWN]):
+        blocked = f", holds up {count(group.blocked, 'job')}" if group.blocked else ""
+        title = f"✗ {found.job_names(group, NAMES_SHOWN)}: {clipped(group.cause.title, 300)}{blocked}"
+        details = text_html("\n".join(found.group_lines(group)))
+        parts.append(folded(title, details, is_open=number < CAUSES_OPEN))
+    if (hidden := len(found.groups) - CAUSES_SHOWN) > 0:
+        parts.append(f"<div>… and {count(hidden, 'more kind', 'more kinds')} of failure</div>")
+    return boxed(*parts)
 
 
 def statistics_html(submit_dir: Path) -> str:

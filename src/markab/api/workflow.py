@@ -231,14 +231,14 @@ class Workflow(WorkflowDocument):
         Raises:
             PegasusError: the workflow is not planned.
         """
-        with as_client_error("analyzer failed"):
-            text = operations.analysis_text(self.submit_dir, json=json_mode)
+        with as_client_error("analyzer failed"), operations.analyze(self.submit_dir) as found:
+            text = _as_json(found.to_json()) if json_mode else found.text().rstrip("\n")
             if json_mode or notebook.kernel() is None:
                 print(text)
             else:
                 from markab.api.notebook_reports import analysis_html
 
-                self._show(analysis_html(self.submit_dir), text)
+                self._show(analysis_html(found), text)
         return self
 
     def statistics(self, *, verbose: int = 0) -> Self:

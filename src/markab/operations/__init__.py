@@ -17,10 +17,9 @@ from markab.operations.documents import (
     write_statistics,
 )
 from markab.operations.drawing import draw, inline_svg, render_drawing, write_drawing
+from markab.operations.failures import analyze, follow_failures
 from markab.operations.planning import dry_run, plan
 from markab.operations.questions import (
-    analysis,
-    analysis_text,
     follow,
     has_job,
     list_jobs,
@@ -47,11 +46,13 @@ from markab.operations.run_names import find_run, find_uuid, is_run
 from markab.operations.running import growing_pauses, halt, remove, run, start, wait
 
 if TYPE_CHECKING:  # types of arguments and results, for annotations such as `operations.Status`
+    from markab.diagnosis.failed_attempts import Failure as Failure
+    from markab.journal.progress import Progress as Progress
+    from markab.reports.analyzer import FailureReport as FailureReport
     from markab.reports.graph.drawing import Drawing as Drawing
 
 __all__ = [
-    "analysis",
-    "analysis_text",
+    "analyze",
     "draw",
     "dry_run",
     "export",
@@ -59,6 +60,7 @@ __all__ = [
     "find_run",
     "find_uuid",
     "follow",
+    "follow_failures",
     "growing_pauses",
     "halt",
     "has_job",

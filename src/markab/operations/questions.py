@@ -7,15 +7,13 @@ CorruptJournal or NewerFormat when it cannot be read.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markab.operations.run_names import Run, find_run
 
 if TYPE_CHECKING:
-    from markab.diagnosis.analysis import Analysis, Analyzer
     from markab.diagnosis.failed_attempts import Failure
     from markab.plan.braindump import Braindump
     from markab.reports.job_report import JobStory
@@ -136,25 +134,6 @@ def trace(run: Run, file: str) -> Trace:
     from markab.reports.trace import read_trace
 
     return read_trace(find_run(run), file)
-
-
-@contextmanager
-def analysis(run: Run = None) -> Iterator[tuple[Analyzer, Analysis]]:
-    """Yield an open run and the analysis of its failures."""
-    from markab.diagnosis.analysis import Analyzer
-
-    analyzer = Analyzer(find_run(run))
-    try:
-        yield analyzer, analyzer.analyze()
-    finally:
-        analyzer.close()
-
-
-def analysis_text(run: Run = None, *, json: bool = False) -> str:
-    """Return the failures of a run, as text or as JSON."""
-    from markab.reports import analyzer
-
-    return analyzer.report(find_run(run), json=json)
 
 
 def statistics(run: Run = None, sections: Collection[str] = ()) -> Statistics:
