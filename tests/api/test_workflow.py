@@ -409,14 +409,10 @@ class FakeReport:
         return f"report of {self.run.name}\n"
 
 
-def test_failures_are_printed(machinery, capsys, monkeypatch) -> None:
+@pytest.mark.parametrize("call", ["analyze", "statistics"])
+def test_reports_are_printed(machinery, capsys, monkeypatch, call: str) -> None:
     monkeypatch.setattr(operations, "analyze", lambda run: nullcontext(FakeReport(run)))
-    workflow().plan().analyze(verbose=1)
-    assert capsys.readouterr().out == "report of run0001\n"
-
-
-@pytest.mark.parametrize(("call", "text"), [("statistics", "statistics_text")])
-def test_reports_are_printed(machinery, capsys, monkeypatch, call: str, text: str) -> None:
-    monkeypatch.setattr(operations, text, lambda run, **options: f"{text} of {run.name}")
+    monkeypatch.setattr(operations, "save_statistics", FakeReport)
+    monkeypatch.setattr(operations, "statistics_text", lambda found: found.text().rstrip())
     getattr(workflow().plan(), call)(verbose=1)
-    assert capsys.readouterr().out == f"{text} of run0001\n"
+    assert capsys.readouterr().out == "report of run0001\n"

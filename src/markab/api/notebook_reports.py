@@ -56,24 +56,24 @@ def analysis_html(found: operations.FailureReport) -> str:
     return boxed(*parts)
 
 
-def statistics_html(submit_dir: Path) -> str:
+def statistics_html(found: operations.Statistics) -> str:
     """Return the statistics of a run: the summary and the transformations as tables, the rest folded."""
-    from markab.reports.statistics.files import section_rows
-    from markab.reports.statistics.text import TABLE_HEADER, summary_text, table_rows, wall_time_lines
-
-    found = operations.statistics(submit_dir, ["transformations"])
-    header, *transformations = [_texts(row) for row in section_rows(found, "transformations")]
-    (title, *_), *others = sections_of(summary_text(found))
+    header, *outcomes = _section(found, "summary")
+    _, *wall_times = _section(found, "wall-times")
+    (title, *_), *others = sections_of(operations.statistics_text(found))
     parts = [
         f"<b>{escape(title)}</b>",
         *(f"<div>{escape(note)}</div>" for note in found.notes),
-        table_html(TABLE_HEADER, [_texts(row) for row in table_rows(found)], range(1, len(TABLE_HEADER))),
-        table_html([], list(wall_time_lines(found))),
+        table_html(header, outcomes, range(1, len(header))),
+        table_html([], wall_times),
     ]
+    header, *transformations = _section(found, "transformations")
     if transformations:
         shown = table_html(header, transformations[:TRANSFORMATIONS_SHOWN], range(2, len(header)))
         if (more := len(transformations) - TRANSFORMATIONS_SHOWN) > 0:
-            shown += f"<div>… and {more:,} more, in {escape(str(submit_dir / 'statistics'))}</div>"
+            shown += (
+                f"<div>… and {more:,} more, in {escape(str(Path(found.submit_dir) / 'statistics'))}</div>"
+            )
         parts.append(folded("Transformations", shown, is_open=True))
     for name, *lines in others:
         if not name.startswith("note: "):
@@ -90,6 +90,10 @@ def sections_of(text: str) -> list[list[str]]:
         elif line and found:
             found[-1].append(line)
     return found
+
+
+def _section(found: operations.Statistics, section: str) -> list[list[str]]:
+    return [_texts(row) for row in operations.statistics_rows(found, section)]
 
 
 def _texts(row: Iterable[object]) -> list[str]:

@@ -248,13 +248,14 @@ class Workflow(WorkflowDocument):
             PegasusError: the workflow is not planned.
         """
         with as_client_error("statistics failed"):
-            text = operations.statistics_text(self.submit_dir)
+            found = operations.save_statistics(self.submit_dir)
+            text = operations.statistics_text(found)
             if notebook.kernel() is None:
                 print(text)
             else:
                 from markab.api.notebook_reports import statistics_html
 
-                self._show(statistics_html(self.submit_dir), text)
+                self._show(statistics_html(found), text)
         return self
 
     def graph(

@@ -9,13 +9,7 @@ run that the current directory is in.
 
 from typing import TYPE_CHECKING
 
-from markab.operations.documents import (
-    export,
-    make_debug_directory,
-    write_page,
-    write_pegasus_statistics,
-    write_statistics,
-)
+from markab.operations.documents import export, make_debug_directory, write_page
 from markab.operations.drawing import draw, inline_svg, render_drawing, write_drawing
 from markab.operations.failures import analyze, follow_failures
 from markab.operations.planning import dry_run, plan
@@ -24,13 +18,10 @@ from markab.operations.questions import (
     has_job,
     list_jobs,
     metadata,
-    pegasus_statistics,
     read_braindump,
     read_result,
     read_status,
     show_job,
-    statistics,
-    statistics_text,
     trace,
     why,
 )
@@ -44,12 +35,22 @@ from markab.operations.replica_catalog import (
 from markab.operations.run_list import list_runs
 from markab.operations.run_names import find_run, find_uuid, is_run
 from markab.operations.running import growing_pauses, halt, remove, run, start, wait
+from markab.operations.statistics import (
+    read_statistics,
+    save_statistics,
+    statistics_rows,
+    statistics_text,
+    total_statistics_text,
+    write_pegasus_statistics,
+    write_statistics,
+)
 
 if TYPE_CHECKING:  # types of arguments and results, for annotations such as `operations.Status`
     from markab.diagnosis.failed_attempts import Failure as Failure
     from markab.journal.progress import Progress as Progress
     from markab.reports.analyzer import FailureReport as FailureReport
     from markab.reports.graph.drawing import Drawing as Drawing
+    from markab.reports.statistics.run_statistics import Statistics as Statistics
 
 __all__ = [
     "analyze",
@@ -73,19 +74,21 @@ __all__ = [
     "metadata",
     "open_replica_catalog",
     "parse_replica_lines",
-    "pegasus_statistics",
     "plan",
     "read_braindump",
     "read_result",
+    "read_statistics",
     "read_status",
     "remove",
     "remove_replicas",
     "render_drawing",
     "run",
+    "save_statistics",
     "show_job",
     "start",
-    "statistics",
+    "statistics_rows",
     "statistics_text",
+    "total_statistics_text",
     "trace",
     "wait",
     "why",

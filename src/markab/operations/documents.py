@@ -1,9 +1,8 @@
-"""Writing documents about a run: pages, exports, tables of statistics, debug directories."""
+"""Writing documents about a run: web pages, exports to other tools, directories for debugging a job."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -14,8 +13,6 @@ from markab.operations.run_names import Run, find_run
 if TYPE_CHECKING:
     from markab.reports.debug_job import DebugDirectory
     from markab.reports.html.run_data import RunData
-    from markab.reports.statistics.files import Format, Period
-    from markab.reports.statistics.run_statistics import Statistics
 
 
 def make_debug_directory(
@@ -65,40 +62,3 @@ def export(run: Run, format: str, path: Path, *, license: str | None = None) -> 
     from markab.reports.exports.formats import export_run
 
     return export_run(find_run(run), format, path, license=license)
-
-
-def write_statistics(
-    found: Statistics,
-    sections: Collection[str],
-    directory: Path,
-    format: Format = "text",
-    period: Period = "day",
-) -> list[Path]:
-    """Write the summary of a run and these sections as tables into a directory; return the files.
-
-    Raises:
-        StorageError: they cannot be written.
-    """
-    from markab.reports.statistics.files import write_files
-
-    return write_files(found, sections, directory, format, period)
-
-
-def write_pegasus_statistics(
-    found: Statistics,
-    sections: Collection[str],
-    directory: Path | None = None,
-    format: Format = "text",
-    period: Period = "day",
-) -> dict[str, Path]:
-    """Write the files of `pegasus-statistics`, by default into `statistics/` of the submit directory.
-
-    `found` is the result of `pegasus_statistics` with the same sections. Returns the files by name.
-
-    Raises:
-        StorageError: they cannot be written.
-    """
-    from markab.reports.statistics.pegasus import write_pegasus_files
-
-    place = directory or Path(found.submit_dir) / "statistics"
-    return {path.stem: path for path in write_pegasus_files(found, sections, place, format, period)}

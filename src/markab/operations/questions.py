@@ -1,4 +1,4 @@
-"""Questions about a run: status, jobs, failures, statistics, metadata; nothing here changes one.
+"""Questions about a run: status, jobs, metadata; nothing here changes one.
 
 Each function raises NotARun when there is no such run, and CorruptPlan,
 CorruptJournal or NewerFormat when it cannot be read.
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from markab.plan.braindump import Braindump
     from markab.reports.job_report import JobStory
     from markab.reports.metadata import Metadata
-    from markab.reports.statistics.run_statistics import Statistics
     from markab.reports.status import Status
     from markab.reports.trace import Trace
     from markab.reports.why import Why
@@ -134,40 +133,6 @@ def trace(run: Run, file: str) -> Trace:
     from markab.reports.trace import read_trace
 
     return read_trace(find_run(run), file)
-
-
-def statistics(run: Run = None, sections: Collection[str] = ()) -> Statistics:
-    """Return the statistics of a run: times, bytes, checks, parallelism, and these sections.
-
-    Raises:
-        StorageError: the database of the run cannot be read.
-    """
-    from markab.reports.statistics.run_statistics import read_statistics
-
-    return read_statistics(find_run(run), sections)
-
-
-def pegasus_statistics(run: Run = None, sections: Collection[str] = ()) -> Statistics:
-    """Return the statistics of a run that the files of `pegasus-statistics` need for these sections.
-
-    Raises:
-        StorageError: the database of the run cannot be read.
-    """
-    from markab.reports.statistics.run_statistics import PEGASUS_SECTIONS
-
-    return statistics(
-        run, [*sections, *(PEGASUS_SECTIONS[one] for one in sections if one in PEGASUS_SECTIONS)]
-    )
-
-
-def statistics_text(run: Run = None) -> str:
-    """Return the statistics of a run as text; the tables are also written into `statistics/` of its submit directory.
-
-    If that directory cannot be written, a note in the text reports it.
-    """
-    from markab.reports.statistics.report import report
-
-    return report(find_run(run))
 
 
 def metadata(

@@ -26,12 +26,13 @@ from typing import Literal
 from markab.errors import StorageError
 from markab.plan.atomic_file import replacing
 from markab.provenance.stampede_states import exit_code
-from markab.reports.statistics.run_statistics import SECTIONS, Statistics
+from markab.reports.statistics.run_statistics import Statistics
 from markab.reports.statistics.text import (
     TABLE_HEADER,
     columns,
     summary_text,
     table_rows,
+    wall_time_lines,
     wall_times_s,
 )
 from markab.spec.gc_pause import without_garbage_collection
@@ -62,7 +63,11 @@ TRANSFORMATION_COLUMNS = (
 
 
 def section_rows(found: Statistics, section: str, period: Period = "day") -> list[Row]:
-    """Return a section as rows; the first has the names of the columns."""
+    """Return a section, `summary` or `wall-times` as rows; the first has the names of the columns."""
+    if section == "summary":
+        return [TABLE_HEADER, *table_rows(found)]
+    if section == "wall-times":
+        return [("Name", "Duration"), *wall_time_lines(found)]
     if section == "workflow":
         return [("Workflow", *TABLE_HEADER), *((found.workflow, *row) for row in table_rows(found))]
     if section == "jobs":
@@ -112,6 +117,18 @@ def summary_csv(found: Statistics) -> str:
     return csv_text([TABLE_HEADER, *table_rows(found), (), *numbers])
 
 
+def texts(
+    found: Statistics, sections: Collection[str], format_: Format = "text", period: Period = "day"
+) -> dict[str, str]:
+    """Return the summary and `sections`, in that order, as text or CSV: name of the file → its content."""
+    is_csv = format_ == "csv"
+    to_text = section_csv if is_csv else section_text
+    content = {"summary": summary_csv(found) if is_csv else summary_text(found)}
+    for section in sections:
+        content[FILES.get(section, section)] = to_text(found, section, period)
+    return content
+
+
 def write_files(
     found: Statistics,
     sections: Collection[str],
@@ -120,13 +137,7 @@ def write_files(
     period: Period = "day",
 ) -> list[Path]:
     """Write the summary and `sections` into a directory; return the files, in that order. As `write_texts`."""
-    is_csv = format_ == "csv"
-    texts = {"summary": summary_csv(found) if is_csv else summary_text(found)}
-    to_text = section_csv if is_csv else section_text
-    for section in SECTIONS:
-        if section in sections:
-            texts[FILES.get(section, section)] = to_text(found, section, period)
-    return write_texts(texts, directory, format_)
+    return write_texts(texts(found, sections, format_, period), directory, format_)
 
 
 def write_texts(texts: Mapping[str, str], directory: Path, format_: Format) -> list[Path]:
