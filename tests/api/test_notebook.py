@@ -140,7 +140,7 @@ def test_what_was_asked_for_as_json_is_printed_in_a_notebook_too(
 
 def test_waiting_changes_one_output_in_place(page: FakeNotebook, tmp_path: Path, monkeypatch) -> None:
     looks = iter([status(), status(succeeded=4, unready=2), OVER])
-    monkeypatch.setattr("markab.operations.running.follow", lambda run, why: lambda: next(looks))
+    monkeypatch.setattr("markab.operations.running.follow_status", lambda run, why: lambda: next(looks))
 
     run_of(tmp_path).wait()
 
@@ -164,7 +164,7 @@ def test_an_interrupt_ends_the_waiting_and_leaves_the_run_alone(
         left[0] -= 1
         return status()
 
-    monkeypatch.setattr("markab.operations.running.follow", lambda run, why: look)
+    monkeypatch.setattr("markab.operations.running.follow_status", lambda run, why: look)
     monkeypatch.setattr("markab.operations.remove", lambda run, **_: pytest.fail("it was stopped"))
     workflow = run_of(tmp_path)
 
@@ -184,7 +184,7 @@ def test_an_interrupt_while_something_is_being_shown_ends_the_waiting_too(
     if with_widget:
         monkeypatch.setattr(notebook, "_make_widget", lambda html: made.append(FakeWidget(html)) or made[0])
     looks = iter([status(), status(succeeded=4, unready=2), OVER])
-    monkeypatch.setattr("markab.operations.running.follow", lambda run, why: lambda: next(looks))
+    monkeypatch.setattr("markab.operations.running.follow_status", lambda run, why: lambda: next(looks))
     page.interrupted_at = call
 
     workflow = run_of(tmp_path)
@@ -216,7 +216,7 @@ def test_with_anywidget_the_widget_is_changed_and_html_is_left_behind(
     made: list[FakeWidget] = []
     monkeypatch.setattr(notebook, "_make_widget", lambda html: made.append(FakeWidget(html)) or made[0])
     looks = iter([status(), status(succeeded=4, unready=2), OVER])
-    monkeypatch.setattr("markab.operations.running.follow", lambda run, why: lambda: next(looks))
+    monkeypatch.setattr("markab.operations.running.follow_status", lambda run, why: lambda: next(looks))
 
     run_of(tmp_path).wait()
 

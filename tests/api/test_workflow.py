@@ -101,7 +101,7 @@ def machinery(tmp_path: Path, monkeypatch) -> Machinery:
         "markab.engine.background": ["start"],
         "markab.engine.control": ["request_remove", "engine_pid"],
         "markab.journal.run_reader": [],
-        "markab.reports.status": ["read_status"],
+        "markab.reports.status": [],
     }.items():
         module = types.ModuleType(name)
         for function in functions:

@@ -25,9 +25,13 @@ from markab.errors import CorruptJournal, NotARun
 from markab.journal.records import AttemptRunning, Entry, Halt
 from markab.journal.run_reader import RunReader
 from markab.journal.writer import encode
-from markab.reports.status import LONG_HEADER, Status, current_status, read_status
+from markab.reports.status import LONG_HEADER, Status, current_status, quick_status
 
 CHAIN = [compute("a"), compute("b", 0), compute("c", 0), compute("d", 1, 2)]
+
+
+def read_status(submit_dir: Path | None = None) -> Status:
+    return quick_status(RunReader(submit_dir))
 
 
 def counts(status: Status) -> tuple[int, ...]:

@@ -16,8 +16,8 @@ from markab.errors import RUN_EXIT_CODES
 if TYPE_CHECKING:
     from markab.cli.run_display import Display
     from markab.engine.run import RunOptions
-    from markab.operations.questions import RunResult
     from markab.operations.running import Ended
+    from markab.operations.status import RunResult
 
 FAILURES_SHOWN = 10
 

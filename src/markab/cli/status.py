@@ -64,7 +64,7 @@ def _show(run: str | None, flags: dict[str, Any]) -> None:
     """Print the status; with a period, repeatedly until the run has ended, redrawn in place on a terminal."""
     why = flags["why"] or flags["long"]
     if not flags["watch"]:
-        click.echo(_text(operations.follow(run, why=why)(), flags), nl=False)
+        click.echo(_text(operations.read_status(run, why=why), flags), nl=False)
         return
     is_drawn_over = is_terminal(sys.stdout) and not flags["as_json"]
 

@@ -12,19 +12,9 @@ from typing import TYPE_CHECKING
 from markab.operations.documents import export, make_debug_directory, write_page
 from markab.operations.drawing import draw, inline_svg, render_drawing, write_drawing
 from markab.operations.failures import analyze, follow_failures
+from markab.operations.jobs import has_job, list_jobs, show_job, why
+from markab.operations.metadata import read_metadata, trace
 from markab.operations.planning import dry_run, plan
-from markab.operations.questions import (
-    follow,
-    has_job,
-    list_jobs,
-    metadata,
-    read_braindump,
-    read_result,
-    read_status,
-    show_job,
-    trace,
-    why,
-)
 from markab.operations.replica_catalog import (
     find_replicas,
     make_replica,
@@ -44,6 +34,7 @@ from markab.operations.statistics import (
     write_pegasus_statistics,
     write_statistics,
 )
+from markab.operations.status import follow_status, read_braindump, read_result, read_status
 
 if TYPE_CHECKING:  # types of arguments and results, for annotations such as `operations.Status`
     from markab.diagnosis.failed_attempts import Failure as Failure
@@ -60,8 +51,8 @@ __all__ = [
     "find_replicas",
     "find_run",
     "find_uuid",
-    "follow",
     "follow_failures",
+    "follow_status",
     "growing_pauses",
     "halt",
     "has_job",
@@ -71,11 +62,11 @@ __all__ = [
     "list_runs",
     "make_debug_directory",
     "make_replica",
-    "metadata",
     "open_replica_catalog",
     "parse_replica_lines",
     "plan",
     "read_braindump",
+    "read_metadata",
     "read_result",
     "read_statistics",
     "read_status",

@@ -1,4 +1,4 @@
-"""The failures of a run. Each function raises as those of `questions.py` when the run cannot be read."""
+"""The failures of a run. Each function raises as those of `status.py` when the run cannot be read."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
-from markab.operations.questions import follow, read_status
 from markab.operations.run_names import Run, find_run
+from markab.operations.status import follow_status, read_status
 
 if TYPE_CHECKING:
     from markab.engine.run import RunOptions
@@ -109,7 +109,7 @@ def wait(
         NotARun: there is no such run.
         CorruptJournal, CorruptPlan: it cannot be read.
     """
-    look = follow(run, why=why)
+    look = follow_status(run, why=why)
 
     def seen() -> Status:
         status = look()

@@ -1,6 +1,6 @@
 """The statistics of a run: read, as text, as rows of a table, and as files.
 
-What reads a run raises as the functions of `questions.py`, and StorageError when the
+What reads a run raises as the functions of `status.py`, and StorageError when the
 database of the run cannot be read.
 """
 

@@ -222,16 +222,6 @@ def quick_status(run: RunReader) -> Status:
     return _from_progress(run, progress)
 
 
-def read_status(submit_dir: str | Path | None = None) -> Status:
-    """Return the progress of a run.
-
-    Raises:
-        NotARun: `submit_dir` (None: the current directory) is no submit directory.
-        CorruptJournal: the journal is damaged.
-    """
-    return quick_status(RunReader(submit_dir))
-
-
 def missing_journal(place: SubmitDir) -> str:
     """Return a note if a run was started and its journal is missing; else an empty text."""
     if place.journal.exists() or not place.status.exists():
