@@ -119,13 +119,13 @@ def test_detached_it_returns_at_once_and_hands_its_limits_on(
 ) -> None:
     started: list[Any] = []
 
-    def start(path: Path, limits: RunOptions) -> int:
+    def start(path: Path, limits: operations.Limits) -> int:
         started.append((path, limits))
         return 4711
 
     monkeypatch.setattr(operations, "start", start)
     result = call(tmp_path, monkeypatch, engine("success"), "--detach", "--cores", "2", "--memory", "8GB")
-    assert started == [(tmp_path / "run0001", RunOptions(cores=2, memory_mb=8192))]
+    assert started == [(tmp_path / "run0001", operations.Limits(cores=2, memory_mb=8192))]
     assert "process 4711" in result.stdout and "markab status run0001" in result.stdout
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -19,9 +19,6 @@ from markab.cli.common_options import (
 )
 from markab.cli.output import echo_json, shown_path
 from markab.cli.planner_flags import RANDOM_DIR, given, plan_flags, plan_options
-
-if TYPE_CHECKING:
-    from markab.engine.run import RunOptions
 
 POSITIVE = click.IntRange(min=1)
 
@@ -126,10 +123,8 @@ def _reject_plan_flags(what: str, flags: dict[str, Any]) -> None:
         )
 
 
-def _limits(flags: dict[str, Any]) -> RunOptions:
-    from markab.engine.run import RunOptions
-
-    return RunOptions(
+def _limits(flags: dict[str, Any]) -> operations.Limits:
+    return operations.Limits(
         cores=flags["cores"],
         memory_mb=_memory_mb(flags["memory"]),
         gpus=flags["gpus"],

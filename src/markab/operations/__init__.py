@@ -22,9 +22,9 @@ from markab.operations.replica_catalog import (
     parse_replica_lines,
     remove_replicas,
 )
-from markab.operations.run_list import list_runs
+from markab.operations.run_list import ListedRun, list_runs
 from markab.operations.run_names import find_run, find_uuid, is_run
-from markab.operations.running import growing_pauses, halt, remove, run, start, wait
+from markab.operations.running import Ended, Limits, growing_pauses, halt, remove, run, start, wait
 from markab.operations.statistics import (
     read_statistics,
     save_statistics,
@@ -34,7 +34,7 @@ from markab.operations.statistics import (
     write_pegasus_statistics,
     write_statistics,
 )
-from markab.operations.status import follow_status, read_braindump, read_result, read_status
+from markab.operations.status import RunResult, follow_status, read_braindump, read_result, read_status
 
 if TYPE_CHECKING:  # types of arguments and results, for annotations such as `operations.Status`
     from markab.diagnosis.failed_attempts import Failure as Failure
@@ -44,6 +44,10 @@ if TYPE_CHECKING:  # types of arguments and results, for annotations such as `op
     from markab.reports.statistics.run_statistics import Statistics as Statistics
 
 __all__ = [
+    "Ended",
+    "Limits",
+    "ListedRun",
+    "RunResult",
     "analyze",
     "draw",
     "dry_run",
