@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from markab.reports.status import Status
+    from markab.operations import Status
 
 CELLS = 25
 

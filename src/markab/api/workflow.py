@@ -18,8 +18,6 @@ from markab.api.workflow_document import WorkflowDocument
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from markab.reports.status import Status
-
 
 class Workflow(WorkflowDocument):
     """A workflow. `write` writes its document; `plan`, `run`, `wait` and other methods process it."""
@@ -199,7 +197,7 @@ class Workflow(WorkflowDocument):
         submit_dir = self.submit_dir
         self._shown_in_cell = notebook.current_cell()
 
-        def show_started(status: Status) -> None:
+        def show_started(status: operations.Status) -> None:
             if status.state == "Not started":
                 raise PegasusError(f"the run in {str(submit_dir)!r} was not started: call run()")
             show(status)
@@ -299,7 +297,7 @@ class Workflow(WorkflowDocument):
         self._shown_in_cell = cell or self._shown_in_cell
         return self
 
-    def _status(self) -> Status:
+    def _status(self) -> operations.Status:
         with as_client_error("reading the status failed"):
             return operations.read_status(self.submit_dir)
 
