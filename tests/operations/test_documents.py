@@ -16,9 +16,9 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_a_page_is_written_into_the_run_or_elsewhere(run: Path, tmp_path: Path) -> None:
-    path, data = operations.write_page(run)
+    path, status = operations.write_page(run)
     assert path == run / "report.html" and path.is_file()
-    assert (data.status.state, data.status.total) == ("Success", 1)
+    assert (status.state, status.total) == ("Success", 1)
     assert operations.write_page(run, tmp_path / "page.html")[0] == tmp_path / "page.html"
 
 

@@ -12,7 +12,7 @@ from markab.operations.run_names import Run, find_run
 
 if TYPE_CHECKING:
     from markab.reports.debug_job import DebugDirectory
-    from markab.reports.html.run_data import RunData
+    from markab.reports.status import Status
 
 
 def make_debug_directory(
@@ -32,8 +32,8 @@ def make_debug_directory(
     return debug_job.make_debug_directory(find_run(run), job, directory, executable)
 
 
-def write_page(run: Run = None, output: Path | None = None) -> tuple[Path, RunData]:
-    """Make one web page of a run, by default `report.html` in its submit directory; return it and its data.
+def write_page(run: Run = None, output: Path | None = None) -> tuple[Path, Status]:
+    """Make one web page of a run, by default `report.html` in its submit directory; return it and the status shown.
 
     Raises:
         NotARun, CorruptPlan, CorruptJournal, NewerFormat: the run cannot be read.
@@ -48,7 +48,7 @@ def write_page(run: Run = None, output: Path | None = None) -> tuple[Path, RunDa
             f"cannot write {str(target)!r}: you may not write in that directory",
             hint=f"put the page elsewhere: `markab report {quote(str(run or submit_dir))} -o report.html`",
         )
-    return target, page.write_page(submit_dir, target)
+    return target, page.write_page(submit_dir, target).status
 
 
 def export(run: Run, format: str, path: Path, *, license: str | None = None) -> list[str]:
