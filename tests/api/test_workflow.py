@@ -366,13 +366,13 @@ def test_the_bar_is_redrawn_in_colour_only_on_a_terminal_that_may_have_it(monkey
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
-    with progress_bar.draw(terminal) as show:  # type: ignore[arg-type]
+    with progress_bar.live_bar(terminal) as show:  # type: ignore[arg-type]
         show(FakeStatus())
     assert terminal.text.startswith("\r\033[K[\033[32m##########\033[0m") and terminal.text.endswith("\n")
 
     monkeypatch.setenv("NO_COLOR", "1")
     terminal = Terminal()
-    with progress_bar.draw(terminal) as show:  # type: ignore[arg-type]
+    with progress_bar.live_bar(terminal) as show:  # type: ignore[arg-type]
         show(FakeStatus())
         show(FakeStatus("Success"))
     assert terminal.text.count("\r") == 2 and "\033" not in terminal.text
@@ -392,7 +392,7 @@ def test_the_bar_never_wraps_in_a_narrow_terminal(monkeypatch) -> None:
         monkeypatch.setattr(progress_bar, "_columns", lambda stream: columns)
         monkeypatch.setenv("NO_COLOR", "1")
         terminal = Terminal()
-        with progress_bar.draw(terminal) as show:  # type: ignore[arg-type]
+        with progress_bar.live_bar(terminal) as show:  # type: ignore[arg-type]
             show(FakeStatus())
         return terminal.text.strip("\r\n")
 

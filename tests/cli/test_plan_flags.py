@@ -14,7 +14,7 @@ from markab.errors import Problem
 from markab.planner.draft import Reason
 from markab.planner.options import PlanOptions
 from markab.planner.planning import Planned
-from markab.planner.summary import Summary
+from markab.planner.summary import PlanSummary
 
 
 class FakePlanner:
@@ -30,7 +30,7 @@ class FakePlanner:
         self.dry.append(dry)
         return Planned(
             "words",
-            Summary(
+            PlanSummary(
                 jobs={"compute": 2, "stage_in": 1},
                 tasks=2,
                 transfers=3,

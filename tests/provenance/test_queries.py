@@ -180,8 +180,8 @@ def test_integrity_and_bytes(tmp_path: Path, diamond: Database) -> None:
     ]
     assert queries.integrity_failures(diamond) == 0
     assert queries.moved(diamond) == [
-        queries.Moved("stage-in-tx", 1, 100, 0.5),
-        queries.Moved("stage-out-tx", 1, 99, 0.5),
+        queries.TransferTotals("stage-in-tx", 1, 100, 0.5),
+        queries.TransferTotals("stage-out-tx", 1, 99, 0.5),
     ]
     bad = failed(0, kind="checksum", checked={"count": 3, "failed": 2, "duration_s": 1.0})
     with open_database(make_run(tmp_path / "run", [compute("A")], [began(), start(0), bad])) as database:

@@ -18,10 +18,10 @@ from kit.made_run import (
     retry,
     start,
 )
-from markab.diagnosis.analysis import Analysis, Analyzer
+from markab.diagnosis.failure_analysis import Analysis, Analyzer
 from markab.errors import MarkabError, NotARun, StorageError
 from markab.plan.model import Input, Kind, Output, PlannedJob
-from markab.reports.analyzer import report, text
+from markab.reports.analyzer import failures_text, report
 from markab.reports.debug_job import make_debug_directory
 from markab.reports.pegasus_analyzer import pegasus_text, shell_exit_code, to_json
 from markab.reports.why import read_why
@@ -41,7 +41,7 @@ def analysis(directory: Path) -> Analysis:
 def shown(directory: Path, **how: int | bool) -> str:
     run = Analyzer(directory)
     try:
-        return text(run, run.analyze(), **how)  # type: ignore[arg-type]
+        return failures_text(run, run.analyze(), **how)  # type: ignore[arg-type]
     finally:
         run.close()
 
@@ -111,7 +111,7 @@ def test_lost_cancelled_failing_and_never_started_are_told_apart(tmp_path: Path)
         "lost": 1,
         "unsubmitted": 1,
     }
-    assert found.engine_died and found.has_failure
+    assert found.engine_crashed and found.has_failure
     assert "1 lost when the engine stopped" in shown(tmp_path) and "lost: wc_b" in shown(tmp_path)
 
 

@@ -28,10 +28,10 @@ READERS: list[tuple[type[msgspec.Struct], tuple[type[msgspec.Struct], ...]]] = [
     (time_use._Job, (PlannedJob,)),
     (trace._Line, (PlannedJob,)),
     (trace._Lfn, (Output,)),
-    (trace._Move, (Transfer,)),
+    (trace._PlannedMove, (Transfer,)),
     (trace._Place, (Place,)),
     (task_states._PlanLine, (PlannedJob,)),
-    (task_states._Task, (PlannedTask,)),
+    (task_states._TaskId, (PlannedTask,)),
 ]
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from markab.errors import DocumentError, MarkabError, StorageError, TransferRefused, TransferUnavailable
 from markab.transfers import base, pegasus_transfer
-from markab.transfers.base import FileRequest, Moved, Outcome, Scheme, register
+from markab.transfers.base import FileRequest, Moved, Outcome, Scheme, register_scheme
 from markab.transfers.batch import move_all, pause_after
 from markab.transfers.checksum import Verified
 from markab.transfers.http_request import Busy
@@ -59,7 +59,7 @@ class Far(Scheme):
 @pytest.fixture
 def far() -> Iterator[Far]:
     scheme = Far()
-    register("far", scheme)
+    register_scheme("far", scheme)
     yield scheme
     del base._registry["far"]
 
@@ -275,7 +275,7 @@ class Convoy(Far):
 @pytest.fixture
 def convoy() -> Iterator[Convoy]:
     scheme = Convoy()
-    register("convoy", scheme)
+    register_scheme("convoy", scheme)
     yield scheme
     del base._registry["convoy"]
 

@@ -80,12 +80,12 @@ def builder_graph(workflow: WorkflowDocument, run: Path | None = None) -> JobGra
     )
 
 
-class _Task(msgspec.Struct):
+class _TaskId(msgspec.Struct):
     id: str
 
 
 class _PlanLine(msgspec.Struct):
-    tasks: list[_Task] = []
+    tasks: list[_TaskId] = []
 
 
 def task_states(submit_dir: Path) -> dict[str, str]:

@@ -24,7 +24,7 @@ from markab.errors import RunFailed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from markab.diagnosis.analysis import Analysis, Analyzer
+    from markab.diagnosis.failure_analysis import Analysis, Analyzer
 
 DEBUG_FLAGS = options(
     click.option(
@@ -51,14 +51,14 @@ def analyze(run: str | None, verbose: int, quiet: int, summary: bool, as_json: b
     With -v every cause, every job and all of its output; with -q one line a cause.
     Exits with 0 only if the run has no failure.
     """
-    from markab.reports.analyzer import text
+    from markab.reports.analyzer import failures_text
 
     if debug["debug_job"]:
         return _debug(run, debug)
     return _analyze(
         run,
         as_json,
-        lambda opened, found: text(opened, found, verbose=verbose, quiet=quiet, summary=summary),
+        lambda opened, found: failures_text(opened, found, verbose=verbose, quiet=quiet, summary=summary),
     )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from markab.planner.draft import Reason
     from markab.planner.options import PlanOptions
     from markab.planner.planning import Planned
-    from markab.planner.summary import Summary
+    from markab.planner.summary import PlanSummary
 
 QUIET_S = 1.0
 """Planning that takes less time shows no progress."""
@@ -75,7 +75,7 @@ def make_plan(options: PlanOptions, *, dry: bool = False, quiet: int = 0) -> Pla
     return planned
 
 
-def summary_text(workflow: str, summary: Summary) -> str:
+def plan_text(workflow: str, summary: PlanSummary) -> str:
     """Return the numbers of a plan as text."""
     from markab.formatting import count, size
 

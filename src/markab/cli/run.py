@@ -57,7 +57,7 @@ def run(what: str, detach: bool, as_json: bool, verbose: int, quiet: int, **flag
         assert planned.submit_dir is not None
         submit_dir = planned.submit_dir
         if not quiet and not as_json:
-            click.echo(plan_output.summary_text(planned.workflow, planned.summary))
+            click.echo(plan_output.plan_text(planned.workflow, planned.summary))
             click.echo(f"  planned into {shown_path(submit_dir)}")
     else:
         _reject_plan_flags(what or ".", flags)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from markab.diagnosis.failed_attempts import Failures
+from markab.diagnosis.failed_attempts import FailedAttempts
 from markab.formatting import count, duration, size
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class _FailureWatch:
     """Finds the failures that were not reported yet."""
 
     def __init__(self, submit_dir: Path) -> None:
-        self._failures = Failures(submit_dir)
+        self._failures = FailedAttempts(submit_dir)
         self._reported = 0
 
     def new(self, progress: Progress) -> list[str]:

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from markab.operations.run_names import Run, find_run
 
 if TYPE_CHECKING:
-    from markab.diagnosis.analysis import Analysis, Analyzer
-    from markab.diagnosis.failed_attempts import Failure
+    from markab.diagnosis.failed_attempts import FailedAttempt
+    from markab.diagnosis.failure_analysis import Analysis, Analyzer
     from markab.plan.braindump import Braindump
     from markab.reports.job_report import JobStory
     from markab.reports.metadata import Metadata
     from markab.reports.statistics.run_statistics import Statistics
     from markab.reports.status import Status
     from markab.reports.trace import Trace
-    from markab.reports.why import Why
+    from markab.reports.why import JobExplanation
 
 
 def read_status(run: Run = None) -> Status:
@@ -57,7 +57,7 @@ class RunResult(NamedTuple):
     """The result of a run."""
 
     status: Status
-    failures: list[Failure]
+    failures: list[FailedAttempt]
     """The last attempt of every job that failed."""
     outputs: list[str]
     """The directories to which results are delivered; if there are none, the scratch directories with the results."""
@@ -65,10 +65,10 @@ class RunResult(NamedTuple):
 
 def read_result(run: Run = None) -> RunResult:
     """Return the present result of a run."""
-    from markab.diagnosis.failed_attempts import Failures
+    from markab.diagnosis.failed_attempts import FailedAttempts
 
     submit_dir = find_run(run)
-    failures = Failures(submit_dir, from_start=True).final()
+    failures = FailedAttempts(submit_dir, from_start=True).final()
     return RunResult(read_status(submit_dir), failures, _output_places(submit_dir))
 
 
@@ -120,7 +120,7 @@ def show_job(run: Run, job: str) -> JobStory:
     return read_job(find_run(run), job)
 
 
-def why(run: Run, job: str) -> Why:
+def why(run: Run, job: str) -> JobExplanation:
     """Return why a job is in the plan, what it waited for, and each attempt. Raises as `show_job`."""
     from markab.reports.why import read_why
 
@@ -141,7 +141,7 @@ def trace(run: Run, file: str) -> Trace:
 @contextmanager
 def analysis(run: Run = None) -> Iterator[tuple[Analyzer, Analysis]]:
     """Yield an open run and the analysis of its failures."""
-    from markab.diagnosis.analysis import Analyzer
+    from markab.diagnosis.failure_analysis import Analyzer
 
     analyzer = Analyzer(find_run(run))
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json as json_text
 from pathlib import Path
 
-from markab.diagnosis.analysis import Analysis, Analyzer, Group
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
+from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
 from markab.formatting import clipped, count, duration, tail
 from markab.reports.pegasus_analyzer import OUTPUT_LINES, to_json
 from markab.reports.status import status_of
@@ -29,12 +29,12 @@ def report(submit_dir: str | Path, *, json: bool = False) -> str:
         analysis = run.analyze()
         if json:
             return json_text.dumps(to_json(run, analysis), indent=2)
-        return text(run, analysis).rstrip("\n")
+        return failures_text(run, analysis).rstrip("\n")
     finally:
         run.close()
 
 
-def text(
+def failures_text(
     run: Analyzer, analysis: Analysis, *, verbose: int = 0, quiet: int = 0, summary: bool = False
 ) -> str:
     """Return the failures as text.
@@ -119,7 +119,7 @@ def _state_words(analysis: Analysis) -> str:
     return words
 
 
-def _title(run: Analyzer, group: Group) -> str:
+def _title(run: Analyzer, group: CauseGroup) -> str:
     if len(group.jobs) == 1:
         name = run.plan.outline[group.jobs[0]].id
     else:
@@ -128,7 +128,7 @@ def _title(run: Analyzer, group: Group) -> str:
     return f"{name}: {clipped(group.cause.title, LINE_CHARACTERS)}{blocked}"
 
 
-def _group_lines(run: Analyzer, group: Group, number: int, of: int, verbose: int) -> list[str]:
+def _group_lines(run: Analyzer, group: CauseGroup, number: int, of: int, verbose: int) -> list[str]:
     found = examine_failed_job(run, group.jobs[0])
     numbered = f"{number}. " if of > 1 else ""
     lines = [f"{numbered}{_title(run, group)}"]

@@ -248,9 +248,11 @@ def missing_journal(place: SubmitDir) -> str:
 def _note(run: RunReader) -> str:
     if run.has_engine:
         asked = {"halt": "halting: running jobs end, no others start", "remove": "being removed"}
-        note = asked.get(run.history.asked, "")
+        note = asked.get(run.history.requested_stop, "")
     else:
-        note = "stopped: its engine ended unexpectedly; run it again to continue" if run.engine_died else ""
+        note = (
+            "stopped: its engine ended unexpectedly; run it again to continue" if run.engine_crashed else ""
+        )
     return note or missing_journal(run.place)
 
 

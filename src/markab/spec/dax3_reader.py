@@ -60,7 +60,7 @@ def read_dax(
 
     Without a workflow, there is at least one problem. `${VAR}` is replaced as in YAML.
     """
-    reader = _Reader(name, environment)
+    reader = _WorkflowReader(name, environment)
     try:
         read_elements(data, name, reader.root, reader.part)
     except NotXmlError as error:
@@ -68,7 +68,7 @@ def read_dax(
     return reader.workflow(), reader.problems, reader.lines
 
 
-class _Reader(ElementReader):
+class _WorkflowReader(ElementReader):
     """Collects the parts of one workflow."""
 
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ from markab.transfers.local_directory import remove_tree
 _GROWN_BYTES = 65536  # a directory that held thousands of files stays slow
 
 
-class Directories(object):
+class AttemptDirectories(object):
     """Gives each attempt an empty directory. May be used by many threads at once."""
 
     def __init__(self, keep: int = 64) -> None:

@@ -32,7 +32,9 @@ LOCK_TIMEOUT_S = 60.0
 """How long to wait while another process writes."""
 
 
-def register(catalog: str, registrations: Iterable[Dict[str, Any]], checksums: Mapping[str, str]) -> None:
+def register_replicas(
+    catalog: str, registrations: Iterable[Dict[str, Any]], checksums: Mapping[str, str]
+) -> None:
     """Write all of `registrations` in one transaction; what is there already stays one row.
 
     May be called twice, and by many processes at once. Old metadata of a file gives way

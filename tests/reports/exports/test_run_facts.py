@@ -20,10 +20,10 @@ from kit.made_run import (
 from markab.errors import MarkabError
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
 from markab.reports.exports.formatting import iso, planned_words
-from markab.reports.exports.run_facts import Attempt, Facts
+from markab.reports.exports.run_facts import AttemptFacts, Facts
 
 
-def read(directory: Path) -> tuple[Facts, list[Attempt]]:
+def read(directory: Path) -> tuple[Facts, list[AttemptFacts]]:
     facts = Facts(directory)
     return facts, list(facts.attempts())
 
