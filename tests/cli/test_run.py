@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from kit.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 from markab import operations
 from markab.cli.main import markab
-from markab.cli.run import _memory_mb, pegasus_run
+from markab.cli.run import _parsed_memory_mb, pegasus_run
 from markab.engine.recorder import Recorder
 from markab.engine.run import Outcome, RunOptions
 from markab.errors import RUN_EXIT_CODES, RunBusy
@@ -105,7 +105,7 @@ def test_limits_reach_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     [("500", 500), ("500 MB", 500), ("8GB", 8192), ("1.5g", 1536), ("2GiB", 2048), ("1TB", 1 << 20)],
 )
 def test_memory_is_read_with_its_unit(text: str, mb: int) -> None:
-    assert _memory_mb(text) == mb
+    assert _parsed_memory_mb(text) == mb
 
 
 def test_memory_that_is_no_size_is_a_wrong_command_line(
