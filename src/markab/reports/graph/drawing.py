@@ -171,7 +171,7 @@ def without_shortcuts(parents: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 def _levels(parents: Sequence[Sequence[int]]) -> list[int]:
-    """Return each job's depth; jobs on a cycle, which a workflow cannot have, get the depth at which they are met."""
+    """Return the level of each job; 0 for all if the document has a cycle, which is reported when it is planned."""
     return planned.levels_of(parents) or [0] * len(parents)
 
 
