@@ -165,8 +165,9 @@ class Scheme(object):
     ) -> Tuple[int, List[MarkabError]]:
         """Remove files below a directory by their relative names; return the number removed, and the errors.
 
-        Nothing outside of the directory is ever removed. A file that does not exist is no error. Where
-        the protocol allows it, directories below it that become empty are removed too.
+        Nothing outside of the directory is ever removed. A file that does not exist is no error.
+        Directories below it that become empty stay, unless the scheme has a `clean` of its own that
+        removes them.
         """
         removed = 0
         errors: List[MarkabError] = []
