@@ -119,7 +119,7 @@ def workflow() -> Workflow:
     return Workflow("w").add_jobs(Job("true"))
 
 
-def test_plan_writes_the_workflow_if_need_be_and_tells_where_the_plan_is(
+def test_plan_writes_the_workflow_if_need_be_and_returns_where_the_plan_is(
     machinery: Machinery, tmp_path: Path
 ) -> None:
     wf = workflow().plan()
@@ -330,7 +330,7 @@ def test_wait_ends_with_the_run_however_it_ended(machinery: Machinery, state: st
     assert machinery.calls == ["plan", "status"]
 
 
-def test_wait_does_not_wait_for_what_nobody_started(machinery: Machinery) -> None:
+def test_wait_does_not_wait_for_a_run_that_was_not_started(machinery: Machinery) -> None:
     machinery.statuses = [FakeStatus("Not started")]
     with pytest.raises(PegasusError, match="was not started"):
         workflow().plan().wait()

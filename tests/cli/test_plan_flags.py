@@ -230,7 +230,7 @@ def test_quiet_prints_nothing(planner: FakePlanner) -> None:
     assert CliRunner().invoke(markab, ["plan", "-q", "wf.yml"]).output == ""
 
 
-def test_explain_tells_why_each_job_is_there(planner: FakePlanner) -> None:
+def test_explain_shows_why_each_job_is_in_the_plan(planner: FakePlanner) -> None:
     out = CliRunner().invoke(markab, ["plan", "--explain"]).stdout
     assert "stage_in_local: added by move data: wc needs 'in'" in out
 

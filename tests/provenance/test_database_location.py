@@ -114,7 +114,7 @@ def test_the_cache_is_where_the_desktop_says(monkeypatch: pytest.MonkeyPatch) ->
     assert str(cache_file("7a3c")) == "/home/ada/.cache/markab/7a3c.stampede.db"
 
 
-def test_without_a_home_directory_one_is_told_what_to_set(
+def test_without_a_home_directory_the_hint_names_what_to_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_homeless(monkeypatch)

@@ -101,7 +101,7 @@ class Context:
         (self.warn if self.dry_run else self.problem)(kind, message, hint)
 
     def warn(self, kind: str, message: str, hint: str = "") -> None:
-        """Note something the user should know and that stops nothing."""
+        """Add a warning to the user; planning continues."""
         self.warnings.append(Problem(message, hint, kind=kind))
 
 

@@ -43,7 +43,7 @@ class AttemptDirectories(object):
             self._mode = stat.S_IMODE(os.stat(path).st_mode)
 
     def empty(self, path: str) -> None:
-        """Remove what is in `path`, and `path` itself sooner or later; what cannot be removed stays."""
+        """Remove what is in `path`, and `path` itself, or keep it empty for `make`; what cannot be removed stays."""
         try:
             for name in os.listdir(path):
                 os.unlink(os.path.join(path, name))

@@ -37,8 +37,8 @@ def register_replicas(
 ) -> None:
     """Write all of `registrations` in one transaction; what is there already stays one row.
 
-    May be called twice, and by many processes at once. Old metadata of a file gives way
-    to the new.
+    May be called twice, and by many processes at once. New metadata of a file
+    replaces the old.
 
     Raises:
         AttemptFailed: the file cannot be written, or is no catalog.

@@ -39,7 +39,7 @@ PAIR = [
 ]
 
 
-def test_a_file_is_told_with_its_maker_and_handed_to_who_reads_it(tmp_path: Path) -> None:
+def test_a_file_is_described_with_its_maker_and_passed_to_its_readers(tmp_path: Path) -> None:
     make_run(
         tmp_path,
         PAIR,
@@ -63,7 +63,7 @@ def test_a_file_is_told_with_its_maker_and_handed_to_who_reads_it(tmp_path: Path
     )
 
 
-def test_every_attempt_is_told_the_failed_ones_with_their_error(tmp_path: Path) -> None:
+def test_every_attempt_is_described_the_failed_ones_with_their_error(tmp_path: Path) -> None:
     make_run(
         tmp_path,
         PAIR,
