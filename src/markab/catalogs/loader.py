@@ -28,7 +28,6 @@ from markab.spec.model import (
     TransformationCatalog,
     TransformationSite,
     Workflow,
-    transformation_name,
 )
 from markab.spec.properties import Properties
 from markab.spec.reader import read_replicas, read_sites, read_transformations
@@ -243,7 +242,7 @@ def _merged_transformations(
         return inline or file or TransformationCatalog()
     found: dict[str, Transformation] = {}
     for transformation in (*inline.transformations, *file.transformations):
-        name = transformation_name(transformation.namespace, transformation.name, transformation.version)
+        name = transformation.full_name
         first = found.get(name)
         if first is None:
             found[name] = msgspec.structs.replace(transformation, sites=list(transformation.sites))

@@ -33,7 +33,6 @@ from markab.spec.model import (
     Transformation,
     Use,
     Workflow,
-    transformation_name,
 )
 from markab.spec.properties import Properties
 
@@ -91,10 +90,6 @@ class Context:
     def problem(self, kind: str, message: str, hint: str = "") -> None:
         """Note a reason why there can be no plan."""
         self.problems.append(Problem(message, hint, kind=kind))
-
-    def name_of(self, transformation: Transformation) -> str:
-        """Return `namespace::name:version`."""
-        return transformation_name(transformation.namespace, transformation.name, transformation.version)
 
     def unsupported(self, kind: str, message: str, hint: str) -> None:
         """Note what this version cannot run: a problem, but for a dry run only a warning."""

@@ -124,7 +124,7 @@ def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask
     executable = program.executable
     return PlannedTask(
         id=task.id,
-        transformation=context.name_of(executable.transformation),
+        transformation=executable.transformation.full_name,
         executable=_command(executable),
         arguments=" ".join(task.arguments),
         stdin=task.stdin,

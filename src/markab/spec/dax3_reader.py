@@ -175,7 +175,7 @@ class _WorkflowReader(ElementReader):
 
     def compound(self, element: Element) -> None:
         found = self.transformation(element)
-        own = transformation_name(found.namespace, found.name, found.version)
+        own = found.full_name
         for use in self.each(element, "uses"):
             lfn = self.find(use, "name", "file") or ""
             if self.flag(use, "executable") is False:
@@ -197,7 +197,7 @@ class _WorkflowReader(ElementReader):
                 version=self.find(element, "version"),
             ),
         )
-        name = transformation_name(made.namespace, made.name, made.version)
+        name = made.full_name
         found = self.transformations.setdefault(name, made)
         found.metadata = {**found.metadata, **self.metadata(element)}
         if shell := self.hooks(self.each(element, "invoke")):
