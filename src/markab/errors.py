@@ -21,7 +21,7 @@
   - DrawingError ............ 1    Graphviz is missing, or failed
   - IllegalTransition ....... 70   a bug in Markab
 
-Wrong command lines exit with 2, Ctrl-C with 130, as shells and their tools do.
+Wrong command lines exit with 2, Ctrl-C with 130, a closed pipe with 141, as shells and their tools do.
 This module is part of the worker: standard library and Python 3.6 syntax only.
 """
 

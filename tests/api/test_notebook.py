@@ -244,7 +244,7 @@ def test_a_widget_is_closed_when_looking_fails(page: FakeNotebook, tmp_path: Pat
     assert set(page.outputs[0].bundles[-1]) == {"text/html", "text/plain"}  # a closed widget shows nothing
 
 
-def test_a_run_that_nobody_started_is_not_waited_for(page: FakeNotebook, tmp_path: Path) -> None:
+def test_a_run_that_was_not_started_is_not_waited_for(page: FakeNotebook, tmp_path: Path) -> None:
     with pytest.raises(PegasusError, match="call run"):
         run_of(tmp_path).wait()
     assert page.outputs == []
@@ -346,7 +346,7 @@ def test_a_file_written_from_a_notebook_is_the_same_as_elsewhere(page: FakeNoteb
     assert (tmp_path / "in.svg").read_bytes() == (tmp_path / "out.svg").read_bytes()
 
 
-def test_a_workflow_tells_its_name_its_jobs_and_its_run(tmp_path: Path) -> None:
+def test_a_workflow_shows_its_name_its_jobs_and_its_run(tmp_path: Path) -> None:
     assert repr(Workflow("w")) == "Workflow('w', jobs=0)"
     assert repr(run_of(tmp_path)) == f"Workflow('words', jobs=2, submit_dir='{tmp_path}/run')"
 

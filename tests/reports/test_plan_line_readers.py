@@ -27,7 +27,7 @@ READERS: list[tuple[type[msgspec.Struct], tuple[type[msgspec.Struct], ...]]] = [
     (time_use._Job, (PlannedJob,)),
     (trace._Line, (PlannedJob,)),
     (trace._Lfn, (Output,)),
-    (trace._Move, (Transfer,)),
+    (trace._PlannedMove, (Transfer,)),
     (trace._Place, (Place,)),
 ]
 

@@ -11,7 +11,7 @@ from markab import operations
 from markab.api import notebook
 from markab.api.braindump import Braindump
 from markab.api.errors import PegasusError, as_client_error
-from markab.api.progress_bar import draw
+from markab.api.progress_bar import live_bar
 from markab.api.warnings import warn, warn_of_unknown_options
 from markab.api.workflow_document import WorkflowDocument
 
@@ -205,7 +205,7 @@ class Workflow(WorkflowDocument):
         try:
             with (
                 as_client_error("reading the status failed"),
-                draw() if self._shown_in_cell is None else notebook.live() as show,
+                live_bar() if self._shown_in_cell is None else notebook.live() as show,
             ):
                 pauses = operations.growing_pauses(delay)
                 operations.wait(submit_dir, show_started, pauses=pauses, sleep=time.sleep)

@@ -70,7 +70,7 @@ def _report(planned: operations.Planned, flags: dict[str, Any]) -> None:
     if flags["explain"] and planned.reasons:
         click.echo(plan_output.explanation(planned.reasons))
     if not flags["quiet"]:
-        click.echo(plan_output.summary_text(planned.workflow, planned.summary))
+        click.echo(plan_output.plan_text(planned.workflow, planned.summary))
         if planned.submit_dir is None:
             click.echo("  dry run: nothing was written")
         else:

@@ -72,7 +72,7 @@ def make_plan(options: PlanOptions, *, dry: bool = False, quiet: int = 0) -> ope
     return planned
 
 
-def summary_text(workflow: str, summary: operations.Summary) -> str:
+def plan_text(workflow: str, summary: operations.PlanSummary) -> str:
     """Return the numbers of a plan as text."""
     from markab.formatting import count, size
 

@@ -22,7 +22,7 @@ from markab.engine.recovery import Recovery
 from markab.engine.retry_policy import error_kind, is_worth_retrying
 from markab.engine.scheduler_protocol import SchedulerProtocol, Verdict
 from markab.engine.slots import Slots
-from markab.engine.submission import Site, Submission
+from markab.engine.submission import SiteExecutor, Submission
 from markab.errors import ExecutorError, StorageError
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Executor, Record, Report, Seen
@@ -68,7 +68,7 @@ class OpenRun:
         history: Recovery,
         journal: Journal,
         maker: AttemptMaker,
-        sites: Mapping[str, Site],
+        sites: Mapping[str, SiteExecutor],
         meter: Meter,
         requests: Requests,
         recorder: Recorder,

@@ -24,7 +24,7 @@ from markab.engine.recovery import Recovery
 from markab.engine.rescue_file import write_rescue
 from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
-from markab.engine.submission import Site
+from markab.engine.submission import SiteExecutor
 from markab.errors import NotARun
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, RunContext, Seen
@@ -157,7 +157,7 @@ def open_run(
     stack.callback(journal.close)
     requests = Requests(directory.path)
     requests.clear()
-    sites: dict[str, Site] = {}
+    sites: dict[str, SiteExecutor] = {}
     if not history.is_complete:
         sites = _find_sites(plan.header, executors)
     maker = AttemptMaker(plan, _context(directory, plan.header, uuid), history.checksums)
@@ -243,16 +243,16 @@ def _context(directory: SubmitDir, header: Header, uuid: str) -> RunContext:
     )
 
 
-def _find_sites(header: Header, executors: Executors) -> dict[str, Site]:
+def _find_sites(header: Header, executors: Executors) -> dict[str, SiteExecutor]:
     """Return the executor of each site."""
-    sites = {name: Site(*executors.find(site.executor, name)) for name, site in header.sites.items()}
+    sites = {name: SiteExecutor(*executors.find(site.executor, name)) for name, site in header.sites.items()}
     if not sites:
         raise NotARun("the plan names no site to run on", hint="plan the workflow again")
     return sites
 
 
 def _may_run_again(
-    lost: Mapping[int, str], plan: PlanFile, history: Recovery, sites: Mapping[str, Site]
+    lost: Mapping[int, str], plan: PlanFile, history: Recovery, sites: Mapping[str, SiteExecutor]
 ) -> dict[int, str]:
     """Leave out the parents of a remote job that may still run: two attempts must not write one file.
 
@@ -268,7 +268,7 @@ def _undo(
     run: str,
     history: Recovery,
     journal: Journal,
-    sites: Mapping[str, Site],
+    sites: Mapping[str, SiteExecutor],
     maker: AttemptMaker,
     clock: Clock,
 ) -> None:

@@ -12,7 +12,7 @@ from markab.executors.base import Attempt, Executor
 SUBMIT_AGAIN_AFTER_S = 10.0
 
 
-class Site(NamedTuple):
+class SiteExecutor(NamedTuple):
     """The executor of the jobs of a site."""
 
     executor: Executor
@@ -23,7 +23,7 @@ class Site(NamedTuple):
 class Submission:
     """The attempts of one run that wait to be submitted, by site."""
 
-    def __init__(self, sites: Mapping[str, Site], clock: Clock, warn: Callable[[str], None]) -> None:
+    def __init__(self, sites: Mapping[str, SiteExecutor], clock: Clock, warn: Callable[[str], None]) -> None:
         """Start with none; `warn` is called when a site accepts none at the moment."""
         self._sites = sites
         self._clock = clock

@@ -38,11 +38,11 @@ from markab.operations.status import RunResult, follow_status, read_braindump, r
 
 if TYPE_CHECKING:  # types of arguments and results, for annotations such as `operations.Status`
     from markab.catalogs.replica_store import ReplicaStore as ReplicaStore
-    from markab.diagnosis.failed_attempts import Failure as Failure
+    from markab.diagnosis.failed_attempts import FailedAttempt as FailedAttempt
     from markab.journal.progress import Progress as Progress
     from markab.planner.draft import Reason as Reason
     from markab.planner.planning import Planned as Planned
-    from markab.planner.summary import Summary as Summary
+    from markab.planner.summary import PlanSummary as PlanSummary
     from markab.reports.analyzer import FailureReport as FailureReport
     from markab.reports.graph.drawing import Drawing as Drawing
     from markab.reports.statistics.run_statistics import Statistics as Statistics

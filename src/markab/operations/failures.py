@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from markab.operations.run_names import Run, find_run
 
 if TYPE_CHECKING:
-    from markab.diagnosis.failed_attempts import Failure
+    from markab.diagnosis.failed_attempts import FailedAttempt
     from markab.reports.analyzer import FailureReport
 
 
 @contextmanager
 def analyze(run: Run = None) -> Iterator[FailureReport]:
     """Yield the failures of a run, grouped by cause; the details of jobs are read when they are shown."""
-    from markab.diagnosis.analysis import Analyzer
+    from markab.diagnosis.failure_analysis import Analyzer
     from markab.reports.analyzer import FailureReport
 
     analyzer = Analyzer(find_run(run))
@@ -26,9 +26,9 @@ def analyze(run: Run = None) -> Iterator[FailureReport]:
         analyzer.close()
 
 
-def follow_failures(run: Run = None) -> Callable[[], list[Failure]]:
+def follow_failures(run: Run = None) -> Callable[[], list[FailedAttempt]]:
     """Return a function that returns the attempts that failed since its last call, and at first since this call."""
-    from markab.diagnosis.failed_attempts import Failures
+    from markab.diagnosis.failed_attempts import FailedAttempts
 
-    failures = Failures(find_run(run))
+    failures = FailedAttempts(find_run(run))
     return lambda: list(failures.new())

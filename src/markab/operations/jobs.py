@@ -9,7 +9,7 @@ from markab.operations.run_names import Run, find_run
 
 if TYPE_CHECKING:
     from markab.reports.job_report import JobStory
-    from markab.reports.why import Why
+    from markab.reports.why import JobExplanation
 
 
 def list_jobs(run: Run = None, states: Collection[str] = ()) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ def show_job(run: Run, job: str) -> JobStory:
     return read_job(find_run(run), job)
 
 
-def why(run: Run, job: str) -> Why:
+def why(run: Run, job: str) -> JobExplanation:
     """Return why a job is in the plan, what it waited for, and each attempt. Raises as `show_job`."""
     from markab.reports.why import read_why
 

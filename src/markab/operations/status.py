@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from markab.operations.run_names import Run, find_run
 
 if TYPE_CHECKING:
-    from markab.diagnosis.failed_attempts import Failure
+    from markab.diagnosis.failed_attempts import FailedAttempt
     from markab.plan.braindump import Braindump
     from markab.reports.status import Status
 
@@ -45,7 +45,7 @@ class RunResult(NamedTuple):
     """The result of a run."""
 
     status: Status
-    failures: list[Failure]
+    failures: list[FailedAttempt]
     """The last attempt of every job that failed."""
     outputs: list[str]
     """The directories to which results are delivered; if there are none, the scratch directories with the results."""
@@ -53,10 +53,10 @@ class RunResult(NamedTuple):
 
 def read_result(run: Run = None) -> RunResult:
     """Return the present result of a run."""
-    from markab.diagnosis.failed_attempts import Failures
+    from markab.diagnosis.failed_attempts import FailedAttempts
 
     submit_dir = find_run(run)
-    failures = Failures(submit_dir, from_start=True).final()
+    failures = FailedAttempts(submit_dir, from_start=True).final()
     return RunResult(read_status(submit_dir), failures, _output_places(submit_dir))
 
 

@@ -9,7 +9,16 @@ from markab.errors import TransferRefused
 from markab.plan.model import Place
 from markab.planner.draft import Context
 from markab.spec.model import Directory
-from markab.transfers.base import Scheme, handler_for, path_of, quoted, redact, scheme_of, schemes, url_below
+from markab.transfers.base import (
+    Scheme,
+    handler_for,
+    path_of,
+    quoted_path,
+    redact,
+    scheme_of,
+    schemes,
+    url_below,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,7 @@ class DirectoryPlace:
 def local_directory(site: str, path: str) -> DirectoryPlace:
     """Return a directory of the submit host."""
     path = path.rstrip("/") or "/"
-    return DirectoryPlace(site, path, f"file://{quoted(path)}", is_local=True)
+    return DirectoryPlace(site, path, f"file://{quoted_path(path)}", is_local=True)
 
 
 def directory_place(site: str, directory: Directory) -> DirectoryPlace:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markab.diagnosis.analysis import Analysis, Analyzer, Group
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
+from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
 from markab.formatting import clipped, count, duration, tail
 from markab.reports.pegasus_analyzer import OUTPUT_LINES, pegasus_text, to_json
 from markab.reports.status import Status, status_of
@@ -26,7 +26,7 @@ class FailureReport:
     analysis: Analysis
 
     @property
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[CauseGroup]:
         """The causes, those that block most jobs first."""
         return self.analysis.groups
 
@@ -86,12 +86,12 @@ class FailureReport:
                 lines.append(f"  {word}: {', '.join(names)}{more}")
         return lines
 
-    def job_names(self, group: Group, most: int) -> str:
+    def job_names(self, group: CauseGroup, most: int) -> str:
         """Return the names of the jobs of a group, at most so many, and the number of the others."""
         names = ", ".join(self._id(job) for job in group.jobs[:most])
         return names + (f" and {more:,} more" if (more := len(group.jobs) - most) > 0 else "")
 
-    def group_lines(self, group: Group, verbose: int = 0, names: int = 0) -> list[str]:
+    def group_lines(self, group: CauseGroup, verbose: int = 0, names: int = 0) -> list[str]:
         """Return the lines below the title of a group: help, so many names of its jobs, the details of the first."""
         lines = [f"  {'help':<{_WIDTH}}{group.cause.remedy}"] if group.cause.remedy else []
         if names and len(group.jobs) > 1:
@@ -102,7 +102,7 @@ class FailureReport:
     def _id(self, job: int) -> str:
         return self.run.plan.outline[job].id
 
-    def _title(self, group: Group) -> str:
+    def _title(self, group: CauseGroup) -> str:
         if len(group.jobs) == 1:
             name = self._id(group.jobs[0])
         else:
