@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from markab.worker.attempt_directories import Directories
+from markab.worker.attempt_directories import AttemptDirectories
 
 
 def test_a_directory_is_taken_over_empty(tmp_path: Path) -> None:
-    directories = Directories()
+    directories = AttemptDirectories()
     directories.make(str(tmp_path / "a"))
     (tmp_path / "a/file").write_text("x")
     inode = (tmp_path / "a").stat().st_ino
@@ -26,7 +26,7 @@ def test_a_directory_is_taken_over_empty(tmp_path: Path) -> None:
 
 
 def test_one_that_the_task_changed_or_filled_with_directories_is_not(tmp_path: Path) -> None:
-    directories = Directories()
+    directories = AttemptDirectories()
     for name in ("a", "b"):
         directories.make(str(tmp_path / name))
     (tmp_path / "a").chmod(0o777)
@@ -38,7 +38,7 @@ def test_one_that_the_task_changed_or_filled_with_directories_is_not(tmp_path: P
 
 
 def test_what_was_there_before_is_gone(tmp_path: Path) -> None:
-    directories = Directories()
+    directories = AttemptDirectories()
     directories.make(str(tmp_path / "spare"))
     directories.empty(str(tmp_path / "spare"))
     (tmp_path / "a/old").mkdir(parents=True)
@@ -48,7 +48,7 @@ def test_what_was_there_before_is_gone(tmp_path: Path) -> None:
 
 
 def test_closing_leaves_none(tmp_path: Path) -> None:
-    directories = Directories()
+    directories = AttemptDirectories()
     for name in ("new/a", "new/b"):
         directories.make(str(tmp_path / name))
     for name in ("new/a", "new/b"):

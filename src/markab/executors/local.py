@@ -20,7 +20,7 @@ from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Report, Seen
 from markab.executors.capture_files import Captures, Pair
 from markab.executors.gpus import Gpus
-from markab.executors.launcher_client import Ended, LauncherClient, Lost, Refused
+from markab.executors.launcher_client import LauncherClient, ProcessEnded, ProcessLost, ProcessRefused
 from markab.executors.local_attempt import AttemptRun
 from markab.executors.orphan_processes import ENGINE, has_engine, has_runs, kill_all
 from markab.executors.thread_pools import ThreadPools
@@ -28,7 +28,7 @@ from markab.executors.worker_protocol import attachments_directory, keep_attachm
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
-from markab.worker.attempt_directories import Directories, discard_tree
+from markab.worker.attempt_directories import AttemptDirectories, discard_tree
 from markab.worker.attempt_spec import attempt_directory
 from markab.worker.auxiliary_jobs import is_quick, run_auxiliary_job
 from markab.worker.deadlines import GRACE_S, Deadlines
@@ -62,7 +62,7 @@ class LocalExecutor:
         environ = dict(os.environ)
         self._environ = dict(environ, **{ENGINE: self._number})
         self._verified = Verified()
-        self._directories = Directories()
+        self._directories = AttemptDirectories()
         self._launcher = LauncherClient(environ, self._number)
         self._pools = ThreadPools(self._launcher.wake)
         self._captures = Captures()
@@ -237,8 +237,8 @@ class LocalExecutor:
         run.number = number
         self._by_number[number] = run
 
-    def _receive(self, events: Sequence[Ended | Refused | Lost]) -> None:
-        if any(isinstance(one, Lost) for one in events):
+    def _receive(self, events: Sequence[ProcessEnded | ProcessRefused | ProcessLost]) -> None:
+        if any(isinstance(one, ProcessLost) for one in events):
             # Nothing that was lost may run any more when that is reported.
             kill_all(has_engine(self._number), self._works)
         for one in events:
@@ -246,9 +246,9 @@ class LocalExecutor:
             run.number = 0
             prepared, process = run.prepared, run.process
             assert prepared is not None and process is not None
-            if isinstance(one, Ended):
+            if isinstance(one, ProcessEnded):
                 self._process_ended(run, prepared, process, one)
-            elif isinstance(one, Refused):
+            elif isinstance(one, ProcessRefused):
                 record_failed_start(
                     prepared, process, OSError(one.errno, os.strerror(one.errno), process.executable)
                 )
@@ -260,7 +260,9 @@ class LocalExecutor:
                 )
             self._next(run, prepared)
 
-    def _process_ended(self, run: AttemptRun, prepared: Prepared, process: Process, end: Ended) -> None:
+    def _process_ended(
+        self, run: AttemptRun, prepared: Prepared, process: Process, end: ProcessEnded
+    ) -> None:
         if end.left:
             run.fresh = False
         why = None

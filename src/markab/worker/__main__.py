@@ -18,7 +18,7 @@ from typing import Any, List, Optional, Tuple
 
 from markab.transfers.checksum import Verified
 from markab.worker.attempt import Prepared
-from markab.worker.attempt_directories import Directories
+from markab.worker.attempt_directories import AttemptDirectories
 from markab.worker.attempt_spec import Spec, read_spec
 from markab.worker.auxiliary_jobs import run_auxiliary_job
 from markab.worker.captured_output import Capture
@@ -35,7 +35,7 @@ _LONGEST_PAUSE_S = 0.05
 
 def run(spec: Spec, stop: threading.Event) -> Record:
     """Run the attempt of `spec` (see attempt_spec.py) and return its record; setting `stop` cancels it."""
-    verified, directories = Verified(), Directories(keep=0)
+    verified, directories = Verified(), AttemptDirectories(keep=0)
     if spec["job"]["kind"] != "compute":
         return run_auxiliary_job(spec, stop, verified)
     prepared = prepare(spec, verified, dict(os.environ), stop, directories)

@@ -5,7 +5,7 @@ import time
 from typing import Any, Dict, List, Mapping, Optional
 
 from markab.transfers.checksum import Verified
-from markab.worker.attempt_directories import Directories
+from markab.worker.attempt_directories import AttemptDirectories
 from markab.worker.attempt_spec import Spec, attempt_directory
 from markab.worker.failure import AttemptFailed
 
@@ -55,7 +55,7 @@ class Prepared(object):
     )
 
     def __init__(
-        self, spec: Spec, verified: Verified, base_environ: Mapping[str, str], directories: Directories
+        self, spec: Spec, verified: Verified, base_environ: Mapping[str, str], directories: AttemptDirectories
     ) -> None:
         job = spec["job"]
         self.spec = spec

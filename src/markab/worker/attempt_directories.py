@@ -13,7 +13,7 @@ from markab.transfers.local_directory import remove_tree
 _GROWN_BYTES = 65536  # a directory that held thousands of files stays slow
 
 
-class Directories(object):
+class AttemptDirectories(object):
     """Gives each attempt an empty directory. May be used by many threads at once."""
 
     def __init__(self, keep: int = 64) -> None:
@@ -43,7 +43,7 @@ class Directories(object):
             self._mode = stat.S_IMODE(os.stat(path).st_mode)
 
     def empty(self, path: str) -> None:
-        """Remove what is in `path`, and `path` itself sooner or later; what cannot be removed stays."""
+        """Remove what is in `path`, and `path` itself, or keep it empty for `make`; what cannot be removed stays."""
         try:
             for name in os.listdir(path):
                 os.unlink(os.path.join(path, name))

@@ -20,7 +20,7 @@ from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_err
 from markab.worker.record import output_entry
 
 
-class Output(object):
+class FoundOutput(object):
     """An output that exists, and may be moved."""
 
     __slots__ = ("is_checkpoint", "lfn", "path", "sha256", "size_bytes", "through_link")
@@ -49,7 +49,7 @@ def output_bytes(prepared: Prepared) -> int:
     return total
 
 
-def find_outputs(prepared: Prepared) -> List[Output]:
+def find_outputs(prepared: Prepared) -> List[FoundOutput]:
     """Return the declared outputs that exist; add those that are missing to `errors`."""
     found = []
     for output in prepared.job.get("outputs") or ():
@@ -62,7 +62,7 @@ def find_outputs(prepared: Prepared) -> List[Output]:
     return found
 
 
-def _find(prepared: Prepared, lfn: str, is_checkpoint: bool) -> Output:
+def _find(prepared: Prepared, lfn: str, is_checkpoint: bool) -> FoundOutput:
     path = place_of(prepared.cwd, lfn)
     name = "output '%s' of job '%s'" % (lfn, prepared.job["id"])
     try:
@@ -97,12 +97,12 @@ def _find(prepared: Prepared, lfn: str, is_checkpoint: bool) -> Output:
         )
     if not stat.S_ISREG(status.st_mode):
         raise AttemptFailed(ErrorKind.MISSING_OUTPUT, "%s is no regular file" % name)
-    return Output(lfn, path, status.st_size, is_checkpoint, through_link)
+    return FoundOutput(lfn, path, status.st_size, is_checkpoint, through_link)
 
 
-def place_outputs(prepared: Prepared, outputs: List[Output], stop: Stop) -> List[Output]:
+def place_outputs(prepared: Prepared, outputs: List[FoundOutput], stop: Stop) -> List[FoundOutput]:
     """Hash outputs, then put them into the run's scratch; return those that are in place."""
-    placed: List[Output] = []
+    placed: List[FoundOutput] = []
     try:
         if prepared.spec["integrity"] != "none":
             began = time.monotonic()
@@ -126,7 +126,7 @@ def place_outputs(prepared: Prepared, outputs: List[Output], stop: Stop) -> List
     return placed
 
 
-def _checksum(prepared: Prepared, output: Output, stop: Stop) -> str:
+def _checksum(prepared: Prepared, output: FoundOutput, stop: Stop) -> str:
     try:
         return prepared.verified.checksum(output.path, stop)
     except PermissionError:
@@ -135,7 +135,7 @@ def _checksum(prepared: Prepared, output: Output, stop: Stop) -> str:
         return prepared.verified.checksum(output.path, stop)
 
 
-def _move_all(prepared: Prepared, outputs: List[Output], placed: List[Output], stop: Stop) -> None:
+def _move_all(prepared: Prepared, outputs: List[FoundOutput], placed: List[FoundOutput], stop: Stop) -> None:
     # What is reached through a link is copied, before its target may be moved away.
     for output in sorted(outputs, key=lambda output: not output.through_link):
         destination = place_of(prepared.spec["scratch"], output.lfn)
@@ -146,7 +146,7 @@ def _move_all(prepared: Prepared, outputs: List[Output], placed: List[Output], s
         placed.append(output)
 
 
-def _move(output: Output, destination: str, stop: Stop) -> None:
+def _move(output: FoundOutput, destination: str, stop: Stop) -> None:
     try:
         if output.through_link:
             _copy(output, destination, stop)
@@ -164,11 +164,11 @@ def _move(output: Output, destination: str, stop: Stop) -> None:
         raise storage_error("cannot put output '%s' at '%s'" % (output.lfn, destination), error) from error
 
 
-def _copy(output: Output, destination: str, stop: Stop) -> None:
+def _copy(output: FoundOutput, destination: str, stop: Stop) -> None:
     copy(output.path, destination, stop, output.sha256, durable=False, digest=False)
 
 
-def _send_all(prepared: Prepared, outputs: List[Output], placed: List[Output], stop: Stop) -> None:
+def _send_all(prepared: Prepared, outputs: List[FoundOutput], placed: List[FoundOutput], stop: Stop) -> None:
     """Put outputs to the URL of the scratch, as a transfer job would."""
     from markab.transfers.batch import move_all
 

@@ -12,7 +12,7 @@ from markab.transfers.base import Stop
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
-from markab.worker.attempt_directories import Directories
+from markab.worker.attempt_directories import AttemptDirectories
 from markab.worker.attempt_spec import Spec, place_of
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.inputs import Fetch, place_inputs
@@ -23,7 +23,7 @@ def prepare(
     verified: Verified,
     base_environ: Mapping[str, str],
     stop: Stop = None,
-    directories: Optional[Directories] = None,
+    directories: Optional[AttemptDirectories] = None,
     fetch: Optional[Fetch] = None,
 ) -> Prepared:
     """Make the directory of an attempt and put its inputs there, all of them verified.
@@ -35,7 +35,7 @@ def prepare(
         directories: where directories of attempts come from. None: it is made, and removed at the end.
         fetch: moves files from URLs, as `markab.transfers.batch.move_all` does (the default).
     """
-    prepared = Prepared(spec, verified, base_environ, directories or Directories(keep=0))
+    prepared = Prepared(spec, verified, base_environ, directories or AttemptDirectories(keep=0))
     try:
         if prepared.has_directory:
             prepared.directories.make(prepared.cwd)
