@@ -34,7 +34,7 @@ for name in ["clean", "split", "fit", "bootstrap", "merge", "tabulate", "draw"]:
     transformations.add_transformations(program)
 transformations.write()
 
-# The jobs. Nobody says what runs before what: a job that reads a file runs after the job that makes it.
+# The jobs. Their order follows from their files: a job that reads a file runs after the job that makes it.
 workflow = Workflow("mauna-loa")
 
 clean = File("clean.csv")

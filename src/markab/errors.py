@@ -18,9 +18,10 @@
     . TransferRefused ....... 40   never retry: no such file, forbidden, unknown scheme
     . TransferUnavailable ... 41   retry later: network, time-out, busy server
     . ChecksumMismatch ...... 42   the bytes are not those that were recorded
+  - DrawingError ............ 1    Graphviz is missing, or failed
   - IllegalTransition ....... 70   a bug in Markab
 
-Wrong command lines exit with 2, Ctrl-C with 130, as shells and their tools do.
+Wrong command lines exit with 2, Ctrl-C with 130, a closed pipe with 141, as shells and their tools do.
 This module is part of the worker: standard library and Python 3.6 syntax only.
 """
 
@@ -187,6 +188,15 @@ class ChecksumMismatch(TransferError):
     """A file does not have the checksum that was recorded for it."""
 
     exit_code = 42
+
+
+class DrawingError(MarkabError):
+    """Graphviz is missing, or failed; then `stderr` is not empty."""
+
+    def __init__(self, message: str, hint: str = "", returncode: int = 1, stderr: str = "") -> None:
+        super().__init__(message, hint)
+        self.returncode = returncode
+        self.stderr = stderr
 
 
 class IllegalTransition(MarkabError):

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from api.test_workflow_document import diamond
-from markab.api import Job, PegasusClientError, PegasusError, Workflow
+from markab.api import Job, PegasusClientError, PegasusError, SubWorkflow, Workflow
+from markab.api.graph import workflow_model
 
 
 def test_a_drawing_has_jobs_files_and_what_leads_to_what(tmp_path: Path) -> None:
@@ -75,3 +76,11 @@ def test_graphviz_draws_what_is_not_ours(tmp_path: Path, monkeypatch) -> None:
     with pytest.raises(PegasusClientError, match="bad format") as caught:
         workflow.graph(output=tmp_path / "w.xyz")
     assert caught.value.result.returncode == 3
+
+
+def test_sub_workflows_are_drawn_by_the_names_of_their_documents_or_of_themselves() -> None:
+    parent = Workflow("w").add_jobs(SubWorkflow("other.yml"), SubWorkflow(Workflow("inner")))
+
+    named = [(task.type, task.file) for task in workflow_model(parent).jobs]
+
+    assert named == [("pegasusWorkflow", "other.yml"), ("pegasusWorkflow", "inner")]

@@ -23,7 +23,7 @@ def entry(job: Job) -> dict:
     return document(Workflow("w").add_jobs(job))["jobs"][0]
 
 
-def test_a_job_is_written_with_all_it_was_told_in_the_order_people_know() -> None:
+def test_a_job_is_written_with_all_its_fields_in_the_usual_order() -> None:
     job = (
         Job("wc", _id="count", node_label="count words", namespace="text", version="1.0")
         .add_args("-l", File("book.txt"), 3, 0.1, 1e-9, Path("/tmp/x"))
@@ -106,7 +106,7 @@ def test_files_are_equal_and_hashed_by_name_whatever_their_class() -> None:
     assert OurFile("a") in Job("x").add_inputs("a").get_inputs()
 
 
-def test_getters_tell_inputs_and_outputs_with_streams_but_without_checkpoints() -> None:
+def test_getters_return_inputs_and_outputs_with_streams_but_without_checkpoints() -> None:
     job = Job("x").add_inputs("a").set_stdin("b").add_outputs("c").set_stdout("d").set_stderr("e")
     job.add_checkpoint("f")
 

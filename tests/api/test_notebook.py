@@ -140,7 +140,7 @@ def test_what_was_asked_for_as_json_is_printed_in_a_notebook_too(
 
 def test_waiting_changes_one_output_in_place(page: FakeNotebook, tmp_path: Path, monkeypatch) -> None:
     looks = iter([status(), status(succeeded=4, unready=2), OVER])
-    monkeypatch.setattr("markab.operations.running.follow", lambda run, why: lambda: next(looks))
+    monkeypatch.setattr("markab.operations.running.follow_status", lambda run, why: lambda: next(looks))
 
     run_of(tmp_path).wait()
 
@@ -164,7 +164,7 @@ def test_an_interrupt_ends_the_waiting_and_leaves_the_run_alone(
         left[0] -= 1
         return status()
 
-    monkeypatch.setattr("markab.operations.running.follow", lambda run, why: look)
+    monkeypatch.setattr("markab.operations.running.follow_status", lambda run, why: look)
     monkeypatch.setattr("markab.operations.remove", lambda run, **_: pytest.fail("it was stopped"))
     workflow = run_of(tmp_path)
 
@@ -184,7 +184,7 @@ def test_an_interrupt_while_something_is_being_shown_ends_the_waiting_too(
     if with_widget:
         monkeypatch.setattr(notebook, "_make_widget", lambda html: made.append(FakeWidget(html)) or made[0])
     looks = iter([status(), status(succeeded=4, unready=2), OVER])
-    monkeypatch.setattr("markab.operations.running.follow", lambda run, why: lambda: next(looks))
+    monkeypatch.setattr("markab.operations.running.follow_status", lambda run, why: lambda: next(looks))
     page.interrupted_at = call
 
     workflow = run_of(tmp_path)
@@ -216,7 +216,7 @@ def test_with_anywidget_the_widget_is_changed_and_html_is_left_behind(
     made: list[FakeWidget] = []
     monkeypatch.setattr(notebook, "_make_widget", lambda html: made.append(FakeWidget(html)) or made[0])
     looks = iter([status(), status(succeeded=4, unready=2), OVER])
-    monkeypatch.setattr("markab.operations.running.follow", lambda run, why: lambda: next(looks))
+    monkeypatch.setattr("markab.operations.running.follow_status", lambda run, why: lambda: next(looks))
 
     run_of(tmp_path).wait()
 
@@ -244,7 +244,7 @@ def test_a_widget_is_closed_when_looking_fails(page: FakeNotebook, tmp_path: Pat
     assert set(page.outputs[0].bundles[-1]) == {"text/html", "text/plain"}  # a closed widget shows nothing
 
 
-def test_a_run_that_nobody_started_is_not_waited_for(page: FakeNotebook, tmp_path: Path) -> None:
+def test_a_run_that_was_not_started_is_not_waited_for(page: FakeNotebook, tmp_path: Path) -> None:
     with pytest.raises(PegasusError, match="call run"):
         run_of(tmp_path).wait()
     assert page.outputs == []
@@ -346,7 +346,7 @@ def test_a_file_written_from_a_notebook_is_the_same_as_elsewhere(page: FakeNoteb
     assert (tmp_path / "in.svg").read_bytes() == (tmp_path / "out.svg").read_bytes()
 
 
-def test_a_workflow_tells_its_name_its_jobs_and_its_run(tmp_path: Path) -> None:
+def test_a_workflow_shows_its_name_its_jobs_and_its_run(tmp_path: Path) -> None:
     assert repr(Workflow("w")) == "Workflow('w', jobs=0)"
     assert repr(run_of(tmp_path)) == f"Workflow('words', jobs=2, submit_dir='{tmp_path}/run')"
 
@@ -358,15 +358,16 @@ def test_a_workflow_shows_a_table_and_its_picture_before_it_is_written() -> None
 
 
 def test_a_picture_in_the_making_is_that_of_the_written_document(tmp_path: Path) -> None:
-    from markab.api.graph import builder_graph, draw_document
-    from markab.reports.graph.drawing import draw
+    from markab import operations
+    from markab.api.graph import workflow_model
 
     workflow = diamond().write(tmp_path / "w.yml")
     workflow.add_dependency(workflow.jobs["ID0000001"], children=[workflow.jobs["ID0000004"]])
     workflow.write(tmp_path / "w.yml")
 
-    made = draw(builder_graph(workflow), files=True, simplify=False, label="label-xform")
-    read = draw_document(tmp_path / "w.yml", label="label-xform")
+    how = {"files": True, "simplify": False, "label": "label-xform"}
+    made = operations.draw(workflow_model(workflow), **how)
+    read = operations.draw(tmp_path / "w.yml", **how)
 
     assert made.nodes == read.nodes
     assert set(made.edges) == set(read.edges)

@@ -1,6 +1,7 @@
 import json
 import sys
 import types
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def machinery(tmp_path: Path, monkeypatch) -> Machinery:
         "markab.engine.background": ["start"],
         "markab.engine.control": ["request_remove", "engine_pid"],
         "markab.journal.run_reader": [],
-        "markab.reports.status": ["read_status"],
+        "markab.reports.status": [],
     }.items():
         module = types.ModuleType(name)
         for function in functions:
@@ -119,7 +120,7 @@ def workflow() -> Workflow:
     return Workflow("w").add_jobs(Job("true"))
 
 
-def test_plan_writes_the_workflow_if_need_be_and_tells_where_the_plan_is(
+def test_plan_writes_the_workflow_if_need_be_and_returns_where_the_plan_is(
     machinery: Machinery, tmp_path: Path
 ) -> None:
     wf = workflow().plan()
@@ -330,7 +331,7 @@ def test_wait_ends_with_the_run_however_it_ended(machinery: Machinery, state: st
     assert machinery.calls == ["plan", "status"]
 
 
-def test_wait_does_not_wait_for_what_nobody_started(machinery: Machinery) -> None:
+def test_wait_does_not_wait_for_a_run_that_was_not_started(machinery: Machinery) -> None:
     machinery.statuses = [FakeStatus("Not started")]
     with pytest.raises(PegasusError, match="was not started"):
         workflow().plan().wait()
@@ -366,13 +367,13 @@ def test_the_bar_is_redrawn_in_colour_only_on_a_terminal_that_may_have_it(monkey
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
-    with progress_bar.draw(terminal) as show:  # type: ignore[arg-type]
+    with progress_bar.live_bar(terminal) as show:  # type: ignore[arg-type]
         show(FakeStatus())
     assert terminal.text.startswith("\r\033[K[\033[32m##########\033[0m") and terminal.text.endswith("\n")
 
     monkeypatch.setenv("NO_COLOR", "1")
     terminal = Terminal()
-    with progress_bar.draw(terminal) as show:  # type: ignore[arg-type]
+    with progress_bar.live_bar(terminal) as show:  # type: ignore[arg-type]
         show(FakeStatus())
         show(FakeStatus("Success"))
     assert terminal.text.count("\r") == 2 and "\033" not in terminal.text
@@ -392,7 +393,7 @@ def test_the_bar_never_wraps_in_a_narrow_terminal(monkeypatch) -> None:
         monkeypatch.setattr(progress_bar, "_columns", lambda stream: columns)
         monkeypatch.setenv("NO_COLOR", "1")
         terminal = Terminal()
-        with progress_bar.draw(terminal) as show:  # type: ignore[arg-type]
+        with progress_bar.live_bar(terminal) as show:  # type: ignore[arg-type]
             show(FakeStatus())
         return terminal.text.strip("\r\n")
 
@@ -400,8 +401,18 @@ def test_the_bar_never_wraps_in_a_narrow_terminal(monkeypatch) -> None:
     assert all(len(drawn(columns)) < columns for columns in (46, 60, 80, 100, 120))
 
 
-@pytest.mark.parametrize(("call", "text"), [("analyze", "analysis_text"), ("statistics", "statistics_text")])
-def test_reports_are_printed(machinery, capsys, monkeypatch, call: str, text: str) -> None:
-    monkeypatch.setattr(operations, text, lambda run, **options: f"{text} of {run.name}")
+@dataclass
+class FakeReport:
+    run: Path
+
+    def text(self) -> str:
+        return f"report of {self.run.name}\n"
+
+
+@pytest.mark.parametrize("call", ["analyze", "statistics"])
+def test_reports_are_printed(machinery, capsys, monkeypatch, call: str) -> None:
+    monkeypatch.setattr(operations, "analyze", lambda run: nullcontext(FakeReport(run)))
+    monkeypatch.setattr(operations, "save_statistics", FakeReport)
+    monkeypatch.setattr(operations, "statistics_text", lambda found: found.text().rstrip())
     getattr(workflow().plan(), call)(verbose=1)
-    assert capsys.readouterr().out == f"{text} of run0001\n"
+    assert capsys.readouterr().out == "report of run0001\n"

@@ -13,7 +13,7 @@ from markab.catalogs.replica_properties import output_catalog
 from markab.errors import DocumentError, StorageError
 from markab.spec.model import Checksum
 from markab.spec.properties import Properties
-from markab.worker.replica_registration import register
+from markab.worker.replica_registration import register_replicas
 
 SHA = "ab" * 32
 JDBCRC = {"pegasus.catalog.replica": "JDBCRC", "pegasus.catalog.replica.db.url": "jdbc:sqlite:rc.db"}
@@ -27,7 +27,7 @@ def catalog(tmp_path: Path) -> Path:
         {"lfn": "a", "pfn": "file:///d/a", "site": "local"},
         {"lfn": "b", "pfn": "file:///d/b", "site": "local"},
     ]
-    register(str(tmp_path / "rc.db"), registrations, {"a": SHA})
+    register_replicas(str(tmp_path / "rc.db"), registrations, {"a": SHA})
     return tmp_path / "rc.db"
 
 
@@ -61,7 +61,7 @@ def test_what_is_no_replica_catalog_is_an_error_with_its_name(tmp_path: Path) ->
 
 
 def test_an_entry_that_is_wrong_is_named(catalog: Path) -> None:
-    register(str(catalog), [{"lfn": "c", "pfn": "d/c", "site": "local"}], {})
+    register_replicas(str(catalog), [{"lfn": "c", "pfn": "d/c", "site": "local"}], {})
     with pytest.raises(DocumentError, match=r"rc\.db.*replica 'c' is at 'd/c'"):
         read_replica_tables(catalog)
 

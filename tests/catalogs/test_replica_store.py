@@ -171,7 +171,7 @@ def test_variables_stay_as_they_are_written(tmp_path: Path, monkeypatch: pytest.
         ("rc.txt", "a /a"),
     ],
 )
-def test_comments_at_the_top_stay_and_the_loss_of_others_is_told(
+def test_comments_at_the_top_stay_and_the_loss_of_others_is_reported(
     tmp_path: Path, name: str, entry: str
 ) -> None:
     path = tmp_path / name
@@ -251,7 +251,7 @@ def test_who_may_read_a_catalog_stays_and_a_link_stays_a_link(tmp_path: Path) ->
     assert len(real.read_text().splitlines()) == 2
 
 
-def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "rc.db").write_bytes(b"SQLite format 3\0" + b"x" * 5000)
 
     with pytest.raises(StorageError, match="replica catalog"):
@@ -260,7 +260,7 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
         open_store(tmp_path / "rc.db").remove(["a"])
 
 
-def test_a_missing_directory_is_told(make: Make, tmp_path: Path) -> None:
+def test_a_missing_directory_is_an_error(make: Make, tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         open_store(tmp_path / "no" / "rc.txt").insert([Entry("a", "/a")])
 

@@ -40,7 +40,7 @@ def test_the_exit_code_is_0_only_without_a_failure(run_dir: Path, tmp_path: Path
         ["--json"],
     ],
 )
-def test_what_pegasus_analyzer_is_told_is_understood(
+def test_options_of_pegasus_analyzer_are_understood(
     run_dir: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(run_dir)
@@ -50,7 +50,7 @@ def test_what_pegasus_analyzer_is_told_is_understood(
     assert words[0] != "-p" or done.output.splitlines()[1].startswith("\t*")
 
 
-def test_pegasus_analyzer_prints_as_much_as_it_is_told(run_dir: Path) -> None:
+def test_pegasus_analyzer_prints_as_much_as_requested(run_dir: Path) -> None:
     def said(*words: str) -> str:
         return CliRunner().invoke(pegasus_analyzer, [str(run_dir), *words]).output
 

@@ -90,7 +90,7 @@ def test_status_of_no_run_has_its_exit_code(tmp_path: Path) -> None:
     assert ours.stderr.startswith("error: ") and "\n  hint: " in ours.stderr
 
 
-def test_show_lists_jobs_and_tells_one(tmp_path: Path) -> None:
+def test_show_lists_jobs_and_describes_one(tmp_path: Path) -> None:
     entries = [began(), start(0), failed(0, stderr="no such file\n"), gave_up(0), ended("failed")]
     make_run(tmp_path, [compute("a"), compute("b", 0)], entries)
     assert program("show", str(tmp_path)).stdout == "failed   wc_a\nwaiting  wc_b\n"

@@ -38,7 +38,7 @@ def classes(kind: type[MarkabError] = MarkabError) -> Iterator[type[MarkabError]
             yield from classes(child)
 
 
-def test_every_problem_is_told_with_place_and_hint() -> None:
+def test_every_problem_is_printed_with_place_and_hint() -> None:
     error = DocumentError(
         Problem("unknown key 'jbos'", hint="did you mean 'jobs'?", file="wf.yml", line=7),
         Problem("no workflow name", file="wf.yml"),

@@ -53,8 +53,8 @@ def test_a_report_is_written_where_it_is_wanted_or_beside_the_plan(tmp_path: Pat
 
     done = run(report, tmp_path)
     assert str(tmp_path / "report.html") in done.output and (tmp_path / "report.html").exists()
-    told = json.loads(run(report, tmp_path, "-o", tmp_path / "x.html", "--json").stdout)
-    assert told["report"] == str(tmp_path / "x.html") and told["state"] == "Not started"
+    found = json.loads(run(report, tmp_path, "-o", tmp_path / "x.html", "--json").stdout)
+    assert found["report"] == str(tmp_path / "x.html") and found["state"] == "Not started"
     assert run(report, tmp_path / "nowhere").exit_code == 12
 
 

@@ -66,14 +66,14 @@ def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "took longer than -t" in capsys.readouterr().err
 
 
-def test_a_full_disk_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("needs /dev/full")
     assert keg("-o", "/dev/full") == 2
     assert "No space left" in capsys.readouterr().err
 
 
-def test_time_is_spent_as_told() -> None:
+def test_time_is_spent_as_requested() -> None:
     wall, cpu = time.monotonic(), time.process_time()
     assert keg("-T", "0.1", "-t", "0.25") == 0
     assert time.monotonic() - wall >= 0.25

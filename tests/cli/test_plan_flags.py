@@ -14,7 +14,7 @@ from markab.errors import Problem
 from markab.planner.draft import Reason
 from markab.planner.options import PlanOptions
 from markab.planner.planning import Planned
-from markab.planner.summary import Summary
+from markab.planner.summary import PlanSummary
 
 
 class FakePlanner:
@@ -30,7 +30,7 @@ class FakePlanner:
         self.dry.append(dry)
         return Planned(
             "words",
-            Summary(
+            PlanSummary(
                 jobs={"compute": 2, "stage_in": 1},
                 tasks=2,
                 transfers=3,
@@ -230,7 +230,7 @@ def test_quiet_prints_nothing(planner: FakePlanner) -> None:
     assert CliRunner().invoke(markab, ["plan", "-q", "wf.yml"]).output == ""
 
 
-def test_explain_tells_why_each_job_is_there(planner: FakePlanner) -> None:
+def test_explain_shows_why_each_job_is_in_the_plan(planner: FakePlanner) -> None:
     out = CliRunner().invoke(markab, ["plan", "--explain"]).stdout
     assert "stage_in_local: added by move data: wc needs 'in'" in out
 

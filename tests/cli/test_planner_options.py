@@ -15,24 +15,31 @@ from markab.api import Job, PegasusClientError, Workflow
 from markab.cli.plan import pegasus_plan
 from markab.errors import MarkabError
 from markab.planner import option_kinds as kinds
-from markab.planner.options import KEYWORDS, OPTIONS, PlannerOption, PlanOptions, Use, from_keywords
+from markab.planner.options import (
+    KEYWORDS,
+    OPTIONS,
+    PlannerOption,
+    PlanOptions,
+    UsedBy,
+    options_from_keywords,
+)
 from markab.planner.planning import dry_run
 
-EXAMPLES: dict[type[kinds.Kind], tuple[Any, list[str]]] = {
-    kinds.Text: ("x", ["x"]),
-    kinds.PathText: (Path("a b"), ["a b"]),
-    kinds.FilePath: ("a b", ["a b"]),
-    kinds.Switch: (True, []),
-    kinds.SwitchOrText: ("x", ["=x"]),
-    kinds.Texts: (["x", "y"], ["x,y"]),
-    kinds.FilePaths: (["x", Path("y")], ["x,y"]),
-    kinds.Each: (["x=1,2"], ["x=1,2"]),
-    kinds.Joined: (["mx1g"], ["mx1g"]),
-    kinds.StagingSites: ({"x": "s", "": "t"}, ["x=s,t"]),
+EXAMPLES: dict[type[kinds.OptionKind], tuple[Any, list[str]]] = {
+    kinds.TextOption: ("x", ["x"]),
+    kinds.PathTextOption: (Path("a b"), ["a b"]),
+    kinds.PathOption: ("a b", ["a b"]),
+    kinds.SwitchOption: (True, []),
+    kinds.SwitchOrTextOption: ("x", ["=x"]),
+    kinds.ListOption: (["x", "y"], ["x,y"]),
+    kinds.PathListOption: (["x", Path("y")], ["x,y"]),
+    kinds.RepeatedOption: (["x=1,2"], ["x=1,2"]),
+    kinds.JoinedOption: (["mx1g"], ["mx1g"]),
+    kinds.StagingSitesOption: ({"x": "s", "": "t"}, ["x=s,t"]),
 }
 """Kind → a value of the keyword, and the words behind the flag."""
 
-PLANNER = [row for row in OPTIONS if row.use is Use.PLANNER]
+PLANNER = [row for row in OPTIONS if row.used_by is UsedBy.PLANNER]
 
 
 class Caught(MarkabError):
@@ -104,7 +111,9 @@ def test_no_two_options_share_a_flag() -> None:
 
 def test_the_recorded_arguments_ask_for_the_same_again(asked: list[PlanOptions]) -> None:
     keywords = {row.name: EXAMPLES[type(row.kind)][0] for row in PLANNER if row.is_keyword}
-    options = from_keywords(Path("my workflow.yml"), {**keywords, "pegasus.catalog.db.password": "secret"})
+    options = options_from_keywords(
+        Path("my workflow.yml"), {**keywords, "pegasus.catalog.db.password": "secret"}
+    )
     recorded = " ".join(options.arguments())
     assert "secret" not in recorded
     CliRunner().invoke(pegasus_plan, shlex.split(recorded))
@@ -120,7 +129,7 @@ def test_a_value_of_the_wrong_type_is_an_error_that_names_the_option() -> None:
         ({"staging_sites": ["a"]}, "staging_sites is .* must be a dict"),
     ):
         with pytest.raises(TypeError, match=message):
-            from_keywords(Path("w.yml"), keywords)
+            options_from_keywords(Path("w.yml"), keywords)
 
 
 def test_a_value_that_cannot_be_read_is_an_error_that_names_the_flag() -> None:

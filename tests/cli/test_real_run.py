@@ -98,7 +98,7 @@ def test_the_way_of_pegasus_in_the_background(here: Path) -> None:
     assert (here / "out" / "last.txt").read_text() == "a\nb\n"
 
 
-def test_a_failed_run_continues_after_the_cause_is_mended(here: Path) -> None:
+def test_a_failed_run_continues_after_the_cause_is_removed(here: Path) -> None:
     flag = here / "mended"
     write(here, f"test -e {flag} || exit 7; {COPY}")
     first = call(here, "markab", "run", "workflow.yml", "-Ddagman.retry=0", *PLAN)

@@ -95,11 +95,11 @@ def test_everything_is_forgotten_only_when_that_is_meant(here: Path) -> None:
         ["add", "a", "/a", "-m", "x"],
     ],
 )
-def test_a_wrong_command_line_is_told(words: list[str]) -> None:
+def test_a_wrong_command_line_is_an_error(words: list[str]) -> None:
     assert call(replica, *words).exit_code == 2
 
 
-def test_a_catalog_can_be_named_and_lost_comments_are_told(here: Path) -> None:
+def test_a_catalog_can_be_named_and_lost_comments_are_reported(here: Path) -> None:
     (here / "mine.txt").write_text("a /a\n# old\n")
 
     done = call(replica, "-C", "mine.txt", "add", "b", "/b")

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from kit.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 from markab import operations
 from markab.cli.main import markab
-from markab.cli.run import _memory_mb, pegasus_run
+from markab.cli.run import _parsed_memory_mb, pegasus_run
 from markab.engine.recorder import Recorder
 from markab.engine.run import Outcome, RunOptions
 from markab.errors import RUN_EXIT_CODES, RunBusy
@@ -72,7 +72,7 @@ def test_failure_says_what_failed_why_and_how_to_continue(
 @pytest.mark.parametrize(
     ("state", "code"), [("success", 0), ("failed", 14), ("halted", 15), ("removed", 15), ("interrupted", 130)]
 )
-def test_exit_codes_tell_how_it_ended(
+def test_exit_codes_show_how_it_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, code: int
 ) -> None:
     result = call(tmp_path, monkeypatch, engine(state, began(), ended(state)))
@@ -84,7 +84,7 @@ def test_every_ending_of_a_run_has_an_exit_code() -> None:
     assert RUN_EXIT_CODES.keys() == set(get_args(OutcomeState))
 
 
-def test_json_tells_counts_failures_and_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_has_counts_failures_and_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = call(tmp_path, monkeypatch, engine("failed", *FAILURE), "--json", outputs={"local": "/data/out"})
     shown = json.loads(result.stdout)
     assert (shown["state"], shown["failed"], shown["total"]) == ("failed", 1, 2)
@@ -105,7 +105,7 @@ def test_limits_reach_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     [("500", 500), ("500 MB", 500), ("8GB", 8192), ("1.5g", 1536), ("2GiB", 2048), ("1TB", 1 << 20)],
 )
 def test_memory_is_read_with_its_unit(text: str, mb: int) -> None:
-    assert _memory_mb(text) == mb
+    assert _parsed_memory_mb(text) == mb
 
 
 def test_memory_that_is_no_size_is_a_wrong_command_line(
@@ -119,13 +119,13 @@ def test_detached_it_returns_at_once_and_hands_its_limits_on(
 ) -> None:
     started: list[Any] = []
 
-    def start(path: Path, limits: RunOptions) -> int:
+    def start(path: Path, limits: operations.Limits) -> int:
         started.append((path, limits))
         return 4711
 
     monkeypatch.setattr(operations, "start", start)
     result = call(tmp_path, monkeypatch, engine("success"), "--detach", "--cores", "2", "--memory", "8GB")
-    assert started == [(tmp_path / "run0001", RunOptions(cores=2, memory_mb=8192))]
+    assert started == [(tmp_path / "run0001", operations.Limits(cores=2, memory_mb=8192))]
     assert "process 4711" in result.stdout and "markab status run0001" in result.stdout
 
 
@@ -142,7 +142,7 @@ def test_a_name_that_is_nothing_gets_a_hint(tmp_path: Path, monkeypatch: pytest.
     assert "there is no 'worklfow.yml'" in result.stderr and "hint" in result.stderr
 
 
-def test_warnings_of_the_engine_and_a_complete_run_are_told(
+def test_warnings_of_the_engine_and_a_complete_run_are_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake = engine("success", *SUCCESS, was_complete=True, warnings=["align runs alone"])
@@ -196,7 +196,7 @@ def test_commands_to_type_are_quoted_where_a_shell_would_split_them(
     assert "\npegasus-status -l '/my run'\n" in started_text(Path("/my run"))
 
 
-def test_the_engine_asks_the_follower_and_what_it_knows_in_the_end_is_told(
+def test_the_engine_asks_the_follower_whose_last_error_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Known:

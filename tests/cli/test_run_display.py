@@ -92,7 +92,7 @@ def test_lines_come_every_few_seconds_and_only_with_news(tmp_path: Path) -> None
     ]
 
 
-def test_failures_are_told_at_once_with_their_reason(tmp_path: Path) -> None:
+def test_failures_are_shown_at_once_with_their_reason(tmp_path: Path) -> None:
     make_run(tmp_path, [compute("a")], [began(), start(0)])
     stream = io.StringIO()
     lines = LineDisplay(stream, tmp_path)
@@ -126,9 +126,9 @@ def test_a_run_that_is_held_says_so_at_once_and_when_it_goes_on(tmp_path: Path) 
             shown = progress(ready=1)
             shown.held = held
             display(shown)
-        told = [line for line in stream.getvalue().splitlines() if "jobs done" not in line]
+        printed = [line for line in stream.getvalue().splitlines() if "jobs done" not in line]
         on = "the error is resolved; the run resumes"
-        assert told == ["warning: no room", on, "warning: gone", on]
+        assert printed == ["warning: no room", on, "warning: gone", on]
 
 
 def test_a_run_that_ends_while_it_is_held_is_not_said_to_go_on() -> None:

@@ -101,11 +101,11 @@ class WalledExecutor:
         self._last_number: dict[tuple[str, int], int] = {}
         self._reports: list[Report] = []
         self._ended: list[_Job] = []
-        self._told: list[_Job] = []
+        self._reported: list[_Job] = []
         """Those whose end the last `wait` returned: the engine records it before it calls `wait` again."""
         self._lock = threading.Lock()
         """Of all of the above."""
-        self._news, self._tell = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._news, self._notify = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         node.mkdir(parents=True, exist_ok=True)
         self._worker_zip = node / f"worker.{os.getpid()}.zip"
         pack(str(self._worker_zip))
@@ -130,10 +130,10 @@ class WalledExecutor:
     def wait(self, timeout_s: float) -> Sequence[Report]:
         """Return what the watcher found."""
         with self._lock:
-            for job in self._told:
+            for job in self._reported:
                 walled_node.clear(job.place)
                 job.sandbox.remove()
-            self._told = []
+            self._reported = []
         select.select([self._news], [], [], max(0.0, timeout_s))
         with self._lock:
             try:
@@ -141,7 +141,7 @@ class WalledExecutor:
             except BlockingIOError:
                 pass  # nothing happened
             reports, self._reports = self._reports, []
-            self._told, self._ended = self._ended, []
+            self._reported, self._ended = self._ended, []
         return reports
 
     def fileno(self) -> int:
@@ -166,7 +166,7 @@ class WalledExecutor:
             self._closing.set()
             self._watcher.join()
             os.close(self._news)
-            os.close(self._tell)
+            os.close(self._notify)
 
     # -- the node --
 
@@ -268,6 +268,6 @@ class WalledExecutor:
     def _say(self, report: Report) -> None:
         self._reports.append(report)
         try:
-            os.write(self._tell, b"!")
+            os.write(self._notify, b"!")
         except BlockingIOError:
             pass  # it can be read anyhow

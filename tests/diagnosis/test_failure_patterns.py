@@ -114,7 +114,7 @@ def job(memory_mb: int = 0) -> PlannedJob:
         (3 << 8, 10, 0, 0, "", "exit", "exit code 3, no output is recorded"),
     ],
 )
-def test_ends_are_told_in_words(
+def test_ends_are_described_in_words(
     status: int, rss_mb: int, memory_mb: int, machine_mb: int, stderr: str, name: str, words: str
 ) -> None:
     cause = cause_of(record(status, rss_mb), job(memory_mb), stderr, machine_mb=machine_mb)
@@ -133,7 +133,7 @@ def test_a_missing_output_is_explained_by_what_the_program_said() -> None:
     assert cause.title == "no 'x'; its output shows: the disk was full"
 
 
-def test_a_record_without_a_reason_is_told_all_the_same() -> None:
+def test_a_record_without_a_reason_is_described_too() -> None:
     assert cause_of({"ok": False}, JOB).title == "the worker gave no reason"
 
 

@@ -26,7 +26,7 @@ def test_the_nearest_job_of_the_same_transformation_that_succeeded_is_found(tmp_
     assert nearest_sibling(plan, bytearray([FAILED] * 6), 3) is None
 
 
-def test_what_differs_is_told_and_nothing_else() -> None:
+def test_what_differs_is_listed_and_nothing_else() -> None:
     mine = task("a", "-n 3 x", inputs=[Input(lfn="in"), Input(lfn="x")])
     its = task("b", "-n 3 y", inputs=[Input(lfn="in"), Input(lfn="y")])
     record = {"host": "node1", "invocations": [{"maxrss_kb": 4 << 20}]}

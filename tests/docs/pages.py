@@ -1,4 +1,4 @@
-"""Reading the pages of `docs/`, and typing what they tell people to type.
+"""Reading the pages of `docs/`, and running the commands that they show.
 
 A page is typed from top to bottom in one shell: its ```console blocks, and the files whose
 blocks stand below `<!-- file: NAME -->`. Above a block, `<!-- not run -->` keeps it from being
@@ -75,10 +75,14 @@ def first_missing(shown: list[str], printed: list[str]) -> str | None:
     return None
 
 
-def untold(shown: list[str], printed: list[str]) -> list[str]:
+def undocumented(shown: list[str], printed: list[str]) -> list[str]:
     """Return the warnings and errors that were printed and that the page does not show."""
-    told = {_masked(line) for line in shown}
-    return [line for line in printed if line.startswith(("warning:", "error:")) and _masked(line) not in told]
+    documented = {_masked(line) for line in shown}
+    return [
+        line
+        for line in printed
+        if line.startswith(("warning:", "error:")) and _masked(line) not in documented
+    ]
 
 
 def _masked(line: str) -> str:

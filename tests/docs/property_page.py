@@ -29,7 +29,7 @@ directory; `markab run` reads no properties.
 
 **here** says what this version does with a property that it accepts:
 
-- *yes*: it is obeyed, and the default is that of Markab;
+- *yes*: it has an effect, and the default is that of Markab;
 - *not yet*: nothing; everything is planned as if it were not given;
 - *no need*: it tunes a part of Pegasus that Markab does not have (HTCondor, services, packages for nodes).
 

@@ -85,7 +85,9 @@ def test_what_is_said_to_do_nothing_is_named_nowhere_in_the_code() -> None:
     for row in KNOWN:
         is_named = f'"{row.key}"' in code
         if support_of(row.key) == YES:
-            assert is_named or row.key in composed, f"{row.key} is said to be obeyed, and no code names it"
+            assert is_named or row.key in composed, (
+                f"{row.key} is listed as having an effect, and no code names it"
+            )
         else:
             assert not is_named, (
                 f"{row.key} has an effect: add it to SUPPORTED of planner/property_support.py"

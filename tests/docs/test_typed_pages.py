@@ -1,4 +1,4 @@
-"""What the pages tell people to type works, and prints what the pages show."""
+"""The commands that the pages show work, and print what the pages show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.pages import DOCS, as_on_the_page, first_missing, printed_by, steps_of, untold
+from docs.pages import DOCS, as_on_the_page, first_missing, printed_by, steps_of, undocumented
 from examples.typing_commands import type_in
 
 TYPED = [DOCS / "tutorial.md", *sorted(DOCS.glob("how-to/*.md")), *sorted(DOCS.glob("explanation/*.md"))]
@@ -27,7 +27,7 @@ def test_a_page_can_be_typed_from_top_to_bottom(
         missing = first_missing(step.shown, printed) if step.compared else None
         text = "\n".join(printed)
         assert missing is None, f"$ {step.command}\nshould print\n{missing}\nbut printed\n{text}"
-        assert not untold(step.shown, printed), f"$ {step.command}\nprinted\n{text}"
+        assert not undocumented(step.shown, printed), f"$ {step.command}\nprinted\n{text}"
 
 
 def test_steps_are_commands_and_files_in_reading_order(tmp_path: Path) -> None:
@@ -70,5 +70,5 @@ def test_numbers_may_differ_and_words_may_not() -> None:
 def test_a_warning_that_a_page_does_not_show_is_noticed() -> None:
     printed = ["warning: property 'x' is not known", "done"]
 
-    assert untold(["done"], printed) == ["warning: property 'x' is not known"]
-    assert untold(printed, printed) == []
+    assert undocumented(["done"], printed) == ["warning: property 'x' is not known"]
+    assert undocumented(printed, printed) == []

@@ -1,4 +1,4 @@
-"""The commands that the tutorial and the examples' page tell people to type work, in their order."""
+"""The commands that the tutorial and the page of the examples show work, in their order."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_the_diamond_infers_its_dependencies(tmp_path: Path) -> None:
     } == children
 
 
-def test_the_pipeline_fetches_what_it_is_told_to(tmp_path: Path) -> None:
+def test_the_pipeline_fetches_what_its_arguments_name(tmp_path: Path) -> None:
     write_documents("pipeline", "http://localhost:1/page", cwd=tmp_path)
 
     workflow = read(tmp_path / "pipeline.yml")

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markab.executors.launcher_client import Ended, LauncherClient, Lost, Refused
+from markab.executors.launcher_client import LauncherClient, ProcessEnded, ProcessLost, ProcessRefused
 from markab.executors.launcher_messages import Decoder, encode
 from markab.executors.orphan_processes import has_engine, kill_all
 
@@ -43,18 +43,20 @@ class Shell:
             )
         return self.count
 
-    def wait(self, count: int = 1, timeout_s: float = 20.0) -> list[Ended | Refused | Lost]:
-        events: list[Ended | Refused | Lost] = []
+    def wait(
+        self, count: int = 1, timeout_s: float = 20.0
+    ) -> list[ProcessEnded | ProcessRefused | ProcessLost]:
+        events: list[ProcessEnded | ProcessRefused | ProcessLost] = []
         give_up = time.monotonic() + timeout_s
         while len(events) < count:
             assert time.monotonic() < give_up, events
             events += self.launching.wait(1.0)
         return events
 
-    def run(self, script: str, **own: str) -> Ended:
+    def run(self, script: str, **own: str) -> ProcessEnded:
         self.start(script, **own)
         (end,) = self.wait()
-        assert isinstance(end, Ended)
+        assert isinstance(end, ProcessEnded)
         return end
 
     def output_of(self, script: str, **own: str) -> str:
@@ -145,7 +147,7 @@ def test_what_cannot_be_started_is_refused_with_the_reason(shell: Shell, tmp_pat
     shell.start("", program="./text")
     shell.start("", WITH="\0")
 
-    reasons = [one.errno for one in shell.wait(4) if isinstance(one, Refused)]
+    reasons = [one.errno for one in shell.wait(4) if isinstance(one, ProcessRefused)]
     assert reasons == [errno.ENOENT, errno.ENOENT, errno.ENOEXEC, errno.EINVAL]
 
 
@@ -157,11 +159,11 @@ def test_a_program_that_is_still_being_written_is_tried_again(shell: Shell, tmp_
     threading.Timer(0.01, writer.close).start()
     shell.start("", program="./tool")
     (end,) = shell.wait()
-    assert isinstance(end, Ended), end
+    assert isinstance(end, ProcessEnded), end
 
     with open(tmp_path / "tool", "ab"):
         shell.start("", program="./tool")
-        assert [Refused(3, errno.ETXTBSY)] == shell.wait()
+        assert [ProcessRefused(3, errno.ETXTBSY)] == shell.wait()
 
 
 def test_a_signal_reaches_the_whole_group_and_no_process_after_its_end(shell: Shell, tmp_path: Path) -> None:
@@ -170,7 +172,7 @@ def test_a_signal_reaches_the_whole_group_and_no_process_after_its_end(shell: Sh
     shell.launching.signal(number, signal.SIGTERM)
     (end,) = shell.wait()
 
-    assert isinstance(end, Ended) and end.status == signal.SIGTERM
+    assert isinstance(end, ProcessEnded) and end.status == signal.SIGTERM
     assert not is_alive(pid)
     shell.launching.signal(number, signal.SIGTERM)
     assert shell.run("exit 0").status == 0
@@ -202,7 +204,7 @@ def test_a_daemon_runs_as_long_as_its_process_whatever_else_ends(shell: Shell, t
     assert [is_alive(pid) for pid in pids] == [True, True]
     (tmp_path / "go").touch()
     (end,) = shell.wait()
-    assert isinstance(end, Ended) and end.left
+    assert isinstance(end, ProcessEnded) and end.left
     assert [is_alive(pid) for pid in pids] == [False, False]
 
 
@@ -244,7 +246,7 @@ def test_a_killed_launcher_is_reported_and_replaced(shell: Shell, tmp_path: Path
     lost = shell.wait(2)
 
     assert [one.number for one in lost] == numbers
-    assert all(isinstance(one, Lost) and "SIGKILL" in one.why for one in lost)
+    assert all(isinstance(one, ProcessLost) and "SIGKILL" in one.why for one in lost)
     assert kill_all(has_engine(ENGINE)) == 2, "their ends are left to the caller"
     shell.launching.signal(numbers[0], signal.SIGTERM)
     assert shell.run("exit 0").status == 0
@@ -255,7 +257,7 @@ def test_a_launcher_with_a_bug_reports_it(shell: Shell) -> None:
     shell.launching._send(("signal", 1, "no number"))
     (lost,) = shell.wait()
 
-    assert isinstance(lost, Lost) and "TypeError" in lost.why
+    assert isinstance(lost, ProcessLost) and "TypeError" in lost.why
 
 
 def test_long_command_lines_and_many_unread_replies_do_not_block(shell: Shell) -> None:

@@ -61,7 +61,7 @@ class SmallDisk:
 
 @contextmanager
 def small_disk(path: Path, size: str) -> Iterator[SmallDisk]:
-    """Mount a disk of `size` (as mount(8) writes it) at `path`; skip the test where nobody lets us."""
+    """Mount a disk of `size` (as mount(8) writes it) at `path`; skip the test where mounting is not allowed."""
     path.mkdir()
     is_root = os.geteuid() == 0
     flags = "-m" if is_root else "-Urm"

@@ -1,4 +1,4 @@
-"""One run in which everything goes wrong that usually does: the analyzer names each cause."""
+"""One run with all the usual failures: the analyzer names each cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wrong documents, unreadable files, full disks: what the user is told, and that nothing is left half-done.
+"""Wrong documents, unreadable files, full disks: the message that the user sees, and that nothing is left half-done.
 
 Every message stands here as the user sees it; `HERE` is the directory of the test.
 """
@@ -266,7 +266,7 @@ def test_catalogs_that_disagree_are_refused(kind: str, tmp_path: Path) -> None:
 
 
 def powerless(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run `markab …` as somebody whom permissions bind."""
+    """Run `markab …` as a user who is bound by permissions."""
     return command(*POWERLESS, *MARKAB, *words, cwd=cwd, check=False)
 
 
@@ -335,9 +335,9 @@ UNREADABLE: dict[str, tuple[Callable[[Path], None], str]] = {
 @pytest.mark.integration
 @pytest.mark.parametrize("kind", UNREADABLE)
 def test_an_unreadable_input_is_found_when_planning(kind: str, tmp_path: Path) -> None:
-    spoil, message = UNREADABLE[kind]
+    damage, message = UNREADABLE[kind]
     copying(tmp_path)
-    spoil(tmp_path / "input")
+    damage(tmp_path / "input")
 
     done = powerless("plan", cwd=tmp_path)
 
@@ -360,12 +360,12 @@ LATER: dict[str, tuple[Callable[[Path], None], str]] = {
 
 @pytest.mark.integration
 @pytest.mark.parametrize("kind", LATER)
-def test_an_input_that_is_unreadable_later_fails_its_stage_in_until_it_is_mended(
+def test_an_input_that_is_unreadable_later_fails_its_stage_in_until_it_is_readable(
     kind: str, tmp_path: Path
 ) -> None:
-    spoil, message = LATER[kind]
+    damage, message = LATER[kind]
     submit_dir = plan(copying(tmp_path), "-D", "dagman.retry=0", "--output-sites", "local", cwd=tmp_path)
-    spoil(tmp_path / "input")
+    damage(tmp_path / "input")
 
     done = powerless("run", "-q", submit_dir, cwd=tmp_path)
 
@@ -741,7 +741,7 @@ def test_a_journal_damaged_in_the_middle_is_refused_and_its_hint_helps(tmp_path:
         f"`truncate -s {at} {path}`, and run again; what came later is done again\n"
     ) == said(done, tmp_path)
     assert 21 == done.returncode
-    assert damaged == file.read_bytes(), "somebody wrote to a damaged journal"
+    assert damaged == file.read_bytes(), "a damaged journal was written to"
 
     found = re.search("`(truncate [^`]+)`", done.stderr)
     assert found

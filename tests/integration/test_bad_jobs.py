@@ -1,4 +1,4 @@
-"""Jobs that misbehave: what the user is told of each, and that the run goes on once they are mended."""
+"""Jobs that misbehave: the message that the user sees of each, and that the run continues once they are corrected."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def said(done: subprocess.CompletedProcess[str], here: Path) -> str:
 
 
 def fails(submit_dir: Path, here: Path) -> str:
-    """Run; return what the user is told of the job that failed."""
+    """Run; return the message about the job that failed."""
     done = markab("run", "-q", submit_dir, cwd=here, check=False)
     assert 14 == done.returncode, done.stdout + done.stderr
     assert not (here / "results").exists() or [] == os.listdir(here / "results")
@@ -153,7 +153,7 @@ SIGNALS = {
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
-def test_a_job_that_dies_by_a_signal(signal: str, tmp_path: Path) -> None:
+def test_a_job_that_is_killed_by_a_signal(signal: str, tmp_path: Path) -> None:
     message = SIGNALS[signal]
     program = script(tmp_path / "program", f"#!/bin/sh\nulimit -c 0\nkill -{signal} $$\n")
     submit_dir = one_job(tmp_path, program)

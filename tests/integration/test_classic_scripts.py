@@ -96,7 +96,7 @@ def wait_until_done(submit_dir: str, cwd: Path) -> dict[str, object]:
 
 
 def submit_dir_of(output: str) -> str:
-    """Return the directory that pegasus-plan tells the user to look at."""
+    """Return the directory that pegasus-plan names in its output."""
     return next(word for line in output.splitlines() for word in line.split() if word.endswith("run0001"))
 
 

@@ -96,7 +96,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 def dead_url() -> str:
-    """Return a URL at which nobody listens."""
+    """Return a URL at which no server listens."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{unused.getsockname()[1]}/data"
@@ -175,7 +175,9 @@ def test_the_next_replica_is_taken_when_one_does_not_work(
 
 
 @pytest.mark.parametrize("bypass", [False, True])
-def test_an_input_that_nobody_has_is_an_error_that_names_it(bypass: bool, tmp_path: Path, site: Site) -> None:
+def test_an_input_that_no_server_has_is_an_error_that_names_it(
+    bypass: bool, tmp_path: Path, site: Site
+) -> None:
     submit_dir = planned(tmp_path, site.url("missing"), bypass=bypass)
 
     done = markab("run", "-q", submit_dir, cwd=tmp_path, check=False)

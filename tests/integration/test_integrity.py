@@ -1,4 +1,4 @@
-"""A changed bit in a file is caught before the file is used, and told with both checksums."""
+"""A changed bit in a file is caught before the file is used, and reported with both checksums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run never goes on unrecorded: what happens while its database cannot be written, and after everybody is killed."""
+"""A run never goes on unrecorded: what happens while its database cannot be written, and after all its processes are killed."""
 
 from __future__ import annotations
 
@@ -217,22 +217,22 @@ ACCIDENTS = [
 ]
 
 
-@pytest.mark.parametrize(("spoil", "mend", "words"), ACCIDENTS)
+@pytest.mark.parametrize(("damage", "repair", "words"), ACCIDENTS)
 def test_a_run_stops_starting_jobs_when_its_database_goes_and_goes_on_when_it_is_back(
-    tmp_path: Path, spoil: Callable[[Path], None], mend: Callable[[Path], None], words: Sequence[str]
+    tmp_path: Path, damage: Callable[[Path], None], repair: Callable[[Path], None], words: Sequence[str]
 ) -> None:
     run = planned(tmp_path)
     start(run, *POWERLESS)
     wait_for_jobs(run, 8)
     wait_until(lambda: has_rows(run))
-    spoil(run)
+    damage(run)
     check_held(run, str(run / DATABASE), *words)
-    mend(run)
+    repair(run)
     wait_for_end(run)
     check_rows(run, tmp_path)
 
 
-def test_a_database_that_somebody_keeps_locked_is_told_as_that(tmp_path: Path) -> None:
+def test_a_database_that_stays_locked_is_reported_as_locked(tmp_path: Path) -> None:
     run = planned(tmp_path, jobs=120)
     start(run)
     wait_for_jobs(run, 8)
@@ -338,7 +338,7 @@ def test_however_a_run_is_started_it_starts_nothing_unrecorded(tmp_path: Path, h
     assert engine is None or engine.wait(10) == 15
 
 
-def test_a_home_that_cannot_be_written_stops_no_run_and_is_told_by_status(tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_written_stops_no_run_and_is_shown_by_status(tmp_path: Path) -> None:
     (tmp_path / "home/.pegasus").write_text("a file where the directory should be")
     run = planned(tmp_path, jobs=400)
     start(run)
@@ -375,7 +375,7 @@ def test_a_server_that_stops_holds_the_run_and_the_run_goes_on_when_it_is_back(
     check_rows(run, tmp_path)
 
 
-def test_a_password_that_is_wrong_can_be_mended_while_the_run_waits(
+def test_a_wrong_password_can_be_corrected_while_the_run_waits(
     tmp_path: Path, server: Server, url: URL
 ) -> None:
     run = planned(tmp_path, jobs=4)
@@ -389,9 +389,7 @@ def test_a_password_that_is_wrong_can_be_mended_while_the_run_waits(
     check_rows(run, tmp_path)
 
 
-def test_a_table_that_somebody_locks_on_a_server_holds_the_run(
-    tmp_path: Path, server: Server, url: URL
-) -> None:
+def test_a_table_that_is_locked_on_a_server_holds_the_run(tmp_path: Path, server: Server, url: URL) -> None:
     run = planned(tmp_path, jobs=120)
     set_url(run, url)
     start(run)
@@ -405,7 +403,7 @@ def test_a_table_that_somebody_locks_on_a_server_holds_the_run(
     check_rows(run, tmp_path)
 
 
-# -- everybody is killed ---------------------------------------------------------------------------------
+# -- all processes are killed -----------------------------------------------------------------------------
 
 
 def followers(run: Path) -> list[int]:

@@ -23,7 +23,7 @@ from markab.engine.run import Outcome, RunOptions, run
 from markab.executors.base import Seen
 from markab.executors.registry import BACK_ENDS, MakeExecutor
 from markab.journal.progress import Observer, Progress
-from markab.operations.questions import read_status
+from markab.operations import read_status
 from markab.plan.model import LOCAL
 from markab.planner import site_executors
 from markab.planner.options import PlanOptions

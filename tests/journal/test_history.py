@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from markab.errors import CorruptJournal
-from markab.journal.attempt_record import Verdict
+from markab.journal.attempt_record import AttemptSuccess
 from markab.journal.history import EFFECTS, History
 from markab.journal.lifecycle import State
 from markab.journal.records import (
@@ -23,7 +23,7 @@ from markab.journal.records import (
 from markab.journal.writer import encode
 from markab.plan.model import FORMAT, Header, PlanSite
 
-decode = decoder(Verdict)
+decode = decoder(AttemptSuccess)
 BEGAN = RunStart(1.0, "u", 1, "h")
 
 
@@ -92,8 +92,8 @@ def test_the_outcome_is_that_of_the_last_engine_if_it_wrote_one() -> None:
 
 
 def test_a_request_is_over_when_the_engine_is() -> None:
-    assert history(1, BEGAN, Halt(2.0)).asked == "halt"
-    assert history(1, BEGAN, Halt(2.0), RunEnd(3.0, "halted")).asked == ""
+    assert history(1, BEGAN, Halt(2.0)).requested_stop == "halt"
+    assert history(1, BEGAN, Halt(2.0), RunEnd(3.0, "halted")).requested_stop == ""
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kit.databases import ask
 from kit.diamond import compute, make_run
 from kit.made_run import T0
-from markab.diagnosis.analysis import Analyzer
+from markab.diagnosis.failure_analysis import Analyzer
 from markab.engine.recovery import Recovery
 from markab.journal.lifecycle import State
 from markab.journal.reader import JournalReader
@@ -191,7 +191,7 @@ def _check_reports(run: Path, story: Story) -> None:
     analyzer.close()
     assert (found.left["succeeded"], found.left["failed"]) == (status.succeeded, status.failed)
     assert found.left["lost"] >= len(story.under_way) and found.state == status.state
-    assert found.engine_died == (story.runs > 0 and story.outcome is None)
+    assert found.engine_crashed == (story.runs > 0 and story.outcome is None)
     page = RunData(run)
     assert [state if state in ("succeeded", "failed", "lost") else "none" for state in page.states] == [
         shown(state) for state in story.states

@@ -21,7 +21,7 @@ from markab.journal.records import (
     RunStart,
     Undone,
 )
-from markab.journal.search import beginning, records_about, records_of, tells_success
+from markab.journal.search import beginning, records_about, records_of, records_success
 from markab.journal.writer import encode
 
 ONE_OF_EACH = [
@@ -58,8 +58,8 @@ def test_all_records_are_kinds_of_one_base() -> None:
 
 
 def test_success_is_read_from_the_record_not_from_what_a_task_prints() -> None:
-    assert tells_success(encode(end(0)))
-    assert not tells_success(encode(end(0, ok=False, stdout='{"ok":true}')))
+    assert records_success(encode(end(0)))
+    assert not records_success(encode(end(0, ok=False, stdout='{"ok":true}')))
 
 
 def test_records_of_one_kind_are_found_in_their_order(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def failing_story() -> list[Entry]:
 
 
 def strange_story() -> list[Entry]:
-    """Ends that nobody saw, queues that never said "running", clusters, output that was kept, and every kind of gap."""
+    """Attempts without an end, queues that never reported "running", clusters, output that was kept, and every kind of gap."""
     two = [process("A", duration_s=0.25), process("A2", start=T0 + 2.1, utime_s=None, duration_s=0.0)]
     return [
         began(),

@@ -8,7 +8,6 @@ import pytest
 from kit.made_run import began, compute, end, ended, engine_alive, make_run, start
 from markab import operations
 from markab.engine.control import Requests
-from markab.engine.run import RunOptions
 from markab.errors import NotARun
 from markab.journal.writer import encode
 from markab.operations.running import poll
@@ -96,7 +95,7 @@ def test_pauses_grow_up_to_the_longest(longest_s: float, pauses: list[float]) ->
 def test_limits_reach_an_engine_in_the_background(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     monkeypatch.setattr("markab.engine.background.start", lambda *words: calls.append(words) or 4711)
-    limits = RunOptions(cores=2, memory_mb=8192, gpus=0, max_jobs=5)
+    limits = operations.Limits(cores=2, memory_mb=8192, gpus=0, max_jobs=5)
     assert operations.start(run, limits) == operations.start(run) == 4711
     words = ("--cores", "2", "--memory", "8192", "--gpus", "0", "--max-jobs", "5")
     assert calls == [(run, words), (run, ())]

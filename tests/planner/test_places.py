@@ -14,7 +14,7 @@ from markab.plan.model import DirectoryPlace, Kind, local_directory
 from markab.planner.places import directory_place
 from markab.planner.planning import plan
 from markab.spec.model import Directory, FileServer
-from markab.transfers.base import Moved, Scheme, path_of, register
+from markab.transfers.base import Moved, Scheme, path_of, register_scheme
 from markab.transfers.base import _registry as registered
 from markab.worker.attempt_spec import make_spec, scratch_place
 
@@ -209,7 +209,7 @@ def far(bench: Bench) -> MadePlan:
             directory("sharedStorage", f"/store/{site}", f"far://{site}/o"),
         )
     at = {name: {"selector": {"execution.site": name}} for name in ("one", "two")}
-    register("far", Writable())
+    register_scheme("far", Writable())
     try:
         return bench.plan(
             task("a", "raw", "x", profiles=at["one"]),

@@ -12,7 +12,7 @@ from markab.errors import StorageError
 from markab.plan.submit_dir import SubmitDir
 from markab.provenance.database_location import Target, cache_file, master_target, target_of
 from markab.provenance.row_writer import shortened
-from markab.provenance.stampede_states import escaped, unescaped
+from markab.provenance.stampede_states import percent_escaped, percent_unescaped
 
 
 def target(tmp_path: Path, properties: str) -> Target:
@@ -114,7 +114,7 @@ def test_the_cache_is_where_the_desktop_says(monkeypatch: pytest.MonkeyPatch) ->
     assert str(cache_file("7a3c")) == "/home/ada/.cache/markab/7a3c.stampede.db"
 
 
-def test_without_a_home_directory_one_is_told_what_to_set(
+def test_without_a_home_directory_the_hint_names_what_to_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_homeless(monkeypatch)
@@ -129,8 +129,8 @@ def test_without_a_home_directory_one_is_told_what_to_set(
 
 def test_text_is_escaped_as_pegasus_stores_it_and_comes_back() -> None:
     text = "100% 'x' \"y\"\n\t\x7f\xe9 Ω"
-    assert escaped(text) == "100%25 %27x%27 %22y%22%0A%09%7F%E9 Ω"
-    assert unescaped(escaped(text) or "") == text
+    assert percent_escaped(text) == "100%25 %27x%27 %22y%22%0A%09%7F%E9 Ω"
+    assert percent_unescaped(percent_escaped(text) or "") == text
 
 
 def test_what_is_too_long_keeps_its_beginning_and_stays_unique() -> None:

@@ -60,7 +60,7 @@ def wait_until(what: Callable[[], object], seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-def test_jobs_may_start_before_the_first_word(make: Callable[..., FollowerProcess]) -> None:
+def test_jobs_may_start_before_the_first_message(make: Callable[..., FollowerProcess]) -> None:
     assert make("pass" + ALIVE).may_start
 
 
@@ -74,7 +74,7 @@ def test_jobs_wait_for_the_first_word_when_the_database_is_asked_first(
     assert starts(tmp_path)[0].endswith(f" {PROBE_FIRST}")
 
 
-def test_a_database_that_does_not_answer_is_told_after_a_while(
+def test_a_database_that_does_not_answer_is_reported_after_a_while(
     make: Callable[..., FollowerProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(follower_module, "ANSWER_S", 0.0)
@@ -82,7 +82,7 @@ def test_a_database_that_does_not_answer_is_told_after_a_while(
     assert "has not answered yet" in follower.error and not follower.may_start
 
 
-def test_trouble_lasts_until_a_pass_goes_well(make: Callable[..., FollowerProcess], tmp_path: Path) -> None:
+def test_an_error_lasts_until_a_pass_succeeds(make: Callable[..., FollowerProcess], tmp_path: Path) -> None:
     go_on = tmp_path / "go on"
     follower = make(f"say('error no room left'){wait_for_file(go_on)}say('current'); sys.stdin.read()")
     wait_until(lambda: follower.error)
@@ -123,7 +123,7 @@ def test_one_that_is_killed_is_started_again_and_no_job_waits_for_that(
     assert "was killed by signal 9" in warning and "restarted" in warning
 
 
-def test_one_that_dies_now_and_then_after_passes_that_went_well_is_no_trouble(
+def test_a_follower_that_ends_now_and_then_after_successful_passes_is_no_error(
     make: Callable[..., FollowerProcess], tmp_path: Path
 ) -> None:
     follower = make("say('current'); sys.exit(3)")
@@ -131,7 +131,7 @@ def test_one_that_dies_now_and_then_after_passes_that_went_well_is_no_trouble(
     assert follower.may_start and len(follower.warnings) == 1
 
 
-def test_one_that_dies_before_its_pass_is_done_again_and_again_is_trouble(
+def test_a_follower_that_repeatedly_ends_before_its_pass_is_done_is_an_error(
     make: Callable[..., FollowerProcess], tmp_path: Path
 ) -> None:
     follower = make("raise ValueError('a bug')")
@@ -160,7 +160,7 @@ def test_it_is_started_again_after_pauses_that_grow(
     assert pauses == [1, 2, 4, 6, 6]
 
 
-def test_a_pass_that_goes_well_ends_the_trouble_of_one_that_died(
+def test_a_successful_pass_ends_the_error_of_a_follower_that_ended(
     make: Callable[..., FollowerProcess], tmp_path: Path
 ) -> None:
     code = f"count = len(open({str(tmp_path / 'starts')!r}).readlines()); count < 4 and sys.exit(3); say('current')"
@@ -180,7 +180,7 @@ def test_one_that_has_nothing_to_follow_is_not_started_again(
 
 
 @pytest.mark.parametrize("probe_first", [False, True])
-def test_one_that_goes_by_itself_while_the_run_goes_on_is_started_again_and_trouble_if_it_does_not_stay(
+def test_a_follower_that_exits_during_a_run_is_started_again_and_an_error_if_it_does_not_stay(
     make: Callable[..., FollowerProcess], tmp_path: Path, probe_first: bool
 ) -> None:
     code = f"count = len(open({str(tmp_path / 'starts')!r}).readlines()); count < 4 and sys.exit(0); say('current')"
@@ -196,7 +196,7 @@ def without_database(submit_dir: Path) -> None:
     (submit_dir / "run.properties").write_text("pegasus.monitord.events = false\n")
 
 
-def test_a_run_that_wants_no_database_does_not_wait_for_one_that_dies_again_and_again(
+def test_a_run_without_a_database_does_not_wait_for_a_follower_that_repeatedly_ends(
     make: Callable[..., FollowerProcess], tmp_path: Path
 ) -> None:
     without_database(tmp_path)
@@ -259,7 +259,7 @@ def test_a_pause_is_as_long_as_it_should_be_and_ends_with_the_run(monkeypatch: p
     assert waits == [5.0, 5.0, 2.0]
 
     monkeypatch.setattr(follower_module, "_closed_within", lambda seconds: True)
-    assert follower_module._pause(12.0, lambda: "nobody asks")
+    assert follower_module._pause(12.0, lambda: "no request")
 
 
 def test_looking_costs_microseconds(make: Callable[..., FollowerProcess]) -> None:

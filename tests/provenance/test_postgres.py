@@ -230,7 +230,9 @@ def test_the_list_of_all_runs_may_be_on_a_server(tmp_path: Path, empty: URL) -> 
         assert 2 == connection.execute(text("SELECT count(*) FROM master_workflowstate")).scalar()
 
 
-def test_each_time_is_told_to_the_list_of_all_runs_once_to_a_microsecond(tmp_path: Path, empty: URL) -> None:
+def test_each_time_is_written_into_the_list_of_all_runs_once_to_a_microsecond(
+    tmp_path: Path, empty: URL
+) -> None:
     url = empty.render_as_string(hide_password=False)
     began_s, ended_s = 1795236847.5054214, 1795236901.1234567
     run = make_run(tmp_path / "run")
@@ -279,7 +281,7 @@ def held(url: URL, lock: str) -> Iterator[None]:
     "lock",
     ["LOCK TABLE dbversion, workflow IN ACCESS EXCLUSIVE MODE", "LOCK TABLE workflow IN ROW EXCLUSIVE MODE"],
 )
-def test_a_database_that_somebody_keeps_locked_is_told_in_time(
+def test_a_database_that_stays_locked_is_reported_in_time(
     tmp_path: Path, empty: URL, monkeypatch: pytest.MonkeyPatch, lock: str
 ) -> None:
     monkeypatch.setattr(update, "PATIENCE_S", 0.2)
@@ -304,7 +306,7 @@ def test_a_database_that_somebody_keeps_locked_is_told_in_time(
         f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})",
     ],
 )
-def test_a_list_of_all_runs_that_somebody_keeps_locked_is_a_warning_and_the_run_recorded(
+def test_a_list_of_all_runs_that_stays_locked_is_a_warning_and_the_run_recorded(
     tmp_path: Path, empty: URL, lock: str
 ) -> None:
     run = make_run(tmp_path / "run", entries=STORY[:5])

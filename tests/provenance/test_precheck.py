@@ -61,7 +61,7 @@ def test_one_of_another_version_has_to_be_asked(run: Path) -> None:
     assert not looks_usable(run)
 
 
-def test_one_that_is_locked_has_to_be_asked_and_nobody_waits_for_it(run: Path) -> None:
+def test_a_locked_database_is_undecided_and_is_not_waited_for(run: Path) -> None:
     open_database(run).close()
     other = sqlite3.connect(run / DATABASE)
     other.execute("BEGIN EXCLUSIVE")

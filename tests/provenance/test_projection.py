@@ -101,7 +101,7 @@ def test_what_fails_after_the_processes_did_well_is_the_post_scripts(tmp_path: P
         ({"kind": "lost"}, "JOB_ABORTED JOB_FAILURE", 256),
     ],
 )
-def test_ways_to_fail_are_told_apart(
+def test_ways_to_fail_are_distinguished(
     tmp_path: Path, record: dict[str, object], states: str, exitcode: int
 ) -> None:
     run = make_run(tmp_path / "run", [compute("A")], [began(), start(0), failed(0, **record)])
@@ -112,7 +112,9 @@ def test_ways_to_fail_are_told_apart(
     assert [(exitcode,)] == ask(run / DATABASE, "SELECT exitcode FROM job_instance")
 
 
-def test_a_site_that_queues_is_believed_when_it_says_running_and_not_before(tmp_path: Path) -> None:
+def test_an_attempt_at_a_site_with_a_queue_runs_when_the_site_reports_it_and_not_before(
+    tmp_path: Path,
+) -> None:
     run = make_run(tmp_path / "run", [compute("A", site="pool")], [began(), start(0, site="pool")])
     states = "SELECT state FROM jobstate ORDER BY jobstate_submit_seq"
     project(run)
@@ -150,7 +152,7 @@ def test_a_file_that_no_task_uses_is_known_when_it_was_delivered(tmp_path: Path)
     assert [("f.z", "/results/f.z")] == ask(run / DATABASE, "SELECT lfn, pfn FROM rc_pfn NATURAL JOIN rc_lfn")
 
 
-def test_jobs_of_one_task_of_several_and_of_another_workflow_are_told_apart(tmp_path: Path) -> None:
+def test_jobs_of_one_task_of_several_and_of_another_workflow_are_distinguished(tmp_path: Path) -> None:
     jobs = [compute("A"), compute("B", 0, inputs="in"), compute("C", 1), compute("E", 2)]
     jobs[1].tasks.append(PlannedTask(id="B2", transformation="sort", executable="/bin/sort", arguments="-r"))
     jobs[2].kind = Kind.SUBWORKFLOW
@@ -222,7 +224,7 @@ def test_what_is_known_of_a_file_is_its_metadata(
         ({}, {}, {}),
     ],
 )
-def test_of_a_file_that_was_made_again_what_was_known_before_is_not_told(
+def test_old_facts_of_a_file_that_was_made_again_are_not_kept(
     tmp_path: Path, again: dict[str, object], planned: dict[str, str], meta: dict[str, str], at_once: bool
 ) -> None:
     job = compute("A", outputs="f.b")
@@ -341,7 +343,7 @@ def test_few_records_at_a_time_give_the_same_rows(
     assert whole == project(run)
 
 
-def test_an_attempt_whose_end_nobody_saw_is_kept(tmp_path: Path) -> None:
+def test_an_attempt_without_a_recorded_end_is_kept(tmp_path: Path) -> None:
     run = make_run(
         tmp_path / "run", [compute("A")], [began(), start(0), began(restart=1), start(0, 2), end(0, 2)]
     )
@@ -387,7 +389,7 @@ def test_a_journal_that_was_cut_and_went_on_differently_is_read_anew(tmp_path: P
     assert [(256,)] == ask(run / DATABASE, "SELECT exitcode FROM job_instance WHERE job_instance_id = 2")
 
 
-def test_damage_in_the_middle_is_told_and_what_is_above_it_is_there(tmp_path: Path) -> None:
+def test_damage_in_the_middle_is_an_error_and_what_is_above_it_is_kept(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY)
     text = bytearray((run / "journal.jsonl").read_bytes())
     lines = text.splitlines(keepends=True)
@@ -407,7 +409,7 @@ def test_a_journal_of_another_plan_is_refused(tmp_path: Path, entry: Entry) -> N
         project(run)
 
 
-def test_what_ended_is_not_under_way_for_whoever_goes_on(tmp_path: Path) -> None:
+def test_ended_attempts_are_not_under_way_when_projection_continues(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", [compute("A")], [began(), start(0), end(0)])
     project(run)
     write_journal(run, [began(), start(0), end(0), end(0)])

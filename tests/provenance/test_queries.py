@@ -131,7 +131,7 @@ def test_the_wall_time_of_a_workflow_leaves_out_the_time_between_its_engines(tmp
         assert queries.wall_times(database).workflow_s == 2 + 3 + 4
 
 
-def test_transformations_tell_time_processor_and_memory(diamond: Database) -> None:
+def test_transformations_have_time_processor_and_memory(diamond: Database) -> None:
     wc = queries.transformations(diamond)[0]
     assert (wc.transformation, wc.kind, wc.count, wc.succeeded, wc.failed) == (
         "ns::wc:1.0",
@@ -161,7 +161,7 @@ def test_jobs_come_in_the_order_of_the_plan_with_their_last_attempt(diamond: Dat
     ]
 
 
-def test_time_is_told_by_host_and_hour(tmp_path: Path) -> None:
+def test_time_is_listed_by_host_and_hour(tmp_path: Path) -> None:
     hours = [process(f"t{n}", start=T0 + 3600 * n) for n in range(2)]
     entries = [began()]
     for n, each in enumerate(hours):
@@ -180,15 +180,15 @@ def test_integrity_and_bytes(tmp_path: Path, diamond: Database) -> None:
     ]
     assert queries.integrity_failures(diamond) == 0
     assert queries.moved(diamond) == [
-        queries.Moved("stage-in-tx", 1, 100, 0.5),
-        queries.Moved("stage-out-tx", 1, 99, 0.5),
+        queries.TransferTotals("stage-in-tx", 1, 100, 0.5),
+        queries.TransferTotals("stage-out-tx", 1, 99, 0.5),
     ]
     bad = failed(0, kind="checksum", checked={"count": 3, "failed": 2, "duration_s": 1.0})
     with open_database(make_run(tmp_path / "run", [compute("A")], [began(), start(0), bad])) as database:
         assert queries.integrity_failures(database) == 2
 
 
-def test_a_failed_job_tells_why_and_where_its_record_is(tmp_path: Path, failing: Database) -> None:
+def test_a_failed_job_has_its_reason_and_the_place_of_its_record(tmp_path: Path, failing: Database) -> None:
     (job,) = queries.failed_jobs(failing)
     assert (job.job, job.attempts, job.exitcode, job.error_kind, job.state) == (
         "wc_A",

@@ -1,4 +1,4 @@
-"""Opening the database of a run: one's own, somebody else's, a busy one, a strange one."""
+"""Opening the database of a run: the user's own, another user's, a busy one, a damaged one."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_while_a_strange_program_holds_the_database_another_is_made(run: Path) -
         other.close()
 
 
-def test_a_directory_of_somebody_else_gets_its_database_in_the_cache(
+def test_a_directory_of_another_user_gets_its_database_in_the_cache(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
@@ -186,7 +186,9 @@ def test_a_database_that_cannot_be_used_is_named_without_its_password(run: Path,
     assert caught.value.__cause__ is None
 
 
-def test_a_full_disk_is_told_and_memory_has_the_answer(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_and_the_database_is_in_memory(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The directory of the database and the cache are full: the questions are answered all the same."""
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full")

@@ -108,7 +108,7 @@ def test_each_is_tried_whatever_the_others_do(tmp_path: Path, home: Path) -> Non
     assert instances(run) == 7
 
 
-def test_a_database_that_cannot_be_used_is_told_and_the_log_is_kept(tmp_path: Path, home: Path) -> None:
+def test_a_database_that_cannot_be_used_is_an_error_and_the_log_is_kept(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY)
     (run / "pegasus.1.properties").write_text("pegasus.catalog.workflow.url = mysql://ada:geheim@db/runs\n")
     error, warnings = RunUpdater(run).update()
@@ -117,7 +117,7 @@ def test_a_database_that_cannot_be_used_is_told_and_the_log_is_kept(tmp_path: Pa
     assert "MONITORD_FINISHED" in (run / "jobstate.log").read_text()
 
 
-def test_a_database_that_was_mended_by_naming_another_is_used(tmp_path: Path, home: Path) -> None:
+def test_a_database_named_in_place_of_a_broken_one_is_used(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY)
     properties = run / "pegasus.1.properties"
     properties.write_text(f"pegasus.catalog.workflow.url = sqlite:///{tmp_path}/nowhere/all.db\n")
@@ -171,15 +171,15 @@ def test_what_is_wrong_with_a_database_is_known_before_a_job_may_start(
     (run / DATABASE).mkdir()
     follower = FollowerProcess(run)
     try:
-        while not (trouble := follower.error):
+        while not (error := follower.error):
             assert not follower.may_start
             time.sleep(0.005)
-        assert DATABASE in trouble and not follower.may_start
+        assert DATABASE in error and not follower.may_start
     finally:
         follower.finish(20)
 
 
-def test_trouble_that_comes_later_is_known_with_the_next_pass(tmp_path: Path, home: Path) -> None:
+def test_a_later_error_is_known_with_the_next_pass(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY[:5])
     follower = FollowerProcess(run)
     try:
@@ -213,7 +213,7 @@ def test_the_end_of_a_run_does_not_wait_for_a_slow_follower(tmp_path: Path) -> N
     child.wait()
 
 
-def test_what_goes_wrong_is_told_once(tmp_path: Path, home: Path) -> None:
+def test_an_error_is_reported_once(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run", entries=STORY)
     (run / "jobstate.log").mkdir()
     follower = FollowerProcess(run)
@@ -230,7 +230,7 @@ def test_when_it_cannot_be_started_nothing_else_may_start(tmp_path: Path) -> Non
     follower.finish()
 
 
-def test_a_follower_dies_with_its_engine_after_a_last_pass(tmp_path: Path, home: Path) -> None:
+def test_a_follower_ends_with_its_engine_after_a_last_pass(tmp_path: Path, home: Path) -> None:
     run = make_run(tmp_path / "run")
     engine = (
         "import sys, time; from pathlib import Path; from markab.provenance.follower import FollowerProcess\n"
@@ -260,7 +260,7 @@ def test_a_directory_that_goes_away_ends_it_quietly(tmp_path: Path, home: Path) 
     assert follower.warnings == []
 
 
-def test_a_run_that_cannot_be_read_any_more_is_trouble_that_says_why(
+def test_a_run_that_cannot_be_read_any_more_is_an_error_with_its_reason(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(follower_module, "AFTER_ERROR_S", 0.2)

@@ -18,12 +18,12 @@ from kit.made_run import (
     retry,
     start,
 )
-from markab.diagnosis.analysis import Analysis, Analyzer
+from markab.diagnosis.failure_analysis import Analysis, Analyzer
 from markab.errors import MarkabError, NotARun, StorageError
 from markab.plan.model import Input, Kind, Output, PlannedJob
-from markab.reports.analyzer import report, text
+from markab.reports.analyzer import FailureReport
 from markab.reports.debug_job import make_debug_directory
-from markab.reports.pegasus_analyzer import pegasus_text, shell_exit_code, to_json
+from markab.reports.pegasus_analyzer import shell_exit_code
 from markab.reports.why import read_why
 
 CHAIN = [compute("a"), compute("b", 0), compute("c", 1), compute("d")]
@@ -41,12 +41,12 @@ def analysis(directory: Path) -> Analysis:
 def shown(directory: Path, **how: int | bool) -> str:
     run = Analyzer(directory)
     try:
-        return text(run, run.analyze(), **how)  # type: ignore[arg-type]
+        return FailureReport(run, run.analyze()).text(**how)  # type: ignore[arg-type]
     finally:
         run.close()
 
 
-def test_only_the_root_cause_is_told_and_its_dependents_are_counted(tmp_path: Path) -> None:
+def test_only_the_root_cause_is_shown_and_its_dependents_are_counted(tmp_path: Path) -> None:
     happened = [began(), start(0), failed(0, invocations=[INVOCATION]), gave_up(0), start(3), end(3)]
     make_run(tmp_path, CHAIN, [*happened, ended("failed")])
     found = analysis(tmp_path)
@@ -98,7 +98,7 @@ def test_many_kinds_of_failure_are_cut_but_not_with_verbose(tmp_path: Path) -> N
     assert "12. wc_xlll" in shown(tmp_path, verbose=1)
 
 
-def test_lost_cancelled_failing_and_never_started_are_told_apart(tmp_path: Path) -> None:
+def test_lost_cancelled_failing_and_never_started_are_distinguished(tmp_path: Path) -> None:
     cancelled = end(2, ok=False, error={"kind": "cancelled", "message": "cancelled"})
     jobs = [compute(name) for name in "abcde"]
     happened = [began(), start(0), end(0), start(1), start(2), cancelled, start(3), failed(3), retry(3)]
@@ -111,7 +111,7 @@ def test_lost_cancelled_failing_and_never_started_are_told_apart(tmp_path: Path)
         "lost": 1,
         "unsubmitted": 1,
     }
-    assert found.engine_died and found.has_failure
+    assert found.engine_crashed and found.has_failure
     assert "1 lost when the engine stopped" in shown(tmp_path) and "lost: wc_b" in shown(tmp_path)
 
 
@@ -134,7 +134,7 @@ def test_a_run_that_goes_on_or_never_started_has_no_failure(tmp_path: Path) -> N
     assert shown(tmp_path / "done") == "words: succeeded after 9.0 s\n  1 of 1 job succeeded\n"
 
 
-def test_a_failure_that_was_mended_is_none(tmp_path: Path) -> None:
+def test_a_failure_followed_by_a_success_is_none(tmp_path: Path) -> None:
     first = [began(), start(0), failed(0), gave_up(0), ended("failed")]
     make_run(tmp_path, CHAIN[:1], [*first, began(T0 + 20), start(0, 2), end(0, 2), ended("success", T0 + 30)])
     assert analysis(tmp_path).groups == [] and not analysis(tmp_path).has_failure
@@ -154,7 +154,8 @@ def test_earlier_attempts_are_folded(tmp_path: Path) -> None:
 def test_the_json_has_the_shape_of_pegasus_analyzer(tmp_path: Path) -> None:
     happened = [began(), start(0), failed(0, invocations=[INVOCATION], cwd="/w"), gave_up(0), ended("failed")]
     make_run(tmp_path, CHAIN, happened)
-    found = json.loads(report(tmp_path, json=True))
+    run = Analyzer(tmp_path)
+    found = json.loads(json.dumps(FailureReport(run, run.analyze()).to_json()))
     root = found["workflows"]["root"]
     assert found["root_wf_uuid"] == root["wf_uuid"] == "7a3c" and root["wf_status"] == "failure"
     jobs = root["jobs"]
@@ -180,18 +181,19 @@ def test_the_text_of_pegasus_has_a_block_for_each_job(tmp_path: Path) -> None:
         ended("failed"),
     ]
     run = Analyzer(make_run(tmp_path, CHAIN, happened))
-    printed = pegasus_text(run, run.analyze())
+    found = FailureReport(run, run.analyze())
+    printed = found.pegasus_text()
     assert " Workflow Status    : failure\n Total jobs         :      4 (100.00%)\n" in printed
     assert " last state: JOB_FAILURE\n       site: local\n" in printed and "exitcode    : 3\n" in printed
     assert printed.endswith("\n\nboo\n\n")
-    assert "last state" not in pegasus_text(run, run.analyze(), summary=True)
-    assert to_json(run, run.analyze())["left"]["failed"] == 1
+    assert "last state" not in found.pegasus_text(summary=True)
+    assert found.to_json()["left"]["failed"] == 1
     assert [shell_exit_code(status) for status in (-1, 768, 9)] == [-1, 3, 137]
 
 
 def test_what_is_no_submit_directory_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotARun):
-        report(tmp_path)
+        shown(tmp_path)
 
 
 def test_a_debug_directory_has_inputs_and_a_script(tmp_path: Path) -> None:
@@ -207,15 +209,15 @@ def test_a_debug_directory_has_inputs_and_a_script(tmp_path: Path) -> None:
         make_debug_directory(tmp_path / "run", "a", tmp_path / "debug")
 
 
-def test_attempts_that_ended_alike_but_for_a_size_are_told_in_one_line(tmp_path: Path) -> None:
+def test_attempts_that_ended_alike_but_for_a_size_are_shown_in_one_line(tmp_path: Path) -> None:
     def out_of_memory(attempt: int, peak_kb: int) -> list[object]:
         ran = {"task": "a", "argv": ["fit"], "status": 9, "maxrss_kb": peak_kb}
         return [start(0, attempt), failed(0, attempt, invocations=[ran])]
 
     tries = [*out_of_memory(1, 402_000), retry(0), *out_of_memory(2, 401_000), gave_up(0, 2)]
     make_run(tmp_path, [compute("a")], [began(), *tries, ended("failed")])
-    told = report(tmp_path)
-    assert "392 MB" in told and "2 attempts, all with the same end" in told
+    found = shown(tmp_path)
+    assert "392 MB" in found and "2 attempts, all with the same end" in found
 
 
 def test_a_job_of_markab_has_nothing_to_debug(tmp_path: Path) -> None:
@@ -232,10 +234,10 @@ def test_the_story_of_a_job_names_its_pass_its_parents_and_its_attempts(tmp_path
     tries = [start(1), failed(1, stderr="boo"), retry(1), start(1, 2, T0 + 9), end(1, 2, T0 + 12)]
     make_run(tmp_path, jobs, [began(), start(0), end(0), *tries, ended("success")])
     assert "  made by   move_data: 1 file(s) for a\n" in read_why(tmp_path, "in").text()
-    told = read_why(tmp_path, "a").text()
-    assert told.startswith("wc_a (compute at local) succeeded after 2 attempts\n")
-    assert "  after     in (succeeded)\n" in told and "  pause     7.0 s\n" in told
-    assert "then tried again" in told
+    text = read_why(tmp_path, "a").text()
+    assert text.startswith("wc_a (compute at local) succeeded after 2 attempts\n")
+    assert "  after     in (succeeded)\n" in text and "  pause     7.0 s\n" in text
+    assert "then tried again" in text
 
 
 def test_a_skipped_job_names_the_job_that_failed_however_far_above(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from kit.made_run import T0, began, compute, end, ended, failed, gave_up, make_run, retry, start
-from markab.diagnosis.failed_attempts import Failures
+from markab.diagnosis.failed_attempts import FailedAttempts
 from markab.errors import MarkabError
 from markab.formatting import count, duration, size, tail
 from markab.plan.job_lookup import find_job
@@ -24,7 +24,7 @@ INVOCATION = {
 }
 
 
-def test_a_job_is_told_with_plan_attempts_and_output(tmp_path: Path) -> None:
+def test_a_job_is_described_with_plan_attempts_and_output(tmp_path: Path) -> None:
     (tmp_path / "00").mkdir()
     (tmp_path / "00/out").write_text("".join(f"line {n}\n" for n in range(100)))
     entries = [
@@ -80,14 +80,14 @@ def test_the_list_of_jobs_has_states_and_attempts(tmp_path: Path) -> None:
     ]
 
 
-def test_a_captured_file_that_is_gone_is_said_not_raised(tmp_path: Path) -> None:
+def test_a_missing_captured_file_is_mentioned_not_raised(tmp_path: Path) -> None:
     make_run(tmp_path, JOBS, [began(), start(0), end(0, stdout_file="00/gone")])
     assert "cannot read 00/gone" in read_job(tmp_path, "wc_a").text(tmp_path)
 
 
-def test_failures_are_told_once_each_and_only_new_ones(tmp_path: Path) -> None:
+def test_each_new_failure_is_reported_once(tmp_path: Path) -> None:
     make_run(tmp_path, JOBS, [began(), start(0), failed(0, message="old"), retry(0)])
-    watch = Failures(tmp_path)
+    watch = FailedAttempts(tmp_path)
     assert list(watch.new()) == []
     from markab.journal.writer import encode
 
@@ -103,7 +103,7 @@ def test_a_watch_that_begins_between_a_failure_and_giving_up_goes_on(tmp_path: P
     from markab.journal.writer import encode
 
     make_run(tmp_path, JOBS, [began(), start(0), failed(0)])
-    watch = Failures(tmp_path)
+    watch = FailedAttempts(tmp_path)
     with (tmp_path / "journal.jsonl").open("ab") as file:
         file.write(encode(gave_up(0)))
     assert list(watch.new()) == []
@@ -114,7 +114,7 @@ def test_the_final_failures_are_those_of_the_last_engine_that_gave_up(tmp_path: 
     again = [began(T0 + 20), start(0, 2), failed(0, 2), retry(0, 2), start(0, 3), end(0, 3)]
     last = [start(1), failed(1, message="boom", stderr="a\nb\n"), gave_up(1), ended("failed")]
     make_run(tmp_path, JOBS, [*first, *again, *last])
-    (failure,) = Failures(tmp_path, from_start=True).final()
+    (failure,) = FailedAttempts(tmp_path, from_start=True).final()
     assert failure.job == "wc_b"
     assert failure.text(tmp_path).splitlines() == [
         "wc_b failed (attempt 1)",
@@ -129,7 +129,7 @@ def test_the_final_failures_are_those_of_the_last_engine_that_gave_up(tmp_path: 
 def test_lines_of_a_megabyte_are_cut(tmp_path: Path) -> None:
     last = [start(1), failed(1, stderr="e" * 4000), gave_up(1), ended("failed")]
     make_run(tmp_path, JOBS, [began(), *last])
-    (failure,) = Failures(tmp_path, from_start=True).final()
+    (failure,) = FailedAttempts(tmp_path, from_start=True).final()
     failure.arguments = "a" * 1_000_000
     text = failure.text(tmp_path)
     assert f"  command: {'a' * 500}… (999,500 more characters)\n" in text
@@ -138,34 +138,34 @@ def test_lines_of_a_megabyte_are_cut(tmp_path: Path) -> None:
 
 def test_a_failure_that_would_have_been_tried_again_is_not_final(tmp_path: Path) -> None:
     make_run(tmp_path, JOBS, [began(), start(0), failed(0), retry(0), ended("halted")])
-    assert Failures(tmp_path, from_start=True).final() == []
+    assert FailedAttempts(tmp_path, from_start=True).final() == []
 
 
 def test_a_failure_of_an_earlier_engine_is_not_final(tmp_path: Path) -> None:
     first = [began(), start(0), failed(0), gave_up(0), ended("failed")]
     make_run(tmp_path, JOBS, [*first, began(T0 + 20), ended("halted")])
-    assert Failures(tmp_path, from_start=True).final() == []
+    assert FailedAttempts(tmp_path, from_start=True).final() == []
 
 
-def test_every_failed_attempt_is_told_even_when_the_next_has_succeeded(tmp_path: Path) -> None:
+def test_every_failed_attempt_is_reported_even_when_the_next_has_succeeded(tmp_path: Path) -> None:
     tries = [start(0), failed(0), retry(0), start(0, 2), failed(0, 2), retry(0, 2), start(0, 3), end(0, 3)]
     make_run(tmp_path, JOBS, [began(), *tries])
-    watch = Failures(tmp_path, from_start=True)
+    watch = FailedAttempts(tmp_path, from_start=True)
     assert [failure.attempt for failure in watch.new()] == [1, 2]
 
 
 def test_a_task_that_prints_a_verdict_does_not_change_it(tmp_path: Path) -> None:
     make_run(tmp_path, JOBS, [began(), start(0), failed(0, stdout='{"ok":true}'), gave_up(0)])
-    assert len(Failures(tmp_path, from_start=True).final()) == 1
+    assert len(FailedAttempts(tmp_path, from_start=True).final()) == 1
 
 
-def test_wait_statuses_are_told_in_words() -> None:
+def test_wait_statuses_are_described_in_words() -> None:
     assert wait_status(256) == "with exit code 1"
     assert wait_status(9) == "by SIGKILL"
     assert wait_status(-1) == "never started"
 
 
-def test_numbers_are_told_as_people_read_them() -> None:
+def test_numbers_are_written_as_people_read_them() -> None:
     assert [size(n) for n in (0, 999, 1023, 1536, 5 << 20, 3 << 40)] == [
         *("0 B", "999 B", "1.0 KB", "1.5 KB", "5.0 MB", "3.0 TB"),
     ]

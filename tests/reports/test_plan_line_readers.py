@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from msgspec.structs import FieldInfo, fields
 
-from markab.api import graph as task_states
 from markab.plan.model import Input, Output, Place, PlannedJob, PlannedTask, Transfer
 from markab.provenance import plan_facts
 from markab.reports import trace
@@ -28,10 +27,8 @@ READERS: list[tuple[type[msgspec.Struct], tuple[type[msgspec.Struct], ...]]] = [
     (time_use._Job, (PlannedJob,)),
     (trace._Line, (PlannedJob,)),
     (trace._Lfn, (Output,)),
-    (trace._Move, (Transfer,)),
+    (trace._PlannedMove, (Transfer,)),
     (trace._Place, (Place,)),
-    (task_states._PlanLine, (PlannedJob,)),
-    (task_states._Task, (PlannedTask,)),
 ]
 
 

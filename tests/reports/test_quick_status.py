@@ -1,4 +1,4 @@
-"""A glance at a run, which may not read the journal, says the same as a reading of it."""
+"""The quick status of a run, which may leave the journal unread, equals that of a reading of it."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def both(submit_dir: Path) -> tuple[Status, Status]:
     return quick_status(RunReader(submit_dir)), current_status(RunReader(submit_dir))
 
 
-def test_a_glance_at_a_run_that_ended_says_what_the_journal_says(ended: Path) -> None:
-    glance, read = both(ended)
+def test_the_quick_status_of_a_run_that_ended_equals_that_of_the_journal(ended: Path) -> None:
+    quick, read = both(ended)
 
-    assert read.to_json() == glance.to_json()
-    assert ("Failure", 1) == (glance.state, glance.failed)
-    assert (read.started, round(read.ended, 1)) == (glance.started, round(glance.ended, 1))
+    assert read.to_json() == quick.to_json()
+    assert ("Failure", 1) == (quick.state, quick.failed)
+    assert (read.started, round(read.ended, 1)) == (quick.started, round(quick.ended, 1))
 
 
-def test_a_glance_does_not_read_a_journal_that_has_nothing_new(ended: Path) -> None:
+def test_the_quick_status_does_not_read_a_journal_that_has_nothing_new(ended: Path) -> None:
     journal = ended / "journal.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
-    spoilt = lines[0] + b"".join(line.replace(b'"', b"?") for line in lines[1:])
-    journal.write_bytes(spoilt)
+    damaged = lines[0] + b"".join(line.replace(b'"', b"?") for line in lines[1:])
+    journal.write_bytes(damaged)
 
     assert "Failure" == quick_status(RunReader(ended)).state
 
@@ -62,12 +62,12 @@ def test_a_run_ended_when_its_last_job_did_not_when_an_engine_found_nothing_left
     said.time += 100
     write_progress(ended / "status.json", said)
 
-    glance, read = both(ended)
+    quick, read = both(ended)
 
-    assert (read.ended, read.to_json()) == (glance.ended, glance.to_json())
+    assert (read.ended, read.to_json()) == (quick.ended, quick.to_json())
 
 
-def test_the_clock_of_a_run_whose_engine_died_stands_still(ended: Path) -> None:
+def test_the_clock_of_a_run_whose_engine_ended_unexpectedly_stands_still(ended: Path) -> None:
     journal = ended / "journal.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
     assert b"run-end" in lines[-1]
@@ -81,13 +81,13 @@ def test_the_clock_of_a_run_whose_engine_died_stands_still(ended: Path) -> None:
 def test_what_was_written_since_is_read(ended: Path) -> None:
     assert request_remove(ended) is False
 
-    glance, read = both(ended)
+    quick, read = both(ended)
 
-    assert read.to_json() == glance.to_json()
-    assert "Removed" == glance.state
+    assert read.to_json() == quick.to_json()
+    assert "Removed" == quick.state
 
 
-def test_the_status_of_another_run_is_not_believed(ended: Path) -> None:
+def test_the_status_file_of_another_run_is_ignored(ended: Path) -> None:
     said = read_progress(ended / "status.json")
     assert said is not None
     said.uuid, said.succeeded = "another", 99
@@ -96,20 +96,20 @@ def test_the_status_of_another_run_is_not_believed(ended: Path) -> None:
     assert both(ended)[1].to_json() == both(ended)[0].to_json()
 
 
-def test_an_engine_that_died_is_not_taken_for_alive(ended: Path) -> None:
+def test_an_engine_that_ended_unexpectedly_is_not_taken_for_alive(ended: Path) -> None:
     said = read_progress(ended / "status.json")
     assert said is not None
     said.outcome = None
     write_progress(ended / "status.json", said)
     os.truncate(ended / "journal.jsonl", (ended / "journal.jsonl").stat().st_size - 1)
 
-    glance, read = both(ended)
+    quick, read = both(ended)
 
-    assert read.to_json() == glance.to_json()
-    assert ("Halted", True) == (glance.state, "ended unexpectedly" in glance.note)
+    assert read.to_json() == quick.to_json()
+    assert ("Halted", True) == (quick.state, "ended unexpectedly" in quick.note)
 
 
-def test_what_holds_an_engine_and_what_it_warns_of_is_told_as_long_as_it_lives(ended: Path) -> None:
+def test_what_holds_an_engine_and_its_warnings_are_shown_while_it_runs(ended: Path) -> None:
     said = read_progress(ended / "status.json")
     assert said is not None
     said.outcome, said.time = None, time.time()
@@ -127,7 +127,7 @@ def test_what_holds_an_engine_and_what_it_warns_of_is_told_as_long_as_it_lives(e
 
 
 @pytest.mark.parametrize("change", [{"uuid": "another"}, {"outcome": "failed"}])
-def test_what_held_another_engine_is_not_told(ended: Path, change: dict[str, str]) -> None:
+def test_what_held_another_engine_is_not_shown(ended: Path, change: dict[str, str]) -> None:
     said = read_progress(ended / "status.json")
     assert said is not None
     said.outcome, said.held, said.warnings = None, "no room", ["no log"]
@@ -140,7 +140,7 @@ def test_what_held_another_engine_is_not_told(ended: Path, change: dict[str, str
     assert not status.held and not status.note and not status.warnings
 
 
-def test_what_held_an_engine_that_was_killed_is_not_told_of_the_next_before_it_speaks(ended: Path) -> None:
+def test_what_held_a_killed_engine_is_not_shown_of_the_next_before_its_first_status(ended: Path) -> None:
     said = read_progress(ended / "status.json")
     assert said is not None
     said.outcome, said.time, said.held, said.warnings = None, time.time(), "no room", ["no log"]
@@ -157,7 +157,7 @@ def test_what_held_an_engine_that_was_killed_is_not_told_of_the_next_before_it_s
         assert {"no room"} == {status.held for status in both(ended)}
 
 
-def test_why_a_site_holds_a_job_is_told_as_long_as_the_engine_lives(ended: Path) -> None:
+def test_why_a_site_holds_a_job_is_shown_while_the_engine_runs(ended: Path) -> None:
     said = read_progress(ended / "status.json")
     assert said is not None
     said.outcome, said.time = None, time.time()

@@ -25,9 +25,13 @@ from markab.errors import CorruptJournal, NotARun
 from markab.journal.records import AttemptRunning, Entry, Halt
 from markab.journal.run_reader import RunReader
 from markab.journal.writer import encode
-from markab.reports.status import LONG_HEADER, Status, current_status, read_status
+from markab.reports.status import LONG_HEADER, Status, current_status, quick_status
 
 CHAIN = [compute("a"), compute("b", 0), compute("c", 0), compute("d", 1, 2)]
+
+
+def read_status(submit_dir: Path | None = None) -> Status:
+    return quick_status(RunReader(submit_dir))
 
 
 def counts(status: Status) -> tuple[int, ...]:
@@ -110,19 +114,19 @@ def test_the_last_outcome_is_the_state(tmp_path: Path, outcome: str, state: str)
     assert read_status(make_run(tmp_path, CHAIN, [began(), ended(outcome)])).state == state
 
 
-def test_an_engine_that_died_without_a_word_is_shown_as_stopped(tmp_path: Path) -> None:
+def test_an_engine_that_ended_unexpectedly_is_shown_as_stopped(tmp_path: Path) -> None:
     status = read_status(make_run(tmp_path, CHAIN, [began(), start(0)]))
     assert status.state == "Halted"
     assert "run it again to continue" in status.note and status.note in status.text()
     assert counts(status) == (3, 1, 0, 0, 0, 0), "what was under way is to be done again"
 
 
-def test_an_engine_that_died_hides_how_the_one_before_it_ended(tmp_path: Path) -> None:
+def test_an_engine_that_ended_unexpectedly_hides_how_the_one_before_it_ended(tmp_path: Path) -> None:
     status = read_status(make_run(tmp_path, CHAIN, [began(), ended("failed"), began(T0 + 20)]))
     assert (status.state, status.note[:7]) == ("Halted", "stopped")
 
 
-def test_a_halt_that_is_being_obeyed_is_told(tmp_path: Path) -> None:
+def test_a_halt_in_progress_is_shown(tmp_path: Path) -> None:
     make_run(tmp_path, CHAIN, [began(), start(0), Halt(T0 + 3)])
     with engine_alive(tmp_path):
         assert "halting" in read_status(tmp_path).note
@@ -196,7 +200,7 @@ STORY: list[Entry] = [
 
 @given(cuts=st.lists(st.integers(0, len(b"".join(map(encode, STORY)))), max_size=6))
 def test_a_journal_read_while_it_grows_adds_up_to_the_same(tmp_path_factory: Any, cuts: list[int]) -> None:
-    """The engine may be in the middle of a write whenever somebody looks."""
+    """The engine may be in the middle of a write at any reading."""
     directory = make_run(tmp_path_factory.mktemp("run"), CHAIN)
     whole = b"".join(map(encode, STORY))
     run = RunReader(directory)

@@ -53,12 +53,12 @@ def refusals(place: Path) -> list[str]:
         (lambda path: None, "is not a submit directory: there is no such directory"),
     ],
 )
-def test_what_is_no_run_is_told_from_one(tmp_path: Path, make: Callable[[Path], None], says: str) -> None:
+def test_what_is_no_run_is_refused(tmp_path: Path, make: Callable[[Path], None], says: str) -> None:
     make(tmp_path / "x")
     assert all(f"'{tmp_path}/x' {says}" in said for said in refusals(tmp_path / "x"))
 
 
-def test_two_runs_are_one_too_many_where_only_one_is_told_of(run: Path) -> None:
+def test_two_runs_are_refused_where_only_one_can_be_shown(run: Path) -> None:
     for command in (status, analyze, pegasus_status, pegasus_analyzer):
         assert CliRunner().invoke(command, [str(run), str(run)]).exit_code == 2
 
@@ -86,10 +86,12 @@ def test_a_damaged_line_of_the_plan_is_named(run: Path) -> None:
     answers(run)
 
 
-def test_a_journal_that_is_gone_is_missed(run: Path) -> None:
+def test_a_missing_journal_is_reported(run: Path) -> None:
     CliRunner().invoke(statistics, [str(run)])
     (run / "journal.jsonl").unlink()
-    assert not [it for it in answers(run) if "journal.jsonl is gone" in it.output], "nobody ran it"
+    assert not [it for it in answers(run) if "journal.jsonl is missing" in it.output], (
+        "without a status file it was never run"
+    )
 
     (run / "status.json").write_text("{}")
     for command in (status, analyze, statistics):
@@ -109,7 +111,7 @@ def test_a_journal_that_ends_torn_is_read_as_far_as_it_is_whole(run: Path) -> No
         assert "stopped" in found[1].output, "its last word is not known"
 
 
-# -- of somebody else --------------------------------------------------------------
+# -- of another user ---------------------------------------------------------------
 
 
 @pytest.fixture

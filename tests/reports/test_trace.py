@@ -109,7 +109,7 @@ def test_a_file_that_will_not_come_says_where_its_job_was_left(tmp_path: Path) -
         assert "wc_b (wc at local): not done yet\n" in read_trace(dead, "y").text()
 
 
-def test_what_the_user_says_of_files_is_told(tmp_path: Path) -> None:
+def test_metadata_of_files_is_shown(tmp_path: Path) -> None:
     raw = Input(lfn="raw", metadata={"year": "2026", "from": "ada"})
     jobs = [
         move("in", Kind.STAGE_IN, "raw", "https://data.example/raw", "/scratch/raw"),

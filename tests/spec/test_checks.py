@@ -71,7 +71,7 @@ def test_one_job_that_makes_a_file_twice_or_reads_what_it_makes() -> None:
     )
 
 
-def test_dependencies_on_nobody_and_on_oneself() -> None:
+def test_dependencies_on_unknown_jobs_and_on_the_job_itself() -> None:
     assert [
         ("job 'fetch' depends on itself", "remove it from its own children"),
         ("a dependency names the job 'fetsh', which does not exist", "did you mean 'fetch'?"),

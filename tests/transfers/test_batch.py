@@ -15,7 +15,7 @@ import pytest
 
 from markab.errors import DocumentError, MarkabError, StorageError, TransferRefused, TransferUnavailable
 from markab.transfers import base, pegasus_transfer
-from markab.transfers.base import FileRequest, Moved, Outcome, Scheme, register
+from markab.transfers.base import FileRequest, Moved, Outcome, Scheme, register_scheme
 from markab.transfers.batch import move_all, pause_after
 from markab.transfers.checksum import Verified
 from markab.transfers.http_request import Busy
@@ -59,7 +59,7 @@ class Far(Scheme):
 @pytest.fixture
 def far() -> Iterator[Far]:
     scheme = Far()
-    register("far", scheme)
+    register_scheme("far", scheme)
     yield scheme
     del base._registry["far"]
 
@@ -166,7 +166,7 @@ def test_a_server_may_ask_for_a_longer_pause(tmp_path: Path, far: Far) -> None:
     assert run(item("a", ["far://a"], [tmp_path / "a"]))[1] == [9.0]
 
 
-def test_after_the_last_round_the_failure_is_told(tmp_path: Path, far: Far) -> None:
+def test_after_the_last_round_the_failure_is_reported(tmp_path: Path, far: Far) -> None:
     far.files["far://ok"] = b"data"
     far.errors["far://ada:hush@h/a"] = [gone("no 'far://ada:hush@h/a'")] * 2
 
@@ -196,7 +196,7 @@ def test_a_wrong_checksum_of_a_local_file_goes_to_the_next_source(tmp_path: Path
     assert not (tmp_path / "b").exists() and slept == []
 
 
-def test_a_full_disk_is_told_as_such_and_no_other_source_is_asked(tmp_path: Path, far: Far) -> None:
+def test_a_full_disk_is_reported_as_such_and_no_other_source_is_tried(tmp_path: Path, far: Far) -> None:
     far.errors["far://1"] = [StorageError("disk full", "df -h")]
 
     [result], slept = run(item("a", ["far://1", "far://2"], [tmp_path / "a"]))
@@ -275,7 +275,7 @@ class Convoy(Far):
 @pytest.fixture
 def convoy() -> Iterator[Convoy]:
     scheme = Convoy()
-    register("convoy", scheme)
+    register_scheme("convoy", scheme)
     yield scheme
     del base._registry["convoy"]
 
@@ -418,7 +418,7 @@ def test_an_input_that_cannot_be_understood_is_an_error(text: str, message: str)
         read_work(text, "f")
 
 
-def test_the_tool_tells_of_wrong_input_and_wrong_options(tmp_path: Path) -> None:
+def test_the_tool_reports_wrong_input_and_wrong_options(tmp_path: Path) -> None:
     assert pegasus_transfer.main(["-f", str(tmp_path / "none")]) == 1
     (tmp_path / "bad").write_text("[{")
     assert pegasus_transfer.main(["-f", str(tmp_path / "bad")]) == DocumentError.exit_code

@@ -311,7 +311,7 @@ def test_a_server_that_never_answers_does_not_hold_up_a_cancelled_transfer(
         get(server, place, stop=stop)
 
 
-def test_a_server_that_says_nothing_is_given_up_in_time(server: Scripted, place: Path) -> None:
+def test_a_silent_server_is_given_up_in_time(server: Scripted, place: Path) -> None:
     server.script = [lambda handler: server.released.wait(60)]
 
     with pytest.raises(TransferUnavailable, match="no answer in time"):

@@ -155,7 +155,7 @@ def test_registering_twice_and_from_many_threads_gives_one_row_each(tmp_path: Pa
         assert connection.execute(meta).fetchall() == expected
 
 
-def test_a_catalog_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_catalog_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "replicas.db").write_text("this is no database, but a text that is long enough" * 20)
     record = run_auxiliary_job(
         spec(tmp_path, kind="register", registrations=[{"lfn": "f", "pfn": "p", "site": "s"}])
@@ -163,7 +163,7 @@ def test_a_catalog_that_is_none_is_told(tmp_path: Path) -> None:
     assert record["error"]["kind"] == "storage" and "replicas.db" in record["error"]["message"]
 
 
-def test_an_optional_file_that_nobody_made_is_no_error_but_another_is(tmp_path: Path) -> None:
+def test_an_optional_file_that_was_not_made_is_no_error_but_another_is(tmp_path: Path) -> None:
     scratch = made_scratch(tmp_path)
     (scratch / "there").write_text("x")
 

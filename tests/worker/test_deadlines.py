@@ -26,7 +26,7 @@ def test_the_wall_time_is_followed_by_the_grace() -> None:
     assert deadlines.timed_out and not deadlines.cancelled
 
 
-def test_a_checkpoint_is_asked_for_once_and_kills_nobody() -> None:
+def test_a_checkpoint_is_requested_once_and_kills_no_task() -> None:
     deadlines = Deadlines(0.0, 3.0, 0.0)
     assert signals(deadlines, 30) == [(3, signal.SIGTERM)]
     assert not deadlines.timed_out

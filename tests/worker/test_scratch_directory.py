@@ -12,7 +12,7 @@ import pytest
 
 from markab.errors import TransferRefused, TransferUnavailable
 from markab.transfers import base
-from markab.transfers.base import Moved, Scheme, register
+from markab.transfers.base import Moved, Scheme, register_scheme
 from markab.worker.attempt_spec import make_spec
 from markab.worker.auxiliary_jobs import run_auxiliary_job
 
@@ -62,7 +62,7 @@ class Store(Scheme):
 @pytest.fixture
 def store() -> Iterator[Store]:
     scheme = Store()
-    register("store", scheme)
+    register_scheme("store", scheme)
     yield scheme
     del base._registry["store"]
 

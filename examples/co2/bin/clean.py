@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Drop the weeks without a measurement, and tell time in years.
+"""Drop the weeks without a measurement, and give time in years.
 
 usage: clean.py WEEKLY.csv CLEAN.csv
 """

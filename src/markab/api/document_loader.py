@@ -6,7 +6,7 @@ Numbers in place of text become the text that is in the document.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -36,25 +36,10 @@ from markab.api.transformation_catalog import (
 )
 from markab.api.workflow import Workflow
 from markab.spec import model, reader
+from markab.spec.variables import Unexpanded
 
 Profiled = TypeVar("Profiled", bound=ProfileMixin)
 Struct = TypeVar("Struct", bound=msgspec.Struct)
-
-
-class _AsWritten(Mapping[str, str]):
-    """An environment in which every name stands for the reference to itself."""
-
-    def __getitem__(self, name: str) -> str:
-        return f"${{{name}}}"
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
 
 
 def to_workflow(text: str | bytes) -> Workflow:
@@ -99,7 +84,7 @@ def _parse(text: str | bytes, kind: type[Struct], parse: Callable[[bytes], Struc
     if b"${" not in data:
         return parse(data)
     # `${HOME}/x` is not a whole path before the planner has replaced it, so only the structure can be checked.
-    return reader.parse_carefully(data, kind, "<string>", _AsWritten(), lambda item, name, line_of: [])
+    return reader.parse_carefully(data, kind, "<string>", Unexpanded(), lambda item, name, line_of: [])
 
 
 def _job(task: model.Task) -> AbstractJob:

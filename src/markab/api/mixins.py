@@ -19,7 +19,7 @@ from markab.api.profiles import (
     Rule,
     Value,
     as_value,
-    from_keywords,
+    profiles_from_keywords,
 )
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class ProfileMixin:
     add_selector_profiles = add_selector_profile
 
     def _add_typed(self, ns: Namespace, rules: Mapping[str, Rule], keywords: dict[str, object]) -> Self:
-        found = from_keywords(rules, keywords, f"add_{ns.value}_profile")
+        found = profiles_from_keywords(rules, keywords, f"add_{ns.value}_profile")
         if found:
             self.profiles.setdefault(ns.value, {}).update(found)
         return self

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from markab.reports.status import Status
+    from markab.operations import Status
 
 
 NO_LONGER_WATCHED = '<div style="opacity:.7">no longer watched; the run continues</div>'

@@ -15,7 +15,7 @@ from markab.formatting import duration
 from markab.reports.graph.state_styles import STATE_STYLES
 
 if TYPE_CHECKING:
-    from markab.reports.status import Status
+    from markab.operations import Status
 
 SHADES = {
     "Completed": STATE_STYLES["succeeded"].color,

@@ -21,6 +21,7 @@ JOBS_DRAWN = 60
 """A workflow of more jobs is shown as a table only; `graph` draws it."""
 CAUSES_SHOWN = 10
 CAUSES_OPEN = 3
+NAMES_SHOWN = 5
 TRANSFORMATIONS_SHOWN = 25
 
 
@@ -39,46 +40,40 @@ def workflow_html(workflow: WorkflowDocument, submit_dir: Path | None = None) ->
     return boxed(f"<b>{escape(workflow.name)}</b>", table_html([], rows), picture)
 
 
-def analysis_html(submit_dir: Path) -> str:
+def analysis_html(found: operations.FailureReport) -> str:
     """Return the failures of a run: its state, then each cause in a part that can be folded."""
-    from markab.diagnosis.failed_job import examine_failed_job
     from markab.formatting import clipped, count
-    from markab.reports.analyzer import failed_job_lines, headline
 
-    with operations.analysis(submit_dir) as (run, analysis):
-        first, *rest = headline(run, analysis)
-        parts = [f"<b>{escape(first)}</b>", *(f"<div>{escape(line.strip())}</div>" for line in rest)]
-        for number, group in enumerate(analysis.groups[:CAUSES_SHOWN]):
-            names = [run.plan.outline[job].id for job in group.jobs[:5]]
-            jobs = ", ".join(names) + (f" and {len(group.jobs) - 5:,} more" if len(group.jobs) > 5 else "")
-            blocked = f", holds up {count(group.blocked, 'job')}" if group.blocked else ""
-            lines = [f"  {'help':<10}{group.cause.remedy}"] if group.cause.remedy else []
-            lines += failed_job_lines(examine_failed_job(run, group.jobs[0]))
-            title = f"✗ {jobs}: {clipped(group.cause.title, 300)}{blocked}"
-            parts.append(folded(title, text_html("\n".join(lines)), is_open=number < CAUSES_OPEN))
-        if (hidden := len(analysis.groups) - CAUSES_SHOWN) > 0:
-            parts.append(f"<div>… and {count(hidden, 'more kind', 'more kinds')} of failure</div>")
-        return boxed(*parts)
+    first, *rest = found.headline()
+    parts = [f"<b>{escape(first)}</b>", *(f"<div>{escape(line.strip())}</div>" for line in rest)]
+    for number, group in enumerate(found.groups[:CAUSES_SHOWN]):
+        blocked = f", holds up {count(group.blocked, 'job')}" if group.blocked else ""
+        title = f"✗ {found.job_names(group, NAMES_SHOWN)}: {clipped(group.cause.title, 300)}{blocked}"
+        details = text_html("\n".join(found.group_lines(group)))
+        parts.append(folded(title, details, is_open=number < CAUSES_OPEN))
+    if (hidden := len(found.groups) - CAUSES_SHOWN) > 0:
+        parts.append(f"<div>… and {count(hidden, 'more kind', 'more kinds')} of failure</div>")
+    return boxed(*parts)
 
 
-def statistics_html(submit_dir: Path) -> str:
+def statistics_html(found: operations.Statistics) -> str:
     """Return the statistics of a run: the summary and the transformations as tables, the rest folded."""
-    from markab.reports.statistics.files import section_rows
-    from markab.reports.statistics.text import TABLE_HEADER, summary_text, table_rows, wall_time_lines
-
-    found = operations.statistics(submit_dir, ["transformations"])
-    header, *transformations = [_texts(row) for row in section_rows(found, "transformations")]
-    (title, *_), *others = sections_of(summary_text(found))
+    header, *outcomes = _section(found, "summary")
+    _, *wall_times = _section(found, "wall-times")
+    (title, *_), *others = sections_of(operations.statistics_text(found))
     parts = [
         f"<b>{escape(title)}</b>",
         *(f"<div>{escape(note)}</div>" for note in found.notes),
-        table_html(TABLE_HEADER, [_texts(row) for row in table_rows(found)], range(1, len(TABLE_HEADER))),
-        table_html([], list(wall_time_lines(found))),
+        table_html(header, outcomes, range(1, len(header))),
+        table_html([], wall_times),
     ]
+    header, *transformations = _section(found, "transformations")
     if transformations:
         shown = table_html(header, transformations[:TRANSFORMATIONS_SHOWN], range(2, len(header)))
         if (more := len(transformations) - TRANSFORMATIONS_SHOWN) > 0:
-            shown += f"<div>… and {more:,} more, in {escape(str(submit_dir / 'statistics'))}</div>"
+            shown += (
+                f"<div>… and {more:,} more, in {escape(str(Path(found.submit_dir) / 'statistics'))}</div>"
+            )
         parts.append(folded("Transformations", shown, is_open=True))
     for name, *lines in others:
         if not name.startswith("note: "):
@@ -95,6 +90,10 @@ def sections_of(text: str) -> list[list[str]]:
         elif line and found:
             found[-1].append(line)
     return found
+
+
+def _section(found: operations.Statistics, section: str) -> list[list[str]]:
+    return [_texts(row) for row in operations.statistics_rows(found, section)]
 
 
 def _texts(row: Iterable[object]) -> list[str]:
@@ -115,11 +114,10 @@ def _state(submit_dir: Path) -> str:
 
 
 def _picture(workflow: WorkflowDocument, submit_dir: Path | None) -> str:
-    from markab.api import graph
-    from markab.reports.graph.drawing import draw
+    from markab.api.graph import workflow_model
 
     try:
-        drawing = draw(graph.builder_graph(workflow, submit_dir), simplify=True)
+        drawing = operations.draw(workflow_model(workflow), states_of=submit_dir)
     except PegasusError as error:  # two jobs make one file, which `write` reports too
         return f'<div style="color:#d55e00">{escape(str(error))}</div>'
-    return f'<div style="overflow:auto;max-height:40em">{graph.inline_svg(drawing)}</div>'
+    return f'<div style="overflow:auto;max-height:40em">{operations.inline_svg(drawing)}</div>'

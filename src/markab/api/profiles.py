@@ -143,7 +143,9 @@ GLOBUS = MappingProxyType(
 SELECTOR = MappingProxyType(_rules(same="pfn", execution_site="execution.site", grid_job_type="grid.jobtype"))
 
 
-def from_keywords(rules: Mapping[str, Rule], keywords: Mapping[str, object], helper: str) -> dict[str, Value]:
+def profiles_from_keywords(
+    rules: Mapping[str, Rule], keywords: Mapping[str, object], helper: str
+) -> dict[str, Value]:
     """Return the profiles for `keywords` of the method `helper`; keywords that are None are left out.
 
     Raises:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from markab.reports.status import Status
+    from markab.operations import Status
 
 CELLS = 25
 
@@ -56,7 +56,7 @@ def _legend(numbers: dict[str, int], paint: Callable[[str, str], str], length: i
 
 
 @contextmanager
-def draw(out: TextIO | None = None) -> Iterator[Callable[[Status], None]]:
+def live_bar(out: TextIO | None = None) -> Iterator[Callable[[Status], None]]:
     """Yield a function that shows a status: redrawn in place on a terminal, else a line for each change."""
     stream = sys.stdout if out is None else out
     terminal = stream.isatty()

@@ -11,14 +11,12 @@ from markab import operations
 from markab.api import notebook
 from markab.api.braindump import Braindump
 from markab.api.errors import PegasusError, as_client_error
-from markab.api.progress_bar import draw
+from markab.api.progress_bar import live_bar
 from markab.api.warnings import warn, warn_of_unknown_options
 from markab.api.workflow_document import WorkflowDocument
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-    from markab.reports.status import Status
 
 
 class Workflow(WorkflowDocument):
@@ -199,7 +197,7 @@ class Workflow(WorkflowDocument):
         submit_dir = self.submit_dir
         self._shown_in_cell = notebook.current_cell()
 
-        def show_started(status: Status) -> None:
+        def show_started(status: operations.Status) -> None:
             if status.state == "Not started":
                 raise PegasusError(f"the run in {str(submit_dir)!r} was not started: call run()")
             show(status)
@@ -207,7 +205,7 @@ class Workflow(WorkflowDocument):
         try:
             with (
                 as_client_error("reading the status failed"),
-                draw() if self._shown_in_cell is None else notebook.live() as show,
+                live_bar() if self._shown_in_cell is None else notebook.live() as show,
             ):
                 pauses = operations.growing_pauses(delay)
                 operations.wait(submit_dir, show_started, pauses=pauses, sleep=time.sleep)
@@ -231,14 +229,14 @@ class Workflow(WorkflowDocument):
         Raises:
             PegasusError: the workflow is not planned.
         """
-        with as_client_error("analyzer failed"):
-            text = operations.analysis_text(self.submit_dir, json=json_mode)
+        with as_client_error("analyzer failed"), operations.analyze(self.submit_dir) as found:
+            text = _as_json(found.to_json()) if json_mode else found.text().rstrip("\n")
             if json_mode or notebook.kernel() is None:
                 print(text)
             else:
                 from markab.api.notebook_reports import analysis_html
 
-                self._show(analysis_html(self.submit_dir), text)
+                self._show(analysis_html(found), text)
         return self
 
     def statistics(self, *, verbose: int = 0) -> Self:
@@ -248,13 +246,14 @@ class Workflow(WorkflowDocument):
             PegasusError: the workflow is not planned.
         """
         with as_client_error("statistics failed"):
-            text = operations.statistics_text(self.submit_dir)
+            found = operations.save_statistics(self.submit_dir)
+            text = operations.statistics_text(found)
             if notebook.kernel() is None:
                 print(text)
             else:
                 from markab.api.notebook_reports import statistics_html
 
-                self._show(statistics_html(self.submit_dir), text)
+                self._show(statistics_html(found), text)
         return self
 
     def graph(
@@ -286,12 +285,19 @@ class Workflow(WorkflowDocument):
         run = self._submit_dir if cell is not None else None
         path = self.path
         with as_client_error("drawing the workflow failed"):
-            drawing = graph.draw_document(path, include_files, not no_simplify, label, remove or (), run)
+            drawing = operations.draw(
+                path,
+                states_of=run,
+                files=include_files,
+                simplify=not no_simplify,
+                label=label,
+                remove=remove or (),
+            )
             graph.show(drawing, None if output is None else Path(output), width, height)
         self._shown_in_cell = cell or self._shown_in_cell
         return self
 
-    def _status(self) -> Status:
+    def _status(self) -> operations.Status:
         with as_client_error("reading the status failed"):
             return operations.read_status(self.submit_dir)
 

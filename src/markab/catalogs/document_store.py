@@ -91,7 +91,7 @@ class DocumentStore:
 
     def _written(self) -> Iterator[Entry]:
         """Yield all entries as written, with their `${VARIABLE}`s."""
-        for replica in self._read(_AsWritten()).replicas:
+        for replica in self._read(_MarkedVariables()).replicas:
             for entry in entries_of(replica):
                 yield Entry(
                     _restored(entry.lfn),
@@ -127,7 +127,7 @@ class DocumentStore:
         catalog = catalog_of(entries)
         text = top + (_as_yaml(catalog, before) if self._is_yaml else _as_lines(catalog))
         try:
-            self._parsed(text, _AsWritten())
+            self._parsed(text, _MarkedVariables())
         except DocumentError as error:  # the new entries are invalid, and in no file
             raise DocumentError(*(Problem(p.message, p.hint, kind=p.kind) for p in error.problems)) from None
         target = _target(self._path)
@@ -137,7 +137,7 @@ class DocumentStore:
                 os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
 
 
-class _AsWritten(Mapping[str, str]):
+class _MarkedVariables(Mapping[str, str]):
     """An environment in which each variable's value is a mark of its name, with the form of a path."""
 
     def __getitem__(self, name: str) -> str:

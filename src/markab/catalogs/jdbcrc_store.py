@@ -14,7 +14,7 @@ from markab.catalogs.jdbcrc_reader import LOCK_TIMEOUT_S
 from markab.catalogs.replica_store import Entry, is_match
 from markab.errors import StorageError
 from markab.worker.failure import AttemptFailed
-from markab.worker.replica_registration import register
+from markab.worker.replica_registration import register_replicas
 
 _NAMES_A_QUERY = 500
 """Names in one query; SQLite allows at least 999."""
@@ -40,7 +40,7 @@ class JdbcrcStore:
             {"lfn": e.lfn, "pfn": e.pfn, "site": e.site or "local", "metadata": e.attributes} for e in entries
         ]
         try:
-            register(str(self._path), rows, {})
+            register_replicas(str(self._path), rows, {})
         except AttemptFailed as error:
             raise StorageError(error.message, error.hint) from error
         return len({(row["lfn"], row["pfn"], row["site"]) for row in rows} - known)
@@ -116,7 +116,7 @@ class JdbcrcStore:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Open the file in a transaction; missing tables are created."""
         try:
-            register(str(self._path), [], {})
+            register_replicas(str(self._path), [], {})
         except AttemptFailed as error:
             raise StorageError(error.message, error.hint) from error
         with self._open() as connection:

@@ -11,7 +11,13 @@ import msgspec
 
 from markab.catalogs.jdbcrc_reader import read_replica_tables
 from markab.catalogs.replica_index import ReplicaIndex, files_below, replicas_of_directory
-from markab.catalogs.replica_properties import KIND, catalog_kind, default_file, output_catalog, sqlite_file
+from markab.catalogs.replica_properties import (
+    KIND,
+    catalog_kind,
+    default_catalog_file,
+    output_catalog,
+    sqlite_file,
+)
 from markab.catalogs.replica_text import read_replica_file
 from markab.errors import DocumentError, MarkabError, Problem, StorageError
 from markab.spec.catalog_checks import check_references
@@ -22,7 +28,6 @@ from markab.spec.model import (
     TransformationCatalog,
     TransformationSite,
     Workflow,
-    transformation_name,
 )
 from markab.spec.properties import Properties
 from markab.spec.reader import read_replicas, read_sites, read_transformations
@@ -164,7 +169,7 @@ class _Loader:
         if kind not in ("YAML", "File", "Regex", None):
             self.reject(KIND, kind, "use YAML, File, Directory or JDBCRC")
             return None
-        path = self.file(f"{KIND}.file", default_file(kind)) if kind else None
+        path = self.file(f"{KIND}.file", default_catalog_file(kind)) if kind else None
         if path is None:
             return None
         read = read_replicas if kind == "YAML" else read_replica_file
@@ -237,7 +242,7 @@ def _merged_transformations(
         return inline or file or TransformationCatalog()
     found: dict[str, Transformation] = {}
     for transformation in (*inline.transformations, *file.transformations):
-        name = transformation_name(transformation.namespace, transformation.name, transformation.version)
+        name = transformation.full_name
         first = found.get(name)
         if first is None:
             found[name] = msgspec.structs.replace(transformation, sites=list(transformation.sites))

@@ -21,7 +21,7 @@ def catalog_kind(properties: Properties) -> str:
     return properties.choice(KIND, ("YAML", "File", "Directory", "Regex", "JDBCRC", "MRC", "Meta"), "YAML")
 
 
-def default_file(kind: str) -> str:
+def default_catalog_file(kind: str) -> str:
     """Return the name of a catalog's file when the properties do not give one."""
     return "replicas.yml" if kind == "YAML" else "rc.txt"
 

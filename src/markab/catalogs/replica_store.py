@@ -15,7 +15,7 @@ from typing import Protocol
 
 import msgspec
 
-from markab.catalogs.replica_text import escaped, parse_replica_file, quoted
+from markab.catalogs.replica_text import escaped_quotes, parse_replica_file, quoted_word
 from markab.errors import DocumentError, StorageError
 from markab.spec.model import Checksum, Pfn, Replica, ReplicaCatalog
 
@@ -37,7 +37,11 @@ class Entry(msgspec.Struct, frozen=True):
         known |= {"regex": "true"} if self.regex else {}
         known |= self.attributes
         return " ".join(
-            [quoted(self.lfn), quoted(self.pfn), *(f'{key}="{escaped(v)}"' for key, v in known.items())]
+            [
+                quoted_word(self.lfn),
+                quoted_word(self.pfn),
+                *(f'{key}="{escaped_quotes(v)}"' for key, v in known.items()),
+            ]
         )
 
 

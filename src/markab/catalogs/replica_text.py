@@ -140,12 +140,12 @@ def _plain(text: str) -> str:
     return _ESCAPE.sub(r"\1", text) if "\\" in text else text
 
 
-def quoted(text: str) -> str:
+def quoted_word(text: str) -> str:
     """Return a name for a text catalog: quoted if necessary."""
     plain = text and not text.startswith("#") and not any(c.isspace() or c in '"\\=' for c in text)
-    return text if plain else f'"{escaped(text)}"'
+    return text if plain else f'"{escaped_quotes(text)}"'
 
 
-def escaped(text: str) -> str:
+def escaped_quotes(text: str) -> str:
     """Return a text with backslashes and quotes escaped, to be put between double quotes."""
     return text.replace("\\", "\\\\").replace('"', '\\"')

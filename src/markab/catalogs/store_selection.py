@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from markab.catalogs.document_store import DocumentStore
-from markab.catalogs.replica_properties import KIND, catalog_kind, default_file, sqlite_file
+from markab.catalogs.replica_properties import KIND, catalog_kind, default_catalog_file, sqlite_file
 from markab.catalogs.replica_store import ReplicaStore
 from markab.errors import DocumentError, StorageError
 from markab.spec.properties import Properties
@@ -50,7 +50,7 @@ def store_of_properties(properties: Properties, directory: Path) -> ReplicaStore
         )
     if kind == "JDBCRC":
         return open_store(sqlite_file(properties, KIND, directory), "JDBCRC")
-    name = properties.get(f"{KIND}.file") or default_file(kind)
+    name = properties.get(f"{KIND}.file") or default_catalog_file(kind)
     return open_store(directory / name.removeprefix("file://"), "YAML" if kind == "YAML" else "File")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -20,11 +21,6 @@ from markab.cli.common_options import (
 )
 from markab.cli.output import echo_json
 from markab.errors import RunFailed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from markab.diagnosis.analysis import Analysis, Analyzer
 
 DEBUG_FLAGS = options(
     click.option(
@@ -51,15 +47,9 @@ def analyze(run: str | None, verbose: int, quiet: int, summary: bool, as_json: b
     With -v every cause, every job and all of its output; with -q one line a cause.
     Exits with 0 only if the run has no failure.
     """
-    from markab.reports.analyzer import text
-
     if debug["debug_job"]:
         return _debug(run, debug)
-    return _analyze(
-        run,
-        as_json,
-        lambda opened, found: text(opened, found, verbose=verbose, quiet=quiet, summary=summary),
-    )
+    return _analyze(run, as_json, lambda found: found.text(verbose=verbose, quiet=quiet, summary=summary))
 
 
 PRINT_OPTIONS = ("pre", "invocation", "all")
@@ -113,17 +103,13 @@ def pegasus_analyzer(run: str | None, **flags: Any) -> int:
 
     Exits with 0 only if the run has no failure.
     """
-    from markab.reports.pegasus_analyzer import pegasus_text
-
     run = run or flags["input_dir"] or (str(Path(flags["dag"]).parent) if flags["dag"] else None)
     if flags["debug_job"]:
         return _debug(run, flags)
     tabs = "\t" * flags["indent"]
 
-    def text(opened: Analyzer, found: Analysis) -> str:
-        lines = pegasus_text(
-            opened,
-            found,
+    def text(found: operations.FailureReport) -> str:
+        lines = found.pegasus_text(
             summary=flags["summary"],
             quiet=flags["quiet"],
             verbose=flags["verbose"],
@@ -134,14 +120,12 @@ def pegasus_analyzer(run: str | None, **flags: Any) -> int:
     return _analyze(run, flags["as_json"], text)
 
 
-def _analyze(run: str | None, as_json: bool, text: Callable[[Analyzer, Analysis], str]) -> int:
-    with operations.analysis(run) as (opened, found):
+def _analyze(run: str | None, as_json: bool, text: Callable[[operations.FailureReport], str]) -> int:
+    with operations.analyze(run) as found:
         if as_json:
-            from markab.reports.pegasus_analyzer import to_json
-
-            echo_json(to_json(opened, found))
+            echo_json(found.to_json())
         else:
-            click.echo(text(opened, found), nl=False)
+            click.echo(text(found), nl=False)
         return RunFailed.exit_code if found.has_failure else 0
 
 

@@ -1,4 +1,4 @@
-"""Printing errors, and their exit codes: the library raises, only this file prints.
+"""Printing errors: the library raises, only this file prints; `markab/errors.py` has the exit codes.
 
 Text goes to stderr: `error: …`, and below it `  hint: …` if there is one.
 With `--json` the same goes to stdout as one object, for programs:

@@ -68,8 +68,6 @@ def pegasus_graphviz(file: str, verbose: int, **flags: Any) -> None:
 
 
 def _draw(what: str | None, flags: dict[str, Any], format: str | None) -> None:
-    from markab.reports.graph.files import rendered, write_drawing
-
     drawing = operations.draw(
         what,
         files=flags["files"],
@@ -81,10 +79,9 @@ def _draw(what: str | None, flags: dict[str, Any], format: str | None) -> None:
     size = flags["width"], flags["height"]
     output = flags["output"]
     if output and output != "-":
-        write_drawing(drawing, Path(output), format, *size)
+        operations.write_drawing(drawing, Path(output), format, *size)
     else:
-        data = rendered(drawing, format or "dot", *size)
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.write(operations.render_drawing(drawing, format or "dot", *size))
     if drawing.summarised:
         from markab.formatting import count
 

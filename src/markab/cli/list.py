@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +12,6 @@ from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, verbose_option
 from markab.cli.output import echo_json, shown_path
-
-if TYPE_CHECKING:
-    from markab.operations.run_list import ListedRun
 
 
 @command()
@@ -37,7 +33,7 @@ def list(directory: Path | None, as_json: bool, verbose: int) -> None:
         click.echo("".join(f"{_line(run)}\n" for run in runs), nl=False)
 
 
-def _line(run: ListedRun) -> str:
+def _line(run: operations.ListedRun) -> str:
     planned = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.planned)) if run.planned else "-"
     done = f"{run.succeeded:,}/{run.total:,}" if run.total else "-"
     return f"{run.state:<11}  {done:>11}  {planned:<16}  {run.workflow}  {shown_path(run.submit_dir)}"

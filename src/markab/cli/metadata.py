@@ -71,7 +71,7 @@ def _show(
 ) -> None:
     if what == "task" and task is None:
         raise click.UsageError("`task` needs -i ID, its id in the workflow")
-    found = operations.metadata(
+    found = operations.read_metadata(
         run,
         task=task if what == "task" else None,
         file=lfn if what == "file" else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -12,9 +12,6 @@ from markab.cli.command import command
 from markab.cli.common_options import json_option, options, pegasus_command, verbosity
 from markab.cli.output import echo_json, shown_path
 from markab.cli.planner_flags import RANDOM_DIR, plan_flags, plan_options
-
-if TYPE_CHECKING:
-    from markab.planner.planning import Planned
 
 FLAGS = options(
     click.argument("workflow", default="workflow.yml", metavar="[WORKFLOW]"),
@@ -62,18 +59,18 @@ def pegasus_plan(workflow: str, submit: bool, **flags: Any) -> None:
         click.echo((started_text if is_started else planned_text)(planned.submit_dir))
 
 
-def _plan(workflow: str, flags: dict[str, Any]) -> Planned:
+def _plan(workflow: str, flags: dict[str, Any]) -> operations.Planned:
     return plan_output.make_plan(plan_options(workflow, flags), dry=flags["dry_run"], quiet=flags["quiet"])
 
 
-def _report(planned: Planned, flags: dict[str, Any]) -> None:
+def _report(planned: operations.Planned, flags: dict[str, Any]) -> None:
     if flags["as_json"]:
         echo_json(plan_output.plan_object(planned, flags["explain"]))
         return
     if flags["explain"] and planned.reasons:
         click.echo(plan_output.explanation(planned.reasons))
     if not flags["quiet"]:
-        click.echo(plan_output.summary_text(planned.workflow, planned.summary))
+        click.echo(plan_output.plan_text(planned.workflow, planned.summary))
         if planned.submit_dir is None:
             click.echo("  dry run: nothing was written")
         else:

@@ -12,10 +12,7 @@ from markab.cli.errors import problem_object, warning_text
 from markab.cli.output import is_terminal
 
 if TYPE_CHECKING:
-    from markab.planner.draft import Reason
     from markab.planner.options import PlanOptions
-    from markab.planner.planning import Planned
-    from markab.planner.summary import Summary
 
 QUIET_S = 1.0
 """Planning that takes less time shows no progress."""
@@ -61,7 +58,7 @@ class PlanningProgress:
             self._drawn = 0
 
 
-def make_plan(options: PlanOptions, *, dry: bool = False, quiet: int = 0) -> Planned:
+def make_plan(options: PlanOptions, *, dry: bool = False, quiet: int = 0) -> operations.Planned:
     """Plan, and print warnings to stderr; `quiet` of 2 or more leaves them out."""
     line = PlanningProgress(sys.stderr) if is_terminal(sys.stderr) else None
     try:
@@ -75,7 +72,7 @@ def make_plan(options: PlanOptions, *, dry: bool = False, quiet: int = 0) -> Pla
     return planned
 
 
-def summary_text(workflow: str, summary: Summary) -> str:
+def plan_text(workflow: str, summary: operations.PlanSummary) -> str:
     """Return the numbers of a plan as text."""
     from markab.formatting import count, size
 
@@ -95,12 +92,12 @@ def summary_text(workflow: str, summary: Summary) -> str:
     return "\n".join(lines)
 
 
-def explanation(reasons: Iterable[Reason]) -> str:
+def explanation(reasons: Iterable[operations.Reason]) -> str:
     """Return why each job is in the plan or not, one job a line."""
     return "\n".join(f"{r.job}: {r.what} by {r.by}: {r.why}" for r in reasons)
 
 
-def plan_object(planned: Planned, explain: bool) -> dict[str, Any]:
+def plan_object(planned: operations.Planned, explain: bool) -> dict[str, Any]:
     """Return the object of `plan --json`: the braindump, and the next command."""
     known: dict[str, Any] = dict(planned.braindump)
     if planned.submit_dir is not None:

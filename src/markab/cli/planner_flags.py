@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from markab.cli.command import ALONE, OptionalValue
-from markab.planner.options import OPTIONS, PlannerOption, PlanOptions, Use, WrongOption, from_flags
+from markab.planner.options import OPTIONS, PlannerOption, PlanOptions, UsedBy, WrongOption, from_flags
 
 RANDOM_DIR = OptionalValue("r", "randomdir")
 """The value of `-r` and `--randomdir` is optional, and must be joined: `-rNAME`, `--randomdir=NAME`."""
 
-ROWS = tuple(row for row in OPTIONS if row.use is not Use.COMMAND)
+ROWS = tuple(row for row in OPTIONS if row.used_by is not UsedBy.COMMAND)
 
 
 def plan_flags(function: Any) -> Any:

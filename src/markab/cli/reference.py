@@ -16,7 +16,7 @@ import click
 
 from markab.cli.main import COMMANDS
 from markab.cli.pegasus import FILES
-from markab.planner.options import OPTIONS, PlannerOption, Use
+from markab.planner.options import OPTIONS, PlannerOption, UsedBy
 
 PEGASUS = (
     "plan",
@@ -108,8 +108,8 @@ def page(name: str, command: click.Command, codes: str) -> str:
 
 def planner_options_page() -> str:
     """Return the page of the planner's options."""
-    rows = [_planner_option(row) for row in OPTIONS if row.use is Use.PLANNER]
-    ignored = ", ".join(f"`{flag}`" for row in OPTIONS if row.use is Use.NONE for flag in row.flags)
+    rows = [_planner_option(row) for row in OPTIONS if row.used_by is UsedBy.PLANNER]
+    ignored = ", ".join(f"`{flag}`" for row in OPTIONS if row.used_by is UsedBy.NONE for flag in row.flags)
     table = ["| flag | keyword | meaning |", "|---|---|---|", *rows]
     return PLANNER_OPTIONS + "\n".join([*table, "", f"Accepted, and without effect: {ignored}.", ""])
 

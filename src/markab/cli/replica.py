@@ -15,7 +15,7 @@ from markab.cli.common_options import json_option, pegasus_command, verbose_opti
 from markab.cli.output import echo_json
 
 if TYPE_CHECKING:
-    from markab.catalogs.replica_store import Entry, ReplicaStore
+    from markab.catalogs.replica_store import Entry
 
 ACTIONS = ("add", "list", "lookup", "remove", "clear")
 
@@ -98,7 +98,7 @@ def _added(lfn: str, place: str, flags: dict[str, Any]) -> Entry:
         ) from None
 
 
-def _show(action: str, names: Sequence[str], store: ReplicaStore, flags: dict[str, Any]) -> int:
+def _show(action: str, names: Sequence[str], store: operations.ReplicaStore, flags: dict[str, Any]) -> int:
     patterns = {"lfn": names[0]} if action == "list" and names else {}
     if flags["site"] is not None:
         patterns["site"] = flags["site"]
@@ -171,7 +171,7 @@ def pegasus_rc_client(words: Sequence[str], **flags: Any) -> int:
 class ClientSession:
     """The commands of `pegasus-rc-client` on one catalog."""
 
-    def __init__(self, store: ReplicaStore, preferences: dict[str, str]) -> None:
+    def __init__(self, store: operations.ReplicaStore, preferences: dict[str, str]) -> None:
         self.store = store
         self._preferences = preferences
 
@@ -296,6 +296,6 @@ def _places(number: int) -> str:
     return count(number, "place")
 
 
-def _warn(store: ReplicaStore) -> None:
+def _warn(store: operations.ReplicaStore) -> None:
     if store.loses_comments:
         click.echo("note: the catalog was rewritten; comments below its top are lost", err=True)

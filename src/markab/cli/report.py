@@ -25,14 +25,14 @@ def report(run: str | None, output: str | None, as_json: bool, verbose: int) -> 
     The page is one file that needs no network: use of time, failures and their causes, resources, files.
     It can be made during the run, and shows its present state.
     """
-    target, data = operations.write_page(run, Path(output) if output else None)
+    target, status = operations.write_page(run, Path(output) if output else None)
     if as_json:
         echo_json(
             {
                 "report": str(target.absolute()),
-                "state": data.status.state,
-                "jobs": data.status.total,
-                "failed": data.status.failed,
+                "state": status.state,
+                "jobs": status.total,
+                "failed": status.failed,
             }
         )
     elif target.is_file():

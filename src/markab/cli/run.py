@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -19,9 +19,6 @@ from markab.cli.common_options import (
 )
 from markab.cli.output import echo_json, shown_path
 from markab.cli.planner_flags import RANDOM_DIR, given, plan_flags, plan_options
-
-if TYPE_CHECKING:
-    from markab.engine.run import RunOptions
 
 POSITIVE = click.IntRange(min=1)
 
@@ -57,7 +54,7 @@ def run(what: str, detach: bool, as_json: bool, verbose: int, quiet: int, **flag
         assert planned.submit_dir is not None
         submit_dir = planned.submit_dir
         if not quiet and not as_json:
-            click.echo(plan_output.summary_text(planned.workflow, planned.summary))
+            click.echo(plan_output.plan_text(planned.workflow, planned.summary))
             click.echo(f"  planned into {shown_path(submit_dir)}")
     else:
         _reject_plan_flags(what or ".", flags)
@@ -126,24 +123,21 @@ def _reject_plan_flags(what: str, flags: dict[str, Any]) -> None:
         )
 
 
-def _limits(flags: dict[str, Any]) -> RunOptions:
-    from markab.engine.run import RunOptions
-
-    return RunOptions(
+def _limits(flags: dict[str, Any]) -> operations.Limits:
+    return operations.Limits(
         cores=flags["cores"],
-        memory_mb=_memory_mb(flags["memory"]),
+        memory_mb=_parsed_memory_mb(flags["memory"]),
         gpus=flags["gpus"],
         max_jobs=flags["max_jobs"],
     )
 
 
-def _memory_mb(text: str | None) -> int | None:
-    import re
+def _parsed_memory_mb(text: str | None) -> int | None:
+    from markab.spec.units import amount_mb
 
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
-    if not found:
-        raise click.BadParameter(f"{text!r} is not a size; write it as 8GB or 500 MB", param_hint="--memory")
-    factor = {"": 1, "K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}[found[2].upper()]
-    return max(1, int(float(found[1]) * factor))
+    try:
+        return None if text is None else amount_mb(text, "MB")
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a size; write it as 8GB or 500 MB", param_hint="--memory"
+        ) from None

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from markab.diagnosis.failed_attempts import Failures
+from markab import operations
 from markab.formatting import count, duration, size
 
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from markab.journal.progress import Progress
+    from markab.operations import Progress
 
 LINE_EVERY_S = 5.0
 """Pause between two lines of a log; a line is printed only if the counts have changed."""
@@ -79,7 +79,7 @@ class _FailureWatch:
     """Finds the failures that were not reported yet."""
 
     def __init__(self, submit_dir: Path) -> None:
-        self._failures = Failures(submit_dir)
+        self._new_failures = operations.follow_failures(submit_dir)
         self._reported = 0
 
     def new(self, progress: Progress) -> list[str]:
@@ -87,7 +87,7 @@ class _FailureWatch:
         if progress.failed + progress.retried <= self._reported:
             return []
         self._reported = progress.failed + progress.retried
-        return [failure.line() for failure in self._failures.new()]
+        return [failure.line() for failure in self._new_failures()]
 
 
 class LineDisplay:

@@ -15,20 +15,17 @@ from markab.errors import RUN_EXIT_CODES
 
 if TYPE_CHECKING:
     from markab.cli.run_display import Display
-    from markab.engine.run import RunOptions
-    from markab.operations.questions import RunResult
-    from markab.operations.running import Ended
 
 FAILURES_SHOWN = 10
 
 
 def run_here(
-    submit_dir: Path, limits: RunOptions | None = None, *, as_json: bool = False, quiet: int = 0
+    submit_dir: Path, limits: operations.Limits | None = None, *, as_json: bool = False, quiet: int = 0
 ) -> int:
     """Run a submit directory until it ends; return the exit code."""
     display = _make_display(operations.find_run(submit_dir), quiet)
 
-    def on_end(ended: Ended) -> None:
+    def on_end(ended: operations.Ended) -> None:
         display.close()
         _warn(ended.warnings, display)
         if ended.was_complete and not as_json and not quiet:
@@ -67,7 +64,7 @@ def print_end(submit_dir: Path, state: str, *, as_json: bool, quiet: int = 0) ->
         click.echo(end_text(result, state))
 
 
-def end_text(result: RunResult, state: str) -> str:
+def end_text(result: operations.RunResult, state: str) -> str:
     """Return the last lines of a run."""
     from markab.formatting import count, duration
 

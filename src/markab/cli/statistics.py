@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,9 +18,6 @@ from markab.cli.common_options import (
     verbose_option,
 )
 from markab.cli.output import echo_json
-
-if TYPE_CHECKING:
-    from markab.reports.statistics.run_statistics import Statistics
 
 LEVELS = {
     "workflow": "workflow",
@@ -101,7 +98,7 @@ def statistics(runs: Sequence[str], output: Path | None, **flags: Any) -> int:
     parallelism reached and possible, and the critical path. Works during a run, too.
     """
     named: Sequence[str | None] = runs or [None]
-    read = [operations.statistics(run, flags["sections"]) for run in named]
+    read = [operations.read_statistics(run, flags["sections"]) for run in named]
     if output is not None:
         for one in read:
             directory = output if len(read) == 1 else output / one.uuid
@@ -134,22 +131,20 @@ def statistics(runs: Sequence[str], output: Path | None, **flags: Any) -> int:
 @click.option("-q", "--quiet", count=True, help="Do not list the files that were written.")
 def pegasus_statistics(submit_dirs: Sequence[str], output: Path | None, **flags: Any) -> int:
     """Show the statistics of the run in SUBMIT_DIR, and write them into files. Of several runs, also the sum."""
-    from markab.reports.statistics.text import summary_text, total_text
-
     if flags["isuuid"] and not submit_dirs:
         raise click.UsageError("with `-u` name the UUIDs of the runs")
     places: Sequence[str | Path | None] = submit_dirs or [None]
     if flags["isuuid"]:
         places = [operations.find_uuid(uuid) for uuid in submit_dirs]
-    runs = [operations.pegasus_statistics(place, flags["sections"]) for place in places]
+    runs = [operations.read_statistics(place, flags["sections"], for_pegasus=True) for place in places]
     texts = []
     for run in runs:
         own = output if output is None or len(runs) == 1 else output / run.uuid
-        texts.append(summary_text(run))
+        texts.append(operations.statistics_text(run))
         if files := _write_pegasus_files(run, own, flags):
             texts.append(files)
     if len(runs) > 1:
-        texts.append(total_text(runs))
+        texts.append(operations.total_statistics_text(runs))
     if flags["as_json"]:
         _echo_json(runs)
     else:
@@ -157,11 +152,11 @@ def pegasus_statistics(submit_dirs: Sequence[str], output: Path | None, **flags:
     return 0
 
 
-def _echo_json(runs: Sequence[Statistics]) -> None:
+def _echo_json(runs: Sequence[operations.Statistics]) -> None:
     echo_json(runs[0].to_json() if len(runs) == 1 else [run.to_json() for run in runs])
 
 
-def _write_pegasus_files(run: Statistics, output: Path | None, flags: dict[str, Any]) -> str:
+def _write_pegasus_files(run: operations.Statistics, output: Path | None, flags: dict[str, Any]) -> str:
     """Write the files of a run, and return their list; only a directory that was named has to be writable."""
     from markab.errors import StorageError
 
@@ -179,16 +174,9 @@ def _write_pegasus_files(run: Statistics, output: Path | None, flags: dict[str, 
     return "".join(f"{title:<30}: {files[name]}\n" for name, title in FILE_TITLES if name in files)
 
 
-def _texts(runs: Sequence[Statistics], flags: dict[str, Any]) -> list[str]:
-    from markab.reports.statistics.files import section_csv, section_text, summary_csv
-    from markab.reports.statistics.text import summary_text, total_text
-
-    is_csv = flags["file_type"] == "csv"
-    texts = []
-    for run in runs:
-        texts.append(summary_csv(run) if is_csv else summary_text(run))
-        to_text = section_csv if is_csv else section_text
-        texts += [to_text(run, section, flags["time_filter"]) for section in flags["sections"]]
-    if len(runs) > 1 and not is_csv:
-        texts.append(total_text(runs))
+def _texts(runs: Sequence[operations.Statistics], flags: dict[str, Any]) -> list[str]:
+    how = flags["sections"], flags["file_type"], flags["time_filter"]
+    texts = [operations.statistics_text(run, *how) for run in runs]
+    if len(runs) > 1 and flags["file_type"] == "text":
+        texts.append(operations.total_statistics_text(runs))
     return texts

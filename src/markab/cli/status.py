@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -20,9 +20,6 @@ from markab.cli.common_options import (
     verbose_option,
 )
 from markab.cli.output import is_terminal
-
-if TYPE_CHECKING:
-    from markab.reports.status import Status
 
 WATCH_S = 60
 WATCH = OptionalValue("w", "watch", str(WATCH_S), looks_like_value=r"\d+(\.\d+)?")
@@ -64,11 +61,11 @@ def _show(run: str | None, flags: dict[str, Any]) -> None:
     """Print the status; with a period, repeatedly until the run has ended, redrawn in place on a terminal."""
     why = flags["why"] or flags["long"]
     if not flags["watch"]:
-        click.echo(_text(operations.follow(run, why=why)(), flags), nl=False)
+        click.echo(_text(operations.read_status(run, why=why), flags), nl=False)
         return
     is_drawn_over = is_terminal(sys.stdout) and not flags["as_json"]
 
-    def show(seen: Status) -> None:
+    def show(seen: operations.Status) -> None:
         if is_drawn_over:
             click.echo("\033[H\033[2J", nl=False)
         click.echo(_text(seen, flags), nl=False)
@@ -76,7 +73,7 @@ def _show(run: str | None, flags: dict[str, Any]) -> None:
     operations.wait(run, show, pauses=repeat(flags["watch"]), why=why)
 
 
-def _text(shown: Status, flags: dict[str, Any]) -> str:
+def _text(shown: operations.Status, flags: dict[str, Any]) -> str:
     if flags["as_json"]:
         import json
 

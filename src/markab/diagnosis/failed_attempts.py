@@ -11,7 +11,7 @@ from markab.formatting import clipped, tail
 from markab.journal.attempt_story import captured, error_lines
 from markab.journal.reader import JournalReader, whole_bytes
 from markab.journal.records import AttemptEnd, Entry, GiveUp, RunStart, decode
-from markab.journal.search import beginning, tells_success
+from markab.journal.search import beginning, records_success
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir
 
@@ -23,7 +23,7 @@ _RELEVANT = (beginning(AttemptEnd), beginning(GiveUp), beginning(RunStart))
 
 
 @dataclass
-class Failure:
+class FailedAttempt:
     """An attempt that failed."""
 
     job: str
@@ -70,7 +70,7 @@ class Failure:
         return "\n".join(lines)
 
 
-class Failures:
+class FailedAttempts:
     """The failures of a run from now on, or (with `from_start`) since its last engine started."""
 
     def __init__(self, submit_dir: Path, *, from_start: bool = False) -> None:
@@ -79,23 +79,23 @@ class Failures:
         self._journal = JournalReader(
             self._place.journal, 0 if from_start else whole_bytes(self._place.journal)
         )
-        self.by_job: dict[int, Failure] = {}
+        self.by_job: dict[int, FailedAttempt] = {}
         """Position → the last failure of that job in this call of the engine."""
 
-    def new(self) -> Iterator[Failure]:
+    def new(self) -> Iterator[FailedAttempt]:
         """Yield the attempts that failed since the last call; reads only what was written since."""
-        fresh: list[Failure] = []
+        fresh: list[FailedAttempt] = []
         for body in self._journal.bodies():
-            if body.startswith(_RELEVANT) and not tells_success(body):
+            if body.startswith(_RELEVANT) and not records_success(body):
                 fresh += self._take(decode(body))
         yield from fresh
 
-    def final(self) -> list[Failure]:
+    def final(self) -> list[FailedAttempt]:
         """Return the last failures of the jobs that were given up, in the plan's order."""
         list(self.new())
         return [self.by_job[job] for job in sorted(self.by_job) if self.by_job[job].given_up]
 
-    def _take(self, entry: Entry) -> Iterator[Failure]:
+    def _take(self, entry: Entry) -> Iterator[FailedAttempt]:
         """Process a relevant record; yield the failure that it is."""
         match entry:
             case AttemptEnd(job=job):
@@ -106,9 +106,9 @@ class Failures:
             case RunStart():
                 self.by_job.clear()
 
-    def _failure(self, end: AttemptEnd[dict[str, Any]]) -> Failure:
+    def _failure(self, end: AttemptEnd[dict[str, Any]]) -> FailedAttempt:
         if self._plan is None:
             self._plan = PlanFile(self._place.plan)
         job = self._plan.job(end.job)
         command = " ".join(f"{task.executable} {task.arguments}".strip() for task in job.tasks[:1])
-        return Failure(job.id, end.attempt, end.record, arguments=command)
+        return FailedAttempt(job.id, end.attempt, end.record, arguments=command)

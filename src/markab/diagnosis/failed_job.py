@@ -8,8 +8,8 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
-from markab.diagnosis.analysis import Analyzer
 from markab.diagnosis.causes import Cause, peak_memory_mb
+from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.siblings import differences, nearest_sibling
 from markab.formatting import clipped, count, size
 from markab.journal.attempt_story import captured

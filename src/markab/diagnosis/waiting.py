@@ -130,7 +130,7 @@ def rebuilt_scheduler(plan: PlanFile, history: History, now: float, *, is_runnin
         paused=[position for position, until in history.paused.items() if until > now],
         remote_sites=header.remote_sites,
     )
-    if history.asked:
+    if history.requested_stop:
         scheduler.halt(RUN)
     return scheduler
 

@@ -59,7 +59,7 @@ def order_and_job(key: int) -> tuple[int, int]:
     return key >> POSITION_BITS & ORDER, key & POSITION
 
 
-class Groups:
+class ReadyQueues:
     """The groups, their heaps, and the throttles."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from markab.engine.ready_queues import (
     POSITION,
     POSITION_BITS,
     Group,
-    Groups,
+    ReadyQueues,
     key_of,
     order_and_job,
 )
@@ -53,7 +53,7 @@ class Scheduler:
         self._runs: dict[str, RunJobs] = {}
         self._by_order: dict[int, RunJobs] = {}
         self._added = 0
-        self._ready = Groups()
+        self._ready = ReadyQueues()
         self._first_in_line = 0
         self._passed = 0
         self._recent: RecentEvents = deque(maxlen=REMEMBERED_EVENTS)

@@ -21,7 +21,7 @@ _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from markab.executors.laun
 _ROOT = str(Path(__file__).parents[2])
 
 
-class Ended(NamedTuple):
+class ProcessEnded(NamedTuple):
     """A process has ended."""
 
     number: int
@@ -35,14 +35,14 @@ class Ended(NamedTuple):
     """It left processes behind that may have written into its streams until just now, or still do."""
 
 
-class Refused(NamedTuple):
+class ProcessRefused(NamedTuple):
     """The system does not start it."""
 
     number: int
     errno: int
 
 
-class Lost(NamedTuple):
+class ProcessLost(NamedTuple):
     """The launcher was killed, so the state is unknown; the process may be running."""
 
     number: int
@@ -126,9 +126,9 @@ class LauncherClient:
         if number in self._under_way:
             self._send(("signal", number, int(what)))
 
-    def wait(self, timeout_s: float) -> list[Ended | Refused | Lost]:
+    def wait(self, timeout_s: float) -> list[ProcessEnded | ProcessRefused | ProcessLost]:
         """Return what happened since; [] after `timeout_s`, or after `wake`."""
-        events: list[Ended | Refused | Lost] = []
+        events: list[ProcessEnded | ProcessRefused | ProcessLost] = []
         for fd, _ in self._poll.poll(max(0.0, timeout_s)):
             if fd == self._wake_read:
                 self._drain()
@@ -169,15 +169,15 @@ class LauncherClient:
         except (BrokenPipeError, ConnectionResetError):
             pass  # it was killed: `wait` will detect it
 
-    def _receive(self) -> list[Ended | Refused | Lost]:
+    def _receive(self) -> list[ProcessEnded | ProcessRefused | ProcessLost]:
         assert self._socket is not None
         try:
             data = self._socket.recv(_READ_BYTES)
         except ConnectionResetError:
             data = b""
         if not data:
-            return self._launcher_died()
-        events: list[Ended | Refused | Lost] = []
+            return self._launcher_ended()
+        events: list[ProcessEnded | ProcessRefused | ProcessLost] = []
         for replies in self._decoder.feed(data):
             for what, *rest in replies:
                 if what == "broken":
@@ -185,19 +185,19 @@ class LauncherClient:
                     continue
                 self._under_way.discard(rest[0])
                 if what == "refused":
-                    events.append(Refused(*rest))
+                    events.append(ProcessRefused(*rest))
                 else:
                     rest[5] = resource.struct_rusage(rest[5])
-                    events.append(Ended(*rest))
+                    events.append(ProcessEnded(*rest))
         return events
 
-    def _launcher_died(self) -> list[Ended | Refused | Lost]:
+    def _launcher_ended(self) -> list[ProcessEnded | ProcessRefused | ProcessLost]:
         assert self._process is not None
         status = self._drop()
         how = f"by {signal_name(-status)}" if status < 0 else f"with exit code {status}"
         why = f"the process that starts tasks was ended {how}{self._why}"
         lost, self._under_way = self._under_way, set()
-        return [Lost(number, why) for number in sorted(lost)]
+        return [ProcessLost(number, why) for number in sorted(lost)]
 
     def _drop(self) -> int:
         """Close the stream, wait for the launcher's end, return how it ended."""

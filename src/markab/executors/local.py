@@ -21,7 +21,7 @@ from markab.executors.base import Attempt, Report, Seen
 from markab.executors.capture_files import Captures, Pair
 from markab.executors.file_limit import raise_file_limit
 from markab.executors.gpus import Gpus
-from markab.executors.launcher_client import Ended, LauncherClient, Lost, Refused
+from markab.executors.launcher_client import LauncherClient, ProcessEnded, ProcessLost, ProcessRefused
 from markab.executors.local_attempt import AttemptRun
 from markab.executors.orphan_processes import ENGINE, has_engine, has_runs, kill_all
 from markab.executors.thread_pools import ThreadPools
@@ -234,8 +234,8 @@ class LocalExecutor:
         run.number = number
         self._by_number[number] = run
 
-    def _receive(self, events: Sequence[Ended | Refused | Lost]) -> None:
-        if any(isinstance(one, Lost) for one in events):
+    def _receive(self, events: Sequence[ProcessEnded | ProcessRefused | ProcessLost]) -> None:
+        if any(isinstance(one, ProcessLost) for one in events):
             # Nothing that was lost may run any more when that is reported.
             kill_all(has_engine(self._number))
         for one in events:
@@ -243,9 +243,9 @@ class LocalExecutor:
             run.number = 0
             prepared, process = run.prepared, run.process
             assert prepared is not None and process is not None
-            if isinstance(one, Ended):
+            if isinstance(one, ProcessEnded):
                 self._process_ended(run, prepared, process, one)
-            elif isinstance(one, Refused):
+            elif isinstance(one, ProcessRefused):
                 record_failed_start(
                     prepared, process, OSError(one.errno, os.strerror(one.errno), process.executable)
                 )
@@ -254,7 +254,9 @@ class LocalExecutor:
                 continue
             self._next(run, prepared)
 
-    def _process_ended(self, run: AttemptRun, prepared: Prepared, process: Process, end: Ended) -> None:
+    def _process_ended(
+        self, run: AttemptRun, prepared: Prepared, process: Process, end: ProcessEnded
+    ) -> None:
         if end.left:
             run.fresh = False
         why = None

@@ -14,11 +14,11 @@ from __future__ import annotations
 import msgspec
 
 
-class _Part(msgspec.Struct, omit_defaults=True, gc=False):
+class _RecordPart(msgspec.Struct, omit_defaults=True, gc=False):
     """Base of the parts of a record, of which hundreds of thousands are decoded."""
 
 
-class AttemptError(_Part):
+class AttemptError(_RecordPart):
     """Why an attempt failed."""
 
     kind: str = ""
@@ -26,7 +26,7 @@ class AttemptError(_Part):
     hint: str | None = None
 
 
-class Invocation(_Part):
+class Invocation(_RecordPart):
     """One process."""
 
     task: str = ""
@@ -39,7 +39,7 @@ class Invocation(_Part):
     maxrss_kb: int | None = None
 
 
-class ChecksumTally(_Part):
+class ChecksumTally(_RecordPart):
     """How many checksums were made or compared."""
 
     count: int = 0
@@ -47,7 +47,7 @@ class ChecksumTally(_Part):
     duration_s: float = 0.0
 
 
-class MadeFile(_Part):
+class MadeFile(_RecordPart):
     """An output that is at its destination."""
 
     lfn: str = ""
@@ -55,7 +55,7 @@ class MadeFile(_Part):
     sha256: str | None = None
 
 
-class MovedFile(_Part):
+class MovedFile(_RecordPart):
     """A file that a transfer copied or linked."""
 
     lfn: str = ""
@@ -67,13 +67,13 @@ class MovedFile(_Part):
     link: bool | str | None = None
 
 
-class Verdict(_Part):
+class AttemptSuccess(_RecordPart):
     """Whether an attempt succeeded."""
 
     ok: bool = False
 
 
-class Products(Verdict):
+class Products(AttemptSuccess):
     """The verdict, and the files that the attempt made and moved."""
 
     outputs: list[MadeFile] = []

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from markab.errors import CorruptJournal
-from markab.journal.attempt_record import Verdict
+from markab.journal.attempt_record import AttemptSuccess
 from markab.journal.lifecycle import State
 from markab.journal.records import (
     AttemptEnd,
@@ -33,7 +33,7 @@ from markab.journal.records import (
 )
 from markab.plan.model import Header
 
-AnyVerdict = TypeVar("AnyVerdict", bound=Verdict)
+AnyDepth = TypeVar("AnyDepth", bound=AttemptSuccess)
 
 _TRIED_AGAIN = bytes(State.WAITING if s in (State.FAILED, State.SKIPPED) else s for s in range(256))
 """State at the end of one call of the engine → at the start of the next."""
@@ -68,7 +68,7 @@ class History:
         self.started = self.ended = 0.0
         self.last_time = 0.0
         """When the last record was written."""
-        self.asked = ""
+        self.requested_stop = ""
         """`halt`, `remove` or `interrupt`, when that was requested and the engine has not ended yet."""
         self.paused: dict[int, float] = {}
         """Job whose last attempt failed → when the next may start."""
@@ -81,7 +81,7 @@ class History:
         self._queues = header.remote_sites
         """Sites whose executors report when an attempt runs; at the others it runs at once."""
 
-    def apply(self, entry: EntryOf[AnyVerdict]) -> None:
+    def apply(self, entry: EntryOf[AnyDepth]) -> None:
         """Take the next record.
 
         Raises:
@@ -113,7 +113,7 @@ class History:
         if not self.runs:
             self.started = it.time
         self.runs += 1
-        self.outcome, self.asked, self.ended = None, "", 0.0
+        self.outcome, self.requested_stop, self.ended = None, "", 0.0
         self.paused.clear()
         self.room = (it.cores, it.memory_mb, it.gpus)
         self.max_jobs, self.keep_going = it.max_jobs, it.keep_going
@@ -131,7 +131,7 @@ class History:
         if attempt := self.under_way.get(it.job):
             attempt.since = it.time
 
-    def _end(self, it: AttemptEnd[AnyVerdict]) -> None:
+    def _end(self, it: AttemptEnd[AnyDepth]) -> None:
         self._set(it.job, State.SUCCEEDED if it.record.ok else State.READY)
         if it.attempt > self.attempts[it.job]:
             self.attempts[it.job] = it.attempt
@@ -148,16 +148,16 @@ class History:
         self._set(it.job, State.WAITING)
 
     def _halt(self, it: Halt) -> None:
-        self.asked = "halt"
+        self.requested_stop = "halt"
 
     def _remove(self, it: Remove) -> None:
-        self.asked = "remove"
+        self.requested_stop = "remove"
 
     def _interrupt(self, it: Interrupt) -> None:
-        self.asked = "interrupt"
+        self.requested_stop = "interrupt"
 
     def _run_end(self, it: RunEnd) -> None:
-        self.outcome, self.ended, self.asked = it.outcome, it.time, ""
+        self.outcome, self.ended, self.requested_stop = it.outcome, it.time, ""
 
 
 EFFECTS: Mapping[type, Callable[[History, Any], None]] = {

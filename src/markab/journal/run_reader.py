@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from markab.journal.attempt_record import Verdict
+from markab.journal.attempt_record import AttemptSuccess
 from markab.journal.history import History
 from markab.journal.lock import holder
 from markab.journal.progress import Progress, read_progress
@@ -34,7 +34,7 @@ class RunReader:
     `depth` how much of a worker's record is decoded.
     """
 
-    depth: type[Verdict] = Verdict
+    depth: type[AttemptSuccess] = AttemptSuccess
 
     def __init__(self, submit_dir: str | Path | None) -> None:
         """Open a run; None is the current directory. Reads no journal yet.
@@ -88,7 +88,7 @@ class RunReader:
         return STATES.get(self.history.outcome or "", "Halted")
 
     @property
-    def engine_died(self) -> bool:
+    def engine_crashed(self) -> bool:
         """The last engine was killed, and no other has opened the run since."""
         return bool(self.history.runs) and not self.has_engine and self.history.outcome is None
 

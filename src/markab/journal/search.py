@@ -24,7 +24,7 @@ def beginning(kind: type[AnyRecord]) -> bytes:
     return b'{"event":"%s"' % EVENTS[kind].encode()
 
 
-def tells_success(body: bytes) -> bool:
+def records_success(body: bytes) -> bool:
     """Return whether the JSON text of a record is of an attempt that succeeded."""
     return b'"ok":true' in body
 

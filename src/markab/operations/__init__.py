@@ -7,32 +7,14 @@ A run is named by its submit directory, or by the `plan.jsonl` in it; None is th
 run that the current directory is in.
 """
 
-from markab.operations.documents import (
-    draw,
-    export,
-    make_debug_directory,
-    write_page,
-    write_pegasus_statistics,
-    write_statistics,
-)
+from typing import TYPE_CHECKING
+
+from markab.operations.documents import export, make_debug_directory, write_page
+from markab.operations.drawing import draw, inline_svg, render_drawing, write_drawing
+from markab.operations.failures import analyze, follow_failures
+from markab.operations.jobs import has_job, list_jobs, show_job, why
+from markab.operations.metadata import read_metadata, trace
 from markab.operations.planning import dry_run, plan
-from markab.operations.questions import (
-    analysis,
-    analysis_text,
-    follow,
-    has_job,
-    list_jobs,
-    metadata,
-    pegasus_statistics,
-    read_braindump,
-    read_result,
-    read_status,
-    show_job,
-    statistics,
-    statistics_text,
-    trace,
-    why,
-)
 from markab.operations.replica_catalog import (
     find_replicas,
     make_replica,
@@ -40,46 +22,77 @@ from markab.operations.replica_catalog import (
     parse_replica_lines,
     remove_replicas,
 )
-from markab.operations.run_list import list_runs
+from markab.operations.run_list import ListedRun, list_runs
 from markab.operations.run_names import find_run, find_uuid, is_run
-from markab.operations.running import growing_pauses, halt, remove, run, start, wait
+from markab.operations.running import Ended, Limits, growing_pauses, halt, remove, run, start, wait
+from markab.operations.statistics import (
+    read_statistics,
+    save_statistics,
+    statistics_rows,
+    statistics_text,
+    total_statistics_text,
+    write_pegasus_statistics,
+    write_statistics,
+)
+from markab.operations.status import RunResult, follow_status, read_braindump, read_result, read_status
+
+if TYPE_CHECKING:  # types of arguments and results, for annotations such as `operations.Status`
+    from markab.catalogs.replica_store import ReplicaStore as ReplicaStore
+    from markab.diagnosis.failed_attempts import FailedAttempt as FailedAttempt
+    from markab.journal.progress import Progress as Progress
+    from markab.planner.draft import Reason as Reason
+    from markab.planner.planning import Planned as Planned
+    from markab.planner.summary import PlanSummary as PlanSummary
+    from markab.reports.analyzer import FailureReport as FailureReport
+    from markab.reports.graph.drawing import Drawing as Drawing
+    from markab.reports.statistics.run_statistics import Statistics as Statistics
+    from markab.reports.status import Status as Status
 
 __all__ = [
-    "analysis",
-    "analysis_text",
+    "Ended",
+    "Limits",
+    "ListedRun",
+    "RunResult",
+    "analyze",
     "draw",
     "dry_run",
     "export",
     "find_replicas",
     "find_run",
     "find_uuid",
-    "follow",
+    "follow_failures",
+    "follow_status",
     "growing_pauses",
     "halt",
     "has_job",
+    "inline_svg",
     "is_run",
     "list_jobs",
     "list_runs",
     "make_debug_directory",
     "make_replica",
-    "metadata",
     "open_replica_catalog",
     "parse_replica_lines",
-    "pegasus_statistics",
     "plan",
     "read_braindump",
+    "read_metadata",
     "read_result",
+    "read_statistics",
     "read_status",
     "remove",
     "remove_replicas",
+    "render_drawing",
     "run",
+    "save_statistics",
     "show_job",
     "start",
-    "statistics",
+    "statistics_rows",
     "statistics_text",
+    "total_statistics_text",
     "trace",
     "wait",
     "why",
+    "write_drawing",
     "write_page",
     "write_pegasus_statistics",
     "write_statistics",

@@ -1,22 +1,18 @@
-"""Writing documents about a run: pages, exports, drawings, tables of statistics, debug directories."""
+"""Writing documents about a run: web pages, exports to other tools, directories for debugging a job."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from markab.errors import NotARun, StorageError
+from markab.errors import StorageError
 from markab.operations.run_names import Run, find_run
 
 if TYPE_CHECKING:
     from markab.reports.debug_job import DebugDirectory
-    from markab.reports.graph.drawing import Drawing
-    from markab.reports.html.run_data import RunData
-    from markab.reports.statistics.files import Format, Period
-    from markab.reports.statistics.run_statistics import Statistics
+    from markab.reports.status import Status
 
 
 def make_debug_directory(
@@ -36,8 +32,8 @@ def make_debug_directory(
     return debug_job.make_debug_directory(find_run(run), job, directory, executable)
 
 
-def write_page(run: Run = None, output: Path | None = None) -> tuple[Path, RunData]:
-    """Make one web page of a run, by default `report.html` in its submit directory; return it and its data.
+def write_page(run: Run = None, output: Path | None = None) -> tuple[Path, Status]:
+    """Make one web page of a run, by default `report.html` in its submit directory; return it and the status shown.
 
     Raises:
         NotARun, CorruptPlan, CorruptJournal, NewerFormat: the run cannot be read.
@@ -52,7 +48,7 @@ def write_page(run: Run = None, output: Path | None = None) -> tuple[Path, RunDa
             f"cannot write {str(target)!r}: you may not write in that directory",
             hint=f"put the page elsewhere: `markab report {quote(str(run or submit_dir))} -o report.html`",
         )
-    return target, page.write_page(submit_dir, target)
+    return target, page.write_page(submit_dir, target).status
 
 
 def export(run: Run, format: str, path: Path, *, license: str | None = None) -> list[str]:
@@ -66,70 +62,3 @@ def export(run: Run, format: str, path: Path, *, license: str | None = None) -> 
     from markab.reports.exports.formats import export_run
 
     return export_run(find_run(run), format, path, license=license)
-
-
-def write_statistics(
-    found: Statistics,
-    sections: Collection[str],
-    directory: Path,
-    format: Format = "text",
-    period: Period = "day",
-) -> list[Path]:
-    """Write the summary of a run and these sections as tables into a directory; return the files.
-
-    Raises:
-        StorageError: they cannot be written.
-    """
-    from markab.reports.statistics.files import write_files
-
-    return write_files(found, sections, directory, format, period)
-
-
-def write_pegasus_statistics(
-    found: Statistics,
-    sections: Collection[str],
-    directory: Path | None = None,
-    format: Format = "text",
-    period: Period = "day",
-) -> dict[str, Path]:
-    """Write the files of `pegasus-statistics`, by default into `statistics/` of the submit directory.
-
-    `found` is the result of `pegasus_statistics` with the same sections. Returns the files by name.
-
-    Raises:
-        StorageError: they cannot be written.
-    """
-    from markab.reports.statistics.pegasus import write_pegasus_files
-
-    place = directory or Path(found.submit_dir) / "statistics"
-    return {path.stem: path for path in write_pegasus_files(found, sections, place, format, period)}
-
-
-def draw(
-    what: Run = None,
-    *,
-    files: bool = False,
-    simplify: bool = True,
-    label: str = "label",
-    remove: Collection[str] = (),
-    full: bool = False,
-) -> Drawing:
-    """Return the drawing of a workflow document, or of a run with its states.
-
-    None is the run that the current directory is in, or `workflow.yml` in it.
-
-    Raises:
-        NotARun: the directory is neither.
-        DocumentError, CorruptPlan, CorruptJournal, NewerFormat: it cannot be read.
-        ValueError: `label` is none of the kinds there are.
-    """
-    from markab.reports.graph import drawing
-    from markab.reports.graph.sources import open_graph
-
-    if what is None and not Path("workflow.yml").exists():
-        try:
-            what = find_run()
-        except NotARun:
-            pass  # the error of open_graph names the files that it needs
-    graph = open_graph(Path(what) if what is not None else None)
-    return drawing.draw(graph, files=files, simplify=simplify, label=label, remove=remove, full=full)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from markab.errors import MarkabError
-from markab.operations.questions import read_braindump, read_status
 from markab.operations.run_names import runs_below
+from markab.operations.status import read_braindump, read_status
 
 
 class ListedRun(NamedTuple):

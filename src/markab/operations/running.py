@@ -8,11 +8,10 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
-from markab.operations.questions import follow, read_status
 from markab.operations.run_names import Run, find_run
+from markab.operations.status import follow_status, read_status
 
 if TYPE_CHECKING:
-    from markab.engine.run import RunOptions
     from markab.journal.progress import Observer
     from markab.journal.records import OutcomeState
     from markab.reports.status import Status
@@ -26,6 +25,16 @@ REMOVAL_PAUSE_S = 0.05
 REMOVAL_PATIENCE_S = 10.0
 
 
+class Limits(NamedTuple):
+    """What a run may use of this machine. None: detect."""
+
+    cores: int | None = None
+    memory_mb: int | None = None
+    gpus: int | None = None
+    max_jobs: int | None = None
+    """How many jobs may run at once, of any kind; the plan may set a lower limit."""
+
+
 class Ended(NamedTuple):
     """How a call of `run` ended."""
 
@@ -36,7 +45,7 @@ class Ended(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def start(run: Run = None, limits: RunOptions | None = None) -> int:
+def start(run: Run = None, limits: Limits | None = None) -> int:
     """Start an engine for a run in the background; return its pid once it has locked the run.
 
     It continues after the caller has ended, and writes its messages to `run.log`.
@@ -54,7 +63,7 @@ def start(run: Run = None, limits: RunOptions | None = None) -> int:
 
 def run(
     run: Run = None,
-    limits: RunOptions | None = None,
+    limits: Limits | None = None,
     observer: Observer | None = None,
     on_end: Callable[[Ended], None] | None = None,
 ) -> Ended:
@@ -75,8 +84,9 @@ def run(
     from markab.provenance.follower import following
 
     submit_dir = find_run(run)
+    options = engine.RunOptions(**(limits or Limits())._asdict())
     with following(submit_dir) as follower:
-        outcome = engine.run(submit_dir, limits or engine.RunOptions(), observer, recorder=follower)
+        outcome = engine.run(submit_dir, options, observer, recorder=follower)
 
     def ended() -> Ended:
         warnings = (*outcome.warnings, *follower.warnings)
@@ -109,7 +119,7 @@ def wait(
         NotARun: there is no such run.
         CorruptJournal, CorruptPlan: it cannot be read.
     """
-    look = follow(run, why=why)
+    look = follow_status(run, why=why)
 
     def seen() -> Status:
         status = look()
@@ -182,10 +192,8 @@ def remove(run: Run = None, *, patience_s: float = REMOVAL_PATIENCE_S, sleep: Sl
     return "removed" if pid is None else "removing"
 
 
-def _flags(limits: RunOptions | None) -> tuple[str, ...]:
+def _flags(limits: Limits | None) -> tuple[str, ...]:
     """Return the flags of `markab run` that give these limits."""
-    if limits is None:
-        return ()
-    given = {"--cores": limits.cores, "--memory": limits.memory_mb, "--gpus": limits.gpus}
-    given["--max-jobs"] = limits.max_jobs
-    return tuple(word for flag, value in given.items() if value is not None for word in (flag, str(value)))
+    flags = ("--cores", "--memory", "--gpus", "--max-jobs")
+    given = zip(flags, limits or Limits(), strict=True)
+    return tuple(word for flag, value in given if value is not None for word in (flag, str(value)))

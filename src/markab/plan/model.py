@@ -16,7 +16,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from markab.transfers.base import TRANSFER_ATTEMPTS, TRANSFER_THREADS, quoted, url_below
+from markab.transfers.base import TRANSFER_ATTEMPTS, TRANSFER_THREADS, quoted_path, url_below
 
 FORMAT = 1
 """Version of `plan.jsonl`; a plan with a higher number is refused."""
@@ -89,7 +89,7 @@ class DirectoryPlace(msgspec.Struct, frozen=True, omit_defaults=True):
 def local_directory(site: str, path: str) -> DirectoryPlace:
     """Return a directory of the submit host."""
     path = path.rstrip("/") or "/"
-    return DirectoryPlace(site, path, f"file://{quoted(path)}")
+    return DirectoryPlace(site, path, f"file://{quoted_path(path)}")
 
 
 class PlanSite(msgspec.Struct, omit_defaults=True):

@@ -57,7 +57,7 @@ def _remove_files(draft: Draft, context: Context, keep: set[str]) -> None:
                 group = last_users[start : start + JOBS_PER_TRANSFER_JOB]
                 removes = [lfn for user in group for lfn in by_level[level][user]]
                 planned = _cleanup_job(
-                    job_names.clean_up(context.prefix, site, level, number), site, context, level=level
+                    job_names.cleanup_name(context.prefix, site, level, number), site, context, level=level
                 )
                 planned.removes = removes
                 draft.add(
@@ -78,7 +78,7 @@ def _remove_directories(draft: Draft, context: Context) -> None:
     created = [planned.staging for _, planned in draft.auxiliary_jobs() if planned.kind is Kind.CREATE_DIR]
     for site in created:
         planned = _cleanup_job(
-            job_names.remove_scratch(context.prefix, draft.workflow.name, site), site, context
+            job_names.scratch_removal_name(context.prefix, draft.workflow.name, site), site, context
         )
         planned.removes_scratch = True
         why = f"scratch directory at {site}"

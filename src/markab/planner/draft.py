@@ -33,7 +33,6 @@ from markab.spec.model import (
     Transformation,
     Use,
     Workflow,
-    transformation_name,
 )
 from markab.spec.properties import Properties
 
@@ -92,16 +91,12 @@ class Context:
         """Note a reason why there can be no plan."""
         self.problems.append(Problem(message, hint, kind=kind))
 
-    def name_of(self, transformation: Transformation) -> str:
-        """Return `namespace::name:version`."""
-        return transformation_name(transformation.namespace, transformation.name, transformation.version)
-
     def unsupported(self, kind: str, message: str, hint: str) -> None:
         """Note what this version cannot run: a problem, but for a dry run only a warning."""
         (self.warn if self.dry_run else self.problem)(kind, message, hint)
 
     def warn(self, kind: str, message: str, hint: str = "") -> None:
-        """Note something the user should know and that stops nothing."""
+        """Add a warning to the user; planning continues."""
         self.warnings.append(Problem(message, hint, kind=kind))
 
 

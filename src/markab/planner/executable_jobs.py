@@ -92,9 +92,9 @@ def _moved(transfer: Transfer, sources: list[Place], destinations: list[Place]) 
 def _job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -> PlannedJob:
     tasks, placement, level = draft.tasks_of(job), draft.placements[job], draft.levels[job]
     planned = PlannedJob(
-        id=job_names.compute(tasks[0], context.prefix)
+        id=job_names.compute_name(tasks[0], context.prefix)
         if len(tasks) == 1
-        else job_names.cluster(tasks[0], context.prefix),
+        else job_names.cluster_name(tasks[0], context.prefix),
         kind=Kind.COMPUTE if tasks[0].type == "job" else Kind.SUBWORKFLOW,
         site=placement.site,
         staging=placement.staging,
@@ -134,7 +134,7 @@ def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask
     executable = program.executable
     return PlannedTask(
         id=task.id,
-        transformation=context.name_of(executable.transformation),
+        transformation=executable.transformation.full_name,
         executable=_command(executable),
         arguments=" ".join(task.arguments),
         stdin=task.stdin,

@@ -84,7 +84,7 @@ def check_local_executable(executable: Executable, needed_by: str, context: Cont
     path = local_path(executable.at.pfn)
     if path is None or (executable.container is not None and executable.at.type == "installed"):
         return
-    name = _name(executable.transformation)
+    name = executable.transformation.full_name
     if not os.path.exists(path):
         context.problem(
             "missing-executable",
@@ -141,7 +141,3 @@ def no_executable(key: _Key, sites: Iterable[str], needed_by: str, context: Cont
 def _platform(at: TransformationSite) -> str:
     platform = "/".join(part for part in (at.arch, at.os_type) if part)
     return f" for {platform}" if platform else ""
-
-
-def _name(transformation: Transformation) -> str:
-    return transformation_name(transformation.namespace, transformation.name, transformation.version)

@@ -9,7 +9,7 @@ INDEX = "0"
 """Index of a workflow in its hierarchy; the root has 0."""
 
 
-def compute(task: Task, prefix: str) -> str:
+def compute_name(task: Task, prefix: str) -> str:
     """`<transformation>_<id>`, without namespace and version: ids are unique already."""
     if task.type != "job":
         return (
@@ -20,31 +20,31 @@ def compute(task: Task, prefix: str) -> str:
     return f"{prefix}{task.name}_{task.id}".replace("/", "-")
 
 
-def cluster(first: Task, prefix: str) -> str:
+def cluster_name(first: Task, prefix: str) -> str:
     """`merge_<transformation>_<id>` of the first of its tasks."""
     return f"{prefix}merge_{first.name}_{first.id}".replace("/", "-")
 
 
-def transfer(kind: Kind, prefix: str, site: str, level: int, number: int) -> str:
+def transfer_name(kind: Kind, prefix: str, site: str, level: int, number: int) -> str:
     """`stage_in_local_<site>_<level>_<n>`; "local" because the submit host moves the bytes."""
     return f"{kind.value}_{prefix}local_{site}_{level}_{number}"
 
 
-def register(prefix: str, site: str, level: int, number: int) -> str:
+def register_name(prefix: str, site: str, level: int, number: int) -> str:
     """`register_<site>_<level>_<n>`."""
     return f"register_{prefix}{site}_{level}_{number}"
 
 
-def create_dir(prefix: str, workflow: str, site: str) -> str:
+def create_dir_name(prefix: str, workflow: str, site: str) -> str:
     """`create_dir_<workflow>_<index>_<site>`."""
     return f"create_dir_{prefix}{workflow}_{INDEX}_{site}"
 
 
-def clean_up(prefix: str, site: str, level: int, number: int) -> str:
+def cleanup_name(prefix: str, site: str, level: int, number: int) -> str:
     """`clean_up_<site>_level_<level>_<n>`: files in the middle of a run."""
     return f"clean_up_{prefix}{site}_level_{level}_{number}"
 
 
-def remove_scratch(prefix: str, workflow: str, site: str) -> str:
+def scratch_removal_name(prefix: str, workflow: str, site: str) -> str:
     """`cleanup_<workflow>_<index>_<site>`: the scratch directory at the end."""
     return f"cleanup_{prefix}{workflow}_{INDEX}_{site}"

@@ -1,4 +1,4 @@
-"""`pegasus.mode`: bundles of defaults. Any single property beats them.
+"""`pegasus.mode`: bundles of defaults. Any single property overrides them.
 
 Pegasus documents three retries for production while its code grants one;
 three is what we grant.

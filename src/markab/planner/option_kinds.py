@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 
-class Kind:
+class OptionKind:
     """The base of all kinds: text as it was typed, None when it is not given."""
 
     annotation = "str | None"
@@ -50,31 +50,31 @@ class Kind:
         return (flag, str(value))
 
 
-class Text(Kind):
+class TextOption(OptionKind):
     """A word."""
 
 
-class PathText(Kind):
+class PathTextOption(OptionKind):
     """A path that stands for a name below another one; it is stored as text."""
 
     annotation = "str | Path | None"
 
 
-class FilePath(Kind):
+class PathOption(OptionKind):
     """A path."""
 
     annotation = "str | Path | None"
 
     def parse(self, typed: Any) -> Path | None:
-        """See `Kind.parse`."""
+        """See `OptionKind.parse`."""
         return Path(typed) if typed else None
 
     def accept(self, name: str, value: Any) -> Path:
-        """See `Kind.accept`."""
+        """See `OptionKind.accept`."""
         return _path(name, value)
 
 
-class Switch(Kind):
+class SwitchOption(OptionKind):
     """Yes or no."""
 
     annotation = "bool"
@@ -82,61 +82,61 @@ class Switch(Kind):
     is_switch = True
 
     def empty(self) -> bool:
-        """See `Kind.empty`."""
+        """See `OptionKind.empty`."""
         return False
 
     def accept(self, name: str, value: Any) -> bool:
-        """See `Kind.accept`."""
+        """See `OptionKind.accept`."""
         return bool(value)
 
     def words(self, flag: str, value: Any) -> Iterable[str]:
-        """See `Kind.words`."""
+        """See `OptionKind.words`."""
         return (flag,)
 
 
-class SwitchOrText(Kind):
+class SwitchOrTextOption(OptionKind):
     """Yes, no or a name; typed without a name it is yes."""
 
     annotation = "bool | str | Path"
     keyword_default = False
 
     def empty(self) -> bool:
-        """See `Kind.empty`."""
+        """See `OptionKind.empty`."""
         return False
 
     def parse(self, typed: Any) -> bool | str:
-        """See `Kind.parse`."""
+        """See `OptionKind.parse`."""
         return typed or False
 
     def accept(self, name: str, value: Any) -> bool | str:
-        """See `Kind.accept`."""
+        """See `OptionKind.accept`."""
         return value if isinstance(value, bool) else str(value)
 
     def words(self, flag: str, value: Any) -> Iterable[str]:
-        """See `Kind.words`."""
+        """See `OptionKind.words`."""
         return (flag,) if value is True else (f"{flag}={value}",)
 
 
-class Count(Kind):
+class CountOption(OptionKind):
     """How often it is given."""
 
     annotation = "int"
     keyword_default = 0
 
     def empty(self) -> int:
-        """See `Kind.empty`."""
+        """See `OptionKind.empty`."""
         return 0
 
     def accept(self, name: str, value: Any) -> int:
-        """See `Kind.accept`."""
+        """See `OptionKind.accept`."""
         return int(value)
 
     def words(self, flag: str, value: Any) -> Iterable[str]:
-        """See `Kind.words`."""
+        """See `OptionKind.words`."""
         return ("-" + flag.lstrip("-")[0] * value,)
 
 
-class Texts(Kind):
+class ListOption(OptionKind):
     """A list of words."""
 
     annotation = "Sequence[str] | None"
@@ -144,74 +144,74 @@ class Texts(Kind):
     has_commas = True
 
     def empty(self) -> list[Any]:
-        """See `Kind.empty`."""
+        """See `OptionKind.empty`."""
         return []
 
     def parse(self, typed: Any) -> list[Any]:
-        """See `Kind.parse`."""
+        """See `OptionKind.parse`."""
         return _split(typed)
 
     def accept(self, name: str, value: Any) -> list[Any]:
-        """See `Kind.accept`."""
+        """See `OptionKind.accept`."""
         return [str(item) for item in _list(name, value)]
 
     def words(self, flag: str, value: Any) -> Iterable[str]:
-        """See `Kind.words`."""
+        """See `OptionKind.words`."""
         return (flag, ",".join(map(str, value)))
 
 
-class FilePaths(Texts):
+class PathListOption(ListOption):
     """A list of paths."""
 
     annotation = "Sequence[str | Path] | None"
 
     def parse(self, typed: Any) -> list[Path]:
-        """See `Kind.parse`."""
+        """See `OptionKind.parse`."""
         return [Path(word) for word in _split(typed)]
 
     def accept(self, name: str, value: Any) -> list[Path]:
-        """See `Kind.accept`."""
+        """See `OptionKind.accept`."""
         return [_path(name, item) for item in _list(name, value)]
 
 
-class Each(Texts):
+class RepeatedOption(ListOption):
     """A list of words that may have commas, so that each stands behind a flag of its own."""
 
     has_commas = False
 
     def parse(self, typed: Any) -> list[str]:
-        """See `Kind.parse`."""
+        """See `OptionKind.parse`."""
         return list(typed)
 
     def words(self, flag: str, value: Any) -> Iterable[str]:
-        """See `Kind.words`."""
+        """See `OptionKind.words`."""
         return (word for item in value for word in (flag, item))
 
 
-class Joined(Each):
+class JoinedOption(RepeatedOption):
     """A list of words that are joined to the flag, or begin with it already."""
 
     def words(self, flag: str, value: Any) -> Iterable[str]:
-        """See `Kind.words`."""
+        """See `OptionKind.words`."""
         return (item if item.startswith(flag) else flag + item for item in value)
 
 
-class StagingSites(Texts):
+class StagingSitesOption(ListOption):
     """Execution site → staging site; the key "" stands for all sites, and is left out when typed."""
 
     annotation = "Mapping[str, str] | None"
 
     def empty(self) -> Any:
-        """See `Kind.empty`."""
+        """See `OptionKind.empty`."""
         return {}
 
     def parse(self, typed: Any) -> Any:
-        """See `Kind.parse`."""
+        """See `OptionKind.parse`."""
         pairs = (text.rpartition("=") for text in _split(typed))
         return {site.strip(): staging.strip() for site, _, staging in pairs}
 
     def accept(self, name: str, value: Any) -> Any:
-        """See `Kind.accept`."""
+        """See `OptionKind.accept`."""
         if not isinstance(value, Mapping):
             raise TypeError(
                 f"{name} is {value!r}, but must be a dict of execution site to staging site: "
@@ -220,31 +220,31 @@ class StagingSites(Texts):
         return {str(site): str(staging) for site, staging in value.items()}
 
     def words(self, flag: str, value: Any) -> Iterable[str]:
-        """See `Kind.words`."""
+        """See `OptionKind.words`."""
         return (flag, ",".join(f"{site}={staging}" if site else staging for site, staging in value.items()))
 
 
-class Properties(Each):
+class PropertiesOption(RepeatedOption):
     """Key → value, both text; a key that is typed without a value is "true"."""
 
     annotation = "object"
 
     def empty(self) -> Any:
-        """See `Kind.empty`."""
+        """See `OptionKind.empty`."""
         return {}
 
     def parse(self, typed: Any) -> Any:
-        """See `Kind.parse`."""
+        """See `OptionKind.parse`."""
         return dict(_property(text) for text in typed)
 
     def accept(self, name: str, value: Any) -> Any:
-        """See `Kind.accept`."""
+        """See `OptionKind.accept`."""
         return {
             key: str(item).lower() if isinstance(item, bool) else str(item) for key, item in value.items()
         }
 
     def words(self, flag: str, value: Any) -> Iterable[str]:
-        """See `Kind.words`."""
+        """See `OptionKind.words`."""
         return (f"{flag}{key}={item}" for key, item in value.items())
 
 

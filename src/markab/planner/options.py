@@ -18,7 +18,7 @@ from typing import Any
 from markab.planner import option_kinds as kinds
 
 
-class Use(Enum):
+class UsedBy(Enum):
     """Which part uses an option."""
 
     PLANNER = "planner"
@@ -34,14 +34,14 @@ class PlannerOption:
 
     name: str
     """Field of `PlanOptions`, and the keyword in Python."""
-    kind: kinds.Kind
+    kind: kinds.OptionKind
     flags: tuple[str, ...]
     """Pegasus' spellings, the short one first."""
     help: str
     metavar: str
     equal_property: str
     """The property with the same meaning, for runs that do not use the option."""
-    use: Use
+    used_by: UsedBy
     is_hidden: bool
     """Not listed by `--help`."""
     is_keyword: bool
@@ -55,12 +55,12 @@ class PlannerOption:
 
 
 def _option(
-    kind: kinds.Kind,
+    kind: kinds.OptionKind,
     *flags: str,
     help: str,
     metavar: str = "",
     equal_property: str = "",
-    use: Use = Use.PLANNER,
+    used_by: UsedBy = UsedBy.PLANNER,
     is_hidden: bool = False,
     is_keyword: bool = True,
     keyword_default: Any = None,
@@ -71,12 +71,12 @@ def _option(
         "help": help,
         "metavar": metavar,
         "equal_property": equal_property,
-        "use": use,
+        "used_by": used_by,
         "is_hidden": is_hidden,
         "is_keyword": is_keyword,
         "keyword_default": kind.keyword_default if keyword_default is None else keyword_default,
     }
-    return field(default_factory=kind.empty, compare=use is Use.PLANNER, metadata=row)
+    return field(default_factory=kind.empty, compare=used_by is UsedBy.PLANNER, metadata=row)
 
 
 @dataclass(kw_only=True)
@@ -88,110 +88,113 @@ class PlanOptions:
     """Relative paths, default catalogs and default directories start here."""
 
     properties: dict[str, str] = _option(
-        kinds.Properties(),
+        kinds.PropertiesOption(),
         "-D",
         metavar="KEY=VALUE",
         help="Set a property; stronger than files.",
         is_keyword=False,
     )
     conf: Path | None = _option(
-        kinds.FilePath(), "--conf", metavar="FILE", help="Properties file; ./pegasus.properties by default."
+        kinds.PathOption(), "--conf", metavar="FILE", help="Properties file; ./pegasus.properties by default."
     )
     basename: str | None = _option(
-        kinds.Text(),
+        kinds.TextOption(),
         *("-b", "--basename"),
         metavar="NAME",
         help="Name of the files of the run; the workflow's by default.",
     )
     job_prefix: str | None = _option(
-        kinds.Text(), "-j", "--job-prefix", metavar="TEXT", help="Put into the names of generated jobs."
+        kinds.TextOption(), "-j", "--job-prefix", metavar="TEXT", help="Put into the names of generated jobs."
     )
     cluster: list[str] = _option(
-        kinds.Texts(),
+        kinds.ListOption(),
         *("-C", "--cluster"),
         metavar="STYLE",
         help="Put small tasks together: horizontal, label.",
     )
     sites: list[str] = _option(
-        kinds.Texts(),
+        kinds.ListOption(),
         *("-s", "--sites"),
         metavar="SITE",
         help="Where jobs may run; every site but local by default.",
     )
     output_sites: list[str] = _option(
-        kinds.Texts(),
+        kinds.ListOption(),
         *("-o", "--output-sites"),
         metavar="SITE",
         help="Where results are delivered; without it they stay in scratch.",
         keyword_default=("local",),
     )
     staging_sites: dict[str, str] = _option(
-        kinds.StagingSites(),
+        kinds.StagingSitesOption(),
         "--staging-site",
         metavar="[SITE=]SITE",
         help="Where files wait, for one execution site or for all.",
     )
     cache: list[Path] = _option(
-        kinds.FilePaths(), "-c", "--cache", metavar="FILE", help="Replicas that win over the catalog's."
+        kinds.PathListOption(), "-c", "--cache", metavar="FILE", help="Replicas that win over the catalog's."
     )
     input_dirs: list[Path] = _option(
-        kinds.FilePaths(), "-I", "--input-dir", metavar="DIR", help="Directories whose files are inputs."
+        kinds.PathListOption(), "-I", "--input-dir", metavar="DIR", help="Directories whose files are inputs."
     )
     output_dir: Path | None = _option(
-        kinds.FilePath(),
+        kinds.PathOption(),
         *("-O", "--output-dir"),
         metavar="DIR",
         help="Directory for results, of the output site or of local.",
     )
     output_map: Path | None = _option(
-        kinds.FilePath(),
+        kinds.PathOption(),
         *("-m", "--output-map"),
         metavar="FILE",
         help="File that says where each result goes.",
         is_keyword=False,
     )
     transformations_dir: Path | None = _option(
-        kinds.FilePath(),
+        kinds.PathOption(),
         *("-t", "--transformations-dir"),
         metavar="DIR",
         help="Directory whose programs are transformations.",
     )
     dir: Path | None = _option(
-        kinds.FilePath(),
+        kinds.PathOption(),
         "--dir",
         metavar="DIR",
         help="Base of submit directories; the current one by default.",
     )
     relative_dir: str | None = _option(
-        kinds.PathText(),
+        kinds.PathTextOption(),
         "--relative-dir",
         metavar="DIR",
         help="Submit and run directory below their bases.",
     )
     random_dir: bool | str = _option(
-        kinds.SwitchOrText(),
+        kinds.SwitchOrTextOption(),
         *("-r", "--randomdir"),
         metavar="[NAME]",
         help="Run in a directory with a random name, or this one.",
     )
     relative_submit_dir: str | None = _option(
-        kinds.PathText(), "--relative-submit-dir", metavar="DIR", help="Submit directory below its base."
+        kinds.PathTextOption(),
+        "--relative-submit-dir",
+        metavar="DIR",
+        help="Submit directory below its base.",
     )
     inherited_rc_files: list[Path] = _option(
-        kinds.FilePaths(),
+        kinds.PathListOption(),
         "--inherited-rc-files",
         metavar="FILE",
         help="Replicas that the workflow's own win over.",
     )
     cleanup: str | None = _option(
-        kinds.Text(),
+        kinds.TextOption(),
         "--cleanup",
         metavar="HOW",
         help="none, leaf, inplace (default) or constraint.",
         equal_property="pegasus.file.cleanup.strategy",
     )
     nocleanup: bool = _option(
-        kinds.Switch(),
+        kinds.SwitchOption(),
         "-n",
         "--nocleanup",
         help="The same as --cleanup none.",
@@ -199,49 +202,53 @@ class PlanOptions:
         is_keyword=False,
     )
     reuse: list[Path] = _option(
-        kinds.FilePaths(),
+        kinds.PathListOption(),
         *("-R", "--reuse"),
         metavar="DIR",
         help="Submit directories of runs whose results may be used again.",
     )
     verbose: int = _option(
-        kinds.Count(), "-v", "--verbose", help="Say more; may be repeated.", use=Use.COMMAND
+        kinds.CountOption(), "-v", "--verbose", help="Say more; may be repeated.", used_by=UsedBy.COMMAND
     )
     quiet: int = _option(
-        kinds.Count(), "-q", "--quiet", help="Say less; twice: errors only.", use=Use.COMMAND
+        kinds.CountOption(), "-q", "--quiet", help="Say less; twice: errors only.", used_by=UsedBy.COMMAND
     )
     force: bool = _option(
-        kinds.Switch(), "-f", "--force", help="Run every task, even when its results exist."
+        kinds.SwitchOption(), "-f", "--force", help="Run every task, even when its results exist."
     )
     force_replan: bool = _option(
-        kinds.Switch(), "--force-replan", help="Plan a sub-workflow anew when it is tried again."
+        kinds.SwitchOption(), "--force-replan", help="Plan a sub-workflow anew when it is tried again."
     )
     forward: list[str] = _option(
-        kinds.Each(), "-F", "--forward", metavar="OPTION[=VALUE]", help="Hand an option on to the run."
+        kinds.RepeatedOption(),
+        "-F",
+        "--forward",
+        metavar="OPTION[=VALUE]",
+        help="Hand an option on to the run.",
     )
-    submit: bool = _option(kinds.Switch(), "-S", "--submit", help="Run it too.", use=Use.COMMAND)
+    submit: bool = _option(kinds.SwitchOption(), "-S", "--submit", help="Run it too.", used_by=UsedBy.COMMAND)
     java_options: list[str] = _option(
-        kinds.Joined(),
+        kinds.JoinedOption(),
         "-X",
         metavar="OPTION",
         help="For a Java machine; there is none.",
-        use=Use.NONE,
+        used_by=UsedBy.NONE,
         is_hidden=True,
     )
     deferred: bool = _option(
-        kinds.Switch(),
+        kinds.SwitchOption(),
         *("-z", "--deferred"),
         help="Set by the planner of a parent workflow.",
-        use=Use.NONE,
+        used_by=UsedBy.NONE,
         is_hidden=True,
         is_keyword=False,
     )
     group: str | None = _option(
-        kinds.Text(),
+        kinds.TextOption(),
         *("-g", "--group"),
         metavar="NAME",
         help="For HTCondor.",
-        use=Use.NONE,
+        used_by=UsedBy.NONE,
         is_hidden=True,
         is_keyword=False,
     )
@@ -252,7 +259,7 @@ class PlanOptions:
 
     def arguments(self) -> list[str]:
         """Return the words of a command line with the same options; properties are left out, they may be secret."""
-        rows = (row for row in OPTIONS if row.use is Use.PLANNER and row.name != "properties")
+        rows = (row for row in OPTIONS if row.used_by is UsedBy.PLANNER and row.name != "properties")
         return [*to_words({row.name: getattr(self, row.name) for row in rows}), _quoted(str(self.workflow))]
 
 
@@ -308,7 +315,9 @@ def accepted(keywords: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def from_keywords(workflow: Path, keywords: Mapping[str, Any], directory: Path | None = None) -> PlanOptions:
+def options_from_keywords(
+    workflow: Path, keywords: Mapping[str, Any], directory: Path | None = None
+) -> PlanOptions:
     """Return the options that the keywords of `Workflow.plan` give. Raises as `accepted`."""
     return PlanOptions(workflow=workflow, directory=directory or Path.cwd(), **accepted(keywords))
 

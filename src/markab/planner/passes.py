@@ -12,7 +12,7 @@ from collections.abc import Callable
 from markab.planner.cleanup import clean_up
 from markab.planner.dependencies import find_dependencies
 from markab.planner.draft import Context, Draft
-from markab.planner.registration import register
+from markab.planner.registration import register_results
 from markab.planner.scratch_directories import create_dirs
 from markab.planner.site_selection import select_sites
 from markab.planner.stage_in import stage_in
@@ -25,7 +25,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("selecting sites", select_sites),
     ("staging in", stage_in),
     ("staging out", stage_out),
-    ("registering results", register),
+    ("registering results", register_results),
     ("creating directories", create_dirs),
     ("cleaning up", clean_up),
 )

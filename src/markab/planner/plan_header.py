@@ -9,7 +9,7 @@ from markab.plan.model import FORMAT, DirectoryPlace, Header, PlanSite
 from markab.planner.draft import Context, Draft
 from markab.planner.executable_jobs import RunPlaces
 from markab.planner.options import PlanOptions
-from markab.planner.site_directories import output_place, scratch_place
+from markab.planner.site_directories import output_place, shared_scratch
 from markab.planner.site_executors import executor_of
 from markab.transfers.base import TRANSFER_THREADS
 
@@ -28,7 +28,7 @@ def run_places(draft: Draft, context: Context, relative: str) -> RunPlaces:
     deep = context.properties.flag("pegasus.dir.storage.deep", False)
     scratch, outputs = {}, {}
     for name in staging_sites(draft):
-        scratch[name] = _checked(scratch_place(context.sites[name])).below(scratch_dir)
+        scratch[name] = _checked(shared_scratch(context.sites[name])).below(scratch_dir)
     for name in context.options.output_sites:
         place = _checked(output_place(context.sites[name], context))
         outputs[name] = place.below(relative) if deep else place

@@ -27,7 +27,7 @@ from markab.planner.plan_header import make_header, run_places, staging_sites
 from markab.planner.property_support import warn_of_unsupported_properties, warn_of_unsupported_requests
 from markab.planner.property_values import wrong_values
 from markab.planner.site_directories import all_sites, check_directories, default_sites
-from markab.planner.summary import Summary, summarise
+from markab.planner.summary import PlanSummary, summarise
 from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import Workflow
 from markab.spec.properties import Properties, load_properties
@@ -39,7 +39,7 @@ class Planned:
     """The result of planning."""
 
     workflow: str
-    summary: Summary
+    summary: PlanSummary
     submit_dir: Path | None = None
     """None after a dry run."""
     braindump: Braindump = field(default_factory=dict)

@@ -17,7 +17,7 @@ from markab.planner.transfer_groups import CATEGORY, PRIORITY
 from markab.spec.model import Use
 
 
-def register(draft: Draft, context: Context) -> None:
+def register_results(draft: Draft, context: Context) -> None:
     """Add registration jobs, unless `pegasus.register` is false."""
     if not context.properties.flag("pegasus.register", True):
         return
@@ -28,7 +28,7 @@ def register(draft: Draft, context: Context) -> None:
         if not registered:
             continue
         level = delivery.level
-        name = job_names.register(context.prefix, context.options.output_sites[0], level, numbers[level])
+        name = job_names.register_name(context.prefix, context.options.output_sites[0], level, numbers[level])
         numbers[level] += 1
         planned = PlannedJob(
             id=name,

@@ -29,7 +29,7 @@ def create_dirs(draft: Draft, context: Context) -> None:
             if used == site and not any(users[parent] == site for parent in draft.parents[job])
         ]
         planned = PlannedJob(
-            id=job_names.create_dir(context.prefix, draft.workflow.name, site),
+            id=job_names.create_dir_name(context.prefix, draft.workflow.name, site),
             kind=Kind.CREATE_DIR,
             site="local",
             staging=site,

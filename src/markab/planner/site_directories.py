@@ -47,7 +47,7 @@ def _condorpool() -> Site:
     )
 
 
-def scratch_place(site: Site) -> DirectoryPlace | None:
+def shared_scratch(site: Site) -> DirectoryPlace | None:
     """Return where the site's shared scratch is; None if it has none."""
     return next((directory_place(site.name, d) for d in site.directories if d.type == "sharedScratch"), None)
 
@@ -80,7 +80,7 @@ def check_directories(staging: Iterable[str], context: Context) -> None:
             check_reachable(place, "output directory", ("put",), context)
             check_writable(place, "output directory", context)
     for name in staging:
-        if (place := scratch_place(context.sites[name])) is not None:
+        if (place := shared_scratch(context.sites[name])) is not None:
             check_reachable(place, "scratch directory", ("put", "mkdir"), context)
             check_writable(place, "scratch directory", context)
 

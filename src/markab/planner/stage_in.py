@@ -161,7 +161,7 @@ class _Transfers:
             kind, site, level, _ = key
             number = numbers[kind, site, level]
             numbers[kind, site, level] += 1
-            self._add_job(key, job_names.transfer(kind, self.context.prefix, site, level, number))
+            self._add_job(key, job_names.transfer_name(kind, self.context.prefix, site, level, number))
 
     def _add_job(self, key: _Key, name: str) -> None:
         draft = self.draft

@@ -33,7 +33,7 @@ def stage_out(draft: Draft, context: Context) -> None:
         return
     numbers: dict[tuple[str, int], int] = defaultdict(int)
     for (site, level, _), wanted in sorted(collected.items()):
-        name = job_names.transfer(Kind.STAGE_OUT, context.prefix, site, level, numbers[site, level])
+        name = job_names.transfer_name(Kind.STAGE_OUT, context.prefix, site, level, numbers[site, level])
         numbers[site, level] += 1
         makers = sorted({job for job, _ in wanted})
         planned = PlannedJob(

@@ -9,7 +9,7 @@ from markab.planner.draft import Draft
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class PlanSummary:
     """A plan in numbers."""
 
     jobs: dict[str, int]
@@ -29,14 +29,14 @@ class Summary:
         return sum(self.jobs.values())
 
 
-def summarise(draft: Draft) -> Summary:
+def summarise(draft: Draft) -> PlanSummary:
     """Return the numbers of a draft."""
     clusters = [tasks for _, tasks in draft.task_jobs()]
     added = [planned for _, planned in draft.auxiliary_jobs()]
     kinds = Counter("compute" if draft.tasks[tasks[0]].type == "job" else "subworkflow" for tasks in clusters)
     kinds.update(planned.kind.value for planned in added)
     moved = [transfer for planned in added for transfer in planned.transfers]
-    return Summary(
+    return PlanSummary(
         jobs=dict(kinds),
         tasks=sum(map(len, clusters)),
         transfers=len(moved),

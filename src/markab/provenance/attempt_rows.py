@@ -25,7 +25,14 @@ from markab.journal.records import AttemptEnd, AttemptRunning, AttemptStart, Run
 from markab.plan.model import Kind
 from markab.provenance.plan_rows import JobDescriptions
 from markab.provenance.row_writer import Row, Writer
-from markab.provenance.stampede_states import EXECUTE, SUBMIT, escaped, exit_status, last_states, reason
+from markab.provenance.stampede_states import (
+    EXECUTE,
+    SUBMIT,
+    exit_status,
+    last_states,
+    percent_escaped,
+    reason,
+)
 from markab.transfers.error_kinds import ErrorKind
 
 STATUSES = {"success": 0}
@@ -372,9 +379,9 @@ class AttemptRows:
             cluster_duration,
             duration,
             record.stdout_file,
-            escaped(out),
+            percent_escaped(out),
             record.stderr_file,
-            escaped(err),
+            percent_escaped(err),
             0 if record.ok else exit_status(record),
         )
         if seq:

@@ -69,7 +69,7 @@ def memory_target(note: str = "") -> Target:
     return Target(URL.create("sqlite", database=":memory:"), True, note)
 
 
-def default_file(directory: SubmitDir, braindump: Braindump) -> Path:
+def default_database_file(directory: SubmitDir, braindump: Braindump) -> Path:
     """Return `<workflow>-<index>.stampede.db` in the submit directory, as Pegasus names it."""
     return directory.path / f"{braindump.get('pegasus_wf_name') or 'workflow-0'}.stampede.db"
 
@@ -164,7 +164,7 @@ def target_of(directory: SubmitDir, braindump: Braindump) -> Target:
     for key in WORKFLOW_KEYS:
         if text := properties.get(key, "").strip():
             return Target(parsed(text, properties, "pegasus.catalog.workflow"))
-    return file_target(default_file(directory, braindump))
+    return file_target(default_database_file(directory, braindump))
 
 
 def master_target(directory: SubmitDir, braindump: Braindump) -> Target:

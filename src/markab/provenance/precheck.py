@@ -10,7 +10,12 @@ from urllib.parse import quote
 from markab.errors import MarkabError
 from markab.plan.braindump import read_braindump
 from markab.plan.submit_dir import SubmitDir
-from markab.provenance.database_location import WORKFLOW_KEYS, default_file, has_database, run_properties
+from markab.provenance.database_location import (
+    WORKFLOW_KEYS,
+    default_database_file,
+    has_database,
+    run_properties,
+)
 
 VERSION = 14
 """Version of the stampede schema."""
@@ -32,7 +37,7 @@ def looks_usable(submit_dir: Path) -> bool:
         return True
     if any(properties.get(key, "").strip() for key in WORKFLOW_KEYS):
         return False
-    file = default_file(directory, braindump)
+    file = default_database_file(directory, braindump)
     if not os.path.lexists(file):
         return os.access(directory.path, os.W_OK | os.X_OK)
     return file.is_file() and os.access(file, os.W_OK) and _has_our_version(file)

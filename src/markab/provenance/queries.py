@@ -13,34 +13,34 @@ from typing import Any
 
 from markab.provenance.query_parts import IS_LAST, OF_RUN, all_rows, attempt_span, each_row, one_row, span_of
 from markab.provenance.results import (
-    Attempt,
+    AttemptTimes,
     Breakdown,
     Count,
-    FailedJob,
+    FailedJobRow,
     HostHour,
     IntegrityCount,
     JobRow,
-    Moved,
     RunState,
     Summary,
+    TransferTotals,
     TransformationStats,
     WallTimes,
 )
 from markab.provenance.run_database import Database
-from markab.provenance.stampede_states import unescaped
+from markab.provenance.stampede_states import percent_unescaped
 from markab.provenance.summary_query import summary
 
 __all__ = [
-    "Attempt",
+    "AttemptTimes",
     "Breakdown",
     "Count",
-    "FailedJob",
+    "FailedJobRow",
     "HostHour",
     "IntegrityCount",
     "JobRow",
-    "Moved",
     "RunState",
     "Summary",
+    "TransferTotals",
     "TransformationStats",
     "WallTimes",
     "attempts",
@@ -247,7 +247,7 @@ LEFT JOIN (
 WHERE j.job_id {OF_RUN} ORDER BY j.job_id, i.job_submit_seq"""
 
 
-def attempts(database: Database) -> list[Attempt]:
+def attempts(database: Database) -> list[AttemptTimes]:
     """Return the times of every attempt, in order of submission."""
     sql = f"""
     SELECT i.job_id - :first_job,
@@ -312,7 +312,7 @@ def integrity_failures(database: Database) -> int:
     return int(row[0] or 0)
 
 
-def moved(database: Database) -> list[Moved]:
+def moved(database: Database) -> list[TransferTotals]:
     """Return the files and bytes moved by each kind of job, all attempts."""
     rows = all_rows(
         database,
@@ -321,10 +321,10 @@ def moved(database: Database) -> list[Moved]:
         JOIN job j ON j.job_id = i.job_id WHERE j.wf_id = :wf_id AND a.files_moved > 0
         GROUP BY j.type_desc ORDER BY 1""",
     )
-    return [Moved(row[0], int(row[1]), int(row[2]), float(row[3])) for row in rows]
+    return [TransferTotals(row[0], int(row[1]), int(row[2]), float(row[3])) for row in rows]
 
 
-def failed_jobs(database: Database, limit: int | None = None) -> list[FailedJob]:
+def failed_jobs(database: Database, limit: int | None = None) -> list[FailedJobRow]:
     """Return the jobs whose last attempt failed, the first to fail first."""
     rows = all_rows(
         database,
@@ -344,7 +344,7 @@ def failed_jobs(database: Database, limit: int | None = None) -> list[FailedJob]
         **span_of(database),
     )
     return [
-        FailedJob(
+        FailedJobRow(
             job=row[0],
             kind=row[1],
             site=row[2],
@@ -358,8 +358,8 @@ def failed_jobs(database: Database, limit: int | None = None) -> list[FailedJob]
             work_dir=row[10],
             executable=row[11] or "",
             argv=row[12] or "",
-            stdout=unescaped(row[13] or ""),
-            stderr=unescaped(row[14] or ""),
+            stdout=percent_unescaped(row[13] or ""),
+            stderr=percent_unescaped(row[14] or ""),
             stdout_file=row[15],
             stderr_file=row[16],
             journal_start=row[17],

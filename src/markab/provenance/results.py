@@ -121,7 +121,7 @@ class JobRow(msgspec.Struct, frozen=True, gc=False):
     """From the first process of a cluster to the end of the last; None: it was not a cluster."""
 
 
-Attempt = tuple[int, float, float | None, float | None]
+AttemptTimes = tuple[int, float, float | None, float | None]
 """Of an attempt: position of its job in the plan, and when it was submitted, seen running, ended."""
 
 
@@ -146,7 +146,7 @@ class IntegrityCount(msgspec.Struct, frozen=True):
     duration_s: float
 
 
-class Moved(msgspec.Struct, frozen=True):
+class TransferTotals(msgspec.Struct, frozen=True):
     """Files and bytes moved by one kind of job."""
 
     kind: str
@@ -156,7 +156,7 @@ class Moved(msgspec.Struct, frozen=True):
     """The sum over all files, some of which were moved at the same time."""
 
 
-class FailedJob(msgspec.Struct, frozen=True):
+class FailedJobRow(msgspec.Struct, frozen=True):
     """A job whose last attempt failed."""
 
     job: str

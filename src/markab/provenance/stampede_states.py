@@ -72,13 +72,13 @@ def reason(record: AttemptRecord) -> str | None:
     return f"{error.kind}: {error.message}" if error is not None and not record.ok else None
 
 
-def escaped(text: str | None) -> str | None:
+def percent_escaped(text: str | None) -> str | None:
     """Return text as Pegasus stores it: `%`, quotes, controls and 0x7F-0xFF as %XX."""
     return text.translate(_ESCAPES) if text else text
 
 
-def unescaped(text: str) -> str:
-    """Return the text that was passed to `escaped`."""
+def percent_unescaped(text: str) -> str:
+    """Return the text that was passed to `percent_escaped`."""
     head, *parts = text.split("%")
     return head + "".join(chr(int(part[:2], 16)) + part[2:] for part in parts)
 

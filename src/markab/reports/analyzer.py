@@ -1,15 +1,16 @@
-"""The text of `analyze`: the failures of a run, short, those that block most jobs first."""
+"""The report of `analyze`: the failures of a run, short, those that block most jobs first."""
 
 from __future__ import annotations
 
-import json as json_text
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from markab.diagnosis.analysis import Analysis, Analyzer, Group
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
+from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
 from markab.formatting import clipped, count, duration, tail
-from markab.reports.pegasus_analyzer import OUTPUT_LINES, to_json
-from markab.reports.status import status_of
+from markab.reports.pegasus_analyzer import OUTPUT_LINES, pegasus_text, to_json
+from markab.reports.status import Status, status_of
 
 GROUPS_SHOWN = 10
 NAMES_SHOWN = 5
@@ -17,61 +18,112 @@ LINE_CHARACTERS = 300
 _WIDTH = 10
 
 
-def report(submit_dir: str | Path, *, json: bool = False) -> str:
-    """Return the failures of a run, as text or as JSON.
+@dataclass(frozen=True)
+class FailureReport:
+    """The failures of a run. The run stays open: details of a job are read when they are shown."""
 
-    Raises:
-        NotARun: no submit directory.
-        CorruptJournal, CorruptPlan: it is damaged.
-    """
-    run = Analyzer(submit_dir)
-    try:
-        analysis = run.analyze()
-        if json:
-            return json_text.dumps(to_json(run, analysis), indent=2)
-        return text(run, analysis).rstrip("\n")
-    finally:
-        run.close()
+    run: Analyzer
+    analysis: Analysis
 
+    @property
+    def groups(self) -> list[CauseGroup]:
+        """The causes, those that block most jobs first."""
+        return self.analysis.groups
 
-def text(
-    run: Analyzer, analysis: Analysis, *, verbose: int = 0, quiet: int = 0, summary: bool = False
-) -> str:
-    """Return the failures as text.
+    @property
+    def has_failure(self) -> bool:
+        """There is a failure that no running engine will retry."""
+        return self.analysis.has_failure
 
-    `verbose` leaves out no cause, job or line of output; `quiet` prints one line a
-    cause; `summary` only the first lines.
-    """
-    lines = headline(run, analysis)
-    if summary:
+    def to_json(self) -> dict[str, Any]:
+        """Return the failures as plain data, in the form of Pegasus' analyzer."""
+        return to_json(self.run, self.analysis)
+
+    def pegasus_text(
+        self, *, summary: bool = False, quiet: int = 0, verbose: int = 0, commands: bool = False
+    ) -> str:
+        """Return the failures in the text of Pegasus' analyzer; see `pegasus_analyzer.pegasus_text`."""
+        return pegasus_text(
+            self.run, self.analysis, summary=summary, quiet=quiet, verbose=verbose, commands=commands
+        )
+
+    def text(self, *, verbose: int = 0, quiet: int = 0, summary: bool = False) -> str:
+        """Return the failures as text.
+
+        `verbose` leaves out no cause, job or line of output; `quiet` prints one line a
+        cause; `summary` only the first lines.
+        """
+        lines = self.headline()
+        if summary:
+            return "\n".join(lines) + "\n"
+        shown = self.groups if verbose else self.groups[:GROUPS_SHOWN]
+        for number, group in enumerate(shown, 1):
+            if quiet:
+                lines.append(f"{number}. {self._title(group)}")
+            else:
+                numbered = f"{number}. " if len(shown) > 1 else ""
+                names = len(group.jobs) if verbose else NAMES_SHOWN
+                lines += ["", f"{numbered}{self._title(group)}", *self.group_lines(group, verbose, names)]
+        if hidden := self.groups[len(shown) :]:
+            jobs = sum(len(group.jobs) for group in hidden)
+            kinds = count(len(hidden), "more kind", "more kinds")
+            lines += ["", f"… and {kinds} of failure, {count(jobs, 'job')}: see -v"]
+        if self.groups and not quiet:
+            lines += ["", *self._next_commands()]
         return "\n".join(lines) + "\n"
-    shown = analysis.groups if verbose else analysis.groups[:GROUPS_SHOWN]
-    for number, group in enumerate(shown, 1):
-        if quiet:
-            lines.append(f"{number}. {_title(run, group)}")
+
+    def headline(self) -> list[str]:
+        """Return the state of the run in a few lines."""
+        status, left = status_of(self.run), self.analysis.left
+        took = f" after {duration(status.ended - status.started)}" if status.started and status.ended else ""
+        lines = [f"{status.workflow}: {_state_words(self.analysis)}{took}"]
+        lines.append("  " + ", ".join(_count_words(self.analysis, status)))
+        if status.note:
+            lines.append(f"  {status.note}")
+        for word in ("lost", "cancelled", "failing"):
+            if left[word] and (names := self.analysis.examples.get(word)):
+                more = ", …" if left[word] > len(names) else ""
+                lines.append(f"  {word}: {', '.join(names)}{more}")
+        return lines
+
+    def job_names(self, group: CauseGroup, most: int) -> str:
+        """Return the names of the jobs of a group, at most so many, and the number of the others."""
+        names = ", ".join(self._id(job) for job in group.jobs[:most])
+        return names + (f" and {more:,} more" if (more := len(group.jobs) - most) > 0 else "")
+
+    def group_lines(self, group: CauseGroup, verbose: int = 0, names: int = 0) -> list[str]:
+        """Return the lines below the title of a group: help, so many names of its jobs, the details of the first."""
+        lines = [f"  {'help':<{_WIDTH}}{group.cause.remedy}"] if group.cause.remedy else []
+        if names and len(group.jobs) > 1:
+            listed = self.job_names(group, names)
+            lines += [f"  {'jobs':<{_WIDTH}}{listed}", f"  {'such as':<{_WIDTH}}{self._id(group.jobs[0])}"]
+        return lines + _failed_job_lines(examine_failed_job(self.run, group.jobs[0]), verbose)
+
+    def _id(self, job: int) -> str:
+        return self.run.plan.outline[job].id
+
+    def _title(self, group: CauseGroup) -> str:
+        if len(group.jobs) == 1:
+            name = self._id(group.jobs[0])
         else:
-            lines += ["", *_group_lines(run, group, number, len(shown), verbose)]
-    if hidden := len(analysis.groups) - len(shown):
-        jobs = sum(len(group.jobs) for group in analysis.groups[len(shown) :])
-        lines += [
-            "",
-            f"… and {count(hidden, 'more kind', 'more kinds')} of failure, {count(jobs, 'job')}: see -v",
-        ]
-    if analysis.groups and not quiet:
-        place = _shown(run.place.path)
-        lines += [
-            "",
+            name = f"{count(len(group.jobs), 'job')} of {group.transformation}, with the same error"
+        blocked = f" [holds up {count(group.blocked, 'job')}]" if group.blocked else ""
+        return f"{name}: {clipped(group.cause.title, LINE_CHARACTERS)}{blocked}"
+
+    def _next_commands(self) -> list[str]:
+        place = _shown(self.run.place.path)
+        lines = [
             f"all about one job:     markab why {place} JOB",
             f"run it again by hand:  markab analyze {place} --debug-job JOB",
         ]
-        if analysis.state != "Running":
+        if self.analysis.state != "Running":
             lines.append(f"after the correction:  markab run {place}    (what succeeded is kept)")
-    return "\n".join(lines) + "\n"
+        return lines
 
 
-def headline(run: Analyzer, analysis: Analysis) -> list[str]:
-    """Return the state of the run in a few lines."""
-    status, left = status_of(run), analysis.left
+def _count_words(analysis: Analysis, status: Status) -> list[str]:
+    """Return the number of jobs in each state, in words."""
+    left = analysis.left
     parts = [f"{left['succeeded']:,} of {count(status.total, 'job')} succeeded"]
     if left["failed"]:
         special = [
@@ -91,17 +143,7 @@ def headline(run: Analyzer, analysis: Analysis) -> list[str]:
             parts.append(f"{left[word]:,} {shown}")
     if left["unsubmitted"]:
         parts.append(f"{left['unsubmitted']:,} {'waiting' if status.state == 'Running' else 'not started'}")
-    took = ""
-    if status.started and status.ended:
-        took = f" after {duration(status.ended - status.started)}"
-    lines = [f"{status.workflow}: {_state_words(analysis)}{took}", "  " + ", ".join(parts)]
-    if status.note:
-        lines.append(f"  {status.note}")
-    for word in ("lost", "cancelled", "failing"):
-        if left[word] and (names := analysis.examples.get(word)):
-            more = ", …" if left[word] > len(names) else ""
-            lines.append(f"  {word}: {', '.join(names)}{more}")
-    return lines
+    return parts
 
 
 def _state_words(analysis: Analysis) -> str:
@@ -119,31 +161,7 @@ def _state_words(analysis: Analysis) -> str:
     return words
 
 
-def _title(run: Analyzer, group: Group) -> str:
-    if len(group.jobs) == 1:
-        name = run.plan.outline[group.jobs[0]].id
-    else:
-        name = f"{count(len(group.jobs), 'job')} of {group.transformation}, with the same error"
-    blocked = f" [holds up {count(group.blocked, 'job')}]" if group.blocked else ""
-    return f"{name}: {clipped(group.cause.title, LINE_CHARACTERS)}{blocked}"
-
-
-def _group_lines(run: Analyzer, group: Group, number: int, of: int, verbose: int) -> list[str]:
-    found = examine_failed_job(run, group.jobs[0])
-    numbered = f"{number}. " if of > 1 else ""
-    lines = [f"{numbered}{_title(run, group)}"]
-    if group.cause.remedy:
-        lines.append(f"  {'help':<{_WIDTH}}{group.cause.remedy}")
-    if len(group.jobs) > 1:
-        names = [run.plan.outline[job].id for job in (group.jobs if verbose else group.jobs[:NAMES_SHOWN])]
-        more = len(group.jobs) - len(names)
-        listed = ", ".join(names) + (f" and {more:,} more" if more else "")
-        lines += [f"  {'jobs':<{_WIDTH}}{listed}", f"  {'such as':<{_WIDTH}}{found.job.id}"]
-    lines += failed_job_lines(found, verbose)
-    return lines
-
-
-def failed_job_lines(found: FailedJob, verbose: int = 0) -> list[str]:
+def _failed_job_lines(found: FailedJob, verbose: int = 0) -> list[str]:
     """Return the details of one failed job; the title of its cause is left out."""
     lines: list[tuple[str, str]] = []
     if found.failed_command:

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from markab.diagnosis.analysis import Analyzer
+from markab.diagnosis.failure_analysis import Analyzer
 from markab.errors import MarkabError, StorageError
 from markab.plan.job_lookup import find_job
 from markab.plan.model import Input, Kind, PlannedJob, PlannedTask

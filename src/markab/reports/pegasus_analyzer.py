@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from markab.diagnosis.analysis import Analysis, Analyzer
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
+from markab.diagnosis.failure_analysis import Analysis, Analyzer
 from markab.formatting import tail
 from markab.journal.attempt_record import AttemptRecord
 from markab.journal.attempt_story import captured

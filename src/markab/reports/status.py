@@ -31,6 +31,8 @@ HEADER = ("UNREADY", "READY", "PRE", "QUEUED", "POST", "SUCCESS", "FAILURE", "%D
 LONG_HEADER = ("UNRDY", "READY", "PRE", "IN_Q", "POST", "DONE", "FAIL", "%DONE", "STATE", "DAGNAME")
 FRESH_S = 2.5
 """The engine writes `status.json` each second; an older one is outdated, and the journal is read."""
+HALTING = "halting: running jobs end, no others start"
+REMOVING = "being removed"
 JOBS_SHOWN = 50
 """Jobs under way that `text` lists; there may be thousands."""
 
@@ -222,16 +224,6 @@ def quick_status(run: RunReader) -> Status:
     return _from_progress(run, progress)
 
 
-def read_status(submit_dir: str | Path | None = None) -> Status:
-    """Return the progress of a run.
-
-    Raises:
-        NotARun: `submit_dir` (None: the current directory) is no submit directory.
-        CorruptJournal: the journal is damaged.
-    """
-    return quick_status(RunReader(submit_dir))
-
-
 def missing_journal(place: SubmitDir) -> str:
     """Return a note if a run was started and its journal is missing; else an empty text."""
     if place.journal.exists() or not place.status.exists():
@@ -247,10 +239,11 @@ def missing_journal(place: SubmitDir) -> str:
 
 def _note(run: RunReader) -> str:
     if run.has_engine:
-        asked = {"halt": "halting: running jobs end, no others start", "remove": "being removed"}
-        note = asked.get(run.history.asked, "")
+        note = {"halt": HALTING, "remove": REMOVING}.get(run.history.requested_stop, "")
     else:
-        note = "stopped: its engine ended unexpectedly; run it again to continue" if run.engine_died else ""
+        note = (
+            "stopped: its engine ended unexpectedly; run it again to continue" if run.engine_crashed else ""
+        )
     return note or missing_journal(run.place)
 
 
@@ -329,7 +322,7 @@ def _is_current(run: RunReader, progress: Progress) -> bool:
 
 def _from_progress(run: RunReader, progress: Progress) -> Status:
     lives = run.has_engine
-    asked = {"halted": "halting: running jobs end, no others start", "removed": "being removed"}
+    stopping = {"halted": HALTING, "removed": REMOVING}.get(progress.ending or "")
     return Status(
         unready=progress.unready + progress.skipped,
         ready=progress.ready,
@@ -339,7 +332,7 @@ def _from_progress(run: RunReader, progress: Progress) -> Status:
         total=progress.total,
         running=progress.running,
         state="Running" if lives else STATES.get(progress.outcome or "", "Halted"),
-        note=(asked.get(progress.ending or "") or progress.held) if lives else "",
+        note=(stopping or progress.held) if lives else "",
         held=progress.held if lives else "",
         on_hold=_on_hold(progress) if lives else {},
         warnings=tuple(progress.warnings) if lives else (),

@@ -16,12 +16,12 @@ from typing import Any
 
 import msgspec
 
-from markab.diagnosis.analysis import Analyzer
+from markab.diagnosis.failure_analysis import Analyzer
 from markab.errors import MarkabError
 from markab.formatting import clipped, duration, moment, size
 from markab.journal.lifecycle import State
 from markab.plan.model import Kind, PlannedJob
-from markab.reports.graph.dot import quoted
+from markab.reports.graph.dot import dot_string
 from markab.reports.graph.labels import showable
 from markab.spec.suggestions import nearest
 from markab.transfers.base import is_local, path_of
@@ -40,7 +40,7 @@ class _Place(msgspec.Struct):
     url: str
 
 
-class _Move(msgspec.Struct):
+class _PlannedMove(msgspec.Struct):
     lfn: str
     destinations: list[_Place] = []
 
@@ -50,7 +50,7 @@ class _Line(msgspec.Struct):
 
     kind: Kind
     outputs: list[_Lfn] = []
-    transfers: list[_Move] = []
+    transfers: list[_PlannedMove] = []
 
 
 @dataclass
@@ -186,14 +186,16 @@ class Trace:
         lines = ["digraph trace {", "  rankdir=BT", '  node [fontname="Helvetica"]']
         for one in self.files.values():
             label = one.lfn + (f"\n{one.sha256[:12]}" if one.sha256 else "")
-            lines.append(f"  {quoted('file ' + one.lfn)} [label={quoted(showable(label))}, shape=ellipse]")
+            lines.append(
+                f"  {dot_string('file ' + one.lfn)} [label={dot_string(showable(label))}, shape=ellipse]"
+            )
         for job in self.jobs.values():
             label = f"{job.id}\n{', '.join(dict.fromkeys(job.transformations))}"
-            lines.append(f"  {quoted('job ' + job.id)} [label={quoted(showable(label))}, shape=box]")
-            lines += [f"  {quoted('file ' + lfn)} -> {quoted('job ' + job.id)}" for lfn in job.inputs]
+            lines.append(f"  {dot_string('job ' + job.id)} [label={dot_string(showable(label))}, shape=box]")
+            lines += [f"  {dot_string('file ' + lfn)} -> {dot_string('job ' + job.id)}" for lfn in job.inputs]
         for one in self.files.values():
             if one.job:
-                lines.append(f"  {quoted('job ' + one.job)} -> {quoted('file ' + one.lfn)}")
+                lines.append(f"  {dot_string('job ' + one.job)} -> {dot_string('file ' + one.lfn)}")
         return "\n".join([*lines, "}", ""])
 
     def _file_line(self, one: TracedFile) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from markab.diagnosis.analysis import Analyzer
+from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.waiting import Waiting, WaitingReasons
 from markab.formatting import clipped, count, duration, moment
 from markab.journal.attempt_story import AttemptStory, read_attempts
@@ -22,7 +22,7 @@ PARENTS_NAMED = 3
 
 
 @dataclass
-class Why:
+class JobExplanation:
     """The explanation of one job."""
 
     job: PlannedJob
@@ -89,7 +89,7 @@ class Why:
         return "\n".join(lines) + "\n"
 
 
-def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = None) -> Why:
+def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = None) -> JobExplanation:
     """Return the explanation of a job, named by its id or its task's.
 
     Raises:
@@ -111,7 +111,7 @@ def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = Non
                 return "under way" if running else "lost with the engine"
             return words.get(State(run.history.states[one]), "waiting" if running else "not started")
 
-        story = Why(
+        story = JobExplanation(
             job,
             _origin(job),
             "",
@@ -135,7 +135,7 @@ def _origin(job: PlannedJob) -> str:
     return f"the workflow: {'task ' + tasks[0] if len(tasks) == 1 else count(len(tasks), 'task')}"
 
 
-def _ended(run: Analyzer, story: Why, attempt: AttemptStory, running: bool) -> str:
+def _ended(run: Analyzer, story: JobExplanation, attempt: AttemptStory, running: bool) -> str:
     record = attempt.record
     if record is None:
         return "under way" if running else "lost: the engine ended while it ran"
@@ -149,7 +149,7 @@ def _ended(run: Analyzer, story: Why, attempt: AttemptStory, running: bool) -> s
     return f"{cause.title}{f', after {took}' if took else ''}{on}"
 
 
-def _verdict(run_state: str, waiting: Waiting | None, standing: str, story: Why) -> str:
+def _verdict(run_state: str, waiting: Waiting | None, standing: str, story: JobExplanation) -> str:
     tries = len(story.attempts)
     if standing in ("succeeded", "failed"):
         verdict = standing + (f" after {count(tries, 'attempt')}" if tries > 1 else "")

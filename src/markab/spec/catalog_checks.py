@@ -13,7 +13,6 @@ from markab.spec.model import (
     ReplicaCatalog,
     SiteCatalog,
     TransformationCatalog,
-    transformation_name,
 )
 from markab.spec.suggestions import did_you_mean
 
@@ -149,7 +148,7 @@ def check_transformations(
 
     places: set[tuple[str, str]] = set()
     for transformation in catalog.transformations:
-        name = transformation_name(transformation.namespace, transformation.name, transformation.version)
+        name = transformation.full_name
         _check_checksum(transformation.checksum, f"transformation {name!r}", transformation, problem)
         if not transformation.name:
             problem(transformation, "a transformation has an empty name", "give it a name", "bad-name")
@@ -172,9 +171,9 @@ def check_references(catalog: TransformationCatalog, file: str = "") -> list[Pro
     """Return the references in a complete transformation catalog to entries that it does not have."""
     problems = []
     containers = {container.name for container in catalog.containers}
-    names = {transformation_name(t.namespace, t.name, t.version) for t in catalog.transformations}
+    names = {t.full_name for t in catalog.transformations}
     for transformation in catalog.transformations:
-        name = transformation_name(transformation.namespace, transformation.name, transformation.version)
+        name = transformation.full_name
         for required in transformation.requires:
             if required not in names:
                 hint = did_you_mean(required, names, f"add a transformation {required!r}")

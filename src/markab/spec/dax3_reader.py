@@ -60,7 +60,7 @@ def read_dax(
 
     Without a workflow, there is at least one problem. `${VAR}` is replaced as in YAML.
     """
-    reader = _Reader(name, environment)
+    reader = _WorkflowReader(name, environment)
     try:
         read_elements(data, name, reader.root, reader.part)
     except NotXmlError as error:
@@ -68,7 +68,7 @@ def read_dax(
     return reader.workflow(), reader.problems, reader.lines
 
 
-class _Reader(ElementReader):
+class _WorkflowReader(ElementReader):
     """Collects the parts of one workflow."""
 
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
@@ -175,7 +175,7 @@ class _Reader(ElementReader):
 
     def compound(self, element: Element) -> None:
         found = self.transformation(element)
-        own = transformation_name(found.namespace, found.name, found.version)
+        own = found.full_name
         for use in self.each(element, "uses"):
             lfn = self.find(use, "name", "file") or ""
             if self.flag(use, "executable") is False:
@@ -197,7 +197,7 @@ class _Reader(ElementReader):
                 version=self.find(element, "version"),
             ),
         )
-        name = transformation_name(made.namespace, made.name, made.version)
+        name = made.full_name
         found = self.transformations.setdefault(name, made)
         found.metadata = {**found.metadata, **self.metadata(element)}
         if shell := self.hooks(self.each(element, "invoke")):

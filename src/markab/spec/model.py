@@ -230,6 +230,11 @@ class Transformation(msgspec.Struct, omit_defaults=True):
     metadata: Metadata = {}
     checksum: Checksum | None = None
 
+    @property
+    def full_name(self) -> str:
+        """`namespace::name:version`, without what is not given."""
+        return transformation_name(self.namespace, self.name, self.version)
+
 
 class Container(msgspec.Struct, rename={"image_site": "image.site"}, omit_defaults=True):
     """An image in which transformations run."""

@@ -103,7 +103,7 @@ def resources(profiles: Profiles, job_id: str = "", problems: list[Problem] | No
     if not profiles:
         return Resources()
     found: list[Problem] = []
-    read = _Reader(profiles, job_id, found)
+    read = _ProfileReader(profiles, job_id, found)
     pegasus, dagman = profiles.get("pegasus", {}), profiles.get("dagman", {})
     cores = read.first(_positive, "a whole number from 1", "pegasus.cores", "condor.request_cpus")
     memory_mb = read.first(
@@ -135,7 +135,7 @@ def resources(profiles: Profiles, job_id: str = "", problems: list[Problem] | No
     return result
 
 
-class _Reader:
+class _ProfileReader:
     def __init__(self, profiles: Profiles, job_id: str, problems: list[Problem]) -> None:
         self.profiles = profiles
         self.job_id = job_id

@@ -12,10 +12,26 @@ There, a name is replaced if it is set and starts with neither `PEGASUS_` nor
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 _ON_THE_NODE = ("PEGASUS_", "_PEGASUS_")
+
+
+class Unexpanded(Mapping[str, str]):
+    """An environment in which the value of every variable is the reference to it, so that nothing is expanded."""
+
+    def __getitem__(self, name: str) -> str:
+        return f"${{{name}}}"
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 def expand(text: str, environment: Mapping[str, str]) -> str:

@@ -105,7 +105,7 @@ class Scheme(object):
         Never raises for a file: its error is its outcome, and the others are still transferred.
         """
         return [
-            outcome_of(
+            result_of(
                 self.get,
                 one.url,
                 one.path,
@@ -139,7 +139,7 @@ class Scheme(object):
     ) -> List[Outcome]:
         """Do `put` for each file of a batch; as `get_many`."""
         return [
-            outcome_of(
+            result_of(
                 self.put, one.path, one.url, stop=stop, sha256=one.sha256, durable=durable, site=one.site
             )
             for one in requests
@@ -171,8 +171,9 @@ class Scheme(object):
     ) -> Tuple[int, List[MarkabError]]:
         """Remove files below a directory by their relative names; return the number removed, and the errors.
 
-        Nothing outside of the directory is ever removed. A file that does not exist is no error. Where
-        the protocol allows it, directories below it that become empty are removed too.
+        Nothing outside of the directory is ever removed. A file that does not exist is no error.
+        Directories below it that become empty stay, unless the scheme has a `clean` of its own that
+        removes them.
         """
         removed = 0
         errors: List[MarkabError] = []
@@ -195,7 +196,7 @@ class Scheme(object):
         )
 
 
-def outcome_of(move: Callable[..., Moved], *args: Any, **named: Any) -> Outcome:
+def result_of(move: Callable[..., Moved], *args: Any, **named: Any) -> Outcome:
     """Return what `move` returns or the error that it raises."""
     try:
         return move(*args, **named)
@@ -215,7 +216,7 @@ _registry: Dict[str, Union[Scheme, Tuple[str, str]]] = {
 }
 
 
-def register(name: str, scheme: Scheme) -> None:
+def register_scheme(name: str, scheme: Scheme) -> None:
     """Let `scheme` serve the URLs that begin with `name://`."""
     _registry[name.lower()] = scheme
 
@@ -256,14 +257,14 @@ def handler_for(url: str) -> Scheme:
     return scheme
 
 
-def quoted(path: str) -> str:
+def quoted_path(path: str) -> str:
     """Return a path with %XX escapes for the characters that may not stand in the path of a URL."""
     return quote(path, safe="/~+,:@!$&'()*;=")
 
 
 def url_below(url: str, path: str) -> str:
     """Return the URL of what is at the relative `path`, not yet quoted, below the directory `url`."""
-    return "%s/%s" % (url.rstrip("/"), quoted(path))
+    return "%s/%s" % (url.rstrip("/"), quoted_path(path))
 
 
 def path_of(url: str) -> str:

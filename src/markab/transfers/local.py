@@ -6,7 +6,7 @@ from typing import List, Optional, Sequence, Tuple
 from markab.errors import MarkabError
 from markab.transfers.base import Moved, Scheme, Stop, path_of, scheme_of
 from markab.transfers.checksum import Verified
-from markab.transfers.local_copy import checksum_of, copy, is_same, lacks_x, status_of
+from markab.transfers.local_copy import checksum_of, copy, file_status, is_same, lacks_x
 from markab.transfers.local_directory import clean, make_directory, remove
 from markab.transfers.local_link import move, symlink
 
@@ -32,7 +32,7 @@ def place(
     Raises as `copy` does.
     """
     if link:
-        status = status_of(source, destination)
+        status = file_status(source, destination)
         if not lacks_x(status, executable) and not is_same(status, destination):
             known = checksum_of(source, sha256, stop, verified) if (sha256 or digest) else None
             done = symlink(source, destination, durable)

@@ -50,7 +50,7 @@ def copy(
         Cancelled: `stop` was set.
     """
     check_stop(stop)
-    status = status_of(source, destination)
+    status = file_status(source, destination)
     if is_same(status, destination):
         return _same(source, destination, status, sha256, executable, digest, stop, verified)
     try:
@@ -117,7 +117,7 @@ def mode_of(status: os.stat_result, executable: bool) -> int:
     return mode | (mode & 0o444) >> 2 if executable else mode
 
 
-def status_of(source: str, destination: str) -> os.stat_result:
+def file_status(source: str, destination: str) -> os.stat_result:
     """Return the status of a source; raise TransferRefused if it is not an existing file."""
     try:
         status = os.stat(source)

@@ -6,14 +6,14 @@ from typing import Callable, Optional
 
 from markab.transfers.base import Moved, Stop, check_stop
 from markab.transfers.checksum import Verified
-from markab.transfers.local_copy import checksum_of, copy, is_same, lacks_x, status_of
+from markab.transfers.local_copy import checksum_of, copy, file_status, is_same, lacks_x
 from markab.transfers.os_errors import writing_failed
 from markab.transfers.partial_file import make_parent, part_stem, sync_directory
 
 
 def symlink(source: str, destination: str, durable: bool = True) -> Moved:
     """Make `destination` a symbolic link to the absolute path of `source`. Raises as `copy` does."""
-    status = status_of(source, destination)
+    status = file_status(source, destination)
     target = os.path.abspath(source)
     _replace_by_link(lambda name: os.symlink(target, name), source, destination, durable)
     return Moved(status.st_size, link="symlink")
@@ -31,7 +31,7 @@ def move(
 ) -> Moved:
     """Move a file; between file systems, copy it and then remove `source`. Raises as `copy` does."""
     check_stop(stop)
-    status = status_of(source, destination)
+    status = file_status(source, destination)
     if not is_same(status, destination) and not os.path.islink(source) and not lacks_x(status, executable):
         known = checksum_of(source, sha256, stop, verified) if (sha256 or digest) else None
         try:

@@ -102,14 +102,14 @@ def _cleanup(spec: Spec, facts: Facts, errors: List[AttemptFailed], stop: Stop, 
 
 
 def _register(spec: Spec, facts: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified) -> None:
-    from markab.worker.replica_registration import register
+    from markab.worker.replica_registration import register_replicas
 
     catalog = spec["catalog"]
     if not catalog:
         raise AttemptFailed(
             ErrorKind.INTERNAL, "job '%s' has no replica catalog to write to" % spec["job"]["id"]
         )
-    register(catalog, spec["job"].get("registrations") or (), spec["checksums"])
+    register_replicas(catalog, spec["job"].get("registrations") or (), spec["checksums"])
 
 
 _JOBS: Dict[str, Callable[[Spec, Facts, List[AttemptFailed], Stop, Verified], None]] = {

@@ -14,7 +14,7 @@ from markab.worker.attempt_directory import remove_directory
 from markab.worker.attempt_spec import captured_name
 from markab.worker.captured_output import Capture, describe_stream
 from markab.worker.exit_judgement import judge_inputs, judge_messages
-from markab.worker.outputs import Output, find_outputs, place_outputs
+from markab.worker.outputs import FoundOutput, find_outputs, place_outputs
 from markab.worker.record import Record, checked_entry, hashed_entry, make_record
 from markab.worker.steady_time import steady_time
 
@@ -28,7 +28,7 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
     Args:
         out, err: what the tasks printed. None: no task can have printed anything.
     """
-    found: List[Output] = []
+    found: List[FoundOutput] = []
     if prepared.invocations:
         judge_messages(prepared, out, err)
         judge_inputs(prepared)
@@ -45,7 +45,7 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
     return record
 
 
-def _describe(prepared: Prepared, placed: List[Output]) -> Record:
+def _describe(prepared: Prepared, placed: List[FoundOutput]) -> Record:
     record = make_record(prepared.start, prepared.errors, prepared.cwd)
     if prepared.invocations:
         record["invocations"] = prepared.invocations

@@ -21,7 +21,7 @@ from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_err
 from markab.worker.record import output_entry
 
 
-class Output(object):
+class FoundOutput(object):
     """An output that exists, and may be moved."""
 
     __slots__ = ("is_checkpoint", "lfn", "name", "sha256", "size_bytes", "through_link")
@@ -56,7 +56,7 @@ def _directory(prepared: Prepared) -> Beneath:
     return prepared.directory
 
 
-def find_outputs(prepared: Prepared) -> List[Output]:
+def find_outputs(prepared: Prepared) -> List[FoundOutput]:
     """Return the declared outputs that exist; add those that are missing to `errors`."""
     found = []
     for output in prepared.job.get("outputs") or ():
@@ -69,7 +69,7 @@ def find_outputs(prepared: Prepared) -> List[Output]:
     return found
 
 
-def _find(prepared: Prepared, lfn: str, is_checkpoint: bool) -> Output:
+def _find(prepared: Prepared, lfn: str, is_checkpoint: bool) -> FoundOutput:
     name, status = lfn, None
     output = "output '%s' of job '%s'" % (lfn, prepared.job["id"])
     try:
@@ -99,7 +99,7 @@ def _find(prepared: Prepared, lfn: str, is_checkpoint: bool) -> Output:
         )
     if not stat.S_ISREG(status.st_mode):
         raise AttemptFailed(ErrorKind.MISSING_OUTPUT, "%s is no regular file" % output)
-    return Output(lfn, name, status.st_size, is_checkpoint, name != lfn)
+    return FoundOutput(lfn, name, status.st_size, is_checkpoint, name != lfn)
 
 
 def _behind_links(prepared: Prepared, lfn: str, output: str) -> str:
@@ -115,9 +115,9 @@ def _behind_links(prepared: Prepared, lfn: str, output: str) -> str:
     return target[len(top) + 1 :]
 
 
-def place_outputs(prepared: Prepared, outputs: List[Output], stop: Stop) -> List[Output]:
+def place_outputs(prepared: Prepared, outputs: List[FoundOutput], stop: Stop) -> List[FoundOutput]:
     """Hash outputs, then put them into the run's scratch; return those that are in place."""
-    placed: List[Output] = []
+    placed: List[FoundOutput] = []
     try:
         if prepared.spec["integrity"] != "none":
             began = time.monotonic()
@@ -141,7 +141,7 @@ def place_outputs(prepared: Prepared, outputs: List[Output], stop: Stop) -> List
     return placed
 
 
-def _checksum(prepared: Prepared, output: Output, stop: Stop) -> str:
+def _checksum(prepared: Prepared, output: FoundOutput, stop: Stop) -> str:
     fd = _open(prepared, output)
     try:
         return prepared.verified.checksum_of_open(fd, os.path.join(prepared.cwd, output.name), stop)
@@ -149,7 +149,7 @@ def _checksum(prepared: Prepared, output: Output, stop: Stop) -> str:
         os.close(fd)
 
 
-def _open(prepared: Prepared, output: Output) -> int:
+def _open(prepared: Prepared, output: FoundOutput) -> int:
     directory = _directory(prepared)
     try:
         return directory.open(output.name)
@@ -159,7 +159,7 @@ def _open(prepared: Prepared, output: Output) -> int:
         return directory.open(output.name)
 
 
-def _move_all(prepared: Prepared, outputs: List[Output], placed: List[Output], stop: Stop) -> None:
+def _move_all(prepared: Prepared, outputs: List[FoundOutput], placed: List[FoundOutput], stop: Stop) -> None:
     scratch = Beneath(prepared.spec["scratch"])
     try:
         # What is reached through a link is copied, before its target may be moved away.
@@ -176,7 +176,7 @@ def _move_all(prepared: Prepared, outputs: List[Output], placed: List[Output], s
         scratch.close()
 
 
-def _move(prepared: Prepared, output: Output, scratch: Beneath, stop: Stop) -> None:
+def _move(prepared: Prepared, output: FoundOutput, scratch: Beneath, stop: Stop) -> None:
     if not output.through_link:
         try:
             _directory(prepared).move(output.name, scratch, output.lfn)
@@ -202,7 +202,7 @@ def _move(prepared: Prepared, output: Output, scratch: Beneath, stop: Stop) -> N
         os.close(fd)
 
 
-def _send_all(prepared: Prepared, outputs: List[Output], placed: List[Output], stop: Stop) -> None:
+def _send_all(prepared: Prepared, outputs: List[FoundOutput], placed: List[FoundOutput], stop: Stop) -> None:
     """Put outputs to the URL of the scratch, as a transfer job would."""
     from markab.transfers.batch import move_all
 

@@ -32,11 +32,13 @@ LOCK_TIMEOUT_S = 60.0
 """How long to wait while another process writes."""
 
 
-def register(catalog: str, registrations: Iterable[Dict[str, Any]], checksums: Mapping[str, str]) -> None:
+def register_replicas(
+    catalog: str, registrations: Iterable[Dict[str, Any]], checksums: Mapping[str, str]
+) -> None:
     """Write all of `registrations` in one transaction; what is there already stays one row.
 
-    May be called twice, and by many processes at once. Old metadata of a file gives way
-    to the new.
+    May be called twice, and by many processes at once. New metadata of a file
+    replaces the old.
 
     Raises:
         AttemptFailed: the file cannot be written, or is no catalog.

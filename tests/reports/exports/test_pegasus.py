@@ -13,7 +13,7 @@ from kit.made_run import T0, began, compute, end, make_run, start
 from markab.errors import StorageError
 from markab.plan.braindump import read_braindump
 from markab.reports.exports.formats import export_run
-from markab.reports.exports.kickstart import text
+from markab.reports.exports.kickstart import yaml_text
 from markab.spec.reader import read_workflow
 from reports.exports.real_run import SECRET, add_document, all_text, sha256
 
@@ -115,7 +115,7 @@ def test_a_process_ended_by_a_signal_or_never_started_says_so(tmp_path: Path) ->
 
 @given(st.text())
 def test_any_text_comes_back_from_a_record(value: str) -> None:
-    assert value == yaml.safe_load(text(value))
+    assert value == yaml.safe_load(yaml_text(value))
 
 
 def test_an_export_that_fails_leaves_no_directory(

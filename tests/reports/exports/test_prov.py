@@ -66,7 +66,7 @@ def test_files_have_their_checksum_size_and_place(document: dict[str, Any], fail
     assert "file:never.txt" not in files
 
 
-def test_each_attempt_used_its_inputs_and_program_for_somebody(document: dict[str, Any]) -> None:
+def test_each_attempt_used_its_inputs_and_program_for_a_user(document: dict[str, Any]) -> None:
     used = {said["prov:entity"] for said in related(document, "used", activity="attempt:broken_ID3/1")}
     assert {"file:deep/sorted.txt", "program:broken"} == used
     (by,) = related(document, "wasAssociatedWith", activity="attempt:broken_ID3/1")

@@ -1,4 +1,4 @@
-"""No export tells the value of a variable that whoever planned had, in documents of any size and spelling."""
+"""No export contains the value of a variable of the user who planned, in documents of any size and spelling."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def entities(crate: Path) -> dict[str, dict[str, Any]]:
 def read(crate: Path) -> dict[str, dict[str, Any]]:
     graph = json.loads((crate / "ro-crate-metadata.json").read_text())["@graph"]
     entities = {entity["@id"]: entity for entity in graph}
-    assert len(graph) == len(entities), "every entity is told once"
+    assert len(graph) == len(entities), "every entity occurs once"
     return entities
 
 

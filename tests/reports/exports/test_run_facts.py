@@ -20,10 +20,10 @@ from kit.made_run import (
 from markab.errors import MarkabError
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
 from markab.reports.exports.formatting import iso, planned_words
-from markab.reports.exports.run_facts import Attempt, Facts
+from markab.reports.exports.run_facts import AttemptFacts, Facts
 
 
-def read(directory: Path) -> tuple[Facts, list[Attempt]]:
+def read(directory: Path) -> tuple[Facts, list[AttemptFacts]]:
     facts = Facts(directory)
     return facts, list(facts.attempts())
 
@@ -39,7 +39,7 @@ PAIR = [
 ]
 
 
-def test_a_file_is_told_with_its_maker_and_handed_to_who_reads_it(tmp_path: Path) -> None:
+def test_a_file_is_described_with_its_maker_and_passed_to_its_readers(tmp_path: Path) -> None:
     make_run(
         tmp_path,
         PAIR,
@@ -63,7 +63,7 @@ def test_a_file_is_told_with_its_maker_and_handed_to_who_reads_it(tmp_path: Path
     )
 
 
-def test_every_attempt_is_told_the_failed_ones_with_their_error(tmp_path: Path) -> None:
+def test_every_attempt_is_described_the_failed_ones_with_their_error(tmp_path: Path) -> None:
     make_run(
         tmp_path,
         PAIR,

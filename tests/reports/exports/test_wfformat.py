@@ -152,7 +152,7 @@ def test_files_keep_their_lfn_size_and_checksum(document: dict[str, Any]) -> Non
     assert files["never.txt"]["sizeUnknown"] is True
 
 
-def test_what_ran_has_its_last_attempt_and_tells_of_all(document: dict[str, Any]) -> None:
+def test_a_task_has_its_last_attempt_and_a_summary_of_all(document: dict[str, Any]) -> None:
     ran = tasks_of(document, "execution")
 
     assert ["cut_ID1", "flaky_ID2", "broken_ID3"] == list(ran)

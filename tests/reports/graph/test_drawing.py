@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.made_run import began, compute, end, ended, failed, gave_up, make_run, start
-from markab.errors import CorruptPlan, MarkabError, NotARun
+from markab.errors import CorruptPlan, DrawingError, MarkabError, NotARun
 from markab.plan.model import Input, Kind, Output, PlannedJob
 from markab.reports.graph.dot import to_dot
 from markab.reports.graph.drawing import LABELS, Drawing, JobGraph, draw, ranks, without_shortcuts
-from markab.reports.graph.files import DrawingError, format_of, rendered, write_drawing
+from markab.reports.graph.files import format_of, rendered, write_drawing
 from markab.reports.graph.labels import worst
 from markab.reports.graph.layout import GAP, lay_out, spread
 from markab.reports.graph.mermaid import to_mermaid

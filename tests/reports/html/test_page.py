@@ -65,7 +65,7 @@ def used(duration_s: float, memory_kb: int) -> dict:
     }
 
 
-def test_the_page_tells_failures_first_with_error_hint_and_output(tmp_path: Path) -> None:
+def test_the_page_shows_failures_first_with_error_hint_and_output(tmp_path: Path) -> None:
     bad = failed(1, 1, "no such module", stderr="Traceback\nModuleNotFoundError: 'x'\n", host="n1")
     bad.record["error"]["hint"] = "pip install x"
     bad.record["invocations"] = [used(1, 2048) | {"status": 256, "argv": ["python", "a b.py"]}]
@@ -83,7 +83,7 @@ def test_the_page_tells_failures_first_with_error_hint_and_output(tmp_path: Path
     assert page.index("id=failures") < page.index('id="time"')
 
 
-def test_equal_failures_are_told_once_and_those_tried_again_apart(tmp_path: Path) -> None:
+def test_equal_failures_are_shown_once_and_those_tried_again_apart(tmp_path: Path) -> None:
     jobs = [compute(str(n)) for n in range(9)]
     entries = [began()]
     for job in range(9):
@@ -95,7 +95,7 @@ def test_equal_failures_are_told_once_and_those_tried_again_apart(tmp_path: Path
     assert "4 × wc" in page and "4 attempts failed, after which the job was tried again" in page
 
 
-def test_what_nobody_measured_is_no_trouble(tmp_path: Path) -> None:
+def test_values_that_were_not_measured_are_no_error(tmp_path: Path) -> None:
     unmeasured = used(1, 1) | {"utime_s": None, "maxrss_kb": None}
     moved = {
         "lfn": "f.in",
@@ -113,12 +113,12 @@ def test_what_nobody_measured_is_no_trouble(tmp_path: Path) -> None:
     bad.record["invocations"] = [unmeasured | {"status": 256}]
     gone = failed(4, start=None, end=None)
     gone.record["error"] = None
-    told = [start(0), fine, start(1), bad, gave_up(1), start(2), end(2, transfers=[moved])]
-    told += [start(3), end(3, transfers=[moved]), start(4), gone, gave_up(4)]
+    story = [start(0), fine, start(1), bad, gave_up(1), start(2), end(2, transfers=[moved])]
+    story += [start(3), end(3, transfers=[moved]), start(4), gone, gave_up(4)]
     run = make_run(
         tmp_path,
         [compute("a"), compute("b"), stage_in, stage_out, compute("c")],
-        [began(), *told, ended("failed")],
+        [began(), *story, ended("failed")],
     )
 
     page = page_of(run)
@@ -248,7 +248,7 @@ def test_a_run_that_was_continued_shows_when(tmp_path: Path) -> None:
     assert "continued</dt><dd>1 time" in page and "failed permanently" not in page.partition("<script")[0]
 
 
-def test_an_attempt_lost_with_its_engine_ended_when_that_was_last_heard_of(tmp_path: Path) -> None:
+def test_an_attempt_lost_with_its_engine_ended_at_the_last_recorded_time(tmp_path: Path) -> None:
     lost = {"kind": "lost", "message": "the engine was killed while it ran"}
     entries = [began(), start(0), start(1), end(1, time=T0 + 5)]
     entries += [
@@ -276,7 +276,7 @@ def test_a_lost_attempt_that_its_engine_watched_ended_when_that_was_noticed(tmp_
     assert (attempts["verdict"], attempts["took"]) == ([3], [8000])
 
 
-def test_times_below_a_second_are_told_in_milliseconds(tmp_path: Path) -> None:
+def test_times_below_a_second_are_shown_in_milliseconds(tmp_path: Path) -> None:
     entries = [
         began(),
         start(0),

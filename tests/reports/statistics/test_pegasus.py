@@ -101,7 +101,7 @@ def test_a_job_that_never_started_has_no_row_and_a_cluster_says_what_lay_between
         ("month", ["2027-01"]),
     ],
 )
-def test_time_is_told_by_period_and_by_host(tmp_path: Path, period: Period, dates: list[str]) -> None:
+def test_time_is_listed_by_period_and_by_host(tmp_path: Path, period: Period, dates: list[str]) -> None:
     entries = [began()]
     for n, host in enumerate(("here", "there")):
         later = process(f"t{n}", start=T0 + 3600 * n + 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from markab.provenance.queries import Count
 from markab.provenance.run_database import Database, open_database
 from markab.reports.statistics import run_statistics
 from markab.reports.statistics.files import section_rows, section_text, write_files
-from markab.reports.statistics.report import report
 from markab.reports.statistics.run_statistics import SECTIONS, read_statistics
 from markab.reports.statistics.text import in_words, summary_text, total_text
 
@@ -311,13 +309,9 @@ def test_a_file_in_the_way_of_the_directory_is_named(tmp_path: Path) -> None:
         write_files(found, (), tmp_path / "out")
 
 
-def test_the_report_of_the_api_is_the_text_and_leaves_files(tmp_path: Path) -> None:
-    run = make_run(tmp_path, FOUR, STORY)
+def test_plain_data_have_the_totals_of_the_table_and_the_critical_path(tmp_path: Path) -> None:
+    shown = read_statistics(make_run(tmp_path, FOUR, STORY)).to_json()
 
-    assert report(run).startswith("# words: success, 4 jobs\n")
-    assert (run / "statistics" / "breakdown.txt").exists()
-    assert not (run / "statistics" / "jobs.txt").exists(), "a million lines that nobody asked for"
-    shown = json.loads(report(run, json=True))
     assert shown["summary"]["jobs"]["total_retries"] == 5
     assert shown["time_use"]["path"][0] == {"job": "wc_a", "runtime_s": 10.0}
 

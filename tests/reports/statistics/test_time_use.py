@@ -84,7 +84,7 @@ JOBS = [_Job("a", "local"), _Job("b", "local", [0], 2), _Job("c", "pool", [0], 4
 LOCAL_SITES = frozenset({"local"})
 
 
-def test_queues_are_told_from_waiting_and_cores_elsewhere_are_not_ours() -> None:
+def test_queueing_is_distinguished_from_waiting_and_cores_elsewhere_are_not_counted() -> None:
     attempts = [
         (0, 1.0, 1.0, 5.0),  # waited 1, ran 4
         (1, 5.0, 5.0, 8.0),  # ran 3 with 2 cores, failed

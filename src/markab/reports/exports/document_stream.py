@@ -71,7 +71,7 @@ class NotPlain(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _LongList:
     """The position of a long list in the text: its top-level key, the end of that key, its first entry, its end."""
 
     key: int
@@ -142,8 +142,8 @@ class Pieces:
         """Close the memory map."""
         self._text.close()
 
-    def _find_parts(self) -> dict[str, _Part]:
-        parts: dict[str, _Part] = {}
+    def _find_parts(self) -> dict[str, _LongList]:
+        parts: dict[str, _LongList] = {}
         seen = set()
         position = 0
         while top := _TOP_KEY.search(self._text, position):
@@ -158,7 +158,7 @@ class Pieces:
                 position = part.end
         return parts
 
-    def _find_part(self, key: str, start: int) -> _Part | None:
+    def _find_part(self, key: str, start: int) -> _LongList | None:
         beginning = _BEGINNINGS[key].match(self._text, start)
         if not beginning:
             return None
@@ -168,7 +168,7 @@ class Pieces:
         over = re.compile(less + b"^ {%d}[^- \n#]" % indent, re.MULTILINE)
         after = over.search(self._text, first)
         end = after.start() if after else len(self._text)
-        return _Part(start, beginning.start("colon"), first, end, indent)
+        return _LongList(start, beginning.start("colon"), first, end, indent)
 
     def _cut(self, key: str) -> Iterator[bytes]:
         """Yield the text of groups of entries of a list, each under its key."""

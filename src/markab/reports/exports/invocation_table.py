@@ -18,7 +18,7 @@ from typing import Any
 from markab.errors import MarkabError
 from markab.plan.atomic_file import replacing
 from markab.reports.exports.formatting import iso, planned_words
-from markab.reports.exports.run_facts import Attempt, Facts, Invocation, RunFile
+from markab.reports.exports.run_facts import AttemptFacts, Facts, InvocationFacts, RunFile
 
 TEXT, WHOLE, REAL, MOMENT = "text", "whole", "real", "moment"
 COLUMNS = {
@@ -129,7 +129,7 @@ def _batches(facts: Facts) -> Iterator[list[dict[str, Any]]]:
         yield batch
 
 
-def _row(facts: Facts, attempt: Attempt, one: Invocation | None) -> dict[str, Any]:
+def _row(facts: Facts, attempt: AttemptFacts, one: InvocationFacts | None) -> dict[str, Any]:
     job = attempt.job
     task = one.task if one else job.tasks[0] if len(job.tasks) == 1 else None
     start = one.start if one else attempt.start

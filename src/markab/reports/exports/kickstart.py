@@ -15,7 +15,7 @@ from typing import Any
 
 from markab.provenance.auxiliary_transformations import AUXILIARY_TRANSFORMATIONS
 from markab.reports.exports.formatting import iso, planned_words
-from markab.reports.exports.run_facts import NEVER_STARTED, Attempt, Facts, Invocation
+from markab.reports.exports.run_facts import NEVER_STARTED, AttemptFacts, Facts, InvocationFacts
 
 VERSION = "3.0"
 USAGE = {
@@ -40,19 +40,19 @@ class Records:
 
     def __init__(self, facts: Facts) -> None:
         stamp = facts.braindump.get("timestamp") or ""
-        self._run = f"  wf-label: {text(facts.name)}\n  wf-stamp: {text(stamp)}\n"
-        self._user = text(facts.user)
+        self._run = f"  wf-label: {yaml_text(facts.name)}\n  wf-stamp: {yaml_text(stamp)}\n"
+        self._user = yaml_text(facts.user)
 
-    def of(self, attempt: Attempt) -> str:
+    def of(self, attempt: AttemptFacts) -> str:
         """Return the records of all processes of an attempt; an attempt without a process has one record too."""
         invocations = attempt.invocations
         if not invocations:
             status = 0 if attempt.state == "succeeded" else 256
-            invocations = [Invocation(1, None, attempt.start, attempt.end - attempt.start, status, {})]
+            invocations = [InvocationFacts(1, None, attempt.start, attempt.end - attempt.start, status, {})]
         return "".join([self._record(attempt, one) for one in invocations]) + _files(attempt)
 
-    def _record(self, attempt: Attempt, one: Invocation) -> str:
-        task, host = one.task, text(attempt.host)
+    def _record(self, attempt: AttemptFacts, one: InvocationFacts) -> str:
+        task, host = one.task, yaml_text(attempt.host)
         transformation = (
             task.transformation if task else AUXILIARY_TRANSFORMATIONS.get(attempt.job.kind, attempt.job.id)
         )
@@ -61,24 +61,24 @@ class Records:
         cwd = attempt.record.get("cwd")
         parts = [
             f"- invocation: True\n  version: {VERSION}\n  {times[0]}\n  {times[1]}\n",
-            f"  transformation: {text(transformation)}\n",
-            f"  derivation: {text(task.id)}\n" if task else "",
-            f"  resource: {text(attempt.site)}\n{self._run}  hostname: {host}\n  user: {self._user}\n",
+            f"  transformation: {yaml_text(transformation)}\n",
+            f"  derivation: {yaml_text(task.id)}\n" if task else "",
+            f"  resource: {yaml_text(attempt.site)}\n{self._run}  hostname: {host}\n  user: {self._user}\n",
             f"  mainjob:\n    {times[0]}\n    {times[1]}\n",
             f"    pid: {one.usage['pid']}\n" if "pid" in one.usage else "",
             f"    usage: {{{_usage(one.usage)}}}\n    status:\n      raw: {one.status}\n{_status(attempt, one)}",
-            f"    executable:\n      file_name: {text(words[0])}\n" if words else "",
+            f"    executable:\n      file_name: {yaml_text(words[0])}\n" if words else "",
             "    argument_vector:\n" if len(words) > 1 else "    argument_vector: []\n",
-            *[f"      - {text(word)}\n" for word in words[1:]],
-            f"  cwd: {text(str(cwd))}\n" if cwd else "",
+            *[f"      - {yaml_text(word)}\n" for word in words[1:]],
+            f"  cwd: {yaml_text(str(cwd))}\n" if cwd else "",
             f"  machine:\n    uname_nodename: {host}\n" if attempt.host else "",
         ]
         return "".join(parts)
 
 
-def _status(attempt: Attempt, one: Invocation) -> str:
+def _status(attempt: AttemptFacts, one: InvocationFacts) -> str:
     if one.status == NEVER_STARTED:
-        return f"      failure_error: {text(attempt.error or 'never started')}\n"
+        return f"      failure_error: {yaml_text(attempt.error or 'never started')}\n"
     if one.signal is None:
         return f"      regular_exitcode: {one.exit_code}\n"
     try:
@@ -86,7 +86,7 @@ def _status(attempt: Attempt, one: Invocation) -> str:
     except ValueError:
         name = str(one.signal)
     return (
-        f"      signalled_signal: {one.signal}\n      signalled_name: {text(name)}\n"
+        f"      signalled_signal: {one.signal}\n      signalled_name: {yaml_text(name)}\n"
         f"      corefile: {os.WCOREDUMP(one.status)}\n"
     )
 
@@ -99,23 +99,23 @@ def _usage(usage: dict[str, Any]) -> str:
     return ", ".join(fields)
 
 
-def _files(attempt: Attempt) -> str:
+def _files(attempt: AttemptFacts) -> str:
     """Return the output files of an attempt; they belong to its last record."""
     if not attempt.made:
         return ""
     parts = ["  files:\n"]
     for file in attempt.made:
-        lfn = text(file.lfn)
+        lfn = yaml_text(file.lfn)
         parts.append(
             f"    {lfn}:\n      lfn: {lfn}\n      size: {file.size_bytes or 0}\n      output: True\n"
         )
         if file.sha256:
-            parts.append(f"      sha256: {text(file.sha256)}\n")
+            parts.append(f"      sha256: {yaml_text(file.sha256)}\n")
     return "".join(parts)
 
 
 @lru_cache(maxsize=4096)
-def text(value: str) -> str:
+def yaml_text(value: str) -> str:
     """Return a text as YAML in double quotes, in ASCII."""
     return '"' + _ESCAPED.sub(_escape, value) + '"'
 

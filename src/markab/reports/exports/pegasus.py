@@ -29,7 +29,7 @@ from markab.reports.exports.directory_writer import filling
 from markab.reports.exports.formatting import iso
 from markab.reports.exports.kickstart import Records
 from markab.reports.exports.public_document import write_document
-from markab.reports.exports.run_facts import Attempt, Facts
+from markab.reports.exports.run_facts import AttemptFacts, Facts
 from markab.transfers.base import redact
 from markab.worker.attempt_spec import captured_name
 
@@ -109,7 +109,7 @@ def _write_attempts(facts: Facts, path: Path) -> None:
                     out.write(_encode([_meta(facts, attempt, file) for file in attempt.made]))
 
 
-def _state_lines(attempt: Attempt, submitted: int) -> Iterator[str]:
+def _state_lines(attempt: AttemptFacts, submitted: int) -> Iterator[str]:
     """Yield the lines of `jobstate.log` of an attempt; lines of different jobs need not be in order of time."""
     job, scheduler = attempt.job.id, f"{attempt.position}.{attempt.number - 1}"
 
@@ -125,14 +125,14 @@ def _state_lines(attempt: Attempt, submitted: int) -> Iterator[str]:
         yield line(attempt.end, "JOB_SUCCESS" if ok else "JOB_FAILURE", str(_exit_code(attempt)))
 
 
-def _exit_code(attempt: Attempt) -> int:
+def _exit_code(attempt: AttemptFacts) -> int:
     """Return the exit code of an attempt as the run's own `jobstate.log` has it."""
     if attempt.state == "succeeded":
         return 0
     return exit_code(failed_status(one.status for one in attempt.invocations))
 
 
-def _meta(facts: Facts, attempt: Attempt, file: Any) -> dict[str, Any]:
+def _meta(facts: Facts, attempt: AttemptFacts, file: Any) -> dict[str, Any]:
     attributes = {
         "user": facts.user,
         "size": str(file.size_bytes or 0),

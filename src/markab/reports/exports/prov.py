@@ -16,7 +16,7 @@ from typing import Any
 from markab import __version__
 from markab.plan.atomic_file import replacing
 from markab.reports.exports.formatting import as_url, encoded, is_gone, iso, planned_words
-from markab.reports.exports.run_facts import Attempt, Facts, Invocation, RunFile
+from markab.reports.exports.run_facts import AttemptFacts, Facts, InvocationFacts, RunFile
 from markab.reports.exports.spooled_text import Spools
 
 TERMS = "https://w3id.org/markab/terms#"
@@ -108,7 +108,7 @@ def _run(facts: Facts, spools: Spools) -> None:
     )
 
 
-def _attempt(facts: Facts, attempt: Attempt, spools: Spools, programs: set[str]) -> None:
+def _attempt(facts: Facts, attempt: AttemptFacts, spools: Spools, programs: set[str]) -> None:
     activity = f"attempt:{encoded(attempt.name)}"
     fields: dict[str, Any] = {"prov:startTime": iso(attempt.start)}
     if attempt.end:
@@ -173,7 +173,9 @@ def _attempt(facts: Facts, attempt: Attempt, spools: Spools, programs: set[str])
             )
 
 
-def _cluster(attempt: Attempt, activity: str, invocations: list[Invocation], spools: Spools) -> None:
+def _cluster(
+    attempt: AttemptFacts, activity: str, invocations: list[InvocationFacts], spools: Spools
+) -> None:
     """Add each process of a cluster of tasks as a part of the attempt."""
     for one in invocations:
         part: dict[str, Any] = {
@@ -187,7 +189,7 @@ def _cluster(attempt: Attempt, activity: str, invocations: list[Invocation], spo
         )
 
 
-def _invocation(one: Invocation) -> dict[str, Any]:
+def _invocation(one: InvocationFacts) -> dict[str, Any]:
     fields: dict[str, Any] = {"markab:durationSeconds": one.duration_s}
     if one.task:
         fields |= {

@@ -17,6 +17,7 @@ from markab.reports.exports.document_stream import NotPlain, Pieces
 from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import Task, Workflow
 from markab.spec.reader import FAST_BYTES, read_workflow
+from markab.spec.variables import Unexpanded
 from markab.spec.writer import emit, to_document
 from markab.transfers.base import redact
 
@@ -28,13 +29,6 @@ _VARIABLE = re.compile(rb"\$[{\\]|\\[xuU]0*(?:24|7[bB])")
 
 _VARIABLE_IN_XML = re.compile(rb"\$|&#")
 """The same in XML, where a comment or an element may be in the middle."""
-
-
-class _AsWritten(dict[str, str]):
-    """An environment in which the value of every variable is its own reference, so that nothing is expanded."""
-
-    def __missing__(self, name: str) -> str:
-        return "${" + name + "}"
 
 
 def write_document(source: Path, path: Path, *, durable: bool = True) -> None:
@@ -102,13 +96,13 @@ def _mentions_variables(source: Path) -> bool:
 
 def _read_whole(source: Path) -> Workflow:
     """Read a workflow document without expanding `${VAR}`."""
-    return read_workflow(source, _AsWritten(), limit_bytes=1 << 62, absolute_lfns=True)
+    return read_workflow(source, Unexpanded(), limit_bytes=1 << 62, absolute_lfns=True)
 
 
 def _in_pieces(source: Path) -> Pieces | None:
     """Open a document for reading in pieces, if it is large and plain enough."""
     try:
-        return Pieces(source, _AsWritten()) if source.stat().st_size >= FAST_BYTES else None
+        return Pieces(source, Unexpanded()) if source.stat().st_size >= FAST_BYTES else None
     except (NotPlain, OSError):
         return None
 

@@ -25,7 +25,7 @@ from markab.plan.atomic_file import replacing
 from markab.plan.model import Kind
 from markab.reports.exports.formatting import as_url, encoded, is_gone, iso, planned_words
 from markab.reports.exports.public_document import write_document
-from markab.reports.exports.run_facts import Attempt, Facts, RunFile
+from markab.reports.exports.run_facts import AttemptFacts, Facts, RunFile
 from markab.reports.exports.spooled_text import Spools
 
 METADATA = "ro-crate-metadata.json"
@@ -109,7 +109,7 @@ class _Crate:
         self._inputs: list[RunFile] = []
         self._outputs: list[RunFile] = []
 
-    def attempt(self, attempt: Attempt) -> None:
+    def attempt(self, attempt: AttemptFacts) -> None:
         """Add one attempt of a step."""
         job = attempt.job
         for task in job.tasks:
@@ -314,7 +314,7 @@ class _Crate:
             fields["workExample"] = _ref(_file(file))
         self._add(fields)
 
-    def _usage(self, attempt: Attempt, action: str) -> list[dict[str, str]]:
+    def _usage(self, attempt: AttemptFacts, action: str) -> list[dict[str, str]]:
         used = [one.usage for one in attempt.invocations]
         if not used:
             return []

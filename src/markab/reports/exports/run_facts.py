@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from markab.errors import MarkabError
-from markab.journal.attempt_record import Verdict
+from markab.journal.attempt_record import AttemptSuccess
 from markab.journal.lifecycle import State
 from markab.journal.records import AttemptEnd, AttemptStart, Entry, EntryOf, RunStart, decode
 from markab.journal.run_reader import RunReader
@@ -47,7 +47,7 @@ class RunFile(msgspec.Struct, gc=False):
     sha256: str | None = None
     size_bytes: int | None = None
     maker: str = ""
-    """Name of the attempt that made it, as `Attempt.name`. Empty: it was there before, or is not made yet."""
+    """Name of the attempt that made it, as `AttemptFacts.name`. Empty: it was there before, or is not made yet."""
     made: float = 0.0
     wanted_from: str = ""
     """The job that makes it."""
@@ -73,7 +73,7 @@ class RunFile(msgspec.Struct, gc=False):
         return [place for place in self.places if place.delivered]
 
 
-class Invocation(msgspec.Struct):
+class InvocationFacts(msgspec.Struct):
     """One process that an attempt ran."""
 
     number: int
@@ -100,7 +100,7 @@ class Invocation(msgspec.Struct):
         return os.WTERMSIG(self.status)
 
 
-class Attempt(msgspec.Struct):
+class AttemptFacts(msgspec.Struct):
     """One try of a job."""
 
     position: int
@@ -148,11 +148,11 @@ class Attempt(msgspec.Struct):
         return str((self.record.get("error") or {}).get("kind", ""))
 
     @property
-    def invocations(self) -> list[Invocation]:
+    def invocations(self) -> list[InvocationFacts]:
         """The processes, in the order they ran."""
         tasks = {task.id: task for task in self.job.tasks}
         return [
-            Invocation(
+            InvocationFacts(
                 number=number,
                 task=tasks.get(entry.get("task", "")),
                 start=float(entry.get("start", self.start)),
@@ -195,7 +195,7 @@ class Facts(RunReader):
         self._as_written = arguments_as_written(self._document_path)
         self._wanted()
 
-    def attempts(self) -> Iterator[Attempt]:
+    def attempts(self) -> Iterator[AttemptFacts]:
         """Yield every attempt once, in the order they ended; those that have not ended come last.
 
         Raises:
@@ -321,13 +321,13 @@ class Facts(RunReader):
 
     def _attempt(
         self, position: int, number: int, begun: AttemptStart | None, record: dict[str, Any] | None
-    ) -> Attempt:
+    ) -> AttemptFacts:
         job = self.job(position)
         if record is None:
             state = "running" if self.has_engine else "lost"
         else:
             state = "succeeded" if record.get("ok") else "failed"
-        attempt = Attempt(
+        attempt = AttemptFacts(
             position=position,
             number=number,
             job=job,
@@ -343,7 +343,7 @@ class Facts(RunReader):
         self._made(attempt)
         return attempt
 
-    def _moved(self, attempt: Attempt) -> None:
+    def _moved(self, attempt: AttemptFacts) -> None:
         """Add the facts of an attempt's transfers: sizes, checksums, and where outputs were delivered."""
         delivers = attempt.job.kind == Kind.STAGE_OUT
         sites = {
@@ -360,7 +360,7 @@ class Facts(RunReader):
                 url = moved["destination"]
                 _add_place(file, FilePlace(sites.get(url, attempt.site), redact(url), delivered=True))
 
-    def _read(self, attempt: Attempt) -> None:
+    def _read(self, attempt: AttemptFacts) -> None:
         job, record = attempt.job, attempt.record
         if attempt.state == "failed" and not record.get("invocations") and not record.get("transfers"):
             return
@@ -372,7 +372,7 @@ class Facts(RunReader):
             names = [moved["lfn"] for moved in record.get("transfers", ())]
         attempt.used = [self._file(lfn) for lfn in names]
 
-    def _made(self, attempt: Attempt) -> None:
+    def _made(self, attempt: AttemptFacts) -> None:
         for output in attempt.record.get("outputs", ()):
             if attempt.state != "succeeded" and not output.get("checkpoint"):
                 continue  # delivered before the attempt failed; the next attempt replaces it
@@ -398,10 +398,10 @@ class Facts(RunReader):
         return file
 
 
-def _without_details(entry: Entry) -> EntryOf[Verdict]:
+def _without_details(entry: Entry) -> EntryOf[AttemptSuccess]:
     """Return a record as the history takes it, which of a worker's record reads only whether it succeeded."""
     if isinstance(entry, AttemptEnd):
-        return AttemptEnd(entry.time, entry.job, entry.attempt, Verdict(bool(entry.record.get("ok"))))
+        return AttemptEnd(entry.time, entry.job, entry.attempt, AttemptSuccess(bool(entry.record.get("ok"))))
     return entry
 
 

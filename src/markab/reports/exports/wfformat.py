@@ -30,7 +30,7 @@ from markab.errors import MarkabError
 from markab.plan.atomic_file import replacing
 from markab.plan.model import Kind, PlannedJob
 from markab.reports.exports.formatting import iso, planned_words
-from markab.reports.exports.run_facts import Attempt, Facts
+from markab.reports.exports.run_facts import AttemptFacts, Facts
 from markab.reports.exports.spooled_text import Spool
 
 SCHEMA_VERSION = "1.5"
@@ -146,7 +146,7 @@ class _Executions:
         self._end = 0
         self.count = 0
 
-    def add(self, attempt: Attempt, id: str, machines: Ids) -> None:
+    def add(self, attempt: AttemptFacts, id: str, machines: Ids) -> None:
         """Add the next attempt of a task."""
         start = self._starts[attempt.position]
         earlier = []
@@ -177,7 +177,7 @@ class _Executions:
         self._file.close()
 
 
-def _one(attempt: Attempt, machines: Ids) -> dict[str, Any]:
+def _one(attempt: AttemptFacts, machines: Ids) -> dict[str, Any]:
     invocations = attempt.invocations
     runtime_s = sum(one.duration_s for one in invocations)
     fields: dict[str, Any] = {
@@ -208,7 +208,7 @@ def _machine(name: str, id: str) -> dict[str, str]:
     return {"nodeName": id} if id == name else {"nodeName": id, "name": name}
 
 
-def _summary(attempt: Attempt) -> dict[str, Any]:
+def _summary(attempt: AttemptFacts) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "attempt": attempt.number,
         "status": attempt.state,

@@ -33,15 +33,15 @@ STYLE = (
 
 def to_dot(drawing: Drawing, width: float | None = None, height: float | None = None) -> str:
     """Return the drawing as DOT text; `width` and `height` are in inches."""
-    lines = [f"digraph {quoted(showable(drawing.name))} {{"]
+    lines = [f"digraph {dot_string(showable(drawing.name))} {{"]
     if width and height:
         lines.append(f'    size="{width:g},{height:g}"; ratio=fill;')
     elif width or height:  # `!`: as large as that allows
         lines.append(f'    size="{width or UNBOUND:g},{height or UNBOUND:g}!";')
     lines += [f"    {line}" for line in STYLE]
-    lines += [f"    {quoted(node.key)} [{_attributes(node)}];" for node in drawing.nodes]
+    lines += [f"    {dot_string(node.key)} [{_attributes(node)}];" for node in drawing.nodes]
     for edge in drawing.edges:
-        ends = f"{quoted(drawing.nodes[edge.tail].key)} -> {quoted(drawing.nodes[edge.head].key)}"
+        ends = f"{dot_string(drawing.nodes[edge.tail].key)} -> {dot_string(drawing.nodes[edge.head].key)}"
         lines.append(f"    {ends}{_edge_attributes(edge)};")
     return "\n".join([*lines, "}", ""])
 
@@ -58,18 +58,20 @@ def _attributes(node: Node) -> str:
         found |= {"fillcolor": STATE_STYLES[state].fill, "color": STATE_STYLES[state].color}
         if state == "not-run":
             found["style"] = found.get("style", "rounded,filled") + ",dashed"
-    return ", ".join(f"{key}={quoted(value)}" for key, value in found.items())
+    return ", ".join(f"{key}={dot_string(value)}" for key, value in found.items())
 
 
 def _edge_attributes(edge: Edge) -> str:
     if edge.dashed:
         return " [style=dashed]"
     if edge.weight > 1:
-        return f" [label={quoted(f' {edge.weight:,}')}, penwidth={1 + min(len(str(edge.weight)), 5) / 2:g}]"
+        return (
+            f" [label={dot_string(f' {edge.weight:,}')}, penwidth={1 + min(len(str(edge.weight)), 5) / 2:g}]"
+        )
     return ""
 
 
-def quoted(text: str) -> str:
+def dot_string(text: str) -> str:
     """Return text as a string of the DOT language, without escape sequences."""
     # Graphviz reads entities such as `&amp;` in labels, so a plain & must be written as one.
     return json.dumps(text.replace("&", "&amp;"), ensure_ascii=False)

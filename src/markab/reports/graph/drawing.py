@@ -149,7 +149,7 @@ def without_shortcuts(parents: Sequence[Sequence[int]]) -> list[list[int]]:
     An edge between neighbouring levels is never a shortcut, so only longer ones
     are examined, and no search goes above the level of the highest of them.
     """
-    levels = levels_of(parents)
+    levels = _levels(parents)
     kept: list[list[int]] = []
     for job, its_parents in enumerate(parents):
         above = levels[job] - 1
@@ -170,8 +170,8 @@ def without_shortcuts(parents: Sequence[Sequence[int]]) -> list[list[int]]:
     return kept
 
 
-def levels_of(parents: Sequence[Sequence[int]]) -> list[int]:
-    """Return each job's depth; jobs on a cycle, which a workflow cannot have, get the depth at which they are met."""
+def _levels(parents: Sequence[Sequence[int]]) -> list[int]:
+    """Return the level of each job; 0 for all if the document has a cycle, which is reported when it is planned."""
     return planned.levels_of(parents) or [0] * len(parents)
 
 
@@ -190,7 +190,7 @@ def _bare(transformation: str) -> str:
 def _bridged(parents: Sequence[Sequence[int]], gone: Sequence[int]) -> list[Sequence[int]]:
     """Return parents in which removed jobs are replaced by their own parents."""
     above: list[Sequence[int]] = [()] * len(parents)
-    order = sorted(range(len(parents)), key=levels_of(parents).__getitem__)
+    order = sorted(range(len(parents)), key=_levels(parents).__getitem__)
     for job in order:
         found: dict[int, None] = {}
         for parent in parents[job]:
@@ -201,7 +201,7 @@ def _bridged(parents: Sequence[Sequence[int]], gone: Sequence[int]) -> list[Sequ
 
 def _grouped(graph: JobGraph, simplify: bool, gone: Sequence[int], wanted: int) -> Drawing:
     """Return the graph of groups: one transformation, one level; bands of levels if that is still too many."""
-    levels = levels_of(graph.parents)
+    levels = _levels(graph.parents)
     bands = levels
     keys = Counter(zip(graph.xforms, bands, strict=True))
     deepest = max(levels, default=0) + 1
@@ -274,4 +274,4 @@ def ranks(drawing: Drawing) -> list[int]:
     if levels is not None:
         return levels
     forward = [[tail for tail in its_parents if tail < node] for node, its_parents in enumerate(parents)]
-    return levels_of(forward)
+    return _levels(forward)

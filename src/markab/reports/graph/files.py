@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from markab.errors import MarkabError, StorageError
+from markab.errors import DrawingError, StorageError
 from markab.plan.atomic_file import replacing
 from markab.reports.graph.dot import to_dot
 from markab.reports.graph.drawing import Drawing
@@ -28,15 +28,6 @@ FORMATS = {
 
 GRAPHVIZ_NODES = 1500
 """The time of Graphviz grows much faster than the graph: with more boxes than this, `layout` is used for SVG."""
-
-
-class DrawingError(MarkabError):
-    """Graphviz is missing, or failed."""
-
-    def __init__(self, message: str, hint: str = "", returncode: int = 1, stderr: str = "") -> None:
-        super().__init__(message, hint)
-        self.returncode = returncode
-        self.stderr = stderr
 
 
 def format_of(output: Path) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
-from markab.errors import NotARun
+from markab.errors import MarkabError, NotARun
+from markab.journal.run_reader import RunReader
 from markab.plan.model import Kind, PlannedJob
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import PLAN
@@ -40,11 +43,12 @@ class JobSketch(msgspec.Struct, frozen=True, gc=False):
 class TaskSketch(msgspec.Struct, frozen=True, gc=False):
     """The fields of a task in the plan that a drawing needs."""
 
+    id: str
     transformation: str
 
 
-def open_graph(path: str | Path | None) -> JobGraph:
-    """Return the graph of a workflow document or, with its states, of a submit directory.
+def open_graph(what: str | os.PathLike[str] | Workflow | None) -> JobGraph:
+    """Return the graph of a workflow, of a workflow document or, with its states, of a submit directory.
 
     None is the current directory: a submit directory, or one that holds `workflow.yml`.
 
@@ -52,7 +56,9 @@ def open_graph(path: str | Path | None) -> JobGraph:
         NotARun: a directory that is neither.
         DocumentError, CorruptPlan, …: the document or plan cannot be read.
     """
-    place = Path(path) if path is not None else Path()
+    if isinstance(what, Workflow):
+        return workflow_graph(what)
+    place = Path(what) if what is not None else Path()
     if place.name == PLAN or (place.suffix == ".dag" and (place.parent / PLAN).exists()):
         place = place.parent
     if (place / PLAN).exists():
@@ -93,12 +99,40 @@ def workflow_graph(workflow: Workflow) -> JobGraph:
 
 def run_graph(submit_dir: str | Path) -> JobGraph:
     """Return the graph of an executable workflow, with the states of its jobs if it has been started."""
-    from markab.journal.run_reader import RunReader
-
     run = RunReader(submit_dir)
     run.read()
     states = shown_states(run.history, run.state) if run.history.runs else None
     return plan_graph(run.plan, states)
+
+
+def with_task_states(graph: JobGraph, submit_dir: str | os.PathLike[str]) -> JobGraph:
+    """Return the graph of a workflow with the states of its tasks in a run; those not in the plan were not run.
+
+    It has no states if the run was never started, or cannot be read.
+    """
+    states = _task_states(submit_dir)
+    return replace(graph, states=[states.get(task, "not-run") for task in graph.ids] if states else None)
+
+
+def _task_states(submit_dir: str | os.PathLike[str]) -> dict[str, str]:
+    try:
+        run = RunReader(Path(submit_dir))
+    except (MarkabError, OSError):
+        return {}
+    try:
+        run.read()
+        if not run.history.runs:
+            return {}
+        decode = msgspec.json.Decoder(JobSketch).decode
+        return {
+            task.id: state
+            for position, state in enumerate(shown_states(run.history, run.state))
+            for task in decode(run.plan.line(position)).tasks
+        }
+    except (MarkabError, OSError):
+        return {}
+    finally:
+        run.close()
 
 
 def plan_graph(plan: PlanFile, states: list[str] | None) -> JobGraph:

@@ -31,6 +31,8 @@ STYLE = """\
 .wfg .w{fill:var(--soft);font-size:10px;paint-order:stroke;stroke:var(--paper);stroke-width:4px}
 .wfg .n{fill:var(--box);stroke:var(--edge);stroke-width:1.3}.wfg .file{fill:var(--paper)}
 """
+PAPER = ".wfg{background:var(--paper);border-radius:6px;max-width:100%;height:auto}"
+"""A picture in a notebook has its own light background: it cannot detect whether the page is dark."""
 DARK_INK = "--ink:#e7ebf1;--soft:#a9b4c2;--line:#5f6b7b;--box:#243042;--edge:#6d83a3;--paper:#12171f"
 
 
@@ -52,6 +54,11 @@ def to_svg(drawing: Drawing, width: float | None = None, height: float | None = 
         + svg_element(drawing, f"<style>{css}</style>", width, height)
         + "\n"
     )
+
+
+def inline_svg(drawing: Drawing, width: float | None = None, height: float | None = None) -> str:
+    """Return the drawing as an `<svg>` element for any page, on a light background; `width` and `height` are in inches."""
+    return svg_element(drawing, f"<style>{style('')}{PAPER}</style>", width, height)
 
 
 def svg_element(

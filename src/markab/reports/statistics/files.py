@@ -26,12 +26,13 @@ from typing import Literal
 from markab.errors import StorageError
 from markab.plan.atomic_file import replacing
 from markab.provenance.stampede_states import exit_code
-from markab.reports.statistics.run_statistics import SECTIONS, Statistics
+from markab.reports.statistics.run_statistics import Statistics
 from markab.reports.statistics.text import (
     TABLE_HEADER,
     columns,
     summary_text,
     table_rows,
+    wall_time_lines,
     wall_times_s,
 )
 from markab.spec.gc_pause import without_garbage_collection
@@ -62,7 +63,11 @@ TRANSFORMATION_COLUMNS = (
 
 
 def section_rows(found: Statistics, section: str, period: Period = "day") -> list[Row]:
-    """Return a section as rows; the first has the names of the columns."""
+    """Return a section, `summary` or `wall-times` as rows; the first has the names of the columns."""
+    if section == "summary":
+        return [TABLE_HEADER, *table_rows(found)]
+    if section == "wall-times":
+        return [("Name", "Duration"), *wall_time_lines(found)]
     if section == "workflow":
         return [("Workflow", *TABLE_HEADER), *((found.workflow, *row) for row in table_rows(found))]
     if section == "jobs":
@@ -71,7 +76,10 @@ def section_rows(found: Statistics, section: str, period: Period = "day") -> lis
         return [TRANSFORMATION_COLUMNS, *_transformation_rows(found)]
     if section == "time":
         return [("Date", "Site", "Hostname", "Count", "Runtime(s)"), *_time_rows(found, period)]
-    rows = [(row.type, row.file_type, row.count, seconds(row.duration_s)) for row in found.integrity.counts]
+    rows = [
+        (row.type, row.file_type, row.count, rounded_seconds(row.duration_s))
+        for row in found.integrity.counts
+    ]
     errors: Row = ("errors", "-", found.integrity.errors, None)
     return [("Type", "File-Type", "Count", "Duration(s)"), *rows, errors]
 
@@ -93,7 +101,9 @@ def section_csv(found: Statistics, section: str, period: Period = "day") -> str:
 def summary_csv(found: Statistics) -> str:
     """Return the summary as CSV: the table, an empty line, and the other numbers, one a line."""
     time_use, integrity = found.time_use, found.integrity
-    numbers: list[tuple[str, object]] = [(name, seconds(took_s)) for name, took_s in wall_times_s(found)]
+    numbers: list[tuple[str, object]] = [
+        (name, rounded_seconds(took_s)) for name, took_s in wall_times_s(found)
+    ]
     numbers += [
         ("Files checked", sum(row.count for row in integrity.counts if row.type == "check")),
         ("Files hashed", sum(row.count for row in integrity.counts if row.type == "compute")),
@@ -101,15 +111,27 @@ def summary_csv(found: Statistics) -> str:
         ("Job failures with integrity errors", integrity.failed_jobs),
         ("Files moved", sum(row.files for row in found.moved)),
         ("Bytes moved", sum(row.bytes for row in found.moved)),
-        ("Moving time", seconds(sum(row.duration_s for row in found.moved))),
-        ("Waiting for a slot", seconds(time_use.waiting_s)),
-        ("In queue", seconds(time_use.queued_s)),
-        ("Running", seconds(time_use.running_s)),
+        ("Moving time", rounded_seconds(sum(row.duration_s for row in found.moved))),
+        ("Waiting for a slot", rounded_seconds(time_use.waiting_s)),
+        ("In queue", rounded_seconds(time_use.queued_s)),
+        ("Running", rounded_seconds(time_use.running_s)),
         ("Parallelism reached", round(time_use.running_mean, 3)),
         ("Parallelism possible", round(time_use.possible_mean, 3)),
-        ("Critical path", seconds(time_use.path_s)),
+        ("Critical path", rounded_seconds(time_use.path_s)),
     ]
     return csv_text([TABLE_HEADER, *table_rows(found), (), *numbers])
+
+
+def texts(
+    found: Statistics, sections: Collection[str], format_: Format = "text", period: Period = "day"
+) -> dict[str, str]:
+    """Return the summary and `sections`, in that order, as text or CSV: name of the file → its content."""
+    is_csv = format_ == "csv"
+    to_text = section_csv if is_csv else section_text
+    content = {"summary": summary_csv(found) if is_csv else summary_text(found)}
+    for section in sections:
+        content[FILES.get(section, section)] = to_text(found, section, period)
+    return content
 
 
 def write_files(
@@ -120,13 +142,7 @@ def write_files(
     period: Period = "day",
 ) -> list[Path]:
     """Write the summary and `sections` into a directory; return the files, in that order. As `write_texts`."""
-    is_csv = format_ == "csv"
-    texts = {"summary": summary_csv(found) if is_csv else summary_text(found)}
-    to_text = section_csv if is_csv else section_text
-    for section in SECTIONS:
-        if section in sections:
-            texts[FILES.get(section, section)] = to_text(found, section, period)
-    return write_texts(texts, directory, format_)
+    return write_texts(texts(found, sections, format_, period), directory, format_)
 
 
 def write_texts(texts: Mapping[str, str], directory: Path, format_: Format) -> list[Path]:
@@ -165,10 +181,10 @@ def _job_rows(found: Statistics) -> Iterable[Row]:
             row.host,
             exit_number(row.exitcode),
             _moment(row.submitted),
-            seconds(row.queue_s),
-            seconds(row.runtime_s),
-            seconds(row.invocation_s),
-            seconds(row.cpu_s),
+            rounded_seconds(row.queue_s),
+            rounded_seconds(row.runtime_s),
+            rounded_seconds(row.invocation_s),
+            rounded_seconds(row.cpu_s),
             megabytes(row.max_rss_kb),
         )
 
@@ -181,11 +197,11 @@ def _transformation_rows(found: Statistics) -> Iterable[Row]:
             row.count,
             row.succeeded,
             row.failed,
-            seconds(row.min_s),
-            seconds(row.max_s),
-            seconds(row.mean_s),
-            seconds(row.total_s),
-            seconds(row.cpu_s),
+            rounded_seconds(row.min_s),
+            rounded_seconds(row.max_s),
+            rounded_seconds(row.mean_s),
+            rounded_seconds(row.total_s),
+            rounded_seconds(row.cpu_s),
             None if row.mean_cpu is None else round(100 * row.mean_cpu, 1),
             megabytes(row.mean_rss_kb),
             megabytes(row.max_rss_kb),
@@ -200,7 +216,7 @@ def _time_rows(found: Statistics, period: Period) -> Iterable[Row]:
         key = (datetime.fromtimestamp(row.hour, timezone.utc).strftime(pattern), row.site, row.host)
         counts[key] += row.count
         times_s[key] += row.runtime_s
-    return [(*key, counts[key], seconds(times_s[key])) for key in sorted(counts)]
+    return [(*key, counts[key], rounded_seconds(times_s[key])) for key in sorted(counts)]
 
 
 def exit_number(status: int | None) -> int | None:
@@ -217,7 +233,7 @@ def _second(epoch_s: int) -> str:
     return datetime.fromtimestamp(epoch_s, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def seconds(duration_s: float | None) -> float | None:
+def rounded_seconds(duration_s: float | None) -> float | None:
     """Return a time span to the millisecond."""
     return None if duration_s is None else round(duration_s, 3)
 

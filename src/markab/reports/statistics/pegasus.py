@@ -31,7 +31,7 @@ from markab.reports.statistics.files import (
     csv_text,
     exit_number,
     megabytes,
-    seconds,
+    rounded_seconds,
     write_texts,
 )
 from markab.reports.statistics.run_statistics import SECTIONS, Statistics
@@ -74,7 +74,7 @@ def write_pegasus_files(
     texts: dict[str, str] = {}
     if format_ == "csv":
         texts["summary"] = csv_text([TABLE_HEADER, *table_rows(found)])
-        times = ((name, seconds(took_s)) for name, took_s in wall_times_s(found))
+        times = ((name, rounded_seconds(took_s)) for name, took_s in wall_times_s(found))
         texts["summary-time"] = csv_text([("stat_type", "time_seconds"), *times])
     else:
         texts["summary"] = summary_text(found)
@@ -98,7 +98,10 @@ def pegasus_rows(found: Statistics, section: str) -> list[Row]:
         return [JOB_COLUMNS, *_job_rows(found)]
     if section == "transformations":
         return [BREAKDOWN_COLUMNS, *_breakdown_rows(found)]
-    counts = [(row.type, row.file_type, row.count, seconds(row.duration_s)) for row in found.integrity.counts]
+    counts = [
+        (row.type, row.file_type, row.count, rounded_seconds(row.duration_s))
+        for row in found.integrity.counts
+    ]
     return [("Type", "File Type", "Count", "Total Duration"), *counts]
 
 
@@ -120,14 +123,14 @@ def _job_rows(found: Statistics) -> Iterator[Row]:
     for row in found.jobs or ():
         if not row.attempt:
             continue
-        kickstart = seconds(row.invocation_s)
+        kickstart = rounded_seconds(row.invocation_s)
         delay_s = None
         if row.cluster_s is not None and row.invocation_s is not None:
             delay_s = row.cluster_s - row.invocation_s
         yield (
-            *(row.job, row.attempt, row.site, kickstart, MULTIPLIER, kickstart, seconds(row.cpu_s)),
-            *(None, seconds(row.queue_s), None, seconds(row.runtime_s)),
-            *(seconds(row.cluster_s), seconds(delay_s), exit_number(row.exitcode), row.host),
+            *(row.job, row.attempt, row.site, kickstart, MULTIPLIER, kickstart, rounded_seconds(row.cpu_s)),
+            *(None, rounded_seconds(row.queue_s), None, rounded_seconds(row.runtime_s)),
+            *(rounded_seconds(row.cluster_s), rounded_seconds(delay_s), exit_number(row.exitcode), row.host),
         )
 
 
@@ -135,7 +138,7 @@ def _breakdown_rows(found: Statistics) -> Iterator[Row]:
     for row in found.breakdown or ():
         yield (
             *(row.transformation, "successful" if row.is_well else "failed", row.count),
-            *map(seconds, (row.min_s, row.max_s, row.mean_s, row.total_s)),
+            *map(rounded_seconds, (row.min_s, row.max_s, row.mean_s, row.total_s)),
             *map(megabytes, (row.min_rss_kb, row.max_rss_kb, row.mean_rss_kb)),
             *map(_percent, (row.min_cpu, row.max_cpu, row.mean_cpu)),
         )
@@ -183,4 +186,4 @@ def time_rows(hours: Sequence[HostHour], period: Period, *, with_hosts: bool = F
         key = (date, row.host) if with_hosts else (date,)
         counts[key] += row.count
         times_s[key] += row.runtime_s
-    return [(*key, counts[key], seconds(times_s[key])) for key in sorted(counts)]
+    return [(*key, counts[key], rounded_seconds(times_s[key])) for key in sorted(counts)]

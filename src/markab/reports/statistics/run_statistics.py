@@ -56,7 +56,7 @@ class Statistics(msgspec.Struct, kw_only=True):
     summary: queries.Summary
     wall_times: queries.WallTimes
     time_use: TimeUse
-    moved: list[queries.Moved]
+    moved: list[queries.TransferTotals]
     integrity: Integrity
     notes: list[str]
     transformations: list[queries.TransformationStats] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from markab.formatting import count, size
-from markab.provenance.queries import Count, Moved, WallTimes
+from markab.provenance.queries import Count, TransferTotals, WallTimes
 from markab.reports.statistics.run_statistics import Integrity, Statistics
 from markab.reports.statistics.time_use import TimeUse
 
@@ -110,7 +110,7 @@ _KINDS = {
 }
 
 
-def _moved_lines(moved: Sequence[Moved]) -> Iterator[str]:
+def _moved_lines(moved: Sequence[TransferTotals]) -> Iterator[str]:
     yield "# Data moved (times of simultaneous transfers are added up)"
     if not moved:
         yield "nothing"
@@ -122,7 +122,7 @@ def _moved_lines(moved: Sequence[Moved]) -> Iterator[str]:
     yield from columns(rows, right=(2,))
 
 
-def _rate(of: Moved) -> str:
+def _rate(of: TransferTotals) -> str:
     return f"{size(of.bytes / of.duration_s)}/s" if of.duration_s > 0 and of.bytes else ""
 
 

@@ -16,7 +16,7 @@ from markab.journal.records import RunStart
 from markab.journal.search import records_of
 from markab.plan.plan_file import PlanFile
 from markab.provenance import queries
-from markab.provenance.results import Attempt
+from markab.provenance.results import AttemptTimes
 from markab.provenance.run_database import Database
 from markab.reports.statistics.engine_times import EngineClock, Span, engine_spans
 from markab.reports.statistics.schedules import critical_path, earliest_ends, peak
@@ -84,7 +84,7 @@ def read_time_use(database: Database, *, now: float | None = None) -> TimeUse:
 def time_use_of(
     jobs: Sequence[_Job],
     local_sites: frozenset[str],
-    attempts: Sequence[Attempt],
+    attempts: Sequence[AttemptTimes],
     states: Sequence[tuple[str, float]],
     cores_given: Sequence[int],
     now: float | None,
@@ -139,7 +139,9 @@ def time_use_of(
     )
 
 
-def _waiting_s(parents: Sequence[Sequence[int]], attempts: Sequence[Attempt], clock: EngineClock) -> float:
+def _waiting_s(
+    parents: Sequence[Sequence[int]], attempts: Sequence[AttemptTimes], clock: EngineClock
+) -> float:
     """Return how long jobs were ready without being submitted, in engine time."""
     done = [0.0] * len(parents)
     for number, _, _, ended in attempts:

@@ -40,7 +40,7 @@ that failed permanently, `unsubmitted` was never started although no ancestor fa
 
 
 @dataclass
-class Group:
+class CauseGroup:
     """Jobs that failed for the same reason."""
 
     cause: Cause
@@ -58,7 +58,7 @@ class Analysis:
 
     state: str
     """Of the run; see `RunReader.state`."""
-    groups: list[Group]
+    groups: list[CauseGroup]
     """Those that block most jobs first, then in the order of the plan."""
     left: dict[str, int]
     """State of jobs (see LEFT) → their number."""
@@ -67,12 +67,12 @@ class Analysis:
     held: int = 0
     timed_out: int = 0
     """Failed jobs that exceeded their wall time."""
-    engine_died: bool = False
+    engine_crashed: bool = False
 
     @property
     def has_failure(self) -> bool:
         """There is a failure that no running engine will retry."""
-        ended_badly = self.engine_died or self.state == "Removed"
+        ended_badly = self.engine_crashed or self.state == "Removed"
         return bool(self.left["failed"] or self.left["lost"] or ended_badly)
 
     @property
@@ -146,7 +146,7 @@ class Analyzer(RunReader):
             examples,
             held=kinds[ErrorKind.HELD],
             timed_out=kinds[ErrorKind.TIMEOUT],
-            engine_died=self.engine_died,
+            engine_crashed=self.engine_crashed,
         )
 
     def close(self) -> None:
@@ -156,8 +156,8 @@ class Analyzer(RunReader):
             self._file = None
         super().close()
 
-    def _groups(self) -> list[Group]:
-        groups: dict[tuple[str, str, str], Group] = {}
+    def _groups(self) -> list[CauseGroup]:
+        groups: dict[tuple[str, str, str], CauseGroup] = {}
         states = self.history.states
         for position in sorted(self.bad_at):
             if states[position] != State.FAILED:
@@ -166,10 +166,10 @@ class Analyzer(RunReader):
             cause = self.cause(job, self.record_at(self.bad_at[position][-1]))
             runs = job.tasks[0].transformation if job.kind is Kind.COMPUTE and job.tasks else job.kind.value
             key = (runs, cause.kind, _without(cause.signature(job.id), job))
-            groups.setdefault(key, Group(cause, runs)).jobs.append(position)
+            groups.setdefault(key, CauseGroup(cause, runs)).jobs.append(position)
         return list(groups.values())
 
-    def _count_blocked(self, groups: list[Group]) -> None:
+    def _count_blocked(self, groups: list[CauseGroup]) -> None:
         """Count, for each group, the jobs below its jobs. Parents stand above their children."""
         self._blocked = bytearray(len(self.plan))
         if not groups:

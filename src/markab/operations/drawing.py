@@ -1,0 +1,85 @@
+"""Drawing a workflow, or a run with the states of its jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markab.errors import NotARun
+from markab.operations.run_names import Run, find_run
+
+if TYPE_CHECKING:
+    from markab.reports.graph.drawing import Drawing
+    from markab.spec.model import Workflow
+
+
+def draw(
+    what: Run | Workflow = None,
+    *,
+    states_of: Run = None,
+    files: bool = False,
+    simplify: bool = True,
+    label: str = "label",
+    remove: Collection[str] = (),
+    full: bool = False,
+) -> Drawing:
+    """Return the drawing of a workflow, of a workflow document, or of a run with its states.
+
+    None is the run that the current directory is in, or `workflow.yml` in it. A
+    workflow has the states that its tasks have in the run `states_of`, if that was started.
+
+    Raises:
+        NotARun: the directory is neither.
+        DocumentError, CorruptPlan, CorruptJournal, NewerFormat: it cannot be read.
+        ValueError: `label` is none of the kinds there are.
+    """
+    from markab.reports.graph import drawing
+    from markab.reports.graph.sources import open_graph, with_task_states
+
+    if what is None and not Path("workflow.yml").exists():
+        try:
+            what = find_run()
+        except NotARun:
+            pass  # the error of open_graph names the files that it needs
+    graph = open_graph(what)
+    if states_of is not None:
+        graph = with_task_states(graph, states_of)
+    return drawing.draw(graph, files=files, simplify=simplify, label=label, remove=remove, full=full)
+
+
+def render_drawing(
+    drawing: Drawing, format: str, width: float | None = None, height: float | None = None
+) -> bytes:
+    """Return a drawing in a format: dot, mermaid, svg, json, or one of Graphviz. Width and height are in inches.
+
+    Raises:
+        DrawingError: the format needs Graphviz, and it is missing or failed.
+    """
+    from markab.reports.graph.files import rendered
+
+    return rendered(drawing, format, width, height)
+
+
+def write_drawing(
+    drawing: Drawing,
+    output: Path,
+    format: str | None = None,
+    width: float | None = None,
+    height: float | None = None,
+) -> None:
+    """Write a drawing in a format, by default that of the suffix of `output`. Raises as `render_drawing`.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    from markab.reports.graph import files
+
+    files.write_drawing(drawing, output, format, width, height)
+
+
+def inline_svg(drawing: Drawing, width: float | None = None, height: float | None = None) -> str:
+    """Return a drawing as an SVG element for an HTML page, made without Graphviz. Width and height are in inches."""
+    from markab.reports.graph import svg
+
+    return svg.inline_svg(drawing, width, height)

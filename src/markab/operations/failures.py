@@ -1,0 +1,34 @@
+"""The failures of a run. Each function raises as those of `status.py` when the run cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from markab.operations.run_names import Run, find_run
+
+if TYPE_CHECKING:
+    from markab.diagnosis.failed_attempts import FailedAttempt
+    from markab.reports.analyzer import FailureReport
+
+
+@contextmanager
+def analyze(run: Run = None) -> Iterator[FailureReport]:
+    """Yield the failures of a run, grouped by cause; the details of jobs are read when they are shown."""
+    from markab.diagnosis.failure_analysis import Analyzer
+    from markab.reports.analyzer import FailureReport
+
+    analyzer = Analyzer(find_run(run))
+    try:
+        yield FailureReport(analyzer, analyzer.analyze())
+    finally:
+        analyzer.close()
+
+
+def follow_failures(run: Run = None) -> Callable[[], list[FailedAttempt]]:
+    """Return a function that returns the attempts that failed since its last call, and at first since this call."""
+    from markab.diagnosis.failed_attempts import FailedAttempts
+
+    failures = FailedAttempts(find_run(run))
+    return lambda: list(failures.new())

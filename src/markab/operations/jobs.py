@@ -1,0 +1,55 @@
+"""Questions about the jobs of a run. Each function raises as those of `status.py` when the run cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from markab.operations.run_names import Run, find_run
+
+if TYPE_CHECKING:
+    from markab.reports.job_report import JobStory
+    from markab.reports.why import JobExplanation
+
+
+def list_jobs(run: Run = None, states: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Return id, kind, site, state and number of attempts of every job, or of those in these states."""
+    from markab.reports.job_report import read_jobs
+
+    jobs = read_jobs(find_run(run))
+    return [job for job in jobs if job["state"] in states] if states else jobs
+
+
+def has_job(run: Run, job: str) -> bool:
+    """Return whether a run has a job of that name, or one that runs the task of that id."""
+    from markab.errors import MarkabError
+    from markab.plan.job_lookup import find_job
+    from markab.plan.plan_file import PlanFile
+    from markab.plan.submit_dir import SubmitDir
+
+    plan = PlanFile(SubmitDir(find_run(run)).plan)
+    try:
+        find_job(plan, job)
+    except MarkabError:
+        return False
+    finally:
+        plan.close()
+    return True
+
+
+def show_job(run: Run, job: str) -> JobStory:
+    """Return everything recorded about a job, which is named by its name or by the id of a task that it runs.
+
+    Raises:
+        MarkabError: the run has no such job; the hint has similar names.
+    """
+    from markab.reports.job_report import read_job
+
+    return read_job(find_run(run), job)
+
+
+def why(run: Run, job: str) -> JobExplanation:
+    """Return why a job is in the plan, what it waited for, and each attempt. Raises as `show_job`."""
+    from markab.reports.why import read_why
+
+    return read_why(find_run(run), job)

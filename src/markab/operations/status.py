@@ -1,0 +1,72 @@
+"""The status, the identity and the result of a run; nothing here changes one.
+
+Each function raises NotARun when there is no such run, and CorruptPlan,
+CorruptJournal or NewerFormat when it cannot be read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from markab.operations.run_names import Run, find_run
+
+if TYPE_CHECKING:
+    from markab.diagnosis.failed_attempts import FailedAttempt
+    from markab.plan.braindump import Braindump
+    from markab.reports.status import Status
+
+
+def read_status(run: Run = None, *, why: bool = False) -> Status:
+    """Return the progress of a run; with `why`, also why jobs wait."""
+    return follow_status(run, why=why)()
+
+
+def follow_status(run: Run = None, *, why: bool = False) -> Callable[[], Status]:
+    """Return a function that does what `read_status` does; each call reads only the records since the last."""
+    from markab.journal.run_reader import RunReader
+    from markab.reports.status import current_status, quick_status
+
+    reader = RunReader(find_run(run))
+    return lambda: current_status(reader, why=True) if why else quick_status(reader)
+
+
+def read_braindump(run: Run = None) -> Braindump:
+    """Return the identity of a run: names, user, arguments of the planner."""
+    from markab.plan import braindump
+    from markab.plan.submit_dir import SubmitDir
+
+    return braindump.read_braindump(SubmitDir(find_run(run)).braindump)
+
+
+class RunResult(NamedTuple):
+    """The result of a run."""
+
+    status: Status
+    failures: list[FailedAttempt]
+    """The last attempt of every job that failed."""
+    outputs: list[str]
+    """The directories to which results are delivered; if there are none, the scratch directories with the results."""
+
+
+def read_result(run: Run = None) -> RunResult:
+    """Return the present result of a run."""
+    from markab.diagnosis.failed_attempts import FailedAttempts
+
+    submit_dir = find_run(run)
+    failures = FailedAttempts(submit_dir, from_start=True).final()
+    return RunResult(read_status(submit_dir), failures, _output_places(submit_dir))
+
+
+def _output_places(submit_dir: Path) -> list[str]:
+    from markab.plan.plan_file import PlanFile
+    from markab.plan.submit_dir import SubmitDir
+
+    plan = PlanFile(SubmitDir(submit_dir).plan)
+    try:
+        kept = [site.scratch.path for site in plan.header.sites.values() if site.scratch]
+        return list(plan.header.outputs.values()) or [path for path in kept if os.path.isdir(path)]
+    finally:
+        plan.close()

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from kit.made_run import began, compute, end, ended, engine_alive, failed, gave_up, make_run, start
+from markab import operations
+
+
+def test_the_status_of_a_run_has_reasons_of_waiting_only_if_they_are_wanted(tmp_path: Path) -> None:
+    run = make_run(tmp_path, [compute("a"), compute("b", 0)], [began(), start(0)])
+    with engine_alive(run):
+        assert operations.read_status(run).waiting == ()
+        assert operations.read_status(run, why=True).waiting != ()
+
+
+def test_a_followed_status_has_what_happened_since(tmp_path: Path) -> None:
+    story = [began(), start(0), end(0), ended("success")]
+    run = make_run(tmp_path, [compute("a")], story)
+    look = operations.follow_status(run)
+    assert look().state == look().state == "Success"
+
+
+def test_a_result_has_the_last_failures_and_the_places_of_the_results(tmp_path: Path) -> None:
+    story = [began(), start(0), failed(0), gave_up(0), ended("failed")]
+    run = make_run(tmp_path, [compute("a")], story, outputs={"local": "/data/out"})
+
+    result = operations.read_result(run)
+
+    assert [failure.job for failure in result.failures] == ["wc_a"]
+    assert (result.status.state, result.outputs) == ("Failure", ["/data/out"])
+
+
+def test_the_identity_of_a_run_is_its_braindump(tmp_path: Path) -> None:
+    assert operations.read_braindump(make_run(tmp_path, [compute("a")]))["wf_uuid"] == "7a3c"
