@@ -1,4 +1,4 @@
-"""Runs that are stopped, moved and started twice, and continue with the same results."""
+"""Runs that are stopped, moved, or run beside another run of the same workflow, and continue with the same results."""
 
 from __future__ import annotations
 
