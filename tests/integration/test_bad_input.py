@@ -756,7 +756,7 @@ def test_a_journal_damaged_in_the_middle_is_refused_and_its_hint_helps(tmp_path:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("kind", ["not YAML", "cycle", "missing input, executable, site"])
-def test_running_a_wrong_workflow_says_the_same_as_planning_it(kind: str, tmp_path: Path) -> None:
+def test_running_a_wrong_workflow_prints_the_same_as_planning_it(kind: str, tmp_path: Path) -> None:
     text, exit_code, message = DOCUMENTS[kind]
     (tmp_path / "workflow.yml").write_text(text)
 

@@ -324,7 +324,7 @@ def test_a_job_without_its_outputs_and_with_an_exit_code(data: str, tmp_path: Pa
     assert "3\n" == (tmp_path / "results" / "deep" / "out3").read_text()
 
 
-def test_a_job_that_makes_nothing_and_says_all_is_well(tmp_path: Path) -> None:
+def test_a_job_that_exits_with_0_without_its_output(tmp_path: Path) -> None:
     program = script(tmp_path / "program", "#!/bin/sh\n")
     submit_dir = one_job(tmp_path, program, outputs=["out"])
 

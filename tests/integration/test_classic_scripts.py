@@ -75,7 +75,7 @@ def site(tmp_path: Path) -> Iterator[str]:
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(public)))
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Runs that are stopped, moved and doubled on the way, and that go on as if nothing had been."""
+"""Runs that are stopped, moved, or run beside another run of the same workflow, and continue with the same results."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def chain(tmp_path: Path) -> Iterator[Chain]:
 
 
 def end(engine: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Wait for an engine to end; return its exit code and what it said."""
+    """Wait for an engine to end; return its exit code and its output."""
     out, err = engine.communicate(timeout=30)
     return engine.returncode, out, err
 

@@ -34,7 +34,7 @@ def markab(*words: str | Path, cwd: Path, check: bool = True) -> subprocess.Comp
 
 
 def command(*words: str | Path, cwd: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; a failure shows all that it said."""
+    """Run a command to its end; a failure shows all of its output."""
     done = subprocess.run(
         [str(word) for word in words], cwd=cwd, env=environment(), capture_output=True, text=True, timeout=300
     )
