@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from kit import made_run
 from markab.engine.clock import Clock
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Record, Report, Seen
 from markab.executors.registry import BackEnd
-from markab.plan.model import FORMAT, Header, Kind, PlannedJob, PlannedTask, PlanSite
-from markab.plan.plan_file import write_plan
+from markab.plan.model import Kind, PlannedJob, PlannedTask, PlanSite
 
 OK: Record = {"ok": True}
 UUID = "7a3c"
@@ -34,16 +34,9 @@ def make_run(
     uuid: str = UUID,
     **header: Any,
 ) -> Path:
-    """Write a submit directory."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Write a submit directory; unless the test says otherwise, its only site is this machine."""
     sites = sites or {"local": PlanSite(scratch=str(directory / "scratch"))}
-    write_plan(
-        directory / "plan.jsonl",
-        Header(format=FORMAT, workflow="wf", jobs=len(jobs), sites=sites, **header),
-        jobs,
-    )
-    (directory / "braindump.yml").write_text(f'wf_uuid: "{uuid}"\n')
-    return directory
+    return made_run.make_run(directory, jobs, workflow="wf", uuid=uuid, sites=sites, **header)
 
 
 def task(id: str) -> PlannedTask:

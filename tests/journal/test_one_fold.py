@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.databases import ask
-from kit.diamond import compute, make_run
-from kit.made_run import T0
+from kit.diamond import compute
+from kit.made_run import T0, make_run
 from markab.diagnosis.analysis import Analyzer
 from markab.engine.recovery import Recovery
 from markab.journal.lifecycle import State

@@ -26,7 +26,7 @@ from kit.diamond import (
     failed,
     failing_story,
     made,
-    make_run,
+    make_diamond,
     process,
     running,
     start,
@@ -34,6 +34,7 @@ from kit.diamond import (
     transfer,
     write_journal,
 )
+from kit.made_run import make_run
 from markab.errors import CorruptJournal, NotARun
 from markab.journal.records import Entry, RunEnd
 from markab.journal.writer import encode
@@ -55,7 +56,7 @@ def project(directory: Path) -> dict[str, list[tuple[object, ...]]]:
 
 
 def test_every_attempt_is_kept_with_its_raw_exit_status(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=diamond_story())
+    run = make_diamond(tmp_path / "run", entries=diamond_story())
     project(run)
 
     sql = (
@@ -66,7 +67,7 @@ def test_every_attempt_is_kept_with_its_raw_exit_status(tmp_path: Path) -> None:
 
 
 def test_an_attempt_goes_through_the_states_of_the_schema(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=diamond_story())
+    run = make_diamond(tmp_path / "run", entries=diamond_story())
     project(run)
 
     sql = "SELECT state, timestamp FROM jobstate WHERE job_instance_id = 4 ORDER BY jobstate_submit_seq"
@@ -79,7 +80,7 @@ def test_an_attempt_goes_through_the_states_of_the_schema(tmp_path: Path) -> Non
 
 
 def test_what_fails_after_the_processes_did_well_is_the_post_scripts(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=failing_story())
+    run = make_diamond(tmp_path / "run", entries=failing_story())
     project(run)
 
     last = ask(
@@ -264,7 +265,7 @@ def test_a_task_uses_each_file_in_one_way(tmp_path: Path) -> None:
 
 
 def test_tasks_and_jobs_have_graphs_of_their_own(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run")
+    run = make_diamond(tmp_path / "run")
     rows = project(run)
 
     assert [(1, *edge) for edge in ("AB", "AC", "BD", "CD")] == [
@@ -275,7 +276,7 @@ def test_tasks_and_jobs_have_graphs_of_their_own(tmp_path: Path) -> None:
 
 
 def test_restarts_are_counted(tmp_path: Path) -> None:
-    run = make_run(
+    run = make_diamond(
         tmp_path / "run",
         entries=[began(), RunEnd(T0 + 1, "halted"), began(T0 + 5, 1), RunEnd(T0 + 9, "failed")],
     )
@@ -293,7 +294,7 @@ def test_restarts_are_counted(tmp_path: Path) -> None:
 
 def test_an_engine_that_starts_and_ends_within_a_moment_did_both(tmp_path: Path) -> None:
     moments = [began(), RunEnd(T0, "halted"), began(T0, 1), RunEnd(T0, "halted")]
-    run = make_run(tmp_path / "run", entries=moments)
+    run = make_diamond(tmp_path / "run", entries=moments)
     for count in (2, 4):
         write_journal(run, moments[:count])
         assert count == len(project(run)["workflowstate"])
@@ -315,9 +316,9 @@ def test_taking_in_bit_by_bit_gives_what_taking_in_at_once_gives(
     """Whether one process goes on (`keep`), or each bit is taken in by a new one."""
     shutil.rmtree(tmp_path / "whole", ignore_errors=True)
     shutil.rmtree(tmp_path / "bits", ignore_errors=True)
-    whole = project(make_run(tmp_path / "whole", entries=story))
+    whole = project(make_diamond(tmp_path / "whole", entries=story))
 
-    run = make_run(tmp_path / "bits")
+    run = make_diamond(tmp_path / "bits")
     projector = Projector(run)
     for cut in [*sorted(cuts), len(story)]:
         write_journal(run, story[:cut])
@@ -333,7 +334,7 @@ def test_taking_in_bit_by_bit_gives_what_taking_in_at_once_gives(
 def test_few_records_at_a_time_give_the_same_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, story: list[Entry], jobs_at_once: int
 ) -> None:
-    run = make_run(tmp_path / "run", entries=story)
+    run = make_diamond(tmp_path / "run", entries=story)
     whole = project(run)
     (run / DATABASE).unlink()
 
@@ -354,12 +355,12 @@ def test_an_attempt_whose_end_nobody_saw_is_kept(tmp_path: Path) -> None:
 
 
 def test_projecting_again_changes_nothing(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     assert project(run) == project(run)
 
 
 def test_a_deleted_database_is_made_anew_the_same(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     first = project(run)
     (run / DATABASE).unlink()
     assert first == project(run)
@@ -367,7 +368,7 @@ def test_a_deleted_database_is_made_anew_the_same(tmp_path: Path) -> None:
 
 def test_a_journal_cut_anywhere_is_a_shorter_story(tmp_path: Path) -> None:
     """What is not a whole line is not there yet; what was cut off after it was read is forgotten."""
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     text = (run / "journal.jsonl").read_bytes()
     project(run)
     for size in [*range(len(text) - 1, 0, -len(text) // 40), 0]:
@@ -378,7 +379,7 @@ def test_a_journal_cut_anywhere_is_a_shorter_story(tmp_path: Path) -> None:
 
 
 def test_a_journal_that_was_cut_and_went_on_differently_is_read_anew(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     project(run)
     other = [*STORY[:4], failed(1, message="something else")]
     write_journal(run, other + [RunEnd(T0 + i, "failed") for i in range(50, 90)])
@@ -388,7 +389,7 @@ def test_a_journal_that_was_cut_and_went_on_differently_is_read_anew(tmp_path: P
 
 
 def test_damage_in_the_middle_is_told_and_what_is_above_it_is_there(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     text = bytearray((run / "journal.jsonl").read_bytes())
     lines = text.splitlines(keepends=True)
     text[sum(map(len, lines[:5])) + 40] ^= 1
@@ -402,7 +403,7 @@ def test_damage_in_the_middle_is_told_and_what_is_above_it_is_there(tmp_path: Pa
 
 @pytest.mark.parametrize("entry", [start(99), end(0), end(3)])
 def test_a_journal_of_another_plan_is_refused(tmp_path: Path, entry: Entry) -> None:
-    run = make_run(tmp_path / "run", entries=[began(), entry])
+    run = make_diamond(tmp_path / "run", entries=[began(), entry])
     with pytest.raises(CorruptJournal):
         project(run)
 
@@ -422,7 +423,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [b"", b"SQLite format 3\0" + b"\xff" * 5000, b"no database", None])
 def test_a_damaged_database_of_ours_is_made_anew(tmp_path: Path, damage: bytes | None) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     whole = project(run)
     file = run / DATABASE
     file.write_bytes(file.read_bytes()[:8192] if damage is None else damage)
@@ -433,7 +434,7 @@ def test_a_damaged_database_of_ours_is_made_anew(tmp_path: Path, damage: bytes |
 
 
 def test_a_database_of_another_format_is_made_anew(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     whole = project(run)
     import sqlite3
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kit.databases import ask, make_homeless
-from kit.diamond import diamond_story, make_run, write_journal
+from kit.diamond import diamond_story, make_diamond, write_journal
 from markab.provenance import follower as follower_module
 from markab.provenance import queries
 from markab.provenance.follower import FollowerProcess
@@ -50,7 +50,7 @@ def instances(run: Path) -> int:
 
 
 def test_a_pass_keeps_all_three_current(tmp_path: Path, home: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY[:5])
+    run = make_diamond(tmp_path / "run", entries=STORY[:5])
     updater = RunUpdater(run)
     master = home / ".pegasus/workflow.db"
 
@@ -71,7 +71,7 @@ def test_a_pass_keeps_all_three_current(tmp_path: Path, home: Path) -> None:
 
 def test_the_list_of_runs_has_each_run_once(tmp_path: Path, home: Path) -> None:
     for name, uuid in (("one", "1"), ("two", "2"), ("one", "1")):
-        run = make_run(tmp_path / name, entries=STORY)
+        run = make_diamond(tmp_path / name, entries=STORY)
         text = (run / "braindump.yml").read_text()
         (run / "braindump.yml").write_text(text.replace("7a3c", uuid))
         assert RunUpdater(run).update() == ALL_WELL
@@ -80,7 +80,7 @@ def test_the_list_of_runs_has_each_run_once(tmp_path: Path, home: Path) -> None:
 
 def test_a_list_of_runs_that_cannot_be_written_stops_nothing(tmp_path: Path, home: Path) -> None:
     (home / ".pegasus").write_text("a file where the directory should be")
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     error, (warning,) = RunUpdater(run).update()
     assert not error, "jobs do not wait for that"
     assert "the list of all your runs was not updated" in warning and str(home) in warning
@@ -91,7 +91,7 @@ def test_without_a_home_directory_a_run_is_recorded_and_can_be_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_homeless(monkeypatch)
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     error, (warning,) = RunUpdater(run).update()
     assert not error
     assert "the list of all your runs was not updated: no home directory" in warning
@@ -100,7 +100,7 @@ def test_without_a_home_directory_a_run_is_recorded_and_can_be_asked(
 
 
 def test_each_is_tried_whatever_the_others_do(tmp_path: Path, home: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     (run / "jobstate.log").mkdir()
     error, (warning,) = RunUpdater(run).update()
     assert not error, "jobs do not wait for that"
@@ -109,7 +109,7 @@ def test_each_is_tried_whatever_the_others_do(tmp_path: Path, home: Path) -> Non
 
 
 def test_a_database_that_cannot_be_used_is_told_and_the_log_is_kept(tmp_path: Path, home: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     (run / "pegasus.1.properties").write_text("pegasus.catalog.workflow.url = mysql://ada:geheim@db/runs\n")
     error, warnings = RunUpdater(run).update()
     assert "names an unsupported database 'mysql'" in error and "geheim" not in error and not warnings
@@ -118,7 +118,7 @@ def test_a_database_that_cannot_be_used_is_told_and_the_log_is_kept(tmp_path: Pa
 
 
 def test_a_database_that_was_mended_by_naming_another_is_used(tmp_path: Path, home: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     properties = run / "pegasus.1.properties"
     properties.write_text(f"pegasus.catalog.workflow.url = sqlite:///{tmp_path}/nowhere/all.db\n")
     updater = RunUpdater(run)
@@ -131,19 +131,19 @@ def test_a_database_that_was_mended_by_naming_another_is_used(tmp_path: Path, ho
 
 
 def test_a_probe_makes_no_database(tmp_path: Path, home: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     assert RunUpdater(run).probe() == ""
     assert not (run / DATABASE).exists()
 
 
 def test_a_relative_file_is_no_place_for_a_database(tmp_path: Path, home: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     (run / "pegasus.1.properties").write_text("pegasus.catalog.workflow.url = sqlite:///all.db\n")
     assert "sqlite:////" in RunUpdater(run).probe()
 
 
 def test_without_events_there_is_a_log_and_no_database(tmp_path: Path, home: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     (run / "pegasus.1.properties").write_text("pegasus.monitord.events = false\n")
     assert RunUpdater(run).update() == ALL_WELL
     assert not (run / DATABASE).exists() and (run / "jobstate.log").exists()
@@ -152,7 +152,7 @@ def test_without_events_there_is_a_log_and_no_database(tmp_path: Path, home: Pat
 
 
 def test_a_follower_takes_in_a_journal_that_grows(tmp_path: Path, home: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY[:5])
+    run = make_diamond(tmp_path / "run", entries=STORY[:5])
     follower = FollowerProcess(run)
     try:
         wait_until(lambda: instances(run) == 2)
@@ -167,7 +167,7 @@ def test_what_is_wrong_with_a_database_is_known_before_a_job_may_start(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(follower_module, "ANSWER_S", 60.0)
-    run = make_run(tmp_path / "run", entries=STORY[:5])
+    run = make_diamond(tmp_path / "run", entries=STORY[:5])
     (run / DATABASE).mkdir()
     follower = FollowerProcess(run)
     try:
@@ -180,7 +180,7 @@ def test_what_is_wrong_with_a_database_is_known_before_a_job_may_start(
 
 
 def test_trouble_that_comes_later_is_known_with_the_next_pass(tmp_path: Path, home: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY[:5])
+    run = make_diamond(tmp_path / "run", entries=STORY[:5])
     follower = FollowerProcess(run)
     try:
         assert follower.may_start
@@ -194,7 +194,7 @@ def test_trouble_that_comes_later_is_known_with_the_next_pass(tmp_path: Path, ho
 
 
 def test_the_end_of_a_run_is_taken_in_before_the_follower_goes(tmp_path: Path, home: Path) -> None:
-    run = make_run(tmp_path / "run")
+    run = make_diamond(tmp_path / "run")
     follower = FollowerProcess(run)
     write_journal(run, STORY)
     follower.finish(20)
@@ -214,7 +214,7 @@ def test_the_end_of_a_run_does_not_wait_for_a_slow_follower(tmp_path: Path) -> N
 
 
 def test_what_goes_wrong_is_told_once(tmp_path: Path, home: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     (run / "jobstate.log").mkdir()
     follower = FollowerProcess(run)
     wait_until(lambda: instances(run) == 7)
@@ -231,7 +231,7 @@ def test_when_it_cannot_be_started_nothing_else_may_start(tmp_path: Path) -> Non
 
 
 def test_a_follower_dies_with_its_engine_after_a_last_pass(tmp_path: Path, home: Path) -> None:
-    run = make_run(tmp_path / "run")
+    run = make_diamond(tmp_path / "run")
     engine = (
         "import sys, time; from pathlib import Path; from markab.provenance.follower import FollowerProcess\n"
         "f = FollowerProcess(Path(sys.argv[1])); print(f._child.pid, flush=True); time.sleep(60)"
@@ -264,7 +264,7 @@ def test_a_run_that_cannot_be_read_any_more_is_trouble_that_says_why(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(follower_module, "AFTER_ERROR_S", 0.2)
-    run = make_run(tmp_path / "run", entries=STORY[:5])
+    run = make_diamond(tmp_path / "run", entries=STORY[:5])
     kept = (run / "braindump.yml").rename(run / "kept")
     follower = FollowerProcess(run)
     try:
@@ -280,7 +280,7 @@ def test_a_run_that_cannot_be_read_any_more_is_trouble_that_says_why(
 def test_without_events_a_run_goes_on_where_databases_cannot_be_opened_at_all(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = make_run(tmp_path / "run", entries=STORY[:5])
+    run = make_diamond(tmp_path / "run", entries=STORY[:5])
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/sqlalchemy.py").write_text("raise ImportError('half an installation')")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'broken'}:{SRC}")
@@ -309,7 +309,7 @@ def test_starting_one_imports_nothing_that_touches_databases() -> None:
 def test_modules_beside_a_workflow_are_not_taken_for_the_librarys(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     for name in ("copy", "signal", "markab", "sqlalchemy"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the module of the user')")
     monkeypatch.chdir(tmp_path)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.diamond import DIAMOND, compute, made, make_run, process
-from kit.made_run import T0, began, end, ended, engine_alive, failed, start
+from kit.diamond import DIAMOND, compute, made, make_diamond, process
+from kit.made_run import T0, began, end, ended, engine_alive, failed, make_run, start
 from markab.errors import NotARun, StorageError
 from markab.journal.records import GiveUp, Retry, Undone
 from markab.provenance.queries import Count
@@ -324,7 +324,7 @@ def test_the_report_of_the_api_is_the_text_and_leaves_files(tmp_path: Path) -> N
 
 def test_several_runs_are_added_up(tmp_path: Path) -> None:
     one = read_statistics(make_run(tmp_path / "one", FOUR, STORY))
-    two = read_statistics(make_run(tmp_path / "two", DIAMOND))
+    two = read_statistics(make_diamond(tmp_path / "two"))
 
     rows = [" ".join(line.split()) for line in total_text([one, two]).splitlines()]
 
