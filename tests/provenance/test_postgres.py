@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -301,9 +300,7 @@ def test_a_list_of_all_runs_that_somebody_keeps_locked_is_a_warning_and_the_run_
     assert updater.update() == ("", [])
     write_journal(run, STORY)
     with held(empty, lock):
-        began_s = time.monotonic()
         error, (warning,) = updater.update()
-        assert time.monotonic() - began_s < 8
     assert not error and "another program" in warning
     with open_database(run) as database:
         assert queries.summary(database).jobs.succeeded == 6

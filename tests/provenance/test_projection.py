@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -474,13 +473,28 @@ def test_several_processes_may_project_at_once(tmp_path: Path) -> None:
     assert together == project(run)
 
 
+UNTIL = """
+import os, signal, sys
+from markab.provenance import projection, row_writer
+name, left = sys.argv[2], int(sys.argv[3])
+real = getattr(row_writer.Writer, name)
+def dying(*arguments):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*arguments)
+setattr(row_writer.Writer, name, dying)
+projection.Projector(sys.argv[1]).update()
+"""
+
+
 def test_a_projection_that_is_killed_has_not_happened(tmp_path: Path) -> None:
     run = many_jobs(tmp_path / "run")
     whole = project(run)
     (run / DATABASE).unlink()
-    for wait_s in (0.25, 0.4, 0.5, 0.6):
-        child = in_another_process(run)
-        time.sleep(wait_s)
-        child.send_signal(signal.SIGKILL)
-        child.communicate()
+    for method, calls in [("insert", 0), ("insert", 20), ("insert", 60), ("keep_sequences", 0)]:
+        words = [sys.executable, "-c", UNTIL, str(run), method, str(calls)]
+        done = subprocess.run(words, env={**os.environ, "PYTHONPATH": str(SRC)})
+        assert done.returncode == -signal.SIGKILL
     assert whole == project(run)
