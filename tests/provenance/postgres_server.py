@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import URL
 
+from integration.packages import installed
 from kit.diamond import DIAMOND
 from kit.made_run import make_run
 
@@ -31,12 +32,7 @@ def program(name: str) -> str | None:
 
 def install() -> bool:
     """Install the server if it is missing and that is possible; say whether there is one now."""
-    if program("initdb") is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for words in (["update"], ["install", "-y", "--no-install-recommends", "postgresql"]):
-            subprocess.run(["apt-get", *words], env=environment, check=False, **quiet)
-    return program("initdb") is not None
+    return installed("postgresql", lambda: program("initdb")) is not None
 
 
 class Server:
