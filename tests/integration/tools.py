@@ -95,3 +95,25 @@ def script(path: Path, text: str) -> Path:
     path.write_text(text)
     path.chmod(0o755)
     return path
+
+
+class Gate:
+    """A pipe from which jobs read a line before they end; once it is closed, all end."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        os.mkfifo(path)
+        self.program = f"sh -c 'read line < {path}'"
+        """Name and arguments of such a job."""
+        self._pipe = os.open(path, os.O_RDWR)
+
+    def let(self, jobs: int) -> None:
+        """Let so many jobs end."""
+        os.write(self._pipe, b"\n" * jobs)
+
+    def __enter__(self) -> Gate:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._path.unlink()
+        os.close(self._pipe)
