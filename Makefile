@@ -58,7 +58,7 @@ test: $(DEV)
 	$(BIN)/python -m pytest -n auto -m "not integration" $(ARGS)
 
 test-integration: $(DEV)
-	$(BIN)/python -m pytest -m integration $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m integration $(ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff check .

@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from api.api_kit import document, edges
-from api.test_catalog_builders import cluster
+from api.api_kit import cluster, document, edges
 from api.test_workflow_document import diamond
 from markab.api import (
     Container,

@@ -114,9 +114,7 @@ def test_a_workflow_inside_a_workflow_is_written_beside_it_with_a_replica(
     assert found.jobs[0].uses[0].for_planning
 
 
-def test_the_replica_of_a_written_child_replaces_what_the_author_said_of_it(
-    tmp_path: Path, monkeypatch
-) -> None:
+def test_the_replica_of_a_written_child_replaces_that_of_the_author(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     catalog = ReplicaCatalog().add_replica("web", "inner_s.yml", "http://x/old").add_replica("web", "a", "/a")
     outer = Workflow("outer").add_replica_catalog(catalog)

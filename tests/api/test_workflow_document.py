@@ -171,7 +171,7 @@ def test_ids_are_counted_and_never_collide() -> None:
         workflow.get_job("ID9")
 
 
-def test_dependencies_need_ids_and_are_said_once() -> None:
+def test_dependencies_need_ids_and_are_given_once() -> None:
     workflow, first, second = Workflow("w"), Job("a"), Job("b")
     with pytest.raises(ValueError, match="has no id yet"):
         workflow.add_dependency(first, children=[second])

@@ -142,7 +142,7 @@ def test_a_name_without_a_run_is_an_error_that_names_runs_nearby(
         assert "hint: did you mean run0001?" in result.stderr
 
 
-def test_a_word_that_is_a_job_and_a_run_must_be_said_more_clearly(here: Path) -> None:
+def test_a_word_that_is_a_job_and_a_run_is_ambiguous(here: Path) -> None:
     make_run(Path("wc_a"), [compute("c")])
     result = CliRunner().invoke(markab, ["show", "wc_a"])
     assert result.exit_code == 2

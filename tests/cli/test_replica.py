@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from kit.diamond import DIAMOND, diamond_story, make_run
+from kit.diamond import diamond_story, make_diamond
 from markab.cli.metadata import metadata, pegasus_metadata
 from markab.cli.replica import pegasus_rc_client, replica
 
@@ -179,7 +179,7 @@ def test_a_line_that_cannot_be_carried_out_is_named(here: Path) -> None:
 
 
 def test_metadata_of_a_run(here: Path) -> None:
-    run = make_run(here / "run", DIAMOND, diamond_story(), metadata={"author": "ada"})
+    run = make_diamond(here / "run", diamond_story(), metadata={"author": "ada"})
 
     assert call(metadata, "workflow", run).stdout == "Workflow 7a3c\n    author : ada\n"
     assert call(metadata, "task", "-i", "A", run).stdout == "Task A\n"

@@ -131,7 +131,7 @@ def test_a_run_that_is_held_says_so_at_once_and_when_it_goes_on(tmp_path: Path) 
         assert printed == ["warning: no room", on, "warning: gone", on]
 
 
-def test_a_run_that_ends_while_it_is_held_is_not_said_to_go_on() -> None:
+def test_a_run_that_ends_while_it_is_held_is_not_reported_as_resumed() -> None:
     stream = io.StringIO()
     display = QuietDisplay(stream)
     shown = progress(ready=1)

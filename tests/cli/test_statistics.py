@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from kit.diamond import DIAMOND, diamond_story, failing_story, make_run
+from kit.diamond import diamond_story, failing_story, make_diamond
 from markab.cli.statistics import pegasus_statistics, statistics
 
 FILES = ["breakdown", "integrity", "jobs", "summary", "time", "workflow"]
@@ -20,7 +20,7 @@ def call(command: object, *words: object) -> Result:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    return make_run(tmp_path / "run", DIAMOND, diamond_story())
+    return make_diamond(tmp_path / "run", diamond_story())
 
 
 def test_markab_prints_what_is_asked_for_and_writes_no_file(run: Path) -> None:
@@ -57,7 +57,7 @@ def test_json_has_the_sections_that_are_asked_for(run: Path) -> None:
 
 
 def test_several_runs_end_with_their_sum(run: Path, tmp_path: Path) -> None:
-    other = make_run(tmp_path / "other", DIAMOND, failing_story())
+    other = make_diamond(tmp_path / "other", failing_story())
 
     done = call(statistics, run, other)
 
@@ -103,7 +103,7 @@ def test_pegasus_takes_all_of_its_flags(run: Path, tmp_path: Path) -> None:
 
 
 def test_pegasus_is_given_several_runs_with_or_without_a_flag(run: Path, tmp_path: Path) -> None:
-    other = make_run(tmp_path / "other", DIAMOND, failing_story())
+    other = make_diamond(tmp_path / "other", failing_story())
 
     assert "# 2 runs in total" in call(pegasus_statistics, run, other).stdout
     assert "# 2 runs in total" in call(pegasus_statistics, "-m", run, other).stdout

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -21,9 +22,9 @@ import pytest
 
 from contract import walled_node
 from contract.walled_executor import WalledExecutor
-from markab.engine.clock import wait_readable
+from kit.waiting import PATIENCE_S, is_alive, wait_for_line, wait_until
 from markab.executors.attempt_id import AttemptId
-from markab.executors.base import Attempt, Executor, RunContext, Seen
+from markab.executors.base import Attempt, Executor, Report, RunContext, Seen
 from markab.executors.local import LocalExecutor
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
 from markab.worker.deadlines import GRACE_S
@@ -76,9 +77,9 @@ class Bench:
         id_ = AttemptId(UUID, self.count, number)
         return Attempt(id_, job, self.context, str(self.scratch), str(self.work), checksums or {})
 
-    def wait_all(self, ids: set[AttemptId], timeout_s: float = 60.0) -> dict[AttemptId, dict[str, Any]]:
+    def wait_all(self, ids: set[AttemptId]) -> dict[AttemptId, dict[str, Any]]:
         records: dict[AttemptId, dict[str, Any]] = {}
-        give_up = time.monotonic() + timeout_s
+        give_up = time.monotonic() + PATIENCE_S
         while ids - records.keys():
             assert time.monotonic() < give_up, "the executor reports nothing"
             for report in self.executor.wait(1.0):
@@ -153,29 +154,6 @@ def compute(tasks: list[PlannedTask], **more: Any) -> PlannedJob:
 
 def kinds(record: dict[str, Any]) -> list[str]:
     return [error["kind"] for error in [record["error"], *record.get("also", [])]]
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def wait_gone(pid: int, timeout_s: float = 10.0) -> bool:
-    give_up = time.monotonic() + timeout_s
-    while is_alive(pid) and time.monotonic() < give_up:
-        time.sleep(0.01)
-    return not is_alive(pid)
-
-
-def wait_file(path: Path, timeout_s: float = 10.0) -> str:
-    give_up = time.monotonic() + timeout_s
-    while time.monotonic() < give_up:
-        if path.exists() and path.read_text():
-            return path.read_text()
-        time.sleep(0.01)
-    raise AssertionError(f"{path} never came")
 
 
 def test_an_attempt_that_exits_with_zero_succeeds_and_is_measured(bench: Bench) -> None:
@@ -447,7 +425,8 @@ def test_a_daemon_that_a_task_leaves_has_ended_when_the_task_has_succeeded(mount
     )
 
     assert record["ok"], record
-    assert wait_gone(int(pid_file.read_text()))
+    pid = int(pid_file.read_text())
+    wait_until(lambda: not is_alive(pid))
 
 
 def test_a_daemon_of_a_task_that_still_runs_is_left_alone(mounted: Bench) -> None:
@@ -457,29 +436,38 @@ def test_a_daemon_of_a_task_that_still_runs_is_left_alone(mounted: Bench) -> Non
     )
     long = mounted.attempt(shell(script, id="long"))
     mounted.executor.submit([long])
-    pid = int(wait_file(pid_file))
+    pid = int(wait_for_line(pid_file))
 
     assert mounted.run(shell("true", id="short"))["ok"]
     assert is_alive(pid)
     go.touch()
     assert mounted.wait_all({long.id})[long.id]["ok"]
-    assert wait_gone(pid)
+    wait_until(lambda: not is_alive(pid))
+
+
+def run_until_ready(bench: Bench, make: Callable[[float], PlannedJob]) -> dict[str, Any]:
+    """Run a job that is given so many seconds and prints "ready"; give it more on a machine that is too busy."""
+    for seconds in (0.2, 1.0, 5.0, 25.0):
+        record = bench.run(make(seconds))
+        if record.get("stdout") == "ready\n":
+            break
+    return record
 
 
 def test_a_task_over_its_wall_time_is_ended_even_if_it_ignores_sigterm(bench: Bench) -> None:
-    start = time.monotonic()
-    record = bench.run(shell('trap "" TERM; while :; do sleep 0.05; done', max_wall_s=0.2))
+    script = 'trap "" TERM; echo ready; while :; do sleep 0.05; done'
+    record = run_until_ready(bench, lambda seconds: shell(script, max_wall_s=seconds))
 
     assert kinds(record) == ["timeout", "signal"]
     assert "SIGKILL" in record["also"][0]["message"]
     assert "hint" not in record["also"][0], "we killed it: memory has nothing to do with it"
-    assert bench.case.grace_s + 0.15 < time.monotonic() - start < bench.case.grace_s + 5
+    assert record["invocations"][0]["duration_s"] >= bench.case.grace_s
 
 
 def test_a_checkpoint_is_requested_and_kept_though_the_task_fails(bench: Bench) -> None:
-    script = 'trap "echo half > state; exit 1" TERM; while :; do sleep 0.02; done'
-    job = shell(script, checkpoint_s=0.2, outputs=[Output("state", checkpoint=True), Output("result")])
-    record = bench.run(job)
+    script = 'trap "echo half > state; exit 1" TERM; echo ready; while :; do sleep 0.02; done'
+    outputs = [Output("state", checkpoint=True), Output("result")]
+    record = run_until_ready(bench, lambda seconds: shell(script, checkpoint_s=seconds, outputs=outputs))
 
     assert not record["ok"]
     assert [output["lfn"] for output in record["outputs"]] == ["state"]
@@ -501,10 +489,12 @@ def test_a_cancelled_attempt_ends_and_is_recorded_as_cancelled(bench: Bench, tmp
         shell('trap "" TERM; echo > started; while :; do sleep 0.05; done', id="stubborn")
     )
     bench.executor.submit([polite, stubborn])
-    give_up = time.monotonic() + 60
-    while len(list(tmp_path.rglob("started"))) < 2:
-        assert time.monotonic() < give_up, "they do not run"
-        assert all(report.seen in BEFORE_THE_END for report in bench.executor.wait(0.05))
+
+    def run_now() -> bool:
+        assert all(report.seen in BEFORE_THE_END for report in bench.executor.wait(0.0))
+        return len(list(tmp_path.rglob("started"))) == 2
+
+    wait_until(run_now)
     bench.executor.cancel([polite.id, stubborn.id])
     records = bench.wait_all({polite.id, stubborn.id})
 
@@ -515,6 +505,16 @@ def test_a_cancelled_attempt_ends_and_is_recorded_as_cancelled(bench: Bench, tmp
     assert not bench.files_left()
 
 
+def reports_only_the_next(bench: Bench) -> bool:
+    """Submit another attempt; return whether it is the only one of which something is reported until it ends."""
+    attempt = bench.attempt(shell("true"))
+    bench.executor.submit([attempt])
+    reports: list[Report] = []
+    while Seen.ENDED not in [report.seen for report in reports]:
+        reports += bench.executor.wait(1.0)
+    return {report.id for report in reports} == {attempt.id}
+
+
 def test_cancelling_what_has_ended_does_nothing(bench: Bench) -> None:
     attempt = bench.attempt(shell("true"))
     bench.executor.submit([attempt])
@@ -522,7 +522,7 @@ def test_cancelling_what_has_ended_does_nothing(bench: Bench) -> None:
 
     bench.executor.cancel([attempt.id, AttemptId(UUID, 77, 1)])
 
-    assert not bench.executor.wait(0.05)
+    assert reports_only_the_next(bench)
 
 
 def test_submitting_twice_starts_once(bench: Bench) -> None:
@@ -532,20 +532,17 @@ def test_submitting_twice_starts_once(bench: Bench) -> None:
     bench.wait_all({attempt.id})
     bench.executor.submit([attempt])
 
-    assert not bench.executor.wait(0.3)
+    assert reports_only_the_next(bench)
     assert not bench.case.is_mounted or log.read_text() == "x\n"
 
 
 def test_a_descriptor_can_be_read_when_there_is_something_to_report(bench: Bench) -> None:
     bench.executor.submit([bench.attempt(shell("true"))])
     seen: list[Seen] = []
-    give_up = time.monotonic() + 60
     while Seen.ENDED not in seen:
         while not (reports := bench.executor.wait(0.0)):
-            assert time.monotonic() < give_up, "the executor reports nothing"
-            began = time.monotonic()
-            wait_readable([bench.executor.fileno()], 10.0)
-            assert time.monotonic() - began < 9, "it had something to report and nothing to read"
+            (readable, _, _) = select.select([bench.executor.fileno()], [], [], PATIENCE_S)
+            assert readable, "it had something to report and nothing to read"
         seen += [report.seen for report in reports]
     assert seen[-1] is Seen.ENDED and BEFORE_THE_END.issuperset(seen[:-1])
 
@@ -561,13 +558,14 @@ def test_an_attempt_of_another_run_is_another_attempt(bench: Bench) -> None:
 
 
 def test_many_attempts_at_once_all_come_back(bench: Bench) -> None:
+    count = 60 if bench.case.is_mounted else 20
     attempts = [
-        bench.attempt(shell(f"echo {n} > o{n}", id=f"j{n}", outputs=[Output(f"o{n}")])) for n in range(60)
+        bench.attempt(shell(f"echo {n} > o{n}", id=f"j{n}", outputs=[Output(f"o{n}")])) for n in range(count)
     ]
     bench.executor.submit(attempts)
 
     assert all(record["ok"] for record in bench.wait_all({attempt.id for attempt in attempts}).values())
-    assert len(os.listdir(bench.scratch)) == 60
+    assert len(os.listdir(bench.scratch)) == count
 
 
 def test_thousands_of_files_are_left_out_and_cleared_away(bench: Bench) -> None:
@@ -643,7 +641,7 @@ def test_what_is_recovered_is_lost_and_does_not_run_any_more(here: Bench) -> Non
 def test_close_ends_what_runs(here: Bench) -> None:
     pid_file = here.work.parent / "pid"
     here.executor.submit([here.attempt(shell(f"echo $$ > {pid_file}; exec sleep 1000"))])
-    pid = int(wait_file(pid_file))
+    pid = int(wait_for_line(pid_file))
     here.executor.close()
     here.executor.close()
 
@@ -672,12 +670,12 @@ def test_a_killed_engine_leaves_no_orphan(name: str, tmp_path: Path) -> None:
     engine = subprocess.Popen(
         [sys.executable, "-c", ENGINE, str(tmp_path), name], env=dict(os.environ, PYTHONPATH=paths)
     )
-    pids = [int(wait_file(tmp_path / f"pid.{n}")) for n in (1, 2, 3, 4, 5)]
+    pids = [int(wait_for_line(tmp_path / f"pid.{n}")) for n in (1, 2, 3, 4, 5)]
     assert all(is_alive(pid) for pid in pids)
     engine.kill()
     engine.wait()
 
-    assert [wait_gone(pid) for pid in pids] == [True] * 5
+    wait_until(lambda: not any(is_alive(pid) for pid in pids))
 
 
 def test_in_the_shared_directory_inputs_and_checkpoints_stay(mounted: Bench) -> None:
@@ -724,7 +722,7 @@ def test_a_node_apart_sees_no_file_of_the_submit_host(apart: Bench) -> None:
 
 def test_another_engine_finds_what_waits_and_runs_and_has_ended(elsewhere: Bench, tmp_path: Path) -> None:
     inputs = [elsewhere.stage("in", "1\n")]
-    job = shell("cat in > out; sleep 1", inputs=inputs, outputs=[Output("out")])
+    job = shell("cat in > out", inputs=inputs, outputs=[Output("out")])
     attempts = [elsewhere.attempt(job), elsewhere.attempt(job)]
     elsewhere.executor.submit(attempts[:1])
     elsewhere.executor.close()

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from kit import made_run
 from markab.engine.clock import Clock
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Record, Report, Seen
 from markab.executors.registry import MakeExecutor
-from markab.plan.model import FORMAT, LOCAL, Header, Kind, PlannedJob, PlannedTask, PlanSite, local_directory
-from markab.plan.plan_file import write_plan
+from markab.plan.model import LOCAL, Kind, PlannedJob, PlannedTask, PlanSite, local_directory
 
 OK: Record = {"ok": True}
 UUID = "7a3c"
@@ -37,16 +37,9 @@ def make_run(
     executor: str = LOCAL,
     **header: Any,
 ) -> Path:
-    """Write a submit directory."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Write a submit directory; unless the test says otherwise, its only site is this machine."""
     sites = sites or {"local": PlanSite(executor, local_directory("local", f"{directory}/scratch"))}
-    write_plan(
-        directory / "plan.jsonl",
-        Header(format=FORMAT, workflow="wf", jobs=len(jobs), sites=sites, **header),
-        jobs,
-    )
-    (directory / "braindump.yml").write_text(f'wf_uuid: "{uuid}"\n')
-    return directory
+    return made_run.make_run(directory, jobs, workflow="wf", uuid=uuid, sites=sites, **header)
 
 
 def task(id: str) -> PlannedTask:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from kit.waiting import is_alive
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Report, RunContext, Seen
 from markab.executors.local import LocalExecutor
@@ -71,13 +73,14 @@ def test_files_that_take_long_go_through_threads_with_the_same_result(
 def test_a_transfer_that_waits_for_its_source_can_be_cancelled(
     executor: LocalExecutor, tmp_path: Path
 ) -> None:
-    item = Transfer("f", [Place("x", "http://127.0.0.1:9/f")], [Place("local", str(tmp_path / "scratch/f"))])
-    job = PlannedJob("stage_in", Kind.STAGE_IN, "local", transfers=[item])
-    transfer = as_attempt(tmp_path, 1, job)
-    executor.submit([transfer])
-    assert not executor.wait(0.1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/f"
+        item = Transfer("f", [Place("x", url)], [Place("local", str(tmp_path / "scratch/f"))])
+        transfer = as_attempt(tmp_path, 1, PlannedJob("in", Kind.STAGE_IN, "local", transfers=[item]))
+        executor.submit([transfer])
+        server.accept()[0].close()
     executor.cancel([transfer.id])
-    (report,) = wait_for(executor, 1, 5.0)
+    (report,) = wait_for(executor, 1)
 
     assert report.record is not None and not report.record["ok"]
 
@@ -131,7 +134,7 @@ def test_nothing_is_left_open_or_running(tmp_path: Path) -> None:
     before = 0
     for round_number in range(3):
         executor = LocalExecutor()
-        executor.submit([attempt(tmp_path, n, "sleep 0.01") for n in range(5)])
+        executor.submit([attempt(tmp_path, n) for n in range(5)])
         wait_for(executor, 5)
         executor.close()
         if round_number == 0:
@@ -155,17 +158,10 @@ def test_when_the_launcher_is_killed_its_attempts_are_lost_and_nothing_of_them_r
     assert (report.seen, report.record) == (Seen.LOST, None) and "SIGKILL" in report.reason
     assert os.listdir(tmp_path / "work") == []
     for path in (pid_file, child_file):
-        assert not is_running(int(path.read_text()))
+        assert not is_alive(int(path.read_text()))
     executor.submit([attempt(tmp_path, 2, "echo again")])
     (report,) = wait_for(executor, 1)
     assert report.record is not None and report.record["stdout"] == "again\n"
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def capture_inodes() -> dict[int, int]:

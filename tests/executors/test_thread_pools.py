@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 
+from kit.waiting import wait_until
 from markab.executors.thread_pools import NETWORK_THREADS, ThreadPools
 
 
@@ -19,9 +19,12 @@ def test_slow_downloads_do_not_delay_operations_on_local_files() -> None:
     pools.do(lambda: 1, lambda _: done.append("quick"), failures.append, by_network=False)
 
     assert woken.wait(10)
-    give_up = time.monotonic() + 10
-    while not done and time.monotonic() < give_up:
+
+    def is_done() -> bool:
         pools.finish()
+        return bool(done)
+
+    wait_until(is_done)
     assert done == ["quick"]
     slow.set()
     pools.close()

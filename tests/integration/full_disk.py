@@ -28,13 +28,20 @@ class SmallDisk:
 
     def command(self, *words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, whatever that is."""
+        with self.start(*words, cwd=cwd) as started:
+            out, err = started.communicate(timeout=120)
+        return subprocess.CompletedProcess(started.args, started.returncode, out, err)
+
+    def start(self, *words: str | Path, cwd: Path) -> subprocess.Popen[str]:
+        """Start a command whose output can be read."""
         inside = ["sh", "-c", 'cd "$0" && exec "$@"', str(cwd)]
-        return subprocess.run(
+        return subprocess.Popen(
             [*self._enter, *inside, *map(str, words)],
             env=environment(),
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=120,
         )
 
     def fill(self, leave_bytes: int = 0) -> None:

@@ -12,16 +12,16 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from integration.full_disk import BALLAST, small_disk
+from integration.full_disk import small_disk
 from integration.tools import (
     POWERLESS,
+    Gate,
     command,
     environment,
     job_line,
@@ -31,6 +31,7 @@ from integration.tools import (
     script,
     write_workflow,
 )
+from kit.waiting import wait_until
 
 HEAD = "pegasus: '5.0'\nname: w\n"
 JOB = "- {type: job, name: 'true', id: a, arguments: [], uses: []}\n"
@@ -503,18 +504,17 @@ def test_a_journal_on_a_full_disk_stops_the_run_and_room_continues_it(tmp_path: 
 
 @pytest.mark.integration
 def test_a_run_whose_journal_finds_no_room_goes_on_by_itself_once_there_is_some(tmp_path: Path) -> None:
-    room = script(tmp_path / "room.sh", '#!/bin/sh\nsleep 1.5\nrm "$1"\n')
-    jobs = [job_line("room", str(room.name), str(tmp_path / "disk" / BALLAST)), *MANY]
-    write_workflow(tmp_path, jobs, transformationCatalog=program("room.sh", room))
-    with small_disk(tmp_path / "disk", "1m") as disk:
+    with Gate(tmp_path / "gate") as gate, small_disk(tmp_path / "disk", "1m") as disk:
+        write_workflow(tmp_path, [job_line("held", *gate.program.split(" ", 1)), *MANY])
         disk.command(*MARKAB, "plan", "--relative-dir", "run", "--dir", disk.path, cwd=tmp_path)
         disk.fill(leave_bytes=40_000)
 
-        done = disk.command(*MARKAB, "run", disk.path / "run", cwd=tmp_path)
-
-        assert 0 == done.returncode, done.stderr
-        assert "nothing new is started until that works" in done.stderr
-        assert not (disk.seen / BALLAST).exists()
+        with disk.start(*MARKAB, "run", "-q", disk.path / "run", cwd=tmp_path) as engine:
+            assert engine.stderr is not None
+            assert any("nothing new is started until that works" in line for line in engine.stderr)
+            disk.make_room()
+            gate.let(1)
+            assert 0 == engine.wait(60), engine.stderr.read()
 
 
 WRITE = """#!/bin/sh
@@ -639,7 +639,7 @@ def succeeded(submit_dir: Path) -> list[int]:
 
 @pytest.mark.integration
 def test_a_submit_directory_that_is_being_run_is_refused(tmp_path: Path) -> None:
-    submit_dir = plan(write_workflow(tmp_path, [job_line("a", "sleep", "30")]), cwd=tmp_path)
+    submit_dir = plan(write_workflow(tmp_path, [job_line("a", "sleep", "1000")]), cwd=tmp_path)
     first = subprocess.Popen([*MARKAB, "run", "-q", str(submit_dir)], cwd=tmp_path, env=environment())
     wait_until(lambda: (submit_dir / "journal.jsonl").exists() and starts_of(submit_dir, "sleep_a"))
 
@@ -656,13 +656,6 @@ def test_a_submit_directory_that_is_being_run_is_refused(tmp_path: Path) -> None
     assert (23, "") == (done.returncode, done.stdout)
     assert 130 == first.wait(10), "the engine that was there first was disturbed"
     assert 1 == len(starts_of(submit_dir, "sleep_a"))
-
-
-def wait_until(is_so: Callable[[], Any], patience_s: float = 20.0) -> None:
-    deadline = time.monotonic() + patience_s
-    while not is_so():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.02)
 
 
 @pytest.mark.integration
@@ -756,7 +749,7 @@ def test_a_journal_damaged_in_the_middle_is_refused_and_its_hint_helps(tmp_path:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("kind", ["not YAML", "cycle", "missing input, executable, site"])
-def test_running_a_wrong_workflow_says_the_same_as_planning_it(kind: str, tmp_path: Path) -> None:
+def test_running_a_wrong_workflow_prints_the_same_as_planning_it(kind: str, tmp_path: Path) -> None:
     text, exit_code, message = DOCUMENTS[kind]
     (tmp_path / "workflow.yml").write_text(text)
 

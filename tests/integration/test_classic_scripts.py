@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from integration.tools import command, script
+from kit.waiting import wait_until
 
 PAGE = "".join(f"line {number}\n" for number in range(137))
 
@@ -75,7 +75,7 @@ def site(tmp_path: Path) -> Iterator[str]:
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(public)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -86,13 +86,12 @@ def site(tmp_path: Path) -> Iterator[str]:
 
 def wait_until_done(submit_dir: str, cwd: Path) -> dict[str, object]:
     """Ask `pegasus-status` until the run is over; return its JSON."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+
+    def final() -> dict[str, object] | None:
         status = json.loads(command("pegasus-status", "-j", submit_dir, cwd=cwd).stdout)
-        if status["dags"]["root"]["state"] in ("Success", "Failure"):
-            return status
-        time.sleep(0.1)
-    raise AssertionError("the run does not end")
+        return status if status["dags"]["root"]["state"] in ("Success", "Failure") else None
+
+    return wait_until(final) or {}
 
 
 def submit_dir_of(output: str) -> str:

@@ -117,7 +117,7 @@ def test_pictures_are_of_the_kind_that_the_ending_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("width", "height", "pixels"), [(4, None, (384, None)), (None, 3, (None, 288)), (2, 6, (192, 576))]
 )
-def test_a_picture_is_as_large_as_was_said_and_keeps_its_shape_where_it_was_not(
+def test_a_picture_has_the_given_size_and_keeps_its_shape_where_one_side_is_not_given(
     width: float | None, height: float | None, pixels: tuple[int | None, int | None]
 ) -> None:
     png = rendered(draw(chain(False), jobs_shown=3), "png", width, height)

@@ -1,4 +1,4 @@
-"""The page of a run in a real browser: charts are drawn, nothing complains, nothing is asked of the network."""
+"""The page of a run in a real browser: charts are drawn, without errors and without requests to the network."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def forgetful(page: Browser) -> None:
 
 
 def is_quiet(page: Browser, file: Path) -> None:
-    """Check that the page complained of nothing, and that its own file is all it asked for."""
+    """Check that the page reported no error and requested only its own file."""
     assert page.troubles() == []
     asked = {url for url in page.requests() if not url.startswith(("data:", "blob:"))}
     assert asked == {file.as_uri()}

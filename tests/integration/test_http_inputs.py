@@ -69,7 +69,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class Site(http.server.ThreadingHTTPServer):
@@ -117,7 +117,7 @@ def planned(
 
 
 def moved(submit_dir: Path) -> dict[str, Any]:
-    """Return what the record of the last stage-in says of `in`."""
+    """Return the entry of `in` in the record of the last stage-in."""
     records = [r["record"] for r in journal(submit_dir) if r["event"] == "end"]
     found: list[dict[str, Any]] = [
         t for record in records for t in record.get("transfers", ()) if t["lfn"] == "in"

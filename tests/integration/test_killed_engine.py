@@ -8,7 +8,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from integration.tools import (
     script,
     write_workflow,
 )
+from kit.waiting import wait_until
 
 LAYERS, WIDTH, KILLS = 10, 30, 50
 
@@ -55,6 +55,12 @@ def expected_results() -> dict[str, str]:
             text = name + "\n" + "".join(made[parent] for parent in parents_of(layer, column))
             made[name] = f"{hashlib.sha256(text.encode()).hexdigest()}  -\n"
     return made
+
+
+def records_of(submit_dir: Path) -> int:
+    """Return how many records the journal of a run has."""
+    journal = submit_dir / "journal.jsonl"
+    return journal.read_bytes().count(b"\n") if journal.exists() else 0
 
 
 @pytest.mark.integration
@@ -98,13 +104,11 @@ def test_a_killed_engine_goes_on_where_it_was(tmp_path: Path) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        time.sleep(chance.uniform(0.05, 0.8))
+        goal = records_of(submit_dir) + chance.randint(1, 20)
+        wait_until(lambda: records_of(submit_dir) >= goal or engine.poll() is not None)  # noqa: B023
         engine.send_signal(signal.SIGKILL)
         engine.wait()
-        deadline = time.monotonic() + 10
-        while (left := processes_of_run(uuid)) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert [] == left, "processes outlive the engine"
+        wait_until(lambda: not processes_of_run(uuid), what="processes outlive the engine")
         for lock in witness.glob("alive-*"):  # what a killed job could not give back
             lock.rmdir()
 

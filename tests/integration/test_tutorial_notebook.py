@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,10 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from integration.browser import NAMES
+from integration.packages import have
 from integration.tools import SRC, environment, journal, script
+from kit.waiting import wait_until
 
 ROOT = SRC.parent
 
@@ -145,16 +147,9 @@ def test_neither_an_interrupt_nor_a_restart_of_the_kernel_touches_the_run(
         manager.restart_kernel(now=True)
 
     gate.touch()
-    wait_for(lambda: (tmp_path / "outputs" / "awake").exists())
-    wait_for(lambda: any(record["event"] == "run-end" for record in journal(submit_dir)))
+    wait_until(lambda: (tmp_path / "outputs" / "awake").exists())
+    wait_until(lambda: any(record["event"] == "run-end" for record in journal(submit_dir)))
     assert [r["outcome"] for r in journal(submit_dir) if r["event"] == "run-end"] == ["success"]
-
-
-def wait_for(is_so: Any, patience_s: float = 10) -> None:
-    give_up = time.monotonic() + patience_s
-    while not is_so():
-        assert time.monotonic() < give_up
-        time.sleep(0.05)
 
 
 PAGE = """<!doctype html><meta charset="utf-8"><body><div id="here"></div><pre id="log"></pre><script type="module">
@@ -182,9 +177,9 @@ def test_in_a_browser_the_widget_moves_the_bar_and_its_clock_ticks(tmp_path: Pat
     from markab.api.notebook_widget import ESM
     from markab.reports.status import Status
 
-    browser = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+    browser = have(*NAMES, package="chromium")
     if browser is None:
-        pytest.skip("no Chromium on PATH")
+        pytest.skip("no Chromium is installed, and it cannot be")
     counts = {
         "unready": 0,
         "queued": 0,

@@ -34,7 +34,7 @@ def markab(*words: str | Path, cwd: Path, check: bool = True) -> subprocess.Comp
 
 
 def command(*words: str | Path, cwd: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; a failure shows all that it said."""
+    """Run a command to its end; a failure shows all of its output."""
     done = subprocess.run(
         [str(word) for word in words], cwd=cwd, env=environment(), capture_output=True, text=True, timeout=300
     )
@@ -95,3 +95,25 @@ def script(path: Path, text: str) -> Path:
     path.write_text(text)
     path.chmod(0o755)
     return path
+
+
+class Gate:
+    """A pipe from which jobs read a line before they end; once it is closed, all end."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        os.mkfifo(path)
+        self.program = f"sh -c 'read line < {path}'"
+        """Name and arguments of such a job."""
+        self._pipe = os.open(path, os.O_RDWR)
+
+    def let(self, jobs: int) -> None:
+        """Let so many jobs end."""
+        os.write(self._pipe, b"\n" * jobs)
+
+    def __enter__(self) -> Gate:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._path.unlink()
+        os.close(self._pipe)

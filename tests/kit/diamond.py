@@ -13,7 +13,7 @@ from markab.plan.model import Input, Kind, Output, Place, PlannedJob, Transfer
 
 __all__ = [
     "DIAMOND", "SHA", "T0", "began", "brought", "compute", "diamond_story", "end", "failed", "failing_story",
-    "made", "make_run", "process", "running", "start", "strange_story", "transfer", "write_journal",
+    "made", "make_diamond", "process", "running", "start", "strange_story", "transfer", "write_journal",
 ]  # fmt: skip
 
 
@@ -48,10 +48,9 @@ DIAMOND = [
 ]
 
 
-def make_run(
-    directory: Path, jobs: Sequence[PlannedJob] = DIAMOND, entries: Sequence[Entry] = (), **header: Any
-) -> Path:
-    return made_run.make_run(directory, jobs, entries, **header)
+def make_diamond(directory: Path, entries: Sequence[Entry] = (), **header: Any) -> Path:
+    """Write a submit directory of the diamond."""
+    return made_run.make_run(directory, DIAMOND, entries, **header)
 
 
 def end(job: int, attempt: int = 1, time: float = T0 + 3, **record: Any) -> AttemptEnd:

@@ -43,25 +43,32 @@ def compute(
 
 
 def make_run(
-    directory: Path, jobs: Sequence[PlannedJob], entries: Sequence[Entry] = (), **header: Any
+    directory: Path,
+    jobs: Sequence[PlannedJob],
+    entries: Sequence[Entry] = (),
+    *,
+    workflow: str = "words",
+    uuid: str = "7a3c",
+    sites: Mapping[str, PlanSite] | None = None,
+    **header: Any,
 ) -> Path:
+    """Write a submit directory: plan, braindump and, if there are entries, a journal."""
     directory.mkdir(parents=True, exist_ok=True)
-    sites = {
-        "local": PlanSite(scratch=local_directory("local", f"{directory}/scratch")),
-        "pool": PlanSite(executor="condor"),
-    }
-    head = Header(format=FORMAT, workflow="words", jobs=len(jobs), sites=sites, **header)
+    if sites is None:
+        scratch = local_directory("local", f"{directory}/scratch")
+        sites = {"local": PlanSite(scratch=scratch), "pool": PlanSite(executor="condor")}
+    head = Header(format=FORMAT, workflow=workflow, jobs=len(jobs), sites=dict(sites), **header)
     write_plan(directory / "plan.jsonl", head, jobs)
     write_braindump(
         directory / "braindump.yml",
         {
             "user": "ada",
-            "wf_uuid": "7a3c",
-            "root_wf_uuid": "7a3c",
-            "dax_label": "words",
-            "pegasus_wf_name": "words-0",
+            "wf_uuid": uuid,
+            "root_wf_uuid": uuid,
+            "dax_label": workflow,
+            "pegasus_wf_name": f"{workflow}-0",
             "timestamp": "20261120T200000+0000",
-            "dag": "words-0.dag",
+            "dag": f"{workflow}-0.dag",
             "grid_dn": None,
             "properties": "pegasus.1.properties",
         },

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from kit.diamond import DIAMOND, diamond_story, make_run
+from kit.diamond import DIAMOND, diamond_story, make_diamond
 from markab import operations
 from markab.errors import MarkabError
 
 
 def test_metadata_are_of_the_workflow_a_task_or_files(tmp_path: Path) -> None:
-    run = make_run(tmp_path, DIAMOND, diamond_story())
+    run = make_diamond(tmp_path, diamond_story())
     made = DIAMOND[2].outputs[0].lfn
 
     (workflow,) = operations.read_metadata(run)
@@ -24,5 +24,5 @@ def test_metadata_are_of_the_workflow_a_task_or_files(tmp_path: Path) -> None:
 
 
 def test_a_file_is_traced_to_the_job_that_made_it(tmp_path: Path) -> None:
-    run = make_run(tmp_path, DIAMOND, diamond_story())
+    run = make_diamond(tmp_path, diamond_story())
     assert DIAMOND[2].id in operations.trace(run, DIAMOND[2].outputs[0].lfn).text()

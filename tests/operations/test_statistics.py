@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from kit.diamond import DIAMOND, diamond_story, make_run
+from kit.diamond import diamond_story, make_diamond
 from markab import operations
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    return make_run(tmp_path / "run", DIAMOND, diamond_story())
+    return make_diamond(tmp_path / "run", diamond_story())
 
 
 def test_statistics_have_only_the_sections_that_are_wanted(run: Path) -> None:

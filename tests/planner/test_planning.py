@@ -562,7 +562,7 @@ def test_warnings_are_not_lost_when_planning_fails(bench: Bench) -> None:
     ]
 
 
-def test_what_is_asked_for_and_does_nothing_yet_is_said(bench: Bench) -> None:
+def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     made = bench.plan(
         task(
             "a", profiles={"dagman": {"PRE": "/bin/true"}}, hooks={"shell": [{"_on": "end", "cmd": "mail"}]}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from markab.planner.site_executors import AVAILABLE, EXECUTORS, executor_of, requested_executor
+from markab.planner import site_executors
+from markab.planner.site_executors import EXECUTORS, executor_of, requested_executor
 from markab.spec.model import Grid, Site
 
 
@@ -44,7 +45,11 @@ def test_a_gateway_for_compute_jobs_comes_before_one_for_auxiliary_jobs() -> Non
     assert "slurm" == requested_executor(described)
 
 
-def test_jobs_of_a_site_whose_executor_does_not_exist_yet_run_on_this_machine() -> None:
-    assert {"local"} == AVAILABLE
+def test_jobs_of_a_site_run_on_this_machine_unless_its_executor_exists(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(site_executors, "AVAILABLE", frozenset({"local", "slurm"}))
     for style, scheduler in EXECUTORS:
-        assert "local" == executor_of(site(style, "batch", scheduler or "other"))
+        described = site(style, "batch", scheduler or "other")
+        expected = "slurm" if requested_executor(described) == "slurm" else "local"
+        assert expected == executor_of(described)

@@ -1,4 +1,7 @@
-"""A PostgreSQL server of a test's own: in a temporary directory, on a Unix socket, as an unprivileged user."""
+"""A PostgreSQL server of a test's own: in a temporary directory, on a Unix socket, as an unprivileged user.
+
+And runs whose database is in it.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL
+
+from integration.packages import installed
+from kit.diamond import DIAMOND
+from kit.made_run import make_run
 
 PASSWORD = "geheim%/1"
 
@@ -24,12 +32,7 @@ def program(name: str) -> str | None:
 
 def install() -> bool:
     """Install the server if it is missing and that is possible; say whether there is one now."""
-    if program("initdb") is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for words in (["update"], ["install", "-y", "--no-install-recommends", "postgresql"]):
-            subprocess.run(["apt-get", *words], env=environment, check=False, **quiet)
-    return program("initdb") is not None
+    return installed("postgresql", lambda: program("initdb")) is not None
 
 
 class Server:
@@ -114,3 +117,16 @@ def server() -> Iterator[URL]:
     """Start a server; yield the URL of an empty database in it."""
     with stoppable_server() as it:
         yield it.url
+
+
+def make_server_run(directory: Path, url: URL, uuid: str = "7a3c", **more: Any) -> Path:
+    """Write a submit directory, of the diamond unless there are `jobs`, whose database is at `url`."""
+    run = make_run(directory, more.pop("jobs", DIAMOND), uuid=uuid, **more)
+    point_at(run, url)
+    return run
+
+
+def point_at(run: Path, url: URL, **more: str) -> None:
+    """Set where the database of a run is, and more properties."""
+    lines = {"pegasus.catalog.workflow.url": url.render_as_string(hide_password=False), **more}
+    (run / "pegasus.1.properties").write_text("".join(f"{key} = {value}\n" for key, value in lines.items()))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.waiting import wait_until
 from markab.plan.braindump import write_braindump
 from markab.provenance import follower as follower_module
 from markab.provenance.database_location import EVENTS
@@ -51,13 +52,6 @@ def starts(tmp_path: Path) -> list[str]:
 def wait_for_file(path: Path) -> str:
     """Python that waits until a file exists."""
     return f"\nimport time\nwhile not os.path.exists({str(path)!r}): time.sleep(0.01)\n"
-
-
-def wait_until(what: Callable[[], object], seconds: float = 20.0) -> None:
-    give_up = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < give_up, "it never happened"
-        time.sleep(0.01)
 
 
 def test_jobs_may_start_before_the_first_message(make: Callable[..., FollowerProcess]) -> None:

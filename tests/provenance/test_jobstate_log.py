@@ -15,11 +15,12 @@ from kit.diamond import (
     diamond_story,
     failed,
     failing_story,
-    make_run,
+    make_diamond,
     process,
     start,
     write_journal,
 )
+from kit.made_run import make_run
 from markab.provenance.jobstate_log import JobstateLog
 
 LOCAL_SITES = frozenset({"local"})
@@ -32,7 +33,7 @@ def log_of(run: Path) -> list[str]:
 
 
 def test_a_run_reads_as_dagman_and_its_watcher_would_have_written_it(tmp_path: Path) -> None:
-    lines = log_of(make_run(tmp_path / "run", entries=STORY))
+    lines = log_of(make_diamond(tmp_path / "run", entries=STORY))
     t = int(T0)
 
     assert lines[:6] == [
@@ -56,13 +57,13 @@ def test_a_run_reads_as_dagman_and_its_watcher_would_have_written_it(tmp_path: P
 
 
 def test_an_attempt_has_its_own_number_and_exit_code(tmp_path: Path) -> None:
-    lines = [line for line in log_of(make_run(tmp_path / "run", entries=STORY)) if " j2 " in line]
+    lines = [line for line in log_of(make_diamond(tmp_path / "run", entries=STORY)) if " j2 " in line]
     assert f"{int(T0) + 3} j2 JOB_FAILURE 1 local - 3" in lines
     assert f"{int(T0) + 3} j2 JOB_SUCCESS 0 local - 5" in lines
 
 
 def test_the_log_spells_a_failed_post_script_in_its_own_way(tmp_path: Path) -> None:
-    lines = log_of(make_run(tmp_path / "run", entries=failing_story()))
+    lines = log_of(make_diamond(tmp_path / "run", entries=failing_story()))
     assert f"{int(T0) + 3} j1 POST_SCRIPT_FAILURE 1 local - 2" in lines
     assert lines[-2].endswith("DAGMAN_FINISHED 1 ***")
 
@@ -77,8 +78,8 @@ def test_a_signal_is_a_negative_exit_code(tmp_path: Path) -> None:
 def test_writing_bit_by_bit_gives_what_writing_at_once_gives(
     tmp_path: Path, cuts: set[int], keep: bool
 ) -> None:
-    whole = log_of(make_run(tmp_path / "whole", entries=STORY))
-    run = make_run(tmp_path / "bits")
+    whole = log_of(make_diamond(tmp_path / "whole", entries=STORY))
+    run = make_diamond(tmp_path / "bits")
     (run / "jobstate.log").unlink(missing_ok=True)
     (run / "journal.jsonl").unlink(missing_ok=True)
     log = JobstateLog(run, LOCAL_SITES)
@@ -91,7 +92,7 @@ def test_writing_bit_by_bit_gives_what_writing_at_once_gives(
 
 
 def test_a_log_that_was_cut_anywhere_is_completed(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     log_of(run)
     whole = (run / "jobstate.log").read_bytes()
     log = JobstateLog(run, LOCAL_SITES)
@@ -102,7 +103,7 @@ def test_a_log_that_was_cut_anywhere_is_completed(tmp_path: Path) -> None:
 
 
 def test_a_log_that_says_something_else_is_set_aside(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     (run / "jobstate.log").write_text("my notes\n")
     whole = log_of(run)
     assert "my notes\n" == (run / "jobstate.log.000").read_text()
@@ -114,7 +115,7 @@ def test_a_log_that_says_something_else_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_two_do_not_write_at_once(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     with open(run / "jobstate.log", "ab") as other:
         fcntl.flock(other.fileno(), fcntl.LOCK_EX)
         log = JobstateLog(run, LOCAL_SITES)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.diamond import diamond_story, make_run
+from kit.diamond import diamond_story, make_diamond
 from markab.provenance import schema
 from markab.provenance.precheck import looks_usable
 from markab.provenance.run_database import open_database
@@ -21,7 +21,7 @@ DATABASE = "words-0.stampede.db"
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    return make_run(tmp_path / "run", entries=diamond_story())
+    return make_diamond(tmp_path / "run", entries=diamond_story())
 
 
 def test_a_run_without_a_database_yet_may_start_at_once(run: Path) -> None:
@@ -34,7 +34,7 @@ def test_so_may_one_that_goes_on(run: Path) -> None:
 
 
 def test_a_name_that_urls_cannot_have_is_a_name_all_the_same(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "a run? #1 100%20", entries=diamond_story())
+    run = make_diamond(tmp_path / "a run? #1 100%20", entries=diamond_story())
     open_database(run).close()
     assert looks_usable(run)
 

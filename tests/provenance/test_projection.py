@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,7 @@ from kit.diamond import (
     failed,
     failing_story,
     made,
-    make_run,
+    make_diamond,
     process,
     running,
     start,
@@ -34,6 +33,7 @@ from kit.diamond import (
     transfer,
     write_journal,
 )
+from kit.made_run import make_run
 from markab.errors import CorruptJournal, NotARun
 from markab.journal.records import Entry, RunEnd
 from markab.journal.writer import encode
@@ -55,7 +55,7 @@ def project(directory: Path) -> dict[str, list[tuple[object, ...]]]:
 
 
 def test_every_attempt_is_kept_with_its_raw_exit_status(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=diamond_story())
+    run = make_diamond(tmp_path / "run", entries=diamond_story())
     project(run)
 
     sql = (
@@ -66,7 +66,7 @@ def test_every_attempt_is_kept_with_its_raw_exit_status(tmp_path: Path) -> None:
 
 
 def test_an_attempt_goes_through_the_states_of_the_schema(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=diamond_story())
+    run = make_diamond(tmp_path / "run", entries=diamond_story())
     project(run)
 
     sql = "SELECT state, timestamp FROM jobstate WHERE job_instance_id = 4 ORDER BY jobstate_submit_seq"
@@ -79,7 +79,7 @@ def test_an_attempt_goes_through_the_states_of_the_schema(tmp_path: Path) -> Non
 
 
 def test_what_fails_after_the_processes_did_well_is_the_post_scripts(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=failing_story())
+    run = make_diamond(tmp_path / "run", entries=failing_story())
     project(run)
 
     last = ask(
@@ -266,7 +266,7 @@ def test_a_task_uses_each_file_in_one_way(tmp_path: Path) -> None:
 
 
 def test_tasks_and_jobs_have_graphs_of_their_own(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run")
+    run = make_diamond(tmp_path / "run")
     rows = project(run)
 
     assert [(1, *edge) for edge in ("AB", "AC", "BD", "CD")] == [
@@ -277,7 +277,7 @@ def test_tasks_and_jobs_have_graphs_of_their_own(tmp_path: Path) -> None:
 
 
 def test_restarts_are_counted(tmp_path: Path) -> None:
-    run = make_run(
+    run = make_diamond(
         tmp_path / "run",
         entries=[began(), RunEnd(T0 + 1, "halted"), began(T0 + 5, 1), RunEnd(T0 + 9, "failed")],
     )
@@ -295,7 +295,7 @@ def test_restarts_are_counted(tmp_path: Path) -> None:
 
 def test_an_engine_that_starts_and_ends_within_a_moment_did_both(tmp_path: Path) -> None:
     moments = [began(), RunEnd(T0, "halted"), began(T0, 1), RunEnd(T0, "halted")]
-    run = make_run(tmp_path / "run", entries=moments)
+    run = make_diamond(tmp_path / "run", entries=moments)
     for count in (2, 4):
         write_journal(run, moments[:count])
         assert count == len(project(run)["workflowstate"])
@@ -317,9 +317,9 @@ def test_taking_in_bit_by_bit_gives_what_taking_in_at_once_gives(
     """Whether one process goes on (`keep`), or each bit is taken in by a new one."""
     shutil.rmtree(tmp_path / "whole", ignore_errors=True)
     shutil.rmtree(tmp_path / "bits", ignore_errors=True)
-    whole = project(make_run(tmp_path / "whole", entries=story))
+    whole = project(make_diamond(tmp_path / "whole", entries=story))
 
-    run = make_run(tmp_path / "bits")
+    run = make_diamond(tmp_path / "bits")
     projector = Projector(run)
     for cut in [*sorted(cuts), len(story)]:
         write_journal(run, story[:cut])
@@ -335,7 +335,7 @@ def test_taking_in_bit_by_bit_gives_what_taking_in_at_once_gives(
 def test_few_records_at_a_time_give_the_same_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, story: list[Entry], jobs_at_once: int
 ) -> None:
-    run = make_run(tmp_path / "run", entries=story)
+    run = make_diamond(tmp_path / "run", entries=story)
     whole = project(run)
     (run / DATABASE).unlink()
 
@@ -356,12 +356,12 @@ def test_an_attempt_without_a_recorded_end_is_kept(tmp_path: Path) -> None:
 
 
 def test_projecting_again_changes_nothing(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     assert project(run) == project(run)
 
 
 def test_a_deleted_database_is_made_anew_the_same(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     first = project(run)
     (run / DATABASE).unlink()
     assert first == project(run)
@@ -369,7 +369,7 @@ def test_a_deleted_database_is_made_anew_the_same(tmp_path: Path) -> None:
 
 def test_a_journal_cut_anywhere_is_a_shorter_story(tmp_path: Path) -> None:
     """What is not a whole line is not there yet; what was cut off after it was read is forgotten."""
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     text = (run / "journal.jsonl").read_bytes()
     project(run)
     for size in [*range(len(text) - 1, 0, -len(text) // 40), 0]:
@@ -380,7 +380,7 @@ def test_a_journal_cut_anywhere_is_a_shorter_story(tmp_path: Path) -> None:
 
 
 def test_a_journal_that_was_cut_and_went_on_differently_is_read_anew(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     project(run)
     other = [*STORY[:4], failed(1, message="something else")]
     write_journal(run, other + [RunEnd(T0 + i, "failed") for i in range(50, 90)])
@@ -390,7 +390,7 @@ def test_a_journal_that_was_cut_and_went_on_differently_is_read_anew(tmp_path: P
 
 
 def test_damage_in_the_middle_is_an_error_and_what_is_above_it_is_kept(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     text = bytearray((run / "journal.jsonl").read_bytes())
     lines = text.splitlines(keepends=True)
     text[sum(map(len, lines[:5])) + 40] ^= 1
@@ -404,7 +404,7 @@ def test_damage_in_the_middle_is_an_error_and_what_is_above_it_is_kept(tmp_path:
 
 @pytest.mark.parametrize("entry", [start(99), end(0), end(3)])
 def test_a_journal_of_another_plan_is_refused(tmp_path: Path, entry: Entry) -> None:
-    run = make_run(tmp_path / "run", entries=[began(), entry])
+    run = make_diamond(tmp_path / "run", entries=[began(), entry])
     with pytest.raises(CorruptJournal):
         project(run)
 
@@ -424,7 +424,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [b"", b"SQLite format 3\0" + b"\xff" * 5000, b"no database", None])
 def test_a_damaged_database_of_ours_is_made_anew(tmp_path: Path, damage: bytes | None) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     whole = project(run)
     file = run / DATABASE
     file.write_bytes(file.read_bytes()[:8192] if damage is None else damage)
@@ -435,7 +435,7 @@ def test_a_damaged_database_of_ours_is_made_anew(tmp_path: Path, damage: bytes |
 
 
 def test_a_database_of_another_format_is_made_anew(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", entries=STORY)
+    run = make_diamond(tmp_path / "run", entries=STORY)
     whole = project(run)
     import sqlite3
 
@@ -475,13 +475,28 @@ def test_several_processes_may_project_at_once(tmp_path: Path) -> None:
     assert together == project(run)
 
 
+UNTIL = """
+import os, signal, sys
+from markab.provenance import projection, row_writer
+name, left = sys.argv[2], int(sys.argv[3])
+real = getattr(row_writer.Writer, name)
+def dying(*arguments):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*arguments)
+setattr(row_writer.Writer, name, dying)
+projection.Projector(sys.argv[1]).update()
+"""
+
+
 def test_a_projection_that_is_killed_has_not_happened(tmp_path: Path) -> None:
     run = many_jobs(tmp_path / "run")
     whole = project(run)
     (run / DATABASE).unlink()
-    for wait_s in (0.25, 0.4, 0.5, 0.6):
-        child = in_another_process(run)
-        time.sleep(wait_s)
-        child.send_signal(signal.SIGKILL)
-        child.communicate()
+    for method, calls in [("insert", 0), ("insert", 20), ("insert", 60), ("keep_sequences", 0)]:
+        words = [sys.executable, "-c", UNTIL, str(run), method, str(calls)]
+        done = subprocess.run(words, env={**os.environ, "PYTHONPATH": str(SRC)})
+        assert done.returncode == -signal.SIGKILL
     assert whole == project(run)

@@ -16,11 +16,12 @@ from kit.diamond import (
     end,
     failed,
     failing_story,
-    make_run,
+    make_diamond,
     process,
     start,
     write_journal,
 )
+from kit.made_run import make_run
 from markab.journal.records import RunEnd
 from markab.plan.model import PlannedTask
 from markab.provenance import queries
@@ -29,12 +30,12 @@ from markab.provenance.run_database import Database, open_database
 
 @pytest.fixture
 def diamond(tmp_path: Path) -> Database:
-    return open_database(make_run(tmp_path / "diamond", entries=diamond_story()))
+    return open_database(make_diamond(tmp_path / "diamond", entries=diamond_story()))
 
 
 @pytest.fixture
 def failing(tmp_path: Path) -> Database:
-    return open_database(make_run(tmp_path / "failing", entries=failing_story()))
+    return open_database(make_diamond(tmp_path / "failing", entries=failing_story()))
 
 
 def test_the_summary_counts_each_job_once_and_retries_apart(diamond: Database) -> None:
@@ -88,7 +89,7 @@ def test_runs_in_one_database_are_counted_each_by_itself(tmp_path: Path) -> None
     shared = tmp_path / "all.db"
     runs = []
     for name, story in (("diamond", diamond_story()), ("failing", failing_story())):
-        run = make_run(tmp_path / name, entries=story[:3])
+        run = make_diamond(tmp_path / name, entries=story[:3])
         dump = (run / "braindump.yml").read_text().replace("7a3c", name)
         (run / "braindump.yml").write_text(dump)
         (run / "pegasus.1.properties").write_text(f"pegasus.catalog.workflow.url = sqlite:///{shared}\n")

@@ -6,13 +6,13 @@ import hashlib
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from integration.tools import environment, job_line, write_workflow
 from kit.databases import ask
+from kit.waiting import wait_until
 from markab.api import (
     File,
     Job,
@@ -133,14 +133,8 @@ def test_a_run_leaves_its_database_and_log_and_stands_in_the_list_of_runs(tmp_pa
     (run_dir,) = tmp_path.glob("*/pegasus/w/run0001")
     log = run_dir / "jobstate.log"
 
-    give_up = time.monotonic() + 20
-    while (
-        not log.exists()
-        or "MONITORD_FINISHED" not in log.read_text()
-        or not _has_ended(home / ".pegasus/workflow.db")
-    ):
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
+    wait_until(lambda: log.exists() and "MONITORD_FINISHED" in log.read_text())
+    wait_until(lambda: _has_ended(home / ".pegasus/workflow.db"))
     assert all(f"true_j{n} JOB_SUCCESS 0 local" in log.read_text() for n in range(3))
     sql = "SELECT count(*) FROM job_instance NATURAL JOIN job WHERE type_desc = 'compute' AND exitcode = 0"
     assert [(3,)] == ask(log.with_name("w-0.stampede.db"), sql)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.diamond import diamond_story, make_run, write_journal
+from kit.diamond import diamond_story, make_diamond, write_journal
 from markab.errors import NewerFormat, StorageError
 from markab.journal.records import RunEnd
 from markab.journal.writer import encode
@@ -24,7 +24,7 @@ STORY = diamond_story()
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    return make_run(tmp_path / "run", entries=STORY)
+    return make_diamond(tmp_path / "run", entries=STORY)
 
 
 def set_property(run: Path, key: str, value: str) -> None:
@@ -42,7 +42,7 @@ def test_opening_takes_in_what_is_new(run: Path) -> None:
 
 
 def test_a_run_that_never_started_has_a_database_too(tmp_path: Path) -> None:
-    with open_database(make_run(tmp_path / "run")) as database:
+    with open_database(make_diamond(tmp_path / "run")) as database:
         assert queries.summary(database).jobs.incomplete == 6
         assert queries.run_state(database).started is None
 
@@ -116,7 +116,7 @@ def public_directory() -> Iterator[Path]:
 def test_a_user_who_may_only_read_gets_answers(
     public_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = make_run(public_directory / "run", entries=STORY)
+    run = make_diamond(public_directory / "run", entries=STORY)
     with open_database(run):  # so that all that is imported for it is
         pass
     (run / "words-0.stampede.db").unlink()
@@ -154,7 +154,7 @@ def test_a_database_named_by_a_property_is_used(run: Path, tmp_path: Path) -> No
 
 
 def test_two_runs_in_one_database_leave_each_other_alone(run: Path, tmp_path: Path) -> None:
-    other = make_run(tmp_path / "other", entries=STORY[:5])
+    other = make_diamond(tmp_path / "other", entries=STORY[:5])
     text = (other / "braindump.yml").read_text()
     (other / "braindump.yml").write_text(text.replace("7a3c", "beef"))
     for each in (run, other):

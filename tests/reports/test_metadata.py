@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.diamond import SHA, began, compute, end, made, make_run, process, start
+from kit.diamond import SHA, began, compute, end, made, process, start
+from kit.made_run import make_run
 from markab.errors import MarkabError
 from markab.plan.model import Output
 from markab.provenance.run_database import Database, open_database

@@ -281,7 +281,7 @@ def test_a_compound_transformation_brings_executables_and_data_files() -> None:
     ]
 
 
-def test_an_executable_described_twice_is_one_with_all_that_was_said() -> None:
+def test_an_executable_described_twice_is_one_with_both_descriptions() -> None:
     found = workflow(
         '<executable name="x"><profile namespace="env" key="A">1</profile><metadata key="a">1</metadata>'
         '<pfn url="/a/x" site="a"/><invoke when="start">one</invoke></executable>'

@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kit.waiting import PATIENCE_S
 from markab.errors import DocumentError, MarkabError, StorageError, TransferRefused, TransferUnavailable
 from markab.transfers import base, pegasus_transfer
 from markab.transfers.base import FileRequest, Moved, Outcome, Scheme, register_scheme
@@ -32,16 +32,17 @@ class Far(Scheme):
         self.errors: dict[str, list[Exception]] = {}
         self.asked: list[str] = []
         self.alive = self.most_alive = 0
-        self.lock = threading.Lock()
-        self.work_s = 0.0
+        self.changed = threading.Condition()
+        self.company = 0
+        """A call ends only once so many have been under way at once."""
 
     def get(self, url: str, path: str, **options: Any) -> Moved:
-        with self.lock:
+        with self.changed:
             self.asked.append(url)
             self.alive += 1
             self.most_alive = max(self.alive, self.most_alive)
-        time.sleep(self.work_s)
-        with self.lock:
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: self.most_alive >= self.company, PATIENCE_S)
             self.alive -= 1
             if self.errors.get(url):
                 raise self.errors[url].pop(0)
@@ -222,7 +223,7 @@ def test_an_unknown_scheme_and_an_item_without_a_source_are_errors_of_their_item
 
 
 def test_files_move_at_the_same_time_and_alone_from_the_third_round_on(tmp_path: Path, far: Far) -> None:
-    far.work_s = 0.02
+    far.company = 3
     items = [item(str(n), [f"far://{n}"], [tmp_path / str(n)]) for n in range(4)]
     for n in range(4):
         far.files[f"far://{n}"] = b"x"
@@ -233,6 +234,7 @@ def test_files_move_at_the_same_time_and_alone_from_the_third_round_on(tmp_path:
     def note(seconds: float) -> None:
         at_once.append(far.most_alive)
         far.most_alive = 0
+        far.company = 3 if len(at_once) == 1 else 1
 
     move_all(items, 3, 3, None, False, None, sleep=note)
 

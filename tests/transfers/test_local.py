@@ -10,11 +10,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
+from kit.waiting import wait_until
 from markab.errors import ChecksumMismatch, MarkabError, StorageError, TransferRefused, TransferUnavailable
 from markab.transfers import copy_bytes, local_copy, partial_file
 from markab.transfers.base import Cancelled, is_local, path_of, redact, scheme_of
@@ -304,7 +304,7 @@ def test_a_killed_copy_leaves_no_file_of_the_final_name_and_the_next_cleans_up(t
         "import os, sys; from markab.transfers import copy_bytes; from markab.transfers.local_copy import copy\n"
         "real = copy_bytes.write_all\n"
         "def slow(fd, block):\n"
-        "    real(fd, block); print('w', flush=True); import time; time.sleep(60)\n"
+        "    real(fd, block); print('w', flush=True); import time; time.sleep(1000)\n"
         "copy_bytes.write_all = slow\n"
         "copy(sys.argv[1], sys.argv[2])\n"
     )
@@ -494,10 +494,14 @@ def test_a_checksum_is_computed_again_only_when_the_file_changed(
     verified.verify(path, right.upper())
     assert reads == []
 
-    time.sleep(0.02)  # the kernel's clock has ticks
     before = os.stat(path)
-    write(tmp_path / "a", b"dbta")
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    def changed_unnoticed() -> bool:
+        write(tmp_path / "a", b"dbta")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        return os.stat(path).st_ctime_ns > before.st_ctime_ns
+
+    wait_until(changed_unnoticed, what="the kernel's clock has ticks")
     with pytest.raises(ChecksumMismatch) as caught:
         verified.verify(path, right)
     assert path in str(caught.value) and right in str(caught.value)

@@ -37,19 +37,19 @@ class Decoder:
     """Decodes the messages of a stream that arrives in pieces."""
 
     def __init__(self) -> None:
-        self._pending = b""
+        self._pending = bytearray()
 
     def feed(self, data: bytes) -> list[Any]:
         """Return the messages that are complete now."""
-        if self._pending:
-            data = self._pending + data
+        pending = self._pending
+        pending += data
         messages = []
         begin = 0
-        while len(data) - begin >= 4:
-            end = begin + 4 + int.from_bytes(data[begin : begin + 4], "little")
-            if end > len(data):
+        while len(pending) - begin >= 4:
+            end = begin + 4 + int.from_bytes(pending[begin : begin + 4], "little")
+            if end > len(pending):
                 break
-            messages.append(marshal.loads(data[begin + 4 : end]))
+            messages.append(marshal.loads(bytes(pending[begin + 4 : end])))
             begin = end
-        self._pending = data[begin:]
+        del pending[:begin]
         return messages

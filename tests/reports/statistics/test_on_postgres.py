@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from kit.diamond import compute, diamond_story, failed, failing_story, make_run, start
+from kit.diamond import compute, diamond_story, failed, failing_story, make_diamond, start
 from markab.provenance.run_database import open_database
 from markab.reports.metadata import of_files, of_task, of_workflow, trace_of_file
 from markab.reports.statistics.run_statistics import PEGASUS_SECTIONS, SECTIONS, read_statistics
-from provenance.postgres_server import install, server
+from provenance.postgres_server import install, make_server_run, server
 
 pytestmark = pytest.mark.integration
 pytest.importorskip("psycopg")
@@ -29,22 +29,15 @@ def url() -> Iterator[URL]:
         yield url
 
 
-def at_server(directory: Path, url: URL, uuid: str, **more: object) -> Path:
-    run = make_run(directory, **more)  # type: ignore[arg-type]
-    dump = run / "braindump.yml"
-    dump.write_text(dump.read_text().replace("7a3c", uuid))
-    address = url.render_as_string(hide_password=False)
-    (run / "pegasus.1.properties").write_text(f"pegasus.catalog.workflow.url = {address}\n")
-    return run
-
-
 def test_the_numbers_are_those_of_sqlite_whoever_shares_the_server(tmp_path: Path, url: URL) -> None:
     read_statistics(
-        at_server(tmp_path / "other", url, "9999", entries=failing_story(), jobs=[compute("A"), compute("B")])
+        make_server_run(
+            tmp_path / "other", url, "9999", entries=failing_story(), jobs=[compute("A"), compute("B")]
+        )
     )
     for name, story in (("good", diamond_story()), ("bad", BAD), ("never", [])):
-        here = read_statistics(make_run(tmp_path / f"{name}-here", entries=story), ALL).to_json()
-        there = read_statistics(at_server(tmp_path / name, url, name, entries=story), ALL).to_json()
+        here = read_statistics(make_diamond(tmp_path / f"{name}-here", entries=story), ALL).to_json()
+        there = read_statistics(make_server_run(tmp_path / name, url, name, entries=story), ALL).to_json()
         for known in (here, there):
             del known["submit_dir"], known["uuid"]
         assert there == here
@@ -52,7 +45,7 @@ def test_the_numbers_are_those_of_sqlite_whoever_shares_the_server(tmp_path: Pat
 
 def test_metadata_is_that_of_this_run(tmp_path: Path, url: URL) -> None:
     runs = {
-        name: at_server(tmp_path / name, url, name, entries=diamond_story(), metadata={"run": name})
+        name: make_server_run(tmp_path / name, url, name, entries=diamond_story(), metadata={"run": name})
         for name in ("first", "second")
     }
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.diamond import DIAMOND, T0, began, compute, diamond_story, end, failed, make_run, process, start
+from kit.diamond import T0, began, compute, diamond_story, end, failed, make_diamond, process, start
+from kit.made_run import make_run
 from markab.plan.model import PlannedTask
 from markab.reports.statistics.files import Period
 from markab.reports.statistics.pegasus import write_pegasus_files
@@ -16,7 +17,7 @@ from markab.reports.statistics.run_statistics import PEGASUS_SECTIONS, SECTIONS,
 
 @pytest.fixture
 def diamond(tmp_path: Path) -> Statistics:
-    run = make_run(tmp_path / "run", DIAMOND, diamond_story())
+    run = make_diamond(tmp_path / "run", diamond_story())
     return read_statistics(run, (*SECTIONS, *PEGASUS_SECTIONS.values()))
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.diamond import DIAMOND, compute, made, make_run, process
-from kit.made_run import T0, began, end, ended, engine_alive, failed, start
+from kit.diamond import DIAMOND, compute, made, make_diamond, process
+from kit.made_run import T0, began, end, ended, engine_alive, failed, make_run, start
 from markab.errors import NotARun, StorageError
 from markab.journal.records import GiveUp, Retry, Undone
 from markab.provenance.queries import Count
@@ -318,7 +318,7 @@ def test_plain_data_have_the_totals_of_the_table_and_the_critical_path(tmp_path:
 
 def test_several_runs_are_added_up(tmp_path: Path) -> None:
     one = read_statistics(make_run(tmp_path / "one", FOUR, STORY))
-    two = read_statistics(make_run(tmp_path / "two", DIAMOND))
+    two = read_statistics(make_diamond(tmp_path / "two"))
 
     rows = [" ".join(line.split()) for line in total_text([one, two]).splitlines()]
 

@@ -11,13 +11,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kit.waiting import wait_until
 from markab.worker.worker_zip import pack
 
 PYTHONS = [sys.executable]
@@ -82,9 +82,7 @@ def test_sigterm_reaches_the_task_and_its_checkpoint_is_kept(worker: str, tmp_pa
     script = "trap 'echo half > state; exit 1' TERM; touch ../../ready; while :; do sleep 0.02; done"
     path = spec(tmp_path, script, outputs=[{"lfn": "state", "checkpoint": True}])
     process = subprocess.Popen([sys.executable, worker, str(path)], stdout=subprocess.PIPE)
-    give_up = time.monotonic() + 10
-    while not (tmp_path / "ready").exists() and time.monotonic() < give_up:
-        time.sleep(0.01)
+    wait_until((tmp_path / "ready").exists)
     process.send_signal(signal.SIGTERM)
     record = json.loads(process.communicate(timeout=10)[0])
 

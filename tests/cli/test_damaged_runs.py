@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from kit.diamond import diamond_story, make_run
+from kit.diamond import diamond_story, make_diamond
 from kit.made_run import engine_alive
 from markab.cli.analyze import analyze, pegasus_analyzer
 from markab.cli.statistics import pegasus_statistics, statistics
@@ -27,7 +27,7 @@ NOBODY = 65534
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    return make_run(tmp_path / "run", entries=diamond_story())
+    return make_diamond(tmp_path / "run", entries=diamond_story())
 
 
 def answers(place: Path, *words: str) -> list[Result]:
@@ -122,8 +122,10 @@ def public(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("XDG_CACHE_HOME", "/nonexistent")
     directory = Path(tempfile.mkdtemp(prefix="markab-public-"))
     directory.chmod(0o755)
-    make_run(directory / "run", entries=diamond_story())
-    answers(make_run(directory / "first", entries=diamond_story()))  # so that all that is imported for it is
+    make_diamond(directory / "run", entries=diamond_story())
+    answers(
+        make_diamond(directory / "first", entries=diamond_story())
+    )  # so that all that is imported for it is
     yield directory
     shutil.rmtree(directory)
 

@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+
+from kit.waiting import PATIENCE_S, wait_until
+from markab import operations
 
 SOURCES = Path(__file__).parents[2] / "src"
 WORKFLOW = """
@@ -70,13 +72,9 @@ def call(here: Path, name: str, *words: str) -> subprocess.CompletedProcess[str]
 
 
 def wait_for(here: Path, run: str, state: str) -> None:
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        shown = json.loads(call(here, "pegasus-status", "-j", run).stdout)
-        if shown["dags"]["root"]["state"] == state:
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"{run} did not become {state}: {shown}")
+    wait_until(lambda: operations.read_status(here / run).state == state)
+    shown = json.loads(call(here, "pegasus-status", "-j", run).stdout)
+    assert shown["dags"]["root"]["state"] == state
 
 
 PLAN = ("--sites", "local", "--output-sites", "local", "--output-dir", "out", "--relative-dir", "run")
@@ -115,7 +113,7 @@ def test_a_failed_run_continues_after_the_cause_is_removed(here: Path) -> None:
 
 def test_ctrl_c_ends_it_and_the_same_command_goes_on(here: Path) -> None:
     flag = here / "started"
-    write(here, f"test -e {flag} || {{ touch {flag}; sleep 60; }}; {COPY}")
+    write(here, f"test -e {flag} || {{ touch {flag}; exec sleep 1000; }}; {COPY}")
     engine = subprocess.Popen(
         words_of("markab", "run", "workflow.yml", *PLAN),
         cwd=here,
@@ -125,11 +123,9 @@ def test_ctrl_c_ends_it_and_the_same_command_goes_on(here: Path) -> None:
         text=True,
         start_new_session=True,
     )
-    end = time.monotonic() + 30
-    while not flag.exists() and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_until(flag.exists)
     engine.send_signal(signal.SIGINT)
-    out, _ = engine.communicate(timeout=30)
+    out, _ = engine.communicate(timeout=PATIENCE_S)
     assert engine.returncode == 130
     assert "interrupted" in out and "continue: markab run run" in out
     assert call(here, "markab", "run", "run").returncode == 0
@@ -137,7 +133,7 @@ def test_ctrl_c_ends_it_and_the_same_command_goes_on(here: Path) -> None:
 
 
 def test_a_run_in_the_background_is_removed(here: Path) -> None:
-    write(here, "sleep 60")
+    write(here, "exec sleep 1000")
     assert call(here, "pegasus-plan", "--submit", *PLAN).returncode == 0
     assert call(here, "markab", "run", "run").returncode == 23, "it is busy"
     removed = call(here, "pegasus-remove", "run")
