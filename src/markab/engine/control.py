@@ -69,7 +69,7 @@ class Requests:
         """Return the request that waits, the stronger if there are two, and delete it: the engine acts on it now."""
         try:
             names = os.listdir(self._directory)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         request = REMOVE if REMOVE in names else HALT if HALT in names else None
         if request is not None:
@@ -79,7 +79,10 @@ class Requests:
     def clear(self) -> None:
         """Delete requests: they were meant for an engine that has ended."""
         for name in (HALT, REMOVE):
-            (self._directory / name).unlink(missing_ok=True)
+            try:
+                (self._directory / name).unlink(missing_ok=True)
+            except NotADirectoryError:
+                return  # it is a file, and so has no requests
 
 
 def _check(submit_dir: Path) -> None:

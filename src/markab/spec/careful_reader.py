@@ -20,7 +20,7 @@ from markab.spec.suggestions import did_you_mean
 from markab.spec.variables import expand, expand_argument
 from markab.spec.yaml_nodes import MERGE, is_null
 
-_WHOLE = re.compile(r"[-+]?[0-9]+\Z")
+_WHOLE = re.compile(r"[-+]?[0-9]{1,18}\Z")
 TRUE = frozenset(("true", "yes", "on"))
 FALSE = frozenset(("false", "no", "off"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -128,11 +128,22 @@ def resources(profiles: Profiles, job_id: str = "", problems: list[Problem] | No
         success_messages=_messages(pegasus.get("exitcode.successmsg")),
         failure_messages=_messages(pegasus.get("exitcode.failuremsg")),
     )
+    found += _environment_problems(profiles.get("env", {}), job_id)
     if found and problems is None:
         raise DocumentError(*found)
     if problems is not None:
         problems += found
     return result
+
+
+def _environment_problems(variables: Mapping[str, str], job_id: str) -> Iterator[Problem]:
+    """Yield what no process can be started with."""
+    owner = f" of job {job_id!r}" if job_id else ""
+    for name, value in variables.items():
+        if not name or "=" in name or "\0" in name or "\0" in value:
+            message = f"profile env has a variable{owner} that no process can get: {name!r}"
+            hint = "give it a name without '=', and no NUL characters"
+            yield Problem(message, hint, kind="bad-profile")
 
 
 class _ProfileReader:

@@ -88,7 +88,7 @@ class Properties(MutableMapping[str, str]):
         text = self.get(key)
         if text is None or not text.strip():
             return default
-        if not re.fullmatch(r"[-+]?[0-9]+", text.strip()):
+        if not re.fullmatch(r"[-+]?[0-9]{1,18}", text.strip()):
             raise DocumentError(self.problem(key, "it must be a whole number"))
         return int(text)
 

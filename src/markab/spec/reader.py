@@ -242,7 +242,7 @@ def _is_supported(version: str | None, struct: type) -> bool:
     if version is None:
         return True
     match = _VERSION.match(version)
-    return match is not None and int(match[1]) == 5
+    return match is not None and match[1].lstrip("0") == "5"
 
 
 def _other_kind(keys: set[str], struct: type) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+MOST = 10**15
+"""No amount, number or time of a workflow is larger; a larger one is an error."""
+
 _AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]*)\s*\Z")
 _KB_PER_UNIT = {"b": 1 / 1024, "k": 1, "m": 1024, "g": 1024**2, "t": 1024**3}
 
@@ -24,7 +27,7 @@ def amount_mb(text: str, unit: str) -> int:
     letter, rest = named[0], named[1:]
     if letter not in _KB_PER_UNIT or rest not in ("", "b", "ib") or named in ("bb", "bib"):
         raise ValueError(text)
-    kb = float(match[1]) * _KB_PER_UNIT[letter]
+    kb = _bounded(float(match[1]) * _KB_PER_UNIT[letter])
     return int(-(-kb // 1024))
 
 
@@ -37,7 +40,7 @@ def whole(text: str) -> int:
     match = re.fullmatch(r"\s*([-+]?[0-9]+)(?:\.0*)?\s*", text)
     if not match:
         raise ValueError(text)
-    return int(match[1])
+    return int(_bounded(float(match[1])))
 
 
 def seconds(text: str) -> float:
@@ -48,4 +51,10 @@ def seconds(text: str) -> float:
     """
     if not re.fullmatch(r"\s*(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*", text):
         raise ValueError(text)
-    return float(text)
+    return _bounded(float(text))
+
+
+def _bounded(number: float) -> float:
+    if abs(number) > MOST:
+        raise ValueError(f"{number:g} is too large")
+    return number

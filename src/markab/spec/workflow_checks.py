@@ -13,6 +13,11 @@ from markab.spec.suggestions import did_you_mean
 
 _ID = re.compile(r"[-0-9A-Za-z_.]+\Z")
 _NAME = re.compile(r"[^/\s]+\Z")
+MAX_JOB_NAME_BYTES = 200
+"""A job's name becomes that of its directory, with some characters more; file systems allow 255."""
+
+_LONG_WORD = re.compile(r"[^ \t\n'\"\\]{131072,}")
+"""What Linux gives to no program as one argument (MAX_ARG_STRLEN)."""
 _MAKES = ("output", "checkpoint", "inout")
 
 
@@ -63,15 +68,19 @@ class _Check:
 
     def name(self, workflow: Workflow) -> None:
         name = workflow.name
-        if not _NAME.match(name) or name in (".", ".."):
+        if not _NAME.match(name) or name in (".", "..") or not name.isprintable() or len(name) > 100:
             what = (
                 "is empty"
                 if not name
+                else "is longer than 100 characters"
+                if len(name) > 100
+                else "has a character that cannot be printed"
+                if not name.isprintable()
                 else "has a slash or a blank in it"
                 if name.strip(".")
                 else "is not a valid name"
             )
-            better = re.sub(r"[/\s.]+", "-", name).strip("-") or "my-workflow"
+            better = re.sub(r"[/\s.]+|[^ -~]+", "-", name).strip("-")[:50] or "my-workflow"
             hint = f"use for example {better!r}"
             self.problem(workflow, f"the workflow's name {name!r} {what}", hint, "bad-name")
         if not workflow.jobs:
@@ -105,11 +114,35 @@ class _Check:
         elif not task.file:
             hint = "name the logical file with the sub-workflow"
             self.problem(task, f"job {task.id!r} has no 'file'", hint, "missing-key")
+        self.names(task)
         self.uses(task)
         for stream in ("stdin", "stdout", "stderr"):
             lfn = getattr(task, stream)
             if lfn is not None and lfn not in self.good:
                 self.lfn(task, task, lfn, f"{stream} of job {task.id!r}")
+
+    def names(self, task: Task) -> None:
+        name = task.name or ""
+        if not name.isprintable():
+            hint = "use printable characters only"
+            self.problem(
+                task,
+                f"the name {name!r} of job {task.id!r} has a character that cannot be printed",
+                hint,
+                "bad-name",
+            )
+        if len(name.encode(errors="replace")) + len(task.id) > MAX_JOB_NAME_BYTES:
+            hint = f"together they may have {MAX_JOB_NAME_BYTES} bytes"
+            self.problem(
+                task,
+                f"id and transformation of job {task.id[:50]!r} are too long for the name of a file",
+                hint,
+                "bad-id",
+            )
+        for argument in task.arguments:
+            if isinstance(argument, str) and len(argument) >= 131072 and _LONG_WORD.search(argument):
+                hint = "write it into a file that the job reads; a program gets at most 131,071 bytes as one argument"
+                self.problem(task, f"an argument of job {task.id!r} is too long", hint, "argument-too-long")
 
     def uses(self, task: Task) -> None:
         seen: dict[str, bool] = {}
