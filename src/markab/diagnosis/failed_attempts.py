@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from markab.formatting import clipped, tail
-from markab.journal.attempt_story import captured, error_lines
+from markab.journal.attempt_story import captured, error_lines, log_texts
 from markab.journal.reader import JournalReader, whole_bytes
 from markab.journal.records import AttemptEnd, Entry, GiveUp, RunStart, decode
 from markab.journal.search import beginning, records_success
@@ -61,12 +61,14 @@ class FailedAttempt:
         lines += [f"  {line}" for line in error_lines(self.record)]
         if self.arguments:
             lines.append(f"  command: {clipped(self.arguments, LINE_CHARACTERS)}")
-        for stream in ("stderr", "stdout"):
-            if text := captured(self.record, stream, submit_dir).rstrip():
-                lines.append(f"  {stream}:")
+        printed = [(stream, captured(self.record, stream, submit_dir)) for stream in ("stderr", "stdout")]
+        printed += [(f"log {name}", text) for name, text in log_texts(self.record)]
+        for name, text in printed:
+            if text := text.rstrip():
+                lines.append(f"  {name}:")
                 shown = tail(text, OUTPUT_LINES).split("\n")
                 lines += [f"    {clipped(line, LINE_CHARACTERS)}" for line in shown]
-                break  # the end of stderr nearly always has the error; stdout is shown only without stderr
+                break  # the end of stderr nearly always has the error; others are shown only without it
         return "\n".join(lines)
 
 

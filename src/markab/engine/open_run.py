@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -108,6 +108,9 @@ class OpenRun:
         self._max_jobs = max_jobs
         self._keep_going = keep_going
         self._running: dict[int, RunningJob] = {}
+        self._undeclared = 0
+        """How many jobs succeeded and made files that they do not declare."""
+        self._first_undeclared: tuple[str, list[str]] | None = None
         self._losses: Counter[int] = Counter()
         """Job → how many of its attempts were lost."""
         self.submission = Submission(executors, plan.header.local_sites, clock, self._warn)
@@ -158,6 +161,8 @@ class OpenRun:
         """
         counts = self._scheduler.counts(self.id)
         if self.outcome is None:
+            if self._first_undeclared is not None:
+                self.warnings.append(_lost_files(self._undeclared, *self._first_undeclared))
             self.outcome = self._outcome(counts)
             self.counts = {state.name.lower(): counts[state] for state in State if counts[state]}
             self.states = self._scheduler.states(self.id)
@@ -259,6 +264,9 @@ class OpenRun:
         self.meter.bytes_moved += sum(moved.get("bytes") or 0 for moved in record.get("transfers") or ())
         if decision.verdict is Verdict.DONE:
             self.history.checksums.learn(record)
+            if record.get("undeclared"):
+                self._undeclared += 1
+                self._first_undeclared = self._first_undeclared or (running.id, record["undeclared"])
         elif decision.verdict is Verdict.RETRY:
             self.meter.retried += 1
             self.journal.append(Retry(now, id.job, id.number, decision.pause_s))
@@ -332,6 +340,12 @@ class OpenRun:
     def _warn(self, text: str) -> None:
         if text not in self.warnings:
             self.warnings.append(text)
+
+
+def _lost_files(jobs: int, job: str, names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:3]) + (", …" if len(names) > 3 else "")
+    more = f", and {jobs - 1} more jobs" if jobs > 2 else ", and 1 more job" if jobs == 2 else ""
+    return f"{job}{more} wrote files that are not declared as outputs, and so are not kept: {shown} (`markab show RUN {job}`)"
 
 
 def _clamped(ids: list[str], slots: Slots) -> str:

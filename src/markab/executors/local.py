@@ -28,7 +28,7 @@ from markab.executors.thread_pools import ThreadPools
 from markab.executors.worker_protocol import attachments_directory, keep_attachments, spec_of
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
-from markab.worker.attempt import Prepared
+from markab.worker.attempt import Prepared, inherited_environ
 from markab.worker.attempt_directory import discard_tree
 from markab.worker.attempt_spec import attempt_directory
 from markab.worker.auxiliary_jobs import is_quick, run_auxiliary_job
@@ -61,7 +61,7 @@ class LocalExecutor:
         self._grace_s = grace_s
         self._quick_bytes = quick_bytes
         self._number = os.urandom(8).hex()
-        environ = dict(os.environ)
+        environ = inherited_environ(os.environ)
         self._environ = dict(environ, **{ENGINE: self._number})
         self._verified = Verified()
         self._launcher = LauncherClient(environ, self._number, raise_file_limit())

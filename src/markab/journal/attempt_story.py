@@ -72,6 +72,11 @@ def captured(record: dict[str, Any], stream: str, submit_dir: Path) -> str:
         return f"(cannot read {name}: {error.strerror})"
 
 
+def log_texts(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the logs of a failed attempt: name, and its end."""
+    return [(str(log["lfn"]), str(log["text"])) for log in record.get("logs", ())]
+
+
 def error_lines(record: dict[str, Any]) -> list[str]:
     """Return the errors of an attempt, one a line, each with its hint below."""
     lines = []

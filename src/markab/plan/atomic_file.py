@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,11 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb", buffering=1 << 20) as file:
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(
+            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666
+        )
+        with open(descriptor, "wb", buffering=1 << 20) as file:
             yield file
             file.flush()
             if durable:
@@ -41,6 +46,33 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def user_output(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file to write where the user asked for it.
+
+    A file is replaced as by `replacing`; a symbolic link stays, and the file that it names is
+    replaced; a device or a FIFO is written to, and never replaced.
+
+    Raises:
+        StorageError: as `replacing`, or it is a directory or a socket.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        mode = stat.S_IFREG  # nothing is there yet; what is wrong with the place is found below
+    if stat.S_ISREG(mode):
+        with replacing(Path(os.path.realpath(path))) as file:
+            yield file
+        return
+    try:
+        with open(path, "wb", buffering=1 << 20) as file:
+            yield file
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {str(path)!r}: {error.strerror or error}", hint="name a file"
+        ) from error
 
 
 def flush_directory(path: Path) -> None:

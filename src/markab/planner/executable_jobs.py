@@ -28,6 +28,7 @@ from markab.planner.draft import Context, Draft
 from markab.planner.graph import sorted_unique, topological_order
 from markab.planner.placement import Executable, Program
 from markab.planner.places import local_path
+from markab.planner.task_files import command_line
 from markab.spec.model import Task
 
 
@@ -136,7 +137,7 @@ def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask
         id=task.id,
         transformation=executable.transformation.full_name,
         executable=_command(executable),
-        arguments=" ".join(task.arguments),
+        arguments=command_line(task),
         stdin=task.stdin,
         stdout=task.stdout,
         stderr=task.stderr,

@@ -28,6 +28,7 @@ from markab.planner.property_support import warn_of_unsupported_properties, warn
 from markab.planner.property_values import wrong_values
 from markab.planner.site_directories import all_sites, check_directories, default_sites
 from markab.planner.summary import PlanSummary, summarise
+from markab.planner.task_files import command_line
 from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import Workflow
 from markab.spec.properties import Properties, load_properties
@@ -246,7 +247,7 @@ def _check_sub_workflows(draft: Draft, context: Context) -> None:
 def _check_arguments(draft: Draft, context: Context) -> None:
     """Note command lines that cannot be split into words where the job runs."""
     for task in draft.tasks:
-        line = " ".join(task.arguments)
+        line = command_line(task)
         if "'" in line or '"' in line or "\\" in line:
             try:
                 shlex.split(line)

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from markab.spec.model import Task, Use
+
+_SPLIT = re.compile(r"[\s'\"\\$]")
+"""Characters that have a meaning when a command line is split into words."""
+
+
+def command_line(task: Task) -> str:
+    """Return the arguments of a task as one line; one that is the name of a file of the task stays one word."""
+    arguments = task.arguments
+    if any(_SPLIT.search(argument) for argument in arguments):
+        lfns = {use.lfn for use in task.uses}
+        arguments = [
+            shlex.quote(argument) if argument in lfns and _SPLIT.search(argument) else argument
+            for argument in arguments
+        ]
+    return " ".join(arguments)
 
 
 def inputs_of(task: Task) -> Iterator[Use]:

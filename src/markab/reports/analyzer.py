@@ -9,6 +9,7 @@ from typing import Any
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
 from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
 from markab.formatting import clipped, count, duration, tail
+from markab.journal.attempt_story import log_texts
 from markab.reports.pegasus_analyzer import OUTPUT_LINES, pegasus_text, to_json
 from markab.reports.status import Status, status_of
 
@@ -182,7 +183,9 @@ def _failed_job_lines(found: FailedJob, verbose: int = 0) -> list[str]:
     lines += [(label, path) for label, path in found.files()]
     shown = [f"  {label:<{_WIDTH}}{line}" for label, line in lines]
     most = OUTPUT_LINES if not verbose else 10**6
-    for stream, printed in (("stderr", found.stderr), ("stdout", found.stdout)):
+    printed_in = [("stderr", found.stderr), ("stdout", found.stdout)]
+    printed_in += [(f"log {name}", text) for name, text in log_texts(found.record)]
+    for stream, printed in printed_in:
         if printed.strip():
             shown.append(f"  {stream}:")
             shown += [f"  | {clipped(line, LINE_CHARACTERS)}" for line in tail(printed, most).split("\n")]

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from markab.formatting import duration, moment, size, tail
-from markab.journal.attempt_story import AttemptStory, captured, error_lines, read_attempts
+from markab.journal.attempt_story import AttemptStory, captured, error_lines, log_texts, read_attempts
 from markab.journal.lifecycle import State
 from markab.journal.run_reader import RunReader
 from markab.plan.job_lookup import find_job
@@ -146,6 +146,11 @@ def _attempt_lines(attempt: AttemptStory, submit_dir: Path) -> list[str]:
         if text := captured(record, stream, submit_dir):
             lines.append(f"  {stream}:")
             lines += [f"    {line}" for line in tail(text, LINES_SHOWN).split("\n")]
+    if record.get("undeclared"):
+        lines.append(f"  not kept, as they are not declared as outputs: {', '.join(record['undeclared'])}")
+    for name, text in log_texts(record):
+        lines.append(f"  log {name}:")
+        lines += [f"    {line}" for line in tail(text, LINES_SHOWN).split("\n")]
     return lines
 
 

@@ -37,7 +37,7 @@ def copy(
     digest: bool = True,
     verified: Optional[Verified] = None,
 ) -> Moved:
-    """Copy a file, with its mode bits; `destination` appears complete or not at all.
+    """Copy a file, with its mode bits and its time of modification; `destination` appears complete or not at all.
 
     An existing file is replaced; if it is the source itself, also by another name, it is left
     alone. Missing directories are made.
@@ -100,7 +100,7 @@ def copy_open(
         if sha256 and actual:
             compare(source, sha256, actual)
         try:
-            part.commit(mode_of(status, executable), durable)
+            part.commit(mode_of(status, executable), durable, status.st_mtime_ns)
         except OSError as error:
             raise writing_failed(error, source, destination) from error
     finally:

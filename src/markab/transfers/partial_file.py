@@ -34,9 +34,15 @@ class PartialFile(object):
             self.new_names_in += make_parent(destination)
             self.path, self.fd = _open_free(stem)
 
-    def commit(self, mode: int, durable: bool) -> None:
-        """Give the file its final name, replacing what has it. Raises OSError; then call `discard`."""
+    def commit(self, mode: int, durable: bool, mtime_ns: int = 0) -> None:
+        """Give the file its final name, replacing what has it. Raises OSError; then call `discard`.
+
+        Args:
+            mtime_ns: when its contents were changed; 0: now.
+        """
         os.fchmod(self.fd, mode)
+        if mtime_ns:
+            os.utime(self.fd, ns=(mtime_ns, mtime_ns))
         if durable:
             os.fsync(self.fd)
         else:

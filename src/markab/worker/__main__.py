@@ -17,7 +17,7 @@ import time
 from typing import Any, List, Optional, Tuple
 
 from markab.transfers.checksum import Verified
-from markab.worker.attempt import Prepared
+from markab.worker.attempt import Prepared, inherited_environ
 from markab.worker.attempt_spec import Spec, read_spec
 from markab.worker.auxiliary_jobs import run_auxiliary_job
 from markab.worker.captured_output import Capture
@@ -38,7 +38,7 @@ def run(spec: Spec, stop: threading.Event) -> Record:
     verified = Verified()
     if spec["job"]["kind"] != "compute":
         return run_auxiliary_job(spec, stop, verified)
-    prepared = prepare(spec, verified, dict(os.environ), stop)
+    prepared = prepare(spec, verified, inherited_environ(os.environ), stop)
     job = spec["job"]
     directory = tempfile.gettempdir()
     out, err = Capture(directory), Capture(directory)

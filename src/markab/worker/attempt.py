@@ -9,6 +9,14 @@ from markab.worker.attempt_spec import Spec, attempt_directory
 from markab.worker.failure import AttemptFailed
 from markab.worker.steady_time import steady_time
 
+_OF_THE_STARTER = ("OLDPWD", "_")
+"""Variables that name the place from which the engine was started; tasks have their own PWD."""
+
+
+def inherited_environ(environ: Mapping[str, str]) -> Dict[str, str]:
+    """Return what tasks get of the environment of the engine or worker."""
+    return {name: value for name, value in environ.items() if name not in _OF_THE_STARTER}
+
 
 class Guard(object):
     """The identity of a file before the task ran, to find out whether the task changed it."""
@@ -68,6 +76,7 @@ class Prepared(object):
         self.attempt_key = "%s/%s/%d" % (spec["uuid"], job["id"], spec["attempt"])
         self.base_environ = base_environ
         self.environ = {
+            "PWD": self.cwd,
             "PEGASUS_WF_UUID": spec["uuid"],
             "PEGASUS_WF_LABEL": spec["workflow"],
             "PEGASUS_DAG_JOB_ID": job["id"],

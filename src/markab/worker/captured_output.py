@@ -50,18 +50,18 @@ class Capture(object):
             self.fd = -1
 
 
-def describe_stream(stream: str, capture: Capture, directory: str, name: str) -> Dict[str, Any]:
-    """Return what a record says of "stdout" or "stderr"; long text goes to the file `name` in `directory`."""
-    size_bytes = capture.size()
+def describe_stream(stream: str, fd: int, directory: str, name: str) -> Dict[str, Any]:
+    """Return what a record has of "stdout" or "stderr", which is in the file `fd`; long text goes to the file `name` in `directory`."""
+    size_bytes = os.fstat(fd).st_size
     if not size_bytes:
         return {}
     if size_bytes <= IN_RECORD_BYTES:
-        return {stream: short_text(capture.fd, size_bytes)}
+        return {stream: short_text(fd, size_bytes)}
     try:
-        write_shortened(capture.fd, size_bytes, os.path.join(directory, name))
+        write_shortened(fd, size_bytes, os.path.join(directory, name))
     except OSError as error:
         # The task may have succeeded: lost output must be reported, but is no reason to run it again.
-        text = short_text(capture.fd, IN_RECORD_BYTES)
+        text = short_text(fd, IN_RECORD_BYTES)
         text += "\n[the rest could not be kept: %s]\n" % error.strerror
         return {stream: text, stream + "_bytes": size_bytes}
     described: Dict[str, Any] = {stream + "_file": name}
@@ -73,6 +73,13 @@ def describe_stream(stream: str, capture: Capture, directory: str, name: str) ->
 def short_text(fd: int, size_bytes: int) -> str:
     """Return the whole stream as text; what is not UTF-8 is replaced."""
     return os.pread(fd, size_bytes, 0).decode("utf-8", "replace")
+
+
+def end_of_text(fd: int) -> Dict[str, Any]:
+    """Return the end of a file as "text", and as "bytes" how long the file is, if that is more."""
+    size_bytes = os.fstat(fd).st_size
+    text = os.pread(fd, IN_RECORD_BYTES, max(0, size_bytes - IN_RECORD_BYTES)).decode("utf-8", "replace")
+    return {"text": text, "bytes": size_bytes} if size_bytes > IN_RECORD_BYTES else {"text": text}
 
 
 def write_shortened(fd: int, size_bytes: int, path: str) -> None:

@@ -5,18 +5,23 @@ record. Outputs appear in the run's scratch only when the attempt succeeded; che
 there also when it failed.
 """
 
-from typing import List, Optional
+import os
+from typing import Any, Dict, List, Optional
 
 from markab.transfers.base import Stop
+from markab.transfers.beneath import Beneath
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_directory import remove_directory
 from markab.worker.attempt_spec import captured_name
-from markab.worker.captured_output import Capture, describe_stream
+from markab.worker.captured_output import Capture, describe_stream, end_of_text
 from markab.worker.exit_judgement import judge_inputs, judge_messages
-from markab.worker.outputs import FoundOutput, find_outputs, place_outputs
+from markab.worker.outputs import FoundOutput, find_outputs, place_outputs, undeclared_files
 from markab.worker.record import Record, checked_entry, hashed_entry, make_record
 from markab.worker.steady_time import steady_time
+
+LOG_SUFFIXES = (".log", ".out", ".err")
+"""How the names of logs among the outputs of a job end."""
 
 
 def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], stop: Stop = None) -> Record:
@@ -35,12 +40,19 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
         found = find_outputs(prepared)
     wanted = [output for output in found if output.is_checkpoint or not prepared.errors]
     placed = place_outputs(prepared, wanted, stop) if wanted else []
+    printed = _describe_streams(prepared, out, err)
+    logs = _read_logs(prepared) if prepared.errors else []
+    if logs:
+        printed["logs"] = logs
+    undeclared = undeclared_files(prepared, found) if prepared.invocations else []
+    if undeclared:
+        printed["undeclared"] = undeclared
     if prepared.directory is not None:
         if prepared.has_directory:
             remove_directory(prepared.directory, prepared.cwd)
         prepared.directory.close()
     record = _describe(prepared, placed)
-    _describe_streams(prepared, record, out, err)
+    record.update(printed)
     record["end"] = steady_time()
     return record
 
@@ -62,11 +74,56 @@ def _describe(prepared: Prepared, placed: List[FoundOutput]) -> Record:
     return record
 
 
-def _describe_streams(
-    prepared: Prepared, record: Record, out: Optional[Capture], err: Optional[Capture]
-) -> None:
+def _describe_streams(prepared: Prepared, out: Optional[Capture], err: Optional[Capture]) -> Record:
+    """Return what a record has of the output of the tasks.
+
+    What went to a declared file is not captured; of a failed attempt, which delivers no file, it is kept all the same.
+    """
     spec = prepared.spec
-    for stream, capture in (("stdout", out), ("stderr", err)):
+    described: Record = {}
+    for stream, capture, number in (("stdout", out, 1), ("stderr", err, 2)):
+        name = captured_name(spec["job"]["id"], stream[3:], spec["attempt"])
         if capture is not None and capture.size():
-            name = captured_name(spec["job"]["id"], stream[3:], spec["attempt"])
-            record.update(describe_stream(stream, capture, spec["attachments"], name))
+            described.update(describe_stream(stream, capture.fd, spec["attachments"], name))
+        elif prepared.errors and prepared.directory is not None:
+            fd = _open_redirected(prepared, prepared.directory, number)
+            if fd >= 0:
+                try:
+                    described.update(describe_stream(stream, fd, spec["attachments"], name))
+                finally:
+                    os.close(fd)
+    return described
+
+
+def _read_logs(prepared: Prepared) -> List[Dict[str, Any]]:
+    """Return the ends of the logs that the job declared as outputs: those of a failed attempt are not delivered."""
+    streams = {
+        task.get(stream) for task in prepared.job.get("tasks") or () for stream in ("stdout", "stderr")
+    }
+    logs = []
+    for output in prepared.job.get("outputs") or ():
+        lfn = output["lfn"]
+        if not lfn.endswith(LOG_SUFFIXES) or lfn in streams or prepared.directory is None:
+            continue
+        try:
+            fd = prepared.directory.open(lfn)
+        except OSError:
+            continue  # the task did not come so far
+        try:
+            logs.append(dict(end_of_text(fd), lfn=lfn))
+        finally:
+            os.close(fd)
+    return logs
+
+
+def _open_redirected(prepared: Prepared, directory: Beneath, number: int) -> int:
+    """Open the file to which the last task that ran sent its stdout (1) or stderr (2); -1: there is none."""
+    ran = len(prepared.invocations)
+    tasks = (prepared.job.get("tasks") or ())[:ran]
+    name = tasks[-1].get(("", "stdout", "stderr")[number]) if tasks else None
+    if not name or (number == 2 and name == tasks[-1].get("stdout")):
+        return -1
+    try:
+        return directory.open(name)
+    except OSError:
+        return -1  # it was never made, or the task removed it

@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from markab.errors import MarkabError
 from markab.transfers.base import Stop
@@ -19,6 +19,9 @@ from markab.worker.attempt import Prepared
 from markab.worker.attempt_spec import place_of, scratch_place, staging_site
 from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error, transfer_error
 from markab.worker.record import output_entry
+
+UNDECLARED_NAMED = 10
+"""How many undeclared files a record names."""
 
 
 class FoundOutput(object):
@@ -86,10 +89,12 @@ def _find(prepared: Prepared, lfn: str, is_checkpoint: bool) -> FoundOutput:
             if error.errno in (errno.ENOENT, errno.ENOTDIR)
             else "cannot be read: %s" % error.strerror
         )
+        others = undeclared_files(prepared)
+        wrote = "; it wrote %s" % ", ".join("'%s'" % name for name in others) if others else ""
         raise AttemptFailed(
             ErrorKind.MISSING_OUTPUT,
             "%s %s" % (output, reason),
-            "the task must write it to '%s' in its directory" % lfn,
+            "the task must write it to '%s' in its directory%s" % (lfn, wrote),
         ) from error
     if stat.S_ISDIR(status.st_mode):
         raise AttemptFailed(
@@ -100,6 +105,23 @@ def _find(prepared: Prepared, lfn: str, is_checkpoint: bool) -> FoundOutput:
     if not stat.S_ISREG(status.st_mode):
         raise AttemptFailed(ErrorKind.MISSING_OUTPUT, "%s is no regular file" % output)
     return FoundOutput(lfn, name, status.st_size, is_checkpoint, name != lfn)
+
+
+def undeclared_files(prepared: Prepared, found: Sequence[FoundOutput] = ()) -> List[str]:
+    """Return names in the attempt's own directory that are neither inputs nor outputs: they are lost with it."""
+    if prepared.directory is None or not prepared.has_directory:
+        return []
+    names = os.listdir(prepared.directory.fd)
+    if not names:
+        return []
+    declared = {_top(item["lfn"]) for key in ("inputs", "outputs") for item in prepared.job.get(key) or ()}
+    declared.update(_top(output.name) for output in found)
+    others = sorted(name for name in names if name not in declared)
+    return [os.fsencode(name).decode("utf-8", "replace") for name in others[:UNDECLARED_NAMED]]
+
+
+def _top(name: str) -> str:
+    return name.split("/", 1)[0]
 
 
 def _behind_links(prepared: Prepared, lfn: str, output: str) -> str:

@@ -79,6 +79,7 @@ def _copy(
                 return False
             if not only_clone:
                 _copy_bytes(source, target, status.st_size, stop)
+            os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
         finally:
             os.close(target)
     finally:

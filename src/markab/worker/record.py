@@ -17,10 +17,14 @@ reports. Times are UTC epoch seconds. A key without a value is left out.
     transfers     list    {"lfn", "source", "destination", "bytes", "duration_s", "attempts", "sha256"?,
                           "link"?}, made by `transfers/batch.py`
     removed       int     files and directories removed
-    stdout        str     captured text of the task, when short
+    stdout        str     text of the task, when short: what was captured, and of a failed attempt also what went
+                          to the file that the task declared for it
     stderr        str
     stdout_file   str     the file it is in otherwise: an attachment, see below
     stderr_file   str
+    undeclared    list    names of files and directories that the tasks made in their directory and that are
+                          not declared as outputs, at most 10: they are removed with the directory
+    logs          list    {"lfn", "text", "bytes"?}: the ends of the logs that a failed attempt declared as outputs
     stdout_bytes  int     how much was written, when that is more than was kept
     stderr_bytes  int
 

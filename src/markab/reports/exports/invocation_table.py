@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from markab.errors import MarkabError
-from markab.plan.atomic_file import replacing
+from markab.plan.atomic_file import user_output
 from markab.reports.exports.formatting import iso, planned_words
 from markab.reports.exports.run_facts import AttemptFacts, Facts, InvocationFacts, RunFile
 
@@ -66,7 +66,7 @@ def write_csv(facts: Facts, path: Path) -> None:
         CorruptJournal: the journal is damaged.
     """
     moments = [name for name, kind in COLUMNS.items() if kind == MOMENT]
-    with replacing(path) as out:
+    with user_output(path) as out:
         text = io.TextIOWrapper(out, encoding="utf-8", newline="")
         table = csv.writer(text, lineterminator="\n")
         table.writerow(COLUMNS)
@@ -100,7 +100,7 @@ def write_parquet(facts: Facts, path: Path) -> None:
         MOMENT: pyarrow.timestamp("us", tz="UTC"),
     }
     schema = pyarrow.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
-    with replacing(path) as out, pyarrow.parquet.ParquetWriter(out, schema) as writer:
+    with user_output(path) as out, pyarrow.parquet.ParquetWriter(out, schema) as writer:
         for batch in _batches(facts):
             writer.write_table(pyarrow.Table.from_pylist(batch, schema=schema))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from markab import __version__
-from markab.plan.atomic_file import replacing
+from markab.plan.atomic_file import user_output
 from markab.reports.exports.formatting import as_url, encoded, is_gone, iso, planned_words
 from markab.reports.exports.run_facts import AttemptFacts, Facts, InvocationFacts, RunFile
 from markab.reports.exports.spooled_text import Spools
@@ -51,7 +51,7 @@ def write_prov(facts: Facts, path: Path) -> None:
         for file in facts.files.values():
             _file(facts, file, spools)
         _run(facts, spools)
-        with replacing(path) as out:
+        with user_output(path) as out:
             out.write(b'{"prefix":')
             out.write(_prefixes(facts))
             for name in SECTIONS:

@@ -27,7 +27,7 @@ import msgspec
 
 from markab import __version__
 from markab.errors import MarkabError
-from markab.plan.atomic_file import replacing
+from markab.plan.atomic_file import user_output
 from markab.plan.model import Kind, PlannedJob
 from markab.reports.exports.formatting import iso, planned_words
 from markab.reports.exports.run_facts import AttemptFacts, Facts
@@ -66,7 +66,7 @@ def write_wfformat(facts: Facts, path: Path) -> None:
             "schemaVersion": SCHEMA_VERSION,
             "runtimeSystem": {"name": "Markab", "version": __version__},
         }
-        with replacing(path) as out:
+        with user_output(path) as out:
             out.write(_encode(head)[:-1] + b',\n"workflow":{"specification":{"tasks":[\n')
             specification.copy_to(out)
             out.write(b'],\n"files":[\n')

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from markab.errors import DrawingError, StorageError
-from markab.plan.atomic_file import replacing
+from markab.plan.atomic_file import user_output
 from markab.reports.graph.dot import to_dot
 from markab.reports.graph.drawing import Drawing
 from markab.reports.graph.mermaid import to_mermaid
@@ -81,7 +81,7 @@ def write_file(output: Path, data: bytes) -> None:
         except OSError as error:
             raise StorageError(f"cannot write {str(output)!r}: {error.strerror}") from error
         return
-    with replacing(output) as file:
+    with user_output(output) as file:
         file.write(data)
 
 
