@@ -1,5 +1,6 @@
 """Whether the end of an attempt's tasks is a success: exit status, messages, inputs left alone."""
 
+import errno
 import os
 import signal
 from typing import Any, Dict, Optional
@@ -9,6 +10,8 @@ from markab.worker.attempt import Prepared
 from markab.worker.captured_output import Capture, find_messages, open_all
 from markab.worker.deadlines import Deadlines
 from markab.worker.failure import AttemptFailed
+
+_PROBE_BYTES = 4096
 
 
 def stop_reason(task: str, deadlines: Deadlines, job: Dict[str, Any]) -> Optional[AttemptFailed]:
@@ -82,3 +85,24 @@ def judge_inputs(prepared: Prepared) -> None:
                     "let the task write to a copy, and restore the file",
                 )
             )
+
+
+def judge_disk(prepared: Prepared) -> None:
+    """Find out whether a failed attempt has no room on its disk; that then comes first in `errors`.
+
+    Its program may have had no room even for saying so.
+    """
+    kinds = {error.kind for error in prepared.errors}
+    if prepared.directory is None or not kinds & {ErrorKind.EXIT, ErrorKind.SIGNAL, ErrorKind.MISSING_OUTPUT}:
+        return
+    try:
+        fd = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=prepared.directory.fd)
+        try:
+            os.write(fd, bytes(_PROBE_BYTES))
+        finally:
+            os.close(fd)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            message = "there is no room in '%s' any more: %s" % (prepared.cwd, error.strerror)
+            hint = "df -h '%s'; make room, then run again" % os.path.dirname(prepared.cwd)
+            prepared.errors.insert(0, AttemptFailed(ErrorKind.STORAGE, message, hint))

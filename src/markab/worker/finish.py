@@ -15,7 +15,7 @@ from markab.worker.attempt import Prepared
 from markab.worker.attempt_directory import remove_directory
 from markab.worker.attempt_spec import captured_name
 from markab.worker.captured_output import Capture, describe_stream, end_of_text
-from markab.worker.exit_judgement import judge_inputs, judge_messages
+from markab.worker.exit_judgement import judge_disk, judge_inputs, judge_messages
 from markab.worker.outputs import FoundOutput, find_outputs, place_outputs, undeclared_files
 from markab.worker.record import Record, checked_entry, hashed_entry, make_record
 from markab.worker.steady_time import steady_time
@@ -38,6 +38,8 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
         judge_messages(prepared, out, err)
         judge_inputs(prepared)
         found = find_outputs(prepared)
+        if prepared.errors:
+            judge_disk(prepared)
     wanted = [output for output in found if output.is_checkpoint or not prepared.errors]
     placed = place_outputs(prepared, wanted, stop) if wanted else []
     printed = _describe_streams(prepared, out, err)
