@@ -3,7 +3,11 @@
 import os
 import sys
 
-if sys.path[:1] in ([""], [os.getcwd()]):
+try:
+    here = os.getcwd()
+except FileNotFoundError:  # it was removed
+    here = ""
+if sys.path[:1] in ([""], [here]):
     # Python puts it there; a `copy.py` beside a workflow would be imported for the library's.
     del sys.path[0]
 

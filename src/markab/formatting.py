@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 def size(size_bytes: float) -> str:
     """Return a number of bytes with its unit; units of 1024, in the usual notation: 1.5 GB."""
@@ -49,3 +51,12 @@ def tail(text: str, lines: int) -> str:
     if len(all_lines) <= lines:
         return "\n".join(all_lines)
     return "\n".join([f"… ({len(all_lines) - lines:,} lines above)", *all_lines[-lines:]])
+
+
+def relative_path(path: Path) -> Path:
+    """Return a path as it is typed: relative if it is below the current directory, which may be gone."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        return path
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -8,6 +8,8 @@ from typing import TextIO
 
 import click
 
+from markab.formatting import relative_path
+
 
 def is_terminal(stream: TextIO) -> bool:
     """Return whether lines can be redrawn: the stream is a terminal, and plain text was not requested."""
@@ -19,10 +21,7 @@ def shown_path(path: Path) -> str:
     """Return a path as it is typed: relative below the current directory, quoted if necessary."""
     import shlex
 
-    try:
-        return shlex.quote(str(path.relative_to(Path.cwd())))
-    except ValueError:
-        return shlex.quote(str(path))
+    return shlex.quote(str(relative_path(path)))
 
 
 def echo_json(value: object) -> None:

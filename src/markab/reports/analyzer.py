@@ -8,7 +8,7 @@ from typing import Any
 
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
 from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
-from markab.formatting import clipped, count, duration, tail
+from markab.formatting import clipped, count, duration, relative_path, tail
 from markab.journal.attempt_story import log_texts
 from markab.reports.pegasus_analyzer import OUTPUT_LINES, pegasus_text, to_json
 from markab.reports.status import Status, status_of
@@ -112,7 +112,8 @@ class FailureReport:
         return f"{name}: {clipped(group.cause.title, LINE_CHARACTERS)}{blocked}"
 
     def _next_commands(self) -> list[str]:
-        place = _shown(self.run.place.path)
+        place = relative_path(self.run.place.path)
+        place = self.run.place.path if place == Path() else place
         lines = [
             f"all about one job:     markab why {place} JOB",
             f"run it again by hand:  markab analyze {place} --debug-job JOB",
@@ -190,9 +191,3 @@ def _failed_job_lines(found: FailedJob, verbose: int = 0) -> list[str]:
             shown.append(f"  {stream}:")
             shown += [f"  | {clipped(line, LINE_CHARACTERS)}" for line in tail(printed, most).split("\n")]
     return shown
-
-
-def _shown(path: Path) -> str:
-    """Return a path as the user would type it: relative when it is below the current directory."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path != here and path.is_relative_to(here) else str(path)
