@@ -740,3 +740,118 @@ def test_another_engine_finds_what_waits_and_runs_and_has_ended(elsewhere: Bench
     assert report.seen is Seen.ENDED, "the end was reported, and the engine did not confirm it"
     assert report.record is not None and report.record["ok"]
     assert (elsewhere.scratch / "out").read_text() == "1\n"
+
+
+# --- whatever a task leaves in its directory ---
+
+
+@pytest.mark.parametrize(
+    "replace",
+    ['ln -s {top}/precious "$d"', 'mkfifo "$d"', 'echo > "$d"', "true"],
+    ids=["link", "fifo", "file", "nothing"],
+)
+def test_a_task_that_replaces_its_directory_ends_and_removes_nothing_else(bench: Bench, replace: str) -> None:
+    precious = bench.top / "precious"
+    precious.mkdir()
+    (precious / "file").write_text("x")
+    record = bench.run(shell(f'd=$PWD; cd /; rm -rf "$d"; {replace.format(top=bench.top)}'))
+
+    assert record["ok"], record
+    assert os.listdir(precious) == ["file"] and not bench.files_left()
+
+
+def test_an_output_in_a_directory_that_became_a_link_is_refused_and_its_file_stays(mounted: Bench) -> None:
+    (mounted.top / "data").mkdir()
+    (mounted.top / "data/out").write_text("mine")
+    record = mounted.run(shell(f"rmdir a; ln -s {mounted.top}/data a", outputs=[Output("a/out")]))
+
+    assert record["error"]["kind"] == "missing-output"
+    assert "symbolic link out of the job's directory" in record["error"]["message"]
+    assert (mounted.top / "data/out").read_text() == "mine" and not (mounted.scratch / "a/out").exists()
+
+
+def test_an_output_behind_a_link_to_a_directory_of_the_job_is_kept(bench: Bench) -> None:
+    record = bench.run(
+        shell("rmdir a; mkdir real; ln -s real a; echo 1 > real/out", outputs=[Output("a/out")])
+    )
+
+    assert record["ok"], record
+    assert (bench.scratch / "a/out").read_text() == "1\n"
+
+
+@pytest.mark.parametrize("make", ["mkfifo out", "mknod out c 1 3 || mkfifo out"], ids=["fifo", "device"])
+def test_an_output_that_is_no_file_blocks_nothing(bench: Bench, make: str) -> None:
+    record = bench.run(shell(make, outputs=[Output("out")]))
+
+    assert record["error"]["kind"] == "missing-output" and "no regular file" in record["error"]["message"]
+
+
+def test_a_stream_does_not_go_through_a_link_that_an_earlier_task_left(mounted: Bench) -> None:
+    (mounted.top / "precious").write_text("mine")
+    tasks = [
+        PlannedTask("ID1", "ln", "/bin/ln", f"-s {mounted.top}/precious out"),
+        PlannedTask("ID2", "echo", "/bin/echo", "overwritten", stdout="out"),
+    ]
+    record = mounted.run(compute(tasks, outputs=[Output("out")]))
+
+    assert record["error"]["kind"] == "storage" and "cannot be connected to" in record["error"]["message"]
+    assert (mounted.top / "precious").read_text() == "mine"
+
+
+def test_directories_of_any_depth_are_removed(bench: Bench) -> None:
+    record = bench.run(shell("i=0; while [ $i -lt 1500 ]; do mkdir d; cd d; i=$((i+1)); done"))
+
+    assert record["ok"] and not any(bench.work.iterdir())
+
+
+# --- its last words ---
+
+
+def test_what_a_failed_task_sent_to_a_declared_file_is_in_the_record(bench: Bench) -> None:
+    task = PlannedTask(
+        "ID1", "sh", "/bin/sh", "-c 'echo no such gene >&2; echo half; exit 3'", stdout="o", stderr="e"
+    )
+    record = bench.run(compute([task], outputs=[Output("o"), Output("e")]))
+
+    assert (record["stdout"], record["stderr"]) == ("half\n", "no such gene\n")
+    assert not (bench.scratch / "e").exists(), "a failed attempt delivers nothing"
+
+
+def test_the_ends_of_declared_logs_of_a_failed_task_are_in_the_record(bench: Bench) -> None:
+    script = (
+        "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done > a/run.log; echo x > data; exit 1"
+    )
+    record = bench.run(shell(script, outputs=[Output("a/run.log"), Output("data"), Output("never.log")]))
+
+    (log,) = record["logs"]
+    assert (
+        log["lfn"] == "a/run.log" and log["text"].endswith("line 1999\n") and log["bytes"] > len(log["text"])
+    )
+    assert "logs" not in bench.run(shell("echo > x.log", outputs=[Output("x.log")]))
+
+
+def test_files_that_a_task_made_and_did_not_declare_are_named(bench: Bench) -> None:
+    script = "touch out result.csv; mkdir tmp; touch tmp/a"
+    assert bench.run(shell(script, outputs=[Output("out")]))["undeclared"] == ["result.csv", "tmp"]
+    record = bench.run(shell(script, inputs=[bench.stage("in", "1")], outputs=[Output("results.csv")]))
+
+    assert record["error"]["hint"].endswith("it wrote 'out', 'result.csv', 'tmp'")
+    assert "undeclared" not in bench.run(shell("touch out", outputs=[Output("out")]))
+
+
+def test_a_task_has_its_own_place_in_its_environment_and_not_that_of_its_starter(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLDPWD", "/before")
+    record = bench.run(compute([PlannedTask("ID1", "env", "/usr/bin/env")]))
+    names = dict(line.split("=", 1) for line in record["stdout"].splitlines() if "=" in line)
+
+    assert names["PWD"] == record["cwd"] and "OLDPWD" not in names
+
+
+def test_times_of_files_are_kept_on_the_way_into_a_directory(bench: Bench) -> None:
+    staged = bench.stage("in", "1")
+    os.utime(bench.scratch / "in", (10**9, 10**9))
+    record = bench.run(shell("stat -c %Y in", inputs=[staged]))
+
+    assert record["stdout"] == f"{10**9}\n"

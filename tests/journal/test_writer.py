@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -259,3 +260,27 @@ def test_a_journal_that_another_engine_writes_is_not_opened(tmp_path: Path) -> N
         Journal.open(tmp_path / "journal.jsonl")
     journal.close()
     Journal.open(tmp_path / "journal.jsonl").close()
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["fifo", "device"]
+)
+def test_what_is_no_file_is_an_error_and_never_waited_for(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    make(path)
+
+    with pytest.raises(StorageError, match="Not a regular file"):
+        list(JournalReader(path).lines())
+    with pytest.raises(StorageError, match="Not a regular file"):
+        Journal.open(path)
+
+
+def test_a_file_without_line_ends_is_damage_and_is_not_read_into_memory(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.touch()
+    os.truncate(path, 1 << 40)
+
+    with pytest.raises(CorruptJournal, match="line 1"):
+        list(JournalReader(path).lines())

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from markab.errors import NotARun, RunBusy, StorageError
+from markab.transfers.beneath import open_regular
 
 ATTEMPTS = 10
 PAUSE_S = 0.02
@@ -36,7 +37,7 @@ class RunLock:
             StorageError: the file cannot be written.
         """
         try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = open_regular(str(self.path), os.O_RDWR | os.O_CREAT)
         except FileNotFoundError:
             raise NotARun(f"{str(self.path.parent)!r} is not a submit directory") from None
         except OSError as error:
@@ -90,7 +91,7 @@ def holder(path: Path) -> int | None:
     of locks is read, which has the engines on this machine.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_regular(str(path), os.O_RDONLY)
     except FileNotFoundError:
         return None
     except OSError:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from markab.journal.records import OutcomeState
-from markab.plan.atomic_file import replacing
+from markab.plan.atomic_file import read_regular, replacing
 
 
 class RunningJob(msgspec.Struct, omit_defaults=True):
@@ -84,7 +84,7 @@ def write_progress(path: Path, progress: Progress) -> None:
 def read_progress(path: Path) -> Progress | None:
     """Return what the engine last wrote; None when it never did, or it cannot be read."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Progress)
+        return msgspec.json.decode(read_regular(path), type=Progress)
     except (OSError, msgspec.DecodeError):
         return None
 

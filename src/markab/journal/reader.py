@@ -13,8 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from markab.errors import CorruptJournal, StorageError
+from markab.transfers.beneath import open_regular
 
 CHUNK_BYTES = 1 << 18
+LONGEST_LINE_BYTES = 1 << 28
+"""No record is longer; what is, is another file."""
 
 Line = tuple[int, int, bytes]
 """A committed record: where its line begins, how long that is with its line end, and its body."""
@@ -40,12 +43,17 @@ class JournalReader:
         """
         crc32, start = zlib.crc32, self.offset_bytes
         try:
-            with open(self.path, "rb", buffering=0) as file:
+            with open(self.path, "rb", buffering=0, opener=open_regular) as file:
                 file.seek(start)
-                rest = b""
+                rest: list[bytes] = []
                 while chunk := file.read(CHUNK_BYTES):
-                    lines = (rest + chunk).split(b"\n")
-                    rest = lines.pop()
+                    rest.append(chunk)
+                    if b"\n" not in chunk:
+                        if len(rest) * CHUNK_BYTES > LONGEST_LINE_BYTES:
+                            raise self._damaged(start)
+                        continue
+                    lines = b"".join(rest).split(b"\n")
+                    rest = [lines.pop()]
                     for line in lines:
                         body, length = line[9:], len(line) + 1
                         if line[:9] != b"%08x " % crc32(body):
@@ -99,7 +107,7 @@ def is_still_there(path: Path, offset: int, mark: str) -> bool:
         return True
     length, _, checksum = mark.partition(" ")
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=open_regular) as file:
             file.seek(offset - int(length))
             line = file.read(int(length))
     except (OSError, ValueError):
@@ -112,7 +120,7 @@ def is_still_there(path: Path, offset: int, mark: str) -> bool:
 def whole_bytes(path: Path) -> int:
     """Return the length of a journal up to its last line end; 0 when there is none."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=open_regular) as file:
             size = file.seek(0, 2)
             while size > 0:
                 step = min(size, 1 << 16)

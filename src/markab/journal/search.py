@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from markab.journal.reader import JournalReader
 from markab.journal.records import EVENTS, AnyRecord, Entry, decode
+from markab.transfers.beneath import open_regular
 
 Kind = TypeVar("Kind", bound=AnyRecord)
 
@@ -34,7 +35,10 @@ def records_of(journal: Path, kind: type[Kind]) -> Iterator[Kind]:
     begins = b" " + beginning(kind)
     if not journal.exists() or not journal.stat().st_size:
         return
-    with open(journal, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with (
+        open(journal, "rb", opener=open_regular) as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
         at = content.find(begins)
         while at >= 0 and (end := content.find(b"\n", at)) >= 0:
             yield decode(content[at + 1 : end])  # type: ignore[misc]

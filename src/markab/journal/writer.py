@@ -30,6 +30,7 @@ from markab.errors import RunBusy, StorageError
 from markab.journal.lock import try_lock
 from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptEnd, Entry, cleaned
+from markab.transfers.beneath import open_regular
 
 SYNC_EVERY_S = 0.1
 
@@ -94,7 +95,7 @@ class Journal:
             StorageError: the file cannot be read or written.
         """
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            descriptor = open_regular(str(path), os.O_RDWR | os.O_CREAT | os.O_APPEND)
         except OSError as error:
             raise StorageError(f"cannot write {str(path)!r}: {error.strerror}") from error
         reader = JournalReader(path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from markab.errors import StorageError
+from markab.transfers.beneath import open_regular
 
 
 @contextmanager
@@ -46,6 +47,12 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def read_regular(path: Path) -> bytes:
+    """Return the contents of a file; anything else in its place is an OSError, and never waited for."""
+    with open(path, "rb", opener=open_regular) as file:
+        return file.read()
 
 
 @contextmanager

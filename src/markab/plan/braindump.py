@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from markab.errors import CorruptPlan, NotARun, StorageError
-from markab.plan.atomic_file import replacing
+from markab.plan.atomic_file import read_regular, replacing
 
 Braindump = dict[str, str | None]
 
@@ -47,12 +47,12 @@ def parse_braindump(text: str | bytes) -> Braindump:
 def original_of(path: Path) -> Path | None:
     """Return the submit directory of which that of a braindump is a copy; None if it is none, or was moved."""
     try:
-        here = parse_braindump(path.read_bytes())
+        here = parse_braindump(read_regular(path))
         original = Path(here.get("submit_dir") or "")
         there = original / path.name
         if (
             os.path.samefile(there, path)
-            or parse_braindump(there.read_bytes()).get("wf_uuid") != here["wf_uuid"]
+            or parse_braindump(read_regular(there)).get("wf_uuid") != here["wf_uuid"]
         ):
             return None
     except (OSError, ValueError, KeyError):
@@ -71,7 +71,7 @@ def read_braindump(path: Path) -> Braindump:
     import yaml
 
     try:
-        braindump = parse_braindump(path.read_bytes())
+        braindump = parse_braindump(read_regular(path))
     except FileNotFoundError:
         raise NotARun(
             f"{str(path.parent)!r} is not a submit directory: it has no {path.name}", hint=_HINT

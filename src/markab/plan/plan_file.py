@@ -24,6 +24,7 @@ import msgspec
 from markab.errors import CorruptPlan, NewerFormat, NotARun, StorageError
 from markab.plan.atomic_file import replacing
 from markab.plan.model import FORMAT, Header, Kind, PlannedJob
+from markab.transfers.beneath import open_regular
 
 _CRC_BYTES = len(b',"crc":"01234567"}\n')
 
@@ -72,7 +73,7 @@ class PlanFile:
         """
         self.path = path
         try:
-            with open(path, "rb") as file:
+            with open(path, "rb", opener=open_regular) as file:
                 self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except FileNotFoundError:
             raise NotARun(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,8 +113,8 @@ class FailureReport:
         return f"{name}: {clipped(group.cause.title, LINE_CHARACTERS)}{blocked}"
 
     def _next_commands(self) -> list[str]:
-        place = relative_path(self.run.place.path)
-        place = self.run.place.path if place == Path() else place
+        path = relative_path(self.run.place.path)
+        place = shlex.quote(str(self.run.place.path if path == Path() else path))
         lines = [
             f"all about one job:     markab why {place} JOB",
             f"run it again by hand:  markab analyze {place} --debug-job JOB",
