@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.waiting import is_alive, wait_for_line
+from markab.executors import launcher
 from markab.executors.launcher_client import LauncherClient, ProcessEnded, ProcessLost, ProcessRefused
 from markab.executors.launcher_messages import Decoder, encode
 from markab.executors.orphan_processes import has_engine, kill_all
@@ -102,6 +103,20 @@ def test_the_memory_of_the_engine_is_not_counted_as_the_tasks(shell: Shell) -> N
 
 def test_no_descriptor_but_the_three_streams_is_inherited(shell: Shell) -> None:
     assert shell.output_of("exec ls /proc/self/fd").split() == ["0", "1", "2", "3"]  # 3 is ls's own
+
+
+def test_tasks_may_open_as_many_files_as_the_engine_could_at_first(shell: Shell) -> None:
+    assert shell.output_of("ulimit -n") == "1024\n"
+
+
+def test_a_signal_that_is_not_permitted_ends_nothing(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task may have become another user's."""
+
+    def forbidden(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "killpg", forbidden)
+    launcher._signal_group(12345, signal.SIGTERM)
 
 
 def test_signals_that_the_launcher_ignores_are_not_ignored_by_tasks(shell: Shell) -> None:
