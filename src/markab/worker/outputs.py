@@ -111,7 +111,10 @@ def undeclared_files(prepared: Prepared, found: Sequence[FoundOutput] = ()) -> L
     """Return names in the attempt's own directory that are neither inputs nor outputs: they are lost with it."""
     if prepared.directory is None or not prepared.has_directory:
         return []
-    names = os.listdir(prepared.directory.fd)
+    try:
+        names = os.listdir(prepared.directory.fd)
+    except OSError:
+        return []  # a failing disk: it changes no result
     if not names:
         return []
     declared = {_top(item["lfn"]) for key in ("inputs", "outputs") for item in prepared.job.get(key) or ()}
