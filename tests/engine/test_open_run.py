@@ -12,6 +12,7 @@ from engine.engine_fakes import REMOTE, FakeExecutor, FakeTime, World, job, make
 from markab.engine.run import Outcome, RunOptions, run
 from markab.errors import NotARun
 from markab.executors.base import Attempt, Report, Seen
+from markab.journal.attempt_story import read_attempts
 from markab.journal.progress import Progress
 from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptRunning, decode
@@ -26,7 +27,10 @@ class Queue(FakeExecutor):
     def submit(self, attempts: Sequence[Attempt]) -> None:
         super().submit(attempts)
         for attempt in attempts:
-            self.pending += [Report(attempt.id, seen, reason=reason) for seen, reason in self.script]
+            self.pending += [
+                Report(attempt.id, seen, reason=reason, native_id=f"{attempt.id.job}.0")
+                for seen, reason in self.script
+            ]
 
     def wait(self, timeout_s: float) -> Sequence[Report]:
         self.world.on_wait()
@@ -166,3 +170,25 @@ def test_a_run_that_was_moved_goes_on(tmp_path: Path) -> None:
     directory.rename(tmp_path / "moved")
 
     assert call(tmp_path / "moved", World(), Queue, []).state == "success"
+
+
+def test_the_sites_own_id_of_an_attempt_is_recorded_when_it_runs(tmp_path: Path) -> None:
+    class Runs(Queue):
+        script = ((Seen.QUEUED, ""), (Seen.RUNNING, ""))
+
+    directory = make_run(tmp_path, [job("a")], executor=REMOTE)
+    call(directory, World(), Runs, [])
+
+    (attempt,) = read_attempts(directory / "journal.jsonl", 0)
+    assert attempt.native_id == "0.0"
+
+
+def test_a_job_is_shown_as_queued_until_its_site_runs_it(tmp_path: Path) -> None:
+    class Runs(Queue):
+        script = ((Seen.QUEUED, ""), (Seen.RUNNING, ""))
+
+    seen: list[Progress] = []
+    call(make_run(tmp_path, [job("a")], executor=REMOTE), World(), Runs, seen)
+
+    states = [one.jobs[0].queued for one in seen if one.jobs]
+    assert states[0] and not states[-1]

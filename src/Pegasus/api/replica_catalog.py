@@ -2,6 +2,6 @@
 
 from markab.api.files import File
 from markab.api.replica_catalog import ReplicaCatalog
-from markab.api.writable import PEGASUS_VERSION
+from markab.api.writable import DOCUMENT_VERSION as PEGASUS_VERSION
 
 __all__ = ["PEGASUS_VERSION", "File", "ReplicaCatalog"]

@@ -2,7 +2,7 @@
 
 from markab.api.enums import OS, Arch, Operation, Scheduler, SupportedJobs
 from markab.api.site_catalog import Directory, FileServer, Grid, Site, SiteCatalog
-from markab.api.writable import PEGASUS_VERSION
+from markab.api.writable import DOCUMENT_VERSION as PEGASUS_VERSION
 
 __all__ = [
     "OS",

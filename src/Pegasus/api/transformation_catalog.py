@@ -6,6 +6,6 @@ from markab.api.transformation_catalog import (
     TransformationCatalog,
     TransformationSite,
 )
-from markab.api.writable import PEGASUS_VERSION
+from markab.api.writable import DOCUMENT_VERSION as PEGASUS_VERSION
 
 __all__ = ["PEGASUS_VERSION", "Container", "Transformation", "TransformationCatalog", "TransformationSite"]

@@ -12,7 +12,7 @@ from markab.spec.writer import emit, emit_json
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-PEGASUS_VERSION = "5.0.4"
+DOCUMENT_VERSION = "5.0.4"
 """Version of the documents, which is that of their schema."""
 
 _FORMAT_OF_SUFFIX = {".yml": "yml", ".yaml": "yml", ".json": "json"}
@@ -90,7 +90,7 @@ class Writable:
             raise
 
     def _write_stream(self, stream: TextIO, format: str) -> None:
-        head = {"x-pegasus": _origin(), "pegasus": PEGASUS_VERSION}
+        head = {"x-pegasus": _origin(), "pegasus": DOCUMENT_VERSION}
         _EMITTER[format]({**head, **self.to_data()}, stream.write)
 
 

@@ -12,12 +12,13 @@ from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import (
     json_option,
+    more_option,
     options,
     pegasus_command,
     pegasus_json_option,
     pegasus_run_argument,
+    quiet_option,
     run_argument,
-    verbosity,
 )
 from markab.cli.output import echo_json
 from markab.errors import RunFailed
@@ -37,7 +38,8 @@ DEBUG_FLAGS = options(
 
 @command()
 @run_argument
-@verbosity
+@more_option
+@quiet_option
 @click.option("-S", "--summary", is_flag=True, help="Only the number of jobs in each state.")
 @json_option()
 @DEBUG_FLAGS

@@ -34,6 +34,9 @@ run_argument = click.argument("run", required=False, metavar="[RUN]")
 pegasus_run_argument = click.argument("run", required=False, metavar="[SUBMIT_DIR]")
 
 verbose_option = click.option(
+    "-v", "--verbose", count=True, help="Of an unexpected error, print the traceback."
+)
+more_option = click.option(
     "-v", "--verbose", count=True, help="Print more; of an unexpected error, the traceback."
 )
 quiet_option = click.option("-q", "--quiet", count=True, help="Print less; twice: errors only.")
@@ -116,6 +119,7 @@ def run_and_name(run: str | None, name: str | None, what: str, usage: str) -> tu
     if name is not None:
         return run, name
     if run is None or operations.is_run(run):
-        raise click.UsageError(f"name a {what}: {usage} RUN {what.upper()}")
+        inside = "" if operations.is_run() else "RUN "
+        raise click.UsageError(f"name a {what}: {usage} {inside}{what.upper()}")
     operations.find_run()
     return None, run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 import time
@@ -35,9 +36,10 @@ def start(submit_dir: Path, arguments: Sequence[str] = (), *, command: Sequence[
     """
     directory = SubmitDir(Path(submit_dir).resolve())
     if (busy := engine_pid(directory.path)) is not None:
+        quoted = shlex.quote(str(submit_dir))
         raise RunBusy(
             f"{str(submit_dir)!r} is being run by process {busy}",
-            hint=f"watch it with `markab status {submit_dir}`, or stop it with `markab remove {submit_dir}`",
+            hint=f"watch it with `markab status {quoted}`, or stop it with `markab remove {quoted}`",
         )
     try:
         log = open(directory.log, "ab")

@@ -102,6 +102,7 @@ class OpenRun:
         """State of every job."""
         self._maker = maker
         self._executors = executors
+        self._remote_sites = plan.header.remote_sites
         self._requests = requests
         self._clock = clock
         self._slots = slots
@@ -212,7 +213,9 @@ class OpenRun:
         attempt = self._maker.make(id)
         job = attempt.job
         self.journal.append(AttemptStart(now, id.job, job.id, id.number, job.site))
-        self._running[id.job] = RunningJob(job.id, job.site, id.number, now)
+        self._running[id.job] = RunningJob(
+            job.id, job.site, id.number, now, queued=job.site in self._remote_sites
+        )
         self.submission.add(attempt)
 
     def submit(self) -> None:
@@ -231,7 +234,7 @@ class OpenRun:
             return self._lose(id, report.reason)
         # A late report about an attempt that has ended is ignored.
         if self._scheduler.state(self.id, id.job) in ALIVE and self._running[id.job].attempt == id.number:
-            self._see(id, seen, report.reason)
+            self._see(id, seen, report.reason, report.native_id)
         return 0.0
 
     def _lose(self, id: AttemptId, reason: str) -> float:
@@ -243,17 +246,19 @@ class OpenRun:
         self._take_back(id, ErrorKind.LOST, message)
         return 0.0
 
-    def _see(self, id: AttemptId, seen: Seen, reason: str) -> None:
+    def _see(self, id: AttemptId, seen: Seen, reason: str, native_id: str) -> None:
         held = reason or "it gives no reason" if seen is Seen.HELD else ""
-        if self._running[id.job].held != held:  # replaced, because observers may keep the object
-            self._running[id.job] = msgspec.structs.replace(self._running[id.job], held=held)
+        job = self._running[id.job]
+        queued = job.queued if seen is Seen.HELD else seen is Seen.QUEUED
+        if (job.held, job.queued) != (held, queued):  # replaced, because observers may keep the object
+            self._running[id.job] = msgspec.structs.replace(job, held=held, queued=queued)
         if held:
             self._scheduler.seen_held(id, held)
         elif seen is Seen.QUEUED:
             self._scheduler.seen_queued(id)
         elif self._scheduler.state(self.id, id.job) is State.QUEUED:
             self._scheduler.seen_running(id)
-            self.journal.append(AttemptRunning(self._clock.epoch(), id.job, id.number))
+            self.journal.append(AttemptRunning(self._clock.epoch(), id.job, id.number, native_id))
 
     def _end(self, id: AttemptId, record: Record) -> float:
         now = self._clock.epoch()
@@ -284,14 +289,17 @@ class OpenRun:
         for job, known in self.history.under_way.items():
             attempt = self._maker.make(AttemptId(self.id, job, self.history.attempts[job]))
             site = attempt.job.site
-            self._running[job] = RunningJob(attempt.job.id, site, attempt.id.number, known.start)
+            self._running[job] = RunningJob(
+                attempt.job.id, site, attempt.id.number, known.start, queued=site in self._remote_sites
+            )
             by_site.setdefault(site, []).append(attempt)
         for site, attempts in by_site.items():
             unreported = {attempt.id for attempt in attempts}
             for report in self._executors[site].recover(attempts):
                 unreported.discard(report.id)
                 if report.seen is Seen.LOST:
-                    self._take_back(report.id, ErrorKind.LOST, "the engine was killed while it ran")
+                    why = f": {report.reason}" if report.reason else ""
+                    self._take_back(report.id, ErrorKind.LOST, f"the engine was killed while it ran{why}")
                 else:
                     # No pause can follow: of each job, this is the first attempt that this engine sees end.
                     self.apply(report)

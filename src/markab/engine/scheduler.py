@@ -1,7 +1,7 @@
 """Which attempts may start, over all runs of one engine: events in, decisions out. No clock, no I/O, no threads.
 
 The contract is in `scheduler_protocol.py`; the jobs of a run are in `run_jobs.py`,
-those of all runs that are ready in `groups.py`.
+those of all runs that are ready in `ready_queues.py`.
 
 Order: highest priority first, then the run that was added first, then position in
 the plan. A job that does not fit may be passed by lower ones that do, but at most

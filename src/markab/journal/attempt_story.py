@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from markab.formatting import duration
-from markab.journal.records import AttemptEnd, AttemptStart, GiveUp, Retry, Undone
+from markab.journal.records import AttemptEnd, AttemptRunning, AttemptStart, GiveUp, Retry, Undone
 from markab.journal.search import records_about
 
 CAPTURED_SHOWN_BYTES = 1 << 20
@@ -19,6 +19,8 @@ class AttemptStory:
 
     number: int
     site: str = ""
+    native_id: str = ""
+    """The site's own id of it; "": none."""
     start: float = 0.0
     record: dict[str, Any] | None = None
     """The worker's record; None: the attempt has not ended."""
@@ -46,6 +48,8 @@ def read_attempts(journal: Path, position: int) -> list[AttemptStory]:
         match entry:
             case AttemptStart(attempt=number, site=site, time=time):
                 story(number).site, story(number).start = site, time
+            case AttemptRunning(attempt=number, native_id=native_id):
+                story(number).native_id = native_id
             case AttemptEnd(attempt=number, record=record):
                 story(number).record = record
             case Retry(attempt=number, pause_s=pause_s):

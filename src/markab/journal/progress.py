@@ -21,6 +21,8 @@ class RunningJob(msgspec.Struct, omit_defaults=True):
     """UTC epoch seconds when it was given to its executor."""
     held: str = ""
     """Why its site keeps it and does not run it."""
+    queued: bool = False
+    """It waits in the queue of its site."""
 
 
 class Progress(msgspec.Struct, omit_defaults=True):

@@ -85,6 +85,8 @@ class AttemptRunning(AnyRecord, tag="running"):
 
     job: int
     attempt: int
+    native_id: str = ""
+    """The site's own id of it."""
 
 
 class AttemptEnd(AnyRecord, Generic[Depth], tag="end"):

@@ -13,9 +13,18 @@ if TYPE_CHECKING:
 
 
 def list_jobs(run: Run = None, states: Collection[str] = ()) -> list[dict[str, Any]]:
-    """Return id, kind, site, state and number of attempts of every job, or of those in these states."""
-    from markab.reports.job_report import read_jobs
+    """Return id, kind, site, state and number of attempts of every job, or of those in these states.
 
+    Raises:
+        MarkabError: there is no such state.
+    """
+    from markab.errors import MarkabError
+    from markab.reports.job_report import job_states, read_jobs
+
+    known = job_states()
+    for state in states:
+        if state not in known:
+            raise MarkabError(f"there is no state {state!r}", hint=f"the states are: {', '.join(known)}")
     jobs = read_jobs(find_run(run))
     return [job for job in jobs if job["state"] in states] if states else jobs
 

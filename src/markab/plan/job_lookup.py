@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from markab.errors import MarkabError
 from markab.plan.plan_file import PlanFile
 from markab.spec.suggestions import nearest
@@ -24,6 +26,8 @@ def find_job(plan: PlanFile, name: str) -> int:
     names |= dict(zip(plan.positions, plan.positions, strict=True))
     close = list(dict.fromkeys(names[known] for known in nearest(name, names)))
     hint = (
-        f"did you mean {' or '.join(close)}?" if close else f"`markab show {plan.path.parent}` lists the jobs"
+        f"did you mean {' or '.join(close)}?"
+        if close
+        else f"`markab show {shlex.quote(str(plan.path.parent))}` lists the jobs"
     )
     raise MarkabError(f"the run has no job {name!r}", hint=hint)

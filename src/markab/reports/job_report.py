@@ -18,6 +18,10 @@ LINES_SHOWN = 40
 FILES_SHOWN = 100
 
 
+LOST = "lost with the engine"
+"""The state of a job whose attempt was alive when the last engine was killed."""
+
+
 @dataclass
 class JobStory:
     """A job: its plan, its state and its attempts."""
@@ -82,9 +86,14 @@ def read_job(submit_dir: str | Path | None, job_id: str) -> JobStory:
     )
 
 
+def job_states() -> list[str]:
+    """Return the states that a job may have in a report."""
+    return [*(state.name.lower() for state in State), LOST]
+
+
 def _shown(state: int, running: bool) -> str:
     if state in (State.QUEUED, State.RUNNING) and not running:
-        return "lost with the engine"
+        return LOST
     return State(state).name.lower()
 
 
@@ -130,10 +139,11 @@ def _attempt_lines(attempt: AttemptStory, submit_dir: Path) -> list[str]:
     begun = moment(attempt.start) if attempt.start else "?"
     record = attempt.record
     if record is None:
-        return [f"attempt {attempt.number}, {begun}: has not ended"]
+        return [f"attempt {attempt.number}, {begun}: has not ended{_native(attempt)}"]
     verdict = "succeeded" if record.get("ok") else "failed"
     took = duration(attempt.end - attempt.start) if attempt.end and attempt.start else "?"
     lines = [f"attempt {attempt.number}, {begun}: {verdict} after {took} on {record.get('host', '?')}"]
+    lines[0] += _native(attempt)
     if attempt.after:
         lines[0] += f"; {attempt.after}"
     lines += [f"  {line}" for line in error_lines(record)]
@@ -152,6 +162,10 @@ def _attempt_lines(attempt: AttemptStory, submit_dir: Path) -> list[str]:
         lines.append(f"  log {name}:")
         lines += [f"    {line}" for line in tail(text, LINES_SHOWN).split("\n")]
     return lines
+
+
+def _native(attempt: AttemptStory) -> str:
+    return f", {attempt.native_id} at site {attempt.site!r}" if attempt.native_id else ""
 
 
 def _invocation_lines(invocation: dict[str, Any]) -> list[str]:

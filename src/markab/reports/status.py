@@ -172,13 +172,14 @@ class Status:
             branch = "└─" if position == len(self.jobs) - 1 else "├─"
             again = f"  (attempt {job.attempt})" if job.attempt > 1 else ""
             lines.append(f"{job.state:<5} {duration(now - job.since):>9}   {branch}{job.id}{again}")
-        if len(self.jobs) > JOBS_SHOWN:
-            lines.append(f"{'':<5} {'':>9}   └─… and {len(self.jobs) - JOBS_SHOWN:,} more")
-        idle = len(self.jobs) - self.running
+        alive = max(self.queued, len(self.jobs))
+        if alive > JOBS_SHOWN:
+            lines.append(f"{'':<5} {'':>9}   └─… and {alive - JOBS_SHOWN:,} more")
+        idle = alive - self.running
         letters = ", ".join(
             f"{letter}:{number}" for letter, number in (("I", idle), ("R", self.running)) if number
         )
-        lines.append(f"Summary: {count(len(self.jobs), 'job')} total ({letters})\n")
+        lines.append(f"Summary: {count(alive, 'job')} total ({letters})\n")
         return "\n".join(lines)
 
     def _times(self, now: float) -> str:
@@ -343,7 +344,13 @@ def _from_progress(run: RunReader, progress: Progress) -> Status:
         started=_first_time(run.place.journal),
         ended=0.0 if lives else _last_time(run.place.journal, progress.time),
         jobs=tuple(
-            UnderWay(id=job.id, site=job.site, state="Run", attempt=job.attempt, since=job.start)
+            UnderWay(
+                id=job.id,
+                site=job.site,
+                state="Idle" if job.queued else "Run",
+                attempt=job.attempt,
+                since=job.start,
+            )
             for job in progress.jobs
         )
         if lives

@@ -12,6 +12,7 @@ Format: https://www.researchobject.org/workflow-run-crate/
 
 from __future__ import annotations
 
+import shlex
 import time
 from mimetypes import guess_type
 from pathlib import Path
@@ -65,7 +66,7 @@ def write_ro_crate(facts: Facts, path: Path, license: str = LICENSE) -> None:
         if not crate.tools:
             raise MarkabError(
                 f"no task of {str(facts.place.path)!r} has run, so there is no run to describe in a crate",
-                hint=f"start it with `markab run {facts.place.path}`, or wait for its first task",
+                hint=f"start it with `markab run {shlex.quote(str(facts.place.path))}`, or wait for its first task",
             )
         crate.steps()
         crate.all_files()

@@ -9,6 +9,7 @@ no password in a URL, no output of a task, and command lines as planned, in whic
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -252,7 +253,8 @@ class Facts(RunReader):
         if not path.is_file():
             raise MarkabError(
                 f"the run's copy of its workflow document is missing: {str(path)!r}",
-                hint=f"restore it, for example with `cp {self.braindump.get('dax') or path.name} {path}`",
+                hint="restore it, for example with `cp "
+                f"{shlex.quote(self.braindump.get('dax') or path.name)} {shlex.quote(str(path))}`",
             )
         return path
 

@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from markab.journal.lock import holder
 from markab.journal.records import Undone
+from markab.journal.run_reader import STATES
 from markab.journal.search import records_of
 from markab.plan.submit_dir import find_submit_dir
 from markab.provenance import queries
@@ -146,13 +147,9 @@ def _integrity(database: Database) -> Integrity:
     return Integrity(counts, errors, failed)
 
 
-_ENDINGS = {"failed": "Failure", "halted": "Halted", "interrupted": "Halted", "removed": "Removed"}
-"""Reason for the end of a run without success → name of its state, as in `markab status`."""
-
-
 def _state(run: queries.RunState, is_running: bool) -> str:
     if run.started is None:
         return "Not started"
     if run.ended is None:
-        return "Running" if is_running else "Stopped"
-    return "Success" if run.status == 0 else _ENDINGS.get(run.reason or "", "Failure")
+        return "Running" if is_running else "Halted"
+    return "Success" if run.status == 0 else STATES.get(run.reason or "", "Failure")
