@@ -59,6 +59,7 @@ def test_json_more_and_less_output_have_one_letter_each(name: str) -> None:
     meanings = {option.help for option in options_of(command, "verbose") + options_of(command, "quiet")}
     assert meanings <= {
         "Print more; of an unexpected error, the traceback.",
+        "Of an unexpected error, print the traceback.",
         "Print less; twice: errors only.",
     }
 
@@ -161,3 +162,13 @@ def test_runs_are_listed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state, done, *_, workflow, run = typed("list").split()
     assert [state, done, workflow, run] == ["Failure", "1/2", "words", "run0001"]
     assert '"state": "Failure"' in typed("list", "--json", str(here.parent))
+
+
+def test_only_a_command_that_can_print_more_says_so() -> None:
+    more = {
+        name
+        for name, command in OURS.items()
+        if any("Print more" in (option.help or "") for option in options_of(command, "verbose"))
+    }
+
+    assert more == {"analyze"}

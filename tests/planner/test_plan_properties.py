@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -225,7 +226,7 @@ def test_jobs_can_be_removed_and_merged_and_the_plan_still_holds(
         with tempfile.TemporaryDirectory() as name:
             made = planned(Path(name), shape, data, cleanup, deliver, changes.passes)
             text = (Path(name) / "run" / "plan.jsonl").read_text()
-            plans.append(text.replace(name, ""))
+            plans.append(re.sub(r',"crc":"\w{8}"', "", text.replace(name, "")))
     assert plans[0] == plans[1], "same input, same plan"
 
     gone = {int(name[1:]) for name in changes.removed}
