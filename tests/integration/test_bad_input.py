@@ -565,8 +565,12 @@ def test_a_scratch_that_is_full_fails_the_job_that_writes_to_it(data: str, tmp_p
 
         done = disk.command(*MARKAB, "run", "-q", submit_dir, cwd=tmp_path)
 
+        place = "" if data == "sharedfs" else "/.work/write_a.1"
+        run = "HERE/scratch/USER/pegasus/w/run0001"
         assert (
             "write_a failed (attempt 1)\n"
+            f"  there is no room in '{run}{place}' any more: No space left on device\n"
+            f"    hint: df -h '{os.path.dirname(run + place)}'; make room, then run again\n"
             "  task 'a' ended with exit code 1\n"
             "  command: HERE/write.sh big 2000000\n"
             "  stderr:\n"
