@@ -28,6 +28,10 @@ def test_no_operation_prints_exits_or_reads_command_line_or_environment(path: Pa
     assert re.findall(r"print\(|exit\(|\bsys\b|\bclick\b|environ|getenv", path.read_text()) == []
 
 
+def test_every_operation_is_where_the_table_says() -> None:
+    assert set(operations._MODULES) == set(operations.__all__)
+
+
 def test_importing_the_operations_loads_nothing_of_what_they_use() -> None:
     code = "import sys, markab.operations; print(*sorted(m for m in sys.modules if m.startswith('markab')))"
     done = subprocess.run(

@@ -7,39 +7,40 @@ A run is named by its submit directory, or by the `plan.jsonl` in it; None is th
 run that the current directory is in.
 """
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from markab.operations.documents import export, make_debug_directory, write_page
-from markab.operations.drawing import draw, inline_svg, render_drawing, write_drawing
-from markab.operations.failures import analyze, follow_failures
-from markab.operations.jobs import has_job, list_jobs, show_job, why
-from markab.operations.metadata import read_metadata, trace
-from markab.operations.planning import dry_run, plan
-from markab.operations.replica_catalog import (
-    find_replicas,
-    make_replica,
-    open_replica_catalog,
-    parse_replica_lines,
-    remove_replicas,
-)
-from markab.operations.run_list import ListedRun, list_runs
-from markab.operations.run_names import find_run, find_uuid, is_run
-from markab.operations.running import Ended, Limits, growing_pauses, halt, remove, run, start, wait
-from markab.operations.statistics import (
-    read_statistics,
-    save_statistics,
-    statistics_rows,
-    statistics_text,
-    total_statistics_text,
-    write_pegasus_statistics,
-    write_statistics,
-)
-from markab.operations.status import RunResult, follow_status, read_braindump, read_result, read_status
-
-if TYPE_CHECKING:  # types of arguments and results, for annotations such as `operations.Status`
+if TYPE_CHECKING:
+    # types of arguments and results, for annotations such as `operations.Status`
     from markab.catalogs.replica_store import ReplicaStore as ReplicaStore
     from markab.diagnosis.failed_attempts import FailedAttempt as FailedAttempt
     from markab.journal.progress import Progress as Progress
+    from markab.operations.documents import export, make_debug_directory, write_page
+    from markab.operations.drawing import draw, inline_svg, render_drawing, write_drawing
+    from markab.operations.failures import analyze, follow_failures
+    from markab.operations.jobs import has_job, list_jobs, show_job, why
+    from markab.operations.metadata import read_metadata, trace
+    from markab.operations.planning import dry_run, plan
+    from markab.operations.replica_catalog import (
+        find_replicas,
+        make_replica,
+        open_replica_catalog,
+        parse_replica_lines,
+        remove_replicas,
+    )
+    from markab.operations.run_list import ListedRun, list_runs
+    from markab.operations.run_names import find_run, find_uuid, is_run
+    from markab.operations.running import Ended, Limits, growing_pauses, halt, remove, run, start, wait
+    from markab.operations.statistics import (
+        read_statistics,
+        save_statistics,
+        statistics_rows,
+        statistics_text,
+        total_statistics_text,
+        write_pegasus_statistics,
+        write_statistics,
+    )
+    from markab.operations.status import RunResult, follow_status, read_braindump, read_result, read_status
     from markab.planner.draft import Reason as Reason
     from markab.planner.planning import Planned as Planned
     from markab.planner.summary import PlanSummary as PlanSummary
@@ -47,6 +48,38 @@ if TYPE_CHECKING:  # types of arguments and results, for annotations such as `op
     from markab.reports.graph.drawing import Drawing as Drawing
     from markab.reports.statistics.run_statistics import Statistics as Statistics
     from markab.reports.status import Status as Status
+
+_NAMES = {
+    "documents": ("export", "make_debug_directory", "write_page"),
+    "drawing": ("draw", "inline_svg", "render_drawing", "write_drawing"),
+    "failures": ("analyze", "follow_failures"),
+    "jobs": ("has_job", "list_jobs", "show_job", "why"),
+    "metadata": ("read_metadata", "trace"),
+    "planning": ("dry_run", "plan"),
+    "replica_catalog": (
+        "find_replicas",
+        "make_replica",
+        "open_replica_catalog",
+        "parse_replica_lines",
+        "remove_replicas",
+    ),
+    "run_list": ("ListedRun", "list_runs"),
+    "run_names": ("find_run", "find_uuid", "is_run"),
+    "running": ("Ended", "Limits", "growing_pauses", "halt", "remove", "run", "start", "wait"),
+    "statistics": (
+        "read_statistics",
+        "save_statistics",
+        "statistics_rows",
+        "statistics_text",
+        "total_statistics_text",
+        "write_pegasus_statistics",
+        "write_statistics",
+    ),
+    "status": ("RunResult", "follow_status", "read_braindump", "read_result", "read_status"),
+}
+"""Module → what it has; each is imported when it is first used, so that a command starts fast."""
+
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "Ended",
@@ -97,3 +130,12 @@ __all__ = [
     "write_pegasus_statistics",
     "write_statistics",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import an operation when it is first used."""
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+    return value

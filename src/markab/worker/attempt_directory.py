@@ -22,6 +22,15 @@ def make_directory(path: str) -> Beneath:
     return Beneath(path)
 
 
+def remove_if_empty(path: str) -> bool:
+    """Remove the directory `path` if nothing is in it, as after most tasks; return whether it was removed."""
+    try:
+        os.rmdir(path)
+    except OSError:
+        return False
+    return True
+
+
 def remove_directory(directory: Beneath, path: str) -> None:
     """Close a directory and remove it, with what is in it and what is at `path` now; what cannot be removed stays."""
     status = os.fstat(directory.fd)

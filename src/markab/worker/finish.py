@@ -12,7 +12,7 @@ from markab.transfers.base import Stop
 from markab.transfers.beneath import Beneath
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
-from markab.worker.attempt_directory import remove_directory
+from markab.worker.attempt_directory import remove_directory, remove_if_empty
 from markab.worker.attempt_spec import captured_name
 from markab.worker.captured_output import Capture, describe_stream, end_of_text
 from markab.worker.exit_judgement import judge_disk, judge_inputs, judge_messages
@@ -46,11 +46,11 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
     logs = _read_logs(prepared) if prepared.errors else []
     if logs:
         printed["logs"] = logs
-    undeclared = undeclared_files(prepared, found) if prepared.invocations else []
-    if undeclared:
-        printed["undeclared"] = undeclared
     if prepared.directory is not None:
-        if prepared.has_directory:
+        if prepared.has_directory and not remove_if_empty(prepared.cwd):
+            undeclared = undeclared_files(prepared, found) if prepared.invocations else []
+            if undeclared:
+                printed["undeclared"] = undeclared
             remove_directory(prepared.directory, prepared.cwd)
         prepared.directory.close()
     record = _describe(prepared, placed)
