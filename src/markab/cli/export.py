@@ -9,6 +9,7 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import run_argument, verbosity
+from markab.cli.output import echo
 
 FORMATS = ("prov", "ro-crate", "wfformat", "csv", "parquet", "pegasus")
 
@@ -46,4 +47,4 @@ def export(
         raise click.UsageError("--license is for --format ro-crate only")
     for sentence in operations.export(run, format_, output, license=license):
         if not quiet:
-            click.echo(f"note: {sentence}", err=True)
+            echo(f"note: {sentence}", err=True)

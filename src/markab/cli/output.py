@@ -1,4 +1,8 @@
-"""Output of commands: paths as they are typed, JSON, and whether the stream is a terminal."""
+"""Output of commands: text for people, JSON, paths as they are typed, and whether the stream is a terminal.
+
+Everything that a command prints passes here: names, errors and the output of tasks
+come from outside, and `echo` lets none of their characters control the terminal.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from pathlib import Path
 from typing import TextIO
 
 import click
+
+from markab.formatting import printable
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -25,8 +31,19 @@ def shown_path(path: Path) -> str:
         return shlex.quote(str(path))
 
 
-def echo_json(value: object) -> None:
-    """Print a value as indented JSON."""
+def echo(text: str, *, err: bool = False, nl: bool = True, file: TextIO | None = None) -> None:
+    """Print text for people to stdout, stderr (`err`) or another stream, and flush it; `nl` adds a line end."""
+    click.echo(printable(text), file=file, nl=nl, err=err)
+
+
+def echo_json(value: object, *, nl: bool = True) -> None:
+    """Print a value as indented JSON: exact, and in ASCII, with escape sequences for all other characters."""
     import json
 
-    click.echo(json.dumps(value, indent=2, default=str))
+    # DEL is the only control character that JSON in ASCII may have.
+    click.echo(json.dumps(value, indent=2, default=str).replace("\x7f", "\\u007f"), nl=nl)
+
+
+def clear_screen() -> None:
+    """Erase a terminal, and put the cursor at its top."""
+    click.echo("\033[H\033[2J", nl=False)

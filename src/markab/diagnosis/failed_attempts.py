@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markab.formatting import clipped, tail
+from markab.formatting import clipped, output_lines
 from markab.journal.attempt_story import captured, error_lines
 from markab.journal.reader import JournalReader, whole_bytes
 from markab.journal.records import AttemptEnd, Entry, GiveUp, RunStart, decode
@@ -64,7 +64,7 @@ class FailedAttempt:
         for stream in ("stderr", "stdout"):
             if text := captured(self.record, stream, submit_dir).rstrip():
                 lines.append(f"  {stream}:")
-                shown = tail(text, OUTPUT_LINES).split("\n")
+                shown = output_lines(text, OUTPUT_LINES)
                 lines += [f"    {clipped(line, LINE_CHARACTERS)}" for line in shown]
                 break  # the end of stderr nearly always has the error; stdout is shown only without stderr
         return "\n".join(lines)

@@ -8,7 +8,7 @@ from typing import Any
 
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
 from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
-from markab.formatting import clipped, count, duration, tail
+from markab.formatting import clipped, count, duration, output_lines
 from markab.reports.pegasus_analyzer import OUTPUT_LINES, pegasus_text, to_json
 from markab.reports.status import Status, status_of
 
@@ -185,7 +185,7 @@ def _failed_job_lines(found: FailedJob, verbose: int = 0) -> list[str]:
     for stream, printed in (("stderr", found.stderr), ("stdout", found.stdout)):
         if printed.strip():
             shown.append(f"  {stream}:")
-            shown += [f"  | {clipped(line, LINE_CHARACTERS)}" for line in tail(printed, most).split("\n")]
+            shown += [f"  | {clipped(line, LINE_CHARACTERS)}" for line in output_lines(printed, most)]
     return shown
 
 
