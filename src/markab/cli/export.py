@@ -41,7 +41,8 @@ def export(
     pegasus   the files that tools expect in a submit directory of Pegasus
 
     Works for a run in progress too, and reports what is missing (not with -q). Environment
-    variables, passwords in URLs and the output of tasks are never exported.
+    variables, passwords in URLs and the output of tasks are never exported. In csv, a text that begins
+    with one of = + - @ has an apostrophe before it, so that no spreadsheet calculates it.
     """
     if license is not None and format_ != "ro-crate":
         raise click.UsageError("--license is for --format ro-crate only")
