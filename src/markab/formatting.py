@@ -67,7 +67,8 @@ def printable(text: str) -> str:
 
     Such characters become escape sequences such as `\\x1b`; the line end and the tab remain.
     """
-    return _UNPRINTABLE.sub(_escape, text)
+    # Names, of which there are millions, are nearly all printable to Python too: a tenth of the time.
+    return text if text.isprintable() else _UNPRINTABLE.sub(_escape, text)
 
 
 def printable_line(text: str) -> str:

@@ -257,7 +257,7 @@ def test_the_cause_of_a_failure_is_shown_and_escaped(page: FakeNotebook, tmp_pat
 
 
 def test_nothing_from_outside_becomes_markup_or_controls_the_text_beside_it(
-    page: FakeNotebook, tmp_path: Path
+    page: FakeNotebook, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evil = "--></script><!--<img src=x onerror='1'>\x1b[2J\u202e"
     bad = failed(0, message=evil, stderr=evil, stdout=evil, host=evil)
@@ -271,6 +271,10 @@ def test_nothing_from_outside_becomes_markup_or_controls_the_text_beside_it(
     for output in page.outputs:
         names = {element.tag for element in ElementTree.fromstring(output.bundles[0]["text/html"]).iter()}
         assert names.isdisjoint(("img", "script"))
+    page.shell = None
+    workflow.status().analyze().statistics().graph()
+    printed = capsys.readouterr().out
+    assert "\\x1b[2J\\u202e" in printed and all(c == "\n" or c.isprintable() for c in printed)
     bar = progress_html(status(workflow=evil, note=evil, jobs=(UnderWay(evil, evil, "Run", 1, T0),)), T0)
     assert "img" not in {element.tag for element in ElementTree.fromstring(bar).iter()}
 
