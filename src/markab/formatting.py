@@ -76,6 +76,14 @@ def printable_line(text: str) -> str:
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
+def json_text(value: object, indent: int = 2) -> str:
+    """Return a value as JSON: exact, and in ASCII without control characters, so that a terminal can show it."""
+    import json
+
+    # DEL is the only control character that JSON in ASCII may have.
+    return json.dumps(value, indent=indent, default=str).replace("\x7f", "\\u007f")
+
+
 def html_text(text: str) -> str:
     """Return text as `printable` does, for an element or a quoted attribute of HTML."""
     from html import escape

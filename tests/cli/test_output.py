@@ -118,6 +118,7 @@ def commands(run: str, text: str) -> list[list[str]]:
         ["graph", run, "-f", "dot", "--files"],
         ["graph", run, "-f", "mermaid", "--files"],
         ["graph", run, "-f", "svg", "--files"],
+        ["graph", run, "-f", "json", "--files"],
         ["plan", f"{run}/{text.replace(chr(0), '')}"],
         [text],
     ]

@@ -14,7 +14,7 @@ from markab.api.errors import PegasusError, as_client_error
 from markab.api.progress_bar import live_bar
 from markab.api.warnings import warn, warn_of_unknown_options
 from markab.api.workflow_document import WorkflowDocument
-from markab.formatting import printable
+from markab.formatting import json_text, printable
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -168,7 +168,7 @@ class Workflow(WorkflowDocument):
         """
         seen = self._status()
         if json:
-            print(_as_json(seen.to_json(queue=not noqueue)))
+            print(json_text(seen.to_json(queue=not noqueue)))
             return self
         text = printable(seen.text(long=long, queue=not noqueue, legend=legend, directories=dirs))
         if notebook.kernel() is None:
@@ -231,7 +231,7 @@ class Workflow(WorkflowDocument):
             PegasusError: the workflow is not planned.
         """
         with as_client_error("analyzer failed"), operations.analyze(self.submit_dir) as found:
-            text = _as_json(found.to_json()) if json_mode else printable(found.text().rstrip("\n"))
+            text = json_text(found.to_json()) if json_mode else printable(found.text().rstrip("\n"))
             if json_mode or notebook.kernel() is None:
                 print(text)
             else:
@@ -305,9 +305,3 @@ class Workflow(WorkflowDocument):
     def _show(self, html: str, text: str) -> None:
         notebook.show_html(html, text)
         self._shown_in_cell = notebook.current_cell()
-
-
-def _as_json(data: object) -> str:
-    import json
-
-    return json.dumps(data, indent=2)

@@ -12,7 +12,7 @@ from typing import TextIO
 
 import click
 
-from markab.formatting import printable
+from markab.formatting import json_text, printable
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -37,11 +37,8 @@ def echo(text: str, *, err: bool = False, nl: bool = True, file: TextIO | None =
 
 
 def echo_json(value: object, *, nl: bool = True) -> None:
-    """Print a value as indented JSON: exact, and in ASCII, with escape sequences for all other characters."""
-    import json
-
-    # DEL is the only control character that JSON in ASCII may have.
-    click.echo(json.dumps(value, indent=2, default=str).replace("\x7f", "\\u007f"), nl=nl)
+    """Print a value as indented JSON, which is exact and in ASCII."""
+    click.echo(json_text(value), nl=nl)
 
 
 def clear_screen() -> None:
