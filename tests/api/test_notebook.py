@@ -256,6 +256,29 @@ def test_the_cause_of_a_failure_is_shown_and_escaped(page: FakeNotebook, tmp_pat
     assert "&lt;exit&gt; code 3" in page.html and "<exit>" not in page.html
 
 
+def test_nothing_from_outside_becomes_markup_or_controls_the_text_beside_it(
+    page: FakeNotebook, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = "--></script><!--<img src=x onerror='1'>\x1b[2J\u202e"
+    bad = failed(0, message=evil, stderr=evil, stdout=evil, host=evil)
+    workflow = run_of(tmp_path, [began(), start(0), bad, gave_up(0), ended("failed")])
+
+    workflow.status().analyze().statistics()
+
+    shown = [text for output in page.outputs for bundle in output.bundles for text in bundle.values()]
+    assert "\\x1b[2J\\u202e" in "".join(shown)
+    assert all(c == "\n" or c.isprintable() for text in shown for c in text)
+    for output in page.outputs:
+        names = {element.tag for element in ElementTree.fromstring(output.bundles[0]["text/html"]).iter()}
+        assert names.isdisjoint(("img", "script"))
+    page.shell = None
+    workflow.status().analyze().statistics().graph()
+    printed = capsys.readouterr().out
+    assert "\\x1b[2J\\u202e" in printed and all(c == "\n" or c.isprintable() for c in printed)
+    bar = progress_html(status(workflow=evil, note=evil, jobs=(UnderWay(evil, evil, "Run", 1, T0),)), T0)
+    assert "img" not in {element.tag for element in ElementTree.fromstring(bar).iter()}
+
+
 def test_statistics_are_tables_with_the_rest_folded(page: FakeNotebook, tmp_path: Path) -> None:
     ran = [{"task": "a", "argv": ["wc"], "start": T0 + 1, "duration_s": 1.0, "pid": 7, "status": 0}]
     run_of(

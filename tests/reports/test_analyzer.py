@@ -220,6 +220,16 @@ def test_attempts_that_ended_alike_but_for_a_size_are_shown_in_one_line(tmp_path
     assert "392 MB" in found and "2 attempts, all with the same end" in found
 
 
+def test_no_name_begins_a_command_of_the_script(tmp_path: Path) -> None:
+    job = compute("a", inputs=[Input("x\ntouch pwned")])
+    bad = failed(0, host="h\ntouch pwned", cwd="/tmp/\ntouch pwned")
+    make_run(tmp_path / "run", [job], [began(), start(0), bad, gave_up(0), ended("failed")])
+
+    made = make_debug_directory(tmp_path / "run", "a", tmp_path / "debug")
+
+    assert "\ntouch pwned" not in made.script.read_text()
+
+
 def test_a_job_of_markab_has_nothing_to_debug(tmp_path: Path) -> None:
     make_run(tmp_path / "run", [PlannedJob(id="tidy", kind=Kind.CLEANUP, site="local")])
     with pytest.raises(MarkabError, match="no command to run by hand"):

@@ -404,6 +404,21 @@ def test_the_tool_reads_the_old_form_from_standard_input_and_fails_by_name(
     assert "error: 'none' did not arrive: '/none'" in captured.err and "1 failed" in captured.out
 
 
+def test_the_tool_prints_no_character_from_outside_that_controls_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = tmp_path / "\x1b[2J\x9b\u202e日本"
+    odd.write_text("text")
+    text = f"# src 1 l\n{odd}\n# dst 1 l\n{tmp_path}/d\n# src 2 l\n{odd}2\n# dst 2 l\n{tmp_path}/e\n"
+    (tmp_path / "list").write_text(text)
+
+    assert pegasus_transfer.main(["-f", str(tmp_path / "list"), "-d", "-m", "1"]) == 1
+
+    captured = capsys.readouterr()
+    assert r"\x1b[2J\x9b\u202e日本 -> " in captured.out and r"\x1b[2J\x9b\u202e日本2" in captured.err
+    assert all(c == "\n" or c.isprintable() for c in captured.out + captured.err)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -10,6 +10,7 @@ from markab import operations
 from markab.api import dependencies, notebook
 from markab.api.errors import PegasusClientError, PegasusError, Result
 from markab.errors import DrawingError
+from markab.formatting import printable
 from markab.spec.model import Dependency, Task, Use, Workflow
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def show(
         if output is not None:
             operations.write_drawing(drawing, output, None, width, height)
         elif notebook.kernel() is not None:
-            text = f"{drawing.name}: a picture of {drawing.jobs:,} jobs"
+            text = printable(f"{drawing.name}: a picture of {drawing.jobs:,} jobs")
             notebook.show_picture(operations.inline_svg(drawing, width, height), text)
         else:
             sys.stdout.write(operations.render_drawing(drawing, "dot", width, height).decode())

@@ -7,11 +7,10 @@ agree. All other colours are those of the page, which may be light or dark.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import TYPE_CHECKING
 
 from markab.api.progress_bar import counts
-from markab.formatting import duration
+from markab.formatting import duration, html_text
 from markab.reports.graph.state_styles import STATE_STYLES
 
 if TYPE_CHECKING:
@@ -56,13 +55,13 @@ def progress_html(status: Status, now_s: float) -> str:
     )
     return (
         f'<div style="{_BOX}" data-elapsed="{"" if elapsed_s is None else f"{elapsed_s:.1f}"}" data-over="{int(is_over)}">'
-        f'<div style="display:flex;justify-content:space-between"><span><b>{escape(status.workflow)}</b> '
-        f'<span data-text="state">{escape(status.state)}</span></span>'
+        f'<div style="display:flex;justify-content:space-between"><span><b>{html_text(status.workflow)}</b> '
+        f'<span data-text="state">{html_text(status.state)}</span></span>'
         f'<span><span data-text="clock">{clock}</span> · '
         f'<span data-text="percent">{status.percent_done:.1f} %</span></span></div>'
         '<div role="progressbar" aria-label="jobs" style="display:flex;height:10px;border-radius:5px;overflow:hidden;margin:3px 0">'
         f"{cells}</div><div>{legend}</div>"
-        f'<div style="{_SOFT};min-height:1.5em" data-text="now">{escape(_now(status))}</div></div>'
+        f'<div style="{_SOFT};min-height:1.5em" data-text="now">{html_text(_now(status))}</div></div>'
     )
 
 
@@ -78,7 +77,7 @@ def status_html(status: Status, now_s: float, queue: bool = True) -> str:
     }
     took = f", {duration((status.ended or now_s) - status.started)}" if status.started else ""
     parts = [
-        f"<b>{escape(status.workflow)}</b> {escape(status.state)}{took}",
+        f"<b>{html_text(status.workflow)}</b> {html_text(status.state)}{took}",
         table_html(
             [*columns, "done"],
             [[*(f"{number:,}" for number in columns.values()), f"{status.percent_done:.1f} %"]],
@@ -100,7 +99,7 @@ def status_html(status: Status, now_s: float, queue: bool = True) -> str:
         if more := len(status.jobs) - len(jobs):
             parts.append(f'<div style="{_SOFT}">… and {more:,} more</div>')
     if status.note:
-        parts.append(f"<div>{escape(status.note)}</div>")
+        parts.append(f"<div>{html_text(status.note)}</div>")
     return boxed(*parts)
 
 
@@ -114,7 +113,7 @@ def folded(title: str, inside: str, is_open: bool = False) -> str:
     unfolded = ' open="open"' if is_open else ""
     return (
         f'<details style="margin:.5em 0"{unfolded}><summary style="cursor:pointer">'
-        f"<b>{escape(title)}</b></summary>{inside}</details>"
+        f"<b>{html_text(title)}</b></summary>{inside}</details>"
     )
 
 
@@ -126,7 +125,7 @@ def table_html(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: It
         return (
             "<tr>"
             + "".join(
-                f'<{tag} style="{_NUMBER if column in right else _CELL}">{escape(cell)}</{tag}>'
+                f'<{tag} style="{_NUMBER if column in right else _CELL}">{html_text(cell)}</{tag}>'
                 for column, cell in enumerate(cells)
             )
             + "</tr>"
@@ -140,7 +139,7 @@ def table_html(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: It
 
 def text_html(text: str) -> str:
     """Return preformatted text."""
-    return f'<pre style="margin:.3em 0;white-space:pre-wrap">{escape(text)}</pre>'
+    return f'<pre style="margin:.3em 0;white-space:pre-wrap">{html_text(text)}</pre>'
 
 
 def _now(status: Status) -> str:

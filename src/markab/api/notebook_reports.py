@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from markab import operations
 from markab.api.errors import PegasusError
 from markab.api.notebook_html import boxed, folded, table_html, text_html
 from markab.errors import MarkabError
+from markab.formatting import html_text
 
 if TYPE_CHECKING:
     from markab.api.workflow_document import WorkflowDocument
@@ -37,7 +37,7 @@ def workflow_html(workflow: WorkflowDocument, submit_dir: Path | None = None) ->
     if submit_dir is not None:
         rows += [["submit directory", str(submit_dir)], ["state", _state(submit_dir)]]
     picture = _picture(workflow, submit_dir) if 0 < len(workflow.jobs) <= JOBS_DRAWN else ""
-    return boxed(f"<b>{escape(workflow.name)}</b>", table_html([], rows), picture)
+    return boxed(f"<b>{html_text(workflow.name)}</b>", table_html([], rows), picture)
 
 
 def analysis_html(found: operations.FailureReport) -> str:
@@ -45,7 +45,7 @@ def analysis_html(found: operations.FailureReport) -> str:
     from markab.formatting import clipped, count
 
     first, *rest = found.headline()
-    parts = [f"<b>{escape(first)}</b>", *(f"<div>{escape(line.strip())}</div>" for line in rest)]
+    parts = [f"<b>{html_text(first)}</b>", *(f"<div>{html_text(line.strip())}</div>" for line in rest)]
     for number, group in enumerate(found.groups[:CAUSES_SHOWN]):
         blocked = f", holds up {count(group.blocked, 'job')}" if group.blocked else ""
         title = f"✗ {found.job_names(group, NAMES_SHOWN)}: {clipped(group.cause.title, 300)}{blocked}"
@@ -62,8 +62,8 @@ def statistics_html(found: operations.Statistics) -> str:
     _, *wall_times = _section(found, "wall-times")
     (title, *_), *others = sections_of(operations.statistics_text(found))
     parts = [
-        f"<b>{escape(title)}</b>",
-        *(f"<div>{escape(note)}</div>" for note in found.notes),
+        f"<b>{html_text(title)}</b>",
+        *(f"<div>{html_text(note)}</div>" for note in found.notes),
         table_html(header, outcomes, range(1, len(header))),
         table_html([], wall_times),
     ]
@@ -72,7 +72,7 @@ def statistics_html(found: operations.Statistics) -> str:
         shown = table_html(header, transformations[:TRANSFORMATIONS_SHOWN], range(2, len(header)))
         if (more := len(transformations) - TRANSFORMATIONS_SHOWN) > 0:
             shown += (
-                f"<div>… and {more:,} more, in {escape(str(Path(found.submit_dir) / 'statistics'))}</div>"
+                f"<div>… and {more:,} more, in {html_text(str(Path(found.submit_dir) / 'statistics'))}</div>"
             )
         parts.append(folded("Transformations", shown, is_open=True))
     for name, *lines in others:
@@ -119,5 +119,5 @@ def _picture(workflow: WorkflowDocument, submit_dir: Path | None) -> str:
     try:
         drawing = operations.draw(workflow_model(workflow), states_of=submit_dir)
     except PegasusError as error:  # two jobs make one file, which `write` reports too
-        return f'<div style="color:#d55e00">{escape(str(error))}</div>'
+        return f'<div style="color:#d55e00">{html_text(str(error))}</div>'
     return f'<div style="overflow:auto;max-height:40em">{operations.inline_svg(drawing)}</div>'

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from markab.formatting import printable
+
 if TYPE_CHECKING:
     from markab.operations import Status
 
@@ -76,7 +78,7 @@ def live_bar(out: TextIO | None = None) -> Iterator[Callable[[Status], None]]:
         if status.note and status.note not in shown:
             shown.add(status.note)
             newline = "\n" if terminal else ""
-            stream.write(f"{newline}{status.note}\n")
+            stream.write(f"{newline}{printable(status.note)}\n")
         stream.flush()
         last = line
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from markab.formatting import printable
+
 
 def warn(message: str) -> None:
     """Write a warning to the log of the script, or to stderr if it has no log handler."""
     import logging
 
+    message = printable(message)
     log = logging.getLogger("markab.api")
     if log.hasHandlers():
         log.warning(message)

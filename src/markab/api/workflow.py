@@ -14,6 +14,7 @@ from markab.api.errors import PegasusError, as_client_error
 from markab.api.progress_bar import live_bar
 from markab.api.warnings import warn, warn_of_unknown_options
 from markab.api.workflow_document import WorkflowDocument
+from markab.formatting import json_text, printable
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -146,7 +147,7 @@ class Workflow(WorkflowDocument):
             pid = operations.start(self.submit_dir)
         self._run_output = {**(self._braindump or {}), "submit_dir": str(self.submit_dir), "pid": pid}
         if verbose:
-            print(f"running {self.submit_dir} as process {pid}")
+            print(printable(f"running {self.submit_dir} as process {pid}"))
         return self
 
     def status(
@@ -167,9 +168,9 @@ class Workflow(WorkflowDocument):
         """
         seen = self._status()
         if json:
-            print(_as_json(seen.to_json(queue=not noqueue)))
+            print(json_text(seen.to_json(queue=not noqueue)))
             return self
-        text = seen.text(long=long, queue=not noqueue, legend=legend, directories=dirs)
+        text = printable(seen.text(long=long, queue=not noqueue, legend=legend, directories=dirs))
         if notebook.kernel() is None:
             print(text, end="")
         else:
@@ -230,7 +231,7 @@ class Workflow(WorkflowDocument):
             PegasusError: the workflow is not planned.
         """
         with as_client_error("analyzer failed"), operations.analyze(self.submit_dir) as found:
-            text = _as_json(found.to_json()) if json_mode else found.text().rstrip("\n")
+            text = json_text(found.to_json()) if json_mode else printable(found.text().rstrip("\n"))
             if json_mode or notebook.kernel() is None:
                 print(text)
             else:
@@ -247,7 +248,7 @@ class Workflow(WorkflowDocument):
         """
         with as_client_error("statistics failed"):
             found = operations.save_statistics(self.submit_dir)
-            text = operations.statistics_text(found)
+            text = printable(operations.statistics_text(found))
             if notebook.kernel() is None:
                 print(text)
             else:
@@ -304,9 +305,3 @@ class Workflow(WorkflowDocument):
     def _show(self, html: str, text: str) -> None:
         notebook.show_html(html, text)
         self._shown_in_cell = notebook.current_cell()
-
-
-def _as_json(data: object) -> str:
-    import json
-
-    return json.dumps(data, indent=2)

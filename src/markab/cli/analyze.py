@@ -20,7 +20,7 @@ from markab.cli.common_options import (
     quiet_option,
     run_argument,
 )
-from markab.cli.output import echo_json
+from markab.cli.output import echo, echo_json
 from markab.errors import RunFailed
 
 DEBUG_FLAGS = options(
@@ -127,7 +127,7 @@ def _analyze(run: str | None, as_json: bool, text: Callable[[operations.FailureR
         if as_json:
             echo_json(found.to_json())
         else:
-            click.echo(text(found), nl=False)
+            echo(text(found), nl=False)
         return RunFailed.exit_code if found.has_failure else 0
 
 
@@ -135,5 +135,5 @@ def _debug(run: str | None, flags: dict[str, Any]) -> int:
     made = operations.make_debug_directory(
         run, flags["debug_job"], flags["debug_dir"], flags["local_executable"]
     )
-    click.echo(made.text(), nl=False)
+    echo(made.text(), nl=False)
     return 0

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from markab.cli.errors import report
+from markab.cli.output import echo
 from markab.errors import BROKEN_PIPE, INTERRUPTED
 
 ALONE = "*"
@@ -99,10 +100,10 @@ def launch(made: click.Command, name: str, *, plain_codes: bool = False) -> NoRe
         _show_usage_error(error)
         code = error.exit_code
     except click.ClickException as error:
-        print(f"error: {error.format_message()}", file=sys.stderr)
+        echo(f"error: {error.format_message()}", err=True)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        print("interrupted", file=sys.stderr)
+        echo("interrupted", err=True)
         code = INTERRUPTED
     except BrokenPipeError as error:
         code = report(error) or BROKEN_PIPE
@@ -135,5 +136,5 @@ def replace_unencodable() -> None:
 
 def _show_usage_error(error: click.UsageError) -> None:
     path = error.ctx.command_path if error.ctx else "markab"
-    print(f"error: {error.format_message()}", file=sys.stderr)
-    print(f"  hint: `{path} --help` lists its arguments and options", file=sys.stderr)
+    echo(f"error: {error.format_message()}", err=True)
+    echo(f"  hint: `{path} --help` lists its arguments and options", err=True)

@@ -13,6 +13,7 @@ import click
 
 from markab import operations
 from markab.cli.command import Command, OptionalValue, command
+from markab.cli.output import echo
 
 Decorator = Callable[[Any], Any]
 
@@ -61,7 +62,7 @@ def _print_pegasus_version(context: click.Context, _: click.Parameter, is_wanted
     if is_wanted:
         from markab import PEGASUS_VERSION
 
-        click.echo(PEGASUS_VERSION)
+        echo(PEGASUS_VERSION)
         context.exit()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from markab.cli.command import command
+from markab.cli.output import echo
 
 WHERE = {
     "bash": 'put `eval "$(markab completion bash)"` into ~/.bashrc',
@@ -31,4 +32,4 @@ def completion(shell: str) -> None:
     source = completer(
         click.get_current_context().find_root().command, {}, "markab", "_MARKAB_COMPLETE"
     ).source_vars()
-    click.echo(completer.source_template % source)
+    echo(completer.source_template % source)

@@ -13,6 +13,7 @@ import click
 
 from markab.cli.command import command
 from markab.cli.common_options import json_option, options, pegasus_command
+from markab.cli.output import echo, echo_json
 
 PLACES = {
     "bin": "the commands",
@@ -106,13 +107,11 @@ def pegasus_config(**asked: bool) -> None:
 
 def _print(classpath: bool, noeoln: bool, as_json: bool, **asked: bool) -> None:
     if as_json:
-        import json
-
-        lines = [json.dumps(places(), indent=2)]
-    else:
-        style = next((word for word in ("python", "sh", "perl") if asked[f"{word}_dump"]), None)
-        wanted = [name for name in PLACES if asked[name.replace("-", "_")]]
-        if not (wanted or style or classpath):
-            raise click.UsageError("name a directory to print, such as --python; --help lists all")
-        lines = shown(wanted, style) + ([""] if classpath else [])
-    click.echo("\n".join(lines), nl=not noeoln)
+        echo_json(places(), nl=not noeoln)
+        return
+    style = next((word for word in ("python", "sh", "perl") if asked[f"{word}_dump"]), None)
+    wanted = [name for name in PLACES if asked[name.replace("-", "_")]]
+    if not (wanted or style or classpath):
+        raise click.UsageError("name a directory to print, such as --python; --help lists all")
+    lines = shown(wanted, style) + ([""] if classpath else [])
+    echo("\n".join(lines), nl=not noeoln)

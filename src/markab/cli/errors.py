@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from markab.cli.output import echo, echo_json
 from markab.errors import BROKEN_PIPE, BUG, INTERRUPTED, MarkabError
 
 if TYPE_CHECKING:
@@ -25,15 +26,15 @@ PROBLEMS_SHOWN = 50
 def report(error: BaseException, *, json: bool = False, verbose: int = 0) -> int:
     """Print an error, and return the exit code."""
     if isinstance(error, KeyboardInterrupt):
-        print("interrupted", file=sys.stderr)
+        echo("interrupted", err=True)
         return INTERRUPTED
     if isinstance(error, BrokenPipeError):
         _discard_stdout()
         return BROKEN_PIPE
     if json:
-        _print_json(error)
+        echo_json({"error": error_object(error)})
     text = error_text(error) if isinstance(error, MarkabError) else _bug_text(error, verbose)
-    print(text, file=sys.stderr)
+    echo(text, err=True)
     return error.exit_code if isinstance(error, MarkabError) else BUG
 
 
@@ -97,12 +98,6 @@ def _bug_text(error: BaseException, verbose: int) -> str:
     else:
         lines.append(f"  hint: run the command again with -v, and report its output ({where})")
     return "\n".join(lines)
-
-
-def _print_json(error: BaseException) -> None:
-    import json
-
-    print(json.dumps({"error": error_object(error)}, indent=2), flush=True)
 
 
 def _discard_stdout() -> None:

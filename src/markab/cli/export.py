@@ -9,6 +9,7 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import run_argument, verbosity
+from markab.cli.output import echo
 
 FORMATS = ("prov", "ro-crate", "wfformat", "csv", "parquet", "pegasus")
 
@@ -40,10 +41,11 @@ def export(
     pegasus   the files that tools expect in a submit directory of Pegasus
 
     Works for a run in progress too, and reports what is missing (not with -q). Environment
-    variables, passwords in URLs and the output of tasks are never exported.
+    variables, passwords in URLs and the output of tasks are never exported. In csv, a text that begins
+    with one of = + - @ has an apostrophe before it, so that no spreadsheet calculates it.
     """
     if license is not None and format_ != "ro-crate":
         raise click.UsageError("--license is for --format ro-crate only")
     for sentence in operations.export(run, format_, output, license=license):
         if not quiet:
-            click.echo(f"note: {sentence}", err=True)
+            echo(f"note: {sentence}", err=True)

@@ -11,6 +11,7 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, options, pegasus_command, verbose_option
+from markab.cli.output import echo
 
 KINDS = ("label", "xform", "id", "xform-id", "label-xform", "label-id")
 FLAGS = options(
@@ -85,7 +86,7 @@ def _draw(what: str | None, flags: dict[str, Any], format: str | None) -> None:
     if drawing.summarised:
         from markab.formatting import count
 
-        click.echo(
+        echo(
             f"{count(drawing.jobs, 'job')} drawn as {count(len(drawing.nodes), 'group')}; `--full` draws each",
-            file=sys.stderr,
+            err=True,
         )

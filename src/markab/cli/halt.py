@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import click
-
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import (
@@ -15,7 +13,7 @@ from markab.cli.common_options import (
     verbose_option,
     verbosity,
 )
-from markab.cli.output import shown_path
+from markab.cli.output import echo, shown_path
 
 
 @command()
@@ -48,4 +46,4 @@ def _halt(run: str | None, quiet: int = 0) -> None:
             f"  watch:    markab status -w 2 {shown}\n  continue: markab run {shown}"
         )
     if not quiet:
-        click.echo(text)
+        echo(text)

@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
+from markab.formatting import printable
+
 USAGE = """\
 usage: pegasus-keg [-a NAME] [-i FILE …] [-o FILE …] [-T SECONDS] [-t SECONDS] …
 
@@ -60,7 +62,7 @@ def main(name: str, words: Sequence[str]) -> int:
         _work(name, options, started)
     except KegError as error:
         message, code = error.args
-        print(f"{name}: {message}", file=sys.stderr)
+        print(f"{name}: {printable(message)}", file=sys.stderr)
         return int(code)
     except OSError as error:  # opening has its own messages: this is a full disk, or a broken pipe
         print(f"{name}: cannot write: {error.strerror}", file=sys.stderr)

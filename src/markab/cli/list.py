@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, verbose_option
-from markab.cli.output import echo_json, shown_path
+from markab.cli.output import echo, echo_json, shown_path
+from markab.formatting import printable_line
 
 
 @command()
@@ -26,14 +26,16 @@ def list(directory: Path | None, as_json: bool, verbose: int) -> None:
     """
     runs, warning = operations.list_runs(directory)
     if warning:
-        print(f"warning: {warning}", file=sys.stderr)
+        echo(f"warning: {warning}", err=True)
     if as_json:
         echo_json([run._asdict() for run in runs])
     else:
-        click.echo("".join(f"{_line(run)}\n" for run in runs), nl=False)
+        echo("".join(f"{_line(run)}\n" for run in runs), nl=False)
 
 
 def _line(run: operations.ListedRun) -> str:
     planned = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.planned)) if run.planned else "-"
     done = f"{run.succeeded:,}/{run.total:,}" if run.total else "-"
-    return f"{run.state:<11}  {done:>11}  {planned:<16}  {run.workflow}  {shown_path(run.submit_dir)}"
+    return printable_line(
+        f"{run.state:<11}  {done:>11}  {planned:<16}  {run.workflow}  {shown_path(run.submit_dir)}"
+    )

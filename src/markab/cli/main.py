@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from markab.cli.command import launch
+from markab.cli.output import echo
 
 COMMANDS = {
     "plan": "Plan a workflow document.",
@@ -70,7 +71,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     if wanted:
         from markab import __version__
 
-        click.echo(f"markab {__version__}")
+        echo(f"markab {__version__}")
         ctx.exit()
 
 

@@ -17,7 +17,7 @@ from markab.cli.common_options import (
     run_argument,
     verbose_option,
 )
-from markab.cli.output import echo_json
+from markab.cli.output import echo, echo_json
 
 FLAGS = options(
     click.option("-r", "--recursive", is_flag=True, help="With workflow: of its sub-workflows, too."),
@@ -83,4 +83,4 @@ def _show(
 
         echo_json(msgspec.to_builtins(found))
     else:
-        click.echo("".join(known.text() for known in found), nl=False)
+        echo("".join(known.text() for known in found), nl=False)

@@ -1,4 +1,8 @@
-"""Output of commands: paths as they are typed, JSON, and whether the stream is a terminal."""
+"""Output of commands: text for people, JSON, paths as they are typed, and whether the stream is a terminal.
+
+Everything that a command prints passes here: names, errors and the output of tasks
+come from outside, and `echo` lets none of their characters control the terminal.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import TextIO
 
 import click
 
-from markab.formatting import relative_path
+from markab.formatting import json_text, printable, relative_path
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -24,8 +28,16 @@ def shown_path(path: Path) -> str:
     return shlex.quote(str(relative_path(path)))
 
 
-def echo_json(value: object) -> None:
-    """Print a value as indented JSON."""
-    import json
+def echo(text: str, *, err: bool = False, nl: bool = True, file: TextIO | None = None) -> None:
+    """Print text for people to stdout, stderr (`err`) or another stream, and flush it; `nl` adds a line end."""
+    click.echo(printable(text), file=file, nl=nl, err=err)
 
-    click.echo(json.dumps(value, indent=2, default=str))
+
+def echo_json(value: object, *, nl: bool = True) -> None:
+    """Print a value as indented JSON, which is exact and in ASCII."""
+    click.echo(json_text(value), nl=nl)
+
+
+def clear_screen() -> None:
+    """Erase a terminal, and put the cursor at its top."""
+    click.echo("\033[H\033[2J", nl=False)

@@ -10,7 +10,7 @@ from markab import operations
 from markab.cli import plan_output, run_output
 from markab.cli.command import command
 from markab.cli.common_options import json_option, options, pegasus_command, verbosity
-from markab.cli.output import echo_json, shown_path
+from markab.cli.output import echo, echo_json, shown_path
 from markab.cli.planner_flags import RANDOM_DIR, plan_flags, plan_options
 
 FLAGS = options(
@@ -39,7 +39,7 @@ def plan(workflow: str, submit: bool, **flags: Any) -> int:
         return run_output.run_here(planned.submit_dir, as_json=flags["as_json"], quiet=flags["quiet"])
     _report(planned, flags)
     if planned.submit_dir is not None and not flags["as_json"] and not flags["quiet"]:
-        click.echo(f"\nrun it:   markab run {shown_path(planned.submit_dir)}")
+        echo(f"\nrun it:   markab run {shown_path(planned.submit_dir)}")
     return 0
 
 
@@ -56,7 +56,7 @@ def pegasus_plan(workflow: str, submit: bool, **flags: Any) -> None:
         operations.start(planned.submit_dir)
     _report(planned, flags)
     if planned.submit_dir is not None and not flags["as_json"]:
-        click.echo((started_text if is_started else planned_text)(planned.submit_dir))
+        echo((started_text if is_started else planned_text)(planned.submit_dir))
 
 
 def _plan(workflow: str, flags: dict[str, Any]) -> operations.Planned:
@@ -68,10 +68,10 @@ def _report(planned: operations.Planned, flags: dict[str, Any]) -> None:
         echo_json(plan_output.plan_object(planned, flags["explain"]))
         return
     if flags["explain"] and planned.reasons:
-        click.echo(plan_output.explanation(planned.reasons))
+        echo(plan_output.explanation(planned.reasons))
     if not flags["quiet"]:
-        click.echo(plan_output.plan_text(planned.workflow, planned.summary))
+        echo(plan_output.plan_text(planned.workflow, planned.summary))
         if planned.submit_dir is None:
-            click.echo("  dry run: nothing was written")
+            echo("  dry run: nothing was written")
         else:
-            click.echo(f"  planned into {shown_path(planned.submit_dir)}")
+            echo(f"  planned into {shown_path(planned.submit_dir)}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from markab import operations
 from markab.cli.errors import problem_object, warning_text
-from markab.cli.output import is_terminal
+from markab.cli.output import echo, is_terminal
 
 if TYPE_CHECKING:
     from markab.planner.options import PlanOptions
@@ -68,7 +68,7 @@ def make_plan(options: PlanOptions, *, dry: bool = False, quiet: int = 0) -> ope
             line.clear()
     if quiet < 2:
         for warning in planned.warnings:
-            print(warning_text(warning), file=sys.stderr)
+            echo(warning_text(warning), err=True)
     return planned
 
 

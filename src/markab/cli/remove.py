@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import click
-
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import (
@@ -15,7 +13,7 @@ from markab.cli.common_options import (
     verbose_option,
     verbosity,
 )
-from markab.cli.output import shown_path
+from markab.cli.output import echo, shown_path
 
 CONTINUED = "\n  its files are kept; `markab run {run}` continues it"
 TEXTS = {
@@ -52,4 +50,4 @@ def _remove(run: str | None, quiet: int = 0) -> None:
     shown = shown_path(operations.find_run(run))
     text = TEXTS[operations.remove(run)].replace("{run}", shown)
     if not quiet:
-        click.echo(text)
+        echo(text)

@@ -12,7 +12,7 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, pegasus_command, verbose_option
-from markab.cli.output import echo_json
+from markab.cli.output import echo, echo_json
 
 if TYPE_CHECKING:
     from markab.catalogs.replica_store import Entry
@@ -62,12 +62,12 @@ def replica(action: str, names: Sequence[str], **flags: Any) -> int:
     store = operations.open_replica_catalog(flags["catalog"], flags["conf"])
     if action == "add":
         number = store.insert([_added(names[0], names[1], flags)])
-        click.echo(f"{names[0]}: {'added' if number else 'the catalog already has this place'}")
+        echo(f"{names[0]}: {'added' if number else 'the catalog already has this place'}")
     elif action == "remove":
         operations.remove_replicas(store, names[0], names[1] if len(names) == 2 else None, flags["site"])
-        click.echo(f"{' '.join(names)}: removed")
+        echo(f"{' '.join(names)}: removed")
     elif action == "clear":
-        click.echo(f"{_places(store.clear())} removed")
+        echo(f"{_places(store.clear())} removed")
     else:
         return _show(action, names, store, flags)
     _warn(store)
@@ -109,10 +109,10 @@ def _show(action: str, names: Sequence[str], store: operations.ReplicaStore, fla
         echo_json(msgspec.to_builtins(found))
     else:
         for entry in found:
-            click.echo(entry.line())
+            echo(entry.line())
     missing = [name for name in names if name not in {entry.lfn for entry in found}]
     if action == "lookup" and missing:
-        click.echo(f"no replica: {', '.join(missing)}", err=True)
+        echo(f"no replica: {', '.join(missing)}", err=True)
         return 1
     return 0
 
@@ -183,19 +183,19 @@ class ClientSession:
         if name in ("insert", "delete"):
             entry = _entry_of(rest, name)
             number = self.store.insert([entry]) if name == "insert" else self.store.delete([entry])
-            click.echo(f"{_places(number)} {name}ed" if name == "insert" else f"{_places(number)} deleted")
+            echo(f"{_places(number)} {name}ed" if name == "insert" else f"{_places(number)} deleted")
         elif name == "lookup":
             self._print(self.store.lookup(_some(rest, name)))
         elif name == "remove":
-            click.echo(f"{self.store.remove(_some(rest, name))} removed")
+            echo(f"{self.store.remove(_some(rest, name))} removed")
         elif name == "list":
             self._list(rest)
         elif name == "set":
             self._set(rest)
         elif name == "clear":
-            click.echo(f"{_places(self.store.clear())} deleted")
+            echo(f"{_places(self.store.clear())} deleted")
         elif name == "help":
-            click.echo("insert, delete, lookup, remove, list, set, clear, quit")
+            echo("insert, delete, lookup, remove, list, set, clear, quit")
         else:
             raise click.UsageError(f"there is no command {words[0]!r}; `help` lists them")
         return True
@@ -227,7 +227,7 @@ class ClientSession:
         entries = operations.parse_replica_lines(_lines(name), name)
         number = self.store.delete(entries) if delete else self.store.insert(entries)
         what = "deleted" if delete else "inserted"
-        click.echo(f"{_places(number)} {what}, of {len(entries)} lines")
+        echo(f"{_places(number)} {what}, of {len(entries)} lines")
 
     def _list(self, words: Sequence[str]) -> None:
         if len(words) % 2:
@@ -241,11 +241,11 @@ class ClientSession:
         if len(words) > 1:
             self._preferences[words[0]] = " ".join(words[1:])
         for key in words[:1] or sorted(self._preferences):
-            click.echo(f"{key}={self._preferences.get(key, '')}")
+            echo(f"{key}={self._preferences.get(key, '')}")
 
     def _print(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
-            click.echo(entry.line())
+            echo(entry.line())
 
 
 def _entry_of(words: Sequence[str], name: str) -> Entry:
@@ -298,4 +298,4 @@ def _places(number: int) -> str:
 
 def _warn(store: operations.ReplicaStore) -> None:
     if store.loses_comments:
-        click.echo("note: the catalog was rewritten; comments below its top are lost", err=True)
+        echo("note: the catalog was rewritten; comments below its top are lost", err=True)

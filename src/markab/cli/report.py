@@ -9,7 +9,7 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, run_argument, verbose_option
-from markab.cli.output import echo_json, shown_path
+from markab.cli.output import echo, echo_json, shown_path
 
 
 @command()
@@ -36,4 +36,4 @@ def report(run: str | None, output: str | None, as_json: bool, verbose: int) -> 
             }
         )
     elif target.is_file():
-        click.echo(f"{shown_path(target)}  (open it in a browser)")
+        echo(f"{shown_path(target)}  (open it in a browser)")

@@ -17,7 +17,7 @@ from markab.cli.common_options import (
     pegasus_run_argument,
     verbosity,
 )
-from markab.cli.output import echo_json, shown_path
+from markab.cli.output import echo, echo_json, shown_path
 from markab.cli.planner_flags import RANDOM_DIR, given, plan_flags, plan_options
 
 POSITIVE = click.IntRange(min=1)
@@ -54,8 +54,8 @@ def run(what: str, detach: bool, as_json: bool, verbose: int, quiet: int, **flag
         assert planned.submit_dir is not None
         submit_dir = planned.submit_dir
         if not quiet and not as_json:
-            click.echo(plan_output.plan_text(planned.workflow, planned.summary))
-            click.echo(f"  planned into {shown_path(submit_dir)}")
+            echo(plan_output.plan_text(planned.workflow, planned.summary))
+            echo(f"  planned into {shown_path(submit_dir)}")
     else:
         _reject_plan_flags(what or ".", flags)
         submit_dir = _submit_dir(what)
@@ -66,8 +66,8 @@ def run(what: str, detach: bool, as_json: bool, verbose: int, quiet: int, **flag
         echo_json({"submit_dir": str(submit_dir), "pid": pid})
     elif not quiet:
         shown = shown_path(submit_dir)
-        click.echo(f"running in the background as process {pid}\n  watch: markab status {shown}")
-        click.echo(f"  stop:  markab halt {shown}, or markab remove {shown}")
+        echo(f"running in the background as process {pid}\n  watch: markab status {shown}")
+        echo(f"  stop:  markab halt {shown}, or markab remove {shown}")
     return 0
 
 
@@ -91,9 +91,9 @@ def pegasus_run(run: str | None, as_json: bool, quiet: int, **_: object) -> None
     if as_json:
         echo_json(operations.read_braindump(submit_dir))
     elif was_done and not quiet:
-        click.echo(f"nothing to run: {run_output.end_text(operations.read_result(submit_dir), 'success')}")
+        echo(f"nothing to run: {run_output.end_text(operations.read_result(submit_dir), 'success')}")
     elif not quiet:
-        click.echo(started_text(submit_dir))
+        echo(started_text(submit_dir))
 
 
 def _document(what: str) -> str | None:

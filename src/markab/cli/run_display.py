@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from markab import operations
-from markab.formatting import count, duration, size
+from markab.cli.output import echo
+from markab.formatting import count, duration, printable, size
 
 if TYPE_CHECKING:
     from rich.live import Live
+    from rich.text import Text
 
     from markab.operations import Progress
 
@@ -55,7 +57,7 @@ class QuietDisplay:
     def __call__(self, progress: Progress) -> None:
         """Take the state of the run."""
         if news := self._watch.new(progress):
-            print(news, file=self._stream, flush=True)
+            echo(news, file=self._stream)
 
     def close(self) -> None:
         """Do nothing."""
@@ -122,7 +124,7 @@ class LineDisplay:
         """Do nothing."""
 
     def _print(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        echo(text, file=self._stream)
 
 
 class LiveDisplay:
@@ -137,14 +139,13 @@ class LiveDisplay:
 
     def __call__(self, progress: Progress) -> None:
         """Draw the state of the run."""
-        from rich.text import Text
-
         live = self._live or self._open()
         for failure in self._watch.new(progress):
-            live.console.print(Text.assemble(("failed: ", "bold red"), failure))
+            live.console.print(styled(("failed: ", "bold red"), (failure, "")))
         if news := self._holds.new(progress):
-            live.console.print(Text(news, "bold red" if progress.held else ""))
-        drawn = Text.assemble(*picture(progress, time.time()), no_wrap=True, overflow="ellipsis")
+            live.console.print(styled((news, "bold red" if progress.held else "")))
+        drawn = styled(*picture(progress, time.time()))
+        drawn.no_wrap, drawn.overflow = True, "ellipsis"
         live.update(drawn, refresh=True)
 
     def close(self) -> None:
@@ -163,6 +164,13 @@ class LiveDisplay:
         )
         self._live.start()
         return self._live
+
+
+def styled(*pieces: Segment) -> Text:
+    """Return pieces for rich; only their styles control the terminal."""
+    from rich.text import Text
+
+    return Text.assemble(*((printable(text), style) for text, style in pieces))
 
 
 def picture(progress: Progress, now_s: float, jobs_shown: int = JOBS_SHOWN) -> list[Segment]:

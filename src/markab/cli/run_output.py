@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from markab import operations
-from markab.cli.output import echo_json, is_terminal, shown_path
+from markab.cli.output import echo, echo_json, is_terminal, shown_path
 from markab.errors import RUN_EXIT_CODES
 
 if TYPE_CHECKING:
@@ -29,7 +27,7 @@ def run_here(
         display.close()
         _warn(ended.warnings, display)
         if ended.was_complete and not as_json and not quiet:
-            click.echo("nothing to run: all jobs have succeeded already")
+            echo("nothing to run: all jobs have succeeded already")
         print_end(ended.submit_dir, ended.state, as_json=as_json, quiet=quiet)
 
     try:
@@ -44,7 +42,7 @@ def _warn(warnings: Iterable[str], display: Display) -> None:
     for warning in warnings:
         if warning not in display.warned:
             display.warned.add(warning)
-            print(f"warning: {warning}", file=sys.stderr)
+            echo(f"warning: {warning}", err=True)
 
 
 def print_end(submit_dir: Path, state: str, *, as_json: bool, quiet: int = 0) -> None:
@@ -59,9 +57,9 @@ def print_end(submit_dir: Path, state: str, *, as_json: bool, quiet: int = 0) ->
         shown = [failure.text(submit_dir) for failure in result.failures[:FAILURES_SHOWN]]
         if (hidden := len(result.failures) - FAILURES_SHOWN) > 0:
             shown.append(f"… and {hidden:,} more failed jobs")
-        click.echo("\n" + "\n\n".join(shown) + "\n", err=True)
+        echo("\n" + "\n\n".join(shown) + "\n", err=True)
     if not quiet or state != "success":
-        click.echo(end_text(result, state))
+        echo(end_text(result, state))
 
 
 def end_text(result: operations.RunResult, state: str) -> str:

@@ -7,7 +7,7 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, run_and_job, run_argument, verbose_option
-from markab.cli.output import echo_json
+from markab.cli.output import echo, echo_json
 
 
 @command()
@@ -30,7 +30,7 @@ def show(run: str | None, job: str | None, state: str | None, as_json: bool, ver
     if as_json:
         echo_json(story.to_json())
     else:
-        click.echo(story.text(operations.find_run(run)), nl=False)
+        echo(story.text(operations.find_run(run)), nl=False)
 
 
 def _list(run: str | None, state: str, as_json: bool) -> None:
@@ -41,4 +41,4 @@ def _list(run: str | None, state: str, as_json: bool) -> None:
     width = max((len(one["state"]) for one in jobs), default=0)
     for one in jobs:
         again = f"  ({one['attempts']} attempts)" if one["attempts"] > 1 else ""
-        click.echo(f"{one['state']:<{width}}  {one['job']}{again}")
+        echo(f"{one['state']:<{width}}  {one['job']}{again}")

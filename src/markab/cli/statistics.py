@@ -17,7 +17,7 @@ from markab.cli.common_options import (
     pegasus_json_option,
     verbose_option,
 )
-from markab.cli.output import echo_json
+from markab.cli.output import echo, echo_json
 
 LEVELS = {
     "workflow": "workflow",
@@ -108,7 +108,7 @@ def statistics(runs: Sequence[str], output: Path | None, **flags: Any) -> int:
     if flags["as_json"]:
         _echo_json(read)
     else:
-        click.echo("\n".join(_texts(read, flags)), nl=False)
+        echo("\n".join(_texts(read, flags)), nl=False)
     return 0
 
 
@@ -148,7 +148,7 @@ def pegasus_statistics(submit_dirs: Sequence[str], output: Path | None, **flags:
     if flags["as_json"]:
         _echo_json(runs)
     else:
-        click.echo("\n".join(texts), nl=False)
+        echo("\n".join(texts), nl=False)
     return 0
 
 
@@ -167,7 +167,7 @@ def _write_pegasus_files(run: operations.Statistics, output: Path | None, flags:
     except StorageError as error:
         if output is not None:
             raise
-        click.echo(f"note: no files were written: {error}", err=True)
+        echo(f"note: no files were written: {error}", err=True)
         return ""
     if flags["quiet"]:
         return ""

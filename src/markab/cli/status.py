@@ -19,7 +19,7 @@ from markab.cli.common_options import (
     run_argument,
     verbose_option,
 )
-from markab.cli.output import is_terminal
+from markab.cli.output import clear_screen, echo, echo_json, is_terminal
 
 WATCH_S = 60
 WATCH = OptionalValue("w", "watch", str(WATCH_S), looks_like_value=r"\d+(\.\d+)?")
@@ -61,23 +61,22 @@ def _show(run: str | None, flags: dict[str, Any]) -> None:
     """Print the status; with a period, repeatedly until the run has ended, redrawn in place on a terminal."""
     why = flags["why"] or flags["long"]
     if not flags["watch"]:
-        click.echo(_text(operations.read_status(run, why=why), flags), nl=False)
+        _print(operations.read_status(run, why=why), flags)
         return
     is_drawn_over = is_terminal(sys.stdout) and not flags["as_json"]
 
     def show(seen: operations.Status) -> None:
         if is_drawn_over:
-            click.echo("\033[H\033[2J", nl=False)
-        click.echo(_text(seen, flags), nl=False)
+            clear_screen()
+        _print(seen, flags)
 
     operations.wait(run, show, pauses=repeat(flags["watch"]), why=why)
 
 
-def _text(shown: operations.Status, flags: dict[str, Any]) -> str:
+def _print(seen: operations.Status, flags: dict[str, Any]) -> None:
+    queue = not flags["noqueue"]
     if flags["as_json"]:
-        import json
-
-        return json.dumps(shown.to_json(queue=not flags["noqueue"]), indent=2) + "\n"
-    return shown.text(
-        long=flags["long"], queue=not flags["noqueue"], legend=flags["legend"], directories=flags["dirs"]
-    )
+        echo_json(seen.to_json(queue=queue))
+    else:
+        shown = seen.text(long=flags["long"], queue=queue, legend=flags["legend"], directories=flags["dirs"])
+        echo(shown, nl=False)

@@ -7,7 +7,7 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, run_and_name, verbose_option
-from markab.cli.output import echo_json
+from markab.cli.output import echo, echo_json
 from markab.errors import ChecksumMismatch
 
 
@@ -27,5 +27,5 @@ def trace(run: str | None, file: str | None, as_json: bool, dot: bool, verbose: 
     if as_json:
         echo_json(found.to_json())
     else:
-        click.echo(found.dot() if dot else found.text(), nl=False)
+        echo(found.dot() if dot else found.text(), nl=False)
     return ChecksumMismatch.exit_code if found.agrees is False else 0

@@ -6,7 +6,7 @@ import click
 
 from markab.cli.command import command
 from markab.cli.common_options import json_option, pegasus_command
-from markab.cli.output import echo_json
+from markab.cli.output import echo, echo_json
 
 
 @command()
@@ -20,9 +20,9 @@ def version(full: bool, as_json: bool) -> None:
     if as_json:
         echo_json(facts)
     elif full:
-        click.echo("\n".join(f"{name} {number}" for name, number in facts.items()))
+        echo("\n".join(f"{name} {number}" for name, number in facts.items()))
     else:
-        click.echo(f"markab {__version__}")
+        echo(f"markab {__version__}")
 
 
 @pegasus_command("pegasus-version")
@@ -34,7 +34,7 @@ def pegasus_version(full: bool, **_: object) -> None:
     """Print the version of Pegasus with which Markab is compatible."""
     from markab import PEGASUS_VERSION, __version__
 
-    click.echo(f"{PEGASUS_VERSION} markab {__version__}" if full else PEGASUS_VERSION)
+    echo(f"{PEGASUS_VERSION} markab {__version__}" if full else PEGASUS_VERSION)
 
 
 def _libraries() -> dict[str, str]:

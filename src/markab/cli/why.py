@@ -7,7 +7,7 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, run_and_name, verbose_option
-from markab.cli.output import echo_json
+from markab.cli.output import echo, echo_json
 
 
 @command()
@@ -25,4 +25,4 @@ def why(run: str | None, job: str | None, as_json: bool, verbose: int) -> None:
     if as_json:
         echo_json(story.to_json())
     else:
-        click.echo(story.text(), nl=False)
+        echo(story.text(), nl=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from markab.diagnosis.failure_patterns import Recognised, recognise
-from markab.formatting import size
+from markab.formatting import redrawn, size
 from markab.plan.model import PlannedJob
 from markab.transfers.error_kinds import ErrorKind
 
@@ -168,6 +168,6 @@ def _signal_remedy(status: int) -> str:
 
 def _last_line(text: str) -> str:
     for line in reversed(text[-4096:].rstrip().split("\n")):
-        if line.strip():
-            return line.strip()[:200]
+        if shown := redrawn(line).strip():
+            return shown[:200]
     return ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markab.formatting import clipped, tail
+from markab.formatting import clipped, output_lines
 from markab.journal.attempt_story import captured, error_lines, log_texts
 from markab.journal.reader import JournalReader, whole_bytes
 from markab.journal.records import AttemptEnd, Entry, GiveUp, RunStart, decode
@@ -66,7 +66,7 @@ class FailedAttempt:
         for name, text in printed:
             if text := text.rstrip():
                 lines.append(f"  {name}:")
-                shown = tail(text, OUTPUT_LINES).split("\n")
+                shown = output_lines(text, OUTPUT_LINES)
                 lines += [f"    {clipped(line, LINE_CHARACTERS)}" for line in shown]
                 break  # the end of stderr nearly always has the error; others are shown only without it
         return "\n".join(lines)

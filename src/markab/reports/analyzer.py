@@ -9,7 +9,7 @@ from typing import Any
 
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
 from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
-from markab.formatting import clipped, count, duration, relative_path, tail
+from markab.formatting import clipped, count, duration, output_lines, relative_path
 from markab.journal.attempt_story import log_texts
 from markab.reports.pegasus_analyzer import OUTPUT_LINES, pegasus_text, to_json
 from markab.reports.status import Status, status_of
@@ -190,5 +190,5 @@ def _failed_job_lines(found: FailedJob, verbose: int = 0) -> list[str]:
     for stream, printed in printed_in:
         if printed.strip():
             shown.append(f"  {stream}:")
-            shown += [f"  | {clipped(line, LINE_CHARACTERS)}" for line in tail(printed, most).split("\n")]
+            shown += [f"  | {clipped(line, LINE_CHARACTERS)}" for line in output_lines(printed, most)]
     return shown

@@ -18,6 +18,7 @@ import msgspec
 
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.errors import MarkabError, StorageError
+from markab.formatting import printable_line
 from markab.plan.job_lookup import find_job
 from markab.plan.model import Input, Kind, PlannedJob, PlannedTask
 from markab.transfers.base import is_local, path_of
@@ -162,14 +163,16 @@ def _script(
     executable: str | None,
 ) -> Iterator[str]:
     yield "#!/bin/sh"
-    yield f"# Runs job {job.id} of workflow {run.plan.header.workflow} again, by hand. Change it as you like:"
-    yield f"# the run in {run.place.path} is not touched."
+    yield _comment(
+        f"Runs job {job.id} of workflow {run.plan.header.workflow} again, by hand. Change it as you like:"
+    )
+    yield _comment(f"the run in {run.place.path} is not touched.")
     if record.get("host"):
-        yield f"# It ran at site {job.site}, on {record['host']}, in {record.get('cwd', '?')}."
+        yield _comment(f"It ran at site {job.site}, on {record['host']}, in {record.get('cwd', '?')}.")
     for lfn in found.linked:
-        yield f"# {lfn} is a link to the file of the run: do not write to it."
+        yield _comment(f"{lfn} is a link to the file of the run: do not write to it.")
     for lfn in found.missing:
-        yield f"# Missing: {lfn}. Put it beside this script."
+        yield _comment(f"Missing: {lfn}. Put it beside this script.")
     yield 'cd "$(dirname "$0")" || exit 1'
     staging = run.plan.header.sites.get(job.staging or job.site)
     environ = {
@@ -184,7 +187,7 @@ def _script(
     for number, task in enumerate(job.tasks):
         yield ""
         if len(job.tasks) > 1:
-            yield f"# task {task.id}"
+            yield _comment(f"task {task.id}")
         yield from (f"export {name}={shlex.quote(value)}" for name, value in task.env.items())
         argv = list(ran.get(task.id) or _argv(task, {**os.environ, **environ, **task.env}))
         if executable and number == 0:
@@ -205,6 +208,11 @@ def _script(
             name = shlex.quote(output.lfn)
             yield f"[ -e {name} ] || {{ echo {shlex.quote('missing output: ' + output.lfn)} >&2; code=1; }}"
     yield 'exit "$code"'
+
+
+def _comment(text: str) -> str:
+    """Return a comment of one line: a line end in a name must not begin a command."""
+    return f"# {printable_line(text)}"
 
 
 def _argv(task: PlannedTask, environ: Mapping[str, str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from markab.formatting import duration, moment, size, tail
+from markab.formatting import duration, moment, output_lines, size
 from markab.journal.attempt_story import AttemptStory, captured, error_lines, log_texts, read_attempts
 from markab.journal.lifecycle import State
 from markab.journal.run_reader import RunReader
@@ -155,12 +155,12 @@ def _attempt_lines(attempt: AttemptStory, submit_dir: Path) -> list[str]:
     for stream in ("stdout", "stderr"):
         if text := captured(record, stream, submit_dir):
             lines.append(f"  {stream}:")
-            lines += [f"    {line}" for line in tail(text, LINES_SHOWN).split("\n")]
+            lines += [f"    {line}" for line in output_lines(text, LINES_SHOWN)]
     if record.get("undeclared"):
         lines.append(f"  not kept, as they are not declared as outputs: {', '.join(record['undeclared'])}")
     for name, text in log_texts(record):
         lines.append(f"  log {name}:")
-        lines += [f"    {line}" for line in tail(text, LINES_SHOWN).split("\n")]
+        lines += [f"    {line}" for line in output_lines(text, LINES_SHOWN)]
     return lines
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
 from markab.diagnosis.failure_analysis import Analysis, Analyzer
-from markab.formatting import tail
+from markab.formatting import output_lines, tail
 from markab.journal.attempt_record import AttemptRecord
 from markab.journal.attempt_story import captured
 from markab.plan.model import PlannedJob
@@ -153,7 +153,7 @@ def pegasus_text(
     return "\n".join(lines) + "\n"
 
 
-def _block(run: Analyzer, position: int, output_lines: int, commands: bool) -> list[str]:
+def _block(run: Analyzer, position: int, lines_shown: int, commands: bool) -> list[str]:
     job = run.plan.job(position)
     record = run.records(position)[-1]
     cause = run.cause(job, record)
@@ -188,9 +188,9 @@ def _block(run: Analyzer, position: int, output_lines: int, commands: bool) -> l
             directory = "" if one["work_dir"] == NONE else f"cd {shlex.quote(one['work_dir'])} && "
             lines[-1:] = [f"invocation  : {directory}{shlex.quote(task['executable'])}{words}", ""]
     for stream in ("stdout", "stderr"):
-        if output_lines and one[f"{stream}_text"] != NONE:
-            printed = tail(one[f"{stream}_text"], output_lines)
-            lines += [f" {stream} ".center(_LINE, "-"), "", printed, ""]
+        if lines_shown and one[f"{stream}_text"] != NONE:
+            printed = output_lines(one[f"{stream}_text"], lines_shown)
+            lines += [f" {stream} ".center(_LINE, "-"), "", *printed, ""]
     return lines
 
 

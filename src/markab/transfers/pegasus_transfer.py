@@ -112,7 +112,7 @@ def _report_result(result: Dict[str, Any], debug: bool, out: TextIO) -> int:
         )
     if debug:
         facts = "%d bytes, %.3f s, attempt %d" % (result["bytes"], result["duration_s"], result["attempts"])
-        out.write("%s -> %s  (%s)\n" % (result["source"], result["destination"], facts))
+        out.write("%s\n" % _printable("%s -> %s  (%s)" % (result["source"], result["destination"], facts)))
     return 0
 
 
@@ -141,10 +141,15 @@ def _in_units(size_bytes: float) -> str:
 
 
 def _report_error(message: str, hint: str, code: int) -> int:
-    sys.stderr.write("error: %s\n" % redact(message))
+    sys.stderr.write("error: %s\n" % _printable(redact(message)))
     if hint:
-        sys.stderr.write("  hint: %s\n" % redact(hint))
+        sys.stderr.write("  hint: %s\n" % _printable(redact(hint)))
     return code
+
+
+def _printable(text: str) -> str:
+    """Return text without characters that control a terminal: a server may have sent it."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from markab.formatting import printable
 from markab.reports.exports.formats import export_run
 from reports.exports.odd_run import COPIED, RAW, SORTED
 from reports.exports.test_wfformat import RULES, problems
@@ -57,7 +58,7 @@ def test_both_tables_have_the_same_rows(run: str, exported: Any) -> None:
     table = parquet.read_table(exported(run, "parquet")).to_pylist()
 
     for name in ("job", "task", "outcome", "command", "error"):
-        assert [row[name] or None for row in rows] == [row[name] for row in table]
+        assert [row[name] for row in rows] == [printable(row[name] or "") for row in table]
 
 
 @pytest.mark.parametrize("run", THAT_BEGAN)

@@ -195,16 +195,19 @@ def test_names_cannot_break_out_of_any_format() -> None:
     assert re.fullmatch(r'    n0\("[\w .,:;=/#]*"\)', label), label
 
 
-def test_characters_that_no_format_has_are_replaced() -> None:
+def test_characters_that_no_format_has_become_escape_sequences() -> None:
     graph = graph_of([[], [0], [1]])
-    graph.labels = ["a\tb\x01\ud800", "windows\r\nline", ""]
+    graph.labels = ["a\tb\x01\ud800\u202e", "windows\r\nline", ""]
     graph.name = "\x00name"
     drawing = draw(graph)
 
     shown = "".join(ElementTree.fromstring(to_svg(drawing)).itertext())
-    assert "a b��" in shown and "�name: 3 jobs" in shown and "\x01" not in shown
-    assert '[label="a b��"]' in to_dot(drawing) and '[label="windows\\nline"]' in to_dot(drawing)
+    assert r"a b\x01\ud800\u202e" in shown and r"\x00name: 3 jobs" in shown
+    assert r'[label="a b\\x01\\ud800\\u202e"]' in to_dot(drawing) and '[label="windows\\nline"]' in to_dot(
+        drawing
+    )
     assert 'n1("windows<br>line")' in to_mermaid(drawing)
+    assert all(c == "\n" or c.isprintable() for c in to_dot(drawing) + to_mermaid(drawing) + to_svg(drawing))
 
 
 def test_what_mermaid_would_not_take_is_written_otherwise() -> None:

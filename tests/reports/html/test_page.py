@@ -31,7 +31,7 @@ from markab.reports.html.histograms import histogram, log_bounds, quantile
 from markab.reports.html.packed_data import lanes
 from markab.reports.html.page import write_page
 
-EVIL = '</script><script>window.pwned=1</script><img src=x onerror="pwned=2">&amp;\''
+EVIL = '<!--<script>--></script><script>window.pwned=1</script><img src=x onerror="pwned=2">&amp;\''
 
 
 class Tags(HTMLParser):
@@ -151,6 +151,17 @@ def test_nothing_that_a_user_wrote_becomes_markup(tmp_path: Path) -> None:
     assert scripts == [{"type": "application/octet-stream", "id": "data"}, {}]
     assert not any(name.startswith("on") for _, attributes in tags.tags for name in attributes)
     assert data_in(page)["jobs"]["name"][0] == EVIL
+
+
+def test_characters_that_are_invisible_or_change_the_order_are_escape_sequences(tmp_path: Path) -> None:
+    odd = "\x1b[2J\u202etxt\x00"
+    bad = failed(0, 1, odd, stderr=f"1%\r99%\n{odd}", host=odd, cwd=odd)
+    run = make_run(tmp_path, [compute("a")], [began(), start(0), bad, gave_up(0), ended("failed")])
+    page = page_of(run)
+
+    assert "<pre>99%\n\\x1b[2J\\u202etxt\\x00</pre>" in page
+    assert all(c == "\n" or c.isprintable() for c in page)
+    assert data_in(page)["hosts"] == ["\\x1b[2J\\u202etxt\\x00"]
 
 
 def test_the_page_asks_the_network_for_nothing_and_runs_only_its_own_script(tmp_path: Path) -> None:

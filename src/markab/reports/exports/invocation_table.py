@@ -2,21 +2,22 @@
 
 An attempt that ran no process (a transfer, one that failed before its start, one
 that is still running) has one row too, with `invocation` 0. Times are UTC: ISO
-8601 in CSV, time stamps in Parquet. Unknown values are empty cells.
+8601 in CSV, time stamps in Parquet. Unknown values are empty cells. In CSV a text that
+a spreadsheet would calculate has an apostrophe before it; see `csv_table`.
 """
 
 from __future__ import annotations
 
-import csv
 import io
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from markab.errors import MarkabError
 from markab.plan.atomic_file import user_output
+from markab.reports.csv_table import write_rows
 from markab.reports.exports.formatting import iso, planned_words
 from markab.reports.exports.run_facts import AttemptFacts, Facts, InvocationFacts, RunFile
 
@@ -65,15 +66,10 @@ def write_csv(facts: Facts, path: Path) -> None:
         StorageError: disk full, directory not writable.
         CorruptJournal: the journal is damaged.
     """
-    moments = [name for name, kind in COLUMNS.items() if kind == MOMENT]
     with user_output(path) as out:
         text = io.TextIOWrapper(out, encoding="utf-8", newline="")
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(COLUMNS)
-        for row in rows(facts):
-            for name in moments:
-                row[name] = iso(row[name]) if row[name] else None
-            table.writerow(row.values())
+        write_rows(text, [COLUMNS])
+        write_rows(text, _csv_rows(facts))
         text.flush()
         text.detach()
 
@@ -113,6 +109,14 @@ def rows(facts: Facts) -> Iterator[dict[str, Any]]:
             yield _row(facts, attempt, None)
         for invocation in invocations:
             yield _row(facts, attempt, invocation)
+
+
+def _csv_rows(facts: Facts) -> Iterator[Iterable[object]]:
+    moments = [name for name, kind in COLUMNS.items() if kind == MOMENT]
+    for row in rows(facts):
+        for name in moments:
+            row[name] = iso(row[name]) if row[name] else None
+        yield row.values()
 
 
 def _batches(facts: Facts) -> Iterator[list[dict[str, Any]]]:

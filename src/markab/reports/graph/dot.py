@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from markab.formatting import printable
 from markab.reports.graph.drawing import Drawing, Edge, Node
 from markab.reports.graph.labels import lines_of, showable, worst
 from markab.reports.graph.state_styles import STATE_STYLES
@@ -72,6 +73,6 @@ def _edge_attributes(edge: Edge) -> str:
 
 
 def dot_string(text: str) -> str:
-    """Return text as a string of the DOT language, without escape sequences."""
+    """Return text as a string of the DOT language; it stands for itself, except for what `printable` escapes."""
     # Graphviz reads entities such as `&amp;` in labels, so a plain & must be written as one.
-    return json.dumps(text.replace("&", "&amp;"), ensure_ascii=False)
+    return json.dumps(printable(text).replace("&", "&amp;"), ensure_ascii=False)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from pathlib import Path
 
 from markab.errors import DrawingError, StorageError
+from markab.formatting import json_text
 from markab.plan.atomic_file import user_output
 from markab.reports.graph.dot import to_dot
 from markab.reports.graph.drawing import Drawing
@@ -45,7 +45,7 @@ def rendered(drawing: Drawing, format: str, width: float | None = None, height: 
     if format == "mermaid":
         return to_mermaid(drawing).encode()
     if format == "json":
-        return json.dumps(drawing.to_json(), ensure_ascii=False, indent=1).encode(errors="replace") + b"\n"
+        return json_text(drawing.to_json(), indent=1).encode() + b"\n"
     if format == "svg" and (len(drawing.nodes) > GRAPHVIZ_NODES or shutil.which("dot") is None):
         return to_svg(drawing, width, height).encode()
     dot = to_dot(drawing, width, height)

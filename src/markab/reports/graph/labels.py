@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from markab.formatting import printable
 from markab.reports.graph.drawing import Drawing, Node
 from markab.reports.graph.state_styles import STATE_STYLES
 
 _BLANK = re.compile("\r\n?|[\t\x0b\x0c\x85\u2028\u2029]")
-_UNSHOWABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-"""Characters that XML forbids or no font shows."""
 
 BY_URGENCY = ("failed", "lost", "running", "queued")
 """States that decide the colour of a group as soon as one of its jobs is in them."""
@@ -18,8 +17,8 @@ CALM = ("waiting", "not-run", "succeeded")
 
 
 def showable(text: str) -> str:
-    """Return text in which every character except the line end can be shown in any format."""
-    return _UNSHOWABLE.sub("�", _BLANK.sub(lambda found: "\n" if found[0] == "\r\n" else " ", text))
+    """Return text of which every character can be shown in any format: as `printable`, and blanks for tabs and odd line ends."""
+    return printable(_BLANK.sub(lambda found: "\n" if found[0] == "\r\n" else " ", text))
 
 
 def worst(states: Mapping[str, int]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from markab.formatting import html_text
+
 BINS = 36
 WIDTH, HEIGHT = 150, 30
 
@@ -25,8 +27,6 @@ def histogram(
     values: Sequence[float], bounds: tuple[float, float], asked: float = 0.0, title: str = ""
 ) -> str:
     """Return bars over a logarithmic axis; values above `asked`, marked by a line, have another colour."""
-    from html import escape
-
     low, high = (math.log(bound) for bound in bounds)
     span = max(high - low, 1e-9)
     bins, over = [0] * BINS, [False] * BINS
@@ -49,7 +49,7 @@ def histogram(
         mark = f'<line class="asked" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{HEIGHT}"/>'
     return (
         f'<svg class="hist" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">'
-        f"<title>{escape(title)}</title>"
+        f"<title>{html_text(title)}</title>"
         f'<line class="axis" x1="0" x2="{WIDTH}" y1="{HEIGHT - 0.5}" y2="{HEIGHT - 0.5}"/>'
         f"{''.join(bars)}{mark}</svg>"
     )

@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from markab.formatting import printable
 from markab.reports.graph.state_styles import CODES, STATE_STYLES
 from markab.reports.html.run_data import RunData, StringTable
 
@@ -53,7 +54,7 @@ def _page(data: RunData, now: float) -> Members:
     yield "span", _ms(until - t0)
     yield "states", [[look.word, look.sign, look.color] for look in STATE_STYLES.values()]
     yield "engines", [_ms(time - t0) for time in data.engines]
-    yield "hosts", data.hosts.all
+    yield "hosts", [printable(name) for name in data.hosts.all]
     xforms, kinds, sites = StringTable(), StringTable(), StringTable()
     yield "jobs", _jobs(data, xforms, kinds, sites)
     yield "xforms", xforms.all
@@ -109,14 +110,14 @@ def _files(data: RunData) -> Members:
     """Files by column: first those delivered, then those made, then the inputs."""
     files = data.files
     names = sorted(files, key=lambda lfn: (not files[lfn].delivered, files[lfn].job < 0))
-    yield "name", names
+    yield "name", [printable(lfn) for lfn in names]
     facts = [files[lfn] for lfn in names]
     yield "size", [fact.size for fact in facts]
     yield "sha256", [fact.sha256 for fact in facts]
     yield "job", [fact.job for fact in facts]
     yield "source", [fact.source for fact in facts]
     yield "delivered", [fact.delivered for fact in facts]
-    yield "places", data.places.all
+    yield "places", [printable(place) for place in data.places.all]
 
 
 def _ms(seconds: float) -> int:

@@ -11,9 +11,9 @@ import hashlib
 import time
 from collections.abc import Callable
 from functools import cache
-from html import escape
 from pathlib import Path
 
+from markab.formatting import html_text
 from markab.reports.graph.files import write_file
 from markab.reports.graph.state_styles import STATE_STYLES
 from markab.reports.graph.svg import style
@@ -58,7 +58,7 @@ def page(data: RunData, now: float) -> str:
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width,initial-scale=1"><meta name="referrer" content="no-referrer">
-<meta name="color-scheme" content="light dark"><title>{escape(title)}</title>
+<meta name="color-scheme" content="light dark"><title>{html_text(title)}</title>
 <link rel="icon" href="data:,">
 <style>{_css()}</style></head><body>
 <nav aria-label="parts of the page"><b>markab</b>{nav}<button id="theme" type="button" title="light or dark" aria-label="light or dark">◐</button></nav>

@@ -1,16 +1,15 @@
 """The parts of a run's web page that are plain HTML: readable without JavaScript, and on paper.
 
-Every text of a user is passed through `escape`.
+Every text of a user is passed through `html_text`.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from html import escape
 from typing import Any
 
-from markab.formatting import clipped, count, duration, moment, size, tail
+from markab.formatting import clipped, count, duration, html_text, moment, output_lines, size
 from markab.journal.attempt_story import captured
 from markab.reports.graph.drawing import draw
 from markab.reports.graph.state_styles import STATE_STYLES
@@ -43,11 +42,11 @@ def header(data: RunData, now: float) -> str:
     if len(data.engines) > 1:
         facts.append(("continued", count(len(data.engines) - 1, "time")))
     facts.append(("page made", moment(now)))
-    rows = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts if value)
-    state = escape(status.state)
+    rows = "".join(f"<div><dt>{name}</dt><dd>{html_text(value)}</dd></div>" for name, value in facts if value)
+    state = html_text(status.state)
     chip = f'<span class="chip r-{state.split()[0].lower()}">{SIGNS.get(status.state, "")} {state}</span>'
-    note = f'<p class="note">{escape(status.note)}</p>' if status.note else ""
-    return f"<h1>{escape(status.workflow)} {chip}</h1>{note}<dl class=facts>{rows}</dl>"
+    note = f'<p class="note">{html_text(status.note)}</p>' if status.note else ""
+    return f"<h1>{html_text(status.workflow)} {chip}</h1>{note}<dl class=facts>{rows}</dl>"
 
 
 def tiles(data: RunData, now: float) -> str:
@@ -120,7 +119,7 @@ def job_table(data: RunData) -> str:
         cells = "".join(
             f"<td class=num>{row[state]:,}</td>" if row[state] else "<td></td>" for state in present
         )
-        lines.append(f"<tr><th>{escape(kind)}</th><td class=num>{row.total():,}</td>{cells}</tr>")
+        lines.append(f"<tr><th>{html_text(kind)}</th><td class=num>{row.total():,}</td>{cells}</tr>")
     return f"<div class=scroll><table class=kinds><thead><tr><th>kind</th><th class=num>jobs</th>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
 
 
@@ -162,12 +161,12 @@ def _group(data: RunData, group: FailureGroup, opened: bool) -> str:
     number = f"{len(group.jobs):,} × " if len(group.jobs) > 1 else ""
     lines = [
         f"<details class={'fail' if group.final else 'passing'}{' open' if opened else ''}>",
-        f"<summary><b>{escape(number + group.xform)}</b> <span>{escape(clipped(str(error.get('message', '')), 300))}</span></summary>",
+        f"<summary><b>{html_text(number + group.xform)}</b> <span>{html_text(clipped(str(error.get('message', '')), 300))}</span></summary>",
     ]
     for other in record.get("also") or ():
-        lines.append(f"<p>also: {escape(clipped(str(other.get('message', '')), 500))}</p>")
+        lines.append(f"<p>also: {html_text(clipped(str(other.get('message', '')), 500))}</p>")
     hints = [one.get("hint") for one in (error, *(record.get("also") or ())) if one.get("hint")]
-    lines += [f"<p class=hint><b>hint</b> {escape(str(hint))}</p>" for hint in hints]
+    lines += [f"<p class=hint><b>hint</b> {html_text(str(hint))}</p>" for hint in hints]
     if len(group.jobs) > 1:
         facts = [("jobs", named + more), ("shown", f"{ids[group.job]}, attempt {group.attempt}")]
     else:
@@ -175,13 +174,13 @@ def _group(data: RunData, group: FailureGroup, opened: bool) -> str:
     facts += _failure_facts(data, group)
     lines.append(
         "<dl class=facts>"
-        + "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts if value)
+        + "".join(f"<div><dt>{name}</dt><dd>{html_text(value)}</dd></div>" for name, value in facts if value)
         + "</dl>"
     )
     for stream in ("stderr", "stdout"):
         if text := captured(record, stream, data.place.path).rstrip():
-            shown = tail(text, TAIL_LINES)[-TAIL_CHARACTERS:]
-            lines.append(f"<h4>{stream}</h4><pre>{escape(_printable(shown))}</pre>")
+            shown = "\n".join(output_lines(text, TAIL_LINES))[-TAIL_CHARACTERS:]
+            lines.append(f"<h4>{stream}</h4><pre>{html_text(shown)}</pre>")
     return "".join([*lines, "</details>"])
 
 
@@ -204,11 +203,6 @@ def _failure_facts(data: RunData, group: FailureGroup) -> list[tuple[str, str]]:
     facts.append(("directory", str(record.get("cwd") or "")))
     facts.append(("more", f"markab show {data.place.path} {data.graph.ids[group.job]}"))
     return facts
-
-
-def _printable(text: str) -> str:
-    """Return text without control characters, which HTML does not allow."""
-    return "".join(c if c in "\n\t" or c >= " " else "�" for c in text)
 
 
 def resources(data: RunData) -> str:
@@ -255,7 +249,7 @@ def _usage_row(
     memory_title = f"{name}: {size(memories[0] * 1024)} to {size(memories[-1] * 1024)}"
     cpu = f"{100 * usage.cpu_s / total:.0f} %" if total else ""
     return (
-        f"<tr><th>{escape(name)}</th><td class=num>{len(times):,}</td>"
+        f"<tr><th>{html_text(name)}</th><td class=num>{len(times):,}</td>"
         f'<td><div class=share><i style="width:{share:.1f}%"></i></div><small>{_long(total)} · {share:.0f} %</small></td>'
         f"<td>{histogram(times, time_bounds, usage.asked_runtime_s, time_title)}</td>"
         f"<td class=num>{_short(middle)}</td><td class=num>{_short(most)}</td>"

@@ -13,7 +13,6 @@ after an empty line, one a line. Durations are seconds, memory is megabytes.
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 from collections import defaultdict
@@ -24,8 +23,10 @@ from pathlib import Path
 from typing import Literal
 
 from markab.errors import StorageError
+from markab.formatting import printable
 from markab.plan.atomic_file import replacing
 from markab.provenance.stampede_states import exit_code
+from markab.reports.csv_table import write_rows
 from markab.reports.statistics.run_statistics import Statistics
 from markab.reports.statistics.text import (
     TABLE_HEADER,
@@ -165,7 +166,7 @@ def write_texts(texts: Mapping[str, str], directory: Path, format_: Format) -> l
     for name, content in texts.items():
         path = directory / f"{name}.{'csv' if format_ == 'csv' else 'txt'}"
         with replacing(path, durable=False) as file:
-            file.write(content.encode("utf-8", "surrogateescape"))
+            file.write(printable(content).encode())
         written.append(path)
     return written
 
@@ -246,5 +247,5 @@ def megabytes(kilobytes: float | None) -> float | None:
 def csv_text(rows: Iterable[Row]) -> str:
     """Return rows as CSV."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
+    write_rows(out, rows)
     return out.getvalue()
