@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1: \x1b and \x9b begin the commands of a terminal
@@ -66,7 +69,7 @@ def tail(text: str, lines: int) -> str:
 def relative_path(path: Path) -> Path:
     """Return a path as it is typed: relative if it is below the current directory, which may be gone."""
     try:
-        here = Path.cwd()
+        here = path.cwd()
     except FileNotFoundError:
         return path
     return path.relative_to(here) if path.is_relative_to(here) else path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -32,22 +31,11 @@ def program(*words: str, cwd: Path | None = None, **env: str) -> subprocess.Comp
     )
 
 
-def test_help_takes_no_time() -> None:
-    """The promise is 0.15 s on a quiet machine; counted in processor time, so that a busy one does not matter."""
-    times = []
-    for _ in range(5):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert program("--help").returncode == 0
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(times) < 0.15
-
-
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\nfrom markab.cli.main import main\n"
         "try: main()\nexcept SystemExit: pass\n"
-        "print(sorted({'rich', 'yaml', 'msgspec', 'ryml', 'asyncio', 'subprocess'} & set(sys.modules)), file=sys.stderr)"
+        "print(sorted({'rich', 'yaml', 'msgspec', 'ryml', 'asyncio', 'subprocess', 'pathlib', 'json', 'socket', 'urllib'} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "--help"],

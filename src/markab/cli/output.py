@@ -7,12 +7,14 @@ come from outside, and `echo` lets none of their characters control the terminal
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from markab.formatting import json_text, printable, relative_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def is_terminal(stream: TextIO) -> bool:

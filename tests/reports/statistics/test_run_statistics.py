@@ -171,10 +171,10 @@ def test_a_run_in_progress_says_so_far(tmp_path: Path) -> None:
     assert "Workflow wall time                                       : 12 secs so far" in summary_text(found)
 
 
-def test_a_run_whose_engine_was_killed_is_stopped(tmp_path: Path) -> None:
+def test_a_run_whose_engine_was_killed_is_halted(tmp_path: Path) -> None:
     found = read_statistics(make_run(tmp_path, FOUR, STORY[:5]))
 
-    assert (found.state, found.time_use.engine_s) == ("Stopped", 11)
+    assert (found.state, found.time_use.engine_s) == ("Halted", 11)
 
 
 def test_an_engine_that_ends_while_it_is_asked_about_is_not_taken_for_killed(
