@@ -111,3 +111,13 @@ def test_a_file_of_passwords_that_others_may_read_stops_the_run_until_it_is_priv
     (submit_dir / "passwords.json").chmod(0o600)
     markab("run", submit_dir, cwd=tmp_path)
     assert (tmp_path / "results" / "out").read_text() == "data\n"
+
+
+def test_a_signature_in_a_url_stays_in_the_plan_and_is_shown_nowhere(tmp_path: Path, host: str) -> None:
+    submit_dir = planned(tmp_path, f"http://bob:{PASSWORD}@{host}/in?X-Amz-Signature=s1gned")
+    said = markab("run", submit_dir, cwd=tmp_path).stdout
+    for words in (("statistics", submit_dir), ("trace", submit_dir, "out"), ("report", submit_dir)):
+        said += markab(*words, cwd=tmp_path).stdout
+
+    assert "s1gned" not in said
+    assert sorted(files_with("s1gned", submit_dir)) == ["catalogs/workflow.yml", "plan.jsonl"]
