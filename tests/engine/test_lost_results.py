@@ -137,7 +137,7 @@ def test_a_reader_of_the_journal_sees_the_job_waiting_again(chain: Chain) -> Non
 
 
 def test_a_site_is_checked_where_the_submit_host_reaches_its_scratch(tmp_path: Path) -> None:
-    far = PlanSite(scratch=DirectoryPlace("far", "/node/run", "far://h/run", is_local=False))
+    far = PlanSite(scratch=DirectoryPlace("far", "/node/run", "far://bob@h/run", is_local=False))
     jobs = [
         PlannedJob("make dir", Kind.CREATE_DIR, "local", staging="far"),
         PlannedJob("first", Kind.COMPUTE, "far", parents=[0], outputs=[Output("a 1")]),
@@ -155,8 +155,8 @@ def test_a_site_is_checked_where_the_submit_host_reaches_its_scratch(tmp_path: P
         asked.append((site, place, size_bytes))
         return size_bytes != 7
 
-    assert list(lost_results(plan_file, history, look)) == [1]
-    assert asked == [("far", "far://h/run/.markab", None), ("far", "far://h/run/a%201", 7)]
+    assert list(lost_results(plan_file, history, {"far://bob@h": "pw"}, look)) == [1]
+    assert asked == [("far", "far://bob:pw@h/run/.markab", None), ("far", "far://bob:pw@h/run/a%201", 7)]
 
 
 def test_a_file_counts_as_there_where_that_is_unknown(tmp_path: Path) -> None:

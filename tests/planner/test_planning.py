@@ -503,6 +503,55 @@ def test_the_same_input_gives_the_same_plan(bench: Bench) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("value", "mode"), [(None, 0o700), ("0750", 0o750), ("2770", 0o2770), ("755", 0o755)]
+)
+def test_a_submit_directory_is_private_unless_a_property_says_otherwise(
+    bench: Bench, value: str | None, mode: int
+) -> None:
+    properties = {} if value is None else {"markab.dir.submit.mode": value}
+
+    before = os.umask(0o027)
+    try:
+        made = bench.plan(task("a"), properties=properties).planned.submit_dir
+    finally:
+        os.umask(before)
+
+    assert made is not None and made.stat().st_mode & 0o7777 == mode
+    assert made.parent.stat().st_mode & 0o777 == 0o750
+
+
+def test_a_submit_directory_that_exists_keeps_its_permissions(bench: Bench) -> None:
+    (bench.path / "mine").mkdir()
+    (bench.path / "mine").chmod(0o755)
+
+    bench.plan(task("a"), relative_submit_dir="mine")
+
+    assert (bench.path / "mine").stat().st_mode & 0o777 == 0o755
+
+
+def test_passwords_of_urls_are_in_one_file_of_the_run(bench: Bench) -> None:
+    bench.replicas.append({"lfn": "f", "pfns": [{"site": "web", "pfn": "http://bob:s3cret@host/f"}]})
+
+    made = bench.plan(task("a", "f", "g"))
+
+    directory = made.planned.submit_dir
+    assert directory is not None
+    assert [Place("web", "http://bob@host/f")] == made["stage_in_local_local_0_0"].transfers[0].sources
+    with_it = [
+        path.name for path in directory.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()
+    ]
+    assert ["passwords.json"] == with_it
+    assert (directory / "passwords.json").stat().st_mode & 0o777 == 0o600
+    assert (directory / "catalogs" / "replicas.yml").is_file()
+
+
+def test_a_run_without_passwords_has_no_file_for_them(bench: Bench) -> None:
+    directory = bench.plan(task("a")).planned.submit_dir
+
+    assert directory is not None and not (directory / "passwords.json").exists()
+
+
 def test_a_directory_that_holds_a_plan_is_not_planned_into_again(bench: Bench) -> None:
     plan(bench.options(task("a"), relative_dir="mine"))
 
@@ -633,6 +682,7 @@ def test_all_properties_with_wrong_values_are_named_at_once_also_in_a_dry_run(be
         "pegasus.transfer.threads": "0",
         "dagman.retry": "-1",
         "dagman.big.maxjobs": "few",
+        "markab.dir.submit.mode": "0500",
     }
     options = bench.options(task("a"), properties=wrong)
 
@@ -643,6 +693,8 @@ def test_all_properties_with_wrong_values_are_named_at_once_also_in_a_dry_run(be
         "property 'pegasus.register' is 'perhaps' (command line); it must be true or false",
         "property 'pegasus.mode' is 'devlopment' (command line); "
         "it must be one of production, development, tutorial, debug",
+        "property 'markab.dir.submit.mode' is '0500' (command line); "
+        "it must be permissions in octal, such as 0700, 0750 or 2770",
         "property 'dagman.retry' is '-1' (command line); it must be a whole number from 0",
         "property 'pegasus.transfer.threads' is '0' (command line); it must be a whole number from 1",
         "property 'dagman.big.maxjobs' is 'few' (command line); it must be a whole number from 0",

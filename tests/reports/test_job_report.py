@@ -11,7 +11,7 @@ from markab.diagnosis.failed_attempts import FailedAttempts
 from markab.errors import MarkabError
 from markab.formatting import count, duration, size, tail
 from markab.plan.job_lookup import find_job
-from markab.plan.model import Kind, PlannedJob
+from markab.plan.model import Input, Kind, Place, PlannedJob, Registration, Transfer
 from markab.reports.job_report import read_job, read_jobs, wait_status
 
 JOBS = [compute("a"), compute("b", 0)]
@@ -43,6 +43,21 @@ def test_a_job_is_described_with_plan_attempts_and_output(tmp_path: Path) -> Non
     assert "made   out, 2.9 KB" in text
     assert "line 99" in text and "line 10\n" not in text and "(60 lines above)" in text
     assert json.loads(json.dumps(story.to_json()))["attempts"][1]["record"]["ok"] is True
+
+
+def test_secrets_in_the_urls_of_files_are_not_shown(tmp_path: Path) -> None:
+    url = "https://store/{}?X-Amz-Signature=hush"
+    move = Transfer("x", [Place("web", url.format("x"))], [Place("local", "/scratch/x")])
+    into = Registration("x", url.format("out"), "web")
+    fetched = Input("y", sources=[Place("web", url.format("y"))])
+    stage_in = PlannedJob(id="stage_in", kind=Kind.STAGE_IN, site="local", transfers=[move])
+    register = PlannedJob(id="register", kind=Kind.REGISTER, site="local", registrations=[into])
+    make_run(tmp_path, [stage_in, register, compute("a", inputs=[fetched])])
+
+    for name in ("stage_in", "register", "wc_a"):
+        story = read_job(tmp_path, name)
+        assert "hush" not in story.text(tmp_path) + json.dumps(story.to_json())
+    assert "https://store/x?X-Amz-Signature=***" in read_job(tmp_path, "stage_in").text(tmp_path)
 
 
 def test_a_job_is_found_by_the_id_of_its_task_and_a_wrong_name_gets_a_suggestion(tmp_path: Path) -> None:

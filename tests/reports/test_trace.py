@@ -54,6 +54,18 @@ def test_the_ancestry_is_a_tree_in_which_nothing_is_drawn_twice(run_dir: Path) -
     assert "other" not in text
 
 
+def test_the_source_of_a_file_is_shown_without_secrets(tmp_path: Path) -> None:
+    url = "https://store/raw?token=hush"
+    jobs = [
+        move("stage_in", Kind.STAGE_IN, "raw", url, "/scratch/raw"),
+        compute(
+            "a", 0, inputs=[Input("raw"), Input("far", sources=[Place("web", url)])], outputs=[Output("end")]
+        ),
+    ]
+    text = read_trace(make_run(tmp_path, jobs, [began()]), "end").text()
+    assert "hush" not in text and text.count("https://store/raw?token=***") == 2
+
+
 def test_a_delivered_file_is_compared_with_the_checksum_on_record(run_dir: Path) -> None:
     out = run_dir.parent / "out/end.txt"
     assert read_trace(run_dir, str(out)).verdict() == f"{out} is gone: it was delivered there"

@@ -342,6 +342,20 @@ def test_user_and_headers_come_from_the_credentials_file(
     assert "X-No" not in headers
 
 
+@pytest.mark.parametrize(
+    ("user", "sent"), [("ada", "ada:p%w"), ("eve", "eve:"), ("ada:own", "ada:own"), ("ada:", "ada:")]
+)
+def test_a_user_without_a_password_gets_that_of_the_credentials_file(
+    server: Scripted, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str, sent: str
+) -> None:
+    text = "[127.0.0.1]\nusername = ada\npassword = p%w\n"
+    monkeypatch.setenv("PEGASUS_CREDENTIALS", str(write_credentials(tmp_path / "c", text)))
+
+    Http().get(server.url.replace("http://", f"http://{user}@"), str(place))
+
+    assert server.seen[0][1]["Authorization"] == basic(sent)
+
+
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o602])
 def test_a_credentials_file_that_others_may_read_is_refused(
     server: Scripted, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int

@@ -11,7 +11,15 @@ import msgspec
 import pytest
 
 from markab.plan.model import Header, Input, Output, PlannedJob, PlannedTask, Registration, Transfer
-from markab.worker.attempt_spec import JOB_DEFAULTS, captured_name, make_spec, read_spec, scratch_place
+from markab.transfers.run_passwords import write_passwords
+from markab.worker.attempt_spec import (
+    JOB_DEFAULTS,
+    captured_name,
+    fill_in_passwords,
+    make_spec,
+    read_spec,
+    scratch_place,
+)
 from markab.worker.failure import AttemptFailed
 
 SHORT = {"job": {"id": "j", "kind": "compute", "site": "s"}, "attempt": 1, "uuid": "u", "workflow": "w"}
@@ -52,6 +60,22 @@ def test_a_spec_in_a_file_may_leave_out_defaults_and_have_relative_paths(
     assert spec["job"]["data"] == "condorio" and spec["integrity"] == "full" and spec["checksums"] == {}
     assert (spec["work"], spec["scratch"]) == (f"{tmp_path}/work", f"{tmp_path}/scratch")
     assert spec["attachments"] == os.getcwd() and spec["catalog"] is None
+
+
+def test_the_urls_of_a_spec_get_the_passwords_of_the_run(tmp_path: Path) -> None:
+    write_passwords(str(tmp_path / "passwords.json"), {"far://bob@h": "pw"})
+    places = [{"site": "x", "url": "far://bob@h/x"}, {"site": "y", "url": "far://eve@h/y"}]
+    files = [{"lfn": "x", "sources": places[:1], "destinations": places[1:]}]
+    job = {**SHORT["job"], "transfers": files}  # type: ignore[dict-item]
+    spec = make_spec(**{**SHORT, "job": job}, work="/w", scratch_url="far://bob@h/s")  # type: ignore[arg-type]
+
+    fill_in_passwords(spec)
+    assert spec["scratch_url"] == "far://bob@h/s", "a run without passwords"
+
+    spec["passwords"] = str(tmp_path / "passwords.json")
+    fill_in_passwords(spec)
+    assert spec["scratch_url"] == "far://bob:pw@h/s"
+    assert [place["url"] for place in places] == ["far://bob:pw@h/x", "far://eve@h/y"]
 
 
 @pytest.mark.parametrize(

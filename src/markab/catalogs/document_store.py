@@ -132,9 +132,9 @@ class DocumentStore:
             raise DocumentError(*(Problem(p.message, p.hint, kind=p.kind) for p in error.problems)) from None
         target = _target(self._path)
         with replacing(target) as file:
-            file.write(text.encode())
             if target.exists():  # keep its permissions
                 os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
+            file.write(text.encode())
 
 
 class _MarkedVariables(Mapping[str, str]):

@@ -19,6 +19,7 @@ from markab.catalogs.replica_properties import (
     sqlite_file,
 )
 from markab.catalogs.replica_text import read_replica_file
+from markab.catalogs.url_passwords import take_passwords
 from markab.errors import DocumentError, MarkabError, Problem, StorageError
 from markab.spec.catalog_checks import check_references
 from markab.spec.model import (
@@ -31,6 +32,7 @@ from markab.spec.model import (
 )
 from markab.spec.properties import Properties
 from markab.spec.reader import read_replicas, read_sites, read_transformations
+from markab.transfers.run_passwords import Passwords
 
 T = TypeVar("T")
 
@@ -43,6 +45,8 @@ class Catalogs(msgspec.Struct):
     transformations: TransformationCatalog
     files: list[Path]
     """The documents that were read, to be copied into the submit directory."""
+    passwords: Passwords
+    """Those that stood in URLs; neither the others here nor the workflow's own catalogs have them any more."""
 
 
 def load_catalogs(
@@ -73,8 +77,13 @@ def load_catalogs(
     loader.attempt(lambda: output_catalog(properties, loader.directory))
 
     inline = workflow or Workflow("5.0.4", "none", [])
-    all_transformations = _merged_transformations(inline.transformation_catalog, transformations)
     found = [catalog for catalog in (inline.replica_catalog, *replica_files) if catalog]
+    passwords = take_passwords(
+        found,
+        [catalog for catalog in (inline.site_catalog, sites) if catalog],
+        [catalog for catalog in (inline.transformation_catalog, transformations) if catalog],
+    )
+    all_transformations = _merged_transformations(inline.transformation_catalog, transformations)
     loader.problems += check_references(all_transformations)
     loader.raise_problems()
     return Catalogs(
@@ -82,6 +91,7 @@ def load_catalogs(
         ReplicaIndex(found, merge=bool(asrc)),
         all_transformations,
         loader.files,
+        passwords,
     )
 
 

@@ -20,6 +20,7 @@ from markab.spec.model import Checksum, Pfn, Replica, ReplicaCatalog
 from markab.spec.reader import read_bytes
 from markab.spec.variables import expand
 from markab.spec.yaml_nodes import UnreadableError, decode
+from markab.transfers.base import redact
 
 _SPACE = re.compile(r"\s*")
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s"]+)')
@@ -105,7 +106,7 @@ def _parse_line(line: str, environment: Mapping[str, str]) -> Replica:
     while position < len(line):
         match = _ATTRIBUTE.match(line, position)
         if not match:
-            raise _BadLineError(f'expected key="value" at {line[position : position + 30]!r}')
+            raise _BadLineError(f'expected key="value" at {redact(line[position:])[:30]!r}')
         value = match[3] if match[2] is None else _plain(match[2])
         attributes[match[1]] = expand(value, environment)
         position = _skip(line, match.end())
@@ -125,7 +126,7 @@ def _parse_line(line: str, environment: Mapping[str, str]) -> Replica:
 def _take(line: str, position: int, pattern: re.Pattern[str], wanted: str) -> tuple[str, int]:
     match = pattern.match(line, position)
     if not match:
-        raise _BadLineError(f"expected {wanted} at {line[position : position + 30]!r}")
+        raise _BadLineError(f"expected {wanted} at {redact(line[position:])[:30]!r}")
     word = match[2] if match[1] is None else _plain(match[1])
     return word, _skip(line, match.end())
 

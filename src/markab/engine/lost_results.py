@@ -12,13 +12,14 @@ whose existence the site cannot determine counts as there, for the same reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from markab.engine.recovery import Recovery
 from markab.errors import MarkabError
 from markab.plan.model import Kind, PlannedJob
 from markab.plan.plan_file import PlanFile
 from markab.transfers.base import handler_for
+from markab.transfers.run_passwords import with_password
 from markab.worker.scratch_directory import MARKER
 
 IsThere = Callable[[str, str, int | None], bool]
@@ -36,10 +37,12 @@ def is_there(site: str, place: str, size_bytes: int | None) -> bool:
         return True  # unknown: the job that reads it will report it
 
 
-def lost_results(plan: PlanFile, history: Recovery, look: IsThere = is_there) -> dict[int, str]:
+def lost_results(
+    plan: PlanFile, history: Recovery, passwords: Mapping[str, str], look: IsThere = is_there
+) -> dict[int, str]:
     """Return the jobs that succeeded and must run again: position → why.
 
-    Costs a check of the disk, or a request to a server, for every file that an unfinished job reads and a
+    `passwords` are those of the run's URLs. Costs a check of the disk, or a request to a server, for every file that an unfinished job reads and a
     finished one made; a plan whose jobs all succeeded costs nothing.
     """
     again: dict[int, str] = {}
@@ -52,7 +55,7 @@ def lost_results(plan: PlanFile, history: Recovery, look: IsThere = is_there) ->
             for file, place, size_bytes in _needed(plan, plan.job(position), history):
                 if file not in looked_at:
                     looked_at.add(file)
-                    if not look(file[0], place, size_bytes):
+                    if not look(file[0], with_password(place, passwords), size_bytes):
                         missing[file] = place
         if not missing:
             break

@@ -40,6 +40,7 @@ from markab.plan.model import Header
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir
 from markab.transfers.error_kinds import ErrorKind
+from markab.transfers.run_passwords import read_passwords
 from markab.worker.record import unseen_record
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -163,11 +164,14 @@ def open_run(
     stack.callback(journal.close)
     requests = Requests(directory.path)
     requests.clear()
+    context = _context(directory, plan.header, uuid)
     by_site: Mapping[str, Executor] = {}
+    passwords: Mapping[str, str] = {}
     if not history.is_complete:
         _refuse_copy(directory)
         by_site = _executors_by_site(plan.header, executors)
-    maker = AttemptMaker(plan, _context(directory, plan.header, uuid), history.checksums)
+        passwords = read_passwords(context.passwords)
+    maker = AttemptMaker(plan, context, history.checksums)
     opened = OpenRun(
         uuid,
         plan,
@@ -186,7 +190,7 @@ def open_run(
     if (
         not history.is_complete
         and any(history.succeeded)
-        and (lost := _may_run_again(lost_results(plan, history, look), plan, history))
+        and (lost := _may_run_again(lost_results(plan, history, passwords, look), plan, history))
     ):
         _undo(lost, uuid, history, journal, plan.header.local_sites, by_site, maker, clock)
         opened.warnings += _redone(plan, lost)
@@ -247,6 +251,7 @@ def _context(directory: SubmitDir, header: Header, uuid: str) -> RunContext:
         transfer_threads=header.transfer_threads,
         transfer_attempts=header.transfer_attempts,
         catalog=str(directory.path / header.catalog) if header.catalog else None,
+        passwords=str(directory.passwords) if directory.passwords.exists() else "",
     )
 
 

@@ -29,6 +29,8 @@ class RunContext:
     transfer_attempts: int
     catalog: str | None
     """Output replica catalog: absolute path of an SQLite file."""
+    passwords: str = ""
+    """Absolute path of the run's private file of passwords (`transfers/run_passwords.py`); empty: it has none."""
 
 
 class Attempt(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ from markab.executors.local_attempt import AttemptRun
 from markab.executors.orphan_processes import ENGINE, has_engine, has_runs, kill_all
 from markab.executors.thread_pools import ThreadPools
 from markab.executors.worker_protocol import attachments_directory, keep_attachments, spec_of
+from markab.transfers.base import redact
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared, inherited_environ
@@ -305,7 +306,7 @@ class LocalExecutor:
         stop = run.stop = run.stop or threading.Event()
 
         def failed(error: Exception) -> None:
-            message = f"job '{run.spec['job']['id']}': {type(error).__name__}: {error}"
+            message = f"job '{run.spec['job']['id']}': {type(error).__name__}: {redact(str(error))}"
             self._end(run, make_record(steady_time(), [AttemptFailed(ErrorKind.INTERNAL, message)]))
 
         self._pools.do(lambda: work(stop), lambda result: then(run, result), failed, by_network)

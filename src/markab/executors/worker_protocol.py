@@ -18,7 +18,7 @@ from markab.worker.record import STREAMS
 def spec_of(attempt: Attempt, attachments: str) -> Spec:
     """Return the spec of an attempt, as a node that sees the directories of the submit host needs it.
 
-    For another node, an executor replaces `scratch`, `work` and `attachments` by paths there,
+    For another node, an executor replaces `scratch`, `work`, `attachments` and `passwords` by paths there,
     absolute or relative to where the worker will start; see `worker/attempt_spec.py`.
 
     Args:
@@ -40,6 +40,7 @@ def spec_of(attempt: Attempt, attachments: str) -> Spec:
         transfer_threads=context.transfer_threads,
         transfer_attempts=context.transfer_attempts,
         catalog=context.catalog,
+        passwords=context.passwords,
     )
 
 

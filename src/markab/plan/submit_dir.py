@@ -4,6 +4,7 @@
     braindump.yml         identity of the run, who planned it        planner
     catalogs/             copies of the documents it was made from   planner
     pegasus.<n>.properties  merged properties                        planner
+    passwords.json        passwords of URLs, mode 600; if there are any   planner
     journal.jsonl         the history of the run                     engine
     status.json           progress of the run; a convenience         engine
     lock                  pid of the engine; locked while it runs    engine
@@ -48,6 +49,11 @@ class SubmitDir:
     def catalogs(self) -> Path:
         """Copies of the documents."""
         return self.path / "catalogs"
+
+    @property
+    def passwords(self) -> Path:
+        """The passwords of URLs, which no other file has (`transfers/run_passwords.py`); not there if there are none."""
+        return self.path / "passwords.json"
 
     @property
     def journal(self) -> Path:

@@ -35,6 +35,7 @@ from markab.spec.model import (
     Workflow,
 )
 from markab.spec.properties import Properties
+from markab.transfers.run_passwords import Passwords
 
 Cluster = tuple[int, ...]
 """The tasks of a job, in the order in which it runs them."""
@@ -75,6 +76,8 @@ class Context:
     progress: Progress
     documents: list[Path] = field(default_factory=list)
     """The catalogs that were read."""
+    passwords: Passwords = field(default_factory=dict)
+    """Those that stood in URLs of the documents; for the private file of the run, and nothing else."""
     problems: list[Problem] = field(default_factory=list)
     """What is wrong; passes add to it and go on, so that all is reported at once."""
     warnings: list[Problem] = field(default_factory=list)

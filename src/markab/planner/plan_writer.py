@@ -9,11 +9,12 @@ import socket
 import sysconfig
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from markab import PEGASUS_VERSION, __version__
+from markab.catalogs.url_passwords import copy_document
 from markab.errors import StorageError
 from markab.plan.braindump import Braindump, write_braindump
 from markab.plan.model import Header, PlannedJob
@@ -22,6 +23,7 @@ from markab.plan.submit_dir import PLAN, SubmitDir
 from markab.planner import job_names
 from markab.planner.options import PlanOptions
 from markab.spec.properties import Properties
+from markab.transfers.run_passwords import write_passwords
 
 
 def relative_run_dir(options: PlanOptions, workflow: str, base: Path, stamp: str | None) -> str:
@@ -42,10 +44,13 @@ def relative_run_dir(options: PlanOptions, workflow: str, base: Path, stamp: str
 
 
 @contextmanager
-def reserved(options: PlanOptions, workflow: str, stamp: str | None) -> Iterator[tuple[SubmitDir, str]]:
+def reserved(
+    options: PlanOptions, workflow: str, stamp: str | None, mode: int
+) -> Iterator[tuple[SubmitDir, str]]:
     """Make a new submit directory; yield it with the run's relative directory. If the block fails, it is removed.
 
-    Two planners at once get two directories: making one is atomic.
+    Two planners at once get two directories: making one is atomic. `mode` has its permissions; a
+    directory that exists, named by the user, keeps its own.
 
     Raises:
         StorageError: it cannot be made, or the one named holds a plan already.
@@ -62,8 +67,9 @@ def reserved(options: PlanOptions, workflow: str, stamp: str | None) -> Iterator
                     parent.mkdir(exist_ok=True)
                     made.append(parent)
             try:
-                path.mkdir()
+                path.mkdir(mode=0o700)
                 made.append(path)
+                path.chmod(mode)  # whatever the umask
                 break
             except FileExistsError:
                 if is_named and path.is_dir() and not (path / PLAN).exists():
@@ -107,6 +113,7 @@ def write_run(
     braindump: Braindump,
     properties: Properties,
     documents: Iterable[Path],
+    passwords: Mapping[str, str],
 ) -> None:
     """Write all files of a new run; `plan.jsonl`, which makes the directory a run, last.
 
@@ -116,7 +123,9 @@ def write_run(
     try:
         submit_dir.catalogs.mkdir()
         for document in documents:
-            shutil.copyfile(document, _free_name(submit_dir.catalogs / document.name))
+            copy_document(document, _free_name(submit_dir.catalogs / document.name), passwords)
+        if passwords:
+            write_passwords(str(submit_dir.passwords), passwords)
         properties_file = submit_dir.path / str(braindump["properties"])
         # It may hold passwords of databases: only the user may read it.
         os.close(os.open(properties_file, os.O_CREAT | os.O_WRONLY, 0o600))

@@ -25,7 +25,7 @@ from markab.planner.options import PlanOptions
 from markab.planner.passes import PASSES, Pass
 from markab.planner.plan_header import make_header, run_places, staging_sites
 from markab.planner.property_support import warn_of_unsupported_properties, warn_of_unsupported_requests
-from markab.planner.property_values import wrong_values
+from markab.planner.property_values import submit_directory_mode, wrong_values
 from markab.planner.site_directories import all_sites, check_directories, default_sites
 from markab.planner.summary import PlanSummary, summarise
 from markab.planner.task_files import command_line
@@ -67,7 +67,8 @@ def _plan(options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, 
     workflow = draft.workflow
     now = time.time()
     stamp = writing.time_stamp(now) if context.properties.flag("pegasus.dir.useTimestamp", False) else None
-    with writing.reserved(options, workflow.name, stamp) as (submit_dir, relative):
+    mode = submit_directory_mode(context.properties)
+    with writing.reserved(options, workflow.name, stamp, mode) as (submit_dir, relative):
         braindump = writing.make_braindump(
             options, workflow.name, workflow.pegasus, submit_dir, relative, now
         )
@@ -82,6 +83,7 @@ def _plan(options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, 
             braindump,
             context.properties,
             documents,
+            context.passwords,
         )
     progress("writing the plan", header.jobs, header.jobs)
     return Planned(
@@ -182,6 +184,7 @@ def _context(
         },
         containers={container.name: container for container in catalogs.transformations.containers},
         documents=catalogs.files,
+        passwords=catalogs.passwords,
         integrity=properties.choice("pegasus.integrity.checking", INTEGRITY_CHECKS, mode.integrity),
         retries=properties.integer("dagman.retry", mode.retries),
         transfer_attempts=mode.transfer_attempts,

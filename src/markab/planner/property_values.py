@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from markab.errors import DocumentError, Problem
@@ -26,6 +27,21 @@ _SMALLEST = {
     "pegasus.parser.document.size": 1,
 }
 """Key → the smallest whole number it may be."""
+_SUBMIT_MODE = "markab.dir.submit.mode"
+
+
+def submit_directory_mode(properties: Properties) -> int:
+    """Return the permissions of a new submit directory.
+
+    Raises:
+        DocumentError: they are not written in octal, or the user has not all of them.
+    """
+    text = properties.get(_SUBMIT_MODE, "0700")
+    if not re.fullmatch(r"[0-7]?7[0-7][0-7]", text):
+        raise DocumentError(
+            properties.problem(_SUBMIT_MODE, "it must be permissions in octal, such as 0700, 0750 or 2770")
+        )
+    return int(text, 8)
 
 
 def wrong_values(properties: Properties) -> list[Problem]:
@@ -44,6 +60,10 @@ def _problems(properties: Properties) -> Iterator[Problem]:
             properties.choice(key, words, words[0])
         except DocumentError as error:
             yield from error.problems
+    try:
+        submit_directory_mode(properties)
+    except DocumentError as error:
+        yield from error.problems
     throttles = {f"dagman.{name}": 0 for name in properties.under("dagman.") if name.endswith(".maxjobs")}
     for key, smallest in (_SMALLEST | throttles).items():
         try:

@@ -12,6 +12,7 @@ from markab.plan.plan_file import PlanFile
 from markab.provenance.auxiliary_transformations import AUXILIARY_TRANSFORMATIONS
 from markab.provenance.plan_facts import JobFacts, UseFacts, decode_job
 from markab.provenance.row_writer import Row, Writer
+from markab.transfers.base import redact
 
 TYPES: dict[str, str] = {
     Kind.COMPUTE: "compute",
@@ -199,7 +200,7 @@ class PlanRows:
                 self._describe(number, use)
             if use.sources and number not in self._with_places:
                 self._with_places.add(number)
-                self._places += [(number, place.url, place.site) for place in use.sources]
+                self._places += [(number, redact(place.url), place.site) for place in use.sources]
         for use in job.outputs:
             number = ids.get(use.lfn) or self._number(use.lfn)
             used[number] = "checkpoint" if use.checkpoint else "inout" if number in used else "output"
@@ -213,7 +214,7 @@ class PlanRows:
             if job.kind != Kind.STAGE_IN or number in self._with_places:
                 continue
             self._with_places.add(number)
-            self._places += [(number, place.url, place.site) for place in transfer.sources]
+            self._places += [(number, redact(place.url), place.site) for place in transfer.sources]
             if transfer.size_bytes is not None:
                 self._meta[number, "size"] = str(transfer.size_bytes)
             if transfer.sha256 is not None:

@@ -22,6 +22,7 @@ from markab.formatting import printable_line
 from markab.plan.job_lookup import find_job
 from markab.plan.model import Input, Kind, PlannedJob, PlannedTask
 from markab.transfers.base import is_local, path_of
+from markab.transfers.run_passwords import read_passwords, with_password
 from markab.worker.split_arguments import split_words
 
 SCRIPT = "run.sh"
@@ -106,6 +107,7 @@ def _place_input(run: Analyzer, job: PlannedJob, item: Input, found: DebugDirect
     if not place.resolve().is_relative_to(found.path):
         raise MarkabError(f"file name {item.lfn!r} leaves its directory")
     place.parent.mkdir(parents=True, exist_ok=True)
+    passwords = read_passwords(str(run.place.passwords) if run.place.passwords.exists() else "")
     for source in _places(run, job, item):
         if is_local(source):
             path = path_of(source)
@@ -120,7 +122,7 @@ def _place_input(run: Analyzer, job: PlannedJob, item: Input, found: DebugDirect
                     place.chmod(0o755 if item.executable else 0o644)
             except PermissionError:
                 continue
-        elif not _fetched(source, place, item):
+        elif not _fetched(with_password(source, passwords), place, item):
             continue
         found.sources[item.lfn] = source
         return

@@ -13,6 +13,7 @@ from markab.journal.attempt_story import AttemptStory, captured, error_lines, lo
 from markab.journal.lifecycle import State
 from markab.journal.run_reader import RunReader
 from markab.plan.job_lookup import find_job
+from markab.transfers.base import redact
 
 LINES_SHOWN = 40
 FILES_SHOWN = 100
@@ -78,6 +79,7 @@ def read_job(submit_dir: str | Path | None, job_id: str) -> JobStory:
     run.read()
     position = find_job(run.plan, job_id)
     plan: dict[str, Any] = msgspec.json.decode(run.plan.line(position))
+    _redact_places(plan)
     return JobStory(
         plan=plan,
         state=_shown(run.history.states[position], run.has_engine),
@@ -89,6 +91,15 @@ def read_job(submit_dir: str | Path | None, job_id: str) -> JobStory:
 def job_states() -> list[str]:
     """Return the states that a job may have in a report."""
     return [*(state.name.lower() for state in State), LOST]
+
+
+def _redact_places(plan: dict[str, Any]) -> None:
+    """Take the secrets out of the URLs of files."""
+    for file in [*plan.get("inputs", ()), *plan.get("transfers", ())]:
+        for place in [*file.get("sources", ()), *file.get("destinations", ())]:
+            place["url"] = redact(place["url"])
+    for registration in plan.get("registrations", ()):
+        registration["pfn"] = redact(registration["pfn"])
 
 
 def _shown(state: int, running: bool) -> str:

@@ -24,7 +24,7 @@ from markab.plan.model import Kind, PlannedJob
 from markab.reports.graph.dot import dot_string
 from markab.reports.graph.labels import showable
 from markab.spec.suggestions import nearest
-from markab.transfers.base import is_local, path_of
+from markab.transfers.base import is_local, path_of, redact
 
 ARGUMENT_CHARACTERS = 300
 DEEPEST_INDENT = 100
@@ -350,7 +350,7 @@ class _Tracer:
             for planned in self.run.plan.job(position).transfers:
                 if planned.lfn == one.lfn and not one.source:
                     one.sha256, one.size_bytes = planned.sha256 or "", planned.size_bytes
-                    one.source = planned.sources[0].url if planned.sources else ""
+                    one.source = redact(planned.sources[0].url) if planned.sources else ""
             for moved in self._moves(position, one.lfn):
                 one.source = moved.get("source") or one.source
                 one.sha256 = moved.get("sha256") or one.sha256
@@ -364,7 +364,7 @@ class _Tracer:
         for position in self._readers(one.lfn):
             for item in self.run.plan.job(position).inputs:
                 if item.lfn == one.lfn and item.sources:
-                    one.source, one.sha256 = item.sources[0].url, item.sha256 or ""
+                    one.source, one.sha256 = redact(item.sources[0].url), item.sha256 or ""
                     return
 
     def _readers(self, lfn: str) -> Iterator[int]:

@@ -169,6 +169,7 @@ pegasus.wf.** | | | settings of a workflow's execution
 pegasus.service.** | | | settings of the web service
 pegasus.ensemble.** | | | settings of the ensemble manager
 pegasus.catalog.provenance.** | | | old provenance catalog
+markab.dir.submit.mode | 0700 | | permissions of a new submit directory, in octal
 markab.lfn.absolute | false | true false | allow absolute paths as logical file names
 """)
 

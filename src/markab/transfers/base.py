@@ -308,7 +308,7 @@ _SECRET = re.compile(
 
 def redact(text: str) -> str:
     """Return `text` without what could be a password in its URLs: user parts, and query values named so."""
-    if "://" not in text:
+    if "://" not in text or not ("@" in text or "?" in text or "&" in text):
         return text
     return _SECRET.sub(r"\1***", _USER.sub("", text))
 

@@ -1,6 +1,7 @@
 """The credentials file: user names, passwords and headers for protected servers.
 
-An INI file of mode 600, named by PEGASUS_CREDENTIALS_<site label> or PEGASUS_CREDENTIALS,
+A URL's own password comes first, then that of the run (`run_passwords.py`), then this file.
+It is an INI file of mode 600, named by PEGASUS_CREDENTIALS_<site label> or PEGASUS_CREDENTIALS,
 else `~/.pegasus/credentials.conf`:
 
     [data.example.org]                    with or without ":port"
@@ -16,7 +17,7 @@ import base64
 import configparser
 import os
 import stat
-from typing import Dict, Optional
+from typing import Dict, Optional, TextIO
 from urllib.parse import unquote, urlsplit
 
 from markab.errors import TransferRefused
@@ -50,21 +51,11 @@ def read_credentials(site: str = "") -> Dict[str, Dict[str, str]]:
     path = credentials_path(site)
     if path is None:
         return {}
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        with open(path, encoding="utf-8") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            if mode & 0o177:
-                raise TransferRefused(
-                    "the credentials file '%s' has mode %03o: others could read it" % (path, mode),
-                    "chmod 600 '%s'" % path,
-                )
-            parser = configparser.ConfigParser(interpolation=None, strict=False)
-            parser.optionxform = str  # type: ignore[assignment,method-assign]
+        with open_private(path) as file:
             parser.read_file(file)
-    except OSError as error:
-        raise TransferRefused(
-            "the credentials file '%s' cannot be read: %s" % (path, error.strerror), "ls -l '%s'" % path
-        ) from error
     except (configparser.Error, UnicodeDecodeError):
         # Not chained: what these errors quote could be a password.
         raise TransferRefused(
@@ -73,28 +64,51 @@ def read_credentials(site: str = "") -> Dict[str, Dict[str, str]]:
     return {name: dict(parser.items(name)) for name in parser.sections()}
 
 
+def open_private(path: str) -> TextIO:
+    """Open a file of secrets for reading.
+
+    Raises:
+        TransferRefused: it cannot be read, or others may read it.
+    """
+    try:
+        file = open(path, encoding="utf-8")
+    except OSError as error:
+        raise TransferRefused(
+            "the credentials file '%s' cannot be read: %s" % (path, error.strerror), "ls -l '%s'" % path
+        ) from error
+    mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+    if mode & 0o177:
+        file.close()
+        raise TransferRefused(
+            "the credentials file '%s' has mode %03o: others could read it" % (path, mode),
+            "chmod 600 '%s'" % path,
+        )
+    return file
+
+
 def headers_for(url: str, sections: Dict[str, Dict[str, str]]) -> Dict[str, str]:
     """Return the request headers that `sections` give for the host of `url`.
 
-    A user and password in the URL itself come before those of the file.
+    A user and password in the URL itself come before those of the file; a user without a password
+    gets only the password of that user.
     """
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
     named = (host, "%s:%s" % (host, parts.port)) if parts.port else (host,)
     headers: Dict[str, str] = {}
-    username, password = parts.username, parts.password
-    user = (unquote(username), unquote(password or "")) if username else None
+    user = unquote(parts.username) if parts.username else None
+    password = None if parts.password is None else unquote(parts.password)
     for name, keys in sections.items():
         label = name.lower().rstrip("/")
         if label in named:
-            if user is None and "username" in keys:
-                user = (keys["username"], keys.get("password", ""))
+            if password is None and user in (None, keys.get("username")):
+                user, password = keys.get("username"), keys.get("password")
         elif label not in ["%s://%s" % (parts.scheme.lower(), one) for one in named]:
             continue
         for key, value in keys.items():
             if key.lower().startswith("header."):
                 headers[key[len("header.") :]] = value
     if user is not None and not any(name.lower() == "authorization" for name in headers):
-        token = base64.b64encode(("%s:%s" % user).encode("utf-8")).decode("ascii")
+        token = base64.b64encode(("%s:%s" % (user, password or "")).encode("utf-8")).decode("ascii")
         headers["Authorization"] = "Basic " + token
     return headers

@@ -17,6 +17,7 @@ Its keys are the parameters of `make_spec`; in a file, a key that has its defaul
     transfer_threads   int     files that are moved at the same time
     transfer_attempts  int
     catalog            str     path of the output replica catalog
+    passwords          str     path of the run's private file (`transfers/run_passwords.py`); empty: it has none
 
 Paths are absolute, or relative to the directory in which the worker starts: a batch system's
 sandbox has no known absolute path before that.
@@ -31,12 +32,13 @@ from typing import Any, Dict, Mapping, Optional
 
 from markab.transfers.base import TRANSFER_ATTEMPTS, TRANSFER_THREADS, url_below
 from markab.transfers.error_kinds import ErrorKind
+from markab.transfers.run_passwords import read_passwords, with_password
 from markab.worker.failure import AttemptFailed
 
 Spec = Dict[str, Any]
 
 JOB_DEFAULTS = {"data": "condorio", "cores": 1}
-_PATHS = ("scratch", "work", "attachments", "catalog")
+_PATHS = ("scratch", "work", "attachments", "catalog", "passwords")
 
 
 def make_spec(
@@ -54,6 +56,7 @@ def make_spec(
     transfer_threads: int = TRANSFER_THREADS,
     transfer_attempts: int = TRANSFER_ATTEMPTS,
     catalog: Optional[str] = None,
+    passwords: str = "",
 ) -> Spec:
     """Return a complete spec: every key is there."""
     return {
@@ -71,6 +74,7 @@ def make_spec(
         "transfer_threads": transfer_threads,
         "transfer_attempts": transfer_attempts,
         "catalog": catalog,
+        "passwords": passwords,
     }
 
 
@@ -91,6 +95,22 @@ def read_spec(path: str) -> Spec:
         if spec[key]:
             spec[key] = os.path.abspath(spec[key])
     return spec
+
+
+def fill_in_passwords(spec: Spec) -> None:
+    """Give the URLs of a spec the passwords of its run; for the process that moves the files, and no file.
+
+    Raises:
+        TransferRefused: the file of passwords cannot be read.
+    """
+    passwords = read_passwords(spec["passwords"])
+    if not passwords:
+        return
+    spec["scratch_url"] = with_password(spec["scratch_url"], passwords)
+    job = spec["job"]
+    for file in [*(job.get("inputs") or ()), *(job.get("transfers") or ())]:
+        for place in [*(file.get("sources") or ()), *(file.get("destinations") or ())]:
+            place["url"] = with_password(place["url"], passwords)
 
 
 def place_of(directory: str, lfn: str) -> str:

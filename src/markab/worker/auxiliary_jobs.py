@@ -11,7 +11,7 @@ from markab.errors import MarkabError
 from markab.transfers.base import Stop, is_local, path_of
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
-from markab.worker.attempt_spec import Spec
+from markab.worker.attempt_spec import Spec, fill_in_passwords
 from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error, transfer_error
 from markab.worker.record import Record, checked_entry, make_record
 from markab.worker.scratch_directory import clean_scratch, create_scratch, remove_scratch
@@ -31,6 +31,7 @@ def run_auxiliary_job(spec: Spec, stop: Stop = None, verified: Optional[Verified
         run_job = _JOBS.get(job["kind"])
         if run_job is None:
             raise AttemptFailed(ErrorKind.INTERNAL, "the worker does not run jobs of kind '%s'" % job["kind"])
+        fill_in_passwords(spec)
         run_job(spec, facts, errors, stop, verified or Verified())
     except AttemptFailed as error:
         errors.append(error)

@@ -5,6 +5,7 @@ import os
 from typing import Any, Dict, List, Tuple
 
 from markab.errors import MarkabError
+from markab.transfers.base import redact
 from markab.transfers.error_kinds import ErrorKind, error_entry, kind_of
 
 _STORAGE_HINTS = {
@@ -44,7 +45,7 @@ def storage_error(doing: str, error: OSError) -> AttemptFailed:
 
 def transfer_error(error: MarkabError) -> AttemptFailed:
     """Return the error of an attempt that stands for an error of moving files."""
-    return AttemptFailed(kind_of(error), str(error), error.hint)
+    return AttemptFailed(kind_of(error), redact(str(error)), redact(error.hint))
 
 
 def arrived_and_failed(moved: List[Dict[str, Any]]) -> Tuple[List[Dict[str, Any]], List[AttemptFailed]]:

@@ -14,7 +14,7 @@ from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_directory import make_directory
-from markab.worker.attempt_spec import Spec, place_of
+from markab.worker.attempt_spec import Spec, fill_in_passwords, place_of
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.inputs import Fetch, place_inputs
 
@@ -36,6 +36,7 @@ def prepare(
     """
     prepared = Prepared(spec, verified, base_environ)
     try:
+        fill_in_passwords(spec)
         if prepared.has_directory:
             prepared.directory = make_directory(prepared.cwd)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from markab.executors.remote import sandbox as module
 from markab.executors.remote.sandbox import COMMAND, Sandbox
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask
 from markab.transfers.checksum import Verified
+from markab.transfers.run_passwords import read_passwords, write_passwords
 from markab.worker.failure import AttemptFailed
 
 
@@ -144,6 +146,25 @@ def test_without_a_mounted_scratch_the_worker_moves_files_by_its_url(bench: Benc
     assert (spec["scratch"], spec["scratch_url"]) == ("", "https://store/run")
     record = bench.returned(attempt, outputs=[entry("out", "1"), entry("other", "2")])
     assert record["ok"] and record["outputs"] == [entry("out", "1")]
+
+
+def test_passwords_travel_in_a_private_file_and_only_where_the_worker_moves_files(bench: Bench) -> None:
+    private = bench.submit_dir / "passwords.json"
+    write_passwords(str(private), {"https://bob@store": "s3cret"})
+    bench.context = dataclasses.replace(bench.context, passwords=str(private))
+    bench.stage("in", "x\n")
+
+    spec = bench.fill(bench.attempt(inputs=[Input("in")]))
+    assert spec["passwords"] == "" and not (bench.path / "passwords.json").exists()
+
+    far = Place("web", "https://bob@store/far")
+    spec = bench.fill(bench.attempt(inputs=[Input("far", sources=[far])]))
+    assert spec["job"]["inputs"][0]["sources"] == [{"site": "web", "url": "https://bob@store/far"}]
+    assert "s3cret" not in (bench.path / "spec.json").read_text()
+    assert spec["passwords"] == "passwords.json"
+    assert (bench.path / "passwords.json").stat().st_mode & 0o777 == 0o600
+    assert bench.path.stat().st_mode & 0o777 == 0o700
+    assert read_passwords(str(bench.path / "passwords.json")) == {"https://bob@store": "s3cret"}
 
 
 @pytest.mark.parametrize(

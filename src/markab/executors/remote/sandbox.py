@@ -5,6 +5,7 @@
     scratch/       on the way out the inputs, on the way back the outputs too, under their lfns
     work/          where the worker makes the attempt's own directory; empty before and after
     attachments/   output that is too long for the record
+    passwords.json the run's private file, mode 600; only where the worker moves files over a network
     record.json    the worker's record; written last and by rename, so it is whole or absent
 
 What comes back is not trusted: only what the job declares is taken, only plain files that are
@@ -34,6 +35,7 @@ from markab.transfers.checksum import Verified, compare
 from markab.transfers.error_kinds import ErrorKind
 from markab.transfers.local_copy import copy
 from markab.transfers.partial_file import part_stem
+from markab.transfers.run_passwords import read_passwords, write_passwords
 from markab.worker.attempt_spec import place_of
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.record import STREAMS, output_entry, unseen_record
@@ -194,15 +196,20 @@ def _check_travels(attempt: Attempt) -> None:
 
 def _fill(path: Path, attempt: Attempt, worker_zip: Path | None) -> None:
     shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(mode=0o700, parents=True)
     for name in ("scratch", "work", "attachments"):
-        (path / name).mkdir(parents=True)
+        (path / name).mkdir()
     spec = spec_of(attempt, "attachments")
-    spec.update(work="work", catalog=None)
+    spec.update(work="work", catalog=None, passwords="")
     if attempt.scratch:
         spec.update(scratch="scratch", scratch_url="")
         for file, item in zip(attempt.job.inputs, spec["job"].get("inputs", ()), strict=True):
             if _bring(file, attempt, place_of(str(path / "scratch"), file.lfn)):
                 item.pop("sources", None)
+    moves_files = not attempt.scratch or any("sources" in item for item in spec["job"].get("inputs", ()))
+    if moves_files and (passwords := read_passwords(attempt.context.passwords)):
+        spec["passwords"] = "passwords.json"
+        write_passwords(str(path / "passwords.json"), passwords)
     (path / "spec.json").write_bytes(msgspec.json.encode(spec))
     if worker_zip is None:
         pack(str(path / "worker.zip"))
