@@ -804,6 +804,19 @@ def test_directories_of_any_depth_are_removed(bench: Bench) -> None:
     assert record["ok"] and not any(bench.work.iterdir())
 
 
+def test_a_directory_is_not_used_again_while_a_process_may_be_at_work_there(here: Bench) -> None:
+    """A daemon with a clean environment lives as long as any task that ran when it was started."""
+    other = here.attempt(shell("exec sleep 1000", id="other"))
+    here.executor.submit([other])
+    daemon = 'env -i setsid /bin/sh -c "echo > ready; exec sleep 1000" > /dev/null 2>&1 < /dev/null &'
+    first = here.run(shell(f"stat -c %i .; {daemon} while [ ! -e ready ]; do sleep 0.01; done; rm ready"))
+    inodes = {here.run(shell("stat -c %i .", id=f"later{n}"))["stdout"] for n in range(3)}
+
+    assert first["ok"] and first["stdout"] not in inodes
+    here.executor.cancel([other.id])
+    here.wait_all({other.id})
+
+
 # --- its last words ---
 
 

@@ -49,7 +49,8 @@ class Descendants:
             is_running: returns of an attempt's key, `<uuid>/<job>/<attempt>`, whether it still runs.
         """
         if self._children < 0:
-            return _kill_group(ended)
+            _kill_group(ended)
+            return True  # unknown: what left the group is not found here
         found = False
         # Each round may orphan the children of what it killed.
         for _ in range(1000):

@@ -30,7 +30,7 @@ from markab.transfers.base import redact
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared, inherited_environ
-from markab.worker.attempt_directory import discard_tree
+from markab.worker.attempt_directories import AttemptDirectories, discard_tree
 from markab.worker.attempt_spec import attempt_directory
 from markab.worker.auxiliary_jobs import is_quick, run_auxiliary_job
 from markab.worker.deadlines import GRACE_S, Deadlines
@@ -65,6 +65,7 @@ class LocalExecutor:
         environ = inherited_environ(os.environ)
         self._environ = dict(environ, **{ENGINE: self._number})
         self._verified = Verified()
+        self._directories = AttemptDirectories(keep=64)
         self._launcher = LauncherClient(environ, self._number, raise_file_limit())
         self._pools = ThreadPools(self._launcher.wake)
         self._captures = Captures()
@@ -156,6 +157,7 @@ class LocalExecutor:
                 discard_tree(attempt_directory(run.spec))
             self._give_back(run)
         self._runs.clear()
+        self._directories.close()
         self._captures.close()
         if self._null >= 0:
             os.close(self._null)
@@ -173,11 +175,11 @@ class LocalExecutor:
             return
         size_bytes = input_bytes(run.spec)
         if size_bytes <= self._quick_bytes:
-            self._prepared(run, prepare(run.spec, self._verified, self._environ))
+            self._prepared(run, prepare(run.spec, self._verified, self._environ, None, self._directories))
         else:
             self._in_thread(
                 run,
-                lambda stop: prepare(run.spec, self._verified, self._environ, stop),
+                lambda stop: prepare(run.spec, self._verified, self._environ, stop, self._directories),
                 self._prepared,
                 by_network=size_bytes >= UNKNOWN_BYTES,
             )
@@ -213,6 +215,7 @@ class LocalExecutor:
             except (OSError, AttemptFailed) as error:
                 record_failed_start(prepared, process, error)
         self._timed.pop(run.id, None)
+        prepared.leftovers = not run.fresh
         out, err = run.captures or (None, None)
         if prepared.invocations and self._takes_long(run, prepared):
             by_network = not run.spec["scratch"]

@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from markab.transfers.beneath import Beneath
 from markab.transfers.checksum import Verified
+from markab.worker.attempt_directories import AttemptDirectories
 from markab.worker.attempt_spec import Spec, attempt_directory
 from markab.worker.failure import AttemptFailed
 from markab.worker.steady_time import steady_time
@@ -47,6 +48,7 @@ class Prepared(object):
         "checked",
         "checked_s",
         "cwd",
+        "directories",
         "directory",
         "environ",
         "errors",
@@ -55,6 +57,7 @@ class Prepared(object):
         "hashed_s",
         "invocations",
         "job",
+        "leftovers",
         "redirected",
         "spec",
         "start",
@@ -62,7 +65,9 @@ class Prepared(object):
         "verified",
     )
 
-    def __init__(self, spec: Spec, verified: Verified, base_environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, spec: Spec, verified: Verified, base_environ: Mapping[str, str], directories: AttemptDirectories
+    ) -> None:
         job = spec["job"]
         self.spec = spec
         self.job: Dict[str, Any] = job
@@ -71,6 +76,9 @@ class Prepared(object):
         self.has_directory = job["data"] != "sharedfs"
         """It has a directory of its own."""
         self.cwd: str = attempt_directory(spec) if self.has_directory else spec["scratch"]
+        self.directories = directories
+        self.leftovers = True
+        """A process of it may still be alive after the last task ended."""
         self.directory: Optional[Beneath] = None
         """What was at `cwd` when the attempt began, held open; None: that could not be made."""
         self.attempt_key = "%s/%s/%d" % (spec["uuid"], job["id"], spec["attempt"])

@@ -12,11 +12,10 @@ from markab.transfers.base import Stop
 from markab.transfers.beneath import Beneath
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
-from markab.worker.attempt_directory import remove_directory, remove_if_empty
 from markab.worker.attempt_spec import captured_name
 from markab.worker.captured_output import Capture, describe_stream, end_of_text
 from markab.worker.exit_judgement import judge_disk, judge_inputs, judge_messages
-from markab.worker.outputs import FoundOutput, find_outputs, place_outputs, undeclared_files
+from markab.worker.outputs import FoundOutput, find_outputs, names_in, place_outputs, undeclared_files
 from markab.worker.record import Record, checked_entry, hashed_entry, make_record
 from markab.worker.steady_time import steady_time
 
@@ -47,12 +46,15 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
     if logs:
         printed["logs"] = logs
     if prepared.directory is not None:
-        if prepared.has_directory and not remove_if_empty(prepared.cwd):
-            undeclared = undeclared_files(prepared, found) if prepared.invocations else []
+        if prepared.has_directory:
+            names = names_in(prepared.directory)
+            undeclared = undeclared_files(prepared, names, found) if prepared.invocations else []
             if undeclared:
                 printed["undeclared"] = undeclared
-            remove_directory(prepared.directory, prepared.cwd)
-        prepared.directory.close()
+            reusable = names == [] and not prepared.leftovers
+            prepared.directories.remove(prepared.directory, prepared.cwd, reusable)
+        else:
+            prepared.directory.close()
     record = _describe(prepared, placed)
     record.update(printed)
     record["end"] = steady_time()

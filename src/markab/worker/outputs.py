@@ -89,7 +89,8 @@ def _find(prepared: Prepared, lfn: str, is_checkpoint: bool) -> FoundOutput:
             if error.errno in (errno.ENOENT, errno.ENOTDIR)
             else "cannot be read: %s" % error.strerror
         )
-        others = undeclared_files(prepared)
+        names = names_in(_directory(prepared)) if prepared.has_directory else []
+        others = undeclared_files(prepared, names)
         wrote = "; it wrote %s" % ", ".join("'%s'" % name for name in others) if others else ""
         raise AttemptFailed(
             ErrorKind.MISSING_OUTPUT,
@@ -107,14 +108,18 @@ def _find(prepared: Prepared, lfn: str, is_checkpoint: bool) -> FoundOutput:
     return FoundOutput(lfn, name, status.st_size, is_checkpoint, name != lfn)
 
 
-def undeclared_files(prepared: Prepared, found: Sequence[FoundOutput] = ()) -> List[str]:
-    """Return names in the attempt's own directory that are neither inputs nor outputs: they are lost with it."""
-    if prepared.directory is None or not prepared.has_directory:
-        return []
+def names_in(directory: Beneath) -> Optional[List[str]]:
+    """Return the names in a directory; None if it cannot be read."""
     try:
-        names = os.listdir(prepared.directory.fd)
+        return os.listdir(directory.fd)
     except OSError:
-        return []  # a failing disk: it changes no result
+        return None
+
+
+def undeclared_files(
+    prepared: Prepared, names: Optional[List[str]], found: Sequence[FoundOutput] = ()
+) -> List[str]:
+    """Return those of the names in the attempt's own directory that are neither inputs nor outputs: they are lost with it."""
     if not names:
         return []
     declared = {_top(item["lfn"]) for key in ("inputs", "outputs") for item in prepared.job.get(key) or ()}

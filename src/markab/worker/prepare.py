@@ -13,7 +13,7 @@ from markab.transfers.beneath import Beneath
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
-from markab.worker.attempt_directory import make_directory
+from markab.worker.attempt_directories import AttemptDirectories
 from markab.worker.attempt_spec import Spec, fill_in_passwords, place_of
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.inputs import Fetch, place_inputs
@@ -24,6 +24,7 @@ def prepare(
     verified: Verified,
     base_environ: Mapping[str, str],
     stop: Stop = None,
+    directories: Optional[AttemptDirectories] = None,
     fetch: Optional[Fetch] = None,
 ) -> Prepared:
     """Make the directory of an attempt and put its inputs there, all of them verified.
@@ -32,13 +33,14 @@ def prepare(
     task may be started, and `finish` is still to be called.
 
     Args:
+        directories: where directories of attempts come from. None: it is made, and removed at the end.
         fetch: moves files from URLs, as `markab.transfers.batch.move_all` does (the default).
     """
-    prepared = Prepared(spec, verified, base_environ)
+    prepared = Prepared(spec, verified, base_environ, directories or AttemptDirectories())
     try:
         fill_in_passwords(spec)
         if prepared.has_directory:
-            prepared.directory = make_directory(prepared.cwd)
+            prepared.directory = prepared.directories.make(prepared.cwd)
         else:
             prepared.directory = _open_scratch(prepared)
             _remove_leftovers(prepared, prepared.directory)
