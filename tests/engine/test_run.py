@@ -479,3 +479,15 @@ def test_what_was_never_submitted_is_taken_back_when_the_run_is_removed(tmp_path
     world.on_submit = lambda attempts: None
     assert call(directory, world).state == "success"
     assert world.started == [AttemptId(UUID, 0, 2), AttemptId(UUID, 1, 2)]
+
+
+def test_jobs_that_lose_files_are_named_once_at_the_end(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "my run", [job(f"j{n}") for n in range(3)])
+    made: Record = {"ok": True, "undeclared": ["a.csv", "b", "c", "d"]}
+    outcome = call(directory, World(lambda attempt: made), cores=1)
+
+    (warning,) = outcome.warnings
+    assert warning == (
+        "j0, and 2 more jobs wrote files that are not declared as outputs, and so are not kept: "
+        f"'a.csv', 'b', 'c', … (`markab show '{directory}' j0`)"
+    )

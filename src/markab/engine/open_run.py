@@ -7,6 +7,7 @@ passes it on to the scheduler; the decisions are the scheduler's.
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -163,7 +164,8 @@ class OpenRun:
         counts = self._scheduler.counts(self.id)
         if self.outcome is None:
             if self._first_undeclared is not None:
-                self.warnings.append(_lost_files(self._undeclared, *self._first_undeclared))
+                place = shlex.quote(str(self.journal.path.parent))
+                self.warnings.append(_lost_files(place, self._undeclared, *self._first_undeclared))
             self.outcome = self._outcome(counts)
             self.counts = {state.name.lower(): counts[state] for state in State if counts[state]}
             self.states = self._scheduler.states(self.id)
@@ -350,10 +352,10 @@ class OpenRun:
             self.warnings.append(text)
 
 
-def _lost_files(jobs: int, job: str, names: Sequence[str]) -> str:
+def _lost_files(place: str, jobs: int, job: str, names: Sequence[str]) -> str:
     shown = ", ".join(repr(name) for name in names[:3]) + (", …" if len(names) > 3 else "")
     more = f", and {jobs - 1} more jobs" if jobs > 2 else ", and 1 more job" if jobs == 2 else ""
-    return f"{job}{more} wrote files that are not declared as outputs, and so are not kept: {shown} (`markab show RUN {job}`)"
+    return f"{job}{more} wrote files that are not declared as outputs, and so are not kept: {shown} (`markab show {place} {job}`)"
 
 
 def _clamped(ids: list[str], slots: Slots) -> str:
