@@ -3,9 +3,10 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# Newer than pyproject.toml: installed as it says. The demo needs less than the tests.
+# Newer than pyproject.toml: installed as it says. The demo needs less than the tests, these less than the slow ones.
 USER   := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
+SLOW   := $(VENV)/.installed-integration
 DEMO   := demo
 ARGS   ?=
 
@@ -41,6 +42,11 @@ $(DEV): $(USER)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
 	@touch $@
 
+$(SLOW): $(DEV)
+	@echo "installing what the slow tests read results with into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group integration
+	@touch $@
+
 demo: $(USER)
 	@mkdir -p $(DEMO)
 	cd $(DEMO) && ../$(BIN)/python ../examples/co2/workflow.py
@@ -57,7 +63,7 @@ demo: $(USER)
 test: $(DEV)
 	$(BIN)/python -m pytest -n auto -m "not integration" $(ARGS)
 
-test-integration: $(DEV)
+test-integration: $(SLOW)
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m integration $(ARGS)
 
 check: $(DEV)

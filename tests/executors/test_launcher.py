@@ -83,8 +83,9 @@ def test_a_process_runs_in_its_directory_and_group_and_its_end_is_reported(
     shell: Shell, tmp_path: Path
 ) -> None:
     before = time.time()
-    end = shell.run("pwd; echo $$; ps -o pgid= -p $$; exit 3")
-    cwd, pid, group = (tmp_path / "out").read_text().split()
+    end = shell.run("pwd; echo $$; cat /proc/$$/stat; exit 3")
+    cwd, pid, stat = (tmp_path / "out").read_text().splitlines()
+    group = stat.rpartition(")")[2].split()[2]  # proc(5): after the name come state, ppid, pgrp
 
     assert cwd == str(tmp_path)
     assert pid == group == str(end.pid)
