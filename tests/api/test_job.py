@@ -66,7 +66,7 @@ def test_a_job_is_written_with_all_its_fields_in_the_usual_order() -> None:
         "stdout": "out.txt",
         "stderr": "err.txt",
         "nodeLabel": "count words",
-        "arguments": ["-l", "book.txt", 3, 0.1, "1e-09", "/tmp/x"],
+        "arguments": ["-l", "book.txt", 3, 0.1, 1e-9, "/tmp/x"],
         "uses": [
             {
                 "lfn": "book.txt",

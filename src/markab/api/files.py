@@ -24,7 +24,7 @@ class File(MetadataMixin):
         self.lfn = lfn
         self.size = size
         self.for_planning = for_planning
-        if size is not None:
+        if size:
             self.metadata["size"] = size
 
     def __eq__(self, other: object) -> bool:

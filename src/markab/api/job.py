@@ -258,14 +258,9 @@ class Job(AbstractJob):
 
 
 def _argument(arg: Any) -> Any:
-    """Return the value of an argument in a document; numbers stay numbers.
-
-    A float that no reader of YAML takes for one in the form of Python (`1e-09`, `inf`) becomes text in that form.
-    """
+    """Return the value of an argument in a document; numbers stay numbers."""
     if isinstance(arg, File):
         return arg.lfn
     if isinstance(arg, os.PathLike):
         return os.fspath(arg)
-    if isinstance(arg, float) and "." not in repr(arg):
-        return repr(arg)
     return arg if isinstance(arg, (bool, int, float, list, dict, type(None))) else str(arg)

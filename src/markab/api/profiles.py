@@ -11,7 +11,9 @@ from typing import Any
 Value = str | int | float
 Rule = tuple[str, Callable[[Any], Value]]
 
-_UNITS_MB: dict[str, int] = {unit: 1024**power for power, unit in enumerate(("MB", "GB", "TB", "PB", "EB", "ZB", "YB"))}
+_UNITS_MB: dict[str, int] = {
+    unit: 1024**power for power, unit in enumerate(("MB", "GB", "TB", "PB", "EB", "ZB", "YB"))
+}
 _QUANTITY = re.compile(rf"\s*(\d+)(?:e\+?(\d{{1,2}}))?\s*({'|'.join(_UNITS_MB)})?\s*", re.IGNORECASE)
 
 

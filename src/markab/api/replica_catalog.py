@@ -84,9 +84,9 @@ class ReplicaCatalog(Writable):
         entry = self.entries.setdefault((name, False), ReplicaEntry(name))
         entry.pfns[PFN(site, place)] = None
         entry.checksum.update({key.lower(): str(value) for key, value in (checksum or {}).items()})
+        entry.metadata.update(metadata or {})
         if isinstance(lfn, File) and lfn._metadata:
             entry.metadata.update(lfn.metadata)
-        entry.metadata.update(metadata or {})
         return self
 
     def add_regex_replica(

@@ -36,7 +36,10 @@ class TransformationSite(ProfileMixin, MetadataMixin):
 
         Raises:
             TypeError: `arch`, `os_type` or `container` is of another type.
+            ValueError: `bypass_staging` without `is_stageable`: what is installed is not staged.
         """
+        if bypass_staging and not is_stageable:
+            raise ValueError(f"{os.fspath(pfn)!r} is not stageable, so bypass_staging has no meaning for it")
         self.name = name
         self.pfn = os.fspath(pfn)
         self.transformation_type = "stageable" if is_stageable else "installed"
