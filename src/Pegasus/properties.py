@@ -12,9 +12,7 @@ __all__ = ["dump", "dumps", "load", "loads"]
 
 def load(fp: TextIO, *args: object, **kwargs: object) -> Properties:
     """Return the Properties of an open file."""
-    properties = Properties()
-    properties.load(fp)
-    return properties
+    return Properties.load(fp)
 
 
 def loads(s: str, *args: object, **kwargs: object) -> Properties:

@@ -66,14 +66,14 @@ def test_a_job_is_written_with_all_its_fields_in_the_usual_order() -> None:
         "stdout": "out.txt",
         "stderr": "err.txt",
         "nodeLabel": "count words",
-        "arguments": ["-l", "book.txt", 3, "0.1", "1e-09", "/tmp/x"],
+        "arguments": ["-l", "book.txt", 3, 0.1, 1e-9, "/tmp/x"],
         "uses": [
             {
                 "lfn": "book.txt",
                 "type": "input",
                 "bypass": True,
                 "size": 10,
-                "metadata": {"size": "10", "lang": "en"},
+                "metadata": {"size": 10, "lang": "en"},
             },
             {"lfn": "report.txt", "type": "output", "stageOut": False, "registerReplica": False},
             {"lfn": "state.pt", "type": "checkpoint", "stageOut": True, "registerReplica": True},
@@ -82,8 +82,8 @@ def test_a_job_is_written_with_all_its_fields_in_the_usual_order() -> None:
             {"lfn": "err.txt", "type": "output", "stageOut": False, "registerReplica": True},
         ],
         "profiles": {
-            "env": {"OMP_NUM_THREADS": "4", "DEBUG": "true"},
-            "pegasus": {"memory": "2048", "cores": 4},
+            "env": {"OMP_NUM_THREADS": 4, "DEBUG": "True"},
+            "pegasus": {"memory": 2048, "cores": 4},
         },
         "metadata": {"purpose": "test", "round": "1"},
         "hooks": {"shell": [{"_on": "end", "cmd": "date"}]},
@@ -155,14 +155,27 @@ def test_wrong_types_are_named() -> None:
         File(3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="a job runs a Transformation or the name of one"):
         Job(None)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="cannot take the argument"):
-        Job("x").add_args(None)
-    with pytest.raises(TypeError, match=r"EventType\.START"):
+    with pytest.raises(ValueError, match=r"EventType\.START"):
         Job("x").add_shell_hook("start", "date")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"Namespace\.PEGASUS"):
         Job("x").add_profiles("pegasus", "a", "b")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="metadata"):
         Job("x").add_metadata("a")  # type: ignore[arg-type]
+
+
+def test_an_argument_that_cannot_be_planned_is_written_with_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert entry(Job("x").add_args(None, [1], True, 2.0))["arguments"] == [None, [1], True, 2.0]
+    assert [record.getMessage().split(", with")[0] for record in caplog.records] == [
+        "Job(transformation=x) has the argument None (NoneType)",
+        "Job(transformation=x) has the argument [1] (list)",
+    ]
+
+
+def test_a_file_in_a_text_is_its_logical_name() -> None:
+    file = File("in.dat", size=3)
+    assert (f"-o {file}", repr(file), file.metadata) == ("-o in.dat", "<File in.dat>", {"size": 3})
 
 
 def test_a_transformation_gives_its_three_names_to_the_job() -> None:

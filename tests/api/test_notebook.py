@@ -11,7 +11,7 @@ import pytest
 
 from api.test_workflow_document import diamond
 from kit.made_run import T0, began, compute, end, ended, engine_alive, failed, gave_up, make_run, start
-from markab.api import Job, PegasusError, Workflow, notebook
+from markab.api import Job, PegasusError, SubWorkflow, Workflow, notebook
 from markab.api.notebook_html import progress_html, table_html
 from markab.reports.status import Status, UnderWay
 
@@ -412,10 +412,12 @@ def test_a_workflow_shows_how_its_run_is_doing_or_why_that_is_not_known(tmp_path
     assert "cannot be read" in (workflow._repr_html_() or "")
 
 
-def test_a_workflow_that_cannot_be_written_says_why_instead_of_its_picture() -> None:
-    workflow = Workflow("w").add_jobs(Job("a").add_outputs("x"), Job("b").add_outputs("x"))
+def test_a_workflow_that_cannot_be_planned_is_drawn_with_what_it_has() -> None:
+    first = Job("a").add_outputs("x")
+    workflow = Workflow("w").add_jobs(first, Job("b").add_outputs("x"), SubWorkflow(Workflow("inner")))
+    workflow.add_dependency(first, children=[Job("c", _id="gone")])
     html = workflow._repr_html_() or ""
-    assert "is made by job" in html and "<svg" not in html
+    assert "<svg" in html and "inner" in html and "gone" not in html
 
 
 CALLS: dict[str, Callable[[Workflow], object]] = {

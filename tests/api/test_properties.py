@@ -19,7 +19,7 @@ def test_properties_are_a_dict_of_texts_that_keeps_case_and_order() -> None:
     assert dict(properties) == {
         "pegasus.transfer.threads": "4",
         "env.Some_Path": "/x",
-        "pegasus.transfer.links": "true",
+        "pegasus.transfer.links": "True",
     }
     assert "env.Some_Path" in properties and "env.some_path" not in properties
     with pytest.raises(KeyError):
@@ -36,12 +36,14 @@ def test_a_file_has_one_line_each_and_is_read_back(tmp_path: Path, monkeypatch) 
     text = (tmp_path / "pegasus.properties").read_text()
     assert text == "pegasus.data.configuration = nonsharedfs\ndagman.retry = 2\n"
 
-    again = Properties()
-    again["dagman.retry"] = 5
-    again.load("pegasus.properties")
+    again = Properties.load("pegasus.properties")
     assert dict(again) == {"dagman.retry": "2", "pegasus.data.configuration": "nonsharedfs"}
     with pytest.raises(TypeError):
         properties.write(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        Properties.load(3)  # type: ignore[arg-type]
+    with pytest.raises(FileNotFoundError):
+        Properties.load("missing.properties")
 
 
 @given(
@@ -55,9 +57,7 @@ def test_every_value_survives_the_file(values: dict[str, str]) -> None:
     properties.update(values)
     stream = io.StringIO()
     properties.write(stream)
-    again = Properties()
-    again.load(io.StringIO(stream.getvalue()))
-    assert dict(again) == values
+    assert dict(Properties.load(io.StringIO(stream.getvalue()))) == values
 
 
 def test_an_unknown_key_is_kept_with_a_warning_that_shows_no_value(caplog) -> None:
@@ -90,6 +90,8 @@ def test_a_profile_of_a_site_is_a_property(caplog) -> None:
     properties = Properties()
     properties.add_site_profile("cluster", Namespace.PEGASUS, "queue", "short")
     assert dict(properties) == {"pegasus.catalog.site.sites.cluster.profiles.pegasus.queue": "short"}
+    properties.add_site_profile(site="cluster", namespace="condor", key="+k", value=True)
+    assert properties["pegasus.catalog.site.sites.cluster.profiles.condor.+k"] == "True"
     assert not caplog.records
-    with pytest.raises(TypeError):
-        properties.add_site_profile("cluster", "pegasus", "queue", "short")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="'nonsense' is not a valid Namespace"):
+        properties.add_site_profile("cluster", "nonsense", "queue", "short")

@@ -22,11 +22,21 @@ def test_replicas_of_one_file_are_merged_in_the_order_added() -> None:
                 "lfn": "b",
                 "pfns": [{"site": "local", "pfn": "/data/b"}, {"site": "web", "pfn": "http://example.org/b"}],
                 "checksum": {"sha256": "0f" * 32},
-                "metadata": {"lang": "en", "n": "1"},
+                "metadata": {"lang": "en", "n": 1},
             },
             {"lfn": "a", "pfns": [{"site": "local", "pfn": "a.txt"}]},
         ],
     }
+
+
+def test_an_entry_lists_its_places() -> None:
+    (entry,) = (
+        ReplicaCatalog()
+        .add_replica("local", "a", "/a")
+        .add_replica("web", "a", "http://x/a")
+        .entries.values()
+    )
+    assert [(pfn.site, pfn.pfn) for pfn in entry.pfns] == [("local", "/a"), ("web", "http://x/a")]
 
 
 def test_patterns_stand_beside_names_and_come_once() -> None:

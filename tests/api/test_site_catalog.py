@@ -34,14 +34,31 @@ def test_a_site_is_written_and_read_back_whole() -> None:
                 },
             ],
             "grids": [{"type": "batch", "contact": "slurm", "scheduler": "slurm", "jobtype": "auxillary"}],
-            "profiles": {"pegasus": {"style": "glite", "auxillary.local": "true"}},
-            "x-tags": {"gpu": {"pegasus": {"gpus": 1}}},
+            "profiles": {"pegasus": {"style": "glite", "auxillary.local": "True"}},
+            "x-tags": [{"name": "gpu", "profiles": {"pegasus": {"gpus": 1}}}],
         }
     ]
     site = struct(SiteCatalog().add_sites(cluster())).sites[0]
     assert (site.os_version, site.directories[0].shared_file_system, site.grids[0].jobtype) == (
         "8",
         True,
+        "auxillary",
+    )
+
+
+def test_attributes_are_the_words_of_the_document() -> None:
+    site = cluster()
+    (directory, _), (grid,) = site.directories, site.grids
+    assert (site.arch, site.os_type, directory.directory_type, directory.path) == (
+        "x86_64",
+        "linux",
+        "sharedScratch",
+        "/scratch",
+    )
+    assert (directory.file_servers[0].operation_type, grid.grid_type, grid.scheduler_type, grid.job_type) == (
+        "all",
+        "batch",
+        "slurm",
         "auxillary",
     )
 

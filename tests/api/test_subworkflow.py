@@ -111,7 +111,7 @@ def test_a_workflow_inside_a_workflow_is_written_beside_it_with_a_replica(
 
     found = reader.read_workflow(tmp_path / "middle_ID0000001.yml")
     assert found.jobs[0].file == "inner_deep.yml" and (tmp_path / "inner_deep.yml").exists()
-    assert found.jobs[0].uses[0].for_planning
+    assert [(use.lfn, use.type) for use in found.jobs[0].uses] == [("inner_deep.yml", "input")]
 
 
 def test_the_replica_of_a_written_child_replaces_that_of_the_author(tmp_path: Path, monkeypatch) -> None:
@@ -131,7 +131,7 @@ def test_the_replica_of_a_written_child_replaces_that_of_the_author(tmp_path: Pa
 
 def test_a_workflow_that_is_not_written_yet_has_no_entry() -> None:
     sub = SubWorkflow(Workflow("inner"), _id="a")
-    assert repr(sub) == "SubWorkflow(_id=a, file=inner)"
+    assert repr(sub) == "SubWorkflow(_id=a, file=inner, is_planned=False)"
     with pytest.raises(PegasusError, match="has no file yet"):
         sub.to_data()
     with pytest.raises(TypeError, match="a sub-workflow is a File"):

@@ -93,16 +93,28 @@ def test_scripts_can_look_into_a_transformation() -> None:
     )
     site = tool.sites["local"]
 
-    assert (site.arch, site.os_type, site.os_release, site.os_version) == (Arch.X86, None, None, None)
+    assert (site.arch, site.os_type, site.os_release, site.os_version) == ("x86", None, None, None)
     assert (site.bypass, site.container, tool.namespace, tool.version) == (True, "c", None, None)
+
+
+def test_half_a_place_is_none(caplog: pytest.LogCaptureFixture) -> None:
+    assert Transformation("a", site="local").sites == {}
+    assert "give both, or neither" in caplog.text
+
+
+def test_a_transformation_is_its_name() -> None:
+    tool = Transformation("t", namespace="n", version="1")
+    assert {tool, Transformation("t", namespace="n", version="1")} == {tool}
+    assert tool != Transformation("t", namespace="n") and tool != "n::t:1"
+    assert repr(tool) == "<Transformation n::t:1>"
+    catalog = TransformationCatalog().add_transformations(tool, Transformation("t"))
+    assert list(catalog.transformations) == ["n::t::1", "None::t::None"]
 
 
 def test_wrong_transformations_are_refused() -> None:
     for arguments in ({"name": "a:b"}, {"name": "a", "namespace": "x:"}, {"name": "a", "version": ":1"}):
         with pytest.raises(ValueError, match="has a colon"):
             Transformation(**arguments)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="give both"):
-        Transformation("a", site="local")
     with pytest.raises(TypeError):
         Transformation("a", site="local", pfn="/a", container=3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="sha256"):

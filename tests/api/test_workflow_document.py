@@ -1,4 +1,3 @@
-import io
 import json
 import logging
 import os
@@ -16,6 +15,7 @@ from markab.api import (
     File,
     Job,
     NotFoundError,
+    PegasusClientError,
     PegasusError,
     ReplicaCatalog,
     SiteCatalog,
@@ -146,17 +146,21 @@ def test_inferred_edges_are_those_of_the_bipartite_graph_of_files(spec: list[tup
     assert found == set(oracle.edges)
 
 
-def test_two_makers_of_one_file_are_both_named_and_nothing_is_written(tmp_path: Path) -> None:
+def test_of_two_makers_of_one_file_the_last_counts_and_planning_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     workflow = Workflow("w").add_jobs(
-        Job("a", _id="one").add_outputs("x"), Job("b", _id="two").set_stdout("x")
+        Job("a", _id="one").add_outputs("x"),
+        Job("c", _id="reader").add_inputs("x"),
+        Job("b", _id="two").set_stdout("x"),
     )
-    (tmp_path / "w.yml").write_text("before")
 
-    with pytest.raises(DuplicateError, match=r"file 'x' is made by job 'one' \(Job.*\) and by job 'two'"):
-        workflow.write(tmp_path / "w.yml")
+    workflow.write(tmp_path / "w.yml")
 
-    assert os.listdir(tmp_path) == ["w.yml"]
-    assert (tmp_path / "w.yml").read_text() == "before"
+    assert list(workflow.to_data()["jobDependencies"]) == [{"id": "two", "children": ["reader"]}]
+    assert "file 'x' is made by job 'one' (Job" in caplog.text and "and by job 'two'" in caplog.text
+    with pytest.raises(PegasusClientError, match="'x'"):
+        workflow.plan()
 
 
 def test_ids_are_counted_and_never_collide() -> None:
@@ -193,10 +197,15 @@ def test_a_workflow_is_named_by_text() -> None:
         Workflow(3)  # type: ignore[arg-type]
 
 
-def test_a_dependency_on_a_job_that_is_not_here_is_found_when_writing() -> None:
+def test_a_dependency_on_a_job_that_is_not_here_is_written_and_planning_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     workflow = Workflow("w").add_jobs(job := Job("a")).add_dependency(job, parents=[Job("b", _id="gone")])
-    with pytest.raises(PegasusError, match="the workflow has no job 'gone'"):
-        workflow.write(io.StringIO())
+    workflow.write(tmp_path / "w.yml")
+    assert list(workflow.to_data()["jobDependencies"]) == [{"id": "gone", "children": ["ID0000001"]}]
+    assert "the workflow has no job 'gone'" in caplog.text
+    with pytest.raises(PegasusClientError, match="gone"):
+        workflow.plan()
 
 
 @pytest.mark.parametrize("name", ["a b", "a/b", "", "a\tb"])

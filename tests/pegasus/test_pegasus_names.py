@@ -92,7 +92,7 @@ def test_a_braindump_gives_paths_lists_text_and_nothing_for_what_is_missing() ->
         'user: "ada"\ngrid_dn: null\nsubmit_dir: "/w/run0001"\nplanner_arguments: "--dir \'a b\' w.yml"\nnew_key: "x"\n'
     )
     assert (found.user, found.grid_dn, found.app) == ("ada", None, None)
-    assert (found.submit_dir, found.planner_arguments) == (Path("/w/run0001"), ["--dir", "a b", "w.yml"])
+    assert (found.submit_dir, found.planner_arguments) == (Path("/w/run0001"), "--dir 'a b' w.yml")
     assert found.new_key == "x"
     assert braindump.loads(braindump.dumps(found)) == found
     assert "grid_dn: null\n" in braindump.dumps(found)

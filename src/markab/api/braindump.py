@@ -2,51 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PATHS = ("submit_dir", "basedir", "bindir", "planner", "dax")
 
-
+@dataclass
 class Braindump:
-    """The keys of a braindump as attributes; those that are missing are None.
+    """The keys of a braindump as attributes; those that are missing are None. Keys beside these become attributes too."""
 
-    `submit_dir`, `basedir`, `bindir`, `planner` and `dax` are paths,
-    `planner_arguments` is a list of words, all others are text.
-    """
-
-    def __init__(self, **values: str | None) -> None:
-        self._values = dict(values)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        value = self._values.get(name)
-        if value is None:
-            return None
-        if name in PATHS:
-            return Path(value)
-        if name == "planner_arguments":
-            import shlex
-
-            return shlex.split(value)
-        return value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Braindump) and self._values == other._values
-
-    __hash__ = None  # type: ignore[assignment]  # it can be changed
-
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self._values.items())})"
-        )
+    user: str | None = None
+    grid_dn: str | None = None
+    submit_hostname: str | None = None
+    root_wf_uuid: str | None = None
+    wf_uuid: str | None = None
+    dax: Path | None = None
+    dax_label: str | None = None
+    dax_index: str | None = None
+    dax_version: str | None = None
+    pegasus_wf_name: str | None = None
+    timestamp: str | None = None
+    basedir: Path | None = None
+    submit_dir: Path | None = None
+    planner: Path | None = None
+    planner_version: str | None = None
+    planner_arguments: str | None = None
+    pegasus_build: str | None = None
+    jsd: str | None = None
+    rundir: str | None = None
+    bindir: Path | None = None
+    vogroup: str | None = None
+    uses_pmc: bool | None = None
+    properties: str | None = None
+    condor_log: str | None = None
+    dag: str | None = None
+    type: str | None = None
+    notify: str | None = None
+    script: str | None = None
+    app: str | None = None
 
     def to_text(self) -> str:
         """Return the file: one `key: "value"` a line."""
         from markab.plan.braindump import braindump_text
 
-        return braindump_text(self._values)
+        return braindump_text({key: _as_text(value) for key, value in vars(self).items()})
+
+
+def make_braindump(values: dict[str, str | None]) -> Braindump:
+    """Return the Braindump of the keys and values of a file."""
+    made = Braindump()
+    for key, value in values.items():
+        setattr(made, key, None if value is None else _typed(key, value))
+    return made
 
 
 def to_braindump(text: str | bytes) -> Braindump:
@@ -57,4 +64,17 @@ def to_braindump(text: str | bytes) -> Braindump:
     """
     from markab.plan.braindump import parse_braindump
 
-    return Braindump(**parse_braindump(text))
+    return make_braindump(parse_braindump(text))
+
+
+def _typed(key: str, value: str) -> Any:
+    kind = str(Braindump.__annotations__.get(key, ""))
+    if kind.startswith("Path"):
+        return Path(value)
+    return value.lower() == "true" if kind.startswith("bool") else value
+
+
+def _as_text(value: object) -> str | None:
+    if value is None:
+        return None
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from markab.api.errors import DuplicateError, PegasusError
+from markab.api.errors import DuplicateError
 from markab.api.job import AbstractJob
+from markab.api.warnings import warn
 
 
 class JobDependency:
@@ -36,16 +37,16 @@ def edges(
     With `infer`, a job that reads a file waits for the job that makes it; stdin,
     stdout and stderr count, checkpoints do not.
 
-    Raises:
-        DuplicateError: two jobs make the same file.
-        PegasusError: `given` names a job that is not in `jobs`.
+    Two makers of one file give a warning, and its readers wait for the last one; a job
+    that is in `given` only gives a warning, and comes after those of `jobs`: the planner
+    refuses both.
     """
-    ids = list(jobs)
+    ids = [*jobs, *_strangers(jobs, given)]
     number = len(ids)
     # An edge is one int, parent * number + child: a million of them take 40 MB and sort in a second.
-    links = set(_given(jobs, given))
+    links = set(_given(ids, given))
     if infer:
-        links.update(_inferred(jobs))
+        links.update(_inferred(jobs, number))
     return [
         (ids[parent], [ids[link % number] for link in group])
         for parent, group in groupby(sorted(links), key=lambda link: link // number)
@@ -58,32 +59,42 @@ def to_data(parents: list[tuple[str, list[str]]]) -> Iterator[dict[str, Any]]:
         yield {"id": parent, "children": children}
 
 
-def _given(jobs: Mapping[str, AbstractJob], given: Mapping[str, JobDependency]) -> Iterator[int]:
-    if not given:
-        return
-    position = {id: index for index, id in enumerate(jobs)}
+def _strangers(jobs: Mapping[str, AbstractJob], given: Mapping[str, JobDependency]) -> list[str]:
+    """Return the ids in `given` that no job has, each once, and warn of them."""
+    found: dict[str, None] = {}
     for parent, dependency in given.items():
         for child in dependency.children_ids:
             for id, other, role in ((parent, child, "before"), (child, parent, "after")):
-                if id not in position:
-                    raise PegasusError(
-                        f"job {id!r} is to run {role} job {other!r}, but the workflow has no job {id!r}",
-                        "add it with add_jobs",
+                if id not in jobs and id not in found:
+                    found[id] = None
+                    warn(
+                        f"job {id!r} is to run {role} job {other!r}, but the workflow has no job {id!r}, "
+                        "so it cannot be planned: add it with add_jobs"
                     )
-            yield position[parent] * len(jobs) + position[child]
+    return list(found)
 
 
-def _inferred(jobs: Mapping[str, AbstractJob]) -> Iterator[int]:
+def _given(ids: list[str], given: Mapping[str, JobDependency]) -> Iterator[int]:
+    if not given:
+        return
+    position = {id: index for index, id in enumerate(ids)}
+    for parent, dependency in given.items():
+        for child in dependency.children_ids:
+            yield position[parent] * len(ids) + position[child]
+
+
+def _inferred(jobs: Mapping[str, AbstractJob], number: int) -> Iterator[int]:
     maker: dict[str, int] = {}
     for index, job in enumerate(jobs.values()):
         for lfn, use in job._uses.items():
-            if use.type == "output" and maker.setdefault(lfn, index) != index:
-                first = list(jobs)[maker[lfn]]
-                raise DuplicateError(
-                    f"file {lfn!r} is made by job {first!r} ({jobs[first]!r}) and by job {job._id!r} ({job!r})",
-                    "give each output a name of its own",
-                )
-    number = len(jobs)
+            if use.type == "output":
+                if lfn in maker:
+                    first = list(jobs)[maker[lfn]]
+                    warn(
+                        f"file {lfn!r} is made by job {first!r} ({jobs[first]!r}) and by job {job._id!r} ({job!r}), "
+                        "so the workflow cannot be planned: give each output a name of its own"
+                    )
+                maker[lfn] = index
     for index, job in enumerate(jobs.values()):
         for lfn, use in job._uses.items():
             if use.type == "input" and lfn in maker:

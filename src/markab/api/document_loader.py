@@ -25,7 +25,7 @@ from markab.api.enums import (
 from markab.api.files import File, Use
 from markab.api.job import AbstractJob, Job
 from markab.api.mixins import ProfileMixin
-from markab.api.replica_catalog import ReplicaCatalog, ReplicaEntry
+from markab.api.replica_catalog import PFN, ReplicaCatalog, ReplicaEntry
 from markab.api.site_catalog import Directory, FileServer, Grid, Site, SiteCatalog
 from markab.api.subworkflow import SubWorkflow
 from markab.api.transformation_catalog import (
@@ -131,8 +131,8 @@ def _sites(item: model.SiteCatalog) -> SiteCatalog:
             )
         )
         _set_profiles(site, entry.profiles)
-        for tag, profiles in entry.tags.items():
-            site.tags[tag] = _set_profiles(ProfileMixin(), profiles)
+        for tag in entry.tags:
+            site.tags[tag.name] = _set_profiles(ProfileMixin(), tag.profiles)
         catalog.add_sites(site)
     return catalog
 
@@ -152,7 +152,7 @@ def _replicas(item: model.ReplicaCatalog) -> ReplicaCatalog:
         entry = catalog.entries.setdefault(
             (replica.lfn, replica.regex), ReplicaEntry(replica.lfn, replica.regex)
         )
-        entry.pfns.update(((pfn.site, pfn.pfn), None) for pfn in replica.pfns)
+        entry.pfns.update((PFN(pfn.site, pfn.pfn), None) for pfn in replica.pfns)
         entry.checksum.update(_checksum(replica.checksum) or {})
         entry.metadata.update(replica.metadata)
     return catalog
@@ -216,5 +216,5 @@ def _share(
 
 def _set_profiles(thing: Profiled, profiles: model.Profiles) -> Profiled:
     for namespace, keys in profiles.items():
-        thing.profiles.setdefault(namespace, {}).update(keys)
+        thing.profiles[namespace].update(keys)
     return thing

@@ -119,6 +119,34 @@ class ContainerType(Enum):
 class ExprVar:
     """Names that an expression in a `…_expr` profile may use; a name space, never an object."""
 
+    duration = "duration"
+    exitcode = "exitcode"
+    hostaddr = "hostaddr"
+    job_retry = "job_retry"
+    job_runtime = "job_runtime"
+    maxrss = "max rss used"
+    pegasus_cluster_size = "pegasus_cluster_size"
+    pegasus_cores = "pegasus_cores"
+    pegasus_diskspace_mb = "pegasus_diskspace_mb"
+    pegasus_generator = "pegasus_generator"
+    pegasus_glite_arguments = "pegasus_glite_arguments"
+    pegasus_gpus = "pegasus_gpus"
+    pegasus_job_class = "pegasus_job_class"
+    pegasus_job_runtime = "pegasus_job_runtime"
+    pegasus_memory_mb = "pegasus_memory_mb"
+    pegasus_project = "pegasus_project"
+    pegasus_queue = "pegasus_queue"
+    pegasus_root_wf_uuid = "pegasus_root_wf_uuid"
+    pegasus_site = "pegasus_site"
+    pegasus_version = "pegasus_version"
+    pegasus_wf_dax_job_id = "pegasus_wf_dax_job_id"
+    pegasus_wf_name = "pegasus_wf_name"
+    pegasus_wf_uuid = "pegasus_wf_uuid"
+    pegasus_wf_xformation = "pegasus_wf_xformation"
+    total_ip_size_mb = "total_ip_size_mb"
+    total_op_size_mb = "total_op_size_mb"
+    user = "user"
+
     def __new__(cls) -> ExprVar:
         """Raise TypeError."""
         raise TypeError("ExprVar only holds names, no object can be made of it")
@@ -135,6 +163,6 @@ def checked(value: object, kind: type[Member], what: str) -> Member:
     raise TypeError(f"{what} is {value!r}, but must be one of: {members}")
 
 
-def checked_or_none(value: object, kind: type[Member], what: str) -> Member | None:
-    """Return `checked` of a value that may also be left out."""
-    return None if value is None else checked(value, kind, what)
+def word_or_none(value: object, kind: type[Member], what: str) -> str | None:
+    """Return the word of documents for a `checked` value that may also be left out."""
+    return None if value is None else str(checked(value, kind, what).value)

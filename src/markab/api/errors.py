@@ -50,6 +50,25 @@ class Result:
 
         return json.loads(self.stdout)
 
+    @property
+    def yaml(self) -> Any:
+        """Standard output, read as YAML."""
+        import yaml
+
+        return yaml.safe_load(self.stdout)
+
+    @property
+    def yaml_all(self) -> list[Any]:
+        """Standard output, read as documents of YAML."""
+        import yaml
+
+        return list(yaml.safe_load_all(self.stdout))
+
+    def raise_exit_code(self) -> None:
+        """Raise ValueError, with the result as second argument, unless the exit code is 0."""
+        if self.returncode != 0:
+            raise ValueError("Commandline tool failed", self)
+
 
 class PegasusClientError(PegasusError):
     """Planning, running or watching failed; `result` has the output of the corresponding command."""

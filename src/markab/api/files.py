@@ -24,8 +24,8 @@ class File(MetadataMixin):
         self.lfn = lfn
         self.size = size
         self.for_planning = for_planning
-        if size is not None:
-            self.metadata["size"] = str(size)
+        if size:
+            self.metadata["size"] = size
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, File) and self.lfn == other.lfn
@@ -34,9 +34,11 @@ class File(MetadataMixin):
         return hash(self.lfn)
 
     def __str__(self) -> str:
-        return f"{type(self).__name__}({self.lfn})"
+        """Return the logical name: scripts put files into texts of arguments."""
+        return self.lfn
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.lfn}>"
 
 
 def as_file(value: object, role: str, owner: object) -> File:

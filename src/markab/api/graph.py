@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 def workflow_model(workflow: WorkflowDocument) -> Workflow:
-    """Return the document of a workflow in memory, with the fields that a drawing needs.
-
-    Raises:
-        PegasusError: two jobs make the same file, or a dependency names a job that is not in the workflow.
-    """
+    """Return the document of a workflow in memory, with the fields that a drawing needs."""
     edges = dependencies.edges(workflow.jobs, workflow.dependencies, workflow.infer_dependencies)
     return Workflow(
         pegasus="5.0",
         name=workflow.name,
         jobs=[_task(id, job) for id, job in workflow.jobs.items()],
-        job_dependencies=[Dependency(parent, children) for parent, children in edges],
+        job_dependencies=[
+            Dependency(parent, [child for child in children if child in workflow.jobs])
+            for parent, children in edges
+            if parent in workflow.jobs
+        ],
     )
 
 
@@ -36,7 +36,7 @@ def _task(id: str, job: Any) -> Task:
     """Return the task of a Job or SubWorkflow."""
     uses = [Use(use.file.lfn, use.type) for use in job.uses]
     if job.is_sub_workflow:
-        document = getattr(job.file, "lfn", None) or job.file.name
+        document = job.file if isinstance(job.file, str) else job.file.name
         return Task(id, job.type, file=document, uses=uses, node_label=job.node_label)
     return Task(
         id,

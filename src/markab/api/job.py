@@ -12,6 +12,7 @@ from markab.api.errors import DuplicateError, PegasusError
 from markab.api.files import File, Use, as_file
 from markab.api.mixins import HookMixin, MetadataMixin, ProfileMixin, shared_data
 from markab.api.transformation_catalog import Transformation
+from markab.api.warnings import warn
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -41,16 +42,15 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
         return None
 
     def add_args(self, *args: Any) -> Self:
-        """Append arguments to the command line; a File becomes its name.
+        """Append arguments to the command line: Files, which become their names, texts, paths and numbers.
 
-        Raises:
-            TypeError: an argument is not a File, text, path or number.
+        Anything else gives a warning: the document can have it, but cannot be planned with it.
         """
         for arg in args:
             if not isinstance(arg, (str, File, Real, os.PathLike)):
-                raise TypeError(
-                    f"{self!r} cannot take the argument {arg!r} ({type(arg).__name__}): "
-                    "it must be a File, text, path or number"
+                warn(
+                    f"{self!r} has the argument {arg!r} ({type(arg).__name__}), with which it cannot be planned: "
+                    "give a File, text, path or number"
                 )
         self.args.extend(args)
         return self
@@ -257,13 +257,10 @@ class Job(AbstractJob):
         yield "node_label", self.node_label
 
 
-def _argument(arg: Any) -> str | int:
-    """Return the value of an argument in a document.
-
-    Floats become text, so that the task gets the form of Python: `0.1`, `1e-09`.
-    """
+def _argument(arg: Any) -> Any:
+    """Return the value of an argument in a document; numbers stay numbers."""
     if isinstance(arg, File):
         return arg.lfn
-    if isinstance(arg, int) and not isinstance(arg, bool):
-        return arg
-    return str(arg)
+    if isinstance(arg, os.PathLike):
+        return os.fspath(arg)
+    return arg if isinstance(arg, (bool, int, float, list, dict, type(None))) else str(arg)

@@ -6,6 +6,7 @@ have none.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from markab.api.profiles import (
     as_value,
     profiles_from_keywords,
 )
+from markab.api.warnings import warn
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -29,14 +31,18 @@ if TYPE_CHECKING:
 class MetadataMixin:
     """Metadata: keys and values that describe an object and have no effect on planning."""
 
-    _metadata: dict[str, str] | None = None
+    _metadata: dict[str, Value] | None = None
 
     @property
-    def metadata(self) -> dict[str, str]:
-        """Key → value."""
+    def metadata(self) -> dict[str, Value]:
+        """Key → value. May be assigned."""
         if self._metadata is None:
             self._metadata = {}
         return self._metadata
+
+    @metadata.setter
+    def metadata(self, metadata: dict[str, Value]) -> None:
+        self._metadata = metadata
 
     def add_metadata(self, *args: Mapping[str, object], **kwargs: object) -> Self:
         """Add `key=value` pairs, or those of a mapping; values become text.
@@ -72,18 +78,25 @@ class HookMixin:
 
     @property
     def hooks(self) -> dict[str, list[ShellHook]]:
-        """`shell` → hooks, in the order added."""
+        """`shell` → hooks, in the order added. May be assigned."""
         if self._hooks is None:
             self._hooks = {}
         return self._hooks
+
+    @hooks.setter
+    def hooks(self, hooks: dict[str, list[ShellHook]]) -> None:
+        self._hooks = hooks
 
     def add_shell_hook(self, event_type: EventType, cmd: str) -> Self:
         """Run the shell command `cmd` on the submit host at each event of `event_type`.
 
         Raises:
-            TypeError: `event_type` is not an EventType.
+            ValueError: `event_type` is not an EventType.
         """
-        checked(event_type, EventType, "the event of a shell hook")
+        try:
+            checked(event_type, EventType, "the event of a shell hook")
+        except TypeError as error:
+            raise ValueError(str(error)) from None
         self.hooks.setdefault("shell", []).append(ShellHook(event_type, cmd))
         return self
 
@@ -95,33 +108,36 @@ class ProfileMixin:
 
     @property
     def profiles(self) -> dict[str, dict[str, Value]]:
-        """Namespace (`pegasus`, `condor`, …) → key → value."""
+        """Namespace (`pegasus`, `condor`, …) → key → value; a namespace is made when it is asked for. May be assigned."""
         if self._profiles is None:
-            self._profiles = {}
+            self._profiles = defaultdict(dict)
         return self._profiles
+
+    @profiles.setter
+    def profiles(self, profiles: dict[str, dict[str, Value]]) -> None:
+        self._profiles = defaultdict(dict, profiles)
 
     def add_profiles(self, ns: Namespace, key: str | None = None, value: object = None, **kw: object) -> Self:
         """Set profiles of one namespace, as `key, value` or as keywords; a later value wins.
 
+        A key without a value, or a value without a key, has no effect, and gives a warning.
+
         Raises:
             TypeError: `ns` is not a Namespace.
-            ValueError: neither a key with its value nor a keyword is given.
         """
         checked(ns, Namespace, "the namespace of a profile")
-        if (key is None) != (value is None):
-            raise ValueError(f"profile key {key!r} and value {value!r} go together: one of them is missing")
-        if key is None and not kw:
-            raise ValueError(f"add_profiles({ns}) has neither a key nor a keyword")
         found = {name: as_value(kw[name]) for name in kw}
-        if key is not None:
+        if key is not None and value is not None:
             found[key] = as_value(value)
-        self.profiles.setdefault(ns.value, {}).update(found)
+        elif key is not None or value is not None:
+            warn(f"a profile of {ns.value} is not set: key {key!r} and value {value!r} go together")
+        if found:
+            self.profiles[ns.value].update(found)
         return self
 
     def add_env(self, key: str | None = None, value: object = None, **kw: object) -> Self:
         """Set variables of the job's environment, as `key, value` or as keywords."""
-        texts = {name: str(as_value(kw[name])) for name in kw}
-        return self.add_profiles(Namespace.ENV, key, None if value is None else str(as_value(value)), **texts)
+        return self.add_profiles(Namespace.ENV, key, value, **kw)
 
     def add_pegasus_profile(self, **keywords: object) -> Self:
         """Set profiles of the planner and the worker by typed keywords."""
@@ -153,7 +169,7 @@ class ProfileMixin:
     def _add_typed(self, ns: Namespace, rules: Mapping[str, Rule], keywords: dict[str, object]) -> Self:
         found = profiles_from_keywords(rules, keywords, f"add_{ns.value}_profile")
         if found:
-            self.profiles.setdefault(ns.value, {}).update(found)
+            self.profiles[ns.value].update(found)
         return self
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markab import operations
-from markab.api.errors import PegasusError
 from markab.api.notebook_html import boxed, folded, table_html, text_html
 from markab.errors import MarkabError
 from markab.formatting import html_text
@@ -116,8 +115,5 @@ def _state(submit_dir: Path) -> str:
 def _picture(workflow: WorkflowDocument, submit_dir: Path | None) -> str:
     from markab.api.graph import workflow_model
 
-    try:
-        drawing = operations.draw(workflow_model(workflow), states_of=submit_dir)
-    except PegasusError as error:  # two jobs make one file, which `write` reports too
-        return f'<div style="color:#d55e00">{html_text(str(error))}</div>'
+    drawing = operations.draw(workflow_model(workflow), states_of=submit_dir)
     return f'<div style="overflow:auto;max-height:40em">{operations.inline_svg(drawing)}</div>'

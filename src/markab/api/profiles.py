@@ -11,14 +11,16 @@ from typing import Any
 Value = str | int | float
 Rule = tuple[str, Callable[[Any], Value]]
 
-_UNITS_MB = {unit: 1024**power for power, unit in enumerate(("MB", "GB", "TB", "PB", "EB", "ZB", "YB"))}
-_QUANTITY = re.compile(rf"\s*(\d+)\s*({'|'.join(_UNITS_MB)})?\s*")
+_UNITS_MB: dict[str, int] = {
+    unit: 1024**power for power, unit in enumerate(("MB", "GB", "TB", "PB", "EB", "ZB", "YB"))
+}
+_QUANTITY = re.compile(rf"\s*(\d+)(?:e\+?(\d{{1,2}}))?\s*({'|'.join(_UNITS_MB)})?\s*", re.IGNORECASE)
 
 
 def as_value(value: object) -> Value:
-    """Return `value` as it is written in a document: `true` and `false` in lower case, paths as text."""
+    """Return `value` as it is written in a document: `True` and `False`, and paths, as text."""
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return str(value)
     if isinstance(value, (str, int, float)):
         return value
     if isinstance(value, Enum):
@@ -26,30 +28,30 @@ def as_value(value: object) -> Value:
     return str(value)
 
 
-def as_megabytes(value: object) -> str:
-    """Return `"2 GB"` as `"2048"`; a bare number is in MB already. Multiples are binary.
+def to_mb(value: object) -> int:
+    """Return `"2 GB"`, in any case of letters, as 2048; a bare number is in MB already. Multiples are binary.
 
     Raises:
-        ValueError: it is not a whole number with or without a unit.
+        ValueError: it is not a whole number, with or without an exponent and a unit.
     """
     match = _QUANTITY.fullmatch(str(value))
     if match is None:
         units = " ".join(_UNITS_MB)
         raise ValueError(f"{value!r} is not a size: write a whole number and one of {units}, as in '2 GB'")
-    number, unit = match.groups()
-    return str(int(number) * _UNITS_MB[unit or "MB"])
+    number, exponent, unit = match.groups()
+    return int(number + "0" * int(exponent or 0)) * _UNITS_MB[(unit or "MB").upper()]
 
 
-def as_kilobytes(value: object) -> str:
-    """Return `"1 MB"` as `"1024"`; a bare number is in MB."""
-    return str(int(as_megabytes(value)) * 1024)
+def to_kb(value: object) -> int:
+    """Return `"1 MB"` as 1024; a bare number is in MB. Raises as `to_mb`."""
+    return to_mb(value) * 1024
 
 
 def _rules(dotted: str = "", same: str = "", megabytes: str = "", **others: str) -> dict[str, Rule]:
     """Return the table of a namespace: keywords whose `_` becomes `.`, that are their own keys, or that have another key."""
     rules: dict[str, Rule] = {keyword: (keyword.replace("_", "."), as_value) for keyword in dotted.split()}
     rules.update({keyword: (keyword, as_value) for keyword in same.split()})
-    rules.update({keyword: (keyword, as_megabytes) for keyword in megabytes.split()})
+    rules.update({keyword: (keyword, to_mb) for keyword in megabytes.split()})
     rules.update({keyword: (key, as_value) for keyword, key in others.items()})
     return rules
 
@@ -107,7 +109,7 @@ CONDOR = MappingProxyType(
             megabytes="request_memory",
             filesystem_domain="filesystemdomain",
         ),
-        "request_disk": ("request_disk", as_kilobytes),
+        "request_disk": ("request_disk", to_kb),
     }
 )
 
@@ -137,7 +139,7 @@ GLOBUS = MappingProxyType(
         max_time="maxtime",
         max_wall_time="maxwalltime",
     )
-    | {"max_memory": ("maxmemory", as_megabytes), "min_memory": ("minmemory", as_megabytes)}
+    | {"max_memory": ("maxmemory", to_mb), "min_memory": ("minmemory", to_mb)}
 )
 
 SELECTOR = MappingProxyType(_rules(same="pfn", execution_site="execution.site", grid_job_type="grid.jobtype"))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from markab.api.enums import Namespace, checked
+from markab.api.enums import Namespace
 from markab.api.profiles import as_value
 from markab.api.warnings import warn
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Properties(MutableMapping[str, str]):
@@ -50,28 +53,33 @@ class Properties(MutableMapping[str, str]):
 
         print("\n".join(list_properties(prop or "")))
 
-    def add_site_profile(self, site: str, ns: Namespace, key: str, value: object) -> None:
+    def add_site_profile(self, site: str, namespace: str | Namespace, key: str, value: object) -> None:
         """Set a profile of a site in the catalog, without touching the catalog.
 
         Raises:
-            TypeError: `ns` is not a Namespace.
+            ValueError: there is no such namespace.
         """
-        checked(ns, Namespace, "the namespace of a profile")
-        self._values[f"pegasus.catalog.site.sites.{site}.profiles.{ns.value}.{key}"] = str(as_value(value))
+        ns = namespace.value if isinstance(namespace, Namespace) else Namespace(namespace).value
+        self._values[f"pegasus.catalog.site.sites.{site}.profiles.{ns}.{key}"] = str(as_value(value))
 
-    def load(self, file: str | os.PathLike[str] | TextIO) -> None:
-        """Add the properties of a file; its values win.
+    @classmethod
+    def load(cls, file: str | os.PathLike[str] | TextIO) -> Self:
+        """Return the properties of a file, or of a stream.
 
         Raises:
+            TypeError: `file` is neither path nor stream.
             OSError: it cannot be read.
         """
         if isinstance(file, (str, os.PathLike)):
             with open(file, encoding="utf-8") as stream:
-                self.load(stream)
-            return
+                return cls.load(stream)
+        if not hasattr(file, "read"):
+            raise TypeError(f"{file!r} ({type(file).__name__}) is neither a path nor a stream to read")
         from markab.spec import java_properties
 
-        self._values.update((key, value) for _, key, value in java_properties.parse(file.read()))
+        properties = cls()
+        properties._values.update((key, value) for _, key, value in java_properties.parse(file.read()))
+        return properties
 
     def write(self, file: str | os.PathLike[str] | TextIO | None = None) -> None:
         """Write `key = value` lines to a path (by default `pegasus.properties`, which the planner finds) or stream.

@@ -5,15 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markab.api.errors import DuplicateError
 from markab.api.files import File
 from markab.api.mixins import MetadataMixin, shared_data
+from markab.api.profiles import Value
 from markab.api.writable import Writable
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+class PFN(NamedTuple):
+    """One place of a file: the label of a site, and a URL or path there."""
+
+    site: str
+    pfn: str
 
 
 class ReplicaEntry(MetadataMixin):
@@ -22,8 +30,8 @@ class ReplicaEntry(MetadataMixin):
     def __init__(self, lfn: str, regex: bool = False) -> None:
         self.lfn = lfn
         self.regex = regex
-        self.pfns: dict[tuple[str, str], None] = {}
-        """(site, place), in the order added, each once."""
+        self.pfns: dict[PFN, None] = {}
+        """In the order added, each once."""
         self.checksum: dict[str, str] = {}
 
     def to_data(self) -> dict[str, Any]:
@@ -55,7 +63,7 @@ class ReplicaCatalog(Writable):
         lfn: str | File,
         pfn: str | Path,
         checksum: Mapping[str, str] | None = None,
-        metadata: Mapping[str, object] | None = None,
+        metadata: Mapping[str, Value] | None = None,
     ) -> Self:
         """Add the place `pfn`, a URL or an absolute path at `site`, of the file `lfn`.
 
@@ -74,16 +82,15 @@ class ReplicaCatalog(Writable):
         if checksum and {key.lower() for key in checksum} != {"sha256"}:
             raise ValueError(f"the checksum of {name!r} is {dict(checksum)!r}, but must be {{'sha256': '…'}}")
         entry = self.entries.setdefault((name, False), ReplicaEntry(name))
-        entry.pfns[site, place] = None
+        entry.pfns[PFN(site, place)] = None
         entry.checksum.update({key.lower(): str(value) for key, value in (checksum or {}).items()})
+        entry.metadata.update(metadata or {})
         if isinstance(lfn, File) and lfn._metadata:
-            entry.add_metadata(lfn.metadata)
-        if metadata:
-            entry.add_metadata(metadata)
+            entry.metadata.update(lfn.metadata)
         return self
 
     def add_regex_replica(
-        self, site: str, pattern: str, pfn: str | Path, metadata: Mapping[str, object] | None = None
+        self, site: str, pattern: str, pfn: str | Path, metadata: Mapping[str, Value] | None = None
     ) -> Self:
         """Add the place of all files whose names match `pattern`; `[0]` in `pfn` is the name, `[1]` the first group.
 
@@ -96,9 +103,8 @@ class ReplicaCatalog(Writable):
         if (pattern, True) in self.entries:
             raise DuplicateError(f"the replica catalog already has the pattern {pattern!r}")
         entry = ReplicaEntry(pattern, regex=True)
-        entry.pfns[site, place] = None
-        if metadata:
-            entry.add_metadata(metadata)
+        entry.pfns[PFN(site, place)] = None
+        entry.metadata.update(metadata or {})
         self.entries[pattern, True] = entry
         return self
 

@@ -16,7 +16,7 @@ from markab.api.enums import (
     Scheduler,
     SupportedJobs,
     checked,
-    checked_or_none,
+    word_or_none,
 )
 from markab.api.errors import DuplicateError
 from markab.api.mixins import ProfileMixin, shared_data
@@ -32,11 +32,13 @@ class FileServer(ProfileMixin):
     def __init__(self, url: str, operation_type: Operation) -> None:
         """Raises TypeError if `operation_type` is not an Operation."""
         self.url = url
-        self.operation_type = checked(operation_type, Operation, f"the operation of file server {url!r}")
+        self.operation_type = checked(
+            operation_type, Operation, f"the operation of file server {url!r}"
+        ).value
 
     def to_data(self) -> dict[str, Any]:
         """Return the entry of `fileServers:`."""
-        return {"url": self.url, "operation": self.operation_type.value, **shared_data(self, "profiles")}
+        return {"url": self.url, "operation": self.operation_type, **shared_data(self, "profiles")}
 
 
 class Directory:
@@ -60,10 +62,11 @@ class Directory:
             TypeError: `directory_type` is none of the constants of this class.
             ValueError: `path` is relative.
         """
-        self.directory_type = checked(directory_type, DirectoryType, f"the type of directory {str(path)!r}")
+        kind = checked(directory_type, DirectoryType, f"the type of directory {str(path)!r}")
+        self.directory_type = kind.value
         if not PurePath(path).is_absolute() and not os.fspath(path).startswith("$"):
             raise ValueError(f"the directory {os.fspath(path)!r} is relative: use Path(…).resolve()")
-        self.path = Path(path)
+        self.path = str(Path(path))
         self.shared_file_system = shared_file_system
         self.file_servers: list[FileServer] = []
 
@@ -75,15 +78,15 @@ class Directory:
         """
         for server in file_servers:
             if not isinstance(server, FileServer):
-                raise TypeError(f"directory {str(self.path)!r} takes a FileServer, not {server!r}")
+                raise TypeError(f"directory {self.path!r} takes a FileServer, not {server!r}")
             self.file_servers.append(server)
         return self
 
     def to_data(self) -> dict[str, Any]:
         """Return the entry of `directories:`."""
         return {
-            "type": self.directory_type.value,
-            "path": str(self.path),
+            "type": self.directory_type,
+            "path": self.path,
             "sharedFileSystem": self.shared_file_system,
             "fileServers": [server.to_data() for server in self.file_servers],
         }
@@ -110,16 +113,16 @@ class Grid:
         job_type: SupportedJobs | None = None,
     ) -> None:
         """Raises TypeError if a type is not of its enumeration."""
-        self.grid_type = checked(grid_type, GridType, f"the type of grid {contact!r}")
+        self.grid_type = checked(grid_type, GridType, f"the type of grid {contact!r}").value
         self.contact = contact
-        self.scheduler_type = checked(scheduler_type, Scheduler, f"the scheduler of grid {contact!r}")
-        self.job_type = checked_or_none(job_type, SupportedJobs, f"the job type of grid {contact!r}")
+        self.scheduler_type = checked(scheduler_type, Scheduler, f"the scheduler of grid {contact!r}").value
+        self.job_type = word_or_none(job_type, SupportedJobs, f"the job type of grid {contact!r}")
 
     def to_data(self) -> dict[str, Any]:
         """Return the entry of `grids:`."""
-        data = {"type": self.grid_type.value, "contact": self.contact, "scheduler": self.scheduler_type.value}
+        data = {"type": self.grid_type, "contact": self.contact, "scheduler": self.scheduler_type}
         if self.job_type is not None:
-            data["jobtype"] = self.job_type.value
+            data["jobtype"] = self.job_type
         return data
 
 
@@ -136,8 +139,8 @@ class Site(ProfileMixin):
     ) -> None:
         """Raises TypeError if `arch` or `os_type` is not of its enumeration."""
         self.name = name
-        self.arch = checked_or_none(arch, Arch, f"the architecture of site {name!r}")
-        self.os_type = checked_or_none(os_type, OS, f"the operating system of site {name!r}")
+        self.arch = word_or_none(arch, Arch, f"the architecture of site {name!r}")
+        self.os_type = word_or_none(os_type, OS, f"the operating system of site {name!r}")
         self.os_release = os_release
         self.os_version = os_version
         self.directories: list[Directory] = []
@@ -161,19 +164,19 @@ class Site(ProfileMixin):
         return self
 
     def add_tag_profiles(
-        self, tag: str, ns: Namespace, key: str | None = None, value: object = None, **kw: object
+        self, name: str, ns: Namespace, key: str | None = None, value: object = None, **kw: object
     ) -> Self:
-        """Set profiles that hold on this site for jobs whose pegasus profile `tag` is this one."""
-        self.tags.setdefault(tag, ProfileMixin()).add_profiles(ns, key, value, **kw)
+        """Set profiles that hold on this site for jobs whose pegasus profile `tag` is `name`."""
+        self.tags.setdefault(name, ProfileMixin()).add_profiles(ns, key, value, **kw)
         return self
 
     def to_data(self) -> dict[str, Any]:
         """Return the entry of `sites:`."""
         data: dict[str, Any] = {"name": self.name}
         if self.arch is not None:
-            data["arch"] = self.arch.value
+            data["arch"] = self.arch
         if self.os_type is not None:
-            data["os.type"] = self.os_type.value
+            data["os.type"] = self.os_type
         if self.os_release is not None:
             data["os.release"] = str(self.os_release)
         if self.os_version is not None:
@@ -183,7 +186,7 @@ class Site(ProfileMixin):
             data["grids"] = [grid.to_data() for grid in self.grids]
         data.update(shared_data(self, "profiles"))
         if self.tags:
-            data["x-tags"] = {tag: shared_data(self.tags[tag], "profiles")["profiles"] for tag in self.tags}
+            data["x-tags"] = [{"name": tag, **shared_data(self.tags[tag], "profiles")} for tag in self.tags]
         return data
 
 

@@ -42,10 +42,13 @@ class SubWorkflow(AbstractJob):
             )
         self.type = "condorWorkflow" if is_planned else "pegasusWorkflow"
         self._planner_args_given = False
-        self.file: File | WorkflowDocument = File(file) if isinstance(file, str) else file
-        self._document: File | None = None
-        if isinstance(self.file, File):
-            self._take(self.file)
+        self.file: str | WorkflowDocument = file.lfn if isinstance(file, File) else file
+        """Logical name of the document, or the Workflow that it will have."""
+        self._document: str | None = None
+        if isinstance(self.file, str):
+            # A file of its own, so that the one given is not marked in the job that makes it.
+            self._document = self.file
+            self.add_inputs(File(self.file, for_planning=True))
 
     def add_planner_args(self, **options: Any) -> Self:
         """Set the planner's options for the sub-workflow; the keywords are those of `Workflow.plan`.
@@ -68,27 +71,24 @@ class SubWorkflow(AbstractJob):
 
     def write_child(self, directory: Path) -> Path | None:
         """Write the Workflow this was made of to `directory`; return its path, or None if there is none."""
-        if isinstance(self.file, File):
+        if isinstance(self.file, str):
             return None
         path = directory / f"{self.file.name}_{self._id}.yml"
         self.file.write(path)
         if self._document is None:
-            self._take(File(path.name))
+            self._document = path.name
+            self.add_inputs(path.name)
         return path
-
-    def _take(self, document: File) -> None:
-        # A copy, so that the file is not marked `for_planning` in the job that makes it.
-        self._document = File(document.lfn, document.size, for_planning=True).add_metadata(document.metadata)
-        self.add_inputs(self._document)
 
     def _head(self) -> dict[str, Any]:
         if self._document is None:
             raise PegasusError(
                 f"{self!r} holds a Workflow that has no file yet: write the workflow it belongs to with write()"
             )
-        return {"type": self.type, "file": self._document.lfn}
+        return {"type": self.type, "file": self._document}
 
     def _names(self) -> Iterable[tuple[str, object]]:
         yield "_id", self._id
-        yield "file", self.file.lfn if isinstance(self.file, File) else self.file.name
+        yield "file", self.file if isinstance(self.file, str) else self.file.name
+        yield "is_planned", self.type == "condorWorkflow"
         yield "node_label", self.node_label

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from markab.api.enums import OS, Arch, ContainerType, Namespace, checked, checked_or_none
+from markab.api.enums import OS, Arch, ContainerType, Namespace, checked, word_or_none
 from markab.api.errors import DuplicateError
 from markab.api.mixins import HookMixin, MetadataMixin, ProfileMixin, shared_data
+from markab.api.warnings import warn
 from markab.api.writable import Writable
 
 if TYPE_CHECKING:
@@ -35,13 +36,16 @@ class TransformationSite(ProfileMixin, MetadataMixin):
 
         Raises:
             TypeError: `arch`, `os_type` or `container` is of another type.
+            ValueError: `bypass_staging` without `is_stageable`: what is installed is not staged.
         """
+        if bypass_staging and not is_stageable:
+            raise ValueError(f"{os.fspath(pfn)!r} is not stageable, so bypass_staging has no meaning for it")
         self.name = name
         self.pfn = os.fspath(pfn)
         self.transformation_type = "stageable" if is_stageable else "installed"
         self.bypass = bypass_staging
-        self.arch = checked_or_none(arch, Arch, f"the architecture of {self.pfn!r}")
-        self.os_type = checked_or_none(os_type, OS, f"the operating system of {self.pfn!r}")
+        self.arch = word_or_none(arch, Arch, f"the architecture of {self.pfn!r}")
+        self.os_type = word_or_none(os_type, OS, f"the operating system of {self.pfn!r}")
         self.os_release = os_release
         self.os_version = os_version
         if container is not None and not isinstance(container, (Container, str)):
@@ -54,9 +58,9 @@ class TransformationSite(ProfileMixin, MetadataMixin):
         if self.bypass:
             data["bypass"] = True
         if self.arch is not None:
-            data["arch"] = self.arch.value
+            data["arch"] = self.arch
         if self.os_type is not None:
-            data["os.type"] = self.os_type.value
+            data["os.type"] = self.os_type
         if self.os_release is not None:
             data["os.release"] = str(self.os_release)
         if self.os_version is not None:
@@ -89,7 +93,7 @@ class Transformation(ProfileMixin, HookMixin, MetadataMixin):
         """Name an executable; with `site` and `pfn`, also add its place.
 
         Raises:
-            TypeError: a value is of another type, or only one of `site` and `pfn` is given.
+            TypeError: a value is of another type.
             ValueError: a part of the name has a colon, or `checksum` is not `{"sha256": …}`.
         """
         for part, text in (("name", name), ("namespace", namespace), ("version", version)):
@@ -100,8 +104,9 @@ class Transformation(ProfileMixin, HookMixin, MetadataMixin):
         if checksum and {key.lower() for key in checksum} != {"sha256"}:
             raise ValueError(f"the checksum of {name!r} is {dict(checksum)!r}, but must be {{'sha256': '…'}}")
         if (site is None) != (pfn is None):
-            raise TypeError(
-                f"transformation {name!r} has site {site!r} and pfn {pfn!r}: give both, or neither and use add_sites"
+            warn(
+                f"transformation {name!r} gets no place: it has site {site!r} and pfn {pfn!r}; "
+                "give both, or neither and use add_sites"
             )
         self.name = name
         self.namespace = namespace
@@ -122,8 +127,14 @@ class Transformation(ProfileMixin, HookMixin, MetadataMixin):
         return any(site.transformation_type == "stageable" for site in self.sites.values())
 
     def _get_key(self) -> str:
-        """Return `namespace::name:version`, leaving out what is not given."""
-        return _full_name(self.name, self.namespace, self.version)
+        """Return the key in a catalog: `namespace::name::version`, with `None` for what is not given."""
+        return f"{self.namespace}::{self.name}::{self.version}"
+
+    def __eq__(self, other: object) -> bool:
+        return self._get_key() == other._get_key() if isinstance(other, Transformation) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._get_key())
 
     def add_sites(self, *transformation_sites: TransformationSite) -> Self:
         """Add places of the executable.
@@ -156,7 +167,7 @@ class Transformation(ProfileMixin, HookMixin, MetadataMixin):
             DuplicateError: it is required already.
         """
         if isinstance(required_transformation, Transformation):
-            key = required_transformation._get_key()
+            key = required_transformation._full_name()
         elif isinstance(required_transformation, str):
             for text in (required_transformation, namespace, version):
                 if text is not None and ":" in text:
@@ -186,7 +197,11 @@ class Transformation(ProfileMixin, HookMixin, MetadataMixin):
         return data
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._get_key()})"
+        return f"<{type(self).__name__} {self._full_name()}>"
+
+    def _full_name(self) -> str:
+        """Return `namespace::name:version`, leaving out what is not given."""
+        return _full_name(self.name, self.namespace, self.version)
 
 
 class Container(ProfileMixin):
@@ -214,7 +229,7 @@ class Container(ProfileMixin):
             TypeError: `container_type` is none of the constants of this class.
             ValueError: `checksum` is not `{"sha256": …}`.
         """
-        self.container_type = checked(container_type, ContainerType, f"the type of container {name!r}")
+        self.container_type = checked(container_type, ContainerType, f"the type of container {name!r}").value
         if checksum and {key.lower() for key in checksum} != {"sha256"}:
             raise ValueError(f"the checksum of {name!r} is {dict(checksum)!r}, but must be {{'sha256': '…'}}")
         self.name = name
@@ -235,7 +250,7 @@ class Container(ProfileMixin):
 
     def to_data(self) -> dict[str, Any]:
         """Return the entry of `containers:`."""
-        data: dict[str, Any] = {"name": self.name, "type": self.container_type.value, "image": self.image}
+        data: dict[str, Any] = {"name": self.name, "type": self.container_type, "image": self.image}
         if self.mounts:
             data["mounts"] = list(self.mounts)
         if self.bypass:
@@ -257,7 +272,7 @@ class TransformationCatalog(Writable):
 
     def __init__(self) -> None:
         self.transformations: dict[str, Transformation] = {}
-        """`namespace::name:version` → transformation."""
+        """`namespace::name::version`, with `None` for what is not given → transformation."""
         self.containers: dict[str, Container] = {}
 
     def add_transformations(self, *transformations: Transformation) -> Self:
@@ -272,7 +287,9 @@ class TransformationCatalog(Writable):
                 raise TypeError(f"the transformation catalog takes a Transformation, not {transformation!r}")
             key = transformation._get_key()
             if key in self.transformations:
-                raise DuplicateError(f"the transformation catalog already has a transformation {key!r}")
+                raise DuplicateError(
+                    f"the transformation catalog already has a transformation {transformation._full_name()!r}"
+                )
             self.transformations[key] = transformation
         return self
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from markab import operations
 from markab.api import notebook
-from markab.api.braindump import Braindump
 from markab.api.errors import PegasusError, as_client_error
 from markab.api.progress_bar import live_bar
 from markab.api.warnings import warn, warn_of_unknown_options
@@ -18,6 +17,8 @@ from markab.formatting import json_text, printable
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from markab.api.braindump import Braindump
 
 
 class Workflow(WorkflowDocument):
@@ -53,6 +54,16 @@ class Workflow(WorkflowDocument):
             raise PegasusError("this workflow has no submit directory: plan it first, with plan()")
         return self._submit_dir
 
+    def use_run(self, submit_dir: Path) -> None:
+        """Let the methods process the run in a submit directory, whoever planned it.
+
+        Raises:
+            PegasusClientError: there is none.
+        """
+        with as_client_error("reading the run failed"):
+            self._braindump = operations.read_braindump(submit_dir)
+        self._submit_dir = submit_dir
+
     @property
     def braindump(self) -> Braindump:
         """The identity of the run: the content of `braindump.yml`.
@@ -61,7 +72,9 @@ class Workflow(WorkflowDocument):
             PegasusError: the workflow is not planned.
         """
         self.submit_dir  # noqa: B018  (for its error)
-        return Braindump(**(self._braindump or {}))
+        from markab.api.braindump import make_braindump
+
+        return make_braindump(self._braindump or {})
 
     @property
     def run_output(self) -> dict[str, Any]:

@@ -140,9 +140,7 @@ class WorkflowDocument(Writable, HookMixin, ProfileMixin, MetadataMixin):
         A sub-workflow that holds a Workflow is written first, to the current
         directory as `<its name>_<its id>.yml`.
 
-        Raises:
-            DuplicateError: two jobs make the same file.
-            PegasusError: a dependency names a job that is not here.
+        Two makers of one file, and a dependency on a job that is not here, give a warning.
         """
         if self._has_sub_workflows:
             self._write_children()
@@ -154,9 +152,8 @@ class WorkflowDocument(Writable, HookMixin, ProfileMixin, MetadataMixin):
         data: dict[str, Any] = {"name": self.name, **shared_data(self, "hooks", "profiles", "metadata")}
         if self.site_catalog is not None:
             data["siteCatalog"] = self.site_catalog.to_data()
-        replicas = self._replicas()
-        if replicas:
-            data["replicaCatalog"] = {"replicas": replicas}
+        if self.replica_catalog is not None or self._children:
+            data["replicaCatalog"] = {"replicas": self._replicas()}
         if self.transformation_catalog is not None:
             data["transformationCatalog"] = self.transformation_catalog.to_data()
         data["jobs"] = (job.to_data() for job in self.jobs.values())

@@ -170,6 +170,13 @@ class Grid(msgspec.Struct, rename="camel", omit_defaults=True):
     total_nodes: str | None = None
 
 
+class SiteTag(msgspec.Struct):
+    """Profiles of a site for the jobs whose profile `pegasus.tag` is `name`."""
+
+    name: str
+    profiles: Profiles = {}
+
+
 class Site(
     msgspec.Struct,
     rename={"os_type": "os.type", "os_release": "os.release", "os_version": "os.version", "tags": "x-tags"},
@@ -185,7 +192,7 @@ class Site(
     directories: list[Directory] = []
     grids: list[Grid] = []
     profiles: Profiles = {}
-    tags: dict[str, Profiles] = {}
+    tags: list[SiteTag] = []
 
 
 class SiteCatalog(msgspec.Struct):

@@ -1,0 +1,5 @@
+"""The progress of runs."""
+
+from markab.api.client import Status
+
+__all__ = ["Status"]

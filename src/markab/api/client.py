@@ -1,0 +1,135 @@
+"""`Client`: the methods of `Workflow` for a run that is known by its submit directory only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markab.api.braindump import Braindump
+from markab.api.workflow import Workflow
+
+if TYPE_CHECKING:
+    import os
+
+
+class Client:
+    """Plans, runs and watches workflows. Every method raises PegasusClientError as the same one of `Workflow` does."""
+
+    def __init__(self, pegasus_home: str | os.PathLike[str] | None = None) -> None:
+        """Make a client; `pegasus_home` has no effect, as this Markab is used."""
+
+    def plan(
+        self, abstract_workflow: str | os.PathLike[str] | None = None, **options: Any
+    ) -> PlannedWorkflow:
+        """Plan a document (default: `workflow.yml`); options are the keywords of `Workflow.plan`."""
+        workflow = Workflow("planned")
+        workflow._path = Path(abstract_workflow or Workflow._DEFAULT_FILENAME).absolute()
+        workflow.plan(**options)
+        return PlannedWorkflow(workflow.submit_dir, self)
+
+    def run(self, submit_dir: str | os.PathLike[str], verbose: int = 0, grid: bool = False) -> None:
+        """Start the run in the background, or continue it."""
+        _planned(submit_dir).run(verbose=verbose, grid=grid)
+
+    def status(self, submit_dir: str | os.PathLike[str], long: bool = False, verbose: int = 0) -> None:
+        """Print the progress of the run."""
+        _planned(submit_dir).status(long=long, verbose=verbose)
+
+    def get_status(self, root_wf_name: str, submit_dir: str | os.PathLike[str]) -> dict[str, Any]:
+        """Return the progress of the run as a dict with `totals` and `dags`."""
+        return _planned(submit_dir).get_status()
+
+    def wait(self, root_wf_name: str, submit_dir: str | os.PathLike[str], delay: float = 5) -> None:
+        """Wait for the end of the run with a progress bar."""
+        _planned(submit_dir).wait(delay)
+
+    def remove(self, submit_dir: str | os.PathLike[str], verbose: int = 0) -> None:
+        """End the run and its running jobs."""
+        _planned(submit_dir).remove(verbose=verbose)
+
+    def analyzer(
+        self,
+        submit_dir: str | os.PathLike[str],
+        verbose: int = 0,
+        json_mode: bool = False,
+        traverse_all: bool = False,
+    ) -> None:
+        """Print the failures of the run."""
+        _planned(submit_dir).analyze(verbose=verbose, json_mode=json_mode, traverse_all=traverse_all)
+
+    def statistics(self, submit_dir: str | os.PathLike[str], verbose: int = 0) -> None:
+        """Print the statistics of the run."""
+        _planned(submit_dir).statistics(verbose=verbose)
+
+    def graph(self, workflow_file: str | os.PathLike[str], **options: Any) -> None:
+        """Draw a document; options are the keywords of `Workflow.graph`."""
+        workflow = Workflow("drawn")
+        workflow._path = Path(workflow_file).absolute()
+        workflow.graph(**options)
+
+
+class PlannedWorkflow:
+    """A submit directory, and the client that made it."""
+
+    def __init__(self, submit_dir: str | os.PathLike[str], client: Client | None = None) -> None:
+        self._submit_dir = Path(submit_dir)
+        self._client = client
+
+    @property
+    def client(self) -> Client:
+        """The client."""
+        return self._client or Client()
+
+    @property
+    def braindump(self) -> Braindump:
+        """The identity of the run."""
+        return _planned(self._submit_dir).braindump
+
+
+class Status:
+    """The progress of runs, printed or as data."""
+
+    def fetch_status(
+        self,
+        submit_dir: str | os.PathLike[str],
+        json: bool = False,
+        long: bool = False,
+        dirs: bool = False,
+        legend: bool = False,
+        noqueue: bool = False,
+        debug: bool = False,
+    ) -> dict[str, Any] | None:
+        """Return the progress as a dict with `totals` and `dags` (`json`), or print it."""
+        run = _planned(submit_dir)
+        if json:
+            return run.get_status()
+        run.status(long=long, dirs=dirs, legend=legend, noqueue=noqueue, debug=debug)
+        return None
+
+    def get_progress(self, submit_dir: str | os.PathLike[str]) -> dict[str, Any]:
+        """Return the progress as a dict with `totals` and `dags`."""
+        return _planned(submit_dir).get_status()
+
+
+def from_env(pegasus_home: str | os.PathLike[str] | None = None) -> Client:
+    """Return a client of this Markab, wherever `pegasus_home` is."""
+    return Client(pegasus_home)
+
+
+def get_planner_args(**keywords: Any) -> list[str]:
+    """Return the words of a planner's command line that mean the same as these keywords of `Workflow.plan`."""
+    return list(_words(keywords))
+
+
+def _words(keywords: dict[str, Any]) -> Iterator[str]:
+    from markab.planner.options import accepted, to_words
+
+    return to_words(accepted(keywords))
+
+
+def _planned(submit_dir: str | os.PathLike[str]) -> Workflow:
+    """Return a Workflow that knows of its run only, whose methods process it."""
+    workflow = Workflow("run")
+    workflow.use_run(Path(submit_dir).absolute())
+    return workflow
