@@ -4,7 +4,6 @@ With the data configurations `condorio` and `nonsharedfs` an attempt has a direc
 own that holds exactly the declared inputs; with `sharedfs` it runs in `scratch` itself.
 """
 
-import os
 from typing import Mapping, Optional
 
 from markab.errors import MarkabError
@@ -12,6 +11,7 @@ from markab.transfers.base import Stop
 from markab.transfers.beneath import Beneath
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
+from markab.transfers.own_directories import NOT_AS_MADE, open_own, why_not_as_made
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_directories import AttemptDirectories
 from markab.worker.attempt_spec import Spec, fill_in_passwords, place_of
@@ -63,8 +63,7 @@ def _open_scratch(prepared: Prepared) -> Beneath:
             % (prepared.job["id"], prepared.job["site"]),
             "plan with --data-configuration nonsharedfs",
         )
-    os.makedirs(prepared.cwd, exist_ok=True)
-    return Beneath(prepared.cwd)
+    return open_own(prepared.cwd)
 
 
 def _remove_leftovers(prepared: Prepared, scratch: Beneath) -> None:
@@ -79,6 +78,8 @@ def _remove_leftovers(prepared: Prepared, scratch: Beneath) -> None:
         except (FileNotFoundError, IsADirectoryError):
             pass
         except OSError as error:
+            if error.errno in NOT_AS_MADE:
+                raise why_not_as_made(prepared.cwd, output["lfn"]) or error from error
             raise storage_error("cannot remove the old '%s'" % path, error) from error
 
 
