@@ -209,6 +209,16 @@ def test_a_debug_directory_has_inputs_and_a_script(tmp_path: Path) -> None:
         make_debug_directory(tmp_path / "run", "a", tmp_path / "debug")
 
 
+def test_the_script_of_a_debug_directory_replaces_no_file_of_the_job(tmp_path: Path) -> None:
+    job = compute("a", inputs=[Input(lfn="run.sh")], outputs=[Output(lfn="run-2.sh/out")])
+    make_run(tmp_path / "run", [job], [began(), start(0), failed(0), gave_up(0), ended("failed")])
+    (tmp_path / "run/scratch").mkdir(parents=True)
+    (tmp_path / "run/scratch/run.sh").write_text("the user's")
+
+    made = make_debug_directory(tmp_path / "run", "a", tmp_path / "debug")
+    assert made.script.name == "run-3.sh" and (made.path / "run.sh").read_text() == "the user's"
+
+
 def test_attempts_that_ended_alike_but_for_a_size_are_shown_in_one_line(tmp_path: Path) -> None:
     def out_of_memory(attempt: int, peak_kb: int) -> list[object]:
         ran = {"task": "a", "argv": ["fit"], "status": 9, "maxrss_kb": peak_kb}

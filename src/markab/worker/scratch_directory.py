@@ -13,15 +13,10 @@ from markab.transfers.base import Stop, handler_for, is_local, name_of, path_of
 from markab.transfers.beneath import Beneath
 from markab.transfers.error_kinds import ErrorKind
 from markab.transfers.own_directories import open_inside
+from markab.transfers.reserved_names import MARKER
 from markab.worker.attempt_spec import Spec, scratch_of, scratch_place, staging_site
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.record import HOST
-
-MARKER = ".markab"
-"""File in a run's scratch that names its owner: uuid, submit directory and host of the run, a line each.
-
-Only such a directory is ever removed as a whole, and no other run works in it.
-"""
 
 
 def create_scratch(spec: Spec, stop: Stop) -> None:
