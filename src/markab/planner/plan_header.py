@@ -68,6 +68,7 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
         max_jobs=properties.integer("dagman.maxjobs", 0) or None,
         transfer_threads=properties.integer("pegasus.transfer.threads", TRANSFER_THREADS),
         transfer_attempts=context.transfer_attempts,
+        keep_failed=properties.flag("markab.keep.failed", False),
         catalog=str(registered.resolve() if registered else f"{name}.replicas.db"),
         outputs={site: place.text for site, place in places.outputs.items()},
         metadata=draft.workflow.metadata,

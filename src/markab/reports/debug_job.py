@@ -92,7 +92,8 @@ def make_debug_directory(
 
 def _script_name(job: PlannedJob) -> str:
     """Return `run.sh`, or a name like it that no file of the job has."""
-    taken = {file.lfn.split("/")[0] for file in (*job.inputs, *job.outputs)}
+    lfns = [file.lfn for file in job.inputs] + [file.lfn for file in job.outputs]
+    taken = {lfn.split("/")[0] for lfn in lfns}
     names = chain([SCRIPT], (f"run-{number}.sh" for number in count(2)))
     return next(name for name in names if name not in taken)
 

@@ -13,8 +13,8 @@ from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.transfers.own_directories import NOT_AS_MADE, open_own, why_not_as_made
 from markab.worker.attempt import Prepared
-from markab.worker.attempt_directories import AttemptDirectories
-from markab.worker.attempt_spec import Spec, fill_in_passwords, place_of
+from markab.worker.attempt_directories import AttemptDirectories, discard_tree
+from markab.worker.attempt_spec import Spec, attempt_directory, fill_in_passwords, place_of
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.inputs import Fetch, place_inputs
 
@@ -40,6 +40,8 @@ def prepare(
     try:
         fill_in_passwords(spec)
         if prepared.has_directory:
+            if spec["attempt"] > 1:
+                discard_tree(attempt_directory(spec, 1))  # it may have been kept
             prepared.directory = prepared.directories.make(prepared.cwd)
         else:
             prepared.directory = _open_scratch(prepared)

@@ -202,7 +202,7 @@ def _fill(path: Path, attempt: Attempt, worker_zip: Path | None) -> None:
     for name in ("scratch", "work", "attachments"):
         (path / name).mkdir()
     spec = spec_of(attempt, "attachments")
-    spec.update(work="work", catalog=None, passwords="")
+    spec.update(work="work", catalog=None, passwords="", keep_failed=False)
     if attempt.scratch:
         spec.update(scratch="scratch", scratch_url="")
         for file, item in zip(attempt.job.inputs, spec["job"].get("inputs", ()), strict=True):
