@@ -119,13 +119,14 @@ def test_detached_it_returns_at_once_and_hands_its_limits_on(
 ) -> None:
     started: list[Any] = []
 
-    def start(path: Path, limits: operations.Limits) -> int:
-        started.append((path, limits))
+    def start(path: Path, limits: operations.Limits, keep_failed: bool) -> int:
+        started.append((path, limits, keep_failed))
         return 4711
 
     monkeypatch.setattr(operations, "start", start)
-    result = call(tmp_path, monkeypatch, engine("success"), "--detach", "--cores", "2", "--memory", "8GB")
-    assert started == [(tmp_path / "run0001", operations.Limits(cores=2, memory_mb=8192))]
+    flags = ("--detach", "--cores", "2", "--memory", "8GB", "--keep-failed")
+    result = call(tmp_path, monkeypatch, engine("success"), *flags)
+    assert started == [(tmp_path / "run0001", operations.Limits(cores=2, memory_mb=8192), True)]
     assert "process 4711" in result.stdout and "markab status run0001" in result.stdout
 
 

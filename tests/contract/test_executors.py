@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -850,6 +851,36 @@ def test_files_that_a_task_made_and_did_not_declare_are_named(bench: Bench) -> N
 
     assert record["error"]["hint"].endswith("it wrote 'out', 'result.csv', 'tmp'")
     assert "undeclared" not in bench.run(shell("touch out", outputs=[Output("out")]))
+
+
+def test_the_directory_of_a_failed_attempt_is_kept_until_the_next_one(here: Bench) -> None:
+    here.context = replace(here.context, keep_failed=True)
+    job = shell("echo clue > found; exit $(cat in)", inputs=[here.stage("in", "3")])
+
+    record = here.run(job)
+    kept = Path(record["cwd"])
+    assert record["kept"] is True and (kept / "found").read_text() == "clue\n"
+    again = here.run(job, 2)
+    assert not kept.exists() and Path(again["cwd"], "found").exists() and again["cwd"] != str(kept)
+    job = shell("true")
+    job.id = record["cwd"].rpartition("/")[2].rpartition(".")[0]
+    assert "kept" not in here.run(job, 3) and here.files_left() == []
+
+
+def test_a_cancelled_attempt_is_not_kept(here: Bench) -> None:
+    here.context = replace(here.context, keep_failed=True)
+    attempt = here.attempt(shell("echo > f; sleep 100"))
+    here.executor.submit([attempt])
+    here.executor.cancel([attempt.id])
+
+    record = here.wait_all({attempt.id})[attempt.id]
+    assert record["error"]["kind"] == "cancelled" and "kept" not in record and here.files_left() == []
+
+
+def test_nothing_is_kept_on_another_machine(elsewhere: Bench) -> None:
+    elsewhere.context = replace(elsewhere.context, keep_failed=True)
+
+    assert "kept" not in elsewhere.run(shell("echo > f; exit 3"))
 
 
 def test_a_task_has_its_own_place_in_its_environment_and_not_that_of_its_starter(

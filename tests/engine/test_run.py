@@ -481,6 +481,17 @@ def test_what_was_never_submitted_is_taken_back_when_the_run_is_removed(tmp_path
     assert world.started == [AttemptId(UUID, 0, 2), AttemptId(UUID, 1, 2)]
 
 
+@pytest.mark.parametrize(("planned", "asked"), [(False, False), (True, False), (False, True)])
+def test_attempts_know_whether_their_directories_are_kept(tmp_path: Path, planned: bool, asked: bool) -> None:
+    directory = make_run(tmp_path / "run", [job("a")], keep_failed=planned)
+    world = World()
+    kept: list[bool] = []
+    world.on_submit = lambda attempts: kept.extend(attempt.context.keep_failed for attempt in attempts)
+
+    call(directory, world, keep_failed=asked)
+    assert kept == [planned or asked]
+
+
 def test_jobs_that_lose_files_are_named_once_at_the_end(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "my run", [job(f"j{n}") for n in range(3)])
     made: Record = {"ok": True, "undeclared": ["a.csv", "b", "c", "d"]}

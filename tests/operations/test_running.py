@@ -96,6 +96,6 @@ def test_limits_reach_an_engine_in_the_background(run: Path, monkeypatch: pytest
     calls = []
     monkeypatch.setattr("markab.engine.background.start", lambda *words: calls.append(words) or 4711)
     limits = operations.Limits(cores=2, memory_mb=8192, gpus=0, max_jobs=5)
-    assert operations.start(run, limits) == operations.start(run) == 4711
-    words = ("--cores", "2", "--memory", "8192", "--gpus", "0", "--max-jobs", "5")
+    assert operations.start(run, limits, keep_failed=True) == operations.start(run) == 4711
+    words = ("--cores", "2", "--memory", "8192", "--gpus", "0", "--max-jobs", "5", "--keep-failed")
     assert calls == [(run, words), (run, ())]

@@ -163,6 +163,19 @@ def test_a_stageable_executable_is_an_input_with_the_x_bit(bench: Bench) -> None
     assert [program] == [place.url for place in transfer.sources]
 
 
+@pytest.mark.parametrize("name", [".work", ".markab", "../tool", "a/../../tool"])
+def test_an_executable_is_not_staged_under_a_name_that_no_file_may_have(bench: Bench, name: str) -> None:
+    program = str(bench.path / "bin" / "tool")
+    site = {"name": "local", "type": "stageable", "pfn": program}
+    bench.transformations.append({"name": name, "sites": [site]})
+
+    with pytest.raises(PlanningError) as caught:
+        bench.plan(task("a", tool=name))
+    (problem,) = caught.value.problems
+    assert problem.message.startswith(f"executable {name!r} cannot be staged under this name")
+    assert problem.hint == "rename the transformation"
+
+
 def test_required_executables_come_along(bench: Bench) -> None:
     helper = bench.path / "bin" / "helper.py"
     helper.write_text("x = 1\n")

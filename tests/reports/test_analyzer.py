@@ -23,6 +23,7 @@ from markab.errors import MarkabError, NotARun, StorageError
 from markab.plan.model import Input, Kind, Output, PlannedJob
 from markab.reports.analyzer import FailureReport
 from markab.reports.debug_job import make_debug_directory
+from markab.reports.job_report import read_job
 from markab.reports.pegasus_analyzer import shell_exit_code
 from markab.reports.why import read_why
 
@@ -207,6 +208,29 @@ def test_a_debug_directory_has_inputs_and_a_script(tmp_path: Path) -> None:
     assert "/usr/bin/wc -l in\n" in made.script.read_text()
     with pytest.raises(StorageError, match="not empty"):
         make_debug_directory(tmp_path / "run", "a", tmp_path / "debug")
+
+
+def test_a_directory_that_was_kept_is_shown_with_whether_it_is_still_there(tmp_path: Path) -> None:
+    directory = tmp_path / "work/a.1"
+    bad = failed(0, cwd=str(directory), kept=True, undeclared=["clue"])
+    make_run(tmp_path / "run", [compute("a")], [began(), start(0), bad, gave_up(0), ended("failed")])
+
+    story = read_job(tmp_path / "run", "a")
+    assert f"in     {directory}  (kept, and removed since)" in story.text(tmp_path / "run")
+    directory.mkdir(parents=True)
+    assert f"in     {directory}  (kept)" in story.text(tmp_path / "run")
+    assert "  not declared as outputs: clue" in story.text(tmp_path / "run")
+    assert f"directory {directory}" in shown(tmp_path / "run")
+
+
+def test_the_script_of_a_debug_directory_replaces_no_file_of_the_job(tmp_path: Path) -> None:
+    job = compute("a", inputs=[Input(lfn="run.sh")], outputs=[Output(lfn="run-2.sh/out")])
+    make_run(tmp_path / "run", [job], [began(), start(0), failed(0), gave_up(0), ended("failed")])
+    (tmp_path / "run/scratch").mkdir(parents=True)
+    (tmp_path / "run/scratch/run.sh").write_text("the user's")
+
+    made = make_debug_directory(tmp_path / "run", "a", tmp_path / "debug")
+    assert made.script.name == "run-3.sh" and (made.path / "run.sh").read_text() == "the user's"
 
 
 def test_attempts_that_ended_alike_but_for_a_size_are_shown_in_one_line(tmp_path: Path) -> None:

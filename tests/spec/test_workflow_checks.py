@@ -134,6 +134,28 @@ def test_ordinary_and_strange_but_good_file_names_pass() -> None:
         assert lfn_fault(lfn) is None
 
 
+@pytest.mark.parametrize(
+    "lfn",
+    [
+        ".markab",
+        ".markab/f",
+        ".markab.part",
+        ".work",
+        ".work/a.1",
+        ".f.part-0",
+        "d/.f.part-link",
+        ".f.part-host-12-3",
+    ],
+)
+def test_names_that_markab_uses_itself_are_reserved(lfn: str) -> None:
+    assert lfn_fault(lfn) == ("is a name that Markab uses itself", "choose another name")
+
+
+def test_names_like_those_that_markab_uses_are_valid() -> None:
+    for lfn in (".markab.yml", ".working", "d/.markab", "d/.work", "f.part-1", ".f.partial"):
+        assert lfn_fault(lfn) is None
+
+
 def test_absolute_names_pass_when_they_are_allowed_but_never_leave() -> None:
     assert [] == wrong(task("a", "/data/f"), absolute_lfns=True)
     assert lfn_fault("/data/../f", absolute=True)

@@ -116,6 +116,21 @@ def test_after_a_fault_outputs_are_whole_or_not_there(
     assert record["ok"]
 
 
+def test_what_is_kept_on_a_full_disk_makes_room_for_the_next_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {**spec(tmp_path), "keep_failed": True}
+    record, _ = go(tmp_path, made, "write", 1, monkeypatch)
+    assert record["error"]["kind"] == "storage" and record["kept"] and Path(record["cwd"], "in").exists()
+
+    there: list[bool] = []
+    monkeypatch.setattr(
+        "markab.worker.prepare.place_inputs", lambda *_: there.append(Path(record["cwd"]).exists())
+    )
+    prepare({**made, "attempt": 2}, Verified(), {})
+    assert there == [False]
+
+
 def test_an_input_changed_in_place_is_noticed_even_if_its_length_stays(tmp_path: Path) -> None:
     made = spec(tmp_path, data="sharedfs", outputs=[])
     os.utime(tmp_path / "scratch/in", (1, 1))

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from markab.transfers.beneath import Beneath
 from markab.worker.place_input import SMALL_INPUT_BYTES, place_input, ways
+
+
+def place(staged: Path, name: str, order: tuple[str, ...], executable: bool = False) -> str:
+    directory = Beneath(str(staged.parent))
+    fd = os.open(staged, os.O_RDONLY)
+    try:
+        return place_input(fd, directory, name, os.fstat(fd), order, executable)
+    finally:
+        os.close(fd)
+        directory.close()
 
 
 def test_small_files_are_copied_and_large_ones_linked() -> None:
@@ -18,7 +29,7 @@ def test_small_files_are_copied_and_large_ones_linked() -> None:
     assert ways(SMALL_INPUT_BYTES + 1, True, False, False) == ("clone", "copy"), (
         "root writes through permissions"
     )
-    assert ways(SMALL_INPUT_BYTES + 1, False, True, False) == ("clone", "symlink")
+    assert ways(SMALL_INPUT_BYTES + 1, False, True, False) == ("clone", "symlink", "copy")
 
 
 @given(st.integers(0, 1 << 40), st.booleans(), st.booleans())
@@ -31,7 +42,7 @@ def test_a_copy_can_be_written_and_run(tmp_path: Path, size: int) -> None:
     staged = tmp_path / "staged"
     staged.write_bytes(b"x" * size)
     staged.chmod(0o444)
-    way = place_input(str(staged), str(tmp_path / "in"), staged.stat(), ("clone", "copy"), True)
+    way = place(staged, "in", ("clone", "copy"), True)
 
     assert way in ("clone", "copy")
     assert (tmp_path / "in").read_bytes() == b"x" * size
@@ -42,11 +53,11 @@ def test_a_copy_can_be_written_and_run(tmp_path: Path, size: int) -> None:
 def test_a_linked_file_becomes_read_only(tmp_path: Path) -> None:
     staged = tmp_path / "staged"
     staged.write_text("x")
-    assert place_input(str(staged), str(tmp_path / "in"), staged.stat(), ("link", "copy"), False) == "link"
+    assert place(staged, "in", ("link", "copy")) == "link"
     assert staged.stat().st_mode & 0o222 == 0
     assert os.path.samefile(staged, tmp_path / "in")
 
-    assert place_input(str(staged), str(tmp_path / "again"), staged.stat(), ("link", "copy"), False) == "link"
+    assert place(staged, "again", ("link", "copy")) == "link"
 
 
 def test_a_file_with_another_name_of_the_users_is_left_as_it_is(tmp_path: Path) -> None:
@@ -54,9 +65,7 @@ def test_a_file_with_another_name_of_the_users_is_left_as_it_is(tmp_path: Path) 
     os.link(tmp_path / "users", tmp_path / "staged")
     mode = (tmp_path / "users").stat().st_mode
 
-    way = place_input(
-        str(tmp_path / "staged"), str(tmp_path / "in"), (tmp_path / "staged").stat(), ("link", "copy"), False
-    )
+    way = place(tmp_path / "staged", "in", ("link", "copy"))
 
     assert way == "copy"
     assert (tmp_path / "users").stat().st_mode == mode

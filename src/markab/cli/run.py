@@ -34,10 +34,17 @@ POSITIVE = click.IntRange(min=1)
 )
 @click.option("--gpus", type=click.IntRange(min=0), help="GPUs that jobs on this machine may use together.")
 @click.option("--max-jobs", type=POSITIVE, help="Number of jobs that may run at once.")
+@click.option(
+    "--keep-failed",
+    is_flag=True,
+    help="Keep the directory of the last failed attempt of each job, until the job is tried again.",
+)
 @json_option("Print the result of the run as an object.")
 @plan_flags
 @verbosity
-def run(what: str, detach: bool, as_json: bool, verbose: int, quiet: int, **flags: Any) -> int:
+def run(
+    what: str, detach: bool, keep_failed: bool, as_json: bool, verbose: int, quiet: int, **flags: Any
+) -> int:
     """Run a planned workflow, or continue one, and show its progress.
 
     RUN is a submit directory: jobs that have not succeeded yet are run. A WORKFLOW
@@ -60,8 +67,8 @@ def run(what: str, detach: bool, as_json: bool, verbose: int, quiet: int, **flag
         _reject_plan_flags(what or ".", flags)
         submit_dir = _submit_dir(what)
     if not detach:
-        return run_output.run_here(submit_dir, limits, as_json=as_json, quiet=quiet)
-    pid = operations.start(submit_dir, limits)
+        return run_output.run_here(submit_dir, limits, keep_failed=keep_failed, as_json=as_json, quiet=quiet)
+    pid = operations.start(submit_dir, limits, keep_failed)
     if as_json:
         echo_json({"submit_dir": str(submit_dir), "pid": pid})
     elif not quiet:

@@ -10,6 +10,7 @@ from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, RunContext
 from markab.plan.model import Kind, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
+from markab.transfers.reserved_names import WORK
 
 NEEDS_SCRATCH = frozenset({Kind.COMPUTE, Kind.CREATE_DIR, Kind.CLEANUP})
 
@@ -48,7 +49,7 @@ class AttemptMaker:
         staging = job.staging or job.site
         place, work = self._site(job, staging).scratch, self._site(job, job.site).work
         path = place.path if place and (place.is_local or staging == job.site) else ""
-        return path, place.url if place else "", work or f"{path or self._context.submit_dir}/.work"
+        return path, place.url if place else "", work or f"{path or self._context.submit_dir}/{WORK}"
 
     def _known(self, job: PlannedJob) -> Iterator[tuple[str, str]]:
         get = self._checksums.get

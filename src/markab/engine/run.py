@@ -55,6 +55,8 @@ class RunOptions:
     gpus: int | None = None
     max_jobs: int | None = None
     """How many jobs may run at once, of any kind; the plan may set a lower limit."""
+    keep_failed: bool = False
+    """Keep the directory of the last failed attempt of each job; the plan may ask for that too."""
     keep_going: bool = True
     """After a job failed, continue with all that does not depend on it."""
     poll_s: float = 1.0
@@ -164,7 +166,7 @@ def open_run(
     stack.callback(journal.close)
     requests = Requests(directory.path)
     requests.clear()
-    context = _context(directory, plan.header, uuid)
+    context = _context(directory, plan.header, uuid, options.keep_failed)
     by_site: Mapping[str, Executor] = {}
     passwords: Mapping[str, str] = {}
     if not history.is_complete:
@@ -242,7 +244,7 @@ def _smaller(*limits: int | None) -> int | None:
     return min((limit for limit in limits if limit is not None and limit > 0), default=None)
 
 
-def _context(directory: SubmitDir, header: Header, uuid: str) -> RunContext:
+def _context(directory: SubmitDir, header: Header, uuid: str, keep_failed: bool) -> RunContext:
     return RunContext(
         uuid=uuid,
         workflow=header.workflow,
@@ -251,6 +253,7 @@ def _context(directory: SubmitDir, header: Header, uuid: str) -> RunContext:
         transfer_threads=header.transfer_threads,
         transfer_attempts=header.transfer_attempts,
         catalog=str(directory.path / header.catalog) if header.catalog else None,
+        keep_failed=keep_failed or header.keep_failed,
         passwords=str(directory.passwords) if directory.passwords.exists() else "",
     )
 

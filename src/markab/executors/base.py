@@ -29,6 +29,8 @@ class RunContext:
     transfer_attempts: int
     catalog: str | None
     """Output replica catalog: absolute path of an SQLite file."""
+    keep_failed: bool = False
+    """Keep the directory of the last failed attempt of each job, where that is on this machine."""
     passwords: str = ""
     """Absolute path of the run's private file of passwords (`transfers/run_passwords.py`); empty: it has none."""
 

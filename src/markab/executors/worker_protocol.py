@@ -40,6 +40,7 @@ def spec_of(attempt: Attempt, attachments: str) -> Spec:
         transfer_threads=context.transfer_threads,
         transfer_attempts=context.transfer_attempts,
         catalog=context.catalog,
+        keep_failed=context.keep_failed,
         passwords=context.passwords,
     )
 

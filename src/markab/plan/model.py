@@ -119,6 +119,8 @@ class Header(msgspec.Struct, omit_defaults=True):
     transfer_attempts: int = TRANSFER_ATTEMPTS
     outputs: dict[str, str] = {}
     """Output site → directory (path or URL) where results are delivered."""
+    keep_failed: bool = False
+    """Keep the directory of the last failed attempt of each job."""
     catalog: str | None = None
     """Output replica catalog: path of an SQLite file; relative to the submit directory, unless the user named one."""
     metadata: dict[str, str] = {}

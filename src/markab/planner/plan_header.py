@@ -24,14 +24,14 @@ def staging_sites(draft: Draft) -> list[str]:
 
 def run_places(draft: Draft, context: Context, relative: str) -> RunPlaces:
     """Return the directories of a run whose relative directory is this; all sites were checked."""
-    scratch_dir = _scratch_dir(context.options, draft.workflow.name, relative)
-    deep = context.properties.flag("pegasus.dir.storage.deep", False)
+    scratch_dir = scratch_directory(context.options, draft.workflow.name, relative)
+    results_dir = results_directory(context, relative)
     scratch, outputs = {}, {}
     for name in staging_sites(draft):
         scratch[name] = _checked(shared_scratch(context.sites[name])).below(scratch_dir)
     for name in context.options.output_sites:
         place = _checked(output_place(context.sites[name], context))
-        outputs[name] = place.below(relative) if deep else place
+        outputs[name] = place.below(results_dir) if results_dir else place
     return RunPlaces(scratch, outputs)
 
 
@@ -40,7 +40,12 @@ def _checked(place: DirectoryPlace | None) -> DirectoryPlace:
     return place
 
 
-def _scratch_dir(options: PlanOptions, workflow: str, relative: str) -> str:
+def results_directory(context: Context, relative: str) -> str:
+    """Return the run's directory below each output directory; empty, unless a property wants one."""
+    return relative if context.properties.flag("pegasus.dir.storage.deep", False) else ""
+
+
+def scratch_directory(options: PlanOptions, workflow: str, relative: str) -> str:
     """Return the run's directory below each scratch: as the submit directory, unless --randomdir was given."""
     if not options.random_dir:
         return relative
@@ -63,6 +68,7 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
         max_jobs=properties.integer("dagman.maxjobs", 0) or None,
         transfer_threads=properties.integer("pegasus.transfer.threads", TRANSFER_THREADS),
         transfer_attempts=context.transfer_attempts,
+        keep_failed=properties.flag("markab.keep.failed", False),
         catalog=str(registered.resolve() if registered else f"{name}.replicas.db"),
         outputs={site: place.text for site, place in places.outputs.items()},
         metadata=draft.workflow.metadata,

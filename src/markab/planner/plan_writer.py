@@ -43,6 +43,11 @@ def relative_run_dir(options: PlanOptions, workflow: str, base: Path, stamp: str
     return f"{above}/run{max(taken, default=0) + 1:04d}"
 
 
+def base_directory(options: PlanOptions) -> Path:
+    """Return the directory below which the run's relative directory is made."""
+    return Path(os.path.abspath(options.directory / (options.dir or "")))
+
+
 @contextmanager
 def reserved(
     options: PlanOptions, workflow: str, stamp: str | None, mode: int
@@ -55,7 +60,7 @@ def reserved(
     Raises:
         StorageError: it cannot be made, or the one named holds a plan already.
     """
-    base = Path(os.path.abspath(options.directory / (options.dir or "")))
+    base = base_directory(options)
     made: list[Path] = []
     try:
         while True:
@@ -165,7 +170,7 @@ def make_braindump(
         "dax_version": version,
         "pegasus_wf_name": f"{workflow}-{job_names.INDEX}",
         "timestamp": time_stamp(now),
-        "basedir": os.path.abspath(options.directory / (options.dir or "")),
+        "basedir": str(base_directory(options)),
         "submit_dir": str(submit_dir.path),
         "planner": f"{bindir}/pegasus-plan",
         "planner_version": PEGASUS_VERSION,

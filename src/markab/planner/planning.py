@@ -23,7 +23,14 @@ from markab.planner.executable_jobs import executable_jobs
 from markab.planner.modes import MODES
 from markab.planner.options import PlanOptions
 from markab.planner.passes import PASSES, Pass
-from markab.planner.plan_header import make_header, run_places, staging_sites
+from markab.planner.path_lengths import check_path_lengths
+from markab.planner.plan_header import (
+    make_header,
+    results_directory,
+    run_places,
+    scratch_directory,
+    staging_sites,
+)
 from markab.planner.property_support import warn_of_unsupported_properties, warn_of_unsupported_requests
 from markab.planner.property_values import submit_directory_mode, wrong_values
 from markab.planner.site_directories import all_sites, check_directories, default_sites
@@ -66,7 +73,7 @@ def _plan(options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, 
     draft, context = _make_draft(options, progress, passes, dry_run=False)
     workflow = draft.workflow
     now = time.time()
-    stamp = writing.time_stamp(now) if context.properties.flag("pegasus.dir.useTimestamp", False) else None
+    stamp = _stamp(context, now)
     mode = submit_directory_mode(context.properties)
     with writing.reserved(options, workflow.name, stamp, mode) as (submit_dir, relative):
         braindump = writing.make_braindump(
@@ -116,11 +123,31 @@ def _make_draft(
         run_pass(draft, context)
     warn_of_unsupported_requests(draft, context)
     check_directories(staging_sites(draft), context)
+    _check_paths(draft, context)
     if context.problems:
         error = PlanningError(*dict.fromkeys(context.problems))
         error.warnings = tuple(w for w in context.warnings if w.kind == "unknown-property")
         raise error
     return draft, context
+
+
+def _check_paths(draft: Draft, context: Context) -> None:
+    """Check the lengths of paths in the directories that the run will most likely have."""
+    options, name = context.options, draft.workflow.name
+    base = writing.base_directory(options)
+    relative = writing.relative_run_dir(options, name, base, _stamp(context, time.time()))
+    submit_dir = str(base / (options.relative_submit_dir or relative))
+    check_path_lengths(
+        draft,
+        context,
+        submit_dir,
+        scratch_directory(options, name, relative),
+        results_directory(context, relative),
+    )
+
+
+def _stamp(context: Context, now: float) -> str | None:
+    return writing.time_stamp(now) if context.properties.flag("pegasus.dir.useTimestamp", False) else None
 
 
 def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:

@@ -58,6 +58,7 @@ SUPPORTED = {
     "pegasus.monitord.events": "`false`: the database is made when it is first needed, and not during the run",
     "pegasus.dashboard.output": "older name of `pegasus.catalog.master.url`",
     "markab.dir.submit.mode": "`0750` or `2770` for a group; a directory that exists keeps its permissions",
+    "markab.keep.failed": "also `markab run --keep-failed`; the directory is removed when the job is tried again",
     "markab.lfn.absolute": "",
 }
 """Key → what there is to add. Every other key is accepted and changes nothing."""

@@ -17,6 +17,7 @@ _FLAGS = (
     "pegasus.parser.dax.data.dependencies",
     "pegasus.dir.useTimestamp",
     "pegasus.dir.storage.deep",
+    "markab.keep.failed",
     "markab.lfn.absolute",
 )
 _CHOICES = {"pegasus.mode": tuple(MODES), "pegasus.integrity.checking": INTEGRITY_CHECKS}

@@ -22,6 +22,7 @@ from markab.planner.draft import Context, Draft, RawInput
 from markab.planner.placement import Executable, Placement
 from markab.planner.replica_selection import select_replicas, stageable_places
 from markab.planner.transfer_groups import CATEGORY, PRIORITY, first_names, transfer_groups
+from markab.spec.lfn import lfn_fault
 from markab.spec.model import Replica, Use
 
 
@@ -113,6 +114,9 @@ class _Transfers:
         name = executable.staged_as
         assert name is not None
         if (raw := draft.raw.get(name)) is None:
+            if fault := lfn_fault(name):
+                message = f"executable {name!r} cannot be staged under this name: it {fault[0]}"
+                self.context.problem("bad-name", message, "rename the transformation")
             if name in draft.producer:
                 self._name_clash(
                     name, f"a name that task {draft.name_of(draft.producer[name])!r} gives to an output"

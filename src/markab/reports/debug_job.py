@@ -11,6 +11,7 @@ import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def make_debug_directory(
                 hint=f"`markab why {shlex.quote(str(run.place.path))} {job.id}` shows what it does",
             )
         made = _empty_directory(directory or Path(f"debug-{job.id.replace('/', '_')}"))
-        found = DebugDirectory(made, made / SCRIPT)
+        found = DebugDirectory(made, made / _script_name(job))
         try:
             for item in job.inputs:
                 _place_input(run, job, item, found)
@@ -87,6 +88,14 @@ def make_debug_directory(
         return found
     finally:
         run.close()
+
+
+def _script_name(job: PlannedJob) -> str:
+    """Return `run.sh`, or a name like it that no file of the job has."""
+    lfns = [file.lfn for file in job.inputs] + [file.lfn for file in job.outputs]
+    taken = {lfn.split("/")[0] for lfn in lfns}
+    names = chain([SCRIPT], (f"run-{number}.sh" for number in count(2)))
+    return next(name for name in names if name not in taken)
 
 
 def _empty_directory(path: Path) -> Path:

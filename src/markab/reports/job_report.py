@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,7 @@ def _attempt_lines(attempt: AttemptStory, submit_dir: Path) -> list[str]:
         lines[0] += f"; {attempt.after}"
     lines += [f"  {line}" for line in error_lines(record)]
     if record.get("cwd"):
-        lines.append(f"  in     {record['cwd']}")
+        lines.append(f"  in     {record['cwd']}{_kept(record)}")
     for invocation in record.get("invocations", ()):
         lines += _invocation_lines(invocation)
     lines += _files(record)
@@ -168,11 +169,19 @@ def _attempt_lines(attempt: AttemptStory, submit_dir: Path) -> list[str]:
             lines.append(f"  {stream}:")
             lines += [f"    {line}" for line in output_lines(text, LINES_SHOWN)]
     if record.get("undeclared"):
-        lines.append(f"  not kept, as they are not declared as outputs: {', '.join(record['undeclared'])}")
+        word = "not declared" if record.get("kept") else "not kept, as they are not declared"
+        lines.append(f"  {word} as outputs: {', '.join(record['undeclared'])}")
     for name, text in log_texts(record):
         lines.append(f"  log {name}:")
         lines += [f"    {line}" for line in output_lines(text, LINES_SHOWN)]
     return lines
+
+
+def _kept(record: dict[str, Any]) -> str:
+    """Return whether the directory of an attempt, which was kept, is still there."""
+    if not record.get("kept"):
+        return ""
+    return "  (kept)" if os.path.isdir(record["cwd"]) else "  (kept, and removed since)"
 
 
 def _native(attempt: AttemptStory) -> str:

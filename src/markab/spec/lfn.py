@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
+from markab.transfers.reserved_names import is_reserved
+
 _PLAIN = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,99}(?:/[A-Za-z0-9_][-A-Za-z0-9_.]{0,99})*\Z")
 """Nearly all names: valid without a further check."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_RESERVED = re.compile(r"\.(?:markab|work)(?:/|\Z)|(?:.*/)?\.[^/]*\.part-[^/]*\Z", re.DOTALL)
-"""Names that Markab uses itself in the directory of a run."""
 MAX_COMPONENT_BYTES = 255
 """The longest file name that Linux file systems allow."""
 MAX_PATH_BYTES = 3000
@@ -39,7 +39,7 @@ def lfn_fault(lfn: str, absolute: bool = False) -> tuple[str, str] | None:
         return "has '.' as a part", f"write {'/'.join(p for p in parts if p != '.')!r}"
     if "" in parts[1:] or (not absolute and "" in parts):
         return "has an empty part", "remove the slash at the end, or one of two slashes in a row"
-    if _RESERVED.match(lfn):
+    if is_reserved(lfn):
         return "is a name that Markab uses itself", "choose another name"
     try:
         sizes = [len(part.encode()) for part in parts]

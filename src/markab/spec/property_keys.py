@@ -170,6 +170,7 @@ pegasus.service.** | | | settings of the web service
 pegasus.ensemble.** | | | settings of the ensemble manager
 pegasus.catalog.provenance.** | | | old provenance catalog
 markab.dir.submit.mode | 0700 | | permissions of a new submit directory, in octal
+markab.keep.failed | false | true false | keep the directory of the last failed attempt of each job
 markab.lfn.absolute | false | true false | allow absolute paths as logical file names
 """)
 

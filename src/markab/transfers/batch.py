@@ -52,6 +52,7 @@ def move_all(
     random: Callable[[], float] = random_numbers.random,
     durable: bool = True,
     verify_links: bool = True,
+    own: Sequence[str] = (),
 ) -> List[Dict[str, Any]]:
     """Transfer files and return the result of each, in the order of `items`; never raises for a file.
 
@@ -68,8 +69,9 @@ def move_all(
         verified: verifies known checksums and computes the others. None: checksums are ignored.
         durable: files survive a power loss once this returns. Not needed for scratch.
         verify_links: False: no checksums of files that are only linked.
+        own: directories of the run on this machine, below which no link is followed (`own_directories.py`).
     """
-    rules = Rules(stop, allow_links, verified, durable, verify_links)
+    rules = Rules(stop, allow_links, verified, durable, verify_links, own)
     files = [_File(item) for item in items]
     waiting = [one for one in files if not one.is_done]
     round_number = 1

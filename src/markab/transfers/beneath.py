@@ -8,7 +8,7 @@ blocks and no device is touched.
 import errno
 import os
 import stat
-from typing import Callable, TypeVar
+from typing import Callable, Optional, Tuple, TypeVar
 
 from markab.transfers.tree_removal import DIRECTORY
 
@@ -46,15 +46,46 @@ class Beneath(object):
 
     def open(self, name: str, flags: int = os.O_RDONLY, mode: int = 0o666) -> int:
         """Return a descriptor of a regular file, or of a new one with O_CREAT. Anything else is an error."""
-        return self._at(name, lambda fd, last: _open_file(fd, last, flags, mode))
+        return self._at(name, lambda fd, last: _open_file(fd, last, flags | os.O_NOFOLLOW, mode))
+
+    def open_linked(self, name: str) -> int:
+        """Return a descriptor of a regular file, or of that to which a symbolic link with its name leads, anywhere."""
+        return self._at(name, lambda fd, last: _open_file(fd, last, os.O_RDONLY, 0))
+
+    def open_directory(self, name: str, make: bool = False) -> int:
+        """Return a descriptor of a directory below this one, or of a duplicate of this one for "".
+
+        Args:
+            make: make it and those above it, as far as they are missing.
+        """
+        fd = os.dup(self.fd)
+        for part in name.split("/") if name else ():
+            above = fd
+            try:
+                fd = _open_part(part, above, make)
+            finally:
+                os.close(above)
+        return fd
 
     def make_directory(self, name: str) -> None:
         """Make a directory, and those above it; one that is there is no error."""
-        os.close(self._open_directory(name, make=True))
+        os.close(self.open_directory(name, make=True))
 
     def unlink(self, name: str) -> None:
         """Remove a file or a link."""
         self._at(name, lambda fd, last: os.unlink(last, dir_fd=fd))
+
+    def remove_directory(self, name: str) -> None:
+        """Remove an empty directory."""
+        self._at(name, lambda fd, last: os.rmdir(last, dir_fd=fd))
+
+    def link(self, fd: int, name: str) -> None:
+        """Give the open file `fd` one more name, which is new."""
+        self._at(name, lambda folder, last: os.link(held(fd), last, dst_dir_fd=folder, follow_symlinks=True))
+
+    def symlink(self, target: str, name: str) -> None:
+        """Make a symbolic link."""
+        self._at(name, lambda folder, last: os.symlink(target, last, dir_fd=folder))
 
     def allow(self, name: str, bits: int) -> None:
         """Add permission bits to a regular file."""
@@ -65,7 +96,7 @@ class Beneath(object):
                 mode = os.fstat(handle).st_mode
                 if not stat.S_ISREG(mode):
                     raise OSError(errno.EINVAL, NOT_A_FILE, name)
-                os.chmod("/proc/self/fd/%d" % handle, stat.S_IMODE(mode) | bits)
+                os.chmod(held(handle), stat.S_IMODE(mode) | bits)
             finally:
                 os.close(handle)
 
@@ -92,21 +123,55 @@ class Beneath(object):
             raise _leads_out(name)
         if not slash:
             return call(self.fd, last)
-        fd = self._open_directory(folder)
+        fd = self.open_directory(folder)
         try:
             return call(fd, last)
         finally:
             os.close(fd)
 
-    def _open_directory(self, name: str, make: bool = False) -> int:
-        fd = os.dup(self.fd)
-        for part in name.split("/"):
-            above = fd
-            try:
-                fd = _open_part(part, above, make)
-            finally:
-                os.close(above)
-        return fd
+
+def held(fd: int) -> str:
+    """Return the path by which this process reaches what it has open, whatever its names mean by now.
+
+    There is no such path where /proc is not mounted, as in some containers.
+    """
+    return "/proc/self/fd/%d" % fd
+
+
+def name_inside(top: str, name: str) -> Optional[str]:
+    """Return the name, below the directory `top`, of what symbolic links at or above `name` lead to; None: it is outside."""
+    target, inside = os.path.realpath(os.path.join(top, name)), os.path.realpath(top)
+    return target[len(inside) + 1 :] if target.startswith(inside + "/") else None
+
+
+def obstacle(top: str, name: str) -> Tuple[str, str]:
+    """Return what stands in place of a directory on the way to the file `name` below `top`, or in place of the file.
+
+    Its path, and what it is, like "a symbolic link to '/home/me'"; two empty texts if nothing does, or no more.
+    """
+    path = top
+    parts = [part for part in name.split("/") if part]
+    try:
+        for left, part in zip(range(len(parts), -1, -1), ["", *parts]):  # noqa: B905  Python 3.6
+            path = os.path.join(path, part) if part else path
+            mode = os.lstat(path).st_mode
+            if stat.S_ISLNK(mode):
+                return path, "a symbolic link to '%s'" % os.readlink(path)
+            if not (stat.S_ISDIR if left else stat.S_ISREG)(mode):
+                return path, _TYPES.get(stat.S_IFMT(mode), "of an unknown type")
+    except OSError:
+        pass  # it has just been removed
+    return "", ""
+
+
+_TYPES = {
+    stat.S_IFREG: "a file",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def open_regular(path: str, flags: int) -> int:
@@ -142,7 +207,7 @@ def _leads_out(name: str) -> OSError:
 
 
 def _open_file(folder: int, name: str, flags: int, mode: int) -> int:
-    fd = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode, dir_fd=folder)
+    fd = os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC, mode, dir_fd=folder)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise OSError(errno.EINVAL, NOT_A_FILE, name)

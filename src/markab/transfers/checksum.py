@@ -4,7 +4,7 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
-from typing import Any, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 from markab.errors import ChecksumMismatch, StorageError, TransferRefused, TransferUnavailable
 from markab.transfers.base import Stop, check_stop
@@ -113,17 +113,24 @@ class Verified(object):
             TransferRefused: there is no such file, or it may not be read.
             StorageError: the disk cannot be read.
         """
+        self._compare(path, expected, lambda: self.checksum(path, stop))
+
+    def verify_open(self, fd: int, name: str, expected: str, stop: Stop = None) -> None:
+        """Return if the open file `fd`, `name` in messages, has the checksum `expected`; raises as `verify`."""
+        self._compare(name, expected, lambda: self.checksum_of_open(fd, name, stop))
+
+    def _compare(self, name: str, expected: str, compute: Callable[[], str]) -> None:
         try:
-            actual = self.checksum(path, stop)
+            actual = compute()
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
             raise TransferRefused(
-                "'%s' cannot be verified: %s" % (path, error.strerror), "ls -l '%s'" % path
+                "'%s' cannot be verified: %s" % (name, error.strerror), "ls -l '%s'" % name
             ) from error
         except OSError as error:
             raise StorageError(
-                "'%s' cannot be read to verify it: %s" % (path, error.strerror), "ls -l '%s'" % path
+                "'%s' cannot be read to verify it: %s" % (name, error.strerror), "ls -l '%s'" % name
             ) from error
-        compare(path, expected, actual)
+        compare(name, expected, actual)
 
     def _store(self, key: Key, sha256: str) -> None:
         with self._lock:

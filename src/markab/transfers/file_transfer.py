@@ -16,6 +16,7 @@ from markab.transfers.base import (
     Stop,
     handler_for,
     is_local,
+    name_of,
     path_of,
     redact,
     scheme_of,
@@ -23,6 +24,7 @@ from markab.transfers.base import (
 from markab.transfers.checksum import Verified
 from markab.transfers.local import place
 from markab.transfers.local_link import move
+from markab.transfers.own_directories import Held, OwnDirectories
 from markab.transfers.tree_removal import remove_tree
 
 Place = Dict[str, Any]
@@ -32,7 +34,7 @@ Place = Dict[str, Any]
 class Rules(object):
     """The settings for all files of one transfer job."""
 
-    __slots__ = ("allow_links", "durable", "stop", "verified", "verify_links")
+    __slots__ = ("allow_links", "durable", "own", "stop", "verified", "verify_links")
 
     def __init__(
         self,
@@ -41,8 +43,10 @@ class Rules(object):
         verified: Optional[Verified] = None,
         durable: bool = True,
         verify_links: bool = True,
+        own: Sequence[str] = (),
     ) -> None:
         self.stop = stop
+        self.own = OwnDirectories(own)
         self.allow_links = allow_links
         self.verified = verified
         self.durable = durable
@@ -52,7 +56,7 @@ class Rules(object):
 class _Move(object):
     """One file on its way from one of its sources."""
 
-    __slots__ = ("error", "has_local_source", "item", "local", "moved", "path", "remote", "source")
+    __slots__ = ("error", "has_local_source", "held", "item", "local", "moved", "path", "remote", "source")
 
     def __init__(self, item: Dict[str, Any], source: Place) -> None:
         self.item = item
@@ -63,14 +67,21 @@ class _Move(object):
         self.remote = [one for one in item["destinations"] if one not in self.local]
         self.path = ""
         """Its path on this machine, temporary or final."""
+        self.held: Optional[Held] = None
+        """The same path, held while a scheme works with it."""
         self.moved: Optional[Moved] = None
         self.error: Optional[MarkabError] = None
+
+    @property
+    def held_path(self) -> str:
+        """What a scheme is given as its path."""
+        return self.held.path if self.held else self.path
 
     def request(self, end: Place, rules: Rules) -> FileRequest:
         """Return the request to the scheme of one of its ends."""
         sha256 = self.item.get("sha256") if rules.verified is not None else None
         return FileRequest(
-            end["url"], self.path, sha256, bool(self.item.get("executable")), end.get("site", "")
+            end["url"], self.held_path, sha256, bool(self.item.get("executable")), end.get("site", "")
         )
 
 
@@ -97,6 +108,8 @@ def transfer_files(wanted: Sequence[Tuple[Dict[str, Any], Place]], rules: Rules)
     try:
         for one in moves:
             _step(one, _find_path, temporary)
+        for one in remote:
+            _step(one, _hold, rules.own)
         if remote:
             _fetch_all([one for one in remote if not one.has_local_source], rules)
             for one in remote:
@@ -105,6 +118,9 @@ def transfer_files(wanted: Sequence[Tuple[Dict[str, Any], Place]], rules: Rules)
         for one in moves:
             _step(one, _place_rest, rules)
     finally:
+        for one in remote:
+            if one.held:
+                one.held.close(one.error)
         for path in temporary:
             remove_tree(path, on_error=lambda _: None)
     return [one.error or one.moved or Moved(0) for one in moves]
@@ -142,6 +158,13 @@ def _find_path(one: _Move, temporary: List[str]) -> None:
         one.path = os.path.join(temporary[-1], "file")
 
 
+def _hold(one: _Move, own: OwnDirectories) -> None:
+    if one.has_local_source:
+        one.held = own.source(one.path, name_of(one.item["destinations"][0]["url"]))
+    else:
+        one.held = own.destination(one.path, name_of(one.source["url"]))
+
+
 def _fetch_all(moves: List[_Move], rules: Rules) -> None:
     for scheme, legs in _calls([(one, one.source) for one in moves]):
         _call(scheme.get_many, legs, rules)
@@ -151,7 +174,7 @@ def _fetch_all(moves: List[_Move], rules: Rules) -> None:
 
 def _remember_checksum(one: _Move, rules: Rules) -> None:
     if rules.verified is not None and one.moved is not None and one.moved.sha256:
-        rules.verified.remember(one.path, one.moved.sha256)
+        rules.verified.remember(one.held_path, one.moved.sha256)
 
 
 def _put_all(moves: List[_Move], rules: Rules) -> None:
@@ -193,7 +216,7 @@ def _call(
 
 def _check_before_sending(one: _Move, rules: Rules) -> None:
     if one.has_local_source and rules.verified is not None and one.item.get("sha256"):
-        rules.verified.verify(one.path, one.item["sha256"], rules.stop)
+        rules.verified.verify(one.held_path, one.item["sha256"], rules.stop)
 
 
 def _place_rest(one: _Move, rules: Rules) -> None:
@@ -223,6 +246,10 @@ def _place(path: str, url: str, item: Dict[str, Any], rules: Rules) -> Moved:
     sha256 = item.get("sha256") if checked else None
     executable = bool(item.get("executable"))
     stop, durable, verified = rules.stop, rules.durable, rules.verified
-    if way == "moveto":
-        return move(path, path_of(url), stop, sha256, executable, durable, checked, verified)
-    return place(path, path_of(url), link, stop, sha256, executable, durable, checked, verified)
+    destination = path_of(url)
+    with rules.own.source(path, destination) as source, rules.own.destination(destination, path) as target:
+        # What is in a directory of the run is copied: its cleanup removes it, and a link would be to where it is held.
+        if way == "moveto" and source == path:
+            return move(source, target, stop, sha256, executable, durable, checked, verified)
+        is_linked = link and source == path
+        return place(source, target, is_linked, stop, sha256, executable, durable, checked, verified)

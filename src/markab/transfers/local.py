@@ -1,6 +1,7 @@
 """Files on this machine: copied, linked, moved, removed."""
 
 import os
+import stat
 from typing import List, Optional, Sequence, Tuple
 
 from markab.errors import MarkabError
@@ -82,7 +83,7 @@ class Local(Scheme):
             status = os.stat(path_of(url))
         except OSError:
             return False
-        return size_bytes is None or status.st_size == size_bytes
+        return size_bytes is None or (stat.S_ISREG(status.st_mode) and status.st_size == size_bytes)
 
     def mkdir(self, url: str, stop: Stop = None, site: str = "") -> None:
         """Make a directory and its parents."""

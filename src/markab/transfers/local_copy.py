@@ -133,7 +133,11 @@ def file_status(source: str, destination: str) -> os.stat_result:
 
 
 def is_same(status: os.stat_result, destination: str) -> bool:
-    """Return whether `destination` is itself the source (not a link to it, which a copy replaces)."""
+    """Return whether `destination` is itself the source (not a link to it, which a copy replaces).
+
+    Raises:
+        TransferRefused: there is something that a file must not replace.
+    """
     try:
         there = os.lstat(destination)
     except OSError:
@@ -142,6 +146,11 @@ def is_same(status: os.stat_result, destination: str) -> bool:
         raise TransferRefused(
             "'%s' is a directory, and a file should go there" % destination,
             "name the file: '%s/…'" % destination.rstrip("/"),
+        )
+    if not (stat.S_ISREG(there.st_mode) or stat.S_ISLNK(there.st_mode)):
+        raise TransferRefused(
+            "'%s' is a device, pipe or socket, and a file should go there: it is not replaced" % destination,
+            "rm '%s'" % destination,
         )
     return os.path.samestat(status, there)
 

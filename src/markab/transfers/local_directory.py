@@ -7,7 +7,9 @@ from typing import List, Sequence, Tuple
 
 from markab.errors import MarkabError, StorageError, TransferRefused
 from markab.transfers.base import Stop, check_stop
+from markab.transfers.beneath import Beneath, name_inside, obstacle
 from markab.transfers.os_errors import writing_failed
+from markab.transfers.own_directories import NOT_AS_MADE
 from markab.transfers.partial_file import sync_directory
 from markab.transfers.tree_removal import remove_tree
 
@@ -53,43 +55,64 @@ def clean(top: str, names: Sequence[str], stop: Stop = None) -> Tuple[int, List[
 
     A file that is reached through a link that leads out of `top` is not removed.
     """
-    inside = os.path.realpath(top)
-    parents = set()
     removed = 0
     errors: List[MarkabError] = []
-    for name in names:
-        check_stop(stop)
-        path = os.path.join(top, name)
-        folder = os.path.realpath(os.path.dirname(path))
-        if folder != inside and not folder.startswith(inside + "/"):
-            errors.append(StorageError("'%s' is outside of the directory '%s': not removed" % (path, top)))
-            continue
-        try:
-            removed += _unlink(os.path.join(folder, os.path.basename(path)), path)
-        except MarkabError as error:
-            errors.append(error)
-        parents.add(folder)
-    for folder in sorted(parents, key=len, reverse=True):
-        _remove_empty(folder, inside)
+    folders = set()
+    try:
+        directory = Beneath(top)
+    except FileNotFoundError:
+        return 0, []
+    except OSError as error:
+        return 0, [_not_removed(top, "", error)]
+    try:
+        for name in names:
+            check_stop(stop)
+            try:
+                folders.add(os.path.dirname(_unlink(directory, top, name)))
+                removed += 1
+            except FileNotFoundError:
+                folders.add(os.path.dirname(name))
+            except OSError as error:
+                errors.append(_not_removed(top, name, error))
+        for folder in sorted(folders, key=len, reverse=True):
+            _remove_empty(directory, folder)
+    finally:
+        directory.close()
     return removed, errors
 
 
-def _unlink(path: str, name: str) -> int:
+def _unlink(directory: Beneath, top: str, name: str) -> str:
+    """Remove a file; return its name, which is another one if links above it lead to another directory in `top`."""
     try:
-        os.unlink(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
-    except OSError as error:
-        raise StorageError(
-            "cannot remove '%s': %s" % (name, error.strerror), "ls -ld '%s'" % os.path.dirname(path)
-        ) from error
-    return 1
+        directory.unlink(name)
+        return name
+    except NotADirectoryError:
+        folder, _, last = name.rpartition("/")
+        inside = name_inside(top, folder)
+        if inside is None:
+            raise
+        directory.unlink(os.path.join(inside, last))
+        return os.path.join(inside, last)
 
 
-def _remove_empty(folder: str, inside: str) -> None:
-    while folder.startswith(inside + "/"):
+def _not_removed(top: str, name: str, error: OSError) -> MarkabError:
+    path = os.path.join(top, name)
+    if error.errno in NOT_AS_MADE:
+        found, what = obstacle(top, name)
+        if found and found != path:
+            return StorageError(
+                "'%s' is %s, outside of the directory '%s': '%s' is not removed" % (found, what, top, path),
+                "rm -r '%s'" % found,
+            )
+    return StorageError(
+        "cannot remove '%s': %s" % (path, error.strerror), "ls -ld '%s'" % os.path.dirname(path)
+    )
+
+
+def _remove_empty(directory: Beneath, folder: str) -> None:
+    while folder:
         try:
-            os.rmdir(folder)
+            directory.remove_directory(folder)
         except OSError:
             return  # not empty, or in use by another job
         folder = os.path.dirname(folder)

@@ -13,7 +13,9 @@ import itertools
 import os
 from typing import List, Tuple
 
-_NAME_MAX = 240  # of 255 bytes, less ".", ".part-" and a number
+from markab.transfers.reserved_names import PART
+
+_NAME_MAX = 160  # of 255 bytes, less ".", ".part-" and a number, or name of the host, process and number
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 _unique = itertools.count()
 
@@ -78,8 +80,8 @@ def part_stem(destination: str) -> str:
     folder, name = os.path.split(destination)
     raw = os.fsencode(name)
     if len(raw) > _NAME_MAX:
-        name = os.fsdecode(raw[:200]) + hashlib.sha256(raw).hexdigest()[:16]
-    return os.path.join(folder, "." + name + ".part-")
+        name = os.fsdecode(raw[:144]) + hashlib.sha256(raw).hexdigest()[:16]
+    return os.path.join(folder, "." + name + PART)
 
 
 def make_parent(path: str) -> List[str]:

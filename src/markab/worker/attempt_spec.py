@@ -17,6 +17,7 @@ Its keys are the parameters of `make_spec`; in a file, a key that has its defaul
     transfer_threads   int     files that are moved at the same time
     transfer_attempts  int
     catalog            str     path of the output replica catalog
+    keep_failed        bool    keep the directory of a failed attempt until the job is tried again
     passwords          str     path of the run's private file (`transfers/run_passwords.py`); empty: it has none
 
 Paths are absolute, or relative to the directory in which the worker starts: a batch system's
@@ -56,6 +57,7 @@ def make_spec(
     transfer_threads: int = TRANSFER_THREADS,
     transfer_attempts: int = TRANSFER_ATTEMPTS,
     catalog: Optional[str] = None,
+    keep_failed: bool = False,
     passwords: str = "",
 ) -> Spec:
     """Return a complete spec: every key is there."""
@@ -74,6 +76,7 @@ def make_spec(
         "transfer_threads": transfer_threads,
         "transfer_attempts": transfer_attempts,
         "catalog": catalog,
+        "keep_failed": keep_failed,
         "passwords": passwords,
     }
 
@@ -162,9 +165,9 @@ def expected_checksum(spec: Spec, item: Dict[str, Any]) -> Optional[str]:
     return sha256 if isinstance(sha256, str) else None
 
 
-def attempt_directory(spec: Spec) -> str:
-    """Return the path of an attempt's own directory."""
-    return "%s/%s.%d" % (spec["work"], file_name(spec["job"]["id"]), spec["attempt"])
+def attempt_directory(spec: Spec, back: int = 0) -> str:
+    """Return the path of an attempt's own directory, or of that of the attempt so many before it."""
+    return "%s/%s.%d" % (spec["work"], file_name(spec["job"]["id"]), spec["attempt"] - back)
 
 
 def file_name(job_id: str) -> str:

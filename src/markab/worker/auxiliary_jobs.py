@@ -70,6 +70,7 @@ def _transfer(spec: Spec, facts: Facts, errors: List[AttemptFailed], stop: Stop,
         verified if integrity != "none" else None,
         durable=spec["job"]["kind"] == "stage_out",
         verify_links=integrity != "nosymlink",
+        own=_own_directories(spec),
     )
     arrived, failed = arrived_and_failed(moved)
     errors.extend(failed)
@@ -84,6 +85,19 @@ def _transfer(spec: Spec, facts: Facts, errors: List[AttemptFailed], stop: Stop,
         if sound or wrong:
             # 0 s: the time is part of moving, as a file is hashed while it is copied.
             facts["checked"] = checked_entry(sound + wrong, wrong, 0.0)
+
+
+def _own_directories(spec: Spec) -> List[str]:
+    """Return the directories on this machine in which the job's files stand under their lfns: scratch directories of the run."""
+    job = spec["job"]
+    paths = {spec["scratch"]} if spec["scratch"] else set()
+    if job["kind"] == "stage_inter":
+        for item in job.get("transfers") or ():
+            for place in item["sources"]:
+                path = path_of(place["url"]) if is_local(place["url"]) else ""
+                if path.endswith("/" + item["lfn"]):
+                    paths.add(path[: -len(item["lfn"]) - 1])
+    return sorted(paths)
 
 
 def _is_absent(item: Dict[str, Any]) -> bool:

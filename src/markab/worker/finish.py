@@ -24,7 +24,7 @@ LOG_SUFFIXES = (".log", ".out", ".err")
 
 
 def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], stop: Stop = None) -> Record:
-    """Return the record of an attempt whose last process has ended; its own directory is removed.
+    """Return the record of an attempt whose last process has ended; its own directory is removed, or kept if asked for.
 
     To be called once for everything that `prepare` returned. Never raises for what is wrong
     with the attempt.
@@ -51,14 +51,24 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
             undeclared = undeclared_files(prepared, names, found) if prepared.invocations else []
             if undeclared:
                 printed["undeclared"] = undeclared
-            reusable = names == [] and not prepared.leftovers
-            prepared.directories.remove(prepared.directory, prepared.cwd, reusable)
+            if _is_kept(prepared):
+                printed["kept"] = True
+                prepared.directory.close()
+            else:
+                reusable = names == [] and not prepared.leftovers
+                prepared.directories.remove(prepared.directory, prepared.cwd, reusable)
         else:
             prepared.directory.close()
     record = _describe(prepared, placed)
     record.update(printed)
     record["end"] = steady_time()
     return record
+
+
+def _is_kept(prepared: Prepared) -> bool:
+    """Return whether the directory stays, also on a full disk: until the job is tried again."""
+    errors = prepared.errors
+    return bool(prepared.spec["keep_failed"] and errors and errors[0].kind != ErrorKind.CANCELLED)
 
 
 def _describe(prepared: Prepared, placed: List[FoundOutput]) -> Record:

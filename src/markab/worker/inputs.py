@@ -4,11 +4,13 @@ import errno
 import os
 import stat
 import time
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from markab.errors import ChecksumMismatch, MarkabError
 from markab.transfers.base import Stop
+from markab.transfers.beneath import Beneath, name_inside
 from markab.transfers.error_kinds import ErrorKind
+from markab.transfers.own_directories import NOT_AS_MADE, open_own, why_not_as_made
 from markab.worker.attempt import Guard, Prepared
 from markab.worker.attempt_spec import Spec, expected_checksum, place_of, scratch_place, staging_site
 from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error
@@ -27,86 +29,115 @@ def place_inputs(prepared: Prepared, stop: Stop, fetch: Optional[Fetch]) -> None
     Raises:
         AttemptFailed, OSError, MarkabError: the attempt cannot go on.
     """
-    fetched = []
+    staged: List[Item] = []
+    fetched: List[Item] = []
     for item in prepared.job.get("inputs") or ():
-        if item.get("sources") or not prepared.spec["scratch"]:
-            fetched.append(item)
-        else:
-            _place_staged(prepared, item, stop)
+        (fetched if item.get("sources") or not prepared.spec["scratch"] else staged).append(item)
+    if staged and prepared.directory is not None:
+        scratch = open_own(prepared.spec["scratch"]) if prepared.has_directory else prepared.directory
+        try:
+            for item in staged:
+                _place_staged(prepared, item, scratch, stop)
+        finally:
+            if scratch is not prepared.directory:
+                scratch.close()
     if fetched and not prepared.errors:
         _fetch(prepared, fetched, stop, fetch)
 
 
-def _place_staged(prepared: Prepared, item: Item, stop: Stop) -> None:
+def _place_staged(prepared: Prepared, item: Item, scratch: Beneath, stop: Stop) -> None:
     lfn = item["lfn"]
-    staged = place_of(prepared.spec["scratch"], lfn)
+    path = place_of(prepared.spec["scratch"], lfn)
     try:
-        status = os.stat(staged)
+        fd, is_symlink = open_staged(scratch, prepared.spec["scratch"], lfn)
     except OSError as error:
-        if item.get("optional") and error.errno in (errno.ENOENT, errno.ENOTDIR):
-            return
-        prepared.errors.append(_missing(prepared, lfn, staged, error))
+        if not item.get("optional") or error.errno not in (errno.ENOENT, errno.ENOTDIR):
+            prepared.errors.append(_missing(prepared, lfn, path, error))
         return
-    if not stat.S_ISREG(status.st_mode):
-        what = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
-        hint = "declare each file in it, or pack it with tar" if stat.S_ISDIR(status.st_mode) else ""
-        prepared.errors.append(
-            AttemptFailed(
-                ErrorKind.MISSING_INPUT,
-                "input '%s' of job '%s' is %s: '%s'" % (lfn, prepared.job["id"], what, staged),
-                hint,
-            )
-        )
-        return
-    is_symlink = os.path.islink(staged)
-    sha256 = _verify(prepared, item, staged, is_symlink, stop)
+    try:
+        _place_open(prepared, item, fd, path, is_symlink, stop)
+    finally:
+        os.close(fd)
+
+
+def open_staged(scratch: Beneath, top: str, lfn: str) -> Tuple[int, bool]:
+    """Open a staged file; return whether it is a symbolic link, which a transfer made to a file of the user's.
+
+    Other links, in place of directories, are followed only if they stay in the scratch. Raises OSError.
+    """
+    try:
+        return scratch.open(lfn), False
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise
+        folder, _, last = lfn.rpartition("/")
+        inside = name_inside(top, folder) if folder else ""
+        if inside is None:
+            raise
+        name = os.path.join(inside, last)
+        return scratch.open_linked(name), stat.S_ISLNK(scratch.status(name).st_mode)
+
+
+def _place_open(prepared: Prepared, item: Item, fd: int, path: str, is_symlink: bool, stop: Stop) -> None:
+    lfn = item["lfn"]
+    status = os.fstat(fd)
+    sha256 = _verify(prepared, item, fd, path, is_symlink, stop)
     if prepared.errors:
         return
-    place = place_of(prepared.cwd, lfn)
     private = any(output["lfn"] == lfn for output in prepared.job.get("outputs") or ())
     way = "in place"
-    if place != staged:
-        way = _place(prepared, item, staged, place, status, is_symlink, private, stop)
+    if prepared.has_directory:
+        way = _place(prepared, item, fd, status, is_symlink, private, stop)
         if way == "link" and sha256:
             # A new link changes the time stamps of the inode, not its contents.
-            linked = Guard(lfn, staged, status, sha256)
-            if not linked.is_changed():
-                prepared.verified.remember(staged, sha256)
+            now = os.fstat(fd)
+            if (now.st_size, now.st_mtime_ns) == (status.st_size, status.st_mtime_ns):
+                prepared.verified.remember_status(now, sha256)
     elif item.get("executable") and not status.st_mode & 0o100:
-        os.chmod(staged, stat.S_IMODE(status.st_mode) | 0o111)
+        os.fchmod(fd, stat.S_IMODE(status.st_mode) | 0o111)
     if way in ("link", "symlink", "in place") and not private:
-        prepared.guards.append(Guard(lfn, staged, status, sha256))
+        prepared.guards.append(Guard(lfn, path, status, sha256))
 
 
 def _place(
     prepared: Prepared,
     item: Item,
-    staged: str,
-    place: str,
+    fd: int,
     status: os.stat_result,
     is_symlink: bool,
     private: bool,
     stop: Stop,
 ) -> str:
     order = ways(status.st_size, os.geteuid() == 0, is_symlink, private)
+    lfn, directory = item["lfn"], prepared.directory
+    assert directory is not None, "it has just been made"
     try:
-        if "/" in item["lfn"]:
-            os.makedirs(os.path.dirname(place), exist_ok=True)
-        return place_input(staged, place, status, order, bool(item.get("executable")), stop)
+        if "/" in lfn:
+            directory.make_directory(os.path.dirname(lfn))
+        return place_input(fd, directory, lfn, status, order, bool(item.get("executable")), stop)
     except OSError as error:
-        raise storage_error("cannot place input '%s' at '%s'" % (item["lfn"], place), error) from error
+        place = place_of(prepared.cwd, lfn)
+        raise storage_error("cannot place input '%s' at '%s'" % (lfn, place), error) from error
 
 
 def _missing(prepared: Prepared, lfn: str, staged: str, error: OSError) -> AttemptFailed:
+    job = prepared.job["id"]
+    if error.errno in NOT_AS_MADE:
+        what = why_not_as_made(prepared.spec["scratch"], lfn)
+        if what is not None:
+            message = "input '%s' of job '%s' cannot be read: %s" % (lfn, job, what)
+            return AttemptFailed(ErrorKind.MISSING_INPUT, message, what.hint)
     reason = os.strerror(error.errno or 0) if error.errno != errno.ENOENT else "it does not exist"
     return AttemptFailed(
         ErrorKind.MISSING_INPUT,
-        "input '%s' of job '%s' cannot be read at '%s': %s" % (lfn, prepared.job["id"], staged, reason),
+        "input '%s' of job '%s' cannot be read at '%s': %s" % (lfn, job, staged, reason),
         "it was removed after the job that made it had ended; `markab run` on the run makes it again",
     )
 
 
-def _verify(prepared: Prepared, item: Item, path: str, is_symlink: bool, stop: Stop) -> Optional[str]:
+def _verify(
+    prepared: Prepared, item: Item, fd: int, path: str, is_symlink: bool, stop: Stop
+) -> Optional[str]:
     """Check an input against the checksum on record; return the checksum when it was checked."""
     integrity = prepared.spec["integrity"]
     expected = expected_checksum(prepared.spec, item)
@@ -114,7 +145,7 @@ def _verify(prepared: Prepared, item: Item, path: str, is_symlink: bool, stop: S
         return None
     start = time.monotonic()
     try:
-        prepared.verified.verify(path, expected, stop)
+        prepared.verified.verify_open(fd, path, expected, stop)
     except ChecksumMismatch as error:
         # The message of the error has the path only.
         message = "input '%s' of job '%s' is not what was recorded: %s" % (
@@ -157,6 +188,7 @@ def _fetch(
         False,
         prepared.verified if is_checked else None,
         durable=False,
+        own=(prepared.cwd,),
     )
     optional = {item["lfn"] for item in inputs if item.get("optional")}
     arrived, failed = arrived_and_failed([entry for entry in moved if not _may_be_missing(entry, optional)])

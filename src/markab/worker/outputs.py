@@ -12,9 +12,10 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from markab.errors import MarkabError
 from markab.transfers.base import Stop
-from markab.transfers.beneath import Beneath
+from markab.transfers.beneath import Beneath, name_inside
 from markab.transfers.error_kinds import ErrorKind
 from markab.transfers.local_copy import copy_open
+from markab.transfers.own_directories import NOT_AS_MADE, OwnDirectories, open_own, why_not_as_made
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_spec import place_of, scratch_place, staging_site
 from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error, transfer_error
@@ -134,15 +135,15 @@ def _top(name: str) -> str:
 
 def _behind_links(prepared: Prepared, lfn: str, output: str) -> str:
     """Return the name, in the same directory, of the file that symbolic links at or above `lfn` lead to."""
-    path = os.path.join(prepared.cwd, lfn)
-    target, top = os.path.realpath(path), os.path.realpath(prepared.cwd)
-    if not target.startswith(top + "/"):
+    name = name_inside(prepared.cwd, lfn)
+    if name is None:
+        target = os.path.realpath(os.path.join(prepared.cwd, lfn))
         raise AttemptFailed(
             ErrorKind.MISSING_OUTPUT,
             "%s is reached through a symbolic link out of the job's directory: it is '%s'" % (output, target),
             "let the task copy the file",
         )
-    return target[len(top) + 1 :]
+    return name
 
 
 def place_outputs(prepared: Prepared, outputs: List[FoundOutput], stop: Stop) -> List[FoundOutput]:
@@ -190,15 +191,19 @@ def _open(prepared: Prepared, output: FoundOutput) -> int:
 
 
 def _move_all(prepared: Prepared, outputs: List[FoundOutput], placed: List[FoundOutput], stop: Stop) -> None:
-    scratch = Beneath(prepared.spec["scratch"])
+    top = prepared.spec["scratch"]
+    scratch = open_own(top)
     try:
         # What is reached through a link is copied, before its target may be moved away.
         for output in sorted(outputs, key=lambda output: not output.through_link):
             try:
                 _move(prepared, output, scratch, stop)
             except OSError as error:
-                place = place_of(prepared.spec["scratch"], output.lfn)
-                raise storage_error("cannot put output '%s' at '%s'" % (output.lfn, place), error) from error
+                what = why_not_as_made(top, output.lfn) if error.errno in NOT_AS_MADE else None
+                doing = "cannot put output '%s' at '%s'" % (output.lfn, place_of(top, output.lfn))
+                if what is not None:
+                    raise AttemptFailed(ErrorKind.STORAGE, "%s: %s" % (doing, what), what.hint) from error
+                raise storage_error(doing, error) from error
             if output.sha256:
                 prepared.verified.remember_status(scratch.status(output.lfn), output.sha256)
             placed.append(output)
@@ -214,20 +219,12 @@ def _move(prepared: Prepared, output: FoundOutput, scratch: Beneath, stop: Stop)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-    folder, slash, _ = output.lfn.rpartition("/")
-    if slash:
-        scratch.make_directory(folder)
     fd = _open(prepared, output)
     try:
-        copy_open(
-            fd,
-            os.path.join(prepared.cwd, output.name),
-            place_of(prepared.spec["scratch"], output.lfn),
-            stop,
-            output.sha256,
-            durable=False,
-            digest=False,
-        )
+        name = os.path.join(prepared.cwd, output.name)
+        top = prepared.spec["scratch"]
+        with OwnDirectories([top]).destination(place_of(top, output.lfn), name) as destination:
+            copy_open(fd, name, destination, stop, output.sha256, durable=False, digest=False)
     finally:
         os.close(fd)
 
@@ -254,6 +251,7 @@ def _send_all(prepared: Prepared, outputs: List[FoundOutput], placed: List[Found
         allow_links=False,
         verified=prepared.verified if spec["integrity"] != "none" else None,
         durable=False,
+        own=(prepared.cwd,),
     )
     arrived, errors = arrived_and_failed(moved)
     prepared.transfers.extend(arrived)

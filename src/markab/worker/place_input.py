@@ -13,6 +13,7 @@ import stat
 from typing import Set, Tuple
 
 from markab.transfers.base import Stop
+from markab.transfers.beneath import Beneath, held
 from markab.transfers.copy_bytes import SMALL_BYTES, Shrank, WriteFailed, clone, copy_bytes, write_all
 
 SMALL_INPUT_BYTES = 16 * 1024 * 1024
@@ -30,67 +31,69 @@ def ways(size_bytes: int, as_root: bool, is_symlink: bool, private: bool) -> Tup
     """
     if private or size_bytes <= SMALL_INPUT_BYTES or as_root:
         return ("clone", "copy")
-    return ("clone", "symlink") if is_symlink else ("clone", "link", "copy")
+    return ("clone", "symlink", "copy") if is_symlink else ("clone", "link", "copy")
 
 
 def place_input(
-    staged: str,
-    place: str,
+    staged: int,
+    directory: Beneath,
+    name: str,
     status: os.stat_result,
     order: Tuple[str, ...],
     executable: bool,
     stop: Stop = None,
 ) -> str:
-    """Put the file `staged` at `place`, which does not exist; return the way that worked.
+    """Put the open file `staged`, whose status is `status`, at `name` in a directory; return the way that worked.
 
-    `status` is that of `os.stat(staged)`.
+    `name` does not exist yet.
 
     Raises:
         OSError: none of the ways worked; this is the last one's reason.
         Cancelled: `stop` was set.
     """
     for way in order:
-        if way == "clone" and _copy(staged, place, status, executable, stop, only_clone=True):
+        if way == "clone" and _copy(staged, directory, name, status, executable, stop, only_clone=True):
             return way
-        if way == "link" and _link(staged, place, status, executable):
+        if way == "link" and _link(staged, directory, name, status, executable):
             return way
-        if way == "symlink":
-            os.symlink(os.path.realpath(staged), place)
+        if way == "symlink" and _symlink(staged, directory, name):
             return way
         if way == "copy":
-            _copy(staged, place, status, executable, stop)
+            _copy(staged, directory, name, status, executable, stop)
             return way
     raise AssertionError("the last way always works or raises")
 
 
 def _copy(
-    staged: str, place: str, status: os.stat_result, executable: bool, stop: Stop, only_clone: bool = False
+    staged: int,
+    directory: Beneath,
+    name: str,
+    status: os.stat_result,
+    executable: bool,
+    stop: Stop,
+    only_clone: bool = False,
 ) -> bool:
     """Copy; return whether it was done. With `only_clone`, nothing is left behind when it was not."""
     if only_clone and (status.st_size <= SMALL_BYTES or status.st_dev in _no_clone_on):
         return False
-    source = os.open(staged, os.O_RDONLY)
+    target = directory.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, _mode(status, executable) | 0o600)
     try:
-        target = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL, _mode(status, executable) | 0o600)
-        try:
-            if only_clone and not clone(source, target):
-                _no_clone_on.add(status.st_dev)
-                os.unlink(place)
-                return False
-            if not only_clone:
-                _copy_bytes(source, target, status.st_size, stop)
-            os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
-        finally:
-            os.close(target)
+        if only_clone and not clone(staged, target):
+            _no_clone_on.add(status.st_dev)
+            directory.unlink(name)
+            return False
+        if not only_clone:
+            _copy_bytes(staged, target, status.st_size, stop)
+        os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
     finally:
-        os.close(source)
+        os.close(target)
     return True
 
 
 def _copy_bytes(source: int, target: int, size_bytes: int, stop: Stop) -> None:
     try:
         if size_bytes <= SMALL_BYTES:
-            write_all(target, os.read(source, size_bytes))
+            write_all(target, os.pread(source, size_bytes, 0))
         else:
             copy_bytes(source, target, size_bytes, stop)
     except WriteFailed as error:
@@ -99,17 +102,25 @@ def _copy_bytes(source: int, target: int, size_bytes: int, stop: Stop) -> None:
         raise OSError(errno.EIO, "it became shorter while it was read") from error
 
 
-def _link(staged: str, place: str, status: os.stat_result, executable: bool) -> bool:
+def _link(staged: int, directory: Beneath, name: str, status: os.stat_result, executable: bool) -> bool:
     read_only = _mode(status, executable) & 0o555
     try:
         if stat.S_IMODE(status.st_mode) != read_only:
             # A further name may be one that the user gave it: leave its mode alone.
             if status.st_nlink > 1:
                 return False
-            os.chmod(staged, read_only)
-        os.link(staged, place)
+            os.fchmod(staged, read_only)
+        directory.link(staged, name)
     except OSError:
         return False  # another file system, or one without links: the next way copies
+    return True
+
+
+def _symlink(staged: int, directory: Beneath, name: str) -> bool:
+    try:
+        directory.symlink(os.readlink(held(staged)), name)
+    except OSError:
+        return False
     return True
 
 

@@ -4,7 +4,6 @@ With the data configurations `condorio` and `nonsharedfs` an attempt has a direc
 own that holds exactly the declared inputs; with `sharedfs` it runs in `scratch` itself.
 """
 
-import os
 from typing import Mapping, Optional
 
 from markab.errors import MarkabError
@@ -12,9 +11,10 @@ from markab.transfers.base import Stop
 from markab.transfers.beneath import Beneath
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
+from markab.transfers.own_directories import NOT_AS_MADE, open_own, why_not_as_made
 from markab.worker.attempt import Prepared
-from markab.worker.attempt_directories import AttemptDirectories
-from markab.worker.attempt_spec import Spec, fill_in_passwords, place_of
+from markab.worker.attempt_directories import AttemptDirectories, discard_tree
+from markab.worker.attempt_spec import Spec, attempt_directory, fill_in_passwords, place_of
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.inputs import Fetch, place_inputs
 
@@ -40,6 +40,8 @@ def prepare(
     try:
         fill_in_passwords(spec)
         if prepared.has_directory:
+            if spec["attempt"] > 1:
+                discard_tree(attempt_directory(spec, 1))  # it may have been kept
             prepared.directory = prepared.directories.make(prepared.cwd)
         else:
             prepared.directory = _open_scratch(prepared)
@@ -63,8 +65,7 @@ def _open_scratch(prepared: Prepared) -> Beneath:
             % (prepared.job["id"], prepared.job["site"]),
             "plan with --data-configuration nonsharedfs",
         )
-    os.makedirs(prepared.cwd, exist_ok=True)
-    return Beneath(prepared.cwd)
+    return open_own(prepared.cwd)
 
 
 def _remove_leftovers(prepared: Prepared, scratch: Beneath) -> None:
@@ -79,6 +80,8 @@ def _remove_leftovers(prepared: Prepared, scratch: Beneath) -> None:
         except (FileNotFoundError, IsADirectoryError):
             pass
         except OSError as error:
+            if error.errno in NOT_AS_MADE:
+                raise why_not_as_made(prepared.cwd, output["lfn"]) or error from error
             raise storage_error("cannot remove the old '%s'" % path, error) from error
 
 

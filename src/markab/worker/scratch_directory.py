@@ -10,16 +10,13 @@ from typing import List, Sequence, Tuple
 
 from markab.errors import MarkabError, TransferRefused
 from markab.transfers.base import Stop, handler_for, is_local, name_of, path_of
+from markab.transfers.beneath import Beneath
 from markab.transfers.error_kinds import ErrorKind
+from markab.transfers.own_directories import open_inside
+from markab.transfers.reserved_names import MARKER
 from markab.worker.attempt_spec import Spec, scratch_of, scratch_place, staging_site
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.record import HOST
-
-MARKER = ".markab"
-"""File in a run's scratch that names its owner: uuid, submit directory and host of the run, a line each.
-
-Only such a directory is ever removed as a whole, and no other run works in it.
-"""
 
 
 def create_scratch(spec: Spec, stop: Stop) -> None:
@@ -102,8 +99,10 @@ def _read_owner(spec: Spec, stop: Stop) -> List[str]:
 
 
 def _lines(path: str) -> List[str]:
+    """Return the lines of a file; none if it is not there, or is reached by a link, or is no file."""
     try:
-        with open(path, encoding="utf-8") as file:
+        folder, name = os.path.split(path)
+        with open(open_inside(folder, name), encoding="utf-8") as file:
             return file.read().splitlines()
     except OSError:
         return []
@@ -113,19 +112,29 @@ def _write_owner(spec: Spec, stop: Stop) -> None:
     marker = scratch_place(spec, MARKER)
     text = "%s\n%s\n%s\n" % (spec["uuid"], spec["submit_dir"], HOST)
     if is_local(marker):
-        path = path_of(marker)
-        _write(path + ".part", text)
-        os.rename(path + ".part", path)
+        scratch = Beneath(os.path.dirname(path_of(marker)))
+        try:
+            _write(scratch, MARKER, text)
+        finally:
+            scratch.close()
         return
     with tempfile.TemporaryDirectory(prefix="markab-") as folder:
         path = os.path.join(folder, MARKER)
-        _write(path, text)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
         handler_for(marker).put(path, marker, stop=stop, durable=False, site=staging_site(spec))
 
 
-def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
+def _write(directory: Beneath, name: str, text: str) -> None:
+    """Write a file, whatever has its name and its temporary name now."""
+    part = name + ".part"
+    try:
+        directory.unlink(part)
+    except FileNotFoundError:
+        pass
+    with open(directory.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w", encoding="utf-8") as file:
         file.write(text)
+    directory.move(part, directory, name)
 
 
 def _is_abandoned(owner: List[str]) -> bool:

@@ -33,11 +33,13 @@ from markab.plan.model import Input, Kind, Output
 from markab.transfers.base import is_local, path_of
 from markab.transfers.checksum import Verified, compare
 from markab.transfers.error_kinds import ErrorKind
-from markab.transfers.local_copy import copy
+from markab.transfers.local_copy import copy, copy_open
+from markab.transfers.own_directories import OwnDirectories, open_own, why_not_as_made
 from markab.transfers.partial_file import part_stem
 from markab.transfers.run_passwords import read_passwords, write_passwords
 from markab.worker.attempt_spec import place_of
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
+from markab.worker.inputs import open_staged
 from markab.worker.record import STREAMS, output_entry, unseen_record
 from markab.worker.worker_zip import pack
 
@@ -200,7 +202,7 @@ def _fill(path: Path, attempt: Attempt, worker_zip: Path | None) -> None:
     for name in ("scratch", "work", "attachments"):
         (path / name).mkdir()
     spec = spec_of(attempt, "attachments")
-    spec.update(work="work", catalog=None, passwords="")
+    spec.update(work="work", catalog=None, passwords="", keep_failed=False)
     if attempt.scratch:
         spec.update(scratch="scratch", scratch_url="")
         for file, item in zip(attempt.job.inputs, spec["job"].get("inputs", ()), strict=True):
@@ -219,14 +221,30 @@ def _fill(path: Path, attempt: Attempt, worker_zip: Path | None) -> None:
 
 def _bring(file: Input, attempt: Attempt, destination: str) -> bool:
     """Copy an input that is on the submit host; return whether there is one."""
-    places = [path_of(source.url) for source in file.sources if is_local(source.url)]
     if not file.sources:
-        places = [place_of(attempt.scratch, file.lfn)]
-    for place in places:
+        return _bring_staged(attempt.scratch, file.lfn, destination)
+    for place in [path_of(source.url) for source in file.sources if is_local(source.url)]:
         if os.path.exists(place):
             copy(place, destination, durable=False, digest=False)
             return True
     return False
+
+
+def _bring_staged(scratch: str, lfn: str, destination: str) -> bool:
+    directory = open_own(scratch)
+    try:
+        fd, _ = open_staged(directory, scratch, lfn)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise why_not_as_made(scratch, lfn) or error from error
+    finally:
+        directory.close()
+    try:
+        copy_open(fd, place_of(scratch, lfn), destination, durable=False, digest=False)
+    finally:
+        os.close(fd)
+    return True
 
 
 def _read_record(path: str) -> tuple[Record, AttemptRecord]:
@@ -272,10 +290,11 @@ def _plain_file(top: Path, lfn: str) -> tuple[str, os.stat_result]:
 def _place(one: _Returned, attempt: Attempt, verified: Verified) -> Record:
     """Put an output into the run's scratch, and return its entry."""
     destination = place_of(attempt.scratch, one.lfn)
-    if not _link(one, destination):
-        copy(one.path, destination, durable=False, digest=False)
-    if one.sha256:
-        verified.remember(destination, one.sha256)
+    with OwnDirectories([attempt.scratch]).destination(destination, one.path) as held:
+        if not _link(one, held):
+            copy(one.path, held, durable=False, digest=False)
+        if one.sha256:
+            verified.remember(held, one.sha256)
     return output_entry(one.lfn, one.status.st_size, one.sha256, one.is_checkpoint)
 
 
@@ -283,7 +302,6 @@ def _link(one: _Returned, destination: str) -> bool:
     """Hard-link an output that is only ours to its destination; return whether that was done."""
     if one.status.st_uid != os.geteuid() or one.status.st_nlink > 1:
         return False
-    os.makedirs(os.path.dirname(destination), exist_ok=True)
     part = part_stem(destination) + "link"
     try:
         if os.path.lexists(part):
