@@ -337,6 +337,12 @@ def test_wait_does_not_wait_for_a_run_that_was_not_started(machinery: Machinery)
         workflow().plan().wait()
 
 
+def test_wait_for_a_run_that_was_refused_says_why(machinery: Machinery) -> None:
+    machinery.statuses = [FakeStatus("Refused", note="refused: this machine has no GPUs")]
+    with pytest.raises(PegasusError, match="was refused: this machine has no GPUs"):
+        workflow().plan().wait()
+
+
 def test_ctrl_c_ends_the_waiting_and_leaves_the_run_alone(machinery: Machinery, monkeypatch) -> None:
     def interrupt(delay: float) -> None:
         raise KeyboardInterrupt

@@ -193,7 +193,7 @@ class Workflow(WorkflowDocument):
         Ctrl-C, or interrupting the kernel of a notebook, ends the waiting; the run continues.
 
         Raises:
-            PegasusError: the workflow is not planned, or was never started.
+            PegasusError: the workflow is not planned, or its run was never started, or refused.
         """
         submit_dir = self.submit_dir
         self._shown_in_cell = notebook.current_cell()
@@ -201,6 +201,8 @@ class Workflow(WorkflowDocument):
         def show_started(status: operations.Status) -> None:
             if status.state == "Not started":
                 raise PegasusError(f"the run in {str(submit_dir)!r} was not started: call run()")
+            if status.state == "Refused":
+                raise PegasusError(f"the run in {str(submit_dir)!r} was {status.note}")
             show(status)
 
         try:

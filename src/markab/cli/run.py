@@ -25,7 +25,9 @@ POSITIVE = click.IntRange(min=1)
 
 @command(RANDOM_DIR)
 @click.argument("what", default="", metavar="[RUN | WORKFLOW]")
-@click.option("--detach", is_flag=True, help="Run in the background, and return at once.")
+@click.option(
+    "--detach", is_flag=True, help="Run in the background; return when every job has been accepted."
+)
 @click.option("--cores", type=POSITIVE, help="Cores that jobs on this machine may use together.")
 @click.option(
     "--memory",
@@ -34,10 +36,19 @@ POSITIVE = click.IntRange(min=1)
 )
 @click.option("--gpus", type=click.IntRange(min=0), help="GPUs that jobs on this machine may use together.")
 @click.option("--max-jobs", type=POSITIVE, help="Number of jobs that may run at once.")
+@click.option("--report-start", type=int, hidden=True, help="For --detach: the pipe to the caller.")
 @json_option("Print the result of the run as an object.")
 @plan_flags
 @verbosity
-def run(what: str, detach: bool, as_json: bool, verbose: int, quiet: int, **flags: Any) -> int:
+def run(
+    what: str,
+    detach: bool,
+    report_start: int | None,
+    as_json: bool,
+    verbose: int,
+    quiet: int,
+    **flags: Any,
+) -> int:
     """Run a planned workflow, or continue one, and show its progress.
 
     RUN is a submit directory: jobs that have not succeeded yet are run. A WORKFLOW
@@ -60,7 +71,9 @@ def run(what: str, detach: bool, as_json: bool, verbose: int, quiet: int, **flag
         _reject_plan_flags(what or ".", flags)
         submit_dir = _submit_dir(what)
     if not detach:
-        return run_output.run_here(submit_dir, limits, as_json=as_json, quiet=quiet)
+        return run_output.run_here(
+            submit_dir, limits, as_json=as_json, quiet=quiet, report_start=report_start
+        )
     pid = operations.start(submit_dir, limits)
     if as_json:
         echo_json({"submit_dir": str(submit_dir), "pid": pid})

@@ -18,7 +18,12 @@ FAILURES_SHOWN = 10
 
 
 def run_here(
-    submit_dir: Path, limits: operations.Limits | None = None, *, as_json: bool = False, quiet: int = 0
+    submit_dir: Path,
+    limits: operations.Limits | None = None,
+    *,
+    as_json: bool = False,
+    quiet: int = 0,
+    report_start: int | None = None,
 ) -> int:
     """Run a submit directory until it ends; return the exit code."""
     display = _make_display(operations.find_run(submit_dir), quiet)
@@ -31,7 +36,7 @@ def run_here(
         print_end(ended.submit_dir, ended.state, as_json=as_json, quiet=quiet)
 
     try:
-        ended = operations.run(submit_dir, limits, display, on_end)
+        ended = operations.run(submit_dir, limits, display, on_end, report_start=report_start)
     finally:
         display.close()
     _warn(ended.warnings, display)

@@ -10,7 +10,8 @@ import os
 import shlex
 import socket
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,7 +26,7 @@ from markab.engine.retry_policy import error_kind, is_worth_retrying
 from markab.engine.scheduler_protocol import SchedulerProtocol, Verdict
 from markab.engine.slots import Slots
 from markab.engine.submission import Submission
-from markab.errors import ExecutorError, StorageError
+from markab.errors import ExecutorError, JobRejected, StorageError
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Executor, Record, Report, Seen
 from markab.journal.lifecycle import ALIVE, State
@@ -39,6 +40,7 @@ from markab.journal.records import (
     Halt,
     Interrupt,
     OutcomeState,
+    Refused,
     Remove,
     Retry,
     RunEnd,
@@ -61,6 +63,18 @@ class Failure(NamedTuple):
     id: str
     attempt: int
     error: dict[str, Any]
+
+
+@contextmanager
+def recording_refusal(journal: Journal, clock: Clock) -> Iterator[None]:
+    """Write into the journal why the run is refused, for those who look at it later."""
+    try:
+        yield
+    except JobRejected as error:
+        journal.append(Refused(clock.epoch(), error.message, error.hint))
+        with suppress(StorageError):  # the user gets the reason in any case
+            journal.sync()
+        raise
 
 
 class OpenRun:
@@ -130,22 +144,23 @@ class OpenRun:
         """Add its jobs to the scheduler, and recover the attempts of the last engine.
 
         Raises:
-            JobRejected: a job needs GPUs that are not there; nothing was written.
+            JobRejected: a job needs GPUs that are not there; the journal says that it was refused.
             ExecutorError: an executor does not report the state of an attempt.
         """
         history, header = self.history, self.plan.header
-        clamped = scheduler.add(
-            self.id,
-            self.plan.outline,
-            limits=header.limits,
-            max_jobs=self._max_jobs,
-            succeeded=history.succeeded,
-            attempts=history.attempts,
-            under_way=history.under_way,
-            remote_sites=header.remote_sites,
-            keep_going=self._keep_going,
-            name_of=lambda position: f"job {self.plan.job(position).id!r}",
-        )
+        with recording_refusal(self.journal, self._clock):
+            clamped = scheduler.add(
+                self.id,
+                self.plan.outline,
+                limits=header.limits,
+                max_jobs=self._max_jobs,
+                succeeded=history.succeeded,
+                attempts=history.attempts,
+                under_way=history.under_way,
+                remote_sites=header.remote_sites,
+                keep_going=self._keep_going,
+                name_of=lambda position: f"job {self.plan.job(position).id!r}",
+            )
         del self.plan.outline  # half a gigabyte for a million jobs, and the scheduler has what it needs of it
         self._scheduler = scheduler
         if clamped:

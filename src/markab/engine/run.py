@@ -18,7 +18,7 @@ from markab.engine.clock import Clock
 from markab.engine.control import Requests
 from markab.engine.loop import Loop
 from markab.engine.lost_results import IsThere, is_there, lost_results
-from markab.engine.open_run import Failure, OpenRun
+from markab.engine.open_run import Failure, OpenRun, recording_refusal
 from markab.engine.progress_meter import Meter
 from markab.engine.recorder import NoRecorder, Recorder
 from markab.engine.recovery import Recovery
@@ -83,6 +83,7 @@ def run(
     observer: Observer | None = None,
     *,
     recorder: Recorder | None = None,
+    on_accepted: Callable[[], None] = lambda: None,
     back_ends: Mapping[str, MakeExecutor] = BACK_ENDS,
     clock: Clock | None = None,
     open_journal: Callable[..., Journal] = Journal.open,
@@ -94,8 +95,9 @@ def run(
     runs and ends cleanly ("interrupted"); the second raises KeyboardInterrupt at
     once. Either way, and after a kill -9, calling it again continues.
 
-    Prints nothing. `observer` is called at most ten times a second, in this thread.
-    Nothing new is started unless `recorder.may_start`.
+    Prints nothing. `observer` is called at most ten times a second, in this thread;
+    `on_accepted` once, when every job has been accepted and the journal says that this engine
+    runs them. Nothing new is started unless `recorder.may_start`.
 
     Raises:
         NotARun, CorruptPlan, NewerFormat: there is no plan here that can be run.
@@ -120,6 +122,7 @@ def run(
             look=look,
         )
         if opened.history.is_complete:
+            on_accepted()
             return _already_complete(opened, clock)
         if (options.cores or 0) > slots.cores:
             opened.warnings.append(
@@ -128,6 +131,8 @@ def run(
             )
         loop = Loop(Scheduler(slots), clock, options.poll_s)
         loop.add(opened)
+        opened.journal.flush()
+        on_accepted()
         gc.freeze()  # what was built for the plan is needed to the end: the collector need not search it
         stack.callback(gc.unfreeze)
         with _stopping_on_signals(loop):
@@ -169,7 +174,8 @@ def open_run(
     passwords: Mapping[str, str] = {}
     if not history.is_complete:
         _refuse_copy(directory)
-        by_site = _executors_by_site(plan.header, executors)
+        with recording_refusal(journal, clock):
+            by_site = _executors_by_site(plan.header, executors)
         passwords = read_passwords(context.passwords)
     maker = AttemptMaker(plan, context, history.checksums)
     opened = OpenRun(
