@@ -137,6 +137,7 @@ def test_every_key_of_the_files_of_a_run_is_mentioned() -> None:
     structs = [
         plan_model.Header,
         plan_model.PlanSite,
+        plan_model.GivenSlots,
         plan_model.DirectoryPlace,
         plan_model.PlannedJob,
         plan_model.PlannedTask,

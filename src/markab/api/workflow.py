@@ -124,7 +124,9 @@ class Workflow(WorkflowDocument):
         if self._path is None:
             self.write()
         with as_client_error("planning failed"):
-            planned = operations.plan(PlanOptions(workflow=self.path, **options))
+            planned = operations.plan(
+                PlanOptions(workflow=self.path, **options), then="start" if submit else "nothing"
+            )
         if planned.submit_dir is None:
             raise PegasusError("planning made no submit directory")
         self._submit_dir = planned.submit_dir

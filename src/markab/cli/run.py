@@ -11,16 +11,16 @@ from markab import operations
 from markab.cli import plan_output, run_output
 from markab.cli.command import command
 from markab.cli.common_options import (
+    POSITIVE,
     json_option,
     pegasus_command,
     pegasus_json_option,
     pegasus_run_argument,
+    slot_options,
     verbosity,
 )
 from markab.cli.output import echo, echo_json, shown_path
 from markab.cli.planner_flags import RANDOM_DIR, given, plan_flags, plan_options
-
-POSITIVE = click.IntRange(min=1)
 
 
 @command(RANDOM_DIR)
@@ -28,13 +28,7 @@ POSITIVE = click.IntRange(min=1)
 @click.option(
     "--detach", is_flag=True, help="Run in the background; return when every job has been accepted."
 )
-@click.option("--cores", type=POSITIVE, help="Cores that jobs on this machine may use together.")
-@click.option(
-    "--memory",
-    metavar="SIZE",
-    help="Memory that jobs on this machine may use together, such as 8GB; MB without a unit.",
-)
-@click.option("--gpus", type=click.IntRange(min=0), help="GPUs that jobs on this machine may use together.")
+@slot_options
 @click.option("--max-jobs", type=POSITIVE, help="Number of jobs that may run at once.")
 @click.option("--report-start", type=int, hidden=True, help="For --detach: the pipe to the caller.")
 @json_option("Print the result of the run as an object.")
@@ -61,7 +55,9 @@ def run(
     limits = _limits(flags)
     document = _document(what)
     if document is not None:
-        planned = plan_output.make_plan(plan_options(document, flags), quiet=quiet)
+        planned = plan_output.make_plan(
+            plan_options(document, flags), quiet=quiet, then="start" if detach else "run"
+        )
         assert planned.submit_dir is not None
         submit_dir = planned.submit_dir
         if not quiet and not as_json:

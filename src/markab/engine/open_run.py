@@ -92,7 +92,6 @@ class OpenRun:
         requests: Requests,
         recorder: Recorder,
         clock: Clock,
-        slots: Slots,
         max_jobs: int | None = None,
         keep_going: bool = True,
     ) -> None:
@@ -120,7 +119,6 @@ class OpenRun:
         self._remote_sites = plan.header.remote_sites
         self._requests = requests
         self._clock = clock
-        self._slots = slots
         self._max_jobs = max_jobs
         self._keep_going = keep_going
         self._running: dict[int, RunningJob] = {}
@@ -164,10 +162,10 @@ class OpenRun:
         del self.plan.outline  # half a gigabyte for a million jobs, and the scheduler has what it needs of it
         self._scheduler = scheduler
         if clamped:
-            self.warnings.insert(0, _clamped(clamped, self._slots))
+            self.warnings.insert(0, _clamped(clamped, scheduler.slots))
         now, pid, host = self._clock.epoch(), os.getpid(), socket.gethostname()
         options = self._max_jobs or 0, self._keep_going
-        self.journal.append(RunStart(now, self.id, pid, host, history.runs, *self._slots, *options))
+        self.journal.append(RunStart(now, self.id, pid, host, history.runs, *scheduler.slots, *options))
         self._recover()
 
     def finish(self) -> None:

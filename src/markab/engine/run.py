@@ -36,7 +36,7 @@ from markab.journal.progress import Observer
 from markab.journal.records import AttemptEnd, OutcomeState, RunEnd, Undone
 from markab.journal.writer import Journal
 from markab.plan.braindump import original_of, read_braindump
-from markab.plan.model import Header
+from markab.plan.model import GivenSlots, Header
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir
 from markab.transfers.error_kinds import ErrorKind
@@ -107,11 +107,9 @@ def run(
         StorageError: the journal cannot be written.
     """
     options, clock = options or RunOptions(), clock or Clock()
-    slots = _slots(options)
     with ExitStack() as stack, closing(Executors(back_ends)) as executors:
         opened = open_run(
             submit_dir,
-            slots,
             executors,
             stack,
             options,
@@ -124,7 +122,9 @@ def run(
         if opened.history.is_complete:
             on_accepted()
             return _already_complete(opened, clock)
-        if (options.cores or 0) > slots.cores:
+        given = opened.plan.header.slots
+        slots = _slots(options, given)
+        if (options.cores or given.cores or 0) > slots.cores:
             opened.warnings.append(
                 f"at most {slots.cores} jobs run at once on this machine: the limit of open files "
                 "(`ulimit -Hn`) allows no more"
@@ -142,7 +142,6 @@ def run(
 
 def open_run(
     submit_dir: Path,
-    slots: Slots,
     executors: Executors,
     stack: ExitStack,
     options: RunOptions | None = None,
@@ -189,7 +188,6 @@ def open_run(
         requests,
         recorder or NoRecorder(),
         clock,
-        slots,
         _smaller(options.max_jobs, plan.header.max_jobs),
         options.keep_going,
     )
@@ -234,13 +232,9 @@ def _already_complete(opened: OpenRun, clock: Clock) -> Outcome:
     return Outcome(state="success", counts=counts, was_complete=True)
 
 
-def _slots(options: RunOptions) -> Slots:
-    found = machine.detect()
-    return Slots(
-        cores=min(attempts_at_once(), max(1, found.cores if options.cores is None else options.cores)),
-        memory_mb=max(1, found.memory_mb if options.memory_mb is None else options.memory_mb),
-        gpus=max(0, found.gpus if options.gpus is None else options.gpus),
-    )
+def _slots(options: RunOptions, given: GivenSlots) -> Slots:
+    slots = machine.slots_for(given, options.cores, options.memory_mb, options.gpus)
+    return slots._replace(cores=min(attempts_at_once(), slots.cores))
 
 
 def _smaller(*limits: int | None) -> int | None:

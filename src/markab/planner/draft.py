@@ -19,7 +19,7 @@ from typing import Literal
 
 from markab.catalogs.replica_index import ReplicaIndex
 from markab.errors import PlanningError, Problem
-from markab.plan.model import Integrity, PlannedJob
+from markab.plan.model import GivenSlots, Integrity, PlannedJob
 from markab.planner.graph import find_cycle, levels_of
 from markab.planner.options import PlanOptions
 from markab.planner.placement import Placement, Program, merge_placements
@@ -88,6 +88,8 @@ class Context:
     links: bool = False
     """Inputs on this machine may be linked to instead of copied."""
     cleanup: Cleanup = "inplace"
+    slots: GivenSlots = field(default_factory=GivenSlots)
+    """What jobs on the submit host may use together."""
     dry_run: bool = False
 
     def problem(self, kind: str, message: str, hint: str = "") -> None:

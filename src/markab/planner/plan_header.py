@@ -61,6 +61,7 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
         sites=_sites(draft, context, places),
         limits=_limits(context),
         max_jobs=properties.integer("dagman.maxjobs", 0) or None,
+        slots=context.slots,
         transfer_threads=properties.integer("pegasus.transfer.threads", TRANSFER_THREADS),
         transfer_attempts=context.transfer_attempts,
         catalog=str(registered.resolve() if registered else f"{name}.replicas.db"),

@@ -16,10 +16,12 @@ from pathlib import Path
 from markab.catalogs.loader import Catalogs, load_catalogs
 from markab.errors import DocumentError, PlanningError, Problem
 from markab.plan.braindump import Braindump
-from markab.plan.model import INTEGRITY_CHECKS
+from markab.plan.model import INTEGRITY_CHECKS, GivenSlots
 from markab.planner import plan_writer as writing
 from markab.planner.draft import Cleanup, Context, Draft, Progress, Reason
 from markab.planner.executable_jobs import executable_jobs
+from markab.planner.given_slots import forwarded_properties, given_slots
+from markab.planner.machine_needs import NO_NEEDS, Needs, needs_of
 from markab.planner.modes import MODES
 from markab.planner.options import PlanOptions
 from markab.planner.passes import PASSES, Pass
@@ -46,6 +48,9 @@ class Planned:
     braindump: Braindump = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
+    needs: Needs = NO_NEEDS
+    slots: GivenSlots = field(default_factory=GivenSlots)
+    """What jobs on the submit host may use, as far as documents and options say."""
 
 
 def plan(
@@ -86,8 +91,25 @@ def _plan(options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, 
             context.passwords,
         )
     progress("writing the plan", header.jobs, header.jobs)
+    return _planned(draft, context, header.slots, submit_dir.path, braindump)
+
+
+def _planned(
+    draft: Draft,
+    context: Context,
+    slots: GivenSlots,
+    submit_dir: Path | None = None,
+    braindump: Braindump | None = None,
+) -> Planned:
     return Planned(
-        workflow.name, summarise(draft), submit_dir.path, braindump, context.warnings, draft.reasons
+        draft.workflow.name,
+        summarise(draft),
+        submit_dir,
+        braindump or {},
+        context.warnings,
+        draft.reasons,
+        needs_of(draft, context),
+        slots,
     )
 
 
@@ -95,7 +117,7 @@ def dry_run(options: PlanOptions, progress: Progress | None = None) -> Planned:
     """Plan a workflow and write nothing: the same checks, the same numbers. Raises as `plan`."""
     with without_garbage_collection():
         draft, context = _make_draft(options, progress or _silent, PASSES, dry_run=True)
-    return Planned(draft.workflow.name, summarise(draft), warnings=context.warnings, reasons=draft.reasons)
+    return _planned(draft, context, context.slots)
 
 
 def _silent(_step: str, _done: int, _total: int | None) -> None:
@@ -116,6 +138,7 @@ def _make_draft(
         run_pass(draft, context)
     warn_of_unsupported_requests(draft, context)
     check_directories(staging_sites(draft), context)
+    context.slots = given_slots(draft, context)
     if context.problems:
         error = PlanningError(*dict.fromkeys(context.problems))
         error.warnings = tuple(w for w in context.warnings if w.kind == "unknown-property")
@@ -125,10 +148,12 @@ def _make_draft(
 
 def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
     """Read all documents; problems of every one of them are reported together."""
+    problems: list[Problem] = []
+    given = {**options.properties, **forwarded_properties(options.forward, problems)}
     properties = load_properties(
-        options.conf, options.properties, os.environ, options.directory, Path(os.path.expanduser("~"))
+        options.conf, given, os.environ, options.directory, Path(os.path.expanduser("~"))
     )
-    problems = wrong_values(properties)
+    problems += wrong_values(properties)
     workflow: Workflow | None = None
     try:
         workflow = read_workflow(

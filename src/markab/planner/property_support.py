@@ -58,6 +58,9 @@ SUPPORTED = {
     "pegasus.monitord.events": "`false`: the database is made when it is first needed, and not during the run",
     "pegasus.dashboard.output": "older name of `pegasus.catalog.master.url`",
     "markab.dir.submit.mode": "`0750` or `2770` for a group; a directory that exists keeps its permissions",
+    "markab.slots.cores": "what the machine has if not set; also `--cores`, and the profile `pegasus.slots.cores` of a site",
+    "markab.slots.memory": "such as `8 GB`, MB without a unit; also `--memory`, and the profile `pegasus.slots.memory` of a site",
+    "markab.slots.gpus": "also `--gpus`, and the profile `pegasus.slots.gpus` of a site",
     "markab.lfn.absolute": "",
 }
 """Key → what there is to add. Every other key is accepted and changes nothing."""

@@ -23,7 +23,7 @@ PEGASUS = _words("""
     container.arguments container.launcher container.launcher.arguments label
     pegasus_lite_env_source
     relative.submit.dir relative.dir tag transfer.bypass.input.staging nosymlink enable_for_data_reuse
-    worker.node.directory
+    worker.node.directory slots.cores slots.memory slots.gpus
 """)
 
 DAGMAN = _words("""

@@ -170,6 +170,9 @@ pegasus.service.** | | | settings of the web service
 pegasus.ensemble.** | | | settings of the ensemble manager
 pegasus.catalog.provenance.** | | | old provenance catalog
 markab.dir.submit.mode | 0700 | | permissions of a new submit directory, in octal
+markab.slots.cores | | | cores that jobs on this machine may use together
+markab.slots.memory | | | memory that jobs on this machine may use together
+markab.slots.gpus | | | GPUs that jobs on this machine may use together
 markab.lfn.absolute | false | true false | allow absolute paths as logical file names
 """)
 
