@@ -26,11 +26,12 @@ from markab.planner.modes import MODES
 from markab.planner.options import PlanOptions
 from markab.planner.passes import PASSES, Pass
 from markab.planner.plan_header import make_header, run_places, staging_sites
-from markab.planner.property_support import warn_of_unsupported_properties, warn_of_unsupported_requests
+from markab.planner.property_support import warn_of_unsupported_properties
 from markab.planner.property_values import submit_directory_mode, wrong_values
 from markab.planner.site_directories import all_sites, check_directories, default_sites
 from markab.planner.summary import PlanSummary, summarise
 from markab.planner.task_files import command_line
+from markab.planner.unmet_requests import warn_of_unmet_requests
 from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import Workflow
 from markab.spec.properties import Properties, load_properties
@@ -136,12 +137,14 @@ def _make_draft(
     for title, run_pass in passes:
         progress(title, 0, len(workflow.jobs))
         run_pass(draft, context)
-    warn_of_unsupported_requests(draft, context)
+    warn_of_unmet_requests(draft, context)
     check_directories(staging_sites(draft), context)
     context.slots = given_slots(draft, context)
     if context.problems:
         error = PlanningError(*dict.fromkeys(context.problems))
-        error.warnings = tuple(w for w in context.warnings if w.kind == "unknown-property")
+        error.warnings = tuple(
+            w for w in context.warnings if w.kind in ("unknown-property", "unknown-profile")
+        )
         raise error
     return draft, context
 

@@ -42,9 +42,7 @@ def _local(directory: Path) -> Site:
 
 
 def _condorpool() -> Site:
-    return Site(
-        name="condorpool", profiles={"pegasus": {"style": "condor"}, "condor": {"universe": "vanilla"}}
-    )
+    return Site(name="condorpool")  # without a style: what is there by convention was not requested
 
 
 def shared_scratch(site: Site) -> DirectoryPlace | None:
