@@ -24,6 +24,7 @@ from markab.planner.given_slots import forwarded_properties, given_slots
 from markab.planner.machine_needs import NO_NEEDS, Needs, needs_of
 from markab.planner.modes import MODES
 from markab.planner.options import PlanOptions
+from markab.planner.output_map import check_output_map, read_output_map
 from markab.planner.passes import PASSES, Pass
 from markab.planner.plan_header import make_header, run_places, staging_sites
 from markab.planner.property_support import warn_of_unsupported_properties
@@ -36,6 +37,9 @@ from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import Workflow
 from markab.spec.properties import Properties, load_properties
 from markab.spec.reader import read_workflow
+
+EXPLAINING = ("unknown-property", "unknown-profile", "output-mapper")
+"""Kinds of warnings that may explain an error, and are shown with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +143,11 @@ def _make_draft(
         run_pass(draft, context)
     warn_of_unmet_requests(draft, context)
     check_directories(staging_sites(draft), context)
+    check_output_map(draft.results, context)
     context.slots = given_slots(draft, context)
     if context.problems:
         error = PlanningError(*dict.fromkeys(context.problems))
-        error.warnings = tuple(
-            w for w in context.warnings if w.kind in ("unknown-property", "unknown-profile")
-        )
+        error.warnings = tuple(w for w in context.warnings if w.kind in EXPLAINING)
         raise error
     return draft, context
 
@@ -199,7 +202,7 @@ def _context(
 ) -> Context:
     mode = MODES[properties.choice("pegasus.mode", list(MODES), "production")]
     strategy = options.cleanup or properties.get("pegasus.file.cleanup.strategy", "inplace")
-    if options.output_dir is not None and not options.output_sites:
+    if (options.output_dir is not None or options.output_map is not None) and not options.output_sites:
         options.output_sites = ["local"]
     context = Context(
         options=options,
@@ -224,6 +227,7 @@ def _context(
     )
     context.warnings.extend(properties.unknown())
     warn_of_unsupported_properties(context)
+    read_output_map(context)
     context.cleanup = _cleanup(strategy, context)
     _warn_of_unsupported_flags(options, context)
     return context
@@ -251,7 +255,6 @@ def _warn_of_unsupported_flags(options: PlanOptions, context: Context) -> None:
         ("--cluster", options.cluster, "every task becomes a job of its own"),
         ("--reuse", options.reuse, "every task is run"),
         ("--cache", options.cache, "replicas come from the catalog alone"),
-        ("--output-map", options.output_map, "results go straight below the storage directory"),
         ("--inherited-rc-files", options.inherited_rc_files, "replicas come from the catalog alone"),
     ):
         if value:
