@@ -224,3 +224,37 @@ def test_every_profile_key_has_one_effect_and_those_that_are_read_are_named_in_t
                 assert f'"{key}"' in code or f'"{namespace}.{key}"' in code, (
                     f"{namespace}.{key} is read nowhere"
                 )
+
+
+def test_a_limit_of_a_category_that_no_job_has_is_named_with_the_likely_one(bench: Bench) -> None:
+    (bench.path / "pegasus.properties").write_text(
+        "dagman.databse.maxjobs = 2\ndagman.database.maxjobs = 2\ndagman.stage-in.maxjobs = 3\ndagman.maxjobs = 9\n"
+    )
+    [warning] = dry_run(bench.options(task("a", profiles={"dagman": {"category": "database"}}))).warnings
+    assert str(warning) == (
+        f"{bench.path}/pegasus.properties:1: property 'dagman.databse.maxjobs' limits nothing: "
+        "no job has the category 'databse'"
+    )
+    assert warning.hint == "did you mean 'database'?"
+
+
+def test_sub_workflows_are_one_error(bench: Bench) -> None:
+    inner = [
+        {"type": "pegasusWorkflow", "file": f"{n}.yml", "id": n, "arguments": [], "uses": []} for n in "abc"
+    ]
+    options = bench.options(*inner)
+    [message] = [warning.message for warning in dry_run(options).warnings if warning.kind == "sub-workflow"]
+    assert message == (
+        "task 'a' is a sub-workflow (a.yml), and so are 2 more tasks, and this version runs none"
+    )
+
+
+@pytest.mark.parametrize(
+    "profiles", [{"selector": {"execution.site": "two"}}, {"hints": {"execution_site": "two"}}]
+)
+def test_a_job_chooses_its_site_in_every_spelling_of_the_profile(bench: Bench, profiles: Any) -> None:
+    add_site(bench, "one")
+    add_site(bench, "two")
+    tasks = [task(f"t{n}", profiles=profiles) for n in range(5)]
+    made = bench.plan(*tasks, sites=["one", "two"])
+    assert {"two"} == {made[f"tool_t{n}"].site for n in range(5)} and [] == made.planned.warnings

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from markab.catalogs.loader import Catalogs, load_catalogs
 from markab.errors import DocumentError, PlanningError, Problem
+from markab.formatting import count
 from markab.plan.braindump import Braindump
 from markab.plan.model import INTEGRITY_CHECKS, GivenSlots
 from markab.planner import plan_writer as writing
@@ -269,13 +270,16 @@ def _warn_of_unsupported_flags(options: PlanOptions, context: Context) -> None:
 
 
 def _check_sub_workflows(draft: Draft, context: Context) -> None:
-    for task in draft.tasks:
-        if task.type != "job":
-            context.unsupported(
-                "sub-workflow",
-                f"task {task.id!r} is a sub-workflow ({task.file}), and this version runs none",
-                f"plan and run {task.file} by itself, and give its outputs to this workflow as replicas",
-            )
+    """Note all sub-workflows at once: each has the same reason."""
+    found = [task for task in draft.tasks if task.type != "job"]
+    if found:
+        first = found[0]
+        more = f", and so are {count(len(found) - 1, 'more task')}" if len(found) > 1 else ""
+        context.unsupported(
+            "sub-workflow",
+            f"task {first.id!r} is a sub-workflow ({first.file}){more}, and this version runs none",
+            f"plan and run {first.file} by itself, and give its outputs to this workflow as replicas",
+        )
 
 
 def _check_arguments(draft: Draft, context: Context) -> None:

@@ -27,7 +27,7 @@ from markab.planner.executables import (
 from markab.planner.placement import Executable, Placement, Program, staged_executables
 from markab.planner.site_directories import unknown_site
 from markab.spec.model import Profiles, Site, Task, Transformation, TransformationSite
-from markab.spec.profiles import Resources, merge_profiles, resources
+from markab.spec.profiles import Resources, canonical, merge_profiles, resources
 
 _Key = tuple[str | None, str, str | None]
 _NOWHERE = TransformationSite(name="local", type="installed", pfn="")
@@ -93,7 +93,7 @@ class _Selector:
     def _find(self, task: Task) -> list[Placement]:
         context = self.context
         candidates = list(self.candidates)
-        requested = task.profiles.get("selector", {}).get("execution.site")
+        requested = canonical(task.profiles).get("selector", {}).get("execution.site")
         if requested is not None:
             if requested not in context.sites:
                 unknown_site(requested, f"requested by task {task.id!r}", context)

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from markab.errors import Problem
 from markab.planner.draft import Context, Draft
 from markab.planner.placement import Program
+from markab.planner.plan_header import DEFAULT_LIMITS
 from markab.planner.site_executors import AVAILABLE, TITLES, is_explicit, requested_executor, unknown_style
 from markab.spec.key_lines import line_of_key
 from markab.spec.model import Task
 from markab.spec.profile_keys import KEYS, Effect, effect_of, likely_key
 from markab.spec.profiles import is_condor_expression
 from markab.spec.properties import Properties
+from markab.spec.suggestions import did_you_mean
 
 READ_OF_CONDOR = frozenset(key for key, effect in KEYS["condor"].items() if effect is Effect.READ)
 SHOWN = 20
@@ -71,6 +73,7 @@ def warn_of_unmet_requests(draft: Draft, context: Context) -> None:
             "write a number, or give the profile in the namespace 'pegasus'",
         )
     _hooks(draft, requests.hooks, context)
+    _limits(draft, context)
     for container, jobs in requests.containers.items():
         names = ", ".join(map(repr, requests.transformations[container]))
         context.unsupported(
@@ -193,6 +196,21 @@ def _hooks(draft: Draft, transformations: dict[str, _Jobs], context: Context) ->
     where += [f"transformation {name!r} ({jobs})" for name, jobs in transformations.items()]
     if where:
         context.warn("unsupported", f"shell hooks are not run in this version: those of {_and(where)}")
+
+
+def _limits(draft: Draft, context: Context) -> None:
+    """Warn of limits for a category that no job has: mostly the name is misspelt."""
+    categories = {planned.category for _, planned in draft.auxiliary_jobs()} | set(DEFAULT_LIMITS)
+    categories |= {draft.placements[job].resources.category or "" for job, _ in draft.task_jobs()}
+    for key in context.properties.under("dagman."):
+        category, dot, last = key.rpartition(".")
+        if dot and last.lower() == "maxjobs" and category not in categories:
+            file, line = _place_among_properties(f"dagman.{key}", context.properties)
+            message = f"property 'dagman.{key}' limits nothing: no job has the category {category!r}"
+            hint = did_you_mean(
+                category, categories - {""}, "remove it, or give jobs the profile dagman.CATEGORY"
+            )
+            context.warnings.append(Problem(message, hint, file, line, "unused-limit"))
 
 
 def _and(texts: Iterable[str]) -> str:
