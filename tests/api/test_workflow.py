@@ -11,6 +11,8 @@ import pytest
 from markab import operations
 from markab.api import Job, PegasusClientError, PegasusError, Workflow, progress_bar
 from markab.errors import PlanningError, Problem, RunBusy
+from markab.plan.model import GivenSlots
+from markab.planner.machine_needs import NO_NEEDS, Needs
 from markab.planner.options import PlanOptions
 
 
@@ -47,6 +49,8 @@ class FakePlanned:
     submit_dir: Path
     braindump: dict[str, str | None] = field(default_factory=lambda: {"user": "ada", "grid_dn": None})
     warnings: list[Problem] = field(default_factory=list)
+    needs: Needs = NO_NEEDS
+    slots: GivenSlots = field(default_factory=GivenSlots)
 
 
 class Machinery:
@@ -61,7 +65,7 @@ class Machinery:
         self.statuses: list[FakeStatus] = [FakeStatus()]
         self.error: Exception | None = None
 
-    def plan(self, options: PlanOptions, progress: object = None) -> FakePlanned:
+    def plan(self, options: PlanOptions, progress: object = None, *, then: str = "nothing") -> FakePlanned:
         assert options.workflow.is_file()
         self.options = options
         return self._answer("plan", self.planned)
@@ -334,6 +338,12 @@ def test_wait_ends_with_the_run_however_it_ended(machinery: Machinery, state: st
 def test_wait_does_not_wait_for_a_run_that_was_not_started(machinery: Machinery) -> None:
     machinery.statuses = [FakeStatus("Not started")]
     with pytest.raises(PegasusError, match="was not started"):
+        workflow().plan().wait()
+
+
+def test_wait_for_a_run_that_was_refused_says_why(machinery: Machinery) -> None:
+    machinery.statuses = [FakeStatus("Refused", note="refused: this machine has no GPUs")]
+    with pytest.raises(PegasusError, match="was refused: this machine has no GPUs"):
         workflow().plan().wait()
 
 

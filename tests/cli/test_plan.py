@@ -25,7 +25,9 @@ class FakePlanner:
         self.dry: list[bool] = []
         self.submit_dir = submit_dir
 
-    def __call__(self, options: PlanOptions, *, dry: bool = False, quiet: int = 0) -> Planned:
+    def __call__(
+        self, options: PlanOptions, *, dry: bool = False, quiet: int = 0, then: str = "nothing"
+    ) -> Planned:
         self.asked.append(options)
         self.dry.append(dry)
         return Planned(
@@ -188,6 +190,15 @@ def test_the_name_of_a_random_directory_must_be_joined(
 def test_properties_may_stand_anywhere(planner: FakePlanner) -> None:
     options = options_of(planner, "-Da=1", "-s", "x", "-D", "b=2", "wf.yml", "-Dc=x=y")
     assert options.properties == {"a": "1", "b": "2", "c": "x=y"}
+
+
+def test_slots_are_properties_of_the_plan(planner: FakePlanner) -> None:
+    options = options_of(planner, "--cores", "3", "--memory", "2GB", "-Dmarkab.slots.gpus=9", "--gpus", "0")
+    assert options.properties == {
+        "markab.slots.cores": "3",
+        "markab.slots.memory": "2GB",
+        "markab.slots.gpus": "0",
+    }
 
 
 def test_staging_sites_by_execution_site(planner: FakePlanner) -> None:

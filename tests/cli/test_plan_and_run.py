@@ -166,3 +166,59 @@ def test_planning_errors_come_all_at_once(here: Path) -> None:
     assert failed.stderr.count("error: ") == len(problems)
     assert not (here / "run").exists()
     assert call(here, "pegasus-plan", *PLAN).returncode == 1
+
+
+GPU_JOB = """
+pegasus: "5.0"
+name: gpu
+transformationCatalog:
+  transformations:
+    - name: "true"
+      sites: [{name: local, pfn: /bin/true, type: installed}]
+      profiles: {pegasus: {gpus: 1}}
+jobs: [{type: job, name: "true", id: ID1, arguments: [], uses: []}]
+"""
+
+
+def test_a_refused_run_is_an_error_of_every_command_that_starts_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "CUDA_VISIBLE_DEVICES", "")
+    (here / "workflow.yml").write_text(GPU_JOB)
+    refusal = "this machine has no GPUs, too few for 'true_ID1' (1)"
+    words = ("--sites", "local", "--relative-dir", "run")
+
+    started = call(here, "pegasus-plan", "--submit", *words)
+    assert (started.returncode, started.stdout) == (1, "")
+    assert started.stderr.startswith(f"error: {refusal}\n  hint: "), "once, and not when planning too"
+    for name, words, exit_code in (
+        ("pegasus-run", ["run"], 1),
+        ("markab", ["run", "--detach", "run"], 30),
+        ("markab", ["run", "run"], 30),
+    ):
+        again = call(here, name, *words)
+        assert again.returncode == exit_code and f"error: {refusal}" in again.stderr
+    assert f"refused: {refusal}" in call(here, "pegasus-status", "run").stdout
+    analyzed = call(here, "pegasus-analyzer", "run")
+    assert f"refused: {refusal}" in analyzed.stdout and analyzed.returncode == 1
+
+    assert call(here, "markab", "run", "--quiet", "--gpus", "1", "run").returncode == 0
+
+
+def test_slots_that_a_plan_gives_hold_whenever_it_is_run(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "CUDA_VISIBLE_DEVICES", "")
+    (here / "workflow.yml").write_text(GPU_JOB)
+    planned = call(here, "pegasus-plan", "--sites", "local", "--relative-dir", "one", "-F", "gpus=1")
+    assert planned.stderr == ""
+    assert call(here, "markab", "run", "--quiet", "one").returncode == 0
+    submitted = call(
+        here, "pegasus-plan", "--submit", "--gpus", "1", "--sites", "local", "--relative-dir", "two"
+    )
+    assert (submitted.returncode, submitted.stderr) == (0, "")
+    wait_for(here, "two", "Success")
+    planned = call(here, "markab", "plan", "--sites", "local", "--relative-dir", "three")
+    assert (
+        "warning: job 'ID1' needs 1 GPU, and this machine has no GPUs: a run here is refused"
+        in planned.stderr
+    )
+    assert planned.returncode == 0

@@ -28,7 +28,12 @@ def engine(state: Any, *entries: Any, **more: Any) -> Engine:
     """Make an engine that writes these records and ends so."""
 
     def run(
-        submit_dir: Path, options: RunOptions, observer: Callable[[Progress], None], *, recorder: Recorder
+        submit_dir: Path,
+        options: RunOptions,
+        observer: Callable[[Progress], None],
+        *,
+        recorder: Recorder,
+        on_accepted: Callable[[], None],
     ) -> Outcome:
         with (submit_dir / "journal.jsonl").open("ab") as file:
             file.write(b"".join(map(encode, entries)))
@@ -211,9 +216,9 @@ def test_the_engine_asks_the_follower_whose_last_error_is_shown(
     asked = []
     monkeypatch.setattr("markab.provenance.follower.following", lambda path: nullcontext(known))
 
-    def interrupted(*arguments: Any, recorder: Recorder) -> Outcome:
+    def interrupted(*arguments: Any, recorder: Recorder, **more: Any) -> Outcome:
         asked.append(recorder)
-        return engine("interrupted", began(), ended("interrupted"))(*arguments, recorder=recorder)
+        return engine("interrupted", began(), ended("interrupted"))(*arguments, recorder=recorder, **more)
 
     result = call(tmp_path, monkeypatch, interrupted)
     assert result.exit_code == 130 and asked == [known] and known.finished == 1

@@ -20,6 +20,7 @@ from markab.planner.passes import PASSES
 from markab.planner.property_support import NOT_YET, SUPPORTED, YES, support_of
 from markab.spec import schema
 from markab.spec.model import ReplicaCatalog, SiteCatalog, TransformationCatalog, Workflow
+from markab.spec.profile_keys import KEYS, Effect
 from markab.spec.property_keys import KNOWN
 from markab.transfers.error_kinds import ErrorKind
 
@@ -117,6 +118,21 @@ def test_every_profile_that_the_code_reads_is_mentioned() -> None:
     assert [key for key in keys if f"`{key}`" not in shown] == []
 
 
+def test_every_profile_key_that_does_nothing_is_listed_with_the_reason() -> None:
+    shown = text_of("reference/profiles.md")
+    headings = {
+        Effect.NOT_YET: "**Not in this version.**",
+        Effect.BATCH: "**Requests to HTCondor or a batch system.**",
+        Effect.DROPPED: "**Dropped.**",
+        Effect.NEEDLESS: "**Not needed.**",
+    }
+    for namespace, keys in KEYS.items():
+        for key, effect in keys.items():
+            if effect is not Effect.READ:
+                section = shown.partition(headings[effect])[2].partition("\n\n")[0]
+                assert f"`{key}`" in section.partition(f"`{namespace}`:")[2], f"{namespace}.{key}"
+
+
 def keys_of(shape: schema.Shape) -> set[str]:
     if isinstance(shape, schema.Record):
         return {*shape.fields}.union(*(keys_of(field.shape) for field in shape.fields.values()))
@@ -137,6 +153,7 @@ def test_every_key_of_the_files_of_a_run_is_mentioned() -> None:
     structs = [
         plan_model.Header,
         plan_model.PlanSite,
+        plan_model.GivenSlots,
         plan_model.DirectoryPlace,
         plan_model.PlannedJob,
         plan_model.PlannedTask,

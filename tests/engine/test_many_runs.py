@@ -246,7 +246,6 @@ class Engine:
             def add(name: str) -> None:
                 self.runs[name] = open_run(
                     self.top / name,
-                    self.slots,
                     executors,
                     stack,
                     RunOptions(),
@@ -393,7 +392,7 @@ def test_two_runs_on_this_machine_share_one_launcher_and_never_a_gpu(tmp_path: P
         loop = Loop(Scheduler(slots), Clock(), 1.0, finished.append)
         for name, other in (("a", "b"), ("b", "a")):
             directory = trainings(tmp_path, name, other, 5)
-            loop.add(open_run(directory, slots, executors, stack, observer=observe))
+            loop.add(open_run(directory, executors, stack, observer=observe))
         loop.run()
 
     assert [run.outcome for run in finished] == ["success", "success"]

@@ -27,6 +27,7 @@ from markab.journal.records import (
     GiveUp,
     Halt,
     Interrupt,
+    Refused,
     Remove,
     Retry,
     RunEnd,
@@ -222,13 +223,37 @@ def test_a_directory_that_is_no_run_is_refused(tmp_path: Path) -> None:
         call(tmp_path, World())
 
 
-def test_gpus_that_are_not_there_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_gpus_that_are_not_there_are_refused_and_the_journal_says_only_that(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job("a"), job("train", gpus=1)])
 
-    with pytest.raises(JobRejected, match=r"no GPUs, too few for 'train' \(1\)"):
+    with pytest.raises(JobRejected, match=r"no GPUs, too few for 'train' \(1\)") as caught:
         call(directory, World())
-    assert journal(directory) == []
+    [refused] = journal(directory)
+    assert isinstance(refused, Refused)
+    assert (refused.why, refused.hint) == (caught.value.message, caught.value.hint)
     assert call(directory, World(), gpus=1).state == "success"
+
+
+def test_a_run_is_accepted_when_the_journal_says_that_an_engine_runs_it(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "run", [job("a")])
+    time, world = FakeTime(), World()
+    seen: list[list[type]] = []
+
+    def accepted() -> None:
+        seen.append([type(entry) for entry in journal(directory)])
+
+    for _ in range(2):
+        run(directory, back_ends=world.back_ends(time), clock=time.clock, on_accepted=accepted)
+    assert seen[0] == [RunStart]
+    assert len(seen) == 2, "a run that is complete is accepted too"
+
+
+def test_a_run_that_is_refused_is_not_accepted(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "run", [job("train", gpus=1)])
+    accepted: list[bool] = []
+    with pytest.raises(JobRejected):
+        run(directory, RunOptions(gpus=0), on_accepted=lambda: accepted.append(True))
+    assert accepted == []
 
 
 def test_an_executor_that_does_not_exist_is_refused(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from markab.engine.slots import detect
+from markab.engine.slots import Slots, detect, slots_for
+from markab.plan.model import GivenSlots
 
 
 def put(root: Path, path: str, text: str = "") -> None:
@@ -63,3 +64,13 @@ def test_cuda_visible_devices_limits_the_gpus(tmp_path: Path, visible: str, coun
 def test_this_machine_has_cores_and_memory() -> None:
     cores, memory_mb, gpus = detect()
     assert cores >= 1 and memory_mb > 10 and gpus >= 0
+
+
+def test_what_is_given_now_wins_over_the_plan_and_that_over_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("markab.engine.slots.detect", lambda: Slots(8, 16000, 1))
+
+    assert slots_for(GivenSlots()) == (8, 16000, 1)
+    assert slots_for(GivenSlots(2, 100, 0)) == (2, 100, 0)
+    assert slots_for(GivenSlots(2, 100, 3), cores=4, memory_mb=0, gpus=0) == (4, 1, 0)

@@ -27,6 +27,7 @@ from markab.journal.records import (
     GiveUp,
     Halt,
     Interrupt,
+    Refused,
     Remove,
     Retry,
     RunEnd,
@@ -104,6 +105,8 @@ def stories(draw: st.DrawFn) -> Story:
         undone = [job for job, state in enumerate(story.states) if state == State.SUCCEEDED]
         if story.runs and undone and draw(st.booleans()):
             story.undo(draw(st.sampled_from(undone)))
+        if draw(st.booleans()):
+            story.write(Refused, "this machine has no GPUs")
         story.open()
         for job in sorted(story.under_way):  # what the engine before left under way
             story.end(job, draw(st.sampled_from(["", "lost"])))

@@ -15,6 +15,7 @@ from markab.journal.records import (
     GiveUp,
     Halt,
     Interrupt,
+    Refused,
     Remove,
     Retry,
     RunEnd,
@@ -26,6 +27,7 @@ from markab.journal.writer import encode
 
 ONE_OF_EACH = [
     began(),
+    Refused(T0, "this machine has no GPUs", "buy some"),
     start(0),
     AttemptRunning(T0, 0, 1),
     end(0),

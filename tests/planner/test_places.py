@@ -75,6 +75,34 @@ def test_a_directory_without_a_file_server_for_writing_is_a_path() -> None:
     )
 
 
+def test_of_several_file_servers_the_first_with_a_supported_scheme_counts() -> None:
+    servers = [
+        FileServer("s3://user@store/b", "all"),
+        FileServer("file:///c", "get"),
+        FileServer("file:///d", "put"),
+    ]
+
+    assert local_directory("s", "/d") == directory_place(
+        "s", Directory("sharedStorage", "/a", file_servers=servers)
+    )
+    assert (
+        "s3://user@store/b"
+        == directory_place("s", Directory("sharedStorage", "/a", file_servers=servers[:2])).url
+    )
+
+
+def test_an_unsupported_scheme_of_many_inputs_is_one_error(bench: Bench) -> None:
+    for n in range(20):
+        bench.replicas.append({"lfn": f"f{n}", "pfns": [{"site": "store", "pfn": f"osdf:///x/f{n}"}]})
+    bench.replicas.append({"lfn": "other", "pfns": [{"site": "store", "pfn": "s3://b/other"}]})
+    many, other = problems_of(bench, task("a", " ".join(f"f{n}" for n in range(20))), task("b", "f0 other"))
+    assert many.startswith(
+        "file 'f0' has no replica that can be used: osdf:///x/f0 (unsupported URL scheme 'osdf') "
+        "(needed by task 'a'); 19 more files likewise | register a copy on this machine"
+    )
+    assert "s3://b/other (unsupported URL scheme 's3') (needed by task 'b') | " in other
+
+
 def test_a_file_is_registered_by_a_url_whatever_its_name() -> None:
     assert "file:///a%20b/c%3Fd" == local_directory("s", "/a b").file_url("c?d")
 

@@ -639,8 +639,8 @@ def test_settings_without_effect_are_warnings(bench: Bench) -> None:
 
     assert [
         "property 'pegasus.selector.replica' = Regex does nothing in this version",
-        "shell hooks are not run in this version (first at task 'a')",
-        "profile dagman.PRE of task 'a' does nothing in this version",
+        "profile dagman.PRE does nothing in this version (job 'a')",
+        "shell hooks are not run in this version: those of job 'a'",
     ] == [warning.message for warning in made.planned.warnings]
 
 
@@ -652,7 +652,7 @@ def test_a_container_is_not_quietly_left_out(bench: Bench) -> None:
     text["containers"] = [{"name": "box", "type": "docker", "image": "docker://python:3.12"}]
     (bench.path / "transformations.yml").write_text(json.dumps(text))
 
-    with pytest.raises(PlanningError, match="runs in container 'box', and this version starts no containers"):
+    with pytest.raises(PlanningError, match="container 'box', in which 'tool' runs, cannot be started"):
         plan(options)
 
 

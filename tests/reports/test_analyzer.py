@@ -20,11 +20,12 @@ from kit.made_run import (
 )
 from markab.diagnosis.failure_analysis import Analysis, Analyzer
 from markab.errors import MarkabError, NotARun, StorageError
+from markab.journal.records import Refused
 from markab.plan.model import Input, Kind, Output, PlannedJob
 from markab.reports.analyzer import FailureReport
 from markab.reports.debug_job import make_debug_directory
 from markab.reports.job_report import read_job
-from markab.reports.pegasus_analyzer import shell_exit_code
+from markab.reports.pegasus_analyzer import pegasus_text, shell_exit_code
 from markab.reports.why import read_why
 
 CHAIN = [compute("a"), compute("b", 0), compute("c", 1), compute("d")]
@@ -133,6 +134,19 @@ def test_a_run_that_goes_on_or_never_started_has_no_failure(tmp_path: Path) -> N
         assert "words: still running\n" in shown(tmp_path / "going")
     make_run(tmp_path / "done", CHAIN[:1], [began(), start(0), end(0), ended("success")])
     assert shown(tmp_path / "done") == "words: succeeded after 9.0 s\n  1 of 1 job succeeded\n"
+
+
+def test_a_refused_run_says_so_and_why(tmp_path: Path) -> None:
+    make_run(tmp_path, CHAIN, [Refused(T0, "this machine has no GPUs", "plan with --gpus N")])
+    found = Analyzer(tmp_path)
+    pegasus = pegasus_text(found, found.analyze())
+    found.close()
+
+    assert analysis(tmp_path).has_failure
+    assert "words: refused\n" in shown(tmp_path)
+    for text in (shown(tmp_path), pegasus):
+        assert "refused: this machine has no GPUs\n  hint: plan with --gpus N\n" in text
+    assert read_why(tmp_path, "b").verdict == "waits: the run was refused"
 
 
 def test_a_failure_followed_by_a_success_is_none(tmp_path: Path) -> None:

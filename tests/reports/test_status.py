@@ -22,7 +22,8 @@ from kit.made_run import (
     start,
 )
 from markab.errors import CorruptJournal, NotARun
-from markab.journal.records import AttemptRunning, Entry, Halt
+from markab.journal.progress import Progress, write_progress
+from markab.journal.records import AttemptRunning, Entry, Halt, Refused
 from markab.journal.run_reader import RunReader
 from markab.journal.writer import encode
 from markab.reports.status import LONG_HEADER, Status, current_status, quick_status
@@ -44,6 +45,28 @@ def test_a_planned_run_has_not_started_and_its_roots_are_ready(tmp_path: Path) -
     assert status.state == "Not started" and not status.is_over
     assert counts(status) == (3, 1, 0, 0, 0, 0)
     assert status.percent_done == 0.0
+
+
+def test_a_refused_run_says_why_until_an_engine_runs_it(tmp_path: Path) -> None:
+    refused = Refused(T0, "this machine has no GPUs", "plan with --gpus N")
+    make_run(tmp_path, CHAIN, [refused])
+    status = read_status(tmp_path)
+    assert status.state == "Refused" and status.is_over
+    assert "refused: this machine has no GPUs\n  hint: plan with --gpus N\n" in status.text()
+    assert "(Refused:1)\n" in status.text(), "no time has passed"
+
+    make_run(tmp_path, CHAIN, [refused, began(T0 + 100), ended("failed", T0 + 103)])
+    status = read_status(tmp_path)
+    assert (status.state, status.note, status.started, status.ended) == ("Failure", "", T0 + 100, T0 + 103)
+
+
+def test_the_time_of_a_run_that_is_read_from_its_status_file_is_without_refusals(tmp_path: Path) -> None:
+    make_run(tmp_path, CHAIN, [Refused(T0, "no GPUs"), began(T0 + 100), ended("failed", T0 + 103)])
+    size = (tmp_path / "journal.jsonl").stat().st_size
+    progress = Progress("words", "7a3c", T0 + 103, 4, failed=4, outcome="failed", journal_bytes=size)
+    write_progress(tmp_path / "status.json", progress)
+    status = read_status(tmp_path)
+    assert (status.failed, status.started, status.ended) == (4, T0 + 100, T0 + 103)
 
 
 def test_a_running_run_counts_what_is_under_way(tmp_path: Path) -> None:

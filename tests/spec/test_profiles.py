@@ -51,20 +51,6 @@ def test_only_the_job_chooses_its_site_and_executable() -> None:
     )
 
 
-def test_keys_that_the_planner_writes_are_dropped_with_a_warning() -> None:
-    warnings: list[Problem] = []
-
-    merged = merge_profiles(
-        {}, {}, {"condor": {"arguments": "x", "environment": "y", "rank": "z"}}, {}, warnings, "ID1"
-    )
-
-    assert {"condor": {"rank": "z"}} == merged
-    assert [
-        ("profile condor.arguments of job 'ID1' is ignored: the planner sets it", "remove it"),
-        ("profile condor.environment of job 'ID1' is ignored: the planner sets it", "use env profiles"),
-    ] == [(warning.message, warning.hint) for warning in warnings]
-
-
 def test_resources_come_with_their_units() -> None:
     assert Resources() == resources({})
     assert Resources(

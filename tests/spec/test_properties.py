@@ -125,13 +125,14 @@ def test_misspelt_properties_get_a_warning_without_their_value(tmp_path: Path) -
     found = load(
         tmp_path,
         "pegasus.integrity.cheking = secret\npegasus.catalog.workflow.amqp.url = amqp://me:secret@host\n"
-        "dagman.big.maxjobs = 2\nenv.X = 1\ncondor.+Foo = 2\npegasus.memory = 5\nmy.own = 3\npegasus.zzz.qqq = 1\n"
+        "dagman.big.maxjobs = 2\nenv.X = 1\ncondor.+Foo = 2\npegasus.memory = 5\nmy.own = 3\npegasus.zzz.qqq = 1\npegasus.memroy = 3\n"
         "pegsus.mode = debug\npegasus.clusters.size=3\ndagman.retyr = 1\n",
     )
 
     assert [
         ("property 'pegasus.integrity.cheking' is not known", "did you mean 'pegasus.integrity.checking'?"),
         ("property 'pegasus.zzz.qqq' is not known", "remove it; it is not a setting of Markab"),
+        ("property 'pegasus.memroy' is not known", "did you mean 'pegasus.memory'?"),
         ("property 'pegsus.mode' is not known", "did you mean 'pegasus.mode'?"),
         ("property 'dagman.retyr' is not known", "did you mean 'dagman.retry'?"),
     ] == [(problem.message, problem.hint) for problem in found.unknown()]

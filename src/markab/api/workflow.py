@@ -137,7 +137,9 @@ class Workflow(WorkflowDocument):
         if self._path is None:
             self.write()
         with as_client_error("planning failed"):
-            planned = operations.plan(PlanOptions(workflow=self.path, **options))
+            planned = operations.plan(
+                PlanOptions(workflow=self.path, **options), then="start" if submit else "nothing"
+            )
         if planned.submit_dir is None:
             raise PegasusError("planning made no submit directory")
         self._submit_dir = planned.submit_dir
@@ -206,7 +208,7 @@ class Workflow(WorkflowDocument):
         Ctrl-C, or interrupting the kernel of a notebook, ends the waiting; the run continues.
 
         Raises:
-            PegasusError: the workflow is not planned, or was never started.
+            PegasusError: the workflow is not planned, or its run was never started, or refused.
         """
         submit_dir = self.submit_dir
         self._shown_in_cell = notebook.current_cell()
@@ -214,6 +216,8 @@ class Workflow(WorkflowDocument):
         def show_started(status: operations.Status) -> None:
             if status.state == "Not started":
                 raise PegasusError(f"the run in {str(submit_dir)!r} was not started: call run()")
+            if status.state == "Refused":
+                raise PegasusError(f"the run in {str(submit_dir)!r} was {status.note}")
             show(status)
 
         try:

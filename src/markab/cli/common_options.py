@@ -48,6 +48,21 @@ pegasus_dagid_option = click.option(
 )
 
 
+POSITIVE = click.IntRange(min=1)
+
+slot_options = options(
+    click.option("--cores", type=POSITIVE, help="Cores that jobs on this machine may use together."),
+    click.option(
+        "--memory",
+        metavar="SIZE",
+        help="Memory that jobs on this machine may use together, such as 8GB; MB without a unit.",
+    ),
+    click.option(
+        "--gpus", type=click.IntRange(min=0), help="GPUs that jobs on this machine may use together."
+    ),
+)
+
+
 def json_option(help: str = "Print an object.") -> Decorator:
     """Return the option that prints the result as JSON."""
     return click.option("-J", "--json", "as_json", is_flag=True, help=help)

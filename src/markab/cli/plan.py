@@ -9,12 +9,13 @@ import click
 from markab import operations
 from markab.cli import plan_output, run_output
 from markab.cli.command import command
-from markab.cli.common_options import json_option, options, pegasus_command, verbosity
+from markab.cli.common_options import json_option, options, pegasus_command, slot_options, verbosity
 from markab.cli.output import echo, echo_json, shown_path
 from markab.cli.planner_flags import RANDOM_DIR, plan_flags, plan_options
 
 FLAGS = options(
     click.argument("workflow", default="workflow.yml", metavar="[WORKFLOW]"),
+    slot_options,
     plan_flags,
     click.option("--dry-run", is_flag=True, help="Show what would be planned; write nothing."),
     click.option("--explain", is_flag=True, help="Show for every job why it is in the plan, or not."),
@@ -34,7 +35,7 @@ def plan(workflow: str, submit: bool, **flags: Any) -> int:
     """
     if submit and flags["dry_run"]:
         raise click.UsageError("--dry-run writes no plan that --submit could run")
-    planned = _plan(workflow, flags)
+    planned = _plan(workflow, flags, "run" if submit else "nothing")
     if submit and planned.submit_dir is not None:
         return run_output.run_here(planned.submit_dir, as_json=flags["as_json"], quiet=flags["quiet"])
     _report(planned, flags)
@@ -50,7 +51,7 @@ def pegasus_plan(workflow: str, submit: bool, **flags: Any) -> None:
     """Plan WORKFLOW, ./workflow.yml by default, into an executable workflow."""
     from markab.cli.pegasus_hints import planned_text, started_text
 
-    planned = _plan(workflow, flags)
+    planned = _plan(workflow, flags, "start" if submit else "nothing")
     is_started = submit and planned.submit_dir is not None
     if is_started:
         operations.start(planned.submit_dir)
@@ -59,8 +60,9 @@ def pegasus_plan(workflow: str, submit: bool, **flags: Any) -> None:
         echo((started_text if is_started else planned_text)(planned.submit_dir))
 
 
-def _plan(workflow: str, flags: dict[str, Any]) -> operations.Planned:
-    return plan_output.make_plan(plan_options(workflow, flags), dry=flags["dry_run"], quiet=flags["quiet"])
+def _plan(workflow: str, flags: dict[str, Any], then: operations.Then) -> operations.Planned:
+    options = plan_options(workflow, flags)
+    return plan_output.make_plan(options, dry=flags["dry_run"], quiet=flags["quiet"], then=then)
 
 
 def _report(planned: operations.Planned, flags: dict[str, Any]) -> None:

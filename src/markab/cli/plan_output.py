@@ -58,11 +58,13 @@ class PlanningProgress:
             self._drawn = 0
 
 
-def make_plan(options: PlanOptions, *, dry: bool = False, quiet: int = 0) -> operations.Planned:
+def make_plan(
+    options: PlanOptions, *, dry: bool = False, quiet: int = 0, then: operations.Then = "nothing"
+) -> operations.Planned:
     """Plan, and print warnings to stderr; `quiet` of 2 or more leaves them out."""
     line = PlanningProgress(sys.stderr) if is_terminal(sys.stderr) else None
     try:
-        planned = (operations.dry_run if dry else operations.plan)(options, line)
+        planned = operations.dry_run(options, line) if dry else operations.plan(options, line, then=then)
     finally:
         if line:
             line.clear()

@@ -38,13 +38,16 @@ def given(flags: Mapping[str, Any]) -> list[str]:
 
 
 def plan_options(workflow: str, flags: Mapping[str, Any]) -> PlanOptions:
-    """Return the planner's options for a command's parameters.
+    """Return the planner's options for a command's parameters; `--cores`, `--memory` and `--gpus` become properties.
 
     Raises:
         click.BadParameter: a value is invalid.
     """
     is_alone = flags["random_dir"] == ALONE
     try:
-        return from_flags(Path(workflow), {**flags, "random_dir": is_alone or flags["random_dir"]})
+        options = from_flags(Path(workflow), {**flags, "random_dir": is_alone or flags["random_dir"]})
     except WrongOption as error:
         raise click.BadParameter(error.message, param_hint=error.flag) from None
+    slots = {f"markab.slots.{name}": flags.get(name) for name in ("cores", "memory", "gpus")}
+    options.properties |= {key: str(value) for key, value in slots.items() if value is not None}
+    return options

@@ -11,39 +11,43 @@ from markab import operations
 from markab.cli import plan_output, run_output
 from markab.cli.command import command
 from markab.cli.common_options import (
+    POSITIVE,
     json_option,
     pegasus_command,
     pegasus_json_option,
     pegasus_run_argument,
+    slot_options,
     verbosity,
 )
 from markab.cli.output import echo, echo_json, shown_path
 from markab.cli.planner_flags import RANDOM_DIR, given, plan_flags, plan_options
 
-POSITIVE = click.IntRange(min=1)
-
 
 @command(RANDOM_DIR)
 @click.argument("what", default="", metavar="[RUN | WORKFLOW]")
-@click.option("--detach", is_flag=True, help="Run in the background, and return at once.")
-@click.option("--cores", type=POSITIVE, help="Cores that jobs on this machine may use together.")
 @click.option(
-    "--memory",
-    metavar="SIZE",
-    help="Memory that jobs on this machine may use together, such as 8GB; MB without a unit.",
+    "--detach", is_flag=True, help="Run in the background; return when every job has been accepted."
 )
-@click.option("--gpus", type=click.IntRange(min=0), help="GPUs that jobs on this machine may use together.")
+@slot_options
 @click.option("--max-jobs", type=POSITIVE, help="Number of jobs that may run at once.")
 @click.option(
     "--keep-failed",
     is_flag=True,
     help="Keep the directory of the last failed attempt of each job, until the job is tried again.",
 )
+@click.option("--report-start", type=int, hidden=True, help="For --detach: the pipe to the caller.")
 @json_option("Print the result of the run as an object.")
 @plan_flags
 @verbosity
 def run(
-    what: str, detach: bool, keep_failed: bool, as_json: bool, verbose: int, quiet: int, **flags: Any
+    what: str,
+    detach: bool,
+    keep_failed: bool,
+    report_start: int | None,
+    as_json: bool,
+    verbose: int,
+    quiet: int,
+    **flags: Any,
 ) -> int:
     """Run a planned workflow, or continue one, and show its progress.
 
@@ -57,7 +61,9 @@ def run(
     limits = _limits(flags)
     document = _document(what)
     if document is not None:
-        planned = plan_output.make_plan(plan_options(document, flags), quiet=quiet)
+        planned = plan_output.make_plan(
+            plan_options(document, flags), quiet=quiet, then="start" if detach else "run"
+        )
         assert planned.submit_dir is not None
         submit_dir = planned.submit_dir
         if not quiet and not as_json:
@@ -67,7 +73,14 @@ def run(
         _reject_plan_flags(what or ".", flags)
         submit_dir = _submit_dir(what)
     if not detach:
-        return run_output.run_here(submit_dir, limits, keep_failed=keep_failed, as_json=as_json, quiet=quiet)
+        return run_output.run_here(
+            submit_dir,
+            limits,
+            keep_failed=keep_failed,
+            as_json=as_json,
+            quiet=quiet,
+            report_start=report_start,
+        )
     pid = operations.start(submit_dir, limits, keep_failed)
     if as_json:
         echo_json({"submit_dir": str(submit_dir), "pid": pid})

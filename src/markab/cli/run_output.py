@@ -24,6 +24,7 @@ def run_here(
     keep_failed: bool = False,
     as_json: bool = False,
     quiet: int = 0,
+    report_start: int | None = None,
 ) -> int:
     """Run a submit directory until it ends; return the exit code."""
     display = _make_display(operations.find_run(submit_dir), quiet)
@@ -36,7 +37,7 @@ def run_here(
         print_end(ended.submit_dir, ended.state, as_json=as_json, quiet=quiet)
 
     try:
-        ended = operations.run(submit_dir, limits, display, on_end, keep_failed)
+        ended = operations.run(submit_dir, limits, display, on_end, keep_failed, report_start=report_start)
     finally:
         display.close()
     _warn(ended.warnings, display)

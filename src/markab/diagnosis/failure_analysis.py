@@ -72,7 +72,7 @@ class Analysis:
     @property
     def has_failure(self) -> bool:
         """There is a failure that no running engine will retry."""
-        ended_badly = self.engine_crashed or self.state == "Removed"
+        ended_badly = self.engine_crashed or self.state in ("Removed", "Refused")
         return bool(self.left["failed"] or self.left["lost"] or ended_badly)
 
     @property

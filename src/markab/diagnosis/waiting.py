@@ -84,6 +84,8 @@ class WaitingReasons:
             return Waiting("parents", f"waiting for {'its parents' if reason.parents > 1 else 'a parent'}")
         if self._state == "Not started":
             return Waiting("engine", "the run is not started yet")
+        if self._state == "Refused":
+            return Waiting("engine", "the run was refused")
         if self._state != "Running":
             return Waiting("engine", "no engine is running")
         if reason.why is Why.STOPPED:

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from markab.engine.control import engine_pid
-from markab.errors import INTERRUPTED, RUN_EXIT_CODES, MarkabError, RunBusy, StorageError
+from markab.engine.start_report import read_start
+from markab.errors import MarkabError, RunBusy, StorageError
 from markab.plan.submit_dir import SubmitDir
 
 COMMAND = (sys.executable, "-m", "markab", "run")
-PATIENCE_S = 60.0
-LOOK_EVERY_S = 0.02
-
-_ENDED_AS_A_RUN = frozenset(RUN_EXIT_CODES.values()) - {INTERRUPTED}
-"""Exit codes of an engine that did start, and ended before its lock was seen."""
 
 _children: list[subprocess.Popen[bytes]] = []
 """Kept, because Python warns when the object of a process that still runs is deleted."""
 
 
 def start(submit_dir: Path, arguments: Sequence[str] = (), *, command: Sequence[str] = COMMAND) -> int:
-    """Run `markab run submit_dir arguments…` in the background; return its pid once it has the run's lock.
+    """Run `markab run submit_dir arguments…` in the background; return its pid once it has accepted the run.
 
     It has a session of its own, so it outlives the terminal; its output goes to `run.log`.
+    It reports through a pipe, whose descriptor is the value of `--report-start`.
 
     Raises:
         RunBusy: another engine runs it.
         StorageError: `run.log` cannot be written.
-        MarkabError: it ended before it could start; the error has its message and exit code.
+        MarkabError: it refused the run, or ended before it could accept it; the error is that of
+            the engine, with its exit code.
     """
     directory = SubmitDir(Path(submit_dir).resolve())
     if (busy := engine_pid(directory.path)) is not None:
@@ -45,48 +43,41 @@ def start(submit_dir: Path, arguments: Sequence[str] = (), *, command: Sequence[
         log = open(directory.log, "ab")
     except OSError as error:
         raise StorageError(f"cannot write {str(directory.log)!r}: {error.strerror}") from error
+    ours, theirs = os.pipe()
     with log:
         bytes_before = log.tell()
-        child = subprocess.Popen(
-            [*command, str(directory.path), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        try:
+            child = subprocess.Popen(
+                [*command, str(directory.path), *arguments, "--report-start", str(theirs)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=[theirs],
+            )
+        finally:
+            os.close(theirs)
     _children[:] = [other for other in _children if other.poll() is None]
     _children.append(child)
-    give_up_s = time.monotonic() + PATIENCE_S
-    while child.poll() is None:
-        if engine_pid(directory.path) == child.pid:
-            return child.pid
-        if time.monotonic() > give_up_s:
-            child.terminate()
-            raise MarkabError(
-                f"the engine did not start within {PATIENCE_S:g} s", hint=f"see {str(directory.log)!r}"
-            )
-        time.sleep(LOOK_EVERY_S)
-    if child.returncode in _ENDED_AS_A_RUN:
+    try:
+        report = read_start(ours)
+    except BaseException:  # Ctrl-C: it was not started, as far as the user knows
+        child.terminate()
+        raise
+    if report is True:
         return child.pid
-    raise _reported_error(directory.log, bytes_before, child.returncode)
+    exit_code = child.wait()
+    raise report or _unreported_end(directory.log, bytes_before, exit_code)
 
 
-def _reported_error(log: Path, start: int, exit_code: int) -> MarkabError:
+def _unreported_end(log: Path, start: int, exit_code: int) -> MarkabError:
+    """Return the error for an engine that ended without a report, with the end of what it printed."""
     with log.open("rb") as file:
         file.seek(start)
         lines = file.read().decode("utf-8", "replace").splitlines()
-    hints = [line.strip().removeprefix("hint: ") for line in lines if line.strip().startswith("hint: ")]
-    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    message = (
-        errors[-1] if errors else "\n".join(lines[-5:]) or f"the engine ended with exit code {exit_code}"
+    how = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
+    error = MarkabError(
+        "\n".join([f"the engine {how} before it had started the run", *lines[-5:]]), f"see {str(log)!r}"
     )
-    kind = next((kind for kind in _subclasses(MarkabError) if kind.exit_code == exit_code), MarkabError)
-    return kind(message, hints[-1] if hints else f"see {str(log)!r}")
-
-
-def _subclasses(kind: type[MarkabError]) -> Iterator[type[MarkabError]]:
-    """Yield the errors that are made of a message and a hint only."""
-    for child in kind.__subclasses__():
-        if child.__init__ is MarkabError.__init__:
-            yield child
-        yield from _subclasses(child)
+    error.exit_code = 128 - exit_code if exit_code < 0 else exit_code or MarkabError.exit_code
+    return error

@@ -10,7 +10,8 @@ import os
 import shlex
 import socket
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,7 +26,7 @@ from markab.engine.retry_policy import error_kind, is_worth_retrying
 from markab.engine.scheduler_protocol import SchedulerProtocol, Verdict
 from markab.engine.slots import Slots
 from markab.engine.submission import Submission
-from markab.errors import ExecutorError, StorageError
+from markab.errors import ExecutorError, JobRejected, StorageError
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Executor, Record, Report, Seen
 from markab.journal.lifecycle import ALIVE, State
@@ -39,6 +40,7 @@ from markab.journal.records import (
     Halt,
     Interrupt,
     OutcomeState,
+    Refused,
     Remove,
     Retry,
     RunEnd,
@@ -63,6 +65,18 @@ class Failure(NamedTuple):
     error: dict[str, Any]
 
 
+@contextmanager
+def recording_refusal(journal: Journal, clock: Clock) -> Iterator[None]:
+    """Write into the journal why the run is refused, for those who look at it later."""
+    try:
+        yield
+    except JobRejected as error:
+        journal.append(Refused(clock.epoch(), error.message, error.hint))
+        with suppress(StorageError):  # the user gets the reason in any case
+            journal.sync()
+        raise
+
+
 class OpenRun:
     """One run; its loop calls `begin` once, then the other methods as events occur, then `finish`."""
 
@@ -78,7 +92,6 @@ class OpenRun:
         requests: Requests,
         recorder: Recorder,
         clock: Clock,
-        slots: Slots,
         max_jobs: int | None = None,
         keep_going: bool = True,
     ) -> None:
@@ -106,7 +119,6 @@ class OpenRun:
         self._remote_sites = plan.header.remote_sites
         self._requests = requests
         self._clock = clock
-        self._slots = slots
         self._max_jobs = max_jobs
         self._keep_going = keep_going
         self._running: dict[int, RunningJob] = {}
@@ -130,29 +142,30 @@ class OpenRun:
         """Add its jobs to the scheduler, and recover the attempts of the last engine.
 
         Raises:
-            JobRejected: a job needs GPUs that are not there; nothing was written.
+            JobRejected: a job needs GPUs that are not there; the journal says that it was refused.
             ExecutorError: an executor does not report the state of an attempt.
         """
         history, header = self.history, self.plan.header
-        clamped = scheduler.add(
-            self.id,
-            self.plan.outline,
-            limits=header.limits,
-            max_jobs=self._max_jobs,
-            succeeded=history.succeeded,
-            attempts=history.attempts,
-            under_way=history.under_way,
-            remote_sites=header.remote_sites,
-            keep_going=self._keep_going,
-            name_of=lambda position: f"job {self.plan.job(position).id!r}",
-        )
+        with recording_refusal(self.journal, self._clock):
+            clamped = scheduler.add(
+                self.id,
+                self.plan.outline,
+                limits=header.limits,
+                max_jobs=self._max_jobs,
+                succeeded=history.succeeded,
+                attempts=history.attempts,
+                under_way=history.under_way,
+                remote_sites=header.remote_sites,
+                keep_going=self._keep_going,
+                name_of=lambda position: f"job {self.plan.job(position).id!r}",
+            )
         del self.plan.outline  # half a gigabyte for a million jobs, and the scheduler has what it needs of it
         self._scheduler = scheduler
         if clamped:
-            self.warnings.insert(0, _clamped(clamped, self._slots))
+            self.warnings.insert(0, _clamped(clamped, scheduler.slots))
         now, pid, host = self._clock.epoch(), os.getpid(), socket.gethostname()
         options = self._max_jobs or 0, self._keep_going
-        self.journal.append(RunStart(now, self.id, pid, host, history.runs, *self._slots, *options))
+        self.journal.append(RunStart(now, self.id, pid, host, history.runs, *scheduler.slots, *options))
         self._recover()
 
     def finish(self) -> None:

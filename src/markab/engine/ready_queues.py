@@ -180,5 +180,6 @@ def _refuse_missing_gpus(
         named = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
         raise JobRejected(
             f"this machine has {slots.gpus or 'no'} {'GPU' if slots.gpus == 1 else 'GPUs'}, too few for {named}",
-            hint="if it has more, say so with `markab run --gpus N`; or plan these jobs for another site",
+            hint="if it has more, run it with `markab run --gpus N`, or plan with `--gpus N`; "
+            "else remove the request (profile pegasus.gpus or condor.request_gpus)",
         )

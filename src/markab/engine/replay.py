@@ -26,6 +26,7 @@ from markab.journal.records import (
     GiveUp,
     Halt,
     Interrupt,
+    Refused,
     Remove,
     Retry,
     RunStart,
@@ -53,6 +54,8 @@ def replay(
     journal = _Replay(header, outline)
     for entry, following in pairwise(chain(entries, [None])):
         assert entry is not None
+        if isinstance(entry, Refused):
+            continue  # that engine started nothing
         journal.apply(entry, following)
         after_each(journal.scheduler)
     return journal.scheduler

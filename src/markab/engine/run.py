@@ -18,7 +18,7 @@ from markab.engine.clock import Clock
 from markab.engine.control import Requests
 from markab.engine.loop import Loop
 from markab.engine.lost_results import IsThere, is_there, lost_results
-from markab.engine.open_run import Failure, OpenRun
+from markab.engine.open_run import Failure, OpenRun, recording_refusal
 from markab.engine.progress_meter import Meter
 from markab.engine.recorder import NoRecorder, Recorder
 from markab.engine.recovery import Recovery
@@ -36,7 +36,7 @@ from markab.journal.progress import Observer
 from markab.journal.records import AttemptEnd, OutcomeState, RunEnd, Undone
 from markab.journal.writer import Journal
 from markab.plan.braindump import original_of, read_braindump
-from markab.plan.model import Header
+from markab.plan.model import GivenSlots, Header
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir
 from markab.transfers.error_kinds import ErrorKind
@@ -85,6 +85,7 @@ def run(
     observer: Observer | None = None,
     *,
     recorder: Recorder | None = None,
+    on_accepted: Callable[[], None] = lambda: None,
     back_ends: Mapping[str, MakeExecutor] = BACK_ENDS,
     clock: Clock | None = None,
     open_journal: Callable[..., Journal] = Journal.open,
@@ -96,8 +97,9 @@ def run(
     runs and ends cleanly ("interrupted"); the second raises KeyboardInterrupt at
     once. Either way, and after a kill -9, calling it again continues.
 
-    Prints nothing. `observer` is called at most ten times a second, in this thread.
-    Nothing new is started unless `recorder.may_start`.
+    Prints nothing. `observer` is called at most ten times a second, in this thread;
+    `on_accepted` once, when every job has been accepted and the journal says that this engine
+    runs them. Nothing new is started unless `recorder.may_start`.
 
     Raises:
         NotARun, CorruptPlan, NewerFormat: there is no plan here that can be run.
@@ -107,11 +109,9 @@ def run(
         StorageError: the journal cannot be written.
     """
     options, clock = options or RunOptions(), clock or Clock()
-    slots = _slots(options)
     with ExitStack() as stack, closing(Executors(back_ends)) as executors:
         opened = open_run(
             submit_dir,
-            slots,
             executors,
             stack,
             options,
@@ -122,14 +122,19 @@ def run(
             look=look,
         )
         if opened.history.is_complete:
+            on_accepted()
             return _already_complete(opened, clock)
-        if (options.cores or 0) > slots.cores:
+        given = opened.plan.header.slots
+        slots = _slots(options, given)
+        if (options.cores or given.cores or 0) > slots.cores:
             opened.warnings.append(
                 f"at most {slots.cores} jobs run at once on this machine: the limit of open files "
                 "(`ulimit -Hn`) allows no more"
             )
         loop = Loop(Scheduler(slots), clock, options.poll_s)
         loop.add(opened)
+        opened.journal.flush()
+        on_accepted()
         gc.freeze()  # what was built for the plan is needed to the end: the collector need not search it
         stack.callback(gc.unfreeze)
         with _stopping_on_signals(loop):
@@ -139,7 +144,6 @@ def run(
 
 def open_run(
     submit_dir: Path,
-    slots: Slots,
     executors: Executors,
     stack: ExitStack,
     options: RunOptions | None = None,
@@ -171,7 +175,8 @@ def open_run(
     passwords: Mapping[str, str] = {}
     if not history.is_complete:
         _refuse_copy(directory)
-        by_site = _executors_by_site(plan.header, executors)
+        with recording_refusal(journal, clock):
+            by_site = _executors_by_site(plan.header, executors)
         passwords = read_passwords(context.passwords)
     maker = AttemptMaker(plan, context, history.checksums)
     opened = OpenRun(
@@ -185,7 +190,6 @@ def open_run(
         requests,
         recorder or NoRecorder(),
         clock,
-        slots,
         _smaller(options.max_jobs, plan.header.max_jobs),
         options.keep_going,
     )
@@ -230,13 +234,9 @@ def _already_complete(opened: OpenRun, clock: Clock) -> Outcome:
     return Outcome(state="success", counts=counts, was_complete=True)
 
 
-def _slots(options: RunOptions) -> Slots:
-    found = machine.detect()
-    return Slots(
-        cores=min(attempts_at_once(), max(1, found.cores if options.cores is None else options.cores)),
-        memory_mb=max(1, found.memory_mb if options.memory_mb is None else options.memory_mb),
-        gpus=max(0, found.gpus if options.gpus is None else options.gpus),
-    )
+def _slots(options: RunOptions, given: GivenSlots) -> Slots:
+    slots = machine.slots_for(given, options.cores, options.memory_mb, options.gpus)
+    return slots._replace(cores=min(attempts_at_once(), slots.cores))
 
 
 def _smaller(*limits: int | None) -> int | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from markab.engine.slots import Slots
 from markab.engine.waiting_reason import WaitingReason
 from markab.executors.attempt_id import AttemptId
 from markab.journal.lifecycle import State
@@ -124,6 +125,9 @@ class SchedulerProtocol(Protocol):
     def forget(self, run: str) -> None:
         """Drop a run that is finished. Raises ValueError when it is not."""
         ...
+
+    slots: Slots
+    """What the jobs on this machine share."""
 
     @property
     def alive(self) -> int:

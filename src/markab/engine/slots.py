@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from markab.executors.gpus import visible_devices
+from markab.plan.model import GivenSlots
 
 
 class Slots(NamedTuple):
@@ -27,6 +28,22 @@ def detect(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> S
         memory_mb=_memory_mb(root),
         gpus=_gpus(root, environ),
     )
+
+
+def slots_for(
+    given: GivenSlots, cores: int | None = None, memory_mb: int | None = None, gpus: int | None = None
+) -> Slots:
+    """Return what jobs may use here: what is given now, else what the plan says, else what this machine has."""
+    found = detect()
+    return Slots(
+        cores=max(1, _first(cores, given.cores, found.cores)),
+        memory_mb=max(1, _first(memory_mb, given.memory_mb, found.memory_mb)),
+        gpus=max(0, _first(gpus, given.gpus, found.gpus)),
+    )
+
+
+def _first(*numbers: int | None) -> int:
+    return next(number for number in numbers if number is not None)
 
 
 def _cores(root: Path) -> int:

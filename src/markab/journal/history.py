@@ -25,6 +25,7 @@ from markab.journal.records import (
     Halt,
     Interrupt,
     OutcomeState,
+    Refused,
     Remove,
     Retry,
     RunEnd,
@@ -70,6 +71,8 @@ class History:
         """When the last record was written."""
         self.requested_stop = ""
         """`halt`, `remove` or `interrupt`, when that was requested and the engine has not ended yet."""
+        self.refusal: Refused | None = None
+        """Why the last engine did not run it; None if it did."""
         self.paused: dict[int, float] = {}
         """Job whose last attempt failed → when the next may start."""
         self.room = (0, 0, 0)
@@ -113,11 +116,14 @@ class History:
         if not self.runs:
             self.started = it.time
         self.runs += 1
-        self.outcome, self.requested_stop, self.ended = None, "", 0.0
+        self.outcome, self.requested_stop, self.ended, self.refusal = None, "", 0.0, None
         self.paused.clear()
         self.room = (it.cores, it.memory_mb, it.gpus)
         self.max_jobs, self.keep_going = it.max_jobs, it.keep_going
         self.states = self.states.translate(_TRIED_AGAIN)
+
+    def _refused(self, it: Refused) -> None:
+        self.refusal = it
 
     def _start(self, it: AttemptStart) -> None:
         self._set(it.job, State.QUEUED if it.site in self._queues else State.RUNNING)
@@ -162,6 +168,7 @@ class History:
 
 EFFECTS: Mapping[type, Callable[[History, Any], None]] = {
     RunStart: History._run_start,
+    Refused: History._refused,
     AttemptStart: History._start,
     AttemptRunning: History._running,
     AttemptEnd: History._end,

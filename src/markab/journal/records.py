@@ -9,6 +9,8 @@ has its default may be left out.
                 cores, memory_mb, gpus  what jobs on its machine may use
                 max_jobs        int     how many jobs may run at once (default 0: no limit)
                 keep_going      bool    continue with what does not depend on a job that failed (default true)
+    refused     time                    an engine could not run it, and started nothing
+                why, hint       str     the error, and what to do about it
     start       time, job, attempt      the attempt is about to be given to an executor
                 id              str     id of the job
                 site            str
@@ -69,6 +71,13 @@ class RunStart(AnyRecord, tag="run-start"):
     gpus: int = 0
     max_jobs: int = 0
     keep_going: bool = True
+
+
+class Refused(AnyRecord, tag="refused"):
+    """An engine refused to run it: its jobs need what is not there."""
+
+    why: str
+    hint: str = ""
 
 
 class AttemptStart(AnyRecord, tag="start"):
@@ -142,6 +151,7 @@ class RunEnd(AnyRecord, tag="run-end"):
 
 EntryOf = (
     RunStart
+    | Refused
     | AttemptStart
     | AttemptRunning
     | AttemptEnd[Depth]

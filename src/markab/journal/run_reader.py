@@ -80,9 +80,11 @@ class RunReader:
 
     @property
     def state(self) -> str:
-        """`Not started`, `Running`, `Success`, `Failure`, `Halted` or `Removed`, as of the last `read`."""
+        """`Not started`, `Refused`, `Running`, `Success`, `Failure`, `Halted` or `Removed`, as of the last `read`."""
         if self.has_engine:
             return "Running"
+        if self.history.refusal is not None:
+            return "Refused"
         if not self.history.runs:
             return "Not started"
         return STATES.get(self.history.outcome or "", "Halted")

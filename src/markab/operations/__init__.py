@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from markab.operations.failures import analyze, follow_failures
     from markab.operations.jobs import has_job, list_jobs, show_job, why
     from markab.operations.metadata import read_metadata, trace
+    from markab.operations.planning import Then as Then
     from markab.operations.planning import dry_run, plan
     from markab.operations.replica_catalog import (
         find_replicas,

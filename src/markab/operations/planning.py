@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from markab.planner.draft import Progress
@@ -10,10 +11,16 @@ if TYPE_CHECKING:
     from markab.planner.planning import Planned
 
 
-def plan(options: PlanOptions, progress: Progress | None = None) -> Planned:
+Then = Literal["nothing", "start", "run"]
+"""What the caller does with the plan: nothing, start it in the background, or run it."""
+
+
+def plan(options: PlanOptions, progress: Progress | None = None, *, then: Then = "nothing") -> Planned:
     """Plan a workflow into a new submit directory.
 
-    `progress` is called with the present step and how much of it is done.
+    `progress` is called with the present step and how much of it is done. Among the
+    warnings are the resources that jobs need and this machine lacks, but not those
+    of which the user hears from the engine a moment later.
 
     Raises:
         DocumentError: documents are invalid; the error has the problems of all of them.
@@ -22,11 +29,25 @@ def plan(options: PlanOptions, progress: Progress | None = None) -> Planned:
     """
     from markab.planner import planning
 
-    return planning.plan(options, progress)
+    return _with_lacks(planning.plan(options, progress), then)
 
 
 def dry_run(options: PlanOptions, progress: Progress | None = None) -> Planned:
     """Return what `plan` would plan, and write nothing. Raises as `plan`."""
     from markab.planner import planning
 
-    return planning.dry_run(options, progress)
+    return _with_lacks(planning.dry_run(options, progress), "nothing")
+
+
+def _with_lacks(planned: Planned, then: Then) -> Planned:
+    """Add a warning for each resource that jobs need and this machine lacks."""
+    from markab.engine.slots import slots_for
+    from markab.planner.machine_needs import TOO_FEW_GPUS, TOO_SMALL, Need, free_disk_mb, lacks
+
+    said_later = {"nothing": (), "start": (TOO_FEW_GPUS,), "run": (TOO_FEW_GPUS, TOO_SMALL)}[then]
+
+    free_mb = free_disk_mb(planned.needs.scratch)
+    slots = slots_for(planned.slots)
+    machine = Need(*slots, sys.maxsize if free_mb is None else free_mb)
+    planned.warnings.extend(lack for lack in lacks(planned.needs, machine) if lack.kind not in said_later)
+    return planned

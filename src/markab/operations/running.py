@@ -46,7 +46,7 @@ class Ended(NamedTuple):
 
 
 def start(run: Run = None, limits: Limits | None = None, keep_failed: bool = False) -> int:
-    """Start an engine for a run in the background; return its pid once it has locked the run.
+    """Start an engine for a run in the background; return its pid once it has accepted every job.
 
     It continues after the caller has ended, and writes its messages to `run.log`. `keep_failed`: as in `run`.
 
@@ -54,7 +54,8 @@ def start(run: Run = None, limits: Limits | None = None, keep_failed: bool = Fal
         NotARun: there is no such run.
         RunBusy: another engine runs it.
         StorageError: `run.log` cannot be written.
-        MarkabError: the engine ended at once; the error has its message and exit code.
+        JobRejected: jobs request GPUs, or a site an executor, that does not exist here.
+        MarkabError: any other error of the engine before it accepted the run, with its exit code.
     """
     from markab.engine import background
 
@@ -68,12 +69,15 @@ def run(
     observer: Observer | None = None,
     on_end: Callable[[Ended], None] | None = None,
     keep_failed: bool = False,
+    *,
+    report_start: int | None = None,
 ) -> Ended:
     """Run the jobs that have not succeeded yet in this process, until the run ends.
 
     With `keep_failed`, the directory of the last failed attempt of each job is kept. `observer` is called with the progress at most ten times a second. `on_end` is
     called as soon as the run has ended; the update of its database may take a moment
-    longer, and its errors are among the warnings that are returned.
+    longer, and its errors are among the warnings that are returned. `report_start` is the
+    pipe to the process that called `start`.
 
     Raises:
         NotARun, CorruptPlan, NewerFormat: the plan cannot be read.
@@ -83,12 +87,13 @@ def run(
         StorageError: the journal cannot be written.
     """
     from markab.engine import run as engine
+    from markab.engine.start_report import reporting_start
     from markab.provenance.follower import following
 
     submit_dir = find_run(run)
     options = engine.RunOptions(**(limits or Limits())._asdict(), keep_failed=keep_failed)
-    with following(submit_dir) as follower:
-        outcome = engine.run(submit_dir, options, observer, recorder=follower)
+    with reporting_start(report_start) as accepted, following(submit_dir) as follower:
+        outcome = engine.run(submit_dir, options, observer, recorder=follower, on_accepted=accepted)
 
     def ended() -> Ended:
         warnings = (*outcome.warnings, *follower.warnings)

@@ -103,6 +103,14 @@ class PlanSite(msgspec.Struct, omit_defaults=True):
     """Absolute directory in which attempts get directories of their own. None: below the staging site's scratch."""
 
 
+class GivenSlots(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What jobs on the submit host may use together, as far as it was said when planning. None: what the machine has."""
+
+    cores: int | None = None
+    memory_mb: int | None = None
+    gpus: int | None = None
+
+
 class Header(msgspec.Struct, omit_defaults=True):
     """Line 1 of `plan.jsonl`."""
 
@@ -115,6 +123,8 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Category → how many of its jobs may run at once."""
     max_jobs: int | None = None
     """How many jobs may run at once, whatever they are. None: as many as fit."""
+    slots: GivenSlots = GivenSlots()
+    """`markab run` may be given others."""
     transfer_threads: int = TRANSFER_THREADS
     transfer_attempts: int = TRANSFER_ATTEMPTS
     outputs: dict[str, str] = {}

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import Literal, Protocol
 
 from markab.catalogs.replica_index import ReplicaIndex
 from markab.errors import PlanningError, Problem
-from markab.plan.model import Integrity, PlannedJob
+from markab.plan.model import GivenSlots, Integrity, Place, PlannedJob
 from markab.planner.graph import find_cycle, levels_of
 from markab.planner.options import PlanOptions
 from markab.planner.placement import Placement, Program, merge_placements
@@ -44,6 +44,17 @@ Cleanup = Literal["none", "leaf", "inplace"]
 
 Progress = Callable[[str, int, int | None], None]
 """Called with what is being done, how much of it is done, and of how much (None: not known)."""
+
+
+class ResultPlaces(Protocol):
+    """Where each result goes, by its name."""
+
+    file: Path
+    """The document that says so."""
+
+    def places(self, lfn: str) -> list[Place]:
+        """Return where a result goes; nothing if the document does not have it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +99,10 @@ class Context:
     links: bool = False
     """Inputs on this machine may be linked to instead of copied."""
     cleanup: Cleanup = "inplace"
+    slots: GivenSlots = field(default_factory=GivenSlots)
+    """What jobs on the submit host may use together."""
+    output_map: ResultPlaces | None = None
+    """Where each result goes. None: below the directories of the output sites."""
     dry_run: bool = False
 
     def problem(self, kind: str, message: str, hint: str = "") -> None:

@@ -24,12 +24,13 @@ from markab.plan.model import (
     Transfer,
 )
 from markab.planner import job_names
-from markab.planner.draft import Context, Draft
+from markab.planner.draft import Context, Draft, ResultPlaces
 from markab.planner.graph import sorted_unique, topological_order
 from markab.planner.placement import Executable, Program
 from markab.planner.places import local_path
 from markab.planner.task_files import command_line
 from markab.spec.model import Task
+from markab.transfers.base import quoted_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,22 @@ class RunPlaces:
     """By staging site."""
     outputs: dict[str, DirectoryPlace]
     """By output site, in the order in which the user named them."""
+    output_map: ResultPlaces | None = None
+    """Where each result goes instead."""
+
+    def of_result(self, lfn: str) -> list[Place]:
+        """Return where a result goes."""
+        if self.output_map is not None:
+            return self.output_map.places(lfn)
+        places = {place.url: place for place in (output.file(lfn) for output in self.outputs.values())}
+        return list(places.values())
+
+    def registrations(self, lfn: str) -> list[tuple[str, str]]:
+        """Return where a result goes as a replica catalog has it: URLs, each with its site."""
+        if self.output_map is None:
+            return list({output.file_url(lfn): output.site for output in self.outputs.values()}.items())
+        places = self.output_map.places(lfn)
+        return [(f"file://{quoted_path(p.url)}" if p.url.startswith("/") else p.url, p.site) for p in places]
 
 
 def executable_jobs(draft: Draft, context: Context, places: RunPlaces) -> Iterator[PlannedJob]:
@@ -60,7 +77,7 @@ def executable_jobs(draft: Draft, context: Context, places: RunPlaces) -> Iterat
 
 def _auxiliary_job(job: PlannedJob, parents: list[int], places: RunPlaces) -> PlannedJob:
     transfers, registrations = job.transfers, job.registrations
-    scratch, outputs = places.scratch, places.outputs.values()
+    scratch = places.scratch
     if job.kind is Kind.STAGE_IN:
         transfers = [_moved(t, t.sources, [scratch[job.staging].file(t.lfn)]) for t in transfers]
     elif job.kind is Kind.STAGE_INTER:
@@ -74,14 +91,13 @@ def _auxiliary_job(job: PlannedJob, parents: list[int], places: RunPlaces) -> Pl
         ]
     elif job.kind is Kind.STAGE_OUT:
         transfers = [
-            _moved(t, [scratch[job.staging].file(t.lfn)], [output.file(t.lfn) for output in outputs])
-            for t in transfers
+            _moved(t, [scratch[job.staging].file(t.lfn)], places.of_result(t.lfn)) for t in transfers
         ]
     elif job.kind is Kind.REGISTER:
         registrations = [
-            Registration(each.lfn, output.file_url(each.lfn), output.site, each.metadata)
+            Registration(each.lfn, url, site, each.metadata)
             for each in registrations
-            for output in outputs
+            for url, site in places.registrations(each.lfn)
         ]
     return msgspec.structs.replace(job, parents=parents, transfers=transfers, registrations=registrations)
 

@@ -52,11 +52,12 @@ def _own_tool(name: str) -> str | None:
 def executables_at(transformation: Transformation, site: Site, context: Context) -> Iterator[Executable]:
     """Yield the entries that can serve at a site, installed ones first.
 
-    An installed program serves at its own site only; a stageable one wherever
-    its platform fits.
+    An installed program serves at its own site only, unless it is installed in a
+    container; a stageable one wherever its platform fits.
     """
-    for at in transformation.sites:
-        if at.type == "installed" and at.name == site.name:
+    installed = [at for at in transformation.sites if at.type == "installed"]
+    for at in sorted(installed, key=lambda at: at.name != site.name):
+        if at.name == site.name or at.container is not None:
             yield Executable(transformation, at, None, context.containers.get(at.container or ""))
     for at in transformation.sites:
         if at.type == "stageable" and _platform_fits(at, site):

@@ -60,7 +60,7 @@ def check_path_lengths(
         place = shared_scratch(context.sites[site])
         if place is not None and place.is_local:
             _check_scratch(draft, context, site, place.below(scratch_dir), files)
-    for site in context.options.output_sites:
+    for site in context.options.output_sites if context.output_map is None else ():
         place = output_place(context.sites[site], context) if site in context.sites else None
         if place is not None and place.is_local:
             below = place.below(results_dir) if results_dir else place

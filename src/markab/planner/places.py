@@ -15,18 +15,18 @@ def directory_place(site: str, directory: Directory) -> DirectoryPlace:
     """Return where a directory of the site catalog is, as its file server for writing says.
 
     One on the submit host is at the path of the file server's URL, also if `path`
-    says otherwise: jobs that run here find it there. Without a file server for
-    writing, `path` is a path of the submit host.
+    says otherwise: jobs that run here find it there. Of several file servers for
+    writing, the first whose scheme is supported counts. Without one, `path` is a path
+    of the submit host.
     """
-    for server in directory.file_servers:
-        if server.operation in ("all", "put"):
-            path = local_path(server.url)
-            if path is not None:
-                return local_directory(site, path)
-            return DirectoryPlace(
-                site, directory.path.rstrip("/") or "/", server.url.rstrip("/"), is_local=False
-            )
-    return local_directory(site, directory.path)
+    urls = [server.url for server in directory.file_servers if server.operation in ("all", "put")]
+    if not urls:
+        return local_directory(site, directory.path)
+    url = next((url for url in urls if is_supported(url)), urls[0])
+    path = local_path(url)
+    if path is not None:
+        return local_directory(site, path)
+    return DirectoryPlace(site, directory.path.rstrip("/") or "/", url.rstrip("/"), is_local=False)
 
 
 def check_reachable(place: DirectoryPlace, what: str, needed: tuple[str, ...], context: Context) -> None:

@@ -9,6 +9,7 @@ from markab.plan.model import FORMAT, DirectoryPlace, Header, PlanSite
 from markab.planner.draft import Context, Draft
 from markab.planner.executable_jobs import RunPlaces
 from markab.planner.options import PlanOptions
+from markab.planner.output_map import common_directories
 from markab.planner.site_directories import output_place, shared_scratch
 from markab.planner.site_executors import executor_of
 from markab.transfers.base import TRANSFER_THREADS
@@ -29,10 +30,10 @@ def run_places(draft: Draft, context: Context, relative: str) -> RunPlaces:
     scratch, outputs = {}, {}
     for name in staging_sites(draft):
         scratch[name] = _checked(shared_scratch(context.sites[name])).below(scratch_dir)
-    for name in context.options.output_sites:
+    for name in context.options.output_sites if context.output_map is None else ():
         place = _checked(output_place(context.sites[name], context))
         outputs[name] = place.below(results_dir) if results_dir else place
-    return RunPlaces(scratch, outputs)
+    return RunPlaces(scratch, outputs, context.output_map if context.options.output_sites else None)
 
 
 def _checked(place: DirectoryPlace | None) -> DirectoryPlace:
@@ -66,13 +67,20 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
         sites=_sites(draft, context, places),
         limits=_limits(context),
         max_jobs=properties.integer("dagman.maxjobs", 0) or None,
+        slots=context.slots,
         transfer_threads=properties.integer("pegasus.transfer.threads", TRANSFER_THREADS),
         transfer_attempts=context.transfer_attempts,
         keep_failed=properties.flag("markab.keep.failed", False),
         catalog=str(registered.resolve() if registered else f"{name}.replicas.db"),
-        outputs={site: place.text for site, place in places.outputs.items()},
+        outputs=_outputs(draft, places),
         metadata=draft.workflow.metadata,
     )
+
+
+def _outputs(draft: Draft, places: RunPlaces) -> dict[str, str]:
+    if places.output_map is not None:
+        return common_directories(map(places.of_result, sorted(draft.results)))
+    return {site: place.text for site, place in places.outputs.items()}
 
 
 def _sites(draft: Draft, context: Context, places: RunPlaces) -> dict[str, PlanSite]:

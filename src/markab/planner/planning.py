@@ -15,13 +15,17 @@ from pathlib import Path
 
 from markab.catalogs.loader import Catalogs, load_catalogs
 from markab.errors import DocumentError, PlanningError, Problem
+from markab.formatting import count
 from markab.plan.braindump import Braindump
-from markab.plan.model import INTEGRITY_CHECKS
+from markab.plan.model import INTEGRITY_CHECKS, GivenSlots
 from markab.planner import plan_writer as writing
 from markab.planner.draft import Cleanup, Context, Draft, Progress, Reason
 from markab.planner.executable_jobs import executable_jobs
+from markab.planner.given_slots import forwarded_properties, given_slots
+from markab.planner.machine_needs import NO_NEEDS, Needs, needs_of
 from markab.planner.modes import MODES
 from markab.planner.options import PlanOptions
+from markab.planner.output_map import check_output_map, read_output_map
 from markab.planner.passes import PASSES, Pass
 from markab.planner.path_lengths import check_path_lengths
 from markab.planner.plan_header import (
@@ -31,15 +35,19 @@ from markab.planner.plan_header import (
     scratch_directory,
     staging_sites,
 )
-from markab.planner.property_support import warn_of_unsupported_properties, warn_of_unsupported_requests
+from markab.planner.property_support import warn_of_unsupported_properties
 from markab.planner.property_values import submit_directory_mode, wrong_values
 from markab.planner.site_directories import all_sites, check_directories, default_sites
 from markab.planner.summary import PlanSummary, summarise
 from markab.planner.task_files import command_line
+from markab.planner.unmet_requests import warn_of_unmet_requests
 from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import Workflow
 from markab.spec.properties import Properties, load_properties
 from markab.spec.reader import read_workflow
+
+EXPLAINING = ("unknown-property", "unknown-profile", "output-mapper")
+"""Kinds of warnings that may explain an error, and are shown with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,9 @@ class Planned:
     braindump: Braindump = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
+    needs: Needs = NO_NEEDS
+    slots: GivenSlots = field(default_factory=GivenSlots)
+    """What jobs on the submit host may use, as far as documents and options say."""
 
 
 def plan(
@@ -93,8 +104,25 @@ def _plan(options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, 
             context.passwords,
         )
     progress("writing the plan", header.jobs, header.jobs)
+    return _planned(draft, context, header.slots, submit_dir.path, braindump)
+
+
+def _planned(
+    draft: Draft,
+    context: Context,
+    slots: GivenSlots,
+    submit_dir: Path | None = None,
+    braindump: Braindump | None = None,
+) -> Planned:
     return Planned(
-        workflow.name, summarise(draft), submit_dir.path, braindump, context.warnings, draft.reasons
+        draft.workflow.name,
+        summarise(draft),
+        submit_dir,
+        braindump or {},
+        context.warnings,
+        draft.reasons,
+        needs_of(draft, context),
+        slots,
     )
 
 
@@ -102,7 +130,7 @@ def dry_run(options: PlanOptions, progress: Progress | None = None) -> Planned:
     """Plan a workflow and write nothing: the same checks, the same numbers. Raises as `plan`."""
     with without_garbage_collection():
         draft, context = _make_draft(options, progress or _silent, PASSES, dry_run=True)
-    return Planned(draft.workflow.name, summarise(draft), warnings=context.warnings, reasons=draft.reasons)
+    return _planned(draft, context, context.slots)
 
 
 def _silent(_step: str, _done: int, _total: int | None) -> None:
@@ -121,12 +149,14 @@ def _make_draft(
     for title, run_pass in passes:
         progress(title, 0, len(workflow.jobs))
         run_pass(draft, context)
-    warn_of_unsupported_requests(draft, context)
+    warn_of_unmet_requests(draft, context)
     check_directories(staging_sites(draft), context)
+    check_output_map(draft.results, context)
     _check_paths(draft, context)
+    context.slots = given_slots(draft, context)
     if context.problems:
         error = PlanningError(*dict.fromkeys(context.problems))
-        error.warnings = tuple(w for w in context.warnings if w.kind == "unknown-property")
+        error.warnings = tuple(w for w in context.warnings if w.kind in EXPLAINING)
         raise error
     return draft, context
 
@@ -152,10 +182,12 @@ def _stamp(context: Context, now: float) -> str | None:
 
 def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
     """Read all documents; problems of every one of them are reported together."""
+    problems: list[Problem] = []
+    given = {**options.properties, **forwarded_properties(options.forward, problems)}
     properties = load_properties(
-        options.conf, options.properties, os.environ, options.directory, Path(os.path.expanduser("~"))
+        options.conf, given, os.environ, options.directory, Path(os.path.expanduser("~"))
     )
-    problems = wrong_values(properties)
+    problems += wrong_values(properties)
     workflow: Workflow | None = None
     try:
         workflow = read_workflow(
@@ -198,7 +230,7 @@ def _context(
 ) -> Context:
     mode = MODES[properties.choice("pegasus.mode", list(MODES), "production")]
     strategy = options.cleanup or properties.get("pegasus.file.cleanup.strategy", "inplace")
-    if options.output_dir is not None and not options.output_sites:
+    if (options.output_dir is not None or options.output_map is not None) and not options.output_sites:
         options.output_sites = ["local"]
     context = Context(
         options=options,
@@ -223,6 +255,7 @@ def _context(
     )
     context.warnings.extend(properties.unknown())
     warn_of_unsupported_properties(context)
+    read_output_map(context)
     context.cleanup = _cleanup(strategy, context)
     _warn_of_unsupported_flags(options, context)
     return context
@@ -250,7 +283,6 @@ def _warn_of_unsupported_flags(options: PlanOptions, context: Context) -> None:
         ("--cluster", options.cluster, "every task becomes a job of its own"),
         ("--reuse", options.reuse, "every task is run"),
         ("--cache", options.cache, "replicas come from the catalog alone"),
-        ("--output-map", options.output_map, "results go straight below the storage directory"),
         ("--inherited-rc-files", options.inherited_rc_files, "replicas come from the catalog alone"),
     ):
         if value:
@@ -265,13 +297,16 @@ def _warn_of_unsupported_flags(options: PlanOptions, context: Context) -> None:
 
 
 def _check_sub_workflows(draft: Draft, context: Context) -> None:
-    for task in draft.tasks:
-        if task.type != "job":
-            context.unsupported(
-                "sub-workflow",
-                f"task {task.id!r} is a sub-workflow ({task.file}), and this version runs none",
-                f"plan and run {task.file} by itself, and give its outputs to this workflow as replicas",
-            )
+    """Note all sub-workflows at once: each has the same reason."""
+    found = [task for task in draft.tasks if task.type != "job"]
+    if found:
+        first = found[0]
+        more = f", and so are {count(len(found) - 1, 'more task')}" if len(found) > 1 else ""
+        context.unsupported(
+            "sub-workflow",
+            f"task {first.id!r} is a sub-workflow ({first.file}){more}, and this version runs none",
+            f"plan and run {first.file} by itself, and give its outputs to this workflow as replicas",
+        )
 
 
 def _check_arguments(draft: Draft, context: Context) -> None:

@@ -6,11 +6,7 @@ of a property that is set and does nothing yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from markab.planner.draft import Context, Draft
-from markab.planner.placement import Program
-from markab.spec.model import Task
+from markab.planner.draft import Context
 from markab.spec.property_keys import find_property
 
 YES = "yes"
@@ -45,6 +41,10 @@ SUPPORTED = {
     "pegasus.catalog.transformation.directory.site": "",
     "pegasus.catalog.transformation.directory.flat.lfn": "",
     "pegasus.catalog.transformation.directory.url.prefix": "",
+    "pegasus.dir.storage.mapper": "`Flat`, `Fixed` and `Replica`; `Hashed` warns, and is taken as `Flat`",
+    "pegasus.dir.storage.mapper.fixed.url": "a directory for all results; with `Fixed`",
+    "pegasus.dir.storage.mapper.replica": "`File` by default, or `Regex`, which is the same; with `Replica`",
+    "pegasus.dir.storage.mapper.replica.**": "`file`: the file with the places; as `--output-map`",
     "pegasus.dir.storage.deep": "",
     "pegasus.dir.useTimestamp": "",
     "pegasus.file.cleanup.strategy": "also `none` and `leaf`, as `--cleanup`; `Constraint` warns, and is taken as `InPlace`",
@@ -59,6 +59,9 @@ SUPPORTED = {
     "pegasus.dashboard.output": "older name of `pegasus.catalog.master.url`",
     "markab.dir.submit.mode": "`0750` or `2770` for a group; a directory that exists keeps its permissions",
     "markab.keep.failed": "also `markab run --keep-failed`; the directory is removed when the job is tried again",
+    "markab.slots.cores": "what the machine has if not set; also `--cores`, and the profile `pegasus.slots.cores` of a site",
+    "markab.slots.memory": "such as `8 GB`, MB without a unit; also `--memory`, and the profile `pegasus.slots.memory` of a site",
+    "markab.slots.gpus": "also `--gpus`, and the profile `pegasus.slots.gpus` of a site",
     "markab.lfn.absolute": "",
 }
 """Key → what there is to add. Every other key is accepted and changes nothing."""
@@ -120,38 +123,3 @@ def warn_of_unsupported_properties(context: Context) -> None:
                 f"property {key!r}{shown} does nothing in this version",
                 "see docs/reference/properties.md for what does",
             )
-
-
-_UNSUPPORTED_PROFILES = {
-    "dagman": ("PRE", "POST", "ABORT-DAG-ON", "NOOP"),
-    "selector": ("pfn",),
-    "pegasus": ("gridstart.launcher", "container.launcher", "pegasus_lite_env_source"),
-}
-
-
-def warn_of_unsupported_requests(draft: Draft, context: Context) -> None:
-    """Warn of hooks and profiles that are set and have no effect yet."""
-    hooked = [task.id for task in draft.tasks if task.hooks]
-    if draft.workflow.hooks or hooked:
-        where = f"task {hooked[0]!r}" if hooked else "the workflow"
-        context.warn("unsupported", f"shell hooks are not run in this version (first at {where})")
-    warned = set()
-    for task, program in _programs(draft):
-        for namespace, keys in _UNSUPPORTED_PROFILES.items():
-            for key in keys:
-                if key in program.profiles.get(namespace, {}) and (namespace, key) not in warned:
-                    warned.add((namespace, key))
-                    context.warn(
-                        "unsupported",
-                        f"profile {namespace}.{key} of task {task.id!r} does nothing in this version",
-                    )
-
-
-def _programs(draft: Draft) -> Iterator[tuple[Task, Program]]:
-    """Yield each program, which many tasks share, and the first task that it is for."""
-    seen = set()
-    for job, tasks in draft.task_jobs():
-        for task, program in zip(tasks, draft.placements[job].programs, strict=True):
-            if id(program) not in seen:
-                seen.add(id(program))
-                yield draft.tasks[task], program

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from markab.errors import DocumentError, Problem
 from markab.plan.model import INTEGRITY_CHECKS
 from markab.planner.modes import MODES
+from markab.planner.output_map import mapper_problems
+from markab.spec import units
 from markab.spec.properties import Properties
 
 _FLAGS = (
@@ -26,8 +28,11 @@ _SMALLEST = {
     "dagman.maxjobs": 0,
     "pegasus.transfer.threads": 1,
     "pegasus.parser.document.size": 1,
+    "markab.slots.cores": 1,
+    "markab.slots.gpus": 0,
 }
 """Key → the smallest whole number it may be."""
+_MEMORY = "markab.slots.memory"
 _SUBMIT_MODE = "markab.dir.submit.mode"
 
 
@@ -65,6 +70,14 @@ def _problems(properties: Properties) -> Iterator[Problem]:
         submit_directory_mode(properties)
     except DocumentError as error:
         yield from error.problems
+    memory = properties.get(_MEMORY, "").strip()
+    try:
+        is_right = not memory or units.amount_mb(memory, "MB") >= 1
+    except ValueError:
+        is_right = False
+    if not is_right:
+        yield properties.problem(_MEMORY, "it must be an amount such as '2048' (MB) or '2 GB'")
+    yield from mapper_problems(properties)
     throttles = {f"dagman.{name}": 0 for name in properties.under("dagman.") if name.endswith(".maxjobs")}
     for key, smallest in (_SMALLEST | throttles).items():
         try:

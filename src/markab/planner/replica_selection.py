@@ -16,6 +16,9 @@ from markab.planner.places import is_supported, local_path
 from markab.spec.model import Pfn, Replica
 from markab.transfers.base import redact, scheme_of, schemes
 
+UNSUPPORTED_SCHEME = "unsupported-scheme"
+"""Kind of the problem that no replica of a file has a scheme that is supported."""
+
 
 def select_replicas(replica: Replica, site: str, needed_by: str, context: Context) -> RawInput | None:
     """Return the usable replicas of a file for jobs with staging site `site`; None after noting why there is none.
@@ -44,8 +47,9 @@ def select_replicas(replica: Replica, site: str, needed_by: str, context: Contex
                 usable.append(((False, pfn.site != site, order), Pfn(pfn.site, path), size_or_fault))
     if not usable:
         many = "are" if len(refused) > 1 else "is"
+        has_scheme = [local_path(pfn.pfn) is not None or is_supported(pfn.pfn) for pfn in replica.pfns]
         context.problem(
-            "missing-input",
+            "missing-input" if any(has_scheme) or not has_scheme else UNSUPPORTED_SCHEME,
             f"file {replica.lfn!r} has no replica that can be used: "
             f"{'; '.join(refused) or 'its entry names no place'} (needed by {needed_by})",
             f"register a copy on this machine, or at a URL of another scheme (these work: {', '.join(schemes())})"

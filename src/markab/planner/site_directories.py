@@ -9,6 +9,7 @@ from pathlib import Path
 
 from markab.plan.model import DirectoryPlace, local_directory
 from markab.planner.draft import Context
+from markab.planner.output_map import fixed_place
 from markab.planner.places import check_reachable, check_writable, directory_place
 from markab.spec.model import Directory, FileServer, Site, SiteCatalog
 
@@ -42,9 +43,7 @@ def _local(directory: Path) -> Site:
 
 
 def _condorpool() -> Site:
-    return Site(
-        name="condorpool", profiles={"pegasus": {"style": "condor"}, "condor": {"universe": "vanilla"}}
-    )
+    return Site(name="condorpool")  # without a style: what is there by convention was not requested
 
 
 def shared_scratch(site: Site) -> DirectoryPlace | None:
@@ -55,11 +54,14 @@ def shared_scratch(site: Site) -> DirectoryPlace | None:
 def output_place(site: Site, context: Context) -> DirectoryPlace | None:
     """Return where results go at an output site; None after noting that it has no directory for them.
 
-    `--output-dir` means the one output site, and `local` when there are several.
+    `--output-dir` means the one output site, and `local` when there are several. Otherwise a mapper
+    that gives one place for all comes before the directories of the site.
     """
     options = context.options
     if options.output_dir is not None and (site.name == "local" or options.output_sites == [site.name]):
         return local_directory(site.name, os.path.abspath(options.directory / options.output_dir))
+    if (place := fixed_place(site.name, context.properties)) is not None:
+        return place
     for directory in site.directories:
         if directory.type in ("sharedStorage", "localStorage"):
             return directory_place(site.name, directory)
@@ -76,7 +78,7 @@ def check_directories(staging: Iterable[str], context: Context) -> None:
     for name in context.options.output_sites:
         if name not in context.sites:
             unknown_site(name, "named by --output-sites", context)
-        elif (place := output_place(context.sites[name], context)) is not None:
+        elif context.output_map is None and (place := output_place(context.sites[name], context)) is not None:
             check_reachable(place, "output directory", ("put",), context)
             check_writable(place, "output directory", context)
     for name in staging:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from markab.plan.model import LOCAL
 from markab.spec.model import Grid, Site
+from markab.spec.profiles import canonical
+from markab.spec.suggestions import did_you_mean
 
 AVAILABLE = frozenset({LOCAL})
 
@@ -52,12 +54,50 @@ EXECUTORS = {
 """(style, scheduler) → executor; a row with scheduler "" is for all others."""
 
 
+TITLES = {
+    "htcondor": "HTCondor",
+    "slurm": "Slurm",
+    "pbs": "PBS",
+    "sge": "SGE",
+    "lsf": "LSF",
+    "cobalt": "Cobalt",
+    "moab": "Moab",
+    "flux": "Flux",
+    "batch": "a batch system",
+    "ssh": "SSH",
+    "cream": "CREAM",
+    "globus": "Globus",
+    "panda": "PanDA",
+}
+"""Executor → what messages call it, where this version does not have it."""
+
+
+def is_explicit(site: Site) -> bool:
+    """Return whether a site says how its jobs are submitted; if not, it is by convention a site of HTCondor."""
+    return bool(site.grids) or bool(_style(site))
+
+
+def unknown_style(site: Site) -> tuple[str, str] | None:
+    """Return the warning and the hint for a style that is none; None if there is nothing to warn of."""
+    style, styles = _style(site), {style for style, _ in EXECUTORS}
+    if not style or style in styles:
+        return None
+    return (
+        f"profile pegasus.style of site {site.name!r} is {style!r}, which is no style: it counts as {DEFAULT_STYLE!r}",
+        did_you_mean(style, styles, f"use one of {', '.join(sorted(styles))}"),
+    )
+
+
+def _style(site: Site) -> str:
+    return canonical(site.profiles).get("pegasus", {}).get("style", "").strip().lower()
+
+
 def requested_executor(site: Site) -> str:
     """Return the executor that a site requests, whether or not it exists in this version."""
     if site.name == "local":
         return LOCAL
     gateway = _compute_gateway(site)
-    style = site.profiles.get("pegasus", {}).get("style", "").lower()
+    style = _style(site)
     if not style:
         style = STYLE_OF_GATEWAY.get(gateway.type.lower(), DEFAULT_STYLE) if gateway else DEFAULT_STYLE
     scheduler = gateway.scheduler.lower() if gateway else ""

@@ -27,7 +27,7 @@ from markab.planner.executables import (
 from markab.planner.placement import Executable, Placement, Program, staged_executables
 from markab.planner.site_directories import unknown_site
 from markab.spec.model import Profiles, Site, Task, Transformation, TransformationSite
-from markab.spec.profiles import Resources, merge_profiles, resources
+from markab.spec.profiles import Resources, canonical, merge_profiles, resources
 
 _Key = tuple[str | None, str, str | None]
 _NOWHERE = TransformationSite(name="local", type="installed", pfn="")
@@ -93,7 +93,7 @@ class _Selector:
     def _find(self, task: Task) -> list[Placement]:
         context = self.context
         candidates = list(self.candidates)
-        requested = task.profiles.get("selector", {}).get("execution.site")
+        requested = canonical(task.profiles).get("selector", {}).get("execution.site")
         if requested is not None:
             if requested not in context.sites:
                 unknown_site(requested, f"requested by task {task.id!r}", context)
@@ -120,7 +120,9 @@ class _Selector:
             context.problems += refused
             if not refused:
                 no_executable(key, [site.name for site in candidates], f"task {task.id!r}", context)
-        return placements
+        # Containers are reported later, and only if a program cannot be had without one.
+        plain = [placement for placement in placements if placement.programs[0].executable.container is None]
+        return plain or placements
 
     def _at_submit_host(self, task: Task) -> list[Placement]:
         """Return the place of a sub-workflow: its planner runs here."""
@@ -142,8 +144,6 @@ class _Selector:
             site.profiles,
             _overlay(context.workflow_profiles, task.profiles),
             self.property_profiles,
-            self.context.warnings,
-            task.id,
         )
         data = _data_configuration(profiles, context, needed_by)
         if data is None:
@@ -159,13 +159,6 @@ class _Selector:
                 requires.append(helper)
         for each in (executable, *requires):
             self._check(each, needed_by)
-        if executable.at.container is not None:
-            context.unsupported(
-                "container",
-                f"transformation {transformation.name!r} runs in container {executable.at.container!r}, "
-                f"and this version starts no containers (needed by {needed_by})",
-                "install the program at the site and leave `container` out of its catalog entry",
-            )
         bypass = profiles.get("pegasus", {}).get(
             "transfer.bypass.input.staging", ""
         ).lower() == "true" or context.properties.flag("pegasus.transfer.bypass.input.staging", False)

@@ -16,14 +16,17 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import NamedTuple
 
+from markab.errors import Problem
+from markab.formatting import count
 from markab.plan.model import Kind, Place, PlannedJob, Transfer
 from markab.planner import job_names
 from markab.planner.draft import Context, Draft, RawInput
 from markab.planner.placement import Executable, Placement
-from markab.planner.replica_selection import select_replicas, stageable_places
+from markab.planner.replica_selection import UNSUPPORTED_SCHEME, select_replicas, stageable_places
 from markab.planner.transfer_groups import CATEGORY, PRIORITY, first_names, transfer_groups
 from markab.spec.lfn import lfn_fault
 from markab.spec.model import Replica, Use
+from markab.transfers.base import scheme_of
 
 
 def stage_in(draft: Draft, context: Context) -> None:
@@ -37,6 +40,7 @@ def stage_in(draft: Draft, context: Context) -> None:
         for executable in placement.staged:
             collected.add_executable(job, executable, placement)
     _note_missing(collected.missing, context)
+    _note_schemes(collected.unsupported, context)
     collected.add_jobs()
     _note_files_of_jobs(draft)
 
@@ -65,6 +69,8 @@ class _Transfers:
         self.makers: dict[_Key, set[int]] = defaultdict(set)
         self.missing: dict[str, list[str]] = defaultdict(list)
         """Lfn without a replica → names of the jobs that read it."""
+        self.unsupported: dict[frozenset[str], list[Problem]] = defaultdict(list)
+        """URL schemes, none of them supported → files that have replicas of these only."""
         self.staged: set[str] = set()
         """Lfns of staged executables, which a file of the workflow must not share."""
 
@@ -104,6 +110,9 @@ class _Transfers:
                 self.missing[lfn].append(name)
             return None
         raw = select_replicas(replica, placement.staging, f"task {name!r}", self.context)
+        if raw is None and self.context.problems[-1].kind == UNSUPPORTED_SCHEME:
+            schemes = frozenset(scheme_of(pfn.pfn) for pfn in replica.pfns)
+            self.unsupported[schemes].append(self.context.problems.pop())
         # An unusable replica was noted; an empty entry prevents that it is noted again.
         self.draft.raw[lfn] = raw or RawInput([])
         return raw
@@ -202,6 +211,13 @@ def _note_missing(missing: dict[str, list[str]], context: Context) -> None:
             f"file {lfn!r} has no replica and no job makes it (needed by {shown}{more})",
             f"register it in the replica catalog, name its directory with --input-dir, or let a task output {lfn!r}",
         )
+
+
+def _note_schemes(unsupported: dict[frozenset[str], list[Problem]], context: Context) -> None:
+    """Note each scheme once, with the first file and the number of the others."""
+    for first, *others in unsupported.values():
+        more = f"; {count(len(others), 'more file')} likewise" if others else ""
+        context.problem(first.kind, first.message + more, first.hint)
 
 
 def _note_files_of_jobs(draft: Draft) -> None:

@@ -156,10 +156,11 @@ def _state_words(analysis: Analysis) -> str:
         "Failure": "failed",
         "Running": "still running",
         "Not started": "not started yet",
+        "Refused": "refused",
         "Removed": "removed by the user",
         "Halted": "stopped before its end",
     }[state]
-    if analysis.left["failed"] and state in ("Running", "Halted", "Removed"):
+    if analysis.left["failed"] and state in ("Running", "Refused", "Halted", "Removed"):
         words += ", with failures"
     return words
 

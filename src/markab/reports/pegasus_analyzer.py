@@ -144,6 +144,8 @@ def pegasus_text(
     for label, word in (("cancelled", "cancelled"), ("lost", "lost"), ("under way", "running")):
         if analysis.left[word]:
             lines.insert(-1, f" # jobs {label:<11} : {share(analysis.left[word])}")
+    if refusal := run.history.refusal:
+        lines += [f"refused: {refusal.why}", f"  hint: {refusal.hint}", ""]
     if summary or not analysis.groups:
         return "\n".join(lines) + "\n"
     lines += ["Failed jobs' details".center(_LINE, "*"), ""]

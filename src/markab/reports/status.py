@@ -19,7 +19,7 @@ from markab.formatting import count, duration
 from markab.journal.lifecycle import State
 from markab.journal.progress import Progress, read_progress
 from markab.journal.reader import JournalReader, last_body
-from markab.journal.records import decode
+from markab.journal.records import Refused, decode
 from markab.journal.run_reader import STATES, RunReader
 from markab.plan.submit_dir import SubmitDir
 
@@ -72,7 +72,7 @@ class Status:
     running: int
     """The part of `queued` that has started to run."""
     state: str
-    """`Not started`, `Running`, `Success`, `Failure`, `Halted` or `Removed`."""
+    """`Not started`, `Refused`, `Running`, `Success`, `Failure`, `Halted` or `Removed`."""
     pre: int = 0
     post: int = 0
     note: str = ""
@@ -101,7 +101,7 @@ class Status:
 
     @property
     def is_over(self) -> bool:
-        """No engine is running it, and one has."""
+        """No engine is running it, and one has, or has refused to."""
         return self.state not in ("Running", "Not started")
 
     def to_json(self, queue: bool = True) -> dict[str, Any]:
@@ -241,6 +241,8 @@ def missing_journal(place: SubmitDir) -> str:
 def _note(run: RunReader) -> str:
     if run.has_engine:
         note = {"halt": HALTING, "remove": REMOVING}.get(run.history.requested_stop, "")
+    elif refusal := run.history.refusal:
+        note = f"refused: {refusal.why}" + (f"\n  hint: {refusal.hint}" if refusal.hint else "")
     else:
         note = (
             "stopped: its engine ended unexpectedly; run it again to continue" if run.engine_crashed else ""
@@ -363,9 +365,9 @@ def _on_hold(progress: Progress) -> dict[str, str]:
 
 
 def _first_time(journal: Path) -> float:
-    """Return when the run began: the time of its journal's first record."""
-    body = next(JournalReader(journal).bodies(), None)
-    return decode(body).time if body is not None else 0.0
+    """Return when the run began: the time of the first record of an engine that did not refuse it."""
+    entries = map(decode, JournalReader(journal).bodies())
+    return next((entry.time for entry in entries if not isinstance(entry, Refused)), 0.0)
 
 
 def _last_time(journal: Path, otherwise: float) -> float:

@@ -168,6 +168,8 @@ def _verdict(run_state: str, waiting: Waiting | None, standing: str, story: JobE
         return f"waits: {waiting.reason}"
     if run_state == "Not started":
         return "waits: the run is not started yet"
+    if run_state == "Refused":
+        return "waits: the run was refused"
     left = [f"{name} ({state})" for name, state in story.parents if state != "succeeded"]
     shown = ", ".join(left[:PARENTS_NAMED]) + (", …" if len(left) > PARENTS_NAMED else "")
     return (

@@ -1,56 +1,86 @@
-"""The known profile keys and their canonical spelling."""
+"""The known profile keys: their canonical spelling, and what this version does with each.
+
+`docs/reference/profiles.md` lists them by their effect, and planning warns of a key
+that is set and does nothing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from enum import Enum
+
 from markab.spec.schema import NAMESPACES
+from markab.spec.suggestions import likely
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+class Effect(Enum):
+    """What this version does with a profile key."""
+
+    READ = "read"
+    """It has an effect."""
+    NEEDLESS = "needless"
+    """Nothing, and the run is as requested: it tunes a part of Pegasus that Markab does not have."""
+    BATCH = "batch"
+    """Nothing: it is a request to HTCondor or a batch system, and no job goes there."""
+    NOT_YET = "not yet"
+    """Nothing, and the run is not as requested."""
+    DROPPED = "dropped"
+    """Nothing: it would contradict what the planner writes itself."""
 
 
-PEGASUS = _words("""
-    clusters.num clusters.size clusters.maxruntime job.aggregator job.aggregator.arguments collapser bundle
-    gridstart gridstart.path gridstart.arguments gridstart.launcher gridstart.launcher.arguments
-    stagein.clusters stagein.local.clusters stagein.remote.clusters
-    stageout.clusters stageout.local.clusters stageout.remote.clusters
-    group change.dir create.dir transfer.proxy transfer.threads transfer.arguments transfer.lite.arguments style
-    pmc_request_memory pmc_request_cpus pmc_priority pmc_task_arguments
-    exitcode.failuremsg exitcode.successmsg checkpoint.time maxwalltime glite.arguments auxillary.local
-    condor.arguments.quote runtime cores gpus nodes ppn memory diskspace data.configuration queue project
-    glite.arguments.expr runtime.expr cores.expr gpus.expr memory.expr diskspace.expr queue.expr project.expr
-    BOTO_CONFIG SSH_PRIVATE_KEY X509_USER_PROXY S3CFG IRODS_ENVIRONMENT_FILE GOOGLE_PKCS12 PEGASUS_CREDENTIALS
-    container.arguments container.launcher container.launcher.arguments label
-    pegasus_lite_env_source
-    relative.submit.dir relative.dir tag transfer.bypass.input.staging nosymlink enable_for_data_reuse
-    worker.node.directory
-""")
+def _keys(**by_effect: str) -> dict[str, Effect]:
+    return {key: Effect[effect] for effect, keys in by_effect.items() for key in keys.split()}
 
-DAGMAN = _words("""
-    PRE PRE.ARGUMENTS POST POST.ARGUMENTS POST.SCOPE RETRY CATEGORY PRIORITY ABORT-DAG-ON
-    MAXPRE MAXPOST MAXJOBS MAXIDLE NOOP
-""")
 
-CONDOR = _words("""
-    universe periodic_release periodic_remove filesystemdomain stream_error stream_output priority
-    request_cpus request_gpus request_memory request_disk requirements should_transfer_files
-    when_to_transfer_output condor_collector grid_resource cream_attributes rank
-    transfer_input_files transfer_output_files transfer_output transfer_error getenv notification
-    concurrency_limits accounting_group accounting_group_user arguments environment executable
-""")
-
-GLOBUS = _words("""
-    count jobtype maxcputime maxmemory maxtime maxwalltime minmemory project queue
-    arguments directory environment executable stdin stdout stderr
-""")
-
-SELECTOR = frozenset(("execution.site", "pfn", "grid.jobtype"))
-
-PROHIBITED = {
-    "condor": frozenset(("arguments", "environment", "executable")),
-    "globus": frozenset(("arguments", "directory", "environment", "executable", "stdin", "stdout", "stderr")),
+KEYS: dict[str, dict[str, Effect]] = {
+    "pegasus": _keys(
+        READ="""
+            cores memory diskspace gpus runtime checkpoint.time maxwalltime exitcode.failuremsg exitcode.successmsg
+            data.configuration transfer.bypass.input.staging style slots.cores slots.memory slots.gpus
+        """,
+        NEEDLESS="""
+            gridstart gridstart.path gridstart.arguments change.dir create.dir condor.arguments.quote auxillary.local
+            relative.submit.dir tag group enable_for_data_reuse transfer.proxy
+            clusters.num clusters.size clusters.maxruntime label job.aggregator job.aggregator.arguments collapser bundle
+            pmc_request_memory pmc_request_cpus pmc_priority pmc_task_arguments
+            container.arguments container.launcher container.launcher.arguments
+        """,
+        BATCH="""
+            queue project nodes ppn glite.arguments glite.arguments.expr runtime.expr cores.expr gpus.expr memory.expr
+            diskspace.expr queue.expr project.expr
+        """,
+        NOT_YET="""
+            gridstart.launcher gridstart.launcher.arguments pegasus_lite_env_source
+            stagein.clusters stagein.local.clusters stagein.remote.clusters
+            stageout.clusters stageout.local.clusters stageout.remote.clusters
+            transfer.threads transfer.arguments transfer.lite.arguments nosymlink worker.node.directory relative.dir
+            BOTO_CONFIG SSH_PRIVATE_KEY X509_USER_PROXY S3CFG IRODS_ENVIRONMENT_FILE GOOGLE_PKCS12 PEGASUS_CREDENTIALS
+        """,
+    ),
+    "dagman": _keys(
+        READ="RETRY CATEGORY PRIORITY",
+        NEEDLESS="MAXPRE MAXPOST MAXIDLE",
+        NOT_YET="PRE PRE.ARGUMENTS POST POST.ARGUMENTS POST.SCOPE ABORT-DAG-ON NOOP MAXJOBS",
+    ),
+    "condor": _keys(
+        READ="request_cpus request_gpus request_memory request_disk priority",
+        NEEDLESS="""
+            universe grid_resource condor_collector cream_attributes filesystemdomain should_transfer_files
+            when_to_transfer_output transfer_output transfer_error stream_error stream_output notification
+        """,
+        BATCH="""
+            requirements rank periodic_release periodic_remove transfer_input_files transfer_output_files getenv
+            concurrency_limits accounting_group accounting_group_user
+        """,
+        DROPPED="arguments environment executable",
+    ),
+    "globus": _keys(
+        BATCH="count jobtype maxcputime maxmemory maxtime maxwalltime minmemory project queue",
+        DROPPED="arguments directory environment executable stdin stdout stderr",
+    ),
+    "selector": _keys(READ="execution.site", NEEDLESS="grid.jobtype", NOT_YET="pfn"),
 }
-"""Keys that would break what the planner writes itself; dropped with a warning."""
+"""Namespace → key → effect. In `env` any key may stand, and in `condor` any of HTCondor's."""
 
 _OTHER_SPELLINGS = {
     "pegasus": {
@@ -81,19 +111,13 @@ def _dotted(key: str) -> str:
     return key.replace("_", ".").replace("-", ".")
 
 
-def _spellings(namespace: str, keys: frozenset[str]) -> dict[str, str]:
+def _spellings(namespace: str, keys: Iterable[str]) -> dict[str, str]:
     table = {_dotted(key).lower(): key for key in keys}
     table.update({wrong.lower(): key for wrong, key in _OTHER_SPELLINGS.get(namespace, {}).items()})
     return table
 
 
-_CANONICAL = {
-    "pegasus": _spellings("pegasus", PEGASUS),
-    "dagman": _spellings("dagman", DAGMAN),
-    "condor": _spellings("condor", CONDOR),
-    "globus": _spellings("globus", GLOBUS),
-    "selector": _spellings("selector", SELECTOR),
-}
+_CANONICAL = {namespace: _spellings(namespace, keys) for namespace, keys in KEYS.items()}
 
 
 def canonical_namespace(namespace: str) -> str:
@@ -113,8 +137,29 @@ def canonical_key(namespace: str, key: str) -> str:
 def is_profile_key(namespace: str, key: str) -> bool:
     """Return whether `<namespace>.<key>` among the properties is a profile for all jobs."""
     if namespace == "pegasus":
-        return canonical_key(namespace, key) in PEGASUS
+        return canonical_key(namespace, key) in KEYS[namespace]
     if namespace == "dagman":
-        name = canonical_key(namespace, key)
-        return name in DAGMAN or name.upper().startswith("POST.PATH.")
+        return effect_of(namespace, canonical_key(namespace, key)) is not None
     return namespace in NAMESPACES and bool(key)
+
+
+def effect_of(namespace: str, key: str) -> Effect | None:
+    """Return what this version does with a key in canonical spelling; None if it is not known.
+
+    HTCondor has more keys than are listed here: of `condor`, a key is unknown only if
+    it looks like one that is listed.
+    """
+    known = KEYS.get(namespace)
+    if known is None:
+        return Effect.READ if namespace == "env" else Effect.NOT_YET
+    if key in known:
+        return known[key]
+    if namespace == "dagman" and key.upper().startswith("POST.PATH."):
+        return Effect.NOT_YET
+    is_own = key.startswith("+") or key.lower().startswith("my.")
+    return Effect.BATCH if namespace == "condor" and (is_own or not likely_key(namespace, key)) else None
+
+
+def likely_key(namespace: str, key: str) -> str | None:
+    """Return the known key that an unknown one is likely to mean."""
+    return likely(key, KEYS[namespace], cutoff=0.85 if namespace == "condor" else 0.6)

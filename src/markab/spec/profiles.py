@@ -10,7 +10,7 @@ import msgspec
 from markab.errors import DocumentError, Problem
 from markab.spec import units
 from markab.spec.model import Profiles
-from markab.spec.profile_keys import PROHIBITED, canonical_key, canonical_namespace
+from markab.spec.profile_keys import canonical_key, canonical_namespace
 
 T = TypeVar("T")
 
@@ -28,20 +28,11 @@ def canonical(profiles: Profiles) -> Profiles:
     return result
 
 
-def merge_profiles(
-    transformation: Profiles,
-    site: Profiles,
-    job: Profiles,
-    properties: Profiles,
-    warnings: list[Problem] | None = None,
-    job_id: str = "",
-) -> Profiles:
+def merge_profiles(transformation: Profiles, site: Profiles, job: Profiles, properties: Profiles) -> Profiles:
     """Return the profiles of one job at one site, keys in canonical spelling.
 
     The transformation's win over the site's, these over the job's, and these over
     the properties'. A site or pfn is chosen (namespace `selector`) by the job only.
-    Keys that the planner writes itself (`condor.arguments`, …) are dropped; each
-    gives a warning.
     """
     merged: Profiles = {}
     for source in (properties, job, site, transformation):
@@ -55,15 +46,6 @@ def merge_profiles(
     for key in _ONLY_FROM_JOB["selector"]:
         if key in chosen:
             merged["selector"][key] = chosen[key]
-    for namespace, prohibited in PROHIBITED.items():
-        table = merged.get(namespace, {})
-        for key in sorted(prohibited & table.keys()):
-            del table[key]
-            if warnings is not None:
-                owner = f" of job {job_id!r}" if job_id else ""
-                message = f"profile {namespace}.{key}{owner} is ignored: the planner sets it"
-                hint = "use env profiles" if key == "environment" else "remove it"
-                warnings.append(Problem(message, hint, kind="prohibited-profile"))
     return {namespace: table for namespace, table in merged.items() if table}
 
 
@@ -146,6 +128,11 @@ def _environment_problems(variables: Mapping[str, str], job_id: str) -> Iterator
             yield Problem(message, hint, kind="bad-profile")
 
 
+def is_condor_expression(namespace: str, text: str) -> bool:
+    """Return whether a value of `condor` is for HTCondor to evaluate, such as `ifthenelse(…)`, and no number."""
+    return namespace == "condor" and bool(text.strip()) and text.strip()[0] not in "0123456789.+-"
+
+
 class _ProfileReader:
     def __init__(self, profiles: Profiles, job_id: str, problems: list[Problem]) -> None:
         self.profiles = profiles
@@ -162,8 +149,8 @@ class _ProfileReader:
             try:
                 return read(text)
             except ValueError:
-                if namespace == "condor" and not text.strip()[0].isdigit():
-                    continue  # an expression for HTCondor, such as `ifthenelse(…)`, means nothing to others
+                if is_condor_expression(namespace, text):
+                    continue
                 owner = f" of job {self.job_id!r}" if self.job_id else ""
                 message = f"profile {full}{owner} is {text!r}; it must be {wanted}"
                 self.problems.append(Problem(message, f"change or remove {full}", kind="bad-profile"))

@@ -19,7 +19,7 @@ from typing import TypeVar
 from markab.errors import DocumentError, Problem, StorageError
 from markab.spec import java_properties
 from markab.spec.model import Profiles
-from markab.spec.profile_keys import DAGMAN, canonical_key, canonical_namespace, is_profile_key
+from markab.spec.profile_keys import KEYS, canonical_key, canonical_namespace, is_profile_key
 from markab.spec.property_keys import KNOWN, find_property
 from markab.spec.schema import NAMESPACES
 from markab.spec.suggestions import did_you_mean, likely
@@ -140,13 +140,14 @@ class Properties(MutableMapping[str, str]):
         """
         warnings = []
         names = [row.key for row in KNOWN if "*" not in row.key]
-        names += [f"dagman.{name.lower()}" for name in DAGMAN]
+        names += [f"dagman.{name.lower()}" for name in KEYS["dagman"]]
         for key in self:
             namespace, dot, name = key.partition(".")
             if find_property(key) or (dot and is_profile_key(namespace, name)):
                 continue
             is_own = namespace in ("pegasus", "markab", "dagman")
-            close = likely(key, names, cutoff=0.6 if is_own else 0.85)
+            profile = likely(name, KEYS["pegasus"], cutoff=0.75) if namespace == "pegasus" else None
+            close = f"pegasus.{profile}" if profile else likely(key, names, cutoff=0.6 if is_own else 0.85)
             if not is_own and (close is None or namespace in NAMESPACES):
                 continue
             file, line = _split(self.source(key))

@@ -171,6 +171,9 @@ pegasus.ensemble.** | | | settings of the ensemble manager
 pegasus.catalog.provenance.** | | | old provenance catalog
 markab.dir.submit.mode | 0700 | | permissions of a new submit directory, in octal
 markab.keep.failed | false | true false | keep the directory of the last failed attempt of each job
+markab.slots.cores | | | cores that jobs on this machine may use together
+markab.slots.memory | | | memory that jobs on this machine may use together
+markab.slots.gpus | | | GPUs that jobs on this machine may use together
 markab.lfn.absolute | false | true false | allow absolute paths as logical file names
 """)
 

@@ -28,7 +28,15 @@ GRAPH_JOBS = 60
 LEGIBLE = 0.7
 """The smallest scale at which the graph is shown."""
 
-SIGNS = {"Success": "✓", "Failure": "✗", "Running": "▶", "Not started": "·", "Halted": "‖", "Removed": "–"}
+SIGNS = {
+    "Success": "✓",
+    "Failure": "✗",
+    "Running": "▶",
+    "Not started": "·",
+    "Refused": "✗",
+    "Halted": "‖",
+    "Removed": "–",
+}
 
 
 def header(data: RunData, now: float) -> str:

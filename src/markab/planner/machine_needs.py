@@ -1,0 +1,130 @@
+"""What the jobs of a plan need of the submit host, and which of it a machine lacks."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from markab.errors import Problem
+from markab.formatting import count, size
+from markab.plan.model import LOCAL
+from markab.planner.draft import Context, Draft
+from markab.planner.site_directories import shared_scratch
+from markab.planner.site_executors import executor_of
+
+TOO_FEW_GPUS, TOO_SMALL, TOO_LITTLE_DISK = "too-few-gpus", "machine-too-small", "too-little-disk"
+"""Kinds of warnings. The engine refuses a run for the first, and warns of the second."""
+
+
+class Need(NamedTuple):
+    """What a job needs of the submit host."""
+
+    cores: int
+    memory_mb: int
+    gpus: int
+    disk_mb: int
+
+
+class Needs(NamedTuple):
+    """What the jobs of a plan need of the submit host."""
+
+    jobs: Mapping[Need, int]
+    """What jobs need → how many jobs need that, those of the first job first."""
+    examples: Mapping[Need, str]
+    """→ the first of these jobs."""
+    scratch: tuple[str, ...]
+    """The directories of the submit host in which they work."""
+
+
+NO_NEEDS = Needs({}, {}, ())
+
+
+def needs_of(draft: Draft, context: Context) -> Needs:
+    """Return what the jobs need that run on the submit host."""
+    local = {name for name, site in context.sites.items() if executor_of(site) == LOCAL}
+    jobs: Counter[Need] = Counter()
+    examples: dict[Need, str] = {}
+    staging = set()
+    for job, _ in draft.task_jobs():
+        placement = draft.placements[job]
+        if placement.site in local:
+            resources = placement.resources
+            need = Need(resources.cores, resources.memory_mb, resources.gpus, resources.disk_mb)
+            jobs[need] += 1
+            staging.add(placement.staging)
+            if need not in examples:
+                examples[need] = draft.name_of(job)
+    places = [shared_scratch(context.sites[name]) for name in sorted(staging)]
+    return Needs(jobs, examples, tuple(place.path for place in places if place and place.is_local))
+
+
+def free_disk_mb(directories: Iterable[str]) -> int | None:
+    """Return the least room that there is where these directories are, or will be; None if that is unknown."""
+    free = []
+    for path in directories:
+        while not os.path.isdir(path) and path != os.path.dirname(path):
+            path = os.path.dirname(path)
+        try:
+            status = os.statvfs(path)
+        except OSError:
+            continue
+        free.append(status.f_bavail * status.f_frsize >> 20)
+    return min(free, default=None)
+
+
+def lacks(needs: Needs, machine: Need) -> Iterator[Problem]:
+    """Yield a warning for each resource of which a job needs more than the machine has, once for all such jobs.
+
+    Args:
+        machine: what jobs may use of it; what is unknown is very large.
+    """
+    for resource, have, kind, follows, hint in (
+        (
+            "gpus",
+            f"{machine.gpus or 'no'} {'GPU' if machine.gpus == 1 else 'GPUs'}",
+            TOO_FEW_GPUS,
+            "a run here is refused",
+            "if it has more, say so: plan with `--gpus N`, or run it with `markab run --gpus N`; "
+            "else remove the request (profile pegasus.gpus or condor.request_gpus)",
+        ),
+        (
+            "cores",
+            count(machine.cores, "core"),
+            TOO_SMALL,
+            "each runs alone, with what there is",
+            "if jobs may use more, plan with `--cores N`; else request less (profile pegasus.cores or condor.request_cpus)",
+        ),
+        (
+            "memory_mb",
+            f"{size(machine.memory_mb << 20)} of memory",
+            TOO_SMALL,
+            "each runs alone, with what there is",
+            "if jobs may use more, plan with `--memory SIZE`; "
+            "else request less (profile pegasus.memory or condor.request_memory)",
+        ),
+        (
+            "disk_mb",
+            f"{size(machine.disk_mb << 20)} of free disk below {', '.join(needs.scratch)}",
+            TOO_LITTLE_DISK,
+            "the disk may become full",
+            "make room, or give the site a sharedScratch on another disk in sites.yml",
+        ),
+    ):
+        position = Need._fields.index(resource)
+        over = [need for need in needs.jobs if need[position] > machine[position]]
+        if over:
+            largest = max(over, key=lambda need: need[position])
+            jobs = sum(needs.jobs[need] for need in over)
+            amount = _amount(resource, largest[position])
+            which = f"job {needs.examples[largest]!r} needs {amount}"
+            if jobs > 1:
+                which = f"{jobs:,} jobs need more than there is, up to {amount} ({needs.examples[largest]!r})"
+            yield Problem(f"{which}, and this machine has {have}: {follows}", hint, kind=kind)
+
+
+def _amount(resource: str, number: int) -> str:
+    if resource in ("memory_mb", "disk_mb"):
+        return f"{size(number << 20)} of {'memory' if resource == 'memory_mb' else 'disk'}"
+    return count(number, "GPU" if resource == "gpus" else "core")

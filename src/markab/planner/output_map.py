@@ -1,0 +1,155 @@
+"""The output mapper: where each result goes, other than straight below the storage directory of an output site.
+
+`pegasus.dir.storage.mapper` names it. `Replica` looks a result up in a file of the text form of replica
+catalogs, in which regular expressions may stand too; `--output-map FILE` is the same. Each result goes to
+every place that the file gives it, and the site of a place names its credentials. With `Fixed`, all
+results go below one URL. The output sites then need no storage directory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
+from pathlib import Path
+
+from markab.catalogs.replica_index import ReplicaIndex
+from markab.catalogs.replica_text import read_replica_file
+from markab.catalogs.url_passwords import take_passwords
+from markab.errors import DocumentError, Problem
+from markab.plan.model import DirectoryPlace, Place, local_directory
+from markab.planner.draft import Context
+from markab.planner.places import check_reachable, check_writable, local_path
+from markab.spec.properties import Properties
+from markab.spec.suggestions import did_you_mean
+
+MAPPER = "pegasus.dir.storage.mapper"
+_KIND, _FILE = "pegasus.dir.storage.mapper.replica", "pegasus.dir.storage.mapper.replica.file"
+_URL = "pegasus.dir.storage.mapper.fixed.url"
+_NAMED = 5
+
+
+class OutputMap:
+    """The places of results, by the lookup of their names."""
+
+    def __init__(self, file: Path, index: ReplicaIndex) -> None:
+        self.file = file
+        self._index = index
+
+    def places(self, lfn: str) -> list[Place]:
+        """Return where a result goes; nothing if the map does not have it."""
+        replica = self._index.lookup(lfn)
+        return [Place(pfn.site, local_path(pfn.pfn) or pfn.pfn) for pfn in replica.pfns] if replica else []
+
+
+def mapper_name(properties: Properties) -> str:
+    """Return the mapper that the properties name, in the spelling of the table. Raises DocumentError if there is none such."""
+    return properties.choice(MAPPER, ("Flat", "Fixed", "Hashed", "Replica"), "Flat")
+
+
+def mapper_problems(properties: Properties) -> list[Problem]:
+    """Return what is wrong with the properties of the mapper."""
+    try:
+        mapper = mapper_name(properties)
+        if mapper == "Replica":
+            properties.choice(_KIND, ("File", "Regex"), "File")
+    except DocumentError as error:
+        return list(error.problems)
+    needed = {"Replica": _FILE, "Fixed": _URL}.get(mapper, "")
+    if needed and not properties.get(needed, "").strip():
+        return [properties.problem(MAPPER, f"it needs the property {needed!r}", f"set {needed}")]
+    return []
+
+
+def read_output_map(context: Context) -> None:
+    """Read the map that an option or the properties name, if any, into the context.
+
+    Raises:
+        DocumentError: lines of it are wrong.
+        StorageError: it cannot be read.
+    """
+    properties, options = context.properties, context.options
+    mapper = mapper_name(properties)
+    if options.output_map is None and mapper != "Replica":
+        if mapper == "Hashed":
+            context.warn(
+                "output-mapper",
+                f"property {MAPPER!r} = Hashed does nothing in this version: "
+                "results go straight below the storage directory",
+                "Flat, Fixed and Replica work",
+            )
+        return
+    file = options.directory / (options.output_map or properties[_FILE].strip())
+    catalog = read_replica_file(file, absolute_lfns=properties.flag("markab.lfn.absolute", False))
+    context.passwords.update(take_passwords([catalog], [], []))
+    context.documents.append(file)
+    context.output_map = OutputMap(file, ReplicaIndex([catalog]))
+
+
+def fixed_place(site: str, properties: Properties) -> DirectoryPlace | None:
+    """Return the one place for all results, with the mapper `Fixed`."""
+    if mapper_name(properties) != "Fixed":
+        return None
+    url = properties[_URL].strip()
+    path = local_path(url)
+    return local_directory(site, path) if path is not None else DirectoryPlace(site, url, url, is_local=False)
+
+
+def check_output_map(results: Iterable[str], context: Context) -> None:
+    """Note what is wrong with the places of results: results without one, two at one place, places that cannot be reached."""
+    found = context.output_map
+    if found is None or not context.options.output_sites:
+        return
+    missing = []
+    owner: dict[str, str] = {}
+    directories: dict[str, DirectoryPlace] = {}
+    for lfn in sorted(results):
+        places = found.places(lfn)
+        if not places:
+            missing.append(lfn)
+        for place in places:
+            if (other := owner.setdefault(place.url, lfn)) != lfn:
+                context.problem(
+                    "output-map",
+                    f"output map {str(found.file)!r} gives {other!r} and {lfn!r} the same place",
+                    "give each result a place of its own",
+                )
+            folder = os.path.dirname(place.url)
+            directories.setdefault(folder, _directory(place.site, folder))
+    if missing:
+        named = ", ".join(map(repr, missing[:_NAMED]))
+        more = f", and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
+        near = did_you_mean(missing[0], owner)
+        context.problem(
+            "output-map",
+            f"output map {str(found.file)!r} gives no place to {named}{more}",
+            near
+            or 'add a line `NAME PLACE site="SITE"` for each, or set stageOut to false for what is not a result',
+        )
+    for directory in directories.values():
+        check_reachable(directory, "output directory", ("put",), context)
+        check_writable(directory, "output directory", context)
+
+
+def _directory(site: str, folder: str) -> DirectoryPlace:
+    if folder.startswith("/"):
+        return local_directory(site, folder)
+    return DirectoryPlace(site, folder, folder, is_local=False)
+
+
+def common_directories(places: Iterable[Sequence[Place]]) -> dict[str, str]:
+    """Return, for each site of results, the directory (path or URL) below which all of its results are."""
+    folders: dict[str, str] = {}
+    for place in (place for several in places for place in several):
+        folder = os.path.dirname(place.url)
+        folders[place.site] = _shared(folders.get(place.site, folder), folder)
+    return folders
+
+
+def _shared(one: str, other: str) -> str:
+    """Return the directory that has both of two; the first if no directory has."""
+    pairs = takewhile(lambda pair: pair[0] == pair[1], zip(one.split("/"), other.split("/"), strict=False))
+    shared = "/".join(part for part, _ in pairs)
+    if one.startswith("/"):
+        return shared or "/"
+    return shared if shared.count("/") > 1 else one

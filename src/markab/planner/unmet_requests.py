@@ -1,0 +1,218 @@
+"""What a workflow requests and does not get in this version: each is said once, with the number of jobs.
+
+Requests are profiles, shell hooks, containers, and sites with another executor. Properties and
+flags are checked elsewhere (`property_support.py`, `planning.py`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from markab.errors import Problem
+from markab.planner.draft import Context, Draft
+from markab.planner.placement import Program
+from markab.planner.plan_header import DEFAULT_LIMITS
+from markab.planner.site_executors import AVAILABLE, TITLES, is_explicit, requested_executor, unknown_style
+from markab.spec.key_lines import line_of_key
+from markab.spec.model import Task
+from markab.spec.profile_keys import KEYS, Effect, effect_of, likely_key
+from markab.spec.profiles import is_condor_expression
+from markab.spec.properties import Properties
+from markab.spec.suggestions import did_you_mean
+
+READ_OF_CONDOR = frozenset(key for key, effect in KEYS["condor"].items() if effect is Effect.READ)
+SHOWN = 20
+"""Profile keys, and groups of jobs, that a warning names."""
+
+
+@dataclass(slots=True)
+class _Jobs:
+    """The jobs that request something."""
+
+    number: int = 0
+    first: str = ""
+
+    def add(self, number: int, first: str) -> None:
+        self.number += number
+        self.first = self.first or first
+
+    def __str__(self) -> str:
+        return (
+            f"job {self.first!r}"
+            if self.number == 1
+            else f"{self.number:,} jobs, the first is {self.first!r}"
+        )
+
+
+@dataclass(slots=True)
+class _Requests:
+    """All requests of a draft that matter here, each with the jobs that have it."""
+
+    profiles: dict[tuple[str, str], _Jobs] = field(default_factory=dict)
+    expressions: dict[tuple[str, str], _Jobs] = field(default_factory=dict)
+    """Profiles that have an effect, and whose value is an expression that only HTCondor evaluates."""
+    containers: dict[str, _Jobs] = field(default_factory=dict)
+    transformations: dict[str, list[str]] = field(default_factory=dict)
+    """Container → the transformations that run in it."""
+    hooks: dict[str, _Jobs] = field(default_factory=dict)
+    """Transformation with hooks → its jobs."""
+    sites: dict[str, _Jobs] = field(default_factory=dict)
+
+
+def warn_of_unmet_requests(draft: Draft, context: Context) -> None:
+    """Warn of everything that is requested and has no effect; what would make the results wrong is a problem."""
+    requests = _requests(draft)
+    _sites(requests.sites, context)
+    _profiles(requests.profiles, context)
+    for (namespace, key), jobs in requests.expressions.items():
+        context.warn(
+            "unsupported",
+            f"profile {namespace}.{key} is an expression of HTCondor, and counts as not given ({jobs})",
+            "write a number, or give the profile in the namespace 'pegasus'",
+        )
+    _hooks(draft, requests.hooks, context)
+    _limits(draft, context)
+    for container, jobs in requests.containers.items():
+        names = ", ".join(map(repr, requests.transformations[container]))
+        context.unsupported(
+            "container",
+            f"container {container!r}, in which {names} runs, cannot be started: "
+            f"this version starts no containers ({jobs})",
+            "install the program at the site, and leave `container` out of its entry in the transformation catalog",
+        )
+
+
+def _requests(draft: Draft) -> _Requests:
+    found = _Requests()
+    for task, program, number, site in _programs(draft):
+        found.sites.setdefault(site, _Jobs()).add(number, task.id)
+        for namespace, keys in program.profiles.items():
+            for key, value in keys.items() if namespace != "env" else ():
+                is_expression = is_condor_expression(namespace, value)
+                table = found.expressions if is_expression and key in READ_OF_CONDOR else found.profiles
+                table.setdefault((namespace, key), _Jobs()).add(number, task.id)
+        transformation = program.executable.transformation
+        if container := program.executable.at.container:
+            found.containers.setdefault(container, _Jobs()).add(number, task.id)
+            names = found.transformations.setdefault(container, [])
+            if transformation.full_name not in names:
+                names.append(transformation.full_name)
+        if transformation.hooks:
+            found.hooks.setdefault(transformation.full_name, _Jobs()).add(number, task.id)
+    return found
+
+
+def _programs(draft: Draft) -> Iterator[tuple[Task, Program, int, str]]:
+    """Yield each program, which many tasks share, with the first of its tasks, their number, and their site."""
+    numbers: Counter[int] = Counter()
+    first: dict[int, tuple[Task, Program, str]] = {}
+    for job, tasks in draft.task_jobs():
+        placement = draft.placements[job]
+        for number, program in zip(tasks, placement.programs, strict=True):
+            key = id(program)
+            numbers[key] += 1
+            if key not in first:
+                first[key] = (draft.tasks[number], program, placement.site)
+    for key, (task, program, site) in first.items():
+        yield task, program, numbers[key], site
+
+
+def _sites(sites: dict[str, _Jobs], context: Context) -> None:
+    for name, jobs in sites.items():
+        site = context.sites[name]
+        requested = requested_executor(site)
+        if wrong := unknown_style(site):
+            context.warn("unsupported", *wrong)
+        if requested not in AVAILABLE and is_explicit(site):
+            context.warn(
+                "unsupported",
+                f"site {name!r} asks for {TITLES[requested]}, which this version does not use: "
+                f"its jobs run on this machine ({jobs})",
+            )
+
+
+def _profiles(profiles: dict[tuple[str, str], _Jobs], context: Context) -> None:
+    batch: dict[str, list[str]] = {}
+    """The jobs → what all of them request."""
+    for (namespace, key), jobs in profiles.items():
+        name, effect = f"{namespace}.{key}", effect_of(namespace, key)
+        if effect is None:
+            near = likely_key(namespace, key)
+            context.warnings.append(
+                Problem(
+                    f"profile {name} is not known, and does nothing ({jobs})",
+                    f"did you mean {near!r}?" if near else "remove it",
+                    *_place_of_key(name, key, context),
+                    kind="unknown-profile",
+                )
+            )
+        elif effect is Effect.DROPPED:
+            hint = "use env profiles" if key == "environment" else "remove it"
+            context.warn(
+                "prohibited-profile", f"profile {name} is ignored: the planner sets it ({jobs})", hint
+            )
+        elif effect is Effect.NOT_YET:
+            context.warn("unsupported", f"profile {name} does nothing in this version ({jobs})")
+        elif effect is Effect.BATCH:
+            batch.setdefault(str(jobs), []).append(name)
+    if batch:
+        groups = [f"{_first_few(names)} ({jobs})" for jobs, names in batch.items()]
+        context.warn(
+            "unsupported",
+            f"profiles for HTCondor or a batch system do nothing, because no job goes there: {_first_few(groups)}",
+        )
+
+
+def _first_few(texts: list[str]) -> str:
+    more = [f"and {len(texts) - SHOWN} more"] if len(texts) > SHOWN else []
+    return ", ".join([*texts[:SHOWN], *more])
+
+
+def _place_of_key(name: str, key: str, context: Context) -> tuple[str, int]:
+    """Return the file and the line where a profile stands; ("", 0) if no document has it."""
+    place = _place_among_properties(name, context.properties)
+    if place[1]:
+        return place
+    for document in (context.options.directory / context.options.workflow, *context.documents):
+        if line := line_of_key(document, key):
+            return str(document), line
+    return place
+
+
+def _place_among_properties(name: str, properties: Properties) -> tuple[str, int]:
+    file, _, line = properties.source(name).rpartition(":")
+    return (file, int(line)) if line.isdigit() else ("", 0)
+
+
+def _hooks(draft: Draft, transformations: dict[str, _Jobs], context: Context) -> None:
+    tasks = _Jobs()
+    for task in draft.tasks:
+        if task.hooks:
+            tasks.add(1, task.id)
+    where = ["the workflow"] if draft.workflow.hooks else []
+    where += [str(tasks)] if tasks.number else []
+    where += [f"transformation {name!r} ({jobs})" for name, jobs in transformations.items()]
+    if where:
+        context.warn("unsupported", f"shell hooks are not run in this version: those of {_and(where)}")
+
+
+def _limits(draft: Draft, context: Context) -> None:
+    """Warn of limits for a category that no job has: mostly the name is misspelt."""
+    categories = {planned.category for _, planned in draft.auxiliary_jobs()} | set(DEFAULT_LIMITS)
+    categories |= {draft.placements[job].resources.category or "" for job, _ in draft.task_jobs()}
+    for key in context.properties.under("dagman."):
+        category, dot, last = key.rpartition(".")
+        if dot and last.lower() == "maxjobs" and category not in categories:
+            file, line = _place_among_properties(f"dagman.{key}", context.properties)
+            message = f"property 'dagman.{key}' limits nothing: no job has the category {category!r}"
+            hint = did_you_mean(
+                category, categories - {""}, "remove it, or give jobs the profile dagman.CATEGORY"
+            )
+            context.warnings.append(Problem(message, hint, file, line, "unused-limit"))
+
+
+def _and(texts: Iterable[str]) -> str:
+    *most, last = texts
+    return f"{'; '.join(most)}; and {last}" if most else last

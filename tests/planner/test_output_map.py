@@ -1,0 +1,164 @@
+"""Where results go when a mapper says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kit.planned_workflow import Bench, task
+from markab.errors import DocumentError, PlanningError
+from markab.plan.model import Kind, Place
+from markab.planner.output_map import MAPPER, common_directories
+from markab.planner.planning import dry_run, plan
+
+REPLICA = {MAPPER: "Replica", f"{MAPPER}.replica": "File", f"{MAPPER}.replica.file": "output.map"}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """Return a bench whose site `local` has no directory for results."""
+    bench = Bench(tmp_path)
+    servers = [{"url": f"file://{tmp_path}/scratch", "operation": "all"}]
+    scratch = {"type": "sharedScratch", "path": f"{tmp_path}/scratch", "fileServers": servers}
+    bench.sites.append({"name": "local", "directories": [scratch]})
+    bench.transformations[0]["sites"][0]["name"] = "local"
+    return bench
+
+
+def made(bench: Bench, **options: Any) -> Any:
+    second = task("b", uses=[{"lfn": "d/y z", "type": "output"}])
+    return bench.plan(task("a", makes="x"), second, sites=["local"], **options)
+
+
+def problems_of(bench: Bench, *tasks: Any, **options: Any) -> list[str]:
+    with pytest.raises((PlanningError, DocumentError)) as caught:
+        plan(bench.options(*tasks, sites=["local"], output_sites=["local"], **options))
+    return [problem.message for problem in caught.value.problems]
+
+
+def write_map(bench: Bench, *lines: str) -> None:
+    (bench.path / "output.map").write_text("".join(f"{line}\n" for line in lines))
+
+
+@pytest.mark.parametrize(
+    "options", [{"properties": REPLICA}, {"output_map": Path("output.map"), "output_sites": []}]
+)
+def test_each_result_goes_where_the_map_says_and_is_registered_there(bench: Bench, options: Any) -> None:
+    write_map(
+        bench, f'x {bench.path}/one/x.txt pool="local"', f'"d/y z" file://{bench.path}/two/y%20z site="other"'
+    )
+
+    planned = made(bench, **options)
+
+    moved = {
+        t.lfn: t.destinations for job in planned.jobs if job.kind is Kind.STAGE_OUT for t in job.transfers
+    }
+    assert {
+        "x": [Place("local", f"{bench.path}/one/x.txt")],
+        "d/y z": [Place("other", f"{bench.path}/two/y z")],
+    } == moved
+    registered = [r for job in planned.jobs if job.kind is Kind.REGISTER for r in job.registrations]
+    assert {
+        ("x", f"file://{bench.path}/one/x.txt", "local"),
+        ("d/y z", f"file://{bench.path}/two/y%20z", "other"),
+    } == {(r.lfn, r.pfn, r.site) for r in registered}
+    assert {"local": f"{bench.path}/one", "other": f"{bench.path}/two"} == planned.header.outputs
+    assert [] == planned.planned.warnings
+    assert (planned.planned.submit_dir / "catalogs" / "output.map").exists()
+
+
+def test_regular_expressions_give_places_and_a_result_may_have_several(bench: Bench) -> None:
+    write_map(
+        bench,
+        f'"(.*/)?(.*)" {bench.path}/all/[2] site="local" regex="true"',
+        f'x {bench.path}/one/x site="local"',
+        f'x {bench.path}/copy/x site="local"',
+    )
+    planned = made(bench, properties=REPLICA)
+    moved = {
+        t.lfn: t.destinations for job in planned.jobs if job.kind is Kind.STAGE_OUT for t in job.transfers
+    }
+    assert [f"{bench.path}/one/x", f"{bench.path}/copy/x"] == [place.url for place in moved["x"]]
+    assert [f"{bench.path}/all/y z"] == [place.url for place in moved["d/y z"]]
+    assert {"local": str(bench.path)} == planned.header.outputs
+
+
+def test_results_without_a_place_and_two_at_one_place_are_errors(bench: Bench) -> None:
+    write_map(bench, 'r0 /tmp/a site="local"', 'r1 /tmp/a site="local"')
+    results = " ".join(f"r{n}" for n in range(9))
+    file = str(bench.path / "output.map")
+    assert [
+        f"output map {file!r} gives 'r0' and 'r1' the same place",
+        f"output map {file!r} gives no place to 'r2', 'r3', 'r4', 'r5', 'r6', and 2 more",
+    ] == problems_of(bench, task("a", makes=results), properties=REPLICA)
+
+
+def test_a_result_that_is_not_delivered_needs_no_place(bench: Bench) -> None:
+    write_map(bench, f'x {bench.path}/x site="local"')
+    uses = [{"lfn": "x", "type": "output"}, {"lfn": "t", "type": "output", "stageOut": False}]
+    bench.plan(task("a", uses=uses), sites=["local"], properties=REPLICA)
+
+
+def test_places_that_cannot_be_written_are_found_when_planning(bench: Bench) -> None:
+    (bench.path / "file").write_text("")
+    write_map(bench, 'x s3://bucket/x site="local"', f'y {bench.path}/file/y site="local"')
+    refused, unmade = problems_of(bench, task("a", makes="x y"), properties=REPLICA)
+    assert "unsupported URL scheme 's3'" in refused and f"{bench.path}/file/y" not in refused
+    assert f"output directory '{bench.path}/file' cannot be made" in unmade
+
+
+def test_a_fixed_mapper_gives_one_place_for_all_results_of_all_sites(bench: Bench) -> None:
+    properties = {MAPPER: "fixed", f"{MAPPER}.fixed.url": f"file://{bench.path}/fixed"}
+    bench.sites.append({"name": "other", "directories": []})
+    planned = made(bench, properties=properties, output_sites=["local", "other"])
+    moved = {
+        t.lfn: t.destinations for job in planned.jobs if job.kind is Kind.STAGE_OUT for t in job.transfers
+    }
+    assert {"x": [f"{bench.path}/fixed/x"], "d/y z": [f"{bench.path}/fixed/d/y z"]} == {
+        lfn: [place.url for place in places] for lfn, places in moved.items()
+    }
+    assert problems_of(
+        bench, task("a", makes="x"), properties={MAPPER: "Fixed", f"{MAPPER}.fixed.url": "s3://b/c"}
+    ) == [
+        "unsupported URL scheme 's3': the output directory 's3://b/c' of site 'local' is reached by 's3://b/c'"
+    ]
+
+
+def test_a_mapper_that_is_unknown_or_incomplete_is_an_error(bench: Bench) -> None:
+    for value, what in (
+        ("Replca", "it must be one of Flat, Fixed, Hashed, Replica"),
+        ("Replica", "it needs the property 'pegasus.dir.storage.mapper.replica.file'"),
+        ("Fixed", "it needs the property 'pegasus.dir.storage.mapper.fixed.url'"),
+    ):
+        assert problems_of(bench, task("a", makes="x"), properties={MAPPER: value}) == [
+            f"property {MAPPER!r} is {value!r} (command line); {what}"
+        ]
+    kind = problems_of(bench, task("a"), properties=REPLICA | {f"{MAPPER}.replica": "JDBCRC"})
+    assert kind == [
+        f"property {MAPPER + '.replica'!r} is 'JDBCRC' (command line); it must be one of File, Regex"
+    ]
+
+
+def test_a_mapper_that_is_not_supported_is_named_also_when_planning_fails(bench: Bench) -> None:
+    options = bench.options(task("a", makes="x"), sites=["local"], properties={MAPPER: "Hashed"})
+    options.output_sites = ["local"]
+    with pytest.raises(
+        PlanningError, match="has no directory of type 'sharedStorage' or 'localStorage'"
+    ) as caught:
+        dry_run(options)
+    [warning] = caught.value.warnings
+    assert warning.message == (
+        f"property {MAPPER!r} = Hashed does nothing in this version: results go straight below the storage directory"
+    )
+
+
+def test_the_common_directory_of_results_is_that_of_each_site() -> None:
+    places = [
+        [Place("a", "/data/one/x"), Place("b", "https://host/p/q/x")],
+        [Place("a", "/data/ones/y"), Place("b", "https://host/p/r/y")],
+        [Place("c", "/x"), Place("d", "https://one/x")],
+        [Place("c", "/y/z"), Place("d", "https://two/x")],
+    ]
+    assert {"a": "/data", "b": "https://host/p", "c": "/", "d": "https://one"} == common_directories(places)
