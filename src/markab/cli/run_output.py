@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from markab import operations
-from markab.cli.output import echo, echo_json, is_terminal, shown_path
+from markab.cli.output import echo, echo_json, is_terminal
 from markab.errors import RUN_EXIT_CODES
+from markab.formatting import shown_path
 
 if TYPE_CHECKING:
     from markab.cli.run_display import Display

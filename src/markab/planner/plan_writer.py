@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import shutil
 import socket
@@ -122,8 +123,8 @@ def write_run(
     """
     try:
         submit_dir.catalogs.mkdir()
-        for document in documents:
-            copy_document(document, _free_name(submit_dir.catalogs / document.name), passwords)
+        for name, document in copy_names(documents).items():
+            copy_document(document, submit_dir.catalogs / name, passwords)
         if passwords:
             write_passwords(str(submit_dir.passwords), passwords)
         properties_file = submit_dir.path / str(braindump["properties"])
@@ -138,18 +139,31 @@ def write_run(
     write_plan(submit_dir.plan, header, jobs)
 
 
-def _free_name(path: Path) -> Path:
-    number, free = 2, path
-    while free.exists():
-        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
-        number += 1
-    return free
+def copy_names(documents: Iterable[Path]) -> dict[str, Path]:
+    """Return the documents by the names of their copies, which are all different."""
+    names: dict[str, Path] = {}
+    for path in documents:
+        number, free = 2, path.name
+        while free in names:
+            free = f"{path.stem}-{number}{path.suffix}"
+            number += 1
+        names[free] = path
+    return names
 
 
 def make_braindump(
-    options: PlanOptions, workflow: str, version: str, submit_dir: SubmitDir, relative: str, now: float
+    options: PlanOptions,
+    workflow: str,
+    version: str,
+    submit_dir: SubmitDir,
+    relative: str,
+    now: float,
+    sources: Mapping[str, Path],
 ) -> Braindump:
-    """Return the identity of a new run; keys and order as Pegasus writes them."""
+    """Return the identity of a new run; keys and order as Pegasus writes them, and then our own.
+
+    `sources` are the documents that were read, by the names of their copies in the submit directory.
+    """
     name = options.basename or f"{workflow}-{job_names.INDEX}"
     wf_uuid = str(uuid.uuid4())
     bindir = sysconfig.get_path("scripts")
@@ -181,6 +195,8 @@ def make_braindump(
         "dag": f"{name}.dag",
         "type": "dag",
         "notify": f"{name}.notify",
+        "planner_directory": os.path.abspath(options.directory),
+        "planner_documents": json.dumps({name: os.path.abspath(path) for name, path in sources.items()}),
     }
 
 

@@ -69,13 +69,19 @@ def _plan(options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, 
     stamp = writing.time_stamp(now) if context.properties.flag("pegasus.dir.useTimestamp", False) else None
     mode = submit_directory_mode(context.properties)
     with writing.reserved(options, workflow.name, stamp, mode) as (submit_dir, relative):
+        documents = [options.directory / options.workflow, *context.documents]
         braindump = writing.make_braindump(
-            options, workflow.name, workflow.pegasus, submit_dir, relative, now
+            options,
+            workflow.name,
+            workflow.pegasus,
+            submit_dir,
+            relative,
+            now,
+            writing.copy_names(documents),
         )
         places = run_places(draft, context, relative)
         header = make_header(draft, context, places, braindump["pegasus_wf_name"])
         progress("writing the plan", 0, header.jobs)
-        documents = [options.directory / options.workflow, *context.documents]
         writing.write_run(
             submit_dir,
             header,
