@@ -81,3 +81,15 @@ def test_edited_documents_and_inputs_are_named_before_the_run_goes_on(here: Path
     assert "workflow.yml, pegasus.properties were edited after the run was planned; the plan is used" in shown
     assert shown.count("hint: to use what was edited") == 1
     assert "--conf" not in printed(shown, "run again: (.*)"), "the properties are those that were edited"
+
+
+def test_carriage_returns_are_removed_from_the_file_that_was_staged(here: Path) -> None:
+    program(here, "#!/bin/sh\r\ncat $1\r\n")
+    failed = typed(RUN, here)
+    command = r"(sed -i 's/\\r\$//' \S+)"
+    assert printed(failed.stderr, f"hint: remove them: {command}; then plan again").endswith(" tool.sh")
+    analysis = typed("markab analyze 'my run'", here).stdout
+    assert "end with a carriage return, as Windows writes them" in analysis
+    assert typed(printed(analysis, f"remove them: {command}; then plan again"), here).returncode == 0
+    again = printed(typed("markab analyze 'my run'", here).stdout, "run again: (.*)")
+    assert typed(again, here).returncode == 0

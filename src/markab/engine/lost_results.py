@@ -20,7 +20,7 @@ from markab.plan.model import Kind, PlannedJob
 from markab.plan.plan_file import PlanFile
 from markab.transfers.base import handler_for
 from markab.transfers.run_passwords import with_password
-from markab.worker.scratch_directory import MARKER
+from markab.transfers.scratch_owner import MARKER
 
 IsThere = Callable[[str, str, int | None], bool]
 """(site, path or URL, size in bytes or None for any) → whether such a file exists, as far as the site can determine."""

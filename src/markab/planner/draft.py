@@ -94,6 +94,13 @@ class Context:
         """Note a reason why there can be no plan."""
         self.problems.append(Problem(message, hint, kind=kind))
 
+    def raise_problems(self) -> None:
+        """Raise PlanningError if there is a problem."""
+        if self.problems:
+            error = PlanningError(*dict.fromkeys(self.problems))
+            error.warnings = tuple(w for w in self.warnings if w.kind == "unknown-property")
+            raise error
+
     def unsupported(self, kind: str, message: str, hint: str) -> None:
         """Note what this version cannot run: a problem, but for a dry run only a warning."""
         (self.warn if self.dry_run else self.problem)(kind, message, hint)

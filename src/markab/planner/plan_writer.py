@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import json
 import os
@@ -73,13 +74,15 @@ def reserved(
                 path.chmod(mode)  # whatever the umask
                 break
             except FileExistsError:
-                if is_named and path.is_dir() and not (path / PLAN).exists():
+                if is_named and path.is_dir() and not _has_run(path):
                     break
                 if is_named:
                     raise StorageError(
-                        f"{str(path)!r} holds a plan already"
-                        if path.is_dir()
-                        else f"{str(path)!r} is a file",
+                        f"{str(path)!r} is a file"
+                        if not path.is_dir()
+                        else f"{str(path)!r} holds a plan already"
+                        if (path / PLAN).exists()
+                        else f"{str(path)!r} holds files of an earlier run, whose plan was deleted",
                         hint="choose another --relative-dir, or leave it out to get the next runNNNN",
                     ) from None
     except OSError as error:
@@ -97,6 +100,12 @@ def reserved(
             shutil.rmtree(target) if target.is_dir() else target.unlink()
         _remove(made)
         raise
+
+
+def _has_run(path: Path) -> bool:
+    """Return whether a directory holds what a planner or an engine writes, at least in part."""
+    run = SubmitDir(path)
+    return any(os.path.lexists(one) for one in (run.plan, run.journal, run.braindump, run.catalogs))
 
 
 def _remove(made: list[Path]) -> None:
@@ -133,7 +142,10 @@ def write_run(
         properties.write(properties_file)
     except OSError as error:
         raise StorageError(
-            f"cannot write to {str(submit_dir.path)!r}: {error.strerror}", hint="make room, then plan again"
+            f"cannot write to {str(submit_dir.path)!r}: {error.strerror}",
+            hint="make room, then plan again"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else "choose a directory elsewhere with --dir",
         ) from error
     write_braindump(submit_dir.braindump, braindump)
     write_plan(submit_dir.plan, header, jobs)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from markab.catalogs.loader import Catalogs, load_catalogs
-from markab.errors import DocumentError, PlanningError, Problem
+from markab.errors import DocumentError, Problem
 from markab.plan.braindump import Braindump
 from markab.plan.model import INTEGRITY_CHECKS
 from markab.planner import plan_writer as writing
@@ -26,6 +26,7 @@ from markab.planner.passes import PASSES, Pass
 from markab.planner.plan_header import make_header, run_places, staging_sites
 from markab.planner.property_support import warn_of_unsupported_properties, warn_of_unsupported_requests
 from markab.planner.property_values import submit_directory_mode, wrong_values
+from markab.planner.scratch_owners import check_scratch_owners
 from markab.planner.site_directories import all_sites, check_directories, default_sites
 from markab.planner.summary import PlanSummary, summarise
 from markab.planner.task_files import command_line
@@ -80,6 +81,8 @@ def _plan(options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, 
             writing.copy_names(documents),
         )
         places = run_places(draft, context, relative)
+        check_scratch_owners(places, submit_dir.path, context)
+        context.raise_problems()
         header = make_header(draft, context, places, braindump["pegasus_wf_name"])
         progress("writing the plan", 0, header.jobs)
         writing.write_run(
@@ -122,10 +125,7 @@ def _make_draft(
         run_pass(draft, context)
     warn_of_unsupported_requests(draft, context)
     check_directories(staging_sites(draft), context)
-    if context.problems:
-        error = PlanningError(*dict.fromkeys(context.problems))
-        error.warnings = tuple(w for w in context.warnings if w.kind == "unknown-property")
-        raise error
+    context.raise_problems()
     return draft, context
 
 

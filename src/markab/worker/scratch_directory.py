@@ -5,21 +5,17 @@ a URL elsewhere.
 """
 
 import os
+import shlex
 import tempfile
 from typing import List, Sequence, Tuple
 
 from markab.errors import MarkabError, TransferRefused
 from markab.transfers.base import Stop, handler_for, is_local, name_of, path_of
 from markab.transfers.error_kinds import ErrorKind
+from markab.transfers.scratch_owner import MARKER, is_abandoned, owner_text, read_owner
 from markab.worker.attempt_spec import Spec, scratch_of, scratch_place, staging_site
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.record import HOST
-
-MARKER = ".markab"
-"""File in a run's scratch that names its owner: uuid, submit directory and host of the run, a line each.
-
-Only such a directory is ever removed as a whole, and no other run works in it.
-"""
 
 
 def create_scratch(spec: Spec, stop: Stop) -> None:
@@ -33,12 +29,13 @@ def create_scratch(spec: Spec, stop: Stop) -> None:
     try:
         handler_for(scratch).mkdir(scratch, stop=stop, site=site)
         owner = _read_owner(spec, stop)
-        if owner and owner[0] != spec["uuid"] and not _is_abandoned(owner):
+        if owner and owner[0] != spec["uuid"] and not is_abandoned(owner, HOST):
             raise AttemptFailed(
                 ErrorKind.STORAGE,
-                "the scratch directory '%s' belongs to another run%s, and the files of both would mix"
-                % (name, ", in '%s'" % owner[1] if len(owner) > 1 else ""),
-                "plan this one with --randomdir; or, if nothing in it is needed: rm -r '%s'" % name,
+                "the scratch directory '%s' %s, and the files of both would mix"
+                % (name, owner_text(owner, spec["submit_dir"])),
+                "plan this one with --randomdir; or, if nothing in it is needed: rm -r %s"
+                % shlex.quote(name),
             )
         if not owner or owner[0] != spec["uuid"]:
             _write_owner(spec, stop)
@@ -83,7 +80,7 @@ def remove_scratch(spec: Spec, stop: Stop) -> int:
         raise AttemptFailed(
             ErrorKind.STORAGE,
             "'%s' cannot be removed, or not all that is in it: %s" % (name, error),
-            "check its owner: ls -lR '%s'; remove it by hand" % name,
+            "check its owner: ls -lR %s; remove it by hand" % shlex.quote(name),
         ) from error
 
 
@@ -91,22 +88,14 @@ def _read_owner(spec: Spec, stop: Stop) -> List[str]:
     """Return uuid, submit directory and host of the run that owns a scratch; nothing if it has no marker."""
     marker = scratch_place(spec, MARKER)
     if is_local(marker):
-        return _lines(path_of(marker))
+        return read_owner(path_of(scratch_of(spec)))
     with tempfile.TemporaryDirectory(prefix="markab-") as folder:
         path = os.path.join(folder, MARKER)
         try:
             handler_for(marker).get(marker, path, stop=stop, durable=False, site=staging_site(spec))
         except TransferRefused:
             return []
-        return _lines(path)
-
-
-def _lines(path: str) -> List[str]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read().splitlines()
-    except OSError:
-        return []
+        return read_owner(folder)
 
 
 def _write_owner(spec: Spec, stop: Stop) -> None:
@@ -126,11 +115,3 @@ def _write_owner(spec: Spec, stop: Stop) -> None:
 def _write(path: str, text: str) -> None:
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
-
-
-def _is_abandoned(owner: List[str]) -> bool:
-    """Return whether no run needs a scratch: the plan of its owner no longer exists.
-
-    That the run succeeded is not enough: its results may be there.
-    """
-    return len(owner) > 2 and owner[2] == HOST and not os.path.exists(os.path.join(owner[1], "plan.jsonl"))
