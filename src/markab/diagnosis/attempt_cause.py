@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from markab.diagnosis.causes import CARRIAGE_RETURN, Cause, cause_of
+from markab.diagnosis.causes import Cause, cause_of
+from markab.diagnosis.failure_patterns import CARRIAGE_RETURN
 from markab.errors import MarkabError
 from markab.formatting import shown_path
 from markab.journal.attempt_story import captured, log_texts

@@ -8,7 +8,7 @@ from typing import Any
 from markab.diagnosis.edited_files import edited_files
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
 from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
-from markab.formatting import clipped, count, duration, output_lines, shown_path
+from markab.formatting import clipped, count, output_lines, shown_path
 from markab.journal.attempt_story import log_texts
 from markab.reports.pegasus_analyzer import OUTPUT_LINES, pegasus_text, to_json
 from markab.reports.status import Status, status_of
@@ -76,7 +76,7 @@ class FailureReport:
     def headline(self) -> list[str]:
         """Return the state of the run in a few lines."""
         status, left = status_of(self.run), self.analysis.left
-        took = f" after {duration(status.ended - status.started)}" if status.started and status.ended else ""
+        took = f" after {status.times(status.ended).text()}" if status.started and status.ended else ""
         lines = [f"{status.workflow}: {_state_words(self.analysis)}{took}"]
         lines.append("  " + ", ".join(_count_words(self.analysis, status)))
         if status.note:

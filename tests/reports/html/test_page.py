@@ -293,7 +293,7 @@ def test_an_attempt_lost_with_its_engine_ended_at_the_last_recorded_time(tmp_pat
 
     attempts = data_in(page)["attempts"]
     assert (attempts["verdict"], attempts["took"]) == ([3, 0, 0], [4000, 1000, 1000])
-    assert "<b>6.0 s</b><span>time in jobs</span>" in page
+    assert "<b>10 s</b><span>job time</span>" in page, "4 s of each engine before, and 2 s"
 
 
 def test_a_lost_attempt_that_its_engine_watched_ended_when_that_was_noticed(tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ def test_times_below_a_second_are_shown_in_milliseconds(tmp_path: Path) -> None:
     ]
     page = page_of(make_run(tmp_path, [compute("a")], entries))
 
-    assert "<td class=num>4 ms</td>" in page and "<b>250 ms</b><span>time in jobs" in page
+    assert "<td class=num>4 ms</td>" in page and "<b>250 ms</b><span>job time" in page
 
 
 def test_checksums_that_were_wrong_stand_out(tmp_path: Path) -> None:

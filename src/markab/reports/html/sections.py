@@ -58,10 +58,10 @@ def header(data: RunData, now: float) -> str:
 def tiles(data: RunData, now: float) -> str:
     """Return the main numbers of the run."""
     status, attempts = data.status, data.attempts
-    until = status.ended or (now if status.state == "Running" else data.until)
-    wall_s = max(0.0, until - status.started) if status.started else 0.0
-    stops = [stop or until for stop in attempts.end]
-    busy_s = sum(stop - run for run, stop in zip(attempts.run, stops, strict=True))
+    times = data.history.times(now if status.state == "Running" else None)
+    parts = ["so far"] if status.state == "Running" else []
+    if duration(times.active_s) != duration(times.elapsed_s):
+        parts.append(f"{_long(times.active_s)} active")
     most = [
         (
             "jobs succeeded",
@@ -70,14 +70,14 @@ def tiles(data: RunData, now: float) -> str:
         ),
         ("failed", f"{status.failed:,}", "for good" if status.failed else "none"),
         (
-            "wall time",
-            _long(wall_s) if status.started else "–",
-            "so far" if status.state == "Running" else "",
+            "elapsed time",
+            _long(times.elapsed_s) if status.started else "–",
+            ", ".join(parts),
         ),
         (
-            "time in jobs",
-            _long(busy_s) if len(attempts) else "–",
-            f"{busy_s / wall_s:.1f} at once on average" if wall_s else "",
+            "job time",
+            _long(times.job_s) if len(attempts) else "–",
+            f"{times.job_s / times.active_s:.1f} at once on average" if times.active_s else "",
         ),
         ("tried again", f"{data.retries:,}", f"{count(len(attempts), 'attempt')} in all"),
         (
