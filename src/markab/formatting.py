@@ -66,11 +66,18 @@ def tail(text: str, lines: int) -> str:
     return "\n".join([f"… ({len(all_lines) - lines:,} lines above)", *all_lines[-lines:]])
 
 
-def relative_path(path: Path) -> Path:
-    """Return a path as it is typed: relative if it is below the current directory, which may be gone."""
+def shown_path(path: Path) -> str:
+    """Return a path as it is typed: relative if it is in the current directory, quoted, and not like an option."""
+    import shlex
+
+    typed = str(_relative_path(path))
+    return shlex.quote(f"./{typed}" if typed.startswith("-") else typed)
+
+
+def _relative_path(path: Path) -> Path:
     try:
         here = path.cwd()
-    except FileNotFoundError:
+    except FileNotFoundError:  # the current directory was removed
         return path
     return path.relative_to(here) if path.is_relative_to(here) else path
 

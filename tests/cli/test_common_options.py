@@ -124,9 +124,9 @@ def test_outside_a_run_a_single_word_names_a_run(here: Path, monkeypatch: pytest
     monkeypatch.chdir(here.parent)
     assert typed("show", "run0001").splitlines() == ["succeeded  wc_a", "failed     wc_b"]
     for words, message in (
-        (["why", "run0001"], "name a job: markab why RUN JOB"),
+        (["why", "run0001"], "name a job: markab why run0001 wc_b\n"),
         (["why"], "name a job: markab why RUN JOB"),
-        (["trace", "run0001"], "name a file: markab trace RUN FILE"),
+        (["trace", "run0001"], "name a file: markab trace run0001 FILE"),
     ):
         result = CliRunner().invoke(markab, words)
         assert result.exit_code == 2 and message in result.output

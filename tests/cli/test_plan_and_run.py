@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.typed import typed
 from kit.waiting import PATIENCE_S, wait_until
 from markab import operations
 
@@ -111,11 +112,11 @@ def test_a_failed_run_continues_after_the_cause_is_removed(here: Path) -> None:
     assert (tries["sort_ID1"], tries["sh_ID2"]) == (1, 2)
 
 
-def test_ctrl_c_ends_it_and_the_same_command_goes_on(here: Path) -> None:
+def test_after_ctrl_c_the_command_that_it_prints_continues_the_run(here: Path) -> None:
     flag = here / "started"
     write(here, f"test -e {flag} || {{ touch {flag}; exec sleep 1000; }}; {COPY}")
     engine = subprocess.Popen(
-        words_of("markab", "run", "workflow.yml", *PLAN),
+        words_of("markab", "run", "workflow.yml", *PLAN[:-1], "my runs/first"),
         cwd=here,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
@@ -127,8 +128,11 @@ def test_ctrl_c_ends_it_and_the_same_command_goes_on(here: Path) -> None:
     engine.send_signal(signal.SIGINT)
     out, _ = engine.communicate(timeout=PATIENCE_S)
     assert engine.returncode == 130
-    assert "interrupted" in out and "continue: markab run run" in out
-    assert call(here, "markab", "run", "run").returncode == 0
+    line = out.splitlines()[-1]
+    assert "interrupted" in out and line.startswith("  continue: markab run ")
+    continued = typed(line.removeprefix("  continue: ").partition("  ")[0], here)
+    assert continued.returncode == 0, continued.stderr
+    assert "planned into" not in continued.stdout
     assert (here / "out" / "last.txt").exists()
 
 

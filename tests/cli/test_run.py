@@ -191,8 +191,8 @@ def test_hints_name_only_commands_that_are_there() -> None:
 def test_commands_to_type_are_quoted_where_a_shell_would_split_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from markab.cli.output import shown_path
     from markab.cli.pegasus_hints import planned_text, started_text
+    from markab.formatting import shown_path
 
     monkeypatch.chdir(tmp_path)
 

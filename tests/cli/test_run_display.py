@@ -26,7 +26,7 @@ def run(submit_dir, options, observer, recorder):
     for done in range(4):
         jobs = [RunningJob("wc_[bold]", "local", 1, time.time() - 65)] if done < 3 else []
         observer(Progress("words", "7a3c", time.time(), 3, succeeded=done, jobs=jobs, running=len(jobs),
-                          rate_per_s=2.0, bytes_moved=5 << 20, elapsed_s=done, left_s=9.0))
+                          rate_per_s=2.0, bytes_moved=5 << 20, engine_started=time.time() - done, left_s=9.0))
     return engine.Outcome(state="success", counts={})
 
 engine.run = run

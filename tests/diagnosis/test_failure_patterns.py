@@ -10,6 +10,14 @@ from markab.plan.model import PlannedJob
 JOB = compute("a")
 
 SAID = [
+    ("/usr/bin/env: ‘python3\\r’: No such file or directory", "carriage-return"),
+    ("env: 'python3\r': No such file or directory", "carriage-return"),
+    ("./x.sh: line 2: $'\\r': command not found", "carriage-return"),
+    ("x.sh: line 4: syntax error near unexpected token `$'do\\r''", "carriage-return"),
+    ("sh: ./x.sh: /bin/bash^M: bad interpreter: No such file or directory", "carriage-return"),
+    ("./x.sh: 2: \r: not found", "carriage-return"),
+    ("./x.sh: 2: ls\r: not found", "carriage-return"),
+    ("./x.sh: 2: set: Illegal option -\r", "carriage-return"),
     (
         "Traceback (most recent call last):\n  File x\nModuleNotFoundError: No module named 'a.b'",
         "missing-module",

@@ -22,7 +22,6 @@ from kit.diamond import (
     write_journal,
 )
 from kit.made_run import make_run
-from markab.journal.records import RunEnd
 from markab.plan.model import PlannedTask
 from markab.provenance import queries
 from markab.provenance.run_database import Database, open_database
@@ -55,7 +54,6 @@ def test_an_attempt_under_way_is_incomplete(tmp_path: Path) -> None:
     with open_database(run) as database:
         assert queries.summary(database).jobs == queries.Count(0, 0, 1, 0)
         assert queries.run_state(database).ended is None
-        assert queries.wall_times(database).workflow_s is None
 
 
 def test_of_a_cluster_the_tasks_that_ran_well_succeeded(tmp_path: Path) -> None:
@@ -111,25 +109,7 @@ def test_runs_in_one_database_are_counted_each_by_itself(tmp_path: Path) -> None
 
 
 def test_wall_times(diamond: Database) -> None:
-    assert queries.wall_times(diamond) == queries.WallTimes(9.0, 7.0, 18.0, 1.0, 2.0)
-
-
-def test_the_wall_time_of_a_workflow_leaves_out_the_time_between_its_engines(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", [compute("A")], [began(), RunEnd(T0 + 2, "halted"), began(T0 + 100, 1)])
-    write_journal(
-        run,
-        [
-            began(),
-            RunEnd(T0 + 2, "halted"),
-            began(T0 + 100, 1),
-            start(0, time=T0 + 103),  # then the engine is killed
-            began(T0 + 200, 2),
-            failed(0, kind="lost", time=T0 + 201),
-            RunEnd(T0 + 204, "failed"),
-        ],
-    )
-    with open_database(run) as database:
-        assert queries.wall_times(database).workflow_s == 2 + 3 + 4
+    assert queries.wall_times(diamond) == queries.WallTimes(7.0, 18.0, 1.0, 2.0)
 
 
 def test_transformations_have_time_processor_and_memory(diamond: Database) -> None:

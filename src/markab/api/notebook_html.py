@@ -40,7 +40,7 @@ def progress_html(status: Status, now_s: float) -> str:
     All of them are always present, so that a page can change them in place.
     """
     numbers = counts(status)
-    elapsed_s = (status.ended or now_s) - status.started if status.started else None
+    elapsed_s = status.times(now_s).elapsed_s if status.started else None
     is_over = status.is_over
     clock = "" if elapsed_s is None else duration(elapsed_s)
     cells = "".join(
@@ -75,7 +75,7 @@ def status_html(status: Status, now_s: float, queue: bool = True) -> str:
         "failure": status.failed,
         "total": status.total,
     }
-    took = f", {duration((status.ended or now_s) - status.started)}" if status.started else ""
+    took = f", {status.times(now_s).text()}" if status.started else ""
     parts = [
         f"<b>{html_text(status.workflow)}</b> {html_text(status.state)}{took}",
         table_html(

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -125,6 +126,17 @@ def run_and_job(run: str | None, job: str | None, usage: str) -> tuple[str | Non
     return (run, None) if names_run or not is_inside else (None, run)
 
 
+def _example(run: str | None, what: str) -> str:
+    """Return the arguments with which a command works: of the run, if there is one, and of its first job that failed."""
+    if run is None and not operations.is_run():
+        return f"RUN {what.upper()}"
+    name = what.upper()
+    if what == "job" and (jobs := operations.list_jobs(run)):
+        ranks = {"failed": 0, "succeeded": 2}
+        name = shlex.quote(min(jobs, key=lambda job: ranks.get(job["state"], 1))["job"])
+    return name if run is None else f"{shlex.quote(run)} {name}"
+
+
 def run_and_name(run: str | None, name: str | None, what: str, usage: str) -> tuple[str | None, str]:
     """Return run and name of `[RUN] NAME`: a single word is a name in the surrounding run.
 
@@ -135,7 +147,6 @@ def run_and_name(run: str | None, name: str | None, what: str, usage: str) -> tu
     if name is not None:
         return run, name
     if run is None or operations.is_run(run):
-        inside = "" if operations.is_run() else "RUN "
-        raise click.UsageError(f"name a {what}: {usage} {inside}{what.upper()}")
+        raise click.UsageError(f"name a {what}: {usage} {_example(run, what)}")
     operations.find_run()
     return None, run

@@ -10,8 +10,8 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, verbose_option
-from markab.cli.output import echo, echo_json, shown_path
-from markab.formatting import printable_line
+from markab.cli.output import echo, echo_json
+from markab.formatting import printable_line, shown_path
 
 
 @command()

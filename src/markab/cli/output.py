@@ -1,4 +1,4 @@
-"""Output of commands: text for people, JSON, paths as they are typed, and whether the stream is a terminal.
+"""Output of commands: text for people, JSON, and whether the stream is a terminal.
 
 Everything that a command prints passes here: names, errors and the output of tasks
 come from outside, and `echo` lets none of their characters control the terminal.
@@ -7,27 +7,17 @@ come from outside, and `echo` lets none of their characters control the terminal
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 import click
 
-from markab.formatting import json_text, printable, relative_path
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from markab.formatting import json_text, printable
 
 
 def is_terminal(stream: TextIO) -> bool:
     """Return whether lines can be redrawn: the stream is a terminal, and plain text was not requested."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
     return stream.isatty() and not plain
-
-
-def shown_path(path: Path) -> str:
-    """Return a path as it is typed: relative below the current directory, quoted if necessary."""
-    import shlex
-
-    return shlex.quote(str(relative_path(path)))
 
 
 def echo(text: str, *, err: bool = False, nl: bool = True, file: TextIO | None = None) -> None:

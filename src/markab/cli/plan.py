@@ -10,8 +10,9 @@ from markab import operations
 from markab.cli import plan_output, run_output
 from markab.cli.command import command
 from markab.cli.common_options import json_option, options, pegasus_command, slot_options, verbosity
-from markab.cli.output import echo, echo_json, shown_path
+from markab.cli.output import echo, echo_json
 from markab.cli.planner_flags import RANDOM_DIR, plan_flags, plan_options
+from markab.formatting import shown_path
 
 FLAGS = options(
     click.argument("workflow", default="workflow.yml", metavar="[WORKFLOW]"),

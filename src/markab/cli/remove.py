@@ -13,7 +13,8 @@ from markab.cli.common_options import (
     verbose_option,
     verbosity,
 )
-from markab.cli.output import echo, shown_path
+from markab.cli.output import echo
+from markab.formatting import shown_path
 
 CONTINUED = "\n  its files are kept; `markab run {run}` continues it"
 TEXTS = {

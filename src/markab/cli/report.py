@@ -9,7 +9,8 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, run_argument, verbose_option
-from markab.cli.output import echo, echo_json, shown_path
+from markab.cli.output import echo, echo_json
+from markab.formatting import shown_path
 
 
 @command()

@@ -19,8 +19,10 @@ from markab.cli.common_options import (
     slot_options,
     verbosity,
 )
-from markab.cli.output import echo, echo_json, shown_path
+from markab.cli.errors import warning_text
+from markab.cli.output import echo, echo_json
 from markab.cli.planner_flags import RANDOM_DIR, given, plan_flags, plan_options
+from markab.formatting import shown_path
 
 
 @command(RANDOM_DIR)
@@ -56,7 +58,8 @@ def run(
     the current directory if that is a submit directory, else ./workflow.yml, else the
     run that the current directory is in.
 
-    Ctrl-C ends the running jobs; the same command continues the run later.
+    Ctrl-C ends the running jobs; `markab run RUN` continues the run later. (The same command with a
+    WORKFLOW would plan it again.)
     """
     limits = _limits(flags)
     document = _document(what)
@@ -72,6 +75,7 @@ def run(
     else:
         _reject_plan_flags(what or ".", flags)
         submit_dir = _submit_dir(what)
+        _warn_of_edited_files(submit_dir, quiet)
     if not detach:
         return run_output.run_here(
             submit_dir,
@@ -106,6 +110,7 @@ def pegasus_run(run: str | None, as_json: bool, quiet: int, **_: object) -> None
     from markab.cli.pegasus_hints import started_text
 
     submit_dir = operations.find_run(run)
+    _warn_of_edited_files(submit_dir, quiet)
     was_done = operations.read_status(submit_dir).state == "Success"
     operations.start(submit_dir)
     if as_json:
@@ -114,6 +119,13 @@ def pegasus_run(run: str | None, as_json: bool, quiet: int, **_: object) -> None
         echo(f"nothing to run: {run_output.end_text(operations.read_result(submit_dir), 'success')}")
     elif not quiet:
         echo(started_text(submit_dir))
+
+
+def _warn_of_edited_files(submit_dir: Path, quiet: int) -> None:
+    """Say which files the run will not use as they are now."""
+    if quiet < 2:
+        for problem in operations.edited_files(submit_dir):
+            echo(warning_text(problem), err=True)
 
 
 def _document(what: str) -> str | None:

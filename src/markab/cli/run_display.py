@@ -118,7 +118,7 @@ class LineDisplay:
         now = self._clock()
         if now >= self._next and counts != self._last:
             self._next, self._last = now + LINE_EVERY_S, counts
-            self._print(f"{duration(progress.elapsed_s)}: {counts}{rate_text(progress)}")
+            self._print(f"{duration(progress.active_s(progress.time))}: {counts}{rate_text(progress)}")
 
     def close(self) -> None:
         """Do nothing."""
@@ -182,7 +182,7 @@ def picture(progress: Progress, now_s: float, jobs_shown: int = JOBS_SHOWN) -> l
         ("━" * done, "green"),
         ("━" * failed, "red"),
         ("━" * (BAR_WIDTH - done - failed), "dim"),
-        (f" {100 * progress.done:.1f}%  {duration(progress.elapsed_s)}", ""),
+        (f" {100 * progress.done:.1f}%  {duration(progress.active_s(progress.time))}", ""),
         (f"\n  {counts_text(progress)}{rate_text(progress)}", ""),
     ]
     for job in progress.jobs[:jobs_shown]:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from markab import operations
-from markab.cli.output import echo, echo_json, is_terminal, shown_path
+from markab.cli.output import echo, echo_json, is_terminal
 from markab.errors import RUN_EXIT_CODES
+from markab.formatting import shown_path
 
 if TYPE_CHECKING:
     from markab.cli.run_display import Display
@@ -70,11 +71,11 @@ def print_end(submit_dir: Path, state: str, *, as_json: bool, quiet: int = 0) ->
 
 def end_text(result: operations.RunResult, state: str) -> str:
     """Return the last lines of a run."""
-    from markab.formatting import count, duration
+    from markab.formatting import count
 
     status = result.status
     run = shown_path(status.submit_dir)
-    took = duration(status.ended - status.started) if status.ended else "?"
+    took = status.times(status.ended).text() if status.ended else "?"
     done = f"{status.succeeded:,} of {count(status.total, 'job')} succeeded"
     if state == "success":
         lines = [f"{status.workflow}: all {count(status.total, 'job')} succeeded in {took}"]

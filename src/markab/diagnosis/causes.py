@@ -7,7 +7,12 @@ import signal
 from dataclasses import dataclass
 from typing import Any
 
-from markab.diagnosis.failure_patterns import Recognised, recognise
+from markab.diagnosis.failure_patterns import (
+    CARRIAGE_RETURN,
+    CARRIAGE_RETURNS_MEANING,
+    Recognised,
+    recognise,
+)
 from markab.formatting import redrawn, size
 from markab.plan.model import PlannedJob
 from markab.transfers.error_kinds import ErrorKind
@@ -91,6 +96,8 @@ def cause_of(
         remedy = error.get("hint") or REMEDIES.get(kind, "")
         if kind == ErrorKind.MISSING_OUTPUT and found and found.name != "traceback":
             return Cause(kind, kind, f"{message}; its output shows: {found.meaning}", found.remedy, also)
+        if "\r' in the first line of" in message:
+            return Cause(kind, CARRIAGE_RETURN, CARRIAGE_RETURNS_MEANING, "", also)
         if kind == ErrorKind.CHECKSUM:  # both checksums would fill the line
             message = message.split(": ")[0]
         return Cause(kind, kind, message, remedy, also)
@@ -101,7 +108,8 @@ def cause_of(
     if not ended:
         ended = message
     if found:
-        return Cause(kind, found.name, f"{found.meaning} ({ended})", found.remedy, also)
+        remedy = found.remedy or error.get("hint") or ""
+        return Cause(kind, found.name, f"{found.meaning} ({ended})", remedy, also)
     if kind == ErrorKind.SIGNAL:
         name = f"it was ended by {ended}"
         return Cause(kind, kind, name, error.get("hint") or _signal_remedy(status), also)
@@ -115,7 +123,7 @@ def cause_of(
         if last
         else f"{ended}, no output is recorded"
     )
-    return Cause(kind, kind, title, EXIT_REMEDIES.get(code, ""), also)
+    return Cause(kind, kind, title, EXIT_REMEDIES.get(code) or error.get("hint") or "", also)
 
 
 def peak_memory_mb(record: dict[str, Any]) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markab.diagnosis.attempt_cause import attempt_cause
 from markab.formatting import clipped, output_lines
 from markab.journal.attempt_story import captured, error_lines, log_texts
 from markab.journal.reader import JournalReader, whole_bytes
@@ -33,6 +34,9 @@ class FailedAttempt:
     """This engine will not retry the job."""
     arguments: str = ""
     """The command line as planned."""
+    plan: PlanFile | None = None
+    """The plan of the run, in which the cause is looked up."""
+    position: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return it for programs."""
@@ -58,7 +62,7 @@ class FailedAttempt:
     def text(self, submit_dir: Path) -> str:
         """Return the failure with the last lines of the task's output."""
         lines = [f"{self.job} failed (attempt {self.attempt})"]
-        lines += [f"  {line}" for line in error_lines(self.record)]
+        lines += [f"  {line}" for line in self._errors(submit_dir)]
         if self.arguments:
             lines.append(f"  command: {clipped(self.arguments, LINE_CHARACTERS)}")
         printed = [(stream, captured(self.record, stream, submit_dir)) for stream in ("stderr", "stdout")]
@@ -70,6 +74,15 @@ class FailedAttempt:
                 lines += [f"    {clipped(line, LINE_CHARACTERS)}" for line in shown]
                 break  # the end of stderr nearly always has the error; others are shown only without it
         return "\n".join(lines)
+
+    def _errors(self, submit_dir: Path) -> list[str]:
+        """Return the errors, one a line; below the first the remedy that `analyze` names too."""
+        lines = error_lines(self.record)
+        if self.plan is None or not lines:
+            return lines
+        cause = attempt_cause(self.plan, self.plan.job(self.position), self.record, submit_dir)
+        others = lines[2:] if (self.record.get("error") or {}).get("hint") else lines[1:]
+        return [lines[0], *([f"  hint: {cause.remedy}"] if cause.remedy else []), *others]
 
 
 class FailedAttempts:
@@ -113,4 +126,4 @@ class FailedAttempts:
             self._plan = PlanFile(self._place.plan)
         job = self._plan.job(end.job)
         command = " ".join(f"{task.executable} {task.arguments}".strip() for task in job.tasks[:1])
-        return FailedAttempt(job.id, end.attempt, end.record, arguments=command)
+        return FailedAttempt(job.id, end.attempt, end.record, False, command, self._plan, end.job)

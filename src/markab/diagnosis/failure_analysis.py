@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from markab.diagnosis.causes import Cause, cause_of
-from markab.journal.attempt_story import captured
+from markab.diagnosis.attempt_cause import attempt_cause
+from markab.diagnosis.causes import Cause
 from markab.journal.lifecycle import State
 from markab.journal.reader import Line
 from markab.journal.records import AttemptEnd, EntryOf, decode
@@ -91,7 +91,7 @@ class Analyzer(RunReader):
         """Position → offset of its successful end in the journal; -1: it has none."""
         self.bad_at: dict[int, list[int]] = {}
         """Position → offsets of its failed ends, oldest first; in the order of the first failure."""
-        self._file: BinaryIO | None = None
+        self._journal_file: BinaryIO | None = None
 
     def take(self, entry: EntryOf[Any], line: Line) -> None:
         """Process the next record, and keep the offset of an end."""
@@ -104,10 +104,10 @@ class Analyzer(RunReader):
 
     def record_at(self, place: int) -> dict[str, Any]:
         """Return the worker's record in the end of an attempt at an offset of the journal."""
-        if self._file is None:
-            self._file = open(self.place.journal, "rb")
-        self._file.seek(place)
-        end = decode(self._file.readline()[9:])
+        if self._journal_file is None:
+            self._journal_file = open(self.place.journal, "rb")
+        self._journal_file.seek(place)
+        end = decode(self._journal_file.readline()[9:])
         assert isinstance(end, AttemptEnd)
         return end.record
 
@@ -117,16 +117,19 @@ class Analyzer(RunReader):
 
     def cause(self, job: PlannedJob, record: dict[str, Any]) -> Cause:
         """Return why an attempt failed."""
-        stderr, stdout = (captured(record, stream, self.place.path) for stream in ("stderr", "stdout"))
-        return cause_of(record, job, stderr, stdout, machine_mb=self.history.room[1])
+        return attempt_cause(self.plan, job, record, self.place.path, self.history.room[1])
 
     def analyze(self) -> Analysis:
-        """Return the failures of the run.
+        """Read the new records, and return the failures of the run.
 
         Raises:
             CorruptJournal: the journal is damaged.
         """
         self.read()
+        return self.analysis()
+
+    def analysis(self) -> Analysis:
+        """Return the failures of the run at its last `read`."""
         groups = self._groups()
         self._count_blocked(groups)
         groups.sort(key=lambda group: -(group.blocked + len(group.jobs)))
@@ -151,9 +154,9 @@ class Analyzer(RunReader):
 
     def close(self) -> None:
         """Close the journal and the plan."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._journal_file is not None:
+            self._journal_file.close()
+            self._journal_file = None
         super().close()
 
     def _groups(self) -> list[CauseGroup]:

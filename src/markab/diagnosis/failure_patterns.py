@@ -40,7 +40,18 @@ def _row(name: str, regex: str, meaning: str, remedy: str) -> Row:
 
 _MEMORY = "ask for more with the profile pegasus.memory, or give it less to do at once"
 
+CARRIAGE_RETURN = "carriage-return"
+CARRIAGE_RETURNS_MEANING = "lines of the program end with a carriage return, as Windows writes them"
+
 TABLE = (
+    _row(
+        CARRIAGE_RETURN,
+        # env and bash print them as \\r, bash also as ^M, others as they are
+        r"\\r['’]+: No such file|\$'[^']*\\r'|\^M: bad interpreter|[:\w]\r['’]?: (?:No such file|not found)|: \r: not found"
+        r"|[Ii]llegal option -$",
+        CARRIAGE_RETURNS_MEANING,
+        r"remove them: sed -i 's/\r$//' FILE",
+    ),
     _row(
         "missing-module",
         r"ModuleNotFoundError: No module named '([^']+)'",

@@ -116,9 +116,9 @@ def _mark_removed(submit_dir: Path) -> None:
         ending = decode(last) if last else None
         if isinstance(ending, RunEnd) and ending.outcome == "success":
             return
-        now = time.time()
-        journal.append(Remove(now))
-        journal.append(RunEnd(now, "removed"))
+        when = ending.time if ending is not None else time.time()  # no engine was at work any longer
+        journal.append(Remove(when))
+        journal.append(RunEnd(when, "removed"))
         journal.sync()
     finally:
         journal.close()

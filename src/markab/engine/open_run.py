@@ -165,6 +165,7 @@ class OpenRun:
             self.warnings.insert(0, _clamped(clamped, scheduler.slots))
         now, pid, host = self._clock.epoch(), os.getpid(), socket.gethostname()
         options = self._max_jobs or 0, self._keep_going
+        self.meter.engine_started, self.meter.active_before_s = now, history.times().active_s
         self.journal.append(RunStart(now, self.id, pid, host, history.runs, *scheduler.slots, *options))
         self._recover()
 

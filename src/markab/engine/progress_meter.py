@@ -28,9 +28,10 @@ class Meter:
         uuid: str,
         status: Path,
         observer: Observer | None,
-        started_s: float,
         bytes_moved: int = 0,
     ) -> None:
+        self.engine_started = self.active_before_s = 0.0
+        """See `Progress`."""
         self.bytes_moved = bytes_moved
         self.retried = 0
         self.journal_bytes = 0
@@ -42,7 +43,6 @@ class Meter:
         self._uuid = uuid
         self._status = status
         self._observer = observer
-        self._started_s = started_s
         self._published_s = self._written_s = float("-inf")
         self._samples: deque[tuple[float, int]] = deque()
 
@@ -81,7 +81,8 @@ class Meter:
             jobs=list(islice(running.values(), RUNNING_SHOWN)),
             rate_per_s=rate,
             bytes_moved=self.bytes_moved,
-            elapsed_s=now_s - self._started_s,
+            engine_started=self.engine_started,
+            active_before_s=self.active_before_s,
             left_s=left / rate if rate and left and outcome is None else None,
             outcome=outcome,
             ending=self.ending,

@@ -186,7 +186,7 @@ def open_run(
         journal,
         maker,
         by_site,
-        Meter(plan.header.workflow, uuid, directory.status, observer, clock.monotonic(), history.bytes_moved),
+        Meter(plan.header.workflow, uuid, directory.status, observer, history.bytes_moved),
         requests,
         recorder or NoRecorder(),
         clock,
@@ -224,11 +224,12 @@ def _already_complete(opened: OpenRun, clock: Clock) -> Outcome:
     history, journal = opened.history, opened.journal
     total = len(history.succeeded)
     counts = {"succeeded": total} if total else {}
-    now = clock.epoch()
     if history.outcome != "success":
-        journal.append(RunEnd(now, "success", counts))
+        journal.append(RunEnd(history.last_time, "success", counts))  # that engine worked no longer
         journal.sync()
+    now = clock.epoch()
     opened.meter.journal_bytes = journal.size_bytes
+    opened.meter.engine_started, opened.meter.active_before_s = now, history.times().active_s
     by_state = [total if state is State.SUCCEEDED else 0 for state in State]
     opened.meter.publish(clock.monotonic(), now, by_state, {}, (), "success")
     return Outcome(state="success", counts=counts, was_complete=True)

@@ -32,6 +32,7 @@ from markab.journal.records import (
     RunStart,
     Undone,
 )
+from markab.journal.run_times import RunTimes, Timekeeper
 from markab.plan.model import Header
 
 AnyDepth = TypeVar("AnyDepth", bound=AttemptSuccess)
@@ -69,6 +70,7 @@ class History:
         self.started = self.ended = 0.0
         self.last_time = 0.0
         """When the last record was written."""
+        self.timekeeper = Timekeeper()
         self.requested_stop = ""
         """`halt`, `remove` or `interrupt`, when that was requested and the engine has not ended yet."""
         self.refusal: Refused | None = None
@@ -90,8 +92,8 @@ class History:
         Raises:
             CorruptJournal: it is about a job that the plan does not have.
         """
-        self.last_time = entry.time
         EFFECTS[entry.__class__](self, entry)
+        self.last_time = entry.time
 
     def count(self, state: State) -> int:
         """Return how many jobs are in a state."""
@@ -107,6 +109,12 @@ class History:
         """Every job succeeded."""
         return self.count(State.SUCCEEDED) == len(self.states)
 
+    def times(self, now: float | None = None) -> RunTimes:
+        """Return the times of the run; `now` while an engine is at work, else None."""
+        running = () if now is None else self.under_way.items()
+        since = (attempt.since for job, attempt in running if self.states[job] == State.RUNNING)
+        return self.timekeeper.times(self.last_time if now is None else now, since)
+
     def _set(self, job: int, state: State) -> None:
         if not 0 <= job < len(self.states):
             raise another_plan(job, len(self.states))
@@ -115,6 +123,7 @@ class History:
     def _run_start(self, it: RunStart) -> None:
         if not self.runs:
             self.started = it.time
+        self.timekeeper.engine_started(it.time, self.last_time)
         self.runs += 1
         self.outcome, self.requested_stop, self.ended, self.refusal = None, "", 0.0, None
         self.paused.clear()
@@ -141,7 +150,8 @@ class History:
         self._set(it.job, State.SUCCEEDED if it.record.ok else State.READY)
         if it.attempt > self.attempts[it.job]:
             self.attempts[it.job] = it.attempt
-        self.under_way.pop(it.job, None)
+        if attempt := self.under_way.pop(it.job, None):
+            self.timekeeper.attempt_ended(attempt.since, it.time, goes_on=attempt.site in self._queues)
 
     def _retry(self, it: Retry) -> None:
         self._set(it.job, State.READY)
@@ -164,6 +174,7 @@ class History:
 
     def _run_end(self, it: RunEnd) -> None:
         self.outcome, self.ended, self.requested_stop = it.outcome, it.time, ""
+        self.timekeeper.engine_ended(it.time)
 
 
 EFFECTS: Mapping[type, Callable[[History, Any], None]] = {

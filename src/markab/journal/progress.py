@@ -53,8 +53,10 @@ class Progress(msgspec.Struct, omit_defaults=True):
     """Jobs that succeeded per second, recently."""
     bytes_moved: int = 0
     """By transfers, since the run began."""
-    elapsed_s: float = 0.0
-    """Since this engine started."""
+    engine_started: float = 0.0
+    """UTC epoch seconds when this engine opened the run."""
+    active_before_s: float = 0.0
+    """How long engines before it were at work."""
     left_s: float | None = None
     """Estimate of the time to the end; None: unknown."""
     outcome: OutcomeState | None = None
@@ -72,6 +74,10 @@ class Progress(msgspec.Struct, omit_defaults=True):
     def done(self) -> float:
         """The part of the jobs that succeeded, from 0 to 1."""
         return self.succeeded / self.total if self.total else 1.0
+
+    def active_s(self, until: float) -> float:
+        """Return the active time of the run (see `journal/run_times.py`) if this engine worked until then."""
+        return self.active_before_s + max(0.0, until - self.engine_started)
 
 
 Observer = Callable[[Progress], None]

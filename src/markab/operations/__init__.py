@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from markab.journal.progress import Progress as Progress
     from markab.operations.documents import export, make_debug_directory, write_page
     from markab.operations.drawing import draw, inline_svg, render_drawing, write_drawing
-    from markab.operations.failures import analyze, follow_failures
+    from markab.operations.failures import analyze, edited_files, follow_failures
     from markab.operations.jobs import has_job, list_jobs, show_job, why
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.planning import Then as Then
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "documents": ("export", "make_debug_directory", "write_page"),
     "drawing": ("draw", "inline_svg", "render_drawing", "write_drawing"),
-    "failures": ("analyze", "follow_failures"),
+    "failures": ("analyze", "edited_files", "follow_failures"),
     "jobs": ("has_job", "list_jobs", "show_job", "why"),
     "metadata": ("read_metadata", "trace"),
     "planning": ("dry_run", "plan"),
@@ -90,6 +90,7 @@ __all__ = [
     "analyze",
     "draw",
     "dry_run",
+    "edited_files",
     "export",
     "find_replicas",
     "find_run",

@@ -10,6 +10,7 @@ from markab.operations.run_names import Run, find_run
 
 if TYPE_CHECKING:
     from markab.diagnosis.failed_attempts import FailedAttempt
+    from markab.errors import Problem
     from markab.reports.analyzer import FailureReport
 
 
@@ -22,6 +23,19 @@ def analyze(run: Run = None) -> Iterator[FailureReport]:
     analyzer = Analyzer(find_run(run))
     try:
         yield FailureReport(analyzer, analyzer.analyze())
+    finally:
+        analyzer.close()
+
+
+def edited_files(run: Run = None) -> list[Problem]:
+    """Return what was edited since the run was planned or had copied it, and how it is planned again."""
+    from markab.diagnosis import edited_files as diagnosis
+    from markab.diagnosis.failure_analysis import Analyzer
+
+    analyzer = Analyzer(find_run(run))
+    try:
+        analyzer.read()
+        return diagnosis.edited_files(analyzer)
     finally:
         analyzer.close()
 

@@ -57,6 +57,10 @@ class ResultPlaces(Protocol):
         ...
 
 
+EXPLAINING = ("unknown-property", "unknown-profile", "output-mapper")
+"""Kinds of warnings that may explain an error, and are shown with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why the plan has, or lacks, a job; for `--explain`."""
@@ -108,6 +112,13 @@ class Context:
     def problem(self, kind: str, message: str, hint: str = "") -> None:
         """Note a reason why there can be no plan."""
         self.problems.append(Problem(message, hint, kind=kind))
+
+    def raise_problems(self) -> None:
+        """Raise PlanningError if there is a problem."""
+        if self.problems:
+            error = PlanningError(*dict.fromkeys(self.problems))
+            error.warnings = tuple(w for w in self.warnings if w.kind in EXPLAINING)
+            raise error
 
     def unsupported(self, kind: str, message: str, hint: str) -> None:
         """Note what this version cannot run: a problem, but for a dry run only a warning."""

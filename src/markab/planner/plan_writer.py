@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
+import json
 import os
 import shutil
 import socket
@@ -77,13 +79,15 @@ def reserved(
                 path.chmod(mode)  # whatever the umask
                 break
             except FileExistsError:
-                if is_named and path.is_dir() and not (path / PLAN).exists():
+                if is_named and path.is_dir() and not _has_run(path):
                     break
                 if is_named:
                     raise StorageError(
-                        f"{str(path)!r} holds a plan already"
-                        if path.is_dir()
-                        else f"{str(path)!r} is a file",
+                        f"{str(path)!r} is a file"
+                        if not path.is_dir()
+                        else f"{str(path)!r} holds a plan already"
+                        if (path / PLAN).exists()
+                        else f"{str(path)!r} holds files of an earlier run, whose plan was deleted",
                         hint="choose another --relative-dir, or leave it out to get the next runNNNN",
                     ) from None
     except OSError as error:
@@ -101,6 +105,12 @@ def reserved(
             shutil.rmtree(target) if target.is_dir() else target.unlink()
         _remove(made)
         raise
+
+
+def _has_run(path: Path) -> bool:
+    """Return whether a directory holds what a planner or an engine writes, at least in part."""
+    run = SubmitDir(path)
+    return any(os.path.lexists(one) for one in (run.plan, run.journal, run.braindump, run.catalogs))
 
 
 def _remove(made: list[Path]) -> None:
@@ -127,8 +137,8 @@ def write_run(
     """
     try:
         submit_dir.catalogs.mkdir()
-        for document in documents:
-            copy_document(document, _free_name(submit_dir.catalogs / document.name), passwords)
+        for name, document in copy_names(documents).items():
+            copy_document(document, submit_dir.catalogs / name, passwords)
         if passwords:
             write_passwords(str(submit_dir.passwords), passwords)
         properties_file = submit_dir.path / str(braindump["properties"])
@@ -137,24 +147,40 @@ def write_run(
         properties.write(properties_file)
     except OSError as error:
         raise StorageError(
-            f"cannot write to {str(submit_dir.path)!r}: {error.strerror}", hint="make room, then plan again"
+            f"cannot write to {str(submit_dir.path)!r}: {error.strerror}",
+            hint="make room, then plan again"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else "choose a directory elsewhere with --dir",
         ) from error
     write_braindump(submit_dir.braindump, braindump)
     write_plan(submit_dir.plan, header, jobs)
 
 
-def _free_name(path: Path) -> Path:
-    number, free = 2, path
-    while free.exists():
-        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
-        number += 1
-    return free
+def copy_names(documents: Iterable[Path]) -> dict[str, Path]:
+    """Return the documents by the names of their copies, which are all different."""
+    names: dict[str, Path] = {}
+    for path in documents:
+        number, free = 2, path.name
+        while free in names:
+            free = f"{path.stem}-{number}{path.suffix}"
+            number += 1
+        names[free] = path
+    return names
 
 
 def make_braindump(
-    options: PlanOptions, workflow: str, version: str, submit_dir: SubmitDir, relative: str, now: float
+    options: PlanOptions,
+    workflow: str,
+    version: str,
+    submit_dir: SubmitDir,
+    relative: str,
+    now: float,
+    sources: Mapping[str, Path],
 ) -> Braindump:
-    """Return the identity of a new run; keys and order as Pegasus writes them."""
+    """Return the identity of a new run; keys and order as Pegasus writes them, and then our own.
+
+    `sources` are the documents that were read, by the names of their copies in the submit directory.
+    """
     name = options.basename or f"{workflow}-{job_names.INDEX}"
     wf_uuid = str(uuid.uuid4())
     bindir = sysconfig.get_path("scripts")
@@ -186,6 +212,8 @@ def make_braindump(
         "dag": f"{name}.dag",
         "type": "dag",
         "notify": f"{name}.notify",
+        "planner_directory": os.path.abspath(options.directory),
+        "planner_documents": json.dumps({name: os.path.abspath(path) for name, path in sources.items()}),
     }
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from markab.catalogs.loader import Catalogs, load_catalogs
-from markab.errors import DocumentError, PlanningError, Problem
+from markab.errors import DocumentError, Problem
 from markab.formatting import count
 from markab.plan.braindump import Braindump
 from markab.plan.model import INTEGRITY_CHECKS, GivenSlots
@@ -37,6 +37,7 @@ from markab.planner.plan_header import (
 )
 from markab.planner.property_support import warn_of_unsupported_properties
 from markab.planner.property_values import submit_directory_mode, wrong_values
+from markab.planner.scratch_owners import check_scratch_owners
 from markab.planner.site_directories import all_sites, check_directories, default_sites
 from markab.planner.summary import PlanSummary, summarise
 from markab.planner.task_files import command_line
@@ -45,9 +46,6 @@ from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import Workflow
 from markab.spec.properties import Properties, load_properties
 from markab.spec.reader import read_workflow
-
-EXPLAINING = ("unknown-property", "unknown-profile", "output-mapper")
-"""Kinds of warnings that may explain an error, and are shown with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +85,21 @@ def _plan(options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, 
     stamp = _stamp(context, now)
     mode = submit_directory_mode(context.properties)
     with writing.reserved(options, workflow.name, stamp, mode) as (submit_dir, relative):
+        documents = [options.directory / options.workflow, *context.documents]
         braindump = writing.make_braindump(
-            options, workflow.name, workflow.pegasus, submit_dir, relative, now
+            options,
+            workflow.name,
+            workflow.pegasus,
+            submit_dir,
+            relative,
+            now,
+            writing.copy_names(documents),
         )
         places = run_places(draft, context, relative)
+        check_scratch_owners(places, submit_dir.path, context)
+        context.raise_problems()
         header = make_header(draft, context, places, braindump["pegasus_wf_name"])
         progress("writing the plan", 0, header.jobs)
-        documents = [options.directory / options.workflow, *context.documents]
         writing.write_run(
             submit_dir,
             header,
@@ -154,10 +160,7 @@ def _make_draft(
     check_output_map(draft.results, context)
     _check_paths(draft, context)
     context.slots = given_slots(draft, context)
-    if context.problems:
-        error = PlanningError(*dict.fromkeys(context.problems))
-        error.warnings = tuple(w for w in context.warnings if w.kind in EXPLAINING)
-        raise error
+    context.raise_problems()
     return draft, context
 
 

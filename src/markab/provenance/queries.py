@@ -7,7 +7,7 @@ epoch seconds, exit codes raw wait statuses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import chain, pairwise
 from typing import Any
 
@@ -46,6 +46,7 @@ __all__ = [
     "attempts",
     "attempts_by_host",
     "breakdown",
+    "cpu_seconds",
     "failed_jobs",
     "integrity",
     "integrity_failures",
@@ -84,7 +85,7 @@ def run_state(database: Database) -> RunState:
 
 
 def wall_times(database: Database) -> WallTimes:
-    """Return the wall times of the workflow and of its jobs, all attempts."""
+    """Return the wall times of the jobs, all attempts."""
     remote = one_row(
         database,
         """SELECT coalesce(sum(v.remote_duration * i.multiplier_factor), 0) AS all_s,
@@ -101,7 +102,6 @@ def wall_times(database: Database) -> WallTimes:
         WHERE j.wf_id = :wf_id AND j.type_desc NOT IN ('dax', 'dag')""",
     )
     return WallTimes(
-        _workflow_wall_s(database),
         float(remote.all_s),
         float(local.all_s),
         float(remote.bad_s),
@@ -109,32 +109,15 @@ def wall_times(database: Database) -> WallTimes:
     )
 
 
-def _workflow_wall_s(database: Database) -> float | None:
+def cpu_seconds(database: Database, sites: Collection[str]) -> float:
+    """Return the processor time that processes used at some sites, all attempts."""
     rows = all_rows(
-        database, "SELECT state, timestamp FROM workflowstate WHERE wf_id = :wf_id ORDER BY timestamp"
-    )
-    total_s, began = 0.0, None
-    for state, time in rows:
-        if state == "WORKFLOW_TERMINATED":
-            total_s += float(time) - began if began is not None else 0.0
-            began = None
-            continue
-        if began is not None:  # the previous engine was killed: it worked at least until its last record
-            total_s += _last_event(database, began, float(time)) - began
-        began = float(time)
-    return total_s if rows and began is None else None
-
-
-def _last_event(database: Database, after: float, before: float) -> float:
-    row = one_row(
         database,
-        "SELECT max(s.timestamp) FROM jobstate s JOIN job_instance i "
-        "ON i.job_instance_id = s.job_instance_id JOIN job j ON j.job_id = i.job_id "
-        "WHERE j.wf_id = :wf_id AND s.timestamp >= :after AND s.timestamp < :before",
-        after=after,
-        before=before,
+        """SELECT i.site, CAST(sum(v.remote_cpu_time) AS DOUBLE PRECISION)
+        FROM invocation v JOIN job_instance i ON i.job_instance_id = v.job_instance_id
+        WHERE v.wf_id = :wf_id AND v.task_submit_seq >= 0 GROUP BY i.site""",
     )
-    return after if row[0] is None else float(row[0])
+    return sum(cpu_s or 0.0 for site, cpu_s in rows if site in sites)
 
 
 def transformations(database: Database) -> list[TransformationStats]:

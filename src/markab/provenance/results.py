@@ -33,8 +33,6 @@ class Summary(msgspec.Struct, frozen=True):
 class WallTimes(msgspec.Struct, frozen=True):
     """The times below that table. "Submit side": from when a job was seen running until it was seen to end."""
 
-    workflow_s: float | None
-    """From start to end, the sum over all its engines; None while one runs, or before the first."""
     jobs_s: float
     jobs_submit_side_s: float
     bad_jobs_s: float

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from markab.diagnosis.edited_files import edited_files
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
 from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
-from markab.formatting import clipped, count, duration, output_lines, relative_path
+from markab.formatting import clipped, count, output_lines, shown_path
 from markab.journal.attempt_story import log_texts
 from markab.reports.pegasus_analyzer import OUTPUT_LINES, pegasus_text, to_json
 from markab.reports.status import Status, status_of
@@ -77,7 +76,7 @@ class FailureReport:
     def headline(self) -> list[str]:
         """Return the state of the run in a few lines."""
         status, left = status_of(self.run), self.analysis.left
-        took = f" after {duration(status.ended - status.started)}" if status.started and status.ended else ""
+        took = f" after {status.times(status.ended).text()}" if status.started and status.ended else ""
         lines = [f"{status.workflow}: {_state_words(self.analysis)}{took}"]
         lines.append("  " + ", ".join(_count_words(self.analysis, status)))
         if status.note:
@@ -113,13 +112,17 @@ class FailureReport:
         return f"{name}: {clipped(group.cause.title, LINE_CHARACTERS)}{blocked}"
 
     def _next_commands(self) -> list[str]:
-        path = relative_path(self.run.place.path)
-        place = shlex.quote(str(self.run.place.path if path == Path() else path))
-        lines = [
+        place = shown_path(self.run.place.path)
+        lines = []
+        edited = edited_files(self.run)
+        for problem in edited:
+            lines.append(f"note: {problem.message}")
+            lines += [f"  {'help':<{_WIDTH}}{problem.hint}", ""] if problem.hint else []
+        lines += [
             f"all about one job:     markab why {place} JOB",
             f"run it again by hand:  markab analyze {place} --debug-job JOB",
         ]
-        if self.analysis.state != "Running":
+        if self.analysis.state != "Running" and not edited:
             lines.append(f"after the correction:  markab run {place}    (what succeeded is kept)")
         return lines
 

@@ -21,6 +21,7 @@ from markab.journal.progress import Progress, read_progress
 from markab.journal.reader import JournalReader, last_body
 from markab.journal.records import Refused, decode
 from markab.journal.run_reader import STATES, RunReader
+from markab.journal.run_times import RunTimes
 from markab.plan.submit_dir import SubmitDir
 
 if TYPE_CHECKING:
@@ -90,6 +91,9 @@ class Status:
     """The name of the run in Pegasus' tools: its name and `.dag`."""
     started: float = 0.0
     ended: float = 0.0
+    active_s: float = 0.0
+    """The active time until `active_until`."""
+    active_until: float = 0.0
     jobs: tuple[UnderWay, ...] = field(default=())
     waiting: tuple[Waiting, ...] = field(default=())
     """Why jobs wait, the most common reason first; only on request."""
@@ -103,6 +107,13 @@ class Status:
     def is_over(self) -> bool:
         """No engine is running it, and one has, or has refused to."""
         return self.state not in ("Running", "Not started")
+
+    def times(self, now: float) -> RunTimes:
+        """Return elapsed and active time; `now` counts while an engine is running it."""
+        if not self.started:
+            return RunTimes()
+        more_s = 0.0 if self.ended else max(0.0, now - self.active_until)
+        return RunTimes(max(0.0, (self.ended or now) - self.started), self.active_s + more_s)
 
     def to_json(self, queue: bool = True) -> dict[str, Any]:
         """Return it with the keys of Pegasus' status."""
@@ -183,9 +194,7 @@ class Status:
         return "\n".join(lines)
 
     def _times(self, now: float) -> str:
-        if not self.started:
-            return ""
-        return f", {duration((self.ended or now) - self.started)}"
+        return f", {self.times(now).text()}" if self.started else ""
 
 
 def status_of(run: RunReader, why: bool = False) -> Status:
@@ -274,6 +283,8 @@ def _counted(run: RunReader, note: str, held: str, warnings: tuple[str, ...]) ->
         dag=run.dag,
         started=history.started,
         ended=0.0 if run.has_engine or not history.runs else history.ended or history.last_time,
+        active_s=history.times().active_s,
+        active_until=history.last_time,
         jobs=jobs,
     )
 
@@ -325,6 +336,7 @@ def _is_current(run: RunReader, progress: Progress) -> bool:
 
 def _from_progress(run: RunReader, progress: Progress) -> Status:
     lives = run.has_engine
+    ended = 0.0 if lives else _last_time(run.place.journal, progress.time)
     stopping = {"halted": HALTING, "removed": REMOVING}.get(progress.ending or "")
     return Status(
         unready=progress.unready + progress.skipped,
@@ -344,7 +356,9 @@ def _from_progress(run: RunReader, progress: Progress) -> Status:
         uuid=progress.uuid,
         dag=run.dag,
         started=_first_time(run.place.journal),
-        ended=0.0 if lives else _last_time(run.place.journal, progress.time),
+        ended=ended,
+        active_s=progress.active_s(ended or progress.time),
+        active_until=progress.time,
         jobs=tuple(
             UnderWay(
                 id=job.id,

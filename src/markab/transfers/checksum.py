@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 import threading
 from collections import OrderedDict
 from typing import Any, Callable, Optional, Tuple
@@ -142,13 +143,12 @@ class Verified(object):
 def compare(name: str, expected: str, actual: str) -> None:
     """Raise ChecksumMismatch unless both checksums are the same, in upper or lower case."""
     if expected.lower() != actual.lower():
-        command = (
-            "curl -sL '%s' | sha256sum" if name.startswith(("http://", "https://")) else "sha256sum '%s'"
-        )
+        command = "curl -sL %s | sha256sum" if name.startswith(("http://", "https://")) else "sha256sum %s"
         raise ChecksumMismatch(
             "'%s' is not the file that was recorded: its sha256 is %s, expected %s"
             % (name, actual, expected),
-            command % name + "; if the file is right, correct the checksum in the replica catalog",
+            command % shlex.quote(name)
+            + "; if the file is right, correct its checksum in the replica catalog, should it have one there, and plan again",
         )
 
 

@@ -5,6 +5,7 @@ a URL elsewhere.
 """
 
 import os
+import shlex
 import tempfile
 from typing import List, Sequence, Tuple
 
@@ -12,8 +13,8 @@ from markab.errors import MarkabError, TransferRefused
 from markab.transfers.base import Stop, handler_for, is_local, name_of, path_of
 from markab.transfers.beneath import Beneath
 from markab.transfers.error_kinds import ErrorKind
-from markab.transfers.own_directories import open_inside
 from markab.transfers.reserved_names import MARKER
+from markab.transfers.scratch_owner import is_abandoned, owner_text, read_owner
 from markab.worker.attempt_spec import Spec, scratch_of, scratch_place, staging_site
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.record import HOST
@@ -30,12 +31,13 @@ def create_scratch(spec: Spec, stop: Stop) -> None:
     try:
         handler_for(scratch).mkdir(scratch, stop=stop, site=site)
         owner = _read_owner(spec, stop)
-        if owner and owner[0] != spec["uuid"] and not _is_abandoned(owner):
+        if owner and owner[0] != spec["uuid"] and not is_abandoned(owner, HOST):
             raise AttemptFailed(
                 ErrorKind.STORAGE,
-                "the scratch directory '%s' belongs to another run%s, and the files of both would mix"
-                % (name, ", in '%s'" % owner[1] if len(owner) > 1 else ""),
-                "plan this one with --randomdir; or, if nothing in it is needed: rm -r '%s'" % name,
+                "the scratch directory '%s' %s, and the files of both would mix"
+                % (name, owner_text(owner, spec["submit_dir"])),
+                "plan this one with --randomdir; or, if nothing in it is needed: rm -r %s"
+                % shlex.quote(name),
             )
         if not owner or owner[0] != spec["uuid"]:
             _write_owner(spec, stop)
@@ -80,7 +82,7 @@ def remove_scratch(spec: Spec, stop: Stop) -> int:
         raise AttemptFailed(
             ErrorKind.STORAGE,
             "'%s' cannot be removed, or not all that is in it: %s" % (name, error),
-            "check its owner: ls -lR '%s'; remove it by hand" % name,
+            "check its owner: ls -lR %s; remove it by hand" % shlex.quote(name),
         ) from error
 
 
@@ -88,24 +90,14 @@ def _read_owner(spec: Spec, stop: Stop) -> List[str]:
     """Return uuid, submit directory and host of the run that owns a scratch; nothing if it has no marker."""
     marker = scratch_place(spec, MARKER)
     if is_local(marker):
-        return _lines(path_of(marker))
+        return read_owner(path_of(scratch_of(spec)))
     with tempfile.TemporaryDirectory(prefix="markab-") as folder:
         path = os.path.join(folder, MARKER)
         try:
             handler_for(marker).get(marker, path, stop=stop, durable=False, site=staging_site(spec))
         except TransferRefused:
             return []
-        return _lines(path)
-
-
-def _lines(path: str) -> List[str]:
-    """Return the lines of a file; none if it is not there, or is reached by a link, or is no file."""
-    try:
-        folder, name = os.path.split(path)
-        with open(open_inside(folder, name), encoding="utf-8") as file:
-            return file.read().splitlines()
-    except OSError:
-        return []
+        return read_owner(folder)
 
 
 def _write_owner(spec: Spec, stop: Stop) -> None:
@@ -134,12 +126,3 @@ def _write(directory: Beneath, name: str, text: str) -> None:
         pass
     with open(directory.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w", encoding="utf-8") as file:
         file.write(text)
-    directory.move(part, directory, name)
-
-
-def _is_abandoned(owner: List[str]) -> bool:
-    """Return whether no run needs a scratch: the plan of its owner no longer exists.
-
-    That the run succeeded is not enough: its results may be there.
-    """
-    return len(owner) > 2 and owner[2] == HOST and not os.path.exists(os.path.join(owner[1], "plan.jsonl"))

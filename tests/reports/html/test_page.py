@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import html
 import json
 import re
 import zlib
@@ -24,6 +25,7 @@ from kit.made_run import (
     retry,
     start,
 )
+from markab import operations
 from markab.errors import CorruptJournal, NotARun, StorageError
 from markab.journal.records import AttemptRunning
 from markab.plan.model import Kind, PlannedJob
@@ -77,7 +79,7 @@ def test_the_page_shows_failures_first_with_error_hint_and_output(tmp_path: Path
 
     page = page_of(run)
 
-    for text in ("no such module", "pip install x", "ModuleNotFoundError: &#x27;x&#x27;", "✗ Failure"):
+    for text in ("exit code 1: ModuleNotFoundError", "pip install x", ": &#x27;x&#x27;", "✗ Failure"):
         assert text in page
     assert "with exit code 1 after 1.0 s" in page and "python &#x27;a b.py&#x27;" in page
     assert page.index("id=failures") < page.index('id="time"')
@@ -93,6 +95,26 @@ def test_equal_failures_are_shown_once_and_those_tried_again_apart(tmp_path: Pat
 
     assert "5 × wc" in page and "5 jobs failed permanently, for 1 reason" in page
     assert "4 × wc" in page and "4 attempts failed, after which the job was tried again" in page
+
+
+def test_the_causes_are_those_of_analyze_in_its_order(tmp_path: Path) -> None:
+    missing = "ModuleNotFoundError: No module named 'numpy'\n"
+    killed = used(1, 2048) | {"status": 9}
+    jobs = [compute("a", transformation="x"), compute("b", transformation="x"), compute("c"), compute("d", 2)]
+    jobs += [compute("e", 3)]
+    entries = [began()]
+    for job, record in enumerate(({"stderr": missing}, {"stderr": missing}, {"invocations": [killed]})):
+        entries += [start(job), failed(job, **record), gave_up(job)]
+    entries[-2].record["error"] = {"kind": "signal", "message": "SIGKILL"}
+    run = make_run(tmp_path, jobs, [*entries, ended("failed")])
+
+    with operations.analyze(run) as report:
+        expected = [(group.cause.title, group.cause.remedy) for group in report.groups]
+    page = html.unescape(page_of(run))
+
+    assert "killed by SIGKILL" in expected[0][0] and "'numpy' is not installed" in expected[1][0]
+    shown = re.findall(r"<details class=fail.*?<span>(.*?)</span>.*?<b>help</b> (.*?)</p>", page)
+    assert shown == [(expected[0][0] + " [holds up 2 jobs]", expected[0][1]), expected[1]]
 
 
 def test_values_that_were_not_measured_are_no_error(tmp_path: Path) -> None:
@@ -271,7 +293,7 @@ def test_an_attempt_lost_with_its_engine_ended_at_the_last_recorded_time(tmp_pat
 
     attempts = data_in(page)["attempts"]
     assert (attempts["verdict"], attempts["took"]) == ([3, 0, 0], [4000, 1000, 1000])
-    assert "<b>6.0 s</b><span>time in jobs</span>" in page
+    assert "<b>10 s</b><span>job time</span>" in page, "4 s of each engine before, and 2 s"
 
 
 def test_a_lost_attempt_that_its_engine_watched_ended_when_that_was_noticed(tmp_path: Path) -> None:
@@ -296,7 +318,7 @@ def test_times_below_a_second_are_shown_in_milliseconds(tmp_path: Path) -> None:
     ]
     page = page_of(make_run(tmp_path, [compute("a")], entries))
 
-    assert "<td class=num>4 ms</td>" in page and "<b>250 ms</b><span>time in jobs" in page
+    assert "<td class=num>4 ms</td>" in page and "<b>250 ms</b><span>job time" in page
 
 
 def test_checksums_that_were_wrong_stand_out(tmp_path: Path) -> None:

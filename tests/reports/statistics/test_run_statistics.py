@@ -12,6 +12,7 @@ from kit.diamond import DIAMOND, compute, made, make_diamond, process
 from kit.made_run import T0, began, end, ended, engine_alive, failed, make_run, start
 from markab.errors import NotARun, StorageError
 from markab.journal.records import GiveUp, Retry, Undone
+from markab.journal.run_times import RunTimes
 from markab.provenance.queries import Count
 from markab.provenance.run_database import Database, open_database
 from markab.reports.statistics import run_statistics
@@ -56,19 +57,16 @@ def test_a_run_with_a_retry(tmp_path: Path) -> None:
     assert found.summary.tasks == found.summary.jobs == Count(succeeded=4, failed=0, incomplete=0, retries=1)
     assert found.summary.sub_workflows == Count(0, 0, 0, 0)
     times = found.wall_times
-    assert (times.workflow_s, times.jobs_s, times.jobs_submit_side_s) == (26, 9 + 2.5 + 4 + 10 + 3, 32)
+    assert (times.jobs_s, times.jobs_submit_side_s) == (9 + 2.5 + 4 + 10 + 3, 32)
+    assert found.times == RunTimes(elapsed_s=26, active_s=26, job_s=32)
     assert (times.bad_jobs_s, times.bad_jobs_submit_side_s) == (2.5, 3)
     time_use = found.time_use
-    assert (time_use.engine_s, time_use.waiting_s, time_use.queued_s, time_use.running_s) == (
-        26,
-        2 + 1,
-        0,
-        32,
-    )
+    assert (time_use.waiting_s, time_use.queued_s) == (2 + 1, 0)
     assert (time_use.running_mean, time_use.running_peak) == (32 / 26, 2)
     assert (time_use.path_s, [step.job for step in time_use.path]) == (24, ["wc_a", "wc_c", "wc_d"])
     assert (time_use.possible_mean, time_use.possible_peak) == (29 / 24, 2)
-    assert (time_use.cores, time_use.cores_busy_mean) == (2, 32 / 26)
+    assert (time_use.cores, time_use.cores_asked_mean, time_use.cores_given_mean) == (2, 32 / 26, 32 / 26)
+    assert time_use.cores_used_mean == pytest.approx(5 * 0.5 / 26)
     assert [(m.kind, m.files, m.bytes, m.duration_s) for m in found.moved] == [("compute", 1, 3000, 1.5)]
     assert [(c.type, c.count, c.duration_s) for c in found.integrity.counts] == [
         ("check", 3, 0.5),
@@ -93,8 +91,14 @@ def test_the_text_has_the_table_and_the_lines_that_scripts_look_for(tmp_path: Pa
         "3 files checksums compared with total duration of 0.5 secs",
         "2 files checksums generated with total duration of 0.25 secs",
         "by compute jobs  1 file  2.9 KB  in 1.5 secs  2.0 KB/s",
-        "1.23 of 2 cores of this machine in use (62 %)",
-        "# Critical path: 3 jobs, 24 secs, 92 % of the wall time",
+        "elapsed time  26 secs  from the first start to the last end",
+        "active time   26 secs  an engine was at work (workflow wall time)",
+        "job time      32 secs  all attempts together",
+        "# Cores of this machine, 2 for jobs: averages of the active time",
+        "asked for by running jobs  1.23  62 %",
+        "given to them              1.23  62 %",
+        "used (processor time)      0.10   5 %",
+        "# Critical path: 3 jobs, 24 secs, 92 % of the active time",
     ):
         assert line in text.splitlines()
 
@@ -122,9 +126,9 @@ def test_a_failed_run_that_was_continued_counts_its_badput_and_not_the_night(tmp
     after = read_statistics(run)
 
     assert (before.state, before.summary.jobs) == ("Failure", Count(0, 1, 1, 0))
-    assert (before.wall_times.workflow_s, before.wall_times.bad_jobs_s) == (6, 3)
+    assert (before.times, before.wall_times.bad_jobs_s) == (RunTimes(6, 6, 4), 3)
     assert (after.state, after.summary.jobs) == ("Success", Count(2, 0, 0, 1))
-    assert (after.wall_times.workflow_s, after.time_use.engine_s) == (16, 16)
+    assert after.times == RunTimes(elapsed_s=110, active_s=16, job_s=10)
     assert (after.wall_times.jobs_s, after.wall_times.jobs_submit_side_s) == (7, 10)
     assert (after.wall_times.bad_jobs_s, after.wall_times.bad_jobs_submit_side_s) == (3, 4)
     assert after.time_use.waiting_s == 1 + 2
@@ -163,18 +167,14 @@ def test_a_run_in_progress_says_so_far(tmp_path: Path) -> None:
         found = read_statistics(run, clock=lambda: T0 + 12)
 
     assert (found.state, found.summary.jobs) == ("Running", Count(1, 0, 3, 0))
-    assert (found.time_use.engine_s, found.time_use.running_s, found.time_use.running_peak) == (
-        12,
-        10 + 2 + 1,
-        2,
-    )
+    assert (found.times, found.time_use.running_peak) == (RunTimes(12, 12, 10 + 2 + 1), 2)
     assert "Workflow wall time                                       : 12 secs so far" in summary_text(found)
 
 
 def test_a_run_whose_engine_was_killed_is_halted(tmp_path: Path) -> None:
     found = read_statistics(make_run(tmp_path, FOUR, STORY[:5]))
 
-    assert (found.state, found.time_use.engine_s) == ("Halted", 11)
+    assert (found.state, found.times) == ("Halted", RunTimes(11, 11, 10))
 
 
 def test_an_engine_that_ends_while_it_is_asked_about_is_not_taken_for_killed(

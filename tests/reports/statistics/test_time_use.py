@@ -8,23 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markab.reports.statistics.engine_times import EngineClock, engine_spans
+from markab.journal.run_times import EngineClock
 from markab.reports.statistics.schedules import critical_path, earliest_ends, peak
 from markab.reports.statistics.time_use import _Job, time_use_of
-
-STARTED, OVER = "WORKFLOW_STARTED", "WORKFLOW_TERMINATED"
-
-
-def test_an_engine_that_was_killed_worked_until_it_last_wrote_something() -> None:
-    states = [(STARTED, 0.0), (STARTED, 50.0), (OVER, 60.0)]
-
-    assert engine_spans(states, [1.0, 4.0, 50.0, 59.0], 60.0) == [(0.0, 4.0), (50.0, 60.0)]
-    assert engine_spans(states, [], 60.0) == [(0.0, 0.0), (50.0, 60.0)]
-
-
-def test_an_engine_at_work_has_worked_until_now() -> None:
-    assert engine_spans([(STARTED, 0.0), (OVER, 6.0), (STARTED, 10.0)], [5.0], 15.0) == [(0, 6), (10, 15)]
-    assert engine_spans([], [], 0.0) == []
 
 
 def test_the_engine_clock_stands_still_between_engines() -> None:
@@ -93,28 +79,41 @@ def test_queueing_is_distinguished_from_waiting_and_cores_elsewhere_are_not_coun
         (3, 15.0, 15.0, 19.0),  # ran 4
     ]
 
-    time_use = time_use_of(JOBS, LOCAL_SITES, attempts, [(STARTED, 0.0), (OVER, 20.0)], [4], None)
+    time_use = time_use_of(JOBS, LOCAL_SITES, attempts, [(0.0, 20.0)], 19.0, [4], 5.0, 20.0)
 
-    assert (time_use.engine_s, time_use.waiting_s, time_use.queued_s, time_use.running_s) == (20, 4, 5, 19)
+    assert (time_use.waiting_s, time_use.queued_s) == (4, 5)
     assert (time_use.running_mean, time_use.running_peak) == (19 / 20, 2)
     assert (time_use.path_s, [(step.job, step.runtime_s) for step in time_use.path]) == (
         13,
         [("a", 4), ("b", 5), ("d", 4)],
     )
     assert (time_use.possible_mean, time_use.possible_peak) == (16 / 13, 2)
-    assert (time_use.cores, time_use.cores_busy_mean) == (4, (4 + 6 + 10 + 4) / 20)
+    assert (time_use.cores, time_use.cores_asked_mean) == (4, (4 + 6 + 10 + 4) / 20)
+    assert (time_use.cores_given_mean, time_use.cores_used_mean) == (24 / 20, 5 / 20)
+
+
+def test_cores_asked_for_given_and_used_are_three_numbers() -> None:
+    attempts = [(0, 0.0, 0.0, 4.0), (1, 4.0, 4.0, 10.0), (1, 50.0, 50.0, 60.0)]
+    jobs = [_Job("a", "local"), _Job("b", "local", [0], 64)]
+
+    time_use = time_use_of(jobs, LOCAL_SITES, attempts, [(0.0, 10.0), (50.0, 60.0)], 20.0, [2, 8], 3.0, 60.0)
+
+    assert time_use.cores == 5
+    assert time_use.cores_asked_mean == (4 + 64 * 6 + 64 * 10) / 20
+    assert time_use.cores_given_mean == (4 + 2 * 6 + 8 * 10) / 20, "at most what the engine of the time had"
+    assert time_use.cores_used_mean == 3 / 20
 
 
 def test_an_attempt_under_way_runs_or_queues_until_now() -> None:
     attempts = [(0, 0.0, 0.0, 4.0), (1, 4.0, 4.0, None), (2, 5.0, None, None)]
 
-    time_use = time_use_of(JOBS, LOCAL_SITES, attempts, [(STARTED, 0.0)], [2], 9.0)
+    time_use = time_use_of(JOBS, LOCAL_SITES, attempts, [(0.0, 9.0)], 9.0, [2], 0.0, 9.0)
 
-    assert (time_use.engine_s, time_use.waiting_s, time_use.queued_s, time_use.running_s) == (9, 1, 4, 9)
+    assert (time_use.waiting_s, time_use.queued_s, time_use.running_mean) == (1, 4, 1)
     assert [step.job for step in time_use.path] == ["a"], "what has not ended has no length yet"
 
 
-def test_the_night_between_two_engines_is_neither_waiting_nor_running() -> None:
+def test_the_night_between_two_engines_is_no_waiting() -> None:
     attempts = [
         (0, 1.0, 1.0, 4.0),
         (1, 4.0, 4.0, 50.0),  # lost: its end was written by the next engine
@@ -122,17 +121,15 @@ def test_the_night_between_two_engines_is_neither_waiting_nor_running() -> None:
         (2, 52.0, 52.0, 53.0),
     ]
 
-    time_use = time_use_of(
-        JOBS, LOCAL_SITES, attempts, [(STARTED, 0.0), (STARTED, 50.0), (OVER, 61.0)], [1, 3], None
-    )
+    spans = [(0.0, 4.0), (50.0, 61.0)]
+    time_use = time_use_of(JOBS, LOCAL_SITES, attempts, spans, 13.0, [1, 3], 0.0, 61.0)
 
-    assert time_use.engine_s == 4 + 11
     assert time_use.waiting_s == 1 + 1 + 2
-    assert time_use.running_s == 3 + 0 + 9 + 1
     assert time_use.cores == pytest.approx((4 * 1 + 11 * 3) / 15)
+    assert time_use.cores_asked_mean == pytest.approx((3 + 2 * 9) / 15), "the lost attempt ran no time"
 
 
 def test_a_run_that_never_started_took_nothing() -> None:
-    time_use = time_use_of(JOBS, LOCAL_SITES, [], [], [], None)
+    time_use = time_use_of(JOBS, LOCAL_SITES, [], [], 0.0, [], 0.0, 0.0)
 
-    assert (time_use.engine_s, time_use.running_peak, time_use.path, time_use.cores) == (0, 0, [], None)
+    assert (time_use.running_mean, time_use.running_peak, time_use.path, time_use.cores) == (0, 0, [], None)

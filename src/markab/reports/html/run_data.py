@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from markab.diagnosis.failure_analysis import Analysis, Analyzer
 from markab.journal.attempt_record import AttemptRecord
 from markab.journal.reader import Line
 from markab.journal.records import (
@@ -20,16 +21,14 @@ from markab.journal.records import (
     AttemptRunning,
     AttemptStart,
     EntryOf,
-    GiveUp,
     Retry,
     RunStart,
 )
-from markab.journal.run_reader import RunReader
 from markab.plan.model import Kind
 from markab.reports.graph.drawing import JobGraph
 from markab.reports.graph.sources import plan_graph
 from markab.reports.graph.state_styles import shown_states
-from markab.reports.html.failures import FailureLog
+from markab.reports.html.failures import RetriedFailures
 from markab.reports.status import Status, current_status
 from markab.transfers.error_kinds import ErrorKind
 
@@ -110,7 +109,7 @@ class Usage:
     asked_memory_mb: int = 0
 
 
-class RunData(RunReader):
+class RunData(Analyzer):
     """A run, read once."""
 
     depth = AttemptRecord
@@ -127,7 +126,7 @@ class RunData(RunReader):
         self.hosts, self.places = StringTable(), StringTable()
         self.files: dict[str, FileFact] = {}
         self.usage: dict[str, Usage] = {}
-        self.failures = FailureLog(self.graph.xforms)
+        self.retried = RetriedFailures(self.graph.xforms)
         self.engines: list[float] = []
         """The times at which engines opened the run."""
         self.retries = self.bytes_in = self.bytes_out = self.checks = self.checks_failed = 0
@@ -137,6 +136,7 @@ class RunData(RunReader):
         """The time of the last record of the engine before this one."""
         self._open: dict[tuple[int, int], int] = {}
         self.status: Status = current_status(self)
+        self.failures: Analysis = self.analysis()
         self.states: list[str] = shown_states(self.history, self.state)
         if self.history.runs:
             self.graph.states = self.states
@@ -164,13 +164,11 @@ class RunData(RunReader):
                 self._end(entry, line[2])
             case Retry(job=job):
                 self.retries += 1
-                self.failures.tried_again(job)
-            case GiveUp(job=job):
-                self.failures.given_up(job)
+                self.retried.tried_again(job)
             case RunStart(time=time):
                 self._silent_since = self.until
                 self.engines.append(time)
-                self.failures.engine_started()
+                self.retried.engine_started()
         self.until = max(self.until, entry.time)
 
     def _end(self, entry: AttemptEnd[AttemptRecord], body: bytes) -> None:
@@ -198,7 +196,7 @@ class RunData(RunReader):
         if record.ok:
             self._use(job, record)
         else:
-            self.failures.failed(job, entry.attempt, record.error, body)
+            self.retried.failed(job, entry.attempt, record.error, body)
 
     def _use(self, job: int, record: AttemptRecord) -> None:
         if self.graph.kinds[job] == Kind.COMPUTE and record.invocations:

@@ -6,20 +6,26 @@ Every text of a user is passed through `html_text`.
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+from markab.diagnosis.causes import Cause
+from markab.diagnosis.failure_analysis import CauseGroup
 from markab.formatting import clipped, count, duration, html_text, moment, output_lines, size
-from markab.journal.attempt_story import captured
+from markab.journal.attempt_story import captured, log_texts
 from markab.reports.graph.drawing import draw
 from markab.reports.graph.state_styles import STATE_STYLES
 from markab.reports.graph.svg import svg_element
-from markab.reports.html.failures import FailureGroup
+from markab.reports.html.failures import RetriedGroup
 from markab.reports.html.histograms import histogram, log_bounds, quantile
 from markab.reports.html.run_data import RunData, Usage
 from markab.reports.job_report import wait_status
 
 GROUPS_SHOWN = 60
+GROUPS_OPENED = 3
+"""The first ones show their details at once."""
 JOBS_NAMED = 8
 TAIL_LINES = 25
 TAIL_CHARACTERS = 6000
@@ -60,10 +66,10 @@ def header(data: RunData, now: float) -> str:
 def tiles(data: RunData, now: float) -> str:
     """Return the main numbers of the run."""
     status, attempts = data.status, data.attempts
-    until = status.ended or (now if status.state == "Running" else data.until)
-    wall_s = max(0.0, until - status.started) if status.started else 0.0
-    stops = [stop or until for stop in attempts.end]
-    busy_s = sum(stop - run for run, stop in zip(attempts.run, stops, strict=True))
+    times = data.history.times(now if status.state == "Running" else None)
+    parts = ["so far"] if status.state == "Running" else []
+    if duration(times.active_s) != duration(times.elapsed_s):
+        parts.append(f"{_long(times.active_s)} active")
     most = [
         (
             "jobs succeeded",
@@ -72,14 +78,14 @@ def tiles(data: RunData, now: float) -> str:
         ),
         ("failed", f"{status.failed:,}", "for good" if status.failed else "none"),
         (
-            "wall time",
-            _long(wall_s) if status.started else "–",
-            "so far" if status.state == "Running" else "",
+            "elapsed time",
+            _long(times.elapsed_s) if status.started else "–",
+            ", ".join(parts),
         ),
         (
-            "time in jobs",
-            _long(busy_s) if len(attempts) else "–",
-            f"{busy_s / wall_s:.1f} at once on average" if wall_s else "",
+            "job time",
+            _long(times.job_s) if len(attempts) else "–",
+            f"{times.job_s / times.active_s:.1f} at once on average" if times.active_s else "",
         ),
         ("tried again", f"{data.retries:,}", f"{count(len(attempts), 'attempt')} in all"),
         (
@@ -132,20 +138,21 @@ def job_table(data: RunData) -> str:
 
 
 def failures(data: RunData) -> str:
-    """Return the failures, those of failed jobs first; empty if there is none."""
-    groups = data.failures.groups()
-    if not groups:
+    """Return the failures: of jobs that failed permanently as `analyze` has them, then of those tried again."""
+    final = data.failures.groups
+    failed = {job for group in final for job in group.jobs}
+    passing = data.retried.groups(failed)
+    if not final and not passing:
         return ""
-    final = [group for group in groups if group.final]
-    passing = [group for group in groups if not group.final]
     parts = ["<section id=failures><h2>Failures</h2>"]
     if final:
-        jobs = sum(len(group.jobs) for group in final)
         parts.append(
-            f"<p>{count(jobs, 'job')} failed permanently, for {count(len(final), 'reason')}. "
-            "Equal failures are shown once.</p>"
+            f"<p>{count(len(failed), 'job')} failed permanently, for {count(len(final), 'reason')}. "
+            "Equal failures are shown once; those that block most jobs come first.</p>"
         )
-        parts += [_group(data, group, position < 3) for position, group in enumerate(final[:GROUPS_SHOWN])]
+        parts += [
+            _final_group(data, group, n < GROUPS_OPENED) for n, group in enumerate(final[:GROUPS_SHOWN])
+        ]
     if passing:
         attempts = sum(group.attempts for group in passing)
         living = data.status.state == "Running"
@@ -153,50 +160,76 @@ def failures(data: RunData) -> str:
             f"<details class=again><summary>{count(attempts, 'attempt')} failed, "
             f"after which the job {'is or was' if living else 'was'} tried again</summary>"
         )
-        parts += [*(_group(data, group, False) for group in passing[:GROUPS_SHOWN]), "</details>"]
+        parts += [*(_passing_group(data, group) for group in passing[:GROUPS_SHOWN]), "</details>"]
     hidden = max(0, len(final) - GROUPS_SHOWN) + max(0, len(passing) - GROUPS_SHOWN)
     if hidden:
         parts.append(f"<p>… and {count(hidden, 'more reason')}.</p>")
     return "".join([*parts, "</section>"])
 
 
-def _group(data: RunData, group: FailureGroup, opened: bool) -> str:
-    record = group.record
-    error: dict[str, Any] = record.get("error") or {"message": "no reason is recorded"}
-    ids = data.graph.ids
-    named = ", ".join(ids[job] for job in group.jobs[:JOBS_NAMED])
-    more = f" and {len(group.jobs) - JOBS_NAMED:,} more" if len(group.jobs) > JOBS_NAMED else ""
-    number = f"{len(group.jobs):,} × " if len(group.jobs) > 1 else ""
+def _final_group(data: RunData, group: CauseGroup, opened: bool) -> str:
+    job = group.jobs[0]
+    blocked = f" [holds up {count(group.blocked, 'job')}]" if group.blocked else ""
+    example = _Example(job, data.history.attempts[job], data.record_at(data.bad_at[job][-1]))
+    return _group(data, group.transformation, group.jobs, group.cause, example, blocked, opened=opened)
+
+
+def _passing_group(data: RunData, group: RetriedGroup) -> str:
+    example = _Example(group.job, group.attempt, group.record)
+    cause = data.cause(data.plan.job(group.job), group.record)
+    return _group(data, group.xform, group.jobs, cause, example, kind="passing")
+
+
+class _Example(NamedTuple):
+    """The attempt of a group that is shown."""
+
+    job: int
+    attempt: int
+    record: dict[str, Any]
+
+
+def _group(
+    data: RunData,
+    xform: str,
+    jobs: Sequence[int],
+    cause: Cause,
+    example: _Example,
+    blocked: str = "",
+    *,
+    kind: str = "fail",
+    opened: bool = False,
+) -> str:
+    ids, number = data.graph.ids, f"{len(jobs):,} × " if len(jobs) > 1 else ""
+    title = clipped(cause.title, 300) + blocked
     lines = [
-        f"<details class={'fail' if group.final else 'passing'}{' open' if opened else ''}>",
-        f"<summary><b>{html_text(number + group.xform)}</b> <span>{html_text(clipped(str(error.get('message', '')), 300))}</span></summary>",
+        f"<details class={kind}{' open' if opened else ''}>",
+        f"<summary><b>{html_text(number + xform)}</b> <span>{html_text(title)}</span></summary>",
     ]
-    for other in record.get("also") or ():
-        lines.append(f"<p>also: {html_text(clipped(str(other.get('message', '')), 500))}</p>")
-    hints = [one.get("hint") for one in (error, *(record.get("also") or ())) if one.get("hint")]
-    lines += [f"<p class=hint><b>hint</b> {html_text(str(hint))}</p>" for hint in hints]
-    if len(group.jobs) > 1:
-        facts = [("jobs", named + more), ("shown", f"{ids[group.job]}, attempt {group.attempt}")]
+    lines += [f"<p>also: {html_text(clipped(other, 500))}</p>" for other in cause.also]
+    lines += [f"<p class=hint><b>help</b> {html_text(cause.remedy)}</p>"] if cause.remedy else []
+    shown = f"{ids[example.job]}, attempt {example.attempt}"
+    if len(jobs) > 1:
+        more = f" and {len(jobs) - JOBS_NAMED:,} more" if len(jobs) > JOBS_NAMED else ""
+        facts = [("jobs", ", ".join(ids[job] for job in jobs[:JOBS_NAMED]) + more), ("shown", shown)]
     else:
-        facts = [("job", f"{ids[group.job]}, attempt {group.attempt}")]
-    facts += _failure_facts(data, group)
+        facts = [("job", shown)]
+    facts += _failure_facts(data, example)
     lines.append(
         "<dl class=facts>"
         + "".join(f"<div><dt>{name}</dt><dd>{html_text(value)}</dd></div>" for name, value in facts if value)
         + "</dl>"
     )
-    for stream in ("stderr", "stdout"):
-        if text := captured(record, stream, data.place.path).rstrip():
-            shown = "\n".join(output_lines(text, TAIL_LINES))[-TAIL_CHARACTERS:]
-            lines.append(f"<h4>{stream}</h4><pre>{html_text(shown)}</pre>")
+    printed = [(stream, captured(example.record, stream, data.place.path)) for stream in ("stderr", "stdout")]
+    printed += [(f"log {name}", text) for name, text in log_texts(example.record)]
+    for stream, text in printed:
+        if text.rstrip():
+            end = "\n".join(output_lines(text.rstrip(), TAIL_LINES))[-TAIL_CHARACTERS:]
+            lines.append(f"<h4>{html_text(stream)}</h4><pre>{html_text(end)}</pre>")
     return "".join([*lines, "</details>"])
 
 
-def _failure_facts(data: RunData, group: FailureGroup) -> list[tuple[str, str]]:
-    import shlex
-
-    record = group.record
-    planned = data.plan.job(group.job)
+def _failure_facts(data: RunData, example: _Example) -> list[tuple[str, str]]:
+    record, planned = example.record, data.plan.job(example.job)
     facts = [("site", planned.site), ("host", str(record.get("host") or ""))]
     runs = record.get("invocations") or []
     if runs:
@@ -209,7 +242,7 @@ def _failure_facts(data: RunData, group: FailureGroup) -> list[tuple[str, str]]:
             asked = f" of {size(planned.memory_mb << 20)} requested" if planned.memory_mb else ""
             facts.append(("memory", size(last["maxrss_kb"] * 1024) + asked))
     facts.append(("directory", str(record.get("cwd") or "")))
-    facts.append(("more", f"markab show {data.place.path} {data.graph.ids[group.job]}"))
+    facts.append(("more", f"markab show {shlex.quote(str(data.place.path))} {shlex.quote(planned.id)}"))
     return facts
 
 

@@ -106,6 +106,9 @@ def summary_csv(found: Statistics) -> str:
         (name, rounded_seconds(took_s)) for name, took_s in wall_times_s(found)
     ]
     numbers += [
+        ("Elapsed time", rounded_seconds(found.times.elapsed_s)),
+        ("Active time", rounded_seconds(found.times.active_s)),
+        ("Job time", rounded_seconds(found.times.job_s)),
         ("Files checked", sum(row.count for row in integrity.counts if row.type == "check")),
         ("Files hashed", sum(row.count for row in integrity.counts if row.type == "compute")),
         ("Integrity errors", integrity.errors),
@@ -115,9 +118,13 @@ def summary_csv(found: Statistics) -> str:
         ("Moving time", rounded_seconds(sum(row.duration_s for row in found.moved))),
         ("Waiting for a slot", rounded_seconds(time_use.waiting_s)),
         ("In queue", rounded_seconds(time_use.queued_s)),
-        ("Running", rounded_seconds(time_use.running_s)),
+        ("Running", rounded_seconds(found.times.job_s)),
         ("Parallelism reached", round(time_use.running_mean, 3)),
         ("Parallelism possible", round(time_use.possible_mean, 3)),
+        ("Cores", _rounded(time_use.cores)),
+        ("Cores asked for", _rounded(time_use.cores_asked_mean)),
+        ("Cores given", _rounded(time_use.cores_given_mean)),
+        ("Cores used", _rounded(time_use.cores_used_mean)),
         ("Critical path", rounded_seconds(time_use.path_s)),
     ]
     return csv_text([TABLE_HEADER, *table_rows(found), (), *numbers])
@@ -218,6 +225,10 @@ def _time_rows(found: Statistics, period: Period) -> Iterable[Row]:
         counts[key] += row.count
         times_s[key] += row.runtime_s
     return [(*key, counts[key], rounded_seconds(times_s[key])) for key in sorted(counts)]
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 3)
 
 
 def exit_number(status: int | None) -> int | None:

@@ -16,9 +16,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import text
 
+from markab.journal.history import History
 from markab.journal.lock import holder
 from markab.journal.records import Undone
-from markab.journal.run_reader import STATES
+from markab.journal.run_reader import STATES, RunReader
+from markab.journal.run_times import RunTimes
 from markab.journal.search import records_of
 from markab.plan.submit_dir import find_submit_dir
 from markab.provenance import queries
@@ -55,6 +57,8 @@ class Statistics(msgspec.Struct, kw_only=True):
     """`Not started`, `Running`, `Success`, `Failure`, `Halted` …, or `Stopped` when its engine was killed."""
     run: queries.RunState
     summary: queries.Summary
+    times: RunTimes
+    """Elapsed, active and job time, as every report has them."""
     wall_times: queries.WallTimes
     time_use: TimeUse
     moved: list[queries.TransferTotals]
@@ -104,6 +108,8 @@ def statistics_of(
 ) -> Statistics:
     """Return the statistics of an open database. `is_running`: an engine is running the run."""
     run = queries.run_state(database)
+    history = _history(database.submit_dir)
+    now = clock() if is_running else None
     return Statistics(
         workflow=run.workflow,
         uuid=database.uuid,
@@ -113,7 +119,8 @@ def statistics_of(
         # Jobs are only undone by an engine that continues a run.
         summary=queries.summary(database, _undone(database.submit_dir) if run.restarts else {}),
         wall_times=queries.wall_times(database),
-        time_use=read_time_use(database, now=clock() if is_running else None),
+        times=history.times(now),
+        time_use=read_time_use(database, history, now=now),
         moved=queries.moved(database),
         integrity=_integrity(database),
         notes=list(database.notes),
@@ -123,6 +130,15 @@ def statistics_of(
         breakdown=queries.breakdown(database) if "breakdown" in sections else None,
         attempt_hours=queries.attempts_by_host(database) if "attempt-hours" in sections else None,
     )
+
+
+def _history(submit_dir: Path) -> History:
+    run = RunReader(submit_dir)
+    try:
+        run.read()
+        return run.history
+    finally:
+        run.close()
 
 
 def _undone(submit_dir: Path) -> dict[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from markab.formatting import count, size
-from markab.provenance.queries import Count, TransferTotals, WallTimes
+from markab.provenance.queries import Count, TransferTotals
 from markab.reports.statistics.run_statistics import Integrity, Statistics
 from markab.reports.statistics.time_use import TimeUse
 
@@ -25,7 +25,8 @@ def summary_text(found: Statistics) -> str:
     lines += ["", *_integrity_lines(found.integrity)]
     lines += ["", *_moved_lines(found.moved)]
     if found.run.started is not None:
-        lines += ["", *_time_use_lines(found.time_use, found.wall_times), "", *_path_lines(found.time_use)]
+        lines += ["", *_run_times_lines(found), "", *_time_use_lines(found)]
+        lines += ["", *_path_lines(found.time_use, found.times.active_s)]
     return "\n".join(lines) + "\n"
 
 
@@ -56,11 +57,8 @@ def columns(rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> list
 def wall_times_s(found: Statistics) -> list[tuple[str, float | None]]:
     """Return the wall times with their names, in seconds; None before the first start."""
     times = found.wall_times
-    workflow_s = times.workflow_s
-    if workflow_s is None and found.run.started is not None:
-        workflow_s = found.time_use.engine_s
     return [
-        ("Workflow wall time", workflow_s),
+        ("Workflow wall time", None if found.run.started is None else found.times.active_s),
         ("Cumulative job wall time", times.jobs_s),
         ("Cumulative job wall time as seen from submit side", times.jobs_submit_side_s),
         ("Cumulative job badput wall time", times.bad_jobs_s),
@@ -72,7 +70,7 @@ def wall_time_lines(found: Statistics) -> Iterator[tuple[str, str]]:
     """Yield the wall times with their names, as text."""
     for label, took_s in wall_times_s(found):
         words = "-" if took_s is None else in_words(took_s)
-        if label == "Workflow wall time" and took_s is not None and found.run.ended is None:
+        if label == "Workflow wall time" and took_s is not None and found.state == "Running":
             words += " so far"
         yield label, words
 
@@ -126,13 +124,27 @@ def _rate(of: TransferTotals) -> str:
     return f"{size(of.bytes / of.duration_s)}/s" if of.duration_s > 0 and of.bytes else ""
 
 
-def _time_use_lines(time_use: TimeUse, wall: WallTimes) -> Iterator[str]:
+def _run_times_lines(found: Statistics) -> Iterator[str]:
+    yield "# Times of the run"
+    so_far = " so far" if found.state == "Running" else ""
+    times = found.times
+    yield from columns(
+        [
+            ("elapsed time", in_words(times.elapsed_s) + so_far, "from the first start to the last end"),
+            ("active time", in_words(times.active_s) + so_far, "an engine was at work (workflow wall time)"),
+            ("job time", in_words(times.job_s) + so_far, "all attempts together"),
+        ]
+    )
+
+
+def _time_use_lines(found: Statistics) -> Iterator[str]:
+    time_use, wall, job_s = found.time_use, found.wall_times, found.times.job_s
     yield "# Time of the jobs by state, all attempts"
-    whole_s = time_use.waiting_s + time_use.queued_s + time_use.running_s
+    whole_s = time_use.waiting_s + time_use.queued_s + job_s
     parts = (
         ("ready, waiting for a slot", time_use.waiting_s),
         ("in the queue of a site", time_use.queued_s),
-        ("running", time_use.running_s),
+        ("running (job time)", job_s),
     )
     rows = [(name, in_words(took_s), _percent(took_s, whole_s)) for name, took_s in parts]
     rows.append(("  in processes and transfers", in_words(wall.jobs_s), _percent(wall.jobs_s, whole_s)))
@@ -144,15 +156,22 @@ def _time_use_lines(time_use: TimeUse, wall: WallTimes) -> Iterator[str]:
         ("possible", f"{time_use.possible_mean:.2f} on average", f"{time_use.possible_peak:,} at most"),
     ]
     yield from columns(rows)
-    if time_use.cores is not None and time_use.cores_busy_mean is not None:
-        busy = _percent(time_use.cores_busy_mean, time_use.cores)
-        yield f"{time_use.cores_busy_mean:.2f} of {time_use.cores:g} cores of this machine in use ({busy})"
+    if time_use.cores is not None:
+        yield ""
+        yield f"# Cores of this machine, {time_use.cores:g} for jobs: averages of the active time"
+        means = (
+            ("asked for by running jobs", time_use.cores_asked_mean),
+            ("given to them", time_use.cores_given_mean),
+            ("used (processor time)", time_use.cores_used_mean),
+        )
+        shown = [
+            (name, f"{mean:.2f}", _percent(mean, time_use.cores)) for name, mean in means if mean is not None
+        ]
+        yield from columns(shown, right=(1, 2))
 
 
-def _path_lines(time_use: TimeUse) -> Iterator[str]:
-    share = (
-        f", {_percent(time_use.path_s, time_use.engine_s)} of the wall time" if time_use.engine_s > 0 else ""
-    )
+def _path_lines(time_use: TimeUse, active_s: float) -> Iterator[str]:
+    share = f", {_percent(time_use.path_s, active_s)} of the active time" if active_s > 0 else ""
     yield f"# Critical path: {count(len(time_use.path), 'job')}, {in_words(time_use.path_s)}{share}"
     shown = sorted(time_use.path, key=lambda step: -step.runtime_s)[:PATH_SHOWN]
     kept = [step for step in time_use.path if step in shown][:PATH_SHOWN]

@@ -1,24 +1,25 @@
 """Time of a run's jobs by state: waiting, queued, running; and its parallelism, reached and possible.
 
-Computed from the times of every attempt (database) and the dependencies and cores
-of every job (plan).
+Computed from the times of every attempt and process (database), the dependencies and
+cores of every job (plan), and the spans of active time (journal).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import text
 
 from markab.errors import CorruptPlan
+from markab.journal.history import History
 from markab.journal.records import RunStart
+from markab.journal.run_times import EngineClock, Span
 from markab.journal.search import records_of
 from markab.plan.plan_file import PlanFile
 from markab.provenance import queries
 from markab.provenance.results import AttemptTimes
 from markab.provenance.run_database import Database
-from markab.reports.statistics.engine_times import EngineClock, Span, engine_spans
 from markab.reports.statistics.schedules import critical_path, earliest_ends, peak
 
 
@@ -32,24 +33,24 @@ class PathStep(msgspec.Struct, frozen=True):
 class TimeUse(msgspec.Struct, frozen=True, kw_only=True):
     """Times by state, and parallelism. All attempts count; one that is running counts until now."""
 
-    engine_s: float
-    """How long engines worked: from start to end, without the time between two of them."""
     waiting_s: float
     """Ready, until submitted: no slot was free, a limit applied, or a retry was delayed."""
     queued_s: float
     """Submitted, until seen running: nothing on this machine, the queue of a batch system elsewhere."""
-    running_s: float
-    """Running, including preparation, checks and delivery; not while no engine worked."""
     running_mean: float
-    """Jobs running at once, averaged over `engine_s`."""
+    """Jobs running at once, averaged over the active time."""
     running_peak: int
     possible_mean: float
     """The mean if each job had begun as soon as its parents had ended."""
     possible_peak: int
     cores: float | None
-    """Cores of this machine for jobs, averaged over `engine_s`; None: not known, or no job runs here."""
-    cores_busy_mean: float | None
-    """How many of them were requested by running jobs, on average."""
+    """Cores of this machine for jobs, averaged over the active time; None: not known, or no job runs here."""
+    cores_asked_mean: float | None
+    """How many cores the jobs that ran here requested, on average; may be more than there are."""
+    cores_given_mean: float | None
+    """How many the engine reserved for them: what they requested, at most all."""
+    cores_used_mean: float | None
+    """How many their processes used: processor time by active time."""
     path_s: float
     """Length of the critical path: the run cannot be faster than this with any number of cores."""
     path: list[PathStep]
@@ -64,12 +65,8 @@ class _Job(msgspec.Struct, gc=False):
     cores: int = 1
 
 
-def read_time_use(database: Database, *, now: float | None = None) -> TimeUse:
+def read_time_use(database: Database, history: History, *, now: float | None = None) -> TimeUse:
     """Return the use of time of a run; `now` is the present time while an engine is running, else None."""
-    states = database.connection.execute(
-        text("SELECT state, timestamp FROM workflowstate WHERE wf_id = :wf_id ORDER BY timestamp"),
-        {"wf_id": database.wf_id},
-    ).all()
     attempts = queries.attempts(database)
     plan = PlanFile(database.submit_dir / "plan.jsonl")
     try:
@@ -78,30 +75,45 @@ def read_time_use(database: Database, *, now: float | None = None) -> TimeUse:
     finally:
         plan.close()
     given = [begun.cores for begun in records_of(database.submit_dir / "journal.jsonl", RunStart)]
-    return time_use_of(jobs, local_sites, attempts, [(row[0], float(row[1])) for row in states], given, now)
+    until = history.last_time if now is None else now
+    return time_use_of(
+        jobs,
+        local_sites,
+        attempts,
+        history.timekeeper.spans(until),
+        history.times(now).job_s,
+        given,
+        queries.cpu_seconds(database, local_sites),
+        until,
+    )
 
 
 def time_use_of(
     jobs: Sequence[_Job],
     local_sites: frozenset[str],
     attempts: Sequence[AttemptTimes],
-    states: Sequence[tuple[str, float]],
-    cores_given: Sequence[int],
-    now: float | None,
+    spans: Sequence[Span],
+    job_s: float,
+    room: Sequence[int],
+    cpu_s: float,
+    until: float,
 ) -> TimeUse:
-    """Return the use of time from plain data. Attempts are in order of submission."""
-    has_ends = sum(state == "WORKFLOW_STARTED" for state, _ in states) * 2 == len(states)
-    signs: list[float] = []  # only an engine without an end is known by them
-    if not has_ends:
-        signs = sorted([moment for attempt in attempts for moment in attempt[1:] if moment is not None])
-    until = now if now is not None else (signs[-1] if signs else 0.0)
-    spans = engine_spans(states, signs, until)
-    clock = EngineClock(spans)
+    """Return the use of time from plain data. Attempts are in order of submission.
 
+    Args:
+        spans: of active time.
+        job_s: the job time of the run.
+        room: the cores that each engine gave to jobs here; 0: not recorded.
+        cpu_s: processor time of the jobs that ran here.
+        until: when attempts end that have no end.
+    """
+    clock = EngineClock(spans)
     here = [job.cores if job.site in local_sites else 0 for job in jobs]
+    most = [cores or 1 << 31 for cores in room] or [1 << 31]
+    openings = [start for start, _ in spans]
     starts, ends = [], []
     durations = [0.0] * len(jobs)
-    queued_s = running_s = busy_s = 0.0
+    queued_s = asked_s = given_s = 0.0
     for number, submitted, executed, ended in attempts:
         end = until if ended is None else ended
         if executed is None:
@@ -114,26 +126,32 @@ def time_use_of(
         if end > executed:
             starts.append(executed)
             ends.append(end)
-            took_s = clock.between(executed, end)  # most of what lies between two engines ran nowhere
-            running_s += took_s
-            busy_s += here[number] * took_s
+            if asked := here[number]:
+                took_s = clock.between(executed, end)  # most of what lies between two engines ran nowhere
+                engine = min(bisect_right(openings, executed), len(most)) - 1
+                asked_s += asked * took_s
+                given_s += min(asked, most[max(0, engine)]) * took_s
     parents = [job.parents for job in jobs]
     earliest = earliest_ends(parents, durations)
     chain = critical_path(parents, durations, earliest)
     path_s = max(earliest, default=0.0)
     took = [(end - took_s, end) for end, took_s in zip(earliest, durations, strict=True) if took_s > 0]
-    cores = _mean_cores(spans, cores_given) if busy_s else None
+    cores = _mean_cores(spans, room) if asked_s else None
+
+    def mean(cores_s: float) -> float | None:
+        return None if cores is None else _ratio(cores_s, clock.total_s)
+
     return TimeUse(
-        engine_s=clock.total_s,
         waiting_s=_waiting_s(parents, attempts, clock),
         queued_s=queued_s,
-        running_s=running_s,
-        running_mean=_ratio(running_s, clock.total_s),
+        running_mean=_ratio(job_s, clock.total_s),
         running_peak=peak(starts, ends),
         possible_mean=_ratio(sum(durations), path_s),
         possible_peak=peak([start for start, _ in took], [end for _, end in took]),
         cores=cores,
-        cores_busy_mean=None if cores is None else _ratio(busy_s, clock.total_s),
+        cores_asked_mean=mean(asked_s),
+        cores_given_mean=mean(given_s),
+        cores_used_mean=mean(cpu_s),
         path_s=path_s,
         path=[PathStep(jobs[position].id, durations[position]) for position in chain],
     )

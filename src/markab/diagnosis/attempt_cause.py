@@ -1,0 +1,73 @@
+"""The cause of a failed attempt, from the worker's record, the output of its tasks and the file of its program.
+
+All reports name causes by this function, so that none says more than another.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from markab.diagnosis.causes import Cause, cause_of
+from markab.diagnosis.failure_patterns import CARRIAGE_RETURN
+from markab.errors import MarkabError
+from markab.formatting import shown_path
+from markab.journal.attempt_story import captured, log_texts
+from markab.plan.model import Kind, PlannedJob
+from markab.plan.plan_file import PlanFile
+from markab.transfers.base import path_of
+
+_BYTES_READ = 1 << 16
+
+
+def attempt_cause(
+    plan: PlanFile, job: PlannedJob, record: dict[str, Any], submit_dir: Path, machine_mb: int = 0
+) -> Cause:
+    """Return why an attempt failed; `machine_mb` is the memory of its machine for jobs, 0 if not known."""
+    stderr, stdout = (captured(record, stream, submit_dir) for stream in ("stderr", "stdout"))
+    logs = "\n".join(text for _, text in log_texts(record))
+    cause = cause_of(record, job, stderr or logs, stdout, machine_mb)
+    if cause.name != CARRIAGE_RETURN:
+        return cause
+    return replace(cause, remedy=_carriage_return_remedy(*program_source(plan, job, record)))
+
+
+def program_source(plan: PlanFile, job: PlannedJob, record: dict[str, Any]) -> tuple[str, bool]:
+    """Return the path or URL of the program that ran last, and whether the job works with a copy of it."""
+    if not job.tasks:
+        return "", False
+    last = max(len(record.get("invocations") or ()), 1) - 1
+    executable = job.tasks[min(last, len(job.tasks) - 1)].executable
+    lfn = executable.removeprefix("./")
+    read = next((one for one in job.inputs if one.executable and one.lfn == lfn), None)
+    if read is None:
+        return executable, False
+    staged = (
+        source
+        for parent in job.parents
+        if plan.outline[parent].kind is Kind.STAGE_IN
+        for transfer in plan.job(parent).transfers
+        if transfer.lfn == lfn
+        for source in transfer.sources
+    )
+    source = next(staged, None)
+    if source is not None:
+        return source.url, True
+    return (read.sources[0].url if read.sources else executable), False
+
+
+def _carriage_return_remedy(source: str, is_copied: bool) -> str:
+    """Return how carriage returns are removed from a program; from another one that it calls, if it has none."""
+    again = "; then plan again, for the run uses a copy" if is_copied else ""
+    command = r"sed -i 's/\r$//' "
+    try:
+        path = Path(path_of(source))
+        with path.open("rb") as file:
+            has_some = b"\r\n" in file.read(_BYTES_READ)
+    except (OSError, MarkabError):  # on another machine
+        return f"remove them there: {command}{shlex.quote(source.rpartition('/')[2])}{again}"
+    if has_some:
+        return f"remove them: {command}{shown_path(path)}{again}"
+    return f"remove them from the program that it calls: {command}FILE"

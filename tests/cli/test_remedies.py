@@ -1,0 +1,95 @@
+"""Remedies do what they promise when they are typed as they are printed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from kit.typed import typed
+
+WORKFLOW = """
+pegasus: "5.0"
+name: words
+transformationCatalog:
+  transformations:
+    - {{name: tool, sites: [{{name: local, pfn: "{directory}/tool.sh", type: stageable}}]}}
+replicaCatalog:
+  replicas:
+    - {{lfn: in.txt, pfns: [{{site: local, pfn: "{directory}/in.txt"}}]}}
+jobs:
+  - type: job
+    name: tool
+    id: ID1
+    stdout: out.txt
+    arguments: [in.txt]
+    uses:
+      - {{lfn: in.txt, type: input}}
+      - {{lfn: out.txt, type: output, stageOut: true, registerReplica: false}}
+"""
+RUN = "markab run -D dagman.retry=0 --sites local --output-dir results --relative-dir 'my run' workflow.yml"
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    directory = tmp_path / "it's here"
+    directory.mkdir()
+    (directory / "in.txt").write_text("42\n")
+    (directory / "workflow.yml").write_text(WORKFLOW.format(directory=directory))
+    return directory
+
+
+def program(directory: Path, text: str) -> None:
+    (directory / "tool.sh").write_text(text)
+    (directory / "tool.sh").chmod(0o755)
+
+
+def printed(text: str, pattern: str) -> str:
+    """Return what is printed in the place of the group."""
+    found = re.search(pattern, text)
+    assert found, text
+    return found[1]
+
+
+def test_a_staged_program_that_was_edited_is_named_and_planned_again_by_the_printed_command(
+    here: Path,
+) -> None:
+    program(here, "#!/bin/sh\nexit 3\n")
+    assert typed(RUN, here).returncode == 14
+    program(here, "#!/bin/sh\ncat $1\n")
+    again = typed("markab run 'my run'", here)
+    assert again.returncode == 14
+    assert "tool.sh was edited after this run had copied it; the copy is used (by tool_ID1)" in again.stderr
+    analysis = typed("cd .. && markab analyze */'my run'", here)
+    assert "after the correction" not in analysis.stdout
+    mended = typed("cd .. && " + printed(analysis.stdout, "run again: (.*)"), here)
+    assert mended.returncode == 0, mended.stderr
+    assert (here / "results" / "out.txt").read_text() == "42\n"
+    assert (here / "my run-2").is_dir()
+
+
+def test_edited_documents_and_inputs_are_named_before_the_run_goes_on(here: Path) -> None:
+    program(here, "#!/bin/sh\nexit 3\n")
+    assert typed(RUN, here).returncode == 14
+    assert "edited" not in typed("markab run 'my run'; touch workflow.yml tool.sh in.txt", here).stderr
+    assert "edited" not in typed("markab run 'my run'", here).stderr, "only touched"
+    (here / "in.txt").write_text("43\n")
+    assert "in.txt was edited after this run" in typed("markab run 'my run'", here).stderr
+    typed("sed -i s/out.txt/other.txt/ workflow.yml; echo dagman.retry=1 > pegasus.properties", here)
+    shown = typed("markab run 'my run'", here).stderr
+    assert "workflow.yml, pegasus.properties were edited after the run was planned; the plan is used" in shown
+    assert shown.count("hint: to use what was edited") == 1
+    assert "--conf" not in printed(shown, "run again: (.*)"), "the properties are those that were edited"
+
+
+def test_carriage_returns_are_removed_from_the_file_that_was_staged(here: Path) -> None:
+    program(here, "#!/bin/sh\r\ncat $1\r\n")
+    failed = typed(RUN, here)
+    command = r"(sed -i 's/\\r\$//' \S+)"
+    assert printed(failed.stderr, f"hint: remove them: {command}; then plan again").endswith(" tool.sh")
+    analysis = typed("markab analyze 'my run'", here).stdout
+    assert "end with a carriage return, as Windows writes them" in analysis
+    assert typed(printed(analysis, f"remove them: {command}; then plan again"), here).returncode == 0
+    again = printed(typed("markab analyze 'my run'", here).stdout, "run again: (.*)")
+    assert typed(again, here).returncode == 0
