@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from markab.formatting import clipped, count, duration, html_text, moment, output_lines, size
+from markab.formatting import clipped, count, duration, html_text, moment, output_lines, size, titled
 from markab.journal.attempt_story import captured
 from markab.reports.graph.drawing import draw
 from markab.reports.graph.state_styles import STATE_STYLES
@@ -155,8 +155,7 @@ def failures(data: RunData) -> str:
 def _group(data: RunData, group: FailureGroup, opened: bool) -> str:
     record = group.record
     error: dict[str, Any] = record.get("error") or {"message": "no reason is recorded"}
-    ids = data.graph.ids
-    named = ", ".join(ids[job] for job in group.jobs[:JOBS_NAMED])
+    named = ", ".join(_named(data, job) for job in group.jobs[:JOBS_NAMED])
     more = f" and {len(group.jobs) - JOBS_NAMED:,} more" if len(group.jobs) > JOBS_NAMED else ""
     number = f"{len(group.jobs):,} × " if len(group.jobs) > 1 else ""
     lines = [
@@ -168,9 +167,9 @@ def _group(data: RunData, group: FailureGroup, opened: bool) -> str:
     hints = [one.get("hint") for one in (error, *(record.get("also") or ())) if one.get("hint")]
     lines += [f"<p class=hint><b>hint</b> {html_text(str(hint))}</p>" for hint in hints]
     if len(group.jobs) > 1:
-        facts = [("jobs", named + more), ("shown", f"{ids[group.job]}, attempt {group.attempt}")]
+        facts = [("jobs", named + more), ("shown", f"{_named(data, group.job)}, attempt {group.attempt}")]
     else:
-        facts = [("job", f"{ids[group.job]}, attempt {group.attempt}")]
+        facts = [("job", f"{_named(data, group.job)}, attempt {group.attempt}")]
     facts += _failure_facts(data, group)
     lines.append(
         "<dl class=facts>"
@@ -182,6 +181,10 @@ def _group(data: RunData, group: FailureGroup, opened: bool) -> str:
             shown = "\n".join(output_lines(text, TAIL_LINES))[-TAIL_CHARACTERS:]
             lines.append(f"<h4>{stream}</h4><pre>{html_text(shown)}</pre>")
     return "".join([*lines, "</details>"])
+
+
+def _named(data: RunData, job: int) -> str:
+    return titled(data.graph.ids[job], data.plan.job(job).label)
 
 
 def _failure_facts(data: RunData, group: FailureGroup) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ of every job (plan).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from sqlalchemy import text
@@ -22,11 +22,13 @@ from markab.reports.statistics.engine_times import EngineClock, Span, engine_spa
 from markab.reports.statistics.schedules import critical_path, earliest_ends, peak
 
 
-class PathStep(msgspec.Struct, frozen=True):
+class PathStep(msgspec.Struct, frozen=True, omit_defaults=True):
     """A job on the critical path."""
 
     job: str
     runtime_s: float
+    label: str = ""
+    """As `PlannedJob.label`."""
 
 
 class TimeUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,11 +76,12 @@ def read_time_use(database: Database, *, now: float | None = None) -> TimeUse:
     plan = PlanFile(database.submit_dir / "plan.jsonl")
     try:
         jobs = _read_jobs(plan)
-        local_sites = plan.header.local_sites
+        local_sites, labels = plan.header.local_sites, plan.labels
     finally:
         plan.close()
     given = [begun.cores for begun in records_of(database.submit_dir / "journal.jsonl", RunStart)]
-    return time_use_of(jobs, local_sites, attempts, [(row[0], float(row[1])) for row in states], given, now)
+    times = [(row[0], float(row[1])) for row in states]
+    return time_use_of(jobs, local_sites, attempts, times, given, now, labels)
 
 
 def time_use_of(
@@ -88,6 +91,7 @@ def time_use_of(
     states: Sequence[tuple[str, float]],
     cores_given: Sequence[int],
     now: float | None,
+    labels: Mapping[int, str] = {},
 ) -> TimeUse:
     """Return the use of time from plain data. Attempts are in order of submission."""
     has_ends = sum(state == "WORKFLOW_STARTED" for state, _ in states) * 2 == len(states)
@@ -135,7 +139,9 @@ def time_use_of(
         cores=cores,
         cores_busy_mean=None if cores is None else _ratio(busy_s, clock.total_s),
         path_s=path_s,
-        path=[PathStep(jobs[position].id, durations[position]) for position in chain],
+        path=[
+            PathStep(jobs[position].id, durations[position], labels.get(position, "")) for position in chain
+        ],
     )
 
 
