@@ -20,12 +20,16 @@ from markab.cli.common_options import (
     quiet_option,
     run_argument,
 )
+from markab.cli.completion_values import jobs
 from markab.cli.output import echo, echo_json
 from markab.errors import RunFailed
 
 DEBUG_FLAGS = options(
     click.option(
-        "--debug-job", metavar="JOB", help="Make a directory and a script that runs JOB again by hand."
+        "--debug-job",
+        metavar="JOB",
+        help="Make a directory and a script that runs JOB again by hand.",
+        shell_complete=jobs,
     ),
     click.option(
         "--debug-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where; default: debug-JOB."

@@ -6,14 +6,22 @@ import click
 
 from markab import operations
 from markab.cli.command import command
-from markab.cli.common_options import json_option, run_and_job, run_argument, verbose_option
+from markab.cli.common_options import json_option, run_and_job, verbose_option
+from markab.cli.completion_values import job_states, jobs, runs_or_jobs
 from markab.cli.output import echo, echo_json
+from markab.formatting import titled
 
 
 @command()
-@run_argument
-@click.argument("job", required=False, metavar="[JOB]")
-@click.option("-s", "--state", metavar="STATE[,…]", help="List only jobs in these states, such as failed.")
+@click.argument("run", required=False, metavar="[RUN]", shell_complete=runs_or_jobs)
+@click.argument("job", required=False, metavar="[JOB]", shell_complete=jobs)
+@click.option(
+    "-s",
+    "--state",
+    metavar="STATE[,…]",
+    help="List only jobs in these states, such as failed.",
+    shell_complete=job_states,
+)
 @json_option("Print an object, or a list of them.")
 @verbose_option
 def show(run: str | None, job: str | None, state: str | None, as_json: bool, verbose: int) -> None:
@@ -41,4 +49,4 @@ def _list(run: str | None, state: str, as_json: bool) -> None:
     width = max((len(one["state"]) for one in jobs), default=0)
     for one in jobs:
         again = f"  ({one['attempts']} attempts)" if one["attempts"] > 1 else ""
-        echo(f"{one['state']:<{width}}  {one['job']}{again}")
+        echo(f"{one['state']:<{width}}  {titled(one['job'], one['label'])}{again}")
