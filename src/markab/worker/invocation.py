@@ -14,6 +14,9 @@ from markab.worker.record import invocation_entry, usage_entry
 from markab.worker.split_arguments import split_words
 from markab.worker.steady_time import steady_time
 
+MAX_TEXT_BYTES = 131071
+"""Linux gives to no program a longer argument, or a longer variable with its name (MAX_ARG_STRLEN)."""
+
 
 class Process(object):
     """What to start: all paths are absolute, or relative to `cwd`."""
@@ -157,15 +160,38 @@ def _start_error(process: Process, error: OSError) -> AttemptFailed:
                 "ldd '%s'" % path,
             )
     if error.errno == errno.E2BIG:
-        size = sum(len(word) + 1 for word in process.argv)
-        return AttemptFailed(
-            ErrorKind.ARGUMENTS,
-            "the arguments of task '%s' are too long for this system: %d characters" % (task, size),
-            "write them into a file that the task reads",
-        )
+        return _too_long(process)
     return AttemptFailed(
         ErrorKind.INTERNAL, "task '%s' cannot be started: %s" % (task, error.strerror or error)
     )
+
+
+def _too_long(process: Process) -> AttemptFailed:
+    """Return what the system refused as too long: one variable, all variables together, or the arguments."""
+    task = process.task["id"]
+    sizes = {name: _bytes(name + "=" + value) for name, value in process.environ().items()}
+    name = max(sizes, key=lambda known: sizes[known], default="")
+    if name in process.own_environ:
+        hint = "write the value of %s into a file that the task reads" % name
+    else:
+        hint = "the engine passes it on from its own environment: `unset %s` before `markab run`" % name
+    if sizes and sizes[name] > MAX_TEXT_BYTES:
+        message = "environment variable '%s' of task '%s' is too long for this system: %d bytes of at most %d"
+        return AttemptFailed(ErrorKind.ARGUMENTS, message % (name, task, sizes[name], MAX_TEXT_BYTES), hint)
+    arguments = sum(_bytes(word) + 1 for word in process.argv)
+    environment = sum(sizes.values()) + len(sizes)
+    if environment > arguments:
+        message = (
+            "the environment of task '%s' is too long for this system: %d bytes in %d variables,"
+            " of which '%s' has %d" % (task, environment, len(sizes), name, sizes[name])
+        )
+        return AttemptFailed(ErrorKind.ARGUMENTS, message, hint)
+    message = "the arguments of task '%s' are too long for this system: %d bytes" % (task, arguments)
+    return AttemptFailed(ErrorKind.ARGUMENTS, message, "write them into a file that the task reads")
+
+
+def _bytes(text: str) -> int:
+    return len(os.fsencode(text))
 
 
 def _interpreter(path: str) -> Optional[str]:
