@@ -55,6 +55,8 @@ def analyze(run: str | None, verbose: int, quiet: int, summary: bool, as_json: b
     """
     if debug["debug_job"]:
         return _debug(run, debug)
+    if debug["debug_dir"] or debug["local_executable"]:
+        raise click.UsageError("--debug-dir and --local-executable are for --debug-job JOB only")
     return _analyze(run, as_json, lambda found: found.text(verbose=verbose, quiet=quiet, summary=summary))
 
 

@@ -21,6 +21,7 @@ from markab.planner import plan_writer as writing
 from markab.planner.draft import Cleanup, Context, Draft, Progress, Reason
 from markab.planner.executable_jobs import executable_jobs
 from markab.planner.modes import MODES
+from markab.planner.option_checks import wrong_options
 from markab.planner.options import PlanOptions
 from markab.planner.passes import PASSES, Pass
 from markab.planner.plan_header import make_header, run_places, staging_sites
@@ -194,6 +195,7 @@ def _context(
         workflow_profiles=workflow.profiles,
         dry_run=dry_run,
     )
+    context.problems.extend(wrong_options(options))
     context.warnings.extend(properties.unknown())
     warn_of_unsupported_properties(context)
     context.cleanup = _cleanup(strategy, context)
