@@ -17,6 +17,9 @@ _UNPRINTABLE = re.compile(
 )
 """Not here: the joiners U+200C and U+200D and the variation selectors, which scripts and emoji need."""
 
+LABEL_CHARACTERS = 60
+"""A longer label is cut where it stands beside a name."""
+
 
 def size(size_bytes: float) -> str:
     """Return a number of bytes with its unit; units of 1024, in the usual notation: 1.5 GB."""
@@ -56,6 +59,14 @@ def clipped(text: str, characters: int) -> str:
     if len(text) <= characters:
         return text
     return f"{text[:characters]}… ({len(text) - characters:,} more characters)"
+
+
+def titled(name: str, label: str) -> str:
+    """Return the name of a job with the user's label, if it has one, in one line: `fit_ID1 (decade 1990)`."""
+    if not label:
+        return name
+    line = printable_line(label)
+    return f"{name} ({line if len(line) <= LABEL_CHARACTERS else line[: LABEL_CHARACTERS - 1] + '…'})"
 
 
 def tail(text: str, lines: int) -> str:

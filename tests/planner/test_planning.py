@@ -136,6 +136,12 @@ def test_an_unknown_site_on_the_command_line_is_named_with_the_likely_one(bench:
     )
 
 
+def test_labels_of_tasks_are_in_the_plan(bench: Bench) -> None:
+    made = bench.plan(task("a", nodeLabel="decade 1990"), task("b"), task("c", nodeLabel="x"))
+
+    assert ["decade 1990", "", "x"] == [made[f"tool_{name}"].label for name in "abc"]
+
+
 def test_programs_are_found_on_path(bench: Bench) -> None:
     made = bench.plan(task("a", tool="sh"))
 

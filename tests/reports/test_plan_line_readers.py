@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import FieldInfo, fields
 
+from markab.plan import plan_file
 from markab.plan.model import Input, Output, Place, PlannedJob, PlannedTask, Transfer
 from markab.provenance import plan_facts
 from markab.reports import trace
@@ -22,6 +23,9 @@ READERS: list[tuple[type[msgspec.Struct], tuple[type[msgspec.Struct], ...]]] = [
     (plan_facts.UseFacts, (Input, Output)),
     (plan_facts.TransferFacts, (Transfer,)),
     (plan_facts.PlaceFacts, (Place,)),
+    (plan_file.JobOutline, (PlannedJob,)),
+    (plan_file.JobLabels, (PlannedJob,)),
+    (plan_file.TaskLabel, (PlannedTask,)),
     (sources.JobSketch, (PlannedJob,)),
     (sources.TaskSketch, (PlannedTask,)),
     (time_use._Job, (PlannedJob,)),

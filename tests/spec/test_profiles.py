@@ -108,3 +108,23 @@ def test_amounts(text: str, unit: str, mb: int) -> None:
 def test_no_amounts(text: str) -> None:
     with pytest.raises(ValueError):
         amount_mb(text, "MB")
+
+
+def test_variables_with_which_no_program_can_be_started_are_problems() -> None:
+    fits = {"A": "x" * (131_071 - len("A=")), "B": "y" * 131_000}
+    problems: list[Problem] = []
+    resources({"env": fits}, "a", problems)
+    assert problems == []
+
+    resources({"env": {"BIG": "é" * 65_534}}, "a", problems)
+    assert ["environment variable 'BIG' of job 'a' is too long: 131,072 bytes of at most 131,071"] == [
+        problem.message for problem in problems
+    ]
+
+
+def test_variables_that_are_too_long_together_are_a_problem() -> None:
+    problems: list[Problem] = []
+    resources({"env": {f"V{number}": "x" * 131_000 for number in range(49)}}, "a", problems)
+    assert ["the environment of job 'a' is too long: 6,419,235 bytes of at most 6,291,456"] == [
+        problem.message for problem in problems
+    ]

@@ -159,3 +159,11 @@ def test_names_like_those_that_markab_uses_are_valid() -> None:
 def test_absolute_names_pass_when_they_are_allowed_but_never_leave() -> None:
     assert [] == wrong(task("a", "/data/f"), absolute_lfns=True)
     assert lfn_fault("/data/../f", absolute=True)
+
+
+def test_arguments_with_which_no_program_can_be_started_are_a_problem() -> None:
+    assert [] == wrong(Task("a", name="x", arguments=["y" * 131_071]))
+    ((message, hint),) = wrong(Task("a", name="x", arguments=["y" * 131_072]))
+    assert "an argument of job 'a' is too long" == message and "131,071 bytes" in hint
+    ((message, _),) = wrong(Task("a", name="x", arguments=["y" * 131_000] * 49))
+    assert "the arguments of job 'a' are too long: 6,419,049 bytes of at most 6,291,456" == message

@@ -20,12 +20,16 @@ from markab.cli.common_options import (
     quiet_option,
     run_argument,
 )
+from markab.cli.completion_values import jobs
 from markab.cli.output import echo, echo_json
 from markab.errors import RunFailed
 
 DEBUG_FLAGS = options(
     click.option(
-        "--debug-job", metavar="JOB", help="Make a directory and a script that runs JOB again by hand."
+        "--debug-job",
+        metavar="JOB",
+        help="Make a directory and a script that runs JOB again by hand.",
+        shell_complete=jobs,
     ),
     click.option(
         "--debug-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where; default: debug-JOB."
@@ -51,6 +55,8 @@ def analyze(run: str | None, verbose: int, quiet: int, summary: bool, as_json: b
     """
     if debug["debug_job"]:
         return _debug(run, debug)
+    if debug["debug_dir"] or debug["local_executable"]:
+        raise click.UsageError("--debug-dir and --local-executable are for --debug-job JOB only")
     return _analyze(run, as_json, lambda found: found.text(verbose=verbose, quiet=quiet, summary=summary))
 
 

@@ -14,6 +14,7 @@ import click
 
 from markab import operations
 from markab.cli.command import Command, OptionalValue, command
+from markab.cli.completion_values import runs
 from markab.cli.output import echo
 
 Decorator = Callable[[Any], Any]
@@ -30,7 +31,7 @@ def options(*decorators: Decorator) -> Decorator:
     return decorate
 
 
-run_argument = click.argument("run", required=False, metavar="[RUN]")
+run_argument = click.argument("run", required=False, metavar="[RUN]", shell_complete=runs)
 """A submit directory; None: the run that the current directory is in."""
 
 pegasus_run_argument = click.argument("run", required=False, metavar="[SUBMIT_DIR]")

@@ -11,6 +11,7 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, options, pegasus_command, verbose_option
+from markab.cli.completion_values import words
 from markab.cli.output import echo
 
 KINDS = ("label", "xform", "id", "xform-id", "label-xform", "label-id")
@@ -44,6 +45,7 @@ FLAGS = options(
     "-F",
     "--format",
     metavar="FORMAT",
+    shell_complete=words("dot", "mermaid", "svg", "png", "pdf", "json"),
     help="dot, mermaid, svg, png, pdf or json; by default the suffix of FILE, or dot.",
 )
 @json_option("The same as `--format json`.")

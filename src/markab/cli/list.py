@@ -15,7 +15,12 @@ from markab.formatting import printable_line, shown_path
 
 
 @command()
-@click.argument("directory", required=False, type=click.Path(path_type=Path), metavar="[DIRECTORY]")
+@click.argument(
+    "directory",
+    required=False,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="[DIRECTORY]",
+)
 @json_option("Print a list of objects.")
 @verbose_option
 def list(directory: Path | None, as_json: bool, verbose: int) -> None:

@@ -102,6 +102,8 @@ def _complete_if_requested() -> None:
     """Complete a line for a shell, which sets a variable of click, and exit."""
     import os
 
-    if os.environ.get("_MARKAB_COMPLETE"):
-        markab.main(prog_name="markab")  # exits
+    if requested := os.environ.get("_MARKAB_COMPLETE"):
+        from markab.cli.completion import complete
+
+        complete(markab, "markab", "_MARKAB_COMPLETE", requested)
         sys.exit(0)

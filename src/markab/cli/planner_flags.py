@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from markab.cli.command import ALONE, OptionalValue
+from markab.cli.completion_values import directories, words
 from markab.planner.options import OPTIONS, PlannerOption, PlanOptions, UsedBy, WrongOption, from_flags
 
 RANDOM_DIR = OptionalValue("r", "randomdir")
@@ -29,7 +30,12 @@ def _attributes(row: PlannerOption) -> dict[str, Any]:
     if row.kind.is_switch:
         return attributes | {"is_flag": True}
     commas = "[,…]" if row.kind.has_commas else ""
-    return attributes | {"multiple": row.kind.is_repeated, "metavar": row.metavar + commas}
+    attributes |= {"multiple": row.kind.is_repeated, "metavar": row.metavar + commas}
+    if row.metavar == "DIR":
+        attributes["shell_complete"] = directories
+    elif row.choices:
+        attributes["shell_complete"] = words(*row.choices, has_commas=row.kind.has_commas)
+    return attributes
 
 
 def given(flags: Mapping[str, Any]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from markab import operations
 from markab.cli.output import echo
-from markab.formatting import count, duration, printable, size
+from markab.formatting import count, duration, printable, size, titled
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -187,7 +187,10 @@ def picture(progress: Progress, now_s: float, jobs_shown: int = JOBS_SHOWN) -> l
     ]
     for job in progress.jobs[:jobs_shown]:
         again = f"  attempt {job.attempt}" if job.attempt > 1 else ""
-        pieces += [(f"\n  {duration(now_s - job.start):>8}", "cyan"), (f"  {job.id}{again}", "")]
+        pieces += [
+            (f"\n  {duration(now_s - job.start):>8}", "cyan"),
+            (f"  {titled(job.id, job.label)}{again}", ""),
+        ]
     hidden = progress.running + progress.queued - min(len(progress.jobs), jobs_shown)
     if hidden > 0:
         pieces.append((f"\n  {'':>8}  … and {hidden:,} more", "dim"))

@@ -17,6 +17,7 @@ from markab.cli.common_options import (
     pegasus_json_option,
     verbose_option,
 )
+from markab.cli.completion_values import runs, words
 from markab.cli.output import echo, echo_json
 
 LEVELS = {
@@ -67,6 +68,7 @@ FLAGS = options(
         multiple=True,
         callback=_sections,
         metavar="SECTION",
+        shell_complete=words("all", *LEVELS, has_commas=True),
         help="Also workflow, jobs, transformations, time, integrity, or all (wf_stats, jb_stats, tf_stats, "
         "ti_stats, int_stats are the same); several with commas.",
     ),
@@ -85,7 +87,7 @@ FLAGS = options(
 
 
 @command()
-@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.argument("runs", nargs=-1, metavar="[RUN]...", shell_complete=runs)
 @FLAGS
 @json_option()
 @click.option(

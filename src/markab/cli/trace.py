@@ -7,13 +7,14 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, run_and_name, verbose_option
+from markab.cli.completion_values import lfns, runs_or_lfns
 from markab.cli.output import echo, echo_json
 from markab.errors import ChecksumMismatch
 
 
 @command()
-@click.argument("run", required=False, metavar="[RUN]")
-@click.argument("file", required=False, metavar="FILE")
+@click.argument("run", required=False, metavar="[RUN]", shell_complete=runs_or_lfns)
+@click.argument("file", required=False, metavar="FILE", shell_complete=lfns)
 @json_option()
 @click.option("--dot", is_flag=True, help="Print a graph in the DOT language of Graphviz.")
 @verbose_option

@@ -7,12 +7,13 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, run_and_name, verbose_option
+from markab.cli.completion_values import jobs, runs_or_jobs
 from markab.cli.output import echo, echo_json
 
 
 @command()
-@click.argument("run", required=False, metavar="[RUN]")
-@click.argument("job", required=False, metavar="JOB")
+@click.argument("run", required=False, metavar="[RUN]", shell_complete=runs_or_jobs)
+@click.argument("job", required=False, metavar="JOB", shell_complete=jobs)
 @json_option()
 @verbose_option
 def why(run: str | None, job: str | None, as_json: bool, verbose: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from markab.diagnosis.attempt_cause import attempt_cause
-from markab.formatting import clipped, output_lines
+from markab.formatting import clipped, output_lines, titled
 from markab.journal.attempt_story import captured, error_lines, log_texts
 from markab.journal.reader import JournalReader, whole_bytes
 from markab.journal.records import AttemptEnd, Entry, GiveUp, RunStart, decode
@@ -37,12 +37,15 @@ class FailedAttempt:
     plan: PlanFile | None = None
     """The plan of the run, in which the cause is looked up."""
     position: int = 0
+    label: str = ""
+    """As `PlannedJob.label`."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it for programs."""
         record = self.record
         return {
             "job": self.job,
+            "label": self.label,
             "attempt": self.attempt,
             "error": record.get("error"),
             "also": record.get("also", []),
@@ -57,11 +60,11 @@ class FailedAttempt:
             "no reason is recorded"
         ]
         then = "given up" if self.given_up else "will be tried again"
-        return f"{self.job}, attempt {self.attempt}: {'; '.join(errors)} ({then})"
+        return f"{titled(self.job, self.label)}, attempt {self.attempt}: {'; '.join(errors)} ({then})"
 
     def text(self, submit_dir: Path) -> str:
         """Return the failure with the last lines of the task's output."""
-        lines = [f"{self.job} failed (attempt {self.attempt})"]
+        lines = [f"{titled(self.job, self.label)} failed (attempt {self.attempt})"]
         lines += [f"  {line}" for line in self._errors(submit_dir)]
         if self.arguments:
             lines.append(f"  command: {clipped(self.arguments, LINE_CHARACTERS)}")
@@ -126,4 +129,6 @@ class FailedAttempts:
             self._plan = PlanFile(self._place.plan)
         job = self._plan.job(end.job)
         command = " ".join(f"{task.executable} {task.arguments}".strip() for task in job.tasks[:1])
-        return FailedAttempt(job.id, end.attempt, end.record, False, command, self._plan, end.job)
+        return FailedAttempt(
+            job.id, end.attempt, end.record, False, command, self._plan, end.job, label=job.label
+        )

@@ -47,6 +47,7 @@ from markab.journal.records import (
     RunStart,
 )
 from markab.journal.writer import Journal
+from markab.plan.model import PlannedJob
 from markab.plan.plan_file import PlanFile
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.record import unseen_record
@@ -229,10 +230,12 @@ class OpenRun:
         attempt = self._maker.make(id)
         job = attempt.job
         self.journal.append(AttemptStart(now, id.job, job.id, id.number, job.site))
-        self._running[id.job] = RunningJob(
-            job.id, job.site, id.number, now, queued=job.site in self._remote_sites
-        )
+        self._running[id.job] = self._running_job(job, id.number, now)
         self.submission.add(attempt)
+
+    def _running_job(self, job: PlannedJob, attempt: int, start: float) -> RunningJob:
+        queued = job.site in self._remote_sites
+        return RunningJob(job.id, job.site, attempt, start, queued=queued, label=job.label)
 
     def submit(self) -> None:
         """Submit the attempts whose starts are in the journal."""
@@ -305,9 +308,7 @@ class OpenRun:
         for job, known in self.history.under_way.items():
             attempt = self._maker.make(AttemptId(self.id, job, self.history.attempts[job]))
             site = attempt.job.site
-            self._running[job] = RunningJob(
-                attempt.job.id, site, attempt.id.number, known.start, queued=site in self._remote_sites
-            )
+            self._running[job] = self._running_job(attempt.job, attempt.id.number, known.start)
             by_site.setdefault(site, []).append(attempt)
         for site, attempts in by_site.items():
             unreported = {attempt.id for attempt in attempts}

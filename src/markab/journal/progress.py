@@ -23,6 +23,8 @@ class RunningJob(msgspec.Struct, omit_defaults=True):
     """Why its site keeps it and does not run it."""
     queued: bool = False
     """It waits in the queue of its site."""
+    label: str = ""
+    """As `PlannedJob.label`."""
 
 
 class Progress(msgspec.Struct, omit_defaults=True):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from markab.operations.documents import export, make_debug_directory, write_page
     from markab.operations.drawing import draw, inline_svg, render_drawing, write_drawing
     from markab.operations.failures import analyze, edited_files, follow_failures
-    from markab.operations.jobs import has_job, list_jobs, show_job, why
+    from markab.operations.jobs import has_job, job_names, job_states, lfns_of_run, list_jobs, show_job, why
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.planning import Then as Then
     from markab.operations.planning import dry_run, plan
@@ -54,7 +54,7 @@ _NAMES = {
     "documents": ("export", "make_debug_directory", "write_page"),
     "drawing": ("draw", "inline_svg", "render_drawing", "write_drawing"),
     "failures": ("analyze", "edited_files", "follow_failures"),
-    "jobs": ("has_job", "list_jobs", "show_job", "why"),
+    "jobs": ("has_job", "job_names", "job_states", "lfns_of_run", "list_jobs", "show_job", "why"),
     "metadata": ("read_metadata", "trace"),
     "planning": ("dry_run", "plan"),
     "replica_catalog": (
@@ -102,6 +102,9 @@ __all__ = [
     "has_job",
     "inline_svg",
     "is_run",
+    "job_names",
+    "job_states",
+    "lfns_of_run",
     "list_jobs",
     "list_runs",
     "make_debug_directory",

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from markab.operations.run_names import Run, find_run
 
 if TYPE_CHECKING:
+    from markab.plan.plan_file import PlanFile
     from markab.reports.job_report import JobStory
     from markab.reports.why import JobExplanation
 
 
 def list_jobs(run: Run = None, states: Collection[str] = ()) -> list[dict[str, Any]]:
-    """Return id, kind, site, state and number of attempts of every job, or of those in these states.
+    """Return id, label, kind, site, state and number of attempts of every job, or of those in these states.
 
     Raises:
         MarkabError: there is no such state.
     """
     from markab.errors import MarkabError
-    from markab.reports.job_report import job_states, read_jobs
+    from markab.reports.job_report import read_jobs
 
     known = job_states()
     for state in states:
@@ -29,20 +31,37 @@ def list_jobs(run: Run = None, states: Collection[str] = ()) -> list[dict[str, A
     return [job for job in jobs if job["state"] in states] if states else jobs
 
 
+def job_states() -> list[str]:
+    """Return the states that a job may have in a report."""
+    from markab.reports import job_report
+
+    return job_report.job_states()
+
+
+def job_names(run: Run = None) -> Iterator[tuple[str, str]]:
+    """Yield name and label of every job, in the plan's order."""
+    with closing(_open_plan(run)) as plan:
+        for job in plan.jobs():
+            yield job.id, job.label
+
+
+def lfns_of_run(run: Run = None) -> Iterator[tuple[str, str]]:
+    """Yield every file that a job makes, and the job."""
+    with closing(_open_plan(run)) as plan:
+        for job in plan.jobs():
+            yield from ((output.lfn, job.id) for output in job.outputs)
+
+
 def has_job(run: Run, job: str) -> bool:
     """Return whether a run has a job of that name, or one that runs the task of that id."""
     from markab.errors import MarkabError
     from markab.plan.job_lookup import find_job
-    from markab.plan.plan_file import PlanFile
-    from markab.plan.submit_dir import SubmitDir
 
-    plan = PlanFile(SubmitDir(find_run(run)).plan)
-    try:
-        find_job(plan, job)
-    except MarkabError:
-        return False
-    finally:
-        plan.close()
+    with closing(_open_plan(run)) as plan:
+        try:
+            find_job(plan, job)
+        except MarkabError:
+            return False
     return True
 
 
@@ -62,3 +81,10 @@ def why(run: Run, job: str) -> JobExplanation:
     from markab.reports.why import read_why
 
     return read_why(find_run(run), job)
+
+
+def _open_plan(run: Run) -> PlanFile:
+    from markab.plan.plan_file import PlanFile
+    from markab.plan.submit_dir import SubmitDir
+
+    return PlanFile(SubmitDir(find_run(run)).plan)

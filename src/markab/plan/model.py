@@ -16,6 +16,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from markab.plan.job_label import joined_labels
 from markab.transfers.base import TRANSFER_ATTEMPTS, TRANSFER_THREADS, quoted_path, url_below
 
 FORMAT = 1
@@ -163,6 +164,8 @@ class PlannedTask(msgspec.Struct, omit_defaults=True):
     stderr: str | None = None
     """Lfns that the three streams are connected to. None: nothing to read; captured."""
     env: dict[str, str] = {}
+    node_label: str = ""
+    """The user's label of the task, for views only; "": none."""
     metadata: dict[str, str] = {}
     """The user's metadata of the task."""
     container: str = ""
@@ -269,3 +272,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """Cleanup at the end: the whole scratch directory of `staging`."""
     why: str = ""
     """Which pass made it, and for what."""
+
+    @property
+    def label(self) -> str:
+        """The user's label; empty if its tasks have none."""
+        return joined_labels(task.node_label for task in self.tasks)

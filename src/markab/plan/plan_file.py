@@ -23,6 +23,7 @@ import msgspec
 
 from markab.errors import CorruptPlan, NewerFormat, NotARun, StorageError
 from markab.plan.atomic_file import replacing
+from markab.plan.job_label import joined_labels
 from markab.plan.model import FORMAT, Header, Kind, PlannedJob
 from markab.transfers.beneath import open_regular
 
@@ -42,6 +43,23 @@ class JobOutline(msgspec.Struct, frozen=True):
     cores: int = 1
     memory_mb: int = 0
     gpus: int = 0
+
+
+class JobLabels(msgspec.Struct, frozen=True):
+    """The labels of a job; the same keys as `PlannedJob`."""
+
+    tasks: list[TaskLabel] = []
+
+    @property
+    def label(self) -> str:
+        """As `PlannedJob.label`."""
+        return joined_labels(task.node_label for task in self.tasks)
+
+
+class TaskLabel(msgspec.Struct, frozen=True):
+    """The label of a task; the same key as `PlannedTask`."""
+
+    node_label: str = ""
 
 
 def write_plan(path: Path, header: Header, jobs: Iterable[PlannedJob]) -> None:
@@ -130,6 +148,15 @@ class PlanFile:
                 raise self._corrupt(position + 2, str(error)) from error
         self._all_checked = True
         return outline
+
+    @cached_property
+    def labels(self) -> dict[int, str]:
+        """Position → label, of the jobs for which the user gave one."""
+        if self._bytes.find(b'"node_label":') < 0:  # a tenth of the time of decoding the lines
+            return {}
+        decode = msgspec.json.Decoder(JobLabels).decode
+        labels = ((position, decode(self.line(position)).label) for position in range(len(self)))
+        return {position: label for position, label in labels if label}
 
     @cached_property
     def positions(self) -> dict[str, int]:

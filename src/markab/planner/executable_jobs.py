@@ -144,7 +144,14 @@ def _job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) 
 
 
 def _sub_workflow(task: Task) -> PlannedTask:
-    return PlannedTask(task.id, task.file or "", "", " ".join(task.arguments), metadata=task.metadata)
+    return PlannedTask(
+        task.id,
+        task.file or "",
+        "",
+        " ".join(task.arguments),
+        node_label=task.node_label or "",
+        metadata=task.metadata,
+    )
 
 
 def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask:
@@ -158,6 +165,7 @@ def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask
         stdout=task.stdout,
         stderr=task.stderr,
         env=program.profiles.get("env", {}),
+        node_label=task.node_label or "",
         metadata=executable.transformation.metadata | executable.at.metadata | task.metadata,
     )
 

@@ -47,6 +47,8 @@ class PlannerOption:
     is_keyword: bool
     """`Workflow.plan` has it under its name."""
     keyword_default: Any
+    choices: tuple[str, ...]
+    """The words that it may be; empty: any text."""
 
     @property
     def flag(self) -> str:
@@ -64,6 +66,7 @@ def _option(
     is_hidden: bool = False,
     is_keyword: bool = True,
     keyword_default: Any = None,
+    choices: tuple[str, ...] = (),
 ) -> Any:
     row = {
         "kind": kind,
@@ -75,6 +78,7 @@ def _option(
         "is_hidden": is_hidden,
         "is_keyword": is_keyword,
         "keyword_default": kind.keyword_default if keyword_default is None else keyword_default,
+        "choices": choices,
     }
     return field(default_factory=kind.empty, compare=used_by is UsedBy.PLANNER, metadata=row)
 
@@ -111,6 +115,7 @@ class PlanOptions:
         *("-C", "--cluster"),
         metavar="STYLE",
         help="Put small tasks together: horizontal, label.",
+        choices=("horizontal", "label"),
     )
     sites: list[str] = _option(
         kinds.ListOption(),
@@ -191,6 +196,7 @@ class PlanOptions:
         "--cleanup",
         metavar="HOW",
         help="none, leaf, inplace (default) or constraint.",
+        choices=("none", "leaf", "inplace", "constraint"),
         equal_property="pegasus.file.cleanup.strategy",
     )
     nocleanup: bool = _option(

@@ -24,6 +24,7 @@ from markab.planner.executable_jobs import executable_jobs
 from markab.planner.given_slots import forwarded_properties, given_slots
 from markab.planner.machine_needs import NO_NEEDS, Needs, needs_of
 from markab.planner.modes import MODES
+from markab.planner.option_checks import wrong_options
 from markab.planner.options import PlanOptions
 from markab.planner.output_map import check_output_map, read_output_map
 from markab.planner.passes import PASSES, Pass
@@ -256,6 +257,7 @@ def _context(
         workflow_profiles=workflow.profiles,
         dry_run=dry_run,
     )
+    context.problems.extend(wrong_options(options))
     context.warnings.extend(properties.unknown())
     warn_of_unsupported_properties(context)
     read_output_map(context)

@@ -8,7 +8,7 @@ from typing import Any
 from markab.diagnosis.edited_files import edited_files
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
 from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
-from markab.formatting import clipped, count, output_lines, shown_path
+from markab.formatting import clipped, count, output_lines, shown_path, titled
 from markab.journal.attempt_story import log_texts
 from markab.reports.pegasus_analyzer import OUTPUT_LINES, pegasus_text, to_json
 from markab.reports.status import Status, status_of
@@ -89,7 +89,7 @@ class FailureReport:
 
     def job_names(self, group: CauseGroup, most: int) -> str:
         """Return the names of the jobs of a group, at most so many, and the number of the others."""
-        names = ", ".join(self._id(job) for job in group.jobs[:most])
+        names = ", ".join(self._named(job) for job in group.jobs[:most])
         return names + (f" and {more:,} more" if (more := len(group.jobs) - most) > 0 else "")
 
     def group_lines(self, group: CauseGroup, verbose: int = 0, names: int = 0) -> list[str]:
@@ -97,15 +97,15 @@ class FailureReport:
         lines = [f"  {'help':<{_WIDTH}}{group.cause.remedy}"] if group.cause.remedy else []
         if names and len(group.jobs) > 1:
             listed = self.job_names(group, names)
-            lines += [f"  {'jobs':<{_WIDTH}}{listed}", f"  {'such as':<{_WIDTH}}{self._id(group.jobs[0])}"]
+            lines += [f"  {'jobs':<{_WIDTH}}{listed}", f"  {'such as':<{_WIDTH}}{self._named(group.jobs[0])}"]
         return lines + _failed_job_lines(examine_failed_job(self.run, group.jobs[0]), verbose)
 
-    def _id(self, job: int) -> str:
-        return self.run.plan.outline[job].id
+    def _named(self, job: int) -> str:
+        return titled(self.run.plan.outline[job].id, self.run.plan.job(job).label)
 
     def _title(self, group: CauseGroup) -> str:
         if len(group.jobs) == 1:
-            name = self._id(group.jobs[0])
+            name = self._named(group.jobs[0])
         else:
             name = f"{count(len(group.jobs), 'job')} of {group.transformation}, with the same error"
         blocked = f" [holds up {count(group.blocked, 'job')}]" if group.blocked else ""

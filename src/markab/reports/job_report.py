@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from markab.formatting import duration, moment, output_lines, size
+from markab.formatting import duration, moment, output_lines, printable_line, size
 from markab.journal.attempt_story import AttemptStory, captured, error_lines, log_texts, read_attempts
 from markab.journal.lifecycle import State
 from markab.journal.run_reader import RunReader
@@ -32,6 +32,7 @@ class JobStory:
     state: str
     attempts: list[AttemptStory]
     parents: list[str]
+    label: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as plain data."""
@@ -39,11 +40,14 @@ class JobStory:
             {"attempt": a.number, "site": a.site, "start": a.start, "record": a.record, "after": a.after}
             for a in self.attempts
         ]
-        return {"job": self.plan["id"], "state": self.state, "plan": self.plan, "attempts": attempts}
+        named = {"job": self.plan["id"], "label": self.label, "state": self.state}
+        return named | {"plan": self.plan, "attempts": attempts}
 
     def text(self, submit_dir: Path) -> str:
         """Return it as text; long output of tasks is cut to its last lines."""
         lines = [f"{self.plan['id']}  ({self.plan['kind']} at {self.plan['site']}): {self.state}"]
+        if self.label:
+            lines.append(f"label    {printable_line(self.label)}")
         lines += _plan_lines(self.plan)
         if self.parents:
             lines.append("after    " + ", ".join(self.parents))
@@ -53,13 +57,14 @@ class JobStory:
 
 
 def read_jobs(submit_dir: str | Path | None) -> list[dict[str, Any]]:
-    """Return id, kind, site, state and number of attempts of every job, in the plan's order."""
+    """Return id, label, kind, site, state and number of attempts of every job, in the plan's order."""
     run = RunReader(submit_dir)
     run.read()
-    history = run.history
+    history, labels = run.history, run.plan.labels
     return [
         {
             "job": job.id,
+            "label": labels.get(position, ""),
             "kind": job.kind.value,
             "site": job.site,
             "state": _shown(history.states[position], run.has_engine),
@@ -86,6 +91,7 @@ def read_job(submit_dir: str | Path | None, job_id: str) -> JobStory:
         state=_shown(run.history.states[position], run.has_engine),
         attempts=read_attempts(run.place.journal, position),
         parents=[run.plan.outline[parent].id for parent in plan.get("parents", ())],
+        label=run.plan.job(position).label,
     )
 
 

@@ -232,6 +232,7 @@ def _detail(
 
     return {
         "job_name": job.id,
+        **({"label": job.label} if job.label else {}),
         "state": state,
         "site": job.site,
         "hostname": record.get("host") or NONE,

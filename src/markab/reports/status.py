@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markab.errors import CorruptJournal
-from markab.formatting import count, duration
+from markab.formatting import count, duration, titled
 from markab.journal.lifecycle import State
 from markab.journal.progress import Progress, read_progress
 from markab.journal.reader import JournalReader, last_body
@@ -58,6 +58,8 @@ class UnderWay:
     """`Run` or `Idle`."""
     attempt: int
     since: float
+    label: str = ""
+    """As `PlannedJob.label`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +132,7 @@ class Status:
                     "EnteredCurrentStatus": int(job.since),
                     "NumJobStarts": job.attempt,
                 }
+                | ({"label": job.label} if job.label else {})
                 for job in self.jobs
             ]
             shown["condor_jobs"] = {self.uuid: {"DAG_NAME": self.dag, "DAG_CONDOR_JOBS": ads}}
@@ -182,7 +185,9 @@ class Status:
         for position, job in enumerate(self.jobs[:JOBS_SHOWN]):
             branch = "└─" if position == len(self.jobs) - 1 else "├─"
             again = f"  (attempt {job.attempt})" if job.attempt > 1 else ""
-            lines.append(f"{job.state:<5} {duration(now - job.since):>9}   {branch}{job.id}{again}")
+            lines.append(
+                f"{job.state:<5} {duration(now - job.since):>9}   {branch}{titled(job.id, job.label)}{again}"
+            )
         alive = max(self.queued, len(self.jobs))
         if alive > JOBS_SHOWN:
             lines.append(f"{'':<5} {'':>9}   └─… and {alive - JOBS_SHOWN:,} more")
@@ -310,6 +315,7 @@ def _under_way(run: RunReader) -> tuple[UnderWay, ...]:
             state="Run" if states[position] == State.RUNNING else "Idle",
             attempt=attempt.number,
             since=attempt.since,
+            label=run.plan.job(position).label,
         )
         for position, attempt in sorted(run.history.under_way.items())
     )
@@ -366,6 +372,7 @@ def _from_progress(run: RunReader, progress: Progress) -> Status:
                 state="Idle" if job.queued else "Run",
                 attempt=job.attempt,
                 since=job.start,
+                label=job.label,
             )
             for job in progress.jobs
         )

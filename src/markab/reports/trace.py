@@ -18,7 +18,7 @@ import msgspec
 
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.errors import MarkabError
-from markab.formatting import clipped, duration, moment, size
+from markab.formatting import clipped, duration, moment, size, titled
 from markab.journal.lifecycle import State
 from markab.plan.model import Kind, PlannedJob
 from markab.reports.graph.dot import dot_string
@@ -87,6 +87,8 @@ class TracedJob:
     attempt: int = 0
     reason: str = ""
     """Why it failed."""
+    label: str = ""
+    """As `PlannedJob.label`."""
 
 
 @dataclass
@@ -190,7 +192,9 @@ class Trace:
                 f"  {dot_string('file ' + one.lfn)} [label={dot_string(showable(label))}, shape=ellipse]"
             )
         for job in self.jobs.values():
-            label = f"{job.id}\n{', '.join(dict.fromkeys(job.transformations))}"
+            label = "\n".join(
+                filter(None, (job.id, job.label, ", ".join(dict.fromkeys(job.transformations))))
+            )
             lines.append(f"  {dot_string('job ' + job.id)} [label={dot_string(showable(label))}, shape=box]")
             lines += [f"  {dot_string('file ' + lfn)} -> {dot_string('job ' + job.id)}" for lfn in job.inputs]
         for one in self.files.values():
@@ -316,6 +320,7 @@ class _Tracer:
             duration_s=sum(entry.get("duration_s", 0.0) for entry in record.get("invocations", ())),
             attempt=run.history.attempts[position],
             reason=self._reason(job, position) if state == "failed" else "",
+            label=job.label,
         )
 
     def _state(self, position: int) -> str:
@@ -389,14 +394,14 @@ class _Tracer:
 
 
 def _job_line(job: TracedJob) -> str:
-    name = ", ".join(dict.fromkeys(job.transformations))
+    id, name = titled(job.id, job.label), ", ".join(dict.fromkeys(job.transformations))
     if job.state != "succeeded":
         where = "lost with the engine" if job.state == "lost" else job.state
         why = f": {clipped(job.reason, ARGUMENT_CHARACTERS)}" if job.reason else ""
-        return f"{job.id} ({name} at {job.site}): {where}{' yet' if job.state == 'not done' else ''}{why}"
+        return f"{id} ({name} at {job.site}): {where}{' yet' if job.state == 'not done' else ''}{why}"
     again = f", attempt {job.attempt}" if job.attempt > 1 else ""
     when = f"{moment(job.start)}, {duration(job.duration_s)}" if job.start else ""
-    return f"{job.id} ({name} at {job.site} on {job.host}, {when}{again})"
+    return f"{id} ({name} at {job.site} on {job.host}, {when}{again})"
 
 
 def _path(place: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.waiting import Waiting, WaitingReasons
-from markab.formatting import clipped, count, duration, moment
+from markab.formatting import clipped, count, duration, moment, printable_line
 from markab.journal.attempt_story import AttemptStory, read_attempts
 from markab.journal.lifecycle import State
 from markab.plan.job_lookup import find_job
@@ -44,6 +44,7 @@ class JobExplanation:
         """Return it as plain data."""
         return {
             "job": self.job.id,
+            "label": self.job.label,
             "kind": self.job.kind.value,
             "site": self.job.site,
             "origin": self.origin,
@@ -60,7 +61,10 @@ class JobExplanation:
     def text(self) -> str:
         """Return it as text."""
         job = self.job
-        lines = [f"{job.id} ({job.kind.value} at {job.site}) {self.verdict}", f"  made by   {self.origin}"]
+        lines = [f"{job.id} ({job.kind.value} at {job.site}) {self.verdict}"]
+        if job.label:
+            lines.append(f"  label     {printable_line(job.label)}")
+        lines.append(f"  made by   {self.origin}")
         if self.remedy:
             lines.append(f"  help      {self.remedy}")
         for name in self.failed_ancestors[:PARENTS_SHOWN]:

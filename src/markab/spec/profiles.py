@@ -17,6 +17,13 @@ T = TypeVar("T")
 _ONLY_FROM_JOB = {"selector": ("execution.site", "pfn")}
 
 
+MAX_TEXT_BYTES = 131_071
+"""Linux gives to no program a longer argument, or a longer variable with its name (MAX_ARG_STRLEN)."""
+MAX_COMMAND_BYTES = 6 * 2**20
+"""Nor more than this of arguments and variables together, whatever `ulimit -s` says; mostly 2 MiB. Source: execve(2)."""
+_IN_A_FILE = "write it into a file that the job reads"
+
+
 def canonical(profiles: Profiles) -> Profiles:
     """Return profiles in which every key has its canonical spelling."""
     result: Profiles = {}
@@ -126,6 +133,14 @@ def _environment_problems(variables: Mapping[str, str], job_id: str) -> Iterator
             message = f"profile env has a variable{owner} that no process can get: {name!r}"
             hint = "give it a name without '=', and no NUL characters"
             yield Problem(message, hint, kind="bad-profile")
+    sizes = {name: len(f"{name}={value}".encode(errors="replace")) for name, value in variables.items()}
+    for name, size in sizes.items():
+        if size > MAX_TEXT_BYTES:
+            message = f"environment variable {name!r}{owner} is too long: {size:,} bytes of at most {MAX_TEXT_BYTES:,}"
+            yield Problem(message, _IN_A_FILE, kind="environment-too-long")
+    if (total := sum(sizes.values()) + len(sizes)) > MAX_COMMAND_BYTES:
+        message = f"the environment{owner} is too long: {total:,} bytes of at most {MAX_COMMAND_BYTES:,}"
+        yield Problem(message, _IN_A_FILE, kind="environment-too-long")
 
 
 def is_condor_expression(namespace: str, text: str) -> bool:

@@ -9,6 +9,7 @@ from markab.errors import Problem
 from markab.spec.catalog_checks import check_replicas, check_sites, check_transformations
 from markab.spec.lfn import lfn_fault
 from markab.spec.model import Task, Workflow
+from markab.spec.profiles import MAX_COMMAND_BYTES, MAX_TEXT_BYTES
 from markab.spec.suggestions import did_you_mean
 
 _ID = re.compile(r"[-0-9A-Za-z_.]+\Z")
@@ -139,10 +140,18 @@ class _Check:
                 hint,
                 "bad-id",
             )
+        total = 0
         for argument in task.arguments:
-            if isinstance(argument, str) and len(argument) >= 131072 and _LONG_WORD.search(argument):
-                hint = "write it into a file that the job reads; a program gets at most 131,071 bytes as one argument"
-                self.problem(task, f"an argument of job {task.id!r} is too long", hint, "argument-too-long")
+            if isinstance(argument, str):
+                total += len(argument) + 1
+                if len(argument) > MAX_TEXT_BYTES and _LONG_WORD.search(argument):
+                    hint = f"write it into a file that the job reads; a program gets at most {MAX_TEXT_BYTES:,} bytes as one argument"
+                    self.problem(
+                        task, f"an argument of job {task.id!r} is too long", hint, "argument-too-long"
+                    )
+        if total > MAX_COMMAND_BYTES:
+            message = f"the arguments of job {task.id!r} are too long: {total:,} bytes of at most {MAX_COMMAND_BYTES:,}"
+            self.problem(task, message, "write them into a file that the job reads", "argument-too-long")
 
     def uses(self, task: Task) -> None:
         seen: dict[str, bool] = {}

@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from markab.transfers.beneath import NOT_A_FILE, Beneath
 from markab.transfers.error_kinds import ErrorKind
@@ -14,8 +14,8 @@ from markab.worker.record import invocation_entry, usage_entry
 from markab.worker.split_arguments import split_words
 from markab.worker.steady_time import steady_time
 
-WORD_BYTES = 32 * os.sysconf("SC_PAGESIZE")
-"""The longest argument or variable that Linux passes to a program, with the NUL at its end (MAX_ARG_STRLEN)."""
+MAX_TEXT_BYTES = 131071
+"""Linux gives to no program a longer argument, or a longer variable with its name (MAX_ARG_STRLEN)."""
 
 
 class Process(object):
@@ -162,36 +162,38 @@ def _start_error(process: Process, error: OSError) -> AttemptFailed:
                 "ldd '%s'" % path,
             )
     if error.errno == errno.E2BIG:
-        return too_long_error(task, process.argv, process.environ())
+        return _too_long(process)
     return AttemptFailed(
         ErrorKind.INTERNAL, "task '%s' cannot be started: %s" % (task, error.strerror or error)
     )
 
 
-def too_long_error(task: str, argv: Sequence[str], environ: Mapping[str, str]) -> AttemptFailed:
-    """Return the error for a command line and an environment that the system refuses: the one word that is too long, or all."""
-    words = [("argument %d" % n, word) for n, word in enumerate(argv) if n]
-    variables = [("environment variable '%s'" % name, "%s=%s" % (name, environ[name])) for name in environ]
-    name, longest = max(words + variables, key=lambda one: len(os.fsencode(one[1])))
-    size = len(os.fsencode(longest))
-    remedy = "write %s into a file that the task reads"
-    if size >= WORD_BYTES:
-        return AttemptFailed(
-            ErrorKind.ARGUMENTS,
-            "%s of task '%s' is too long for this system: %d bytes, and %d are possible"
-            % (name, task, size, WORD_BYTES - 1),
-            remedy % "it",
+def _too_long(process: Process) -> AttemptFailed:
+    """Return what the system refused as too long: one variable, all variables together, or the arguments."""
+    task = process.task["id"]
+    sizes = {name: _bytes(name + "=" + value) for name, value in process.environ().items()}
+    name = max(sizes, key=lambda known: sizes[known], default="")
+    if name in process.own_environ:
+        hint = "write the value of %s into a file that the task reads" % name
+    else:
+        hint = "the engine passes it on from its own environment: `unset %s` before `markab run`" % name
+    if sizes and sizes[name] > MAX_TEXT_BYTES:
+        message = "environment variable '%s' of task '%s' is too long for this system: %d bytes of at most %d"
+        return AttemptFailed(ErrorKind.ARGUMENTS, message % (name, task, sizes[name], MAX_TEXT_BYTES), hint)
+    arguments = sum(_bytes(word) + 1 for word in process.argv)
+    environment = sum(sizes.values()) + len(sizes)
+    if environment > arguments:
+        message = (
+            "the environment of task '%s' is too long for this system: %d bytes in %d variables,"
+            " of which '%s' has %d" % (task, environment, len(sizes), name, sizes[name])
         )
-    return AttemptFailed(
-        ErrorKind.ARGUMENTS,
-        "the arguments and the environment of task '%s' are too long for this system: %d and %d bytes"
-        % (task, _bytes_of(argv), _bytes_of(word for _, word in variables)),
-        remedy % "the longer ones",
-    )
+        return AttemptFailed(ErrorKind.ARGUMENTS, message, hint)
+    message = "the arguments of task '%s' are too long for this system: %d bytes" % (task, arguments)
+    return AttemptFailed(ErrorKind.ARGUMENTS, message, "write them into a file that the task reads")
 
 
-def _bytes_of(words: Iterable[str]) -> int:
-    return sum(len(os.fsencode(word)) + 1 for word in words)
+def _bytes(text: str) -> int:
+    return len(os.fsencode(text))
 
 
 def _interpreter(path: str) -> Optional[str]:

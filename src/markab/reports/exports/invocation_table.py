@@ -53,6 +53,7 @@ COLUMNS = {
     "output_files": WHOLE,
     "output_bytes": WHOLE,
     "moved_bytes": WHOLE,
+    "label": TEXT,
 }
 """Name → type of every column, in order; units are part of the names."""
 
@@ -170,6 +171,7 @@ def _row(facts: Facts, attempt: AttemptFacts, one: InvocationFacts | None) -> di
         "output_files": len(attempt.made),
         "output_bytes": _bytes(attempt.made),
         "moved_bytes": sum(moved.get("bytes") or 0 for moved in attempt.record.get("transfers", ())),
+        "label": (task.node_label if task else job.label) or None,
     }
 
 

@@ -123,6 +123,8 @@ def _attempt(facts: Facts, attempt: AttemptFacts, spools: Spools, programs: set[
         "markab:outcome": attempt.state,
         "markab:site": attempt.site,
     }
+    if attempt.job.label:
+        fields["markab:label"] = attempt.job.label
     if attempt.host:
         fields["markab:host"] = attempt.host
     if attempt.error:

@@ -22,6 +22,7 @@ import msgspec
 
 from markab import __version__
 from markab.errors import MarkabError, StorageError
+from markab.formatting import titled
 from markab.plan.atomic_file import replacing
 from markab.plan.model import Kind
 from markab.reports.exports.formatting import as_url, encoded, is_gone, iso, planned_words
@@ -119,7 +120,7 @@ class _Crate:
         fields: dict[str, Any] = {
             "@id": action,
             "@type": "CreateAction",
-            "name": f"Attempt {attempt.number} of {job.id}",
+            "name": f"Attempt {attempt.number} of {titled(job.id, job.label)}",
             "description": f"{attempt.state} at site {attempt.site}"
             + (f" on {attempt.host}" if attempt.host else ""),
             "instrument": _one_or_all([_ref(_tool(task.transformation or job.id)) for task in job.tasks]),
@@ -162,6 +163,7 @@ class _Crate:
                     "position": str(position),
                     "workExample": _one_or_all([_ref(_tool(name)) for name in names]),
                 }
+                | ({"description": job.label} if job.label else {})
             )
             self._spools["steps"].item(_ref(_step(job.id)))
             for name, task in zip(names, job.tasks, strict=True):

@@ -105,6 +105,7 @@ def _specification(facts: Facts, task_ids: Ids, tasks: Spool, files: Spool) -> N
                 "inputFiles": [file_ids[lfn] for lfn in dict.fromkeys(put.lfn for put in job.inputs)],
                 "outputFiles": [file_ids[output.lfn] for output in job.outputs],
             }
+            | ({"label": job.label} if job.label else {})
         )
     for lfn, file in facts.files.items():
         if lfn not in file_ids.names:

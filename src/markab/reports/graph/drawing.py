@@ -27,6 +27,7 @@ class JobGraph:
     name: str
     ids: list[str]
     labels: list[str]
+    """The user's label of each job; without one the transformation, or the id of a planned job."""
     xforms: list[str]
     """The transformation of each job; of an auxiliary job its kind, such as `stage_in`."""
     kinds: list[str]

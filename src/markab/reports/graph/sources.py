@@ -11,6 +11,7 @@ import msgspec
 
 from markab.errors import MarkabError, NotARun
 from markab.journal.run_reader import RunReader
+from markab.plan.job_label import joined_labels
 from markab.plan.model import Kind, PlannedJob
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import PLAN
@@ -39,12 +40,18 @@ class JobSketch(msgspec.Struct, frozen=True, gc=False):
             return " + ".join(names) if len(names) <= 3 else f"{len(names)} transformations"
         return self.kind
 
+    @property
+    def label(self) -> str:
+        """As `PlannedJob.label`."""
+        return joined_labels(task.node_label for task in self.tasks)
+
 
 class TaskSketch(msgspec.Struct, frozen=True, gc=False):
     """The fields of a task in the plan that a drawing needs."""
 
     id: str
     transformation: str
+    node_label: str = ""
 
 
 def open_graph(what: str | os.PathLike[str] | Workflow | None) -> JobGraph:
@@ -140,6 +147,7 @@ def plan_graph(plan: PlanFile, states: list[str] | None) -> JobGraph:
     decode = msgspec.json.Decoder(JobSketch).decode
     same: dict[str, str] = {}  # a million jobs have few transformations
     ids: list[str] = []
+    labels: list[str] = []
     columns: tuple[list[str], list[str], list[str]] = [], [], []
     parents: list[Sequence[int]] = []
     for position in range(len(plan)):
@@ -149,6 +157,7 @@ def plan_graph(plan: PlanFile, states: list[str] | None) -> JobGraph:
             plan.job(position)  # raises an error with the line number
             raise
         ids.append(job.id)
+        labels.append(job.label or job.id)
         parents.append(job.parents or ())
         for column, word in zip(columns, (job.xform, job.kind, job.site), strict=True):
             column.append(same.setdefault(word, word))
@@ -156,7 +165,7 @@ def plan_graph(plan: PlanFile, states: list[str] | None) -> JobGraph:
     return JobGraph(
         name=plan.header.workflow,
         ids=ids,
-        labels=ids,
+        labels=labels,
         xforms=xforms,
         kinds=kinds,
         parents=parents,

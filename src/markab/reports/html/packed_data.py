@@ -67,6 +67,7 @@ def _page(data: RunData, now: float) -> Members:
 def _jobs(data: RunData, xforms: StringTable, kinds: StringTable, sites: StringTable) -> Members:
     graph = data.graph
     yield "name", graph.ids
+    yield "label", [data.plan.labels.get(job, "") for job in range(len(graph))] if data.plan.labels else []
     yield "xform", [xforms.number(name) for name in graph.xforms]
     yield "kind", [kinds.number(name) for name in graph.kinds]
     yield "site", [sites.number(name) for name in graph.sites]

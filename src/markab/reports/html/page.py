@@ -84,7 +84,7 @@ def _time_section(data: RunData) -> str:
         return "<p class=empty>Nothing has started yet.</p>"
     return """<div class="tools"><span id="window" aria-live="polite"></span><span class="grow"></span>
 <label>colour <select id="colour"><option value="xform">transformation</option><option value="verdict">outcome</option><option value="kind">kind</option></select></label>
-<label>find <input id="find" type="search" placeholder="job, transformation or host" size="25"></label>
+<label>find <input id="find" type="search" placeholder="job, label, transformation or host" size="25"></label>
 <button type="button" id="in" title="zoom in">+</button><button type="button" id="out" title="zoom out">−</button><button type="button" id="fit">whole run</button></div>
 <h3>Jobs by state</h3><canvas id="states" height="150" role="img" aria-label="jobs by state over time"></canvas>
 <div class="legend" id="states-legend"></div>

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from markab.diagnosis.causes import Cause
 from markab.diagnosis.failure_analysis import CauseGroup
-from markab.formatting import clipped, count, duration, html_text, moment, output_lines, size
+from markab.formatting import clipped, count, duration, html_text, moment, output_lines, size, titled
 from markab.journal.attempt_story import captured, log_texts
 from markab.reports.graph.drawing import draw
 from markab.reports.graph.state_styles import STATE_STYLES
@@ -199,7 +199,7 @@ def _group(
     kind: str = "fail",
     opened: bool = False,
 ) -> str:
-    ids, number = data.graph.ids, f"{len(jobs):,} × " if len(jobs) > 1 else ""
+    number = f"{len(jobs):,} × " if len(jobs) > 1 else ""
     title = clipped(cause.title, 300) + blocked
     lines = [
         f"<details class={kind}{' open' if opened else ''}>",
@@ -207,10 +207,11 @@ def _group(
     ]
     lines += [f"<p>also: {html_text(clipped(other, 500))}</p>" for other in cause.also]
     lines += [f"<p class=hint><b>help</b> {html_text(cause.remedy)}</p>"] if cause.remedy else []
-    shown = f"{ids[example.job]}, attempt {example.attempt}"
+    shown = f"{_named(data, example.job)}, attempt {example.attempt}"
     if len(jobs) > 1:
         more = f" and {len(jobs) - JOBS_NAMED:,} more" if len(jobs) > JOBS_NAMED else ""
-        facts = [("jobs", ", ".join(ids[job] for job in jobs[:JOBS_NAMED]) + more), ("shown", shown)]
+        named = ", ".join(_named(data, job) for job in jobs[:JOBS_NAMED])
+        facts = [("jobs", named + more), ("shown", shown)]
     else:
         facts = [("job", shown)]
     facts += _failure_facts(data, example)
@@ -226,6 +227,10 @@ def _group(
             end = "\n".join(output_lines(text.rstrip(), TAIL_LINES))[-TAIL_CHARACTERS:]
             lines.append(f"<h4>{html_text(stream)}</h4><pre>{html_text(end)}</pre>")
     return "".join([*lines, "</details>"])
+
+
+def _named(data: RunData, job: int) -> str:
+    return titled(data.graph.ids[job], data.plan.job(job).label)
 
 
 def _failure_facts(data: RunData, example: _Example) -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 from markab.errors import StorageError
-from markab.formatting import printable
+from markab.formatting import printable, printable_line
 from markab.plan.atomic_file import replacing
 from markab.provenance.stampede_states import exit_code
 from markab.reports.csv_table import write_rows
@@ -55,7 +55,7 @@ TITLES = {
 }
 JOB_COLUMNS = (
     "Job", "Try", "Type", "Transformation", "Site", "Hostname", "Exitcode", "Submitted",
-    "Queued(s)", "Runtime(s)", "Kickstart(s)", "CPU-Time(s)", "Max-Memory(MB)",
+    "Queued(s)", "Runtime(s)", "Kickstart(s)", "CPU-Time(s)", "Max-Memory(MB)", "Label",
 )  # fmt: skip
 TRANSFORMATION_COLUMNS = (
     "Transformation", "Type", "Count", "Succeeded", "Failed", "Min(s)", "Max(s)", "Mean(s)", "Total(s)",
@@ -194,6 +194,7 @@ def _job_rows(found: Statistics) -> Iterable[Row]:
             rounded_seconds(row.invocation_s),
             rounded_seconds(row.cpu_s),
             megabytes(row.max_rss_kb),
+            printable_line(label) if (label := found.labels.get(row.job)) else None,
         )
 
 

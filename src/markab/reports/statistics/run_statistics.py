@@ -22,7 +22,8 @@ from markab.journal.records import Undone
 from markab.journal.run_reader import STATES, RunReader
 from markab.journal.run_times import RunTimes
 from markab.journal.search import records_of
-from markab.plan.submit_dir import find_submit_dir
+from markab.plan.plan_file import PlanFile
+from markab.plan.submit_dir import SubmitDir, find_submit_dir
 from markab.provenance import queries
 from markab.provenance.run_database import Database, open_database
 from markab.reports.statistics.time_use import TimeUse, read_time_use
@@ -66,6 +67,8 @@ class Statistics(msgspec.Struct, kw_only=True):
     notes: list[str]
     transformations: list[queries.TransformationStats] | None = None
     jobs: list[queries.JobRow] | None = None
+    labels: dict[str, str] = {}
+    """Job → the user's label; filled with `jobs`."""
     hours: list[queries.HostHour] | None = None
     breakdown: list[queries.Breakdown] | None = None
     attempt_hours: list[queries.HostHour] | None = None
@@ -126,6 +129,7 @@ def statistics_of(
         notes=list(database.notes),
         transformations=queries.transformations(database) if "transformations" in sections else None,
         jobs=queries.jobs(database, all_attempts=True) if "jobs" in sections else None,
+        labels=_labels(database.submit_dir) if "jobs" in sections else {},
         hours=queries.time_by_host(database) if "time" in sections else None,
         breakdown=queries.breakdown(database) if "breakdown" in sections else None,
         attempt_hours=queries.attempts_by_host(database) if "attempt-hours" in sections else None,
@@ -139,6 +143,14 @@ def _history(submit_dir: Path) -> History:
         return run.history
     finally:
         run.close()
+
+
+def _labels(submit_dir: Path) -> dict[str, str]:
+    plan = PlanFile(SubmitDir(submit_dir).plan)
+    try:
+        return {plan.outline[job].id: label for job, label in plan.labels.items()}
+    finally:
+        plan.close()
 
 
 def _undone(submit_dir: Path) -> dict[int, int]:

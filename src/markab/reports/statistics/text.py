@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from markab.formatting import count, size
+from markab.formatting import count, size, titled
 from markab.provenance.queries import Count, TransferTotals
 from markab.reports.statistics.run_statistics import Integrity, Statistics
 from markab.reports.statistics.time_use import TimeUse
@@ -175,7 +175,11 @@ def _path_lines(time_use: TimeUse, active_s: float) -> Iterator[str]:
     yield f"# Critical path: {count(len(time_use.path), 'job')}, {in_words(time_use.path_s)}{share}"
     shown = sorted(time_use.path, key=lambda step: -step.runtime_s)[:PATH_SHOWN]
     kept = [step for step in time_use.path if step in shown][:PATH_SHOWN]
-    yield from columns([(in_words(step.runtime_s), step.job) for step in kept], right=(0,)) if kept else ()
+    yield from (
+        columns([(in_words(step.runtime_s), titled(step.job, step.label)) for step in kept], right=(0,))
+        if kept
+        else ()
+    )
     if len(time_use.path) > len(kept):
         yield f"… and {len(time_use.path) - len(kept):,} shorter jobs"
 

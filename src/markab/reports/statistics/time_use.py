@@ -7,7 +7,7 @@ cores of every job (plan), and the spans of active time (journal).
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -23,11 +23,13 @@ from markab.provenance.run_database import Database
 from markab.reports.statistics.schedules import critical_path, earliest_ends, peak
 
 
-class PathStep(msgspec.Struct, frozen=True):
+class PathStep(msgspec.Struct, frozen=True, omit_defaults=True):
     """A job on the critical path."""
 
     job: str
     runtime_s: float
+    label: str = ""
+    """As `PlannedJob.label`."""
 
 
 class TimeUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +73,7 @@ def read_time_use(database: Database, history: History, *, now: float | None = N
     plan = PlanFile(database.submit_dir / "plan.jsonl")
     try:
         jobs = _read_jobs(plan)
-        local_sites = plan.header.local_sites
+        local_sites, labels = plan.header.local_sites, plan.labels
     finally:
         plan.close()
     given = [begun.cores for begun in records_of(database.submit_dir / "journal.jsonl", RunStart)]
@@ -85,6 +87,7 @@ def read_time_use(database: Database, history: History, *, now: float | None = N
         given,
         queries.cpu_seconds(database, local_sites),
         until,
+        labels,
     )
 
 
@@ -97,6 +100,7 @@ def time_use_of(
     room: Sequence[int],
     cpu_s: float,
     until: float,
+    labels: Mapping[int, str] = {},
 ) -> TimeUse:
     """Return the use of time from plain data. Attempts are in order of submission.
 
@@ -153,7 +157,9 @@ def time_use_of(
         cores_given_mean=mean(given_s),
         cores_used_mean=mean(cpu_s),
         path_s=path_s,
-        path=[PathStep(jobs[position].id, durations[position]) for position in chain],
+        path=[
+            PathStep(jobs[position].id, durations[position], labels.get(position, "")) for position in chain
+        ],
     )
 
 

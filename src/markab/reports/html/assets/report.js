@@ -26,6 +26,7 @@
   $("data").remove();
 
   const J = D.jobs, A = D.attempts, N = A.job.length;
+  const labelOf = (j) => J.label[j] || "";
   const begin = new Float64Array(N), run = new Float64Array(N), end = new Float64Array(N);
   for (let i = 0, at = 0; i < N; i++) {
     at += A.begin[i];
@@ -203,7 +204,7 @@
     const xforms = D.xforms.map(hit), hosts = D.hosts.map(hit);
     for (let i = 0; i < N; i++) {
       const j = A.job[i];
-      if (jobs[j] < 0) jobs[j] = xforms[J.xform[j]] || hit(J.name[j]) ? 1 : 0;
+      if (jobs[j] < 0) jobs[j] = xforms[J.xform[j]] || hit(J.name[j]) || hit(labelOf(j)) ? 1 : 0;
       found[i] = jobs[j] || (A.host[i] >= 0 && hosts[A.host[i]]) ? 1 : 0;
     }
   }
@@ -285,7 +286,7 @@
     return low < first[lane + 1] && begin[inLane[low]] - slack <= t ? inLane[low] : -1;
   }
   const attemptText = (i) => {
-    const j = A.job[i], lines = [J.name[j]];
+    const j = A.job[i], lines = [J.name[j] + (labelOf(j) && " (" + labelOf(j) + ")")];
     lines.push(D.xforms[J.xform[j]] + " at " + D.sites[J.site[j]] + (A.host[i] >= 0 ? ", host " + D.hosts[A.host[i]] : ""));
     lines.push(SIGNS[A.verdict[i]] + VERDICTS[A.verdict[i]] + ", attempt " + A.number[i]);
     lines.push("from " + duration(run[i]) + " for " + duration(end[i] - run[i]) + (run[i] - begin[i] > 500 ? ", waited " + duration(run[i] - begin[i]) : ""));
@@ -418,6 +419,7 @@
       const took = (j) => (last[j] < 0 ? -1 : end[last[j]] - run[last[j]]);
       table(box, J.name.length, [
         { title: "job", text: (j) => J.name[j], name: "name" },
+        ...(J.label.length ? [{ title: "label", text: labelOf }] : []),
         { title: "runs", text: (j) => D.xforms[J.xform[j]] },
         { title: "site", text: (j) => D.sites[J.site[j]] },
         { title: "state", text: (j) => D.states[J.state[j]][0], show: (j) => D.states[J.state[j]][1] + " " + D.states[J.state[j]][0] },
@@ -425,7 +427,7 @@
         { title: "began", text: (j) => (last[j] < 0 ? "" : duration(run[last[j]])), key: (j) => (last[j] < 0 ? -1 : run[last[j]]), name: "num", find: () => "" },
         { title: "took", text: (j) => (last[j] < 0 ? "" : duration(took(j))), key: took, name: "num", find: () => "" },
         { title: "host", text: (j) => (last[j] < 0 || A.host[last[j]] < 0 ? "" : D.hosts[A.host[last[j]]]) },
-      ], 6, "job, transformation, state or host");
+      ], 6, "job, label, transformation, state or host");
     } else {
       const F = D.files, url = (f, place) => (typeof place === "string" ? place : F.places[place] + F.name[f]);
       const from = (f) => (F.delivered[f].length ? F.delivered[f].map((p) => url(f, p)).join("\n") : F.job[f] < 0 && F.source[f] !== -1 ? "from " + url(f, F.source[f]) : "");
