@@ -26,6 +26,9 @@ from markab.spec.variables import expand, expand_argument
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+_UNDECODABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What msgspec raises: for wrong JSON and types, for half characters, for a value nested too deep."""
+
 _PECULIAR = re.compile(
     rb"[\s\[{,:-][&*!?@`%|>]|<<|\t|\r|[\x00-\x08\x0b-\x1f\x7f]"
     rb"|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf|\xef\xbf"
@@ -80,13 +83,13 @@ def _decode(
 ) -> tuple[T, str | None] | None:
     try:
         item = msgspec.json.decode(text, type=struct)
-    except (msgspec.MsgspecError, UnicodeError):
+    except _UNDECODABLE:
         if _ODD_FLOAT.search(data):
             return None
         text = _quote_numbers(text)
         try:
             item = msgspec.json.decode(text, type=struct)
-        except (msgspec.MsgspecError, UnicodeError):
+        except _UNDECODABLE:
             return None
     known, version = _check(text, struct)
     if not known:
@@ -104,7 +107,7 @@ def _check(text: str, struct: type) -> tuple[bool, str | None]:
     try:
         twin = msgspec.json.decode(text, type=_twin(struct, top=True))
         again = msgspec.json.encode(twin)
-    except msgspec.MsgspecError:
+    except _UNDECODABLE:
         return False, None
     version = getattr(twin, "pegasus", None)
     return text.count('":') == again.count(b'":'), version if isinstance(version, str) else None

@@ -21,6 +21,7 @@ import threading
 _CALLS = ("write", "writev", "fsync", "fdatasync", "ftruncate", "truncate", "rename", "replace", "unlink", "remove",
           "mkdir", "rmdir", "link", "symlink", "sendfile", "copy_file_range", "posix_fallocate", "utime", "chmod",
           "fchmod")  # fmt: skip
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _NEED_ROOM = {
     "write",
     "writev",
@@ -57,13 +58,9 @@ class Faults:
 
     def hook(self, event: str, details: tuple[object, ...]) -> None:
         """Count the opening of files for writing, by Python's own files too."""
-        if (
-            event == "open"
-            and isinstance(details[2], int)
-            and details[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-        ):
-            if not str(details[0]).startswith(("/dev/", "/proc/")):
-                self.around("open", lambda: None, ())
+        writes = event == "open" and isinstance(details[2], int) and details[2] & _WRITING
+        if writes and not str(details[0]).startswith(("/dev/", "/proc/")):
+            self.around("open", lambda: None, ())
 
     def wrap(self, name: str) -> None:
         """Count a function of `os`."""
