@@ -13,8 +13,10 @@ the second text have fewer keys.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Literal, TypeVar
 
@@ -73,9 +75,28 @@ def _to_json(data: bytes) -> str | None:
             return None
         import ryml
 
-        return str(ryml.emit_json(ryml.parse_in_arena(data)))
+        with _without_stderr():
+            return str(ryml.emit_json(ryml.parse_in_arena(data)))
     except Exception:  # rapidyaml has no common error class; the careful reader reports the error
         return None
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Discard what is written to standard error: rapidyaml prints each error there, and cannot be asked not to."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _decode(
