@@ -59,7 +59,7 @@ class Faults:
     def hook(self, event: str, details: tuple[object, ...]) -> None:
         """Count the opening of files for writing, by Python's own files too."""
         writes = event == "open" and isinstance(details[2], int) and details[2] & _WRITING
-        if writes and not str(details[0]).startswith(("/dev/", "/proc/")):
+        if writes and not str(details[0]).startswith(("/dev/", "/proc/", os.environ["MARKAB_FAULT_STRUCK"])):
             self.around("open", lambda: None, ())
 
     def wrap(self, name: str) -> None:
