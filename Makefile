@@ -13,13 +13,14 @@ ARGS   ?=
 # What runs on a node, where Python may be as old as 3.6.
 NODE_CODE := src/markab/errors.py src/markab/worker src/markab/transfers
 
-.PHONY: help demo test test-integration check bench glossary clean
+.PHONY: help demo test test-integration faults check bench glossary clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo               plan and run a real analysis; results in $(DEMO)/outputs"
 	@echo "make test               the fast tests, on all cores        (ARGS='-k journal' picks some)"
 	@echo "make test-integration   the slow tests: whole workflows, servers, crashes"
+	@echo "make faults             kills, full disks, hostile jobs and documents; figures at the end"
 	@echo "make check              style, types, layers, Python 3.6 on nodes"
 	@echo "make bench              speed and memory, beside this machine's own limits"
 	@echo "make glossary           write what each file is for into ARCHITECTURE.md"
@@ -61,10 +62,13 @@ demo: $(USER)
 	echo "              $(BIN)/markab show $(DEMO)/$$run fit_ID0000003"
 
 test: $(DEV)
-	$(BIN)/python -m pytest -n auto -m "not integration" $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not integration and not faults" $(ARGS)
 
 test-integration: $(SLOW)
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m integration $(ARGS)
+
+faults: $(DEV)
+	$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff check .

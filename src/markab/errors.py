@@ -25,6 +25,16 @@ Wrong command lines exit with 2, Ctrl-C with 130, a closed pipe with 141, as she
 This module is part of the worker: standard library and Python 3.6 syntax only.
 """
 
+_LONGEST = 2000
+
+
+def _bounded(text: str) -> str:
+    """Return a message without its middle, if a document, a name or a server has made it very long."""
+    if len(text) <= _LONGEST:
+        return text
+    half = _LONGEST // 2
+    return f"{text[:half]} [{len(text) - 2 * half} more characters] {text[-half:]}"
+
 
 class Problem:
     """One thing that is wrong: what, where, and what to do about it.
@@ -35,8 +45,8 @@ class Problem:
     __slots__ = ("file", "hint", "kind", "line", "message")
 
     def __init__(self, message: str, hint: str = "", file: str = "", line: int = 0, kind: str = "") -> None:
-        self.message = message
-        self.hint = hint
+        self.message = _bounded(message)
+        self.hint = _bounded(hint)
         self.file = file
         self.line = line
         self.kind = kind
@@ -73,8 +83,8 @@ class MarkabError(Exception):
 
     def __init__(self, message: str = "", hint: str = "") -> None:
         super().__init__(message, hint)
-        self.message = message
-        self.hint = hint
+        self.message = _bounded(message)
+        self.hint = _bounded(hint)
 
     def __str__(self) -> str:
         return self.message

@@ -223,6 +223,49 @@ def test_one_that_cannot_be_started_holds_a_run_until_its_user_does_without_a_da
     assert not follower.error and "cannot be started" in follower.warnings[-1]
 
 
+def test_one_that_does_nothing_for_long_is_killed_and_started_again_and_jobs_wait_meanwhile(
+    make: Callable[..., FollowerProcess], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower_module, "HANG_S", 0.3)
+    code = f"count = len(open({str(tmp_path / 'starts')!r}).readlines()); count > 1 and say('current')"
+    go_on = wait_for_file(tmp_path / "go").replace("0.01", "0.001")
+    follower = make(
+        code + "\nif count < 2: os.kill(os.getpid(), 19)" + go_on + "say('current')\nsys.stdin.read()"
+    )
+    wait_until(lambda: follower.error)
+    assert not follower.may_start and "hangs: it did nothing for" in follower.error
+    (tmp_path / "go").touch()
+    wait_until(lambda: follower.may_start)
+    assert len(starts(tmp_path)) >= 2 and "was killed by signal 9" in follower.warnings[-1]
+
+
+def test_one_that_says_nothing_for_long_and_works_is_left_alone(
+    make: Callable[..., FollowerProcess], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+
+    def works(pid: int) -> float:
+        seen.append(float(len(seen)))
+        return seen[-1]
+
+    monkeypatch.setattr(follower_module, "HANG_S", 0.0)
+    monkeypatch.setattr(follower_module, "processor_time_s", works)
+    follower = make("pass" + ALIVE)
+    wait_until(lambda: len(seen) > 20 or not follower.may_start)
+    assert follower.may_start and follower.warnings == []
+
+
+def test_one_that_is_stopped_at_the_end_of_the_run_still_does_its_last_pass(
+    make: Callable[..., FollowerProcess], tmp_path: Path
+) -> None:
+    follower = make("os.kill(os.getpid(), 19); sys.stdin.read(); say('error no room')")
+    wait_until(lambda: starts(tmp_path))
+    state = Path(f"/proc/{starts(tmp_path)[0].split()[0]}/stat")
+    wait_until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T")
+    follower.finish(10)
+    assert follower.error == "no room"
+
+
 def test_after_the_run_nothing_is_started_again(make: Callable[..., FollowerProcess], tmp_path: Path) -> None:
     follower = make("sys.stdin.read(); say('error no room'); sys.exit(3)")
     wait_until(lambda: starts(tmp_path))
@@ -238,11 +281,11 @@ def test_a_database_that_goes_in_a_long_pause_is_noticed_and_the_next_pass_is_du
 ) -> None:
     waits, reported = [], []
     monkeypatch.setattr(follower_module, "_closed_within", waits.append)
-    monkeypatch.setattr(follower_module, "_report", lambda word, text: reported.append((word, text)))
+    monkeypatch.setattr(follower_module, "_report", lambda *words: reported.append(words))
     answers = iter(["", "", "it has gone"])
 
     assert not follower_module._pause(100.0, lambda: next(answers))
-    assert reported == [("error", "it has gone")]
+    assert reported == [("waiting",), ("waiting",), ("error", "it has gone")]
     assert waits == [follower_module.PROBE_EVERY_S] * 3 + [follower_module.AFTER_ERROR_S]
 
 

@@ -242,7 +242,7 @@ def read_carefully(text: str, struct: type) -> Any:
         node = yaml_nodes.compose(yaml_nodes.decode(text.encode(), "w"), "w")
     except yaml_nodes.UnreadableError:
         return None
-    builder = careful_reader.Builder("w", ENVIRONMENT)
+    builder = careful_reader.Builder("w", ENVIRONMENT, 1000)
     item = builder.record(node, schema.shape_of(struct))
     return None if builder.problems else item
 

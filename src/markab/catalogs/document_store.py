@@ -20,6 +20,7 @@ from markab.catalogs.replica_store import Entry, catalog_of, entries_of, is_matc
 from markab.catalogs.replica_text import parse_replica_file
 from markab.errors import DocumentError, Problem, StorageError
 from markab.plan.atomic_file import replacing
+from markab.spec.document_file import read_bytes
 from markab.spec.model import ReplicaCatalog
 from markab.spec.reader import parse_replicas
 from markab.spec.writer import emit, to_document
@@ -111,14 +112,12 @@ class DocumentStore:
         return parse(text, str(self._path), environment, absolute_lfns=True)
 
     def _text(self) -> str:
-        try:
-            return self._path.read_text(encoding="utf-8-sig")
-        except FileNotFoundError:
+        if not self._path.exists():
             return ""
+        try:
+            return read_bytes(self._path).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise StorageError(f"{str(self._path)!r} is not text: {error.reason}") from error
-        except OSError as error:
-            raise StorageError(f"cannot read {str(self._path)!r}: {error.strerror}") from error
 
     def _write(self, entries: Iterable[Entry]) -> None:
         before = self._text()

@@ -35,6 +35,10 @@ def read_replica_tables(path: str | os.PathLike[str], *, absolute_lfns: bool = F
     name = os.fspath(path)
     if not os.path.exists(name):
         raise StorageError(f"there is no replica catalog {name!r}", hint="check the name in its property")
+    if not os.path.isfile(name):  # SQLite waits for the other end of a FIFO
+        raise StorageError(
+            f"the replica catalog {name!r} is not a file", hint="check the name in its property"
+        )
     found: dict[str, Replica] = {}
     problems: list[Problem] = []
     try:

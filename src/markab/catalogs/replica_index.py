@@ -99,24 +99,23 @@ def files_below(root: str) -> Iterator[tuple[str, str]]:
     Raises:
         StorageError: a directory cannot be read.
     """
-
-    def fail(error: OSError) -> None:
-        raise StorageError(
-            f"the directory {error.filename!r} cannot be read: {error.strerror}", "check the name"
-        ) from error
-
     seen: set[tuple[int, int]] = set()
-    for folder, folders, files in os.walk(root, onerror=fail, followlinks=True):
-        status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
+    pending = [root]
+    while pending:  # os.walk calls itself for each level
+        folder = pending.pop()
+        try:
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            names = sorted(os.listdir(folder))
+        except OSError as error:
+            raise StorageError(
+                f"the directory {error.filename!r} cannot be read: {error.strerror}", "check the name"
+            ) from error
         seen.add((status.st_dev, status.st_ino))
-        folders.sort()
-        for file in sorted(files):
-            full = os.path.join(folder, file)
-            if os.path.isfile(full):
-                yield os.path.relpath(full, root), full
+        paths = [os.path.join(folder, name) for name in names]
+        yield from ((os.path.relpath(path, root), path) for path in paths if os.path.isfile(path))
+        pending += [path for path in reversed(paths) if os.path.isdir(path)]
 
 
 def _joined(first: Replica, second: Replica) -> Replica:

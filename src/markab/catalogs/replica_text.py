@@ -16,8 +16,8 @@ from collections.abc import Mapping
 
 from markab.errors import DocumentError, Problem
 from markab.spec.catalog_checks import check_replicas
+from markab.spec.document_file import read_bytes
 from markab.spec.model import Checksum, Pfn, Replica, ReplicaCatalog
-from markab.spec.reader import read_bytes
 from markab.spec.variables import expand
 from markab.spec.yaml_nodes import UnreadableError, decode
 from markab.transfers.base import redact

@@ -10,6 +10,7 @@ from markab.catalogs.replica_properties import KIND, catalog_kind, default_catal
 from markab.catalogs.replica_store import ReplicaStore
 from markab.errors import DocumentError, StorageError
 from markab.spec.properties import Properties
+from markab.transfers.beneath import open_regular
 
 KindOfCatalog = Literal["YAML", "File", "JDBCRC"]
 _SQLITE = b"SQLite format 3\0"
@@ -60,7 +61,7 @@ def _kind_of(path: Path) -> KindOfCatalog:
     if ending in (".db", ".sqlite", ".sqlite3"):
         return "JDBCRC"
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=open_regular) as file:
             if file.read(len(_SQLITE)) == _SQLITE:
                 return "JDBCRC"
     except FileNotFoundError:

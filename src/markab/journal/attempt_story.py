@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from markab.formatting import duration
 from markab.journal.records import AttemptEnd, AttemptRunning, AttemptStart, GiveUp, Retry, Undone
 from markab.journal.search import records_about
+from markab.transfers.beneath import open_regular
 
 CAPTURED_SHOWN_BYTES = 1 << 20
 
@@ -69,8 +71,8 @@ def captured(record: dict[str, Any], stream: str, submit_dir: Path) -> str:
     if not name:
         return ""
     try:
-        with open(submit_dir / name, "rb") as file:
-            file.seek(max(0, (submit_dir / name).stat().st_size - CAPTURED_SHOWN_BYTES))
+        with open(submit_dir / name, "rb", opener=open_regular) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - CAPTURED_SHOWN_BYTES))
             return file.read().decode("utf-8", "replace")
     except OSError as error:
         return f"(cannot read {name}: {error.strerror})"

@@ -13,6 +13,7 @@ from markab.errors import NotARun, RunBusy, StorageError
 from markab.transfers.beneath import open_regular
 
 ATTEMPTS = 10
+_LONGEST_BYTES = 1000
 PAUSE_S = 0.02
 """A process that only checks for an engine takes the lock too, for microseconds: so try for 0.2 s."""
 
@@ -80,8 +81,9 @@ class RunLock:
 
 def read_holder(path: Path) -> tuple[int, str]:
     """Return the pid and host in a lock file; (0, "?") when it has none."""
-    words = path.read_text().split()
-    return (int(words[0]), words[1]) if len(words) == 2 and words[0].isdigit() else (0, "?")
+    with open(path, "rb", opener=open_regular) as file:
+        words = file.read(_LONGEST_BYTES).decode(errors="replace").split()
+    return (int(words[0]), words[1]) if len(words) == 2 and words[0].isdecimal() else (0, "?")
 
 
 def holder(path: Path) -> int | None:

@@ -15,6 +15,7 @@ from markab.plan.atomic_file import read_regular, replacing
 
 Braindump = dict[str, str | None]
 
+_NULL = "tag:yaml.org,2002:null"
 _HINT = "restore the file, or plan the workflow again"
 
 
@@ -33,15 +34,19 @@ def parse_braindump(text: str | bytes) -> Braindump:
     """Return the braindump in a text.
 
     Raises:
-        ValueError: it is not a map.
-        yaml.YAMLError: it is not YAML.
+        ValueError: it is not a map of single values, or not YAML.
     """
     import yaml
 
-    data = yaml.safe_load(text)
-    if not isinstance(data, dict):
-        raise ValueError("a braindump must be a map of keys and values")
-    return {str(key): None if value is None else str(value) for key, value in data.items()}
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(node, yaml.MappingNode):
+        raise ValueError("not a map of keys and values")
+    if not all(isinstance(part, yaml.ScalarNode) for pair in node.value for part in pair):
+        raise ValueError("not a map of keys and single values")
+    return {key.value: None if value.tag == _NULL else value.value for key, value in node.value}
 
 
 def original_of(path: Path) -> Path | None:
@@ -65,11 +70,9 @@ def read_braindump(path: Path) -> Braindump:
 
     Raises:
         NotARun: there is none.
-        CorruptPlan: it is not a map.
+        CorruptPlan: it is not a map of single values.
         StorageError: it cannot be read.
     """
-    import yaml
-
     try:
         braindump = parse_braindump(read_regular(path))
     except FileNotFoundError:
@@ -78,10 +81,7 @@ def read_braindump(path: Path) -> Braindump:
         ) from None
     except OSError as error:
         raise StorageError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        why = " ".join(str(error).split())
-        raise CorruptPlan(f"{str(path)!r} is not YAML: {why}", hint=_HINT) from error
     except ValueError as error:
-        raise CorruptPlan(f"{str(path)!r} is not a map of keys and values", hint=_HINT) from error
+        raise CorruptPlan(f"{str(path)!r} is {error}", hint=_HINT) from error
     braindump["submit_dir"] = str(path.parent.resolve())
     return braindump

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from markab.errors import StorageError
+from markab.plan.atomic_file import read_regular
 from markab.plan.braindump import Braindump
 from markab.plan.submit_dir import SubmitDir
 from markab.spec import java_properties
@@ -101,8 +102,8 @@ def run_properties(directory: SubmitDir, braindump: Braindump) -> dict[str, str]
     if not name:
         return {}
     try:
-        text = (directory.path / name).read_text(encoding="utf-8", errors="replace")
-    except OSError:  # only its owner can read the file, but every user can query a run
+        text = read_regular(directory.path / name).decode("utf-8", "replace")
+    except (OSError, ValueError):  # only its owner can read the file, but every user can query a run
         return {}
     return {key: value for _, key, value in java_properties.parse(text)}
 

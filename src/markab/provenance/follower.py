@@ -10,6 +10,7 @@ It reports on its standard output, one line each:
 
     ready            the database can be opened (only with --probe-first, before anything is written)
     current          a pass is done, and the database is current
+    waiting          a pause goes on
     error <text>     a pass is done, and the database is not current; the child tries again
     warning <text>   something else could not be written; each warning is reported once
 
@@ -17,6 +18,10 @@ A run never continues unrecorded. While there is an error, or the child ends aga
 again, the engine starts no new attempts; it resumes by itself when that is over.
 Running attempts end normally and are recorded in the journal. A warning stops nothing.
 For a run whose properties disable the database, a child that ends is only a warning.
+
+A child that hangs, in a file system or for a server that never answers, ends itself
+(`watchdog.py`), also after the end of the run. One that cannot, because it was stopped,
+is killed by the engine's process. Either is then started again.
 
 This does not slow a run down: if the precheck passes, jobs start at once, and an error
 is reported with the first pass. Otherwise, or if the database is on a server, they wait
@@ -29,6 +34,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -40,6 +46,7 @@ from markab.errors import MarkabError
 from markab.plan.braindump import read_braindump
 from markab.plan.submit_dir import SubmitDir
 from markab.provenance.database_location import EVENTS, has_database, run_properties
+from markab.provenance.watchdog import HANG_S, Watchdog, processor_time_s
 
 _BOOT = """import sys
 if sys.path[:1] == [""]:  # the current directory: a copy.py of the user's is not the library's
@@ -92,6 +99,10 @@ class FollowerProcess:
         self._failures = 0
         """Unexpected ends since the last successful pass."""
         self._restart_s = 0.0
+        self._heard_s = 0.0
+        """When the child sent a line, or was seen to work."""
+        self._used_s: float | None = None
+        """The processor time of the child at that moment."""
         self._child: subprocess.Popen[bytes] | None = None
         self._start([PROBE_FIRST] if self._is_awaited else [])
 
@@ -118,6 +129,7 @@ class FollowerProcess:
     def release(self) -> None:
         """Signal the end of the run: the child does a last pass and exits. Does not wait; may be called twice."""
         self._is_over = True
+        self._resume()
         if self._child is not None and self._child.stdin is not None and not self._child.stdin.closed:
             self._child.stdin.close()
             _unfinished.append(self._child)
@@ -151,6 +163,7 @@ class FollowerProcess:
             return
         assert child.stdout is not None
         os.set_blocking(child.stdout.fileno(), False)
+        self._heard_s, self._used_s = time.monotonic(), None
 
     def _poll(self) -> None:
         """Read the child's lines, handle its end, and restart it when that is due."""
@@ -165,14 +178,30 @@ class FollowerProcess:
             try:
                 data = os.read(descriptor, 1 << 16)
             except BlockingIOError:
+                if time.monotonic() - self._heard_s > HANG_S and not self._is_over:
+                    self._look_at(self._child)
                 return
             if not data:
                 break
+            self._heard_s, self._used_s = time.monotonic(), None
             *lines, self._rest = (self._rest + data).split(b"\n")
             for line in lines:
                 self._read_line(line.decode("utf-8", "replace"))
         if (exit_code := self._child.poll()) is not None:
             self._ended(self._child, exit_code)
+
+    def _look_at(self, child: subprocess.Popen[bytes]) -> None:
+        """Kill a child that sent nothing for long, and has used no processor time since it was looked at."""
+        before_s, self._used_s = self._used_s, processor_time_s(child.pid)
+        self._heard_s = time.monotonic()
+        if before_s is not None and before_s == self._used_s:
+            self._hold(f"hangs: it did nothing for {HANG_S:.0f} s")
+            child.kill()
+
+    def _resume(self) -> None:
+        """Let a child that was stopped do its last pass: nothing could end it later."""
+        if self._child is not None:
+            self._child.send_signal(signal.SIGCONT)
 
     def _read_line(self, line: str) -> None:
         word, _, text = line.partition(" ")
@@ -183,7 +212,7 @@ class FollowerProcess:
                 self._failures = 0
         elif word == "warning":
             self._warn(text)
-        else:
+        elif word != "waiting":
             self._last_line = line
 
     def _ended(self, child: subprocess.Popen[bytes], exit_code: int) -> None:
@@ -247,21 +276,30 @@ def main(argv: list[str]) -> None:
         os.nice(NICE)
     from markab.provenance.update import RunUpdater
 
+    watchdog = Watchdog()
+    watchdog.start()
     reported: set[str] = set()
     try:
-        updater = RunUpdater(submit_dir)
+        with watchdog.watching():
+            updater = RunUpdater(submit_dir)
     except MarkabError as error:
         if submit_dir.exists():
             sys.exit(str(error))
         return
+
+    def probe() -> str:
+        with watchdog.watching():
+            return updater.probe()
+
     if probe_first:
-        error_text = updater.probe()
+        error_text = probe()
         _report("error", error_text) if error_text else _report("ready")
         os.nice(NICE)
     is_over = _closed_within(FIRST_PASS_S)
     while True:
         began_s = time.process_time()
-        error_text, warnings = updater.update()
+        with watchdog.watching():
+            error_text, warnings = updater.update()
         if not submit_dir.exists():
             return
         for warning in warnings:
@@ -272,7 +310,7 @@ def main(argv: list[str]) -> None:
         if is_over:
             return
         pause_s = max(PAUSE_S, SHARE * (time.process_time() - began_s), AFTER_ERROR_S if warnings else 0.0)
-        is_over = _closed_within(AFTER_ERROR_S) if error_text else _pause(pause_s, updater.probe)
+        is_over = _closed_within(AFTER_ERROR_S) if error_text else _pause(pause_s, probe)
 
 
 def _pause(seconds: float, probe: Callable[[], str]) -> bool:
@@ -284,6 +322,7 @@ def _pause(seconds: float, probe: Callable[[], str]) -> bool:
         if error_text := probe():
             _report("error", error_text)
             return _closed_within(AFTER_ERROR_S)
+        _report("waiting")
     return _closed_within(seconds)
 
 

@@ -38,6 +38,7 @@ from markab.journal.records import (
     decoder,
 )
 from markab.provenance.stampede_states import EXECUTE, SUBMIT, exit_code, exit_status, last_states
+from markab.transfers.beneath import open_regular
 
 NAME = "jobstate.log"
 _LOG_NAMES = {"POST_SCRIPT_FAILED": "POST_SCRIPT_FAILURE"}
@@ -145,7 +146,7 @@ class JobstateLog:
             CorruptJournal: the journal is damaged.
         """
         try:
-            with open(self.path, "ab+", buffering=0) as file:
+            with open(self.path, "ab+", buffering=0, opener=open_regular) as file:
                 if not _try_lock(file.fileno()):
                     return
                 size = file.seek(0, os.SEEK_END)

@@ -25,6 +25,7 @@ from markab.reports.graph.dot import dot_string
 from markab.reports.graph.labels import showable
 from markab.spec.suggestions import nearest
 from markab.transfers.base import is_local, path_of, redact
+from markab.transfers.beneath import open_regular
 
 ARGUMENT_CHARACTERS = 300
 DEEPEST_INDENT = 100
@@ -419,7 +420,7 @@ def _sha256(path: str) -> str:
 
     digest = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=open_regular) as file:
             while block := file.read(1 << 20):
                 digest.update(block)
     except OSError as error:

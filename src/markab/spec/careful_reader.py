@@ -18,11 +18,15 @@ from markab.errors import Problem
 from markab.spec import schema
 from markab.spec.suggestions import did_you_mean
 from markab.spec.variables import expand, expand_argument
-from markab.spec.yaml_nodes import MERGE, is_null
+from markab.spec.yaml_nodes import MERGE, UnreadableError, is_null
 
 _WHOLE = re.compile(r"[-+]?[0-9]{1,18}\Z")
 TRUE = frozenset(("true", "yes", "on"))
 FALSE = frozenset(("false", "no", "off"))
+SPARE_VALUES = 100_000
+"""So many values may come from the aliases of a small document."""
+KEYS_SEARCHED = 100
+"""Among so many keys the name of a struct is looked for: a wrong document may have a problem for each key."""
 
 Place = tuple[Any, Any]
 """A struct's node and shape; or a key, or the number of an item, and the place of what it is in.
@@ -51,11 +55,13 @@ class Lines:
 class Builder:
     """Turns nodes into structs and collects what is wrong with them."""
 
-    def __init__(self, name: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, environment: Mapping[str, str], size_bytes: int) -> None:
         self.name = name
         self.environment = environment
         self.problems: list[Problem] = []
         self.lines = Lines()
+        self._left = size_bytes + SPARE_VALUES
+        """How many values there may still be. Only aliases can make more of them than the text has bytes."""
 
     def problem(self, node: yaml.Node, message: str, hint: str = "", kind: str = "wrong-type") -> None:
         """Add a problem at `node`."""
@@ -112,8 +118,27 @@ class Builder:
             self._wrong(node, place, "a mapping")
         return None
 
+    def _count(self, node: yaml.CollectionNode) -> None:
+        """Count the values directly in `node`.
+
+        Raises:
+            UnreadableError: with aliases the document has more values than fit its size.
+        """
+        self._left -= len(node.value)
+        if self._left < 0:
+            raise UnreadableError(
+                Problem(
+                    "the aliases (`*name`) of the document repeat too much: it would have more values than bytes",
+                    "write out what the aliases stand for",
+                    self.name,
+                    node.start_mark.line + 1,
+                    "too-large",
+                )
+            )
+
     def pairs(self, node: yaml.MappingNode, place: Place) -> list[tuple[yaml.Node, str, yaml.Node]]:
         """Return keys and values, with merge keys (`<<`) resolved; a key given twice is a problem."""
+        self._count(node)
         plain = {key.value for key, _ in node.value if type(key) is yaml.ScalarNode and key.tag != MERGE}
         if len(plain) == len(node.value):
             return [(key, key.value, value) for key, value in node.value]
@@ -167,6 +192,7 @@ class Builder:
                     value, f"'<<' of {describe_place(place)} must name a mapping", "write `<<: *anchor`"
                 )
                 continue
+            self._count(source)
             keys: dict[str, tuple[yaml.Node, str, yaml.Node]] = {}
             deeper: dict[str, tuple[yaml.Node, str, yaml.Node]] = {}
             self._gather(source, place, keys, deeper, (*inside, source))
@@ -177,6 +203,7 @@ class Builder:
         if not isinstance(node, yaml.SequenceNode):
             self._wrong(node, place, "a list")
             return None
+        self._count(node)
         made = []
         for number, item in enumerate(node.value, start=1):
             if is_null(item):
@@ -280,7 +307,7 @@ def _label(node: yaml.MappingNode, shape: schema.Record) -> str:
     """Return the name of a struct for messages: `job 'ID0000001'`, `use 'f.a'`, or only `place`."""
     given = {
         key.value: value.value
-        for key, value in reversed(node.value)
+        for key, value in reversed(node.value[:KEYS_SEARCHED])
         if isinstance(key, yaml.ScalarNode) and isinstance(value, yaml.ScalarNode)
     }
     wanted = next((key for key in ("id", "lfn", "name") if key in shape.fields and key in given), None)

@@ -13,8 +13,10 @@ the second text have fewer keys.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Literal, TypeVar
 
@@ -25,6 +27,9 @@ from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.variables import expand, expand_argument
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+_UNDECODABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What msgspec raises: for wrong JSON and types, for half characters, for a value nested too deep."""
 
 _PECULIAR = re.compile(
     rb"[\s\[{,:-][&*!?@`%|>]|<<|\t|\r|[\x00-\x08\x0b-\x1f\x7f]"
@@ -70,9 +75,28 @@ def _to_json(data: bytes) -> str | None:
             return None
         import ryml
 
-        return str(ryml.emit_json(ryml.parse_in_arena(data)))
+        with _without_stderr():
+            return str(ryml.emit_json(ryml.parse_in_arena(data)))
     except Exception:  # rapidyaml has no common error class; the careful reader reports the error
         return None
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Discard what is written to standard error: rapidyaml prints each error there, and cannot be asked not to."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _decode(
@@ -80,13 +104,13 @@ def _decode(
 ) -> tuple[T, str | None] | None:
     try:
         item = msgspec.json.decode(text, type=struct)
-    except (msgspec.MsgspecError, UnicodeError):
+    except _UNDECODABLE:
         if _ODD_FLOAT.search(data):
             return None
         text = _quote_numbers(text)
         try:
             item = msgspec.json.decode(text, type=struct)
-        except (msgspec.MsgspecError, UnicodeError):
+        except _UNDECODABLE:
             return None
     known, version = _check(text, struct)
     if not known:
@@ -104,7 +128,7 @@ def _check(text: str, struct: type) -> tuple[bool, str | None]:
     try:
         twin = msgspec.json.decode(text, type=_twin(struct, top=True))
         again = msgspec.json.encode(twin)
-    except msgspec.MsgspecError:
+    except _UNDECODABLE:
         return False, None
     version = getattr(twin, "pegasus", None)
     return text.count('":') == again.count(b'":'), version if isinstance(version, str) else None

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from markab.errors import DocumentError, Problem, StorageError
 from markab.spec import java_properties
+from markab.spec.document_file import read_bytes
 from markab.spec.model import Profiles
 from markab.spec.profile_keys import KEYS, canonical_key, canonical_namespace, is_profile_key
 from markab.spec.property_keys import KNOWN, find_property
@@ -187,11 +188,11 @@ def read_properties(path: Path, into: Properties) -> None:
         StorageError: the file cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
-    except OSError as error:
+        text = read_bytes(path).decode("utf-8-sig", "surrogateescape")
+    except StorageError as error:
+        why = getattr(error.__cause__, "strerror", "") or error
         raise StorageError(
-            f"the properties {str(path)!r} cannot be read: {error.strerror}",
-            "check the name given with --conf",
+            f"the properties {str(path)!r} cannot be read: {why}", "check the name given with --conf"
         ) from error
     for line, key, value in java_properties.parse(text):
         if key:

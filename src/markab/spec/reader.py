@@ -11,23 +11,21 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import yaml
 
-from markab.errors import DocumentError, Problem, StorageError
+from markab.errors import DocumentError, Problem
 from markab.spec import careful_reader, fast_reader, schema, xml_elements, yaml_nodes
 from markab.spec.catalog_checks import check_replicas, check_sites, check_transformations
+from markab.spec.document_file import LIMIT_BYTES, read_bytes
 from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import ReplicaCatalog, SiteCatalog, TransformationCatalog, Workflow
 from markab.spec.workflow_checks import check_workflow
 
 FAST_BYTES = 1_000_000
 """Documents from this size on go through the fast reader."""
-
-LIMIT_BYTES = 500_000_000
-"""Larger documents are rejected unless `pegasus.parser.document.size` allows them."""
 
 _VERSION = re.compile(r"([0-9]+)(?:\.[0-9]+){0,2}\Z")
 _CONTENT: dict[type, str] = {
@@ -130,33 +128,6 @@ def parse_transformations(
     return _parse(text, TransformationCatalog, name, environment, check_transformations)
 
 
-def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> bytes:
-    """Return the content of a document.
-
-    Raises:
-        StorageError: it cannot be read.
-        DocumentError: it is larger than `limit_bytes`.
-    """
-    name = os.fspath(path)
-    try:
-        size_bytes = os.stat(name).st_size
-        if size_bytes > limit_bytes:
-            message = f"the document has {size_bytes / 1e6:.0f} MB; the limit is {limit_bytes / 1e6:.0f} MB"
-            hint = f"allow it with -Dpegasus.parser.document.size={size_bytes // 1_000_000 + 1}"
-            raise DocumentError(Problem(message, hint, name, 0, "too-large"))
-        return Path(name).read_bytes()
-    except FileNotFoundError as error:
-        folder = os.path.dirname(name) or "."
-        hint = "check the name" if os.path.isdir(folder) else f"there is no directory {folder!r}"
-        raise StorageError(f"there is no file {name!r}", hint) from error
-    except IsADirectoryError as error:
-        raise StorageError(f"{name!r} is a directory, not a document", "name the file in it") from error
-    except PermissionError as error:
-        raise StorageError(f"no permission to read {name!r}", f"type `chmod u+r {name}`") from error
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{name!r} cannot be read: {error}") from error
-
-
 def _parse(text: str | bytes, struct: type[T], name: str, environment: Mapping[str, str], check: Check) -> T:
     data = _bytes(text)
     if len(data) >= FAST_BYTES:
@@ -183,9 +154,14 @@ def _build(
     """
     try:
         node = yaml_nodes.compose(yaml_nodes.decode(data, name), name)
+        return _build_node(node, struct, careful_reader.Builder(name, environment, len(data)))
     except yaml_nodes.UnreadableError as error:
         raise DocumentError(*error.args) from None
-    builder = careful_reader.Builder(name, environment)
+
+
+def _build_node(
+    node: yaml.MappingNode, struct: type[T], builder: careful_reader.Builder
+) -> tuple[T | None, list[Problem], careful_reader.Lines]:
     shape = schema.shape_of(struct)
     top = {key.value: (key, value) for key, value in node.value if not isinstance(key.value, list)}
     if other := _other_kind(set(top), struct):
@@ -193,7 +169,7 @@ def _build(
             Problem(
                 f"this is a {other}, not a {shape.noun}",
                 "check which file is passed as which document",
-                name,
+                builder.name,
                 1,
                 "other",
             )

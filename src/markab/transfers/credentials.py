@@ -21,6 +21,7 @@ from typing import Dict, Optional, TextIO
 from urllib.parse import unquote, urlsplit
 
 from markab.errors import TransferRefused
+from markab.transfers.beneath import open_regular
 
 
 def credentials_path(site: str = "") -> Optional[str]:
@@ -71,7 +72,7 @@ def open_private(path: str) -> TextIO:
         TransferRefused: it cannot be read, or others may read it.
     """
     try:
-        file = open(path, encoding="utf-8")
+        file = open(path, encoding="utf-8", opener=open_regular)
     except OSError as error:
         raise TransferRefused(
             "the credentials file '%s' cannot be read: %s" % (path, error.strerror), "ls -l '%s'" % path

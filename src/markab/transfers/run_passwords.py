@@ -72,7 +72,7 @@ def read_passwords(path: str) -> Passwords:
     with open_private(path) as file:
         try:
             found = json.load(file)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
     if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
         raise TransferRefused(

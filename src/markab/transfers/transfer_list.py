@@ -44,7 +44,7 @@ def read_work(text: str, file: str = "") -> Work:
 def _read_json(text: str, file: str) -> Work:
     try:
         entries = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DocumentError(
             Problem("not JSON: %s" % error, "python3 -m json.tool '%s'" % (file or "-"), file, kind="syntax")
         ) from error

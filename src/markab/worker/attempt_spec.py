@@ -92,11 +92,11 @@ def read_spec(path: str) -> Spec:
         text = file.read()
     try:
         spec = make_spec(**json.loads(text))
-    except TypeError as error:
+        for key in _PATHS:
+            if spec[key]:
+                spec[key] = os.path.abspath(spec[key])
+    except (TypeError, RecursionError) as error:
         raise ValueError(str(error).replace("make_spec()", "a spec")) from error
-    for key in _PATHS:
-        if spec[key]:
-            spec[key] = os.path.abspath(spec[key])
     return spec
 
 

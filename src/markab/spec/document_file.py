@@ -1,0 +1,53 @@
+"""The bytes of a document: of a regular file, and not more than a limit."""
+
+from __future__ import annotations
+
+import os
+
+from markab.errors import DocumentError, Problem, StorageError
+from markab.transfers.beneath import NOT_A_FILE, open_regular
+
+LIMIT_BYTES = 500_000_000
+"""Larger documents are rejected unless `pegasus.parser.document.size` allows them."""
+
+
+def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> bytes:
+    """Return the content of a document. A FIFO or device in its place is never waited for.
+
+    Raises:
+        StorageError: it cannot be read.
+        DocumentError: it is larger than `limit_bytes`.
+    """
+    name = os.fspath(path)
+    try:
+        with open(name, "rb", opener=open_regular) as file:
+            size_bytes = os.fstat(file.fileno()).st_size
+            if size_bytes > limit_bytes:
+                raise _too_large(name, size_bytes, limit_bytes)
+            data = file.read(limit_bytes + 1)  # a file of /proc has no size
+    except (OSError, ValueError) as error:
+        raise _unreadable(name, error) from error
+    if len(data) > limit_bytes:
+        raise _too_large(name, len(data), limit_bytes)
+    return data
+
+
+def _too_large(name: str, size_bytes: int, limit_bytes: int) -> DocumentError:
+    message = f"the document has {size_bytes / 1e6:.0f} MB; the limit is {limit_bytes / 1e6:.0f} MB"
+    hint = f"allow it with -Dpegasus.parser.document.size={size_bytes // 1_000_000 + 1}"
+    return DocumentError(Problem(message, hint, name, 0, "too-large"))
+
+
+def _unreadable(name: str, error: OSError | ValueError) -> StorageError:
+    if isinstance(error, FileNotFoundError):
+        folder = os.path.dirname(name) or "."
+        hint = "check the name" if os.path.isdir(folder) else f"there is no directory {folder!r}"
+        return StorageError(f"there is no file {name!r}", hint)
+    if isinstance(error, PermissionError):
+        return StorageError(f"no permission to read {name!r}", f"type `chmod u+r {name}`")
+    if isinstance(error, OSError) and os.path.isdir(name):
+        return StorageError(f"{name!r} is a directory, not a document", "name the file in it")
+    if isinstance(error, OSError) and error.strerror == NOT_A_FILE:
+        hint = "write the document into a file; pipes and devices are not read"
+        return StorageError(f"{name!r} is not a file", hint)
+    return StorageError(f"{name!r} cannot be read: {error}")
