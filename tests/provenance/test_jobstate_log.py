@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ from kit.diamond import (
     write_journal,
 )
 from kit.made_run import make_run
+from markab.provenance import jobstate_log
 from markab.provenance.jobstate_log import JobstateLog
 
 LOCAL_SITES = frozenset({"local"})
@@ -100,6 +102,41 @@ def test_a_log_that_was_cut_anywhere_is_completed(tmp_path: Path) -> None:
         (run / "jobstate.log").write_bytes(whole[:size])
         log.update()
         assert whole == (run / "jobstate.log").read_bytes()
+
+
+def test_a_log_that_grows_with_the_journal_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known of it is not compared again: a run writes it once a second for days."""
+    whole = log_of(make_diamond(tmp_path / "whole", entries=STORY))
+    read: list[int] = []
+    real = jobstate_log._read
+    monkeypatch.setattr(
+        jobstate_log, "_read", lambda file, count: read.append(file.tell()) or real(file, count)
+    )
+    run = make_diamond(tmp_path / "run", entries=STORY)
+    log = JobstateLog(run, LOCAL_SITES)
+    for cut in range(1, len(STORY) + 1):
+        write_journal(run, STORY[:cut])
+        log.update()
+    assert read == [] and whole == (run / "jobstate.log").read_text().splitlines()
+    assert not (run / "jobstate.log.000").exists()
+
+    write_journal(run, STORY[:-2])
+    text = (run / "jobstate.log").read_bytes()
+    JobstateLog(run, LOCAL_SITES).update()
+    assert (run / "jobstate.log.000").read_bytes() == text and read == [0]
+
+
+def test_another_process_that_goes_on_with_a_log_begins_at_its_end(tmp_path: Path) -> None:
+    run = make_diamond(tmp_path / "run", entries=STORY)
+    first, second = JobstateLog(run, LOCAL_SITES), JobstateLog(run, LOCAL_SITES)
+    for cut in range(1, len(STORY) + 1):
+        write_journal(run, STORY[:cut])
+        (first, second)[cut % 2].update()
+    text = (run / "jobstate.log").read_text()
+    assert text.splitlines() == log_of(make_diamond(tmp_path / "whole", entries=STORY))
+    assert not (run / "jobstate.log.000").exists()
 
 
 def test_a_log_that_says_something_else_is_set_aside(tmp_path: Path) -> None:
