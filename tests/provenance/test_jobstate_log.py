@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+from itertools import product
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from kit.diamond import (
     T0,
@@ -75,22 +74,24 @@ def test_a_signal_is_a_negative_exit_code(tmp_path: Path) -> None:
     assert "JOB_FAILURE -9" in log_of(make_run(tmp_path / "run", [compute("A")], story))[-1]
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(cuts=st.sets(st.integers(0, len(STORY)), max_size=5), keep=st.booleans())
-def test_writing_bit_by_bit_gives_what_writing_at_once_gives(
-    tmp_path: Path, cuts: set[int], keep: bool
-) -> None:
+def test_writing_bit_by_bit_gives_what_writing_at_once_gives(tmp_path: Path) -> None:
+    """Every two cuts, by one process that goes on, and by a new one each time."""
     whole = log_of(make_diamond(tmp_path / "whole", entries=STORY))
     run = make_diamond(tmp_path / "bits")
-    (run / "jobstate.log").unlink(missing_ok=True)
-    (run / "journal.jsonl").unlink(missing_ok=True)
-    log = JobstateLog(run, LOCAL_SITES)
-    for cut in [*sorted(cuts), len(STORY)]:
-        write_journal(run, STORY[:cut])
-        if not keep:
-            log = JobstateLog(run, LOCAL_SITES)
-        log.update()
-    assert whole == (run / "jobstate.log").read_text().splitlines()
+    every = range(len(STORY) + 1)
+    for first, second, keep in product(every, every, (True, False)):
+        if first > second:
+            continue
+        for name in ("jobstate.log", "journal.jsonl"):
+            (run / name).unlink(missing_ok=True)
+        log = JobstateLog(run, LOCAL_SITES)
+        for cut in (first, second, len(STORY)):
+            write_journal(run, STORY[:cut])
+            if not keep:
+                log = JobstateLog(run, LOCAL_SITES)
+            log.update()
+        assert whole == (run / "jobstate.log").read_text().splitlines(), (first, second, keep)
+        assert not (run / "jobstate.log.000").exists(), (first, second, keep)
 
 
 def test_a_log_that_was_cut_anywhere_is_completed(tmp_path: Path) -> None:
