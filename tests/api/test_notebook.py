@@ -31,6 +31,7 @@ class FakeNotebook:
         self.outputs: list[Output] = []
         self.calls = 0
         self.interrupted_at = 0
+        self.was_interrupted = False
         self.shell: Any = SimpleNamespace(kernel=object(), execution_count=1)
         display = ModuleType("IPython.display")
         display.display = self.display  # type: ignore[attr-defined]
@@ -42,14 +43,19 @@ class FakeNotebook:
         self, bundle: dict[str, str], raw: bool, display_id: str | None = None, update: bool = False
     ) -> None:
         assert raw
-        self.calls += 1
-        if self.calls == self.interrupted_at:
-            raise KeyboardInterrupt
+        self.called()
         if not update:
             self.outputs.append(Output(display_id, [dict(bundle)]))
         for output in self.outputs:  # as a notebook does: what is not there is not updated
             if update and output.name == display_id:
                 output.bundles.append(dict(bundle))
+
+    def called(self) -> None:
+        """Count a change of what is shown; at one of them the user presses a key."""
+        self.calls += 1
+        if self.calls == self.interrupted_at:
+            self.was_interrupted = True
+            raise KeyboardInterrupt
 
     @property
     def html(self) -> str:
@@ -181,15 +187,23 @@ def test_an_interrupt_while_something_is_being_shown_ends_the_waiting_too(
     page: FakeNotebook, tmp_path: Path, monkeypatch, call: int, with_widget: bool
 ) -> None:
     made: list[FakeWidget] = []
+
+    class SlowWidget(FakeWidget):
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name == "html":
+                page.called()
+            super().__setattr__(name, value)
+
     if with_widget:
-        monkeypatch.setattr(notebook, "_make_widget", lambda html: made.append(FakeWidget(html)) or made[0])
+        monkeypatch.setattr(notebook, "_make_widget", lambda html: made.append(SlowWidget(html)) or made[0])
     looks = iter([status(), status(succeeded=4, unready=2), OVER])
     monkeypatch.setattr("markab.operations.running.follow_status", lambda run, why: lambda: next(looks))
     page.interrupted_at = call
 
     workflow = run_of(tmp_path)
     assert workflow.wait() is workflow
-    assert all(widget.closed for widget in made)
+    assert [True] * with_widget == [widget.closed for widget in made]
+    assert page.was_interrupted
 
 
 class FakeWidget:

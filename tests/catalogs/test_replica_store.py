@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from markab.catalogs.replica_store import Entry, ReplicaStore, matching, parsed_line
@@ -102,20 +102,32 @@ values = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_siz
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(lfn=names.filter(lambda n: not n.startswith(("/", ".")) and ".." not in n), pfn=names, value=values)
-def test_odd_names_and_values_come_back_as_they_were(
-    name: str, tmp_path: Path, lfn: str, pfn: str, value: str
-) -> None:
-    store = open_store(tmp_path / name)
-    store.clear()
-    entry = Entry(lfn, "/d/" + pfn, "local", {"note": value})
-    try:
-        store.insert([entry])
-    except DocumentError:
-        return  # no such file name is allowed
+def test_odd_names_and_values_come_back_as_they_were(name: str, tmp_path: Path) -> None:
+    """Many at a time, since a file is written each time."""
+    kept, refused = [], []
+    allowed = names.filter(lambda n: not n.startswith(("/", ".")) and ".." not in n)
+    entries = st.builds(
+        lambda lfn, pfn, value: Entry(lfn, "/d/" + pfn, "local", {"note": value}), allowed, names, values
+    )
 
-    assert list(open_store(tmp_path / name).entries()) == [entry]
+    @settings(max_examples=25, deadline=None)
+    @given(st.lists(entries, min_size=1, max_size=12, unique_by=lambda entry: entry.lfn))
+    def keep(wanted: list[Entry]) -> None:
+        store = open_store(tmp_path / name)
+        store.clear()
+        for entry in wanted:
+            try:
+                store.insert([entry])
+                kept.append(entry)
+            except DocumentError:  # no such file name is allowed
+                refused.append(entry)
+                wanted = [other for other in wanted if other is not entry]
+
+        by_name = {entry.lfn: entry for entry in open_store(tmp_path / name).entries()}
+        assert by_name == {entry.lfn: entry for entry in wanted}
+
+    keep()
+    assert len(kept) > 40 and len(kept) > len(refused), (len(kept), len(refused))
 
 
 def test_planning_reads_what_was_written(tmp_path: Path) -> None:

@@ -110,8 +110,9 @@ class Story:
         self.reported = 0
         """The largest number of succeeded jobs that was reported to an observer."""
 
-    def call(self) -> Outcome:
+    def call(self, observer: Callable[[Progress], None] = lambda progress: None) -> Outcome:
         def see(progress: Progress) -> None:
+            observer(progress)
             self.reported = max(self.reported, progress.succeeded)
             self.faults.around("observe", lambda: None)
 
@@ -294,17 +295,24 @@ def test_a_disk_that_cannot_flush_ends_the_engine_at_once(tmp_path: Path) -> Non
 
 
 def test_a_site_that_is_down_for_a_while_gets_its_jobs_later(tmp_path: Path) -> None:
+    struck = 0
     for story in stories(tmp_path, "submit", lambda: ExecutorUnavailable("the queue does not answer")):
         outcome = story.call()
 
         assert outcome.state == "success"
         assert any("does not answer" in w for w in outcome.warnings) == story.faults.struck
+        struck += story.faults.struck
         story.check_journal()
+    assert struck >= 4
 
 
 def test_a_status_file_that_cannot_be_written_is_only_a_warning(tmp_path: Path) -> None:
     story = Story(tmp_path / "run", Faults("", 0), World())
     (story.directory / "status.json").mkdir()
+    seen: list[Progress] = []
 
-    assert story.call().state == "success"
+    assert story.call(seen.append).state == "success"
+
     assert read_progress(story.directory / "status.json") is None
+    (warning,) = seen[-1].warnings
+    assert warning.startswith(f"cannot write '{story.directory}/status.json'")

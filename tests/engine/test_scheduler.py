@@ -70,6 +70,34 @@ def test_cores_memory_and_gpus_are_shared() -> None:
     assert len(scheduler_of(jobs, Slots(99, 9000, 2)).starts()) == 2
 
 
+@pytest.mark.parametrize(
+    ("slots", "first", "others"),
+    [
+        (Slots(8, 1000, 1), {"gpus": 1}, {}),
+        (Slots(8, 1000, 1), {"memory_mb": 1000}, {"cores": 2}),
+        (Slots(8, 1000, 2), {"gpus": 2}, {"memory_mb": 300}),
+        (Slots(8, 1000, 1), {"memory_mb": 900}, {"gpus": 1}),
+    ],
+)
+def test_a_job_that_waits_for_one_resource_never_delays_those_that_do_not_use_it(
+    slots: Slots, first: dict[str, Any], others: dict[str, Any]
+) -> None:
+    """Also when it has waited so long that what it lacks is kept for it."""
+    jobs = [outline(f"j{i}", priority=9, **first) for i in range(2)]
+    jobs += [outline(f"c{i}", **others) for i in range(3 * PATIENCE)]
+    scheduler = scheduler_of(jobs, slots)
+    (large, *alive) = scheduler.starts()
+    assert large.job == 0
+
+    for _ in range(2 * PATIENCE):
+        assert alive and 1 not in jobs_of(alive)
+        scheduler.ended(alive.pop(0), True)
+        alive += scheduler.starts()
+    scheduler.ended(large, True)
+
+    assert 1 in jobs_of(scheduler.starts())
+
+
 def test_jobs_at_other_sites_take_no_slots_here() -> None:
     jobs = [outline(f"j{i}", cores=99, gpus=9, site="far") for i in range(9)]
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from markab.executors import capture_files
 from markab.executors.capture_files import Captures
+from markab.worker.captured_output import Capture
 
 
 def test_runs_on_one_file_system_share_the_files_and_none_is_kept_for_a_run_that_is_over(
@@ -29,3 +33,30 @@ def test_runs_on_one_file_system_share_the_files_and_none_is_kept_for_a_run_that
 def test_a_directory_that_is_not_there_is_an_error_of_the_attempt_that_needs_it(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Captures().take(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_where_no_file_can_be_made_nothing_is_left_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    calls = 0
+
+    def limited(directory: str) -> Capture:
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return Capture(directory)
+
+    monkeypatch.setattr(capture_files, "Capture", limited)
+    captures, before = Captures(), len(os.listdir("/proc/self/fd"))
+
+    with pytest.raises(OSError, match="No space left"):
+        captures.take(str(tmp_path))
+
+    assert len(os.listdir("/proc/self/fd")) == before
+    pair = captures.take(str(tmp_path))
+    captures.give_back(pair, str(tmp_path), is_ours=True)
+    captures.close()
+    captures.close()
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -400,6 +400,43 @@ def test_profiles_of_a_transformation_beat_those_of_its_tasks(bench: Bench) -> N
     assert {"A": "catalog", "B": "x"} == job.tasks[0].env
 
 
+def test_profiles_of_several_sources_are_merged_key_by_key(bench: Bench) -> None:
+    transformation = bench.transformations[0]
+    transformation["profiles"] = {
+        "env": {"A": "of all sites", "B": "of all sites"},
+        "pegasus": {"cores": "2"},
+    }
+    transformation["sites"][0]["profiles"] = {"env": {"B": "of its site", "C": "of its site"}}
+    workflow = {
+        "profiles": {"env": {"D": "of the workflow", "E": "of the workflow"}, "pegasus": {"memory": "3"}}
+    }
+
+    made = bench.plan(task("a", profiles={"env": {"E": "of the task"}}), task("b"), workflow=workflow)
+
+    job = made["tool_a"]
+    assert {
+        "A": "of all sites",
+        "B": "of its site",
+        "C": "of its site",
+        "D": "of the workflow",
+        "E": "of the task",
+    } == job.tasks[0].env
+    assert (2, 3) == (job.cores, job.memory_mb)
+    assert {**job.tasks[0].env, "E": "of the workflow"} == made["tool_b"].tasks[0].env
+
+
+@pytest.mark.parametrize("type", ["installed", "stageable"])
+def test_a_program_that_is_a_directory_is_refused(bench: Bench, type: str) -> None:
+    bench.transformations[0]["sites"][0].update(type=type, pfn=str(bench.path))
+
+    [message] = problems_of(bench, task("a"))
+
+    assert (
+        f"transformation 'tool' is registered at '{bench.path}', which is a directory (needed by task 'a') | "
+        "name the program itself in the transformation catalog"
+    ) == message
+
+
 @pytest.mark.parametrize("data", ["sharedfs", "nonsharedfs"])
 def test_other_data_configurations_need_a_scratch_directory_at_the_site(bench: Bench, data: str) -> None:
     [message] = problems_of(bench, task("a"), properties={"pegasus.data.configuration": data})

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+from itertools import product
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+import pytest
 
 from kit.diamond import (
     T0,
@@ -21,6 +21,7 @@ from kit.diamond import (
     write_journal,
 )
 from kit.made_run import make_run
+from markab.provenance import jobstate_log
 from markab.provenance.jobstate_log import JobstateLog
 
 LOCAL_SITES = frozenset({"local"})
@@ -73,22 +74,24 @@ def test_a_signal_is_a_negative_exit_code(tmp_path: Path) -> None:
     assert "JOB_FAILURE -9" in log_of(make_run(tmp_path / "run", [compute("A")], story))[-1]
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(cuts=st.sets(st.integers(0, len(STORY)), max_size=5), keep=st.booleans())
-def test_writing_bit_by_bit_gives_what_writing_at_once_gives(
-    tmp_path: Path, cuts: set[int], keep: bool
-) -> None:
+def test_writing_bit_by_bit_gives_what_writing_at_once_gives(tmp_path: Path) -> None:
+    """Every two cuts, by one process that goes on, and by a new one each time."""
     whole = log_of(make_diamond(tmp_path / "whole", entries=STORY))
     run = make_diamond(tmp_path / "bits")
-    (run / "jobstate.log").unlink(missing_ok=True)
-    (run / "journal.jsonl").unlink(missing_ok=True)
-    log = JobstateLog(run, LOCAL_SITES)
-    for cut in [*sorted(cuts), len(STORY)]:
-        write_journal(run, STORY[:cut])
-        if not keep:
-            log = JobstateLog(run, LOCAL_SITES)
-        log.update()
-    assert whole == (run / "jobstate.log").read_text().splitlines()
+    every = range(len(STORY) + 1)
+    for first, second, keep in product(every, every, (True, False)):
+        if first > second:
+            continue
+        for name in ("jobstate.log", "journal.jsonl"):
+            (run / name).unlink(missing_ok=True)
+        log = JobstateLog(run, LOCAL_SITES)
+        for cut in (first, second, len(STORY)):
+            write_journal(run, STORY[:cut])
+            if not keep:
+                log = JobstateLog(run, LOCAL_SITES)
+            log.update()
+        assert whole == (run / "jobstate.log").read_text().splitlines(), (first, second, keep)
+        assert not (run / "jobstate.log.000").exists(), (first, second, keep)
 
 
 def test_a_log_that_was_cut_anywhere_is_completed(tmp_path: Path) -> None:
@@ -100,6 +103,41 @@ def test_a_log_that_was_cut_anywhere_is_completed(tmp_path: Path) -> None:
         (run / "jobstate.log").write_bytes(whole[:size])
         log.update()
         assert whole == (run / "jobstate.log").read_bytes()
+
+
+def test_a_log_that_grows_with_the_journal_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known of it is not compared again: a run writes it once a second for days."""
+    whole = log_of(make_diamond(tmp_path / "whole", entries=STORY))
+    read: list[int] = []
+    real = jobstate_log._read
+    monkeypatch.setattr(
+        jobstate_log, "_read", lambda file, count: read.append(file.tell()) or real(file, count)
+    )
+    run = make_diamond(tmp_path / "run", entries=STORY)
+    log = JobstateLog(run, LOCAL_SITES)
+    for cut in range(1, len(STORY) + 1):
+        write_journal(run, STORY[:cut])
+        log.update()
+    assert read == [] and whole == (run / "jobstate.log").read_text().splitlines()
+    assert not (run / "jobstate.log.000").exists()
+
+    write_journal(run, STORY[:-2])
+    text = (run / "jobstate.log").read_bytes()
+    JobstateLog(run, LOCAL_SITES).update()
+    assert (run / "jobstate.log.000").read_bytes() == text and read == [0]
+
+
+def test_another_process_that_goes_on_with_a_log_begins_at_its_end(tmp_path: Path) -> None:
+    run = make_diamond(tmp_path / "run", entries=STORY)
+    first, second = JobstateLog(run, LOCAL_SITES), JobstateLog(run, LOCAL_SITES)
+    for cut in range(1, len(STORY) + 1):
+        write_journal(run, STORY[:cut])
+        (first, second)[cut % 2].update()
+    text = (run / "jobstate.log").read_text()
+    assert text.splitlines() == log_of(make_diamond(tmp_path / "whole", entries=STORY))
+    assert not (run / "jobstate.log.000").exists()
 
 
 def test_a_log_that_says_something_else_is_set_aside(tmp_path: Path) -> None:

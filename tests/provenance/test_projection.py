@@ -10,8 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from kit.databases import ask, contents
 from kit.diamond import (
@@ -309,25 +307,25 @@ def without_paths(rows: dict[str, list[tuple[object, ...]]]) -> dict[str, list[t
     return {**rows, "workflow": [row[:5] for row in rows["workflow"]]}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(story=st.sampled_from(STORIES), cuts=st.sets(st.integers(0, 20), max_size=6), keep=st.booleans())
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("number", range(len(STORIES)))
 def test_taking_in_bit_by_bit_gives_what_taking_in_at_once_gives(
-    tmp_path: Path, story: list[Entry], cuts: set[int], keep: bool
+    tmp_path: Path, number: int, keep: bool
 ) -> None:
-    """Whether one process goes on (`keep`), or each bit is taken in by a new one."""
-    shutil.rmtree(tmp_path / "whole", ignore_errors=True)
-    shutil.rmtree(tmp_path / "bits", ignore_errors=True)
+    """Cut anywhere, and into single records; by one process that goes on (`keep`), and by a new one for each bit."""
+    story = STORIES[number]
     whole = project(make_diamond(tmp_path / "whole", entries=story))
+    for cuts in [*([cut] for cut in range(len(story))), range(len(story))]:
+        shutil.rmtree(tmp_path / "bits", ignore_errors=True)
+        run = make_diamond(tmp_path / "bits")
+        projector = Projector(run)
+        for cut in [*cuts, len(story)]:
+            write_journal(run, story[:cut])
+            if not keep:
+                projector = Projector(run)
+            projector.update()
 
-    run = make_diamond(tmp_path / "bits")
-    projector = Projector(run)
-    for cut in [*sorted(cuts), len(story)]:
-        write_journal(run, story[:cut])
-        if not keep:
-            projector = Projector(run)
-        projector.update()
-
-    assert without_paths(contents(run / DATABASE)) == without_paths(whole)
+        assert without_paths(contents(run / DATABASE)) == without_paths(whole), cuts
 
 
 @pytest.mark.parametrize("story", STORIES)

@@ -183,7 +183,34 @@ def test_the_json_has_the_shape_of_pegasus_analyzer(tmp_path: Path) -> None:
     )
     one = jobs["job_details"]["failed_jobs_details"]["wc_a"]
     assert (one["executable"], one["argv"], one["work_dir"]) == ("/usr/bin/wc", "-l 'a b'", "/w")
-    assert one["tasks"]["1"]["exitcode"] == 3 and one["pre_executable"] == "-"
+    assert one["tasks"] == {
+        "1": {
+            "task_submit_seq": 1,
+            "exitcode": 3,
+            "executable": "/usr/bin/wc",
+            "arguments": "-l 'a b'",
+            "transformation": "wc",
+            "abs_task_id": "a",
+        }
+    }
+    assert {
+        key: value for key, value in one.items() if key not in ("submit_file", "submit_dir", "tasks")
+    } == {
+        "job_name": "wc_a",
+        "state": "JOB_FAILURE",
+        "site": "local",
+        "hostname": "here",
+        "work_dir": "/w",
+        "stdout_file": "-",
+        "stderr_file": "-",
+        "executable": "/usr/bin/wc",
+        "argv": "-l 'a b'",
+        "pre_executable": "-",
+        "pre_argv": "-",
+        "subwf_dir": "-",
+        "stdout_text": "-",
+        "stderr_text": "exit code 3",
+    }
     assert found["causes"][0]["holds_up"] == 2
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from inspect import isclass
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import msgspec
 import pytest
 from msgspec.structs import FieldInfo, fields
 
+from kit.diamond import compute
+from kit.made_run import make_run
+from kit.plan_text import replace_in_plan
+from markab.errors import CorruptPlan
 from markab.plan import plan_file
 from markab.plan.model import Input, Output, Place, PlannedJob, PlannedTask, Transfer
-from markab.provenance import plan_facts
+from markab.plan.plan_file import PlanFile
+from markab.provenance import plan_facts, plan_rows
 from markab.reports import trace
 from markab.reports.graph import sources
 from markab.reports.statistics import time_use
@@ -58,3 +65,35 @@ def test_each_field_that_is_read_is_one_of_the_plan(
         assert json_type(declared[field.name].type) == json_type(field.type), field.name
         if not declared[field.name].required:
             assert default(declared[field.name]) == default(field), field.name
+
+
+SECOND_LINE: list[Callable[[PlanFile], object]] = [
+    lambda plan: plan.job(0),
+    lambda plan: plan.outline,
+    lambda plan: plan_rows.facts_of(plan, 0),
+    time_use._read_jobs,
+]
+
+
+@pytest.mark.parametrize("read", SECOND_LINE)
+def test_a_line_of_another_form_is_named_by_its_number(
+    tmp_path: Path, read: Callable[[PlanFile], object]
+) -> None:
+    plan = make_run(tmp_path, [compute("A"), compute("B")]) / "plan.jsonl"
+    replace_in_plan(plan, '"id":"wc_A"', '"id":7')
+
+    with pytest.raises(CorruptPlan, match=r"plan.jsonl', line 2: Expected `str`, got `int`") as caught:
+        read(PlanFile(plan))
+
+    assert "plan the workflow again" in caught.value.hint
+
+
+@pytest.mark.parametrize("read", SECOND_LINE)
+def test_a_line_that_was_changed_is_named_by_its_number(
+    tmp_path: Path, read: Callable[[PlanFile], object]
+) -> None:
+    plan = make_run(tmp_path, [compute("A"), compute("B")]) / "plan.jsonl"
+    plan.write_text(plan.read_text().replace('"id":"A"', '"id":"C"'))
+
+    with pytest.raises(CorruptPlan, match="plan.jsonl', line 2: it was changed since it was planned"):
+        read(PlanFile(plan))

@@ -253,6 +253,28 @@ def test_redirects_are_followed_relative_ones_too(server: Scripted, place: Path)
     assert place.read_bytes() == DATA
 
 
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_every_kind_of_redirect_is_followed(server: Scripted, place: Path, code: int) -> None:
+    server.script = [status(code, Location="/other"), whole]
+
+    get(server, place)
+
+    assert [path for path, _ in server.seen] == ["/data", "/other"]
+    assert place.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("code", [300, 304, 305, 306])
+def test_other_answers_that_begin_like_redirects_are_refused(
+    server: Scripted, place: Path, code: int
+) -> None:
+    server.script = [status(code, Location="/other"), whole]
+
+    with pytest.raises(TransferRefused, match=str(code)):
+        get(server, place)
+
+    assert not place.exists()
+
+
 def test_a_redirect_loop_ends(server: Scripted, place: Path) -> None:
     server.script = [status(302, Location="/data")]
 

@@ -84,6 +84,53 @@ def test_sparse_files_stay_right_and_sparse(tmp_path: Path, digest: bool) -> Non
     assert (tmp_path / "b").stat().st_blocks * 512 < 1 << 20
 
 
+@pytest.mark.parametrize("digest", [True, False])
+@pytest.mark.parametrize("remembers", [True, False])
+def test_a_file_that_shares_its_blocks_has_the_checksum_of_its_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, digest: bool, remembers: bool
+) -> None:
+    def clone(source: int, target: int) -> bool:
+        os.pwrite(target, os.pread(source, len(BIG), 0), 0)
+        return True
+
+    def no(*_: object) -> None:
+        raise AssertionError("it was copied once more")
+
+    monkeypatch.setattr(local_copy, "clone", clone)
+    monkeypatch.setattr(local_copy, "copy_bytes", no)
+    monkeypatch.setattr(local_copy, "copy_and_hash", no)
+    verified = Verified() if remembers else None
+    sha256 = hashlib.sha256(BIG).hexdigest()
+
+    moved = copy(write(tmp_path / "a", BIG), str(tmp_path / "b"), digest=digest, verified=verified)
+
+    assert (tmp_path / "b").read_bytes() == BIG
+    assert moved.sha256 == (sha256 if digest else None)
+    if verified is not None:
+        assert verified.known(str(tmp_path / "b")) == (sha256 if digest else None)
+    with pytest.raises(ChecksumMismatch):
+        copy(str(tmp_path / "a"), str(tmp_path / "c"), sha256="0" * 64, digest=digest, verified=verified)
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_source_that_shrinks_while_it_is_copied_is_not_delivered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write(tmp_path / "a", BIG)
+    real = local_copy.copy_bytes
+
+    def shrinking(*args: object) -> None:
+        os.truncate(source, 100)
+        real(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(local_copy, "copy_bytes", shrinking)
+
+    with pytest.raises(TransferUnavailable, match="changed while it was copied"):
+        copy(source, str(tmp_path / "b"), digest=False)
+
+    assert os.listdir(tmp_path) == ["a"]
+
+
 def test_a_file_copied_onto_itself_keeps_its_bytes(tmp_path: Path) -> None:
     source = write(tmp_path / "a", BIG)
     os.link(source, tmp_path / "hard")

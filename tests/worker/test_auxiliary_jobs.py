@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from markab.worker import auxiliary_jobs
 from markab.worker.attempt_spec import make_spec
 from markab.worker.auxiliary_jobs import run_auxiliary_job
 
@@ -110,6 +114,18 @@ def test_the_whole_scratch_goes_only_if_it_is_this_runs(tmp_path: Path) -> None:
     assert run_auxiliary_job(job)["removed"] == 5
     assert not scratch.exists() and (tmp_path / "outside").exists()
     assert run_auxiliary_job(job)["ok"]
+
+
+def test_an_error_of_the_system_is_in_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(tmp_path / "scratch"))
+
+    monkeypatch.setitem(auxiliary_jobs._JOBS, "create_dir", refuse)
+    record = run_auxiliary_job(spec(tmp_path, kind="create_dir"))
+
+    assert not record["ok"] and record["error"]["kind"] == "storage"
+    assert f"job 'create_dir' failed at '{tmp_path}/scratch': Read-only" in record["error"]["message"]
+    assert record["start"] <= record["end"]
 
 
 def test_transfers_check_what_the_engine_knows(tmp_path: Path) -> None:

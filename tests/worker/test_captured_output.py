@@ -28,6 +28,26 @@ def test_a_capture_has_no_name_and_can_be_used_again(capture: Capture, tmp_path:
     assert captured_output.short_text(capture.fd, capture.size()) == "2nd"
 
 
+def test_a_capture_never_has_the_number_of_a_standard_stream(tmp_path: Path) -> None:
+    """Else the task that gets it as its stdout would lose what it prints to stderr, or the other way round."""
+    kept = {number: os.dup(number) for number in (0, 1, 2)}
+    try:
+        for number in kept:
+            os.close(number)
+        numbers = []
+        for _ in range(2):
+            numbers.append(Capture(str(tmp_path)).fd)
+    finally:
+        for number, fd in kept.items():
+            os.dup2(fd, number)
+            os.close(fd)
+
+    assert all(number > 2 for number in numbers), numbers
+    for number in numbers:
+        assert not os.get_inheritable(number)
+        os.close(number)
+
+
 @pytest.mark.parametrize("extra", [-1, 0])
 def test_up_to_the_limit_everything_is_kept(capture: Capture, tmp_path: Path, extra: int) -> None:
     os.write(capture.fd, b"x" * (KEPT_BYTES + extra))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from markab.transfers.beneath import Beneath
+from markab.transfers.copy_bytes import SMALL_BYTES
+from markab.worker import place_input as place_input_module
 from markab.worker.place_input import SMALL_INPUT_BYTES, place_input, ways
 
 
@@ -69,3 +72,49 @@ def test_a_file_with_another_name_of_the_users_is_left_as_it_is(tmp_path: Path) 
 
     assert way == "copy"
     assert (tmp_path / "users").stat().st_mode == mode
+
+
+@pytest.mark.parametrize("code", [errno.EXDEV, errno.EPERM, errno.EMLINK])
+def test_where_a_link_cannot_be_made_the_next_way_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def no_link(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "link", no_link)
+    staged = tmp_path / "staged"
+    staged.write_text("x")
+
+    way = place(staged, "in", ("clone", "link", "copy"), False)
+
+    assert way == "copy"
+    assert (tmp_path / "in").read_text() == "x"
+
+
+def test_a_clone_has_the_mode_and_the_time_of_a_copy_and_is_tried_once_a_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    answers = [True, False]
+
+    def clone(source: int, target: int) -> bool:
+        asked.append(answers.pop(0))
+        os.write(target, b"cloned") if asked[-1] else None
+        return asked[-1]
+
+    monkeypatch.setattr(place_input_module, "clone", clone)
+    monkeypatch.setattr(place_input_module, "_no_clone_on", set())
+    staged = tmp_path / "staged"
+    staged.write_bytes(b"x" * (SMALL_BYTES + 1))
+    os.utime(staged, (5, 5))
+    ways_taken = [
+        place(staged, name, ("clone", "copy"), True)
+        for name in ("a", "b", "c")
+    ]
+
+    assert ways_taken == ["clone", "copy", "copy"] and asked == [True, False]
+    assert (tmp_path / "a").read_bytes() == b"cloned"
+    assert (tmp_path / "b").read_bytes() == (tmp_path / "c").read_bytes() == staged.read_bytes()
+    for name in ("a", "b", "c"):
+        status = (tmp_path / name).stat()
+        assert (status.st_mode & 0o111, status.st_mtime) == (0o111, 5)

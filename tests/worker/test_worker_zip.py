@@ -78,6 +78,29 @@ def test_a_failure_is_in_the_record_and_in_the_exit_code(worker: str, tmp_path: 
     assert json.loads((tmp_path / "record.json").read_text())["error"]["kind"] == "exit"
 
 
+@pytest.mark.parametrize(
+    ("change", "kind", "words"),
+    [
+        ({"executable": "/no/such/program"}, "no-program", "'/no/such/program' of task 'ID1' does not exist"),
+        ({"executable": "/"}, "not-executable", "'/' of task 'ID1' is a directory"),
+        ({"stdin": "absent"}, "missing-input", "absent"),
+    ],
+)
+def test_a_program_that_cannot_be_started_on_a_node_is_in_the_record(
+    worker: str, tmp_path: Path, change: dict[str, str], kind: str, words: str
+) -> None:
+    path = spec(tmp_path, "true")
+    content = json.loads(path.read_text())
+    content["job"]["tasks"][0].update(change)
+    path.write_text(json.dumps(content))
+    done = subprocess.run([sys.executable, worker, str(path)], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1, done.stderr
+    record = json.loads(done.stdout)
+    assert record["error"]["kind"] == kind and words in record["error"]["message"]
+    assert ["ID1"] == [one["task"] for one in record["invocations"]]
+
+
 def test_sigterm_reaches_the_task_and_its_checkpoint_is_kept(worker: str, tmp_path: Path) -> None:
     script = "trap 'echo half > state; exit 1' TERM; touch ../../ready; while :; do sleep 0.02; done"
     path = spec(tmp_path, script, outputs=[{"lfn": "state", "checkpoint": True}])

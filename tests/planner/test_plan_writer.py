@@ -1,0 +1,142 @@
+"""The files of a new submit directory."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from kit.planned_workflow import Bench, task
+from markab.errors import StorageError
+from markab.plan.braindump import read_braindump
+from markab.planner.planning import plan
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def submit_dir_of(bench: Bench, **options: object) -> Path:
+    found = plan(bench.options(task("a"), **options)).submit_dir
+    assert found is not None
+    return found
+
+
+def test_the_properties_of_a_run_are_readable_by_its_user_only(bench: Bench) -> None:
+    secret = {"pegasus.catalog.master.url": "postgresql://ada:s3cret@host/all"}
+    before = os.umask(0)
+    try:
+        run = submit_dir_of(bench, properties={**secret, "markab.dir.submit.mode": "0755"})
+    finally:
+        os.umask(before)
+
+    name = read_braindump(run / "braindump.yml")["properties"]
+    assert name is not None and re.fullmatch(r"pegasus\.\d{1,15}\.properties", name)
+    assert "s3cret" in (run / name).read_text()
+    assert (run / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_catalogs_of_the_same_name_get_numbers(bench: Bench) -> None:
+    path = str(bench.path / "scratch")
+    scratch = {
+        "type": "sharedScratch",
+        "path": path,
+        "fileServers": [{"url": f"file://{path}", "operation": "all"}],
+    }
+    bench.sites.append({"name": "local", "directories": [scratch]})
+    bench.has("f")
+    options = bench.options(task("a", "f"))
+    properties, text_of = {}, {}
+    for catalog, name in (("site", "sites"), ("replica", "replicas"), ("transformation", "transformations")):
+        (bench.path / catalog).mkdir()
+        path = (bench.path / f"{name}.yml").rename(bench.path / catalog / "catalog.yml")
+        properties[f"pegasus.catalog.{catalog}.file"] = str(path)
+        text_of[name] = path.read_text()
+    options.properties.update(properties)
+
+    run = plan(options).submit_dir
+
+    assert run is not None
+    copies = {path.name: path.read_text() for path in (run / "catalogs").glob("catalog*")}
+    assert {"catalog.yml", "catalog-2.yml", "catalog-3.yml"} == set(copies)
+    assert sorted(text_of.values()) == sorted(copies.values())
+
+
+def test_runs_are_numbered_behind_the_highest_that_was_ever_there(bench: Bench) -> None:
+    first, second = submit_dir_of(bench), submit_dir_of(bench)
+    third = second.with_name("run0009")
+    second.rename(third)
+    (third.parent / "runs.txt").touch()
+    (third.parent / "run0011-old").mkdir()
+
+    assert ["run0001", "run0010"] == [first.name, submit_dir_of(bench).name]
+
+
+def test_the_options_of_a_plan_stand_in_its_braindump(bench: Bench) -> None:
+    run = submit_dir_of(bench, dir="my runs", relative_dir="one", job_prefix="p")
+
+    braindump = read_braindump(run / "braindump.yml")
+    words = shlex.split(braindump["planner_arguments"] or "")
+    assert "workflow.yml" == words.pop()
+    assert {"--dir": "my runs", "--relative-dir": "one", "--job-prefix": "p"} == dict(
+        zip(words[::2], words[1::2], strict=True)
+    )
+    assert str(bench.path / "my runs") == braindump["basedir"]
+    assert ("one", str(run)) == (braindump["rundir"], braindump["submit_dir"])
+
+
+def test_all_jobs_of_the_planner_have_the_prefix(bench: Bench) -> None:
+    bench.has("f")
+    made = bench.plan(
+        task("a", "f", "g"), task("b", "g", "h"), job_prefix="my", properties={"pegasus.register": "true"}
+    )
+
+    assert {
+        "create_dir_myw_0_local",
+        "stage_in_mylocal_local_0_0",
+        "mytool_a",
+        "mytool_b",
+        "stage_out_mylocal_local_0_0",
+        "stage_out_mylocal_local_1_0",
+        "register_mylocal_0_0",
+        "register_mylocal_1_0",
+        "clean_up_mylocal_level_2_0",
+        "clean_up_mylocal_level_3_0",
+        "clean_up_mylocal_level_4_0",
+        "cleanup_myw_0_local",
+    } == set(made.names())
+
+
+def test_a_run_that_cannot_be_written_leaves_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("markab.planner.plan_writer.copy_document", no_room)
+
+    with pytest.raises(StorageError, match="cannot write to .*: No space left on device"):
+        plan(bench.options(task("a"), dir="runs"))
+
+    assert not (bench.path / "runs").exists()
+
+
+def test_modes_differ_in_retries_checksums_and_tries_of_a_transfer(bench: Bench) -> None:
+    made = {
+        mode: bench.plan(task("a"), properties={"pegasus.mode": mode}, relative_dir=mode)
+        for mode in ("production", "development", "tutorial", "debug")
+    }
+
+    assert {
+        "production": (3, "full", 3),
+        "development": (1, "none", 1),
+        "tutorial": (1, "full", 1),
+        "debug": (0, "full", 1),
+    } == {
+        mode: (one["tool_a"].retries, one.header.integrity, one.header.transfer_attempts)
+        for mode, one in made.items()
+    }
+    plain = bench.plan(task("a"), relative_dir="plain")
+    assert (3, "full") == (plain["tool_a"].retries, plain.header.integrity)

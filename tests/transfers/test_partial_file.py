@@ -1,0 +1,77 @@
+"""A file while it is being written."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from markab.transfers import partial_file
+from markab.transfers.partial_file import PartialFile, sync_directory
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_no_descriptor_is_left_open(tmp_path: Path, durable: bool) -> None:
+    before = open_descriptors()
+    for name in ("a", "d/b"):
+        part = PartialFile(str(tmp_path / name))
+        os.write(part.fd, b"x")
+        part.commit(0o644, durable)
+    part = PartialFile(str(tmp_path / "c"))
+    part.discard()
+    part.discard()
+
+    assert open_descriptors() == before
+    assert sorted(os.listdir(tmp_path)) == ["a", "d"]
+
+
+@pytest.mark.parametrize(
+    ("code", "is_error"), [(errno.EINVAL, False), (errno.ENOTSUP, False), (errno.EIO, True)]
+)
+def test_only_file_systems_that_sync_names_by_themselves_may_refuse_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, is_error: bool
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    before = open_descriptors()
+    if is_error:
+        with pytest.raises(OSError) as caught:
+            sync_directory(str(tmp_path))
+        assert caught.value.errno == code
+    else:
+        sync_directory(str(tmp_path))
+
+    assert open_descriptors() == before
+
+
+def test_what_was_left_is_used_again_empty(tmp_path: Path) -> None:
+    (tmp_path / ".a.part-0").write_text("of a process that was killed")
+
+    part = PartialFile(str(tmp_path / "a"))
+    os.write(part.fd, b"new")
+    part.commit(0o640, durable=False, mtime_ns=5_000_000_000)
+
+    assert os.listdir(tmp_path) == ["a"]
+    status = (tmp_path / "a").stat()
+    assert ((tmp_path / "a").read_text(), status.st_mode & 0o777, status.st_mtime) == ("new", 0o640, 5)
+
+
+@pytest.mark.parametrize("name", ["x" * 240, "x" * 241, "x" * 255, "é" * 127])
+def test_two_long_names_that_begin_alike_have_temporary_names_of_their_own(tmp_path: Path, name: str) -> None:
+    other = name[:-1] + "y"
+    parts = [PartialFile(str(tmp_path / one)) for one in (name, other)]
+    for part, text in zip(parts, (b"1", b"2"), strict=True):
+        os.write(part.fd, text)
+    for part in parts:
+        part.commit(0o644, durable=False)
+
+    assert {name: "1", other: "2"} == {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert partial_file.part_stem(name) != partial_file.part_stem(other)

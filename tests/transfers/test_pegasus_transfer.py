@@ -1,0 +1,89 @@
+"""The program `pegasus-transfer`: what is tried again, and what is not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from markab.errors import MarkabError, TransferRefused, TransferUnavailable
+from markab.transfers import pegasus_transfer
+
+ENTRIES = {
+    "mkdir": {"type": "mkdir", "id": 1, "target": {"site_label": "s", "url": "far://h/d"}},
+    "remove": {
+        "type": "remove",
+        "id": 1,
+        "target": {"site_label": "s", "url": "far://h/d", "recursive": "true"},
+    },
+}
+
+
+class Far:
+    """A scheme that fails so many times."""
+
+    def __init__(self, failures: int, error: type[MarkabError]) -> None:
+        self.left = failures
+        self.error = error
+        self.calls: list[tuple[object, ...]] = []
+
+    def mkdir(self, url: str, *, site: str) -> None:
+        self._called("mkdir", url, site)
+
+    def remove(self, url: str, recursive: bool, *, site: str) -> None:
+        self._called("remove", url, recursive, site)
+
+    def _called(self, *call: object) -> None:
+        self.calls.append(call)
+        self.left -= 1
+        if self.left >= 0:
+            raise self.error("not now", "wait")
+
+
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str, far: Far, *options: str
+) -> tuple[int, list[float]]:
+    (tmp_path / "in.json").write_text(json.dumps([ENTRIES[entry]]))
+    pauses: list[float] = []
+    monkeypatch.setattr(pegasus_transfer, "handler_for", lambda url: far)
+    monkeypatch.setattr(pegasus_transfer.time, "sleep", pauses.append)
+    return pegasus_transfer.main(["-f", str(tmp_path / "in.json"), *options]), pauses
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_directory_is_tried_again_after_growing_pauses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    far = Far(2, TransferUnavailable)
+
+    code, pauses = run(tmp_path, monkeypatch, entry, far)
+
+    call = ("mkdir", "far://h/d", "s") if entry == "mkdir" else ("remove", "far://h/d", True, "s")
+    assert code == 0 and far.calls == [call] * 3
+    assert len(pauses) == 2 and 0 < pauses[0] < pauses[1]
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_after_the_last_try_a_directory_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    far = Far(9, TransferUnavailable)
+
+    code, pauses = run(tmp_path, monkeypatch, entry, far, "-m", "2")
+
+    captured = capsys.readouterr()
+    assert code == 1 and len(far.calls) == 2 and len(pauses) == 1
+    assert captured.err == "error: not now\n  hint: wait\n" and ", 1 failed" in captured.out
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_what_is_refused_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    far = Far(1, TransferRefused)
+
+    code, pauses = run(tmp_path, monkeypatch, entry, far)
+
+    assert code == 1 and len(far.calls) == 1 and pauses == []
+    assert "not now" in capsys.readouterr().err
