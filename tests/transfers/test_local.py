@@ -563,3 +563,27 @@ def test_only_so_many_checksums_are_remembered(tmp_path: Path) -> None:
         verified.remember(write(tmp_path / name), "0" * 64)
 
     assert [verified.known(str(tmp_path / name)) for name in "abc"] == [None, "0" * 64, "0" * 64]
+
+
+def test_no_more_memory_is_taken_for_a_short_file_than_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    read, pread = os.read, os.pread
+
+    def note_read(fd: int, count: int) -> bytes:
+        asked.append(count)
+        return read(fd, count)
+
+    def note_pread(fd: int, count: int, at: int) -> bytes:
+        asked.append(count)
+        return pread(fd, count, at)
+
+    source = write(tmp_path / "a")
+    monkeypatch.setattr(os, "read", note_read)
+    monkeypatch.setattr(os, "pread", note_pread)
+
+    copy(source, str(tmp_path / "b"))
+    sha256_of(source)
+
+    assert asked == [5, 5], "one byte more than it has, to see that it ends there"

@@ -16,7 +16,7 @@ from markab.executors.launcher_messages import Decoder, encode
 from markab.executors.orphan_processes import ENGINE
 from markab.worker.exit_judgement import signal_name
 
-_READ_BYTES = 1 << 18
+_READ_BYTES = 1 << 16  # the ends of about 200 tasks; memory for more than that takes longer than a read
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from markab.executors.launcher import main; main()"
 _ROOT = str(Path(__file__).parents[2])
 

@@ -228,7 +228,7 @@ def schemes() -> Tuple[str, ...]:
 
 def scheme_of(url: str) -> str:
     """Return the scheme of a URL, in lower case; a plain path is a "file"."""
-    match = _PREFIX.match(url)
+    match = None if url.startswith("/") else _PREFIX.match(url)
     return match.group(1).lower() if match else "file"
 
 
@@ -276,7 +276,9 @@ def path_of(url: str) -> str:
         TransferRefused: the URL names another machine, or no path at all.
     """
     match = None if url.startswith(("/", "file:///")) else _PREFIX.match(url)
-    if url.startswith("file:///"):
+    if url.startswith("/"):
+        path = url
+    elif url.startswith("file:///"):
         path = unquote(url[7:])
     elif not match:
         path = unquote(url[5:]) if url.startswith("file:/") else url
@@ -352,6 +354,8 @@ def interruptible(call: Callable[[], Any], stop: Stop, abort: Callable[[], None]
 
 def name_of(url: str) -> str:
     """Return the name of a place in messages: a local file by its path, another by its URL without secrets."""
+    if url.startswith("/"):
+        return url
     if not is_local(url):
         return redact(url)
     try:

@@ -32,11 +32,13 @@ from markab.transfers.base import (
 from markab.transfers.checksum import Verified
 from markab.transfers.copy_bytes import SMALL_BYTES
 from markab.transfers.error_kinds import error_entry, kind_of
-from markab.transfers.file_transfer import Place, Rules, place_file, transfer_files
+from markab.transfers.file_transfer import Place, Rules, place_files, transfer_files
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
 _ALONE_FROM_ROUND = 3
+_FLUSHED_TOGETHER = (16, 128)
+"""At least, and at most so many short files become durable together: each takes a descriptor until then."""
 
 Item = Dict[str, Any]
 
@@ -60,7 +62,7 @@ def move_all(
     "executable"?, "link"?}: sources best first; every destination gets the file.
 
     A result is {"lfn", "source", "destination", "bytes", "duration_s", "attempts", "sha256"?,
-    "link"?}, as the invocation record has it (a file of a batch has the duration of the batch's calls), and for a
+    "link"?}, as the invocation record has it (a file of a batch has the duration of the batch's calls; on this machine, its share of it), and for a
     file that did not arrive also {"error": {"kind", "message", "hint"?}}; kinds are in `error_kinds.py`. URLs in it have no passwords.
 
     Args:
@@ -195,7 +197,7 @@ def _run_round(waiting: List[_File], rules: Rules, threads: int) -> None:
     for one in waiting:
         one.begin_round()
     queue: Deque[List[_File]] = deque()
-    for batch in _batches(waiting, threads):
+    for batch in _batches(waiting, threads, rules):
         if _is_set(rules.stop):
             return
         if threads > 1 and len(waiting) > 1 and not (len(batch) == 1 and _is_quick(batch[0], rules)):
@@ -226,25 +228,37 @@ def _run_round(waiting: List[_File], rules: Rules, threads: int) -> None:
         helper.join()
 
 
-def _batches(files: List[_File], threads: int) -> List[List[_File]]:
-    """Return files in the order given; those whose scheme takes many in a call are together, shared by the threads."""
+def _batches(files: List[_File], threads: int, rules: Rules) -> List[List[_File]]:
+    """Return files in the order given; those that cost less together are together, shared by the threads."""
     batches: List[List[_File]] = []
+    flushed: List[_File] = []
     by_scheme: Dict[Scheme, List[_File]] = {}
     for one in files:
+        if one.is_local:
+            if rules.durable and _is_short(one):
+                flushed.append(one)
+            else:
+                batches.append([one])
+            continue
         scheme = _batching_scheme(one)
         if scheme is None:
             batches.append([one])
         else:
             by_scheme.setdefault(scheme, []).append(one)
+    least, most = _FLUSHED_TOGETHER
+    batches += _cut(flushed, min(most, max(least, -(-len(flushed) // threads))))
     for scheme, group in by_scheme.items():
-        size = min(scheme.files_a_call, -(-len(group) // threads))
-        batches += [group[start : start + size] for start in range(0, len(group), size)]
+        batches += _cut(group, min(scheme.files_a_call, -(-len(group) // threads)))
     return batches
+
+
+def _cut(files: List[_File], size: int) -> List[List[_File]]:
+    return [files[start : start + size] for start in range(0, len(files), size)]
 
 
 def _batching_scheme(one: _File) -> Optional[Scheme]:
     """Return the scheme that moves a file next if it takes many files in one call."""
-    source = None if one.is_local else one.next_source
+    source = one.next_source
     for place in [source, *one.item["destinations"]] if source else ():
         if not is_local(place["url"]):
             try:
@@ -260,9 +274,10 @@ def _run_batch(batch: List[_File], rules: Rules) -> None:
     while batch:
         start = time.monotonic()
         wanted = [(one.item, one.next_source) for one in batch if one.next_source]
-        # A file whose ends are all on this machine is always alone, and needs no scheme.
-        outcomes = [place_file(*wanted[0], rules)] if batch[0].is_local else transfer_files(wanted, rules)
-        duration_s = time.monotonic() - start
+        # All of a batch are files whose ends are on this machine, which need no scheme, or none is.
+        is_local = batch[0].is_local
+        outcomes = (place_files if is_local else transfer_files)(wanted, rules)
+        duration_s = (time.monotonic() - start) / (len(batch) if is_local else 1)
         for one, outcome in zip(batch, outcomes):  # noqa: B905  Python 3.6
             one.record_outcome(outcome, duration_s)
         batch = [one for one in batch if one.next_source]
@@ -270,8 +285,11 @@ def _run_batch(batch: List[_File], rules: Rules) -> None:
 
 def _is_quick(one: _File, rules: Rules) -> bool:
     """Return whether a file moves in less time than a thread takes to start. Waiting for a disk is not quick."""
-    if rules.durable or not one.is_local:
-        return False
+    return one.is_local and not rules.durable and _is_short(one)
+
+
+def _is_short(one: _File) -> bool:
+    """Return whether a file of this machine is short."""
     if one.item.get("size_bytes") is not None:
         return bool(one.item["size_bytes"] <= SMALL_BYTES)
     try:

@@ -38,7 +38,9 @@ def sha256_of_open(fd: int, stop: Stop = None) -> str:
     at = 0
     while True:
         check_stop(stop)
-        block = os.pread(fd, _BLOCK_BYTES, at)
+        # Memory for a large block takes longer than to hash a small file.
+        left = size_bytes - at + 1 if at < size_bytes else _BLOCK_BYTES
+        block = os.pread(fd, min(left, _BLOCK_BYTES), at)
         digest.update(block)
         at += len(block)
         if not block or (at == size_bytes and at < _BLOCK_BYTES):

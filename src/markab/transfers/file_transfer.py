@@ -3,6 +3,7 @@
 Several files at a time, so that a scheme whose calls are costly gets all of them in one call.
 """
 
+import errno
 import os
 import tempfile
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
@@ -22,6 +23,7 @@ from markab.transfers.base import (
     scheme_of,
 )
 from markab.transfers.checksum import Verified
+from markab.transfers.group_commit import GroupCommit
 from markab.transfers.local import place
 from markab.transfers.local_link import move
 from markab.transfers.own_directories import Held, OwnDirectories
@@ -88,12 +90,46 @@ class _Move(object):
 _Leg = Tuple[_Move, Place]
 
 
-def place_file(item: Dict[str, Any], source: Place, rules: Rules) -> Outcome:
-    """Transfer one file whose source and destinations are all on this machine; as `transfer_files`."""
+def place_files(wanted: Sequence[Tuple[Dict[str, Any], Place]], rules: Rules) -> List[Outcome]:
+    """Transfer files whose source and destinations are all on this machine; as `transfer_files`.
+
+    What has to be durable is so for all of them at the end.
+    """
+    if not rules.durable:
+        return [_place_file(item, source, rules) for item, source in wanted]
+    group = GroupCommit()
+    failed: Dict[str, MarkabError] = {}
     try:
-        return _place_all(path_of(source["url"]), _moves_last(item["destinations"]), item, rules)[0]
+        outcomes = []
+        for item, source in wanted:
+            outcome = _place_file(item, source, rules, group)
+            if _lacks_descriptors(outcome):
+                failed.update(group.commit())  # that closes many
+                outcome = _place_file(item, source, rules, group)
+            outcomes.append(outcome)
+        failed.update(group.commit())
+    finally:
+        group.discard()
+    if failed:
+        for number, (item, _) in enumerate(wanted):
+            for end in item["destinations"]:
+                if isinstance(outcomes[number], Moved):
+                    outcomes[number] = failed.get(path_of(end["url"]), outcomes[number])
+    return outcomes
+
+
+def _place_file(
+    item: Dict[str, Any], source: Place, rules: Rules, group: Optional[GroupCommit] = None
+) -> Outcome:
+    try:
+        return _place_all(path_of(source["url"]), _moves_last(item["destinations"]), item, rules, group)[0]
     except Exception as error:
         return _as_markab_error(error)
+
+
+def _lacks_descriptors(outcome: Outcome) -> bool:
+    cause = outcome.__cause__ if isinstance(outcome, MarkabError) else None
+    return isinstance(cause, OSError) and cause.errno == errno.EMFILE
 
 
 def transfer_files(wanted: Sequence[Tuple[Dict[str, Any], Place]], rules: Rules) -> List[Outcome]:
@@ -234,12 +270,18 @@ def _moves_last(destinations: List[Place]) -> List[Place]:
     return sorted(destinations, key=lambda one: scheme_of(one["url"]) == "moveto")
 
 
-def _place_all(path: str, destinations: List[Place], item: Dict[str, Any], rules: Rules) -> List[Moved]:
+def _place_all(
+    path: str,
+    destinations: List[Place],
+    item: Dict[str, Any],
+    rules: Rules,
+    group: Optional[GroupCommit] = None,
+) -> List[Moved]:
     """Make a local file available at local destinations; return the result of each."""
-    return [_place(path, one["url"], item, rules) for one in destinations]
+    return [_place(path, one["url"], item, rules, group) for one in destinations]
 
 
-def _place(path: str, url: str, item: Dict[str, Any], rules: Rules) -> Moved:
+def _place(path: str, url: str, item: Dict[str, Any], rules: Rules, group: Optional[GroupCommit]) -> Moved:
     way = scheme_of(url)
     link = rules.allow_links and (way == "symlink" or bool(item.get("link")))
     checked = rules.verified is not None and (rules.verify_links or not link)
@@ -250,6 +292,13 @@ def _place(path: str, url: str, item: Dict[str, Any], rules: Rules) -> Moved:
     with rules.own.source(path, destination) as source, rules.own.destination(destination, path) as target:
         # What is in a directory of the run is copied: its cleanup removes it, and a link would be to where it is held.
         if way == "moveto" and source == path:
+            # Not in the group: between file systems the source is removed, so the copy must be durable before that.
             return move(source, target, stop, sha256, executable, durable, checked, verified)
         is_linked = link and source == path
-        return place(source, target, is_linked, stop, sha256, executable, durable, checked, verified)
+        if group is not None:
+            group.source = path
+        # Nor is what is held in a directory of the run: it has another path later.
+        together = group if target == destination else None
+        return place(
+            source, target, is_linked, stop, sha256, executable, durable, checked, verified, together
+        )

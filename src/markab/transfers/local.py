@@ -7,6 +7,7 @@ from typing import List, Optional, Sequence, Tuple
 from markab.errors import MarkabError
 from markab.transfers.base import Moved, Scheme, Stop, path_of, scheme_of
 from markab.transfers.checksum import Verified
+from markab.transfers.group_commit import GroupCommit
 from markab.transfers.local_copy import checksum_of, copy, file_status, is_same, lacks_x
 from markab.transfers.local_directory import clean, make_directory, remove
 from markab.transfers.local_link import move, symlink
@@ -22,6 +23,7 @@ def place(
     durable: bool = True,
     digest: bool = True,
     verified: Optional[Verified] = None,
+    group: Optional[GroupCommit] = None,
 ) -> Moved:
     """Make the file `source` available at `destination`, in the cheapest way that is allowed.
 
@@ -29,6 +31,7 @@ def place(
         link: a symbolic link is enough.
         digest: return the checksum. Without it, and without `sha256`, nothing is checked.
         verified: has the checksums already computed, and gets the new ones.
+        group: as in `copy`.
 
     Raises as `copy` does.
     """
@@ -36,10 +39,10 @@ def place(
         status = file_status(source, destination)
         if not lacks_x(status, executable) and not is_same(status, destination):
             known = checksum_of(source, sha256, stop, verified) if (sha256 or digest) else None
-            done = symlink(source, destination, durable)
+            done = symlink(source, destination, durable, group)
             done.sha256 = known
             return done
-    return copy(source, destination, stop, sha256, executable, durable, digest, verified)
+    return copy(source, destination, stop, sha256, executable, durable, digest, verified, group)
 
 
 class Local(Scheme):

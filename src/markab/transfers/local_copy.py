@@ -23,6 +23,7 @@ from markab.transfers.copy_bytes import (
     read_small,
     write_all,
 )
+from markab.transfers.group_commit import GroupCommit
 from markab.transfers.os_errors import reading_failed, writing_failed
 from markab.transfers.partial_file import PartialFile
 
@@ -36,11 +37,15 @@ def copy(
     durable: bool = True,
     digest: bool = True,
     verified: Optional[Verified] = None,
+    group: Optional[GroupCommit] = None,
 ) -> Moved:
     """Copy a file, with its mode bits and its time of modification; `destination` appears complete or not at all.
 
     An existing file is replaced; if it is the source itself, also by another name, it is left
     alone. Missing directories are made.
+
+    Args:
+        group: the copy gets its name, and is durable, when this is committed; `durable` does not matter then.
 
     Raises:
         TransferRefused: no such file, a directory, not allowed, read-only.
@@ -59,7 +64,7 @@ def copy(
         raise reading_failed(error, source, destination) from error
     try:
         return copy_open(
-            fd, source, destination, stop, sha256, executable, durable, digest, verified, status=status
+            fd, source, destination, stop, sha256, executable, durable, digest, verified, group, status
         )
     finally:
         os.close(fd)
@@ -75,6 +80,7 @@ def copy_open(
     durable: bool = True,
     digest: bool = True,
     verified: Optional[Verified] = None,
+    group: Optional[GroupCommit] = None,
     status: Optional[os.stat_result] = None,
 ) -> Moved:
     """Copy the open file `fd`, which is called `source` in messages; see `copy`.
@@ -90,7 +96,7 @@ def copy_open(
         except OSError as error:
             raise writing_failed(error, source, destination) from error
         try:
-            actual = _fill(fd, part.fd, os.fstat(fd), stop, digest or bool(sha256), source, verified)
+            actual = _fill(fd, part.fd, status, stop, digest or bool(sha256), source, verified)
             after = os.fstat(fd)
         except WriteFailed as failed:
             raise writing_failed(failed.error, source, destination) from failed.error
@@ -99,15 +105,21 @@ def copy_open(
         _check_unchanged(status, after, source, destination)
         if sha256 and actual:
             compare(source, sha256, actual)
+        mode, mtime_ns = mode_of(status, executable), status.st_mtime_ns
         try:
-            part.commit(mode_of(status, executable), durable, status.st_mtime_ns)
+            if group is not None:
+                part.set_times(mode, mtime_ns)
+                group.add(part, verified, actual)
+                part = None
+            else:
+                arrived = part.commit(mode, durable, mtime_ns)
+                if verified is not None and actual:
+                    verified.remember_status(arrived, actual)
         except OSError as error:
             raise writing_failed(error, source, destination) from error
     finally:
         if part is not None:
             part.discard()
-    if verified is not None and actual:
-        _remember(verified, destination, actual)
     return Moved(status.st_size, actual)
 
 
@@ -234,10 +246,3 @@ def checksum_of(path: str, sha256: Optional[str], stop: Stop, verified: Optional
     if sha256:
         compare(path, sha256, actual)
     return actual
-
-
-def _remember(verified: Verified, path: str, sha256: str) -> None:
-    try:
-        verified.remember(path, sha256)
-    except OSError:
-        pass  # it was removed right after it arrived; the job that needs it will report that

@@ -2,20 +2,35 @@
 
 import errno
 import os
-from typing import Callable, Optional
+from typing import Callable, List, Optional
 
 from markab.transfers.base import Moved, Stop, check_stop
 from markab.transfers.checksum import Verified
+from markab.transfers.group_commit import GroupCommit
 from markab.transfers.local_copy import checksum_of, copy, file_status, is_same, lacks_x
 from markab.transfers.os_errors import writing_failed
 from markab.transfers.partial_file import make_parent, part_stem, sync_directory
 
 
-def symlink(source: str, destination: str, durable: bool = True) -> Moved:
-    """Make `destination` a symbolic link to the absolute path of `source`. Raises as `copy` does."""
+def symlink(
+    source: str, destination: str, durable: bool = True, group: Optional[GroupCommit] = None
+) -> Moved:
+    """Make `destination` a symbolic link to the absolute path of `source`. Raises as `copy` does.
+
+    Args:
+        group: the link is durable when this is committed; `durable` does not matter then.
+    """
     status = file_status(source, destination)
     target = os.path.abspath(source)
-    _replace_by_link(lambda name: os.symlink(target, name), source, destination, durable)
+    changed = _replace_by_link(lambda name: os.symlink(target, name), source, destination)
+    if group is not None:
+        group.add_link(destination, changed)
+    elif durable:
+        try:
+            for folder in changed:
+                sync_directory(folder)
+        except OSError as error:
+            raise writing_failed(error, source, destination) from error
     return Moved(status.st_size, link="symlink")
 
 
@@ -52,14 +67,14 @@ def move(
     return done
 
 
-def _replace_by_link(make: Callable[[str], None], source: str, destination: str, durable: bool) -> None:
-    """Let `make` create a link under a temporary name, and rename it to `destination`.
+def _replace_by_link(make: Callable[[str], None], source: str, destination: str) -> List[str]:
+    """Let `make` create a link under a temporary name, and rename it to `destination`; return the directories that got names.
 
     Another process that links the same file at the same time may rename our temporary link.
     Both links are the same, so it is enough to try again.
     """
     if is_same(os.stat(source), destination):
-        return
+        return []
     name = part_stem(destination) + "link"
     changed = [os.path.dirname(destination)]
     try:
@@ -81,11 +96,9 @@ def _replace_by_link(make: Callable[[str], None], source: str, destination: str,
             except OSError:
                 os.unlink(name)
                 raise
-        if durable:
-            for folder in changed:
-                sync_directory(folder)
     except OSError as error:
         raise writing_failed(error, source, destination) from error
+    return changed
 
 
 def _sync_file(path: str) -> None:

@@ -18,12 +18,13 @@ from markab.transfers.reserved_names import PART
 _NAME_MAX = 160  # of 255 bytes, less ".", ".part-" and a number, or name of the host, process and number
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 _unique = itertools.count()
+_TAKEN = (-1, 0)
 
 
 class PartialFile(object):
     """One temporary file, open for reading and writing as `fd`, locked until `commit` or `discard`."""
 
-    __slots__ = ("destination", "fd", "new_names_in", "path")
+    __slots__ = ("destination", "device", "fd", "new_names_in", "path")
 
     def __init__(self, destination: str) -> None:
         """Open it; directories that are missing on the way are made. Raises OSError."""
@@ -31,33 +32,44 @@ class PartialFile(object):
         self.new_names_in = [os.path.dirname(destination)]
         stem = part_stem(destination)
         try:
-            self.path, self.fd = _open_free(stem)
+            self.path, self.fd, self.device = _open_free(stem)
         except FileNotFoundError:
             self.new_names_in += make_parent(destination)
-            self.path, self.fd = _open_free(stem)
+            self.path, self.fd, self.device = _open_free(stem)
 
-    def commit(self, mode: int, durable: bool, mtime_ns: int = 0) -> None:
-        """Give the file its final name, replacing what has it. Raises OSError; then call `discard`.
+    def commit(self, mode: int, durable: bool, mtime_ns: int = 0) -> os.stat_result:
+        """Give the file its final name, replacing what has it; return its status. Raises OSError; then call `discard`.
 
         Args:
             mtime_ns: when its contents were changed; 0: now.
         """
-        os.fchmod(self.fd, mode)
-        if mtime_ns:
-            os.utime(self.fd, ns=(mtime_ns, mtime_ns))
+        self.set_times(mode, mtime_ns)
         if durable:
             os.fsync(self.fd)
-        else:
+        elif not os.major(self.device):
             # Network file systems report a failed write when a descriptor is closed. Closing a
             # duplicate does that too, and keeps the lock.
             os.close(os.dup(self.fd))
-        os.rename(self.path, self.destination)
-        self.path = ""
-        os.close(self.fd)
-        self.fd = -1
+        status = self.take_name()
         if durable:
             for folder in self.new_names_in:
                 sync_directory(folder)
+        return status
+
+    def set_times(self, mode: int, mtime_ns: int = 0) -> None:
+        """Set permission bits and the time of modification (0: as it is). Raises OSError."""
+        os.fchmod(self.fd, mode)
+        if mtime_ns:
+            os.utime(self.fd, ns=(mtime_ns, mtime_ns))
+
+    def take_name(self) -> os.stat_result:
+        """Rename the file and close it; return its status. Raises OSError; then call `discard`."""
+        os.rename(self.path, self.destination)
+        self.path = ""
+        status = os.fstat(self.fd)  # renaming changed it
+        fd, self.fd = self.fd, -1
+        os.close(fd)
+        return status
 
     def discard(self) -> None:
         """Remove what was written, if it has not become the file. May be called twice; never raises."""
@@ -77,11 +89,12 @@ class PartialFile(object):
 
 def part_stem(destination: str) -> str:
     """Return the path of temporary names for `destination`, without the number at their end."""
-    folder, name = os.path.split(destination)
-    raw = os.fsencode(name)
-    if len(raw) > _NAME_MAX:
-        name = os.fsdecode(raw[:144]) + hashlib.sha256(raw).hexdigest()[:16]
-    return os.path.join(folder, "." + name + PART)
+    folder, slash, name = destination.rpartition("/")
+    if len(name) > _NAME_MAX // 4:  # a character has up to 4 bytes
+        raw = os.fsencode(name)
+        if len(raw) > _NAME_MAX:
+            name = os.fsdecode(raw[:144]) + hashlib.sha256(raw).hexdigest()[:16]
+    return folder + slash + "." + name + PART
 
 
 def make_parent(path: str) -> List[str]:
@@ -107,44 +120,46 @@ def sync_directory(path: str) -> None:
         os.close(fd)
 
 
-def _open_free(stem: str) -> Tuple[str, int]:
+def _open_free(stem: str) -> Tuple[str, int, int]:
+    """Return the path, descriptor and device of a new file."""
     for number in itertools.count():
         path = stem + str(number)
         try:
-            fd = _open_locked(path)
+            fd, device = _open_locked(path)
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
             break
         if fd >= 0:
-            return path, fd
+            return path, fd, device
     path = "%s%s-%d-%d" % (stem, os.uname().nodename, os.getpid(), next(_unique))
-    return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), 0
 
 
-def _open_locked(path: str) -> int:
-    """Open `path` empty and locked; return -1 if another writer has it."""
+def _open_locked(path: str) -> Tuple[int, int]:
+    """Open `path` empty and locked; return its descriptor and device, or -1 if another writer has it."""
     while True:
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.EISDIR):
-                return -1
+                return _TAKEN
             if error.errno == errno.EACCES and os.path.lexists(path):
                 if _remove_abandoned(path):
                     continue
-                return -1
+                return _TAKEN
             raise
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Its last writer may have renamed or removed it between our open and our lock.
-            if _is_at(fd, path):
-                if os.fstat(fd).st_size:
+            status = os.fstat(fd)
+            if _is_at(status, path):
+                if status.st_size:
                     os.ftruncate(fd, 0)
-                return fd
+                return fd, status.st_dev
         except BlockingIOError:
             os.close(fd)
-            return -1
+            return _TAKEN
         except BaseException:
             _discard_empty(fd, path)
             raise
@@ -154,7 +169,8 @@ def _open_locked(path: str) -> int:
 def _discard_empty(fd: int, path: str) -> None:
     """Close a file that could not be locked or examined; remove it if it is empty."""
     try:
-        if os.fstat(fd).st_size == 0 and _is_at(fd, path):
+        status = os.fstat(fd)
+        if status.st_size == 0 and _is_at(status, path):
             os.unlink(path)
     except OSError:
         pass  # the first error is the one to report
@@ -171,7 +187,7 @@ def _remove_abandoned(path: str) -> bool:
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _is_at(fd, path):
+        if _is_at(os.fstat(fd), path):
             os.unlink(path)
         return True
     except OSError:
@@ -180,9 +196,9 @@ def _remove_abandoned(path: str) -> bool:
         os.close(fd)
 
 
-def _is_at(fd: int, path: str) -> bool:
+def _is_at(status: os.stat_result, path: str) -> bool:
     try:
         there = os.stat(path, follow_symlinks=False)
     except FileNotFoundError:
         return False
-    return os.path.samestat(os.fstat(fd), there)
+    return os.path.samestat(status, there)
