@@ -171,7 +171,7 @@ def open_run(
         _refuse_copy(directory)
         by_site = _executors_by_site(plan.header, executors)
         passwords = read_passwords(context.passwords)
-    maker = AttemptMaker(plan, context, history.checksums)
+    maker = AttemptMaker(plan, context, history.checksums, history.arrived)
     opened = OpenRun(
         uuid,
         plan,

@@ -41,6 +41,8 @@ def spec_of(attempt: Attempt, attachments: str) -> Spec:
         transfer_attempts=context.transfer_attempts,
         catalog=context.catalog,
         passwords=context.passwords,
+        arrived=attempt.arrived,
+        incomplete=attempt.incomplete,
     )
 
 

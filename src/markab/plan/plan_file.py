@@ -42,6 +42,7 @@ class JobOutline(msgspec.Struct, frozen=True):
     cores: int = 1
     memory_mb: int = 0
     gpus: int = 0
+    removes_scratch: bool = False
 
 
 def write_plan(path: Path, header: Header, jobs: Iterable[PlannedJob]) -> None:

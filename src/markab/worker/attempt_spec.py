@@ -18,6 +18,8 @@ Its keys are the parameters of `make_spec`; in a file, a key that has its defaul
     transfer_attempts  int
     catalog            str     path of the output replica catalog
     passwords          str     path of the run's private file (`transfers/run_passwords.py`); empty: it has none
+    arrived            object  lfn -> bytes or null, of the files that an earlier attempt of the job moved
+    incomplete         str     what the job leaves out, and why: it then ends with that as its error
 
 Paths are absolute, or relative to the directory in which the worker starts: a batch system's
 sandbox has no known absolute path before that.
@@ -57,6 +59,8 @@ def make_spec(
     transfer_attempts: int = TRANSFER_ATTEMPTS,
     catalog: Optional[str] = None,
     passwords: str = "",
+    arrived: Optional[Mapping[str, Optional[int]]] = None,
+    incomplete: str = "",
 ) -> Spec:
     """Return a complete spec: every key is there."""
     return {
@@ -75,6 +79,8 @@ def make_spec(
         "transfer_attempts": transfer_attempts,
         "catalog": catalog,
         "passwords": passwords,
+        "arrived": arrived or {},
+        "incomplete": incomplete,
     }
 
 
