@@ -51,6 +51,30 @@ def test_checksums_come_from_what_successful_attempts_made_or_moved() -> None:
     assert known.bytes_moved == 7
 
 
+def test_what_a_failed_attempt_moved_is_known_until_its_job_succeeds() -> None:
+    moved = [{"lfn": "a", "bytes": 7, "sha256": SHA}, {"lfn": "b", "bytes": 5, "found": True}]
+    failed = [end(0, 1, ok=False, transfers=moved), end(0, 2, ok=False)]
+    known = recovery(1, *failed)
+
+    assert [one.lfn for one in known.arrived[0]] == ["a", "b"], "a lost attempt changes nothing"
+    assert known.bytes_moved == 7 and not known.sizes and known.checksums.get("a") is None
+    known.checksums.add("b", "cd" * 32)
+    known.checksums.learn_arrived(known.arrived[0])
+    assert (known.checksums.get("a"), known.checksums.get("b")) == (SHA, "cd" * 32)
+    assert not recovery(1, *failed, end(0, 3, ok=True, transfers=moved)).arrived
+
+
+def test_the_checksum_of_a_checkpoint_is_that_of_the_last_attempt_even_if_it_failed() -> None:
+    state = {"lfn": "state", "sha256": "cd" * 32, "checkpoint": True}
+    known = recovery(
+        2,
+        end(0, 1, ok=True, transfers=[{"lfn": "state", "sha256": SHA}]),
+        end(1, 1, ok=False, outputs=[state]),
+    )
+
+    assert known.checksums.get("state") == "cd" * 32
+
+
 def test_the_size_of_a_file_is_known_unless_only_a_link_was_made() -> None:
     moved = [{"lfn": "copied", "bytes": 7}, {"lfn": "linked", "bytes": 9, "link": "symlink"}]
     known = recovery(1, end(0, 1, ok=True, outputs=[{"lfn": "made", "size": 3}], transfers=moved))

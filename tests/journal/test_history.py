@@ -74,6 +74,14 @@ def test_a_failed_job_waits_again_when_the_next_engine_starts() -> None:
     assert list(history(1, *failed, BEGAN).states) == [State.WAITING]
 
 
+def test_children_that_go_on_although_an_attempt_failed_are_known_until_the_next_engine_starts() -> None:
+    failed = [BEGAN, start(0), end(0, ok=False), Retry(6.0, 0, 1, served=[1])]
+    failed += [start(0, 2), end(0, 2, ok=False), GiveUp(6.0, 0, 2, served=[2])]
+
+    assert history(3, *failed).served == {0: {1, 2}}
+    assert not history(3, *failed, BEGAN).served
+
+
 def test_a_job_that_is_undone_has_not_succeeded() -> None:
     assert history(1, start(0), end(0)).is_complete
     assert not any(history(1, start(0), end(0), Undone(7.0, 0, 1, "gone")).succeeded)

@@ -7,9 +7,13 @@ def test_only_final_states_have_no_transition_out() -> None:
     assert FINAL == set(State) - {state for state, _ in TRANSITIONS}
 
 
-def test_every_state_but_the_first_is_reached_and_every_event_is_used() -> None:
-    assert set(TRANSITIONS.values()) == set(State) - {State.WAITING}
+def test_every_state_is_reached_and_every_event_is_used() -> None:
+    assert set(TRANSITIONS.values()) == set(State)
     assert {event for _, event in TRANSITIONS} == set(Event)
+
+
+def test_only_an_attempt_of_an_earlier_call_makes_a_job_wait_again() -> None:
+    assert {event for (_, event), state in TRANSITIONS.items() if state is State.WAITING} == {Event.UNTIMELY}
 
 
 def test_an_attempt_ends_the_same_whether_it_was_seen_running_or_not() -> None:
@@ -19,6 +23,7 @@ def test_an_attempt_ends_the_same_whether_it_was_seen_running_or_not() -> None:
         Event.RETRY_LATER: State.PAUSED,
         Event.GIVE_UP: State.FAILED,
         Event.RETURNED: State.READY,
+        Event.UNTIMELY: State.WAITING,
     }
     for state in ALIVE:
         assert {event: TRANSITIONS[state, event] for event in ends} == ends

@@ -202,3 +202,104 @@ def test_an_optional_file_that_was_not_made_is_no_error_but_another_is(tmp_path:
         spec(tmp_path, kind="stage_out", transfers=[item("never", True), item("must", False)])
     )
     assert not record["ok"] and "/must'" in record["error"]["message"] and "also" not in record
+
+
+def item(source: Path, destination: Path, **keys: Any) -> dict[str, Any]:
+    return {
+        "lfn": source.name,
+        "sources": [{"site": "local", "url": str(source)}],
+        "destinations": [{"site": "local", "url": str(destination)}],
+        **keys,
+    }
+
+
+def test_a_job_that_leaves_something_out_does_the_rest_and_does_not_succeed(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("x")
+    job = spec(tmp_path, kind="stage_out", transfers=[item(tmp_path / "data", tmp_path / "out/data")])
+    incomplete = dict(job, incomplete="1 file not delivered")
+
+    record = run_auxiliary_job(incomplete)
+    assert record["error"] == {"kind": "incomplete", "message": "1 file not delivered"}
+    assert [moved["lfn"] for moved in record["transfers"]] == ["data"]
+
+    (tmp_path / "out/data").unlink()
+    (tmp_path / "data").unlink()
+    record = run_auxiliary_job(incomplete)
+    assert [record["error"]["kind"], *(error["kind"] for error in record["also"])] == [
+        "refused",
+        "incomplete",
+    ]
+
+
+def test_what_an_earlier_attempt_moved_is_moved_again_only_if_it_is_not_there_as_it_was(
+    tmp_path: Path,
+) -> None:
+    made = {name: tmp_path / name for name in ("same", "gone", "longer", "changed", "new")}
+    for path in made.values():
+        path.write_text("content")
+    job = spec(
+        tmp_path,
+        kind="stage_in",
+        transfers=[item(path, tmp_path / "out" / name) for name, path in made.items()],
+    )
+    first = run_auxiliary_job(job)["transfers"]
+    again = dict(
+        job,
+        attempt=2,
+        arrived={moved["lfn"]: moved["bytes"] for moved in first if moved["lfn"] != "new"},
+        checksums={moved["lfn"]: moved["sha256"] for moved in first},
+    )
+    (tmp_path / "out/gone").unlink()
+    (tmp_path / "out/longer").write_text("content content")
+    (tmp_path / "out/changed").write_text("CONTENT")
+
+    record = run_auxiliary_job(again)
+
+    found = {moved["lfn"] for moved in record["transfers"] if moved.get("found")}
+    assert record["ok"] and found == {"same"} and len(record["transfers"]) == 5
+    assert {path.read_text() for path in (tmp_path / "out").iterdir()} == {"content"}
+    for path in made.values():
+        path.unlink()
+    assert all(
+        moved["found"]
+        for moved in run_auxiliary_job({**again, "arrived": {**again["arrived"], "new": 7}})["transfers"]
+    )
+
+
+def test_without_integrity_checking_the_size_decides_what_is_moved_again(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("content")
+    (tmp_path / "copy").write_text("CONTENT")
+    job = spec(tmp_path, kind="stage_in", transfers=[item(tmp_path / "data", tmp_path / "copy")])
+    job.update(attempt=2, arrived={"data": 7}, checksums={"data": "0" * 64}, integrity="none")
+
+    assert run_auxiliary_job(job)["transfers"][0]["found"]
+    assert "found" not in run_auxiliary_job(dict(job, arrived={"data": 8}))["transfers"][0]
+
+
+def test_a_checkpoint_that_is_in_place_is_never_overwritten_by_a_later_attempt(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("version 0")
+    job = spec(
+        tmp_path, kind="stage_in", transfers=[item(tmp_path / "state", tmp_path / "copy", checkpoint=True)]
+    )
+    assert run_auxiliary_job(job)["ok"]
+    (tmp_path / "copy").write_text("version 10")
+
+    record = run_auxiliary_job(dict(job, attempt=2, checksums={"state": "0" * 64}))
+
+    assert record["ok"] and "sha256" not in record["transfers"][0]
+    assert (tmp_path / "copy").read_text() == "version 10"
+    (tmp_path / "copy").unlink()
+    assert run_auxiliary_job(dict(job, attempt=2))["ok"] and (tmp_path / "copy").read_text() == "version 0"
+
+
+def test_an_error_that_may_go_away_is_named_before_those_that_will_not(tmp_path: Path) -> None:
+    """The first error decides whether the job is tried again."""
+    (tmp_path / "data").write_text("x")
+    transfers = [
+        item(tmp_path / "gone", tmp_path / "out/gone"),
+        item(tmp_path / "data", tmp_path / "out/data", sha256="0" * 64),
+    ]
+
+    record = run_auxiliary_job(spec(tmp_path, kind="stage_in", transfers=transfers))
+
+    assert [record["error"]["kind"], *(error["kind"] for error in record["also"])] == ["checksum", "refused"]

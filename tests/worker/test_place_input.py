@@ -107,10 +107,7 @@ def test_a_clone_has_the_mode_and_the_time_of_a_copy_and_is_tried_once_a_file_sy
     staged = tmp_path / "staged"
     staged.write_bytes(b"x" * (SMALL_BYTES + 1))
     os.utime(staged, (5, 5))
-    ways_taken = [
-        place(staged, name, ("clone", "copy"), True)
-        for name in ("a", "b", "c")
-    ]
+    ways_taken = [place(staged, name, ("clone", "copy"), True) for name in ("a", "b", "c")]
 
     assert ways_taken == ["clone", "copy", "copy"] and asked == [True, False]
     assert (tmp_path / "a").read_bytes() == b"cloned"

@@ -130,6 +130,7 @@ def rebuilt_scheduler(plan: PlanFile, history: History, now: float, *, is_runnin
         under_way=history.under_way if is_running else (),
         failed=[position for position, state in enumerate(states) if state == State.FAILED],
         paused=[position for position, until in history.paused.items() if until > now],
+        served=history.served,
         remote_sites=header.remote_sites,
     )
     if history.requested_stop:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
+from markab.engine.partial_job import FailedParent, partial_job
 from markab.engine.recovery import Checksums
 from markab.errors import CorruptPlan
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, RunContext
-from markab.plan.model import Kind, PlannedJob, PlanSite
+from markab.journal.attempt_record import MovedFile
+from markab.plan.model import TRANSFERS, Kind, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
 from markab.transfers.reserved_names import WORK
 
@@ -18,21 +21,31 @@ NEEDS_SCRATCH = frozenset({Kind.COMPUTE, Kind.CREATE_DIR, Kind.CLEANUP})
 class AttemptMaker:
     """Makes the attempts of one run."""
 
-    def __init__(self, plan: PlanFile, context: RunContext, checksums: Checksums) -> None:
+    def __init__(
+        self,
+        plan: PlanFile,
+        context: RunContext,
+        checksums: Checksums,
+        arrived: Mapping[int, Sequence[MovedFile]] = MappingProxyType({}),
+    ) -> None:
+        """Use what is known of files now and later: `checksums`, and `arrived` as in `Recovery`."""
         self._plan = plan
         self._context = context
         self._sites = plan.header.sites
         self._checksums = checksums
+        self._arrived = arrived
         self._directories: dict[tuple[str, str], tuple[str, str, str]] = {}
         """By site and staging site: scratch, its URL, and work, as in `Attempt`."""
 
-    def make(self, id: AttemptId) -> Attempt:
-        """Return an attempt, ready to be submitted.
+    def make(self, id: AttemptId, failed_parents: Sequence[FailedParent] = ()) -> Attempt:
+        """Return an attempt, ready to be submitted; without what `failed_parents` hold back.
 
         Raises:
             CorruptPlan: the job's line cannot be read, or names a site that lacks a directory it needs.
         """
-        job = self._plan.job(id.job)
+        job, incomplete = self._plan.job(id.job), ""
+        if failed_parents:
+            job, incomplete = partial_job(job, failed_parents)
         directories = self._directories.get((job.site, job.staging))
         if directories is None:
             directories = self._directories[job.site, job.staging] = self._find_directories(job)
@@ -43,7 +56,16 @@ class AttemptMaker:
                 "which has no scratch directory",
                 hint="give the site a directory of type sharedScratch in the site catalog, and plan again",
             )
-        return Attempt(id, job, self._context, scratch, work, dict(self._known(job)), url)
+        checksums, arrived = dict(self._known(job)), {}
+        if id.number > 1:
+            if job.kind in TRANSFERS:
+                arrived = {moved.lfn: moved.bytes for moved in self._arrived.get(id.job, ())}
+            for output in job.outputs:
+                if (
+                    output.checkpoint
+                ):  # an attempt before this one may have left a newer one, even if it was lost
+                    checksums.pop(output.lfn, None)
+        return Attempt(id, job, self._context, scratch, work, checksums, url, arrived, incomplete)
 
     def _find_directories(self, job: PlannedJob) -> tuple[str, str, str]:
         staging = job.staging or job.site

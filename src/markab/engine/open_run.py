@@ -19,6 +19,7 @@ import msgspec
 from markab.engine.attempt_maker import AttemptMaker
 from markab.engine.clock import Clock
 from markab.engine.control import REMOVE, Requests
+from markab.engine.partial_job import FailedParent, served_children
 from markab.engine.progress_meter import Meter
 from markab.engine.recorder import Recorder
 from markab.engine.recovery import Recovery
@@ -29,6 +30,7 @@ from markab.engine.submission import Submission
 from markab.errors import ExecutorError, JobRejected, StorageError
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Executor, Record, Report, Seen
+from markab.journal.attempt_record import Products
 from markab.journal.lifecycle import ALIVE, State
 from markab.journal.progress import RunningJob
 from markab.journal.records import (
@@ -47,7 +49,7 @@ from markab.journal.records import (
     RunStart,
 )
 from markab.journal.writer import Journal
-from markab.plan.model import PlannedJob
+from markab.plan.model import TRANSFERS, PlannedJob
 from markab.plan.plan_file import PlanFile
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.record import unseen_record
@@ -131,6 +133,7 @@ class OpenRun:
         self.submission = Submission(executors, plan.header.local_sites, clock, self._warn)
         self._ending: OutcomeState | None = None
         self._scheduler: SchedulerProtocol
+        self._failed_parents: Mapping[int, Sequence[int]] = {}
 
     @property
     def executors(self) -> list[Executor]:
@@ -162,6 +165,10 @@ class OpenRun:
             )
         del self.plan.outline  # half a gigabyte for a million jobs, and the scheduler has what it needs of it
         self._scheduler = scheduler
+        self._failed_parents = scheduler.failed_parents(self.id)
+        for position, moved in history.arrived.items():
+            if self.plan.job(position).kind in TRANSFERS:
+                history.checksums.learn_arrived(moved)
         if clamped:
             self.warnings.insert(0, _clamped(clamped, scheduler.slots))
         now, pid, host = self._clock.epoch(), os.getpid(), socket.gethostname()
@@ -227,7 +234,8 @@ class OpenRun:
 
     def start(self, id: AttemptId, now: float) -> None:
         """Record the start of an attempt; `submit` passes it to its executor when the journal is written."""
-        attempt = self._maker.make(id)
+        failed = self._failed_parents.get(id.job)
+        attempt = self._maker.make(id, self._described(failed) if failed else ())
         job = attempt.job
         self.journal.append(AttemptStart(now, id.job, job.id, id.number, job.site))
         self._running[id.job] = self._running_job(job, id.number, now)
@@ -282,25 +290,53 @@ class OpenRun:
     def _end(self, id: AttemptId, record: Record) -> float:
         now = self._clock.epoch()
         ok = record.get("ok") is True
-        decision = self._scheduler.ended(id, ok, worth_retrying=is_worth_retrying(record))
+        served = [] if ok else self._learn_failed(id.job, record)
+        decision = self._scheduler.ended(id, ok, worth_retrying=is_worth_retrying(record), served=served)
         self.journal.append(AttemptEnd(now, id.job, id.number, record))
         running = self._running.pop(id.job)
-        self.meter.bytes_moved += sum(moved.get("bytes") or 0 for moved in record.get("transfers") or ())
+        for moved in record.get("transfers") or ():
+            self.meter.bytes_moved += 0 if moved.get("found") else moved.get("bytes") or 0
         if decision.verdict is Verdict.DONE:
             self.history.checksums.learn(record)
+            self.history.arrived.pop(id.job, None)
             if record.get("undeclared"):
                 self._undeclared += 1
                 self._first_undeclared = self._first_undeclared or (running.id, record["undeclared"])
         elif decision.verdict is Verdict.RETRY:
             self.meter.retried += 1
-            self.journal.append(Retry(now, id.job, id.number, decision.pause_s))
+            self.journal.append(Retry(now, id.job, id.number, decision.pause_s, served))
         elif decision.verdict is Verdict.GIVE_UP:
             why = NO_RETRY_LEFT
             if not is_worth_retrying(record):
                 why = f"trying again would not help against {error_kind(record)!r}"
-            self.journal.append(GiveUp(now, id.job, id.number, why))
+            self.journal.append(GiveUp(now, id.job, id.number, why, served))
             self.failures[id.job] = Failure(running.id, id.number, dict(record.get("error") or {}))
         return decision.pause_s
+
+    def _learn_failed(self, job: int, record: Record) -> list[int]:
+        """Take what an attempt left that failed; return the children that need nothing more of its job."""
+        products = msgspec.convert(record, Products)
+        self.history.learn_failed(job, products)
+        if not products.transfers:
+            return []
+        planned = self.plan.job(job)
+        if planned.kind not in TRANSFERS:
+            return []
+        self.history.checksums.learn_arrived(products.transfers)
+        children = self._scheduler.children(self.id, job)
+        arrived = {moved.lfn for moved in products.transfers}
+        return served_children(planned, ((child, self.plan.job(child)) for child in children), arrived)
+
+    def _described(self, failed: Sequence[int]) -> list[FailedParent]:
+        arrived = self.history.arrived
+        return [
+            FailedParent(
+                self.plan.job(parent),
+                self._scheduler.state(self.id, parent) is State.FAILED,
+                {moved.lfn for moved in arrived.get(parent, ())},
+            )
+            for parent in failed
+        ]
 
     def _recover(self) -> None:
         """Get from the executors the states of the attempts that were under way when the last engine was killed."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from markab.executors.base import Record
-from markab.journal.attempt_record import Products
+from markab.journal.attempt_record import MovedFile, Products
 from markab.journal.history import History
 from markab.journal.records import AttemptEnd, decoder, not_understood
 from markab.plan.model import Header
@@ -23,6 +25,12 @@ class Checksums:
             self.add(made["lfn"], made.get("sha256"))
         for moved in record.get("transfers") or ():
             self.add(moved["lfn"], moved.get("sha256"))
+
+    def learn_arrived(self, moved: Iterable[MovedFile]) -> None:
+        """Add the checksums of files that an attempt moved although it failed, as far as none is known."""
+        for one in moved:
+            if one.lfn not in self._known:
+                self.add(one.lfn, one.sha256)
 
     def add(self, lfn: str, sha256: str | None) -> None:
         """Keep one; None is ignored."""
@@ -47,6 +55,8 @@ class Recovery(History):
         self.sizes: dict[str, int | None] = {}
         """Lfn → bytes of every file that a job which succeeded made or moved; None: unknown."""
         self.bytes_moved = 0
+        self.arrived: dict[int, list[MovedFile]] = {}
+        """Job that has not succeeded → the files that its last attempt moved all the same, or found in place."""
 
     def read(self, body: bytes) -> None:
         """Apply the next record, given as its JSON text.
@@ -58,14 +68,25 @@ class Recovery(History):
         self.apply(entry)
         if isinstance(entry, AttemptEnd):
             try:
-                self._learn(entry.record)
+                self._learn(entry.job, entry.record)
             except ValueError as error:  # not a checksum
                 raise not_understood(body, error) from error
 
-    def _learn(self, record: Products) -> None:
+    def learn_failed(self, job: int, record: Products) -> None:
+        """Take what an attempt left that failed: files that arrived, and checkpoints."""
+        if record.transfers:
+            self.arrived[job] = record.transfers
+        for made in record.outputs:
+            if made.checkpoint:
+                self.checksums.add(made.lfn, made.sha256)
+
+    def _learn(self, job: int, record: Products) -> None:
         for moved in record.transfers:
-            self.bytes_moved += moved.bytes or 0
-        if record.ok:
+            self.bytes_moved += moved.moved_bytes
+        if not record.ok:
+            self.learn_failed(job, record)
+        else:
+            self.arrived.pop(job, None)
             for made in record.outputs:
                 self.checksums.add(made.lfn, made.sha256)
                 self.sizes[made.lfn] = made.size

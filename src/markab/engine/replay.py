@@ -123,12 +123,15 @@ class _Replay:
         """Decide again what follows; the engine writes its verdict directly after the end."""
         id, ok = AttemptId(RUN, entry.job, entry.attempt), entry.record.get("ok") is True
         written = Verdict.DONE if ok else Verdict.RETURNED
+        served: Sequence[int] = ()
         if isinstance(following, Retry | GiveUp) and (following.job, following.attempt) == id[1:]:
             written = Verdict.RETRY if isinstance(following, Retry) else Verdict.GIVE_UP
+            served = following.served
         if written is Verdict.RETURNED:
             self.scheduler.returned(id)
             return
-        decided = self.scheduler.ended(id, ok, worth_retrying=is_worth_retrying(entry.record)).verdict
+        worth_retrying = is_worth_retrying(entry.record)
+        decided = self.scheduler.ended(id, ok, worth_retrying=worth_retrying, served=served).verdict
         if decided is not written:
             job = self._outline[entry.job].id
             raise IllegalTransition(

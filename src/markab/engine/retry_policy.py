@@ -12,14 +12,15 @@ NEVER_RETRY = frozenset(
         ErrorKind.ARGUMENTS,
         ErrorKind.MISSING_INPUT,
         ErrorKind.REFUSED,
+        ErrorKind.INCOMPLETE,
     }
 )
 """Kinds of errors that the next attempt would have again.
 
 The program is missing or may not be run, the command line cannot be split, or a file
-is missing that the plan requires, or that no source has or permits to read. Nothing
-between two attempts changes that, so the job fails at once instead of slowly. When the
-user has repaired the cause, the next `markab run` gives every job all its retries.
+is missing that the plan requires, or that no source has or permits to read, or that a
+job which failed did not make. Nothing between two attempts changes that, so the job
+fails at once instead of slowly. When the user has repaired the cause, the next `markab run` gives every job all its retries.
 """
 
 LONGEST_PAUSE_S = 60.0

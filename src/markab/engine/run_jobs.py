@@ -9,12 +9,13 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import accumulate
 
 from markab.errors import CorruptPlan, IllegalTransition
 from markab.executors.attempt_id import AttemptId
 from markab.journal.lifecycle import ALIVE, TRANSITIONS, Event, State
+from markab.plan.model import DIVISIBLE, Kind
 from markab.plan.plan_file import JobOutline
 
 RecentEvents = deque[tuple[str, int, Event]]
@@ -32,18 +33,23 @@ class RunJobs:
         "cancelling",
         "children",
         "counts",
+        "directories",
+        "early",
+        "failed_parents",
         "failures",
         "first_child",
         "group",
         "held",
         "id",
         "keep_going",
+        "makers_left",
         "name_of",
         "order",
         "parents_left",
         "priority",
         "recent",
         "retries",
+        "served",
         "state",
         "stopped",
     )
@@ -82,6 +88,14 @@ class RunJobs:
         self.stopped = False
         """Nothing new will be started: halted, removed, or a job failed and `keep_going` is off."""
         self.cancelling = False
+        self.directories = frozenset(p for p, job in enumerate(outline) if job.kind is Kind.CREATE_DIR)
+        """The jobs without which no other can do anything."""
+        self.served: dict[int, set[int]] = {}
+        """Job of which an attempt failed → the children that all the same have all they need of it."""
+        self.failed_parents: dict[int, list[int]] = {}
+        """Divisible job → its parents that failed or were skipped: it does what it can without them."""
+        self.early: set[int] = set()
+        """Jobs whose attempt was found under way, though in this call their parents are not done."""
         self._link(outline, done)
         self.group = array("i", bytes(4 * count))
         """Index of the group in which each job waits when it is ready."""
@@ -131,17 +145,64 @@ class RunJobs:
         return self.children[self.first_child[job] : self.first_child[job + 1]]
 
     def unfinished_parents(self, job: int) -> list[int]:
-        """Return the parents of a job that have not succeeded: a search through all children."""
-        return [p for p in self._parents(job) if self.state[p] != State.SUCCEEDED]
+        """Return the parents that a job waits for: a search through all children."""
+        return [parent for parent in self._parents(job) if not self._is_done_for(parent, job)]
 
-    def skip_descendants(self, job: int) -> None:
-        """Skip the jobs that wait for a job that failed."""
+    def succeed(self, job: int) -> list[int]:
+        """Take a job that succeeded off what its children wait for; return those that have become ready."""
+        served = self.served.get(job, ()) if self.served else ()
+        return [child for child in self.children_of(job) if child not in served and self._waits_less(child)]
+
+    def serve(self, job: int, children: Collection[int], *, divisible: bool) -> list[int]:
+        """Take a job of which an attempt failed off what children wait for that have all they need of it.
+
+        Of `children`, only those that are divisible are taken, or only the others; return those that
+        have become ready. May be called again.
+        """
+        ready = []
+        for child in self.children_of(job) if children else ():
+            if child in children and bool(self.makers_left[child]) == divisible:
+                served = self.served.setdefault(job, set())
+                if child not in served:
+                    served.add(child)
+                    if self._waits_less(child):
+                        ready.append(child)
+        return ready
+
+    def fail(self, job: int) -> list[int]:
+        """Skip what can do nothing without a job that failed; return the divisible jobs that have become ready."""
+        ready = []
         stack = [job]
         while stack:
-            for child in self.children_of(stack.pop()):
-                if self.state[child] == State.WAITING:
+            parent = stack.pop()
+            served = self.served.get(parent, ())
+            for child in self.children_of(parent):
+                if self._does_without(parent, child, child in served):
+                    if self.state[child] == State.WAITING and not self.parents_left[child]:
+                        self.move(child, Event.PARENTS_DONE)
+                        ready.append(child)
+                elif self.state[child] == State.WAITING:
                     self.move(child, Event.PARENT_FAILED)
                     stack.append(child)
+        return ready
+
+    def is_untimely(self, job: int) -> bool:
+        """Return whether an attempt of an earlier call is under way, and the job could not start in this one."""
+        return job in self.early and (self.parents_left[job] > 0 or self.is_lost(job))
+
+    def is_lost(self, job: int) -> bool:
+        """Return whether failed parents leave nothing that a job can do: a search through all children."""
+        failed = [
+            parent
+            for parent in self._parents(job)
+            if self.state[parent] in (State.FAILED, State.SKIPPED) and job not in self.served.get(parent, ())
+        ]
+        if not self.makers_left[job]:
+            return bool(failed)
+        makers = sum(parent not in self.directories for parent in self._parents(job))
+        return any(parent in self.directories for parent in failed) or (
+            bool(failed) and len(failed) == makers
+        )
 
     def validate(self) -> None:
         """Check what must always hold; for tests.
@@ -151,20 +212,22 @@ class RunJobs:
         """
         state = self.state
         assert self.counts == [state.count(one) for one in State], f"counts of run {self.id!r} are wrong"
-        left, failed = [0] * len(state), bytearray(len(state))
+        left = [0] * len(state)
         for job in range(len(state)):
             for child in self.children_of(job):
-                left[child] += state[job] != State.SUCCEEDED
-                failed[child] |= state[job] in (State.FAILED, State.SKIPPED)
+                left[child] += not self._is_done_for(job, child)
         assert list(self.parents_left) == left, f"unfinished parents of run {self.id!r} are wrong"
         for job, one in enumerate(state):
             if one in (State.WAITING, State.SKIPPED):
-                assert left[job], f"{self.name_of(job)} waits for no parent"
-                assert failed[job] == (one == State.SKIPPED), (
-                    f"{self.name_of(job)} has a failed parent, or none"
+                assert left[job] or one == State.SKIPPED, f"{self.name_of(job)} waits for no parent"
+                assert self.is_lost(job) == (one == State.SKIPPED), (
+                    f"{self.name_of(job)} has a failed parent that it cannot do without, or none"
                 )
-            elif one != State.SUCCEEDED:
+            elif one != State.SUCCEEDED and job not in self.early:
                 assert not left[job], f"{self.name_of(job)} is {State(one).name} before its parents succeeded"
+                assert not self.is_lost(job), (
+                    f"{self.name_of(job)} is {State(one).name}, and has nothing to do"
+                )
         assert all(state[job] in ALIVE for job in self.held), "what is held is alive"
 
     def _link(self, outline: Sequence[JobOutline], done: Sequence[int]) -> None:
@@ -182,6 +245,8 @@ class RunJobs:
         self.first_child = array("i", accumulate(sizes))
         self.children = array("i", bytes(4 * self.first_child[count]))
         self.parents_left = array("i", bytes(4 * count))
+        self.makers_left = array("i", bytes(4 * count))
+        """Of divisible jobs, how many parents have not failed (the last is not counted off); 0: it needs all of them."""
         place = self.first_child[:]
         for position, job in enumerate(outline):
             left = 0
@@ -190,6 +255,36 @@ class RunJobs:
                 place[parent] += 1
                 left += not done[parent]
             self.parents_left[position] = left
+            if job.kind in DIVISIBLE and not job.removes_scratch:
+                self.makers_left[position] = sum(parent not in self.directories for parent in job.parents)
+
+    def _waits_less(self, child: int) -> bool:
+        """Count a parent that is done; return whether the child has become ready by it."""
+        left = self.parents_left[child] = self.parents_left[child] - 1
+        if left or self.state[child] != State.WAITING:
+            return False
+        self.move(child, Event.PARENTS_DONE)
+        return True
+
+    def _does_without(self, parent: int, child: int, is_served: bool) -> bool:
+        """Count a parent that failed for good; return whether the child still has something to do."""
+        if not self.makers_left[child] or parent in self.directories:
+            return is_served
+        self.failed_parents.setdefault(child, []).append(parent)
+        if not is_served:
+            self.parents_left[child] -= 1
+            if self.makers_left[child] == 1:
+                return False
+            self.makers_left[child] -= 1
+        return True
+
+    def _is_done_for(self, parent: int, child: int) -> bool:
+        """Return whether a child need not wait for a parent any more."""
+        state = self.state[parent]
+        if state == State.SUCCEEDED or child in self.served.get(parent, ()):
+            return True
+        is_over = state in (State.FAILED, State.SKIPPED)
+        return is_over and self.makers_left[child] > 0 and parent not in self.directories
 
     def _parents(self, job: int) -> Iterator[int]:
         at = -1

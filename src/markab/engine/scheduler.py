@@ -70,14 +70,16 @@ class Scheduler:
         under_way: Collection[int] = (),
         failed: Collection[int] = (),
         paused: Collection[int] = (),
+        served: Mapping[int, Collection[int]] | None = None,
         remote_sites: Collection[str] = (),
         keep_going: bool = True,
         name_of: Callable[[int], str] | None = None,
     ) -> list[str]:
         """Add the jobs of a run; see `SchedulerProtocol.add`.
 
-        `failed` and `paused` are for inspecting a run in the middle of a call of its
-        engine: jobs that it gave up, and jobs that pause before a retry.
+        `failed`, `paused` and `served` are for inspecting a run in the middle of a call of its
+        engine: jobs that it gave up, jobs that pause before a retry, and the children that can go
+        on though an attempt of their parent failed.
         """
         if run in self._runs:
             raise IllegalTransition(f"run {run!r} was added twice")
@@ -89,7 +91,7 @@ class Scheduler:
             self._max_jobs = min(self._max_jobs, max_jobs)
         self._added += 1
         self._runs[run] = self._by_order[jobs.order] = jobs
-        self._begin(jobs, done, frozenset(under_way), frozenset(failed), frozenset(paused))
+        self._begin(jobs, done, frozenset(under_way), frozenset(failed), frozenset(paused), served or {})
         return clamped
 
     def forget(self, run: str) -> None:
@@ -127,8 +129,16 @@ class Scheduler:
         return self._run(run).attempt(job)
 
     def unfinished_parents(self, run: str, job: int) -> list[int]:
-        """Return the parents of a job that have not succeeded."""
+        """Return the parents that a job waits for."""
         return self._run(run).unfinished_parents(job)
+
+    def children(self, run: str, job: int) -> Sequence[int]:
+        """Return the jobs of which a job is a parent."""
+        return self._run(run).children_of(job)
+
+    def failed_parents(self, run: str) -> Mapping[int, Sequence[int]]:
+        """Return, by divisible job, its parents that failed or were skipped; what is returned stays current."""
+        return self._run(run).failed_parents
 
     def why_waiting(self, run: str, job: int) -> WaitingReason | None:
         """Return what a job waits for; None: it runs, or is over."""
@@ -221,16 +231,23 @@ class Scheduler:
         self.seen_queued(attempt)
         self._runs[attempt.run].held[attempt.job] = reason
 
-    def ended(self, attempt: AttemptId, ok: bool, *, worth_retrying: bool = True) -> Decision:
+    def ended(
+        self, attempt: AttemptId, ok: bool, *, worth_retrying: bool = True, served: Collection[int] = ()
+    ) -> Decision:
         """Decide what follows the end of an attempt."""
         jobs, job = self._checked(attempt), attempt.job
-        if not ok and jobs.cancelling:
+        if not ok and (jobs.cancelling or jobs.is_untimely(job)):
             return self.returned(attempt)
+        if ok and jobs.failed_parents and job in jobs.failed_parents and job not in jobs.early:
+            raise jobs.illegal(job, "success without what its failed parents make")
         self._release(jobs, job)
         if ok:
             jobs.move(job, Event.DONE)
-            self._free_children(jobs, job)
+            for child in jobs.succeed(job):
+                self._push(jobs, child)
             return Decision(Verdict.DONE)
+        self._push_all(jobs, jobs.serve(job, served, divisible=False))
+        jobs.early.discard(job)
         jobs.failures[job] += 1
         failures = jobs.failures[job]
         if worth_retrying and failures <= jobs.retries[job]:
@@ -240,17 +257,24 @@ class Scheduler:
                 self._push(jobs, job)
             return Decision(Verdict.RETRY, pause)
         jobs.move(job, Event.GIVE_UP)
-        jobs.skip_descendants(job)
+        self._push_all(jobs, [*jobs.serve(job, served, divisible=True), *jobs.fail(job)])
         if not jobs.keep_going:
             self._stop(jobs)
         return Decision(Verdict.GIVE_UP)
 
     def returned(self, attempt: AttemptId) -> Decision:
         """Take back an attempt that ended through no fault of its job."""
-        jobs = self._checked(attempt)
-        self._release(jobs, attempt.job)
-        jobs.move(attempt.job, Event.RETURNED)
-        self._push(jobs, attempt.job)
+        jobs, job = self._checked(attempt), attempt.job
+        self._release(jobs, job)
+        if jobs.is_untimely(job):
+            jobs.move(job, Event.UNTIMELY)
+            if jobs.is_lost(job):
+                jobs.move(job, Event.PARENT_FAILED)
+                self._push_all(jobs, jobs.fail(job))
+        else:
+            jobs.move(job, Event.RETURNED)
+            self._push(jobs, job)
+        jobs.early.discard(job)
         return Decision(Verdict.RETURNED)
 
     def pause_over(self, run: str, job: int) -> None:
@@ -325,13 +349,17 @@ class Scheduler:
         under_way: frozenset[int],
         failed: frozenset[int],
         paused: frozenset[int],
+        served: Mapping[int, Collection[int]],
     ) -> None:
         """Bring all jobs to their states in the journal."""
         heaps, groups = self._ready.heaps, self._ready.groups
+        known = under_way | failed | paused
         for job, left in enumerate(jobs.parents_left):
             if done[job]:
                 jobs.move(job, Event.FOUND_DONE)
-            elif left == 0:
+            elif left == 0 or job in known:
+                if left:
+                    jobs.early.add(job)
                 jobs.move(job, Event.PARENTS_DONE)
                 index = jobs.group[job]
                 if job in under_way:
@@ -344,13 +372,17 @@ class Scheduler:
                     jobs.move(job, Event.RETRY_LATER)
                 else:
                     heaps[index].append(key_of(jobs, job))
-        for job in failed:
-            if jobs.state[job] == State.FAILED:
-                jobs.skip_descendants(job)
         for index in set(jobs.group):
             if heaps[index]:
                 heapify(heaps[index])
                 self._ready.open.add(index)
+        for job, children in sorted(served.items()):
+            self._push_all(jobs, jobs.serve(job, children, divisible=False))
+            if job in failed:
+                self._push_all(jobs, jobs.serve(job, children, divisible=True))
+        for job in sorted(failed):
+            if jobs.state[job] == State.FAILED:
+                self._push_all(jobs, jobs.fail(job))
         if failed and not jobs.keep_going:
             self._stop(jobs)
 
@@ -360,6 +392,10 @@ class Scheduler:
             index = jobs.group[job]
             heappush(self._ready.heaps[index], key_of(jobs, job))
             self._ready.open.add(index)
+
+    def _push_all(self, jobs: RunJobs, ready: Sequence[int]) -> None:
+        for job in ready:
+            self._push(jobs, job)
 
     def _withdraw(self, jobs: RunJobs, job: int) -> None:
         """Take a job out of the queue."""
@@ -404,14 +440,6 @@ class Scheduler:
         return group.uses & (
             (group.cores > cores) | (group.memory_mb > memory_mb) << 1 | (group.gpus > gpus) << 2
         )
-
-    def _free_children(self, jobs: RunJobs, job: int) -> None:
-        left = jobs.parents_left
-        for child in jobs.children_of(job):
-            left[child] -= 1
-            if not left[child] and jobs.state[child] == State.WAITING:
-                jobs.move(child, Event.PARENTS_DONE)
-                self._push(jobs, child)
 
     def _why_not_started(self, group: Group) -> WaitingReason:
         """Return what keeps a ready job of a group from starting, in the order in which `starts` checks."""

@@ -99,10 +99,17 @@ class SchedulerProtocol(Protocol):
         """Record that its site holds an attempt and does not run it, until another state is reported."""
         ...
 
-    def ended(self, attempt: AttemptId, ok: bool, *, worth_retrying: bool = True) -> Decision:
+    def ended(
+        self, attempt: AttemptId, ok: bool, *, worth_retrying: bool = True, served: Collection[int] = ()
+    ) -> Decision:
         """Decide what follows the end of an attempt.
 
+        `served` are children that have all they need of the job although this attempt failed: they
+        wait for it no longer, the divisible ones once it is given up.
+
         While the attempts of a run are being cancelled, one that did not succeed was no failure of its job.
+        Neither was that of an attempt that an earlier engine started, if in this call parents of the job
+        have to run again: the job waits for them, and is tried again.
         """
         ...
 
@@ -155,5 +162,16 @@ class SchedulerProtocol(Protocol):
         ...
 
     def unfinished_parents(self, run: str, job: int) -> list[int]:
-        """Return the parents of a job that have not succeeded. Takes time proportional to all parents in the run."""
+        """Return the parents that a job waits for. Takes time proportional to all parents in the run."""
+        ...
+
+    def children(self, run: str, job: int) -> Sequence[int]:
+        """Return the jobs of which a job is a parent."""
+        ...
+
+    def failed_parents(self, run: str) -> Mapping[int, Sequence[int]]:
+        """Return, by divisible job, its parents that failed or were skipped; what is returned stays current.
+
+        Such a job starts without them, and does not succeed in this call.
+        """
         ...

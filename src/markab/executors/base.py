@@ -52,6 +52,10 @@ class Attempt(msgspec.Struct, frozen=True):
     """lfn → sha256 of every file that the attempt reads or moves, as far as known."""
     scratch_url: str = ""
     """The same run directory as a URL, where the staging site has a file server."""
+    arrived: Mapping[str, int | None] = {}
+    """lfn → bytes of the files that an attempt before this one moved, of a job that moves files."""
+    incomplete: str = ""
+    """Why the attempt cannot do all of its job; `job` has what it can do, and the attempt does not succeed."""
 
 
 class Seen(Enum):

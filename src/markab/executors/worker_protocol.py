@@ -42,6 +42,8 @@ def spec_of(attempt: Attempt, attachments: str) -> Spec:
         catalog=context.catalog,
         keep_failed=context.keep_failed,
         passwords=context.passwords,
+        arrived=attempt.arrived,
+        incomplete=attempt.incomplete,
     )
 
 

@@ -53,10 +53,11 @@ class MadeFile(_RecordPart):
     lfn: str = ""
     size: int | None = None
     sha256: str | None = None
+    checkpoint: bool = False
 
 
 class MovedFile(_RecordPart):
-    """A file that a transfer copied or linked."""
+    """A file that a transfer copied or linked, or that an earlier attempt had moved."""
 
     lfn: str = ""
     source: str = ""
@@ -65,6 +66,12 @@ class MovedFile(_RecordPart):
     duration_s: float = 0.0
     sha256: str | None = None
     link: bool | str | None = None
+    found: bool = False
+
+    @property
+    def moved_bytes(self) -> int:
+        """The bytes that this attempt moved."""
+        return 0 if self.found else self.bytes or 0
 
 
 class AttemptSuccess(_RecordPart):

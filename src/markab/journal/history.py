@@ -77,6 +77,8 @@ class History:
         """Why the last engine did not run it; None if it did."""
         self.paused: dict[int, float] = {}
         """Job whose last attempt failed → when the next may start."""
+        self.served: dict[int, set[int]] = {}
+        """Job of which an attempt failed in the last call of the engine → children that did not need what was missing."""
         self.room = (0, 0, 0)
         """Cores, megabytes of memory and GPUs that the last engine gave to jobs on its machine; 0: not recorded."""
         self.max_jobs = 0
@@ -127,6 +129,7 @@ class History:
         self.runs += 1
         self.outcome, self.requested_stop, self.ended, self.refusal = None, "", 0.0, None
         self.paused.clear()
+        self.served.clear()
         self.room = (it.cores, it.memory_mb, it.gpus)
         self.max_jobs, self.keep_going = it.max_jobs, it.keep_going
         self.states = self.states.translate(_TRIED_AGAIN)
@@ -156,9 +159,15 @@ class History:
     def _retry(self, it: Retry) -> None:
         self._set(it.job, State.READY)
         self.paused[it.job] = it.time + it.pause_s
+        self._serve(it)
 
     def _give_up(self, it: GiveUp) -> None:
         self._set(it.job, State.FAILED)
+        self._serve(it)
+
+    def _serve(self, it: Retry | GiveUp) -> None:
+        if it.served:
+            self.served.setdefault(it.job, set()).update(it.served)
 
     def _undone(self, it: Undone) -> None:
         self._set(it.job, State.WAITING)

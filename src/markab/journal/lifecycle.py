@@ -16,9 +16,9 @@ class State(IntEnum):
     """The state of a job. Small numbers, so that a million of them are a million bytes."""
 
     WAITING = 0
-    """A parent has not finished yet."""
+    """It waits for a parent."""
     READY = 1
-    """Every parent succeeded; waiting for a free slot."""
+    """It waits for no parent any more, and for a free slot."""
     PAUSED = 2
     """The last attempt failed; the next may start when a pause is over."""
     QUEUED = 3
@@ -30,15 +30,15 @@ class State(IntEnum):
     FAILED = 6
     """It will not be tried again in this call of the engine."""
     SKIPPED = 7
-    """It never ran, because a parent failed."""
+    """It never ran, because of parents that failed."""
 
 
 class Event(IntEnum):
     """What happens to a job."""
 
     FOUND_DONE = 0  # according to the journal, it succeeded in an earlier call
-    PARENTS_DONE = 1
-    PARENT_FAILED = 2
+    PARENTS_DONE = 1  # each has succeeded, or has all the same done what the job needs of it
+    PARENT_FAILED = 2  # without what that parent makes, nothing is left that the job can do
     SUBMITTED = 3
     STARTED = 4
     DONE = 5
@@ -48,6 +48,7 @@ class Event(IntEnum):
     GIVE_UP = 9  # the attempt failed; no retry is left, or none would help
     RETURNED = 10  # the attempt ended through no fault of the job: cancelled, or lost with the engine
     REQUEUED = 11  # the site holds the attempt, or has put it back into its queue
+    UNTIMELY = 12  # the attempt of an earlier call ended without success, and parents of the job run again in this one
 
 
 TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
@@ -64,12 +65,14 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
         (State.QUEUED, Event.RETRY_LATER): State.PAUSED,
         (State.QUEUED, Event.GIVE_UP): State.FAILED,
         (State.QUEUED, Event.RETURNED): State.READY,
+        (State.QUEUED, Event.UNTIMELY): State.WAITING,
         (State.RUNNING, Event.REQUEUED): State.QUEUED,
         (State.RUNNING, Event.DONE): State.SUCCEEDED,
         (State.RUNNING, Event.RETRY): State.READY,
         (State.RUNNING, Event.RETRY_LATER): State.PAUSED,
         (State.RUNNING, Event.GIVE_UP): State.FAILED,
         (State.RUNNING, Event.RETURNED): State.READY,
+        (State.RUNNING, Event.UNTIMELY): State.WAITING,
     }
 )
 

@@ -20,8 +20,10 @@ has its default may be left out.
                                         an attempt succeeded if and only if record.ok is true
     retry       time, job, attempt      that attempt failed, and there will be another
                 pause_s         float   not before so many seconds (default 0)
+                served          list    children that have all they need of the job all the same: positions
     give-up     time, job, attempt      that attempt failed, and it was the last of this call
                 why             str     "no retry is left" (default), or why none would help
+                served          list    as in "retry"
     undone      time, job, attempt      that attempt succeeded, and the job will run again
                 why             str     such as: a file that it made is missing
     halt        time                    the user requested that nothing new be started
@@ -112,6 +114,7 @@ class Retry(AnyRecord, tag="retry"):
     job: int
     attempt: int
     pause_s: float = 0.0
+    served: list[int] = []
 
 
 class GiveUp(AnyRecord, tag="give-up"):
@@ -120,6 +123,7 @@ class GiveUp(AnyRecord, tag="give-up"):
     job: int
     attempt: int
     why: str = NO_RETRY_LEFT
+    served: list[int] = []
 
 
 class Undone(AnyRecord, tag="undone"):

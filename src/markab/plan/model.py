@@ -47,6 +47,16 @@ class Kind(str, Enum):
     SUBWORKFLOW = "subworkflow"
 
 
+TRANSFERS = frozenset({Kind.STAGE_IN, Kind.STAGE_INTER, Kind.STAGE_OUT})
+"""The kinds of jobs that move files."""
+
+DIVISIBLE = frozenset({Kind.STAGE_INTER, Kind.STAGE_OUT, Kind.REGISTER, Kind.CLEANUP})
+"""The kinds of jobs that serve several others, file by file: when one of these failed, the files of the rest are done.
+
+A cleanup of a whole scratch directory (`removes_scratch`) is none of them.
+"""
+
+
 class Place(msgspec.Struct):
     """One physical place of a file."""
 
@@ -215,6 +225,8 @@ class Transfer(msgspec.Struct, omit_defaults=True):
     """A symbolic link is enough when source and destination are on one machine."""
     optional: bool = False
     """No error if no source has it: a checkpoint that was never written."""
+    checkpoint: bool = False
+    """Jobs that read it write it anew: when it is in place already, it is left as it is."""
 
 
 class Registration(msgspec.Struct, omit_defaults=True):

@@ -43,6 +43,7 @@ class JobOutline(msgspec.Struct, frozen=True):
     cores: int = 1
     memory_mb: int = 0
     gpus: int = 0
+    removes_scratch: bool = False
 
 
 class JobLabels(msgspec.Struct, frozen=True):

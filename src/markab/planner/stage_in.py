@@ -71,6 +71,8 @@ class _Transfers:
         """Lfn without a replica → names of the jobs that read it."""
         self.unsupported: dict[frozenset[str], list[Problem]] = defaultdict(list)
         """URL schemes, none of them supported → files that have replicas of these only."""
+        self.checkpoints: set[str] = set()
+        """Lfns of inputs that a job writes anew."""
         self.staged: set[str] = set()
         """Lfns of staged executables, which a file of the workflow must not share."""
 
@@ -93,6 +95,8 @@ class _Transfers:
         if use.bypass or placement.bypass:
             draft.bypassed.add((job, lfn))
             return
+        if use.type == "checkpoint":
+            self.checkpoints.add(lfn)
         self._add(job, placement.staging, Kind.STAGE_IN, self._transfer(lfn, raw))
 
     def _look_up(self, job: int, use: Use, placement: Placement) -> RawInput | None:
@@ -179,6 +183,8 @@ class _Transfers:
     def _add_job(self, key: _Key, name: str) -> None:
         draft = self.draft
         transfers = self.transfers[key]
+        for _, transfer in transfers:
+            transfer.checkpoint = transfer.lfn in self.checkpoints
         readers = sorted(self.readers[key])
         planned = PlannedJob(
             id=name,

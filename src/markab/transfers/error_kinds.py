@@ -27,6 +27,7 @@ class ErrorKind(object):
     TRANSFER = "transfer"  # a file did not arrive; trying again may help
     REFUSED = "refused"  # no source has the file or permits access: trying again will not help
     STORAGE = "storage"  # disk full, not writable
+    INCOMPLETE = "incomplete"  # what could be done is done; the rest needs jobs that failed
     ARGUMENTS = "arguments"  # a command line that cannot be split
     LOST = "lost"  # the engine ended unexpectedly, or the site no longer knows the attempt
     HELD = "held"  # the site did not let it run, and it was withdrawn

@@ -19,6 +19,8 @@ Its keys are the parameters of `make_spec`; in a file, a key that has its defaul
     catalog            str     path of the output replica catalog
     keep_failed        bool    keep the directory of a failed attempt until the job is tried again
     passwords          str     path of the run's private file (`transfers/run_passwords.py`); empty: it has none
+    arrived            object  lfn -> bytes or null, of the files that an earlier attempt of the job moved
+    incomplete         str     what the job leaves out, and why: it then ends with that as its error
 
 Paths are absolute, or relative to the directory in which the worker starts: a batch system's
 sandbox has no known absolute path before that.
@@ -59,6 +61,8 @@ def make_spec(
     catalog: Optional[str] = None,
     keep_failed: bool = False,
     passwords: str = "",
+    arrived: Optional[Mapping[str, Optional[int]]] = None,
+    incomplete: str = "",
 ) -> Spec:
     """Return a complete spec: every key is there."""
     return {
@@ -78,6 +82,8 @@ def make_spec(
         "catalog": catalog,
         "keep_failed": keep_failed,
         "passwords": passwords,
+        "arrived": arrived or {},
+        "incomplete": incomplete,
     }
 
 

@@ -13,6 +13,7 @@ from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt_spec import Spec, fill_in_passwords
 from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error, transfer_error
+from markab.worker.found_files import find_in_place
 from markab.worker.record import Record, checked_entry, make_record
 from markab.worker.scratch_directory import clean_scratch, create_scratch, remove_scratch
 from markab.worker.steady_time import steady_time
@@ -40,6 +41,8 @@ def run_auxiliary_job(spec: Spec, stop: Stop = None, verified: Optional[Verified
     except OSError as error:
         where = " at '%s'" % error.filename if error.filename else ""
         errors.append(storage_error("job '%s' failed%s" % (job["id"], where), error))
+    if spec["incomplete"]:
+        errors.append(AttemptFailed(ErrorKind.INCOMPLETE, spec["incomplete"]))
     record = make_record(start, errors)
     record.update(facts)
     return record
@@ -55,27 +58,35 @@ def _transfer(spec: Spec, facts: Facts, errors: List[AttemptFailed], stop: Stop,
     from markab.transfers.batch import move_all
 
     integrity = spec["integrity"]
+    checked = verified if integrity != "none" else None
     items = []
+    found = []
     for item in spec["job"].get("transfers") or ():
         if item.get("optional") and _is_absent(item):
             continue
         sha256 = spec["checksums"].get(item["lfn"])
-        items.append(dict(item, sha256=sha256) if sha256 else item)
+        item = dict(item, sha256=sha256) if sha256 else item
+        in_place = find_in_place(spec, item, checked, stop) if spec["attempt"] > 1 else None
+        if in_place:
+            found.append(in_place)
+        else:
+            items.append(item)
     moved = move_all(
         items,
         spec["transfer_threads"],
         spec["transfer_attempts"],
         stop,
         True,
-        verified if integrity != "none" else None,
+        checked,
         durable=spec["job"]["kind"] == "stage_out",
         verify_links=integrity != "nosymlink",
         own=_own_directories(spec),
     )
     arrived, failed = arrived_and_failed(moved)
-    errors.extend(failed)
-    if arrived:
-        facts["transfers"] = arrived
+    # The first error decides whether the job is tried again: one that may go away comes before those that will not.
+    errors.extend(sorted(failed, key=lambda error: error.kind == ErrorKind.REFUSED))
+    if found or arrived:
+        facts["transfers"] = found + arrived
     if integrity != "none":
         expected = {item["lfn"] for item in items if item.get("sha256")}
         sound = sum(

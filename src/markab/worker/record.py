@@ -15,7 +15,8 @@ reports. Times are UTC epoch seconds. A key without a value is left out.
     hashed        object  {"count", "duration_s"}: outputs whose checksum was made
     outputs       list    {"lfn", "size", "sha256"?, "checkpoint"?} of every file that is now in place
     transfers     list    {"lfn", "source", "destination", "bytes", "duration_s", "attempts", "sha256"?,
-                          "link"?}, made by `transfers/batch.py`
+                          "link"?} of every file that arrived, made by `transfers/batch.py`; with "found": true
+                          what an earlier attempt of the job had moved, and was not moved again
     removed       int     files and directories removed
     stdout        str     text of the task, when short: what was captured, and of a failed attempt also what went
                           to the file that the task declared for it
