@@ -39,11 +39,23 @@ POSITIVE = click.IntRange(min=1)
     is_flag=True,
     help="Keep the directory of the last failed attempt of each job, until the job is tried again.",
 )
+@click.option(
+    "--restore",
+    is_flag=True,
+    help="Make results again that were removed, or have another size, since they were delivered.",
+)
 @json_option("Print the result of the run as an object.")
 @plan_flags
 @verbosity
 def run(
-    what: str, detach: bool, keep_failed: bool, as_json: bool, verbose: int, quiet: int, **flags: Any
+    what: str,
+    detach: bool,
+    keep_failed: bool,
+    restore: bool,
+    as_json: bool,
+    verbose: int,
+    quiet: int,
+    **flags: Any,
 ) -> int:
     """Run a planned workflow, or continue one, and show its progress.
 
@@ -67,8 +79,10 @@ def run(
         _reject_plan_flags(what or ".", flags)
         submit_dir = _submit_dir(what)
     if not detach:
-        return run_output.run_here(submit_dir, limits, keep_failed=keep_failed, as_json=as_json, quiet=quiet)
-    pid = operations.start(submit_dir, limits, keep_failed)
+        return run_output.run_here(
+            submit_dir, limits, keep_failed=keep_failed, restore=restore, as_json=as_json, quiet=quiet
+        )
+    pid = operations.start(submit_dir, limits, keep_failed, restore)
     if as_json:
         echo_json({"submit_dir": str(submit_dir), "pid": pid})
     elif not quiet:

@@ -22,6 +22,7 @@ def run_here(
     limits: operations.Limits | None = None,
     *,
     keep_failed: bool = False,
+    restore: bool = False,
     as_json: bool = False,
     quiet: int = 0,
 ) -> int:
@@ -36,7 +37,7 @@ def run_here(
         print_end(ended.submit_dir, ended.state, as_json=as_json, quiet=quiet)
 
     try:
-        ended = operations.run(submit_dir, limits, display, on_end, keep_failed)
+        ended = operations.run(submit_dir, limits, display, on_end, keep_failed, restore)
     finally:
         display.close()
     _warn(ended.warnings, display)

@@ -71,6 +71,7 @@ class AttemptSuccess(_RecordPart):
     """Whether an attempt succeeded."""
 
     ok: bool = False
+    undeclared: list[str] = []
 
 
 class Products(AttemptSuccess):

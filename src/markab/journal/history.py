@@ -78,6 +78,10 @@ class History:
         """How many jobs the last engine let run at once; 0: no limit, or not recorded."""
         self.keep_going = True
         """Whether the last engine continues after a job failed."""
+        self.undeclared = bytearray(header.jobs)
+        """1 at the position of every job that succeeded and wrote files that it does not declare."""
+        self.first_undeclared: tuple[int, list[str]] | None = None
+        """The first of them, and the names of such files."""
         self._queues = header.remote_sites
         """Sites whose executors report when an attempt runs; at the others it runs at once."""
 
@@ -103,6 +107,12 @@ class History:
     def is_complete(self) -> bool:
         """Every job succeeded."""
         return self.count(State.SUCCEEDED) == len(self.states)
+
+    def note_undeclared(self, job: int, names: list[str]) -> None:
+        """Note which files a job that succeeded wrote and does not declare."""
+        self.undeclared[job] = bool(names)
+        if names and (self.first_undeclared is None or not self.undeclared[self.first_undeclared[0]]):
+            self.first_undeclared = job, names
 
     def _set(self, job: int, state: State) -> None:
         if not 0 <= job < len(self.states):
@@ -136,6 +146,8 @@ class History:
         if it.attempt > self.attempts[it.job]:
             self.attempts[it.job] = it.attempt
         self.under_way.pop(it.job, None)
+        if it.record.ok:
+            self.note_undeclared(it.job, it.record.undeclared)
 
     def _retry(self, it: Retry) -> None:
         self._set(it.job, State.READY)
@@ -146,6 +158,7 @@ class History:
 
     def _undone(self, it: Undone) -> None:
         self._set(it.job, State.WAITING)
+        self.note_undeclared(it.job, [])
 
     def _halt(self, it: Halt) -> None:
         self.requested_stop = "halt"
