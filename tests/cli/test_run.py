@@ -19,6 +19,7 @@ from markab.errors import RUN_EXIT_CODES, RunBusy
 from markab.journal.progress import Progress
 from markab.journal.records import OutcomeState
 from markab.journal.writer import encode
+from markab.plan.model import Kind, PlannedJob
 
 JOBS = [compute("a"), compute("b", 0)]
 Engine = Callable[..., Outcome]
@@ -46,7 +47,8 @@ def engine(state: Any, *entries: Any, **more: Any) -> Engine:
 
 
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake: Engine, *words: str, **header: Any) -> Result:
-    make_run(tmp_path / "run0001", JOBS, **header)
+    jobs = [JOBS[0], PlannedJob("out", Kind.STAGE_OUT, "local", parents=[0])] if "outputs" in header else JOBS
+    make_run(tmp_path / "run0001", jobs, **header)
     monkeypatch.setattr("markab.engine.run.run", fake)
     monkeypatch.chdir(tmp_path)
     return CliRunner().invoke(markab, ["run", "run0001", *words])
@@ -57,9 +59,9 @@ FAILURE = (began(), start(0), failed(0, stderr="line 1\nno such file\n"), gave_u
 
 
 def test_success_says_where_the_results_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = call(tmp_path, monkeypatch, engine("success", *SUCCESS), outputs={"local": "/data/out"})
+    result = call(tmp_path, monkeypatch, engine("success", *SUCCESS), outputs={"far": "https://far/out"})
     assert result.exit_code == 0
-    assert "words: all 2 jobs succeeded in 9.0 s\n  results: /data/out\n" in result.stdout
+    assert "words: all 2 jobs succeeded in 9.0 s\n  results: https://far/out\n" in result.stdout
 
 
 def test_failure_says_what_failed_why_and_how_to_continue(
@@ -90,12 +92,14 @@ def test_every_ending_of_a_run_has_an_exit_code() -> None:
 
 
 def test_json_has_counts_failures_and_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = call(tmp_path, monkeypatch, engine("failed", *FAILURE), "--json", outputs={"local": "/data/out"})
+    result = call(
+        tmp_path, monkeypatch, engine("failed", *FAILURE), "--json", outputs={"far": "https://far/out"}
+    )
     shown = json.loads(result.stdout)
     assert (shown["state"], shown["failed"], shown["total"]) == ("failed", 1, 2)
     assert shown["failures"][0]["job"] == "wc_a"
     assert shown["failures"][0]["error"]["message"] == "exit code 3"
-    assert shown["outputs"] == ["/data/out"]
+    assert shown["outputs"] == ["https://far/out"]
 
 
 def test_limits_reach_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,14 +128,14 @@ def test_detached_it_returns_at_once_and_hands_its_limits_on(
 ) -> None:
     started: list[Any] = []
 
-    def start(path: Path, limits: operations.Limits, keep_failed: bool) -> int:
-        started.append((path, limits, keep_failed))
+    def start(path: Path, limits: operations.Limits, keep_failed: bool, restore: bool) -> int:
+        started.append((path, limits, keep_failed, restore))
         return 4711
 
     monkeypatch.setattr(operations, "start", start)
-    flags = ("--detach", "--cores", "2", "--memory", "8GB", "--keep-failed")
+    flags = ("--detach", "--cores", "2", "--memory", "8GB", "--keep-failed", "--restore")
     result = call(tmp_path, monkeypatch, engine("success"), *flags)
-    assert started == [(tmp_path / "run0001", operations.Limits(cores=2, memory_mb=8192), True)]
+    assert started == [(tmp_path / "run0001", operations.Limits(cores=2, memory_mb=8192), True, True)]
     assert "process 4711" in result.stdout and "markab status run0001" in result.stdout
 
 

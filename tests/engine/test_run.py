@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from engine.engine_fakes import OK, REMOTE, UUID, FakeTime, World, failure, job, make_run
+from markab import operations
 from markab.engine.control import request_halt, request_remove
 from markab.engine.run import Outcome, RunOptions, run
 from markab.errors import CorruptJournal, CorruptPlan, ExecutorUnavailable, JobRejected, NotARun, RunBusy
@@ -527,3 +528,23 @@ def test_jobs_that_lose_files_are_named_once_at_the_end(tmp_path: Path) -> None:
         "j0, and 2 more jobs wrote files that are not declared as outputs, and so are not kept: "
         f"'a.csv', 'b', 'c', … (`markab show '{directory}' j0`)"
     )
+
+
+def test_jobs_that_lost_files_before_the_engine_was_killed_are_counted_too(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "run", [job(f"j{n}") for n in range(3)])
+    made: Record = {"ok": True, "undeclared": ["a.csv"]}
+    world = World(lambda attempt: made)
+
+    def kill_engine() -> None:
+        if len(world.started) == 2:
+            raise MemoryError
+
+    world.on_wait = kill_engine
+    with pytest.raises(MemoryError):
+        call(directory, world, cores=1)
+    world.on_wait = lambda: None
+
+    (warning,) = call(directory, world, cores=1).warnings
+    assert warning.startswith("j0, and 2 more jobs wrote files that are not declared")
+    with operations.analyze(directory) as report:
+        assert f"  warning: {warning}" in report.headline()

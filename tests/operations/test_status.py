@@ -4,6 +4,7 @@ from pathlib import Path
 
 from kit.made_run import began, compute, end, ended, engine_alive, failed, gave_up, make_run, start
 from markab import operations
+from markab.plan.model import Kind, PlannedJob
 
 
 def test_the_status_of_a_run_has_reasons_of_waiting_only_if_they_are_wanted(tmp_path: Path) -> None:
@@ -22,12 +23,27 @@ def test_a_followed_status_has_what_happened_since(tmp_path: Path) -> None:
 
 def test_a_result_has_the_last_failures_and_the_places_of_the_results(tmp_path: Path) -> None:
     story = [began(), start(0), failed(0), gave_up(0), ended("failed")]
-    run = make_run(tmp_path, [compute("a")], story, outputs={"local": "/data/out"})
+    out = PlannedJob("out", Kind.STAGE_OUT, "local", parents=[0])
+    places = {"local": str(tmp_path), "far": "https://far/out", "gone": str(tmp_path / "gone")}
+    run = make_run(tmp_path, [compute("a"), out], story, outputs=places)
 
     result = operations.read_result(run)
 
     assert [failure.job for failure in result.failures] == ["wc_a"]
-    assert (result.status.state, result.outputs) == ("Failure", ["/data/out"])
+    assert (result.status.state, result.outputs) == ("Failure", [str(tmp_path), "https://far/out"])
+
+
+def test_a_place_has_results_only_if_the_run_puts_some_there(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a", [compute("a")], outputs={"local": str(tmp_path)})
+    assert operations.read_result(run).outputs == []
+    scratch = tmp_path / "b/scratch"
+    run = make_run(tmp_path / "b", [compute("a")])
+    assert operations.read_result(run).outputs == []
+    (scratch / ".work").mkdir(parents=True)
+    (scratch / ".markab").touch()
+    assert operations.read_result(run).outputs == []
+    (scratch / "result").touch()
+    assert operations.read_result(run).outputs == [str(scratch)]
 
 
 def test_the_identity_of_a_run_is_its_braindump(tmp_path: Path) -> None:

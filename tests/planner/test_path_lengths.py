@@ -11,7 +11,7 @@ import pytest
 from kit.planned_workflow import Bench, Entry, task
 from markab.errors import PlanningError
 from markab.planner import path_lengths
-from markab.planner.path_lengths import Limits, limits_of
+from markab.planner.path_lengths import PathLimits, limits_of
 from markab.planner.planning import dry_run, plan
 from markab.transfers.partial_file import PartialFile
 
@@ -81,7 +81,7 @@ def test_a_submit_directory_has_room_for_the_databases_of_the_run(bench: Bench) 
 def test_names_are_compared_with_what_the_file_system_allows(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(path_lengths, "limits_of", lambda path: Limits(4095, 143))
+    monkeypatch.setattr(path_lengths, "limits_of", lambda path: PathLimits(4095, 143))
     long = "d/" + "n" * 136
 
     (other, found) = problems(bench, task("make", "raw", long), output_dir=bench.path / "out")

@@ -48,6 +48,13 @@ def run_dir(tmp_path: Path) -> Path:
 
 def test_the_ancestry_is_a_tree_in_which_nothing_is_drawn_twice(run_dir: Path) -> None:
     text = read_trace(run_dir, "end.txt").text()
+    assert (
+        f"/out/end.txt  (gone, or of another size)\n  to make it again: markab run --restore {run_dir}\n"
+        in text
+    )
+    (run_dir.parent / "out").mkdir()
+    (run_dir.parent / "out/end.txt").write_text("four")
+    text = read_trace(run_dir, "end.txt").text()
     assert text.startswith(f"end.txt  4 B, sha256 {SHA}\n  at file://{run_dir.parent}/out/end.txt\n")
     assert text.count("made by wc_mid") == 1 and "mid (see above)" in text
     assert f"raw  9 B, sha256 {'ab' * 32}, from https://data.example/raw" in text

@@ -37,6 +37,11 @@ from markab.formatting import shown_path
     is_flag=True,
     help="Keep the directory of the last failed attempt of each job, until the job is tried again.",
 )
+@click.option(
+    "--restore",
+    is_flag=True,
+    help="Make results again that were removed, or have another size, since they were delivered.",
+)
 @click.option("--report-start", type=int, hidden=True, help="For --detach: the pipe to the caller.")
 @json_option("Print the result of the run as an object.")
 @plan_flags
@@ -45,6 +50,7 @@ def run(
     what: str,
     detach: bool,
     keep_failed: bool,
+    restore: bool,
     report_start: int | None,
     as_json: bool,
     verbose: int,
@@ -81,11 +87,12 @@ def run(
             submit_dir,
             limits,
             keep_failed=keep_failed,
+            restore=restore,
             as_json=as_json,
             quiet=quiet,
             report_start=report_start,
         )
-    pid = operations.start(submit_dir, limits, keep_failed)
+    pid = operations.start(submit_dir, limits, keep_failed, restore)
     if as_json:
         echo_json({"submit_dir": str(submit_dir), "pid": pid})
     elif not quiet:

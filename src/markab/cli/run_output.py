@@ -23,6 +23,7 @@ def run_here(
     limits: operations.Limits | None = None,
     *,
     keep_failed: bool = False,
+    restore: bool = False,
     as_json: bool = False,
     quiet: int = 0,
     report_start: int | None = None,
@@ -38,7 +39,9 @@ def run_here(
         print_end(ended.submit_dir, ended.state, as_json=as_json, quiet=quiet)
 
     try:
-        ended = operations.run(submit_dir, limits, display, on_end, keep_failed, report_start=report_start)
+        ended = operations.run(
+            submit_dir, limits, display, on_end, keep_failed, restore, report_start=report_start
+        )
     finally:
         display.close()
     _warn(ended.warnings, display)

@@ -61,7 +61,7 @@ def _show(run: str | None, flags: dict[str, Any]) -> None:
     """Print the status; with a period, repeatedly until the run has ended, redrawn in place on a terminal."""
     why = flags["why"] or flags["long"]
     if not flags["watch"]:
-        _print(operations.read_status(run, why=why), flags)
+        _print(operations.read_status(run, why=why, check_results=True), flags)
         return
     is_drawn_over = is_terminal(sys.stdout) and not flags["as_json"]
 

@@ -25,6 +25,8 @@ from markab.transfers.run_passwords import with_password
 IsThere = Callable[[str, str, int | None], bool]
 """(site, path or URL, size in bytes or None for any) → whether such a file exists, as far as the site can determine."""
 
+_NONE: Mapping[int, str] = {}
+
 _File = tuple[str, str]
 """Staging site and lfn."""
 
@@ -38,16 +40,26 @@ def is_there(site: str, place: str, size_bytes: int | None) -> bool:
 
 
 def lost_results(
-    plan: PlanFile, history: Recovery, passwords: Mapping[str, str], look: IsThere = is_there
+    plan: PlanFile,
+    history: Recovery,
+    passwords: Mapping[str, str],
+    look: IsThere = is_there,
+    restored: Mapping[int, str] = _NONE,
 ) -> dict[int, str]:
     """Return the jobs that succeeded and must run again: position → why.
 
-    `passwords` are those of the run's URLs. Costs a check of the disk, or a request to a server, for every file that an unfinished job reads and a
+    Cleanup runs again after them. Costs a check of the disk, or a request to a server, for every file that an unfinished job reads and a
     finished one made; a plan whose jobs all succeeded costs nothing.
+
+    Args:
+        passwords: those of the run's URLs.
+        restored: jobs that are to run again because their results are missing: position → path of one.
     """
-    again: dict[int, str] = {}
+    again = {position: _gone(place) for position, place in restored.items()}
     makers: dict[_File, int] = {}
-    unfinished = [position for position, done in enumerate(history.succeeded) if not done]
+    unfinished = [
+        position for position, done in enumerate(history.succeeded) if not done or position in again
+    ]
     looked_at: set[_File] = set()
     while unfinished:
         missing: dict[_File, str] = {}
@@ -64,9 +76,22 @@ def lost_results(
         for file, place in missing.items():
             maker = makers.get(file)
             if maker is not None and maker not in again:
-                again[maker] = f"{place!r}, which it made, is gone or has another size"
+                again[maker] = _gone(place)
                 unfinished.append(maker)
+    again.update(_cleanups_after(again, plan, history))
     return again
+
+
+def _gone(place: str) -> str:
+    return f"{place!r}, which it made, is gone or has another size"
+
+
+def _cleanups_after(again: Mapping[int, str], plan: PlanFile, history: Recovery) -> Iterator[tuple[int, str]]:
+    """Yield the cleanup jobs that succeeded and must remove again what jobs bring back that run again."""
+    done = history.succeeded
+    for position, job in enumerate(plan.outline) if again else ():
+        if job.kind is Kind.CLEANUP and done[position] and not again.keys().isdisjoint(job.parents):
+            yield position, "it removes what is made again"
 
 
 def _needed(plan: PlanFile, job: PlannedJob, history: Recovery) -> Iterator[tuple[_File, str, int | None]]:

@@ -7,7 +7,6 @@ passes it on to the scheduler; the decisions are the scheduler's.
 from __future__ import annotations
 
 import os
-import shlex
 import socket
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -48,6 +47,7 @@ from markab.journal.records import (
     RunEnd,
     RunStart,
 )
+from markab.journal.undeclared_files import undeclared_text
 from markab.journal.writer import Journal
 from markab.plan.model import TRANSFERS, PlannedJob
 from markab.plan.plan_file import PlanFile
@@ -102,7 +102,7 @@ class OpenRun:
         """Its uuid."""
         self.plan = plan
         self.history = history
-        """As it was before this engine."""
+        """As it was before this engine, but for what is learned of files."""
         self.journal = journal
         self.meter = meter
         self.recorder = recorder
@@ -125,9 +125,6 @@ class OpenRun:
         self._max_jobs = max_jobs
         self._keep_going = keep_going
         self._running: dict[int, RunningJob] = {}
-        self._undeclared = 0
-        """How many jobs succeeded and made files that they do not declare."""
-        self._first_undeclared: tuple[str, list[str]] | None = None
         self._losses: Counter[int] = Counter()
         """Job → how many of its attempts were lost."""
         self.submission = Submission(executors, plan.header.local_sites, clock, self._warn)
@@ -185,9 +182,9 @@ class OpenRun:
         """
         counts = self._scheduler.counts(self.id)
         if self.outcome is None:
-            if self._first_undeclared is not None:
-                place = shlex.quote(str(self.journal.path.parent))
-                self.warnings.append(_lost_files(place, self._undeclared, *self._first_undeclared))
+            place, name_of = self.journal.path.parent, lambda position: self.plan.job(position).id
+            if undeclared := undeclared_text(self.history, name_of, place):
+                self.warnings.append(undeclared)
             self.outcome = self._outcome(counts)
             self.counts = {state.name.lower(): counts[state] for state in State if counts[state]}
             self.states = self._scheduler.states(self.id)
@@ -299,9 +296,7 @@ class OpenRun:
         if decision.verdict is Verdict.DONE:
             self.history.checksums.learn(record)
             self.history.arrived.pop(id.job, None)
-            if record.get("undeclared"):
-                self._undeclared += 1
-                self._first_undeclared = self._first_undeclared or (running.id, record["undeclared"])
+            self.history.note_undeclared(id.job, record.get("undeclared") or [])
         elif decision.verdict is Verdict.RETRY:
             self.meter.retried += 1
             self.journal.append(Retry(now, id.job, id.number, decision.pause_s, served))
@@ -401,12 +396,6 @@ class OpenRun:
     def _warn(self, text: str) -> None:
         if text not in self.warnings:
             self.warnings.append(text)
-
-
-def _lost_files(place: str, jobs: int, job: str, names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:3]) + (", …" if len(names) > 3 else "")
-    more = f", and {jobs - 1} more jobs" if jobs > 2 else ", and 1 more job" if jobs == 2 else ""
-    return f"{job}{more} wrote files that are not declared as outputs, and so are not kept: {shown} (`markab show {place} {job}`)"
 
 
 def _clamped(ids: list[str], slots: Slots) -> str:

@@ -18,6 +18,7 @@ from markab.engine.clock import Clock
 from markab.engine.control import Requests
 from markab.engine.loop import Loop
 from markab.engine.lost_results import IsThere, is_there, lost_results
+from markab.engine.missing_results import missing_results, missing_text
 from markab.engine.open_run import Failure, OpenRun, recording_refusal
 from markab.engine.progress_meter import Meter
 from markab.engine.recorder import NoRecorder, Recorder
@@ -57,6 +58,8 @@ class RunOptions:
     """How many jobs may run at once, of any kind; the plan may set a lower limit."""
     keep_failed: bool = False
     """Keep the directory of the last failed attempt of each job; the plan may ask for that too."""
+    restore: bool = False
+    """Make results again that are missing where they were delivered."""
     keep_going: bool = True
     """After a job failed, continue with all that does not depend on it."""
     poll_s: float = 1.0
@@ -173,7 +176,9 @@ def open_run(
     context = _context(directory, plan.header, uuid, options.keep_failed)
     by_site: Mapping[str, Executor] = {}
     passwords: Mapping[str, str] = {}
-    if not history.is_complete:
+    missing = missing_results(plan, history, look) if any(history.succeeded) else {}
+    restored = missing if options.restore else {}
+    if not history.is_complete or restored:
         _refuse_copy(directory)
         with recording_refusal(journal, clock):
             by_site = _executors_by_site(plan.header, executors)
@@ -193,13 +198,13 @@ def open_run(
         _smaller(options.max_jobs, plan.header.max_jobs),
         options.keep_going,
     )
-    if (
-        not history.is_complete
-        and any(history.succeeded)
-        and (lost := _may_run_again(lost_results(plan, history, passwords, look), plan, history))
-    ):
-        _undo(lost, uuid, history, journal, plan.header.local_sites, by_site, maker, clock)
-        opened.warnings += _redone(plan, lost)
+    if (restored or not history.is_complete) and any(history.succeeded):
+        lost = _may_run_again(lost_results(plan, history, passwords, look, restored), plan, history)
+        if lost:
+            _undo(lost, uuid, history, journal, plan.header.local_sites, by_site, maker, clock)
+            opened.warnings += _redone(plan, lost)
+    if missing and not restored:
+        opened.warnings.append(missing_text(missing, directory.path))
     return opened
 
 
@@ -232,7 +237,7 @@ def _already_complete(opened: OpenRun, clock: Clock) -> Outcome:
     opened.meter.engine_started, opened.meter.active_before_s = now, history.times().active_s
     by_state = [total if state is State.SUCCEEDED else 0 for state in State]
     opened.meter.publish(clock.monotonic(), now, by_state, {}, (), "success")
-    return Outcome(state="success", counts=counts, was_complete=True)
+    return Outcome(state="success", counts=counts, was_complete=True, warnings=opened.warnings)
 
 
 def _slots(options: RunOptions, given: GivenSlots) -> Slots:

@@ -78,6 +78,7 @@ class AttemptSuccess(_RecordPart):
     """Whether an attempt succeeded."""
 
     ok: bool = False
+    undeclared: list[str] = []
 
 
 class Products(AttemptSuccess):

@@ -85,6 +85,10 @@ class History:
         """How many jobs the last engine let run at once; 0: no limit, or not recorded."""
         self.keep_going = True
         """Whether the last engine continues after a job failed."""
+        self.undeclared = bytearray(header.jobs)
+        """1 at the position of every job that succeeded and wrote files that it does not declare."""
+        self.first_undeclared: tuple[int, list[str]] | None = None
+        """The first of them, and the names of such files."""
         self._queues = header.remote_sites
         """Sites whose executors report when an attempt runs; at the others it runs at once."""
 
@@ -116,6 +120,12 @@ class History:
         running = () if now is None else self.under_way.items()
         since = (attempt.since for job, attempt in running if self.states[job] == State.RUNNING)
         return self.timekeeper.times(self.last_time if now is None else now, since)
+
+    def note_undeclared(self, job: int, names: list[str]) -> None:
+        """Note which files a job that succeeded wrote and does not declare."""
+        self.undeclared[job] = bool(names)
+        if names and (self.first_undeclared is None or not self.undeclared[self.first_undeclared[0]]):
+            self.first_undeclared = job, names
 
     def _set(self, job: int, state: State) -> None:
         if not 0 <= job < len(self.states):
@@ -155,6 +165,8 @@ class History:
             self.attempts[it.job] = it.attempt
         if attempt := self.under_way.pop(it.job, None):
             self.timekeeper.attempt_ended(attempt.since, it.time, goes_on=attempt.site in self._queues)
+        if it.record.ok:
+            self.note_undeclared(it.job, it.record.undeclared)
 
     def _retry(self, it: Retry) -> None:
         self._set(it.job, State.READY)
@@ -171,6 +183,7 @@ class History:
 
     def _undone(self, it: Undone) -> None:
         self._set(it.job, State.WAITING)
+        self.note_undeclared(it.job, [])
 
     def _halt(self, it: Halt) -> None:
         self.requested_stop = "halt"

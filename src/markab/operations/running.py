@@ -45,10 +45,12 @@ class Ended(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def start(run: Run = None, limits: Limits | None = None, keep_failed: bool = False) -> int:
+def start(
+    run: Run = None, limits: Limits | None = None, keep_failed: bool = False, restore: bool = False
+) -> int:
     """Start an engine for a run in the background; return its pid once it has accepted every job.
 
-    It continues after the caller has ended, and writes its messages to `run.log`. `keep_failed`: as in `run`.
+    It continues after the caller has ended, and writes its messages to `run.log`. The arguments are those of `run`.
 
     Raises:
         NotARun: there is no such run.
@@ -59,7 +61,8 @@ def start(run: Run = None, limits: Limits | None = None, keep_failed: bool = Fal
     """
     from markab.engine import background
 
-    flags = ("--keep-failed",) if keep_failed else ()
+    given = (("--keep-failed", keep_failed), ("--restore", restore))
+    flags = [flag for flag, is_given in given if is_given]
     return background.start(find_run(run), (*_flags(limits), *flags))
 
 
@@ -69,12 +72,14 @@ def run(
     observer: Observer | None = None,
     on_end: Callable[[Ended], None] | None = None,
     keep_failed: bool = False,
+    restore: bool = False,
     *,
     report_start: int | None = None,
 ) -> Ended:
     """Run the jobs that have not succeeded yet in this process, until the run ends.
 
-    With `keep_failed`, the directory of the last failed attempt of each job is kept. `observer` is called with the progress at most ten times a second. `on_end` is
+    With `keep_failed`, the directory of the last failed attempt of each job is kept; with `restore`,
+    results that are missing where they were delivered are made again. `observer` is called with the progress at most ten times a second. `on_end` is
     called as soon as the run has ended; the update of its database may take a moment
     longer, and its errors are among the warnings that are returned. `report_start` is the
     pipe to the process that called `start`.
@@ -91,7 +96,7 @@ def run(
     from markab.provenance.follower import following
 
     submit_dir = find_run(run)
-    options = engine.RunOptions(**(limits or Limits())._asdict(), keep_failed=keep_failed)
+    options = engine.RunOptions(**(limits or Limits())._asdict(), keep_failed=keep_failed, restore=restore)
     with reporting_start(report_start) as accepted, following(submit_dir) as follower:
         outcome = engine.run(submit_dir, options, observer, recorder=follower, on_accepted=accepted)
 

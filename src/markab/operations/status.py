@@ -19,9 +19,20 @@ if TYPE_CHECKING:
     from markab.reports.status import Status
 
 
-def read_status(run: Run = None, *, why: bool = False) -> Status:
-    """Return the progress of a run; with `why`, also why jobs wait."""
-    return follow_status(run, why=why)()
+def read_status(run: Run = None, *, why: bool = False, check_results: bool = False) -> Status:
+    """Return the progress of a run; with `why`, also why jobs wait.
+
+    With `check_results`, a run that is over also has the warning that results are missing.
+    """
+    status = follow_status(run, why=why)()
+    if check_results and status.is_over:
+        from dataclasses import replace
+
+        from markab.engine.missing_results import read_missing_results
+
+        if text := read_missing_results(find_run(run)):
+            return replace(status, warnings=(*status.warnings, text))
+    return status
 
 
 def follow_status(run: Run = None, *, why: bool = False) -> Callable[[], Status]:
@@ -48,7 +59,7 @@ class RunResult(NamedTuple):
     failures: list[FailedAttempt]
     """The last attempt of every job that failed."""
     outputs: list[str]
-    """The directories to which results are delivered; if there are none, the scratch directories with the results."""
+    """The directories that have results: those to which they are delivered, or scratch directories with files."""
 
 
 def read_result(run: Run = None) -> RunResult:
@@ -61,12 +72,30 @@ def read_result(run: Run = None) -> RunResult:
 
 
 def _output_places(submit_dir: Path) -> list[str]:
+    from markab.plan.model import Kind
     from markab.plan.plan_file import PlanFile
     from markab.plan.submit_dir import SubmitDir
+    from markab.transfers.base import is_local
 
     plan = PlanFile(SubmitDir(submit_dir).plan)
     try:
-        kept = [site.scratch.path for site in plan.header.sites.values() if site.scratch]
-        return list(plan.header.outputs.values()) or [path for path in kept if os.path.isdir(path)]
+        if plan.header.outputs:
+            if not any(job.kind is Kind.STAGE_OUT for job in plan.outline):
+                return []
+            places = plan.header.outputs.values()
+            return [place for place in places if not is_local(place) or os.path.isdir(place)]
+        scratch = [site.scratch.path for site in plan.header.sites.values() if site.scratch]
+        return [path for path in scratch if _has_files(path)]
     finally:
         plan.close()
+
+
+def _has_files(scratch: str) -> bool:
+    """Return whether a scratch directory has more than what is Markab's own."""
+    from markab.transfers.reserved_names import is_reserved
+
+    try:
+        with os.scandir(scratch) as entries:
+            return any(not is_reserved(entry.name) for entry in entries)
+    except OSError:
+        return False

@@ -29,21 +29,21 @@ _BEFORE_A_NAME = "merge_"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PathLimits:
     """The longest path, and the longest name between two slashes, in a directory; in bytes."""
 
     path: int
     name: int
 
 
-def limits_of(path: str) -> Limits:
+def limits_of(path: str) -> PathLimits:
     """Return the limits of the file system on which a directory is, or will be made."""
     while not os.path.lexists(path) and path != os.path.dirname(path):
         path = os.path.dirname(path)
     try:
-        return Limits(os.pathconf(path, "PC_PATH_MAX") - 1, os.pathconf(path, "PC_NAME_MAX"))
+        return PathLimits(os.pathconf(path, "PC_PATH_MAX") - 1, os.pathconf(path, "PC_NAME_MAX"))
     except OSError:
-        return Limits(4095, 255)  # it cannot be asked; Linux has these
+        return PathLimits(4095, 255)  # it cannot be asked; Linux has these
 
 
 def check_path_lengths(
@@ -112,7 +112,7 @@ def _check_scratch(
     _note(found, "scratch directory", place, limits, hint, draft, context)
 
 
-def _too_long(directory: str, files: Iterable[str], limits: Limits) -> Iterator[tuple[str, str]]:
+def _too_long(directory: str, files: Iterable[str], limits: PathLimits) -> Iterator[tuple[str, str]]:
     """Yield those of the files that cannot be made in a directory: lfn, and the path that is too long."""
     spare = limits.path - _size(directory) - 32
     for lfn in files:
@@ -127,7 +127,7 @@ def _too_long(directory: str, files: Iterable[str], limits: Limits) -> Iterator[
 
 
 def _of_attempts(
-    draft: Draft, context: Context, site: str, scratch: str, files: Iterable[str], limits: Limits
+    draft: Draft, context: Context, site: str, scratch: str, files: Iterable[str], limits: PathLimits
 ) -> Iterator[tuple[str, str]]:
     """Yield the files that cannot be made in the directory of an attempt, which is below the scratch."""
     spare = limits.path - _size(scratch) - 300
@@ -149,7 +149,7 @@ def _note(
     found: Iterable[tuple[str, str]],
     what: str,
     place: DirectoryPlace,
-    limits: Limits,
+    limits: PathLimits,
     hint: str,
     draft: Draft,
     context: Context,

@@ -10,6 +10,7 @@ from markab.diagnosis.failed_job import FailedJob, examine_failed_job
 from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
 from markab.formatting import clipped, count, output_lines, shown_path, titled
 from markab.journal.attempt_story import log_texts
+from markab.journal.undeclared_files import undeclared_text
 from markab.reports.pegasus_analyzer import OUTPUT_LINES, pegasus_text, to_json
 from markab.reports.status import Status, status_of
 
@@ -85,6 +86,9 @@ class FailureReport:
             if left[word] and (names := self.analysis.examples.get(word)):
                 more = ", …" if left[word] > len(names) else ""
                 lines.append(f"  {word}: {', '.join(names)}{more}")
+        outline = self.run.plan.outline
+        if text := undeclared_text(self.run.history, lambda job: outline[job].id, self.run.place.path):
+            lines.append(f"  warning: {text}")
         return lines
 
     def job_names(self, group: CauseGroup, most: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import stat
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -66,7 +67,9 @@ class TracedFile:
     source: str = ""
     """The source of a file that came from outside."""
     replicas: list[str] = field(default_factory=list)
-    """The places to which it was delivered."""
+    """The places to which it was delivered; without an output site, its place in scratch."""
+    missing: list[str] = field(default_factory=list)
+    """Those of them on this machine that do not have it any more, or with another size."""
     metadata: dict[str, str] = field(default_factory=dict)
     """The user's metadata."""
 
@@ -101,6 +104,7 @@ class Trace:
     uuid: str
     files: dict[str, TracedFile]
     jobs: dict[str, TracedJob]
+    submit_dir: str = ""
     path: str = ""
     """The file on disk that was named."""
     path_sha256: str = ""
@@ -164,7 +168,13 @@ class Trace:
                 continue
             shown.add(lfn)
             lines.append(first + self._file_line(one))
-            lines += [f"{indent}  at {place}" for place in one.replicas]
+            for place in one.replicas:
+                is_missing = place in one.missing
+                lines.append(f"{indent}  at {place}{'  (gone, or of another size)' if is_missing else ''}")
+            if one.missing:
+                lines.append(
+                    f"{indent}  to make it again: markab run --restore {shlex.quote(self.submit_dir)}"
+                )
             if one.metadata:
                 pairs = ", ".join(f"{key}={value}" for key, value in sorted(one.metadata.items()))
                 lines.append(f"{indent}  with {clipped(pairs, ARGUMENT_CHARACTERS)}")
@@ -253,7 +263,9 @@ class _Tracer:
 
     def trace(self, file: str) -> Trace:
         lfn, path = self._named(file)
-        trace = Trace(lfn, self.run.plan.header.workflow, self.run.uuid, {}, {}, path=path)
+        trace = Trace(
+            lfn, self.run.plan.header.workflow, self.run.uuid, {}, {}, str(self.run.place.path), path
+        )
         if path and os.path.isfile(path):
             trace.path_sha256 = _sha256(path)
         stack = [lfn]
@@ -381,10 +393,29 @@ class _Tracer:
     def _delivered_to(self, one: TracedFile) -> None:
         for position in self.movers.get(one.lfn, ()):
             if self.run.plan.outline[position].kind is Kind.STAGE_OUT:
-                for moved in self._moves(position, one.lfn):
-                    destination = moved.get("destination")
-                    found = destination if isinstance(destination, list) else [destination]
-                    one.replicas += [str(place) for place in found if place]
+                for _ in self._moves(position, one.lfn):
+                    planned = (move for move in self.run.plan.job(position).transfers if move.lfn == one.lfn)
+                    one.replicas += [redact(end.url) for move in planned for end in move.destinations]
+        if not (one.replicas or self.run.plan.header.outputs):
+            one.replicas += self._in_scratch(one)
+        one.missing = [place for place in one.replicas if _is_missing(place, one.size_bytes)]
+
+    def _in_scratch(self, one: TracedFile) -> Iterator[str]:
+        """Yield where the job that made a file put it, unless cleanup has removed it since."""
+        position = self.maker.get(one.lfn, -1)
+        if position < 0 or self.run.ok_at[position] < 0:
+            return
+        outline = self.run.plan.outline
+        cleanups = [
+            job for job, ok in enumerate(self.run.ok_at) if ok >= 0 and outline[job].kind is Kind.CLEANUP
+        ]
+        for cleanup in map(self.run.plan.job, cleanups):
+            if cleanup.removes_scratch or one.lfn in cleanup.removes:
+                return
+        job = self.run.plan.job(position)
+        scratch = self.run.plan.header.sites[job.staging or job.site].scratch
+        if scratch is not None and scratch.is_local:
+            yield os.path.join(scratch.path, one.lfn)
 
     def _moves(self, position: int, lfn: str) -> Iterator[dict[str, Any]]:
         return (moved for moved in self._record(position).get("transfers", ()) if moved["lfn"] == lfn)
@@ -403,6 +434,16 @@ def _job_line(job: TracedJob) -> str:
     again = f", attempt {job.attempt}" if job.attempt > 1 else ""
     when = f"{moment(job.start)}, {duration(job.duration_s)}" if job.start else ""
     return f"{id} ({name} at {job.site} on {job.host}, {when}{again})"
+
+
+def _is_missing(place: str, size_bytes: int | None) -> bool:
+    if not is_local(place):
+        return False
+    try:
+        status = os.stat(path_of(place))
+    except OSError:
+        return True
+    return not stat.S_ISREG(status.st_mode) or size_bytes not in (None, status.st_size)
 
 
 def _path(place: str) -> str:

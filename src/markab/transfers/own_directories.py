@@ -8,7 +8,7 @@ mounted, as on a node behind walls, a path is only checked: a job that runs at t
 
 import errno
 import os
-from typing import Any, Iterable, Optional, Tuple
+from typing import Any, Iterable, List, Optional, Tuple
 
 from markab.errors import MarkabError, TransferRefused
 from markab.transfers.beneath import Beneath, held, name_inside, obstacle
@@ -16,6 +16,15 @@ from markab.transfers.os_errors import reading_failed, writing_failed
 
 NOT_AS_MADE = (errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.EXDEV)
 """Errors of opening something below a directory where a job has put something else in place of a file or directory."""
+
+
+_proc: List[bool] = []  # whether /proc is mounted, once that is known
+
+
+def _has_proc(path: str) -> bool:
+    if not _proc:
+        _proc.append(os.path.exists(path))
+    return _proc[0]
 
 
 class Held(object):
@@ -27,8 +36,9 @@ class Held(object):
         self._fd = fd
         self._held = held(fd)
         self._name = name
-        is_held = fd >= 0 and os.path.exists(self._held)
-        self.path = (os.path.join(self._held, file) if file else self._held) if is_held else path
+        self.path = path
+        if fd >= 0 and _has_proc(self._held):
+            self.path = self._held + "/" + file if file else self._held
         """What to give to system calls."""
 
     def __enter__(self) -> str:
@@ -134,7 +144,7 @@ def open_own(top: str) -> Beneath:
 def _open_folder(top: str, folder: str) -> int:
     directory = open_own(top)
     try:
-        return directory.open_directory(folder, make=True)
+        return directory.open_directory(folder, make=True) if folder else directory.detach()
     finally:
         directory.close()
 

@@ -5,6 +5,7 @@ import os
 import signal
 from typing import Any, Dict, Optional
 
+from markab.transfers.beneath import obstacle
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
 from markab.worker.captured_output import Capture, find_messages, open_all
@@ -77,14 +78,19 @@ def judge_inputs(prepared: Prepared) -> None:
     """Find inputs that other jobs may read and that the tasks changed; add them to `errors`."""
     for guard in prepared.guards:
         if guard.is_changed():
-            prepared.errors.append(
-                AttemptFailed(
-                    ErrorKind.INPUT_CHANGED,
-                    "job '%s' changed its input '%s', which other jobs may read, at '%s'"
-                    % (prepared.job["id"], guard.lfn, guard.path),
-                    "let the task write to a copy, and restore the file",
-                )
+            message = "job '%s' changed its input '%s', which other jobs may read, at '%s'" % (
+                prepared.job["id"],
+                guard.lfn,
+                guard.path,
             )
+            hint = "let the task write to a copy, and restore the file"
+            found, what = obstacle(prepared.spec["scratch"], guard.lfn)
+            if found and found != guard.path:
+                message, hint = (
+                    "%s: '%s' is %s" % (message, found, what),
+                    "rm -r '%s', then run again" % found,
+                )
+            prepared.errors.append(AttemptFailed(ErrorKind.INPUT_CHANGED, message, hint))
 
 
 def judge_disk(prepared: Prepared) -> None:

@@ -1,0 +1,93 @@
+"""Results of a run that are no longer where they were delivered, or have another size.
+
+Users move and delete results, and disks lose them. This costs a check of the disk for each result on this
+machine; what was delivered to a server is not checked. Contents are not read: `markab trace FILE` does that.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from markab.engine.lost_results import IsThere, is_there
+from markab.engine.recovery import Recovery
+from markab.journal.reader import JournalReader
+from markab.plan.model import Kind
+from markab.plan.plan_file import PlanFile
+from markab.plan.submit_dir import SubmitDir
+from markab.transfers.base import is_local, path_of
+
+JOBS_CHECKED = 20_000
+"""A plan with more jobs is not checked by a mere look at its status: that would take seconds."""
+
+
+def missing_results(plan: PlanFile, history: Recovery, look: IsThere = is_there) -> dict[int, str]:
+    """Return the jobs that succeeded and whose results are missing: position → path of the first.
+
+    Results are what stage-out jobs delivered; without an output site, the outputs of jobs that cleanup left in scratch.
+    """
+    missing: dict[int, str] = {}
+    for position, site, lfn, path in _results(plan, history):
+        if position not in missing and lfn in history.sizes and not look(site, path, history.sizes[lfn]):
+            missing[position] = path
+    return missing
+
+
+def _results(plan: PlanFile, history: Recovery) -> Iterator[tuple[int, str, str, str]]:
+    """Yield position of the job, site, lfn and path of each result on this machine."""
+    wanted = Kind.STAGE_OUT if plan.header.outputs else Kind.COMPUTE
+    done = history.succeeded
+    removed: set[str] = set()
+    if wanted is Kind.COMPUTE:
+        cleanups = [job for job, it in enumerate(plan.outline) if it.kind is Kind.CLEANUP and done[job]]
+        for job in map(plan.job, cleanups):
+            if job.removes_scratch:
+                return
+            removed.update(job.removes)
+    for position, outline in enumerate(plan.outline):
+        if outline.kind is not wanted or not done[position]:
+            continue
+        job = plan.job(position)
+        for transfer in job.transfers:
+            for end in transfer.destinations:
+                if is_local(end.url):
+                    yield position, end.site, transfer.lfn, path_of(end.url)
+        site = job.staging or job.site
+        scratch = plan.header.sites[site].scratch
+        if wanted is Kind.COMPUTE and scratch is not None and scratch.is_local:
+            for made in job.outputs:
+                if made.lfn not in removed and not made.checkpoint:
+                    yield position, site, made.lfn, os.path.join(scratch.path, made.lfn)
+
+
+def missing_text(missing: Mapping[int, str], submit_dir: Path) -> str:
+    """Return the warning about missing results, with what makes them again; empty: none is missing."""
+    if not missing:
+        return ""
+    _, path = min(missing.items())
+    more = f", and those of {len(missing) - 1} more jobs" if len(missing) > 1 else ""
+    return (
+        f"the result {path!r}{more} is gone, or has another size: "
+        f"`markab run --restore {shlex.quote(str(submit_dir))}` makes what is missing again"
+    )
+
+
+def read_missing_results(submit_dir: Path) -> str:
+    """Return the warning about missing results of a run that no engine runs; empty: none, or it has too many jobs.
+
+    Raises:
+        CorruptPlan, CorruptJournal: it cannot be read.
+    """
+    place = SubmitDir(submit_dir)
+    plan = PlanFile(place.plan)
+    try:
+        if plan.header.jobs > JOBS_CHECKED:
+            return ""
+        history = Recovery(plan.header)
+        for body in JournalReader(place.journal).bodies():
+            history.read(body)
+        return missing_text(missing_results(plan, history), submit_dir)
+    finally:
+        plan.close()

@@ -1,0 +1,28 @@
+"""The warning that jobs wrote files that they do not declare as outputs, and that were not kept."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+from markab.journal.history import History
+
+NAMES_SHOWN = 3
+
+
+def undeclared_text(history: History, name_of: Callable[[int], str], submit_dir: Path) -> str:
+    """Return the warning about all jobs of the run that succeeded so, whichever engine ran them; empty: there are none."""
+    jobs = history.undeclared.count(1)
+    if not jobs or history.first_undeclared is None:
+        return ""
+    position, names = history.first_undeclared
+    job = name_of(position)
+    shown = ", ".join(repr(name) for name in names[:NAMES_SHOWN]) + (
+        ", …" if len(names) > NAMES_SHOWN else ""
+    )
+    more = f", and {jobs - 1} more jobs" if jobs > 2 else ", and 1 more job" if jobs == 2 else ""
+    return (
+        f"{job}{more} wrote files that are not declared as outputs, and so are not kept: {shown} "
+        f"(`markab show {shlex.quote(str(submit_dir))} {job}`)"
+    )
