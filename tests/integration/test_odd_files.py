@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -229,7 +228,7 @@ def test_a_command_line_that_is_too_long_is_an_error_that_says_so(tmp_path: Path
     shown = f"{tmp_path / 'count.sh'} {'argument ' * 60}"[:500]
     assert (
         "count_a failed (attempt 1)\n"
-        f"  the arguments and the environment of task 'a' are too long for this system: {size} and # bytes\n"
-        "    hint: write the longer ones into a file that the task reads\n"
+        f"  the arguments of task 'a' are too long for this system: {size} characters\n"
+        "    hint: write them into a file that the task reads\n"
         f"  command: {shown}… ({size - 1 - 500:,} more characters)"
-    ) == re.sub(r"and \d+ bytes", "and # bytes", done.stderr.strip())
+    ) == done.stderr.strip()

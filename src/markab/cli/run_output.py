@@ -76,8 +76,11 @@ def end_text(result: operations.RunResult, state: str) -> str:
         lines += [f"  results: {place}" for place in result.outputs]
         return "\n".join([*lines, f"  more:    markab show {run}"])
     if state == "failed":
-        never = status.total - status.succeeded - status.failed
-        lines = [f"{status.workflow}: {count(status.failed, 'job')} failed, {done}, {never:,} never started"]
+        left = status.total - status.succeeded - status.failed - status.skipped
+        rest = f", {left:,} not started" if left else ""
+        lines = [
+            f"{status.workflow}: {count(status.failed, 'job')} failed, {done}, {status.skipped:,} skipped{rest}"
+        ]
         lines += [f"  look:     markab show {run} {failure.job}" for failure in result.failures[:1]]
     else:
         lines = [f"{status.workflow}: {state}, {done}"]

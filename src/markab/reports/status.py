@@ -70,6 +70,8 @@ class Status:
     succeeded: int
     failed: int
     total: int
+    skipped: int = 0
+    """The part of `unready` below a job that failed."""
     running: int
     """The part of `queued` that has started to run."""
     state: str
@@ -269,6 +271,7 @@ def _counted(run: RunReader, note: str, held: str, warnings: tuple[str, ...]) ->
         queued=queued,
         succeeded=succeeded,
         failed=failed,
+        skipped=run.job_states().count(State.SKIPPED),
         total=total,
         running=sum(job.state == "Run" for job in jobs),
         state=run.state,
@@ -342,6 +345,7 @@ def _from_progress(run: RunReader, progress: Progress) -> Status:
         queued=progress.queued + progress.running,
         succeeded=progress.succeeded,
         failed=progress.failed,
+        skipped=progress.skipped,
         total=progress.total,
         running=progress.running,
         state="Running" if lives else STATES.get(progress.outcome or "", "Halted"),

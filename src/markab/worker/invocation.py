@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from markab.transfers.beneath import NOT_A_FILE, Beneath
 from markab.transfers.error_kinds import ErrorKind
@@ -13,9 +13,6 @@ from markab.worker.failure import AttemptFailed
 from markab.worker.record import invocation_entry, usage_entry
 from markab.worker.split_arguments import split_words
 from markab.worker.steady_time import steady_time
-
-WORD_BYTES = 32 * os.sysconf("SC_PAGESIZE")
-"""The longest argument or variable that Linux passes to a program, with the NUL at its end (MAX_ARG_STRLEN)."""
 
 
 class Process(object):
@@ -162,36 +159,15 @@ def _start_error(process: Process, error: OSError) -> AttemptFailed:
                 "ldd '%s'" % path,
             )
     if error.errno == errno.E2BIG:
-        return too_long_error(task, process.argv, process.environ())
+        size = sum(len(word) + 1 for word in process.argv)
+        return AttemptFailed(
+            ErrorKind.ARGUMENTS,
+            "the arguments of task '%s' are too long for this system: %d characters" % (task, size),
+            "write them into a file that the task reads",
+        )
     return AttemptFailed(
         ErrorKind.INTERNAL, "task '%s' cannot be started: %s" % (task, error.strerror or error)
     )
-
-
-def too_long_error(task: str, argv: Sequence[str], environ: Mapping[str, str]) -> AttemptFailed:
-    """Return the error for a command line and an environment that the system refuses: the one word that is too long, or all."""
-    words = [("argument %d" % n, word) for n, word in enumerate(argv) if n]
-    variables = [("environment variable '%s'" % name, "%s=%s" % (name, environ[name])) for name in environ]
-    name, longest = max(words + variables, key=lambda one: len(os.fsencode(one[1])))
-    size = len(os.fsencode(longest))
-    remedy = "write %s into a file that the task reads"
-    if size >= WORD_BYTES:
-        return AttemptFailed(
-            ErrorKind.ARGUMENTS,
-            "%s of task '%s' is too long for this system: %d bytes, and %d are possible"
-            % (name, task, size, WORD_BYTES - 1),
-            remedy % "it",
-        )
-    return AttemptFailed(
-        ErrorKind.ARGUMENTS,
-        "the arguments and the environment of task '%s' are too long for this system: %d and %d bytes"
-        % (task, _bytes_of(argv), _bytes_of(word for _, word in variables)),
-        remedy % "the longer ones",
-    )
-
-
-def _bytes_of(words: Iterable[str]) -> int:
-    return sum(len(os.fsencode(word)) + 1 for word in words)
 
 
 def _interpreter(path: str) -> Optional[str]:
