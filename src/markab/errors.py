@@ -26,6 +26,11 @@ This module is part of the worker: standard library and Python 3.6 syntax only.
 """
 
 
+def quoted(word: str) -> str:
+    """Return a word in single quotes, for a command in a hint: a shell reads it as it is."""
+    return "'" + word.replace("'", "'\"'\"'") + "'"
+
+
 class Problem:
     """One thing that is wrong: what, where, and what to do about it.
 

@@ -356,7 +356,7 @@ class OpenRun:
 def _lost_files(place: str, jobs: int, job: str, names: Sequence[str]) -> str:
     shown = ", ".join(repr(name) for name in names[:3]) + (", …" if len(names) > 3 else "")
     more = f", and {jobs - 1} more jobs" if jobs > 2 else ", and 1 more job" if jobs == 2 else ""
-    return f"{job}{more} wrote files that are not declared as outputs, and so are not kept: {shown} (`markab show {place} {job}`)"
+    return f"{job}{more} wrote files that are not declared as outputs, and so are not kept: {shown} (`markab show {place} {shlex.quote(job)}`)"
 
 
 def _clamped(ids: list[str], slots: Slots) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markab.errors import CorruptJournal
-from markab.formatting import count, duration
+from markab.formatting import count, duration, shown_path
 from markab.journal.lifecycle import State
 from markab.journal.progress import Progress, read_progress
 from markab.journal.reader import JournalReader, last_body
@@ -254,7 +254,9 @@ def _note(run: RunReader) -> str:
         note = {"halt": HALTING, "remove": REMOVING}.get(run.history.requested_stop, "")
     else:
         note = (
-            "stopped: its engine ended unexpectedly; run it again to continue" if run.engine_crashed else ""
+            f"stopped: its engine ended unexpectedly; `markab run {shown_path(run.place.path)}` continues"
+            if run.engine_crashed
+            else ""
         )
     return note or missing_journal(run.place)
 

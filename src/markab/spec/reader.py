@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from markab.errors import DocumentError, Problem, StorageError
+from markab.errors import DocumentError, Problem, StorageError, quoted
 from markab.spec import careful_reader, fast_reader, schema, xml_elements, yaml_nodes
 from markab.spec.catalog_checks import check_replicas, check_sites, check_transformations
 from markab.spec.gc_pause import without_garbage_collection
@@ -152,7 +152,7 @@ def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> 
     except IsADirectoryError as error:
         raise StorageError(f"{name!r} is a directory, not a document", "name the file in it") from error
     except PermissionError as error:
-        raise StorageError(f"no permission to read {name!r}", f"type `chmod u+r {name}`") from error
+        raise StorageError(f"no permission to read {name!r}", f"type `chmod u+r {quoted(name)}`") from error
     except (OSError, ValueError) as error:
         raise StorageError(f"{name!r} cannot be read: {error}") from error
 

@@ -2,12 +2,11 @@
 
 import hashlib
 import os
-import shlex
 import threading
 from collections import OrderedDict
 from typing import Any, Optional, Tuple
 
-from markab.errors import ChecksumMismatch, StorageError, TransferRefused, TransferUnavailable
+from markab.errors import ChecksumMismatch, StorageError, TransferRefused, TransferUnavailable, quoted
 from markab.transfers.base import Stop, check_stop
 
 _BLOCK_BYTES = 1 << 20
@@ -118,11 +117,11 @@ class Verified(object):
             actual = self.checksum(path, stop)
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
             raise TransferRefused(
-                "'%s' cannot be verified: %s" % (path, error.strerror), "ls -l '%s'" % path
+                "'%s' cannot be verified: %s" % (path, error.strerror), "ls -l %s" % quoted(path)
             ) from error
         except OSError as error:
             raise StorageError(
-                "'%s' cannot be read to verify it: %s" % (path, error.strerror), "ls -l '%s'" % path
+                "'%s' cannot be read to verify it: %s" % (path, error.strerror), "ls -l %s" % quoted(path)
             ) from error
         compare(path, expected, actual)
 
@@ -140,7 +139,7 @@ def compare(name: str, expected: str, actual: str) -> None:
         raise ChecksumMismatch(
             "'%s' is not the file that was recorded: its sha256 is %s, expected %s"
             % (name, actual, expected),
-            command % shlex.quote(name)
+            command % quoted(name)
             + "; if the file is right, correct its checksum in the replica catalog, should it have one there, and plan again",
         )
 

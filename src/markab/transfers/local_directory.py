@@ -5,7 +5,7 @@ import os
 import stat
 from typing import List, Sequence, Tuple
 
-from markab.errors import MarkabError, StorageError, TransferRefused
+from markab.errors import MarkabError, StorageError, TransferRefused, quoted
 from markab.transfers.base import Stop, check_stop
 from markab.transfers.os_errors import writing_failed
 from markab.transfers.partial_file import sync_directory
@@ -32,7 +32,7 @@ def remove(path: str, recursive: bool = False, stop: Stop = None, last: str = ""
     except (FileNotFoundError, NotADirectoryError):
         return 0
     except OSError as error:
-        hint = "ls -la '%s'" % (path if recursive else os.path.dirname(path) or ".")
+        hint = "ls -la %s" % quoted(path if recursive else os.path.dirname(path) or ".")
         if error.errno == errno.ENOTEMPTY:
             hint = "ask for it to be removed recursively"
         raise TransferRefused("'%s' cannot be removed: %s" % (path, error.strerror), hint) from error
@@ -81,7 +81,7 @@ def _unlink(path: str, name: str) -> int:
         return 0
     except OSError as error:
         raise StorageError(
-            "cannot remove '%s': %s" % (name, error.strerror), "ls -ld '%s'" % os.path.dirname(path)
+            "cannot remove '%s': %s" % (name, error.strerror), "ls -ld %s" % quoted(os.path.dirname(path))
         ) from error
     return 1
 

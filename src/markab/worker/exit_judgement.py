@@ -5,6 +5,7 @@ import os
 import signal
 from typing import Any, Dict, Optional
 
+from markab.errors import quoted
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
 from markab.worker.captured_output import Capture, find_messages, open_all
@@ -104,5 +105,5 @@ def judge_disk(prepared: Prepared) -> None:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             message = "there is no room in '%s' any more: %s" % (prepared.cwd, error.strerror)
-            hint = "df -h '%s'; make room, then run again" % os.path.dirname(prepared.cwd)
+            hint = "df -h %s; make room, then run again" % quoted(os.path.dirname(prepared.cwd))
             prepared.errors.insert(0, AttemptFailed(ErrorKind.STORAGE, message, hint))

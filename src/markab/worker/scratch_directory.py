@@ -5,11 +5,10 @@ a URL elsewhere.
 """
 
 import os
-import shlex
 import tempfile
 from typing import List, Sequence, Tuple
 
-from markab.errors import MarkabError, TransferRefused
+from markab.errors import MarkabError, TransferRefused, quoted
 from markab.transfers.base import Stop, handler_for, is_local, name_of, path_of
 from markab.transfers.error_kinds import ErrorKind
 from markab.transfers.scratch_owner import MARKER, is_abandoned, owner_text, read_owner
@@ -34,8 +33,7 @@ def create_scratch(spec: Spec, stop: Stop) -> None:
                 ErrorKind.STORAGE,
                 "the scratch directory '%s' %s, and the files of both would mix"
                 % (name, owner_text(owner, spec["submit_dir"])),
-                "plan this one with --randomdir; or, if nothing in it is needed: rm -r %s"
-                % shlex.quote(name),
+                "plan this one with --randomdir; or, if nothing in it is needed: rm -r %s" % quoted(name),
             )
         if not owner or owner[0] != spec["uuid"]:
             _write_owner(spec, stop)
@@ -80,7 +78,7 @@ def remove_scratch(spec: Spec, stop: Stop) -> int:
         raise AttemptFailed(
             ErrorKind.STORAGE,
             "'%s' cannot be removed, or not all that is in it: %s" % (name, error),
-            "check its owner: ls -lR %s; remove it by hand" % shlex.quote(name),
+            "check its owner: ls -lR %s; remove it by hand" % quoted(name),
         ) from error
 
 
