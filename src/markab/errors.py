@@ -36,6 +36,11 @@ def _bounded(text: str) -> str:
     return f"{text[:half]} [{len(text) - 2 * half} more characters] {text[-half:]}"
 
 
+def quoted(word: str) -> str:
+    """Return a word in single quotes, for a command in a hint: a shell reads it as it is."""
+    return "'" + word.replace("'", "'\"'\"'") + "'"
+
+
 class Problem:
     """One thing that is wrong: what, where, and what to do about it.
 

@@ -348,7 +348,7 @@ def test_the_graph_of_a_run_is_coloured_and_that_of_a_document_is_not(
 
     assert "succeeded" in words_of(shown(SUCCESS))
     failure = words_of(shown(FAILURE))
-    assert "failed" in failure and "never started" in failure and "succeeded" not in failure
+    assert "failed" in failure and "skipped" in failure and "succeeded" not in failure
     (tmp_path / "run" / "journal.jsonl").unlink()
     assert "succeeded" not in words_of(shown([]))
     assert 'width="4in"' in shown([], width=4)
@@ -363,9 +363,7 @@ def test_a_task_that_the_plan_left_out_was_never_started(page: FakeNotebook, tmp
     workflow.graph(include_files=False)
 
     words = words_of(page.outputs[-1].bundles[0]["image/svg+xml"])
-    assert (
-        words.count("✓ succeeded") == 2 and words.count("– never started") == 2
-    )  # a box and the legend each
+    assert words.count("✓ succeeded") == 2 and words.count("– not started") == 2  # a box and the legend each
 
 
 def words_of(svg: str) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from kit.typed import typed
+from markab.errors import ChecksumMismatch, quoted
+from markab.formatting import shown_path
+from markab.transfers.checksum import compare
+from markab.transfers.os_errors import reading_failed
 
 WORKFLOW = """
 pegasus: "5.0"
@@ -93,3 +99,47 @@ def test_carriage_returns_are_removed_from_the_file_that_was_staged(here: Path) 
     assert typed(printed(analysis, f"remove them: {command}; then plan again"), here).returncode == 0
     again = printed(typed("markab analyze 'my run'", here).stdout, "run again: (.*)")
     assert typed(again, here).returncode == 0
+
+
+def test_commands_of_a_cause_name_the_run_and_the_job(here: Path) -> None:
+    program(here, "#!/bin/sh\necho 'No space left on device' >&2; exit 1\n")
+    assert typed(RUN, here).returncode == 14
+    for command in ("markab analyze 'my run'", "markab why 'my run' ID1"):
+        shown = printed(typed(command, here).stdout, "`(markab run [^`]*)` then continues")
+        assert shown == "markab run 'my run'"
+    program(here, "#!/bin/sh\nkill -SEGV $$\n")
+    typed("markab run --relative-dir 'x y' -Ddagman.retry=0 workflow.yml", here)
+    debug = printed(typed("markab analyze 'x y'", here).stdout, "`(markab analyze 'x y' --debug-job [^`]*)`")
+    assert typed(debug, here).returncode == 0, "it makes a script that runs the job"
+
+
+def test_why_without_a_job_prints_a_command_that_explains_one(here: Path) -> None:
+    program(here, "#!/bin/sh\nexit 3\n")
+    assert typed(RUN, here).returncode == 14
+    command = printed(typed("markab why 'my run'", here).stderr, "name a job: (markab why .*)")
+    assert "tool_ID1 (compute" in typed(command, here).stdout
+
+
+def test_what_the_last_line_of_a_failed_run_says_shows_the_job(here: Path) -> None:
+    program(here, "#!/bin/sh\nexit 3\n")
+    failed = typed(RUN, here).stdout
+    assert "exit code 3" in typed(printed(failed, "look: *(markab show .*)"), here).stdout
+    program(here, "#!/bin/sh\ncat $1\n")
+    assert typed(printed(failed, r"continue: (markab run 'my run') "), here).returncode == 14
+
+
+def test_paths_in_commands_are_quoted() -> None:
+    for name in ("/a/it's here", '/a/"b" $HOME', "/a/`x`;y", "/a/plain"):
+        assert shlex.split(f"ls -l {quoted(name)}") == ["ls", "-l", name]
+    assert quoted("/a/plain") == "'/a/plain'"
+    for number in (errno.ENOENT, errno.EACCES, errno.EIO):
+        error = reading_failed(OSError(number, "no"), "/a/it's/x", "/b")
+        assert shlex.split(error.hint)[-1].startswith("/a/it's")
+    with pytest.raises(ChecksumMismatch) as caught:
+        compare("/a/it's", "ab", "cd")
+    assert shlex.split(caught.value.hint.partition(";")[0]) == ["sha256sum", "/a/it's"]
+
+
+def test_a_relative_path_is_not_taken_for_an_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shown_path(tmp_path / "-run") == "./-run"

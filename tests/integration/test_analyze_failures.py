@@ -148,7 +148,7 @@ def test_the_text_is_short_and_says_what_to_do(run_dir: Path) -> None:
     assert "4 jobs of range, with the same error: exit code 3: range: 30 is out of range" in text
     assert "python -m pip install numpie" in text
     assert "| ModuleNotFoundError: No module named 'numpie'" in text
-    assert "never started because of a failure" in text and "(1 by time-out)" in text
+    assert "skipped, because a job before them failed" in text and "(1 by time-out)" in text
     assert len(text.splitlines()) < 130
 
 
@@ -181,7 +181,7 @@ def test_a_job_is_run_again_by_hand_from_its_debug_directory(run_dir: Path, tmp_
 
 def test_the_story_of_a_job_that_was_skipped(run_dir: Path) -> None:
     text = markab("why", run_dir, "after", cwd=run_dir).stdout
-    assert text.startswith("reader_after (compute at local) was skipped")
+    assert text.startswith("reader_after (compute at local) skipped")
     assert "because   module_module failed" in text
 
 

@@ -146,7 +146,9 @@ def test_a_program_that_is_neither_binary_nor_script(tmp_path: Path) -> None:
 
 
 SIGNALS = {
-    "SEGV": "  task 'a' was ended by SIGSEGV (11)",
+    "SEGV": "  task 'a' was ended by SIGSEGV (11)\n"
+    "    hint: this is an error in the program; "
+    "`markab analyze USER/pegasus/w/run0001 --debug-job program_a` runs it again by hand, for a debugger",
     "KILL": "  task 'a' was ended by SIGKILL (9)\n"
     "    hint: the machine may have run out of memory; ask for more with the profile pegasus.memory",
 }
@@ -154,7 +156,7 @@ SIGNALS = {
 
 @pytest.mark.parametrize("signal", SIGNALS)
 def test_a_job_that_is_killed_by_a_signal(signal: str, tmp_path: Path) -> None:
-    message = SIGNALS[signal]
+    message = SIGNALS[signal].replace("USER", getpass.getuser())
     program = script(tmp_path / "program", f"#!/bin/sh\nulimit -c 0\nkill -{signal} $$\n")
     submit_dir = one_job(tmp_path, program)
 

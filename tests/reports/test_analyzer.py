@@ -57,7 +57,7 @@ def test_only_the_root_cause_is_shown_and_its_dependents_are_counted(tmp_path: P
     assert found.has_failure
     assert shown(tmp_path) == (
         "words: failed after 9.0 s\n"
-        "  1 of 4 jobs succeeded, 1 failed, 2 never started because of a failure\n\n"
+        "  1 of 4 jobs succeeded, 1 failed, 2 skipped, because a job before them failed\n\n"
         "wc_a: exit code 3, no output is recorded [holds up 2 jobs]\n"
         "  command   /usr/bin/wc -l 'a b'\n"
         "  where     site local, host here\n"
@@ -318,5 +318,5 @@ def test_the_story_of_a_job_names_its_pass_its_parents_and_its_attempts(tmp_path
 def test_a_skipped_job_names_the_job_that_failed_however_far_above(tmp_path: Path) -> None:
     make_run(tmp_path, CHAIN, [began(), start(0), failed(0), gave_up(0), ended("failed")])
     story = read_why(tmp_path, "c")
-    assert story.failed_ancestors == ["wc_a"] and "was skipped" in story.text()
+    assert story.failed_ancestors == ["wc_a"] and "skipped: a job before it failed" in story.text()
     assert json.loads(json.dumps(story.to_json()))["because_of"] == ["wc_a"]

@@ -140,7 +140,7 @@ def test_the_last_outcome_is_the_state(tmp_path: Path, outcome: str, state: str)
 def test_an_engine_that_ended_unexpectedly_is_shown_as_stopped(tmp_path: Path) -> None:
     status = read_status(make_run(tmp_path, CHAIN, [began(), start(0)]))
     assert status.state == "Halted"
-    assert "run it again to continue" in status.note and status.note in status.text()
+    assert f"`markab run {tmp_path}` continues" in status.note and status.note in status.text()
     assert counts(status) == (3, 1, 0, 0, 0, 0), "what was under way is to be done again"
 
 

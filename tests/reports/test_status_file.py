@@ -21,7 +21,7 @@ from markab.reports.status import Status, current_status, quick_status
 
 @pytest.fixture
 def ended(tmp_path: Path) -> Path:
-    """A run in which one job succeeded and one failed, so that a third never started."""
+    """A run in which one job succeeded and one failed, so that a third was skipped."""
     bench = Bench(tmp_path)
     options = bench.options(
         task("good", tool="true"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from markab import operations
@@ -85,9 +86,12 @@ def end_text(result: operations.RunResult, state: str) -> str:
         lines += [f"  results: {place}" for place in result.outputs]
         return "\n".join([*lines, f"  more:    markab show {run}"])
     if state == "failed":
-        never = status.total - status.succeeded - status.failed
-        lines = [f"{status.workflow}: {count(status.failed, 'job')} failed, {done}, {never:,} never started"]
-        lines += [f"  look:     markab show {run} {failure.job}" for failure in result.failures[:1]]
+        left = status.total - status.succeeded - status.failed - status.skipped
+        rest = f", {left:,} not started" if left else ""
+        lines = [
+            f"{status.workflow}: {count(status.failed, 'job')} failed, {done}, {status.skipped:,} skipped{rest}"
+        ]
+        lines += [f"  look:     markab show {run} {quote(failure.job)}" for failure in result.failures[:1]]
     else:
         lines = [f"{status.workflow}: {state}, {done}"]
     return "\n".join([*lines, f"  continue: markab run {run}    (what succeeded is kept)"])

@@ -29,9 +29,21 @@ def attempt_cause(
     stderr, stdout = (captured(record, stream, submit_dir) for stream in ("stderr", "stdout"))
     logs = "\n".join(text for _, text in log_texts(record))
     cause = cause_of(record, job, stderr or logs, stdout, machine_mb)
-    if cause.name != CARRIAGE_RETURN:
-        return cause
-    return replace(cause, remedy=_carriage_return_remedy(*program_source(plan, job, record)))
+    if cause.name == CARRIAGE_RETURN:
+        remedy = _carriage_return_remedy(*program_source(plan, job, record))
+    else:
+        remedy = _typed(cause.remedy, submit_dir, job)
+    return replace(cause, remedy=remedy)
+
+
+def _typed(remedy: str, submit_dir: Path, job: PlannedJob) -> str:
+    """Return a remedy with the names of the run and the job in its commands."""
+    if "`markab " not in remedy:
+        return remedy
+    remedy = remedy.replace("markab run RUN`", f"markab run {shown_path(submit_dir)}`")
+    return remedy.replace(
+        "RUN --debug-job JOB", f"{shown_path(submit_dir)} --debug-job {shlex.quote(job.id)}"
+    )
 
 
 def program_source(plan: PlanFile, job: PlannedJob, record: dict[str, Any]) -> tuple[str, bool]:

@@ -25,11 +25,11 @@ REMEDIES = {
     ErrorKind.TIMEOUT: "raise the profile pegasus.maxwalltime, or find out what it waited for",
     ErrorKind.MISSING_OUTPUT: "did it write it under another name, or elsewhere? correct add_outputs, or the program",
     ErrorKind.CHECKSUM: "restore the file, or plan again so that it is made or fetched anew",
-    ErrorKind.MISSING_INPUT: "`markab run` on the run makes or fetches the file again",
-    ErrorKind.TRANSFER: "make the source readable; `markab run` then continues",
+    ErrorKind.MISSING_INPUT: "`markab run RUN` makes or fetches the file again",
+    ErrorKind.TRANSFER: "make the source readable; `markab run RUN` then continues",
     ErrorKind.REFUSED: "correct the replica catalog, or put the file there; then plan again",
-    ErrorKind.CANCELLED: "`markab run` continues",
-    ErrorKind.LOST: "`markab run` continues; nothing that ended is lost",
+    ErrorKind.CANCELLED: "`markab run RUN` continues",
+    ErrorKind.LOST: "`markab run RUN` continues; nothing that ended is lost",
     ErrorKind.HELD: "release it in the batch system once the reason is gone",
     ErrorKind.INTERNAL: "this is a bug in Markab; please report it with the journal of the run",
 }
@@ -170,7 +170,7 @@ def _signal(status: int) -> str:
 
 def _signal_remedy(status: int) -> str:
     if status & 0x7F in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL):
-        return "this is an error in the program; `--debug-job` runs it again by hand, for a debugger"
+        return "this is an error in the program; `markab analyze RUN --debug-job JOB` runs it again by hand, for a debugger"
     return "a user, or the system, ended it from outside"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from markab.diagnosis.attempt_cause import attempt_cause
+from markab.diagnosis.failure_patterns import CARRIAGE_RETURN
 from markab.formatting import clipped, output_lines, titled
 from markab.journal.attempt_story import captured, error_lines, log_texts
 from markab.journal.reader import JournalReader, whole_bytes
@@ -79,13 +80,15 @@ class FailedAttempt:
         return "\n".join(lines)
 
     def _errors(self, submit_dir: Path) -> list[str]:
-        """Return the errors, one a line; below the first the remedy that `analyze` names too."""
+        """Return the errors, one a line; below the first, if it has no hint, the remedy that `analyze` names."""
         lines = error_lines(self.record)
         if self.plan is None or not lines:
             return lines
         cause = attempt_cause(self.plan, self.plan.job(self.position), self.record, submit_dir)
-        others = lines[2:] if (self.record.get("error") or {}).get("hint") else lines[1:]
-        return [lines[0], *([f"  hint: {cause.remedy}"] if cause.remedy else []), *others]
+        has_hint = bool((self.record.get("error") or {}).get("hint"))
+        if not cause.remedy or (has_hint and cause.name != CARRIAGE_RETURN):
+            return lines
+        return [lines[0], f"  hint: {cause.remedy}", *lines[2 if has_hint else 1 :]]
 
 
 class FailedAttempts:

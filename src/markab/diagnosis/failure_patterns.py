@@ -1,7 +1,7 @@
 """The table of known error messages of programs, with their meanings and remedies.
 
 A row is a regular expression, its meaning (`{0}` is the first group), and a
-remedy. The first row that is found in the last lines of a stream counts, so
+remedy, in which RUN and JOB stand for the run and the job. The first row that is found in the last lines of a stream counts, so
 special rows come before general ones.
 """
 
@@ -105,13 +105,13 @@ TABLE = (
         "disk-full",
         r"No space left on device",
         "the disk was full",
-        "free some space, or name a scratch directory on another disk; `markab run` then continues",
+        "free some space, or name a scratch directory on another disk; `markab run RUN` then continues",
     ),
     _row(
         "quota",
         r"Disk quota exceeded",
         "a disk quota was used up",
-        "remove files, or name a scratch directory elsewhere; `markab run` then continues",
+        "remove files, or name a scratch directory elsewhere; `markab run RUN` then continues",
     ),
     _row(
         "wrong-argument",
@@ -132,7 +132,7 @@ TABLE = (
         "network",
         r"(?i)connection (?:refused|reset|timed out)|network is unreachable",
         "a server could not be reached",
-        "check that it runs and that the site reaches it; then `markab run` again",
+        "check that it runs and that the site reaches it; `markab run RUN` then continues",
     ),
     _row(
         "missing-file",
@@ -174,7 +174,7 @@ TABLE = (
         "crash",
         r"Segmentation fault|SIGSEGV",
         "a program crashed (segmentation fault)",
-        "this is an error in the program; `--debug-job` runs it again by hand, for a debugger",
+        "this is an error in the program; `markab analyze RUN --debug-job JOB` runs it again by hand, for a debugger",
     ),
     _row(
         "missing-file",

@@ -79,7 +79,7 @@ class WaitingReasons:
         if reason is None:
             return None
         if reason.why is Why.FAILED_PARENT:
-            return Waiting("failed-parent", "a job before it failed")
+            return Waiting("failed-parent", "skipped: a job before it failed")
         if reason.why is Why.PARENTS:
             return Waiting("parents", f"waiting for {'its parents' if reason.parents > 1 else 'a parent'}")
         if self._state == "Not started":

@@ -8,6 +8,7 @@ from typing import Any
 
 from markab.journal.attempt_record import AttemptSuccess
 from markab.journal.history import History
+from markab.journal.lifecycle import State
 from markab.journal.lock import holder
 from markab.journal.progress import Progress, read_progress
 from markab.journal.reader import JournalReader, Line
@@ -77,6 +78,16 @@ class RunReader:
     def take(self, entry: EntryOf[Any], line: Line) -> None:
         """Apply the next record, which is in a line of the journal."""
         self.history.apply(entry)
+
+    def job_states(self) -> bytearray:
+        """Return the state of every job as of the last `read`; one that waits below a failed one is SKIPPED."""
+        states = bytearray(self.history.states)
+        if State.FAILED in states:
+            waits, lost = (State.WAITING, State.READY, State.PAUSED), (State.FAILED, State.SKIPPED)
+            for position, job in enumerate(self.plan.outline):  # parents stand above their children
+                if states[position] in waits and any(states[parent] in lost for parent in job.parents):
+                    states[position] = State.SKIPPED
+        return states
 
     @property
     def state(self) -> str:

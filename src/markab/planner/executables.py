@@ -8,6 +8,7 @@ import shutil
 import sysconfig
 from collections.abc import Iterable, Iterator
 
+from markab.errors import quoted
 from markab.planner.draft import Context
 from markab.planner.placement import Executable
 from markab.planner.places import local_path
@@ -102,13 +103,13 @@ def check_local_executable(executable: Executable, needed_by: str, context: Cont
         context.problem(
             "not-executable",
             f"transformation {name!r} is registered at {path!r}, which is not executable (needed by {needed_by})",
-            f"make it executable: chmod +x {path}",
+            f"make it executable: chmod +x {quoted(path)}",
         )
     elif not os.access(path, os.R_OK | os.X_OK if executable.at.type == "installed" else os.R_OK):
         context.problem(
             "not-readable",
             f"transformation {name!r} is registered at {path!r}, which you may not read (needed by {needed_by})",
-            f"ask its owner, or: chmod u+r {path}",
+            f"ask its owner, or: chmod u+r {quoted(path)}",
         )
 
 

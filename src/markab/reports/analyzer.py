@@ -147,7 +147,7 @@ def _count_words(analysis: Analysis, status: Status) -> list[str]:
         ("running", "under way"),
         ("cancelled", "cancelled"),
         ("lost", "lost when the engine stopped"),
-        ("blocked", "never started because of a failure"),
+        ("blocked", "skipped, because a job before them failed"),
     ):
         if left[word]:
             parts.append(f"{left[word]:,} {shown}")

@@ -71,7 +71,7 @@ def make_debug_directory(
         if job.kind is not Kind.COMPUTE:
             raise MarkabError(
                 f"job {job.id!r} is an auxiliary job ({job.kind.value}): it has no command to run by hand",
-                hint=f"`markab why {shlex.quote(str(run.place.path))} {job.id}` shows what it does",
+                hint=f"`markab why {shlex.quote(str(run.place.path))} {shlex.quote(job.id)}` shows what it does",
             )
         made = _empty_directory(directory or Path(f"debug-{job.id.replace('/', '_')}"))
         found = DebugDirectory(made, made / _script_name(job))

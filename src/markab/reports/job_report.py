@@ -60,14 +60,14 @@ def read_jobs(submit_dir: str | Path | None) -> list[dict[str, Any]]:
     """Return id, label, kind, site, state and number of attempts of every job, in the plan's order."""
     run = RunReader(submit_dir)
     run.read()
-    history, labels = run.history, run.plan.labels
+    history, labels, states = run.history, run.plan.labels, run.job_states()
     return [
         {
             "job": job.id,
             "label": labels.get(position, ""),
             "kind": job.kind.value,
             "site": job.site,
-            "state": _shown(history.states[position], run.has_engine),
+            "state": _shown(states[position], run.has_engine),
             "attempts": history.attempts[position],
         }
         for position, job in enumerate(run.plan.outline)
@@ -88,7 +88,7 @@ def read_job(submit_dir: str | Path | None, job_id: str) -> JobStory:
     _redact_places(plan)
     return JobStory(
         plan=plan,
-        state=_shown(run.history.states[position], run.has_engine),
+        state=_shown(run.job_states()[position], run.has_engine),
         attempts=read_attempts(run.place.journal, position),
         parents=[run.plan.outline[parent].id for parent in plan.get("parents", ())],
         label=run.plan.job(position).label,

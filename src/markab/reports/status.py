@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markab.errors import CorruptJournal
-from markab.formatting import count, duration, titled
+from markab.formatting import count, duration, shown_path, titled
 from markab.journal.lifecycle import State
 from markab.journal.progress import Progress, read_progress
 from markab.journal.reader import JournalReader, last_body
@@ -72,6 +72,8 @@ class Status:
     succeeded: int
     failed: int
     total: int
+    skipped: int = 0
+    """The part of `unready` below a job that failed."""
     running: int
     """The part of `queued` that has started to run."""
     state: str
@@ -259,7 +261,9 @@ def _note(run: RunReader) -> str:
         note = f"refused: {refusal.why}" + (f"\n  hint: {refusal.hint}" if refusal.hint else "")
     else:
         note = (
-            "stopped: its engine ended unexpectedly; run it again to continue" if run.engine_crashed else ""
+            f"stopped: its engine ended unexpectedly; `markab run {shown_path(run.place.path)}` continues"
+            if run.engine_crashed
+            else ""
         )
     return note or missing_journal(run.place)
 
@@ -276,6 +280,7 @@ def _counted(run: RunReader, note: str, held: str, warnings: tuple[str, ...]) ->
         queued=queued,
         succeeded=succeeded,
         failed=failed,
+        skipped=run.job_states().count(State.SKIPPED),
         total=total,
         running=sum(job.state == "Run" for job in jobs),
         state=run.state,
@@ -350,6 +355,7 @@ def _from_progress(run: RunReader, progress: Progress) -> Status:
         queued=progress.queued + progress.running,
         succeeded=progress.succeeded,
         failed=progress.failed,
+        skipped=progress.skipped,
         total=progress.total,
         running=progress.running,
         state="Running" if lives else STATES.get(progress.outcome or "", "Halted"),

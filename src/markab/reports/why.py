@@ -108,12 +108,13 @@ def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = Non
         now = time.time() if now is None else now
         waits = WaitingReasons(run.plan, run.history, status.state, now, status.held, status.on_hold)
         running = status.state == "Running"
-        words = {State.SUCCEEDED: "succeeded", State.FAILED: "failed"}
+        words = {State.SUCCEEDED: "succeeded", State.FAILED: "failed", State.SKIPPED: "skipped"}
+        states = run.job_states()
 
         def standing(one: int) -> str:
             if one in run.history.under_way:
                 return "under way" if running else "lost with the engine"
-            return words.get(State(run.history.states[one]), "waiting" if running else "not started")
+            return words.get(State(states[one]), "waiting" if running else "not started")
 
         story = JobExplanation(
             job,
@@ -165,7 +166,7 @@ def _verdict(run_state: str, waiting: Waiting | None, standing: str, story: JobE
     if standing in ("under way", "lost with the engine"):
         return f"is {standing}" if standing == "under way" else f"was {standing}; running it again continues"
     if story.failed_ancestors:
-        return "was skipped: it depends on a job that failed"
+        return "skipped: a job before it failed"
     if waiting is None:
         return standing
     if waiting.word != "parents":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from markab.errors import DocumentError, Problem, StorageError
+from markab.errors import DocumentError, Problem, StorageError, quoted
 from markab.transfers.beneath import NOT_A_FILE, open_regular
 
 LIMIT_BYTES = 500_000_000
@@ -44,7 +44,7 @@ def _unreadable(name: str, error: OSError | ValueError) -> StorageError:
         hint = "check the name" if os.path.isdir(folder) else f"there is no directory {folder!r}"
         return StorageError(f"there is no file {name!r}", hint)
     if isinstance(error, PermissionError):
-        return StorageError(f"no permission to read {name!r}", f"type `chmod u+r {name}`")
+        return StorageError(f"no permission to read {name!r}", f"type `chmod u+r {quoted(name)}`")
     if isinstance(error, OSError) and os.path.isdir(name):
         return StorageError(f"{name!r} is a directory, not a document", "name the file in it")
     if isinstance(error, OSError) and error.strerror == NOT_A_FILE:

@@ -2,12 +2,11 @@
 
 import hashlib
 import os
-import shlex
 import threading
 from collections import OrderedDict
 from typing import Any, Callable, Optional, Tuple
 
-from markab.errors import ChecksumMismatch, StorageError, TransferRefused, TransferUnavailable
+from markab.errors import ChecksumMismatch, StorageError, TransferRefused, TransferUnavailable, quoted
 from markab.transfers.base import Stop, check_stop
 
 _BLOCK_BYTES = 1 << 20
@@ -127,11 +126,11 @@ class Verified(object):
             actual = compute()
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
             raise TransferRefused(
-                "'%s' cannot be verified: %s" % (name, error.strerror), "ls -l '%s'" % name
+                "'%s' cannot be verified: %s" % (name, error.strerror), "ls -l %s" % quoted(name)
             ) from error
         except OSError as error:
             raise StorageError(
-                "'%s' cannot be read to verify it: %s" % (name, error.strerror), "ls -l '%s'" % name
+                "'%s' cannot be read to verify it: %s" % (name, error.strerror), "ls -l %s" % quoted(name)
             ) from error
         compare(name, expected, actual)
 
@@ -149,7 +148,7 @@ def compare(name: str, expected: str, actual: str) -> None:
         raise ChecksumMismatch(
             "'%s' is not the file that was recorded: its sha256 is %s, expected %s"
             % (name, actual, expected),
-            command % shlex.quote(name)
+            command % quoted(name)
             + "; if the file is right, correct its checksum in the replica catalog, should it have one there, and plan again",
         )
 

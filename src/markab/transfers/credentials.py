@@ -20,7 +20,7 @@ import stat
 from typing import Dict, Optional, TextIO
 from urllib.parse import unquote, urlsplit
 
-from markab.errors import TransferRefused
+from markab.errors import TransferRefused, quoted
 from markab.transfers.beneath import open_regular
 
 
@@ -75,14 +75,14 @@ def open_private(path: str) -> TextIO:
         file = open(path, encoding="utf-8", opener=open_regular)
     except OSError as error:
         raise TransferRefused(
-            "the credentials file '%s' cannot be read: %s" % (path, error.strerror), "ls -l '%s'" % path
+            "the credentials file '%s' cannot be read: %s" % (path, error.strerror), "ls -l %s" % quoted(path)
         ) from error
     mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
     if mode & 0o177:
         file.close()
         raise TransferRefused(
             "the credentials file '%s' has mode %03o: others could read it" % (path, mode),
-            "chmod 600 '%s'" % path,
+            "chmod 600 %s" % quoted(path),
         )
     return file
 

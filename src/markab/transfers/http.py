@@ -12,7 +12,7 @@ import re
 import time
 from typing import Any, Dict, Optional
 
-from markab.errors import MarkabError, TransferRefused, TransferUnavailable
+from markab.errors import MarkabError, TransferRefused, TransferUnavailable, quoted
 from markab.transfers.base import Moved, Scheme, Stop, check_stop, interruptible, redact
 from markab.transfers.checksum import compare
 from markab.transfers.copy_bytes import WriteFailed, write_all
@@ -158,7 +158,7 @@ class _Download(object):
         if self.total is not None and self.at != self.total:
             raise TransferUnavailable(
                 "'%s': the connection was cut after %d of %d bytes" % (redact(self.url), self.at, self.total),
-                "curl -sI '%s'" % redact(self.url),
+                "curl -sI %s" % quoted(redact(self.url)),
             )
 
     def _read(self, response: http.client.HTTPResponse) -> bytes:
@@ -172,7 +172,7 @@ class _Download(object):
 def _cut(error: Any, url: str, at: int) -> MarkabError:
     cause = request_error(error, url) if isinstance(error, (OSError, http.client.HTTPException)) else None
     why = cause.message if cause else "'%s': the connection was closed" % redact(url)
-    return TransferUnavailable("%s, after %d bytes" % (why, at), "curl -sI '%s'" % redact(url))
+    return TransferUnavailable("%s, after %d bytes" % (why, at), "curl -sI %s" % quoted(redact(url)))
 
 
 def _length(response: http.client.HTTPResponse) -> Optional[int]:

@@ -10,7 +10,7 @@ from urllib.error import URLError
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request
 
-from markab.errors import MarkabError, TransferRefused, TransferUnavailable
+from markab.errors import MarkabError, TransferRefused, TransferUnavailable, quoted
 from markab.transfers.base import redact
 from markab.transfers.credentials import headers_for
 
@@ -71,7 +71,7 @@ def open_url(
         here = _next_hop(here, target, url)
     raise TransferRefused(
         "'%s' redirects more than %d times; the last is '%s'" % (redact(url), MOST_REDIRECTS, redact(here)),
-        "curl -sIL '%s'" % redact(url),
+        "curl -sIL %s" % quoted(redact(url)),
     )
 
 
@@ -98,7 +98,7 @@ def request_error(error: BaseException, url: str, here: str = "") -> MarkabError
         text = reason
     else:
         text = "the server broke off (%s)" % type(reason).__name__
-    return TransferUnavailable("'%s': %s" % (redact(url), redact(text)), "curl -sI '%s'" % redact(url))
+    return TransferUnavailable("'%s': %s" % (redact(url), redact(text)), "curl -sI %s" % quoted(redact(url)))
 
 
 def _next_hop(here: str, target: str, url: str) -> str:
@@ -144,7 +144,7 @@ def _status_error(response: http.client.HTTPResponse, url: str) -> MarkabError:
     wait_s = _retry_after_s(response.getheader("Retry-After"))
     response.close()
     if status in _TRY_AGAIN or status >= 500:
-        busy = Busy(message, "curl -sI '%s'" % redact(url))
+        busy = Busy(message, "curl -sI %s" % quoted(redact(url)))
         busy.retry_after_s = wait_s
         return busy
     if status in (401, 403):
@@ -154,7 +154,7 @@ def _status_error(response: http.client.HTTPResponse, url: str) -> MarkabError:
         )
     if status == 407:
         return TransferRefused(message, "put user and password of the proxy into https_proxy")
-    return TransferRefused(message, "curl -sIL '%s'" % redact(url))
+    return TransferRefused(message, "curl -sIL %s" % quoted(redact(url)))
 
 
 def _retry_after_s(value: Optional[str]) -> float:

@@ -5,7 +5,7 @@ import os
 import stat
 from typing import List, Sequence, Tuple
 
-from markab.errors import MarkabError, StorageError, TransferRefused
+from markab.errors import MarkabError, StorageError, TransferRefused, quoted
 from markab.transfers.base import Stop, check_stop
 from markab.transfers.beneath import Beneath, name_inside, obstacle
 from markab.transfers.os_errors import writing_failed
@@ -34,7 +34,7 @@ def remove(path: str, recursive: bool = False, stop: Stop = None, last: str = ""
     except (FileNotFoundError, NotADirectoryError):
         return 0
     except OSError as error:
-        hint = "ls -la '%s'" % (path if recursive else os.path.dirname(path) or ".")
+        hint = "ls -la %s" % quoted(path if recursive else os.path.dirname(path) or ".")
         if error.errno == errno.ENOTEMPTY:
             hint = "ask for it to be removed recursively"
         raise TransferRefused("'%s' cannot be removed: %s" % (path, error.strerror), hint) from error
@@ -102,10 +102,10 @@ def _not_removed(top: str, name: str, error: OSError) -> MarkabError:
         if found and found != path:
             return StorageError(
                 "'%s' is %s, outside of the directory '%s': '%s' is not removed" % (found, what, top, path),
-                "rm -r '%s'" % found,
+                "rm -r %s" % quoted(found),
             )
     return StorageError(
-        "cannot remove '%s': %s" % (path, error.strerror), "ls -ld '%s'" % os.path.dirname(path)
+        "cannot remove '%s': %s" % (path, error.strerror), "ls -ld %s" % quoted(os.path.dirname(path))
     )
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 from typing import Any, Dict, Optional
 
+from markab.errors import quoted
 from markab.transfers.beneath import obstacle
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
@@ -110,5 +111,5 @@ def judge_disk(prepared: Prepared) -> None:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             message = "there is no room in '%s' any more: %s" % (prepared.cwd, error.strerror)
-            hint = "df -h '%s'; make room, then run again" % os.path.dirname(prepared.cwd)
+            hint = "df -h %s; make room, then run again" % quoted(os.path.dirname(prepared.cwd))
             prepared.errors.insert(0, AttemptFailed(ErrorKind.STORAGE, message, hint))

@@ -131,7 +131,7 @@ def _missing(prepared: Prepared, lfn: str, staged: str, error: OSError) -> Attem
     return AttemptFailed(
         ErrorKind.MISSING_INPUT,
         "input '%s' of job '%s' cannot be read at '%s': %s" % (lfn, job, staged, reason),
-        "it was removed after the job that made it had ended; `markab run` on the run makes it again",
+        "it was removed after the job that made it had ended; continuing the run makes it again",
     )
 
 

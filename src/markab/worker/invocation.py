@@ -5,6 +5,7 @@ import os
 import stat
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
+from markab.errors import quoted
 from markab.transfers.beneath import NOT_A_FILE, Beneath
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
@@ -133,7 +134,7 @@ def _start_error(process: Process, error: OSError) -> AttemptFailed:
             return AttemptFailed(
                 ErrorKind.NOT_EXECUTABLE,
                 "program '%s' of task '%s' is not executable" % (program, task),
-                "chmod +x '%s'" % path,
+                "chmod +x %s" % quoted(path),
             )
         interpreter = _interpreter(path)
         if error.errno == errno.ENOEXEC:
@@ -159,7 +160,7 @@ def _start_error(process: Process, error: OSError) -> AttemptFailed:
             return AttemptFailed(
                 ErrorKind.NO_PROGRAM,
                 "the loader of program '%s' (task '%s') is not on this machine" % (program, task),
-                "ldd '%s'" % path,
+                "ldd %s" % quoted(path),
             )
     if error.errno == errno.E2BIG:
         return _too_long(process)

@@ -5,11 +5,10 @@ a URL elsewhere.
 """
 
 import os
-import shlex
 import tempfile
 from typing import List, Sequence, Tuple
 
-from markab.errors import MarkabError, TransferRefused
+from markab.errors import MarkabError, TransferRefused, quoted
 from markab.transfers.base import Stop, handler_for, is_local, name_of, path_of
 from markab.transfers.beneath import Beneath
 from markab.transfers.error_kinds import ErrorKind
@@ -36,8 +35,7 @@ def create_scratch(spec: Spec, stop: Stop) -> None:
                 ErrorKind.STORAGE,
                 "the scratch directory '%s' %s, and the files of both would mix"
                 % (name, owner_text(owner, spec["submit_dir"])),
-                "plan this one with --randomdir; or, if nothing in it is needed: rm -r %s"
-                % shlex.quote(name),
+                "plan this one with --randomdir; or, if nothing in it is needed: rm -r %s" % quoted(name),
             )
         if not owner or owner[0] != spec["uuid"]:
             _write_owner(spec, stop)
@@ -82,7 +80,7 @@ def remove_scratch(spec: Spec, stop: Stop) -> int:
         raise AttemptFailed(
             ErrorKind.STORAGE,
             "'%s' cannot be removed, or not all that is in it: %s" % (name, error),
-            "check its owner: ls -lR %s; remove it by hand" % shlex.quote(name),
+            "check its owner: ls -lR %s; remove it by hand" % quoted(name),
         ) from error
 
 

@@ -251,7 +251,7 @@ def test_a_run_is_drawn_with_the_states_of_its_jobs(tmp_path: Path) -> None:
 
     graph = open_graph(tmp_path)
 
-    assert graph.states == ["succeeded", "failed", "not-run"]
+    assert graph.states == ["succeeded", "failed", "skipped"]
     assert open_graph(tmp_path / "plan.jsonl").ids == open_graph(tmp_path / "words-0.dag").ids == graph.ids
     svg = to_svg(draw(graph))
     assert all(f"{STATE_STYLES[state].sign} {STATE_STYLES[state].word}" in svg for state in graph.states)

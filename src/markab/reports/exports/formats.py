@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from markab.errors import MarkabError, StorageError
+from markab.formatting import shown_path
 from markab.reports.exports.run_facts import Facts
 
 DIRECTORIES = ("ro-crate", "pegasus")
@@ -36,7 +37,8 @@ def export_run(
         )
     if format not in DIRECTORIES and path.is_dir():
         raise StorageError(
-            f"{str(path)!r} is a directory", hint=f"name a file, such as -o {path / 'run'}.{format}"
+            f"{str(path)!r} is a directory",
+            hint=f"name a file, such as -o {shown_path(path / f'run.{format}')}",
         )
     facts = Facts(submit_dir)
     try:

@@ -7,7 +7,7 @@ import json
 from markab.formatting import printable
 from markab.reports.graph.drawing import Drawing, Edge, Node
 from markab.reports.graph.labels import lines_of, showable, worst
-from markab.reports.graph.state_styles import STATE_STYLES
+from markab.reports.graph.state_styles import NOT_RUN, STATE_STYLES
 
 SHAPES = {
     "file": "note",
@@ -57,7 +57,7 @@ def _attributes(node: Node) -> str:
             found["margin"] = "0,0"
     if state := worst(node.states):
         found |= {"fillcolor": STATE_STYLES[state].fill, "color": STATE_STYLES[state].color}
-        if state == "not-run":
+        if state in NOT_RUN:
             found["style"] = found.get("style", "rounded,filled") + ",dashed"
     return ", ".join(f"{key}={dot_string(value)}" for key, value in found.items())
 

@@ -13,7 +13,7 @@ _BLANK = re.compile("\r\n?|[\t\x0b\x0c\x85\u2028\u2029]")
 
 BY_URGENCY = ("failed", "lost", "running", "queued")
 """States that decide the colour of a group as soon as one of its jobs is in them."""
-CALM = ("waiting", "not-run", "succeeded")
+CALM = ("waiting", "skipped", "not-run", "succeeded")
 
 
 def showable(text: str) -> str:

@@ -6,7 +6,7 @@ import re
 
 from markab.reports.graph.drawing import Drawing, Edge, Node
 from markab.reports.graph.labels import lines_of, states_present, worst
-from markab.reports.graph.state_styles import STATE_STYLES
+from markab.reports.graph.state_styles import NOT_RUN, STATE_STYLES
 
 BRACKETS = {
     "file": ("[/", "/]"),
@@ -33,7 +33,7 @@ def to_mermaid(drawing: Drawing) -> str:
     lines += [f"    n{edge.tail} {_arrow(edge)} n{edge.head}" for edge in drawing.edges]
     for state in states_present(drawing):
         look = STATE_STYLES[state]
-        dashes = ",stroke-dasharray:4" if state == "not-run" else ""
+        dashes = ",stroke-dasharray:4" if state in NOT_RUN else ""
         lines.append(f"    classDef {_class(state)} fill:{look.fill},stroke:{look.color},color:#111{dashes}")
     return "\n".join([*lines, ""])
 

@@ -108,7 +108,7 @@ def run_graph(submit_dir: str | Path) -> JobGraph:
     """Return the graph of an executable workflow, with the states of its jobs if it has been started."""
     run = RunReader(submit_dir)
     run.read()
-    states = shown_states(run.history, run.state) if run.history.runs else None
+    states = shown_states(run) if run.history.runs else None
     return plan_graph(run.plan, states)
 
 
@@ -133,7 +133,7 @@ def _task_states(submit_dir: str | os.PathLike[str]) -> dict[str, str]:
         decode = msgspec.json.Decoder(JobSketch).decode
         return {
             task.id: state
-            for position, state in enumerate(shown_states(run.history, run.state))
+            for position, state in enumerate(shown_states(run))
             for task in decode(run.plan.line(position)).tasks
         }
     except (MarkabError, OSError):

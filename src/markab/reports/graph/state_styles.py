@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from markab.journal.history import History
 from markab.journal.lifecycle import State
+from markab.journal.run_reader import RunReader
 
 
 class StateStyle(NamedTuple):
@@ -29,7 +29,8 @@ STATE_STYLES: dict[str, StateStyle] = {
     "queued": StateStyle("queued", "◔", "#56b4e9", "#e2f2fc"),
     "lost": StateStyle("lost with the engine", "?", "#cc79a7", "#f7e3ee"),
     "waiting": StateStyle("waiting", "·", "#8c8c8c", "#f1f1f1"),
-    "not-run": StateStyle("never started", "–", "#b8b8b8", "#fafafa"),
+    "skipped": StateStyle("skipped", "⊘", "#a08f70", "#f5efe3"),
+    "not-run": StateStyle("not started", "–", "#b8b8b8", "#fafafa"),
 }
 """State as shown → its style; the second row has the failures, the rest is ordered by progress."""
 
@@ -37,10 +38,14 @@ CODES = {state: number for number, state in enumerate(STATE_STYLES)}
 """State as shown → its number in packed data."""
 
 
-def shown_states(history: History, run_state: str) -> list[str]:
-    """Return the state of every job as shown: one that waits in a run that has ended was never started."""
-    living = run_state == "Running"
-    waits = "not-run" if run_state in ("Failure", "Removed", "Success") else "waiting"
+NOT_RUN = ("skipped", "not-run")
+"""The states of jobs that the run left out."""
+
+
+def shown_states(run: RunReader) -> list[str]:
+    """Return the state of every job as shown: one that waits in a run that has ended was not started."""
+    living = run.state == "Running"
+    waits = "not-run" if run.state in ("Failure", "Removed", "Success") else "waiting"
     table = {
         State.WAITING: waits,
         State.READY: waits,
@@ -49,7 +54,7 @@ def shown_states(history: History, run_state: str) -> list[str]:
         State.RUNNING: "running" if living else "lost",
         State.SUCCEEDED: "succeeded",
         State.FAILED: "failed",
-        State.SKIPPED: "not-run",
+        State.SKIPPED: "skipped",
     }
     by_number = [table[State(number)] for number in range(len(State))]
-    return [by_number[state] for state in history.states]
+    return [by_number[state] for state in run.job_states()]

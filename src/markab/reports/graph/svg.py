@@ -40,7 +40,7 @@ def style(dark: str) -> str:
     """Return the style sheet; `dark` is a template with `{}` that selects when the dark colours apply."""
     light = [f".wfg .s-{name}{{fill:{look.fill};stroke:{look.color}}}" for name, look in STATE_STYLES.items()]
     light += [f".wfg .b-{name}{{fill:{look.color}}}" for name, look in STATE_STYLES.items()]
-    light.append(".wfg .s-not-run,.wfg .s-waiting{stroke-dasharray:4 3}")
+    light.append(".wfg .s-skipped,.wfg .s-not-run,.wfg .s-waiting{stroke-dasharray:4 3}")
     night = [f".wfg{{{DARK_INK}}}"]
     night += [f".wfg .s-{name}{{fill:{look.color};fill-opacity:.28}}" for name, look in STATE_STYLES.items()]
     return STYLE + "\n".join(light) + "\n" + dark.replace("{}", "\n".join(night)) + "\n"

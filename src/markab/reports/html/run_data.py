@@ -137,7 +137,7 @@ class RunData(Analyzer):
         self._open: dict[tuple[int, int], int] = {}
         self.status: Status = current_status(self)
         self.failures: Analysis = self.analysis()
-        self.states: list[str] = shown_states(self.history, self.state)
+        self.states: list[str] = shown_states(self)
         if self.history.runs:
             self.graph.states = self.states
         if not self.has_engine:

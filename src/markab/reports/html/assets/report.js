@@ -124,7 +124,7 @@
     const running = upTo(ran, t) - upTo(stops, t);
     return { done, failed, alive, running, queued: alive - running, rest: Math.max(0, J.name.length - done - failed - alive) };
   };
-  const STACK = [["done", "succeeded", "#009e73", "✓"], ["failed", "failed for good", "#d55e00", "✗"], ["alive", "under way", "#0072b2", "▶"], ["rest", "waiting, or never started", "", "·"]];
+  const STACK = [["done", "succeeded", "#009e73", "✓"], ["failed", "failed for good", "#d55e00", "✗"], ["alive", "under way", "#0072b2", "▶"], ["rest", "waiting, skipped, or not started", "", "·"]];
   function drawStates() {
     const [c, wide, high] = canvas("states", 150);
     const foot = 18, total = J.name.length || 1, tall = high - foot - 4;
