@@ -13,6 +13,7 @@ from markab.plan.model import LOCAL
 from markab.planner.draft import Context, Draft
 from markab.planner.site_directories import shared_scratch
 from markab.planner.site_executors import executor_of
+from markab.spec.units import MOST
 
 TOO_FEW_GPUS, TOO_SMALL, TOO_LITTLE_DISK = "too-few-gpus", "machine-too-small", "too-little-disk"
 """Kinds of warnings. The engine refuses a run for the first, and warns of the second."""
@@ -60,8 +61,8 @@ def needs_of(draft: Draft, context: Context) -> Needs:
     return Needs(jobs, examples, tuple(place.path for place in places if place and place.is_local))
 
 
-def free_disk_mb(directories: Iterable[str]) -> int | None:
-    """Return the least room that there is where these directories are, or will be; None if that is unknown."""
+def free_disk_mb(directories: Iterable[str]) -> int:
+    """Return the least room that there is where these directories are, or will be; a very large number if that is unknown."""
     free = []
     for path in directories:
         while not os.path.isdir(path) and path != os.path.dirname(path):
@@ -71,7 +72,7 @@ def free_disk_mb(directories: Iterable[str]) -> int | None:
         except OSError:
             continue
         free.append(status.f_bavail * status.f_frsize >> 20)
-    return min(free, default=None)
+    return min(free, default=MOST)
 
 
 def lacks(needs: Needs, machine: Need) -> Iterator[Problem]:
