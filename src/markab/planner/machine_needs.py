@@ -45,18 +45,23 @@ NO_NEEDS = Needs({}, {}, ())
 def needs_of(draft: Draft, context: Context) -> Needs:
     """Return what the jobs need that run on the submit host."""
     local = {name for name, site in context.sites.items() if executor_of(site) == LOCAL}
+    alike: Counter[int] = Counter()
+    first: dict[int, int] = {}
+    for job, _ in draft.task_jobs():  # jobs share placements: only these are looked at
+        key = id(draft.placements[job])
+        alike[key] += 1
+        first.setdefault(key, job)
     jobs: Counter[Need] = Counter()
     examples: dict[Need, str] = {}
     staging = set()
-    for job, _ in draft.task_jobs():
+    for key, job in first.items():
         placement = draft.placements[job]
         if placement.site in local:
             resources = placement.resources
             need = Need(resources.cores, resources.memory_mb, resources.gpus, resources.disk_mb)
-            jobs[need] += 1
+            jobs[need] += alike[key]
+            examples.setdefault(need, draft.name_of(job))
             staging.add(placement.staging)
-            if need not in examples:
-                examples[need] = draft.name_of(job)
     places = [shared_scratch(context.sites[name]) for name in sorted(staging)]
     return Needs(jobs, examples, tuple(place.path for place in places if place and place.is_local))
 
