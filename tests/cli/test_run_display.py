@@ -22,7 +22,7 @@ from pathlib import Path
 from markab.engine import run as engine
 from markab.journal.progress import Progress, RunningJob
 
-def run(submit_dir, options, observer, recorder):
+def run(submit_dir, options, observer, recorder, on_accepted):
     for done in range(4):
         jobs = [RunningJob("wc_[bold]", "local", 1, time.time() - 65)] if done < 3 else []
         observer(Progress("words", "7a3c", time.time(), 3, succeeded=done, jobs=jobs, running=len(jobs),

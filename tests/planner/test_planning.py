@@ -695,7 +695,7 @@ def test_a_container_is_not_quietly_left_out(bench: Bench) -> None:
     text["containers"] = [{"name": "box", "type": "docker", "image": "docker://python:3.12"}]
     (bench.path / "transformations.yml").write_text(json.dumps(text))
 
-    with pytest.raises(PlanningError, match="container 'box', in which 'tool' runs, cannot be started"):
+    with pytest.raises(PlanningError, match=r"container 'box' \(for 'tool'\) cannot be started"):
         plan(options)
 
 

@@ -196,7 +196,7 @@ def test_a_container_is_one_line_whatever_the_jobs_and_where_they_run(bench: Ben
     bench.transformations.append({"name": "other", "sites": [at]})
     tasks = [task("a"), task("b", profiles={"env": {"B": "1"}}), task("c", tool="other")]
     message = (
-        "container 'box', in which 'tool', 'other' runs, cannot be started: "
+        "container 'box' (for 'tool', 'other') cannot be started: "
         "this version starts no containers (3 jobs, the first is 'a')"
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -46,8 +45,6 @@ def _with_lacks(planned: Planned, then: Then) -> Planned:
 
     said_later = {"nothing": (), "start": (TOO_FEW_GPUS,), "run": (TOO_FEW_GPUS, TOO_SMALL)}[then]
 
-    free_mb = free_disk_mb(planned.needs.scratch)
-    slots = slots_for(planned.slots)
-    machine = Need(*slots, sys.maxsize if free_mb is None else free_mb)
+    machine = Need(*slots_for(planned.slots), free_disk_mb(planned.needs.scratch))
     planned.warnings.extend(lack for lack in lacks(planned.needs, machine) if lack.kind not in said_later)
     return planned

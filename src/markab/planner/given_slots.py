@@ -49,8 +49,8 @@ def forwarded_properties(words: Iterable[str], problems: list[Problem]) -> dict[
 def given_slots(draft: Draft, context: Context) -> GivenSlots:
     """Return the slots that the plan gives to jobs on the submit host."""
     properties = context.properties
-    names = dict.fromkeys(draft.placements[job].site for job, _ in draft.task_jobs())
-    sites = [context.sites[name] for name in names if executor_of(context.sites[name]) == LOCAL]
+    names = {placement.site for placement in draft.placements}
+    sites = [site for name, site in context.sites.items() if name in names and executor_of(site) == LOCAL]
     memory = properties.get("markab.slots.memory", "").strip()
     cores, gpus = _whole(properties, "markab.slots.cores"), _whole(properties, "markab.slots.gpus")
     return GivenSlots(

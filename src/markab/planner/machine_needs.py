@@ -13,6 +13,7 @@ from markab.plan.model import LOCAL
 from markab.planner.draft import Context, Draft
 from markab.planner.site_directories import shared_scratch
 from markab.planner.site_executors import executor_of
+from markab.spec.units import MOST
 
 TOO_FEW_GPUS, TOO_SMALL, TOO_LITTLE_DISK = "too-few-gpus", "machine-too-small", "too-little-disk"
 """Kinds of warnings. The engine refuses a run for the first, and warns of the second."""
@@ -44,24 +45,29 @@ NO_NEEDS = Needs({}, {}, ())
 def needs_of(draft: Draft, context: Context) -> Needs:
     """Return what the jobs need that run on the submit host."""
     local = {name for name, site in context.sites.items() if executor_of(site) == LOCAL}
+    alike: Counter[int] = Counter()
+    first: dict[int, int] = {}
+    for job, _ in draft.task_jobs():  # jobs share placements: only these are looked at
+        key = id(draft.placements[job])
+        alike[key] += 1
+        first.setdefault(key, job)
     jobs: Counter[Need] = Counter()
     examples: dict[Need, str] = {}
     staging = set()
-    for job, _ in draft.task_jobs():
+    for key, job in first.items():
         placement = draft.placements[job]
         if placement.site in local:
             resources = placement.resources
             need = Need(resources.cores, resources.memory_mb, resources.gpus, resources.disk_mb)
-            jobs[need] += 1
+            jobs[need] += alike[key]
+            examples.setdefault(need, draft.name_of(job))
             staging.add(placement.staging)
-            if need not in examples:
-                examples[need] = draft.name_of(job)
     places = [shared_scratch(context.sites[name]) for name in sorted(staging)]
     return Needs(jobs, examples, tuple(place.path for place in places if place and place.is_local))
 
 
-def free_disk_mb(directories: Iterable[str]) -> int | None:
-    """Return the least room that there is where these directories are, or will be; None if that is unknown."""
+def free_disk_mb(directories: Iterable[str]) -> int:
+    """Return the least room that there is where these directories are, or will be; a very large number if that is unknown."""
     free = []
     for path in directories:
         while not os.path.isdir(path) and path != os.path.dirname(path):
@@ -71,7 +77,7 @@ def free_disk_mb(directories: Iterable[str]) -> int | None:
         except OSError:
             continue
         free.append(status.f_bavail * status.f_frsize >> 20)
-    return min(free, default=None)
+    return min(free, default=MOST)
 
 
 def lacks(needs: Needs, machine: Need) -> Iterator[Problem]:

@@ -78,7 +78,7 @@ def warn_of_unmet_requests(draft: Draft, context: Context) -> None:
         names = ", ".join(map(repr, requests.transformations[container]))
         context.unsupported(
             "container",
-            f"container {container!r}, in which {names} runs, cannot be started: "
+            f"container {container!r} (for {names}) cannot be started: "
             f"this version starts no containers ({jobs})",
             "install the program at the site, and leave `container` out of its entry in the transformation catalog",
         )
@@ -200,13 +200,16 @@ def _hooks(draft: Draft, transformations: dict[str, _Jobs], context: Context) ->
 
 def _limits(draft: Draft, context: Context) -> None:
     """Warn of limits for a category that no job has: mostly the name is misspelt."""
+    limits = {f"dagman.{key}": key.rpartition(".") for key in context.properties.under("dagman.")}
+    limited = {key: parts[0] for key, parts in limits.items() if parts[1] and parts[2].lower() == "maxjobs"}
+    if not limited:
+        return
     categories = {planned.category for _, planned in draft.auxiliary_jobs()} | set(DEFAULT_LIMITS)
-    categories |= {draft.placements[job].resources.category or "" for job, _ in draft.task_jobs()}
-    for key in context.properties.under("dagman."):
-        category, dot, last = key.rpartition(".")
-        if dot and last.lower() == "maxjobs" and category not in categories:
-            file, line = _place_among_properties(f"dagman.{key}", context.properties)
-            message = f"property 'dagman.{key}' limits nothing: no job has the category {category!r}"
+    categories |= {placement.resources.category or "" for placement in draft.placements}
+    for key, category in limited.items():
+        if category not in categories:
+            file, line = _place_among_properties(key, context.properties)
+            message = f"property {key!r} limits nothing: no job has the category {category!r}"
             hint = did_you_mean(
                 category, categories - {""}, "remove it, or give jobs the profile dagman.CATEGORY"
             )
