@@ -11,7 +11,7 @@ import pytest
 
 from kit.made_run import began, compute, failed, make_run, retry, start
 from markab.cli.output import is_terminal
-from markab.cli.run_display import LineDisplay, QuietDisplay, counts_text, picture, rate_text
+from markab.cli.run_display import LineDisplay, LiveDisplay, QuietDisplay, counts_text, picture, rate_text
 from markab.journal.progress import Progress, RunningJob
 from markab.journal.writer import encode
 
@@ -180,3 +180,17 @@ def test_only_a_terminal_that_can_is_drawn_on(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("NO_COLOR", "")
     monkeypatch.setenv("TERM", "dumb")
     assert not is_terminal(Terminal())
+
+
+def test_a_terminal_that_has_gone_does_not_stop_the_run(tmp_path: Path) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(5, "Input/output error")
+
+        def isatty(self) -> bool:
+            return True
+
+    display = LiveDisplay(Gone(), tmp_path)
+    display(Progress("w", "", 1.0, 1, running=1))
+    display(Progress("w", "", 1.0, 1, succeeded=1))
+    display.close()

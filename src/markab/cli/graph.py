@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, options, pegasus_command, verbose_option
 from markab.cli.completion_values import words
-from markab.cli.output import echo
+from markab.cli.output import echo, echo_bytes
 
 KINDS = ("label", "xform", "id", "xform-id", "label-xform", "label-id")
 FLAGS = options(
@@ -84,7 +83,7 @@ def _draw(what: str | None, flags: dict[str, Any], format: str | None) -> None:
     if output and output != "-":
         operations.write_drawing(drawing, Path(output), format, *size)
     else:
-        sys.stdout.buffer.write(operations.render_drawing(drawing, format or "dot", *size))
+        echo_bytes(operations.render_drawing(drawing, format or "dot", *size))
     if drawing.summarised:
         from markab.formatting import count
 

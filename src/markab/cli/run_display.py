@@ -138,7 +138,13 @@ class LiveDisplay:
         self.warned: set[str] = set()
 
     def __call__(self, progress: Progress) -> None:
-        """Draw the state of the run."""
+        """Draw the state of the run; a terminal that has gone does not stop it."""
+        try:
+            self._draw(progress)
+        except OSError:
+            pass
+
+    def _draw(self, progress: Progress) -> None:
         live = self._live or self._open()
         for failure in self._watch.new(progress):
             live.console.print(styled(("failed: ", "bold red"), (failure, "")))
@@ -151,7 +157,10 @@ class LiveDisplay:
     def close(self) -> None:
         """Erase the drawing."""
         if self._live:
-            self._live.stop()
+            try:
+                self._live.stop()
+            except OSError:
+                pass  # the terminal has gone
             self._live = None
 
     def _open(self) -> Live:
