@@ -190,7 +190,7 @@ def test_a_terminal_that_has_gone_does_not_stop_the_run(tmp_path: Path) -> None:
         def isatty(self) -> bool:
             return True
 
-    display = LiveDisplay(Gone(), tmp_path)
+    display = LiveDisplay(Gone(), make_run(tmp_path, [compute("a")]))
     display(Progress("w", "", 1.0, 1, running=1))
     display(Progress("w", "", 1.0, 1, succeeded=1))
     display.close()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.planning import dry_run, plan
     from markab.operations.replica_catalog import (
+        catalog_of_results,
         find_replicas,
         make_replica,
         open_replica_catalog,
@@ -57,6 +58,7 @@ _NAMES = {
     "metadata": ("read_metadata", "trace"),
     "planning": ("dry_run", "plan"),
     "replica_catalog": (
+        "catalog_of_results",
         "find_replicas",
         "make_replica",
         "open_replica_catalog",
@@ -87,6 +89,7 @@ __all__ = [
     "ListedRun",
     "RunResult",
     "analyze",
+    "catalog_of_results",
     "draw",
     "dry_run",
     "export",
