@@ -52,8 +52,8 @@ FLAGS = options(
 def graph(what: str | None, verbose: int, **flags: Any) -> None:
     """Draw the jobs of a workflow and their dependencies.
 
-    Of a document the jobs as written, of a run the planned jobs, coloured by state. More than
-    150 jobs are summarised by transformation and level. SVG is drawn with Graphviz if it is installed, and
+    Of a document the jobs as written, of a run the planned jobs, coloured by state. Jobs of one
+    transformation are one box on levels of more than 12 jobs, and everywhere if there are more than 150. SVG is drawn with Graphviz if it is installed, and
     without it otherwise; PNG and PDF need it.
     """
     format = "json" if flags["as_json"] else flags["format"]
@@ -88,6 +88,6 @@ def _draw(what: str | None, flags: dict[str, Any], format: str | None) -> None:
         from markab.formatting import count
 
         echo(
-            f"{count(drawing.jobs, 'job')} drawn as {count(len(drawing.nodes), 'group')}; `--full` draws each",
+            f"{count(drawing.jobs, 'job')} drawn as {count(len(drawing.nodes), 'box', 'boxes')}; `--full` draws each",
             err=True,
         )
