@@ -42,7 +42,7 @@ def test_a_summary_says_that_it_is_one_and_how_to_see_all(tmp_path: Path) -> Non
     make_run(tmp_path, [compute(str(n)) for n in range(200)])
 
     done = run(graph, tmp_path, "-o", tmp_path / "w.mmd")
-    assert "200 jobs drawn as 1 group; `--full` draws each" in done.output
+    assert "200 jobs drawn as 1 box; `--full` draws each" in done.output
     assert "wc × 200" in (tmp_path / "w.mmd").read_text()
     run(graph, tmp_path, "--full", "-o", tmp_path / "w.mmd")
     assert (tmp_path / "w.mmd").read_text().count("wc_") == 200

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,10 @@ def test_a_number_of_htcondor_names_no_run(run: Path) -> None:
     for command in (pegasus_halt, pegasus_remove):
         assert "no HTCondor number" in CliRunner().invoke(command, ["-d", "12.0"]).output
         assert CliRunner().invoke(command, ["-d", "12.0", str(run)]).exit_code == 0
+
+
+def test_what_was_stopped_is_an_object_with_json(run: Path) -> None:
+    halted, removed = json.loads(typed("halt", "--json", run)), json.loads(typed("remove", "--json", run))
+
+    assert halted == {"submit_dir": str(run), "halting": False}
+    assert removed == {"submit_dir": str(run), "progress": "marked"}

@@ -5,9 +5,13 @@ from __future__ import annotations
 import ast
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -34,7 +38,7 @@ from markab.api.warnings import warn
 from markab.cli.analyze import pegasus_analyzer
 from markab.cli.errors import report
 from markab.cli.main import markab
-from markab.cli.output import echo_json
+from markab.cli.output import echo, echo_bytes, echo_json
 from markab.cli.run_display import LineDisplay, QuietDisplay, styled
 from markab.cli.run_output import print_end
 from markab.errors import MarkabError
@@ -187,3 +191,64 @@ def test_commands_print_only_through_one_file() -> None:
         assert [c.lineno for c in calls if isinstance(c, ast.Name) and c.id == "print"] == [], path
         found = [c.lineno for c in calls if isinstance(c, ast.Attribute) and c.attr in ("echo", "secho")]
         assert found == [], path
+
+
+def markab_into(stdout: int | None, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `markab` with this stdout; None: it is closed."""
+    script = "import sys; sys.argv[0] = 'markab'; from markab.cli.main import main; main()"
+    close = "import os; os.close(1); " if stdout is None else ""
+    return subprocess.run(
+        [sys.executable, "-c", f"{close}import sys\nif {stdout is None}: sys.stdout = None\n{script}", *arguments],
+        stdout=stdout, stderr=subprocess.PIPE, text=True, check=False, env={"PYTHONPATH": ":".join(sys.path)},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [["version"], ["version", "--json"], ["--help"], ["show", "--help"]])
+def test_output_that_cannot_be_written_is_an_error_on_stderr(arguments: list[str]) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    with open("/dev/full", "w") as full:
+        done = markab_into(full.fileno(), *arguments)
+    assert done.returncode == 13
+    assert done.stderr.splitlines()[0] == "error: the output cannot be written: No space left on device"
+    assert "hint: " in done.stderr and "Exception" not in done.stderr
+
+
+def test_a_closed_stdout_is_an_error_on_stderr() -> None:
+    done = markab_into(None, "version", "--json")
+    assert done.returncode == 13
+    assert done.stderr.startswith("error: the output cannot be written: stdout is closed\n")
+
+
+def test_help_into_a_pipe_without_a_reader_exits_as_any_command() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = markab_into(writer, "--help")
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_progress_that_cannot_be_shown_stops_nothing() -> None:
+    class Broken(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(5, "Input/output error")
+
+    echo("a line of a log", file=Broken())
+
+
+def test_bytes_are_written_whole_into_a_stream_that_takes_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = bytearray()
+
+    class Piecewise(io.RawIOBase):
+        def write(self, data: Any) -> int:
+            taken.extend(bytes(data)[:3])
+            return min(3, len(data))
+
+    class Stdout(io.StringIO):
+        buffer = Piecewise()
+
+    monkeypatch.setattr(sys, "stdout", Stdout())
+    echo_bytes(b"a picture")
+    assert taken == b"a picture"

@@ -198,3 +198,18 @@ def test_metadata_of_a_run(here: Path) -> None:
     assert call(pegasus_metadata, "-V").stdout.startswith("5.")
     shutil.rmtree(run)
     assert call(metadata, "workflow", run).exit_code == 12
+
+
+def test_inside_of_a_run_the_catalog_of_its_results_is_listed(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_diamond(here / "run", diamond_story(), catalog="w-0.replicas.db")
+    call(replica, "add", "f.e", "/results/f.e", "-C", run / "w-0.replicas.db")
+    (run / "00").mkdir()
+    assert call(replica, "list").stdout == ""
+    monkeypatch.chdir(run / "00")
+
+    shown = call(replica, "list").stdout
+    assert shown.startswith("f.e /results/f.e") and call(replica, "lookup", "f.e").stdout == shown
+    assert call(replica, "add", "x", "/x").exit_code == 0
+    assert (run / "00/replicas.yml").exists() and call(replica, "list").stdout.startswith("x ")

@@ -11,7 +11,7 @@ import pytest
 
 from kit.made_run import began, compute, failed, make_run, retry, start
 from markab.cli.output import is_terminal
-from markab.cli.run_display import LineDisplay, QuietDisplay, counts_text, picture, rate_text
+from markab.cli.run_display import LineDisplay, LiveDisplay, QuietDisplay, counts_text, picture, rate_text
 from markab.journal.progress import Progress, RunningJob
 from markab.journal.writer import encode
 
@@ -180,3 +180,35 @@ def test_only_a_terminal_that_can_is_drawn_on(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("NO_COLOR", "")
     monkeypatch.setenv("TERM", "dumb")
     assert not is_terminal(Terminal())
+
+
+def test_a_terminal_that_has_gone_does_not_stop_the_run(tmp_path: Path) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(5, "Input/output error")
+
+        def isatty(self) -> bool:
+            return True
+
+    display = LiveDisplay(Gone(), make_run(tmp_path, [compute("a")]))
+    display(Progress("w", "", 1.0, 1, running=1))
+    display(Progress("w", "", 1.0, 1, succeeded=1))
+    display.close()
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80])
+def test_on_a_narrow_terminal_lines_are_wrapped_and_names_keep_their_ends(columns: int) -> None:
+    jobs = [RunningJob("align_sequences_ID0000017", "local", 2, 1.0)]
+    progress = Progress(
+        "assembly-of-a-genome", "", 1.0, 2000, running=1, unready=1234, succeeded=765, jobs=jobs,
+        elapsed_s=100, warnings=["the disk of the submit directory is nearly full"],
+    )  # fmt: skip
+    text = "".join(piece for piece, _ in picture(progress, 2.0, columns=columns))
+    lines = text.splitlines()
+
+    assert max(map(len, lines)) <= max(columns, 25), lines
+    assert lines[0].endswith(" 38.2%  1:40") and "━" * 4 in lines[0]
+    words = " ".join(text.split())
+    assert "765 of 2,000 jobs done, 1 running, 1,234 waiting" in words
+    assert "the disk of the submit directory is nearly full" in words
+    assert any(line.endswith("0017  #2" if columns == 20 else "0017  attempt 2") for line in lines)

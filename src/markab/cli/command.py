@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +10,8 @@ from typing import Any, NoReturn
 import click
 
 from markab.cli.errors import report
-from markab.cli.output import echo
-from markab.errors import BROKEN_PIPE, INTERRUPTED
+from markab.cli.output import ReaderGone, echo, guard_stdout
+from markab.errors import INTERRUPTED, MarkabError
 
 ALONE = "*"
 """Value of an option that was given without a value."""
@@ -92,7 +91,7 @@ def command(
 
 def launch(made: click.Command, name: str, *, plain_codes: bool = False) -> NoReturn:
     """Run a command as a program; with `plain_codes` it exits only with 0, 1 or 2, as Pegasus' commands do."""
-    replace_unencodable()
+    guard_stdout()
     try:
         result = made.main(prog_name=name, standalone_mode=False)
         code = result if isinstance(result, int) else 0
@@ -105,8 +104,8 @@ def launch(made: click.Command, name: str, *, plain_codes: bool = False) -> NoRe
     except (click.Abort, KeyboardInterrupt):
         echo("interrupted", err=True)
         code = INTERRUPTED
-    except BrokenPipeError as error:
-        code = report(error) or BROKEN_PIPE
+    except (MarkabError, ReaderGone) as error:  # of `--help`, which click prints
+        code = report(error)
     sys.exit(min(code, 1) if plain_codes and code != 2 else code)
 
 
@@ -125,13 +124,6 @@ def spelled_out(words: Sequence[str], names: Sequence[str]) -> list[str]:
             name = meant[0] if len(meant) == 1 else name
         spelled.append(name + equals + value)
     return spelled
-
-
-def replace_unencodable() -> None:
-    """Print a question mark for each character that the encoding of the terminal does not have."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 def _show_usage_error(error: click.UsageError) -> None:

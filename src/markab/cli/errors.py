@@ -9,12 +9,11 @@ With `--json` the same goes to stdout as one object, for programs:
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from markab.cli.output import echo, echo_json
-from markab.errors import BROKEN_PIPE, BUG, INTERRUPTED, MarkabError
+from markab.cli.output import ReaderGone, echo, echo_json
+from markab.errors import BROKEN_PIPE, BUG, INTERRUPTED, MarkabError, StorageError
 
 if TYPE_CHECKING:
     from markab.errors import Problem
@@ -28,11 +27,13 @@ def report(error: BaseException, *, json: bool = False, verbose: int = 0) -> int
     if isinstance(error, KeyboardInterrupt):
         echo("interrupted", err=True)
         return INTERRUPTED
-    if isinstance(error, BrokenPipeError):
-        _discard_stdout()
+    if isinstance(error, ReaderGone):
         return BROKEN_PIPE
     if json:
-        echo_json({"error": error_object(error)})
+        try:
+            echo_json({"error": error_object(error)})
+        except (StorageError, ReaderGone):
+            pass  # stdout is what failed; stderr has the error too
     text = error_text(error) if isinstance(error, MarkabError) else _bug_text(error, verbose)
     echo(text, err=True)
     return error.exit_code if isinstance(error, MarkabError) else BUG
@@ -98,13 +99,3 @@ def _bug_text(error: BaseException, verbose: int) -> str:
     else:
         lines.append(f"  hint: run the command again with -v, and report its output ({where})")
     return "\n".join(lines)
-
-
-def _discard_stdout() -> None:
-    """Prevent Python's message, when it exits, that it cannot flush into the broken pipe."""
-    import os
-
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):  # stdout is not a file: nothing will be flushed into a pipe
-        pass

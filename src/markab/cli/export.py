@@ -8,15 +8,15 @@ import click
 
 from markab import operations
 from markab.cli.command import command
-from markab.cli.common_options import run_argument, verbosity
-from markab.cli.output import echo
+from markab.cli.common_options import json_option, run_argument, verbosity
+from markab.cli.output import echo, echo_json
 
 FORMATS = ("prov", "ro-crate", "wfformat", "csv", "parquet", "pegasus")
 
 
 @command()
 @run_argument
-@click.option("-f", "--format", "format_", type=click.Choice(FORMATS), required=True, help="What to write.")
+@click.option("-F", "--format", "format_", type=click.Choice(FORMATS), required=True, help="What to write.")
 @click.option(
     "-o",
     "--output",
@@ -26,9 +26,16 @@ FORMATS = ("prov", "ro-crate", "wfformat", "csv", "parquet", "pegasus")
     help="Where to: a file; for ro-crate and pegasus a directory.",
 )
 @click.option("--license", metavar="TEXT|URL", help="License of the data, for ro-crate: its URL or its text.")
+@json_option("Print an object: the path, the format, and the notes.")
 @verbosity
 def export(
-    run: str | None, format_: str, output: Path, license: str | None, quiet: int, verbose: int
+    run: str | None,
+    format_: str,
+    output: Path,
+    license: str | None,
+    as_json: bool,
+    quiet: int,
+    verbose: int,
 ) -> None:
     """Write a run in a format of other tools.
 
@@ -46,6 +53,10 @@ def export(
     """
     if license is not None and format_ != "ro-crate":
         raise click.UsageError("--license is for --format ro-crate only")
-    for sentence in operations.export(run, format_, output, license=license):
+    notes = operations.export(run, format_, output, license=license)
+    if as_json:
+        echo_json({"export": str(output.absolute()), "format": format_, "notes": notes})
+        return
+    for sentence in notes:
         if not quiet:
             echo(f"note: {sentence}", err=True)

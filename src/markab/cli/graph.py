@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, options, pegasus_command, verbose_option
 from markab.cli.completion_values import words
-from markab.cli.output import echo
+from markab.cli.output import echo, echo_bytes
 
 KINDS = ("label", "xform", "id", "xform-id", "label-xform", "label-id")
 FLAGS = options(
@@ -53,8 +52,8 @@ FLAGS = options(
 def graph(what: str | None, verbose: int, **flags: Any) -> None:
     """Draw the jobs of a workflow and their dependencies.
 
-    Of a document the jobs as written, of a run the planned jobs, coloured by state. More than
-    150 jobs are summarised by transformation and level. SVG is drawn with Graphviz if it is installed, and
+    Of a document the jobs as written, of a run the planned jobs, coloured by state. Jobs of one
+    transformation are one box on levels of more than 12 jobs, and everywhere if there are more than 150. SVG is drawn with Graphviz if it is installed, and
     without it otherwise; PNG and PDF need it.
     """
     format = "json" if flags["as_json"] else flags["format"]
@@ -84,11 +83,11 @@ def _draw(what: str | None, flags: dict[str, Any], format: str | None) -> None:
     if output and output != "-":
         operations.write_drawing(drawing, Path(output), format, *size)
     else:
-        sys.stdout.buffer.write(operations.render_drawing(drawing, format or "dot", *size))
+        echo_bytes(operations.render_drawing(drawing, format or "dot", *size))
     if drawing.summarised:
         from markab.formatting import count
 
         echo(
-            f"{count(drawing.jobs, 'job')} drawn as {count(len(drawing.nodes), 'group')}; `--full` draws each",
+            f"{count(drawing.jobs, 'job')} drawn as {count(len(drawing.nodes), 'box', 'boxes')}; `--full` draws each",
             err=True,
         )

@@ -6,6 +6,7 @@ from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import (
     check_dagid,
+    json_option,
     pegasus_command,
     pegasus_dagid_option,
     pegasus_run_argument,
@@ -13,7 +14,7 @@ from markab.cli.common_options import (
     verbose_option,
     verbosity,
 )
-from markab.cli.output import echo
+from markab.cli.output import echo, echo_json
 from markab.formatting import shown_path
 
 CONTINUED = "\n  its files are kept; `markab run {run}` continues it"
@@ -28,13 +29,14 @@ TEXTS = {
 
 @command()
 @run_argument
+@json_option()
 @verbosity
-def remove(run: str | None, verbose: int, quiet: int) -> None:
+def remove(run: str | None, as_json: bool, verbose: int, quiet: int) -> None:
     """End a run and its running jobs now.
 
     Results are kept, no file is deleted, and `markab run RUN` continues it.
     """
-    _remove(run, quiet)
+    _remove(run, quiet, as_json=as_json)
 
 
 @pegasus_command("pegasus-remove")
@@ -47,8 +49,10 @@ def pegasus_remove(run: str | None, dagid: str | None, verbose: int) -> None:
     _remove(run)
 
 
-def _remove(run: str | None, quiet: int = 0) -> None:
-    shown = shown_path(operations.find_run(run))
-    text = TEXTS[operations.remove(run)].replace("{run}", shown)
-    if not quiet:
-        echo(text)
+def _remove(run: str | None, quiet: int = 0, *, as_json: bool = False) -> None:
+    submit_dir = operations.find_run(run)
+    progress = operations.remove(run)
+    if as_json:
+        echo_json({"submit_dir": str(submit_dir), "progress": progress})
+    elif not quiet:
+        echo(TEXTS[progress].replace("{run}", shown_path(submit_dir)))

@@ -49,7 +49,8 @@ def replica(action: str, names: Sequence[str], **flags: Any) -> int:
     clear --yes          remove all files
 
     The catalog is the one that the properties name, else ./replicas.yml. The
-    catalog of a run's results is `<workflow>-0.replicas.db` in its submit directory.
+    catalog of a run's results is `<workflow>-0.replicas.db` in its submit directory;
+    `list` and `lookup` take it inside of a run, unless another one is named.
     YAML and text files are rewritten: comments at their top are kept, others are lost.
     """
     _check(action, names, flags)
@@ -59,7 +60,7 @@ def replica(action: str, names: Sequence[str], **flags: Any) -> int:
         raise StorageError(
             f"there is no catalog {str(flags['catalog'])!r}", hint="check the name; `add` creates it"
         )
-    store = operations.open_replica_catalog(flags["catalog"], flags["conf"])
+    store = operations.open_replica_catalog(flags["catalog"] or _results_here(action, flags), flags["conf"])
     if action == "add":
         number = store.insert([_added(names[0], names[1], flags)])
         echo(f"{names[0]}: {'added' if number else 'the catalog already has this place'}")
@@ -72,6 +73,14 @@ def replica(action: str, names: Sequence[str], **flags: Any) -> int:
         return _show(action, names, store, flags)
     _warn(store)
     return 0
+
+
+def _results_here(action: str, flags: dict[str, Any]) -> Path | None:
+    """Return the catalog of the surrounding run, for questions that name no other one."""
+    if action not in ("list", "lookup") or flags["conf"] is not None:
+        return None
+    catalog = operations.catalog_of_results() if not Path("replicas.yml").exists() else None
+    return catalog if catalog is not None and catalog.exists() else None
 
 
 def _check(action: str, names: Sequence[str], flags: dict[str, Any]) -> None:

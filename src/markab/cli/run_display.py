@@ -26,6 +26,11 @@ LINE_EVERY_S = 5.0
 """Pause between two lines of a log; a line is printed only if the counts have changed."""
 JOBS_SHOWN = 8
 BAR_WIDTH = 40
+LEAST_BAR = 4
+LEAST_NAME = 8
+"""Characters of the bar and of a name on the narrowest terminal."""
+COLUMNS = 200
+"""Where the width of the terminal is not known."""
 
 Segment = tuple[str, str]
 """A piece of text, and its style as rich names it."""
@@ -138,20 +143,29 @@ class LiveDisplay:
         self.warned: set[str] = set()
 
     def __call__(self, progress: Progress) -> None:
-        """Draw the state of the run."""
+        """Draw the state of the run; a terminal that has gone does not stop it."""
+        try:
+            self._draw(progress)
+        except OSError:
+            pass
+
+    def _draw(self, progress: Progress) -> None:
         live = self._live or self._open()
         for failure in self._watch.new(progress):
             live.console.print(styled(("failed: ", "bold red"), (failure, "")))
         if news := self._holds.new(progress):
             live.console.print(styled((news, "bold red" if progress.held else "")))
-        drawn = styled(*picture(progress, time.time()))
+        drawn = styled(*picture(progress, time.time(), columns=live.console.width))
         drawn.no_wrap, drawn.overflow = True, "ellipsis"
         live.update(drawn, refresh=True)
 
     def close(self) -> None:
         """Erase the drawing."""
         if self._live:
-            self._live.stop()
+            try:
+                self._live.stop()
+            except OSError:
+                pass  # the terminal has gone
             self._live = None
 
     def _open(self) -> Live:
@@ -173,30 +187,49 @@ def styled(*pieces: Segment) -> Text:
     return Text.assemble(*((printable(text), style) for text, style in pieces))
 
 
-def picture(progress: Progress, now_s: float, jobs_shown: int = JOBS_SHOWN) -> list[Segment]:
-    """Return the drawing as pieces of text with their styles."""
-    done = int(BAR_WIDTH * progress.done)
-    failed = min(BAR_WIDTH - done, -(-BAR_WIDTH * progress.failed // max(progress.total, 1)))
+def picture(
+    progress: Progress, now_s: float, jobs_shown: int = JOBS_SHOWN, columns: int = COLUMNS
+) -> list[Segment]:
+    """Return the drawing as pieces of text with their styles; texts are wrapped, and names shortened, at `columns`."""
+    ending = f" {100 * progress.done:.1f}%  {duration(progress.active_s(progress.time))}"
+    name = _shortened(progress.workflow, max(columns - len(ending) - LEAST_BAR - 1, LEAST_NAME))
+    width = max(LEAST_BAR, min(BAR_WIDTH, columns - len(name) - len(ending) - 1))
+    done = int(width * progress.done)
+    failed = min(width - done, -(-width * progress.failed // max(progress.total, 1)))
     pieces: list[Segment] = [
-        (progress.workflow + " ", "bold"),
+        (name + " ", "bold"),
         ("━" * done, "green"),
         ("━" * failed, "red"),
-        ("━" * (BAR_WIDTH - done - failed), "dim"),
-        (f" {100 * progress.done:.1f}%  {duration(progress.active_s(progress.time))}", ""),
-        (f"\n  {counts_text(progress)}{rate_text(progress)}", ""),
+        ("━" * (width - done - failed), "dim"),
+        (ending, ""),
+        *_wrapped(f"{counts_text(progress)}{rate_text(progress)}", "", columns),
     ]
     for job in progress.jobs[:jobs_shown]:
-        again = f"  attempt {job.attempt}" if job.attempt > 1 else ""
-        pieces += [
-            (f"\n  {duration(now_s - job.start):>8}", "cyan"),
-            (f"  {titled(job.id, job.label)}{again}", ""),
-        ]
+        again = f"  {'attempt ' if columns >= 40 else '#'}{job.attempt}" if job.attempt > 1 else ""
+        shown = _shortened(titled(job.id, job.label), max(columns - 12 - len(again), LEAST_NAME))
+        pieces += [(f"\n  {duration(now_s - job.start):>8}", "cyan"), (f"  {shown}{again}", "")]
     hidden = progress.running + progress.queued - min(len(progress.jobs), jobs_shown)
     if hidden > 0:
         pieces.append((f"\n  {'':>8}  … and {hidden:,} more", "dim"))
     if progress.held:
-        pieces.append(("\n  held: nothing new is started, see above", "bold red"))
-    return pieces + [(f"\n  {warning}", "yellow") for warning in progress.warnings]
+        pieces += _wrapped("held: nothing new is started, see above", "bold red", columns)
+    return pieces + [line for warning in progress.warnings for line in _wrapped(warning, "yellow", columns)]
+
+
+def _wrapped(text: str, style: str, columns: int) -> list[Segment]:
+    """Return a text as lines below the first, cut between words where the terminal ends."""
+    import textwrap
+
+    lines = textwrap.wrap(text, max(columns - 2, LEAST_NAME), break_long_words=False, break_on_hyphens=False)
+    return [(f"\n  {line}", style) for line in lines]
+
+
+def _shortened(name: str, characters: int) -> str:
+    """Return a name without its middle: the ends of names of jobs tell them apart."""
+    if len(name) <= characters:
+        return name
+    tail = (characters - 1) * 2 // 3
+    return f"{name[: characters - 1 - tail]}…{name[-tail:]}"
 
 
 def counts_text(progress: Progress) -> str:

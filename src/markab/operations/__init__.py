@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from markab.operations.planning import Then as Then
     from markab.operations.planning import dry_run, plan
     from markab.operations.replica_catalog import (
+        catalog_of_results,
         find_replicas,
         make_replica,
         open_replica_catalog,
@@ -58,6 +59,7 @@ _NAMES = {
     "metadata": ("read_metadata", "trace"),
     "planning": ("dry_run", "plan"),
     "replica_catalog": (
+        "catalog_of_results",
         "find_replicas",
         "make_replica",
         "open_replica_catalog",
@@ -88,6 +90,7 @@ __all__ = [
     "ListedRun",
     "RunResult",
     "analyze",
+    "catalog_of_results",
     "draw",
     "dry_run",
     "edited_files",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from markab.errors import MarkabError, StorageError
+from markab.errors import MarkabError, NotARun, StorageError
+from markab.operations.run_names import Run, find_run
 
 if TYPE_CHECKING:
     from markab.catalogs.replica_store import Entry, ReplicaStore
@@ -30,6 +32,20 @@ def open_replica_catalog(
     if file is not None:
         return open_store(file)
     return store_of_properties(load_properties(conf, dict(properties or {})), Path())
+
+
+def catalog_of_results(run: Run = None) -> Path | None:
+    """Return the file in which a run registers its results; None: there is no run here, or it registers nothing."""
+    from markab.plan.plan_file import PlanFile
+    from markab.plan.submit_dir import SubmitDir
+
+    try:
+        place = SubmitDir(find_run(run))
+    except NotARun:
+        return None
+    with closing(PlanFile(place.plan)) as plan:
+        catalog = plan.header.catalog
+    return None if catalog is None else place.path / catalog
 
 
 def make_replica(

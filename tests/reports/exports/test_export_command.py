@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,15 @@ def test_the_command_writes_the_file_and_notes_go_to_stderr(failed_run: Path, tm
 
 
 def test_a_license_elsewhere_than_in_a_crate_is_refused(failed_run: Path, tmp_path: Path) -> None:
-    done = call("export", failed_run, "-f", "csv", "-o", "x", "--license", "MIT", cwd=tmp_path)
+    done = call("export", failed_run, "-F", "csv", "-o", "x", "--license", "MIT", cwd=tmp_path)
 
     assert 2 == done.returncode
     assert "--license is for --format ro-crate only" in done.stderr
+
+
+def test_notes_are_part_of_the_object_with_json(failed_run: Path, tmp_path: Path) -> None:
+    done = call("export", failed_run, "-F", "csv", "-o", "x.csv", "--json", cwd=tmp_path)
+
+    known = json.loads(done.stdout)
+    assert (known["export"], known["format"]) == (str(tmp_path / "x.csv"), "csv")
+    assert "incomplete" in known["notes"][0] and done.stderr == ""

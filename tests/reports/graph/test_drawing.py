@@ -330,3 +330,58 @@ def test_graphviz_that_fails_is_an_error_with_its_words(tmp_path: Path, monkeypa
 )
 def test_the_ending_of_a_file_says_its_format(name: str, format: str) -> None:
     assert format_of(Path(name)) == format
+
+
+def fan(width: int) -> list[list[int]]:
+    """One job, so many after it, and one after all of them."""
+    return [[], *([0] for _ in range(width)), list(range(1, width + 1))]
+
+
+def test_on_a_level_that_is_too_wide_jobs_of_one_transformation_are_one_box() -> None:
+    states = ["succeeded"] * 14 + ["failed", "waiting"]
+    drawing = draw(graph_of(fan(14), ["split", *["fit"] * 13, "plot", "merge"], states=states))
+
+    assert drawing.summarised and drawing.jobs == 16
+    shown = [(node.key, node.label, node.jobs, node.states) for node in drawing.nodes]
+    assert shown == [
+        ("job j0", "label of j0", 1, {"succeeded": 1}),
+        ("fit @1", "fit", 13, {"succeeded": 13}),
+        ("job j14", "label of j14", 1, {"failed": 1}),
+        ("job j15", "label of j15", 1, {"waiting": 1}),
+    ]
+    assert pairs(drawing) == {
+        ("job j0", "fit @1"), ("job j0", "job j14"), ("fit @1", "job j15"), ("job j14", "job j15"),
+    }  # fmt: skip
+    assert {edge.weight for edge in drawing.edges} == {1, 13}
+
+
+def test_a_level_that_can_be_read_is_drawn_job_by_job() -> None:
+    assert not draw(graph_of(fan(12))).summarised
+    assert len(draw(graph_of(fan(13))).nodes) == 3
+
+
+def test_a_wide_level_is_drawn_whole_if_that_or_its_files_are_asked_for() -> None:
+    assert len(draw(graph_of(fan(30)), full=True).nodes) == 32
+    assert len(draw(graph_of(fan(30)), files=True).nodes) == 32
+
+
+def test_jobs_of_a_wide_level_that_are_all_different_stay_single() -> None:
+    drawing = draw(graph_of(fan(20), [f"tool{n}" for n in range(22)]))
+    assert len(drawing.nodes) == 22 and not drawing.summarised
+
+
+def test_what_is_left_out_does_not_make_a_level_wide() -> None:
+    xforms = ["split", *["cleanup"] * 10, *["fit"] * 10, "merge"]
+    drawing = draw(graph_of(fan(20), xforms), remove=["cleanup"])
+    assert len(drawing.nodes) == 12 and not drawing.summarised
+
+
+@given(dags, st.integers(1, 3))
+def test_boxes_of_wide_levels_stand_for_every_job(parents, kinds: int) -> None:
+    wide = [*parents, *([0] for _ in range(14))]
+    graph = graph_of(wide, [f"t{job % kinds}" for job in range(len(wide))])
+
+    drawing = draw(graph, simplify=False)
+
+    assert sum(node.jobs for node in drawing.nodes) == len(wide)
+    assert sum(edge.weight for edge in drawing.edges) == sum(map(len, wide))

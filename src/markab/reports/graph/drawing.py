@@ -1,8 +1,8 @@
 """From jobs and their parents to a drawing: nodes and edges, few enough to read.
 
-Up to a limit every job is a node. Beyond it, jobs of one transformation on one
-level become one node ("findrange × 10,000"), and the weight of an edge is the number
-of edges it stands for. Independent of formats; those are `dot`, `mermaid` and `svg`.
+A level that is too wide to be read has one node for all its jobs of one transformation
+("findrange × 40"). Beyond a number of jobs all levels are drawn so. The weight of an edge
+is the number of edges it stands for. Independent of formats; those are `dot`, `mermaid` and `svg`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,13 @@ from markab.planner import graph as planned
 JOBS_SHOWN = 150
 FILES_SHOWN = 300
 """Above these limits a drawing is summarised, except with `full`."""
+LEVEL_SHOWN = 12
+"""Jobs side by side that can be read, as a page is about 1,600 pixels wide; of more, those of one transformation are one node."""
 LABELS = ("label", "xform", "id", "xform-id", "label-xform", "label-id")
+
+
+Group = tuple[int, str, str]
+"""Level, transformation, and the id of a job that is a group of its own."""
 
 
 @dataclass
@@ -118,7 +124,9 @@ def draw(
     gone = bytearray(name in remove or _bare(name) in remove for name in graph.xforms) if remove else b""
     count = len(graph) - sum(gone)
     if not full and count > jobs_shown:
-        return _grouped(graph, simplify, gone, jobs_shown)
+        return _grouped(graph, simplify, gone, _bands(graph, jobs_shown), label)
+    if not full and not files and (wide := _wide_levels(graph, gone)):
+        return _grouped(graph, simplify, gone, wide, label)
     parents: Sequence[Sequence[int]] = _bridged(graph.parents, gone) if any(gone) else graph.parents
     if simplify:
         parents = without_shortcuts(parents)
@@ -200,23 +208,46 @@ def _bridged(parents: Sequence[Sequence[int]], gone: Sequence[int]) -> list[Sequ
     return above
 
 
-def _grouped(graph: JobGraph, simplify: bool, gone: Sequence[int], wanted: int) -> Drawing:
-    """Return the graph of groups: one transformation, one level; bands of levels if that is still too many."""
+def _bands(graph: JobGraph, wanted: int) -> list[Group]:
+    """Return the group of each job: one transformation, one level; bands of levels if that is still too many."""
     levels = _levels(graph.parents)
     bands = levels
-    keys = Counter(zip(graph.xforms, bands, strict=True))
+    keys = set(zip(bands, graph.xforms, strict=True))
     deepest = max(levels, default=0) + 1
     while len(keys) > wanted and deepest > 1:
         deepest = max(1, min(deepest // 2, deepest * wanted // len(keys)))
         bands = [level * deepest // (max(levels) + 1) for level in levels]
-        keys = Counter(zip(graph.xforms, bands, strict=True))
-    number = {key: place for place, key in enumerate(sorted(keys, key=lambda key: (key[1], key[0])))}
-    group = [number[key] for key in zip(graph.xforms, bands, strict=True)]
+        keys = set(zip(bands, graph.xforms, strict=True))
+    return [(band, xform, "") for band, xform in zip(bands, graph.xforms, strict=True)]
+
+
+def _wide_levels(graph: JobGraph, gone: Sequence[int]) -> list[Group]:
+    """Return the group of each job, which is itself unless there are others like it on a wide level; empty if none is wide."""
+    levels = _levels(graph.parents)
+    shown = [job for job in range(len(graph)) if not gone or not gone[job]]
+    width = Counter(levels[job] for job in shown)
+    alike = Counter((levels[job], graph.xforms[job]) for job in shown)
+    many = {key for key, jobs in alike.items() if width[key[0]] > LEVEL_SHOWN and jobs > 1}
+    if not many:
+        return []
+    pairs = zip(levels, graph.xforms, graph.ids, strict=True)
+    return [(level, xform, "" if (level, xform) in many else id) for level, xform, id in pairs]
+
+
+def _grouped(
+    graph: JobGraph, simplify: bool, gone: Sequence[int], groups: Sequence[Group], label: str
+) -> Drawing:
+    """Return the graph of these groups, one for each job."""
+    number = {key: place for place, key in enumerate(sorted(set(groups)))}
+    group = [number[key] for key in groups]
     nodes = [
         Node(f"{name} @{band}", name, "", jobs=0, states=Counter() if graph.states else {})
-        for name, band in number
+        for band, name, _ in number
     ]
     for job, place in enumerate(group):
+        if groups[job][2]:
+            nodes[place] = _job_node(graph, job, label)
+            continue
         node = nodes[place]
         node.jobs += 1
         node.kind = graph.kinds[job]

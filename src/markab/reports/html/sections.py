@@ -309,7 +309,7 @@ def graph(data: RunData) -> str:
     """Return the workflow as a picture: every job of a small one, groups of a large one."""
     drawing = draw(data.graph, jobs_shown=GRAPH_JOBS)
     text = (
-        f"{count(drawing.jobs, 'job')} as {count(len(drawing.nodes), 'group')}: one transformation, one level. "
+        f"{count(drawing.jobs, 'job')} as {count(len(drawing.nodes), 'box', 'boxes')}: many of one transformation on one level are one. "
         "The number on an arrow is the number of dependencies that it stands for."
         if drawing.summarised
         else "Every job of the run, and its dependencies."
