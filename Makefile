@@ -12,13 +12,14 @@ ARGS   ?=
 # What runs on a node, where Python may be as old as 3.6.
 NODE_CODE := src/markab/errors.py src/markab/worker src/markab/transfers
 
-.PHONY: help demo test test-integration check bench glossary clean
+.PHONY: help demo test test-integration mutants check bench glossary clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo               plan and run a real analysis; results in $(DEMO)/outputs"
 	@echo "make test               the fast tests, on all cores        (ARGS='-k journal' picks some)"
 	@echo "make test-integration   the slow tests: whole workflows, servers, crashes"
+	@echo "make mutants            change the code at random places, and print what no test notices (ARGS='--seed 2 --number 20')"
 	@echo "make check              style, types, layers, Python 3.6 on nodes"
 	@echo "make bench              speed and memory, beside this machine's own limits"
 	@echo "make glossary           write what each file is for into ARCHITECTURE.md"
@@ -60,6 +61,9 @@ test: $(DEV)
 test-integration: $(DEV)
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m integration $(ARGS)
 
+mutants: $(DEV)
+	cd tests && ../$(BIN)/python -m mutants $(ARGS)
+
 check: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -76,5 +80,5 @@ glossary: $(DEV)
 	$(BIN)/python tests/docs/glossary.py
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
