@@ -12,7 +12,7 @@ from mutants.changes import Change
 from mutants.line_map import LineMap
 from mutants.tree_copy import ROOT
 
-_MOST_S = 120.0
+_MOST_S = 60.0
 """Of what the tests of one change may take together."""
 _ALL_LINES = range(1, 100_000)
 
