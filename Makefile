@@ -13,7 +13,7 @@ ARGS   ?=
 # What runs on a node, where Python may be as old as 3.6.
 NODE_CODE := src/markab/errors.py src/markab/worker src/markab/transfers
 
-.PHONY: help demo test test-integration faults check bench glossary clean
+.PHONY: help demo test test-integration faults mutants check bench glossary clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make test               the fast tests, on all cores        (ARGS='-k journal' picks some)"
 	@echo "make test-integration   the slow tests: whole workflows, servers, crashes"
 	@echo "make faults             kills, full disks, hostile jobs and documents; figures at the end"
+	@echo "make mutants            change the code at random places, and print what no test notices (ARGS='--seed 2 --number 20')"
 	@echo "make check              style, types, layers, Python 3.6 on nodes"
 	@echo "make bench              speed and memory, beside this machine's own limits"
 	@echo "make glossary           write what each file is for into ARCHITECTURE.md"
@@ -70,6 +71,9 @@ test-integration: $(SLOW)
 faults: $(DEV)
 	$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
 
+mutants: $(DEV)
+	cd tests && ../$(BIN)/python -m mutants $(ARGS)
+
 check: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -86,5 +90,5 @@ glossary: $(DEV)
 	$(BIN)/python tests/docs/glossary.py
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -35,6 +35,46 @@ def test_style_gateway_and_scheduler_say_the_executor(described: Site, executor:
     assert executor == requested_executor(described)
 
 
+@pytest.mark.parametrize(
+    ("gateways", "executor"),
+    [
+        ("condor", "htcondor"),
+        ("cream", "cream"),
+        ("gt2 gt4 gt5", "globus"),
+        ("batch pbs lsf sge", "slurm"),
+        ("unheard-of", "htcondor"),
+    ],
+)
+def test_every_type_of_gateway_says_the_style_where_none_is_set(gateways: str, executor: str) -> None:
+    for gateway in gateways.split():
+        assert executor == requested_executor(site("", gateway.upper(), "slurm")), gateway
+
+
+@pytest.mark.parametrize(
+    ("style", "executors"),
+    [
+        ("local", "local local"),
+        ("condor", "htcondor htcondor"),
+        ("condorc", "htcondor htcondor"),
+        ("glideinwms", "htcondor htcondor"),
+        ("glite", "pbs batch"),
+        ("ssh", "ssh ssh"),
+        ("bosco", "ssh ssh"),
+        ("creamce", "cream cream"),
+        ("globus", "globus globus"),
+        ("panda", "panda panda"),
+    ],
+)
+def test_every_style_has_its_executor(style: str, executors: str) -> None:
+    found = [requested_executor(site(style, "batch", scheduler)) for scheduler in ("pbs", "unheard-of")]
+    assert executors.split() == found
+
+
+@pytest.mark.parametrize("scheduler", ["slurm", "pbs", "sge", "lsf", "cobalt", "moab", "flux"])
+def test_every_scheduler_of_style_glite_has_its_executor(scheduler: str) -> None:
+    assert scheduler == requested_executor(site("glite", "batch", scheduler))
+
+
 def test_a_gateway_for_compute_jobs_comes_before_one_for_auxiliary_jobs() -> None:
     described = Site(
         "c",

@@ -66,6 +66,7 @@ def test_an_attempt_has_its_own_number_and_exit_code(tmp_path: Path) -> None:
 def test_the_log_spells_a_failed_post_script_in_its_own_way(tmp_path: Path) -> None:
     lines = log_of(make_diamond(tmp_path / "run", entries=failing_story()))
     assert f"{int(T0) + 3} j1 POST_SCRIPT_FAILURE 1 local - 2" in lines
+    assert f"{int(T0) + 3} j1 JOB_SUCCESS 0 local - 2" in lines, "the process itself has succeeded"
     assert lines[-2].endswith("DAGMAN_FINISHED 1 ***")
 
 

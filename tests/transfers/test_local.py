@@ -479,6 +479,27 @@ def test_a_move_takes_the_file_away_even_to_another_disk(
     assert sorted(os.listdir(tmp_path)) == ["c", "d"] and os.listdir(tmp_path / "d") == []
 
 
+@pytest.mark.parametrize("durable", [True, False])
+def test_no_descriptor_is_left_open_whatever_happens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    source, wrong = write(tmp_path / "a", BIG), "0" * 64
+    before = len(os.listdir("/proc/self/fd"))
+
+    copy(source, str(tmp_path / "b"), durable=durable)
+    symlink(source, str(tmp_path / "soft"), durable=durable)
+    move(str(tmp_path / "b"), str(tmp_path / "d" / "c"), durable=durable)
+    for refused in (copy, move):
+        with pytest.raises(ChecksumMismatch):
+            refused(source, str(tmp_path / "e"), sha256=wrong, durable=durable)
+    monkeypatch.setattr(os, "fsync", lambda fd: 1 / 0)
+    for interrupted in (copy, move):
+        with pytest.raises(ZeroDivisionError):
+            interrupted(source, str(tmp_path / "e"), durable=True)
+
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_removing_a_tree_does_not_follow_links(tmp_path: Path) -> None:
     (tmp_path / "keep").mkdir()
     write(tmp_path / "keep" / "mine")

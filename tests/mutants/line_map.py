@@ -1,0 +1,133 @@
+"""Which fast test executes which line, in whatever process: made by running all of them once, and kept in `.mutants`.
+
+It is made again when the sources have changed since. Tests that have changed are told by their text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mutants.enclosure import Enclosure
+from mutants.tree_copy import ROOT, TreeCopy
+
+KEPT = ROOT / ".mutants"
+_MOST_S = 4 * 3600
+_TRACE = """
+
+import importlib.util as _util
+import sys as _sys
+
+if not hasattr(_sys, "markab_traced"):
+    try:
+        _sys.path += {packages!r}
+        _spec = _util.spec_from_file_location("line_tracing", {tracing!r})
+        _module = _util.module_from_spec(_spec)
+        _spec.loader.exec_module(_module)
+        _module.trace_child()
+    except (OSError, ImportError):
+        pass  # a process that sees few files
+"""
+_ENTRANCES = ("src/markab/__init__.py", "src/markab/worker/__init__.py")
+"""Whatever process runs code of ours imports one of them first; the worker on a node has only the second."""
+
+
+class LineMap:
+    """The tests of each line, and how long each test takes."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the one that `trace` has made."""
+        import coverage
+
+        self.durations: dict[str, float] = defaultdict(float)
+        self.failing: set[str] = set()
+        for line in (folder / "durations.jsonl").read_text().splitlines():
+            test, duration_s, outcome = json.loads(line)
+            self.durations[test] += duration_s
+            if outcome == "failed":
+                self.failing.add(test)
+        self._data = coverage.CoverageData(str(folder / "lines"))
+        self._data.read()
+        self._files: dict[str, list[str]] = defaultdict(list)
+        for name in self._data.measured_files():
+            self._files[_source_name(name)].append(name)
+        self._known: dict[str, dict[int, set[str]]] = {}
+
+    def tests_of(self, file: str, lines: Iterable[int]) -> set[str]:
+        """The tests that execute one of these lines of a source file."""
+        of_line = self._lines(file)
+        return {test for line in lines for test in of_line.get(line, ())} - self.failing
+
+    def _lines(self, file: str) -> dict[int, set[str]]:
+        if file not in self._known:
+            known: dict[int, set[str]] = defaultdict(set)
+            for name in self._files.get(file, ()):
+                for line, tests in self._data.contexts_by_lineno(name).items():
+                    known[line].update(filter(None, tests))
+            self._known[file] = known
+        return self._known[file]
+
+
+def _source_name(path: str) -> str:
+    """In the tree or in a packed worker."""
+    package = "/Pegasus/" if "/src/Pegasus/" in path else "/markab/"
+    return "src" + package + path.rpartition(package)[2]
+
+
+def kept_line_map(folder: Path, environ: dict[str, str]) -> LineMap:
+    """The kept map if the sources are still those, else a new one."""
+    sources = _fingerprint()
+    if not (KEPT / "sources").exists() or (KEPT / "sources").read_text() != sources:
+        shutil.rmtree(KEPT, ignore_errors=True)
+        trace(folder, environ)
+        (KEPT / "sources").write_text(sources)
+    return LineMap(KEPT)
+
+
+def _fingerprint() -> str:
+    found = hashlib.sha256()
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        found.update(str(path).encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+def trace(folder: Path, environ: dict[str, str]) -> None:
+    """Run all fast tests in a copy of the tree below `folder`, tracing every process that they start."""
+    import coverage
+
+    copy = TreeCopy(folder / "traced")
+    packages = [str(Path(coverage.__file__).parents[1])]
+    tracing = str(copy.root / "tests/mutants/line_tracing.py")
+    for name in _ENTRANCES:
+        copy.write(name, copy.text(name) + _TRACE.format(packages=packages, tracing=tracing))
+    environ = {**environ, "PYTHONPATH": str(copy.root / "tests")}
+    with Enclosure(folder, copy, environ) as enclosure:
+        ended = enclosure.pytest(
+            ["-p", "mutants.line_tracing", "-p", "no:cacheprovider", "-m", "not integration"], _MOST_S
+        )
+    traced = copy.root / "traced"
+    if not (traced / "durations.jsonl").exists():
+        raise RuntimeError(ended.output[-4000:])
+    KEPT.mkdir(exist_ok=True)
+    (KEPT / "output.txt").write_text(ended.output)
+    shutil.copy2(traced / "durations.jsonl", KEPT)
+    _combine(coverage, traced)
+
+
+def _combine(coverage: Any, traced: Path) -> None:
+    all_lines = coverage.CoverageData(str(KEPT / "lines"))
+    for name in sorted(os.listdir(traced)):
+        if name.startswith("lines."):
+            part = coverage.CoverageData(str(traced / name))
+            try:
+                part.read()
+                all_lines.update(part)
+            except coverage.exceptions.CoverageException:
+                continue  # of a process that was killed while it wrote
+    all_lines.write()

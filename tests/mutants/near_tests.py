@@ -1,0 +1,109 @@
+"""Which tests can notice a change, nearest first: those that execute its lines, the ones of the mirror file in front."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from mutants.changes import Change
+from mutants.line_map import LineMap
+from mutants.tree_copy import ROOT
+
+_MOST_S = 60.0
+"""Of what the tests of one change may take together."""
+_ALL_LINES = range(1, 100_000)
+
+
+def near_tests(change: Change, line_map: LineMap) -> list[str]:
+    """Names for pytest, without those that are gone since the map was made."""
+    chosen, takes_s = [], 0.0
+    for test in sorted(
+        _candidates(change, line_map),
+        key=lambda test: (_distance(change.file, test), line_map.durations[test], test),
+    ):
+        takes_s += line_map.durations[test]
+        if takes_s > _MOST_S and chosen:
+            break
+        if _exists(test):
+            chosen.append(test)
+    return [*_new_tests(change.file, line_map), *chosen]
+
+
+def _candidates(change: Change, line_map: LineMap) -> set[str]:
+    """The tests that execute its lines, else those of its function; what runs at import concerns all users of the file."""
+    first, _, last, _ = change.location
+    around = function_lines((ROOT / change.file).read_text(), first)
+    if first in around:
+        for lines in (range(first, last + 1), around):
+            if tests := line_map.tests_of(change.file, lines):
+                return tests
+    return set().union(
+        *(line_map.tests_of(file, _ALL_LINES) for file in [change.file, *_importers(_module(change.file))])
+    )
+
+
+def function_lines(text: str, line: int) -> range:
+    """The lines of the body of the innermost function around a line; none for what runs when the file is imported."""
+    best = range(0)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and node.body[0].lineno <= line <= (node.end_lineno or 0):
+            lines = range(node.body[0].lineno, (node.end_lineno or 0) + 1)
+            best = lines if not best or len(lines) < len(best) else best
+    return best
+
+
+def _module(file: str) -> str:
+    return ".".join(Path(file).with_suffix("").parts[1:])
+
+
+@cache
+def _importers(module: str) -> tuple[str, ...]:
+    """The source files that import from it."""
+    wanted = re.compile(rf"^\s*from {re.escape(module)} import", re.MULTILINE)
+    return tuple(
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "src").rglob("*.py")
+        if wanted.search(path.read_text())
+    )
+
+
+def _distance(file: str, test: str) -> int:
+    """0: the test file that mirrors it, 1: one that imports it, 2: of its folder, 3: another."""
+    test_file = test.partition("::")[0]
+    if test_file in _mirrors(file):
+        return 0
+    if _module(file) in _text(test_file):
+        return 1
+    return 2 if test_file.startswith(f"tests/{Path(file).parts[2]}/") else 3
+
+
+@cache
+def _text(file: str) -> str:
+    path = ROOT / file
+    return path.read_text() if path.exists() else ""
+
+
+def _mirrors(file: str) -> list[str]:
+    source = Path(file)
+    folder = Path("tests", *source.parts[2:-1])
+    return [str(folder / f"test_{source.stem}.py"), str(folder.parent / f"test_{source.parent.name}.py")]
+
+
+def _exists(test: str) -> bool:
+    file, _, name = test.partition("::")
+    function = name.rpartition("::")[2].partition("[")[0]
+    return f"def {function}(" in _text(file)
+
+
+def _new_tests(file: str, line_map: LineMap) -> Iterator[str]:
+    """Tests of the mirror file, and of those that import the file, that the map does not know yet."""
+    known = {test.partition("[")[0] for test in line_map.durations}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        test_file = str(path.relative_to(ROOT))
+        if test_file in _mirrors(file) or _module(file) in _text(test_file):
+            for name in re.findall(r"^def (test_\w+)\(", _text(test_file), re.MULTILINE):
+                if f"{test_file}::{name}" not in known:
+                    yield f"{test_file}::{name}"
