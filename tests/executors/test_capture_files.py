@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,18 @@ def test_runs_on_one_file_system_share_the_files_and_none_is_kept_for_a_run_that
 def test_a_directory_that_is_not_there_is_an_error_of_the_attempt_that_needs_it(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Captures().take(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("was_looked_at", [True, False])
+def test_what_one_attempt_printed_is_not_there_for_the_next(tmp_path: Path, was_looked_at: bool) -> None:
+    captures = Captures()
+    try:
+        for _ in range(2):
+            pair = captures.take(str(tmp_path))
+            os.write(pair[0].fd, b"printed")
+            if was_looked_at:
+                assert [capture.size() for capture in pair] == [7, 0]
+            captures.give_back(pair, str(tmp_path), is_ours=True)
+            assert os.fstat(pair[0].fd).st_size == 0
+    finally:
+        captures.close()
