@@ -60,3 +60,18 @@ def test_where_no_file_can_be_made_nothing_is_left_open(
     captures.close()
     captures.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("was_looked_at", [True, False])
+def test_what_one_attempt_printed_is_not_there_for_the_next(tmp_path: Path, was_looked_at: bool) -> None:
+    captures = Captures()
+    try:
+        for _ in range(2):
+            pair = captures.take(str(tmp_path))
+            os.write(pair[0].fd, b"printed")
+            if was_looked_at:
+                assert [capture.size() for capture in pair] == [7, 0]
+            captures.give_back(pair, str(tmp_path), is_ours=True)
+            assert os.fstat(pair[0].fd).st_size == 0
+    finally:
+        captures.close()

@@ -33,15 +33,20 @@ class Capture(object):
             low, fd = fd, fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
             os.close(low)
         self.fd = fd
+        self._is_empty = False
+        """`size` was called since it was emptied, and nothing was in it. False: perhaps."""
 
     def size(self) -> int:
         """Return how many bytes were written."""
-        return os.fstat(self.fd).st_size
+        size_bytes = os.fstat(self.fd).st_size
+        self._is_empty = not size_bytes
+        return size_bytes
 
     def empty(self) -> None:
-        """Discard what was written."""
-        if self.size():
+        """Discard what was written; nothing may be writing since `size` was called."""
+        if not self._is_empty:
             os.ftruncate(self.fd, 0)
+        self._is_empty = False
 
     def close(self) -> None:
         """Release the file. May be called twice."""
