@@ -62,7 +62,7 @@ test-integration: $(DEV)
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m integration $(ARGS)
 
 faults: $(DEV)
-	$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+	$(BIN)/python -m pytest -n auto -m faults tests/faults $(ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff check .
