@@ -23,6 +23,7 @@ the end stand in `docs/explanation/safety.md`.
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,19 @@ def kills(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def fuzz_s(request: pytest.FixtureRequest) -> float:
     return float(request.config.getoption("--fuzz-s", 20.0))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let a process of pytest-xdist send its figures."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["faults"] = {subject: dict(counts) for subject, counts in FIGURES.items()}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add the figures of a process of pytest-xdist."""
+    for subject, counts in getattr(node, "workeroutput", {}).get("faults", {}).items():
+        FIGURES[subject].update(counts)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

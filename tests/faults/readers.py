@@ -63,6 +63,27 @@ WORKFLOW = {
             {"lfn": "sub.yml", "type": "input", "forPlanning": True}]}],
     "jobDependencies": [{"id": "a", "children": ["b", "s"]}],
 }  # fmt: skip
+PLANNED = {
+    "pegasus": "5.0.4", "name": "w", "metadata": {"author": "ada"}, "hooks": {"shell": [{"_on": "end", "cmd": "/bin/date"}]},
+    "siteCatalog": {"sites": [{"name": "local", "directories": [
+        {"type": kind, "path": f"/nonexistent/{kind}", "fileServers": [{"url": f"file:///nonexistent/{kind}", "operation": "all"}]}
+        for kind in ("sharedScratch", "localStorage")], "profiles": {"pegasus": {"clusters.num": "1"}}}]},
+    "replicaCatalog": {"replicas": [
+        {"lfn": "f.a", "pfns": [{"site": "local", "pfn": "http://example.org/f.a"}], "checksum": {"sha256": "ab" * 32}},
+        {"lfn": "g(.*)", "regex": True, "pfns": [{"site": "local", "pfn": "http://example.org/[1]"}]}]},
+    "transformationCatalog": {"transformations": [
+        {"namespace": "n", "name": "t", "version": "1.0", "requires": ["u"], "sites": [{"name": "local", "pfn": "/bin/ls", "type": "stageable"}],
+         "profiles": {"pegasus": {"memory": "2 GB"}}},
+        {"name": "u", "sites": [{"name": "local", "pfn": "/bin/sh", "type": "installed"}]}]},
+    "jobs": [
+        {"type": "job", "id": "a", "name": "t", "namespace": "n", "version": "1.0", "nodeLabel": "x", "arguments": ["-i", "f.a", 3],
+         "stdout": "o", "stdin": "f.a", "uses": [{"lfn": "f.a", "type": "input", "bypass": False}, {"lfn": "gx", "type": "input"},
+         {"lfn": "o", "type": "output", "stageOut": True, "registerReplica": False}],
+         "profiles": {"env": {"A": "b"}, "dagman": {"retry": "2"}, "pegasus": {"runtime": "5", "label": "l", "cores": "1"}}},
+        {"type": "job", "id": "b", "name": "u", "arguments": [], "metadata": {"k": "v"}, "uses": [
+            {"lfn": "o", "type": "input"}, {"lfn": "c", "type": "checkpoint"}, {"lfn": "d/e", "type": "output", "optional": True}]}],
+    "jobDependencies": [{"id": "a", "children": ["b"]}],
+}  # fmt: skip
 DAX = b"""<?xml version="1.0" encoding="UTF-8"?>
 <adag xmlns="http://pegasus.isi.edu/schema/DAX" version="3.6" name="w">
  <metadata key="k">v</metadata><invoke when="at_end">/bin/date</invoke>
@@ -107,7 +128,7 @@ pegasus.b = x\\
 """
 REPLICA_LINES = b"""# a comment
 f.a file:///data/f.a site="local" size="5"
-"f b" "/data/f b" pool="x" checksum.type="sha256" checksum.value="abab"
+"f b" "/data/f b" pool="x" checksum.type="sha256" checksum.value="abababababababababababababababababababababababababababababababab"
 "f.*\\.x" /data/[1] regex="true" site="local"
 """
 TRANSFER_LINES = b"# src 1 local\nfile:///x\n# dst 1 local\nfile:///y\n"
@@ -255,6 +276,22 @@ def options_of_planner(data: bytes, directory: Path) -> object:
     return done.exit_code
 
 
+def planning(data: bytes, directory: Path) -> object:
+    """Plan a document for real, and read the plan; its parts are those of `PLANNED`."""
+    from markab.operations.planning import plan
+    from markab.plan.plan_file import PlanFile
+    from markab.planner.options import PlanOptions
+
+    (directory / "workflow.yml").write_bytes(data)
+    planned = plan(
+        PlanOptions(
+            workflow=Path("workflow.yml"), directory=directory, sites=["local"], output_sites=["local"]
+        )
+    )
+    assert planned.submit_dir is not None
+    return list(PlanFile(planned.submit_dir / "plan.jsonl").jobs())
+
+
 def builders(data: bytes, _: Path) -> object:
     from markab.api import document_loader
 
@@ -372,6 +409,8 @@ def make_readers() -> dict[str, Reader]:
         found[f"{name} (YAML)"] = Reader(read, (as_yaml(tree),))
     found |= {
         "workflow (DAX)": Reader(lambda data, _: documents.parse_workflow(data), (DAX,)),
+        "planning": Reader(planning, (dumped(PLANNED),), lambda chance, data, _: mutations.dump(
+            mutations.mutate_tree(chance, json.loads(data)))),
         "workflow (builders)": Reader(builders, (dumped(WORKFLOW),), mutations.mutate_json),
         "replicas (text)": Reader(in_file("rc.txt", text_catalog), (REPLICA_LINES,)),
         "replicas (SQLite)": Reader(in_file("rc.db", sqlite_catalog), (_sqlite(),)),

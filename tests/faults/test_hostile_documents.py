@@ -105,7 +105,16 @@ DOCUMENTS: dict[str, str | bytes] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+LARGE = {
+    "a scalar of ten megabytes", "keys without anything", "ten thousand unknown keys", "aliases that multiply",
+    "XML attributes", "ten thousand equal jobs", "ten thousand unknown parents", "a number of a megabyte",
+}  # fmt: skip
+"""These take seconds."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.faults) if name in LARGE else name for name in DOCUMENTS]
+)
 def test_a_hostile_workflow_is_read_or_refused_in_time(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

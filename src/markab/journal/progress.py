@@ -95,7 +95,7 @@ def read_progress(path: Path) -> Progress | None:
     """Return what the engine last wrote; None when it never did, or it cannot be read."""
     try:
         return msgspec.json.decode(read_regular(path), type=Progress)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, RecursionError):
         return None
 
 

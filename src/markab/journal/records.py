@@ -189,7 +189,7 @@ def decoder(depth: type[Depth]) -> Callable[[bytes], EntryOf[Depth]]:
     def decode(body: bytes) -> EntryOf[Depth]:
         try:
             return decode_json(body)
-        except (msgspec.DecodeError, ValueError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise not_understood(body, error) from error
 
     return decode

@@ -130,7 +130,7 @@ class PlanFile:
         """Return a whole job."""
         try:
             return self._decoder.decode(self.line(position))
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise self._corrupt(position + 2, str(error)) from error
 
     def jobs(self) -> Iterator[PlannedJob]:
@@ -144,9 +144,11 @@ class PlanFile:
         outline = []
         for position in range(len(self)):
             try:
-                outline.append(decode(self.line(position)))
-            except msgspec.DecodeError as error:
+                job = decode(self.line(position))
+            except (msgspec.DecodeError, RecursionError) as error:
                 raise self._corrupt(position + 2, str(error)) from error
+            self.check_parents(position, job.parents)
+            outline.append(job)
         self._all_checked = True
         return outline
 
@@ -164,6 +166,11 @@ class PlanFile:
         """Job id → position."""
         return {job.id: position for position, job in enumerate(self.outline)}
 
+    def check_parents(self, position: int, parents: list[int]) -> None:
+        """Raise CorruptPlan if a parent of a job does not stand above it."""
+        if parents and not 0 <= min(parents) <= max(parents) < position:
+            raise self._corrupt(position + 2, "the job has a parent that does not stand above it")
+
     def close(self) -> None:
         """Release the memory map."""
         self._bytes.close()
@@ -178,7 +185,7 @@ class PlanFile:
                     hint="update Markab, or plan the workflow again with this one",
                 )
             return msgspec.json.decode(self._checked(1), type=Header)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise self._corrupt(1, str(error)) from error
 
     def _checked(self, line: int) -> bytes:

@@ -132,6 +132,13 @@ def no_executable(key: _Key, sites: Iterable[str], needed_by: str, context: Cont
             hint,
         )
         return
+    if not found.sites:
+        context.problem(
+            "missing-executable",
+            f"transformation {name!r} has no executable in the catalog (needed by {needed_by})",
+            "add an entry to its `sites`: name, type and pfn",
+        )
+        return
     has = ", ".join(f"{at.type} at {at.name}{_platform(at)}" for at in found.sites)
     context.problem(
         "missing-executable",

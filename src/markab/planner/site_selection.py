@@ -189,7 +189,7 @@ class _Selector:
             next(executables_at(transformation, site, self.context), None) if transformation else None
         )
         if executable is None:
-            no_executable(key, [site.name], f"required by the transformation of {needed_by}", self.context)
+            no_executable(key, [site.name], f"{needed_by}, whose transformation requires it", self.context)
         return executable
 
     def _staging_site(self, site: Site, data: str) -> str | None:

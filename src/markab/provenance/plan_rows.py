@@ -81,11 +81,13 @@ def facts_of(plan: PlanFile, position: int) -> JobFacts:
         CorruptPlan: its line cannot be read.
     """
     try:
-        return decode_job(plan.line(position))
-    except msgspec.DecodeError as error:
+        facts = decode_job(plan.line(position))
+    except (msgspec.DecodeError, RecursionError) as error:
         raise CorruptPlan(
             f"{str(plan.path)!r}, line {position + 2}: {error}", hint="plan the workflow again"
         ) from error
+    plan.check_parents(position, facts.parents)
+    return facts
 
 
 class PlanRows:
