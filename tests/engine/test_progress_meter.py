@@ -17,12 +17,13 @@ def counts(**of: int) -> list[int]:
 
 
 class Measured:
-    """A meter with an observer, whose run began at second 100 of the monotonic clock."""
+    """A meter with an observer, whose engine started at second 100 of the monotonic clock."""
 
     def __init__(self, tmp_path: Path, observed: bool = True) -> None:
         self.path = tmp_path / "status.json"
         self.seen: list[Progress] = []
-        self.meter = Meter("w", "u", self.path, self.seen.append if observed else None, 100.0, bytes_moved=5)
+        self.meter = Meter("w", "u", self.path, self.seen.append if observed else None, bytes_moved=5)
+        self.meter.engine_started = 1e9 + 100.0
 
     def publish(self, now_s: float, jobs: dict[int, RunningJob] | None = None, **more: Any) -> Progress:
         outcome = more.pop("outcome", None)
@@ -44,7 +45,7 @@ def test_every_state_is_counted_under_its_name(tmp_path: Path) -> None:
     assert (progress.queued, progress.running) == (8, 16)
     assert (progress.succeeded, progress.failed, progress.skipped) == (32, 64, 128)
     assert (progress.workflow, progress.uuid, progress.time) == ("w", "u", 1e9 + 101)
-    assert (progress.elapsed_s, progress.bytes_moved) == (1.0, 5)
+    assert (progress.active_s(progress.time), progress.bytes_moved) == (1.0, 5)
     assert measured.seen == [progress] and measured.written() == progress
 
 

@@ -124,3 +124,4 @@ def _write(directory: Beneath, name: str, text: str) -> None:
         pass
     with open(directory.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w", encoding="utf-8") as file:
         file.write(text)
+    directory.move(part, directory, name)
