@@ -91,7 +91,7 @@ def test_every_command_that_takes_a_run_calls_it_so() -> None:
         ["graph"],
         ["metadata", "workflow"],
         ["report"],
-        ["export", "-f", "csv", "-o", "table.csv"],
+        ["export", "-F", "csv", "-o", "table.csv"],
         ["halt"],
         ["remove"],
     ],

@@ -72,7 +72,7 @@ def test_a_password_is_used_from_planning_to_delivery_and_is_in_one_private_file
     for words in (
         ("statistics", submit_dir),
         ("report", submit_dir),
-        *(("export", submit_dir, "-f", name, "-o", submit_dir / name) for name in FORMATS),
+        *(("export", submit_dir, "-F", name, "-o", submit_dir / name) for name in FORMATS),
         ("analyze", submit_dir, "--debug-job", "copy", "--debug-dir", submit_dir / "debug"),
         ("show", submit_dir, "copy", "--json"),
         ("show", submit_dir, "copy"),
