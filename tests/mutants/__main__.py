@@ -39,10 +39,11 @@ def main() -> int:
         folder = Path(name).resolve()
         folder.chmod(0o755)  # some tests become another user
         line_map = kept_line_map(folder, environ)
-        changes = islice(sample(wanted.seed, wanted.folder), wanted.skip, wanted.skip + wanted.number)
+        copy, tried = TreeCopy(folder), Tried()
+        drawn = sample(wanted.seed, copy.root, wanted.folder)
+        changes = islice(drawn, wanted.skip, wanted.skip + wanted.number)
         print(f"seed {wanted.seed}, changes {wanted.skip + 1} to {wanted.skip + wanted.number}; ", end="")
         print(f"{len(line_map.failing)} tests fail while they are traced, and are left out", flush=True)
-        copy, tried = TreeCopy(folder), Tried()
         with Enclosure(folder, copy, environ) as enclosure, suppress(KeyboardInterrupt):
             tried.go(enumerate(changes, start=wanted.skip + 1), copy, enclosure, line_map)
     tried.print_end()

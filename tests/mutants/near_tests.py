@@ -10,38 +10,40 @@ from pathlib import Path
 
 from mutants.changes import Change
 from mutants.line_map import LineMap
-from mutants.tree_copy import ROOT
 
 _MOST_S = 60.0
 """Of what the tests of one change may take together."""
 _ALL_LINES = range(1, 100_000)
 
 
-def near_tests(change: Change, line_map: LineMap) -> list[str]:
-    """Names for pytest, without those that are gone since the map was made."""
+def near_tests(change: Change, line_map: LineMap, root: Path) -> list[str]:
+    """Names for pytest of the tests in a tree, without those that are gone since the map was made."""
     chosen, takes_s = [], 0.0
     for test in sorted(
-        _candidates(change, line_map),
-        key=lambda test: (_distance(change.file, test), line_map.durations[test], test),
+        _candidates(change, line_map, root),
+        key=lambda test: (_distance(root, change.file, test), line_map.durations[test], test),
     ):
         takes_s += line_map.durations[test]
         if takes_s > _MOST_S and chosen:
             break
-        if _exists(test):
+        if _exists(root, test):
             chosen.append(test)
-    return [*_new_tests(change.file, line_map), *chosen]
+    return [*_new_tests(root, change.file, line_map), *chosen]
 
 
-def _candidates(change: Change, line_map: LineMap) -> set[str]:
+def _candidates(change: Change, line_map: LineMap, root: Path) -> set[str]:
     """The tests that execute its lines, else those of its function; what runs at import concerns all users of the file."""
     first, _, last, _ = change.location
-    around = function_lines((ROOT / change.file).read_text(), first)
+    around = function_lines(_text(root, change.file), first)
     if first in around:
         for lines in (range(first, last + 1), around):
             if tests := line_map.tests_of(change.file, lines):
                 return tests
     return set().union(
-        *(line_map.tests_of(file, _ALL_LINES) for file in [change.file, *_importers(_module(change.file))])
+        *(
+            line_map.tests_of(file, _ALL_LINES)
+            for file in [change.file, *_importers(root, _module(change.file))]
+        )
     )
 
 
@@ -60,29 +62,29 @@ def _module(file: str) -> str:
 
 
 @cache
-def _importers(module: str) -> tuple[str, ...]:
+def _importers(root: Path, module: str) -> tuple[str, ...]:
     """The source files that import from it."""
     wanted = re.compile(rf"^\s*from {re.escape(module)} import", re.MULTILINE)
     return tuple(
-        str(path.relative_to(ROOT))
-        for path in (ROOT / "src").rglob("*.py")
+        str(path.relative_to(root))
+        for path in (root / "src").rglob("*.py")
         if wanted.search(path.read_text())
     )
 
 
-def _distance(file: str, test: str) -> int:
+def _distance(root: Path, file: str, test: str) -> int:
     """0: the test file that mirrors it, 1: one that imports it, 2: of its folder, 3: another."""
     test_file = test.partition("::")[0]
     if test_file in _mirrors(file):
         return 0
-    if _module(file) in _text(test_file):
+    if _module(file) in _text(root, test_file):
         return 1
     return 2 if test_file.startswith(f"tests/{Path(file).parts[2]}/") else 3
 
 
 @cache
-def _text(file: str) -> str:
-    path = ROOT / file
+def _text(root: Path, file: str) -> str:
+    path = root / file
     return path.read_text() if path.exists() else ""
 
 
@@ -92,18 +94,18 @@ def _mirrors(file: str) -> list[str]:
     return [str(folder / f"test_{source.stem}.py"), str(folder.parent / f"test_{source.parent.name}.py")]
 
 
-def _exists(test: str) -> bool:
+def _exists(root: Path, test: str) -> bool:
     file, _, name = test.partition("::")
     function = name.rpartition("::")[2].partition("[")[0]
-    return f"def {function}(" in _text(file)
+    return f"def {function}(" in _text(root, file)
 
 
-def _new_tests(file: str, line_map: LineMap) -> Iterator[str]:
+def _new_tests(root: Path, file: str, line_map: LineMap) -> Iterator[str]:
     """Tests of the mirror file, and of those that import the file, that the map does not know yet."""
     known = {test.partition("[")[0] for test in line_map.durations}
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        test_file = str(path.relative_to(ROOT))
-        if test_file in _mirrors(file) or _module(file) in _text(test_file):
-            for name in re.findall(r"^def (test_\w+)\(", _text(test_file), re.MULTILINE):
+    for path in sorted((root / "tests").rglob("test_*.py")):
+        test_file = str(path.relative_to(root))
+        if test_file in _mirrors(file) or _module(file) in _text(root, test_file):
+            for name in re.findall(r"^def (test_\w+)\(", _text(root, test_file), re.MULTILINE):
                 if f"{test_file}::{name}" not in known:
                     yield f"{test_file}::{name}"

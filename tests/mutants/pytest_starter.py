@@ -22,6 +22,7 @@ import pytest
 import rich.console  # noqa: F401
 import sqlalchemy  # noqa: F401
 import yaml  # noqa: F401
+from hypothesis import Phase, settings
 
 _LIMITS = (
     (resource.RLIMIT_CPU, 7200),
@@ -29,6 +30,16 @@ _LIMITS = (
     (resource.RLIMIT_AS, 8 << 30),
 )
 """So that no change fills the machine."""
+
+
+class FirstFailure:
+    """A plugin: one example that fails is enough, and no smaller one is looked for."""
+
+    def pytest_sessionstart(self) -> None:
+        """After `conftest.py`, before the tests are imported."""
+        phases = [Phase.explicit, Phase.generate]
+        settings.register_profile("first-failure", settings(settings.default, phases=phases, database=None))
+        settings.load_profile("first-failure")
 
 
 def main() -> None:
@@ -56,7 +67,7 @@ def _run(arguments: list[str]) -> None:
         os.closerange(3, 100)
         for what, most in _LIMITS:
             resource.setrlimit(what, (most, resource.getrlimit(what)[1]))
-        code = int(pytest.main(arguments))
+        code = int(pytest.main(arguments, plugins=[FirstFailure()]))
         sys.stdout.flush()
     finally:
         os._exit(code)

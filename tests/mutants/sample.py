@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mutants.changes import Change, changes_of, is_program
-from mutants.tree_copy import ROOT
 
 Line = tuple[str, int]
 """File and number."""
@@ -17,13 +16,13 @@ _WEIGHTS = {"engine": 3, "worker": 3, "transfers": 3, "planner": 3, "executors":
 """By folder; all others have 1."""
 
 
-def sample(seed: int, folder: str) -> Iterator[Change]:
-    """Changes below `folder`, at most one a line, in random order."""
+def sample(seed: int, root: Path, folder: str) -> Iterator[Change]:
+    """Changes of a tree below `src/<folder>`, at most one a line, in random order."""
     chance = random.Random(seed)
-    lines = _lines(folder)
+    lines = _lines(root, folder)
     for line in weighted_order(lines, chance):
         change = chance.choice(lines[line])
-        if is_program(change.applied_to((ROOT / change.file).read_text())):
+        if is_program(change.applied_to((root / change.file).read_text())):
             yield change
 
 
@@ -32,10 +31,10 @@ def weighted_order(lines: Iterable[Line], chance: random.Random) -> list[Line]:
     return sorted(lines, key=lambda line: chance.random() ** (1 / _weight(line[0])), reverse=True)
 
 
-def _lines(folder: str) -> dict[Line, list[Change]]:
+def _lines(root: Path, folder: str) -> dict[Line, list[Change]]:
     found: dict[Line, list[Change]] = defaultdict(list)
-    for path in sorted((ROOT / "src" / folder).rglob("*.py")):
-        name = str(path.relative_to(ROOT))
+    for path in sorted((root / "src" / folder).rglob("*.py")):
+        name = str(path.relative_to(root))
         for change in changes_of(name, path.read_text()):
             found[name, change.line].append(change)
     return found

@@ -8,7 +8,6 @@ from typing import cast
 
 import pytest
 
-from mutants import near_tests as module
 from mutants.changes import Change
 from mutants.line_map import LineMap
 from mutants.near_tests import function_lines, near_tests
@@ -40,17 +39,14 @@ def change_in(line: int, file: str = LOCK) -> Change:
 
 
 @pytest.fixture
-def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def tree(tmp_path: Path) -> Path:
     """A tree with one source file, which one other imports, and a few test files."""
-    monkeypatch.setattr(module, "ROOT", tmp_path)
     files = {LOCK: TEXT, "src/markab/engine/run.py": "from markab.journal.lock import f\n"}
     for name in ("journal/test_lock", "journal/test_other", "cli/test_it", "engine/test_run"):
         files[f"tests/{name}.py"] = "def test_x():\n    pass\n"
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    module._text.cache_clear()
-    module._importers.cache_clear()
     return tmp_path
 
 
@@ -73,7 +69,7 @@ def test_the_mirror_file_comes_first_then_its_folder_then_the_quick_ones(tree: P
     for name in ("cli/test_it", "journal/test_lock", "journal/test_other", "engine/test_run"):
         line_map.executes(name, LOCK, 7)
 
-    found = near_tests(change_in(7), cast("LineMap", line_map))
+    found = near_tests(change_in(7), cast("LineMap", line_map), tree)
 
     assert names(found) == ["journal/test_lock", "journal/test_other", "engine/test_run", "cli/test_it"]
 
@@ -83,8 +79,11 @@ def test_only_tests_that_execute_the_line_are_run_or_those_of_its_function(tree:
     line_map.executes("cli/test_it", LOCK, 7)
     line_map.executes("journal/test_lock", LOCK, 12)
 
-    assert names(near_tests(change_in(12), cast("LineMap", line_map))) == ["journal/test_lock"]
-    assert names(near_tests(change_in(11), cast("LineMap", line_map))) == ["journal/test_lock", "cli/test_it"]
+    assert names(near_tests(change_in(12), cast("LineMap", line_map), tree)) == ["journal/test_lock"]
+    assert names(near_tests(change_in(11), cast("LineMap", line_map), tree)) == [
+        "journal/test_lock",
+        "cli/test_it",
+    ]
 
 
 def test_what_runs_at_import_concerns_the_tests_of_all_who_import_it(tree: Path) -> None:
@@ -92,7 +91,7 @@ def test_what_runs_at_import_concerns_the_tests_of_all_who_import_it(tree: Path)
     line_map.executes("journal/test_lock", LOCK, 7)
     line_map.executes("engine/test_run", "src/markab/engine/run.py", 1)
 
-    assert names(near_tests(change_in(1), cast("LineMap", line_map))) == [
+    assert names(near_tests(change_in(1), cast("LineMap", line_map), tree)) == [
         "journal/test_lock",
         "engine/test_run",
     ]
@@ -105,7 +104,9 @@ def test_new_tests_of_the_mirror_file_are_run_and_removed_ones_are_not(tree: Pat
     (tree / "tests/journal/test_lock.py").write_text("def test_new(x):\n    pass\n")
     (tree / "tests/cli/test_it.py").unlink()
 
-    assert near_tests(change_in(7), cast("LineMap", line_map)) == ["tests/journal/test_lock.py::test_new"]
+    assert near_tests(change_in(7), cast("LineMap", line_map), tree) == [
+        "tests/journal/test_lock.py::test_new"
+    ]
 
 
 def test_all_together_take_no_longer_than_a_minute(tree: Path) -> None:
@@ -113,7 +114,7 @@ def test_all_together_take_no_longer_than_a_minute(tree: Path) -> None:
     for name in ("cli/test_it", "journal/test_lock", "journal/test_other"):
         line_map.executes(name, LOCK, 7)
 
-    assert names(near_tests(change_in(7), cast("LineMap", line_map))) == [
+    assert names(near_tests(change_in(7), cast("LineMap", line_map), tree)) == [
         "journal/test_lock",
         "journal/test_other",
     ]

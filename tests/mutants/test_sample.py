@@ -8,10 +8,11 @@ from itertools import islice
 from pathlib import Path
 
 from mutants.sample import sample, weighted_order
+from mutants.tree_copy import ROOT
 
 
 def test_the_same_seed_gives_the_same_changes_and_another_seed_others() -> None:
-    first, again, other = (list(islice(sample(seed, "markab/journal"), 20)) for seed in (1, 1, 2))
+    first, again, other = (list(islice(sample(seed, ROOT, "markab/journal"), 20)) for seed in (1, 1, 2))
 
     assert first == again != other
     assert len({(change.file, change.line) for change in first}) == 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -17,6 +18,8 @@ CHANGE = Change("f.py", "", "", "1", "(2)", (1, 0, 1, 1))
 
 
 class FakeCopy:
+    root = Path("copy")
+
     def __init__(self) -> None:
         self.now = "1"
 
@@ -25,9 +28,6 @@ class FakeCopy:
 
     def write(self, name: str, text: str) -> None:
         self.now = text
-
-    def restore(self, name: str) -> None:
-        self.now = "1"
 
     def clear_temporary(self) -> None:
         pass
@@ -70,7 +70,7 @@ FAILED = Ended(1, "..F\nFAILED tests/f.py::test_b - why\n1 failed")
 def test_a_change_is_noticed_by_the_first_test_that_fails(
     monkeypatch: pytest.MonkeyPatch, answers: list[Ended], result: Result, detail: str, calls: int
 ) -> None:
-    monkeypatch.setattr(module, "near_tests", lambda change, line_map: ["test_a", "test_b", "test_c"])
+    monkeypatch.setattr(module, "near_tests", lambda change, line_map, root: ["test_a", "test_b", "test_c"])
     copy = FakeCopy()
     enclosure = FakeEnclosure(copy, *answers)
 
@@ -84,7 +84,7 @@ def test_a_change_is_noticed_by_the_first_test_that_fails(
 
 
 def test_a_name_that_pytest_does_not_know_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "near_tests", lambda change, line_map: ["test_c"])
+    monkeypatch.setattr(module, "near_tests", lambda change, line_map, root: ["test_c"])
     copy = FakeCopy()
     enclosure = FakeEnclosure(copy, Ended(4, "not found: test_c"))
 
@@ -97,7 +97,7 @@ def test_a_test_whose_parameters_have_changed_is_run_with_all_of_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tests = ["tests/test_f.py::test_a[x y]", "tests/test_f.py::test_a[/z]", "tests/test_f.py::test_b[1]"]
-    monkeypatch.setattr(module, "near_tests", lambda change, line_map: tests)
+    monkeypatch.setattr(module, "near_tests", lambda change, line_map, root: tests)
     copy, line_map = FakeCopy(), FakeMap()
     line_map.durations.update(dict.fromkeys([*tests, "tests/test_f.py::test_a"], 1.0))
     not_found = (
@@ -114,7 +114,7 @@ def test_a_test_whose_parameters_have_changed_is_run_with_all_of_them(
 
 
 def test_a_change_that_no_test_executes_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "near_tests", lambda change, line_map: [])
+    monkeypatch.setattr(module, "near_tests", lambda change, line_map, root: [])
     copy = FakeCopy()
     enclosure = FakeEnclosure(copy)
 

@@ -1,4 +1,7 @@
-"""A private copy of the tree with a virtual environment of its own: what is changed is never the source."""
+"""A private copy of the tree with a virtual environment of its own: what is changed is never the source.
+
+All that is read later is read from it, so that the source may be edited meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +36,6 @@ class TreeCopy:
         path = self.root / name
         shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
         path.write_text(text, encoding="utf-8")
-
-    def restore(self, name: str) -> None:
-        """Take a change back."""
-        self.write(name, (ROOT / name).read_text(encoding="utf-8"))
 
     def clear_temporary(self) -> None:
         """Remove what the tests have left."""

@@ -40,15 +40,16 @@ class Trial(NamedTuple):
 
 def try_change(change: Change, copy: TreeCopy, enclosure: Enclosure, line_map: LineMap) -> Trial:
     """Change the copy, run the tests, take the change back."""
-    tests = near_tests(change, line_map)
-    copy.write(change.file, change.applied_to(copy.text(change.file)))
+    tests = near_tests(change, line_map, copy.root)
+    before = copy.text(change.file)
+    copy.write(change.file, change.applied_to(before))
     try:
         for some in _stages(tests, line_map):
             if trial := _run(some, enclosure, line_map):
                 return trial
         return Trial(Result.MISSED, f"{len(tests)} tests")
     finally:
-        copy.restore(change.file)
+        copy.write(change.file, before)
         copy.clear_temporary()
 
 

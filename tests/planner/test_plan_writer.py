@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import shlex
+import socket
+import sysconfig
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from kit.planned_workflow import Bench, task
+from markab import PEGASUS_VERSION, __version__
 from markab.errors import StorageError
 from markab.plan.braindump import read_braindump
 from markab.planner.planning import plan
@@ -87,6 +92,42 @@ def test_the_options_of_a_plan_stand_in_its_braindump(bench: Bench) -> None:
     )
     assert str(bench.path / "my runs") == braindump["basedir"]
     assert ("one", str(run)) == (braindump["rundir"], braindump["submit_dir"])
+
+
+def test_a_braindump_has_the_keys_of_pegasus_in_their_order(bench: Bench) -> None:
+    run = submit_dir_of(bench, basename="base")
+
+    braindump = read_braindump(run / "braindump.yml")
+    bindir, uuid = sysconfig.get_path("scripts"), braindump["wf_uuid"] or ""
+    assert re.fullmatch(r"\d{8}T\d{6}[+-]\d{4}", braindump.pop("timestamp") or "")
+    assert braindump.pop("planner_arguments")
+    assert list(braindump.items()) == [
+        ("user", getpass.getuser()),
+        ("grid_dn", None),
+        ("submit_hostname", socket.gethostname()),
+        ("root_wf_uuid", str(UUID(uuid))),
+        ("wf_uuid", uuid),
+        ("dax", str(bench.path / "workflow.yml")),
+        ("dax_label", "w"),
+        ("dax_index", "0"),
+        ("dax_version", "5.0.4"),
+        ("pegasus_wf_name", "w-0"),
+        ("basedir", str(bench.path)),
+        ("submit_dir", str(run)),
+        ("planner", f"{bindir}/pegasus-plan"),
+        ("planner_version", PEGASUS_VERSION),
+        ("pegasus_build", f"markab-{__version__}"),
+        ("jsd", "jobstate.log"),
+        ("rundir", "run0001"),
+        ("bindir", bindir),
+        ("vogroup", "pegasus"),
+        ("uses_pmc", "false"),
+        ("properties", f"pegasus.{UUID(uuid).int % 10**15}.properties"),
+        ("condor_log", "base.log"),
+        ("dag", "base.dag"),
+        ("type", "dag"),
+        ("notify", "base.notify"),
+    ]
 
 
 def test_all_jobs_of_the_planner_have_the_prefix(bench: Bench) -> None:

@@ -44,11 +44,10 @@ def test_the_checksum_of_the_first_source_that_has_one_counts() -> None:
 
 
 def test_sources_of_higher_priority_come_first() -> None:
-    item = the_transfer(
-        source("a"), source("b", priority="7"), source("c", priority=20), source("d", priority=-1)
-    )
+    given = {"a": None, "b": "7", "c": 20, "d": -1, "e": 0.5}
+    item = the_transfer(*(source(url, priority=priority) for url, priority in given.items()), source("f"))
 
-    assert ["c", "b", "a", "d"] == [one["url"] for one in item["sources"]]
+    assert ["c", "b", "e", "a", "f", "d"] == [one["url"] for one in item["sources"]]
 
 
 def test_a_name_is_that_of_the_first_source_if_none_is_given() -> None:
