@@ -65,7 +65,7 @@ def test_failure_says_what_failed_why_and_how_to_continue(
     assert "failed: wc_a, attempt 1: exit code 3 (given up)" in result.stderr, "as it happens"
     assert "wc_a failed (attempt 1)\n  exit code 3\n  command: /usr/bin/wc -l in\n" in result.stderr
     assert "    no such file" in result.stderr
-    assert "words: 1 job failed, 0 of 2 jobs succeeded, 1 never started" in result.stdout
+    assert "words: 1 job failed, 0 of 2 jobs succeeded, 1 not completed" in result.stdout
     assert "markab show run0001 wc_a" in result.stdout and "markab run run0001" in result.stdout
 
 

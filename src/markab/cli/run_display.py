@@ -205,7 +205,7 @@ def counts_text(progress: Progress) -> str:
         (progress.ready, "ready"),
         (progress.unready, "waiting"),
         (progress.failed, "failed"),
-        (progress.skipped, "not run because of that"),
+        (progress.skipped, "held back by that"),
         (progress.retried, "tried again"),
     )
     return ", ".join(parts + [f"{number:,} {name}" for number, name in named if number])

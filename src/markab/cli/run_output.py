@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from markab.cli.run_display import Display
 
 FAILURES_SHOWN = 10
+FILES_SHOWN = 5
 
 
 def run_here(
@@ -51,6 +52,7 @@ def print_end(submit_dir: Path, state: str, *, as_json: bool, quiet: int = 0) ->
     if as_json:
         totals = result.status.to_json(queue=False)["totals"]
         ending = {"outputs": result.outputs, "failures": [failure.to_json() for failure in result.failures]}
+        ending["undelivered"] = [one._asdict() for one in result.undelivered]
         echo_json({"submit_dir": str(submit_dir), "state": state, **totals, **ending})
         return
     if result.failures:
@@ -75,12 +77,23 @@ def end_text(result: operations.RunResult, state: str) -> str:
         lines += [f"  results: {place}" for place in result.outputs]
         return "\n".join([*lines, f"  more:    markab show {run}"])
     if state == "failed":
-        never = status.total - status.succeeded - status.failed
-        lines = [f"{status.workflow}: {count(status.failed, 'job')} failed, {done}, {never:,} never started"]
+        rest = status.total - status.succeeded - status.failed
+        lines = [f"{status.workflow}: {count(status.failed, 'job')} failed, {done}, {rest:,} not completed"]
+        lines += _undelivered_lines(result)
         lines += [f"  look:     markab show {run} {failure.job}" for failure in result.failures[:1]]
     else:
         lines = [f"{status.workflow}: {state}, {done}"]
     return "\n".join([*lines, f"  continue: markab run {run}    (what succeeded is kept)"])
+
+
+def _undelivered_lines(result: operations.RunResult) -> list[str]:
+    files = result.undelivered
+    shown = [f"  not delivered: {one.lfn} ({one.why})" for one in files[:FILES_SHOWN]]
+    if (hidden := len(files) - FILES_SHOWN) > 0:
+        shown.append(
+            f"  … and {hidden:,} more results: markab analyze {shown_path(result.status.submit_dir)}"
+        )
+    return shown
 
 
 def _make_display(submit_dir: Path, quiet: int) -> Display:

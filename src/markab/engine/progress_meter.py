@@ -76,7 +76,7 @@ class Meter:
             running=counts[State.RUNNING],
             succeeded=counts[State.SUCCEEDED],
             failed=counts[State.FAILED],
-            skipped=counts[State.SKIPPED],
+            skipped=counts[State.SKIPPED] + counts[State.INCOMPLETE],
             retried=self.retried,
             jobs=list(islice(running.values(), RUNNING_SHOWN)),
             rate_per_s=rate,

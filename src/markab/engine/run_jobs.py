@@ -14,7 +14,7 @@ from itertools import accumulate
 
 from markab.errors import CorruptPlan, IllegalTransition
 from markab.executors.attempt_id import AttemptId
-from markab.journal.lifecycle import ALIVE, TRANSITIONS, Event, State
+from markab.journal.lifecycle import ALIVE, TRANSITIONS, WITHOUT_SUCCESS, Event, State
 from markab.plan.model import DIVISIBLE, Kind
 from markab.plan.plan_file import JobOutline
 
@@ -195,7 +195,7 @@ class RunJobs:
         failed = [
             parent
             for parent in self._parents(job)
-            if self.state[parent] in (State.FAILED, State.SKIPPED) and job not in self.served.get(parent, ())
+            if self.state[parent] in WITHOUT_SUCCESS and job not in self.served.get(parent, ())
         ]
         if not self.makers_left[job]:
             return bool(failed)
@@ -229,6 +229,8 @@ class RunJobs:
                     f"{self.name_of(job)} is {State(one).name}, and has nothing to do"
                 )
         assert all(state[job] in ALIVE for job in self.held), "what is held is alive"
+        done_in_part = {job for job, one in enumerate(state) if one == State.INCOMPLETE}
+        assert done_in_part <= self.failed_parents.keys(), "what is incomplete lacks a parent"
 
     def _link(self, outline: Sequence[JobOutline], done: Sequence[int]) -> None:
         """Store the children of all jobs in one array, and count the parents each still waits for."""
@@ -283,8 +285,7 @@ class RunJobs:
         state = self.state[parent]
         if state == State.SUCCEEDED or child in self.served.get(parent, ()):
             return True
-        is_over = state in (State.FAILED, State.SKIPPED)
-        return is_over and self.makers_left[child] > 0 and parent not in self.directories
+        return state in WITHOUT_SUCCESS and self.makers_left[child] > 0 and parent not in self.directories
 
     def _parents(self, job: int) -> Iterator[int]:
         at = -1

@@ -44,7 +44,7 @@ class Progress(msgspec.Struct, omit_defaults=True):
     succeeded: int = 0
     failed: int = 0
     skipped: int = 0
-    """Never ran, because a parent failed."""
+    """Did not run, or not for all of its files, because of parents that failed."""
     retried: int = 0
     """Attempts that failed and were followed by another, in this call of the engine."""
     jobs: list[RunningJob] = []

@@ -15,6 +15,7 @@ from markab.operations.run_names import Run, find_run
 
 if TYPE_CHECKING:
     from markab.diagnosis.failed_attempts import FailedAttempt
+    from markab.diagnosis.undelivered import Undelivered
     from markab.plan.braindump import Braindump
     from markab.reports.status import Status
 
@@ -49,6 +50,8 @@ class RunResult(NamedTuple):
     """The last attempt of every job that failed."""
     outputs: list[str]
     """The directories to which results are delivered; if there are none, the scratch directories with the results."""
+    undelivered: list[Undelivered]
+    """The results that a failed run did not deliver."""
 
 
 def read_result(run: Run = None) -> RunResult:
@@ -56,8 +59,21 @@ def read_result(run: Run = None) -> RunResult:
     from markab.diagnosis.failed_attempts import FailedAttempts
 
     submit_dir = find_run(run)
+    status = read_status(submit_dir)
     failures = FailedAttempts(submit_dir, from_start=True).final()
-    return RunResult(read_status(submit_dir), failures, _output_places(submit_dir))
+    undelivered = _undelivered(submit_dir) if status.state == "Failure" else []
+    return RunResult(status, failures, _output_places(submit_dir), undelivered)
+
+
+def _undelivered(submit_dir: Path) -> list[Undelivered]:
+    from markab.diagnosis.failure_analysis import Analyzer
+
+    analyzer = Analyzer(submit_dir)
+    try:
+        analyzer.read()
+        return analyzer.undelivered()
+    finally:
+        analyzer.close()
 
 
 def _output_places(submit_dir: Path) -> list[str]:

@@ -21,6 +21,7 @@ from markab.journal.records import (
     AttemptStart,
     EntryOf,
     GiveUp,
+    Incomplete,
     Retry,
     RunStart,
 )
@@ -165,7 +166,7 @@ class RunData(RunReader):
             case Retry(job=job):
                 self.retries += 1
                 self.failures.tried_again(job)
-            case GiveUp(job=job):
+            case GiveUp(job=job) | Incomplete(job=job):
                 self.failures.given_up(job)
             case RunStart(time=time):
                 self._silent_since = self.until
@@ -223,7 +224,7 @@ class RunData(RunReader):
             fact.size = moved.bytes or fact.size
             fact.sha256 = moved.sha256 or fact.sha256
             if kind == Kind.STAGE_OUT:
-                self.bytes_out += moved.bytes or 0
+                self.bytes_out += moved.moved_bytes
                 if (place := self._short(moved.destination, moved.lfn)) not in fact.delivered:
                     fact.delivered += (place,)
             else:
