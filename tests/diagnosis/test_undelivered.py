@@ -45,7 +45,7 @@ def test_each_result_is_named_with_the_job_that_held_it_back(tmp_path: Path) -> 
 
     assert undelivered(tmp_path / "1", start(0), end(0), *FAILED, *part) == [
         ("b.txt", "out", f"{JOBS[1].id} failed"),
-        ("c.txt", "out", f"{JOBS[2].id} was not run"),
+        ("c.txt", "out", f"{JOBS[1].id} failed"),
     ]
 
 
@@ -70,8 +70,8 @@ def test_what_may_still_be_delivered_counts_only_when_the_run_has_failed(tmp_pat
     assert [one.why for one in found] == [
         f"{JOBS[0].id} was not run",
         f"{JOBS[1].id} failed",
-        f"{JOBS[2].id} was not run",
-    ]
+        f"{JOBS[1].id} failed",
+    ], "the third was not run because of the second"
 
 
 def test_what_an_earlier_call_delivered_is_delivered(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""The results that a run did not deliver, and why: the job that should have made each, or the error of moving it."""
+"""The results that a run did not deliver, and why: the job whose failure kept each from being made, or the error of moving it."""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -36,15 +37,35 @@ def undelivered_results(
         is_over: the run has failed; otherwise only jobs count that will not be tried again.
     """
     counted = (State.FAILED, State.INCOMPLETE)
+    culprits = _culprits(plan, states)
     for position, outline in enumerate(plan.outline):
         if outline.kind is not Kind.STAGE_OUT or states[position] == State.SUCCEEDED:
             continue
         if is_over or states[position] in counted:
-            yield from _not_delivered_by(plan.job(position), plan, states, failed_records(position))
+            yield from _not_delivered_by(plan.job(position), plan, culprits, failed_records(position))
+
+
+NONE = -1
+"""There is no failed job above."""
+SUCCEEDED = -2
+
+
+def _culprits(plan: PlanFile, states: Sequence[int]) -> array[int]:
+    """Return, by job, the job that failed and without which it did not succeed: perhaps itself."""
+    culprits = array("i", bytes(4 * len(states)))
+    for position, outline in enumerate(plan.outline):
+        if states[position] == State.SUCCEEDED:
+            culprits[position] = SUCCEEDED
+        elif states[position] == State.FAILED:
+            culprits[position] = position
+        else:
+            culprits[position] = max((culprits[parent] for parent in outline.parents), default=NONE)
+            culprits[position] = max(culprits[position], NONE)
+    return culprits
 
 
 def _not_delivered_by(
-    job: PlannedJob, plan: PlanFile, states: Sequence[int], records: Sequence[Record]
+    job: PlannedJob, plan: PlanFile, culprits: Sequence[int], records: Sequence[Record]
 ) -> Iterator[Undelivered]:
     with_files = (record["transfers"] for record in reversed(records) if record.get("transfers"))
     arrived = {moved["lfn"] for moved in next(with_files, ())}
@@ -52,7 +73,7 @@ def _not_delivered_by(
     makers = {
         output.lfn: parent
         for parent in job.parents
-        if states[parent] != State.SUCCEEDED
+        if culprits[parent] != SUCCEEDED
         for output in plan.job(parent).outputs
     }
     for transfer in job.transfers:
@@ -60,8 +81,8 @@ def _not_delivered_by(
         if transfer.optional or lfn in arrived:
             continue
         if (maker := makers.get(lfn)) is not None:
-            ended = "failed" if states[maker] == State.FAILED else "was not run"
-            why = f"{plan.outline[maker].id} {ended}"
+            culprit = culprits[maker]
+            why = f"{plan.outline[culprit].id} failed" if culprit >= 0 else f"{plan.outline[maker].id} was not run"
         else:
             why = errors.get(lfn) or f"{job.id} was not run"
         yield Undelivered(lfn, job.id, why)

@@ -280,7 +280,7 @@ class OpenRun:
             id,
             ok,
             worth_retrying=is_worth_retrying(record),
-            incomplete=is_incomplete(record),
+            incomplete=not ok and is_incomplete(record),
             served=served,
         )
         self.journal.append(AttemptEnd(now, id.job, id.number, record))

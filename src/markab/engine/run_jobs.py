@@ -151,7 +151,15 @@ class RunJobs:
     def succeed(self, job: int) -> list[int]:
         """Take a job that succeeded off what its children wait for; return those that have become ready."""
         served = self.served.get(job, ()) if self.served else ()
-        return [child for child in self.children_of(job) if child not in served and self._waits_less(child)]
+        left, state, ready = self.parents_left, self.state, []
+        for child in self.children_of(job):
+            if served and child in served:
+                continue
+            left[child] -= 1
+            if not left[child] and state[child] == State.WAITING:
+                self.move(child, Event.PARENTS_DONE)
+                ready.append(child)
+        return ready
 
     def serve(self, job: int, children: Collection[int], *, divisible: bool) -> list[int]:
         """Take a job of which an attempt failed off what children wait for that have all they need of it.
@@ -165,7 +173,9 @@ class RunJobs:
                 served = self.served.setdefault(job, set())
                 if child not in served:
                     served.add(child)
-                    if self._waits_less(child):
+                    self.parents_left[child] -= 1
+                    if not self.parents_left[child] and self.state[child] == State.WAITING:
+                        self.move(child, Event.PARENTS_DONE)
                         ready.append(child)
         return ready
 
@@ -259,14 +269,6 @@ class RunJobs:
             self.parents_left[position] = left
             if job.kind in DIVISIBLE and not job.removes_scratch:
                 self.makers_left[position] = sum(parent not in self.directories for parent in job.parents)
-
-    def _waits_less(self, child: int) -> bool:
-        """Count a parent that is done; return whether the child has become ready by it."""
-        left = self.parents_left[child] = self.parents_left[child] - 1
-        if left or self.state[child] != State.WAITING:
-            return False
-        self.move(child, Event.PARENTS_DONE)
-        return True
 
     def _does_without(self, parent: int, child: int, is_served: bool) -> bool:
         """Count a parent that failed for good; return whether the child still has something to do."""
