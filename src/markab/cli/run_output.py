@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,20 +79,18 @@ def end_text(result: operations.RunResult, state: str) -> str:
     if state == "failed":
         rest = status.total - status.succeeded - status.failed
         lines = [f"{status.workflow}: {count(status.failed, 'job')} failed, {done}, {rest:,} not completed"]
-        lines += _undelivered_lines(result)
+        lines += undelivered_lines(result.undelivered, status.submit_dir)
         lines += [f"  look:     markab show {run} {failure.job}" for failure in result.failures[:1]]
     else:
         lines = [f"{status.workflow}: {state}, {done}"]
     return "\n".join([*lines, f"  continue: markab run {run}    (what succeeded is kept)"])
 
 
-def _undelivered_lines(result: operations.RunResult) -> list[str]:
-    files = result.undelivered
+def undelivered_lines(files: Sequence[operations.Undelivered], submit_dir: Path) -> list[str]:
+    """Return a line for each of the first results that were not delivered, with the reason."""
     shown = [f"  not delivered: {one.lfn} ({one.why})" for one in files[:FILES_SHOWN]]
     if (hidden := len(files) - FILES_SHOWN) > 0:
-        shown.append(
-            f"  … and {hidden:,} more results: markab analyze {shown_path(result.status.submit_dir)}"
-        )
+        shown.append(f"  … and {hidden:,} more results: markab analyze {shown_path(submit_dir)}")
     return shown
 
 

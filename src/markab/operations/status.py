@@ -61,14 +61,16 @@ def read_result(run: Run = None) -> RunResult:
     submit_dir = find_run(run)
     status = read_status(submit_dir)
     failures = FailedAttempts(submit_dir, from_start=True).final()
-    undelivered = _undelivered(submit_dir) if status.state == "Failure" else []
-    return RunResult(status, failures, _output_places(submit_dir), undelivered)
+    return RunResult(status, failures, _output_places(submit_dir), read_undelivered(status))
 
 
-def _undelivered(submit_dir: Path) -> list[Undelivered]:
+def read_undelivered(status: Status) -> list[Undelivered]:
+    """Return the results that a run with this status did not deliver; none unless it has failed."""
+    if status.state != "Failure":
+        return []
     from markab.diagnosis.failure_analysis import Analyzer
 
-    analyzer = Analyzer(submit_dir)
+    analyzer = Analyzer(status.submit_dir)
     try:
         analyzer.read()
         return analyzer.undelivered()
