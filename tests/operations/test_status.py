@@ -50,7 +50,11 @@ def test_the_results_that_a_failed_run_did_not_deliver_are_named(tmp_path: Path)
 
 def test_what_was_done_in_part_is_no_failure_of_its_own(tmp_path: Path) -> None:
     out = PlannedJob("out", Kind.STAGE_OUT, "local", parents=[0, 1])
-    part = [start(2), end(2, ok=False, error={"kind": "incomplete", "message": "x"}), Incomplete(T0 + 3, 2, 1)]
+    part = [
+        start(2),
+        end(2, ok=False, error={"kind": "incomplete", "message": "x"}),
+        Incomplete(T0 + 3, 2, 1),
+    ]
     story = [began(), start(0), failed(0), gave_up(0), start(1), end(1), *part, ended("failed")]
     run = make_run(tmp_path, [compute("a"), compute("b"), out], story)
 
