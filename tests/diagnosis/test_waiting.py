@@ -7,7 +7,7 @@ import pytest
 
 from kit.made_run import T0, began, compute, end, engine_alive, failed, gave_up, make_run, start
 from markab.diagnosis.waiting import Waiting, WaitingReasons
-from markab.journal.records import Halt, Retry
+from markab.journal.records import GiveUp, Halt, Incomplete, Retry
 from markab.journal.run_reader import RunReader
 from markab.plan.model import Kind, PlannedJob
 from markab.reports.status import current_status
@@ -115,3 +115,18 @@ def test_the_status_says_why_when_asked(tmp_path: Path) -> None:
     status = current_status(run, why=True)
     assert "  1 job: no engine is running (wc_b)\n" in status.text()
     assert status.to_json()["waiting"][0]["why"] == "engine"
+
+
+def test_a_job_whose_own_files_arrived_does_not_wait_for_its_stage_in(tmp_path: Path) -> None:
+    jobs = [PlannedJob("in", Kind.STAGE_IN, "local"), compute("a", 0), compute("b", 0)]
+    given_up = GiveUp(T0 + 2, 0, 1, served=[1])
+    found = reasons(tmp_path, jobs, [began(cores=1), start(0), failed(0), given_up])
+    assert found["turn"].examples == ["wc_a"] and found["failed-parent"].examples == ["wc_b"]
+
+
+def test_what_was_done_in_part_waits_for_nothing(tmp_path: Path) -> None:
+    out = PlannedJob("out", Kind.STAGE_OUT, "local", parents=[0, 1])
+    after = PlannedJob("clean", Kind.CLEANUP, "local", parents=[2], removes_scratch=True)
+    entries = [began(), start(0), failed(0), gave_up(0), start(1), end(1), start(2), failed(2)]
+    found = reasons(tmp_path, [compute("a"), compute("b"), out, after], [*entries, Incomplete(T0 + 3, 2, 1)])
+    assert list(found) == ["failed-parent"] and found["failed-parent"].examples == ["clean"]

@@ -101,6 +101,8 @@ class World:
     def end(self, id: AttemptId) -> Record:
         attempt = self.alive.pop(id)
         record = self.verdict(attempt)
+        if record["ok"] and attempt.incomplete:
+            record = failure("incomplete", attempt.incomplete)
         self.ended[id] = record
         if record["ok"]:
             self.succeeded.append(id.job)
@@ -124,7 +126,7 @@ class FakeExecutor:
             assert attempt.id not in world.ended, f"{attempt.id} started twice"
             assert not [other for other in world.alive if other[:2] == attempt.id[:2]], "two attempts alive"
             parents = {(attempt.id.run, parent) for parent in attempt.job.parents}
-            assert parents <= world.done, "started before its parents"
+            assert parents <= world.done or attempt.incomplete, "started before its parents"
             world.alive[attempt.id] = attempt
             world.started.append(attempt.id)
             world.checksums[attempt.id] = dict(attempt.checksums)

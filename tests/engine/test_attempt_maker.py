@@ -13,6 +13,7 @@ from markab.engine.recovery import Checksums
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import RunContext
 from markab.journal.attempt_record import MovedFile
+from markab.journal.lifecycle import State
 from markab.plan.model import (
     DirectoryPlace,
     Input,
@@ -88,7 +89,7 @@ def test_an_attempt_without_what_failed_parents_make_has_the_rest_and_the_reason
     maker = maker_of(tmp_path, job)
     parent = PlannedJob("broken", Kind.COMPUTE, "local", outputs=[Output("bad")])
 
-    attempt = maker.make(AttemptId("u", 0, 1), [FailedParent(parent, True, ())])
+    attempt = maker.make(AttemptId("u", 0, 1), [FailedParent(parent, State.FAILED, ())])
 
     assert [transfer.lfn for transfer in attempt.job.transfers] == ["data"]
     assert attempt.incomplete == "1 file not delivered, because broken failed: 'bad'"

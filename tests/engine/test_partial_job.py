@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from markab.engine.partial_job import FailedParent, partial_job, served_children
+from markab.journal.lifecycle import State
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, Registration, Transfer
 
 
@@ -18,8 +19,8 @@ def moves(kind: Kind, lfns: str) -> PlannedJob:
     return PlannedJob("move", kind, "local", transfers=transfers)
 
 
-def failed(job: PlannedJob, arrived: str = "", *, has_run: bool = True) -> FailedParent:
-    return FailedParent(job, has_run, arrived.split())
+def failed(job: PlannedJob, arrived: str = "", state: State = State.FAILED) -> FailedParent:
+    return FailedParent(job, state, arrived.split())
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_only_what_was_delivered_is_registered() -> None:
 
 def test_nothing_is_removed_that_a_job_to_be_run_again_reads_makes_or_moves() -> None:
     job = PlannedJob("clean", Kind.CLEANUP, "local", removes=list("abcdef"))
-    parents = [failed(work("two", "a", "b")), failed(moves(Kind.STAGE_OUT, "c d"), "c", has_run=False)]
+    parents = [failed(work("two", "a", "b")), failed(moves(Kind.STAGE_OUT, "c d"), "c", state=State.SKIPPED)]
 
     kept, incomplete = partial_job(job, parents)
 
@@ -53,7 +54,9 @@ def test_nothing_is_removed_that_a_job_to_be_run_again_reads_makes_or_moves() ->
 
 
 def test_a_job_that_lacks_no_file_says_that_it_is_to_be_done_again() -> None:
-    job, incomplete = partial_job(moves(Kind.STAGE_OUT, "a"), [failed(work("two", makes="b"), has_run=False)])
+    job, incomplete = partial_job(
+        moves(Kind.STAGE_OUT, "a"), [failed(work("two", makes="b"), state=State.SKIPPED)]
+    )
 
     assert len(job.transfers) == 1 and incomplete == "to be done again, because two was not run"
 

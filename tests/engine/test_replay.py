@@ -30,6 +30,9 @@ JOBS = [
     *(job(f"work{n}", 0, retries=n % 4, cores=1 + n % 2, category="x", priority=n % 3) for n in range(6)),
     job("join", 1, 2, 3, retries=1),
     job("clean", 7, kind=Kind.CLEANUP),
+    job("out", 4, 5, 6, kind=Kind.STAGE_OUT, retries=1),
+    job("register", 9, kind=Kind.REGISTER),
+    job("tidy", 5, 9, kind=Kind.CLEANUP),
 ]
 
 

@@ -15,6 +15,7 @@ from markab.engine.waiting_reason import WaitingReason, Why
 from markab.errors import CorruptPlan, IllegalTransition, JobRejected
 from markab.executors.attempt_id import AttemptId
 from markab.journal.lifecycle import ALIVE, State
+from markab.journal.skipped_jobs import mark_skipped
 from markab.plan.model import Kind
 from markab.plan.plan_file import JobOutline
 
@@ -239,8 +240,12 @@ def ended_in(scheduler: Scheduler, *failed: int, served: dict[int, list[int]] | 
     """Run to the end, with these jobs failing; return the states of all jobs."""
     while attempts := scheduler.starts():
         for attempt in attempts:
-            ok = attempt.job not in failed and attempt.job not in scheduler.failed_parents(RUN)
-            scheduler.ended(attempt, ok, served=(served or {}).get(attempt.job, []))
+            is_partial = attempt.job in scheduler.failed_parents(RUN)
+            ok = attempt.job not in failed and not is_partial
+            served_now = (served or {}).get(attempt.job, [])
+            scheduler.ended(
+                attempt, ok, worth_retrying=not is_partial, incomplete=is_partial, served=served_now
+            )
             scheduler.validate()
     assert scheduler.is_finished(RUN)
     return [State(state).name for state in scheduler.states(RUN)]
@@ -251,7 +256,7 @@ def test_a_job_that_serves_several_runs_for_those_that_succeeded_and_does_not_su
     jobs = [outline("a"), outline("b"), outline("c"), outline("all", 0, 1, 2, kind=kind)]
 
     assert ended_in(scheduler_of(jobs))[3] == "SUCCEEDED"
-    assert ended_in(scheduler_of(jobs), 1)[3] == "FAILED"
+    assert ended_in(scheduler_of(jobs), 1)[3] == "INCOMPLETE"
     assert ended_in(scheduler_of(jobs), 0, 1, 2)[3] == "SKIPPED"
     scheduler = scheduler_of(jobs)
     a, b, c = scheduler.starts()
@@ -277,14 +282,14 @@ def test_nothing_is_moved_into_a_directory_that_could_not_be_made(failed: int) -
         outline("move", 0, 1, 2, kind=Kind.STAGE_INTER),
     ]
 
-    assert ended_in(scheduler_of(jobs), failed)[3] == ("SKIPPED" if failed == 0 else "FAILED")
+    assert ended_in(scheduler_of(jobs), failed)[3] == ("SKIPPED" if failed == 0 else "INCOMPLETE")
 
 
 def test_a_registration_runs_for_what_a_failed_delivery_delivered() -> None:
     jobs = [outline("a"), outline("out", 0, kind=Kind.STAGE_OUT), outline("in", 1, kind=Kind.REGISTER)]
 
     assert ended_in(scheduler_of(jobs), 1)[2] == "SKIPPED"
-    assert ended_in(scheduler_of(jobs), 1, served={1: [2]})[2] == "FAILED"
+    assert ended_in(scheduler_of(jobs), 1, served={1: [2]})[2] == "INCOMPLETE"
 
 
 def test_consumers_start_when_their_own_files_arrived_though_others_failed() -> None:
@@ -344,6 +349,31 @@ def test_an_attempt_of_an_earlier_call_whose_parents_fail_in_this_one_is_not_rep
     scheduler.validate()
 
     assert [State(state).name for state in scheduler.states(RUN)] == ["FAILED", "SKIPPED", "SKIPPED"]
+
+
+def test_what_lacks_no_parent_in_this_call_is_tried_again_when_it_is_incomplete() -> None:
+    """The attempt was started by an engine before, and did without jobs that have succeeded since."""
+    jobs = [outline("a"), outline("b"), outline("out", 0, 1, kind=Kind.STAGE_OUT)]
+    scheduler = scheduler_of(jobs, succeeded=[0, 1, 0], attempts=[1, 1, 1], under_way=[2])
+    (a,) = scheduler.starts()
+    scheduler.ended(a, True)
+
+    early = AttemptId(RUN, 2, 1)
+    assert scheduler.ended(early, False, worth_retrying=False, incomplete=True).verdict is Verdict.RETURNED
+    scheduler.validate()
+    assert scheduler.starts() == [AttemptId(RUN, 2, 2)]
+
+
+def test_a_partial_job_that_fails_itself_is_retried_and_fails() -> None:
+    jobs = [outline("a"), outline("b"), outline("out", 0, 1, kind=Kind.STAGE_OUT, retries=1)]
+    scheduler = scheduler_of(jobs)
+    a, b = scheduler.starts()
+    scheduler.ended(a, False)
+    scheduler.ended(b, True)
+
+    assert scheduler.ended(scheduler.starts()[0], False).verdict is Verdict.RETRY
+    assert scheduler.ended(scheduler.starts()[0], False).verdict is Verdict.GIVE_UP
+    assert scheduler.state(RUN, 2) is State.FAILED
 
 
 def test_success_without_what_failed_parents_make_is_a_bug() -> None:
@@ -488,12 +518,22 @@ class Checker:
             state = scheduler.state(run, parent)
             if state is State.SUCCEEDED or (run, parent, job) in self.served:
                 continue
-            (gone if state in (State.FAILED, State.SKIPPED) else waits).append(parent)
+            (gone if state in (State.FAILED, State.SKIPPED, State.INCOMPLETE) else waits).append(parent)
         if not self.is_divisible(run, job):
             return sorted(waits + gone), bool(gone)
         directories = {p for p in graph[job].parents if graph[p].kind is Kind.CREATE_DIR}
         makers = [p for p in graph[job].parents if p not in directories]
         return waits, bool(directories.intersection(gone)) or (bool(gone) and set(gone) == set(makers))
+
+    def check_skipped(self, run: str, states: list[State]) -> None:
+        """Reports, which only have the journal, find the same jobs skipped."""
+        served: dict[int, set[int]] = {}
+        for one, parent, child in self.served:
+            if one == run:
+                served.setdefault(parent, set()).add(child)
+        found = bytearray(State.WAITING if state is State.SKIPPED else state for state in states)
+        mark_skipped(found, self.graphs[run], served)
+        assert [State(state) for state in found] == states
 
     def is_divisible(self, run: str, job: int) -> bool:
         graph = self.graphs[run]
@@ -584,6 +624,7 @@ class Checker:
         for run in self.open:
             states = [State(state) for state in scheduler.states(run)]
             assert list(scheduler.counts(run)) == [states.count(one) for one in State]
+            self.check_skipped(run, states)
             assert {j for j, one in enumerate(states) if one in ALIVE} == {
                 a.job for a in self.alive if a.run == run
             }
@@ -599,6 +640,7 @@ class Checker:
             State.PAUSED: {Why.STOPPED if run in self.ending else Why.PAUSE},
             State.SUCCEEDED: {None},
             State.FAILED: {None},
+            State.INCOMPLETE: {None},
             State.QUEUED: {None, Why.ON_HOLD},
             State.RUNNING: {None},
         }
@@ -657,16 +699,24 @@ class Checker:
         ok = self.random.random() < 0.6 and not is_partial
         untimely = attempt in self.carried and self.kept_back(scheduler, run, job) != ([], False)
         served = [child for child in scheduler.children(run, job) if self.random.random() < 0.5]
+        incomplete = not ok and self.is_divisible(run, job) and self.random.random() < 0.5
         decision = scheduler.ended(
-            attempt, ok, worth_retrying=self.random.random() < 0.9, served=() if ok else served
+            attempt,
+            ok,
+            worth_retrying=not incomplete and self.random.random() < 0.9,
+            incomplete=incomplete,
+            served=() if ok else served,
         )
-        returned = not ok and (self.ending.get(run) == "remove" or untimely)
+        returned = not ok and (
+            self.ending.get(run) == "remove" or untimely or (incomplete and not is_partial)
+        )
         assert (decision.verdict is Verdict.RETURNED) == returned
-        if decision.verdict in (Verdict.RETRY, Verdict.GIVE_UP):
+        assert not incomplete or decision.verdict in (Verdict.RETURNED, Verdict.INCOMPLETE)
+        if decision.verdict in (Verdict.RETRY, Verdict.GIVE_UP, Verdict.INCOMPLETE):
             self.served |= {
                 (run, job, child)
                 for child in served
-                if decision.verdict is Verdict.GIVE_UP or not self.is_divisible(run, child)
+                if decision.verdict is not Verdict.RETRY or not self.is_divisible(run, child)
             }
         if ok:
             assert not self.succeeded[run][job]

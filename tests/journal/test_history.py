@@ -14,6 +14,7 @@ from markab.journal.records import (
     Entry,
     GiveUp,
     Halt,
+    Incomplete,
     Retry,
     RunEnd,
     RunStart,
@@ -80,6 +81,13 @@ def test_children_that_go_on_although_an_attempt_failed_are_known_until_the_next
 
     assert history(3, *failed).served == {0: {1, 2}}
     assert not history(3, *failed, BEGAN).served
+    assert history(3, BEGAN, start(0), end(0, ok=False), Incomplete(6.0, 0, 1, [2])).served == {0: {2}}
+
+
+def test_an_incomplete_job_waits_again_when_the_next_engine_starts() -> None:
+    part = [BEGAN, start(0), end(0, ok=False), Incomplete(6.0, 0, 1)]
+    assert list(history(1, *part).states) == [State.INCOMPLETE]
+    assert list(history(1, *part, BEGAN).states) == [State.WAITING]
 
 
 def test_a_job_that_is_undone_has_not_succeeded() -> None:

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
-from markab.journal.lifecycle import ALIVE, FINAL, TRANSITIONS, Event, State
+from markab.journal.lifecycle import ALIVE, FINAL, TRANSITIONS, WITHOUT_SUCCESS, Event, State
 
 
 def test_only_final_states_have_no_transition_out() -> None:
     assert FINAL == set(State) - {state for state, _ in TRANSITIONS}
+
+
+def test_a_job_is_tried_again_in_the_next_call_unless_it_succeeded() -> None:
+    assert WITHOUT_SUCCESS == FINAL - {State.SUCCEEDED}
 
 
 def test_every_state_is_reached_and_every_event_is_used() -> None:
@@ -23,6 +27,7 @@ def test_an_attempt_ends_the_same_whether_it_was_seen_running_or_not() -> None:
         Event.RETRY_LATER: State.PAUSED,
         Event.GIVE_UP: State.FAILED,
         Event.RETURNED: State.READY,
+        Event.PART_DONE: State.INCOMPLETE,
         Event.UNTIMELY: State.WAITING,
     }
     for state in ALIVE:

@@ -26,6 +26,7 @@ from markab.journal.records import (
     Entry,
     GiveUp,
     Halt,
+    Incomplete,
     Interrupt,
     Refused,
     Remove,
@@ -64,7 +65,8 @@ class Story:
         """An engine opens the run, and ends what the one before it left."""
         self.write(RunStart, "7a3c", 41, "here", self.runs)
         self.runs, self.outcome = self.runs + 1, None
-        self.states = [State.WAITING if state == State.FAILED else state for state in self.states]
+        again = (State.FAILED, State.INCOMPLETE)
+        self.states = [State.WAITING if state in again else state for state in self.states]
 
     def start(self, job: int) -> None:
         self.attempts[job] += 1
@@ -87,6 +89,11 @@ class Story:
     def give_up(self, job: int) -> None:
         self.write(GiveUp, job, self.attempts[job])
         self.states[job] = State.FAILED
+
+    def do_part(self, job: int) -> None:
+        self.end(job, "incomplete")
+        self.write(Incomplete, job, self.attempts[job])
+        self.states[job] = State.INCOMPLETE
 
     def undo(self, job: int) -> None:
         self.write(Undone, job, self.attempts[job], "gone")
@@ -125,6 +132,7 @@ def _one_engine(story: Story, draw: st.DrawFn) -> None:
         moves = [(Story.start, job) for job in ready]
         moves += [(Story.end, job) for job in story.under_way]
         moves += [(_fail, job) for job in story.under_way]
+        moves += [(Story.do_part, job) for job in story.under_way]
         moves += [(Story.run, job) for job in story.under_way if story.states[job] == State.QUEUED]
         if not moves:
             break
@@ -153,6 +161,7 @@ def shown(state: int) -> str:
     known = {
         State.SUCCEEDED: "succeeded",
         State.FAILED: "failed",
+        State.INCOMPLETE: "incomplete",
         State.QUEUED: "lost",
         State.RUNNING: "lost",
     }
@@ -198,10 +207,12 @@ def _check_reports(run: Path, story: Story) -> None:
     found = analyzer.analyze()
     analyzer.close()
     assert (found.left["succeeded"], found.left["failed"]) == (status.succeeded, status.failed)
+    assert found.left["incomplete"] == counts[State.INCOMPLETE]
     assert found.left["lost"] >= len(story.under_way) and found.state == status.state
     assert found.engine_crashed == (story.runs > 0 and story.outcome is None)
     page = RunData(run)
-    assert [state if state in ("succeeded", "failed", "lost") else "none" for state in page.states] == [
+    ended = ("succeeded", "failed", "incomplete", "lost")
+    assert [state if state in ended else "none" for state in page.states] == [
         shown(state) for state in story.states
     ]
     assert page.status.state == status.state and len(page.engines) == story.runs

@@ -14,6 +14,7 @@ from markab.journal.records import (
     AttemptRunning,
     GiveUp,
     Halt,
+    Incomplete,
     Interrupt,
     Refused,
     Remove,
@@ -33,6 +34,7 @@ ONE_OF_EACH = [
     end(0),
     Retry(T0, 0, 1),
     GiveUp(T0, 0, 1),
+    Incomplete(T0, 0, 1),
     Undone(T0, 0, 1, "gone"),
     Halt(T0),
     Remove(T0),
@@ -50,7 +52,7 @@ def test_every_kind_is_written_as_the_search_expects_it(tmp_path: Path) -> None:
         assert list(records_of(journal, type(entry))) == [entry]
         assert [kind for kind in EVENTS if encode(entry)[9:].startswith(beginning(kind))] == [type(entry)]
     about = [entry for entry in ONE_OF_EACH if hasattr(entry, "job")]
-    assert list(records_about(journal, 0)) == about and len(about) == 6
+    assert list(records_about(journal, 0)) == about and len(about) == 7
 
 
 def test_all_records_are_kinds_of_one_base() -> None:

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kit.made_run import began, compute, end, ended, engine_alive, failed, gave_up, make_run, start
+from kit.made_run import T0, began, compute, end, ended, engine_alive, failed, gave_up, make_run, start
 from markab import operations
-from markab.plan.model import Kind, PlannedJob
+from markab.journal.records import Incomplete
+from markab.plan.model import Kind, Output, PlannedJob, Transfer
 
 
 def test_the_status_of_a_run_has_reasons_of_waiting_only_if_they_are_wanted(tmp_path: Path) -> None:
@@ -48,3 +49,31 @@ def test_a_place_has_results_only_if_the_run_puts_some_there(tmp_path: Path) -> 
 
 def test_the_identity_of_a_run_is_its_braindump(tmp_path: Path) -> None:
     assert operations.read_braindump(make_run(tmp_path, [compute("a")]))["wf_uuid"] == "7a3c"
+
+
+def test_the_results_that_a_failed_run_did_not_deliver_are_named(tmp_path: Path) -> None:
+    out = PlannedJob("out", Kind.STAGE_OUT, "local", parents=[0], transfers=[Transfer("x", [], [])])
+    jobs = [compute("a", outputs=[Output("x")]), out]
+    story = [began(), start(0), failed(0), gave_up(0), ended("failed")]
+    run = make_run(tmp_path / "failed", jobs, story)
+
+    assert operations.read_result(run).undelivered == [("x", "out", "wc_a failed")]
+    assert operations.read_undelivered(operations.read_status(run)) == [("x", "out", "wc_a failed")]
+    halted = make_run(tmp_path / "halted", jobs, [*story[:-1], ended("halted")])
+    assert operations.read_result(halted).undelivered == []
+
+
+def test_what_was_done_in_part_is_no_failure_of_its_own(tmp_path: Path) -> None:
+    out = PlannedJob("out", Kind.STAGE_OUT, "local", parents=[0, 1])
+    part = [
+        start(2),
+        end(2, ok=False, error={"kind": "incomplete", "message": "x"}),
+        Incomplete(T0 + 3, 2, 1),
+    ]
+    story = [began(), start(0), failed(0), gave_up(0), start(1), end(1), *part, ended("failed")]
+    run = make_run(tmp_path, [compute("a"), compute("b"), out], story)
+
+    result = operations.read_result(run)
+
+    assert [failure.job for failure in result.failures] == ["wc_a"]
+    assert (result.status.failed, result.status.unready) == (1, 1)

@@ -22,7 +22,8 @@ from kit.diamond import (
     write_journal,
 )
 from kit.made_run import make_run
-from markab.plan.model import PlannedTask
+from markab.journal.records import Incomplete
+from markab.plan.model import Kind, PlannedJob, PlannedTask
 from markab.provenance import queries
 from markab.provenance.run_database import Database, open_database
 
@@ -47,6 +48,25 @@ def test_the_summary_counts_each_job_once_and_retries_apart(diamond: Database) -
 def test_a_task_failed_when_its_job_did_even_if_its_process_ended_well(failing: Database) -> None:
     assert queries.summary(failing).tasks == queries.Count(0, 1, 3, 0)
     assert queries.summary(failing).jobs == queries.Count(1, 1, 4, 0)
+
+
+def test_a_job_that_was_done_in_part_is_incomplete_and_no_failure(tmp_path: Path) -> None:
+    """Pegasus' columns have no word for it: there its last attempt failed."""
+    out = PlannedJob("out", Kind.STAGE_OUT, "local", parents=[0, 1])
+    bad = end(2, ok=False, error={"kind": "incomplete", "message": "1 file not delivered"})
+    entries = [began(), start(0), failed(0), start(1), end(1), start(2), bad, Incomplete(T0 + 4, 2, 1)]
+    run = make_run(tmp_path / "run", [compute("A"), compute("B"), out], entries)
+    with open_database(run) as database:
+        assert queries.summary(database).jobs == queries.Count(1, 1, 1, 0)
+
+
+def test_what_an_earlier_attempt_moved_is_not_moved_again(tmp_path: Path) -> None:
+    moved = [{"lfn": "a", "bytes": 7}, {"lfn": "b", "bytes": 5, "found": True}]
+    job = PlannedJob("out", Kind.STAGE_OUT, "local")
+    run = make_run(tmp_path / "run", [job], [began(), start(0), end(0, transfers=moved)])
+    open_database(run).close()
+    rows = ask(next(run.glob("*.stampede.db")), "SELECT files_moved, bytes_moved FROM markab_attempt")
+    assert rows == [(1, 7)]
 
 
 def test_an_attempt_under_way_is_incomplete(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from kit.made_run import (
 )
 from markab.diagnosis.failure_analysis import Analysis, Analyzer
 from markab.errors import MarkabError, NotARun, StorageError
-from markab.journal.records import Refused
-from markab.plan.model import Input, Kind, Output, PlannedJob
+from markab.journal.records import Incomplete, Refused
+from markab.plan.model import Input, Kind, Output, PlannedJob, Transfer
 from markab.reports.analyzer import FailureReport
 from markab.reports.debug_job import make_debug_directory
 from markab.reports.job_report import read_job
@@ -320,3 +320,45 @@ def test_a_skipped_job_names_the_job_that_failed_however_far_above(tmp_path: Pat
     story = read_why(tmp_path, "c")
     assert story.failed_ancestors == ["wc_a"] and "skipped: a job before it failed" in story.text()
     assert json.loads(json.dumps(story.to_json()))["because_of"] == ["wc_a"]
+
+
+def test_results_that_were_not_delivered_are_listed_with_the_reason(tmp_path: Path) -> None:
+    names = [f"r{n}" for n in range(12)]
+    jobs = [compute("a", outputs=[Output(name) for name in names]), compute("b")]
+    jobs.append(
+        PlannedJob(
+            "out", Kind.STAGE_OUT, "local", parents=[0, 1], transfers=[Transfer(n, [], []) for n in names]
+        )
+    )
+    error = {"kind": "incomplete", "message": "12 files not delivered, because wc_a failed"}
+    part = [start(2), end(2, ok=False, error=error), Incomplete(T0 + 3, 2, 1)]
+    make_run(
+        tmp_path, jobs, [began(), start(0), failed(0), gave_up(0), start(1), end(1), *part, ended("failed")]
+    )
+
+    text = shown(tmp_path)
+    assert "1 of 3 jobs succeeded, 1 failed, 1 done in part" in text
+    assert "not delivered: 12 results\n  r0: wc_a failed\n" in text and "  … and 2 more: see -v\n" in text
+    assert "  r11: wc_a failed\n" in shown(tmp_path, verbose=1)
+    assert "not delivered: 12 results\n" in shown(tmp_path, quiet=1) and "r0:" not in shown(tmp_path, quiet=1)
+    assert [len(group.jobs) for group in analysis(tmp_path).groups] == [1], "it is no cause"
+
+
+def test_undelivered_results_and_incomplete_jobs_are_in_the_form_for_programs(tmp_path: Path) -> None:
+    jobs = [compute("a", outputs=[Output("x")]), compute("b")]
+    jobs.append(PlannedJob("out", Kind.STAGE_OUT, "local", parents=[0, 1], transfers=[Transfer("x", [], [])]))
+    part = [
+        start(2),
+        end(2, ok=False, error={"kind": "incomplete", "message": "x"}),
+        Incomplete(T0 + 3, 2, 1),
+    ]
+    make_run(
+        tmp_path, jobs, [began(), start(0), failed(0), gave_up(0), start(1), end(1), *part, ended("failed")]
+    )
+    run = Analyzer(tmp_path)
+    report = FailureReport(run, run.analyze())
+
+    assert report.to_json()["undelivered"] == [{"lfn": "x", "job": "out", "why": "wc_a failed"}]
+    assert report.to_json()["left"]["incomplete"] == 1
+    assert " # jobs incomplete  :      1 (33.33%)\n" in report.pegasus_text()
+    run.close()

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from kit.made_run import began, compute, end, ended, engine_alive, failed, gave_up, make_run, start
+from kit.made_run import T0, began, compute, end, ended, engine_alive, failed, gave_up, make_run, start
 from markab.errors import MarkabError
+from markab.journal.records import Incomplete
+from markab.journal.writer import encode
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, Transfer
 from markab.reports.debug_job import make_debug_directory
 from markab.reports.trace import read_trace
@@ -126,6 +128,16 @@ def test_a_file_that_will_not_come_says_where_its_job_was_left(tmp_path: Path) -
     with engine_alive(dead):
         assert "wc_c (wc at local): under way\n" in read_trace(dead, "z").text()
         assert "wc_b (wc at local): not done yet\n" in read_trace(dead, "y").text()
+
+
+def test_what_a_delivery_delivered_that_was_done_in_part_is_known(run_dir: Path) -> None:
+    journal = (run_dir / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    moved = {"lfn": "end.txt", "source": "/scratch/end.txt", "destination": "/out/end.txt", "bytes": 4}
+    error = {"kind": "incomplete", "message": "1 file not delivered"}
+    part = [end(5, ok=False, error=error, transfers=[moved]), Incomplete(T0 + 3, 5, 1)]
+    (run_dir / "journal.jsonl").write_bytes(b"".join([*journal[:-2], *map(encode, part)]))
+
+    assert read_trace(run_dir, "end.txt").files["end.txt"].replicas == ["/out/end.txt"]
 
 
 def test_metadata_of_files_is_shown(tmp_path: Path) -> None:

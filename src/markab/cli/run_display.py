@@ -242,6 +242,7 @@ def counts_text(progress: Progress) -> str:
         (progress.unready, "waiting"),
         (progress.failed, "failed"),
         (progress.skipped, "skipped"),
+        (progress.incomplete, "done in part"),
         (progress.retried, "tried again"),
     )
     return ", ".join(parts + [f"{number:,} {name}" for number, name in named if number])

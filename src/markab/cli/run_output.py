@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from markab.cli.run_display import Display
 
 FAILURES_SHOWN = 10
+FILES_SHOWN = 5
 
 
 def run_here(
@@ -62,6 +63,7 @@ def print_end(submit_dir: Path, state: str, *, as_json: bool, quiet: int = 0) ->
     if as_json:
         totals = result.status.to_json(queue=False)["totals"]
         ending = {"outputs": result.outputs, "failures": [failure.to_json() for failure in result.failures]}
+        ending["undelivered"] = [one._asdict() for one in result.undelivered]
         echo_json({"submit_dir": str(submit_dir), "state": state, **totals, **ending})
         return
     if result.failures:
@@ -86,15 +88,25 @@ def end_text(result: operations.RunResult, state: str) -> str:
         lines += [f"  results: {place}" for place in result.outputs]
         return "\n".join([*lines, f"  more:    markab show {run}"])
     if state == "failed":
-        left = status.total - status.succeeded - status.failed - status.skipped
-        rest = f", {left:,} not started" if left else ""
-        lines = [
-            f"{status.workflow}: {count(status.failed, 'job')} failed, {done}, {status.skipped:,} skipped{rest}"
-        ]
+        left = status.total - status.succeeded - status.failed - status.skipped - status.incomplete
+        parts = [f"{status.workflow}: {count(status.failed, 'job')} failed", done]
+        parts += [f"{status.skipped:,} skipped"]
+        parts += [f"{status.incomplete:,} done in part"] if status.incomplete else []
+        parts += [f"{left:,} not started"] if left else []
+        lines = [", ".join(parts)]
+        lines += undelivered_lines(result.undelivered, status.submit_dir)
         lines += [f"  look:     markab show {run} {quote(failure.job)}" for failure in result.failures[:1]]
     else:
         lines = [f"{status.workflow}: {state}, {done}"]
     return "\n".join([*lines, f"  continue: markab run {run}    (what succeeded is kept)"])
+
+
+def undelivered_lines(files: Sequence[operations.Undelivered], submit_dir: Path) -> list[str]:
+    """Return a line for each of the first results that were not delivered, with the reason."""
+    shown = [f"  not delivered: {one.lfn} ({one.why})" for one in files[:FILES_SHOWN]]
+    if (hidden := len(files) - FILES_SHOWN) > 0:
+        shown.append(f"  … and {hidden:,} more results: markab analyze {shown_path(submit_dir)}")
+    return shown
 
 
 def _make_display(submit_dir: Path, quiet: int) -> Display:

@@ -20,6 +20,7 @@ from markab.cli.common_options import (
     verbose_option,
 )
 from markab.cli.output import clear_screen, echo, echo_json, is_terminal
+from markab.cli.run_output import undelivered_lines
 
 WATCH_S = 60
 WATCH = OptionalValue("w", "watch", str(WATCH_S), looks_like_value=r"\d+(\.\d+)?")
@@ -75,8 +76,12 @@ def _show(run: str | None, flags: dict[str, Any]) -> None:
 
 def _print(seen: operations.Status, flags: dict[str, Any]) -> None:
     queue = not flags["noqueue"]
+    undelivered = operations.read_undelivered(seen)
     if flags["as_json"]:
-        echo_json(seen.to_json(queue=queue))
+        lacking = {"undelivered": [one._asdict() for one in undelivered]} if undelivered else {}
+        echo_json(seen.to_json(queue=queue) | lacking)
     else:
         shown = seen.text(long=flags["long"], queue=queue, legend=flags["legend"], directories=flags["dirs"])
         echo(shown, nl=False)
+        for line in undelivered_lines(undelivered, seen.submit_dir):
+            echo(line)

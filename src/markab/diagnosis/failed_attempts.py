@@ -16,6 +16,7 @@ from markab.journal.records import AttemptEnd, Entry, GiveUp, RunStart, decode
 from markab.journal.search import beginning, records_success
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir
+from markab.transfers.error_kinds import ErrorKind
 
 OUTPUT_LINES = 10
 LINE_CHARACTERS = 500
@@ -119,6 +120,8 @@ class FailedAttempts:
     def _take(self, entry: Entry) -> Iterator[FailedAttempt]:
         """Process a relevant record; yield the failure that it is."""
         match entry:
+            case AttemptEnd(record={"error": {"kind": ErrorKind.INCOMPLETE}}):
+                pass  # no failure of that job: another is the cause
             case AttemptEnd(job=job):
                 self.by_job[job] = failure = self._failure(entry)
                 yield failure

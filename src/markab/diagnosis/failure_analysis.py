@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from markab.diagnosis.attempt_cause import attempt_cause
 from markab.diagnosis.causes import Cause
+from markab.diagnosis.undelivered import Undelivered, undelivered_results
 from markab.journal.lifecycle import State
 from markab.journal.reader import Line
 from markab.journal.records import AttemptEnd, EntryOf, decode
@@ -28,6 +29,7 @@ BITS = 62
 LEFT = (
     "succeeded",
     "failed",
+    "incomplete",
     "failing",
     "running",
     "cancelled",
@@ -35,7 +37,7 @@ LEFT = (
     "blocked",
     "unsubmitted",
 )
-"""The states in which a job can be: `failing` failed and has a retry left, `blocked` has an ancestor
+"""The states in which a job can be: `incomplete` did what it could without jobs that failed, `failing` failed and has a retry left, `blocked` has an ancestor
 that failed permanently, `unsubmitted` was never started although no ancestor failed."""
 
 
@@ -68,12 +70,14 @@ class Analysis:
     timed_out: int = 0
     """Failed jobs that exceeded their wall time."""
     engine_crashed: bool = False
+    undelivered: list[Undelivered] = field(default_factory=list)
+    """The results that were not delivered."""
 
     @property
     def has_failure(self) -> bool:
         """There is a failure that no running engine will retry."""
         ended_badly = self.engine_crashed or self.state in ("Removed", "Refused")
-        return bool(self.left["failed"] or self.left["lost"] or ended_badly)
+        return bool(self.left["failed"] or self.left["incomplete"] or self.left["lost"] or ended_badly)
 
     @property
     def not_started(self) -> int:
@@ -150,7 +154,13 @@ class Analyzer(RunReader):
             held=kinds[ErrorKind.HELD],
             timed_out=kinds[ErrorKind.TIMEOUT],
             engine_crashed=self.engine_crashed,
+            undelivered=self.undelivered(),
         )
+
+    def undelivered(self) -> list[Undelivered]:
+        """Return the results that were not delivered, as of the last `read`."""
+        is_over = self.state == "Failure"
+        return list(undelivered_results(self.plan, self.history.states, self.records, is_over=is_over))
 
     def close(self) -> None:
         """Close the journal and the plan."""
@@ -207,6 +217,8 @@ class Analyzer(RunReader):
                 yield "succeeded"
             elif state == State.FAILED:
                 yield "failed"
+            elif state == State.INCOMPLETE:
+                yield "incomplete"
             elif position in under_way:
                 yield "running" if goes_on else "lost"
             elif self._blocked[position]:

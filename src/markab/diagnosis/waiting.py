@@ -21,6 +21,8 @@ from markab.plan.plan_file import PlanFile
 
 EXAMPLES = 3
 RUN = ""
+GIVEN_UP = (State.FAILED, State.INCOMPLETE)
+"""States after an attempt that is the last of a call of the engine."""
 
 UNITS = {"cores": "cores", "memory_mb": "memory", "gpus": "GPUs"}
 """Resource → its name in messages."""
@@ -128,7 +130,7 @@ def rebuilt_scheduler(plan: PlanFile, history: History, now: float, *, is_runnin
         keep_going=history.keep_going,
         succeeded=[state == State.SUCCEEDED for state in states],
         under_way=history.under_way if is_running else (),
-        failed=[position for position, state in enumerate(states) if state == State.FAILED],
+        failed=[position for position, state in enumerate(states) if state in GIVEN_UP],
         paused=[position for position, until in history.paused.items() if until > now],
         served=history.served,
         remote_sites=header.remote_sites,

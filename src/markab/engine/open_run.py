@@ -22,7 +22,7 @@ from markab.engine.partial_job import FailedParent, served_children
 from markab.engine.progress_meter import Meter
 from markab.engine.recorder import Recorder
 from markab.engine.recovery import Recovery
-from markab.engine.retry_policy import error_kind, is_worth_retrying
+from markab.engine.retry_policy import error_kind, is_incomplete, is_worth_retrying
 from markab.engine.scheduler_protocol import SchedulerProtocol, Verdict
 from markab.engine.slots import Slots
 from markab.engine.submission import Submission
@@ -39,6 +39,7 @@ from markab.journal.records import (
     AttemptStart,
     GiveUp,
     Halt,
+    Incomplete,
     Interrupt,
     OutcomeState,
     Refused,
@@ -288,7 +289,13 @@ class OpenRun:
         now = self._clock.epoch()
         ok = record.get("ok") is True
         served = [] if ok else self._learn_failed(id.job, record)
-        decision = self._scheduler.ended(id, ok, worth_retrying=is_worth_retrying(record), served=served)
+        decision = self._scheduler.ended(
+            id,
+            ok,
+            worth_retrying=is_worth_retrying(record),
+            incomplete=not ok and is_incomplete(record),
+            served=served,
+        )
         self.journal.append(AttemptEnd(now, id.job, id.number, record))
         running = self._running.pop(id.job)
         for moved in record.get("transfers") or ():
@@ -300,6 +307,8 @@ class OpenRun:
         elif decision.verdict is Verdict.RETRY:
             self.meter.retried += 1
             self.journal.append(Retry(now, id.job, id.number, decision.pause_s, served))
+        elif decision.verdict is Verdict.INCOMPLETE:
+            self.journal.append(Incomplete(now, id.job, id.number, served))
         elif decision.verdict is Verdict.GIVE_UP:
             why = NO_RETRY_LEFT
             if not is_worth_retrying(record):
@@ -327,7 +336,7 @@ class OpenRun:
         return [
             FailedParent(
                 self.plan.job(parent),
-                self._scheduler.state(self.id, parent) is State.FAILED,
+                self._scheduler.state(self.id, parent),
                 {moved.lfn for moved in arrived.get(parent, ())},
             )
             for parent in failed

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from markab.formatting import count
+from markab.journal.lifecycle import State
 from markab.plan.model import Kind, PlannedJob
 
 SHOWN = 3
@@ -19,12 +20,18 @@ _LEFT_OUT = {
     Kind.CLEANUP: "kept",
 }
 
+_STATE_WORDS = {
+    State.FAILED: "failed",
+    State.SKIPPED: "was not run",
+    State.INCOMPLETE: "is incomplete",
+}
+
 
 class FailedParent(NamedTuple):
     """A parent that failed or was skipped in this call of the engine."""
 
     job: PlannedJob
-    has_run: bool
+    state: State
     arrived: Collection[str]
     """Lfns of the files that it moved before it failed."""
 
@@ -91,7 +98,7 @@ def _files(job: PlannedJob) -> list[str]:
 
 def _message(kind: Kind, files: Sequence[str], parents: Sequence[FailedParent]) -> str:
     first = parents[0]
-    because = f"{first.job.id} {'failed' if first.has_run else 'was not run'}"
+    because = f"{first.job.id} {_STATE_WORDS[first.state]}"
     if len(parents) > 1:
         because += f", and {count(len(parents) - 1, 'more job')}"
     if not files:

@@ -77,6 +77,7 @@ class Meter:
             succeeded=counts[State.SUCCEEDED],
             failed=counts[State.FAILED],
             skipped=counts[State.SKIPPED],
+            incomplete=counts[State.INCOMPLETE],
             retried=self.retried,
             jobs=list(islice(running.values(), RUNNING_SHOWN)),
             rate_per_s=rate,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, pairwise
 
-from markab.engine.retry_policy import is_worth_retrying
+from markab.engine.retry_policy import is_incomplete, is_worth_retrying
 from markab.engine.scheduler import Scheduler
 from markab.engine.scheduler_protocol import Verdict
 from markab.engine.slots import Slots
@@ -25,6 +25,7 @@ from markab.journal.records import (
     Entry,
     GiveUp,
     Halt,
+    Incomplete,
     Interrupt,
     Refused,
     Remove,
@@ -37,6 +38,8 @@ from markab.plan.plan_file import JobOutline
 
 RUN = ""
 """The id of the run in the scheduler."""
+
+_VERDICTS = {Retry: Verdict.RETRY, GiveUp: Verdict.GIVE_UP, Incomplete: Verdict.INCOMPLETE}
 
 
 def replay(
@@ -124,14 +127,21 @@ class _Replay:
         id, ok = AttemptId(RUN, entry.job, entry.attempt), entry.record.get("ok") is True
         written = Verdict.DONE if ok else Verdict.RETURNED
         served: Sequence[int] = ()
-        if isinstance(following, Retry | GiveUp) and (following.job, following.attempt) == id[1:]:
-            written = Verdict.RETRY if isinstance(following, Retry) else Verdict.GIVE_UP
-            served = following.served
+        if (
+            isinstance(following, Retry | GiveUp | Incomplete)
+            and (following.job, following.attempt) == id[1:]
+        ):
+            written, served = _VERDICTS[type(following)], following.served
         if written is Verdict.RETURNED:
             self.scheduler.returned(id)
             return
-        worth_retrying = is_worth_retrying(entry.record)
-        decided = self.scheduler.ended(id, ok, worth_retrying=worth_retrying, served=served).verdict
+        decided = self.scheduler.ended(
+            id,
+            ok,
+            worth_retrying=is_worth_retrying(entry.record),
+            incomplete=is_incomplete(entry.record),
+            served=served,
+        ).verdict
         if decided is not written:
             job = self._outline[entry.job].id
             raise IllegalTransition(

@@ -32,6 +32,11 @@ def error_kind(record: Record | None) -> str:
     return str(error.get("kind", ErrorKind.INTERNAL)) if isinstance(error, dict) else ErrorKind.INTERNAL
 
 
+def is_incomplete(record: Record | None) -> bool:
+    """Return whether an attempt did all that can be done without jobs that failed."""
+    return error_kind(record) == ErrorKind.INCOMPLETE
+
+
 def is_worth_retrying(record: Record | None) -> bool:
     """Return whether another attempt could end differently."""
     return error_kind(record) not in NEVER_RETRY

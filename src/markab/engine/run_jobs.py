@@ -14,7 +14,7 @@ from itertools import accumulate
 
 from markab.errors import CorruptPlan, IllegalTransition
 from markab.executors.attempt_id import AttemptId
-from markab.journal.lifecycle import ALIVE, TRANSITIONS, Event, State
+from markab.journal.lifecycle import ALIVE, TRANSITIONS, WITHOUT_SUCCESS, Event, State
 from markab.plan.model import DIVISIBLE, Kind
 from markab.plan.plan_file import JobOutline
 
@@ -151,7 +151,15 @@ class RunJobs:
     def succeed(self, job: int) -> list[int]:
         """Take a job that succeeded off what its children wait for; return those that have become ready."""
         served = self.served.get(job, ()) if self.served else ()
-        return [child for child in self.children_of(job) if child not in served and self._waits_less(child)]
+        left, state, ready = self.parents_left, self.state, []
+        for child in self.children_of(job):
+            if served and child in served:
+                continue
+            left[child] -= 1
+            if not left[child] and state[child] == State.WAITING:
+                self.move(child, Event.PARENTS_DONE)
+                ready.append(child)
+        return ready
 
     def serve(self, job: int, children: Collection[int], *, divisible: bool) -> list[int]:
         """Take a job of which an attempt failed off what children wait for that have all they need of it.
@@ -165,7 +173,9 @@ class RunJobs:
                 served = self.served.setdefault(job, set())
                 if child not in served:
                     served.add(child)
-                    if self._waits_less(child):
+                    self.parents_left[child] -= 1
+                    if not self.parents_left[child] and self.state[child] == State.WAITING:
+                        self.move(child, Event.PARENTS_DONE)
                         ready.append(child)
         return ready
 
@@ -195,7 +205,7 @@ class RunJobs:
         failed = [
             parent
             for parent in self._parents(job)
-            if self.state[parent] in (State.FAILED, State.SKIPPED) and job not in self.served.get(parent, ())
+            if self.state[parent] in WITHOUT_SUCCESS and job not in self.served.get(parent, ())
         ]
         if not self.makers_left[job]:
             return bool(failed)
@@ -229,6 +239,8 @@ class RunJobs:
                     f"{self.name_of(job)} is {State(one).name}, and has nothing to do"
                 )
         assert all(state[job] in ALIVE for job in self.held), "what is held is alive"
+        done_in_part = {job for job, one in enumerate(state) if one == State.INCOMPLETE}
+        assert done_in_part <= self.failed_parents.keys(), "what is incomplete lacks a parent"
 
     def _link(self, outline: Sequence[JobOutline], done: Sequence[int]) -> None:
         """Store the children of all jobs in one array, and count the parents each still waits for."""
@@ -258,14 +270,6 @@ class RunJobs:
             if job.kind in DIVISIBLE and not job.removes_scratch:
                 self.makers_left[position] = sum(parent not in self.directories for parent in job.parents)
 
-    def _waits_less(self, child: int) -> bool:
-        """Count a parent that is done; return whether the child has become ready by it."""
-        left = self.parents_left[child] = self.parents_left[child] - 1
-        if left or self.state[child] != State.WAITING:
-            return False
-        self.move(child, Event.PARENTS_DONE)
-        return True
-
     def _does_without(self, parent: int, child: int, is_served: bool) -> bool:
         """Count a parent that failed for good; return whether the child still has something to do."""
         if not self.makers_left[child] or parent in self.directories:
@@ -283,8 +287,7 @@ class RunJobs:
         state = self.state[parent]
         if state == State.SUCCEEDED or child in self.served.get(parent, ()):
             return True
-        is_over = state in (State.FAILED, State.SKIPPED)
-        return is_over and self.makers_left[child] > 0 and parent not in self.directories
+        return state in WITHOUT_SUCCESS and self.makers_left[child] > 0 and parent not in self.directories
 
     def _parents(self, job: int) -> Iterator[int]:
         at = -1

@@ -232,12 +232,20 @@ class Scheduler:
         self._runs[attempt.run].held[attempt.job] = reason
 
     def ended(
-        self, attempt: AttemptId, ok: bool, *, worth_retrying: bool = True, served: Collection[int] = ()
+        self,
+        attempt: AttemptId,
+        ok: bool,
+        *,
+        worth_retrying: bool = True,
+        incomplete: bool = False,
+        served: Collection[int] = (),
     ) -> Decision:
         """Decide what follows the end of an attempt."""
         jobs, job = self._checked(attempt), attempt.job
         if not ok and (jobs.cancelling or jobs.is_untimely(job)):
             return self.returned(attempt)
+        if incomplete and (job in jobs.early or job not in jobs.failed_parents):
+            return self.returned(attempt)  # it did without more than the job has to do without in this call
         if ok and jobs.failed_parents and job in jobs.failed_parents and job not in jobs.early:
             raise jobs.illegal(job, "success without what its failed parents make")
         self._release(jobs, job)
@@ -256,11 +264,11 @@ class Scheduler:
             if not pause:
                 self._push(jobs, job)
             return Decision(Verdict.RETRY, pause)
-        jobs.move(job, Event.GIVE_UP)
+        jobs.move(job, Event.PART_DONE if incomplete else Event.GIVE_UP)
         self._push_all(jobs, [*jobs.serve(job, served, divisible=True), *jobs.fail(job)])
         if not jobs.keep_going:
             self._stop(jobs)
-        return Decision(Verdict.GIVE_UP)
+        return Decision(Verdict.INCOMPLETE if incomplete else Verdict.GIVE_UP)
 
     def returned(self, attempt: AttemptId) -> Decision:
         """Take back an attempt that ended through no fault of its job."""

@@ -23,6 +23,7 @@ class Verdict(Enum):
     DONE = "done"
     RETRY = "retry"
     GIVE_UP = "give-up"
+    INCOMPLETE = "incomplete"  # it did what can be done without jobs that failed
     RETURNED = "returned"  # it may be tried again, and the attempt that ended does not count
 
 
@@ -100,9 +101,17 @@ class SchedulerProtocol(Protocol):
         ...
 
     def ended(
-        self, attempt: AttemptId, ok: bool, *, worth_retrying: bool = True, served: Collection[int] = ()
+        self,
+        attempt: AttemptId,
+        ok: bool,
+        *,
+        worth_retrying: bool = True,
+        incomplete: bool = False,
+        served: Collection[int] = (),
     ) -> Decision:
         """Decide what follows the end of an attempt.
+
+        `incomplete`: it did all that can be done without `failed_parents`.
 
         `served` are children that have all they need of the job although this attempt failed: they
         wait for it no longer, the divisible ones once it is given up.

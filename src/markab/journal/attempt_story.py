@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from markab.formatting import duration
-from markab.journal.records import AttemptEnd, AttemptRunning, AttemptStart, GiveUp, Retry, Undone
+from markab.journal.records import AttemptEnd, AttemptRunning, AttemptStart, GiveUp, Incomplete, Retry, Undone
 from markab.journal.search import records_about
 from markab.transfers.beneath import open_regular
 
@@ -58,6 +58,8 @@ def read_attempts(journal: Path, position: int) -> list[AttemptStory]:
                 story(number).after = f"tried again after {duration(pause_s)}" if pause_s else "tried again"
             case Undone(attempt=number, why=why):
                 story(number).after = f"to be run again: {why}"
+            case Incomplete(attempt=number):
+                story(number).after = "to be completed when the run is continued"
             case GiveUp(attempt=number, why=why):
                 story(number).after = f"given up: {why}"
     return [stories[number] for number in sorted(stories)]

@@ -15,7 +15,7 @@ import msgspec
 
 from markab.errors import CorruptJournal
 from markab.journal.attempt_record import AttemptSuccess
-from markab.journal.lifecycle import State
+from markab.journal.lifecycle import WITHOUT_SUCCESS, State
 from markab.journal.records import (
     AttemptEnd,
     AttemptRunning,
@@ -23,6 +23,7 @@ from markab.journal.records import (
     EntryOf,
     GiveUp,
     Halt,
+    Incomplete,
     Interrupt,
     OutcomeState,
     Refused,
@@ -37,7 +38,7 @@ from markab.plan.model import Header
 
 AnyDepth = TypeVar("AnyDepth", bound=AttemptSuccess)
 
-_TRIED_AGAIN = bytes(State.WAITING if s in (State.FAILED, State.SKIPPED) else s for s in range(256))
+_TRIED_AGAIN = bytes(State.WAITING if s in WITHOUT_SUCCESS else s for s in range(256))
 """State at the end of one call of the engine → at the start of the next."""
 _HAS_SUCCEEDED = bytes(s == State.SUCCEEDED for s in range(256))
 
@@ -177,7 +178,11 @@ class History:
         self._set(it.job, State.FAILED)
         self._serve(it)
 
-    def _serve(self, it: Retry | GiveUp) -> None:
+    def _incomplete(self, it: Incomplete) -> None:
+        self._set(it.job, State.INCOMPLETE)
+        self._serve(it)
+
+    def _serve(self, it: Retry | GiveUp | Incomplete) -> None:
         if it.served:
             self.served.setdefault(it.job, set()).update(it.served)
 
@@ -207,6 +212,7 @@ EFFECTS: Mapping[type, Callable[[History, Any], None]] = {
     AttemptEnd: History._end,
     Retry: History._retry,
     GiveUp: History._give_up,
+    Incomplete: History._incomplete,
     Undone: History._undone,
     Halt: History._halt,
     Remove: History._remove,

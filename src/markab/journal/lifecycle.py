@@ -2,7 +2,7 @@
 
 A failed run is its own rescue: the next call of the engine begins with every job
 WAITING again, then restores from the journal which jobs have succeeded and
-which attempts are still under way. So FAILED and SKIPPED need no transition out.
+which attempts are still under way. So FAILED, SKIPPED and INCOMPLETE need no transition out.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class State(IntEnum):
     """It will not be tried again in this call of the engine."""
     SKIPPED = 7
     """It never ran, because of parents that failed."""
+    INCOMPLETE = 8
+    """It did what can be done without parents that failed."""
 
 
 class Event(IntEnum):
@@ -48,7 +50,8 @@ class Event(IntEnum):
     GIVE_UP = 9  # the attempt failed; no retry is left, or none would help
     RETURNED = 10  # the attempt ended through no fault of the job: cancelled, or lost with the engine
     REQUEUED = 11  # the site holds the attempt, or has put it back into its queue
-    UNTIMELY = 12  # the attempt of an earlier call ended without success, and parents of the job run again in this one
+    PART_DONE = 12  # the attempt did what can be done without the parents that failed
+    UNTIMELY = 13  # the attempt of an earlier call ended without success, and parents of the job run again in this one
 
 
 TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
@@ -64,6 +67,7 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
         (State.QUEUED, Event.RETRY): State.READY,
         (State.QUEUED, Event.RETRY_LATER): State.PAUSED,
         (State.QUEUED, Event.GIVE_UP): State.FAILED,
+        (State.QUEUED, Event.PART_DONE): State.INCOMPLETE,
         (State.QUEUED, Event.RETURNED): State.READY,
         (State.QUEUED, Event.UNTIMELY): State.WAITING,
         (State.RUNNING, Event.REQUEUED): State.QUEUED,
@@ -71,6 +75,7 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
         (State.RUNNING, Event.RETRY): State.READY,
         (State.RUNNING, Event.RETRY_LATER): State.PAUSED,
         (State.RUNNING, Event.GIVE_UP): State.FAILED,
+        (State.RUNNING, Event.PART_DONE): State.INCOMPLETE,
         (State.RUNNING, Event.RETURNED): State.READY,
         (State.RUNNING, Event.UNTIMELY): State.WAITING,
     }
@@ -78,7 +83,10 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
 
 # Written out, not derived from the table: a row lost from the table must fail a
 # test, not make its state a final one unnoticed.
-FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.SKIPPED})
+FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.SKIPPED, State.INCOMPLETE})
+
+WITHOUT_SUCCESS = frozenset({State.FAILED, State.SKIPPED, State.INCOMPLETE})
+"""The final states after which a job is tried again in the next call."""
 
 ALIVE = frozenset({State.QUEUED, State.RUNNING})
 """States in which an executor has an attempt of the job."""

@@ -35,7 +35,7 @@ class Progress(msgspec.Struct, omit_defaults=True):
     time: float
     """UTC epoch seconds."""
     total: int
-    """Jobs of the plan. The seven counts below add up to it."""
+    """Jobs of the plan. The eight counts below add up to it."""
     unready: int = 0
     """Waiting for a parent."""
     ready: int = 0
@@ -46,7 +46,9 @@ class Progress(msgspec.Struct, omit_defaults=True):
     succeeded: int = 0
     failed: int = 0
     skipped: int = 0
-    """Never ran, because a parent failed."""
+    """Did not run, because a parent failed."""
+    incomplete: int = 0
+    """Done in part, because of parents that failed."""
     retried: int = 0
     """Attempts that failed and were followed by another, in this call of the engine."""
     jobs: list[RunningJob] = []

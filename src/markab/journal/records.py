@@ -24,6 +24,9 @@ has its default may be left out.
     give-up     time, job, attempt      that attempt failed, and it was the last of this call
                 why             str     "no retry is left" (default), or why none would help
                 served          list    as in "retry"
+    incomplete  time, job, attempt      that attempt did what can be done without jobs that failed; the next
+                                        call of the engine tries the job again
+                served          list    as in "retry"
     undone      time, job, attempt      that attempt succeeded, and the job will run again
                 why             str     such as: a file that it made is missing
     halt        time                    the user requested that nothing new be started
@@ -126,6 +129,14 @@ class GiveUp(AnyRecord, tag="give-up"):
     served: list[int] = []
 
 
+class Incomplete(AnyRecord, tag="incomplete"):
+    """An attempt did what can be done without jobs that failed."""
+
+    job: int
+    attempt: int
+    served: list[int] = []
+
+
 class Undone(AnyRecord, tag="undone"):
     """A job that had succeeded will run again."""
 
@@ -161,6 +172,7 @@ EntryOf = (
     | AttemptEnd[Depth]
     | Retry
     | GiveUp
+    | Incomplete
     | Undone
     | Halt
     | Remove

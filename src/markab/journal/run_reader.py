@@ -8,11 +8,11 @@ from typing import Any
 
 from markab.journal.attempt_record import AttemptSuccess
 from markab.journal.history import History
-from markab.journal.lifecycle import State
 from markab.journal.lock import holder
 from markab.journal.progress import Progress, read_progress
 from markab.journal.reader import JournalReader, Line
 from markab.journal.records import EntryOf, decoder
+from markab.journal.skipped_jobs import mark_skipped
 from markab.plan.braindump import Braindump, read_braindump
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir, find_submit_dir
@@ -80,13 +80,9 @@ class RunReader:
         self.history.apply(entry)
 
     def job_states(self) -> bytearray:
-        """Return the state of every job as of the last `read`; one that waits below a failed one is SKIPPED."""
+        """Return the state of every job as of the last `read`; one that waits, and never will run, is SKIPPED."""
         states = bytearray(self.history.states)
-        if State.FAILED in states:
-            waits, lost = (State.WAITING, State.READY, State.PAUSED), (State.FAILED, State.SKIPPED)
-            for position, job in enumerate(self.plan.outline):  # parents stand above their children
-                if states[position] in waits and any(states[parent] in lost for parent in job.parents):
-                    states[position] = State.SKIPPED
+        mark_skipped(states, self.plan.outline, self.history.served)
         return states
 
     @property

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     # types of arguments and results, for annotations such as `operations.Status`
     from markab.catalogs.replica_store import ReplicaStore as ReplicaStore
     from markab.diagnosis.failed_attempts import FailedAttempt as FailedAttempt
+    from markab.diagnosis.undelivered import Undelivered as Undelivered
     from markab.journal.progress import Progress as Progress
     from markab.operations.documents import export, make_debug_directory, write_page
     from markab.operations.drawing import draw, inline_svg, render_drawing, write_drawing
@@ -42,7 +43,14 @@ if TYPE_CHECKING:
         write_pegasus_statistics,
         write_statistics,
     )
-    from markab.operations.status import RunResult, follow_status, read_braindump, read_result, read_status
+    from markab.operations.status import (
+        RunResult,
+        follow_status,
+        read_braindump,
+        read_result,
+        read_status,
+        read_undelivered,
+    )
     from markab.planner.draft import Reason as Reason
     from markab.planner.planning import Planned as Planned
     from markab.planner.summary import PlanSummary as PlanSummary
@@ -78,7 +86,14 @@ _NAMES = {
         "write_pegasus_statistics",
         "write_statistics",
     ),
-    "status": ("RunResult", "follow_status", "read_braindump", "read_result", "read_status"),
+    "status": (
+        "RunResult",
+        "follow_status",
+        "read_braindump",
+        "read_result",
+        "read_status",
+        "read_undelivered",
+    ),
 }
 """Module → what it has; each is imported when it is first used, so that a command starts fast."""
 
@@ -120,6 +135,7 @@ __all__ = [
     "read_result",
     "read_statistics",
     "read_status",
+    "read_undelivered",
     "remove",
     "remove_replicas",
     "render_drawing",

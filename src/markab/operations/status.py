@@ -15,6 +15,7 @@ from markab.operations.run_names import Run, find_run
 
 if TYPE_CHECKING:
     from markab.diagnosis.failed_attempts import FailedAttempt
+    from markab.diagnosis.undelivered import Undelivered
     from markab.plan.braindump import Braindump
     from markab.reports.status import Status
 
@@ -60,6 +61,8 @@ class RunResult(NamedTuple):
     """The last attempt of every job that failed."""
     outputs: list[str]
     """The directories that have results: those to which they are delivered, or scratch directories with files."""
+    undelivered: list[Undelivered]
+    """The results that a failed run did not deliver."""
 
 
 def read_result(run: Run = None) -> RunResult:
@@ -67,8 +70,23 @@ def read_result(run: Run = None) -> RunResult:
     from markab.diagnosis.failed_attempts import FailedAttempts
 
     submit_dir = find_run(run)
+    status = read_status(submit_dir)
     failures = FailedAttempts(submit_dir, from_start=True).final()
-    return RunResult(read_status(submit_dir), failures, _output_places(submit_dir))
+    return RunResult(status, failures, _output_places(submit_dir), read_undelivered(status))
+
+
+def read_undelivered(status: Status) -> list[Undelivered]:
+    """Return the results that a run with this status did not deliver; none unless it has failed."""
+    if status.state != "Failure":
+        return []
+    from markab.diagnosis.failure_analysis import Analyzer
+
+    analyzer = Analyzer(status.submit_dir)
+    try:
+        analyzer.read()
+        return analyzer.undelivered()
+    finally:
+        analyzer.close()
 
 
 def _output_places(submit_dir: Path) -> list[str]:

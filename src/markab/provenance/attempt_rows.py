@@ -309,7 +309,7 @@ class AttemptRows:
 
     def _add_attempt(self, id: int, it: AttemptEnd[AttemptRecord], line: Line) -> None:
         """Add the facts for which the schema has no column; only attempts that failed or moved files have such."""
-        moved, error = it.record.transfers, it.record.error
+        moved, error = [one for one in it.record.transfers if not one.found], it.record.error
         kind = None if it.record.ok else error.kind if error is not None else ErrorKind.INTERNAL
         size_bytes = sum([file.bytes or 0 for file in moved])
         took_s = sum([file.duration_s for file in moved])

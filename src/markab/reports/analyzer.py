@@ -16,6 +16,7 @@ from markab.reports.status import Status, status_of
 
 GROUPS_SHOWN = 10
 NAMES_SHOWN = 5
+FILES_SHOWN = 10
 LINE_CHARACTERS = 300
 _WIDTH = 10
 
@@ -70,6 +71,7 @@ class FailureReport:
             jobs = sum(len(group.jobs) for group in hidden)
             kinds = count(len(hidden), "more kind", "more kinds")
             lines += ["", f"… and {kinds} of failure, {count(jobs, 'job')}: see -v"]
+        lines += self._undelivered_lines(len(self.analysis.undelivered) if verbose else FILES_SHOWN, quiet)
         if self.groups and not quiet:
             lines += ["", *self._next_commands()]
         return "\n".join(lines) + "\n"
@@ -115,6 +117,17 @@ class FailureReport:
         blocked = f" [holds up {count(group.blocked, 'job')}]" if group.blocked else ""
         return f"{name}: {clipped(group.cause.title, LINE_CHARACTERS)}{blocked}"
 
+    def _undelivered_lines(self, most: int, quiet: int) -> list[str]:
+        """Return the results that were not delivered, at most so many; with `quiet` only their number."""
+        files = self.analysis.undelivered
+        if not files:
+            return []
+        head = f"not delivered: {count(len(files), 'result')}"
+        if quiet:
+            return [head]
+        lines = ["", head, *(f"  {one.lfn}: {clipped(one.why, LINE_CHARACTERS)}" for one in files[:most])]
+        return lines + ([f"  … and {len(files) - most:,} more: see -v"] if len(files) > most else [])
+
     def _next_commands(self) -> list[str]:
         place = shown_path(self.run.place.path)
         lines = []
@@ -143,6 +156,7 @@ def _count_words(analysis: Analysis, status: Status) -> list[str]:
         ]
         parts.append(f"{left['failed']:,} failed" + (f" ({', '.join(special)})" if special else ""))
     for word, shown in (
+        ("incomplete", "done in part"),
         ("failing", "failed and will be tried again"),
         ("running", "under way"),
         ("cancelled", "cancelled"),

@@ -1,7 +1,8 @@
 """The failures of a run in the formats of Pegasus' analyzer: its JSON, and its text.
 
-In the JSON, an unknown string is "-". The key `causes` is Markab's own: the groups of
-equal failures, those that block most jobs first.
+In the JSON, an unknown string is "-". Two keys are Markab's own: `causes`, the groups of
+equal failures, those that block most jobs first, and `undelivered`, the results that were
+not delivered, each with the reason.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
         "workflows": {"root": workflow},
         "left": analysis.left,
         "causes": causes,
+        "undelivered": [one._asdict() for one in analysis.undelivered],
     }
 
 
@@ -141,7 +143,12 @@ def pegasus_text(
         f" # jobs unsubmitted : {share(analysis.not_started)}",
         "",
     ]
-    for label, word in (("cancelled", "cancelled"), ("lost", "lost"), ("under way", "running")):
+    for label, word in (
+        ("incomplete", "incomplete"),
+        ("cancelled", "cancelled"),
+        ("lost", "lost"),
+        ("under way", "running"),
+    ):
         if analysis.left[word]:
             lines.insert(-1, f" # jobs {label:<11} : {share(analysis.left[word])}")
     if refusal := run.history.refusal:

@@ -74,6 +74,8 @@ class Status:
     total: int
     skipped: int = 0
     """The part of `unready` below a job that failed."""
+    incomplete: int = 0
+    """The part of `unready` that was done in part, because of parents that failed."""
     running: int
     """The part of `queued` that has started to run."""
     state: str
@@ -274,13 +276,15 @@ def _counted(run: RunReader, note: str, held: str, warnings: tuple[str, ...]) ->
     queued = len(history.under_way) if run.has_engine else 0
     ready = _count_ready(run) if succeeded + failed + queued < total else 0
     jobs = _under_way(run) if run.has_engine else ()
+    states = run.job_states()
     return Status(
         unready=total - ready - queued - succeeded - failed,
         ready=ready,
         queued=queued,
         succeeded=succeeded,
         failed=failed,
-        skipped=run.job_states().count(State.SKIPPED),
+        skipped=states.count(State.SKIPPED),
+        incomplete=states.count(State.INCOMPLETE),
         total=total,
         running=sum(job.state == "Run" for job in jobs),
         state=run.state,
@@ -350,12 +354,13 @@ def _from_progress(run: RunReader, progress: Progress) -> Status:
     ended = 0.0 if lives else _last_time(run.place.journal, progress.time)
     stopping = {"halted": HALTING, "removed": REMOVING}.get(progress.ending or "")
     return Status(
-        unready=progress.unready + progress.skipped,
+        unready=progress.unready + progress.skipped + progress.incomplete,
         ready=progress.ready,
         queued=progress.queued + progress.running,
         succeeded=progress.succeeded,
         failed=progress.failed,
         skipped=progress.skipped,
+        incomplete=progress.incomplete,
         total=progress.total,
         running=progress.running,
         state="Running" if lives else STATES.get(progress.outcome or "", "Halted"),

@@ -418,7 +418,10 @@ class _Tracer:
             yield os.path.join(scratch.path, one.lfn)
 
     def _moves(self, position: int, lfn: str) -> Iterator[dict[str, Any]]:
-        return (moved for moved in self._record(position).get("transfers", ()) if moved["lfn"] == lfn)
+        records = (
+            [self._record(position)] if self.run.ok_at[position] >= 0 else self.run.records(position)[-1:]
+        )
+        return (moved for record in records for moved in record.get("transfers", ()) if moved["lfn"] == lfn)
 
     def _record(self, position: int) -> dict[str, Any]:
         place = self.run.ok_at[position]

@@ -108,7 +108,12 @@ def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = Non
         now = time.time() if now is None else now
         waits = WaitingReasons(run.plan, run.history, status.state, now, status.held, status.on_hold)
         running = status.state == "Running"
-        words = {State.SUCCEEDED: "succeeded", State.FAILED: "failed", State.SKIPPED: "skipped"}
+        words = {
+            State.SUCCEEDED: "succeeded",
+            State.FAILED: "failed",
+            State.SKIPPED: "skipped",
+            State.INCOMPLETE: "done in part",
+        }
         states = run.job_states()
 
         def standing(one: int) -> str:
@@ -156,9 +161,10 @@ def _ended(run: Analyzer, story: JobExplanation, attempt: AttemptStory, running:
 
 def _verdict(run_state: str, waiting: Waiting | None, standing: str, story: JobExplanation) -> str:
     tries = len(story.attempts)
-    if standing in ("succeeded", "failed"):
-        verdict = standing + (f" after {count(tries, 'attempt')}" if tries > 1 else "")
-        if standing == "failed" and story.reason:
+    if standing in ("succeeded", "failed", "done in part"):
+        verdict = f"was {standing}" if standing == "done in part" else standing
+        verdict += f" after {count(tries, 'attempt')}" if tries > 1 else ""
+        if standing != "succeeded" and story.reason:
             verdict += f": {clipped(story.reason, 200)}"
         return verdict
     if waiting is not None and waiting.word == "on-hold":

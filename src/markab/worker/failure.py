@@ -19,20 +19,24 @@ _STORAGE_HINTS = {
 
 
 class AttemptFailed(Exception):
-    """One reason for which an attempt fails; `kind` is one of `ErrorKind`."""
+    """One reason for which an attempt fails; `kind` is one of `ErrorKind`, `lfn` the file that did not arrive."""
 
-    def __init__(self, kind: str, message: str, hint: str = "") -> None:
-        super(AttemptFailed, self).__init__(kind, message, hint)
+    def __init__(self, kind: str, message: str, hint: str = "", lfn: str = "") -> None:
+        super(AttemptFailed, self).__init__(kind, message, hint, lfn)
         self.kind = kind
         self.message = message
         self.hint = hint
+        self.lfn = lfn
 
     def __str__(self) -> str:
         return self.message
 
     def entry(self) -> Dict[str, Any]:
         """Return it as the record has it."""
-        return error_entry(self.kind, self.message, self.hint)
+        entry = error_entry(self.kind, self.message, self.hint)
+        if self.lfn:
+            entry["lfn"] = self.lfn
+        return entry
 
 
 def storage_error(doing: str, error: OSError) -> AttemptFailed:
@@ -51,7 +55,7 @@ def transfer_error(error: MarkabError) -> AttemptFailed:
 def arrived_and_failed(moved: List[Dict[str, Any]]) -> Tuple[List[Dict[str, Any]], List[AttemptFailed]]:
     """Return the entries of `move_all` whose file arrived, and the errors of the others."""
     arrived = [entry for entry in moved if "error" not in entry]
-    errors = [entry["error"] for entry in moved if "error" in entry]
+    errors = [(entry["error"], entry["lfn"]) for entry in moved if "error" in entry]
     return arrived, [
-        AttemptFailed(error["kind"], error["message"], error.get("hint", "")) for error in errors
+        AttemptFailed(error["kind"], error["message"], error.get("hint", ""), lfn) for error, lfn in errors
     ]

@@ -4,7 +4,8 @@ Made here and nowhere else, put into the journal as it is, read by the engine an
 reports. Times are UTC epoch seconds. A key without a value is left out.
 
     ok            bool    the attempt succeeded
-    error         object  why not: {"kind", "message", "hint"?}; kinds: `transfers/error_kinds.py`
+    error         object  why not: {"kind", "message", "hint"?, "lfn"?}; kinds: `transfers/error_kinds.py`;
+                          the lfn is that of a file that could not be moved
     also          list    further errors of the same shape ("exit code 3" and "output 'x' missing")
     host          str     name of the machine
     cwd           str     directory the task ran in

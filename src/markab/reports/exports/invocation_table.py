@@ -170,7 +170,7 @@ def _row(facts: Facts, attempt: AttemptFacts, one: InvocationFacts | None) -> di
         "input_bytes": _bytes(attempt.used),
         "output_files": len(attempt.made),
         "output_bytes": _bytes(attempt.made),
-        "moved_bytes": sum(moved.get("bytes") or 0 for moved in attempt.record.get("transfers", ())),
+        "moved_bytes": sum(moved.get("bytes") or 0 for moved in attempt.moved if not moved.get("found")),
         "label": (task.node_label if task else job.label) or None,
     }
 

@@ -25,6 +25,7 @@ class StateStyle(NamedTuple):
 STATE_STYLES: dict[str, StateStyle] = {
     "succeeded": StateStyle("succeeded", "✓", "#009e73", "#d3f0e5"),
     "failed": StateStyle("failed", "✗", "#d55e00", "#fbd9c4"),
+    "incomplete": StateStyle("done in part", "◑", "#e69f00", "#fbe9c6"),
     "running": StateStyle("running", "▶", "#0072b2", "#cfe5f5"),
     "queued": StateStyle("queued", "◔", "#56b4e9", "#e2f2fc"),
     "lost": StateStyle("lost with the engine", "?", "#cc79a7", "#f7e3ee"),
@@ -32,7 +33,7 @@ STATE_STYLES: dict[str, StateStyle] = {
     "skipped": StateStyle("skipped", "⊘", "#a08f70", "#f5efe3"),
     "not-run": StateStyle("not started", "–", "#b8b8b8", "#fafafa"),
 }
-"""State as shown → its style; the second row has the failures, the rest is ordered by progress."""
+"""State as shown → its style; the second row has the failures, the third what they held back, the rest is ordered by progress."""
 
 CODES = {state: number for number, state in enumerate(STATE_STYLES)}
 """State as shown → its number in packed data."""
@@ -55,6 +56,7 @@ def shown_states(run: RunReader) -> list[str]:
         State.SUCCEEDED: "succeeded",
         State.FAILED: "failed",
         State.SKIPPED: "skipped",
+        State.INCOMPLETE: "incomplete",
     }
     by_number = [table[State(number)] for number in range(len(State))]
     return [by_number[state] for state in run.job_states()]

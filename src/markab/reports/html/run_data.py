@@ -221,7 +221,7 @@ class RunData(Analyzer):
             fact.size = moved.bytes or fact.size
             fact.sha256 = moved.sha256 or fact.sha256
             if kind == Kind.STAGE_OUT:
-                self.bytes_out += moved.bytes or 0
+                self.bytes_out += moved.moved_bytes
                 if (place := self._short(moved.destination, moved.lfn)) not in fact.delivered:
                     fact.delivered += (place,)
             else:
