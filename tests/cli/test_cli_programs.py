@@ -81,7 +81,7 @@ def test_status_of_no_run_has_its_exit_code(tmp_path: Path) -> None:
 def test_show_lists_jobs_and_describes_one(tmp_path: Path) -> None:
     entries = [began(), start(0), failed(0, stderr="no such file\n"), gave_up(0), ended("failed")]
     make_run(tmp_path, [compute("a"), compute("b", 0)], entries)
-    assert program("show", str(tmp_path)).stdout == "failed   wc_a\nwaiting  wc_b\n"
+    assert program("show", str(tmp_path)).stdout == "failed   wc_a\nskipped  wc_b\n"
     assert program("show", str(tmp_path), "--state", "failed").stdout == "failed  wc_a\n"
     assert "no such file" in program("show", ".", "a", cwd=tmp_path).stdout
     assert json.loads(program("show", "-J", str(tmp_path), "wc_a").stdout)["state"] == "failed"

@@ -201,7 +201,7 @@ def test_on_a_narrow_terminal_lines_are_wrapped_and_names_keep_their_ends(column
     jobs = [RunningJob("align_sequences_ID0000017", "local", 2, 1.0)]
     progress = Progress(
         "assembly-of-a-genome", "", 1.0, 2000, running=1, unready=1234, succeeded=765, jobs=jobs,
-        elapsed_s=100, warnings=["the disk of the submit directory is nearly full"],
+        active_before_s=99, warnings=["the disk of the submit directory is nearly full"],
     )  # fmt: skip
     text = "".join(piece for piece, _ in picture(progress, 2.0, columns=columns))
     lines = text.splitlines()
