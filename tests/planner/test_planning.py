@@ -738,6 +738,28 @@ def test_all_properties_with_wrong_values_are_named_at_once_also_in_a_dry_run(be
     ] == [problem.message for problem in caught.value.problems]
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "pegasus.register",
+        "pegasus.transfer.links",
+        "pegasus.transfer.bypass.input.staging",
+        "pegasus.parser.dax.data.dependencies",
+        "pegasus.dir.useTimestamp",
+        "pegasus.dir.storage.deep",
+        "markab.lfn.absolute",
+    ],
+)
+def test_a_property_that_is_true_or_false_is_nothing_else(bench: Bench, key: str) -> None:
+    with pytest.raises(DocumentError) as caught:
+        dry_run(bench.options(task("a"), properties={key: "perhaps"}))
+
+    (problem,) = caught.value.problems
+    assert problem.message.startswith(
+        f"property {key!r} is 'perhaps' (command line); it must be true or false"
+    )
+
+
 def _scratch(path: Path) -> dict[str, object]:
     return {
         "type": "sharedScratch",
