@@ -639,6 +639,13 @@ def test_a_quote_that_is_never_closed_is_found_when_planning(bench: Bench) -> No
     )
 
 
+@pytest.mark.parametrize("argument", ["don't", 'say "so', "end\\"])
+def test_whatever_leaves_a_word_open_is_found_when_planning(bench: Bench, argument: str) -> None:
+    [message] = problems_of(bench, task("a", arguments=[argument]), task("b", arguments=["plain"]))
+
+    assert f"the arguments of task 'a' have a quote that is never closed: {argument} | " in message
+
+
 def test_warnings_are_not_lost_when_planning_fails(bench: Bench) -> None:
     with pytest.raises(PlanningError) as caught:
         plan(bench.options(task("a", "nobody"), properties={"pegasus.integritty.checking": "none"}))

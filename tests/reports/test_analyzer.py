@@ -159,13 +159,19 @@ def test_the_json_has_the_shape_of_pegasus_analyzer(tmp_path: Path) -> None:
     root = found["workflows"]["root"]
     assert found["root_wf_uuid"] == root["wf_uuid"] == "7a3c" and root["wf_status"] == "failure"
     assert root["submit_dir"] == str(tmp_path)
-    assert (
-        list(root)
-        == (
-            "wf_uuid dag_file_name submit_hostname submit_dir user planner_version wf_name wf_status "
-            "parent_wf_name parent_wf_uuid jobs"
-        ).split()
-    )
+    assert list(root) == [
+        "wf_uuid",
+        "dag_file_name",
+        "submit_hostname",
+        "submit_dir",
+        "user",
+        "planner_version",
+        "wf_name",
+        "wf_status",
+        "parent_wf_name",
+        "parent_wf_uuid",
+        "jobs",
+    ]
     jobs = root["jobs"]
     assert (jobs["total"], jobs["success"], jobs["failed"], jobs["held"], jobs["unsubmitted"]) == (
         4,
