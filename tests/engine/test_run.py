@@ -86,6 +86,19 @@ def test_a_run_without_jobs_succeeds(tmp_path: Path) -> None:
     assert call(make_run(tmp_path / "run", []), World()).state == "success"
 
 
+def test_a_run_leaves_no_file_open_whether_it_begins_or_is_refused(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "run", [job("a")])
+    refused = make_run(tmp_path / "refused", [job("train", gpus=1)])
+    before = len(os.listdir("/proc/self/fd"))
+
+    call(directory, World())
+    call(directory, World())
+    with pytest.raises(JobRejected):
+        call(refused, World())
+
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_a_failed_run_is_its_own_rescue(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job("a"), job("b", 0, retries=1), job("c", 1), job("d", 0)])
     broken = World(lambda attempt: failure() if attempt.job.id == "b" else OK)

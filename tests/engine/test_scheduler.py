@@ -209,6 +209,7 @@ def test_an_attempt_that_fails_is_tried_again_as_often_as_the_plan_allows() -> N
         pauses.append(decision.pause_s)
         if decision.pause_s:
             assert scheduler.starts() == [] and not scheduler.is_finished(RUN)
+            assert scheduler.why_waiting(RUN, 0) == WaitingReason(Why.PAUSE, pause_s=decision.pause_s)
             scheduler.pause_over(RUN, 0)
     (last,) = scheduler.starts()
     assert scheduler.ended(last, False).verdict is Verdict.GIVE_UP

@@ -11,7 +11,7 @@ import pytest
 from kit.planned_workflow import Bench, Entry, MadePlan, task
 from markab.errors import PlanningError
 from markab.plan.model import DirectoryPlace, Kind, local_directory
-from markab.planner.places import directory_place
+from markab.planner.places import directory_place, local_path
 from markab.planner.planning import plan
 from markab.spec.model import Directory, FileServer
 from markab.transfers.base import Moved, Scheme, path_of, register_scheme
@@ -295,3 +295,26 @@ def test_registrations_directories_and_cleanup_name_their_site(far: MadePlan, be
     assert {("two", "far://two/o/x"), ("local", f"file://{bench.path}/wf-output/x")} == registered_at
     for kind in (Kind.CREATE_DIR, Kind.CLEANUP):
         assert {"one", "two"} == {job.staging for job in far.jobs if job.kind is kind}
+
+
+@pytest.mark.parametrize(
+    ("pfn", "path"),
+    [
+        ("/a/b", "/a/b"),
+        ("a b", "a b"),
+        ("file:/a", "/a"),
+        ("file:///a", "/a"),
+        ("file://localhost/a", "/a"),
+        ("symlink:///a", "/a"),
+        ("file:///a%20b", "/a b"),
+        ("http://h/a", None),
+        ("file://elsewhere/a", None),
+    ],
+)
+def test_a_pfn_means_a_path_of_this_machine_or_none(pfn: str, path: str | None) -> None:
+    assert local_path(pfn) == path
+
+
+def test_a_path_that_exists_as_it_is_written_is_not_unquoted(tmp_path: Path) -> None:
+    (tmp_path / "a%20b").touch()
+    assert local_path(f"file://{tmp_path}/a%20b") == f"{tmp_path}/a%20b"

@@ -17,6 +17,7 @@ from kit.planned_workflow import Bench, task
 from markab import PEGASUS_VERSION, __version__
 from markab.errors import StorageError
 from markab.plan.braindump import read_braindump
+from markab.plan.model import Kind
 from markab.planner.planning import plan
 
 
@@ -150,6 +151,7 @@ def test_all_jobs_of_the_planner_have_the_prefix(bench: Bench) -> None:
         "clean_up_mylocal_level_4_0",
         "cleanup_myw_0_local",
     } == set(made.names())
+    assert [2, 3, 4, 0] == [made[name].level for name in made.names(Kind.CLEANUP)]
 
 
 def test_a_run_that_cannot_be_written_leaves_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

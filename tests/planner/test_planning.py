@@ -658,6 +658,13 @@ def test_a_quote_that_is_never_closed_is_found_when_planning(bench: Bench) -> No
     )
 
 
+@pytest.mark.parametrize("argument", ["don't", 'say "so', "end\\"])
+def test_whatever_leaves_a_word_open_is_found_when_planning(bench: Bench, argument: str) -> None:
+    [message] = problems_of(bench, task("a", arguments=[argument]), task("b", arguments=["plain"]))
+
+    assert f"the arguments of task 'a' have a quote that is never closed: {argument} | " in message
+
+
 def test_warnings_are_not_lost_when_planning_fails(bench: Bench) -> None:
     with pytest.raises(PlanningError) as caught:
         plan(bench.options(task("a", "nobody"), properties={"pegasus.integritty.checking": "none"}))
@@ -755,6 +762,28 @@ def test_all_properties_with_wrong_values_are_named_at_once_also_in_a_dry_run(be
         "property 'pegasus.transfer.threads' is '0' (command line); it must be a whole number from 1",
         "property 'dagman.big.maxjobs' is 'few' (command line); it must be a whole number from 0",
     ] == [problem.message for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "pegasus.register",
+        "pegasus.transfer.links",
+        "pegasus.transfer.bypass.input.staging",
+        "pegasus.parser.dax.data.dependencies",
+        "pegasus.dir.useTimestamp",
+        "pegasus.dir.storage.deep",
+        "markab.lfn.absolute",
+    ],
+)
+def test_a_property_that_is_true_or_false_is_nothing_else(bench: Bench, key: str) -> None:
+    with pytest.raises(DocumentError) as caught:
+        dry_run(bench.options(task("a"), properties={key: "perhaps"}))
+
+    (problem,) = caught.value.problems
+    assert problem.message.startswith(
+        f"property {key!r} is 'perhaps' (command line); it must be true or false"
+    )
 
 
 def _scratch(path: Path) -> dict[str, object]:

@@ -328,6 +328,24 @@ def test_taking_in_bit_by_bit_gives_what_taking_in_at_once_gives(
         assert without_paths(contents(run / DATABASE)) == without_paths(whole), cuts
 
 
+def test_every_table_that_is_numbered_is_locked_where_others_may_number_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbered: set[str] = set()
+    real = row_writer.Writer.new_ids
+
+    def new_ids(writer: row_writer.Writer, table: str, count: int) -> int:
+        numbered.add(table)
+        return real(writer, table, count)
+
+    monkeypatch.setattr(row_writer.Writer, "new_ids", new_ids)
+    for number, story in enumerate(STORIES):
+        project(make_diamond(tmp_path / str(number), entries=story))
+
+    assert {"workflow", "host", "job", "task", "job_instance", "invocation"} <= numbered
+    assert numbered <= set(row_writer._NUMBERED)
+
+
 @pytest.mark.parametrize("story", STORIES)
 @pytest.mark.parametrize("jobs_at_once", [1, 2, 5])
 def test_few_records_at_a_time_give_the_same_rows(

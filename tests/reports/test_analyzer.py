@@ -173,6 +173,20 @@ def test_the_json_has_the_shape_of_pegasus_analyzer(tmp_path: Path) -> None:
     found = json.loads(json.dumps(FailureReport(run, run.analyze()).to_json()))
     root = found["workflows"]["root"]
     assert found["root_wf_uuid"] == root["wf_uuid"] == "7a3c" and root["wf_status"] == "failure"
+    assert root["submit_dir"] == str(tmp_path)
+    assert list(root) == [
+        "wf_uuid",
+        "dag_file_name",
+        "submit_hostname",
+        "submit_dir",
+        "user",
+        "planner_version",
+        "wf_name",
+        "wf_status",
+        "parent_wf_name",
+        "parent_wf_uuid",
+        "jobs",
+    ]
     jobs = root["jobs"]
     assert (jobs["total"], jobs["success"], jobs["failed"], jobs["held"], jobs["unsubmitted"]) == (
         4,
@@ -193,14 +207,13 @@ def test_the_json_has_the_shape_of_pegasus_analyzer(tmp_path: Path) -> None:
             "abs_task_id": "a",
         }
     }
-    assert {
-        key: value for key, value in one.items() if key not in ("submit_file", "submit_dir", "tasks")
-    } == {
+    assert {key: value for key, value in one.items() if key not in ("submit_dir", "tasks")} == {
         "job_name": "wc_a",
         "state": "JOB_FAILURE",
         "site": "local",
         "hostname": "here",
         "work_dir": "/w",
+        "submit_file": f"{tmp_path / 'plan.jsonl'}:2",
         "stdout_file": "-",
         "stderr_file": "-",
         "executable": "/usr/bin/wc",

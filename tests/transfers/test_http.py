@@ -15,7 +15,7 @@ import pytest
 from markab.errors import ChecksumMismatch, TransferRefused, TransferUnavailable
 from markab.transfers.base import Cancelled
 from markab.transfers.http import Http
-from markab.transfers.http_request import Busy, _next_hop
+from markab.transfers.http_request import Busy, _next_hop, _retry_after_s
 
 DATA = os.urandom(300_000)
 Answer = Callable[["Handler"], None]
@@ -237,6 +237,25 @@ def test_some_answers_may_change(server: Scripted, place: Path, code: int) -> No
         get(server, place)
 
     assert caught.value.retry_after_s == 7.0
+
+
+@pytest.mark.parametrize(
+    ("value", "wait_s"),
+    [
+        (None, 0),
+        ("", 0),
+        ("soon", 0),
+        ("-5", 0),
+        ("7", 7),
+        (" 7 ", 7),
+        ("7.5", 0),
+        ("999999999", 300),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 300),
+    ],
+)
+def test_a_server_may_say_when_to_come_back_within_limits(value: str | None, wait_s: float) -> None:
+    assert _retry_after_s(value) == wait_s
 
 
 def test_a_server_that_is_not_there_may_come_back(place: Path) -> None:

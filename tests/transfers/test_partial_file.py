@@ -52,6 +52,36 @@ def test_only_file_systems_that_sync_names_by_themselves_may_refuse_to(
     assert open_descriptors() == before
 
 
+@pytest.mark.parametrize("content", ["", "of another"])
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_file_that_cannot_be_examined_is_not_left_open_nor_left_behind_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, number: int
+) -> None:
+    if content:
+        (tmp_path / ".a.part-0").write_text(content)
+    calls, real = 0, os.fstat
+
+    def fail_once(fd: int) -> os.stat_result:
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(fd)
+
+    before = open_descriptors()
+    monkeypatch.setattr(os, "fstat", fail_once)
+    try:
+        PartialFile(str(tmp_path / "a")).discard()
+        has_failed = False
+    except OSError:
+        has_failed = True
+    monkeypatch.undo()
+
+    assert has_failed == (number <= 2)
+    assert open_descriptors() == before
+    assert os.listdir(tmp_path) == ([".a.part-0"] if content and number <= 2 else [])
+
+
 def test_what_was_left_is_used_again_empty(tmp_path: Path) -> None:
     (tmp_path / ".a.part-0").write_text("of a process that was killed")
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from markab.worker import auxiliary_jobs
+from markab.errors import TransferUnavailable
+from markab.worker import auxiliary_jobs, scratch_directory
 from markab.worker.attempt_spec import make_spec
 from markab.worker.auxiliary_jobs import run_auxiliary_job
 
@@ -126,6 +127,37 @@ def test_an_error_of_the_system_is_in_the_record(tmp_path: Path, monkeypatch: py
     assert not record["ok"] and record["error"]["kind"] == "storage"
     assert f"job 'create_dir' failed at '{tmp_path}/scratch': Read-only" in record["error"]["message"]
     assert record["start"] <= record["end"]
+
+
+def test_a_cleanup_that_is_cancelled_removes_nothing_and_is_no_error_of_the_disk(tmp_path: Path) -> None:
+    (made_scratch(tmp_path) / "f").touch()
+    stop = threading.Event()
+    stop.set()
+
+    record = run_auxiliary_job(spec(tmp_path, kind="cleanup", removes=["f"]), stop)
+
+    assert not record["ok"] and record["error"]["kind"] == "cancelled"
+    assert (tmp_path / "scratch" / "f").exists()
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "words"),
+    [
+        (None, "unavailable", "not now"),
+        (OSError(errno.ENOSPC, "No space left on device"), "storage", "cannot make the scratch directory"),
+    ],
+)
+def test_a_scratch_that_cannot_be_made_is_an_error_of_the_disk_only_if_the_system_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cause: OSError | None, kind: str, words: str
+) -> None:
+    class Broken:
+        def mkdir(self, url: str, *, stop: object, site: str) -> None:
+            raise TransferUnavailable("not now") from cause
+
+    monkeypatch.setattr(scratch_directory, "handler_for", lambda url: Broken())
+    record = run_auxiliary_job(spec(tmp_path, kind="create_dir"))
+
+    assert record["error"]["kind"] == kind and words in record["error"]["message"]
 
 
 def test_transfers_check_what_the_engine_knows(tmp_path: Path) -> None:

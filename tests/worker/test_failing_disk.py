@@ -148,6 +148,18 @@ def test_what_is_kept_on_a_full_disk_makes_room_for_the_next_attempt(
     assert there == [False]
 
 
+@pytest.mark.parametrize("name", ["open", "rename", "stat", "mkdir"])
+def test_an_attempt_leaves_no_file_open_whatever_fails(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for at in range(1, 25):
+        top = tmp_path / str(at)
+        top.mkdir()
+        go(top, spec(top), name, at, monkeypatch)
+        assert len(os.listdir("/proc/self/fd")) == before, at
+
+
 def test_an_input_changed_in_place_is_noticed_even_if_its_length_stays(tmp_path: Path) -> None:
     made = spec(tmp_path, data="sharedfs", outputs=[])
     os.utime(tmp_path / "scratch/in", (1, 1))

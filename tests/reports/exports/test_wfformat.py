@@ -163,6 +163,13 @@ def test_a_task_has_its_last_attempt_and_a_summary_of_all(document: dict[str, An
     assert document["workflow"]["execution"]["makespanInSeconds"] > 0
 
 
+def test_every_attempt_that_has_ended_has_its_runtime(document: dict[str, Any]) -> None:
+    summaries = [one for task in document["workflow"]["execution"]["tasks"] for one in task["attempts"]]
+
+    assert summaries and all(one["runtimeInSeconds"] > 0 for one in summaries)
+    assert all(("error" in one) == (one["status"] != "succeeded") for one in summaries)
+
+
 def test_nothing_secret_is_in_it(exported: Path) -> None:
     assert SECRET not in all_text(exported)
 
