@@ -37,13 +37,13 @@ def planned(directory: Path, number: int) -> Victim:
 def kill_at(victim: Victim, process: str, at: int, moment: str) -> bool:
     """Run until the n-th I/O call of a process; return whether there was one."""
     code, text = victim.run(fault=process, at=at, action=moment)
+    victim.settle()  # the follower may be struck in its last pass
     if not victim.struck:
         assert code == 0, text
         return False
     if process == "engine":
         assert code == -signal.SIGKILL
     count(victim, f"{process} killed at an I/O call", f"{victim.struck}, {moment.removeprefix('kill-')}")
-    victim.settle()
     return True
 
 
@@ -79,13 +79,14 @@ def test_a_run_goes_on_after_a_kill_at_some_io_calls(tmp_path: Path, process: st
 @pytest.mark.faults
 @pytest.mark.parametrize("process", ["engine", "follower"])
 def test_a_run_goes_on_after_a_kill_at_each_io_call(tmp_path: Path, process: str) -> None:
-    at, beyond = 0, 0
+    at, beyond, struck = 0, 0, 0
     while beyond < len(DATA):  # how many calls there are depends on how the data move
         at += 1
         victim = planned(tmp_path, at)
-        beyond = 0 if kill_at(victim, process, at, MOMENTS[at // len(DATA) % len(MOMENTS)]) else beyond + 1
+        is_struck = kill_at(victim, process, at, MOMENTS[at // len(DATA) % len(MOMENTS)])
+        struck, beyond = struck + is_struck, 0 if is_struck else beyond + 1
         finish(victim)
-    assert at > 10, "it was never struck"
+    assert struck > 3, "it was hardly ever struck"
 
 
 @pytest.mark.faults

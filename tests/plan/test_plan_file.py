@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -106,3 +107,21 @@ def test_a_job_that_cannot_be_read_is_named_by_its_line(tmp_path: Path) -> None:
 def test_a_plan_that_cannot_be_written_names_the_directory(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot write .*missing.*No such file or directory"):
         write_plan(tmp_path / "missing" / "plan.jsonl", header(0), [])
+
+
+@pytest.mark.parametrize("parent", [1, 5, -1])
+def test_a_parent_that_does_not_stand_above_its_job_is_damage(tmp_path: Path, parent: int) -> None:
+    path = tmp_path / "plan.jsonl"
+    write_plan(path, header(2), [job("a"), job("b", [parent])])
+    with pytest.raises(CorruptPlan, match="line 3: the job has a parent that does not stand above it"):
+        PlanFile(path).outline  # noqa: B018
+
+
+def test_a_line_that_is_nested_too_deep_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "plan.jsonl"
+    write_plan(path, header(1), [job("a")])
+    head, line = path.read_bytes().splitlines(keepends=True)
+    body = line[: line.rindex(b',"crc":')] + b',"x":' + b"[" * 5000 + b"]" * 5000
+    path.write_bytes(head + body + b',"crc":"%08x"}\n' % crc32(body + b"}"))
+    with pytest.raises(CorruptPlan, match="line 2"):
+        PlanFile(path).job(0)

@@ -308,3 +308,23 @@ def test_a_large_document_of_another_version_is_refused_too(readers: list[bool])
     text = many().replace("pegasus: 5.0.4", "pegasus: 4.0")
 
     assert "w.yml:2: unsupported document version 4.0: only version 5 can be read" == problems(text)[0][0]
+
+
+def test_aliases_may_not_make_more_values_than_the_document_has_bytes() -> None:
+    uses = ", ".join(["*use"] * 1000)
+    jobs = ", ".join(["*job"] * 1000)
+    text = (
+        f"pegasus: '5.0'\nname: w\nx-use: &use {{lfn: f, type: input}}\nx-uses: &uses [{uses}]\n"
+        f"x-job: &job {{type: job, name: t, id: a, arguments: [], uses: *uses}}\njobs: [{jobs}]\n"
+    )
+    with pytest.raises(DocumentError, match="the aliases .* repeat too much"):
+        reader.parse_workflow(text)
+
+
+def test_merge_keys_that_multiply_are_refused() -> None:
+    lines = ["x-0: &a0 {k: v}"]
+    lines += [f"x-{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 40)]
+    with pytest.raises(DocumentError, match="the aliases .* repeat too much"):
+        reader.parse_workflow(
+            "\n".join(["pegasus: '5.0'\nname: w", *lines, "metadata: {<<: *a39}\njobs: []\n"])
+        )

@@ -445,3 +445,15 @@ def test_the_tool_reports_wrong_input_and_wrong_options(tmp_path: Path) -> None:
 
 def test_errors_of_transfers_are_errors_of_markab() -> None:
     assert issubclass(Busy, TransferUnavailable) and issubclass(base.Cancelled, MarkabError)
+
+
+def test_the_tool_reports_input_that_is_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad").write_bytes(b"[\xff]")
+    assert pegasus_transfer.main(["-f", str(tmp_path / "bad")]) == DocumentError.exit_code
+    assert "is not UTF-8 text" in capsys.readouterr().err
+
+
+def test_a_list_nested_too_deep_is_wrong_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "deep").write_text("[" * 100_000)
+    assert pegasus_transfer.main(["-f", str(tmp_path / "deep")]) == DocumentError.exit_code
+    assert "not JSON" in capsys.readouterr().err

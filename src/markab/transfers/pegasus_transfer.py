@@ -26,6 +26,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         work = read_work(text, "" if args.file == "-" else args.file)
     except OSError as error:
         return _report_error("cannot read '%s': %s" % (args.file, error.strerror), "", 1)
+    except UnicodeDecodeError as error:
+        return _report_error("'%s' is not UTF-8 text: %s" % (args.file, error.reason), "", 10)
     except MarkabError as error:
         return _report_error(str(error), error.hint, error.exit_code)
 

@@ -87,9 +87,11 @@ class Faults:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         if self.action == "kill-half" and name == "write":
             REAL_WRITE(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2])
-        if self.action == "kill-after":
-            call()
-        os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            if self.action == "kill-after":
+                call()
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
         signal.pause()
         return None
 
