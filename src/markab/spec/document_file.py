@@ -24,7 +24,9 @@ def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> 
             size_bytes = os.fstat(file.fileno()).st_size
             if size_bytes > limit_bytes:
                 raise _too_large(name, size_bytes, limit_bytes)
-            data = file.read(limit_bytes + 1)  # a file of /proc has no size
+            data = file.read(size_bytes + 1)  # more would be allocated at once
+            while size_bytes < len(data) <= limit_bytes and (more := file.read(1 << 20)):
+                data += more  # it grows, or does not tell its size, as those of /proc
     except (OSError, ValueError) as error:
         raise _unreadable(name, error) from error
     if len(data) > limit_bytes:
