@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from markab.api import Job, PegasusClientError, Workflow
-from markab.api.client import PlannedWorkflow, Status, from_env, get_planner_args
+from markab.api.client import PlannedWorkflow, StatusReader, from_env, get_planner_args
 
 
 @pytest.fixture
@@ -24,15 +24,15 @@ def test_a_client_plans_a_document_and_knows_the_run(
     submit_dir = planned.braindump.submit_dir
     assert submit_dir is not None and submit_dir.name == "one"
     totals = client.get_status("w", submit_dir)["totals"]
-    assert totals == Status().fetch_status(submit_dir, json=True)["totals"]  # type: ignore[index]
+    assert totals == StatusReader().fetch_status(submit_dir, json=True)["totals"]  # type: ignore[index]
     capsys.readouterr()
     client.status(submit_dir)
     shown = capsys.readouterr().out
-    assert Status().fetch_status(submit_dir) is None and capsys.readouterr().out == shown
+    assert StatusReader().fetch_status(submit_dir) is None and capsys.readouterr().out == shown
 
 
 def test_a_directory_without_a_run_is_an_error_that_names_it(tmp_path: Path) -> None:
-    for call in (from_env().run, from_env().remove, from_env().statistics, Status().get_progress):
+    for call in (from_env().run, from_env().remove, from_env().statistics, StatusReader().get_progress):
         with pytest.raises(PegasusClientError, match=str(tmp_path)):
             call(tmp_path)  # type: ignore[operator]
     with pytest.raises(PegasusClientError, match=str(tmp_path)):

@@ -102,6 +102,8 @@ def test_a_braindump_has_the_keys_of_pegasus_in_their_order(bench: Bench) -> Non
     bindir, uuid = sysconfig.get_path("scripts"), braindump["wf_uuid"] or ""
     assert re.fullmatch(r"\d{8}T\d{6}[+-]\d{4}", braindump.pop("timestamp") or "")
     assert braindump.pop("planner_arguments")
+    assert str(bench.path) == braindump.pop("planner_directory")
+    assert str(bench.path / "workflow.yml") in (braindump.pop("planner_documents") or "")
     assert list(braindump.items()) == [
         ("user", getpass.getuser()),
         ("grid_dn", None),

@@ -137,7 +137,8 @@ def test_what_a_delivery_delivered_that_was_done_in_part_is_known(run_dir: Path)
     part = [end(5, ok=False, error=error, transfers=[moved]), Incomplete(T0 + 3, 5, 1)]
     (run_dir / "journal.jsonl").write_bytes(b"".join([*journal[:-2], *map(encode, part)]))
 
-    assert read_trace(run_dir, "end.txt").files["end.txt"].replicas == ["/out/end.txt"]
+    (replica,) = read_trace(run_dir, "end.txt").files["end.txt"].replicas
+    assert replica.endswith("/out/end.txt")
 
 
 def test_metadata_of_files_is_shown(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ class FakePrepared:
 
     def __init__(self, **job: Any) -> None:
         self.job = {"id": "j", **job}
+        self.spec: dict[str, Any] = {}
         self.errors: list[Any] = []
         self.redirected: list[str] = []
         self.guards: list[Guard] = []
@@ -100,6 +101,7 @@ def test_the_message_that_was_or_was_not_printed_is_named(tmp_path: Path) -> Non
 
 def test_an_input_that_was_changed_is_named(tmp_path: Path) -> None:
     prepared = FakePrepared()
+    prepared.spec = {"scratch": str(tmp_path)}
     for name in ("same", "changed", "gone"):
         (tmp_path / name).write_text("x")
         prepared.guards.append(Guard(name, str(tmp_path / name), (tmp_path / name).stat(), None))

@@ -54,14 +54,14 @@ def test_an_input_that_cannot_be_placed_fails_the_attempt_before_its_task(
 def test_an_input_in_a_directory_that_cannot_be_made_fails_the_attempt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = os.makedirs
+    real = os.mkdir
 
-    def makedirs(path: str, *args: Any, **named: Any) -> None:
-        if path.endswith("/d"):
+    def mkdir(path: str, *args: Any, **named: Any) -> None:
+        if path == "d":
             raise OSError(errno.ENOSPC, "No space left on device")
         real(path, *args, **named)
 
-    monkeypatch.setattr(os, "makedirs", makedirs)
+    monkeypatch.setattr(os, "mkdir", mkdir)
     prepared = prepare(spec(tmp_path, "d/in"), Verified(), {})
 
     assert ["storage"] == [error.kind for error in prepared.errors]

@@ -1,5 +1,5 @@
 """The progress of runs."""
 
-from markab.api.client import Status
+from markab.api.client import StatusReader as Status
 
 __all__ = ["Status"]

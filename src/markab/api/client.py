@@ -87,7 +87,7 @@ class PlannedWorkflow:
         return _planned(self._submit_dir).braindump
 
 
-class Status:
+class StatusReader:
     """The progress of runs, printed or as data."""
 
     def fetch_status(

@@ -29,6 +29,7 @@ from markab.provenance.results import (
 from markab.provenance.run_database import Database
 from markab.provenance.stampede_states import percent_unescaped
 from markab.provenance.summary_query import summary
+from markab.transfers.error_kinds import ErrorKind
 
 __all__ = [
     "AttemptTimes",
@@ -308,7 +309,7 @@ def moved(database: Database) -> list[TransferTotals]:
 
 
 def failed_jobs(database: Database, limit: int | None = None) -> list[FailedJobRow]:
-    """Return the jobs whose last attempt failed, the first to fail first."""
+    """Return the jobs whose last attempt failed, the first to fail first; those that were done in part are none."""
     rows = all_rows(
         database,
         f"""SELECT j.exec_job_id, j.type_desc, i.site, h.hostname,
@@ -323,6 +324,7 @@ def failed_jobs(database: Database, limit: int | None = None) -> list[FailedJobR
         LEFT JOIN invocation v ON v.job_instance_id = i.job_instance_id AND v.task_submit_seq = (
              SELECT max(w.task_submit_seq) FROM invocation w WHERE w.job_instance_id = i.job_instance_id)
         WHERE i.job_id {OF_RUN} AND i.exitcode <> 0 AND {IS_LAST}
+              AND coalesce(a.error_kind, '') <> '{ErrorKind.INCOMPLETE}'
         ORDER BY s.timestamp, j.job_id {"" if limit is None else f"LIMIT {int(limit)}"}""",
         **span_of(database),
     )
