@@ -369,6 +369,30 @@ def test_properties_change_limits_and_retries(bench: Bench) -> None:
     assert ("big", 5) == (made["tool_a"].category, made["tool_a"].priority)
 
 
+def test_all_that_profiles_request_of_a_job_stands_in_the_plan(bench: Bench) -> None:
+    profiles = {
+        "pegasus": {
+            "cores": "3",
+            "memory": "5",
+            "diskspace": "6",
+            "runtime": "70",
+            "gpus": "2",
+            "maxwalltime": "9",
+            "checkpoint.time": "8",
+            "exitcode.successmsg": "all+done",
+            "exitcode.failuremsg": "no+good",
+        },
+        "dagman": {"RETRY": "4", "PRIORITY": "11", "CATEGORY": "big"},
+    }
+
+    job = bench.plan(task("a", profiles=profiles))["tool_a"]
+
+    assert (job.cores, job.memory_mb, job.disk_mb, job.gpus) == (3, 5, 6, 2)
+    assert (job.runtime_s, job.max_wall_s, job.checkpoint_s) == (70, 9 * 60, 8 * 60)
+    assert (job.success_messages, job.failure_messages) == (["all done"], ["no good"])
+    assert (job.retries, job.priority, job.category) == (4, 11, "big")
+
+
 def test_profiles_of_a_transformation_beat_those_of_its_tasks(bench: Bench) -> None:
     bench.transformations[0]["profiles"] = {"pegasus": {"memory": "2 GB"}, "env": {"A": "catalog"}}
 

@@ -143,7 +143,7 @@ def test_a_cleanup_that_is_cancelled_removes_nothing_and_is_no_error_of_the_disk
 @pytest.mark.parametrize(
     ("cause", "kind", "words"),
     [
-        (None, "unavailable", "not now"),
+        (None, "transfer", "not now"),
         (OSError(errno.ENOSPC, "No space left on device"), "storage", "cannot make the scratch directory"),
     ],
 )
