@@ -11,7 +11,7 @@ from pathlib import Path
 from mutants.changes import Change
 from mutants.line_map import LineMap
 
-_MOST_S = 60.0
+_MOST_S = 120.0
 """Of what the tests of one change may take together."""
 _ALL_LINES = range(1, 100_000)
 
