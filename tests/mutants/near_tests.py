@@ -21,9 +21,9 @@ def near_tests(change: Change, line_map: LineMap, root: Path) -> list[str]:
     chosen, takes_s = [], 0.0
     for test in sorted(
         _candidates(change, line_map, root),
-        key=lambda test: (_distance(root, change.file, test), line_map.durations[test], test),
+        key=lambda test: (_distance(root, change.file, test), line_map.durations.get(test, 0.0), test),
     ):
-        takes_s += line_map.durations[test]
+        takes_s += line_map.durations.get(test, 0.0)
         if takes_s > _MOST_S and chosen:
             break
         if _exists(root, test):

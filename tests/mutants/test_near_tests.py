@@ -118,3 +118,16 @@ def test_all_together_take_no_longer_than_two_minutes(tree: Path) -> None:
         "journal/test_lock",
         "journal/test_other",
     ]
+
+
+def test_a_new_test_is_run_for_every_change(tree: Path) -> None:
+    line_map = FakeMap(journal__test_lock=1.0)
+    line_map.executes("journal/test_lock", LOCK, 7)
+    (tree / "tests/journal/test_other.py").write_text(
+        "import markab.journal.lock\ndef test_new():\n    pass\n"
+    )
+
+    for _ in range(2):
+        found = near_tests(change_in(7), cast("LineMap", line_map), tree)
+        assert found == ["tests/journal/test_other.py::test_new", "tests/journal/test_lock.py::test_x"]
+        assert len(list(line_map.durations)) == 1
