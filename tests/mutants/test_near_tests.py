@@ -24,6 +24,7 @@ class FakeMap:
     def __init__(self, **durations: float) -> None:
         self.durations = {f"tests/{name.replace('__', '/')}.py::test_x": s for name, s in durations.items()}
         self.lines: dict[str, dict[int, set[str]]] = {}
+        self.failing: set[str] = set()
 
     def executes(self, name: str, file: str, *lines: int) -> None:
         for line in lines:
@@ -80,6 +81,10 @@ def test_only_tests_that_execute_the_line_are_run_or_those_of_its_function(tree:
     line_map.executes("journal/test_lock", LOCK, 12)
 
     assert names(near_tests(change_in(12), cast("LineMap", line_map), tree)) == ["journal/test_lock"]
+    assert names(near_tests(change_in(7), cast("LineMap", line_map), tree)) == [
+        "cli/test_it",
+        "journal/test_lock",
+    ]
     assert names(near_tests(change_in(11), cast("LineMap", line_map), tree)) == [
         "journal/test_lock",
         "cli/test_it",
@@ -131,3 +136,14 @@ def test_a_new_test_is_run_for_every_change(tree: Path) -> None:
         found = near_tests(change_in(7), cast("LineMap", line_map), tree)
         assert found == ["tests/journal/test_other.py::test_new", "tests/journal/test_lock.py::test_x"]
         assert len(list(line_map.durations)) == 1
+
+
+def test_the_other_tests_of_the_mirror_file_come_last(tree: Path) -> None:
+    """They may share a fixture with the one that is known to execute the line."""
+    line_map = FakeMap(journal__test_lock=1.0, cli__test_it=1.0)
+    line_map.executes("cli/test_it", LOCK, 7)
+
+    assert names(near_tests(change_in(7), cast("LineMap", line_map), tree)) == [
+        "cli/test_it",
+        "journal/test_lock",
+    ]

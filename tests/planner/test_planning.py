@@ -743,6 +743,20 @@ def test_an_output_directory_is_that_of_the_one_output_site_whatever_its_name(be
     ] == [warning.message for warning in several.planned.warnings]
 
 
+def test_a_dry_run_says_what_planning_says_and_writes_nothing(bench: Bench) -> None:
+    properties = {"pegasus.integritty.checking": "none"}
+    options = bench.options(task("a", makes="f"), properties=properties, output_sites=["local"])
+    before = sorted(bench.path.rglob("*"))
+
+    dry = dry_run(options)
+    assert before == sorted(bench.path.rglob("*"))
+    planned = plan(options)
+
+    assert dry.warnings == planned.warnings and [one.kind for one in dry.warnings] == ["unknown-property"]
+    assert dry.reasons == planned.reasons and dry.reasons
+    assert (dry.workflow, dry.summary, dry.submit_dir) == (planned.workflow, planned.summary, None)
+
+
 def test_all_properties_with_wrong_values_are_named_at_once_also_in_a_dry_run(bench: Bench) -> None:
     wrong = {
         "pegasus.mode": "devlopment",
