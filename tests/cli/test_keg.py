@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from itertools import count
 from pathlib import Path
@@ -95,3 +96,16 @@ def test_notes_are_appended_to_the_log(tmp_path: Path) -> None:
 def test_a_stray_word_is_named() -> None:
     with pytest.raises(KegError, match="'stray' belongs to no option"):
         read_words(["-T", "5", "stray"])
+
+
+def test_a_host_without_a_network_has_no_address_and_all_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object) -> None:
+        raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr(socket.socket, "connect", unreachable)
+    monkeypatch.chdir(tmp_path)
+
+    assert keg_program._address() == "0.0.0.0"
+    assert keg("-o", "x") == 0 and "0.0.0.0" in Path("x").read_text()

@@ -165,6 +165,11 @@ def test_pegasus_commands_from_a_file_or_stdin(here: Path) -> None:
     assert "'nowhere'" in call(pegasus_rc_client, "-f", "nowhere").stderr
 
 
+@pytest.mark.parametrize("word", ["quit", "exit", "BYE"])
+def test_words_that_end_a_session_of_commands(here: Path, word: str) -> None:
+    assert call(pegasus_rc_client, input=f"insert a /x\n{word}\nclear\n").stdout == "1 place inserted\n"
+
+
 def test_a_line_that_cannot_be_carried_out_is_named(here: Path) -> None:
     (here / "good.txt").write_text("insert a /x/a\ninsert b x/b\n")
     wrong = call(pegasus_rc_client, "-f", "good.txt")

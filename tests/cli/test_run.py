@@ -137,6 +137,7 @@ def test_detached_it_returns_at_once_and_hands_its_limits_on(
     result = call(tmp_path, monkeypatch, engine("success"), *flags)
     assert started == [(tmp_path / "run0001", operations.Limits(cores=2, memory_mb=8192), True, True)]
     assert "process 4711" in result.stdout and "markab status run0001" in result.stdout
+    assert result.exit_code == 0
 
 
 def test_plan_flags_on_a_planned_run_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

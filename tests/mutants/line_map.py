@@ -45,13 +45,15 @@ class LineMap:
         """Read the one that `trace` has made."""
         import coverage
 
-        self.durations: dict[str, float] = defaultdict(float)
+        durations: dict[str, float] = defaultdict(float)
         self.failing: set[str] = set()
         for line in (folder / "durations.jsonl").read_text().splitlines():
             test, duration_s, outcome = json.loads(line)
-            self.durations[test] += duration_s
+            durations[test] += duration_s
             if outcome == "failed":
                 self.failing.add(test)
+        self.durations = dict(durations)
+        """Seconds of every test that the map knows."""
         self._data = coverage.CoverageData(str(folder / "lines"))
         self._data.read()
         self._files: dict[str, list[str]] = defaultdict(list)

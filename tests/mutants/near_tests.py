@@ -11,19 +11,29 @@ from pathlib import Path
 from mutants.changes import Change
 from mutants.line_map import LineMap
 
-_MOST_S = 60.0
+_MOST_S = 120.0
 """Of what the tests of one change may take together."""
 _ALL_LINES = range(1, 100_000)
 
 
 def near_tests(change: Change, line_map: LineMap, root: Path) -> list[str]:
     """Names for pytest of the tests in a tree, without those that are gone since the map was made."""
+    executing = _candidates(change, line_map, root)
+    # What a fixture of several tests executes is known of the first of them only.
+    others = {
+        test for test in line_map.durations if test.partition("::")[0] in _mirrors(change.file)
+    } - executing
     chosen, takes_s = [], 0.0
     for test in sorted(
-        _candidates(change, line_map, root),
-        key=lambda test: (_distance(root, change.file, test), line_map.durations[test], test),
+        executing | (others - line_map.failing),
+        key=lambda test: (
+            test in others,
+            _distance(root, change.file, test),
+            line_map.durations.get(test, 0.0),
+            test,
+        ),
     ):
-        takes_s += line_map.durations[test]
+        takes_s += line_map.durations.get(test, 0.0)
         if takes_s > _MOST_S and chosen:
             break
         if _exists(root, test):

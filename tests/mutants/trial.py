@@ -56,14 +56,14 @@ def try_change(change: Change, copy: TreeCopy, enclosure: Enclosure, line_map: L
 def _stages(tests: list[str], line_map: LineMap) -> list[list[str]]:
     takes_s, first = 0.0, 0
     while first < len(tests) and takes_s <= _FIRST_S:
-        takes_s += line_map.durations[tests[first]]
+        takes_s += line_map.durations.get(tests[first], 0.0)
         first += 1
     return [part for part in (tests[:first], tests[first:]) if part]
 
 
 def _run(tests: list[str], enclosure: Enclosure, line_map: LineMap) -> Trial | None:
     """None: all have passed."""
-    wait_s = _START_S + _PATIENCE * sum(line_map.durations[test] for test in tests)
+    wait_s = _START_S + _PATIENCE * sum(line_map.durations.get(test, 0.0) for test in tests)
     ended = enclosure.pytest([*_OPTIONS, *tests], wait_s)
     if ended.code is None:
         return Trial(Result.ENDLESS, tests[0])

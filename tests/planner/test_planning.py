@@ -388,6 +388,30 @@ def test_properties_change_limits_and_retries(bench: Bench) -> None:
     assert ("big", 5) == (made["tool_a"].category, made["tool_a"].priority)
 
 
+def test_all_that_profiles_request_of_a_job_stands_in_the_plan(bench: Bench) -> None:
+    profiles = {
+        "pegasus": {
+            "cores": "3",
+            "memory": "5",
+            "diskspace": "6",
+            "runtime": "70",
+            "gpus": "2",
+            "maxwalltime": "9",
+            "checkpoint.time": "8",
+            "exitcode.successmsg": "all+done",
+            "exitcode.failuremsg": "no+good",
+        },
+        "dagman": {"RETRY": "4", "PRIORITY": "11", "CATEGORY": "big"},
+    }
+
+    job = bench.plan(task("a", profiles=profiles))["tool_a"]
+
+    assert (job.cores, job.memory_mb, job.disk_mb, job.gpus) == (3, 5, 6, 2)
+    assert (job.runtime_s, job.max_wall_s, job.checkpoint_s) == (70, 9 * 60, 8 * 60)
+    assert (job.success_messages, job.failure_messages) == (["all done"], ["no good"])
+    assert (job.retries, job.priority, job.category) == (4, 11, "big")
+
+
 def test_profiles_of_a_transformation_beat_those_of_its_tasks(bench: Bench) -> None:
     bench.transformations[0]["profiles"] = {"pegasus": {"memory": "2 GB"}, "env": {"A": "catalog"}}
 
@@ -736,6 +760,20 @@ def test_an_output_directory_is_that_of_the_one_output_site_whatever_its_name(be
     assert [
         "--output-dir changes nothing: it is for one output site, or for 'local', and s2, s3 are named"
     ] == [warning.message for warning in several.planned.warnings]
+
+
+def test_a_dry_run_says_what_planning_says_and_writes_nothing(bench: Bench) -> None:
+    properties = {"pegasus.integritty.checking": "none"}
+    options = bench.options(task("a", makes="f"), properties=properties, output_sites=["local"])
+    before = sorted(bench.path.rglob("*"))
+
+    dry = dry_run(options)
+    assert before == sorted(bench.path.rglob("*"))
+    planned = plan(options)
+
+    assert dry.warnings == planned.warnings and [one.kind for one in dry.warnings] == ["unknown-property"]
+    assert dry.reasons == planned.reasons and dry.reasons
+    assert (dry.workflow, dry.summary, dry.submit_dir) == (planned.workflow, planned.summary, None)
 
 
 def test_all_properties_with_wrong_values_are_named_at_once_also_in_a_dry_run(bench: Bench) -> None:

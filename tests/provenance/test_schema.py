@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Table
 
+from markab.plan.model import Kind
 from markab.provenance import schema
+from markab.provenance.plan_rows import TYPES
 
 TABLES = {table.name: table for table in vars(schema).values() if isinstance(table, Table)}
 
@@ -55,3 +57,16 @@ def test_every_index_has_its_name() -> None:
     assert sorted(INDEXES.split()) == sorted(
         str(index.name) for table in TABLES.values() for index in table.indexes
     )
+
+
+def test_every_kind_of_job_has_the_name_that_queries_ask_for() -> None:
+    assert {kind.name: TYPES[kind] for kind in Kind} == {
+        "COMPUTE": "compute",
+        "STAGE_IN": "stage-in-tx",
+        "STAGE_OUT": "stage-out-tx",
+        "STAGE_INTER": "inter-site-tx",
+        "CREATE_DIR": "create-dir",
+        "CLEANUP": "cleanup",
+        "REGISTER": "registration",
+        "SUBWORKFLOW": "dax",
+    }

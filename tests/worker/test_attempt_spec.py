@@ -62,6 +62,17 @@ def test_a_spec_in_a_file_may_leave_out_defaults_and_have_relative_paths(
     assert spec["attachments"] == os.getcwd() and spec["catalog"] is None
 
 
+@pytest.mark.parametrize("key", ["scratch", "work", "attachments", "catalog", "passwords"])
+def test_every_path_of_a_spec_in_a_file_is_made_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """A task may run in another directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "spec.json").write_text(json.dumps({**SHORT, "work": "work", key: "some/where"}))
+
+    assert read_spec("spec.json")[key] == f"{tmp_path}/some/where"
+
+
 def test_the_urls_of_a_spec_get_the_passwords_of_the_run(tmp_path: Path) -> None:
     write_passwords(str(tmp_path / "passwords.json"), {"far://bob@h": "pw"})
     places = [{"site": "x", "url": "far://bob@h/x"}, {"site": "y", "url": "far://eve@h/y"}]

@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 
+from markab.errors import StorageError, TransferUnavailable
 from markab.transfers.checksum import Verified
-from markab.worker import inputs
+from markab.transfers.error_kinds import ErrorKind
+from markab.worker import inputs, outputs
 from markab.worker.attempt_spec import make_spec
 from markab.worker.captured_output import Capture
+from markab.worker.failure import AttemptFailed
 from markab.worker.finish import finish
 from markab.worker.invocation import next_process, record_end
 from markab.worker.prepare import prepare
@@ -157,6 +160,38 @@ def test_an_attempt_leaves_no_file_open_whatever_fails(
         top.mkdir()
         go(top, spec(top), name, at, monkeypatch)
         assert len(os.listdir("/proc/self/fd")) == before, at
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (TransferUnavailable("not now"), "transfer"),
+        (StorageError("full"), "storage"),
+        (AttemptFailed(ErrorKind.MISSING_OUTPUT, "gone"), "missing-output"),
+        (OSError(errno.EIO, "I/O error"), "storage"),
+    ],
+)
+def test_outputs_that_are_not_put_in_place_fail_the_attempt_whatever_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(outputs, "_move_all", refuse)
+    record, _ = go(tmp_path, spec(tmp_path), "stat", 0, monkeypatch)
+
+    assert not record["ok"] and record["error"]["kind"] == kind
+    assert "outputs" not in record
+
+
+def test_a_job_in_the_scratch_directory_needs_one_that_is_mounted(tmp_path: Path) -> None:
+    made = dict(spec(tmp_path, data="sharedfs", inputs=[]), scratch="", scratch_url="http://h/scratch")
+
+    prepared = prepare(made, Verified(), {})
+
+    (error,) = prepared.errors
+    assert error.kind == "internal" and "which is not mounted at site 's'" in str(error)
+    assert next_process(prepared) is None
 
 
 def test_an_input_changed_in_place_is_noticed_even_if_its_length_stays(tmp_path: Path) -> None:
