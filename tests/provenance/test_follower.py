@@ -305,3 +305,12 @@ def test_looking_costs_microseconds(make: Callable[..., FollowerProcess]) -> Non
     for _ in range(10_000):
         follower.may_start  # noqa: B018
     assert time.process_time() - began_s < 0.5
+
+
+def test_a_follower_of_what_is_no_run_ends_with_the_reason_and_of_what_is_gone_without_one(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(SystemExit, match="is not a submit directory"):
+        follower_module.main([str(tmp_path), PROBE_FIRST])
+
+    follower_module.main([str(tmp_path / "removed"), PROBE_FIRST])

@@ -225,3 +225,7 @@ def test_a_catalog_of_its_own_file_begins_with_the_version() -> None:
     emit(to_document(catalog, version="5.0.4"), stream.write)
 
     assert stream.getvalue() == "pegasus: '5.0.4'\nsites:\n- name: local\n  os.type: linux\n"
+
+
+def test_a_tuple_is_written_as_the_list_it_stands_for() -> None:
+    assert as_yaml({"a": ("x", ["y"], ()), "b": ()}) == as_yaml({"a": ["x", ["y"], []], "b": []})

@@ -163,6 +163,14 @@ def test_a_task_has_its_last_attempt_and_a_summary_of_all(document: dict[str, An
     assert document["workflow"]["execution"]["makespanInSeconds"] > 0
 
 
+def test_a_task_that_ran_has_all_that_is_known_of_it(document: dict[str, Any]) -> None:
+    (first, *_) = document["workflow"]["execution"]["tasks"]
+
+    wanted = "id runtimeInSeconds executedAt coreCount priority status command machines attempts"
+    assert set(wanted.split()) <= set(first)
+    assert (first["coreCount"], first["status"]) == (1, "succeeded") and first["priority"] > 0
+
+
 def test_every_attempt_that_has_ended_has_its_runtime(document: dict[str, Any]) -> None:
     summaries = [one for task in document["workflow"]["execution"]["tasks"] for one in task["attempts"]]
 
