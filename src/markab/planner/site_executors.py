@@ -107,7 +107,12 @@ def requested_executor(site: Site) -> str:
 def executor_of(site: Site) -> str:
     """Return the executor that runs the jobs of a site in this version."""
     requested = requested_executor(site)
-    return requested if requested in AVAILABLE else LOCAL
+    return requested if is_available(requested) else LOCAL
+
+
+def is_available(executor: str) -> bool:
+    """Return whether this version has an executor of that name."""
+    return executor in AVAILABLE
 
 
 def _compute_gateway(site: Site) -> Grid | None:

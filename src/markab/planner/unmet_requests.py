@@ -14,7 +14,7 @@ from markab.errors import Problem
 from markab.planner.draft import Context, Draft
 from markab.planner.placement import Program
 from markab.planner.plan_header import DEFAULT_LIMITS
-from markab.planner.site_executors import AVAILABLE, TITLES, is_explicit, requested_executor, unknown_style
+from markab.planner.site_executors import TITLES, is_available, is_explicit, requested_executor, unknown_style
 from markab.spec.key_lines import line_of_key
 from markab.spec.model import Task
 from markab.spec.profile_keys import KEYS, Effect, effect_of, likely_key
@@ -125,7 +125,7 @@ def _sites(sites: dict[str, _Jobs], context: Context) -> None:
         requested = requested_executor(site)
         if wrong := unknown_style(site):
             context.warn("unsupported", *wrong)
-        if requested not in AVAILABLE and is_explicit(site):
+        if not is_available(requested) and is_explicit(site):
             context.warn(
                 "unsupported",
                 f"site {name!r} asks for {TITLES[requested]}, which this version does not use: "
