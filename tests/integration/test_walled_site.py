@@ -251,7 +251,7 @@ site.run(Path(sys.argv[2]), Faults(late_s=1e6))
 """
 SLOW_COUNT = """#!/bin/sh
 # usage: count PART OUT: c1 and c2 take long.
-case $MARKAB_ATTEMPT in *_c[12]/1) echo > started; sleep 6;; esac
+case $MARKAB_ATTEMPT in *_c[12]/1) echo > started; sleep 12;; esac
 wc -w < "$1" > "$2"
 """
 
