@@ -53,7 +53,7 @@ def test_only_file_systems_that_sync_names_by_themselves_may_refuse_to(
 
 
 @pytest.mark.parametrize("content", ["", "of another"])
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("number", [1, 2])
 def test_a_file_that_cannot_be_examined_is_not_left_open_nor_left_behind_empty(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, number: int
 ) -> None:
@@ -77,9 +77,9 @@ def test_a_file_that_cannot_be_examined_is_not_left_open_nor_left_behind_empty(
         has_failed = True
     monkeypatch.undo()
 
-    assert has_failed == (number <= 2)
+    assert has_failed == (number == 1)
     assert open_descriptors() == before
-    assert os.listdir(tmp_path) == ([".a.part-0"] if content and number <= 2 else [])
+    assert os.listdir(tmp_path) == ([".a.part-0"] if content and number == 1 else [])
 
 
 def test_what_was_left_is_used_again_empty(tmp_path: Path) -> None:
