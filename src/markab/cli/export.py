@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import click
@@ -9,9 +10,11 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, run_argument, verbosity
-from markab.cli.output import echo, echo_json
+from markab.cli.output import echo, echo_bytes, echo_json
 
 FORMATS = ("prov", "ro-crate", "wfformat", "csv", "parquet", "pegasus")
+DIRECTORIES = ("ro-crate", "pegasus")
+"""Those that are more than one file."""
 
 
 @command()
@@ -23,7 +26,7 @@ FORMATS = ("prov", "ro-crate", "wfformat", "csv", "parquet", "pegasus")
     type=click.Path(path_type=Path),
     required=True,
     metavar="PATH",
-    help="Where to: a file; for ro-crate and pegasus a directory.",
+    help="Where to: a file, `-` for stdout; for ro-crate and pegasus a directory.",
 )
 @click.option("--license", metavar="TEXT|URL", help="License of the data, for ro-crate: its URL or its text.")
 @json_option("Print an object: the path, the format, and the notes.")
@@ -53,10 +56,24 @@ def export(
     """
     if license is not None and format_ != "ro-crate":
         raise click.UsageError("--license is for --format ro-crate only")
-    notes = operations.export(run, format_, output, license=license)
+    if str(output) == "-":
+        notes = _to_stdout(run, format_, as_json)
+    else:
+        notes = operations.export(run, format_, output, license=license)
     if as_json:
         echo_json({"export": str(output.absolute()), "format": format_, "notes": notes})
         return
     for sentence in notes:
         if not quiet:
             echo(f"note: {sentence}", err=True)
+
+
+def _to_stdout(run: str | None, format_: str, as_json: bool) -> list[str]:
+    if format_ in DIRECTORIES or as_json:
+        what = f"{format_} is a directory" if format_ in DIRECTORIES else "--json prints there"
+        raise click.UsageError(f"-o -: {what}; name a path")
+    with tempfile.TemporaryDirectory(prefix="markab-") as folder:
+        path = Path(folder, "export")
+        notes = operations.export(run, format_, path)
+        echo_bytes(path.read_bytes())
+    return notes

@@ -92,9 +92,13 @@ def run(
             quiet=quiet,
             report_start=report_start,
         )
+    before = operations.read_result(submit_dir)
     pid = operations.start(submit_dir, limits, keep_failed, restore)
     if as_json:
         echo_json({"submit_dir": str(submit_dir), "pid": pid})
+    elif before.status.state == "Success" and not restore:
+        if not quiet:
+            echo(f"nothing to run: {run_output.end_text(before, 'success')}")
     elif not quiet:
         shown = shown_path(submit_dir)
         echo(f"running in the background as process {pid}\n  watch: markab status {shown}")
@@ -118,12 +122,12 @@ def pegasus_run(run: str | None, as_json: bool, quiet: int, **_: object) -> None
 
     submit_dir = operations.find_run(run)
     _warn_of_edited_files(submit_dir, quiet)
-    was_done = operations.read_status(submit_dir).state == "Success"
+    before = operations.read_result(submit_dir)
     operations.start(submit_dir)
     if as_json:
         echo_json(operations.read_braindump(submit_dir))
-    elif was_done and not quiet:
-        echo(f"nothing to run: {run_output.end_text(operations.read_result(submit_dir), 'success')}")
+    elif before.status.state == "Success" and not quiet:
+        echo(f"nothing to run: {run_output.end_text(before, 'success')}")
     elif not quiet:
         echo(started_text(submit_dir))
 

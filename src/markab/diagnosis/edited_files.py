@@ -153,10 +153,13 @@ def _documents_text(paths: list[str]) -> str:
 
 
 def _inputs_text(inputs: list[EditedInput]) -> str:
-    were, copies = ("was", "the copy is") if len(inputs) == 1 else ("were", "the copies are")
+    one = len(inputs) == 1
+    were, them, copies = ("was", "it", "the copy is") if one else ("were", "them", "the copies are")
     readers = list(dict.fromkeys(job for one in inputs for job in one.readers))
     paths = _named([one.path for one in inputs], _shown)
-    return f"{paths} {were} edited after this run had copied it; {copies} used (by {_named(readers, str)})"
+    return (
+        f"{paths} {were} edited after this run had copied {them}; {copies} used (by {_named(readers, str)})"
+    )
 
 
 def _shown(path: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from markab.engine.lost_results import IsThere, is_there
 from markab.engine.recovery import Recovery
+from markab.formatting import count
 from markab.journal.reader import JournalReader
 from markab.plan.model import Kind
 from markab.plan.plan_file import PlanFile
@@ -67,9 +68,10 @@ def missing_text(missing: Mapping[int, str], submit_dir: Path) -> str:
     if not missing:
         return ""
     _, path = min(missing.items())
-    more = f", and those of {len(missing) - 1} more jobs" if len(missing) > 1 else ""
+    more = f", and results of {count(len(missing) - 1, 'more job')}," if len(missing) > 1 else ""
+    is_gone = "are gone, or have another size" if more else "is gone, or has another size"
     return (
-        f"the result {path!r}{more} is gone, or has another size: "
+        f"the result {path!r}{more} {is_gone}: "
         f"`markab run --restore {shlex.quote(str(submit_dir))}` makes what is missing again"
     )
 

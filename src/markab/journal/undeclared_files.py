@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+from markab.formatting import count
 from markab.journal.history import History
 
 NAMES_SHOWN = 3
@@ -21,7 +22,7 @@ def undeclared_text(history: History, name_of: Callable[[int], str], submit_dir:
     shown = ", ".join(repr(name) for name in names[:NAMES_SHOWN]) + (
         ", …" if len(names) > NAMES_SHOWN else ""
     )
-    more = f", and {jobs - 1} more jobs" if jobs > 2 else ", and 1 more job" if jobs == 2 else ""
+    more = f", and {count(jobs - 1, 'more job')}" if jobs > 1 else ""
     return (
         f"{job}{more} wrote files that are not declared as outputs, and so are not kept: {shown} "
         f"(`markab show {shlex.quote(str(submit_dir))} {job}`)"

@@ -103,7 +103,7 @@ class Journal:
             if not try_lock(descriptor):
                 raise RunBusy(
                     f"another engine writes {str(path)!r}, and its file 'lock' is gone",
-                    hint=f"find it with `fuser -v {shlex.quote(str(path))}`; it goes on, or end it with `kill`",
+                    hint=f"`fuser -v {shlex.quote(str(path))}` shows its process; let it go on, or end it with `kill`",
                 )
             for _, _, body in reader.lines():
                 if each is not None:

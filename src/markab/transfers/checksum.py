@@ -104,7 +104,8 @@ class Verified(object):
                 self._store(before, sha256)
                 return sha256
         raise TransferUnavailable(
-            "'%s' changes while its checksum is computed" % name, "end what writes it: fuser -v '%s'" % name
+            "'%s' changes while its checksum is computed" % name,
+            "end what writes it: fuser -v %s" % quoted(name),
         )
 
     def verify(self, path: str, expected: str, stop: Stop = None) -> None:

@@ -9,7 +9,7 @@ import os
 import stat
 from typing import Optional
 
-from markab.errors import TransferRefused, TransferUnavailable
+from markab.errors import TransferRefused, TransferUnavailable, quoted
 from markab.transfers.base import Moved, Stop, check_stop
 from markab.transfers.checksum import Verified, compare, sha256_of_open
 from markab.transfers.copy_bytes import (
@@ -162,7 +162,7 @@ def is_same(status: os.stat_result, destination: str) -> bool:
     if not (stat.S_ISREG(there.st_mode) or stat.S_ISLNK(there.st_mode)):
         raise TransferRefused(
             "'%s' is a device, pipe or socket, and a file should go there: it is not replaced" % destination,
-            "rm '%s'" % destination,
+            "rm %s" % quoted(destination),
         )
     return os.path.samestat(status, there)
 
@@ -233,7 +233,7 @@ def _check_unchanged(before: os.stat_result, after: os.stat_result, source: str,
         after.st_ino,
     ):
         raise TransferUnavailable(
-            "'%s' changed while it was copied to '%s'" % (source, destination), "fuser -v '%s'" % source
+            "'%s' changed while it was copied to '%s'" % (source, destination), "fuser -v %s" % quoted(source)
         )
 
 

@@ -10,7 +10,7 @@ import errno
 import os
 from typing import Any, Iterable, List, Optional, Tuple
 
-from markab.errors import MarkabError, TransferRefused
+from markab.errors import MarkabError, TransferRefused, quoted
 from markab.transfers.beneath import Beneath, held, name_inside, obstacle
 from markab.transfers.os_errors import reading_failed, writing_failed
 
@@ -164,5 +164,5 @@ def why_not_as_made(top: str, name: str) -> Optional[TransferRefused]:
     return TransferRefused(
         "'%s' is %s, and not as the run made it: '%s' is neither read nor written"
         % (path, what, os.path.join(top, name)),
-        "rm -r '%s', then run again: what is missing is made again" % path,
+        "rm -r %s, then run again: what is missing is made again" % quoted(path),
     )

@@ -89,7 +89,7 @@ def judge_inputs(prepared: Prepared) -> None:
             if found and found != guard.path:
                 message, hint = (
                     "%s: '%s' is %s" % (message, found, what),
-                    "rm -r '%s', then run again" % found,
+                    "rm -r %s, then run again" % quoted(found),
                 )
             prepared.errors.append(AttemptFailed(ErrorKind.INPUT_CHANGED, message, hint))
 

@@ -4,9 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from kit.made_run import began, compute, end, engine_alive, make_run, start
+from markab.cli.export import DIRECTORIES as NOT_OFFERED_ON_STDOUT
 from markab.cli.export import FORMATS as OFFERED
+from markab.cli.main import markab
 from markab.errors import MarkabError, NotARun, StorageError
 from markab.reports.exports.formats import DIRECTORIES, FORMATS, export_run
 from reports.exports.real_run import add_document, call
@@ -22,6 +25,7 @@ RAN = {"task": "a", "argv": ["wc"], "start": 1.0, "duration_s": 0.5, "status": 0
 
 def test_the_command_offers_what_there_is() -> None:
     assert FORMATS == OFFERED
+    assert set(DIRECTORIES) == set(NOT_OFFERED_ON_STDOUT)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -99,3 +103,14 @@ def test_notes_are_part_of_the_object_with_json(failed_run: Path, tmp_path: Path
     known = json.loads(done.stdout)
     assert (known["export"], known["format"]) == (str(tmp_path / "x.csv"), "csv")
     assert "incomplete" in known["notes"][0] and done.stderr == ""
+
+
+def test_a_dash_is_stdout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = str(a_run(tmp_path / "r"))
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+    printed = runner.invoke(markab, ["export", "-F", "csv", "-o", "-", run])
+    runner.invoke(markab, ["export", "-F", "csv", "-o", "file.csv", run])
+    assert printed.stdout_bytes == (tmp_path / "file.csv").read_bytes() and not (tmp_path / "-").exists()
+    for more in (["-F", "ro-crate"], ["-F", "csv", "--json"]):
+        assert runner.invoke(markab, ["export", *more, "-o", "-", run]).exit_code == 2

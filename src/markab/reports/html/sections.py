@@ -5,7 +5,6 @@ Every text of a user is passed through `html_text`.
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -74,7 +73,7 @@ def tiles(data: RunData, now: float) -> str:
         (
             "jobs succeeded",
             f"{status.succeeded:,}",
-            f"of {status.total:,}, {math.floor(status.percent_done * 10) / 10:g} %",
+            f"of {status.total:,}, {status.percent_done:.1f} %",
         ),
         ("failed", f"{status.failed:,}", "for good" if status.failed else "none"),
         (
