@@ -80,8 +80,8 @@ def cleanup(top: Path) -> Record:
     return run_auxiliary_job(spec(top, "cleanup", removes=["d/f"]))
 
 
-def read_input(top: Path, data: str = "condorio") -> Record:
-    return attempt(top, data=data, inputs=[{"lfn": "d/f"}])
+def read_input(top: Path, data: str = "condorio", *, link: bool = False) -> Record:
+    return attempt(top, data=data, inputs=[{"lfn": "d/f", "link": link}])
 
 
 def make_output(top: Path) -> Record:
@@ -217,7 +217,21 @@ def test_a_link_to_another_directory_of_the_scratch_is_followed(
 def test_inputs_that_were_staged_as_links_are_read(top: Path, data: str) -> None:
     assert stage_in_by_link(top)["ok"] and (top / "scratch/d/f").is_symlink()
 
-    assert read_input(top, data)["ok"]
+    assert read_input(top, data, link=True)["ok"]
+
+
+@pytest.mark.parametrize("data", ["condorio", "sharedfs"])
+def test_a_link_in_place_of_what_a_job_made_is_not_read(top: Path, data: str) -> None:
+    (top / "scratch/d").mkdir()
+    (top / "scratch/d/f").symlink_to(top / "users/precious")
+
+    record = read_input(top, data)
+    assert record["error"]["kind"] == "missing-input" and "a symbolic link to" in record["error"]["message"]
+
+    (top / "scratch/d/f").unlink()
+    (top / "scratch/other").write_text(RIGHT)
+    (top / "scratch/d/f").symlink_to("../other")
+    assert read_input(top, data)["ok"], "it stays in the scratch"
 
 
 @pytest.mark.parametrize("name", [".markab", ".markab.part"])

@@ -193,6 +193,8 @@ class Input(msgspec.Struct, omit_defaults=True):
     sources: list[Place] = []
     """Where the job fetches it itself, best first. Empty: it is at `scratch/lfn` of the staging site."""
     executable: bool = False
+    link: bool = False
+    """It may be a symbolic link at `scratch/lfn`, made by the transfer that brought it."""
     optional: bool = False
     """A missing file is no error: checkpoints and inputs marked `optional`."""
     metadata: dict[str, str] = {}

@@ -28,6 +28,7 @@ from markab.planner.draft import Context, Draft, ResultPlaces
 from markab.planner.graph import sorted_unique, topological_order
 from markab.planner.placement import Executable, Program
 from markab.planner.places import local_path
+from markab.planner.site_directories import shared_scratch
 from markab.planner.task_files import command_line
 from markab.spec.model import Task
 from markab.transfers.base import quoted_path
@@ -194,6 +195,7 @@ def _inputs(draft: Draft, context: Context, job: int) -> list[Input]:
                 sha256=raw.sha256 if raw and not checkpoint else None,
                 sources=_sources(draft, job, lfn),
                 executable=use.executable,
+                link=raw is not None and _links(draft, context, job),
                 optional=checkpoint or use.optional,
                 metadata=metadata,
             )
@@ -202,8 +204,19 @@ def _inputs(draft: Draft, context: Context, job: int) -> list[Input]:
         name = executable.staged_as
         assert name is not None
         sha256 = draft.raw[name].sha256
-        inputs.append(Input(name, sha256=sha256, sources=_sources(draft, job, name), executable=True))
+        link = _links(draft, context, job)
+        inputs.append(
+            Input(name, sha256=sha256, sources=_sources(draft, job, name), executable=True, link=link)
+        )
     return inputs
+
+
+def _links(draft: Draft, context: Context, job: int) -> bool:
+    """Return whether files that are brought for a job may be linked to."""
+    if context.links:
+        return True
+    scratch = shared_scratch(context.sites[draft.placements[job].staging])
+    return scratch is not None and scratch.url.startswith("symlink:")
 
 
 def _sources(draft: Draft, job: int, lfn: str) -> list[Place]:

@@ -49,7 +49,7 @@ def _place_staged(prepared: Prepared, item: Item, scratch: Beneath, stop: Stop) 
     lfn = item["lfn"]
     path = place_of(prepared.spec["scratch"], lfn)
     try:
-        fd, is_symlink = open_staged(scratch, prepared.spec["scratch"], lfn)
+        fd, is_symlink = open_staged(scratch, prepared.spec["scratch"], lfn, bool(item.get("link")))
     except OSError as error:
         if not item.get("optional") or error.errno not in (errno.ENOENT, errno.ENOTDIR):
             prepared.errors.append(_missing(prepared, lfn, path, error))
@@ -60,10 +60,11 @@ def _place_staged(prepared: Prepared, item: Item, scratch: Beneath, stop: Stop) 
         os.close(fd)
 
 
-def open_staged(scratch: Beneath, top: str, lfn: str) -> Tuple[int, bool]:
-    """Open a staged file; return whether it is a symbolic link, which a transfer made to a file of the user's.
+def open_staged(scratch: Beneath, top: str, lfn: str, may_be_link: bool) -> Tuple[int, bool]:
+    """Open a staged file; return whether it is a symbolic link.
 
-    Other links, in place of directories, are followed only if they stay in the scratch. Raises OSError.
+    A file that a transfer brought may be a link to a file of the user's. Other links, also in place of
+    directories, are followed only if they stay in the scratch. Raises OSError.
     """
     try:
         return scratch.open(lfn), False
@@ -71,9 +72,12 @@ def open_staged(scratch: Beneath, top: str, lfn: str) -> Tuple[int, bool]:
         if error.errno not in (errno.ELOOP, errno.ENOTDIR):
             raise
         folder, _, last = lfn.rpartition("/")
-        inside = name_inside(top, folder) if folder else ""
+        followed = folder if may_be_link else lfn
+        inside = name_inside(top, followed) if followed else ""
         if inside is None:
             raise
+        if not may_be_link:
+            return scratch.open(inside), False
         name = os.path.join(inside, last)
         return scratch.open_linked(name), stat.S_ISLNK(scratch.status(name).st_mode)
 

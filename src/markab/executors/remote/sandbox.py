@@ -222,7 +222,7 @@ def _fill(path: Path, attempt: Attempt, worker_zip: Path | None) -> None:
 def _bring(file: Input, attempt: Attempt, destination: str) -> bool:
     """Copy an input that is on the submit host; return whether there is one."""
     if not file.sources:
-        return _bring_staged(attempt.scratch, file.lfn, destination)
+        return _bring_staged(attempt.scratch, file, destination)
     for place in [path_of(source.url) for source in file.sources if is_local(source.url)]:
         if os.path.exists(place):
             copy(place, destination, durable=False, digest=False)
@@ -230,10 +230,11 @@ def _bring(file: Input, attempt: Attempt, destination: str) -> bool:
     return False
 
 
-def _bring_staged(scratch: str, lfn: str, destination: str) -> bool:
+def _bring_staged(scratch: str, file: Input, destination: str) -> bool:
+    lfn = file.lfn
     directory = open_own(scratch)
     try:
-        fd, _ = open_staged(directory, scratch, lfn)
+        fd, _ = open_staged(directory, scratch, lfn, file.link)
     except FileNotFoundError:
         return False
     except OSError as error:
