@@ -282,7 +282,8 @@ def planning(data: bytes, directory: Path) -> object:
     from markab.plan.plan_file import PlanFile
     from markab.planner.options import PlanOptions
 
-    (directory / "workflow.yml").write_bytes(data)
+    # Not everybody may make directories in the root.
+    (directory / "workflow.yml").write_bytes(data.replace(b"/nonexistent", bytes(directory / "nonexistent")))
     planned = plan(
         PlanOptions(
             workflow=Path("workflow.yml"), directory=directory, sites=["local"], output_sites=["local"]

@@ -233,7 +233,7 @@ def test_a_file_without_read_permission_says_what_to_type(tmp_path: Path) -> Non
 
     with pytest.raises(StorageError, match="no permission to read") as caught:
         read_workflow(path)
-    assert f"type `chmod u+r {path}`" == caught.value.hint
+    assert f"type `chmod u+r '{path}'`" == caught.value.hint
 
 
 def test_a_document_above_the_limit_is_refused_with_the_property_that_raises_it(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_sigterm_reaches_the_task_and_its_checkpoint_is_kept(worker: str, tmp_pa
     process = subprocess.Popen([sys.executable, worker, str(path)], stdout=subprocess.PIPE)
     wait_until((tmp_path / "ready").exists)
     process.send_signal(signal.SIGTERM)
-    record = json.loads(process.communicate(timeout=10)[0])
+    record = json.loads(process.communicate(timeout=60)[0])
 
     assert record["error"]["kind"] == "cancelled"
     assert record["outputs"][0]["lfn"] == "state"
