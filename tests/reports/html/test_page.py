@@ -253,7 +253,7 @@ def test_a_run_in_progress_and_one_that_never_started_have_pages(tmp_path: Path)
     dead = page_of(run)
     assert "its engine ended" in dead and data_in(dead)["attempts"]["verdict"] == [3]
 
-    assert "100 %" in page_of(make_run(tmp_path / "empty", [], [began(), ended("success")]))
+    assert "100.0 %" in page_of(make_run(tmp_path / "empty", [], [began(), ended("success")]))
 
 
 def test_waiting_in_the_queue_of_a_site_is_no_run_time(tmp_path: Path) -> None:
