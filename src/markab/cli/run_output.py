@@ -103,9 +103,11 @@ def end_text(result: operations.RunResult, state: str) -> str:
 
 def undelivered_lines(files: Sequence[operations.Undelivered], submit_dir: Path) -> list[str]:
     """Return a line for each of the first results that were not delivered, with the reason."""
+    from markab.formatting import count
+
     shown = [f"  not delivered: {one.lfn} ({one.why})" for one in files[:FILES_SHOWN]]
     if (hidden := len(files) - FILES_SHOWN) > 0:
-        shown.append(f"  … and {hidden:,} more results: markab analyze {shown_path(submit_dir)}")
+        shown.append(f"  … and {count(hidden, 'more result')}: markab analyze {shown_path(submit_dir)}")
     return shown
 
 
