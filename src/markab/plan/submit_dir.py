@@ -2,6 +2,7 @@
 
     plan.jsonl            the executable workflow                    planner
     braindump.yml         identity of the run, who planned it        planner
+    sources.json          where it was planned, paths of documents   planner
     catalogs/             copies of the documents it was made from   planner
     pegasus.<n>.properties  merged properties                        planner
     passwords.json        passwords of URLs, mode 600; if there are any   planner
@@ -45,6 +46,11 @@ class SubmitDir:
     def braindump(self) -> Path:
         """Name, uuid, user, times."""
         return self.path / "braindump.yml"
+
+    @property
+    def sources(self) -> Path:
+        """Where the planner was called, and the paths of the documents (`plan/sources.py`)."""
+        return self.path / "sources.json"
 
     @property
     def catalogs(self) -> Path:
