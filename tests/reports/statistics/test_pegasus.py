@@ -115,8 +115,8 @@ def test_time_is_listed_by_period_and_by_host(tmp_path: Path, period: Period, da
 
     rows = [list(row.values()) for row in found["time"]]
     assert [row[1] for row in rows] == dates * 2
-    assert sum(float(row[3]) for row in rows if row[0] == "jobs") == 4.0
-    assert sum(float(row[3]) for row in rows if row[0] == "invocations") == 2.0
+    assert sum(float(row[3]) for row in rows if row[0] == f"jobs/{period}") == 4.0
+    assert sum(float(row[3]) for row in rows if row[0] == f"invocations/{period}") == 2.0
     assert [row["host"] for row in found["time-per-host"]] == ["here", "there"] * 2
 
 
