@@ -34,7 +34,7 @@ def summary(database: Database, undone: Mapping[int, int] = MappingProxyType({})
         word = _ENDS[row.is_well] if row.is_last else "again"
         # In a cluster that failed, each task ended like its own process; all others end like their job.
         add(row.number, row, word, "" if word == "failed" and row.task_count > 1 else word)
-    for row in all_rows(database, _INCOMPLETE, **span, kind=ErrorKind.INCOMPLETE):
+    for row in all_rows(database, _DONE_IN_PART, **span, kind=ErrorKind.INCOMPLETE):
         add(-row.number, row, "failed", "failed")
     for word, number in all_rows(database, _IN_FAILED_CLUSTERS, **span):
         found["tasks", word] += number
@@ -66,7 +66,7 @@ SELECT {IS_SUB} AS is_sub, j.task_count,
 FROM job_instance i JOIN job j ON j.job_id = i.job_id
 WHERE i.job_id {OF_RUN} GROUP BY 1, 2, 3, 4"""
 
-_INCOMPLETE = f"""
+_DONE_IN_PART = f"""
 SELECT {IS_SUB} AS is_sub, j.task_count, count(*) AS number
 FROM markab_attempt a JOIN job_instance i ON i.job_instance_id = a.job_instance_id
 JOIN job j ON j.job_id = i.job_id

@@ -1,8 +1,8 @@
 """The failures of a run in the formats of Pegasus' analyzer: its JSON, and its text.
 
-In the JSON, an unknown string is "-". Two keys are Markab's own: `causes`, the groups of
-equal failures, those that block most jobs first, and `undelivered`, the results that were
-not delivered, each with the reason.
+In the JSON, an unknown string is "-". Markab's own keys are `causes`, the groups of equal
+failures, those that block most jobs first; `undelivered`, the results that were not delivered,
+each with the reason; and among the numbers of jobs `incomplete`, those done in part, if there are any.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
             "failed": analysis.left["failed"],
             "held": analysis.held,
             "unsubmitted": analysis.not_started,
+            **({"incomplete": analysis.left["incomplete"]} if analysis.left["incomplete"] else {}),
             "job_details": details,
         },
     }
@@ -144,7 +145,7 @@ def pegasus_text(
         "",
     ]
     for label, word in (
-        ("incomplete", "incomplete"),
+        ("done in part", "incomplete"),
         ("cancelled", "cancelled"),
         ("lost", "lost"),
         ("under way", "running"),
