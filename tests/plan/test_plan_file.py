@@ -121,7 +121,7 @@ def test_a_line_that_is_nested_too_deep_is_damage(tmp_path: Path) -> None:
     path = tmp_path / "plan.jsonl"
     write_plan(path, header(1), [job("a")])
     head, line = path.read_bytes().splitlines(keepends=True)
-    body = line[: line.rindex(b',"crc":')] + b',"x":' + b"[" * 5000 + b"]" * 5000
+    body = line[: line.rindex(b',"crc":')] + b',"x":' + b"[" * 200_000 + b"]" * 200_000
     path.write_bytes(head + body + b',"crc":"%08x"}\n' % crc32(body + b"}"))
     with pytest.raises(CorruptPlan, match="line 2"):
         PlanFile(path).job(0)

@@ -14,6 +14,7 @@
     <workflow>-0.replicas.db   output replica catalog
     <workflow>-0.stampede.db   plan and journal as tables, for SQL; can be rebuilt from them
     jobstate.log          the journal in the form of Pegasus' monitord; derived from it
+    monitord.started, monitord.done   for Pegasus' tools: whether the database is complete
     run.log               output of a detached engine
 
 No file in a submit directory contains its path, so it can be moved.
