@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from markab.errors import Problem
-from markab.formatting import count, size
+from markab.formatting import size
+from markab.plan.machine_texts import MORE_GPUS_HINT, RUNS_ALONE, cores_text, gpus_text, memory_text
 from markab.plan.model import LOCAL
 from markab.planner.draft import Context, Draft
 from markab.planner.site_directories import shared_scratch
@@ -89,24 +90,23 @@ def lacks(needs: Needs, machine: Need) -> Iterator[Problem]:
     for resource, have, kind, follows, hint in (
         (
             "gpus",
-            f"{machine.gpus or 'no'} {'GPU' if machine.gpus == 1 else 'GPUs'}",
+            gpus_text(machine.gpus),
             TOO_FEW_GPUS,
             "a run here is refused",
-            "if it has more, say so: plan with `--gpus N`, or run it with `markab run --gpus N`; "
-            "else remove the request (profile pegasus.gpus or condor.request_gpus)",
+            MORE_GPUS_HINT,
         ),
         (
             "cores",
-            count(machine.cores, "core"),
+            cores_text(machine.cores),
             TOO_SMALL,
-            "each runs alone, with what there is",
+            RUNS_ALONE,
             "if jobs may use more, plan with `--cores N`; else request less (profile pegasus.cores or condor.request_cpus)",
         ),
         (
             "memory_mb",
-            f"{size(machine.memory_mb << 20)} of memory",
+            memory_text(machine.memory_mb),
             TOO_SMALL,
-            "each runs alone, with what there is",
+            RUNS_ALONE,
             "if jobs may use more, plan with `--memory SIZE`; "
             "else request less (profile pegasus.memory or condor.request_memory)",
         ),
@@ -131,6 +131,6 @@ def lacks(needs: Needs, machine: Need) -> Iterator[Problem]:
 
 
 def _amount(resource: str, number: int) -> str:
-    if resource in ("memory_mb", "disk_mb"):
-        return f"{size(number << 20)} of {'memory' if resource == 'memory_mb' else 'disk'}"
-    return count(number, "GPU" if resource == "gpus" else "core")
+    if resource == "disk_mb":
+        return f"{size(number << 20)} of disk"
+    return {"memory_mb": memory_text, "gpus": gpus_text, "cores": cores_text}[resource](number)
