@@ -87,7 +87,22 @@ def lacks(needs: Needs, machine: Need) -> Iterator[Problem]:
     Args:
         machine: what jobs may use of it; what is unknown is very large.
     """
-    for resource, have, kind, follows, hint in (
+    for resource, have, kind, follows, hint in _resources(needs, machine):
+        position = Need._fields.index(resource)
+        over = [need for need in needs.jobs if need[position] > machine[position]]
+        if over:
+            largest = max(over, key=lambda need: need[position])
+            jobs = sum(needs.jobs[need] for need in over)
+            amount = _amount(resource, largest[position])
+            which = f"job {needs.examples[largest]!r} needs {amount}"
+            if jobs > 1:
+                which = f"{jobs:,} jobs need more than there is, up to {amount} ({needs.examples[largest]!r})"
+            yield Problem(f"{which}, and this machine has {have}: {follows}", hint, kind=kind)
+
+
+def _resources(needs: Needs, machine: Need) -> tuple[tuple[str, str, str, str, str], ...]:
+    """Return of each resource: its name, what the machine has, the kind of the warning, what follows, and a hint."""
+    return (
         (
             "gpus",
             gpus_text(machine.gpus),
@@ -117,17 +132,7 @@ def lacks(needs: Needs, machine: Need) -> Iterator[Problem]:
             "the disk may become full",
             "make room, or give the site a sharedScratch on another disk in sites.yml",
         ),
-    ):
-        position = Need._fields.index(resource)
-        over = [need for need in needs.jobs if need[position] > machine[position]]
-        if over:
-            largest = max(over, key=lambda need: need[position])
-            jobs = sum(needs.jobs[need] for need in over)
-            amount = _amount(resource, largest[position])
-            which = f"job {needs.examples[largest]!r} needs {amount}"
-            if jobs > 1:
-                which = f"{jobs:,} jobs need more than there is, up to {amount} ({needs.examples[largest]!r})"
-            yield Problem(f"{which}, and this machine has {have}: {follows}", hint, kind=kind)
+    )
 
 
 def _amount(resource: str, number: int) -> str:
