@@ -22,7 +22,7 @@ class Count(msgspec.Struct, frozen=True):
 
     @property
     def attempts(self) -> int:
-        """Attempts that ended, as Pegasus counts them under "Total+Retries": without those of `incomplete`."""
+        """Attempts that ended, as Pegasus counts them under "Total+Retries": without those of `unfinished`."""
         return self.succeeded + self.failed + self.retries
 
 
