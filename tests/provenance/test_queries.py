@@ -50,7 +50,7 @@ def test_a_task_failed_when_its_job_did_even_if_its_process_ended_well(failing: 
     assert queries.summary(failing).jobs == queries.Count(1, 1, 4, 0)
 
 
-def test_a_job_that_was_done_in_part_is_incomplete_and_no_failure(tmp_path: Path) -> None:
+def test_a_job_that_was_done_in_part_is_unfinished_and_no_failure(tmp_path: Path) -> None:
     """Pegasus' columns have no word for it: its last attempt has no exit code, as one that still runs."""
     out = PlannedJob("out", Kind.STAGE_OUT, "local", parents=[0, 1])
     bad = end(2, ok=False, error={"kind": "incomplete", "message": "1 file not delivered"})
@@ -90,7 +90,7 @@ def test_what_an_earlier_attempt_moved_is_not_moved_again(tmp_path: Path) -> Non
     assert rows == [(1, 7)]
 
 
-def test_an_attempt_under_way_is_incomplete(tmp_path: Path) -> None:
+def test_an_attempt_under_way_is_unfinished(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", [compute("A")], [began(), start(0)])
     with open_database(run) as database:
         assert queries.summary(database).jobs == queries.Count(0, 0, 1, 0)

@@ -65,31 +65,7 @@ def reserved(
     base = base_directory(options)
     made: list[Path] = []
     try:
-        while True:
-            relative = relative_run_dir(options, workflow, base, stamp)
-            path = base / (options.relative_submit_dir or relative)
-            is_named = options.relative_dir or options.relative_submit_dir or stamp
-            for parent in [*reversed(path.parents)]:
-                if not parent.exists():
-                    parent.mkdir(exist_ok=True)
-                    made.append(parent)
-            try:
-                path.mkdir(mode=0o700)
-                made.append(path)
-                path.chmod(mode)  # whatever the umask
-                break
-            except FileExistsError:
-                if is_named and path.is_dir() and not _has_run(path):
-                    break
-                if is_named:
-                    raise StorageError(
-                        f"{str(path)!r} is a file"
-                        if not path.is_dir()
-                        else f"{str(path)!r} holds a plan already"
-                        if (path / PLAN).exists()
-                        else f"{str(path)!r} holds files of an earlier run, whose plan was deleted",
-                        hint="choose another --relative-dir, or leave it out to get the next runNNNN",
-                    ) from None
+        path, relative = _make_directory(options, workflow, base, stamp, mode, made)
     except OSError as error:
         _remove(made)
         raise StorageError(
@@ -105,6 +81,47 @@ def reserved(
             shutil.rmtree(target) if target.is_dir() else target.unlink()
         _remove(made)
         raise
+
+
+def _make_directory(
+    options: PlanOptions, workflow: str, base: Path, stamp: str | None, mode: int, made: list[Path]
+) -> tuple[Path, str]:
+    """Make the submit directory, or take the empty one that the user named; return it with the run's relative directory.
+
+    What is made is added to `made`. Raises as `reserved`, and OSError.
+    """
+    while True:
+        relative = relative_run_dir(options, workflow, base, stamp)
+        path = base / (options.relative_submit_dir or relative)
+        for parent in [*reversed(path.parents)]:
+            if not parent.exists():
+                parent.mkdir(exist_ok=True)
+                made.append(parent)
+        try:
+            path.mkdir(mode=0o700)
+            made.append(path)
+            path.chmod(mode)  # whatever the umask
+            return path, relative
+        except FileExistsError:
+            if options.relative_dir or options.relative_submit_dir or stamp:
+                _check_free(path)
+                return path, relative
+
+
+def _check_free(path: Path) -> None:
+    """Raise StorageError unless a directory that the user named can hold a new run."""
+    if not path.is_dir():
+        why = "is a file"
+    elif (path / PLAN).exists():
+        why = "holds a plan already"
+    elif _has_run(path):
+        why = "holds files of an earlier run, whose plan was deleted"
+    else:
+        return
+    raise StorageError(
+        f"{str(path)!r} {why}",
+        hint="choose another --relative-dir, or leave it out to get the next runNNNN",
+    )
 
 
 def _has_run(path: Path) -> bool:

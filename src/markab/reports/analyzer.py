@@ -75,7 +75,7 @@ class FailureReport:
             jobs = sum(len(group.jobs) for group in hidden)
             kinds = count(len(hidden), "more kind", "more kinds")
             lines += ["", f"… and {kinds} of failure, {count(jobs, 'job')}: see -v"]
-        lines += self._undelivered_lines(len(self.analysis.undelivered) if verbose else FILES_SHOWN, quiet)
+        lines += self.undelivered_lines(len(self.analysis.undelivered) if verbose else FILES_SHOWN, quiet)
         if self.groups and not quiet:
             lines += ["", *self._next_commands()]
         return "\n".join(lines) + "\n"
@@ -123,7 +123,7 @@ class FailureReport:
         blocked = f" [holds up {count(group.blocked, 'job')}]" if group.blocked else ""
         return f"{name}: {clipped(group.cause.title, LINE_CHARACTERS)}{blocked}"
 
-    def _undelivered_lines(self, most: int, quiet: int) -> list[str]:
+    def undelivered_lines(self, most: int = FILES_SHOWN, quiet: int = 0) -> list[str]:
         """Return the results that were not delivered, at most so many; with `quiet` only their number."""
         files = self.analysis.undelivered
         if not files:
