@@ -71,7 +71,8 @@ def read_result(run: Run = None) -> RunResult:
 
     submit_dir = find_run(run)
     status = read_status(submit_dir)
-    failures = FailedAttempts(submit_dir, from_start=True).final()
+    succeeded = status.state == "Success"
+    failures = [] if succeeded else FailedAttempts(submit_dir, from_start=True).final()
     return RunResult(status, failures, _output_places(submit_dir), read_undelivered(status))
 
 
@@ -98,7 +99,7 @@ def _output_places(submit_dir: Path) -> list[str]:
     plan = PlanFile(SubmitDir(submit_dir).plan)
     try:
         if plan.header.outputs:
-            if not any(job.kind is Kind.STAGE_OUT for job in plan.outline):
+            if not any(job.kind is Kind.STAGE_OUT for job in plan.jobs()):
                 return []
             places = plan.header.outputs.values()
             return [place for place in places if not is_local(place) or os.path.isdir(place)]
