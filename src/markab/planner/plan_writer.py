@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import getpass
-import json
 import os
 import shutil
 import socket
@@ -21,6 +20,7 @@ from markab.errors import StorageError
 from markab.plan.braindump import Braindump, write_braindump
 from markab.plan.model import Header, PlannedJob
 from markab.plan.plan_file import write_plan
+from markab.plan.sources import Sources, write_sources
 from markab.plan.submit_dir import PLAN, SubmitDir
 from markab.planner import job_names
 from markab.planner.options import PlanOptions
@@ -127,18 +127,24 @@ def write_run(
     jobs: Iterable[PlannedJob],
     braindump: Braindump,
     properties: Properties,
+    directory: Path,
     documents: Iterable[Path],
     passwords: Mapping[str, str],
 ) -> None:
     """Write all files of a new run; `plan.jsonl`, which makes the directory a run, last.
+
+    `directory` is where the planner was called, `documents` are what it read.
 
     Raises:
         StorageError: disk full.
     """
     try:
         submit_dir.catalogs.mkdir()
-        for name, document in copy_names(documents).items():
+        copies = _copy_names(documents)
+        for name, document in copies.items():
             copy_document(document, submit_dir.catalogs / name, passwords)
+        paths = {name: os.path.abspath(document) for name, document in copies.items()}
+        write_sources(submit_dir.sources, Sources(os.path.abspath(directory), paths))
         if passwords:
             write_passwords(str(submit_dir.passwords), passwords)
         properties_file = submit_dir.path / str(braindump["properties"])
@@ -156,7 +162,7 @@ def write_run(
     write_plan(submit_dir.plan, header, jobs)
 
 
-def copy_names(documents: Iterable[Path]) -> dict[str, Path]:
+def _copy_names(documents: Iterable[Path]) -> dict[str, Path]:
     """Return the documents by the names of their copies, which are all different."""
     names: dict[str, Path] = {}
     for path in documents:
@@ -175,12 +181,8 @@ def make_braindump(
     submit_dir: SubmitDir,
     relative: str,
     now: float,
-    sources: Mapping[str, Path],
 ) -> Braindump:
-    """Return the identity of a new run; keys and order as Pegasus writes them, and then our own.
-
-    `sources` are the documents that were read, by the names of their copies in the submit directory.
-    """
+    """Return the identity of a new run: the keys that Pegasus writes, in their order; its readers refuse others."""
     name = options.basename or f"{workflow}-{job_names.INDEX}"
     wf_uuid = str(uuid.uuid4())
     bindir = sysconfig.get_path("scripts")
@@ -212,8 +214,6 @@ def make_braindump(
         "dag": f"{name}.dag",
         "type": "dag",
         "notify": f"{name}.notify",
-        "planner_directory": os.path.abspath(options.directory),
-        "planner_documents": json.dumps({name: os.path.abspath(path) for name, path in sources.items()}),
     }
 
 

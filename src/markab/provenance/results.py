@@ -20,6 +20,11 @@ class Count(msgspec.Struct, frozen=True):
         """All of them, each once."""
         return self.succeeded + self.failed + self.incomplete
 
+    @property
+    def attempts(self) -> int:
+        """Attempts that ended, as Pegasus counts them under "Total+Retries": without those of `incomplete`."""
+        return self.succeeded + self.failed + self.retries
+
 
 class Summary(msgspec.Struct, frozen=True):
     """The summary table of the statistics."""

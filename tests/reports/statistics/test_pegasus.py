@@ -74,7 +74,7 @@ def test_what_went_well_and_what_did_not_have_a_row_each(diamond: Statistics, tm
         ("pegasus::transfer", "successful"): "2",
     }
     well = rows["ns::wc:1.0", "successful"]
-    assert (well["Total (runtime)"], well["Max (mem)"], well["Mean (avg. cpu)"]) == ("4.0", "2.9", "50.00%")
+    assert (well["Total (runtime)"], well["Max (mem)"], well["Mean (avg. cpu)"]) == ("4.0", "2.93", "50.00%")
 
 
 def test_a_job_that_never_started_has_no_row_and_a_cluster_says_what_lay_between(tmp_path: Path) -> None:

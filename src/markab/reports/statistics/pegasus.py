@@ -106,7 +106,12 @@ def pegasus_rows(found: Statistics, section: str) -> list[Row]:
 
 
 def _section_text(found: Statistics, section: str) -> str:
-    return "\n".join([f"# {found.uuid} ({found.workflow})", *columns(pegasus_rows(found, section))]) + "\n"
+    """Return the section for the workflow, and again for all of its tree, which is the same: it has no sub-workflows."""
+    table = columns(pegasus_rows(found, section))
+    titles = [f"# {found.uuid} ({found.workflow})"]
+    if section != "jobs":
+        titles.append("# All Workflows" if section == "workflow" else "# All (All)")
+    return "\n".join("\n".join([title, *table]) + "\n" for title in titles)
 
 
 def _section_csv(found: Statistics, section: str) -> str:
