@@ -77,6 +77,8 @@ def edited_inputs(run: Analyzer) -> Iterator[EditedInput]:
 def _staged_for(run: Analyzer) -> dict[int, list[int]]:
     """Return the stage-in jobs that succeeded, with their children that have not."""
     found: dict[int, list[int]] = {}
+    if not run.history.count(State.SUCCEEDED):
+        return found  # a run that starts is not to wait until its plan is read
     outline, states = run.plan.outline, run.history.states
     for position, job in enumerate(outline):
         if states[position] != State.SUCCEEDED and job.kind is Kind.COMPUTE:

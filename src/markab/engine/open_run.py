@@ -293,7 +293,7 @@ class OpenRun:
         decision = self._scheduler.ended(
             id,
             ok,
-            worth_retrying=is_worth_retrying(record),
+            worth_retrying=ok or is_worth_retrying(record),
             incomplete=not ok and is_incomplete(record),
             served=served,
         )

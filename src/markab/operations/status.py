@@ -72,7 +72,8 @@ def read_result(run: Run = None) -> RunResult:
 
     submit_dir = find_run(run)
     status = read_status(submit_dir)
-    failures = FailedAttempts(submit_dir, from_start=True).final()
+    succeeded = status.state == "Success"
+    failures = [] if succeeded else FailedAttempts(submit_dir, from_start=True).final()
     return RunResult(status, failures, _output_places(submit_dir), read_undelivered(status))
 
 
@@ -111,13 +112,11 @@ def _places_with_results(plan: PlanFile) -> list[str]:
 
     places = list(plan.header.outputs.values())
     found: set[str] = set()
-    for position, outline in enumerate(plan.outline):
-        if outline.kind is not Kind.STAGE_OUT:
-            continue
+    for job in plan.jobs_of(Kind.STAGE_OUT):
         if len(found) == len(places):
             break
         found.update(place for place in places if not is_local(place))
-        ends = (end.url for transfer in plan.job(position).transfers for end in transfer.destinations)
+        ends = (end.url for transfer in job.transfers for end in transfer.destinations)
         for path in (path_of(url) for url in ends if is_local(url)):
             above = [place for place in places if place not in found and _is_below(path, place)]
             if above and os.path.exists(path):

@@ -284,4 +284,6 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     @property
     def label(self) -> str:
         """The user's label; empty if its tasks have none."""
+        if len(self.tasks) == 1:
+            return self.tasks[0].node_label
         return joined_labels(task.node_label for task in self.tasks)
