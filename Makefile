@@ -69,7 +69,7 @@ test-integration: $(SLOW)
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m integration $(ARGS)
 
 faults: $(DEV)
-	$(BIN)/python -m pytest -n auto -m faults tests/faults $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m faults tests/faults $(ARGS)
 
 mutants: $(DEV)
 	cd tests && ../$(BIN)/python -m mutants $(ARGS)

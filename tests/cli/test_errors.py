@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from markab.cli import command as commands
 from markab.cli.command import Command, command, launch
 from markab.cli.errors import error_text, report
 from markab.cli.main import markab
-from markab.errors import DocumentError, MarkabError, NotARun, PlanningError, Problem
+from markab.errors import BUG, DocumentError, MarkabError, NotARun, PlanningError, Problem, StorageError
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -195,3 +197,16 @@ def test_lone_options_take_only_words_that_look_like_values() -> None:
     assert watch.fill(["--watch"]) == ["--watch=60"]
     assert watch.fill(["--watch=3", "-w3"]) == ["--watch=3", "-w3"]
     assert watch.fill(["--", "-w"]) == ["--", "-w"]
+
+
+def test_an_unforeseen_error_of_a_disk_is_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    error = OSError(errno.EIO, os.strerror(errno.EIO), "/data/file")
+
+    assert report(error) == StorageError.exit_code
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "error: a disk does not work as it should: Input/output error '/data/file'\n  hint: "
+    )
+
+    assert report(OSError(errno.EINVAL, "Invalid argument")) == BUG
+    assert "this is a bug in Markab" in capsys.readouterr().err

@@ -52,6 +52,12 @@ def test_what_is_no_run_gets_no_request(tmp_path: Path, request_of: object) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_request_that_cannot_be_deleted_is_an_error_of_the_disk(run: Path) -> None:
+    (run / "control/halt").mkdir(parents=True)
+    with pytest.raises(StorageError, match="cannot delete the request '.*/control/halt': "):
+        Requests(run).clear()
+
+
 def test_a_request_that_cannot_be_written_is_an_error_and_a_file_in_its_place_is_none(run: Path) -> None:
     (run / "control").write_text("")
     with RunLock(run / "lock"), pytest.raises(StorageError, match="cannot write .*/control"):

@@ -122,7 +122,7 @@ def make_a_device() -> None:
 
 
 def make_a_directory() -> None:
-    OUT.mkdir()
+    OUT.mkdir(exist_ok=True)  # in a shared directory the one of the first attempt is still there
 
 
 def make_a_link_to_something_of_the_user() -> None:

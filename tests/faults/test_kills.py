@@ -21,6 +21,8 @@ from kit.waiting import wait_until
 MOMENTS = ("kill-before", "kill-half", "kill-after")
 SHORT = 2
 """How many kills of a sort are in the short form."""
+PARTS = 10
+"""The kills at random moments, for processes of pytest-xdist to share."""
 
 
 def count(victim: Victim, subject: str, moment: str) -> None:
@@ -186,7 +188,8 @@ def test_whichever_process_is_killed_at_a_random_moment_the_run_goes_on(
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize("part", range(PARTS))
 def test_whichever_process_is_killed_hundreds_of_times_the_runs_go_on(
-    tmp_path: Path, kills: int, chance: Random
+    tmp_path: Path, kills: int, chance: Random, part: int
 ) -> None:
-    random_kills(tmp_path, kills, chance)
+    random_kills(tmp_path, kills * (part + 1) // PARTS - kills * part // PARTS, chance)

@@ -63,7 +63,7 @@ def read_replica_tables(path: str | os.PathLike[str], *, absolute_lfns: bool = F
                     found[lfn].metadata[key] = value
                 else:
                     problems += _not_text(name, f"rc_meta, lfn_id {lfn_id}", key=key, value=value)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter in the text of an error, too
         raise StorageError(
             f"cannot read the replica catalog {name!r}: {error}",
             hint="check that it is an SQLite file with the tables rc_lfn, rc_pfn and rc_meta",

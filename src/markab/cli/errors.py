@@ -9,6 +9,7 @@ With `--json` the same goes to stdout as one object, for programs:
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from markab.errors import BROKEN_PIPE, BUG, INTERRUPTED, MarkabError, StorageErr
 if TYPE_CHECKING:
     from markab.errors import Problem
 
+_OF_THE_DISK = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE)
 PROBLEMS_SHOWN = 50
 """In a document with more problems one usually repeats; the rest are counted."""
 
@@ -29,6 +31,8 @@ def report(error: BaseException, *, json: bool = False, verbose: int = 0) -> int
         return INTERRUPTED
     if isinstance(error, ReaderGone):
         return BROKEN_PIPE
+    if not verbose:
+        error = _of_the_machine(error)
     if json:
         try:
             echo_json({"error": error_object(error)})
@@ -37,6 +41,16 @@ def report(error: BaseException, *, json: bool = False, verbose: int = 0) -> int
     text = error_text(error) if isinstance(error, MarkabError) else _bug_text(error, verbose)
     echo(text, err=True)
     return error.exit_code if isinstance(error, MarkabError) else BUG
+
+
+def _of_the_machine(error: BaseException) -> BaseException:
+    """Return the error of a disk, which no line of code foresaw, as a StorageError; any other as it is."""
+    if not isinstance(error, OSError) or error.errno not in _OF_THE_DISK:
+        return error
+    where = f" {str(error.filename)!r}" if error.filename else ""
+    return StorageError(
+        f"a disk does not work as it should: {error.strerror}{where}", hint="mend it, and try again"
+    )
 
 
 def error_text(error: MarkabError) -> str:

@@ -77,12 +77,21 @@ class Requests:
         return request
 
     def clear(self) -> None:
-        """Delete requests: they were meant for an engine that has ended."""
+        """Delete requests: they were meant for an engine that has ended.
+
+        Raises:
+            StorageError: they cannot be deleted; they would end the next engine.
+        """
         for name in (HALT, REMOVE):
+            path = self._directory / name
             try:
-                (self._directory / name).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
             except NotADirectoryError:
                 return  # it is a file, and so has no requests
+            except OSError as error:
+                raise StorageError(
+                    f"cannot delete the request {str(path)!r}: {error.strerror}", hint="delete it yourself"
+                ) from error
 
 
 def _check(submit_dir: Path) -> None:

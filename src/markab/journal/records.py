@@ -43,7 +43,7 @@ next engine queries its executor, and writes the "end" if it ended or was lost.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -52,6 +52,9 @@ from markab.errors import CorruptJournal
 OutcomeState = Literal["success", "failed", "halted", "removed", "interrupted"]
 
 NO_RETRY_LEFT = "no retry is left"
+
+Number = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
+"""Number of an attempt."""
 
 
 Depth = TypeVar("Depth")
@@ -90,7 +93,7 @@ class AttemptStart(AnyRecord, tag="start"):
 
     job: int
     id: str
-    attempt: int
+    attempt: Number
     site: str
 
 
@@ -98,7 +101,7 @@ class AttemptRunning(AnyRecord, tag="running"):
     """The executor saw an attempt run."""
 
     job: int
-    attempt: int
+    attempt: Number
     native_id: str = ""
     """The site's own id of it."""
 
@@ -107,7 +110,7 @@ class AttemptEnd(AnyRecord, Generic[Depth], tag="end"):
     """An attempt ended."""
 
     job: int
-    attempt: int
+    attempt: Number
     record: Depth
 
 
@@ -115,7 +118,7 @@ class Retry(AnyRecord, tag="retry"):
     """An attempt failed, and there will be another."""
 
     job: int
-    attempt: int
+    attempt: Number
     pause_s: float = 0.0
     served: list[int] = []
 
@@ -124,7 +127,7 @@ class GiveUp(AnyRecord, tag="give-up"):
     """An attempt failed, and it was the last."""
 
     job: int
-    attempt: int
+    attempt: Number
     why: str = NO_RETRY_LEFT
     served: list[int] = []
 
@@ -133,7 +136,7 @@ class Incomplete(AnyRecord, tag="incomplete"):
     """An attempt did what can be done without jobs that failed."""
 
     job: int
-    attempt: int
+    attempt: Number
     served: list[int] = []
 
 
@@ -141,7 +144,7 @@ class Undone(AnyRecord, tag="undone"):
     """A job that had succeeded will run again."""
 
     job: int
-    attempt: int
+    attempt: Number
     why: str
 
 
