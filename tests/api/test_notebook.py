@@ -13,6 +13,7 @@ from api.test_workflow_document import diamond
 from kit.made_run import T0, began, compute, end, ended, engine_alive, failed, gave_up, make_run, start
 from markab.api import Job, PegasusError, SubWorkflow, Workflow, notebook
 from markab.api.notebook_html import progress_html, table_html
+from markab.plan import model
 from markab.reports.status import Status, UnderWay
 
 
@@ -268,6 +269,21 @@ def test_the_cause_of_a_failure_is_shown_and_escaped(page: FakeNotebook, tmp_pat
     run_of(tmp_path, FAILURE).analyze()
     assert "✗ wc_a: " in page.html and "holds up 1 job" in page.html
     assert "&lt;exit&gt; code 3" in page.html and "<exit>" not in page.html
+
+
+def test_results_that_were_not_delivered_are_listed_with_the_reason(
+    page: FakeNotebook, tmp_path: Path
+) -> None:
+    workflow = run_of(tmp_path)
+    moved = [model.Transfer("mid", [], [])]
+    out = model.PlannedJob("out", model.Kind.STAGE_OUT, "local", parents=[0], transfers=moved)
+    workflow._submit_dir = make_run(
+        tmp_path / "other",
+        [compute("a", outputs=[model.Output("mid")]), out],
+        [*FAILURE[:-1], ended("failed")],
+    )
+    workflow.analyze()
+    assert "not delivered: 1 result" in page.html and "mid: wc_a failed" in page.html
 
 
 def test_nothing_from_outside_becomes_markup_or_controls_the_text_beside_it(

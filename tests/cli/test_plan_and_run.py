@@ -204,7 +204,7 @@ def test_a_refused_run_is_an_error_of_every_command_that_starts_it(
         assert again.returncode == exit_code and f"error: {refusal}" in again.stderr
     assert f"refused: {refusal}" in call(here, "pegasus-status", "run").stdout
     analyzed = call(here, "pegasus-analyzer", "run")
-    assert f"refused: {refusal}" in analyzed.stdout and analyzed.returncode == 1
+    assert f"refused: {refusal}" in analyzed.stdout and analyzed.returncode == 2
 
     assert call(here, "markab", "run", "--quiet", "--gpus", "1", "run").returncode == 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -162,7 +163,16 @@ def test_pegasus_commands_from_a_file_or_stdin(here: Path) -> None:
     assert call(pegasus_rc_client, input="list\n").stdout == 'a "/x y" site="s"\n'
     assert call(pegasus_rc_client, "-f", "script", "list").exit_code == 2
     assert call(pegasus_rc_client, "erase", "a").exit_code == 2
-    assert "'nowhere'" in call(pegasus_rc_client, "-f", "nowhere").stderr
+    assert "there is no file 'nowhere'" in call(pegasus_rc_client, "-f", "nowhere").stderr
+    (here / "latin").write_bytes(b"insert \xe9 /x\n")
+    assert "'latin' is not UTF-8 text" in call(pegasus_rc_client, "-f", "latin").stderr
+
+
+@pytest.mark.parametrize("endless", ["/dev/zero", "pipe"])
+def test_commands_are_not_read_from_what_has_no_end(here: Path, endless: str) -> None:
+    os.mkfifo(here / "pipe")
+    refused = call(pegasus_rc_client, "-f", endless)
+    assert refused.exit_code == 13 and f"'{endless}' is not a file" in refused.stderr
 
 
 @pytest.mark.parametrize("word", ["quit", "exit", "BYE"])

@@ -143,14 +143,31 @@ def test_detached_it_returns_at_once_and_hands_its_limits_on(
 def test_plan_flags_on_a_planned_run_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = call(tmp_path, monkeypatch, engine("success"), "--sites", "a", "-Dx=1")
     assert result.exit_code == 2
-    assert "-D, --sites: planning flags need a workflow document" in result.stderr
+    assert "-D, --sites: run0001 is planned already; leave out the flags of planning" in result.stderr
 
 
-def test_a_name_that_is_nothing_gets_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("flags", [(), ("-O", "out")])
+def test_a_name_that_is_nothing_gets_a_hint_with_and_without_planning_flags(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]
+) -> None:
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(markab, ["run", "worklfow.yml"])
+    result = CliRunner().invoke(markab, ["run", *flags, "worklfow.yml"])
     assert result.exit_code == 12
-    assert "there is no 'worklfow.yml'" in result.stderr and "hint" in result.stderr
+    assert "there is no 'worklfow.yml'\n  hint: name a submit directory" in result.stderr
+
+
+def test_without_a_name_the_missing_document_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(markab, ["run", "-O", "out"])
+    assert result.exit_code == 12
+    assert (
+        "there is no 'workflow.yml' here to be planned\n  hint: name the workflow document, after the flags"
+        in result.stderr
+    )
+    result = CliRunner().invoke(markab, ["run"])
+    assert result.exit_code == 12 and "or a workflow document, such as workflow.yml" in result.stderr
 
 
 def test_warnings_of_the_engine_and_a_complete_run_are_shown(

@@ -62,7 +62,7 @@ def test_several_runs_end_with_their_sum(run: Path, tmp_path: Path) -> None:
     done = call(statistics, run, other)
 
     assert "# 2 runs in total" in done.stdout
-    assert "Jobs 7 1 4 12 1 13" in [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert "Jobs 7 1 4 12 1 9" in [" ".join(line.split()) for line in done.stdout.splitlines()]
 
 
 def test_a_section_that_is_none_is_refused_with_those_there_are(run: Path) -> None:
@@ -96,7 +96,8 @@ def test_pegasus_takes_all_of_its_flags(run: Path, tmp_path: Path) -> None:
         "workflow.csv",
     ]
     assert (
-        "host/invocations,2027-01-15 08:00,here,6,6.0" in (tmp_path / "o" / "time-per-host.csv").read_text()
+        "invocations/host/hour,2027-01-15 08:00,here,6,6.0"
+        in (tmp_path / "o" / "time-per-host.csv").read_text()
     )
     assert "summary.csv" not in done.stdout
     assert call(pegasus_statistics, "-V").stdout.startswith("5.")

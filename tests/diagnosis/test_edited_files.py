@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +13,7 @@ from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.replanning import replan_command
 from markab.errors import Problem
 from markab.plan.model import Input, Kind, PlannedJob
+from markab.plan.sources import Sources, write_sources
 
 STAGED_AT = 1_800_000_001.0
 
@@ -91,8 +91,7 @@ def test_a_document_is_compared_with_its_copy_but_for_the_time_of_its_script(her
     copy.parent.mkdir()
     copy.write_text("name: a\n  createdOn: 1\njobs: []\n")
     os.utime(copy, (1, 1))
-    with (run / "braindump.yml").open("a") as file:
-        file.write(f"planner_documents: {json.dumps(json.dumps({copy.name: str(document)}))}\n")
+    write_sources(run / "sources.json", Sources(str(here), {copy.name: str(document)}))
     assert not found(run), "the document is gone"
     document.write_text("name: a\n  createdOn: 2\njobs: []\n")
     assert not found(run)
@@ -106,14 +105,14 @@ def test_planning_again_names_another_directory_and_the_properties_of_the_run(he
     (here / "one-2").mkdir()
     braindump = {
         "planner_arguments": "--sites local --conf my.conf --relative-dir one --randomdir=x 'a b.yml'",
-        "planner_directory": str(here),
         "basedir": str(here),
     }
-    assert replan_command(braindump) == (
+    assert replan_command(braindump, str(here)) == (
         f"cd {here} && markab run --sites local --conf my.conf --relative-dir one-3 --randomdir 'a b.yml'"
     )
     assert (
         "--sites local --relative-dir one-3 --randomdir --conf /r/p.properties 'a b.yml'"
-        in replan_command(braindump, Path("/r/p.properties"))
+        in replan_command(braindump, str(here), Path("/r/p.properties"))
     )
-    assert replan_command({"user": "ada"}) == ""
+    assert replan_command({"user": "ada"}, str(here)) == ""
+    assert replan_command(braindump, None) == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from kit.planned_workflow import Bench, task
 from markab import operations
 from markab.engine.missing_results import read_missing_results
 from markab.engine.run import Outcome, RunOptions, run
+from markab.errors import NotARun
 from markab.planner.planning import plan
 
 
@@ -63,7 +65,11 @@ def test_nothing_is_said_of_results_that_are_there(done: Chain) -> None:
 def test_what_is_missing_is_made_again_and_scratch_is_removed_again(done: Chain) -> None:
     done.result.unlink()
 
-    assert restore(done.submit_dir).state == "success"
+    outcome = restore(done.submit_dir)
+    assert outcome.state == "success"
+    assert outcome.warnings == [
+        f"the result '{done.result}' is made again by tool_one, tool_two, tool_three and 10 more jobs"
+    ]
     assert done.result.read_text() == RIGHT and done.ran() == ["one", "two", "three", "end"]
     assert not done.scratch.exists()
     assert done.run().was_complete and done.run().warnings == []
@@ -102,3 +108,48 @@ def test_results_without_an_output_site_are_looked_for_in_scratch(tmp_path: Path
 
     assert f"the result '{scratch}/good' is gone" in read_missing_results(directory)
     assert restore(directory).state == "success" and (Path(scratch) / "good").exists()
+
+
+def test_a_part_that_was_delivered_of_what_one_job_delivers_is_looked_for_too(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.has("raw")
+    (tmp_path / "bin/tool").write_text('#!/bin/sh\n[ "$1" != bad ] && echo content > "$1"\n')
+    tasks = [task(name, "raw", name, arguments=[name]) for name in ("good", "bad")]
+    options = {"properties": {"dagman.retry": "0"}, "output_dir": tmp_path / "out"}
+    directory = plan(bench.options(*tasks, **options)).submit_dir
+    assert directory is not None
+    assert run(directory, RunOptions(cores=2)).state == "failed"
+    assert read_missing_results(directory) == ""
+    result = tmp_path / "out/good"
+    result.unlink()
+
+    assert f"the result '{result}' is gone" in read_missing_results(directory)
+    assert operations.read_status(directory, check_results=True).state == "Failure"
+    with operations.analyze(directory) as report:
+        assert report.to_json()["warnings"] == [read_missing_results(directory)]
+        assert f"  warning: the result '{result}' is gone" in report.text()
+    assert restore(directory).warnings == [] and result.exists()
+
+
+def test_what_makes_a_result_again_is_done_where_the_run_was_copied_from(done: Chain, tmp_path: Path) -> None:
+    copy = tmp_path / "a copy"
+    shutil.copytree(done.submit_dir, copy)
+    done.result.unlink()
+    command = f"markab run --restore {shlex.quote(str(done.submit_dir))}"
+
+    assert f"`{command}` makes what is missing again" in read_missing_results(copy)
+    assert f"to make it again: {command}\n" in operations.trace(copy, "end").text()
+    with pytest.raises(NotARun) as refused:
+        restore(copy)
+    assert refused.value.hint == f"continue that one: `{command}`; or plan the workflow again"
+
+    shutil.rmtree(done.submit_dir)
+    assert f"`markab run --restore {shlex.quote(str(copy))}`" in read_missing_results(copy)
+    assert restore(copy).state == "success" and done.result.read_text() == RIGHT
+
+
+def test_results_are_said_to_be_only_where_one_is(done: Chain) -> None:
+    assert operations.read_result(done.submit_dir).outputs == [str(done.result.parent)]
+    for result in done.result.parent.iterdir():
+        result.rename(result.with_name(f"{result.name} of another run"))
+    assert operations.read_result(done.submit_dir).outputs == []

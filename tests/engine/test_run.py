@@ -290,7 +290,10 @@ def test_jobs_that_are_larger_than_the_machine_run_alone_after_a_warning(tmp_pat
 
     assert outcome.state == "success" and world.most_alive == 1
     (warning,) = outcome.warnings
-    assert warning.startswith("big0, big1, big2, big3, big4 and 2 more: more cores or memory asked for")
+    assert warning.startswith(
+        "jobs big0, big1, big2, big3, big4 and 2 more need more than there is, and this machine has "
+    )
+    assert warning.endswith(" of memory: each runs alone, with what there is")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import pytest
 
 from integration.official_packages import python_with
 from integration.tools import environment
+from markab.planner.options import PlanOptions
+from markab.planner.planning import plan
 
 pytestmark = pytest.mark.integration
 
@@ -34,3 +36,14 @@ def test_random_workflows_and_catalogs_are_written_as_the_official_api_writes_th
     assert {"TypeError", "ValueError", "DuplicateError"} & {
         name for answer in theirs for name in answer["raised"]
     }
+
+
+def test_the_official_class_reads_the_braindump_of_a_run(tmp_path: Path) -> None:
+    (tmp_path / "workflow.yml").write_text(
+        'pegasus: "5.0"\nname: one\njobs: [{id: a, type: job, name: "true"}]\n'
+    )
+    run = plan(PlanOptions(workflow="workflow.yml", directory=tmp_path)).submit_dir
+    assert run is not None
+    code = "import Pegasus.braindump as b, sys; print(b.load(open(sys.argv[1])).submit_dir)"
+    words = [python_with("pegasus-wms.common"), "-c", code, run / "braindump.yml"]
+    assert f"{run}\n" == subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout

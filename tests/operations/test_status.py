@@ -5,7 +5,7 @@ from pathlib import Path
 from kit.made_run import T0, began, compute, end, ended, engine_alive, failed, gave_up, make_run, start
 from markab import operations
 from markab.journal.records import Incomplete
-from markab.plan.model import Kind, Output, PlannedJob, Transfer
+from markab.plan.model import Kind, Output, Place, PlannedJob, Transfer
 
 
 def test_the_status_of_a_run_has_reasons_of_waiting_only_if_they_are_wanted(tmp_path: Path) -> None:
@@ -24,8 +24,11 @@ def test_a_followed_status_has_what_happened_since(tmp_path: Path) -> None:
 
 def test_a_result_has_the_last_failures_and_the_places_of_the_results(tmp_path: Path) -> None:
     story = [began(), start(0), failed(0), gave_up(0), ended("failed")]
-    out = PlannedJob("out", Kind.STAGE_OUT, "local", parents=[0])
-    places = {"local": str(tmp_path), "far": "https://far/out", "gone": str(tmp_path / "gone")}
+    ends = [Place("local", f"file://{tmp_path}/result"), Place("local", f"file://{tmp_path}/empty/other")]
+    out = PlannedJob("out", Kind.STAGE_OUT, "local", parents=[0], transfers=[Transfer("x", [], ends)])
+    (tmp_path / "result").touch()
+    (tmp_path / "empty").mkdir()
+    places = {"local": str(tmp_path), "far": "https://far/out", "empty": str(tmp_path / "empty")}
     run = make_run(tmp_path, [compute("a"), out], story, outputs=places)
 
     result = operations.read_result(run)

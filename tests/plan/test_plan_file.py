@@ -42,6 +42,24 @@ def test_a_plan_comes_back_as_it_was_written(tmp_path: Path) -> None:
     plan.close()
 
 
+def test_jobs_of_a_kind_are_found_wherever_its_name_stands(tmp_path: Path) -> None:
+    named = PlannedTask(id="t", transformation="t", executable="/bin/true", env={"kind": "stage_out"})
+    jobs = [
+        PlannedJob(id="first", kind=Kind.STAGE_OUT, site="local"),
+        PlannedJob(id="variable", kind=Kind.COMPUTE, site="local", tasks=[named]),
+        job("other"),
+        PlannedJob(id="last", kind=Kind.STAGE_OUT, site="local"),
+    ]
+    write_plan(tmp_path / "plan.jsonl", header(4), jobs)
+    plan = PlanFile(tmp_path / "plan.jsonl")
+
+    assert {kind: [it.id for it in plan.jobs_of(kind)] for kind in Kind} == {
+        kind: [it.id for it in jobs if it.kind is kind] for kind in Kind
+    }
+    assert b'"kind":"stage_out"' in plan.line(1)
+    plan.close()
+
+
 def test_a_plan_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     def jobs_of_a_planner_that_fails():  # type: ignore[no-untyped-def]
         yield job("a")
@@ -121,7 +139,7 @@ def test_a_line_that_is_nested_too_deep_is_damage(tmp_path: Path) -> None:
     path = tmp_path / "plan.jsonl"
     write_plan(path, header(1), [job("a")])
     head, line = path.read_bytes().splitlines(keepends=True)
-    body = line[: line.rindex(b',"crc":')] + b',"x":' + b"[" * 5000 + b"]" * 5000
+    body = line[: line.rindex(b',"crc":')] + b',"x":' + b"[" * 200_000 + b"]" * 200_000
     path.write_bytes(head + body + b',"crc":"%08x"}\n' % crc32(body + b"}"))
     with pytest.raises(CorruptPlan, match="line 2"):
         PlanFile(path).job(0)

@@ -18,6 +18,7 @@ from markab import PEGASUS_VERSION, __version__
 from markab.errors import StorageError
 from markab.plan.braindump import read_braindump
 from markab.plan.model import Kind
+from markab.plan.sources import Sources, read_sources
 from markab.planner.planning import plan
 
 
@@ -102,8 +103,6 @@ def test_a_braindump_has_the_keys_of_pegasus_in_their_order(bench: Bench) -> Non
     bindir, uuid = sysconfig.get_path("scripts"), braindump["wf_uuid"] or ""
     assert re.fullmatch(r"\d{8}T\d{6}[+-]\d{4}", braindump.pop("timestamp") or "")
     assert braindump.pop("planner_arguments")
-    assert str(bench.path) == braindump.pop("planner_directory")
-    assert str(bench.path / "workflow.yml") in (braindump.pop("planner_documents") or "")
     assert list(braindump.items()) == [
         ("user", getpass.getuser()),
         ("grid_dn", None),
@@ -131,6 +130,20 @@ def test_a_braindump_has_the_keys_of_pegasus_in_their_order(bench: Bench) -> Non
         ("type", "dag"),
         ("notify", "base.notify"),
     ]
+
+
+def test_beside_it_stands_where_the_planner_was_called_and_what_it_read(bench: Bench) -> None:
+    (bench.path / "other").mkdir()
+    (bench.path / "other" / "workflow.yml").write_text("replicas: []\n")
+    catalog = {"pegasus.catalog.replica.file": "other/workflow.yml"}
+    run = submit_dir_of(bench, properties=catalog)
+    read = {
+        "workflow.yml": str(bench.path / "workflow.yml"),
+        "workflow-2.yml": str(bench.path / "other" / "workflow.yml"),
+        "transformations.yml": str(bench.path / "transformations.yml"),
+    }
+    assert Sources(str(bench.path), read) == read_sources(run / "sources.json")
+    assert set(read) == set(os.listdir(run / "catalogs"))
 
 
 def test_all_jobs_of_the_planner_have_the_prefix(bench: Bench) -> None:

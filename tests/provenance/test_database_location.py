@@ -12,7 +12,7 @@ from markab.errors import StorageError
 from markab.plan.submit_dir import SubmitDir
 from markab.provenance.database_location import Target, cache_file, master_target, target_of
 from markab.provenance.row_writer import shortened
-from markab.provenance.stampede_states import percent_escaped, percent_unescaped
+from markab.provenance.stampede_text import percent_escaped, percent_unescaped
 
 
 def target(tmp_path: Path, properties: str) -> Target:

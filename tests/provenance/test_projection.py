@@ -189,7 +189,11 @@ def test_what_a_job_that_succeeded_printed_is_kept(tmp_path: Path, kept: str) ->
     run = make_run(tmp_path / "run", [compute("A")], story)
     project(run)
 
-    assert [("words", 0)] == ask(run / DATABASE, f"SELECT {kept}, exitcode FROM job_instance")
+    column, text = {
+        "stdout_text": ("stdout_text", "#@ 1 stdout%0Awords"),
+        "stderr_text": ("stdout_text", "#@ 1 stderr%0Awords"),
+    }.get(kept, (kept, "words"))
+    assert [(text, 0)] == ask(run / DATABASE, f"SELECT {column}, exitcode FROM job_instance")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from kit.diamond import (
     start,
     write_journal,
 )
-from kit.made_run import make_run
+from kit.made_run import ended, make_run
 from markab.journal.records import Incomplete
 from markab.plan.model import Kind, PlannedJob, PlannedTask
 from markab.provenance import queries
@@ -50,14 +50,35 @@ def test_a_task_failed_when_its_job_did_even_if_its_process_ended_well(failing: 
     assert queries.summary(failing).jobs == queries.Count(1, 1, 4, 0)
 
 
-def test_a_job_that_was_done_in_part_is_incomplete_and_no_failure(tmp_path: Path) -> None:
-    """Pegasus' columns have no word for it: there its last attempt failed."""
+def test_a_job_that_was_done_in_part_is_unfinished_and_no_failure(tmp_path: Path) -> None:
+    """Pegasus' columns have no word for it: its last attempt has no exit code, as one that still runs."""
     out = PlannedJob("out", Kind.STAGE_OUT, "local", parents=[0, 1])
     bad = end(2, ok=False, error={"kind": "incomplete", "message": "1 file not delivered"})
     entries = [began(), start(0), failed(0), start(1), end(1), start(2), bad, Incomplete(T0 + 4, 2, 1)]
     run = make_run(tmp_path / "run", [compute("A"), compute("B"), out], entries)
     with open_database(run) as database:
         assert queries.summary(database).jobs == queries.Count(1, 1, 1, 0)
+        assert [row.job for row in queries.failed_jobs(database)] == ["wc_A"]
+    file = run / "words-0.stampede.db"
+    assert ask(file, "SELECT exitcode FROM job_instance ORDER BY 1 DESC") == [(256,), (0,), (None,)]
+    assert ask(file, "SELECT state FROM jobstate WHERE reason LIKE 'incomplete%'") == [("JOB_TERMINATED",)]
+
+
+def test_a_job_that_was_done_in_part_is_not_under_way_when_projection_continues(tmp_path: Path) -> None:
+    out = PlannedJob("out", Kind.STAGE_OUT, "local", parents=[0])
+    bad = end(1, ok=False, error={"kind": "incomplete", "message": "1 file not delivered"})
+    story = [began(), start(0), failed(0), start(1), bad, Incomplete(T0 + 4, 1, 1), ended("failed")]
+    again = [began(restart=1), start(1, 2), end(1, 2), ended("failed")]
+    run = make_run(tmp_path / "run", [compute("A"), out], story)
+    open_database(run).close()
+    write_journal(run, [*story, *again])
+    with open_database(run) as database:
+        assert queries.summary(database).jobs == queries.Count(1, 1, 0, 1)
+    assert ask(run / "words-0.stampede.db", "SELECT exitcode FROM job_instance ORDER BY 1") == [
+        (None,),
+        (0,),
+        (256,),
+    ]
 
 
 def test_what_an_earlier_attempt_moved_is_not_moved_again(tmp_path: Path) -> None:
@@ -69,7 +90,7 @@ def test_what_an_earlier_attempt_moved_is_not_moved_again(tmp_path: Path) -> Non
     assert rows == [(1, 7)]
 
 
-def test_an_attempt_under_way_is_incomplete(tmp_path: Path) -> None:
+def test_an_attempt_under_way_is_unfinished(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", [compute("A")], [began(), start(0)])
     with open_database(run) as database:
         assert queries.summary(database).jobs == queries.Count(0, 0, 1, 0)

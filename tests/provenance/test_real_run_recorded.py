@@ -73,7 +73,7 @@ def submit_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_real_run_is_recorded_as_it_was(submit_dir: Path, tmp_path: Path) -> None:
     with open_database(submit_dir) as database:
         tasks = queries.summary(database).tasks
-        assert (tasks.succeeded, tasks.failed, tasks.incomplete, tasks.retries) == (2, 1, 0, 1)
+        assert (tasks.succeeded, tasks.failed, tasks.unfinished, tasks.retries) == (2, 1, 0, 1)
         (bad,) = queries.failed_jobs(database)
         assert (bad.exitcode, bad.attempts, bad.error_kind) == (3 << 8, 2, "exit")
         assert bad.stderr == "it is 100% broken\n"

@@ -43,7 +43,7 @@ def test_opening_takes_in_what_is_new(run: Path) -> None:
 
 def test_a_run_that_never_started_has_a_database_too(tmp_path: Path) -> None:
     with open_database(make_diamond(tmp_path / "run")) as database:
-        assert queries.summary(database).jobs.incomplete == 6
+        assert queries.summary(database).jobs.unfinished == 6
         assert queries.run_state(database).started is None
 
 

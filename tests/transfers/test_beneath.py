@@ -18,6 +18,7 @@ def top(tmp_path: Path) -> Iterator[Beneath]:
     (tmp_path / "top/a/b/file").write_text("inside")
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/file").write_text("precious")
+    (tmp_path / "outside/file").chmod(0o644)
     (tmp_path / "top/to outside").symlink_to(tmp_path / "outside")
     (tmp_path / "top/to a").symlink_to("a")
     (tmp_path / "top/to file").symlink_to(tmp_path / "outside/file")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +46,17 @@ def flush_at_once(told: list[str], monkeypatch: pytest.MonkeyPatch, works: bool)
     monkeypatch.setattr(group_commit, "AT_ONCE_FROM", 16)
 
 
-def deliver(tmp_path: Path, files: int = FILES, **more: Any) -> list[dict[str, Any]]:
-    """Deliver `files` short files from `in` to `out`."""
+def deliver(
+    tmp_path: Path, files: int = FILES, own: Sequence[str] = (), threads: int = 2, **more: Any
+) -> list[dict[str, Any]]:
+    """Deliver `files` short files from `in` to `out`; `own` are directories of the run."""
     (tmp_path / "in").mkdir(exist_ok=True)
     items = []
     for number in range(files):
         (tmp_path / "in" / f"f{number}").write_text(f"new {number}")
         ends = [[{"site": "s", "url": f"{tmp_path}/{end}/f{number}"}] for end in ("in", "out")]
         items.append({"lfn": f"f{number}", "sources": ends[0], "destinations": ends[1], **more})
-    return move_all(items, 2, 1, None, True, Verified())
+    return move_all(items, threads, 1, None, True, Verified(), own=own)
 
 
 def test_many_files_are_flushed_at_once_before_any_has_its_name(
@@ -157,6 +159,58 @@ def test_after_a_failure_at_any_call_results_say_which_files_are_delivered(
         if name not in ("fstat", "open", "close"):
             assert any("error" in result for result in results) is (name != "posix_fadvise")
     assert n > 3
+
+
+def test_what_is_held_in_a_directory_of_the_run_is_durable_by_itself_and_the_others_as_a_group(
+    tmp_path: Path, story: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would have another path when the group is committed."""
+    flush_at_once(story, monkeypatch, works=True)
+    monkeypatch.setattr(group_commit, "AT_ONCE_FROM", 2)
+    for name in ("in", "out", "held"):
+        (tmp_path / name).mkdir()
+    items = []
+    for name in ("held/a", "out/b", "held/c", "out/d"):
+        (tmp_path / "in" / name[-1]).write_text(name)
+        places = [[{"site": "s", "url": f"{tmp_path}/{end}"}] for end in (f"in/{name[-1]}", name)]
+        items.append({"lfn": name, "sources": places[0], "destinations": places[1]})
+
+    results = move_all(items, 1, 1, None, True, Verified(), own=[str(tmp_path / "held")])
+
+    assert [result.get("error") for result in results] == [None] * 4
+    alone = [f"fsync .{name}.part-0 rename {name} fsync held" for name in "ac"]
+    assert " ".join(story) == " ".join([*alone, "flush all rename b rename d fsync out"])
+    assert [(tmp_path / item["lfn"]).read_text() for item in items] == [item["lfn"] for item in items]
+
+
+def test_a_held_directory_that_becomes_a_link_on_the_way_gets_what_was_begun_and_the_link_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, elsewhere, aside = tmp_path / "out", tmp_path / "elsewhere", tmp_path / "aside"
+    out.mkdir()
+    elsewhere.mkdir()
+    real_fsync = os.fsync
+
+    def fsync(fd: int) -> None:
+        if not aside.exists():
+            out.rename(aside)
+            out.symlink_to(elsewhere)
+        real_fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    first, *others = deliver(tmp_path, 3, own=[str(out)], threads=1)
+
+    assert "error" not in first and (aside / "f0").read_text() == "new 0"
+    assert all(f"'{out}' is a symbolic link" in result["error"]["message"] for result in others)
+    assert os.listdir(aside) == ["f0"] and os.listdir(elsewhere) == []
+
+
+def test_a_held_directory_that_was_a_link_before_is_refused_and_named(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "elsewhere")
+    results = deliver(tmp_path, 3, own=[str(tmp_path)])
+    assert all(f"{tmp_path}/out" in result["error"]["message"] for result in results)
+    assert os.listdir(tmp_path / "elsewhere") == []
 
 
 def test_files_for_which_no_descriptor_is_left_go_with_the_next_group(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,18 @@ def run(
     monkeypatch.setattr(pegasus_transfer, "handler_for", lambda url: far)
     monkeypatch.setattr(pegasus_transfer.time, "sleep", pauses.append)
     return pegasus_transfer.main(["-f", str(tmp_path / "in.json"), *options]), pauses
+
+
+@pytest.mark.parametrize("endless", ["/dev/zero", "pipe"])
+def test_a_list_is_not_read_from_what_has_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], endless: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    assert pegasus_transfer.main(["-f", endless]) == 1
+    printed = capsys.readouterr().err
+    assert f"cannot read '{endless}': Not a regular file" in printed
+    assert "give it as standard input, with -f -" in printed
 
 
 @pytest.mark.parametrize("entry", ENTRIES)

@@ -52,6 +52,9 @@ def analysis_html(found: operations.FailureReport) -> str:
         parts.append(folded(title, details, is_open=number < CAUSES_OPEN))
     if (hidden := len(found.groups) - CAUSES_SHOWN) > 0:
         parts.append(f"<div>… and {count(hidden, 'more kind', 'more kinds')} of failure</div>")
+    if lines := found.undelivered_lines():
+        _, head, *files = lines
+        parts.append(folded(head, text_html("\n".join(files)), is_open=True))
     return boxed(*parts)
 
 

@@ -109,7 +109,7 @@ PEGASUS_FLAGS = options(
 def pegasus_analyzer(run: str | None, **flags: Any) -> int:
     """Show what failed in the run in SUBMIT_DIR: counts, then a block for each failed job.
 
-    Exits with 0 only if the run has no failure.
+    Exits with 0 if the run has no failure, with 2 if it has one.
     """
     run = run or flags["input_dir"] or (str(Path(flags["dag"]).parent) if flags["dag"] else None)
     if flags["debug_job"]:
@@ -125,7 +125,7 @@ def pegasus_analyzer(run: str | None, **flags: Any) -> int:
         )
         return "".join(f"{tabs}{line}" for line in lines.splitlines(keepends=True))
 
-    return _analyze(run, flags["as_json"], text)
+    return 2 if _analyze(run, flags["as_json"], text) else 0
 
 
 def _analyze(run: str | None, as_json: bool, text: Callable[[operations.FailureReport], str]) -> int:

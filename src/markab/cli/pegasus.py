@@ -1,4 +1,4 @@
-"""The programs with names of Pegasus. They exit with 0, 1 (an error) or 2 (a wrong command line).
+"""The programs with names of Pegasus. They exit with 0, 1 (an error) or 2 (a wrong command line, or what the command says).
 
 Each imports only its own command, when it is called.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -284,15 +285,16 @@ def _pairs(words: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def _lines(name: str) -> Iterator[tuple[int, str]]:
     from markab.errors import StorageError
+    from markab.spec.document_file import read_bytes
 
     if name == "-":
         yield from _numbered(sys.stdin)
         return
     try:
-        with open(name, encoding="utf-8") as file:
-            yield from _numbered(file)
-    except OSError as error:
-        raise StorageError(f"cannot read {name!r}: {error.strerror}") from error
+        text = read_bytes(name).decode()
+    except UnicodeDecodeError as error:
+        raise StorageError(f"{name!r} is not UTF-8 text: {error.reason}") from error
+    yield from _numbered(io.StringIO(text))
 
 
 def _numbered(file: TextIO) -> Iterator[tuple[int, str]]:

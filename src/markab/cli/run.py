@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from markab.cli.errors import warning_text
 from markab.cli.output import echo, echo_json
 from markab.cli.planner_flags import RANDOM_DIR, given, plan_flags, plan_options
 from markab.formatting import shown_path
+
+NAME_ONE = "name a submit directory, such as …/run0001, or a workflow document, such as workflow.yml"
+NAME_DOCUMENT = "name the workflow document, after the flags"
 
 
 @command(RANDOM_DIR)
@@ -79,8 +83,7 @@ def run(
             echo(plan_output.plan_text(planned.workflow, planned.summary))
             echo(f"  planned into {shown_path(submit_dir)}")
     else:
-        _reject_plan_flags(what or ".", flags)
-        submit_dir = _submit_dir(what)
+        submit_dir = _submit_dir(what, given(flags))
         _warn_of_edited_files(submit_dir, quiet)
     if not detach:
         return run_output.run_here(
@@ -147,23 +150,24 @@ def _document(what: str) -> str | None:
     return what if Path(what).is_file() and not operations.is_run(what) else None
 
 
-def _submit_dir(what: str) -> Path:
-    """Return the named submit directory; the hint of an error also names workflow documents."""
+def _submit_dir(what: str, plan_flags: Sequence[str]) -> Path:
+    """Return the submit directory that is named, or the current one; planning flags need a document instead."""
     from markab.errors import NotARun
 
-    if not what or Path(what).exists():
-        return operations.find_run(what or None)
-    raise NotARun(
-        f"there is no {what!r}",
-        hint="name a submit directory, such as …/run0001, or a workflow document, such as workflow.yml",
-    )
-
-
-def _reject_plan_flags(what: str, flags: dict[str, Any]) -> None:
-    if used := given(flags):
+    if what and not Path(what).exists():
+        raise NotARun(f"there is no {what!r}", hint=NAME_ONE)
+    try:
+        submit_dir = operations.find_run(what or None)
+    except NotARun as error:
+        if plan_flags and not what:
+            raise NotARun("there is no 'workflow.yml' here to be planned", hint=NAME_DOCUMENT) from error
+        raise NotARun(str(error), hint=error.hint if what else NAME_ONE) from error
+    if plan_flags:
         raise click.UsageError(
-            f"{', '.join(used)}: planning flags need a workflow document, and {what!r} is not one"
+            f"{', '.join(plan_flags)}: {shown_path(submit_dir)} is planned already; "
+            "leave out the flags of planning, or name the workflow document to plan it again"
         )
+    return submit_dir
 
 
 def _limits(flags: dict[str, Any]) -> operations.Limits:

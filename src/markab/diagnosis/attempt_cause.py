@@ -17,6 +17,7 @@ from markab.formatting import shown_path
 from markab.journal.attempt_story import captured, log_texts
 from markab.plan.model import Kind, PlannedJob
 from markab.plan.plan_file import PlanFile
+from markab.plan.run_command import run_command
 from markab.transfers.base import path_of
 
 _BYTES_READ = 1 << 16
@@ -40,7 +41,8 @@ def _typed(remedy: str, submit_dir: Path, job: PlannedJob) -> str:
     """Return a remedy with the names of the run and the job in its commands."""
     if "`markab " not in remedy:
         return remedy
-    remedy = remedy.replace("markab run RUN`", f"markab run {shown_path(submit_dir)}`")
+    if "markab run RUN`" in remedy:
+        remedy = remedy.replace("markab run RUN`", f"{run_command(submit_dir)}`")
     return remedy.replace(
         "RUN --debug-job JOB", f"{shown_path(submit_dir)} --debug-job {shlex.quote(job.id)}"
     )

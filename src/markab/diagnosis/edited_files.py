@@ -7,7 +7,6 @@ for each file that was staged for jobs that have not succeeded.
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import stat
@@ -23,6 +22,7 @@ from markab.errors import MarkabError, Problem
 from markab.formatting import shown_path
 from markab.journal.lifecycle import State
 from markab.plan.model import Kind
+from markab.plan.sources import read_sources
 from markab.transfers.base import is_local, path_of
 from markab.transfers.checksum import sha256_of
 
@@ -54,7 +54,7 @@ def edited_files(run: Analyzer) -> list[Problem]:
 
 def edited_documents(run: Analyzer) -> Iterator[str]:
     """Yield the documents and properties files that changed after they were read for the plan."""
-    for copy, path in json.loads(run.braindump.get("planner_documents") or "{}").items():
+    for copy, path in read_sources(run.place.sources).documents.items():
         if _is_newer(path, run.place.catalogs / copy) and _other_text(run.place.catalogs / copy, path):
             yield path
     for path in _properties_files(run):
@@ -77,6 +77,8 @@ def edited_inputs(run: Analyzer) -> Iterator[EditedInput]:
 def _staged_for(run: Analyzer) -> dict[int, list[int]]:
     """Return the stage-in jobs that succeeded, with their children that have not."""
     found: dict[int, list[int]] = {}
+    if not run.history.count(State.SUCCEEDED):
+        return found  # a run that starts is not to wait until its plan is read
     outline, states = run.plan.outline, run.history.states
     for position, job in enumerate(outline):
         if states[position] != State.SUCCEEDED and job.kind is Kind.COMPUTE:
@@ -109,7 +111,7 @@ def _was_edited(moved: dict[str, Any], record: dict[str, Any]) -> bool:
 
 def _properties_files(run: Analyzer) -> Iterator[str]:
     """Yield the files of properties that planning the workflow again would read."""
-    directory = run.braindump.get("planner_directory")
+    directory = read_sources(run.place.sources).directory
     if directory is None:
         return
     words = shlex.split(run.braindump.get("planner_arguments") or "")
@@ -141,7 +143,9 @@ def _hint(run: Analyzer, are_properties_edited: bool) -> str:
     """Return how the workflow is planned again: with the properties of the run, unless their files were edited."""
     properties = run.place.path / str(run.braindump.get("properties"))
     is_needed = properties.is_file() and properties.stat().st_size > 0 and not are_properties_edited
-    command = replan_command(run.braindump, properties if is_needed else None)
+    command = replan_command(
+        run.braindump, read_sources(run.place.sources).directory, properties if is_needed else None
+    )
     again = "to use what was edited, plan again, so that all jobs run again"
     also = ", with the options -D of the first time" if are_properties_edited else ""
     return again + (f": {command}{also}" if command else "")

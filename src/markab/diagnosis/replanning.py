@@ -13,15 +13,14 @@ NAMED_DIRECTORIES = ("--relative-dir", "--relative-submit-dir")
 """Options that name the directory of one run: another run needs another one."""
 
 
-def replan_command(braindump: Braindump, conf: Path | None = None) -> str:
+def replan_command(braindump: Braindump, directory: str | None, conf: Path | None = None) -> str:
     """Return the command that plans a workflow again into a new submit directory, and runs it.
 
     The arguments are those with which it was planned, except that a directory which was named gets
-    another name. `conf` is a file with the properties of the run, to be used in place of theirs.
-    Empty if the braindump does not have the arguments.
+    another name. `directory` is where the planner was called; `conf` is a file with the properties of
+    the run, to be used in place of theirs. Empty if the arguments or the directory are not known.
     """
     words = shlex.split(braindump.get("planner_arguments") or "")
-    directory = braindump.get("planner_directory")
     if not words or directory is None:
         return ""
     options, workflow = words[:-1], words[-1]

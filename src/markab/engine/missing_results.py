@@ -7,7 +7,6 @@ machine; what was delivered to a server is not checked. Contents are not read: `
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from markab.formatting import count
 from markab.journal.reader import JournalReader
 from markab.plan.model import Kind
 from markab.plan.plan_file import PlanFile
+from markab.plan.run_command import run_command
 from markab.plan.submit_dir import SubmitDir
 from markab.transfers.base import is_local, path_of
 
@@ -25,19 +25,20 @@ JOBS_CHECKED = 20_000
 
 
 def missing_results(plan: PlanFile, history: Recovery, look: IsThere = is_there) -> dict[int, str]:
-    """Return the jobs that succeeded and whose results are missing: position → path of the first.
+    """Return the jobs whose results are missing: position → path of the first.
 
-    Results are what stage-out jobs delivered; without an output site, the outputs of jobs that cleanup left in scratch.
+    Results are what stage-out jobs delivered, also those that could deliver only a part; without an
+    output site, the outputs of jobs that cleanup left in scratch.
     """
     missing: dict[int, str] = {}
-    for position, site, lfn, path in _results(plan, history):
-        if position not in missing and lfn in history.sizes and not look(site, path, history.sizes[lfn]):
+    for position, site, path, size_bytes in _results(plan, history):
+        if position not in missing and not look(site, path, size_bytes):
             missing[position] = path
     return missing
 
 
-def _results(plan: PlanFile, history: Recovery) -> Iterator[tuple[int, str, str, str]]:
-    """Yield position of the job, site, lfn and path of each result on this machine."""
+def _results(plan: PlanFile, history: Recovery) -> Iterator[tuple[int, str, str, int | None]]:
+    """Yield position of the job, site, path and size in bytes of each result on this machine."""
     wanted = Kind.STAGE_OUT if plan.header.outputs else Kind.COMPUTE
     done = history.succeeded
     removed: set[str] = set()
@@ -48,32 +49,36 @@ def _results(plan: PlanFile, history: Recovery) -> Iterator[tuple[int, str, str,
                 return
             removed.update(job.removes)
     for position, outline in enumerate(plan.outline):
-        if outline.kind is not wanted or not done[position]:
+        if outline.kind is not wanted or not (done[position] or position in history.arrived):
             continue
         job = plan.job(position)
+        sizes = history.sizes if done[position] else history.arrived_sizes(position)
         for transfer in job.transfers:
             for end in transfer.destinations:
-                if is_local(end.url):
-                    yield position, end.site, transfer.lfn, path_of(end.url)
+                if is_local(end.url) and transfer.lfn in sizes:
+                    yield position, end.site, path_of(end.url), sizes[transfer.lfn]
         site = job.staging or job.site
         scratch = plan.header.sites[site].scratch
         if wanted is Kind.COMPUTE and scratch is not None and scratch.is_local:
             for made in job.outputs:
-                if made.lfn not in removed and not made.checkpoint:
-                    yield position, site, made.lfn, os.path.join(scratch.path, made.lfn)
+                if made.lfn not in removed and not made.checkpoint and made.lfn in sizes:
+                    yield position, site, os.path.join(scratch.path, made.lfn), sizes[made.lfn]
 
 
 def missing_text(missing: Mapping[int, str], submit_dir: Path) -> str:
     """Return the warning about missing results, with what makes them again; empty: none is missing."""
     if not missing:
         return ""
+    is_gone = "are gone, or have another size" if len(missing) > 1 else "is gone, or has another size"
+    command = run_command(submit_dir, "--restore")
+    return f"{results_named(missing)} {is_gone}: `{command}` makes what is missing again"
+
+
+def results_named(missing: Mapping[int, str]) -> str:
+    """Return the first of the missing results, and how many jobs lack others."""
     _, path = min(missing.items())
-    more = f", and results of {count(len(missing) - 1, 'more job')}," if len(missing) > 1 else ""
-    is_gone = "are gone, or have another size" if more else "is gone, or has another size"
-    return (
-        f"the result {path!r}{more} {is_gone}: "
-        f"`markab run --restore {shlex.quote(str(submit_dir))}` makes what is missing again"
-    )
+    more = len(missing) - 1
+    return f"the result {path!r}" + (f", and results of {count(more, 'more job')}," if more else "")
 
 
 def read_missing_results(submit_dir: Path) -> str:

@@ -50,6 +50,7 @@ from markab.journal.records import (
 )
 from markab.journal.undeclared_files import undeclared_text
 from markab.journal.writer import Journal
+from markab.plan.machine_texts import RUNS_ALONE, cores_text, memory_text
 from markab.plan.model import TRANSFERS, PlannedJob
 from markab.plan.plan_file import PlanFile
 from markab.transfers.error_kinds import ErrorKind
@@ -292,7 +293,7 @@ class OpenRun:
         decision = self._scheduler.ended(
             id,
             ok,
-            worth_retrying=is_worth_retrying(record),
+            worth_retrying=ok or is_worth_retrying(record),
             incomplete=not ok and is_incomplete(record),
             served=served,
         )
@@ -410,7 +411,6 @@ class OpenRun:
 def _clamped(ids: list[str], slots: Slots) -> str:
     named = ", ".join(ids[:CLAMPED_SHOWN])
     named += f" and {len(ids) - CLAMPED_SHOWN} more" if len(ids) > CLAMPED_SHOWN else ""
-    return (
-        f"{named}: more cores or memory asked for than this machine has ({slots.cores} cores, "
-        f"{slots.memory_mb} MB); each of them runs alone with what there is"
-    )
+    need = f"jobs {named} need" if len(ids) > 1 else f"job {named} needs"
+    has = f"{cores_text(slots.cores)} and {memory_text(slots.memory_mb)}"
+    return f"{need} more than there is, and this machine has {has}: {RUNS_ALONE}"

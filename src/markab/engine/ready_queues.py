@@ -14,6 +14,7 @@ from typing import NamedTuple
 from markab.engine.run_jobs import RunJobs
 from markab.engine.slots import Slots
 from markab.errors import JobRejected
+from markab.plan.machine_texts import MORE_GPUS_HINT, gpus_text
 from markab.plan.model import Kind
 from markab.plan.plan_file import JobOutline
 
@@ -179,7 +180,6 @@ def _refuse_missing_gpus(
     if lacking:
         named = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
         raise JobRejected(
-            f"this machine has {slots.gpus or 'no'} {'GPU' if slots.gpus == 1 else 'GPUs'}, too few for {named}",
-            hint="if it has more, run it with `markab run --gpus N`, or plan with `--gpus N`; "
-            "else remove the request (profile pegasus.gpus or condor.request_gpus)",
+            f"this machine has {gpus_text(slots.gpus)}, too few for {named}",
+            hint=MORE_GPUS_HINT,
         )

@@ -80,6 +80,10 @@ class Recovery(History):
             if made.checkpoint:
                 self.checksums.add(made.lfn, made.sha256)
 
+    def arrived_sizes(self, job: int) -> dict[str, int | None]:
+        """Return lfn → bytes of what a job that has not succeeded moved all the same; None: unknown."""
+        return {moved.lfn: _size(moved) for moved in self.arrived.get(job, ())}
+
     def _learn(self, job: int, record: Products) -> None:
         for moved in record.transfers:
             self.bytes_moved += moved.moved_bytes
@@ -92,4 +96,8 @@ class Recovery(History):
                 self.sizes[made.lfn] = made.size
             for moved in record.transfers:
                 self.checksums.add(moved.lfn, moved.sha256)
-                self.sizes[moved.lfn] = None if moved.link else moved.bytes
+                self.sizes[moved.lfn] = _size(moved)
+
+
+def _size(moved: MovedFile) -> int | None:
+    return None if moved.link else moved.bytes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import shlex
 import signal
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -18,7 +17,7 @@ from markab.engine.clock import Clock
 from markab.engine.control import Requests
 from markab.engine.loop import Loop
 from markab.engine.lost_results import IsThere, is_there, lost_results
-from markab.engine.missing_results import missing_results, missing_text
+from markab.engine.missing_results import missing_results, missing_text, results_named
 from markab.engine.open_run import Failure, OpenRun, recording_refusal
 from markab.engine.progress_meter import Meter
 from markab.engine.recorder import NoRecorder, Recorder
@@ -31,19 +30,22 @@ from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Executor, RunContext, Seen
 from markab.executors.file_limit import attempts_at_once
 from markab.executors.registry import BACK_ENDS, Executors, MakeExecutor
+from markab.formatting import count
 from markab.journal.lifecycle import State
 from markab.journal.lock import RunLock
 from markab.journal.progress import Observer
 from markab.journal.records import AttemptEnd, OutcomeState, RunEnd, Undone
 from markab.journal.writer import Journal
 from markab.plan.braindump import original_of, read_braindump
-from markab.plan.model import GivenSlots, Header
+from markab.plan.model import GivenSlots, Header, Kind
 from markab.plan.plan_file import PlanFile
+from markab.plan.run_command import run_command
 from markab.plan.submit_dir import SubmitDir
 from markab.transfers.error_kinds import ErrorKind
 from markab.transfers.run_passwords import read_passwords
 from markab.worker.record import unseen_record
 
+NAMES_SHOWN = 3
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -176,10 +178,10 @@ def open_run(
     context = _context(directory, plan.header, uuid, options.keep_failed)
     by_site: Mapping[str, Executor] = {}
     passwords: Mapping[str, str] = {}
-    missing = missing_results(plan, history, look) if any(history.succeeded) else {}
+    missing = _missing(plan, history, look)
     restored = missing if options.restore else {}
     if not history.is_complete or restored:
-        _refuse_copy(directory)
+        _refuse_copy(directory, "--restore" if restored else "")
         with recording_refusal(journal, clock):
             by_site = _executors_by_site(plan.header, executors)
         passwords = read_passwords(context.passwords)
@@ -202,7 +204,7 @@ def open_run(
         lost = _may_run_again(lost_results(plan, history, passwords, look, restored), plan, history)
         if lost:
             _undo(lost, uuid, history, journal, plan.header.local_sites, by_site, maker, clock)
-            opened.warnings += _redone(plan, lost)
+            opened.warnings.append(_redone(plan, lost, restored))
     if missing and not restored:
         opened.warnings.append(missing_text(missing, directory.path))
     return opened
@@ -264,12 +266,19 @@ def _context(directory: SubmitDir, header: Header, uuid: str, keep_failed: bool)
     )
 
 
-def _refuse_copy(directory: SubmitDir) -> None:
+def _missing(plan: PlanFile, history: Recovery, look: IsThere) -> dict[int, str]:
+    """Return the jobs that succeeded and whose results are missing; what was done in part is done again anyway."""
+    done = history.succeeded
+    found = missing_results(plan, history, look) if any(done) else {}
+    return {position: path for position, path in found.items() if done[position]}
+
+
+def _refuse_copy(directory: SubmitDir, option: str) -> None:
     original = original_of(directory.braindump)
     if original is not None:
         raise NotARun(
             f"{str(directory.path)!r} is a copy of {str(original)!r}, and both would work in the same scratch directory",
-            hint=f"continue that one: `markab run {shlex.quote(str(original))}`; or plan the workflow again",
+            hint=f"continue that one: `{run_command(directory.path, option)}`; or plan the workflow again",
         )
 
 
@@ -319,12 +328,17 @@ def _undo(
     journal.flush()
 
 
-def _redone(plan: PlanFile, lost: Mapping[int, str]) -> list[str]:
-    if not lost:
-        return []
-    position, why = min(lost.items())
-    more = f", and {len(lost) - 1} more" if len(lost) > 1 else ""
-    return [f"{plan.job(position).id} runs again{more}: {why}"]
+def _redone(plan: PlanFile, lost: Mapping[int, str], restored: Mapping[int, str]) -> str:
+    """Return which jobs run again, those that run tasks first, and why."""
+    order = sorted(lost, key=lambda position: (plan.outline[position].kind is not Kind.COMPUTE, position))
+    names = ", ".join(plan.outline[position].id for position in order[:NAMES_SHOWN])
+    more = f" and {count(hidden, 'more job')}" if (hidden := len(order) - NAMES_SHOWN) > 0 else ""
+    if restored:
+        made = "are made again" if len(restored) > 1 else "is made again"
+        return f"{results_named(restored)} {made} by {names}{more}"
+    if len(order) == 1:
+        return f"{names} runs again: {lost[order[0]]}"
+    return f"{names}{more} run again; {plan.outline[order[0]].id}, because {lost[order[0]]}"
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from itertools import accumulate
 from markab.errors import CorruptPlan, IllegalTransition
 from markab.executors.attempt_id import AttemptId
 from markab.journal.lifecycle import ALIVE, TRANSITIONS, WITHOUT_SUCCESS, Event, State
-from markab.plan.model import DIVISIBLE, Kind
+from markab.plan.divisible_job import has_nothing_to_do, is_divisible
+from markab.plan.model import Kind
 from markab.plan.plan_file import JobOutline
 
 RecentEvents = deque[tuple[str, int, Event]]
@@ -207,12 +208,10 @@ class RunJobs:
             for parent in self._parents(job)
             if self.state[parent] in WITHOUT_SUCCESS and job not in self.served.get(parent, ())
         ]
-        if not self.makers_left[job]:
-            return bool(failed)
-        makers = sum(parent not in self.directories for parent in self._parents(job))
-        return any(parent in self.directories for parent in failed) or (
-            bool(failed) and len(failed) == makers
-        )
+        parents = self._parents(job) if failed and self.makers_left[job] else ()
+        makers = sum(parent not in self.directories for parent in parents)
+        lacks_directory = not self.directories.isdisjoint(failed)
+        return has_nothing_to_do(makers, len(failed), lacks_directory=lacks_directory)
 
     def validate(self) -> None:
         """Check what must always hold; for tests.
@@ -267,11 +266,14 @@ class RunJobs:
                 place[parent] += 1
                 left += not done[parent]
             self.parents_left[position] = left
-            if job.kind in DIVISIBLE and not job.removes_scratch:
+            if is_divisible(job.kind, job.removes_scratch):
                 self.makers_left[position] = sum(parent not in self.directories for parent in job.parents)
 
     def _does_without(self, parent: int, child: int, is_served: bool) -> bool:
-        """Count a parent that failed for good; return whether the child still has something to do."""
+        """Count a parent that failed for good; return whether the child still has something to do.
+
+        It is `has_nothing_to_do`, a parent at a time: a search through all children for each would take long.
+        """
         if not self.makers_left[child] or parent in self.directories:
             return is_served
         self.failed_parents.setdefault(child, []).append(parent)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markab.formatting import duration
+from markab.formatting import count, duration
 from markab.journal.records import AttemptEnd, AttemptRunning, AttemptStart, GiveUp, Incomplete, Retry, Undone
 from markab.journal.search import records_about
 from markab.transfers.beneath import open_regular
+from markab.transfers.error_kinds import ErrorKind
 
 CAPTURED_SHOWN_BYTES = 1 << 20
 
@@ -86,11 +87,20 @@ def log_texts(record: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def error_lines(record: dict[str, Any]) -> list[str]:
-    """Return the errors of an attempt, one a line, each with its hint below."""
+    """Return the errors of an attempt, one a line, each with its hint below.
+
+    Outputs that are missing after another error, such as an exit code, follow from it: they are one line, the last.
+    """
+    errors = [error for error in (record.get("error"), *record.get("also", ())) if error]
+    missing = [error for error in errors if error.get("kind") == ErrorKind.MISSING_OUTPUT]
+    follow = missing if errors and errors[0] not in missing else []
     lines = []
-    for error in [record.get("error"), *record.get("also", ())]:
-        if error:
+    for error in errors:
+        if error not in follow:
             lines.append(f"{error['message']}")
             if error.get("hint"):
                 lines.append(f"  hint: {error['hint']}")
+    if follow:
+        more = f", and {count(len(follow) - 1, 'more output')}" if len(follow) > 1 else ""
+        lines.append(f"{follow[0]['message']}{more}")
     return lines

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from markab.journal.lifecycle import WITHOUT_SUCCESS, State
-from markab.plan.model import DIVISIBLE, Kind
+from markab.plan.divisible_job import has_nothing_to_do, is_divisible
+from markab.plan.model import Kind
 from markab.plan.plan_file import JobOutline
 
 _WAITS = (State.WAITING, State.READY, State.PAUSED)
@@ -15,8 +16,6 @@ def mark_skipped(
     states: bytearray, outline: Sequence[JobOutline], served: Mapping[int, Collection[int]]
 ) -> None:
     """Make SKIPPED of the waiting jobs that can do nothing without what jobs that failed make.
-
-    A job that serves several others (`DIVISIBLE`) can, as long as one of them has not failed.
 
     Args:
         states: of every job, in the order of the plan, in which parents stand above their children.
@@ -32,14 +31,12 @@ def mark_skipped(
             for parent in job.parents
             if states[parent] in WITHOUT_SUCCESS and position not in served.get(parent, ())
         ]
-        if failed and not (_is_divisible(job) and _leaves_something(job, failed, outline)):
-            states[position] = State.SKIPPED
+        if failed:
+            makers = _count_makers(outline, job.parents) if is_divisible(job.kind, job.removes_scratch) else 0
+            lacks_directory = _count_makers(outline, failed) < len(failed)
+            if has_nothing_to_do(makers, len(failed), lacks_directory=lacks_directory):
+                states[position] = State.SKIPPED
 
 
-def _is_divisible(job: JobOutline) -> bool:
-    return job.kind in DIVISIBLE and not job.removes_scratch
-
-
-def _leaves_something(job: JobOutline, failed: Sequence[int], outline: Sequence[JobOutline]) -> bool:
-    makers = [parent for parent in job.parents if outline[parent].kind is not Kind.CREATE_DIR]
-    return len(failed) < len(makers) and all(outline[parent].kind is not Kind.CREATE_DIR for parent in failed)
+def _count_makers(outline: Sequence[JobOutline], jobs: Collection[int]) -> int:
+    return sum(outline[job].kind is not Kind.CREATE_DIR for job in jobs)

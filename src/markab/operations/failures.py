@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 def analyze(run: Run = None) -> Iterator[FailureReport]:
     """Yield the failures of a run, grouped by cause; the details of jobs are read when they are shown."""
     from markab.diagnosis.failure_analysis import Analyzer
+    from markab.engine.missing_results import read_missing_results
     from markab.reports.analyzer import FailureReport
 
     analyzer = Analyzer(find_run(run))
     try:
-        yield FailureReport(analyzer, analyzer.analyze())
+        analysis = analyzer.analyze()
+        is_over = analysis.state not in ("Running", "Not started")
+        yield FailureReport(analyzer, analysis, read_missing_results(find_run(run)) if is_over else "")
     finally:
         analyzer.close()
 

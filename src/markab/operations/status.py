@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from markab.diagnosis.failed_attempts import FailedAttempt
     from markab.diagnosis.undelivered import Undelivered
     from markab.plan.braindump import Braindump
+    from markab.plan.plan_file import PlanFile
     from markab.reports.status import Status
 
 
@@ -60,7 +61,7 @@ class RunResult(NamedTuple):
     failures: list[FailedAttempt]
     """The last attempt of every job that failed."""
     outputs: list[str]
-    """The directories that have results: those to which they are delivered, or scratch directories with files."""
+    """The directories in which results are: those to which they are delivered, or scratch directories with files."""
     undelivered: list[Undelivered]
     """The results that a failed run did not deliver."""
 
@@ -71,7 +72,8 @@ def read_result(run: Run = None) -> RunResult:
 
     submit_dir = find_run(run)
     status = read_status(submit_dir)
-    failures = FailedAttempts(submit_dir, from_start=True).final()
+    succeeded = status.state == "Success"
+    failures = [] if succeeded else FailedAttempts(submit_dir, from_start=True).final()
     return RunResult(status, failures, _output_places(submit_dir), read_undelivered(status))
 
 
@@ -90,22 +92,40 @@ def read_undelivered(status: Status) -> list[Undelivered]:
 
 
 def _output_places(submit_dir: Path) -> list[str]:
-    from markab.plan.model import Kind
     from markab.plan.plan_file import PlanFile
     from markab.plan.submit_dir import SubmitDir
-    from markab.transfers.base import is_local
 
     plan = PlanFile(SubmitDir(submit_dir).plan)
     try:
         if plan.header.outputs:
-            if not any(job.kind is Kind.STAGE_OUT for job in plan.outline):
-                return []
-            places = plan.header.outputs.values()
-            return [place for place in places if not is_local(place) or os.path.isdir(place)]
+            return _places_with_results(plan)
         scratch = [site.scratch.path for site in plan.header.sites.values() if site.scratch]
         return [path for path in scratch if _has_files(path)]
     finally:
         plan.close()
+
+
+def _places_with_results(plan: PlanFile) -> list[str]:
+    """Return the output directories of this machine in which a result is, and those elsewhere to which one goes."""
+    from markab.plan.model import Kind
+    from markab.transfers.base import is_local, path_of
+
+    places = list(plan.header.outputs.values())
+    found: set[str] = set()
+    for job in plan.jobs_of(Kind.STAGE_OUT):
+        if len(found) == len(places):
+            break
+        found.update(place for place in places if not is_local(place))
+        ends = (end.url for transfer in job.transfers for end in transfer.destinations)
+        for path in (path_of(url) for url in ends if is_local(url)):
+            above = [place for place in places if place not in found and _is_below(path, place)]
+            if above and os.path.exists(path):
+                found.update(above)
+    return [place for place in places if place in found]
+
+
+def _is_below(path: str, place: str) -> bool:
+    return path.startswith(place.rstrip("/") + "/")
 
 
 def _has_files(scratch: str) -> bool:

@@ -50,12 +50,6 @@ class Kind(str, Enum):
 TRANSFERS = frozenset({Kind.STAGE_IN, Kind.STAGE_INTER, Kind.STAGE_OUT})
 """The kinds of jobs that move files."""
 
-DIVISIBLE = frozenset({Kind.STAGE_INTER, Kind.STAGE_OUT, Kind.REGISTER, Kind.CLEANUP})
-"""The kinds of jobs that serve several others, file by file: when one of these failed, the files of the rest are done.
-
-A cleanup of a whole scratch directory (`removes_scratch`) is none of them.
-"""
-
 
 class Place(msgspec.Struct):
     """One physical place of a file."""
@@ -292,4 +286,6 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     @property
     def label(self) -> str:
         """The user's label; empty if its tasks have none."""
+        if len(self.tasks) == 1:
+            return self.tasks[0].node_label
         return joined_labels(task.node_label for task in self.tasks)

@@ -2,6 +2,7 @@
 
     plan.jsonl            the executable workflow                    planner
     braindump.yml         identity of the run, who planned it        planner
+    sources.json          where it was planned, paths of documents   planner
     catalogs/             copies of the documents it was made from   planner
     pegasus.<n>.properties  merged properties                        planner
     passwords.json        passwords of URLs, mode 600; if there are any   planner
@@ -13,6 +14,7 @@
     <workflow>-0.replicas.db   output replica catalog
     <workflow>-0.stampede.db   plan and journal as tables, for SQL; can be rebuilt from them
     jobstate.log          the journal in the form of Pegasus' monitord; derived from it
+    monitord.started, monitord.done   for Pegasus' tools: whether the database is complete
     run.log               output of a detached engine
 
 No file in a submit directory contains its path, so it can be moved.
@@ -44,6 +46,11 @@ class SubmitDir:
     def braindump(self) -> Path:
         """Name, uuid, user, times."""
         return self.path / "braindump.yml"
+
+    @property
+    def sources(self) -> Path:
+        """Where the planner was called, and the paths of the documents (`plan/sources.py`)."""
+        return self.path / "sources.json"
 
     @property
     def catalogs(self) -> Path:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from markab.errors import Problem
-from markab.formatting import count, size
+from markab.formatting import size
+from markab.plan.machine_texts import MORE_GPUS_HINT, RUNS_ALONE, cores_text, gpus_text, memory_text
 from markab.plan.model import LOCAL
 from markab.planner.draft import Context, Draft
 from markab.planner.site_directories import shared_scratch
@@ -86,38 +87,7 @@ def lacks(needs: Needs, machine: Need) -> Iterator[Problem]:
     Args:
         machine: what jobs may use of it; what is unknown is very large.
     """
-    for resource, have, kind, follows, hint in (
-        (
-            "gpus",
-            f"{machine.gpus or 'no'} {'GPU' if machine.gpus == 1 else 'GPUs'}",
-            TOO_FEW_GPUS,
-            "a run here is refused",
-            "if it has more, say so: plan with `--gpus N`, or run it with `markab run --gpus N`; "
-            "else remove the request (profile pegasus.gpus or condor.request_gpus)",
-        ),
-        (
-            "cores",
-            count(machine.cores, "core"),
-            TOO_SMALL,
-            "each runs alone, with what there is",
-            "if jobs may use more, plan with `--cores N`; else request less (profile pegasus.cores or condor.request_cpus)",
-        ),
-        (
-            "memory_mb",
-            f"{size(machine.memory_mb << 20)} of memory",
-            TOO_SMALL,
-            "each runs alone, with what there is",
-            "if jobs may use more, plan with `--memory SIZE`; "
-            "else request less (profile pegasus.memory or condor.request_memory)",
-        ),
-        (
-            "disk_mb",
-            f"{size(machine.disk_mb << 20)} of free disk below {', '.join(needs.scratch)}",
-            TOO_LITTLE_DISK,
-            "the disk may become full",
-            "make room, or give the site a sharedScratch on another disk in sites.yml",
-        ),
-    ):
+    for resource, have, kind, follows, hint in _resources(needs, machine):
         position = Need._fields.index(resource)
         over = [need for need in needs.jobs if need[position] > machine[position]]
         if over:
@@ -130,7 +100,42 @@ def lacks(needs: Needs, machine: Need) -> Iterator[Problem]:
             yield Problem(f"{which}, and this machine has {have}: {follows}", hint, kind=kind)
 
 
+def _resources(needs: Needs, machine: Need) -> tuple[tuple[str, str, str, str, str], ...]:
+    """Return of each resource: its name, what the machine has, the kind of the warning, what follows, and a hint."""
+    return (
+        (
+            "gpus",
+            gpus_text(machine.gpus),
+            TOO_FEW_GPUS,
+            "a run here is refused",
+            MORE_GPUS_HINT,
+        ),
+        (
+            "cores",
+            cores_text(machine.cores),
+            TOO_SMALL,
+            RUNS_ALONE,
+            "if jobs may use more, plan with `--cores N`; else request less (profile pegasus.cores or condor.request_cpus)",
+        ),
+        (
+            "memory_mb",
+            memory_text(machine.memory_mb),
+            TOO_SMALL,
+            RUNS_ALONE,
+            "if jobs may use more, plan with `--memory SIZE`; "
+            "else request less (profile pegasus.memory or condor.request_memory)",
+        ),
+        (
+            "disk_mb",
+            f"{size(machine.disk_mb << 20)} of free disk below {', '.join(needs.scratch)}",
+            TOO_LITTLE_DISK,
+            "the disk may become full",
+            "make room, or give the site a sharedScratch on another disk in sites.yml",
+        ),
+    )
+
+
 def _amount(resource: str, number: int) -> str:
-    if resource in ("memory_mb", "disk_mb"):
-        return f"{size(number << 20)} of {'memory' if resource == 'memory_mb' else 'disk'}"
-    return count(number, "GPU" if resource == "gpus" else "core")
+    if resource == "disk_mb":
+        return f"{size(number << 20)} of disk"
+    return {"memory_mb": memory_text, "gpus": gpus_text, "cores": cores_text}[resource](number)

@@ -17,6 +17,7 @@ from markab.planner.site_directories import output_place, shared_scratch
 from markab.spec.workflow_checks import MAX_JOB_NAME_BYTES
 from markab.transfers.partial_file import part_stem
 from markab.transfers.reserved_names import WORK
+from markab.transfers.text_size import size_in_bytes
 
 DATABASE_PATH_BYTES = 504
 """The longest path of a database. Source: SQLite, MAX_PATHNAME of os_unix.c (512), less `-journal`."""
@@ -81,21 +82,24 @@ def _check_submit_directory(draft: Draft, context: Context, path: str) -> None:
     limits = limits_of(path)
     hint = "name a shorter directory with --dir"
     database = f"{path}/{draft.workflow.name}-{job_names.INDEX}.replicas.db"
-    if _size(database) > DATABASE_PATH_BYTES:
+    if size_in_bytes(database) > DATABASE_PATH_BYTES:
         context.problem(
             "path-too-long",
-            f"the databases of the run would have a path of {_size(database)} bytes in {path!r}, and {DATABASE_PATH_BYTES} are possible",
+            f"the databases of the run would have a path of {size_in_bytes(database)} bytes in {path!r}, and {DATABASE_PATH_BYTES} are possible",
             hint,
         )
-    if MAX_JOB_NAME_BYTES + _size(context.prefix) + len(_BEFORE_A_NAME + "_" + _PRINTED) <= limits.name:
+    if (
+        MAX_JOB_NAME_BYTES + size_in_bytes(context.prefix) + len(_BEFORE_A_NAME + "_" + _PRINTED)
+        <= limits.name
+    ):
         return
     for job, tasks in draft.task_jobs():
         name = _job_name(draft, context, job, tasks)
         captured = name + _PRINTED
-        if _size(captured) > limits.name:
+        if size_in_bytes(captured) > limits.name:
             context.problem(
                 "path-too-long",
-                f"the file {captured!r}, with what job {name!r} prints, would have a name of {_size(captured)} bytes, "
+                f"the file {captured!r}, with what job {name!r} prints, would have a name of {size_in_bytes(captured)} bytes, "
                 f"and {limits.name} are possible in {path!r}",
                 "give the job a shorter id" + (", or shorten --job-prefix" if context.prefix else ""),
             )
@@ -114,14 +118,14 @@ def _check_scratch(
 
 def _too_long(directory: str, files: Iterable[str], limits: PathLimits) -> Iterator[tuple[str, str]]:
     """Yield those of the files that cannot be made in a directory: lfn, and the path that is too long."""
-    spare = limits.path - _size(directory) - 32
+    spare = limits.path - size_in_bytes(directory) - 32
     for lfn in files:
         # Nearly all are short; four bytes are the longest character.
         if len(lfn) * 4 < spare and (limits.name >= 255 or len(lfn) * 4 < limits.name - 32):
             continue
         part = part_stem(f"{directory}/{lfn}") + _OF_A_NUMBER
         for path in (part, f"{directory}/{lfn}"):
-            if _size(path) > limits.path or max(map(_size, path.split("/"))) > limits.name:
+            if size_in_bytes(path) > limits.path or max(map(size_in_bytes, path.split("/"))) > limits.name:
                 yield lfn, path
                 break
 
@@ -130,7 +134,7 @@ def _of_attempts(
     draft: Draft, context: Context, site: str, scratch: str, files: Iterable[str], limits: PathLimits
 ) -> Iterator[tuple[str, str]]:
     """Yield the files that cannot be made in the directory of an attempt, which is below the scratch."""
-    spare = limits.path - _size(scratch) - 300
+    spare = limits.path - size_in_bytes(scratch) - 300
     if max(map(len, files), default=0) * 4 < spare:
         return
     for job, tasks in draft.task_jobs():
@@ -165,10 +169,10 @@ def _note(
     tasks = len(draft.tasks)
     users = (job for known in draft.scratch.values() for job in known.get(lfn, ()) if job < tasks)
     user = next((f" of job {draft.name_of(job)!r}" for job in users), "")
-    longest = max(map(_size, path.split("/")))
+    longest = max(map(size_in_bytes, path.split("/")))
     why = (
-        f"a path of {_size(path)} bytes, and {limits.path} are possible"
-        if _size(path) > limits.path
+        f"a path of {size_in_bytes(path)} bytes, and {limits.path} are possible"
+        if size_in_bytes(path) > limits.path
         else f"a name of {longest} bytes, and {limits.name} are possible"
     )
     more = f" ({len(paths) - 1} more are too long there)" if len(paths) > 1 else ""
@@ -177,7 +181,3 @@ def _note(
         f"file {shown!r}{user} would need {why} in the {what} {place.path!r}{more}",
         hint,
     )
-
-
-def _size(text: str) -> int:
-    return len(os.fsencode(text))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import getpass
-import json
 import os
 import shutil
 import socket
@@ -21,6 +20,7 @@ from markab.errors import StorageError
 from markab.plan.braindump import Braindump, write_braindump
 from markab.plan.model import Header, PlannedJob
 from markab.plan.plan_file import write_plan
+from markab.plan.sources import Sources, write_sources
 from markab.plan.submit_dir import PLAN, SubmitDir
 from markab.planner import job_names
 from markab.planner.options import PlanOptions
@@ -65,31 +65,7 @@ def reserved(
     base = base_directory(options)
     made: list[Path] = []
     try:
-        while True:
-            relative = relative_run_dir(options, workflow, base, stamp)
-            path = base / (options.relative_submit_dir or relative)
-            is_named = options.relative_dir or options.relative_submit_dir or stamp
-            for parent in [*reversed(path.parents)]:
-                if not parent.exists():
-                    parent.mkdir(exist_ok=True)
-                    made.append(parent)
-            try:
-                path.mkdir(mode=0o700)
-                made.append(path)
-                path.chmod(mode)  # whatever the umask
-                break
-            except FileExistsError:
-                if is_named and path.is_dir() and not _has_run(path):
-                    break
-                if is_named:
-                    raise StorageError(
-                        f"{str(path)!r} is a file"
-                        if not path.is_dir()
-                        else f"{str(path)!r} holds a plan already"
-                        if (path / PLAN).exists()
-                        else f"{str(path)!r} holds files of an earlier run, whose plan was deleted",
-                        hint="choose another --relative-dir, or leave it out to get the next runNNNN",
-                    ) from None
+        path, relative = _make_directory(options, workflow, base, stamp, mode, made)
     except OSError as error:
         _remove(made)
         raise StorageError(
@@ -105,6 +81,47 @@ def reserved(
             shutil.rmtree(target) if target.is_dir() else target.unlink()
         _remove(made)
         raise
+
+
+def _make_directory(
+    options: PlanOptions, workflow: str, base: Path, stamp: str | None, mode: int, made: list[Path]
+) -> tuple[Path, str]:
+    """Make the submit directory, or take the empty one that the user named; return it with the run's relative directory.
+
+    What is made is added to `made`. Raises as `reserved`, and OSError.
+    """
+    while True:
+        relative = relative_run_dir(options, workflow, base, stamp)
+        path = base / (options.relative_submit_dir or relative)
+        for parent in [*reversed(path.parents)]:
+            if not parent.exists():
+                parent.mkdir(exist_ok=True)
+                made.append(parent)
+        try:
+            path.mkdir(mode=0o700)
+            made.append(path)
+            path.chmod(mode)  # whatever the umask
+            return path, relative
+        except FileExistsError:
+            if options.relative_dir or options.relative_submit_dir or stamp:
+                _check_free(path)
+                return path, relative
+
+
+def _check_free(path: Path) -> None:
+    """Raise StorageError unless a directory that the user named can hold a new run."""
+    if not path.is_dir():
+        why = "is a file"
+    elif (path / PLAN).exists():
+        why = "holds a plan already"
+    elif _has_run(path):
+        why = "holds files of an earlier run, whose plan was deleted"
+    else:
+        return
+    raise StorageError(
+        f"{str(path)!r} {why}",
+        hint="choose another --relative-dir, or leave it out to get the next runNNNN",
+    )
 
 
 def _has_run(path: Path) -> bool:
@@ -127,18 +144,24 @@ def write_run(
     jobs: Iterable[PlannedJob],
     braindump: Braindump,
     properties: Properties,
+    directory: Path,
     documents: Iterable[Path],
     passwords: Mapping[str, str],
 ) -> None:
     """Write all files of a new run; `plan.jsonl`, which makes the directory a run, last.
+
+    `directory` is where the planner was called, `documents` are what it read.
 
     Raises:
         StorageError: disk full.
     """
     try:
         submit_dir.catalogs.mkdir()
-        for name, document in copy_names(documents).items():
+        copies = _copy_names(documents)
+        for name, document in copies.items():
             copy_document(document, submit_dir.catalogs / name, passwords)
+        paths = {name: os.path.abspath(document) for name, document in copies.items()}
+        write_sources(submit_dir.sources, Sources(os.path.abspath(directory), paths))
         if passwords:
             write_passwords(str(submit_dir.passwords), passwords)
         properties_file = submit_dir.path / str(braindump["properties"])
@@ -156,7 +179,7 @@ def write_run(
     write_plan(submit_dir.plan, header, jobs)
 
 
-def copy_names(documents: Iterable[Path]) -> dict[str, Path]:
+def _copy_names(documents: Iterable[Path]) -> dict[str, Path]:
     """Return the documents by the names of their copies, which are all different."""
     names: dict[str, Path] = {}
     for path in documents:
@@ -175,12 +198,8 @@ def make_braindump(
     submit_dir: SubmitDir,
     relative: str,
     now: float,
-    sources: Mapping[str, Path],
 ) -> Braindump:
-    """Return the identity of a new run; keys and order as Pegasus writes them, and then our own.
-
-    `sources` are the documents that were read, by the names of their copies in the submit directory.
-    """
+    """Return the identity of a new run: the keys that Pegasus writes, in their order; its readers refuse others."""
     name = options.basename or f"{workflow}-{job_names.INDEX}"
     wf_uuid = str(uuid.uuid4())
     bindir = sysconfig.get_path("scripts")
@@ -212,8 +231,6 @@ def make_braindump(
         "dag": f"{name}.dag",
         "type": "dag",
         "notify": f"{name}.notify",
-        "planner_directory": os.path.abspath(options.directory),
-        "planner_documents": json.dumps({name: os.path.abspath(path) for name, path in sources.items()}),
     }
 
 

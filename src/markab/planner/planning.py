@@ -86,7 +86,6 @@ def _plan(options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, 
     stamp = _stamp(context, now)
     mode = submit_directory_mode(context.properties)
     with writing.reserved(options, workflow.name, stamp, mode) as (submit_dir, relative):
-        documents = [options.directory / options.workflow, *context.documents]
         braindump = writing.make_braindump(
             options,
             workflow.name,
@@ -94,7 +93,6 @@ def _plan(options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, 
             submit_dir,
             relative,
             now,
-            writing.copy_names(documents),
         )
         places = run_places(draft, context, relative)
         check_scratch_owners(places, submit_dir.path, context)
@@ -107,7 +105,8 @@ def _plan(options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, 
             executable_jobs(draft, context, places),
             braindump,
             context.properties,
-            documents,
+            options.directory,
+            [options.directory / options.workflow, *context.documents],
             context.passwords,
         )
     progress("writing the plan", header.jobs, header.jobs)

@@ -29,10 +29,11 @@ from markab.provenance.stampede_states import (
     EXECUTE,
     SUBMIT,
     exit_status,
+    is_in_part,
     last_states,
-    percent_escaped,
     reason,
 )
+from markab.provenance.stampede_text import marked_output, percent_escaped
 from markab.transfers.error_kinds import ErrorKind
 
 STATUSES = {"success": 0}
@@ -379,10 +380,10 @@ class AttemptRows:
             cluster_duration,
             duration,
             record.stdout_file,
-            percent_escaped(out),
+            percent_escaped(marked_output(out, err)),
             record.stderr_file,
-            percent_escaped(err),
-            0 if record.ok else exit_status(record),
+            None,
+            None if is_in_part(record) else exit_status(record),
         )
         if seq:
             self._instances.append((*start, *ended))
@@ -421,7 +422,8 @@ class AttemptRows:
         elif record.start is not None:
             transformation, executable = description.tasks[0]
             end = time if record.end is None else record.end
-            took, status = max(0.0, end - record.start), exit_status(record)
+            took = max(0.0, end - record.start)
+            status = 0 if is_in_part(record) else exit_status(record)
             row = (number, wf_id, id, 1, record.start, took, None, status, transformation, executable)
             add((*row, None, None, None, None))
             number += 1

@@ -217,7 +217,7 @@ def create_tables(connection: Connection, *, indexed: bool = True) -> list[Index
             schema.dbversion.insert().values(
                 id=1,
                 version_number=schema.VERSION,
-                version=schema.VERSION_NAME,
+                version=str(schema.VERSION),
                 version_timestamp=int(time.time()),
             )
         )

@@ -304,7 +304,8 @@ _OPEN = text(
     "min(CASE WHEN s.state = 'EXECUTE' THEN s.timestamp END) AS executed "
     "FROM job_instance i JOIN job j ON j.job_id = i.job_id "
     "JOIN jobstate s ON s.job_instance_id = i.job_instance_id "
-    "WHERE j.wf_id = :wf_id AND i.exitcode IS NULL GROUP BY i.job_instance_id, i.job_id, i.site "
+    "WHERE j.wf_id = :wf_id AND i.exitcode IS NULL "
+    "AND NOT EXISTS (SELECT 1 FROM markab_attempt a WHERE a.job_instance_id = i.job_instance_id) GROUP BY i.job_instance_id, i.job_id, i.site "
     "ORDER BY i.job_instance_id"
 )
 

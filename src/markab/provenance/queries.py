@@ -27,9 +27,8 @@ from markab.provenance.results import (
     WallTimes,
 )
 from markab.provenance.run_database import Database
-from markab.provenance.stampede_states import percent_unescaped
+from markab.provenance.stampede_text import percent_unescaped, without_marks
 from markab.provenance.summary_query import summary
-from markab.transfers.error_kinds import ErrorKind
 
 __all__ = [
     "AttemptTimes",
@@ -60,8 +59,8 @@ __all__ = [
     "wall_times",
 ]
 
-_WELL = "(i.exitcode = 0 OR (j.task_count > 1 AND coalesce(v.exitcode, 1) = 0))"
-"""A process succeeded if its job did; in a cluster that failed, if its own exit code is 0."""
+_WELL = "(coalesce(i.exitcode, 0) = 0 OR (j.task_count > 1 AND coalesce(v.exitcode, 1) = 0))"
+"""A process succeeded if its job did not fail; in a cluster that failed, if its own exit code is 0."""
 
 
 def run_state(database: Database) -> RunState:
@@ -316,7 +315,7 @@ def failed_jobs(database: Database, limit: int | None = None) -> list[FailedJobR
                (SELECT count(*) FROM job_instance n WHERE n.job_id = i.job_id), i.exitcode,
                a.error_kind, s.reason, s.state, s.timestamp, i.work_dir,
                coalesce(v.executable, j.executable), coalesce(v.argv, j.argv),
-               i.stdout_text, i.stderr_text, i.stdout_file, i.stderr_file, a.journal_start, a.journal_bytes
+               i.stdout_text, i.stdout_file, i.stderr_file, a.journal_start, a.journal_bytes
         FROM job_instance i JOIN job j ON j.job_id = i.job_id LEFT JOIN host h ON h.host_id = i.host_id
         LEFT JOIN markab_attempt a ON a.job_instance_id = i.job_instance_id
         LEFT JOIN jobstate s ON s.job_instance_id = i.job_instance_id
@@ -324,7 +323,6 @@ def failed_jobs(database: Database, limit: int | None = None) -> list[FailedJobR
         LEFT JOIN invocation v ON v.job_instance_id = i.job_instance_id AND v.task_submit_seq = (
              SELECT max(w.task_submit_seq) FROM invocation w WHERE w.job_instance_id = i.job_instance_id)
         WHERE i.job_id {OF_RUN} AND i.exitcode <> 0 AND {IS_LAST}
-              AND coalesce(a.error_kind, '') <> '{ErrorKind.INCOMPLETE}'
         ORDER BY s.timestamp, j.job_id {"" if limit is None else f"LIMIT {int(limit)}"}""",
         **span_of(database),
     )
@@ -343,14 +341,15 @@ def failed_jobs(database: Database, limit: int | None = None) -> list[FailedJobR
             work_dir=row[10],
             executable=row[11] or "",
             argv=row[12] or "",
-            stdout=percent_unescaped(row[13] or ""),
-            stderr=percent_unescaped(row[14] or ""),
-            stdout_file=row[15],
-            stderr_file=row[16],
-            journal_start=row[17],
-            journal_bytes=row[18],
+            stdout=out,
+            stderr=err,
+            stdout_file=row[14],
+            stderr_file=row[15],
+            journal_start=row[16],
+            journal_bytes=row[17],
         )
         for row in rows
+        for out, err in [without_marks(percent_unescaped(row[13] or ""))]
     ]
 
 

@@ -10,15 +10,20 @@ class Count(msgspec.Struct, frozen=True):
 
     succeeded: int
     failed: int
-    incomplete: int
-    """Never started, running, or interrupted."""
+    unfinished: int
+    """Never started, running, interrupted, or done in part; Pegasus calls it incomplete."""
     retries: int
     """Attempts beyond the first of each."""
 
     @property
     def total(self) -> int:
         """All of them, each once."""
-        return self.succeeded + self.failed + self.incomplete
+        return self.succeeded + self.failed + self.unfinished
+
+    @property
+    def attempts(self) -> int:
+        """Attempts that ended, as Pegasus counts them under "Total+Retries": without those of `unfinished`."""
+        return self.succeeded + self.failed + self.retries
 
 
 class Summary(msgspec.Struct, frozen=True):

@@ -34,9 +34,7 @@ from sqlalchemy import (
 
 from markab.provenance.precheck import VERSION as VERSION
 
-VERSION_NAME = "5.1.2"
-"""The Pegasus release with this version."""
-FORMAT = 1
+FORMAT = 2
 """Version of the rows that `projection.py` makes; our own database with another number is rebuilt."""
 
 KeyInteger = BigInteger().with_variant(Integer(), "sqlite")

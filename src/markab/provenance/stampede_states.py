@@ -6,7 +6,9 @@ our worker does as part of the attempt. So there are states of a post script onl
 when the processes succeeded and that check failed. Pegasus' own jobs without a post
 script end in the same way, so its tools support it.
 
-An attempt that was cancelled or lost is JOB_ABORTED instead of JOB_TERMINATED.
+An attempt that was cancelled or lost is JOB_ABORTED instead of JOB_TERMINATED. One that did
+what can be done without jobs that failed ends with JOB_TERMINATED and has no exit code, so
+that Pegasus' tools count its job as neither succeeded nor failed.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ SUBMIT, EXECUTE = "SUBMIT", "EXECUTE"
 _GOOD = (("JOB_TERMINATED", False), ("JOB_SUCCESS", False))
 _BAD = (("JOB_TERMINATED", False), ("JOB_FAILURE", True))
 _STOPPED = (("JOB_ABORTED", False), ("JOB_FAILURE", True))
+_IN_PART = (("JOB_TERMINATED", True),)
 _BAD_AFTERWARDS = (
     ("JOB_TERMINATED", False),
     ("JOB_SUCCESS", False),
@@ -44,10 +47,17 @@ def last_states(record: AttemptRecord) -> tuple[tuple[str, bool], ...]:
         return _GOOD
     if record.error is not None and record.error.kind in _ABORTED:
         return _STOPPED
+    if is_in_part(record):
+        return _IN_PART
     invocations = record.invocations
     if invocations and not any(invocation.status for invocation in invocations):
         return _BAD_AFTERWARDS
     return _BAD
+
+
+def is_in_part(record: AttemptRecord) -> bool:
+    """Return whether an attempt did what can be done without jobs that failed: it has no exit code."""
+    return record.error is not None and record.error.kind == ErrorKind.INCOMPLETE
 
 
 def exit_status(record: AttemptRecord) -> int:
@@ -70,17 +80,3 @@ def reason(record: AttemptRecord) -> str | None:
     """Return why an attempt failed: "kind: message"."""
     error = record.error
     return f"{error.kind}: {error.message}" if error is not None and not record.ok else None
-
-
-def percent_escaped(text: str | None) -> str | None:
-    """Return text as Pegasus stores it: `%`, quotes, controls and 0x7F-0xFF as %XX."""
-    return text.translate(_ESCAPES) if text else text
-
-
-def percent_unescaped(text: str) -> str:
-    """Return the text that was passed to `percent_escaped`."""
-    head, *parts = text.split("%")
-    return head + "".join(chr(int(part[:2], 16)) + part[2:] for part in parts)
-
-
-_ESCAPES = {code: f"%{code:02X}" for code in (*range(0x20), 0x22, 0x25, 0x27, *range(0x7F, 0x100))}

@@ -10,7 +10,6 @@ from typing import Any
 from markab.provenance.query_parts import IS_LAST, IS_SUB, OF_RUN, all_rows, span_of
 from markab.provenance.results import Count, Summary
 from markab.provenance.run_database import Database
-from markab.transfers.error_kinds import ErrorKind
 
 
 def summary(database: Database, undone: Mapping[int, int] = MappingProxyType({})) -> Summary:
@@ -34,8 +33,6 @@ def summary(database: Database, undone: Mapping[int, int] = MappingProxyType({})
         word = _ENDS[row.is_well] if row.is_last else "again"
         # In a cluster that failed, each task ended like its own process; all others end like their job.
         add(row.number, row, word, "" if word == "failed" and row.task_count > 1 else word)
-    for row in all_rows(database, _INCOMPLETE, **span, kind=ErrorKind.INCOMPLETE):
-        add(-row.number, row, "failed", "failed")
     for word, number in all_rows(database, _IN_FAILED_CLUSTERS, **span):
         found["tasks", word] += number
     if undone:
@@ -65,12 +62,6 @@ SELECT {IS_SUB} AS is_sub, j.task_count,
        CASE WHEN {IS_LAST} THEN 1 ELSE 0 END AS is_last, count(*) AS number
 FROM job_instance i JOIN job j ON j.job_id = i.job_id
 WHERE i.job_id {OF_RUN} GROUP BY 1, 2, 3, 4"""
-
-_INCOMPLETE = f"""
-SELECT {IS_SUB} AS is_sub, j.task_count, count(*) AS number
-FROM markab_attempt a JOIN job_instance i ON i.job_instance_id = a.job_instance_id
-JOIN job j ON j.job_id = i.job_id
-WHERE i.job_id {OF_RUN} AND a.error_kind = :kind AND {IS_LAST} GROUP BY 1, 2"""
 
 _ATTEMPTS_OF_JOBS = f"""
 SELECT j.job_id, {IS_SUB} AS is_sub, j.task_count, count(*) AS number

@@ -1,4 +1,4 @@
-"""One pass over everything that is derived from a run's journal: log, database, list of all runs."""
+"""One pass over all that is derived from a run's journal: log, database, its state for Pegasus' tools, list of all runs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from markab.provenance.database import connected, has_tables
 from markab.provenance.database_file import locked
 from markab.provenance.database_location import has_database, run_properties, target_of
 from markab.provenance.jobstate_log import JobstateLog
+from markab.provenance.monitord_files import write_monitord_files
 from markab.provenance.projection import Projector
 
 PATIENCE_S = 10.0
@@ -81,19 +82,25 @@ class RunUpdater:
         return has_database(run_properties(self._directory, self._braindump))
 
     def _project(self) -> list[str]:
-        """Update the database, then the list of all runs; return the errors of the latter."""
+        """Update the database, then what shows the state of the run elsewhere; return the errors of the latter."""
         projector = self._projector = self._projector or Projector(self._directory.path)
         projector.update(patience_s=PATIENCE_S)
         with connected(projector.target, read_only=True, patience_s=PATIENCE_S) as connection:
             states = master_database.states_of(connection, projector.find(connection))
         if states == self._entered:
             return []
+        warnings = []
+        try:
+            write_monitord_files(projector.directory.path, states)
+        except MarkabError as error:
+            warnings.append(str(error))
         if problem := master_database.record_run(
             projector.directory, projector.braindump, projector.target, states
         ):
-            return [problem]
-        self._entered = states
-        return []
+            warnings.append(problem)
+        if not warnings:
+            self._entered = states
+        return warnings
 
     def _close(self) -> None:
         """Open the database again the next time: a repair may have moved it."""

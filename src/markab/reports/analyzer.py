@@ -11,6 +11,7 @@ from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
 from markab.formatting import clipped, count, output_lines, shown_path, titled
 from markab.journal.attempt_story import log_texts
 from markab.journal.undeclared_files import undeclared_text
+from markab.plan.run_command import run_command
 from markab.reports.pegasus_analyzer import OUTPUT_LINES, pegasus_text, to_json
 from markab.reports.status import Status, status_of
 
@@ -27,6 +28,8 @@ class FailureReport:
 
     run: Analyzer
     analysis: Analysis
+    missing_results: str = ""
+    """The warning that results are missing where they were delivered; empty: none is."""
 
     @property
     def groups(self) -> list[CauseGroup]:
@@ -40,7 +43,8 @@ class FailureReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the failures as plain data, in the form of Pegasus' analyzer."""
-        return to_json(self.run, self.analysis)
+        warnings = {"warnings": [self.missing_results]} if self.missing_results else {}
+        return to_json(self.run, self.analysis) | warnings
 
     def pegasus_text(
         self, *, summary: bool = False, quiet: int = 0, verbose: int = 0, commands: bool = False
@@ -71,7 +75,7 @@ class FailureReport:
             jobs = sum(len(group.jobs) for group in hidden)
             kinds = count(len(hidden), "more kind", "more kinds")
             lines += ["", f"… and {kinds} of failure, {count(jobs, 'job')}: see -v"]
-        lines += self._undelivered_lines(len(self.analysis.undelivered) if verbose else FILES_SHOWN, quiet)
+        lines += self.undelivered_lines(len(self.analysis.undelivered) if verbose else FILES_SHOWN, quiet)
         if self.groups and not quiet:
             lines += ["", *self._next_commands()]
         return "\n".join(lines) + "\n"
@@ -91,6 +95,8 @@ class FailureReport:
         outline = self.run.plan.outline
         if text := undeclared_text(self.run.history, lambda job: outline[job].id, self.run.place.path):
             lines.append(f"  warning: {text}")
+        if self.missing_results:
+            lines.append(f"  warning: {self.missing_results}")
         return lines
 
     def job_names(self, group: CauseGroup, most: int) -> str:
@@ -117,7 +123,7 @@ class FailureReport:
         blocked = f" [holds up {count(group.blocked, 'job')}]" if group.blocked else ""
         return f"{name}: {clipped(group.cause.title, LINE_CHARACTERS)}{blocked}"
 
-    def _undelivered_lines(self, most: int, quiet: int) -> list[str]:
+    def undelivered_lines(self, most: int = FILES_SHOWN, quiet: int = 0) -> list[str]:
         """Return the results that were not delivered, at most so many; with `quiet` only their number."""
         files = self.analysis.undelivered
         if not files:
@@ -140,7 +146,8 @@ class FailureReport:
             f"run it again by hand:  markab analyze {place} --debug-job JOB",
         ]
         if self.analysis.state != "Running" and not edited:
-            lines.append(f"after the correction:  markab run {place}    (what succeeded is kept)")
+            command = run_command(self.run.place.path)
+            lines.append(f"after the correction:  {command}    (what succeeded is kept)")
         return lines
 
 

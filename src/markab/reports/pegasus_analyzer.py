@@ -1,8 +1,8 @@
 """The failures of a run in the formats of Pegasus' analyzer: its JSON, and its text.
 
-In the JSON, an unknown string is "-". Two keys are Markab's own: `causes`, the groups of
-equal failures, those that block most jobs first, and `undelivered`, the results that were
-not delivered, each with the reason.
+In the JSON, an unknown string is "-". Markab's own keys are `causes`, the groups of equal
+failures, those that block most jobs first; `undelivered`, the results that were not delivered,
+each with the reason; and among the numbers of jobs `incomplete`, those done in part, if there are any.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
-from markab.diagnosis.failure_analysis import Analysis, Analyzer
+from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
 from markab.formatting import output_lines, tail
 from markab.journal.attempt_record import AttemptRecord
 from markab.journal.attempt_story import captured
@@ -33,21 +33,6 @@ def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
     state = {"Success": "success", "Running": "running", "Not started": "running"}.get(
         analysis.state, "failure"
     )
-    details: dict[str, dict[str, Any]] = {}
-    failed = [position for group in analysis.groups for position in group.jobs]
-    if failed:
-        details["failed_jobs_details"] = _details(run, failed)
-    known = set(failed)
-    retried = [
-        p for p in run.bad_at if p not in known and run.ok_at[p] < 0 and p not in run.history.under_way
-    ]
-    if retried:
-        details["failing_jobs_details"] = _details(run, retried, "FAILING")
-    lost = [] if analysis.state == "Running" else sorted(run.history.under_way)
-    if lost:
-        details["unknown_jobs_details"] = {
-            run.plan.outline[p].id: _detail(run, run.plan.job(p), p, {}, "UNKNOWN") for p in lost
-        }
     workflow = {
         "wf_uuid": run.uuid or NONE,
         "dag_file_name": run.dag or NONE,
@@ -65,29 +50,51 @@ def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
             "failed": analysis.left["failed"],
             "held": analysis.held,
             "unsubmitted": analysis.not_started,
-            "job_details": details,
+            **({"incomplete": analysis.left["incomplete"]} if analysis.left["incomplete"] else {}),
+            "job_details": _details_by_state(run, analysis),
         },
     }
-    causes = [
-        {
-            "cause": group.cause.name,
-            "kind": group.cause.kind,
-            "title": group.cause.title,
-            "remedy": group.cause.remedy,
-            "transformation": group.transformation,
-            "jobs": [run.plan.outline[position].id for position in group.jobs],
-            "holds_up": group.blocked,
-            "first": _failed_job(examine_failed_job(run, group.jobs[0])),
-        }
-        for group in analysis.groups
-    ]
     return {
         "root_wf_uuid": run.uuid or NONE,
         "submit_directory": str(run.place.path),
         "workflows": {"root": workflow},
         "left": analysis.left,
-        "causes": causes,
+        "causes": [_cause(run, group) for group in analysis.groups],
         "undelivered": [one._asdict() for one in analysis.undelivered],
+    }
+
+
+def _details_by_state(run: Analyzer, analysis: Analysis) -> dict[str, dict[str, Any]]:
+    """Return the details of the jobs that failed, that will be tried again, and of which no end is known."""
+    details: dict[str, dict[str, Any]] = {}
+    failed = [position for group in analysis.groups for position in group.jobs]
+    if failed:
+        details["failed_jobs_details"] = _details(run, failed)
+    known = set(failed)
+    retried = [
+        p for p in run.bad_at if p not in known and run.ok_at[p] < 0 and p not in run.history.under_way
+    ]
+    if retried:
+        details["failing_jobs_details"] = _details(run, retried, "FAILING")
+    lost = [] if analysis.state == "Running" else sorted(run.history.under_way)
+    if lost:
+        details["unknown_jobs_details"] = {
+            run.plan.outline[p].id: _detail(run, run.plan.job(p), p, {}, "UNKNOWN") for p in lost
+        }
+    return details
+
+
+def _cause(run: Analyzer, group: CauseGroup) -> dict[str, Any]:
+    """Return a group of equal failures as plain data."""
+    return {
+        "cause": group.cause.name,
+        "kind": group.cause.kind,
+        "title": group.cause.title,
+        "remedy": group.cause.remedy,
+        "transformation": group.transformation,
+        "jobs": [run.plan.outline[position].id for position in group.jobs],
+        "holds_up": group.blocked,
+        "first": _failed_job(examine_failed_job(run, group.jobs[0])),
     }
 
 
@@ -144,7 +151,7 @@ def pegasus_text(
         "",
     ]
     for label, word in (
-        ("incomplete", "incomplete"),
+        ("done in part", "incomplete"),
         ("cancelled", "cancelled"),
         ("lost", "lost"),
         ("under way", "running"),

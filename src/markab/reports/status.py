@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markab.errors import CorruptJournal
-from markab.formatting import count, duration, shown_path, titled
+from markab.formatting import count, duration, titled
 from markab.journal.lifecycle import State
 from markab.journal.progress import Progress, read_progress
 from markab.journal.reader import JournalReader, last_body
 from markab.journal.records import Refused, decode
 from markab.journal.run_reader import STATES, RunReader
 from markab.journal.run_times import RunTimes
+from markab.plan.run_command import run_command
 from markab.plan.submit_dir import SubmitDir
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ def _note(run: RunReader) -> str:
         note = f"refused: {refusal.why}" + (f"\n  hint: {refusal.hint}" if refusal.hint else "")
     else:
         note = (
-            f"stopped: its engine ended unexpectedly; `markab run {shown_path(run.place.path)}` continues"
+            f"stopped: its engine ended unexpectedly; `{run_command(run.place.path)}` continues"
             if run.engine_crashed
             else ""
         )

@@ -22,6 +22,7 @@ from markab.errors import MarkabError
 from markab.formatting import clipped, duration, moment, size, titled
 from markab.journal.lifecycle import State
 from markab.plan.model import Kind, PlannedJob
+from markab.plan.run_command import run_command
 from markab.reports.graph.dot import dot_string
 from markab.reports.graph.labels import showable
 from markab.spec.suggestions import nearest
@@ -172,9 +173,7 @@ class Trace:
                 is_missing = place in one.missing
                 lines.append(f"{indent}  at {place}{'  (gone, or of another size)' if is_missing else ''}")
             if one.missing:
-                lines.append(
-                    f"{indent}  to make it again: markab run --restore {shlex.quote(self.submit_dir)}"
-                )
+                lines.append(f"{indent}  to make it again: {run_command(Path(self.submit_dir), '--restore')}")
             if one.metadata:
                 pairs = ", ".join(f"{key}={value}" for key, value in sorted(one.metadata.items()))
                 lines.append(f"{indent}  with {clipped(pairs, ARGUMENT_CHARACTERS)}")

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Optional, TextIO
 from markab.errors import MarkabError, TransferUnavailable
 from markab.transfers.base import handler_for, name_of, redact
 from markab.transfers.batch import move_all, pause_after
+from markab.transfers.beneath import NOT_A_FILE, open_regular
 from markab.transfers.checksum import Verified
 from markab.transfers.transfer_list import read_work
 
@@ -21,11 +22,12 @@ def main(argv: Optional[List[str]] = None) -> int:
         if args.file == "-":
             text = sys.stdin.read()
         else:
-            with open(args.file, encoding="utf-8") as file:
+            with open(args.file, encoding="utf-8", opener=open_regular) as file:
                 text = file.read()
         work = read_work(text, "" if args.file == "-" else args.file)
     except OSError as error:
-        return _report_error("cannot read '%s': %s" % (args.file, error.strerror), "", 1)
+        hint = "give it as standard input, with -f -" if error.strerror == NOT_A_FILE else ""
+        return _report_error("cannot read '%s': %s" % (args.file, error.strerror), hint, 1)
     except UnicodeDecodeError as error:
         return _report_error("'%s' is not UTF-8 text: %s" % (args.file, error.reason), "", 10)
     except MarkabError as error:

@@ -24,6 +24,7 @@ class AttemptDirectories(object):
         self._spare: List[Tuple[Beneath, str]] = []
         self._mode = -1
         """Permissions of a directory as we make it."""
+        self._owner = os.geteuid()
 
     def make(self, path: str) -> Beneath:
         """Make the directory `path`, empty, whatever was there before. Raises OSError."""
@@ -62,10 +63,10 @@ class AttemptDirectories(object):
         Args:
             reusable: it is empty, and no process of its attempt is alive: it may be kept.
         """
-        if reusable and len(self._spare) < self._keep and self._is_as_made(directory, path):
-            self._spare.append((directory, path))
-            return
         try:
+            if reusable and len(self._spare) < self._keep and self._is_as_made(directory, path):
+                self._spare.append((directory, path))
+                return
             if reusable and _is_at(directory, path):
                 os.rmdir(path)
                 directory.close()
@@ -84,9 +85,9 @@ class AttemptDirectories(object):
         status = os.fstat(directory.fd)
         return (
             stat.S_IMODE(status.st_mode) == self._mode
-            and status.st_uid == os.geteuid()
+            and status.st_uid == self._owner
             and status.st_size <= _GROWN_BYTES
-            and _is_at(directory, path)
+            and os.path.samestat(status, os.lstat(path))
         )
 
     def close(self) -> None:

@@ -93,20 +93,24 @@ def _describe_streams(prepared: Prepared, out: Optional[Capture], err: Optional[
 
     What went to a declared file is not captured; of a failed attempt, which delivers no file, it is kept all the same.
     """
-    spec = prepared.spec
     described: Record = {}
     for stream, capture, number in (("stdout", out, 1), ("stderr", err, 2)):
-        name = captured_name(spec["job"]["id"], stream[3:], spec["attempt"])
         if capture is not None and capture.size():
-            described.update(describe_stream(stream, capture.fd, spec["attachments"], name))
+            described.update(_describe_stream(prepared, stream, capture.fd))
         elif prepared.errors and prepared.directory is not None:
             fd = _open_redirected(prepared, prepared.directory, number)
             if fd >= 0:
                 try:
-                    described.update(describe_stream(stream, fd, spec["attachments"], name))
+                    described.update(_describe_stream(prepared, stream, fd))
                 finally:
                     os.close(fd)
     return described
+
+
+def _describe_stream(prepared: Prepared, stream: str, fd: int) -> Record:
+    spec = prepared.spec
+    name = captured_name(spec["job"]["id"], stream[3:], spec["attempt"])
+    return describe_stream(stream, fd, spec["attachments"], name)
 
 
 def _read_logs(prepared: Prepared) -> List[Dict[str, Any]]:

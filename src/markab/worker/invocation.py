@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 from markab.errors import quoted
 from markab.transfers.beneath import NOT_A_FILE, Beneath
 from markab.transfers.error_kinds import ErrorKind
+from markab.transfers.text_size import size_in_bytes
 from markab.worker.attempt import Prepared
 from markab.worker.exit_judgement import bad_status
 from markab.worker.failure import AttemptFailed
@@ -172,7 +173,7 @@ def _start_error(process: Process, error: OSError) -> AttemptFailed:
 def _too_long(process: Process) -> AttemptFailed:
     """Return what the system refused as too long: one variable, all variables together, or the arguments."""
     task = process.task["id"]
-    sizes = {name: _bytes(name + "=" + value) for name, value in process.environ().items()}
+    sizes = {name: size_in_bytes(name + "=" + value) for name, value in process.environ().items()}
     name = max(sizes, key=lambda known: sizes[known], default="")
     if name in process.own_environ:
         hint = "write the value of %s into a file that the task reads" % name
@@ -181,7 +182,7 @@ def _too_long(process: Process) -> AttemptFailed:
     if sizes and sizes[name] > MAX_TEXT_BYTES:
         message = "environment variable '%s' of task '%s' is too long for this system: %d bytes of at most %d"
         return AttemptFailed(ErrorKind.ARGUMENTS, message % (name, task, sizes[name], MAX_TEXT_BYTES), hint)
-    arguments = sum(_bytes(word) + 1 for word in process.argv)
+    arguments = sum(size_in_bytes(word) + 1 for word in process.argv)
     environment = sum(sizes.values()) + len(sizes)
     if environment > arguments:
         message = (
@@ -191,10 +192,6 @@ def _too_long(process: Process) -> AttemptFailed:
         return AttemptFailed(ErrorKind.ARGUMENTS, message, hint)
     message = "the arguments of task '%s' are too long for this system: %d bytes" % (task, arguments)
     return AttemptFailed(ErrorKind.ARGUMENTS, message, "write them into a file that the task reads")
-
-
-def _bytes(text: str) -> int:
-    return len(os.fsencode(text))
 
 
 def _interpreter(path: str) -> Optional[str]:

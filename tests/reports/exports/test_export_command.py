@@ -84,7 +84,7 @@ def test_the_command_writes_the_file_and_notes_go_to_stderr(failed_run: Path, tm
     done = call("export", failed_run, "--format", "csv", "-o", "out.csv", cwd=tmp_path)
 
     assert (0, "") == (done.returncode, done.stdout)
-    assert "note: the run is incomplete" in done.stderr
+    assert "note: the run is not complete" in done.stderr
     assert (tmp_path / "out.csv").exists()
     quiet = call("export", failed_run, "--format", "csv", "-o", "out.csv", "--quiet", cwd=tmp_path)
     assert (0, "") == (quiet.returncode, quiet.stderr)
@@ -102,7 +102,7 @@ def test_notes_are_part_of_the_object_with_json(failed_run: Path, tmp_path: Path
 
     known = json.loads(done.stdout)
     assert (known["export"], known["format"]) == (str(tmp_path / "x.csv"), "csv")
-    assert "incomplete" in known["notes"][0] and done.stderr == ""
+    assert "not complete" in known["notes"][0] and done.stderr == ""
 
 
 def test_a_dash_is_stdout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def test_every_attempt_is_described_the_failed_ones_with_their_error(tmp_path: P
         (attempt.number, attempt.state, attempt.error) for attempt in attempts
     ]
     assert "Failure" == facts.state
-    assert ["the run is incomplete: 2 of 2 jobs did not succeed"] == facts.missing()
+    assert ["the run is not complete: 2 of 2 jobs did not succeed"] == facts.missing()
 
 
 def test_an_attempt_that_failed_before_its_start_read_nothing(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from kit.made_run import (
 from markab import operations
 from markab.errors import CorruptJournal, NotARun, StorageError
 from markab.journal.records import AttemptRunning
-from markab.plan.model import Kind, PlannedJob
+from markab.plan.model import Kind, Output, PlannedJob, Transfer
 from markab.reports.html.histograms import histogram, log_bounds, quantile
 from markab.reports.html.packed_data import lanes
 from markab.reports.html.page import write_page
@@ -115,6 +115,19 @@ def test_the_causes_are_those_of_analyze_in_its_order(tmp_path: Path) -> None:
     assert "killed by SIGKILL" in expected[0][0] and "'numpy' is not installed" in expected[1][0]
     shown = re.findall(r"<details class=fail.*?<span>(.*?)</span>.*?<b>help</b> (.*?)</p>", page)
     assert shown == [(expected[0][0] + " [holds up 2 jobs]", expected[0][1]), expected[1]]
+
+
+def test_results_that_were_not_delivered_are_listed_as_analyze_lists_them(tmp_path: Path) -> None:
+    names = [f"r{n}<b>" for n in range(52)]
+    out = PlannedJob(
+        "out", Kind.STAGE_OUT, "local", parents=[0], transfers=[Transfer(n, [], []) for n in names]
+    )
+    jobs = [compute("a", outputs=[Output(name) for name in names]), out]
+    page = page_of(make_run(tmp_path, jobs, [began(), start(0), failed(0), gave_up(0), ended("failed")]))
+
+    assert "not delivered: 52 results" in page and "… and 2 more results" in page
+    assert "<td>r0&lt;b&gt;</td><td>wc_a failed</td>" in page
+    assert page.index("not delivered") < page.index('id="time"')
 
 
 def test_values_that_were_not_measured_are_no_error(tmp_path: Path) -> None:

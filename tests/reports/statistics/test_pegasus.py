@@ -74,7 +74,7 @@ def test_what_went_well_and_what_did_not_have_a_row_each(diamond: Statistics, tm
         ("pegasus::transfer", "successful"): "2",
     }
     well = rows["ns::wc:1.0", "successful"]
-    assert (well["Total (runtime)"], well["Max (mem)"], well["Mean (avg. cpu)"]) == ("4.0", "2.9", "50.00%")
+    assert (well["Total (runtime)"], well["Max (mem)"], well["Mean (avg. cpu)"]) == ("4.0", "2.93", "50.00%")
 
 
 def test_a_job_that_never_started_has_no_row_and_a_cluster_says_what_lay_between(tmp_path: Path) -> None:
@@ -115,8 +115,8 @@ def test_time_is_listed_by_period_and_by_host(tmp_path: Path, period: Period, da
 
     rows = [list(row.values()) for row in found["time"]]
     assert [row[1] for row in rows] == dates * 2
-    assert sum(float(row[3]) for row in rows if row[0] == "jobs") == 4.0
-    assert sum(float(row[3]) for row in rows if row[0] == "invocations") == 2.0
+    assert sum(float(row[3]) for row in rows if row[0] == f"jobs/{period}") == 4.0
+    assert sum(float(row[3]) for row in rows if row[0] == f"invocations/{period}") == 2.0
     assert [row["host"] for row in found["time-per-host"]] == ["here", "there"] * 2
 
 

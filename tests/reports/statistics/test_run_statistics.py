@@ -54,7 +54,7 @@ def test_a_run_with_a_retry(tmp_path: Path) -> None:
     found = read_statistics(make_run(tmp_path, FOUR, STORY))
 
     assert found.state == "Success"
-    assert found.summary.tasks == found.summary.jobs == Count(succeeded=4, failed=0, incomplete=0, retries=1)
+    assert found.summary.tasks == found.summary.jobs == Count(succeeded=4, failed=0, unfinished=0, retries=1)
     assert found.summary.sub_workflows == Count(0, 0, 0, 0)
     times = found.wall_times
     assert (times.jobs_s, times.jobs_submit_side_s) == (9 + 2.5 + 4 + 10 + 3, 32)
@@ -201,7 +201,7 @@ def _end_and_say_alive(run: Path) -> int:
     return 4711
 
 
-def test_a_run_that_never_started_has_nothing_but_incomplete_jobs(tmp_path: Path) -> None:
+def test_a_run_that_never_started_has_nothing_but_unfinished_jobs(tmp_path: Path) -> None:
     found = read_statistics(make_run(tmp_path, FOUR), SECTIONS)
 
     assert (found.state, found.summary.jobs, found.summary.tasks) == (
@@ -322,8 +322,8 @@ def test_several_runs_are_added_up(tmp_path: Path) -> None:
 
     rows = [" ".join(line.split()) for line in total_text([one, two]).splitlines()]
 
-    assert "Tasks 4 0 4 8 1 9" in rows
-    assert "Jobs 4 0 6 10 1 11" in rows
+    assert "Tasks 4 0 4 8 1 5" in rows
+    assert "Jobs 4 0 6 10 1 5" in rows
 
 
 def test_what_is_no_run_is_said_to_be_none(tmp_path: Path) -> None:

@@ -291,7 +291,7 @@ class Facts(RunReader):
             yield "the run is in progress: attempts that have not ended are left out, or marked as running"
         elif state != "Success":
             undone = len(self.plan) - self.history.count(State.SUCCEEDED)
-            yield f"the run is incomplete: {undone:,} of {len(self.plan):,} jobs did not succeed"
+            yield f"the run is not complete: {undone:,} of {len(self.plan):,} jobs did not succeed"
         gone = [place.url for file in self.files.values() for place in file.delivered if is_gone(place.url)]
         if gone:
             yield f"{len(gone):,} delivered file(s) are no longer at their place, such as {gone[0]}"

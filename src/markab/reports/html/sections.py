@@ -26,6 +26,7 @@ GROUPS_SHOWN = 60
 GROUPS_OPENED = 3
 """The first ones show their details at once."""
 JOBS_NAMED = 8
+FILES_NAMED = 50
 TAIL_LINES = 25
 TAIL_CHARACTERS = 6000
 GRAPH_JOBS = 60
@@ -141,7 +142,7 @@ def failures(data: RunData) -> str:
     final = data.failures.groups
     failed = {job for group in final for job in group.jobs}
     passing = data.retried.groups(failed)
-    if not final and not passing:
+    if not (final or passing or data.failures.undelivered):
         return ""
     parts = ["<section id=failures><h2>Failures</h2>"]
     if final:
@@ -152,6 +153,7 @@ def failures(data: RunData) -> str:
         parts += [
             _final_group(data, group, n < GROUPS_OPENED) for n, group in enumerate(final[:GROUPS_SHOWN])
         ]
+    parts += _undelivered(data)
     if passing:
         attempts = sum(group.attempts for group in passing)
         living = data.status.state == "Running"
@@ -164,6 +166,26 @@ def failures(data: RunData) -> str:
     if hidden:
         parts.append(f"<p>… and {count(hidden, 'more reason')}.</p>")
     return "".join([*parts, "</section>"])
+
+
+def _undelivered(data: RunData) -> list[str]:
+    """Return the list of the results that were not delivered, as `analyze` has them; nothing if all were."""
+    files = data.failures.undelivered
+    if not files:
+        return []
+    rows = [
+        f"<tr><td>{html_text(one.lfn)}</td><td>{html_text(clipped(one.why, TAIL_CHARACTERS))}</td></tr>"
+        for one in files[:FILES_NAMED]
+    ]
+    hidden = len(files) - FILES_NAMED
+    more = (
+        f"<p>… and {count(hidden, 'more result')}: <code>markab analyze -v</code></p>" if hidden > 0 else ""
+    )
+    return [
+        f"<details class=undelivered open><summary>not delivered: {count(len(files), 'result')}</summary>"
+        f"<div class=scroll><table><thead><tr><th>result</th><th>why</th></tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>{more}</details>"
+    ]
 
 
 def _final_group(data: RunData, group: CauseGroup, opened: bool) -> str:

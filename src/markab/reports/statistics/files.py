@@ -253,7 +253,7 @@ def rounded_seconds(duration_s: float | None) -> float | None:
 
 def megabytes(kilobytes: float | None) -> float | None:
     """Return an amount of memory in megabytes."""
-    return None if kilobytes is None else round(kilobytes / 1024, 1)
+    return None if kilobytes is None else round(kilobytes / 1024, 3)
 
 
 def csv_text(rows: Iterable[Row]) -> str:

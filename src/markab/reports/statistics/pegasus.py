@@ -10,7 +10,7 @@
     integrity        checksums compared and computed
 
 In CSV files each row begins with the UUID and the name of its workflow, except in
-those of time. Unknown values are "-", and so is what only Pegasus measures: the time
+those of time; the rows that begin with ALL are those of a workflow with all below it. Unknown values are "-", and so is what only Pegasus measures: the time
 of a post script, and of a remote queue.
 """
 
@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from markab.provenance.results import HostHour
+from markab.provenance.results import HostHour, JobRow
 from markab.reports.statistics.files import (
     FILES,
     PATTERNS,
@@ -56,6 +56,14 @@ BREAKDOWN_COLUMNS = (
     "Min (mem)", "Max (mem)", "Mean (mem)",
     "Min (avg. cpu)", "Max (avg. cpu)", "Mean (avg. cpu)",
 )  # fmt: skip
+WALL_TIMES = (
+    "workflow_wall_time",
+    "workflow_cumulative_job_wall_time",
+    "cumulative_job_walltime_from_submit_side",
+    "workflow_cumulative_badput_time",
+    "cumulative_job_badput_walltime_from_submit_side",
+)
+"""Pegasus' names in CSV files of what `wall_times_s` returns."""
 DATES = {"month": "[YYYY-MM]", "week": "[YYYY-Www]", "day": "[YYYY-MM-DD]", "hour": "[YYYY-MM-DD HH:00]"}
 
 
@@ -74,7 +82,7 @@ def write_pegasus_files(
     texts: dict[str, str] = {}
     if format_ == "csv":
         texts["summary"] = csv_text([TABLE_HEADER, *table_rows(found)])
-        times = ((name, rounded_seconds(took_s)) for name, took_s in wall_times_s(found))
+        times = zip(WALL_TIMES, (rounded_seconds(took_s) for _, took_s in wall_times_s(found)), strict=True)
         texts["summary-time"] = csv_text([("stat_type", "time_seconds"), *times])
     else:
         texts["summary"] = summary_text(found)
@@ -106,12 +114,19 @@ def pegasus_rows(found: Statistics, section: str) -> list[Row]:
 
 
 def _section_text(found: Statistics, section: str) -> str:
-    return "\n".join([f"# {found.uuid} ({found.workflow})", *columns(pegasus_rows(found, section))]) + "\n"
+    """Return the section for the workflow, and again for all of its tree, which is the same: it has no sub-workflows."""
+    table = columns(pegasus_rows(found, section))
+    titles = [f"# {found.uuid} ({found.workflow})"]
+    if section != "jobs":
+        titles.append("# All Workflows" if section == "workflow" else "# All (All)")
+    return "\n".join("\n".join([title, *table]) + "\n" for title in titles)
 
 
 def _section_csv(found: Statistics, section: str) -> str:
     header, *rows = pegasus_rows(found, section)
-    whole = ((found.uuid, found.workflow, *_dashed(row)) for row in rows)
+    whole = [(found.uuid, found.workflow, *_dashed(row)) for row in rows]
+    if section != "jobs":
+        whole += [("ALL", "", *_dashed(row)) for row in rows]
     return csv_text([("Workflow_Id", "Dax_Label", *header), *whole])
 
 
@@ -130,8 +145,14 @@ def _job_rows(found: Statistics) -> Iterator[Row]:
         yield (
             *(row.job, row.attempt, row.site, kickstart, MULTIPLIER, kickstart, rounded_seconds(row.cpu_s)),
             *(None, rounded_seconds(row.queue_s), None, rounded_seconds(row.runtime_s)),
-            *(rounded_seconds(row.cluster_s), rounded_seconds(delay_s), exit_number(row.exitcode), row.host),
+            *(rounded_seconds(row.cluster_s), rounded_seconds(delay_s), _exit_number(row), row.host),
         )
+
+
+def _exit_number(row: JobRow) -> int | None:
+    """Return the exit code of what the attempt ran: 0 also if it was done in part, and has none itself."""
+    in_part = row.exitcode is None and row.invocation_s is not None
+    return 0 if in_part else exit_number(row.exitcode)
 
 
 def _breakdown_rows(found: Statistics) -> Iterator[Row]:
@@ -156,8 +177,8 @@ def _time_csv(found: Statistics, period: Period) -> dict[str, str]:
     by_date: list[Row] = [("stat_type", date, "count", "runtime (sec)")]
     by_host: list[Row] = [("stat_type", date, "host", "count", "runtime (sec)")]
     for kind, hours in _kinds(found):
-        by_date += [(kind, *row) for row in time_rows(hours, period)]
-        by_host += [(f"host/{kind}", *row) for row in time_rows(hours, period, with_hosts=True)]
+        by_date += [(f"{kind}/{period}", *row) for row in time_rows(hours, period)]
+        by_host += [(f"{kind}/host/{period}", *row) for row in time_rows(hours, period, with_hosts=True)]
     return {"time": csv_text(by_date), "time-per-host": csv_text(by_host)}
 
 

@@ -78,7 +78,7 @@ class Statistics(msgspec.Struct, kw_only=True):
         known: dict[str, Any] = msgspec.to_builtins(self)
         for name in ("tasks", "jobs", "sub_workflows"):
             count = getattr(self.summary, name)
-            known["summary"][name] |= {"total": count.total, "total_retries": count.total + count.retries}
+            known["summary"][name] |= {"total": count.total, "total_retries": count.attempts}
         return {key: value for key, value in known.items() if value is not None}
 
 

@@ -38,7 +38,7 @@ def table_rows(found: Statistics) -> list[tuple[object, ...]]:
 
 
 def _cells(of: Count) -> tuple[int, ...]:
-    return of.succeeded, of.failed, of.incomplete, of.total, of.retries, of.total + of.retries
+    return of.succeeded, of.failed, of.unfinished, of.total, of.retries, of.attempts
 
 
 def table_lines(found: Statistics) -> list[str]:

@@ -1,0 +1,19 @@
+"""The command that runs a submit directory or goes on with it, as it is typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from markab.formatting import shown_path
+from markab.plan.braindump import original_of
+from markab.plan.submit_dir import SubmitDir
+
+
+def run_command(submit_dir: Path, option: str = "") -> str:
+    """Return `markab run SUBMIT_DIR`, with an option if there is one.
+
+    A copy is refused, because it would work in the scratch directory of the original: of a copy,
+    the command names the original.
+    """
+    place = original_of(SubmitDir(submit_dir).braindump) or submit_dir
+    return " ".join(word for word in ("markab run", option, shown_path(place)) if word)
