@@ -43,6 +43,7 @@ class Files:
         self.random = random.Random(seed)
         self.scratch: set[str] = set()
         self.delivered: set[str] = set()
+        self.made: set[str] = set()
         self.registered: set[str] = set()
         self.is_removed = False
 
@@ -89,7 +90,9 @@ class Files:
             return len(moved) == len(job.transfers), served_children(self.jobs[position], children, moved)
         if job.kind is Kind.REGISTER:
             lfns = {each.lfn for each in job.registrations}
-            assert lfns <= self.delivered, "it registers what was not delivered"
+            results = {t.lfn for one in self.jobs if one.kind is Kind.STAGE_OUT for t in one.transfers}
+            assert lfns & results <= self.delivered, "it registers what was not delivered"
+            assert lfns - results <= self.made, "it registers what was not made"
             self.registered |= lfns
         elif job.removes_scratch:
             rest = {at for at, one in enumerate(states) if one != State.SUCCEEDED}
@@ -102,6 +105,7 @@ class Files:
         elif job.kind is Kind.COMPUTE:
             assert {file.lfn for file in job.inputs} <= self.scratch, "it starts without its inputs"
             self.scratch |= {file.lfn for file in job.outputs}
+            self.made |= {file.lfn for file in job.outputs}
         return True, []
 
     def clean(self, position: int, removes: set[str], states: bytes) -> None:
@@ -128,7 +132,8 @@ def test_nothing_is_lost_and_nothing_is_held_back_whatever_fails(tasks: list[Ent
         for chance in (0.3, 0.6, 0.0):
             files.call(file, done, attempts, chance)
             delivers = [job for job in jobs if job.kind is Kind.STAGE_OUT]
-            assert files.registered <= files.delivered <= {t.lfn for job in delivers for t in job.transfers}
+            assert files.registered <= files.delivered | files.made
+            assert files.delivered <= {t.lfn for job in delivers for t in job.transfers}
         file.close()
 
     assert all(done) and files.is_removed

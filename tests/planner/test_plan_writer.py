@@ -161,9 +161,9 @@ def test_all_jobs_of_the_planner_have_the_prefix(bench: Bench) -> None:
         "stage_out_mylocal_local_1_0",
         "register_mylocal_0_0",
         "register_mylocal_1_0",
-        "clean_up_mylocal_level_2_0",
         "clean_up_mylocal_level_3_0",
         "clean_up_mylocal_level_4_0",
+        "clean_up_mylocal_level_5_0",
         "cleanup_myw_0_local",
     } == set(made.names())
     assert [2, 3, 4, 0] == [made[name].level for name in made.names(Kind.CLEANUP)]

@@ -64,14 +64,17 @@ def test_dependencies_come_from_files_and_from_the_author(bench: Bench) -> None:
     assert "tool_maker" in made.parents("tool_reader")
 
 
-def test_the_author_can_switch_off_dependencies_from_files(bench: Bench) -> None:
-    made = bench.plan(
-        task("reader", "f"),
-        task("maker", makes="f"),
-        properties={"pegasus.parser.dax.data.dependencies": "false"},
-    )
+def test_without_dependencies_from_files_a_reader_must_be_told_to_wait(bench: Bench) -> None:
+    tasks = task("reader", "f"), task("between"), task("maker", makes="f")
+    off = {"pegasus.parser.dax.data.dependencies": "false"}
 
-    assert "tool_maker" not in made.ancestors("tool_reader")
+    [message] = problems_of(bench, *tasks, properties=off)
+    assert message.startswith("task 'reader' reads 'f', which task 'maker' makes, and does not wait for it")
+
+    told = [{"id": "maker", "children": ["between"]}, {"id": "between", "children": ["reader"]}]
+    made = bench.plan(*tasks, properties=off, workflow={"jobDependencies": told})
+    assert "tool_maker" not in made.parents("tool_reader")
+    assert "tool_maker" in made.ancestors("tool_reader")
 
 
 def test_a_cycle_is_named_job_by_job(bench: Bench) -> None:
@@ -307,6 +310,64 @@ def test_a_transient_file_is_not_delivered(bench: Bench) -> None:
     assert [] == bench.plan(entry).names(Kind.STAGE_OUT)
 
 
+def test_what_is_not_delivered_is_registered_where_it_is(bench: Bench) -> None:
+    entry = task("a")
+    entry["uses"] = [
+        {"lfn": "x", "type": "output", "stageOut": False, "registerReplica": True},
+        {"lfn": "c", "type": "checkpoint"},
+    ]
+
+    made = bench.plan(entry)
+
+    [register] = made.names(Kind.REGISTER)
+    scratch = made.header.sites["local"].scratch
+    assert scratch is not None
+    assert [("c", f"file://{bench.path}/wf-output/c", True), ("x", scratch.file_url("x"), False)] == sorted(
+        (each.lfn, each.pfn, each.optional) for each in made[register].registrations
+    )
+    assert {"tool_a", *made.names(Kind.STAGE_OUT)} == made.parents(register)
+
+
+def test_transfers_are_dealt_evenly_among_as_many_jobs_as_asked_for(bench: Bench) -> None:
+    names = [f"f{n}" for n in range(12)]
+    bench.has(*names)
+    tasks = [task(f"t{name}", name, f"out-{name}") for name in names]
+
+    def sizes(**properties: str) -> list[list[int]]:
+        made = bench.plan(*tasks, properties={f"pegasus.{k}.clusters": v for k, v in properties.items()})
+        kinds = Kind.STAGE_IN, Kind.STAGE_OUT
+        return [[len(made[name].transfers) for name in made.names(kind)] for kind in kinds]
+
+    assert [[6, 6], [6, 6]] == sizes()
+    assert [[4, 4, 4], [12]] == sizes(stagein="3", stageout="1")
+
+
+def test_links_are_made_only_to_files_at_the_staging_site(bench: Bench) -> None:
+    bench.has("near", "far")
+    bench.replicas[1]["pfns"][0]["site"] = "condorpool"
+
+    made = bench.plan(task("a", "near far"), properties={"pegasus.transfer.links": "true"})
+
+    assert {"near": True, "far": False} == {
+        each.lfn: each.link for each in made["stage_in_local_local_0_0"].transfers
+    }
+
+
+def test_paths_of_other_sites_count_only_if_there_is_nothing_nearer(bench: Bench) -> None:
+    bench.has("f", "g")
+    here = bench.replicas[0]["pfns"][0]["pfn"]
+    web = {"site": "web", "pfn": "https://example.org/f"}
+    bench.replicas[0]["pfns"] = [{"site": "other", "pfn": here}, web]
+    bench.replicas[1]["pfns"][0]["site"] = "other"
+
+    made = bench.plan(task("a", "f g"))
+
+    assert {"f": ["web"], "g": ["other"]} == {
+        each.lfn: [place.site for place in each.sources]
+        for each in made["stage_in_local_local_0_0"].transfers
+    }
+
+
 def test_stdout_is_an_output_even_if_uses_do_not_say_so(bench: Bench) -> None:
     made = bench.plan(task("a", stdout="log"), task("b", "log"))
 
@@ -364,7 +425,7 @@ def test_auxiliary_jobs_have_the_priorities_and_limits_pegasus_gives_them(bench:
         Kind.CREATE_DIR: 800,
         Kind.STAGE_IN: 700,
         Kind.STAGE_OUT: 900,
-        Kind.REGISTER: 900,
+        Kind.REGISTER: 50,
         Kind.CLEANUP: 1000,
     } == priority
     assert (10, 20) == (made["tool_one"].priority, made["tool_two"].priority)
@@ -523,22 +584,31 @@ def test_a_misspelt_data_configuration_is_an_error(bench: Bench) -> None:
 def test_bypass_reads_inputs_where_they_are(bench: Bench) -> None:
     bench.has("f")
 
-    made = bench.plan(task("a", "f"), properties={"pegasus.transfer.bypass.input.staging": "true"})
+    bench.replicas[0]["pfns"][0]["site"] = "condorpool"
+    bench.has("far")
 
-    assert [Place("local", str(bench.path / "data" / "f"))] == made["tool_a"].inputs[0].sources
-    assert [] == made.names(Kind.STAGE_IN)
+    made = bench.plan(task("a", "f far"), properties={"pegasus.transfer.bypass.input.staging": "true"})
+
+    assert [] == made["tool_a"].inputs[1].sources, "a job elsewhere cannot read what is on the submit host"
+    assert [Place("condorpool", str(bench.path / "data" / "f"))] == made["tool_a"].inputs[0].sources
+    assert ["far"] == [each.lfn for each in made["stage_in_local_local_0_0"].transfers]
     assert all("f" not in made[name].removes for name in made.names(Kind.CLEANUP))
 
 
 def test_an_executable_that_bypasses_is_fetched_by_the_job_and_its_inputs_are_not(bench: Bench) -> None:
     bench.has("f")
-    place = {"name": "local", "type": "stageable", "pfn": str(bench.path / "bin" / "tool"), "bypass": True}
+    place = {
+        "name": "condorpool",
+        "type": "stageable",
+        "pfn": str(bench.path / "bin" / "tool"),
+        "bypass": True,
+    }
     bench.transformations.append({"name": "mine", "sites": [place]})
 
     made = bench.plan(task("a", "f", tool="mine"))
 
     inputs = {each.lfn: each for each in made["mine_a"].inputs}
-    assert [Place("local", str(bench.path / "bin" / "tool"))] == inputs["mine"].sources
+    assert [Place("condorpool", str(bench.path / "bin" / "tool"))] == inputs["mine"].sources
     assert inputs["mine"].executable and [] == inputs["f"].sources
     assert ["f"] == [each.lfn for each in made["stage_in_local_local_0_0"].transfers]
     assert all("mine" not in made[name].removes for name in made.names(Kind.CLEANUP))

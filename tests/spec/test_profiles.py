@@ -68,11 +68,13 @@ def test_resources_come_with_their_units() -> None:
     )  # fmt: skip
 
 
-def test_condor_requests_count_when_pegasus_has_none() -> None:
+def test_condor_requests_win_over_those_of_pegasus() -> None:
     condor = {"request_cpus": "2", "request_memory": "3GB", "request_disk": "2048", "request_gpus": "1"}
 
     assert Resources(cores=2, memory_mb=3072, disk_mb=2, gpus=1) == resources({"condor": condor})
-    assert 512 == resources({"condor": condor, "pegasus": {"memory": "512"}}).memory_mb
+    assert 3072 == resources({"condor": condor, "pegasus": {"memory": "512"}}).memory_mb
+    expression = {"request_memory": "ifThenElse(x, 1, 2)"}
+    assert 512 == resources({"condor": expression, "pegasus": {"memory": "512"}}).memory_mb
     assert 0 == resources({"condor": {"request_memory": "ifThenElse(x, 1, 2)"}}).memory_mb
 
 

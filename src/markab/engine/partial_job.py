@@ -82,10 +82,9 @@ def served_children(
 
 def _held_back(kind: Kind, parent: FailedParent) -> Iterator[str]:
     job = parent.job
+    yield from (file.lfn for file in job.outputs)
     if kind is Kind.REGISTER:
         yield from (transfer.lfn for transfer in job.transfers if transfer.lfn not in parent.arrived)
-        return
-    yield from (file.lfn for file in job.outputs)
     if kind is Kind.CLEANUP:
         yield from (file.lfn for file in job.inputs)
         yield from (transfer.lfn for transfer in job.transfers)

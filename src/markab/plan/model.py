@@ -232,6 +232,8 @@ class Registration(msgspec.Struct, omit_defaults=True):
     pfn: str
     site: str
     metadata: dict[str, str] = {}
+    optional: bool = False
+    """It may not exist: a checkpoint."""
 
 
 class PlannedJob(msgspec.Struct, omit_defaults=True):

@@ -6,21 +6,23 @@ copies that the run made are ever removed, and results only if they are
 delivered somewhere else.
 
 After all passes that add jobs, because it has to know every user of a file.
-Guarantees: only what no remaining job reads is removed. Cleanup jobs are grouped as
-transfers are: one for about ten of the jobs that use files last, level by level.
+Guarantees: only what no remaining job reads is removed. Cleanup jobs are grouped level by
+level: one for at most five of the jobs that use files last, dealt evenly.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
+from collections.abc import Iterator
 
 from markab.plan.model import Kind, PlannedJob
 from markab.planner import job_names
 from markab.planner.draft import Context, Draft
 from markab.planner.graph import levels_of, sorted_unique
-from markab.planner.transfer_groups import JOBS_PER_TRANSFER_JOB
 
 PRIORITY = 1000
+JOBS_PER_CLEANUP_JOB = 5
 CATEGORY = "cleanup"
 
 
@@ -53,19 +55,24 @@ def _remove_files(draft: Draft, context: Context, keep: set[str]) -> None:
                 by_level[levels[deepest]][deepest].append(lfn)
         for level in sorted(by_level):
             last_users = sorted(by_level[level])
-            for number, start in enumerate(range(0, len(last_users), JOBS_PER_TRANSFER_JOB)):
-                group = last_users[start : start + JOBS_PER_TRANSFER_JOB]
+            for number, group in enumerate(_even_groups(last_users)):
                 removes = [lfn for user in group for lfn in by_level[level][user]]
                 planned = _cleanup_job(
-                    job_names.cleanup_name(context.prefix, site, level, number), site, context, level=level
+                    job_names.cleanup_name(context.prefix, site, level + 1, number), site, context
                 )
-                planned.removes = removes
+                planned.removes, planned.level, planned.category = removes, level, CATEGORY
                 draft.add(
                     planned,
                     sorted_unique(user for lfn in removes for user in users_of[lfn]),
                     "clean_up",
                     f"{len(removes)} file(s) that no remaining job reads",
                 )
+
+
+def _even_groups(users: list[int]) -> Iterator[list[int]]:
+    number = math.ceil(len(users) / JOBS_PER_CLEANUP_JOB)
+    for group in range(number):
+        yield users[group * len(users) // number : (group + 1) * len(users) // number]
 
 
 def _remove_directories(draft: Draft, context: Context) -> None:
@@ -85,14 +92,12 @@ def _remove_directories(draft: Draft, context: Context) -> None:
         draft.add(planned, ends, "clean_up", why, f"{why}, at the end")
 
 
-def _cleanup_job(name: str, site: str, context: Context, level: int = 0) -> PlannedJob:
+def _cleanup_job(name: str, site: str, context: Context) -> PlannedJob:
     return PlannedJob(
         id=name,
         kind=Kind.CLEANUP,
         site="local",
         staging=site,
-        level=level,
         priority=PRIORITY,
-        category=CATEGORY,
         retries=context.retries,
     )

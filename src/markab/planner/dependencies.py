@@ -1,7 +1,8 @@
 """Finding dependencies: which job waits for which.
 
 Edges come from `jobDependencies`, and from files: a job that reads a file waits
-for the job that makes it (unless `pegasus.parser.dax.data.dependencies` is false).
+for the job that makes it. If `pegasus.parser.dax.data.dependencies` is false, files make
+no edges, and a job that reads what it does not wait for is refused: it would be a race.
 Checkpoints make no edges: a job is its own producer of them.
 
 Before all other passes, because they walk the graph. Guarantees to them: no cycle,
@@ -10,9 +11,13 @@ Before all other passes, because they walk the graph. Guarantees to them: no cyc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from markab.errors import PlanningError
 from markab.planner.draft import Context, Draft
 from markab.planner.graph import find_cycle, levels_of, sorted_unique
+
+_INFER = "pegasus.parser.dax.data.dependencies"
 
 
 def find_dependencies(draft: Draft, context: Context) -> None:
@@ -35,13 +40,9 @@ def find_dependencies(draft: Draft, context: Context) -> None:
         for stream in (task.stdout, task.stderr):
             if stream is not None:
                 producer[stream] = node
-    if context.properties.flag("pegasus.parser.dax.data.dependencies", True):
-        for node, task in enumerate(tasks):
-            for use in task.uses:
-                if use.type == "input" and (made_by := producer.get(use.lfn, node)) != node:
-                    parents[node].append(made_by)
-            if task.stdin is not None and (made_by := producer.get(task.stdin, node)) != node:
-                parents[node].append(made_by)
+    if inferred := context.properties.flag(_INFER, True):
+        for node, _, made_by in _made_inputs(draft):
+            parents[node].append(made_by)
     parents = [sorted_unique(p) if len(p) > 1 else p for p in parents]
 
     levels = levels_of(parents)
@@ -55,3 +56,41 @@ def find_dependencies(draft: Draft, context: Context) -> None:
         )
         raise PlanningError(*context.problems)
     draft.set_graph(parents, levels)
+    if not inferred:
+        _note_races(draft, context)
+
+
+def _made_inputs(draft: Draft) -> Iterator[tuple[int, str, int]]:
+    """Yield each task with a file that it reads and the other task that makes it."""
+    maker = draft.producer.get
+    for node, task in enumerate(draft.tasks):
+        for use in task.uses:
+            if use.type == "input" and (made_by := maker(use.lfn, node)) != node:
+                yield node, use.lfn, made_by
+        if task.stdin is not None and (made_by := maker(task.stdin, node)) != node:
+            yield node, task.stdin, made_by
+
+
+def _note_races(draft: Draft, context: Context) -> None:
+    """Note each task that may start before a file that it reads is made."""
+    for node, lfn, made_by in _made_inputs(draft):
+        if not _waits_for(draft, node, made_by):
+            reader, maker = draft.tasks[node].id, draft.tasks[made_by].id
+            context.problem(
+                "race",
+                f"task {reader!r} reads {lfn!r}, which task {maker!r} makes, and does not wait for it: "
+                f"{_INFER} is false",
+                f"add {reader!r} to the children of {maker!r} in jobDependencies, or remove {_INFER}",
+            )
+
+
+def _waits_for(draft: Draft, node: int, ancestor: int) -> bool:
+    lowest, seen, stack = draft.levels[ancestor], {node}, [node]
+    while stack:
+        for parent in draft.parents[stack.pop()]:
+            if parent == ancestor:
+                return True
+            if parent not in seen and draft.levels[parent] > lowest:
+                seen.add(parent)
+                stack.append(parent)
+    return False

@@ -134,6 +134,9 @@ class RawInput:
     """A file that no job of the workflow makes: where it can be had, best first."""
 
     places: list[Pfn]
+    """Where a transfer to the staging site finds it."""
+    direct: list[Pfn]
+    """Where a job reads it itself, without the staging site."""
     sha256: str | None = None
     size_bytes: int | None = None
 
@@ -155,8 +158,8 @@ class Draft:
     """Lfn → job that makes it."""
     placements: list[Placement] = field(default_factory=list)
     """By job, of those that run tasks."""
-    raw: dict[str, RawInput] = field(default_factory=dict)
-    """Lfn → where it is, of every file and executable that has to be brought in."""
+    raw: dict[tuple[str, str, str], RawInput] = field(default_factory=dict)
+    """(Site of a job, its staging site, lfn) → where it is, of every file and executable to bring in."""
     bypassed: set[tuple[int, str]] = field(default_factory=set)
     """(job, lfn) of inputs that skip the staging site."""
     absent: set[str] = field(default_factory=set)
@@ -231,6 +234,11 @@ class Draft:
         if len(found) == 1:
             return outputs_of(self.tasks[found[0]])
         return outputs_of_job(self.tasks_of(job))
+
+    def raw_input(self, job: int, lfn: str) -> RawInput | None:
+        """Return where a job has a file from that is brought in; None if a job makes it."""
+        placement = self.placements[job]
+        return self.raw.get((placement.site, placement.staging, lfn))
 
     def name_of(self, job: int) -> str:
         """Return the name of a job for messages: the ids of its tasks, or the id of an auxiliary job."""

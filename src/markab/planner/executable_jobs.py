@@ -52,8 +52,14 @@ class RunPlaces:
         places = {place.url: place for place in (output.file(lfn) for output in self.outputs.values())}
         return list(places.values())
 
-    def registrations(self, lfn: str) -> list[tuple[str, str]]:
-        """Return where a result goes as a replica catalog has it: URLs, each with its site."""
+    def registrations(self, lfn: str, staging: str) -> list[tuple[str, str]]:
+        """Return where a result goes as a replica catalog has it: URLs, each with its site.
+
+        Args:
+            staging: the site in whose scratch it stays; "" if it is delivered.
+        """
+        if staging:
+            return [(self.scratch[staging].file_url(lfn), staging)]
         if self.output_map is None:
             return list({output.file_url(lfn): output.site for output in self.outputs.values()}.items())
         places = self.output_map.places(lfn)
@@ -96,9 +102,9 @@ def _auxiliary_job(job: PlannedJob, parents: list[int], places: RunPlaces) -> Pl
         ]
     elif job.kind is Kind.REGISTER:
         registrations = [
-            Registration(each.lfn, url, site, each.metadata)
+            Registration(each.lfn, url, site, each.metadata, each.optional)
             for each in registrations
-            for url, site in places.registrations(each.lfn)
+            for url, site in places.registrations(each.lfn, each.site)
         ]
     return msgspec.structs.replace(job, parents=parents, transfers=transfers, registrations=registrations)
 
@@ -185,7 +191,7 @@ def _inputs(draft: Draft, context: Context, job: int) -> list[Input]:
         checkpoint = use.type == "checkpoint"
         if lfn in draft.absent and not checkpoint:
             continue
-        raw = draft.raw.get(lfn)
+        raw = draft.raw_input(job, lfn)
         metadata = use.metadata
         if raw and (replica := lookup(lfn)) and replica.metadata:
             metadata = replica.metadata | metadata
@@ -203,7 +209,8 @@ def _inputs(draft: Draft, context: Context, job: int) -> list[Input]:
     for executable in draft.placements[job].staged:
         name = executable.staged_as
         assert name is not None
-        sha256 = draft.raw[name].sha256
+        raw = draft.raw_input(job, name)
+        sha256 = raw.sha256 if raw else None
         link = _links(draft, context, job)
         inputs.append(
             Input(name, sha256=sha256, sources=_sources(draft, job, name), executable=True, link=link)
@@ -223,4 +230,5 @@ def _sources(draft: Draft, job: int, lfn: str) -> list[Place]:
     """Return where a job fetches a file itself; nothing if it comes through the staging site."""
     if (job, lfn) not in draft.bypassed:
         return []
-    return [Place(pfn.site, pfn.pfn) for pfn in draft.raw[lfn].places]
+    raw = draft.raw_input(job, lfn)
+    return [Place(pfn.site, pfn.pfn) for pfn in raw.direct] if raw else []

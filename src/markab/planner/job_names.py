@@ -31,7 +31,7 @@ def transfer_name(kind: Kind, prefix: str, site: str, level: int, number: int) -
 
 
 def register_name(prefix: str, site: str, level: int, number: int) -> str:
-    """`register_<site>_<level>_<n>`."""
+    """`register_<staging site>_<level>_<n>`."""
     return f"register_{prefix}{site}_{level}_{number}"
 
 
@@ -41,7 +41,7 @@ def create_dir_name(prefix: str, workflow: str, site: str) -> str:
 
 
 def cleanup_name(prefix: str, site: str, level: int, number: int) -> str:
-    """`clean_up_<site>_level_<level>_<n>`: files in the middle of a run."""
+    """`clean_up_<site>_level_<level>_<n>`: files in the middle of a run; the level is that of the cleanup job itself."""
     return f"clean_up_{prefix}{site}_level_{level}_{number}"
 
 

@@ -103,6 +103,7 @@ def merge_resources(each: Sequence[Resources]) -> Resources:
         retries=max((one.retries for one in each if one.retries is not None), default=None),
         priority=max((one.priority for one in each if one.priority is not None), default=None),
         category=categories.pop() if len(categories) == 1 else None,
+        transfer_jobs={key: number for one in each for key, number in one.transfer_jobs.items()},
         success_messages=list(dict.fromkeys(text for one in each for text in one.success_messages)),
         failure_messages=list(dict.fromkeys(text for one in each for text in one.failure_messages)),
     )

@@ -1,55 +1,74 @@
-"""Registration: jobs that write delivered results into the output replica catalog.
+"""Registration: jobs that write results into the output replica catalog.
 
-After staging out: each of its jobs is followed by one that registers what it
-delivered. Before directories and cleanup only because all jobs must be known then;
-registration touches no scratch directory. Guarantees to them: nothing more than
-that.
+After staging out, whose grouping it shares: a job registers what one stage-out job
+delivered, and what the tasks that this job serves made, is not delivered, and is to be
+registered all the same: at its place in scratch. Before directories and cleanup only because
+all jobs must be known then. Guarantees to them: nothing more than that.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 from markab.plan.model import Kind, PlannedJob, Registration
 from markab.planner import job_names
 from markab.planner.draft import Context, Draft
-from markab.planner.transfer_groups import CATEGORY, PRIORITY
+from markab.planner.graph import levels_of
+from markab.planner.transfer_groups import CATEGORY, transfer_groups
 from markab.spec.model import Use
+
+_Group = tuple[str, int, int]
+"""Staging site, level, and number of the stage-out job."""
 
 
 def register_results(draft: Draft, context: Context) -> None:
     """Add registration jobs, unless `pegasus.register` is false."""
-    if not context.properties.flag("pegasus.register", True):
+    if not context.options.output_sites or not context.properties.flag("pegasus.register", True):
         return
-    numbers: dict[int, int] = defaultdict(int)
-    stage_outs = [(job, planned) for job, planned in draft.auxiliary_jobs() if planned.kind is Kind.STAGE_OUT]
-    for job, delivery in stage_outs:
-        registered = _registered(draft, job, delivery)
-        if not registered:
-            continue
-        level = delivery.level
-        name = job_names.register_name(context.prefix, context.options.output_sites[0], level, numbers[level])
-        numbers[level] += 1
+    depths = levels_of(draft.parents)
+    assert depths is not None
+    delivered_by = {
+        transfer.lfn: job
+        for job, planned in draft.auxiliary_jobs()
+        if planned.kind is Kind.STAGE_OUT
+        for transfer in planned.transfers
+    }
+    found: dict[_Group, dict[str, tuple[int, Use]]] = defaultdict(dict)
+    for group, maker, use in _registered(draft):
+        found[group][use.lfn] = delivered_by.get(use.lfn, maker), use
+    numbers: dict[tuple[str, int], int] = defaultdict(int)
+    for (site, level, _), files in sorted(found.items()):
+        parents = sorted({parent for parent, _ in files.values()})
+        name = job_names.register_name(context.prefix, site, level, numbers[site, level])
+        numbers[site, level] += 1
         planned = PlannedJob(
             id=name,
             kind=Kind.REGISTER,
             site="local",
             level=level,
-            priority=PRIORITY[Kind.REGISTER],
+            # As a task at this depth of the plan: one job makes the directories, and depths count from 0.
+            priority=10 * (max(depths[parent] for parent in parents) + 2),
             category=CATEGORY[Kind.REGISTER],
             retries=context.retries,
-            registrations=[Registration(use.lfn, "", "", dict(use.metadata)) for use in registered],
+            registrations=[
+                _registration(use, "" if lfn in delivered_by else site) for lfn, (_, use) in files.items()
+            ],
         )
-        why = f"{len(registered)} replica(s) delivered by {delivery.id}"
-        draft.add(planned, [job], "register", why, f"registers what {delivery.id} delivers")
+        what = ", ".join(draft.name_of(parent) for parent in parents[:3])
+        draft.add(planned, parents, "register", f"{len(files)} replica(s) delivered or made by {what}")
 
 
-def _registered(draft: Draft, job: int, delivery: PlannedJob) -> list[Use]:
-    """Return what a stage-out job delivers and the user wants registered; a checkpoint is not a result."""
-    delivered = {transfer.lfn for transfer in delivery.transfers}
-    return [
-        use
-        for maker in draft.parents[job]
-        for use in draft.outputs(maker)
-        if use.lfn in delivered and use.register_replica is not False and use.type != "checkpoint"
-    ]
+def _registered(draft: Draft) -> Iterator[tuple[_Group, int, Use]]:
+    """Yield the outputs that are to be registered, each with its group and the job that makes it."""
+    groups = transfer_groups(draft, "stageout")
+    for job, _ in draft.task_jobs():
+        group = draft.placements[job].staging, draft.levels[job], groups[job]
+        for use in draft.outputs(job):
+            if use.register_replica is not False:
+                yield group, job, use
+
+
+def _registration(use: Use, site: str) -> Registration:
+    """Return what to register; `site` is that of the scratch where it stays, if it is not delivered."""
+    return Registration(use.lfn, "", site, dict(use.metadata), optional=use.type == "checkpoint")

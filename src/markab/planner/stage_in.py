@@ -22,7 +22,8 @@ from markab.plan.model import Kind, Place, PlannedJob, Transfer
 from markab.planner import job_names
 from markab.planner.draft import Context, Draft, RawInput
 from markab.planner.placement import Executable, Placement
-from markab.planner.replica_selection import UNSUPPORTED_SCHEME, select_replicas, stageable_places
+from markab.planner.places import local_path
+from markab.planner.replica_selection import UNSUPPORTED_SCHEME, select_executables, select_replicas
 from markab.planner.transfer_groups import CATEGORY, PRIORITY, first_names, transfer_groups
 from markab.spec.lfn import lfn_fault
 from markab.spec.model import Replica, Use
@@ -39,10 +40,15 @@ def stage_in(draft: Draft, context: Context) -> None:
             collected.add_file(job, use, placement)
         for executable in placement.staged:
             collected.add_executable(job, executable, placement)
+    collected.check_shared_names()
     _note_missing(collected.missing, context)
     _note_schemes(collected.unsupported, context)
     collected.add_jobs()
     _note_files_of_jobs(draft)
+
+
+PRIORITY_STEPS = 99
+"""Of the jobs that bring files for one level, each has a lower priority than that before it, down to this much less."""
 
 
 class _Key(NamedTuple):
@@ -60,7 +66,7 @@ class _Transfers:
     def __init__(self, draft: Draft, context: Context) -> None:
         self.draft = draft
         self.context = context
-        self.groups = transfer_groups(draft)
+        self.groups = transfer_groups(draft, "stagein")
         self.transfer_jobs: dict[tuple[str, str], _Key] = {}
         """(staging site, lfn) → the transfer job that stages it."""
         self.transfers: dict[_Key, list[tuple[str, Transfer]]] = defaultdict(list)
@@ -73,6 +79,10 @@ class _Transfers:
         """URL schemes, none of them supported → files that have replicas of these only."""
         self.checkpoints: set[str] = set()
         """Lfns of inputs that a job writes anew."""
+        self.unusable: set[str] = set()
+        """Lfns of files whose replicas cannot be used, which was noted."""
+        self.files: set[str] = set()
+        """Lfns of inputs of the workflow."""
         self.staged: set[str] = set()
         """Lfns of staged executables, which a file of the workflow must not share."""
 
@@ -88,23 +98,23 @@ class _Transfers:
                 )
                 self.makers[self.transfer_jobs[placement.staging, lfn]].add(made_by)
             return
-        if (raw := draft.raw.get(lfn)) is None:
+        if (raw := draft.raw_input(job, lfn)) is None:
             raw = self._look_up(job, use, placement)
         if raw is None:
             return
-        if use.bypass or placement.bypass:
+        if raw.direct and (use.bypass or placement.bypass):
             draft.bypassed.add((job, lfn))
             return
         if use.type == "checkpoint":
             self.checkpoints.add(lfn)
-        self._add(job, placement.staging, Kind.STAGE_IN, self._transfer(lfn, raw))
+        self._add(job, placement.staging, Kind.STAGE_IN, self._transfer(lfn, raw, placement.staging))
 
     def _look_up(self, job: int, use: Use, placement: Placement) -> RawInput | None:
         lfn, name = use.lfn, self.draft.name_of(job)
         if lfn in self.missing:
             self.missing[lfn].append(name)
             return None
-        if lfn in self.draft.absent:
+        if lfn in self.draft.absent or lfn in self.unusable:
             return None
         replica: Replica | None = self.context.replicas.lookup(lfn)
         if replica is None:
@@ -113,42 +123,47 @@ class _Transfers:
             else:
                 self.missing[lfn].append(name)
             return None
-        raw = select_replicas(replica, placement.staging, f"task {name!r}", self.context)
-        if raw is None and self.context.problems[-1].kind == UNSUPPORTED_SCHEME:
+        self.files.add(lfn)
+        raw = select_replicas(replica, placement.site, placement.staging, f"task {name!r}", self.context)
+        if raw is not None:
+            self.draft.raw[placement.site, placement.staging, lfn] = raw
+            return raw
+        self.unusable.add(lfn)
+        if self.context.problems[-1].kind == UNSUPPORTED_SCHEME:
             schemes = frozenset(scheme_of(pfn.pfn) for pfn in replica.pfns)
             self.unsupported[schemes].append(self.context.problems.pop())
-        # An unusable replica was noted; an empty entry prevents that it is noted again.
-        self.draft.raw[lfn] = raw or RawInput([])
-        return raw
+        return None
 
     def add_executable(self, job: int, executable: Executable, placement: Placement) -> None:
         """Add the transfer of an executable that is staged."""
         draft = self.draft
         name = executable.staged_as
         assert name is not None
-        if (raw := draft.raw.get(name)) is None:
-            if fault := lfn_fault(name):
-                message = f"executable {name!r} cannot be staged under this name: it {fault[0]}"
-                self.context.problem("bad-name", message, "rename the transformation")
-            if name in draft.producer:
-                self._name_clash(
-                    name, f"a name that task {draft.name_of(draft.producer[name])!r} gives to an output"
-                )
-            checksum = executable.transformation.checksum
-            raw = draft.raw[name] = RawInput(
-                stageable_places(executable, f"task {draft.name_of(job)!r}", self.context),
-                checksum.sha256 if checksum else None,
-            )
+        if name not in self.staged:
             self.staged.add(name)
-        elif name not in self.staged:
-            self._name_clash(name, "the name of an input file of the workflow")
-            self.staged.add(name)
-        if executable.at.bypass:
+            self._check_name(name)
+        key = placement.site, placement.staging, name
+        if (raw := draft.raw.get(key)) is None:
+            needed_by = f"task {draft.name_of(job)!r}"
+            raw = draft.raw[key] = select_executables(executable, placement.site, needed_by, self.context)
+        if raw.direct and (executable.at.bypass or placement.bypass):
             draft.bypassed.add((job, name))
             return
-        transfer = self._transfer(name, raw)
+        transfer = self._transfer(name, raw, placement.staging)
         transfer.executable = True
         self._add(job, placement.staging, Kind.STAGE_IN, transfer)
+
+    def _check_name(self, name: str) -> None:
+        if fault := lfn_fault(name):
+            message = f"executable {name!r} cannot be staged under this name: it {fault[0]}"
+            self.context.problem("bad-name", message, "rename the transformation")
+        if (maker := self.draft.producer.get(name)) is not None:
+            self._name_clash(name, f"a name that task {self.draft.name_of(maker)!r} gives to an output")
+
+    def check_shared_names(self) -> None:
+        """Note executables that have the name of an input; call it when all are known."""
+        for name in sorted(self.staged & self.files):
+            self._name_clash(name, "the name of an input file of the workflow")
 
     def _name_clash(self, name: str, other: str) -> None:
         self.context.problem(
@@ -157,10 +172,17 @@ class _Transfers:
             "rename the file or the transformation",
         )
 
-    def _transfer(self, lfn: str, raw: RawInput) -> Transfer:
+    def _transfer(self, lfn: str, raw: RawInput, staging: str) -> Transfer:
         sources = [Place(pfn.site, pfn.pfn) for pfn in raw.places]
+        # A link is of use only where the file itself can be seen too.
+        link = self.context.links and bool(sources) and sources[0].site == staging
         return Transfer(
-            lfn, sources, [], sha256=raw.sha256, size_bytes=raw.size_bytes, link=self.context.links
+            lfn,
+            sources,
+            [],
+            sha256=raw.sha256,
+            size_bytes=raw.size_bytes,
+            link=link and local_path(sources[0].url) is not None,
         )
 
     def _add(self, job: int, site: str, kind: Kind, transfer: Transfer, source: str = "") -> None:
@@ -178,9 +200,11 @@ class _Transfers:
             kind, site, level, _ = key
             number = numbers[kind, site, level]
             numbers[kind, site, level] += 1
-            self._add_job(key, job_names.transfer_name(kind, self.context.prefix, site, level, number))
+            name = job_names.transfer_name(kind, self.context.prefix, site, level, number)
+            priority = PRIORITY[kind] - min(number, PRIORITY_STEPS)
+            self._add_job(key, name, priority)
 
-    def _add_job(self, key: _Key, name: str) -> None:
+    def _add_job(self, key: _Key, name: str, priority: int) -> None:
         draft = self.draft
         transfers = self.transfers[key]
         for _, transfer in transfers:
@@ -192,7 +216,7 @@ class _Transfers:
             site="local",
             staging=key.site,
             level=key.level,
-            priority=PRIORITY[key.kind],
+            priority=priority,
             category=CATEGORY[key.kind],
             retries=self.context.retries,
             transfers=[transfer for _, transfer in transfers],

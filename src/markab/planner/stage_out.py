@@ -20,7 +20,7 @@ from markab.spec.model import Use
 
 def stage_out(draft: Draft, context: Context) -> None:
     """Fill `results`, and add stage-out jobs if there is an output site."""
-    groups = transfer_groups(draft)
+    groups = transfer_groups(draft, "stageout")
     levels = draft.levels
     collected: dict[tuple[str, int, int], list[tuple[int, Use]]] = defaultdict(list)
     for job, _ in draft.task_jobs():

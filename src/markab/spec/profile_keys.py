@@ -37,6 +37,8 @@ KEYS: dict[str, dict[str, Effect]] = {
         READ="""
             cores memory diskspace gpus runtime checkpoint.time maxwalltime exitcode.failuremsg exitcode.successmsg
             data.configuration transfer.bypass.input.staging style slots.cores slots.memory slots.gpus
+            stagein.clusters stagein.local.clusters stagein.remote.clusters
+            stageout.clusters stageout.local.clusters stageout.remote.clusters
         """,
         NEEDLESS="""
             gridstart gridstart.path gridstart.arguments change.dir create.dir condor.arguments.quote auxillary.local
@@ -51,8 +53,6 @@ KEYS: dict[str, dict[str, Effect]] = {
         """,
         NOT_YET="""
             gridstart.launcher gridstart.launcher.arguments pegasus_lite_env_source
-            stagein.clusters stagein.local.clusters stagein.remote.clusters
-            stageout.clusters stageout.local.clusters stageout.remote.clusters
             transfer.threads transfer.arguments transfer.lite.arguments nosymlink worker.node.directory relative.dir
             BOTO_CONFIG SSH_PRIVATE_KEY X509_USER_PROXY S3CFG IRODS_ENVIRONMENT_FILE GOOGLE_PKCS12 PEGASUS_CREDENTIALS
         """,

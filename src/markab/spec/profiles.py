@@ -56,6 +56,17 @@ def merge_profiles(transformation: Profiles, site: Profiles, job: Profiles, prop
     return {namespace: table for namespace, table in merged.items() if table}
 
 
+TRANSFER_JOBS = (
+    "stagein.clusters",
+    "stagein.local.clusters",
+    "stagein.remote.clusters",
+    "stageout.clusters",
+    "stageout.local.clusters",
+    "stageout.remote.clusters",
+)
+"""Keys that say how many transfer jobs there are for each level of a staging site."""
+
+
 class Resources(msgspec.Struct, frozen=True):
     """The resources a job requests, and how its exit is judged. 0: not given."""
 
@@ -73,12 +84,14 @@ class Resources(msgspec.Struct, frozen=True):
     category: str | None = None
     success_messages: list[str] = []
     failure_messages: list[str] = []
+    transfer_jobs: dict[str, int] = {}
+    """Key such as `stagein.clusters` → how many transfer jobs there are for a level."""
 
 
 def resources(profiles: Profiles, job_id: str = "", problems: list[Problem] | None = None) -> Resources:
     """Return the resources of a job, and how its exit is judged, from its merged profiles.
 
-    `pegasus.*` keys win over the `condor.*` keys of the same meaning.
+    The `condor.request_*` keys win over the `pegasus.*` keys of the same meaning.
     `checkpoint.time` and `maxwalltime` are minutes; `runtime` is seconds.
     `pegasus.memory`, `pegasus.diskspace` and `condor.request_memory` are in MB and
     `condor.request_disk` in KB unless they name a unit.
@@ -94,19 +107,19 @@ def resources(profiles: Profiles, job_id: str = "", problems: list[Problem] | No
     found: list[Problem] = []
     read = _ProfileReader(profiles, job_id, found)
     pegasus, dagman = profiles.get("pegasus", {}), profiles.get("dagman", {})
-    cores = read.first(_positive, "a whole number from 1", "pegasus.cores", "condor.request_cpus")
+    cores = read.first(_positive, "a whole number from 1", "condor.request_cpus", "pegasus.cores")
     memory_mb = read.first(
-        _mb, "an amount such as '2048' (MB) or '2 GB'", "pegasus.memory", "condor.request_memory"
+        _mb, "an amount such as '2048' (MB) or '2 GB'", "condor.request_memory", "pegasus.memory"
     )
-    disk_mb = read.first(_mb, "an amount such as '2048' (MB) or '2 GB'", "pegasus.diskspace")
+    disk_mb = read.first(_kb, "an amount such as '2048' (KB) or '2 GB'", "condor.request_disk")
     if disk_mb is None:
-        disk_mb = read.first(_kb, "an amount such as '2048' (KB) or '2 GB'", "condor.request_disk")
+        disk_mb = read.first(_mb, "an amount such as '2048' (MB) or '2 GB'", "pegasus.diskspace")
     priority = read.first(units.whole, "a whole number", "dagman.PRIORITY", "condor.priority")
     result = Resources(
         cores=cores or 1,
         memory_mb=memory_mb or 0,
         disk_mb=disk_mb or 0,
-        gpus=read.first(_not_negative, "a whole number from 0", "pegasus.gpus", "condor.request_gpus") or 0,
+        gpus=read.first(_not_negative, "a whole number from 0", "condor.request_gpus", "pegasus.gpus") or 0,
         runtime_s=read.first(units.seconds, "a number of seconds", "pegasus.runtime") or 0.0,
         checkpoint_s=60
         * (read.first(units.seconds, "a number of minutes", "pegasus.checkpoint.time") or 0.0),
@@ -114,6 +127,11 @@ def resources(profiles: Profiles, job_id: str = "", problems: list[Problem] | No
         retries=read.first(_not_negative, "a whole number from 0", "dagman.RETRY"),
         priority=priority,
         category=dagman.get("CATEGORY") or None,
+        transfer_jobs={
+            key: number
+            for key in TRANSFER_JOBS
+            if (number := read.first(_positive, "a whole number from 1", f"pegasus.{key}"))
+        },
         success_messages=_messages(pegasus.get("exitcode.successmsg")),
         failure_messages=_messages(pegasus.get("exitcode.failuremsg")),
     )

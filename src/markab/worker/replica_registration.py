@@ -37,6 +37,8 @@ def register_replicas(
 ) -> None:
     """Write all of `registrations` in one transaction; what is there already stays one row.
 
+    An optional file that was not made is left out.
+
     May be called twice, and by many processes at once. New metadata of a file
     replaces the old.
 
@@ -50,7 +52,9 @@ def register_replicas(
             for table in _TABLES:
                 connection.execute(table)
             for item in registrations:
-                _register_one(connection, item, checksums.get(item["lfn"]))
+                sha256 = checksums.get(item["lfn"])
+                if sha256 or not item.get("optional") or _exists(item["pfn"]):
+                    _register_one(connection, item, sha256)
             connection.execute("COMMIT")
         finally:
             connection.close()
@@ -60,6 +64,13 @@ def register_replicas(
             "cannot write to the replica catalog '%s': %s" % (catalog, error),
             "check that its directory is writable, and that it is an SQLite file",
         ) from error
+
+
+def _exists(pfn: str) -> bool:
+    try:
+        return is_local(pfn) and os.path.exists(path_of(pfn))
+    except MarkabError:
+        return False
 
 
 def _register_one(connection: sqlite3.Connection, item: Dict[str, Any], sha256: Any) -> None:
