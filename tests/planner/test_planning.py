@@ -353,6 +353,22 @@ def test_links_are_made_only_to_files_at_the_staging_site(bench: Bench) -> None:
     }
 
 
+@pytest.mark.parametrize("type_", ["inout", "checkpoint"])
+def test_what_a_task_writes_too_is_its_own_copy_and_no_link_to_the_users_file(bench: Bench, type_: str) -> None:
+    bench.has("f")
+    job = task("a", "f")
+    job["uses"][0]["type"] = type_
+    wanted = {
+        "pegasus.transfer.links": "true",
+        "pegasus.transfer.bypass.input.staging": "true",
+    }
+
+    made = bench.plan(job, properties=wanted)
+
+    (transfer,) = made["stage_in_local_local_0_0"].transfers
+    assert (transfer.lfn, transfer.link) == ("f", False)
+
+
 def test_paths_of_other_sites_count_only_if_there_is_nothing_nearer(bench: Bench) -> None:
     bench.has("f", "g")
     here = bench.replicas[0]["pfns"][0]["pfn"]

@@ -102,12 +102,16 @@ class _Transfers:
             raw = self._look_up(job, use, placement)
         if raw is None:
             return
-        if raw.direct and (use.bypass or placement.bypass):
+        # What a job writes too is its own copy: through a link, or in place, it would change the user's file.
+        is_written = made_by == job or use.type == "checkpoint"
+        if raw.direct and (use.bypass or placement.bypass) and not is_written:
             draft.bypassed.add((job, lfn))
             return
         if use.type == "checkpoint":
             self.checkpoints.add(lfn)
-        self._add(job, placement.staging, Kind.STAGE_IN, self._transfer(lfn, raw, placement.staging))
+        transfer = self._transfer(lfn, raw, placement.staging)
+        transfer.link = transfer.link and not is_written
+        self._add(job, placement.staging, Kind.STAGE_IN, transfer)
 
     def _look_up(self, job: int, use: Use, placement: Placement) -> RawInput | None:
         lfn, name = use.lfn, self.draft.name_of(job)
