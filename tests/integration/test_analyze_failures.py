@@ -157,7 +157,7 @@ def test_pegasus_analyzer_prints_its_summary_and_fails(run_dir: Path) -> None:
         "import sys; from markab.cli.pegasus import analyzer; sys.argv[0] = 'pegasus-analyzer'; analyzer()"
     )
     done = command(sys.executable, "-c", program, run_dir, cwd=run_dir, check=False)
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == 2, done.stderr
     assert " Workflow Status    : failure" in done.stdout
     assert " # jobs failed      :     11 (" in done.stdout
     assert "module_module".center(80, "=") in done.stdout

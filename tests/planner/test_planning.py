@@ -354,7 +354,9 @@ def test_links_are_made_only_to_files_at_the_staging_site(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("type_", ["inout", "checkpoint"])
-def test_what_a_task_writes_too_is_its_own_copy_and_no_link_to_the_users_file(bench: Bench, type_: str) -> None:
+def test_what_a_task_writes_too_is_its_own_copy_and_no_link_to_the_users_file(
+    bench: Bench, type_: str
+) -> None:
     bench.has("f")
     job = task("a", "f")
     job["uses"][0]["type"] = type_

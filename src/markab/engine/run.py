@@ -171,6 +171,7 @@ def open_run(
     stack.enter_context(RunLock(directory.lock))
     uuid = read_braindump(directory.braindump).get("wf_uuid") or ""
     history = Recovery(plan.header)
+    _ = plan.outline  # every line is checked: no journal is begun for a plan that is damaged
     journal = open_journal(directory.journal, history.read)
     stack.callback(journal.close)
     requests = Requests(directory.path)
