@@ -105,14 +105,19 @@ def test_a_real_run_is_recorded_as_it_was(submit_dir: Path, tmp_path: Path) -> N
 
 def test_what_is_registered_has_checksum_size_and_metadata(submit_dir: Path) -> None:
     (catalog,) = submit_dir.glob("*.replicas.db")
-    rows = ask(catalog, "SELECT lfn, key, value FROM rc_lfn NATURAL JOIN rc_meta ORDER BY key")
+    rows = ask(catalog, "SELECT lfn, key, value FROM rc_lfn NATURAL JOIN rc_meta ORDER BY lfn, key")
     sha256 = hashlib.sha256(b"hello\n").hexdigest()
     assert rows == [
         ("last.txt", "checksum.type", "sha256"),
         ("last.txt", "checksum.value", sha256),
         ("last.txt", "size", "6"),
         ("last.txt", "unit", "K"),
+        ("middle.txt", "checksum.type", "sha256"),
+        ("middle.txt", "checksum.value", sha256),
+        ("middle.txt", "size", "6"),
     ]
+    places = dict(ask(catalog, "SELECT lfn, pfn FROM rc_lfn NATURAL JOIN rc_pfn"))
+    assert "scratch" in places["middle.txt"], "it is not delivered"
 
 
 def test_a_run_leaves_its_database_and_log_and_stands_in_the_list_of_runs(tmp_path: Path) -> None:
