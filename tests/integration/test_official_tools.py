@@ -87,17 +87,17 @@ def theirs(name: str, *words: str | Path, cwd: Path) -> subprocess.CompletedProc
     return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
 
 
-def rows(file: Path) -> list[list[str]]:
-    """The rows of a CSV file, without comments and headers; numbers as both round them."""
+def rows(file: Path) -> list[list[object]]:
+    """The rows of a CSV file, without comments and headers; fractions, which both round, as numbers."""
     found = [row for row in csv.reader(file.read_text().splitlines()) if len(row) > 1]
     names = ("Workflow_Id", "Type", "stat_type")
-    rows = [row for row in found if row[0] not in names and not row[0].startswith(("#", " "))]
-    return sorted([_rounded(cell) for cell in row] for row in rows)
+    rows = sorted(row for row in found if row[0] not in names and not row[0].startswith(("#", " ")))
+    return [[_number(cell) for cell in row] for row in rows]
 
 
-def _rounded(cell: str) -> str:
-    number, percent, _ = cell.partition("%")
-    return f"{float(number):.2f}{percent}" if re.fullmatch(r"\d+\.\d+", number) else cell
+def _number(cell: str) -> object:
+    is_fraction = re.fullmatch(r"\d+\.\d+%?", cell)
+    return pytest.approx(float(cell.rstrip("%")), abs=0.002) if is_fraction else cell
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -110,7 +110,8 @@ def test_their_statistics_are_ours(runs: dict[str, Path], name: str, tmp_path: P
 
     for section in SECTIONS:
         expected = rows(tmp_path / "theirs" / f"{section}.csv")
-        assert rows(tmp_path / "ours" / f"{section}.csv") == expected, section
+        ours = rows(tmp_path / "ours" / f"{section}.csv")
+        assert [[getattr(cell, "expected", cell) for cell in row] for row in ours] == expected, section
         assert expected
 
 
