@@ -19,7 +19,7 @@ from mutants.enclosure import Enclosure, why_none
 from mutants.judgements import read_judgements, to_judge
 from mutants.line_map import LineMap, kept_line_map
 from mutants.sample import sample
-from mutants.tree_copy import TreeCopy
+from mutants.tree_copy import TreeCopy, remove
 from mutants.trial import Result, try_change
 
 
@@ -35,9 +35,9 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # also in the background, where the first may be ignored
         signal.signal(number, signal.default_int_handler)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))}
-    with tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True) as name:
-        folder = Path(name).resolve()
-        folder.chmod(0o755)  # some tests become another user
+    folder = Path(tempfile.mkdtemp(prefix="mutants-")).resolve()
+    folder.chmod(0o755)  # some tests become another user
+    try:
         line_map = kept_line_map(folder, environ)
         copy, tried = TreeCopy(folder), Tried()
         drawn = sample(wanted.seed, copy.root, wanted.folder)
@@ -46,6 +46,8 @@ def main() -> int:
         print(f"{len(line_map.failing)} tests fail while they are traced, and are left out", flush=True)
         with Enclosure(folder, copy, environ) as enclosure, suppress(KeyboardInterrupt):
             tried.go(enumerate(changes, start=wanted.skip + 1), copy, enclosure, line_map)
+    finally:
+        remove(folder)
     tried.print_end()
     return 1 if tried.missed else 0
 
@@ -73,7 +75,7 @@ class Tried:
                 self.missed.append(change)
             took = f"{time.monotonic() - start_s:.0f} s"
             what = f"{change.file}:{change.line}  {change.before[:90]!r} -> {change.after[:90]!r}"
-            print(f"{number:4} {result.value:12} {took:>6}  {what}  {detail}", flush=True)
+            print(f"{number:4} {result.value:12} {took:>6}  {what}  {detail[:120]}", flush=True)
 
     def print_end(self) -> None:
         """Print the numbers, and the entries of `judgements.yml` for what no test noticed."""

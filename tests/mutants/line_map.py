@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from mutants.enclosure import Enclosure
 from mutants.tree_copy import ROOT, TreeCopy
 
 KEPT = ROOT / ".mutants"
 _MOST_S = 4 * 3600
+_PARTS = 2
+"""So many parts of the tests are traced side by side."""
+_OPTIONS = ("-p", "mutants.line_tracing", "-p", "no:cacheprovider", "-m", "not integration and not faults")
 _TRACE = """
 
 import importlib.util as _util
@@ -100,33 +102,44 @@ def _fingerprint() -> str:
 
 
 def trace(folder: Path, environ: dict[str, str]) -> None:
-    """Run all fast tests in a copy of the tree below `folder`, tracing every process that they start."""
+    """Run all fast tests, tracing every process that they start: each half of them in a copy of the tree of its own."""
+    files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py"))
+    halves = [(folder / f"traced-{number}", files[number::_PARTS]) for number in range(_PARTS)]
+    for half, _ in halves:
+        half.mkdir()
+    KEPT.mkdir(exist_ok=True)
+    with ThreadPoolExecutor(_PARTS) as pool:
+        traced = list(pool.map(lambda half: _trace_files(*half, environ), halves))
+    durations = "".join((part / "durations.jsonl").read_text() for part in traced)
+    (KEPT / "durations.jsonl").write_text(durations)
+    _combine(traced)
+
+
+def _trace_files(folder: Path, files: list[str], environ: dict[str, str]) -> Path:
+    """The folder with what was found."""
     import coverage
 
-    copy = TreeCopy(folder / "traced")
+    copy = TreeCopy(folder)
     packages = [str(Path(coverage.__file__).parents[1])]
     tracing = str(copy.root / "tests/mutants/line_tracing.py")
     for name in _ENTRANCES:
         copy.write(name, copy.text(name) + _TRACE.format(packages=packages, tracing=tracing))
-    environ = {**environ, "PYTHONPATH": str(copy.root / "tests")}
-    with Enclosure(folder, copy, environ) as enclosure:
-        ended = enclosure.pytest(
-            ["-p", "mutants.line_tracing", "-p", "no:cacheprovider", "-m", "not integration"], _MOST_S
-        )
+    with Enclosure(folder, copy, {**environ, "PYTHONPATH": str(copy.root / "tests")}) as enclosure:
+        ended = enclosure.pytest([*_OPTIONS, *files], _MOST_S)
     traced = copy.root / "traced"
     if not (traced / "durations.jsonl").exists():
         raise RuntimeError(ended.output[-4000:])
-    KEPT.mkdir(exist_ok=True)
-    (KEPT / "output.txt").write_text(ended.output)
-    shutil.copy2(traced / "durations.jsonl", KEPT)
-    _combine(coverage, traced)
+    (KEPT / f"{folder.name}.txt").write_text(ended.output)
+    return traced
 
 
-def _combine(coverage: Any, traced: Path) -> None:
+def _combine(folders: list[Path]) -> None:
+    import coverage
+
     all_lines = coverage.CoverageData(str(KEPT / "lines"))
-    for name in sorted(os.listdir(traced)):
-        if name.startswith("lines."):
-            part = coverage.CoverageData(str(traced / name))
+    for path in (path for folder in folders for path in sorted(folder.iterdir())):
+        if path.name.startswith("lines."):
+            part = coverage.CoverageData(str(path))
             try:
                 part.read()
                 all_lines.update(part)

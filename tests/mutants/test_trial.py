@@ -39,10 +39,11 @@ class FakeEnclosure:
         self.answers = list(answers)
         self.calls: list[list[str]] = []
         self.waits: list[float] = []
+        self.texts: list[str] = []
 
     def pytest(self, arguments: list[str], wait_s: float) -> Ended:
-        assert self.copy.now == "(2)"
         self.calls.append([one for one in arguments if one.startswith("test")])
+        self.texts.append(self.copy.now)
         self.waits.append(wait_s)
         return self.answers.pop(0)
 
@@ -54,6 +55,7 @@ class FakeMap:
 
 PASSED = Ended(0, "")
 FAILED = Ended(1, "..F\nFAILED tests/f.py::test_b - why\n1 failed")
+FAILED_B = Ended(1, "..F\nFAILED test_b - why\n1 failed")
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,34 @@ def test_a_change_is_noticed_by_the_first_test_that_fails(
 
     assert found == (result, detail)
     assert enclosure.calls == [["test_a", "test_b"], ["test_c"]][:calls]
+    assert set(enclosure.texts) == {"(2)"}
+    assert copy.now == "1"
+
+
+@pytest.mark.parametrize(
+    ("again", "result", "texts"),
+    [
+        ([FAILED_B, PASSED], Result.NOTICED, ["(2)", "(2)", "1"]),
+        ([FAILED_B, FAILED_B, PASSED, PASSED], Result.MISSED, ["(2)", "(2)", "1", "(2)", "(2)"]),
+        ([PASSED, PASSED, PASSED], Result.MISSED, ["(2)", "(2)", "(2)", "(2)"]),
+    ],
+)
+def test_a_test_counts_that_fails_again_and_passes_without_the_change(
+    monkeypatch: pytest.MonkeyPatch, again: list[Ended], result: Result, texts: list[str]
+) -> None:
+    monkeypatch.setattr(module, "near_tests", lambda change, line_map, root: ["test_a", "test_b", "test_c"])
+    copy = FakeCopy()
+    enclosure = FakeEnclosure(copy, FAILED_B, *again)
+
+    found = try_change(
+        CHANGE, cast("TreeCopy", copy), cast("Enclosure", enclosure), cast("LineMap", FakeMap())
+    )
+
+    assert found.result == result
+    assert enclosure.texts == texts
+    assert enclosure.calls[1] == ["test_b"]
+    if result is Result.MISSED:
+        assert enclosure.calls[-2:] == [["test_a"], ["test_c"]]
     assert copy.now == "1"
 
 

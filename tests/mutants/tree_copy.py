@@ -39,7 +39,7 @@ class TreeCopy:
 
     def clear_temporary(self) -> None:
         """Remove what the tests have left."""
-        shutil.rmtree(self.temporary, ignore_errors=True)
+        remove(self.temporary)
         self.temporary.mkdir()
 
     def _make_environment(self) -> None:
@@ -53,6 +53,11 @@ class TreeCopy:
                 text = program.read_text().replace(str(sys.executable), str(self.python))
                 (self.python.parent / program.name).write_text(text)
                 (self.python.parent / program.name).chmod(0o755)
+
+
+def remove(folder: Path) -> None:
+    """Remove a tree of any depth: some tests leave one that is deeper than `shutil.rmtree` can go."""
+    subprocess.run(["rm", "-rf", "--", folder], stderr=subprocess.DEVNULL)
 
 
 def _tracked_files() -> list[str]:

@@ -1,4 +1,8 @@
-"""Whether a test notices one change: the tests near to it are run on the changed copy, until the first that fails."""
+"""Whether a test notices one change: the tests near to it are run on the changed copy, until the first that fails.
+
+A test that fails only now and then, or without the change as well, does not count: it is run again with the change
+and without it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,16 @@ _FIRST_S = 10.0
 _PATIENCE = 6
 _START_S = 60.0
 """A machine may be busy with something else: so many times the usual time, and so much more, is "does not end"."""
-_OPTIONS = ("-x", "-q", "--tb=no", "-p", "no:cacheprovider", "--hypothesis-seed=0", "-m", "not integration")
+_OPTIONS = (
+    "-x",
+    "-q",
+    "--tb=no",
+    "-p",
+    "no:cacheprovider",
+    "--hypothesis-seed=0",
+    "-m",
+    "not integration and not faults",
+)
 _NO_TESTS = (4, 5)
 """Exit codes of pytest: the names are wrong, or nothing was collected."""
 
@@ -42,11 +55,22 @@ def try_change(change: Change, copy: TreeCopy, enclosure: Enclosure, line_map: L
     """Change the copy, run the tests, take the change back."""
     tests = near_tests(change, line_map, copy.root)
     before = copy.text(change.file)
-    copy.write(change.file, change.applied_to(before))
+    after = change.applied_to(before)
     try:
         for some in _stages(tests, line_map):
-            if trial := _run(some, enclosure, line_map):
-                return trial
+            while some:
+                copy.write(change.file, after)
+                trial = _run(some, enclosure, line_map)
+                if trial is None:
+                    break
+                test = _failing(some, trial)
+                if test is None:
+                    return trial
+                if _run([test], enclosure, line_map) is not None:
+                    copy.write(change.file, before)
+                    if _run([test], enclosure, line_map) is None:
+                        return trial
+                some = [other for other in some if other != test]
         return Trial(Result.MISSED, f"{len(tests)} tests")
     finally:
         copy.write(change.file, before)
@@ -74,7 +98,16 @@ def _run(tests: list[str], enclosure: Enclosure, line_map: LineMap) -> Trial | N
     failed = re.search(r"^(?:FAILED|ERROR) (.*)", ended.output, re.MULTILINE)
     if ended.code in _NO_TESTS and not failed:
         raise LookupError(ended.output[-2000:])
-    return Trial(Result.NOTICED, failed.group(1)[:120] if failed else ended.output[-200:].strip())
+    return Trial(Result.NOTICED, failed.group(1) if failed else ended.output[-200:].strip())
+
+
+def _failing(tests: list[str], trial: Trial) -> str | None:
+    """The test that has failed; None if none of them could be run, or the last one never ended."""
+    if trial.result is Result.ENDLESS:
+        return None
+    return next(
+        (test for test in sorted(tests, key=len, reverse=True) if trial.detail.startswith(test)), None
+    )
 
 
 def _by_function(tests: list[str], output: str) -> list[str]:
