@@ -43,7 +43,7 @@ SUPPORTED = {
     "pegasus.catalog.transformation.directory.url.prefix": "",
     "pegasus.dir.storage.mapper": "`Flat`, `Fixed` and `Replica`; `Hashed` warns, and is taken as `Flat`",
     "pegasus.dir.storage.mapper.fixed.url": "a directory for all results; with `Fixed`",
-    "pegasus.dir.storage.mapper.replica": "`File` by default, or `Regex`, which is the same; with `Replica`",
+    "pegasus.dir.storage.mapper.replica": "`File` by default, or `Regex`, which is the same, or `YAML`; with `Replica`",
     "pegasus.dir.storage.mapper.replica.**": "`file`: the file with the places; as `--output-map`",
     "pegasus.dir.storage.deep": "",
     "pegasus.dir.useTimestamp": "",
