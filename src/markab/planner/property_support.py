@@ -29,6 +29,7 @@ SUPPORTED = {
     "pegasus.catalog.replica.directory.flat.lfn": "",
     "pegasus.catalog.replica.directory.url.prefix": "",
     "pegasus.catalog.replica.dax.asrc": "",
+    "pegasus.catalog.replica.cache.asrc": "",
     "pegasus.catalog.replica.output": "`JDBCRC`, in an SQLite file; `<workflow>-0.replicas.db` in the submit directory if not set",
     "pegasus.catalog.replica.output.**": "`db.url`: `jdbc:sqlite:FILE`",
     "pegasus.catalog.*.db.**": "`pegasus.catalog.replica.db.url` is `jdbc:sqlite:FILE`; `user` and `password` are those of a server "
@@ -41,6 +42,7 @@ SUPPORTED = {
     "pegasus.catalog.transformation.directory.site": "",
     "pegasus.catalog.transformation.directory.flat.lfn": "",
     "pegasus.catalog.transformation.directory.url.prefix": "",
+    "pegasus.data.reuse.scope": "",
     "pegasus.dir.storage.mapper": "`Flat`, `Fixed` and `Replica`; `Hashed` warns, and is taken as `Flat`",
     "pegasus.dir.storage.mapper.fixed.url": "a directory for all results; with `Fixed`",
     "pegasus.dir.storage.mapper.replica": "`File` by default, or `Regex`, which is the same, or `YAML`; with `Replica`",
