@@ -118,7 +118,10 @@ def test_versions() -> None:
 def test_config_prints_what_makes_python_find_us() -> None:
     path = program("pegasus-config", "--python", "--noeoln").stdout
     assert Path(path) == SOURCES
-    assert program("pegasus-config", "--python-dump").stdout.count("pegasus_python_dir = ") == 1
+    for flag in ("--python-dump", "--python-hash"):
+        known: dict[str, str] = {}
+        exec(program("pegasus-config", flag).stdout, known)
+        assert known["pegasus_python_dir"] == str(SOURCES) and "pegasus_share_dir" in known
     done = subprocess.run(
         ["sh", "-c", program("pegasus-config", "--sh-dump").stdout + "echo $PEGASUS_PYTHON_DIR"],
         capture_output=True,

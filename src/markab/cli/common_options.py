@@ -46,8 +46,40 @@ quiet_option = click.option("-q", "--quiet", count=True, help="Print less; twice
 verbosity = options(verbose_option, quiet_option)
 
 pegasus_dagid_option = click.option(
-    "-d", "--dagid", metavar="ID", help="HTCondor's number of a run; runs of Markab have none."
+    "-d",
+    *("--dagid", "--dag-id"),
+    "dagid",
+    metavar="ID",
+    help="HTCondor's number of a run; runs of Markab have none.",
 )
+
+AI = OptionalValue("", "ai", "true", looks_like_value="(?i:true|false|t|f|yes|no|y|n|on|off|1|0)")
+"""The value of `--ai` is optional."""
+
+
+def pegasus_ai_options(instead: str) -> Decorator:
+    """Return the options of Pegasus for a report by a language model; `instead` says what is printed in its place."""
+
+    def note(_: click.Context, __: click.Parameter, is_wanted: bool) -> None:
+        if is_wanted:
+            echo(f"note: no language model is asked; {instead}", err=True)
+
+    return options(
+        click.option(
+            "--ai",
+            type=click.BOOL,
+            metavar="[BOOL]",
+            expose_value=False,
+            callback=note,
+            help="Accepted; no language model is asked.",
+        ),
+        click.option(
+            "--plain",
+            is_flag=True,
+            expose_value=False,
+            help="Accepted; the text has no Markdown in any case.",
+        ),
+    )
 
 
 POSITIVE = click.IntRange(min=1)
