@@ -32,7 +32,7 @@ PEGASUS = (
     "metadata",
     "rc_client",
 )
-"""Commands with a `pegasus-` name; the page of `pegasus-keg` is made from its usage text."""
+"""Commands with a `pegasus-` name; those of `_program_pages` have a usage text instead of a table."""
 
 CODES_MARKAB = "Exit codes: see [exit codes](../exit-codes.md)."
 CODES_PEGASUS = (
@@ -90,7 +90,7 @@ def command_pages() -> dict[str, str]:
         command = getattr(module, f"pegasus_{name}", None) or getattr(module, name)
         called = f"pegasus-{name.replace('_', '-')}"
         made[f"{called}.md"] = page(called, command, CODES_PEGASUS)
-    made["pegasus-keg.md"] = _keg_page()
+    made |= {f"{name}.md": text for name, text in _program_pages()}
     made["README.md"] = _index(made)
     return made
 
@@ -148,22 +148,16 @@ def _options(command: click.Command, context: click.Context) -> Iterator[str]:
             yield f"| `{names}` | {meaning} |"
 
 
-def _keg_page() -> str:
-    from markab.cli.keg_program import USAGE
+def _program_pages() -> Iterator[tuple[str, str]]:
+    """Yield name and page of each program that has no table of options, only a usage text."""
+    from markab.cli import keg_program
+    from markab.worker import kickstart_options
 
-    return "\n".join(
-        [
-            "# pegasus-keg",
-            "",
-            "A program that simulates the programs of jobs in test workflows.",
-            "`markab keg` is the same.",
-            "",
-            "```",
-            USAGE.rstrip(),
-            "```",
-            "",
-        ]
-    )
+    for name, usage, summary in (
+        ("pegasus-keg", keg_program.USAGE, "Simulate a program of a job; `markab keg` is the same."),
+        ("pegasus-kickstart", kickstart_options.USAGE, "Run a program, and write a record of it."),
+    ):
+        yield name, "\n".join([f"# {name}", "", summary, "", "```", usage.rstrip(), "```", ""])
 
 
 def _index(made: dict[str, str]) -> str:
