@@ -155,3 +155,16 @@ def test_a_shell_that_asks_gets_commands() -> None:
 def test_keg_is_there_under_both_names(tmp_path: Path) -> None:
     assert "usage: pegasus-keg" in program("pegasus-keg").stdout
     assert "Other Arguments: -x y" in program("keg", "-p", "-x", "y", "-o", "-").stdout
+
+
+def test_the_output_of_a_job_is_checked(tmp_path: Path) -> None:
+    output = tmp_path / "job.out"
+    output.write_text("- invocation: True\n  mainjob:\n    status:\n      raw: 0\n")
+    done = program("pegasus-exitcode", "-s", "done", "-r", "0", "job.out", cwd=tmp_path)
+    assert done.returncode == 1 and done.stdout.startswith("Success message missing from output\n{")
+
+    output.write_text("done\n")
+    done = program("pegasus-exitcode", "-I", "-s", "done", "-l", "log", "job.out", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert json.loads((tmp_path / "log").read_text())["retry"] == 1
+    assert program("pegasus-exitcode", "-r", "x", "job.out", cwd=tmp_path).returncode == 2

@@ -71,6 +71,11 @@ def config() -> NoReturn:
     _launch("config")
 
 
+def exitcode() -> NoReturn:
+    """Be `pegasus-exitcode`."""
+    _launch("exitcode")
+
+
 def keg() -> NoReturn:
     """Be `pegasus-keg`; its exit codes are its own."""
     import sys

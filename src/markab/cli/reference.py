@@ -31,6 +31,7 @@ PEGASUS = (
     "graphviz",
     "metadata",
     "rc_client",
+    "exitcode",
 )
 """Commands with a `pegasus-` name; those of `_program_pages` have a usage text instead of a table."""
 
@@ -151,11 +152,12 @@ def _options(command: click.Command, context: click.Context) -> Iterator[str]:
 def _program_pages() -> Iterator[tuple[str, str]]:
     """Yield name and page of each program that has no table of options, only a usage text."""
     from markab.cli import keg_program
-    from markab.worker import kickstart_options
+    from markab.worker import kickstart_options, pegasus_integrity
 
     for name, usage, summary in (
         ("pegasus-keg", keg_program.USAGE, "Simulate a program of a job; `markab keg` is the same."),
         ("pegasus-kickstart", kickstart_options.USAGE, "Run a program, and write a record of it."),
+        ("pegasus-integrity", pegasus_integrity.USAGE, "Compute checksums of files, or verify them."),
     ):
         yield name, "\n".join([f"# {name}", "", summary, "", "```", usage.rstrip(), "```", ""])
 

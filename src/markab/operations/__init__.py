@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     # types of arguments and results, for annotations such as `operations.Status`
     from markab.catalogs.replica_store import ReplicaStore as ReplicaStore
     from markab.diagnosis.failed_attempts import FailedAttempt as FailedAttempt
+    from markab.diagnosis.job_output import Expected as Expected
     from markab.diagnosis.undelivered import Undelivered as Undelivered
     from markab.journal.progress import Progress as Progress
     from markab.operations.documents import export, make_debug_directory, write_page
     from markab.operations.drawing import draw, inline_svg, render_drawing, write_drawing
+    from markab.operations.exit_check import CheckedOutput, check_output, log_check
     from markab.operations.failures import analyze, edited_files, follow_failures
     from markab.operations.jobs import has_job, job_names, job_states, lfns_of_run, list_jobs, show_job, why
     from markab.operations.metadata import read_metadata, trace
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "documents": ("export", "make_debug_directory", "write_page"),
     "drawing": ("draw", "inline_svg", "render_drawing", "write_drawing"),
+    "exit_check": ("CheckedOutput", "Expected", "check_output", "log_check"),
     "failures": ("analyze", "edited_files", "follow_failures"),
     "jobs": ("has_job", "job_names", "job_states", "lfns_of_run", "list_jobs", "show_job", "why"),
     "metadata": ("read_metadata", "trace"),
@@ -100,12 +103,15 @@ _NAMES = {
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "CheckedOutput",
     "Ended",
+    "Expected",
     "Limits",
     "ListedRun",
     "RunResult",
     "analyze",
     "catalog_of_results",
+    "check_output",
     "draw",
     "dry_run",
     "edited_files",
@@ -125,6 +131,7 @@ __all__ = [
     "lfns_of_run",
     "list_jobs",
     "list_runs",
+    "log_check",
     "make_debug_directory",
     "make_replica",
     "open_replica_catalog",

@@ -122,15 +122,22 @@ def described(lfn: str, path: str, is_output: bool = False) -> str:
     text = "    %s:\n      lfn: %s\n%s" % (yaml_text(lfn), yaml_text(lfn), _file_lines(path))
     if not is_output:
         return text
+    try:
+        return text + "      output: True\n" + checksum_lines(path)
+    except OSError:
+        return text + "      output: True\n      integrity_error: True\n"
+
+
+def checksum_lines(path: str) -> str:
+    """Return the lines about the checksum of a file. Raises OSError."""
     from markab.transfers.checksum import sha256_of  # slow to import, and not every call has outputs
 
     began_s = time.monotonic()
-    try:
-        checksum = "      sha256: %s\n" % yaml_text(sha256_of(path))
-    except OSError:
-        return text + "      output: True\n      integrity_error: True\n"
-    timing = "      checksum_timing: %.3f\n" % (time.monotonic() - began_s)
-    return text + "      output: True\n" + checksum + timing
+    checksum = sha256_of(path)
+    return "      sha256: %s\n      checksum_timing: %.3f\n" % (
+        yaml_text(checksum),
+        time.monotonic() - began_s,
+    )
 
 
 def _stream(stream: Stream, kept_bytes: int, with_text: bool) -> str:
