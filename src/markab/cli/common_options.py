@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -131,6 +131,26 @@ def pegasus_command(
 ) -> Callable[[Callable[..., int | None]], Command]:
     """Make a `Command` with a name of Pegasus from a function; `-V` is added to its options."""
     return lambda function: command(*optional_values, name=name)(pegasus_version_option(function))
+
+
+class PegasusGroup(click.Group):
+    """A command with a name of Pegasus that has commands of its own; `aliases` are their short names."""
+
+    aliases: Mapping[str, str] = {}
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name or its short name."""
+        return super().get_command(ctx, self.aliases.get(cmd_name, cmd_name))
+
+
+def pegasus_group(
+    name: str, help: str, commands: Sequence[click.Command], aliases: Mapping[str, str] = {}
+) -> PegasusGroup:
+    """Make a command with a name of Pegasus that has commands of its own."""
+    settings = {"help_option_names": ["-h", "--help"]}
+    group = PegasusGroup(name, help=help, commands=commands, context_settings=settings, no_args_is_help=False)
+    group.aliases = aliases
+    return group
 
 
 def check_dagid(run: str | None, dagid: str | None) -> None:

@@ -76,6 +76,11 @@ def exitcode() -> NoReturn:
     _launch("exitcode")
 
 
+def submitdir() -> NoReturn:
+    """Be `pegasus-submitdir`."""
+    _launch("submitdir")
+
+
 def keg() -> NoReturn:
     """Be `pegasus-keg`; its exit codes are its own."""
     import sys

@@ -32,6 +32,7 @@ PEGASUS = (
     "metadata",
     "rc_client",
     "exitcode",
+    "submitdir",
 )
 """Commands with a `pegasus-` name; those of `_program_pages` have a usage text instead of a table."""
 
@@ -97,14 +98,21 @@ def command_pages() -> dict[str, str]:
 
 
 def page(name: str, command: click.Command, codes: str) -> str:
-    """Return the page of one command."""
+    """Return the page of one command; of a group with those of its commands."""
+    return "\n".join([*_described(f"# {name}", name, command), codes, ""])
+
+
+def _described(title: str, name: str, command: click.Command) -> list[str]:
     context = click.Context(command, info_name=name)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
-    lines = [f"# {name}", "", *_prose(command.help or ""), "", "```", usage, "```", ""]
+    lines = [title, "", *_prose(command.help or ""), "", "```", usage, "```", ""]
     options = list(_options(command, context))
     if options:
         lines += ["| option | meaning |", "|---|---|", *options, ""]
-    return "\n".join([*lines, codes, ""])
+    if isinstance(command, click.Group):
+        for word, one in command.commands.items():
+            lines += _described(f"## {word}", f"{name} {word}", one)
+    return lines
 
 
 def planner_options_page() -> str:

@@ -53,6 +53,14 @@ if TYPE_CHECKING:
         read_status,
         read_undelivered,
     )
+    from markab.operations.submit_directories import (
+        archive_run,
+        attach_run,
+        delete_run,
+        detach_run,
+        extract_run,
+        move_run,
+    )
     from markab.planner.draft import Reason as Reason
     from markab.planner.planning import Planned as Planned
     from markab.planner.summary import PlanSummary as PlanSummary
@@ -97,6 +105,14 @@ _NAMES = {
         "read_status",
         "read_undelivered",
     ),
+    "submit_directories": (
+        "archive_run",
+        "attach_run",
+        "delete_run",
+        "detach_run",
+        "extract_run",
+        "move_run",
+    ),
 }
 """Module → what it has; each is imported when it is first used, so that a command starts fast."""
 
@@ -110,12 +126,17 @@ __all__ = [
     "ListedRun",
     "RunResult",
     "analyze",
+    "archive_run",
+    "attach_run",
     "catalog_of_results",
     "check_output",
+    "delete_run",
+    "detach_run",
     "draw",
     "dry_run",
     "edited_files",
     "export",
+    "extract_run",
     "find_replicas",
     "find_run",
     "find_uuid",
@@ -134,6 +155,7 @@ __all__ = [
     "log_check",
     "make_debug_directory",
     "make_replica",
+    "move_run",
     "open_replica_catalog",
     "parse_replica_lines",
     "plan",
