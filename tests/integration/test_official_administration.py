@@ -85,3 +85,36 @@ def test_the_list_of_all_runs_is_the_same_for_both(run: Path) -> None:
     official("attach", run.parent / "moved", cwd=run.parent)
     own("delete", "--force", run.parent / "moved", cwd=run.parent)
     assert not listed(run) and (run.parent / "out/b").exists()
+
+
+def test_each_administers_the_databases_of_the_other(run: Path) -> None:
+    def both(*words: str | Path) -> tuple[int, int]:
+        ours = command("pegasus-db-admin", *words, cwd=run.parent, check=False)
+        return theirs("pegasus-db-admin", *words, cwd=run.parent).returncode, ours.returncode
+
+    url = f"sqlite:///{run.parent}/made.db"
+    command("pegasus-db-admin", "create", url, cwd=run.parent)
+    which = ("-s", run, "-t", "WORKFLOW")
+    for words in ((url,), which):
+        assert both("check", *words) == (0, 0) and both("version", *words) == (0, 0)
+    assert both("check", "-V", "4.9.3", url) == (1, 1)
+
+    assert theirs("pegasus-db-admin", "downgrade", url, cwd=run.parent).returncode == 0
+    assert both("check", url) == (1, 1) and both("check", "-V", "4.9.3", url) == (0, 0)
+    command("pegasus-db-admin", "update", url, cwd=run.parent)
+    assert both("check", url) == (0, 0)
+
+    command("pegasus-db-admin", "downgrade", url, cwd=run.parent)
+    assert both("check", url) == (1, 1)
+    assert theirs("pegasus-db-admin", "update", url, cwd=run.parent).returncode == 0
+    assert both("check", url) == (0, 0)
+
+
+def test_what_we_record_again_they_count_as_before(run: Path) -> None:
+    before = theirs("pegasus-statistics", run, cwd=run.parent).stdout
+    (run / "words-0.stampede.db").unlink()
+    command("pegasus-monitord", "-r", run / "words-0.dag.dagman.out", cwd=run.parent)
+    after = theirs("pegasus-statistics", run, cwd=run.parent)
+
+    assert after.returncode == 0 and after.stdout == before
+    assert command("pegasus-preflight-check", cwd=run.parent).stdout == ""

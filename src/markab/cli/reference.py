@@ -33,6 +33,9 @@ PEGASUS = (
     "rc_client",
     "exitcode",
     "submitdir",
+    "db_admin",
+    "monitord",
+    "preflight_check",
 )
 """Commands with a `pegasus-` name; those of `_program_pages` have a usage text instead of a table."""
 

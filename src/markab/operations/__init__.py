@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from markab.diagnosis.job_output import Expected as Expected
     from markab.diagnosis.undelivered import Undelivered as Undelivered
     from markab.journal.progress import Progress as Progress
+    from markab.operations.databases import (
+        Changed,
+        create_database,
+        database_target,
+        is_compatible,
+        read_database_version,
+        update_all_databases,
+        update_database,
+    )
     from markab.operations.documents import export, make_debug_directory, write_page
     from markab.operations.drawing import draw, inline_svg, render_drawing, write_drawing
     from markab.operations.exit_check import CheckedOutput, check_output, log_check
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.planning import Then as Then
     from markab.operations.planning import dry_run, plan
+    from markab.operations.recording import record_run
     from markab.operations.replica_catalog import (
         catalog_of_results,
         find_replicas,
@@ -64,12 +74,22 @@ if TYPE_CHECKING:
     from markab.planner.draft import Reason as Reason
     from markab.planner.planning import Planned as Planned
     from markab.planner.summary import PlanSummary as PlanSummary
+    from markab.provenance.database_location import Target as Target
     from markab.reports.analyzer import FailureReport as FailureReport
     from markab.reports.graph.drawing import Drawing as Drawing
     from markab.reports.statistics.run_statistics import Statistics as Statistics
     from markab.reports.status import Status as Status
 
 _NAMES = {
+    "databases": (
+        "Changed",
+        "create_database",
+        "database_target",
+        "is_compatible",
+        "read_database_version",
+        "update_all_databases",
+        "update_database",
+    ),
     "documents": ("export", "make_debug_directory", "write_page"),
     "drawing": ("draw", "inline_svg", "render_drawing", "write_drawing"),
     "exit_check": ("CheckedOutput", "Expected", "check_output", "log_check"),
@@ -77,6 +97,7 @@ _NAMES = {
     "jobs": ("has_job", "job_names", "job_states", "lfns_of_run", "list_jobs", "show_job", "why"),
     "metadata": ("read_metadata", "trace"),
     "planning": ("dry_run", "plan"),
+    "recording": ("record_run",),
     "replica_catalog": (
         "catalog_of_results",
         "find_replicas",
@@ -119,6 +140,7 @@ _NAMES = {
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "Changed",
     "CheckedOutput",
     "Ended",
     "Expected",
@@ -130,6 +152,8 @@ __all__ = [
     "attach_run",
     "catalog_of_results",
     "check_output",
+    "create_database",
+    "database_target",
     "delete_run",
     "detach_run",
     "draw",
@@ -146,6 +170,7 @@ __all__ = [
     "halt",
     "has_job",
     "inline_svg",
+    "is_compatible",
     "is_run",
     "job_names",
     "job_states",
@@ -160,11 +185,13 @@ __all__ = [
     "parse_replica_lines",
     "plan",
     "read_braindump",
+    "read_database_version",
     "read_metadata",
     "read_result",
     "read_statistics",
     "read_status",
     "read_undelivered",
+    "record_run",
     "remove",
     "remove_replicas",
     "render_drawing",
@@ -176,6 +203,8 @@ __all__ = [
     "statistics_text",
     "total_statistics_text",
     "trace",
+    "update_all_databases",
+    "update_database",
     "wait",
     "why",
     "write_drawing",

@@ -80,6 +80,26 @@ def runs_at(place: Path) -> list[MasterRun]:
     return [MasterRun(Path(row[0]), row[1] or "", row[2], float(row[3] or 0)) for row in rows]
 
 
+def databases_of_runs() -> list[tuple[str, bool]]:
+    """Return the URL of each database in the user's list of runs, and whether all runs in it have ended.
+
+    Raises:
+        StorageError: the list cannot be read.
+    """
+    target = master_target(SubmitDir(Path()), {})
+    if target.file is None or not target.file.exists():
+        return []
+    states = schema.master_workflowstate.c
+    ends: dict[str, dict[int, bool]] = {}
+    with connected(target, read_only=True) as connection:
+        columns = select(_master.c.db_url, _master.c.wf_id, states.state)
+        joined = columns.outerjoin(schema.master_workflowstate, states.wf_id == _master.c.wf_id)
+        for url, wf_id, state in connection.execute(joined.order_by(_master.c.wf_id, states.timestamp)):
+            if url:
+                ends.setdefault(url, {})[wf_id] = state == "WORKFLOW_TERMINATED"
+    return [(url, all(over.values())) for url, over in ends.items()]
+
+
 def delete_rows(directory: SubmitDir, braindump: Braindump) -> None:
     """Delete the rows of a run from a database that other runs share; one of its own goes with its directory.
 
