@@ -82,6 +82,17 @@ def test_a_file_that_cannot_be_examined_is_not_left_open_nor_left_behind_empty(
     assert os.listdir(tmp_path) == ([".a.part-0"] if content and number == 1 else [])
 
 
+def test_what_was_discarded_is_not_removed_again_when_another_has_taken_its_name(tmp_path: Path) -> None:
+    part = PartialFile(str(tmp_path / "a"))
+    part.discard()
+    assert [] == os.listdir(tmp_path)
+    (tmp_path / ".a.part-0").write_text("of another attempt")
+
+    part.discard()
+
+    assert [".a.part-0"] == os.listdir(tmp_path)
+
+
 def test_what_was_left_is_used_again_empty(tmp_path: Path) -> None:
     (tmp_path / ".a.part-0").write_text("of a process that was killed")
 
