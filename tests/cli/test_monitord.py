@@ -41,7 +41,7 @@ def test_a_place_for_events_that_is_no_database_is_refused(run: Path) -> None:
 
 
 def test_a_warning_goes_to_stderr(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "record_run", lambda *_, **__: ["not in the list"])
+    monkeypatch.setattr(operations, "record_again", lambda *_, **__: ["not in the list"])
     done = CliRunner().invoke(pegasus_monitord, [str(run)])
     assert (done.exit_code, done.stderr) == (0, "warning: not in the list\n")
 

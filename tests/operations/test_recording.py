@@ -1,4 +1,4 @@
-"""`record_run`: what is derived from the journal is made again on request."""
+"""`record_again`: what is derived from the journal is made again on request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def database(run: Path) -> Path:
 
 
 def test_all_that_is_derived_is_made(run: Path, tmp_path: Path) -> None:
-    assert operations.record_run(run) == []
+    assert operations.record_again(run) == []
     assert (run / "jobstate.log").exists() and (run / "monitord.done").exists()
     assert ask(database(run), "SELECT count(*) FROM job_instance") == [(1,)]
     assert ask(tmp_path / "home/.pegasus/workflow.db", "SELECT submit_dir FROM master_workflow") == [
@@ -32,10 +32,10 @@ def test_all_that_is_derived_is_made(run: Path, tmp_path: Path) -> None:
 
 
 def test_a_replay_makes_it_again_and_keeps_the_old_log(run: Path) -> None:
-    operations.record_run(run)
+    operations.record_again(run)
     rows, log = contents(database(run)), (run / "jobstate.log").read_bytes()
     database(run).write_bytes(b"damaged")
-    operations.record_run(run, replay=True)
+    operations.record_again(run, replay=True)
 
     assert contents(database(run)) == rows
     assert (run / "jobstate.log").read_bytes() == (run / "jobstate.log.000").read_bytes() == log
@@ -45,7 +45,7 @@ def test_a_replay_into_a_shared_database_erases_this_run_only(run: Path, tmp_pat
     url = f"sqlite:///{tmp_path}/shared.db"
     other = make_run(tmp_path / "other", [compute("b")], [began(), start(0), end(0)], uuid="7a3d")
     for one in (run, other, run):
-        operations.record_run(one, replay=True, url=url)
+        operations.record_again(one, replay=True, url=url)
 
     assert ask(tmp_path / "shared.db", "SELECT wf_uuid FROM workflow ORDER BY 1") == [("7a3c",), ("7a3d",)]
     assert ask(tmp_path / "shared.db", "SELECT count(*) FROM job_instance") == [(2,)]
@@ -53,7 +53,7 @@ def test_a_replay_into_a_shared_database_erases_this_run_only(run: Path, tmp_pat
 
 
 def test_the_log_may_be_all_that_is_wanted_and_elsewhere(run: Path, tmp_path: Path) -> None:
-    operations.record_run(run, with_database=False, log=tmp_path / "states")
+    operations.record_again(run, with_database=False, log=tmp_path / "states")
     assert "JOB_SUCCESS" in (tmp_path / "states").read_text()
     assert not database(run).exists() and not (run / "jobstate.log").exists()
 
@@ -61,11 +61,11 @@ def test_the_log_may_be_all_that_is_wanted_and_elsewhere(run: Path, tmp_path: Pa
 def test_a_run_that_is_running_is_not_replayed_but_brought_up_to_date(run: Path) -> None:
     with engine_alive(run):
         with pytest.raises(RunBusy):
-            operations.record_run(run, replay=True)
-        operations.record_run(run)
+            operations.record_again(run, replay=True)
+        operations.record_again(run)
     assert database(run).exists()
 
 
 def test_there_must_be_a_run(tmp_path: Path) -> None:
     with pytest.raises(NotARun):
-        operations.record_run(tmp_path / "none")
+        operations.record_again(tmp_path / "none")

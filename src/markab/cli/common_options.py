@@ -150,6 +150,7 @@ def pegasus_group(
     settings = {"help_option_names": ["-h", "--help"]}
     group = PegasusGroup(name, help=help, commands=commands, context_settings=settings, no_args_is_help=False)
     group.aliases = aliases
+    pegasus_version_option(group)
     return group
 
 

@@ -70,7 +70,7 @@ def pegasus_monitord(
             directory
             / f"{operations.read_braindump(submit_dir)['wf_uuid']}-{(log or Path('jobstate.log')).name}"
         )
-    for warning in operations.record_run(
+    for warning in operations.record_again(
         submit_dir, replay=replay, with_database=not no_database, url=dest, log=log
     ):
         echo(f"warning: {warning}", err=True)

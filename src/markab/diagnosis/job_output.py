@@ -35,7 +35,7 @@ class Expected:
 
 
 @dataclass(slots=True)
-class Verdict:
+class OutputVerdict:
     """Whether a job succeeded."""
 
     problem: str = ""
@@ -46,9 +46,9 @@ class Verdict:
     """The records of Kickstart; every single value is text."""
 
 
-def judge(stdout: str, stderr: str, expected: Expected) -> Verdict:
+def judge(stdout: str, stderr: str, expected: Expected) -> OutputVerdict:
     """Return the verdict on a job that printed this."""
-    verdict = Verdict(raw_status=expected.exit_code)
+    verdict = OutputVerdict(raw_status=expected.exit_code)
     verdict.problem = (
         _scheduler_problem(expected)
         or ("Empty stdout" if not stdout and expected.needs_records else "")
@@ -112,7 +112,7 @@ def _summary_problem(summary: Mapping[str, str]) -> str:
     return "cluster-summary succeeded=0" if summary.get("succeeded") == "0" else ""
 
 
-def _judge_records(stdout: str, verdict: Verdict, *, decide: bool) -> None:
+def _judge_records(stdout: str, verdict: OutputVerdict, *, decide: bool) -> None:
     """Read the records; with `decide` the verdict depends on them."""
     is_damaged = False
     for text in _record_texts(stdout):

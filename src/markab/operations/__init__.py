@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.planning import Then as Then
     from markab.operations.planning import dry_run, plan
-    from markab.operations.recording import record_run
+    from markab.operations.recording import record_again
     from markab.operations.replica_catalog import (
         catalog_of_results,
         find_replicas,
@@ -97,7 +97,7 @@ _NAMES = {
     "jobs": ("has_job", "job_names", "job_states", "lfns_of_run", "list_jobs", "show_job", "why"),
     "metadata": ("read_metadata", "trace"),
     "planning": ("dry_run", "plan"),
-    "recording": ("record_run",),
+    "recording": ("record_again",),
     "replica_catalog": (
         "catalog_of_results",
         "find_replicas",
@@ -191,7 +191,7 @@ __all__ = [
     "read_statistics",
     "read_status",
     "read_undelivered",
-    "record_run",
+    "record_again",
     "remove",
     "remove_replicas",
     "render_drawing",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from markab.diagnosis.job_output import Expected, Verdict, judge, outputs_of
+from markab.diagnosis.job_output import Expected, OutputVerdict, judge, outputs_of
 from markab.errors import StorageError
 from markab.plan.atomic_file import read_regular, replacing
 
@@ -22,7 +22,7 @@ class CheckedOutput:
 
     name: str
     """Its output, as it was named."""
-    verdict: Verdict
+    verdict: OutputVerdict
     number: int | None
     """The suffix that the output has now; None: it was not renamed."""
 
@@ -59,9 +59,9 @@ def check_output(
     """
     stdout, stderr = Path(name), Path(name).with_suffix(".err")
     if stdout.suffix != ".out" and stdout.exists():
-        return CheckedOutput(name, Verdict(f"{name} does not look like a kickstart .out file"), None)
+        return CheckedOutput(name, OutputVerdict(f"{name} does not look like a kickstart .out file"), None)
     if not stdout.exists():
-        return CheckedOutput(name, Verdict(f"{name} does not exist"), None)
+        return CheckedOutput(name, OutputVerdict(f"{name} does not exist"), None)
     try:
         number = None
         if is_renamed:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from markab.provenance.jobstate_log import JobstateLog
 
 
-def record_run(
+def record_again(
     run: Path,
     *,
     replay: bool = False,

@@ -41,7 +41,7 @@ class Stream(NamedTuple):
     """A temporary file, whose text goes into the record."""
 
 
-class Facts(NamedTuple):
+class Measured(NamedTuple):
     """What is known when all is over."""
 
     options: Options
@@ -57,7 +57,7 @@ class Facts(NamedTuple):
     """Entries of files that the program described itself; see `KICKSTART_INTEGRITY_DATA`."""
 
 
-def record_text(facts: Facts) -> str:
+def record_text(facts: Measured) -> str:
     """Return the record."""
     failed = any(one.status for one in facts.sections if one.name != "setup" and one.name != "cleanup")
     is_brief = facts.options.has("H")
@@ -75,7 +75,7 @@ def record_text(facts: Facts) -> str:
     return "".join(parts)
 
 
-def _header(facts: Facts) -> str:
+def _header(facts: Measured) -> str:
     options = facts.options
     fields: List[Tuple[str, Any]] = [("version", _Plain(VERSION))]
     fields += [("start", _Plain(iso(facts.start))), ("duration", facts.duration_s)]
@@ -106,7 +106,7 @@ def _section(one: Section) -> str:
     return "".join(parts) + "".join("      - %s\n" % yaml_text(_shown(word)) for word in words)
 
 
-def _files(facts: Facts, with_text: bool) -> str:
+def _files(facts: Measured, with_text: bool) -> str:
     entries = dict(facts.initial)
     for lfn, path in facts.options.final:
         entries[lfn] = described(lfn, path, is_output=True)

@@ -20,7 +20,7 @@ from markab.worker.kickstart_options import (
     read_options,
     substituted,
 )
-from markab.worker.kickstart_record import Facts, Stream, described, read_all, record_text
+from markab.worker.kickstart_record import Measured, Stream, described, read_all, record_text
 from markab.worker.kickstart_run import Runner, Section, exit_code_of, run_sections
 from markab.worker.split_arguments import split_words
 from markab.worker.steady_time import steady_time
@@ -89,7 +89,7 @@ def _measure(options: Options, environ: Dict[str, str], streams: Dict[str, Strea
     integrity = _entries(streams["integrity"].fd)
     shown = [streams[name] for name in ("stdin", "stdout", "stderr", "metadata")]
     duration_s = time.monotonic() - began_s
-    facts = Facts(options, start, duration_s, os.getcwd(), environ, sections, initial, shown, integrity)
+    facts = Measured(options, start, duration_s, os.getcwd(), environ, sections, initial, shown, integrity)
     try:
         _write(streams["log"].fd, record_text(facts), options.has("F"))
     except OSError as error:
