@@ -107,6 +107,8 @@ def read_options(words: Sequence[str], lines_of: Callable[[str], List[str]]) -> 
         word = rest.pop(0)
         if word == "--":
             break
+        if word == "--help":
+            word = "-h"
         letter, value, rest = _one_option(word, rest)
         if letter in files:
             files[letter] += _entries(lines_of(value[1:])) if value.startswith("@") else [value]
