@@ -249,6 +249,15 @@ class PlanOptions:
         is_hidden=True,
         is_keyword=False,
     )
+    rescue: str | None = _option(
+        kinds.TextOption(),
+        "--rescue",
+        metavar="N",
+        help="How often a sub-workflow goes on before it is planned anew; a run goes on from its journal.",
+        used_by=UsedBy.NONE,
+        is_hidden=True,
+        is_keyword=False,
+    )
     group: str | None = _option(
         kinds.TextOption(),
         *("-g", "--group"),

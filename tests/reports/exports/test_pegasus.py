@@ -13,8 +13,8 @@ from kit.made_run import T0, began, compute, end, make_run, start
 from markab.errors import StorageError
 from markab.plan.braindump import read_braindump
 from markab.reports.exports.formats import export_run
-from markab.reports.exports.kickstart import yaml_text
 from markab.spec.reader import read_workflow
+from markab.worker.kickstart_yaml import yaml_text
 from reports.exports.real_run import SECRET, add_document, all_text, sha256
 
 SORTED = "a\nb\nc\n"
