@@ -349,6 +349,8 @@ class PegasusRun:
         tries: dict[str, int] = {}
         for one in self.attempts:
             number = tries[one.job] = tries.get(one.job, -1) + 1
+            if not one.stderr:
+                continue
             (folder / f"{one.job}.err.{number:03d}").write_text(one.stderr)
             (folder / f"{one.job}.out.{number:03d}").write_text("- invocation: true\n")
 
