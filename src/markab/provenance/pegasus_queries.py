@@ -40,7 +40,8 @@ def rows_of(database: PegasusDatabase, sql: str, *, alone: bool = False) -> list
     for column in ("maxrss", "avg_cpu"):
         if column in database.absent:
             words = words.replace(f"v.{column}", "NULL")
-    return list(database.connection.execute(text(words)))
+    rows: list[Any] = list(database.connection.execute(text(words)).all())
+    return rows
 
 
 def run_states(database: PegasusDatabase) -> dict[int, RunState]:
@@ -96,10 +97,9 @@ def summaries(database: PegasusDatabase) -> dict[int, Summary]:
         found[wf_id, "sub-workflows" if is_sub else "jobs", word] += number
     for wf_id, number in rows_of(database, _TASKS):
         found[wf_id, "tasks", "all"] = number
-    for wf_id, is_well, number in rows_of(database, _TASKS_BY_END):
-        found[wf_id, "tasks", "succeeded" if is_well else "failed"] = number
-    for wf_id, number in rows_of(database, _TASK_RETRIES):
-        found[wf_id, "tasks", "again"] = number
+    for wf_id, succeeded, failed, again in rows_of(database, _TASKS_BY_END):
+        found[wf_id, "tasks", "succeeded"], found[wf_id, "tasks", "failed"] = succeeded, failed
+        found[wf_id, "tasks", "again"] = again
 
     def count(wf_id: int, what: str) -> Count:
         succeeded, failed = found[wf_id, what, "succeeded"], found[wf_id, what, "failed"]
@@ -124,16 +124,15 @@ SELECT t.wf_id, count(*) FROM task t JOIN job j ON j.job_id = t.job_id
 WHERE t.wf_id {tree} AND t.type_desc NOT IN ('dax', 'dag') GROUP BY 1"""
 
 _TASKS_BY_END = f"""
-SELECT j.wf_id, CASE WHEN v.exitcode = 0 THEN 1 ELSE 0 END, count(DISTINCT v.abs_task_id)
-FROM job_instance i JOIN job j ON j.job_id = i.job_id
-JOIN invocation v ON v.job_instance_id = i.job_instance_id AND v.abs_task_id IS NOT NULL
-WHERE j.wf_id {{tree}} AND {_NO_SUB} AND {IS_LAST} GROUP BY 1, 2"""
-
-_TASK_RETRIES = f"""
-SELECT j.wf_id, count(v.abs_task_id) - count(DISTINCT v.abs_task_id)
-FROM job_instance i JOIN job j ON j.job_id = i.job_id
-JOIN invocation v ON v.job_instance_id = i.job_instance_id AND v.abs_task_id IS NOT NULL
-WHERE j.wf_id {{tree}} AND {_NO_SUB} GROUP BY 1"""
+SELECT wf_id, count(DISTINCT CASE WHEN is_last = 1 AND exitcode = 0 THEN abs_task_id END),
+       count(DISTINCT CASE WHEN is_last = 1 AND exitcode <> 0 THEN abs_task_id END),
+       count(abs_task_id) - count(DISTINCT abs_task_id)
+FROM (
+    SELECT j.wf_id, v.exitcode, v.abs_task_id, CASE WHEN {IS_LAST} THEN 1 ELSE 0 END AS is_last
+    FROM job_instance i JOIN job j ON j.job_id = i.job_id
+    JOIN invocation v ON v.job_instance_id = i.job_instance_id AND v.abs_task_id IS NOT NULL
+    WHERE j.wf_id {{tree}} AND {_NO_SUB}
+) p GROUP BY wf_id"""
 
 
 def wall_times(database: PegasusDatabase) -> WallTimes:
@@ -190,7 +189,8 @@ def transformations(database: PegasusDatabase) -> list[TransformationStats]:
 def breakdowns(database: PegasusDatabase) -> dict[int | None, list[Breakdown]]:
     """Return the statistics of each transformation by its name and how it ended; None is the whole tree."""
     found: dict[int | None, list[Breakdown]] = {}
-    for column in ("v.wf_id", "NULL"):
+    own = database.workflow.wf_id
+    for column in ("v.wf_id", "NULL") if len(database.members) > 1 else ("v.wf_id",):
         for row in rows_of(database, _BREAKDOWN.replace("{of}", column)):
             one = Breakdown(
                 transformation=row[1],
@@ -208,7 +208,7 @@ def breakdowns(database: PegasusDatabase) -> dict[int | None, list[Breakdown]]:
                 mean_cpu=_float(row[13]),
             )
             found.setdefault(row[0], []).append(one)
-    return found
+    return {None: found.get(own, []), **found}
 
 
 _BREAKDOWN = """
@@ -224,70 +224,61 @@ def jobs(database: PegasusDatabase) -> dict[int, list[JobRow]]:
     """Return each attempt of the jobs of each workflow, in order of submission, then the jobs without any."""
     found: dict[int, list[JobRow]] = {one.wf_id: [] for one in database.members}
     rows = rows_of(database, _ATTEMPT_ROWS)
-    number: Counter[int] = Counter()
-    last = {row.job_id: row.job_instance_id for row in rows}
+    last = {row[1]: row[2] for row in rows}
+    number: dict[int, int] = {}
     for row in rows:
-        number[row.job_id] += 1
-        submitted, executed, granted = _float(row.submitted), _float(row.executed), _float(row.granted)
-        left_queue = min((moment for moment in (granted, executed) if moment is not None), default=None)
-        found[row.wf_id].append(
-            JobRow(
-                job=row.exec_job_id,
-                kind=row.type_desc,
-                transformation=row.transformation,
-                site=row.site,
-                host=row.hostname,
-                attempt=number[row.job_id],
-                is_last=last[row.job_id] == row.job_instance_id,
-                exitcode=row.exitcode,
-                submitted=submitted,
-                executed=executed,
-                ended=_float(row.ended),
-                queue_s=_between(submitted, left_queue),
-                runtime_s=_float(row.local_duration),
-                invocation_s=_float(row.took),
-                cpu_s=_float(row.cpu),
-                max_rss_kb=row.rss,
-                cluster_s=_float(row.cluster_duration),
-                process_exitcode=row.process_exitcode,
-                multiplier=row.multiplier_factor,
-                post_s=_between(_float(row.post_started), _float(row.post_ended)),
-                remote_queue_s=_between(granted, executed),
-            )
-        )
+        wf_id, job_id, attempt_id = row[:3]
+        number[job_id] = tries = number.get(job_id, 0) + 1
+        found[wf_id].append(JobRow(*(*row[3:8], tries, last[job_id] == attempt_id, *row[8:])))
     for wf_id, name, kind in rows_of(database, _UNSTARTED):
-        found[wf_id].append(_unstarted(name, kind))
+        found[wf_id].append(JobRow(name, kind, None, None, None, 0, True, *_NOTHING))
     return found
 
 
-def _unstarted(name: str, kind: str) -> JobRow:
-    return JobRow(
-        name, kind, None, None, None, 0, True, None, None, None, None, None, None, None, None, None, None
-    )
+_NOTHING = (None, None, None, None, None, None, None, None, None, None)
 
 
-_ATTEMPT_ROWS = """
+def _number(sql: str) -> str:
+    return f"CAST({sql} AS DOUBLE PRECISION)"
+
+
+_STATES = ("SUBMIT", "EXECUTE", "GRID_SUBMIT", "GLOBUS_SUBMIT", "JOB_TERMINATED", "JOB_ABORTED")
+_POST_STATES = ("POST_SCRIPT_STARTED", "POST_SCRIPT_TERMINATED")
+
+
+def _moment(*states: str, latest: bool = False) -> str:
+    """Return the time of the first of these states of an attempt; of the last, if `latest`."""
+    condition = f"state IN ({_listed(states)})" if len(states) > 1 else f"state = '{states[0]}'"
+    return _number(f"{'max' if latest else 'min'}(CASE WHEN {condition} THEN timestamp END)")
+
+
+def _listed(states: tuple[str, ...]) -> str:
+    return ", ".join(f"'{state}'" for state in states)
+
+
+_ATTEMPT_ROWS = f"""
 SELECT j.wf_id, j.job_id, i.job_instance_id, j.exec_job_id, j.type_desc, v.transformation, i.site, h.hostname,
-       i.exitcode, s.submitted, s.executed, s.granted, s.ended, s.post_started, s.post_ended,
-       i.local_duration, i.cluster_duration, i.multiplier_factor, v.took, v.cpu, v.rss, v.process_exitcode
+       i.exitcode, s.submitted, s.executed, s.ended, s.left_queue - s.submitted,
+       {_number("i.local_duration")}, v.took, v.cpu, v.rss, {_number("i.cluster_duration")},
+       v.process_exitcode, i.multiplier_factor, s.post_ended - s.post_started, s.executed - s.granted
 FROM job_instance i JOIN job j ON j.job_id = i.job_id LEFT JOIN host h ON h.host_id = i.host_id
 LEFT JOIN (
-    SELECT job_instance_id, min(CASE WHEN state = 'SUBMIT' THEN timestamp END) AS submitted,
-           min(CASE WHEN state = 'EXECUTE' THEN timestamp END) AS executed,
-           min(CASE WHEN state IN ('GRID_SUBMIT', 'GLOBUS_SUBMIT') THEN timestamp END) AS granted,
-           min(CASE WHEN state IN ('JOB_TERMINATED', 'JOB_ABORTED') THEN timestamp END) AS ended,
-           max(CASE WHEN state IN ('POST_SCRIPT_STARTED', 'JOB_TERMINATED') THEN timestamp END) AS post_started,
-           max(CASE WHEN state = 'POST_SCRIPT_TERMINATED' THEN timestamp END) AS post_ended
-    FROM jobstate GROUP BY job_instance_id
+    SELECT job_instance_id, {_moment("SUBMIT")} AS submitted, {_moment("EXECUTE")} AS executed,
+           {_moment("GRID_SUBMIT", "GLOBUS_SUBMIT")} AS granted,
+           {_moment("GRID_SUBMIT", "GLOBUS_SUBMIT", "EXECUTE")} AS left_queue,
+           {_moment("JOB_TERMINATED", "JOB_ABORTED")} AS ended,
+           {_moment("POST_SCRIPT_STARTED", "JOB_TERMINATED", latest=True)} AS post_started,
+           {_moment("POST_SCRIPT_TERMINATED", latest=True)} AS post_ended
+    FROM jobstate WHERE state IN ({_listed((*_STATES, *_POST_STATES))}) GROUP BY job_instance_id
 ) s ON s.job_instance_id = i.job_instance_id
 LEFT JOIN (
     SELECT v.job_instance_id, min(CASE WHEN v.task_submit_seq >= 0 THEN v.transformation END) AS transformation,
-           sum(CASE WHEN v.task_submit_seq >= 0 THEN v.remote_duration END) AS took,
-           sum(CASE WHEN v.task_submit_seq >= 0 THEN v.remote_cpu_time END) AS cpu, max(v.maxrss) AS rss,
-           max(CASE WHEN v.task_submit_seq >= -1 THEN v.exitcode END) AS process_exitcode
-    FROM invocation v WHERE v.wf_id {tree} GROUP BY v.job_instance_id
+           {_number("sum(CASE WHEN v.task_submit_seq >= 0 THEN v.remote_duration END)")} AS took,
+           {_number("sum(CASE WHEN v.task_submit_seq >= 0 THEN v.remote_cpu_time END)")} AS cpu,
+           max(v.maxrss) AS rss, max(CASE WHEN v.task_submit_seq >= -1 THEN v.exitcode END) AS process_exitcode
+    FROM invocation v WHERE v.wf_id {{tree}} GROUP BY v.job_instance_id
 ) v ON v.job_instance_id = i.job_instance_id
-WHERE j.wf_id {tree} ORDER BY j.wf_id, i.job_submit_seq, i.job_instance_id"""
+WHERE j.wf_id {{tree}} ORDER BY j.wf_id, i.job_submit_seq, i.job_instance_id"""
 
 _UNSTARTED = """
 SELECT j.wf_id, j.exec_job_id, j.type_desc FROM job j
@@ -328,18 +319,18 @@ def edges(database: PegasusDatabase) -> list[Any]:
 
 def attempts(database: PegasusDatabase) -> list[AttemptTimes]:
     """Return the times of every attempt of the workflow, in order of submission; jobs by their `job_id`."""
-    found: list[Any] = rows_of(
+    return rows_of(
         database,
-        """SELECT i.job_id, CAST(min(CASE WHEN s.state = 'SUBMIT' THEN s.timestamp END) AS DOUBLE PRECISION),
-               CAST(min(CASE WHEN s.state = 'EXECUTE' THEN s.timestamp END) AS DOUBLE PRECISION),
-               CAST(min(CASE WHEN s.state IN ('JOB_TERMINATED', 'JOB_ABORTED') THEN s.timestamp END)
-                    AS DOUBLE PRECISION)
+        f"""SELECT i.job_id, s.submitted, s.executed, s.ended
         FROM job_instance i JOIN job j ON j.job_id = i.job_id
-        JOIN jobstate s ON s.job_instance_id = i.job_instance_id
-        WHERE j.wf_id {tree} GROUP BY i.job_instance_id ORDER BY i.job_submit_seq, i.job_instance_id""",
+        JOIN (
+            SELECT job_instance_id, {_moment("SUBMIT")} AS submitted, {_moment("EXECUTE")} AS executed,
+                   {_moment("JOB_TERMINATED", "JOB_ABORTED")} AS ended
+            FROM jobstate WHERE state IN ({_listed(_STATES)}) GROUP BY job_instance_id
+        ) s ON s.job_instance_id = i.job_instance_id
+        WHERE j.wf_id {{tree}} ORDER BY i.job_submit_seq, i.job_instance_id""",
         alone=True,
     )
-    return found
 
 
 def last_attempts(database: PegasusDatabase) -> list[Any]:
@@ -444,12 +435,15 @@ def integrity(database: PegasusDatabase) -> dict[int | None, list[IntegrityCount
     found: dict[int | None, list[IntegrityCount]] = {}
     if "integrity" in database.absent:
         return found
-    for column in ("wf_id", "NULL"):
-        sql = f"""SELECT {column}, type, file_type, sum(count), sum(duration) FROM integrity
-        WHERE wf_id {{tree}} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
-        for row in rows_of(database, sql):
-            counted = IntegrityCount(row[1], row[2], int(row[3]), float(row[4]))
-            found.setdefault(row[0], []).append(counted)
+    sql = """SELECT wf_id, type, file_type, sum(count), sum(duration) FROM integrity
+        WHERE wf_id {tree} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
+    whole: dict[tuple[str, str], tuple[int, float]] = {}
+    for wf_id, type_, file_type, number, took_s in rows_of(database, sql):
+        one = IntegrityCount(type_, file_type, int(number), float(took_s))
+        found.setdefault(wf_id, []).append(one)
+        counted, total_s = whole.get((type_, file_type), (0, 0.0))
+        whole[type_, file_type] = counted + one.count, total_s + one.duration_s
+    found[None] = [IntegrityCount(*key, *number) for key, number in sorted(whole.items())]
     return found
 
 
@@ -468,7 +462,3 @@ def integrity_failures(database: PegasusDatabase) -> tuple[int, int]:
 
 def _float(value: Any) -> float | None:
     return None if value is None else float(value)
-
-
-def _between(start: float | None, end: float | None) -> float | None:
-    return None if start is None or end is None else end - start

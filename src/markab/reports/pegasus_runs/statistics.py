@@ -6,25 +6,23 @@ times and sections are those of the workflow and all below it, the critical path
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Sequence
 from functools import reduce
+from math import inf
 from pathlib import Path
 
-from markab.journal.run_times import EngineClock, RunTimes
+from markab.journal.run_times import EngineClock, RunTimes, Span
 from markab.planner.graph import levels_of
 from markab.provenance import pegasus_queries as queries
 from markab.provenance.pegasus_database import PegasusDatabase, open_pegasus_database
 from markab.provenance.pegasus_directory import open_pegasus_directory
-from markab.provenance.results import Count, RunState, Summary
+from markab.provenance.results import AttemptTimes, Count, RunState, Summary
 from markab.reports.statistics.run_statistics import Integrity, MemberStatistics, Statistics
 from markab.reports.statistics.time_use import TimedJob, TimeUse, time_use_of
 from markab.spec.gc_pause import without_garbage_collection
 
 
-def read_pegasus_statistics(
-    submit_dir: Path, sections: Collection[str] = (), *, clock: Callable[[], float] = time.time
-) -> Statistics:
+def read_pegasus_statistics(submit_dir: Path, sections: Collection[str] = ()) -> Statistics:
     """Return the statistics of a run of Pegasus, with the requested sections.
 
     Raises:
@@ -33,19 +31,17 @@ def read_pegasus_statistics(
     """
     directory = open_pegasus_directory(submit_dir)
     with open_pegasus_database(directory) as database, without_garbage_collection():
-        return _statistics_of(database, sections, clock)
+        return _statistics_of(database, sections)
 
 
-def _statistics_of(
-    database: PegasusDatabase, sections: Collection[str], clock: Callable[[], float]
-) -> Statistics:
+def _statistics_of(database: PegasusDatabase, sections: Collection[str]) -> Statistics:
     runs, summaries = queries.run_states(database), queries.summaries(database)
     own = database.workflow.wf_id
     run = runs[own]
     jobs = queries.jobs(database) if "jobs" in sections else {}
     breakdowns = queries.breakdowns(database) if "breakdown" in sections else {}
     integrity = queries.integrity(database)
-    times, time_use = _times(database, clock)
+    times, time_use = _times(database)
     return Statistics(
         workflow=database.workflow.name or database.directory.name,
         uuid=database.workflow.uuid,
@@ -105,47 +101,58 @@ def _added(one: Summary, other: Summary) -> Summary:
     )
 
 
-def _times(database: PegasusDatabase, clock: Callable[[], float]) -> tuple[RunTimes, TimeUse]:
+def _times(database: PegasusDatabase) -> tuple[RunTimes, TimeUse]:
     """Return the times of the workflow, and the use of time by its own jobs."""
-    attempts = queries.attempts(database)
-    latest = max((moment for one in attempts for moment in one[1:] if moment is not None), default=0.0)
-    recorded = queries.spans(database)
-    spans = [(start, max(start, latest) if end is None else end) for start, end in recorded]
+    recorded = queries.attempts(database)
     timed, position = _timed_jobs(database)
-    begun = [
-        (position[job], submitted or executed or 0.0, executed, ended)
-        for job, submitted, executed, ended in attempts
+    attempts = [
+        (position[job], executed or 0.0 if submitted is None else submitted, executed, ended)
+        for job, submitted, executed, ended in recorded
     ]
-    until = spans[-1][1] if spans else latest
-    clock_s = EngineClock(spans)
-    job_s = (
-        sum(
-            clock_s.between(executed, until if ended is None else ended)
-            for _, _, executed, ended in begun
-            if executed is not None and executed <= (until if ended is None else ended)
-        )
-        if spans
-        else 0.0
-    )
-    use = time_use_of(timed, frozenset(), begun, spans, job_s, (), 0.0, until)
-    elapsed_s = spans[-1][1] - spans[0][0] if spans else 0.0
-    return RunTimes(max(0.0, elapsed_s), clock_s.total_s if spans else 0.0, job_s), use
+    spans = _closed(queries.spans(database), attempts)
+    until = spans[-1][1] if spans else 0.0
+    clock = EngineClock(spans)
+    job_s = 0.0
+    for _, _, executed, ended in attempts if spans else ():
+        if executed is not None:
+            end = until if ended is None else ended
+            job_s += clock.between(executed, max(executed, end))
+    use = time_use_of(timed, frozenset(), attempts, spans, job_s, (), 0.0, until)
+    elapsed_s = max(0.0, until - spans[0][0]) if spans else 0.0
+    return RunTimes(elapsed_s, clock.total_s, job_s), use
+
+
+def _closed(spans: Sequence[tuple[float, float | None]], attempts: Sequence[AttemptTimes]) -> list[Span]:
+    """Return start and end of each DAGMan; one without an end worked until the last that is recorded of its jobs."""
+    closed: list[Span] = []
+    for number, (start, end) in enumerate(spans):
+        if end is None:
+            limit = spans[number + 1][0] if number + 1 < len(spans) else inf
+            moments = (moment for one in attempts for moment in one[1:] if moment is not None)
+            end = max((moment for moment in moments if start <= moment < limit), default=start)
+        closed.append((start, max(start, end)))
+    return closed
 
 
 def _timed_jobs(database: PegasusDatabase) -> tuple[list[TimedJob], dict[int, int]]:
     """Return the jobs of the workflow, parents first; and the position of each by its `job_id`."""
     rows = queries.job_ids(database)
-    number = {row.exec_job_id: n for n, row in enumerate(rows)}
+    number = {row[1]: n for n, row in enumerate(rows)}
     parents: list[list[int]] = [[] for _ in rows]
+    is_sorted = True
     for above, below in queries.edges(database):
-        if above in number and below in number:
-            parents[number[below]].append(number[above])
-    levels = levels_of(parents)
-    if levels is None:  # damaged: DAGMan runs no cycle
-        parents, levels = [[] for _ in rows], [0] * len(rows)
-    order = sorted(range(len(rows)), key=levels.__getitem__)
-    place = [0] * len(rows)
-    for position, n in enumerate(order):
-        place[n] = position
-    jobs = [TimedJob(rows[n].exec_job_id, "", sorted(place[above] for above in parents[n])) for n in order]
-    return jobs, {row.job_id: place[n] for n, row in enumerate(rows)}
+        parent, child = number.get(above), number.get(below)
+        if parent is not None and child is not None:
+            parents[child].append(parent)
+            is_sorted = is_sorted and parent < child
+    place: Sequence[int] = range(len(rows))
+    order: Sequence[int] = place
+    if not is_sorted:
+        levels = levels_of(parents)
+        if levels is None:  # damaged, since DAGMan runs no cycle: they count as independent
+            parents, levels = [[] for _ in rows], [0] * len(rows)
+        order = sorted(place, key=levels.__getitem__)
+        place = sorted(place, key=order.__getitem__)
+        parents = [sorted([place[above] for above in one]) for one in parents]
+    jobs = [TimedJob(rows[n][1], "", parents[n]) for n in order]
+    return jobs, {row[0]: place[n] for n, row in enumerate(rows)}
