@@ -201,4 +201,4 @@ def test_the_reader_of_the_page_on_files_reads_a_run(tmp_path: Path) -> None:
 
 def test_what_does_nothing_yet_is_said_to() -> None:
     assert "| not yet |" in page()
-    assert support_of("pegasus.data.reuse.scope") == NOT_YET
+    assert support_of("pegasus.register.deep") == NOT_YET

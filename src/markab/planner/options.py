@@ -114,8 +114,8 @@ class PlanOptions:
         kinds.ListOption(),
         *("-C", "--cluster"),
         metavar="STYLE",
-        help="Put small tasks together: horizontal, label.",
-        choices=("horizontal", "label"),
+        help="Put small tasks together: horizontal, label, whole.",
+        choices=("horizontal", "label", "whole"),
     )
     sites: list[str] = _option(
         kinds.ListOption(),

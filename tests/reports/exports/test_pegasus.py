@@ -57,6 +57,18 @@ def test_each_attempt_has_a_record_failed_ones_too(exported: Path) -> None:
     assert second["start"].utcoffset().total_seconds() == 0
 
 
+def test_what_was_not_measured_of_a_process_is_zero(tmp_path: Path) -> None:
+    ran = {"task": "a", "argv": ["wc"], "start": 1.0, "duration_s": 0.5, "status": 0, "maxrss_kb": 7}
+    run = make_run(tmp_path / "r", [compute("a")], [began(), start(0), end(0, invocations=[ran])])
+
+    export_run(add_document(run), "pegasus", tmp_path / "out")
+
+    (record,) = records(next((tmp_path / "out").rglob("wc_a.out.000")))
+    usage = record["mainjob"]["usage"]
+    assert 7 == usage.pop("maxrss")
+    assert {0} == set(usage.values())
+
+
 def test_transfers_have_records_under_the_names_pegasus_gives_them(exported: Path) -> None:
     (moved,) = records(next((exported / "00/00").glob("stage_in_*.out.000")))
 
