@@ -10,10 +10,10 @@ import pytest
 from integration.packages import have
 from kit.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 from markab.errors import DrawingError
+from markab.operations.drawing import open_graph
 from markab.reports.graph.drawing import Drawing, JobGraph, draw
 from markab.reports.graph.files import rendered, run_graphviz, write_drawing
 from markab.reports.graph.labels import lines_of
-from markab.reports.graph.sources import open_graph
 from markab.reports.graph.state_styles import STATE_STYLES
 from markab.reports.graph.svg import to_svg
 

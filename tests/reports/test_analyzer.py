@@ -22,7 +22,7 @@ from markab.diagnosis.failure_analysis import Analysis, Analyzer
 from markab.errors import MarkabError, NotARun, StorageError
 from markab.journal.records import Incomplete, Refused
 from markab.plan.model import Input, Kind, Output, PlannedJob, Transfer
-from markab.reports.analyzer import FailureReport
+from markab.reports.analyzer import MarkabFailures
 from markab.reports.debug_job import make_debug_directory
 from markab.reports.job_report import read_job
 from markab.reports.pegasus_analyzer import pegasus_text, shell_exit_code
@@ -43,7 +43,7 @@ def analysis(directory: Path) -> Analysis:
 def shown(directory: Path, **how: int | bool) -> str:
     run = Analyzer(directory)
     try:
-        return FailureReport(run, run.analyze()).text(**how)  # type: ignore[arg-type]
+        return MarkabFailures(run, run.analyze()).text(**how)  # type: ignore[arg-type]
     finally:
         run.close()
 
@@ -170,7 +170,7 @@ def test_the_json_has_the_shape_of_pegasus_analyzer(tmp_path: Path) -> None:
     happened = [began(), start(0), failed(0, invocations=[INVOCATION], cwd="/w"), gave_up(0), ended("failed")]
     make_run(tmp_path, CHAIN, happened)
     run = Analyzer(tmp_path)
-    found = json.loads(json.dumps(FailureReport(run, run.analyze()).to_json()))
+    found = json.loads(json.dumps(MarkabFailures(run, run.analyze()).to_json()))
     root = found["workflows"]["root"]
     assert found["root_wf_uuid"] == root["wf_uuid"] == "7a3c" and root["wf_status"] == "failure"
     assert root["submit_dir"] == str(tmp_path)
@@ -239,7 +239,7 @@ def test_the_text_of_pegasus_has_a_block_for_each_job(tmp_path: Path) -> None:
         ended("failed"),
     ]
     run = Analyzer(make_run(tmp_path, CHAIN, happened))
-    found = FailureReport(run, run.analyze())
+    found = MarkabFailures(run, run.analyze())
     printed = found.pegasus_text()
     assert " Workflow Status    : failure\n Total jobs         :      4 (100.00%)\n" in printed
     assert " last state: JOB_FAILURE\n       site: local\n" in printed and "exitcode    : 3\n" in printed
@@ -372,7 +372,7 @@ def test_undelivered_results_and_incomplete_jobs_are_in_the_form_for_programs(tm
         tmp_path, jobs, [began(), start(0), failed(0), gave_up(0), start(1), end(1), *part, ended("failed")]
     )
     run = Analyzer(tmp_path)
-    report = FailureReport(run, run.analyze())
+    report = MarkabFailures(run, run.analyze())
 
     assert report.to_json()["undelivered"] == [{"lfn": "x", "job": "out", "why": "wc_a failed"}]
     assert report.to_json()["left"]["incomplete"] == 1

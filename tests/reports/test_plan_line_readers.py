@@ -35,7 +35,7 @@ READERS: list[tuple[type[msgspec.Struct], tuple[type[msgspec.Struct], ...]]] = [
     (plan_file.TaskLabel, (PlannedTask,)),
     (sources.JobSketch, (PlannedJob,)),
     (sources.TaskSketch, (PlannedTask,)),
-    (time_use._Job, (PlannedJob,)),
+    (time_use.TimedJob, (PlannedJob,)),
     (trace._Line, (PlannedJob,)),
     (trace._Lfn, (Output,)),
     (trace._PlannedMove, (Transfer,)),

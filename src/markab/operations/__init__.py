@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from markab.planner.planning import Planned as Planned
     from markab.planner.summary import PlanSummary as PlanSummary
     from markab.provenance.database_location import Target as Target
-    from markab.reports.analyzer import FailureReport as FailureReport
+    from markab.reports.failure_report import FailureReport as FailureReport
     from markab.reports.graph.drawing import Drawing as Drawing
     from markab.reports.statistics.run_statistics import Statistics as Statistics
     from markab.reports.status import Status as Status

@@ -6,11 +6,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from markab.errors import NotARun
-from markab.operations.run_names import Run, find_run
+from markab.operations.readable_runs import open_run
+from markab.operations.run_names import Run, is_run
 
 if TYPE_CHECKING:
-    from markab.reports.graph.drawing import Drawing
+    from markab.reports.graph.drawing import Drawing, JobGraph
     from markab.spec.model import Workflow
 
 
@@ -35,17 +35,34 @@ def draw(
         ValueError: `label` is none of the kinds there are.
     """
     from markab.reports.graph import drawing
-    from markab.reports.graph.sources import open_graph, with_task_states
+    from markab.reports.graph.sources import with_task_states
 
-    if what is None and not Path("workflow.yml").exists():
-        try:
-            what = find_run()
-        except NotARun:
-            pass  # the error of open_graph names the files that it needs
     graph = open_graph(what)
     if states_of is not None:
         graph = with_task_states(graph, states_of)
     return drawing.draw(graph, files=files, simplify=simplify, label=label, remove=remove, full=full)
+
+
+def open_graph(what: Run | Workflow) -> JobGraph:
+    """Return the graph of a workflow, of a document or a DAG file, or of a run with its states; None as in `draw`.
+
+    Raises:
+        NotARun: a directory that is no run, and has no `workflow.yml`.
+        DocumentError, CorruptPlan, StorageError …: it cannot be read.
+    """
+    from markab.reports.graph.sources import document_graph, workflow_graph
+    from markab.reports.pegasus_runs.graph import dag_graph
+    from markab.spec.model import Workflow as Spec
+
+    if isinstance(what, Spec):
+        return workflow_graph(what)
+    place = Path() if what is None else Path(what)
+    inside = place.parent if place.suffix == ".dag" else place
+    if is_run(inside):
+        return open_run(inside).graph()
+    if what is None and not Path("workflow.yml").exists() and is_run():
+        return open_run().graph()
+    return dag_graph(place) if place.suffix == ".dag" and place.is_file() else document_graph(place)
 
 
 def render_drawing(

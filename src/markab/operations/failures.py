@@ -6,28 +6,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from markab.operations.readable_runs import open_run
 from markab.operations.run_names import Run, find_run
 
 if TYPE_CHECKING:
     from markab.diagnosis.failed_attempts import FailedAttempt
     from markab.errors import Problem
-    from markab.reports.analyzer import FailureReport
+    from markab.reports.failure_report import FailureReport
 
 
 @contextmanager
 def analyze(run: Run = None) -> Iterator[FailureReport]:
     """Yield the failures of a run, grouped by cause; the details of jobs are read when they are shown."""
-    from markab.diagnosis.failure_analysis import Analyzer
-    from markab.engine.missing_results import read_missing_results
-    from markab.reports.analyzer import FailureReport
-
-    analyzer = Analyzer(find_run(run))
-    try:
-        analysis = analyzer.analyze()
-        is_over = analysis.state not in ("Running", "Not started")
-        yield FailureReport(analyzer, analysis, read_missing_results(find_run(run)) if is_over else "")
-    finally:
-        analyzer.close()
+    with open_run(run).failures() as found:
+        yield found
 
 
 def edited_files(run: Run = None) -> list[Problem]:

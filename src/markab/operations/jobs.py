@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from markab.operations.readable_runs import open_run
 from markab.operations.run_names import Run, find_run
 
 if TYPE_CHECKING:
@@ -21,13 +22,12 @@ def list_jobs(run: Run = None, states: Collection[str] = ()) -> list[dict[str, A
         MarkabError: there is no such state.
     """
     from markab.errors import MarkabError
-    from markab.reports.job_report import read_jobs
 
     known = job_states()
     for state in states:
         if state not in known:
             raise MarkabError(f"there is no state {state!r}", hint=f"the states are: {', '.join(known)}")
-    jobs = read_jobs(find_run(run))
+    jobs = open_run(run).jobs()
     return [job for job in jobs if job["state"] in states] if states else jobs
 
 
@@ -57,11 +57,11 @@ def has_job(run: Run, job: str) -> bool:
     from markab.errors import MarkabError
     from markab.plan.job_lookup import find_job
 
-    with closing(_open_plan(run)) as plan:
-        try:
+    try:
+        with closing(_open_plan(run)) as plan:
             find_job(plan, job)
-        except MarkabError:
-            return False
+    except MarkabError:
+        return False
     return True
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from markab.errors import MarkabError
-from markab.operations.run_names import runs_below
+from markab.operations.run_names import is_run, runs_below
 from markab.operations.status import read_braindump, read_status
 
 
@@ -42,9 +42,7 @@ def list_runs(below: Path | None = None) -> tuple[list[ListedRun], str]:
 
 def _current(submit_dir: Path, recorded: ListedRun | None = None) -> ListedRun:
     """Return a run in its present state; `recorded` if its directory does not exist."""
-    from markab.plan.submit_dir import PLAN
-
-    if recorded is not None and not (submit_dir / PLAN).exists():
+    if recorded is not None and not is_run(submit_dir):
         return recorded
     try:
         status = read_status(submit_dir)

@@ -8,33 +8,51 @@ from pathlib import Path
 from shlex import quote
 
 from markab.errors import NotARun
+from markab.plan.submit_dir import PLAN
 
 Run = str | os.PathLike[str] | None
-"""A submit directory, or the `plan.jsonl` in it; None: the run that the current directory is in."""
+"""A submit directory, or the `plan.jsonl` or DAG file in it; None: the run that the current directory is in."""
 
 DEPTH = 4
 """Levels below a directory in which runs are searched: `user/pegasus/workflow/run0001`."""
 DIRECTORIES_READ = 2000
 CANDIDATES_SHOWN = 3
+_OF_PEGASUS = (
+    "of a run of Pegasus there are `markab status`, `analyze`, `statistics`, `graph`, and the lists of "
+    "`markab show` and `markab list`; `pegasus-run` of Pegasus continues it, `markab plan` plans its workflow anew"
+)
 
 
 def find_run(run: Run = None) -> Path:
-    """Return the submit directory of a run.
+    """Return the submit directory of a run of Markab.
 
     Raises:
-        NotARun: there is none; the hint has similar names.
+        NotARun: there is none, or Pegasus made it; the hint has similar names, or what works.
         StorageError: the directory may not be read.
     """
     from markab.plan.submit_dir import find_submit_dir
+    from markab.provenance.pegasus_directory import find_pegasus_directory
 
     around = _run_around(Path.cwd()) if run is None else None
     try:
         return find_submit_dir(run if around is None else around).path
     except NotARun as error:
+        if pegasus := find_pegasus_directory(find_directory(run)):
+            raise NotARun(
+                f"{str(pegasus)!r} was made by Pegasus: it has no {PLAN}, and this needs what only Markab records",
+                hint=_OF_PEGASUS,
+            ) from None
         if candidates := _candidates(Path() if run is None else Path(run)):
             shown = " or ".join(quote(str(path)) for path in candidates)
             raise NotARun(error.message, hint=f"did you mean {shown}?") from None
         raise
+
+
+def find_directory(run: Run = None) -> Path:
+    """Return the directory that a name means, whatever is in it; without one, that of the run around the current one."""
+    if run is None:
+        return _run_around(Path.cwd()) or Path.cwd()
+    return Path(run).parent if Path(run).name == PLAN else Path(run)
 
 
 def find_uuid(uuid: str) -> Path:
@@ -53,7 +71,12 @@ def is_run(run: Run = None) -> bool:
     """Return whether a name is that of a run; without one, whether the current directory is in a run."""
     if run is None:
         return _run_around(Path.cwd()) is not None
-    return _is_run(Path(run)) or (Path(run).name == "plan.jsonl" and Path(run).is_file())
+    from markab.provenance.pegasus_directory import find_pegasus_directory
+
+    named = Path(run)
+    if _is_run(named) or (named.name == PLAN and named.is_file()):
+        return True
+    return find_pegasus_directory(named) is not None
 
 
 def runs_below(directory: Path, depth: int = DEPTH) -> Iterator[Path]:
@@ -86,9 +109,9 @@ def _run_around(directory: Path) -> Path | None:
 
 
 def _is_run(directory: Path) -> bool:
-    from markab.plan.submit_dir import PLAN
+    from markab.provenance.pegasus_directory import is_pegasus_directory
 
-    return os.path.lexists(directory / PLAN)
+    return os.path.lexists(directory / PLAN) or is_pegasus_directory(directory)
 
 
 def _candidates(named: Path) -> list[Path]:

@@ -10,8 +10,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from markab.errors import MarkabError
-from markab.operations.run_names import Run, find_run
+from markab.errors import MarkabError, StorageError
+from markab.operations.readable_runs import open_run
+from markab.operations.run_names import Run
 
 if TYPE_CHECKING:
     from markab.reports.statistics.files import Format, Period, Row
@@ -25,11 +26,11 @@ def read_statistics(
 
     With `for_pegasus`, also what `write_pegasus_statistics` needs for these sections.
     """
-    from markab.reports.statistics import run_statistics
+    from markab.reports.statistics.run_statistics import PEGASUS_SECTIONS
 
-    more = run_statistics.PEGASUS_SECTIONS if for_pegasus else {}
+    more = PEGASUS_SECTIONS if for_pegasus else {}
     wanted = [*sections, *(more[section] for section in sections if section in more)]
-    return run_statistics.read_statistics(find_run(run), wanted)
+    return open_run(run).statistics(wanted)
 
 
 def statistics_text(
@@ -84,10 +85,15 @@ def write_pegasus_statistics(
     `found` was read `for_pegasus`, with the same sections. Returns the files by name.
 
     Raises:
-        StorageError: they cannot be written.
+        StorageError: they cannot be written, or no directory is named and Pegasus made the run.
     """
     from markab.reports.statistics.pegasus import write_pegasus_files
 
+    if directory is None and not open_run(found.submit_dir).is_writable:
+        raise StorageError(
+            f"nothing is written into {found.submit_dir!r}, which Pegasus made",
+            hint="name a directory for the files with `-o`",
+        )
     place = directory or Path(found.submit_dir) / "statistics"
     return {path.stem: path for path in write_pegasus_files(found, sections, place, format, period)}
 

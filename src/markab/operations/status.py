@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from markab.operations.readable_runs import open_run
 from markab.operations.run_names import Run, find_run
 
 if TYPE_CHECKING:
@@ -26,24 +27,19 @@ def read_status(run: Run = None, *, why: bool = False, check_results: bool = Fal
 
     With `check_results`, a run that is over also has the warning that results are missing.
     """
-    status = follow_status(run, why=why)()
+    read = open_run(run)
+    status = read.follow_status(why=why)()
     if check_results and status.is_over:
         from dataclasses import replace
 
-        from markab.engine.missing_results import read_missing_results
-
-        if text := read_missing_results(find_run(run)):
+        if text := read.missing_results():
             return replace(status, warnings=(*status.warnings, text))
     return status
 
 
 def follow_status(run: Run = None, *, why: bool = False) -> Callable[[], Status]:
     """Return a function that does what `read_status` does; each call reads only the records since the last."""
-    from markab.journal.run_reader import RunReader
-    from markab.reports.status import current_status, quick_status
-
-    reader = RunReader(find_run(run))
-    return lambda: current_status(reader, why=True) if why else quick_status(reader)
+    return open_run(run).follow_status(why=why)
 
 
 def read_braindump(run: Run = None) -> Braindump:
@@ -51,7 +47,7 @@ def read_braindump(run: Run = None) -> Braindump:
     from markab.plan import braindump
     from markab.plan.submit_dir import SubmitDir
 
-    return braindump.read_braindump(SubmitDir(find_run(run)).braindump)
+    return braindump.read_braindump(SubmitDir(open_run(run).path).braindump)
 
 
 class RunResult(NamedTuple):
@@ -79,16 +75,7 @@ def read_result(run: Run = None) -> RunResult:
 
 def read_undelivered(status: Status) -> list[Undelivered]:
     """Return the results that a run with this status did not deliver; none unless it has failed."""
-    if status.state != "Failure":
-        return []
-    from markab.diagnosis.failure_analysis import Analyzer
-
-    analyzer = Analyzer(status.submit_dir)
-    try:
-        analyzer.read()
-        return analyzer.undelivered()
-    finally:
-        analyzer.close()
+    return open_run(status.submit_dir).undelivered() if status.state == "Failure" else []
 
 
 def _output_places(submit_dir: Path) -> list[str]:

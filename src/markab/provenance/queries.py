@@ -210,7 +210,7 @@ def jobs(database: Database, *, all_attempts: bool = False) -> list[JobRow]:
 _JOBS = f"""
 SELECT j.job_id, i.job_submit_seq, j.exec_job_id, j.type_desc, v.transformation, i.site, h.hostname, i.exitcode,
        s.submitted, s.executed, s.ended, CAST(i.local_duration AS DOUBLE PRECISION), v.took, v.cpu, v.rss,
-       CAST(i.cluster_duration AS DOUBLE PRECISION)
+       CAST(i.cluster_duration AS DOUBLE PRECISION), v.process_exitcode
 FROM job j LEFT JOIN job_instance i ON i.job_id = j.job_id
 LEFT JOIN host h ON h.host_id = i.host_id
 LEFT JOIN (
@@ -224,7 +224,8 @@ LEFT JOIN (
 LEFT JOIN (
     SELECT job_instance_id, min(transformation) AS transformation,
            CAST(sum(remote_duration) AS DOUBLE PRECISION) AS took,
-           CAST(sum(remote_cpu_time) AS DOUBLE PRECISION) AS cpu, max(maxrss) AS rss
+           CAST(sum(remote_cpu_time) AS DOUBLE PRECISION) AS cpu, max(maxrss) AS rss,
+           max(exitcode) AS process_exitcode
     FROM invocation WHERE job_instance_id BETWEEN :first_attempt AND :last_attempt GROUP BY job_instance_id
 ) v ON v.job_instance_id = i.job_instance_id
 WHERE j.job_id {OF_RUN} ORDER BY j.job_id, i.job_submit_seq"""

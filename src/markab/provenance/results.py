@@ -122,6 +122,14 @@ class JobRow(msgspec.Struct, frozen=True, gc=False):
     max_rss_kb: int | None
     cluster_s: float | None
     """From the first process of a cluster to the end of the last; None: it was not a cluster."""
+    process_exitcode: int | None = None
+    """The highest raw wait status of its processes."""
+    multiplier: int = 1
+    """By which Pegasus multiplies its time: the profile `pegasus.cores` of its job."""
+    post_s: float | None = None
+    """Time of its post script."""
+    remote_queue_s: float | None = None
+    """In a queue beyond the first: the part of the wait that is not in `queue_s`."""
 
 
 AttemptTimes = tuple[int, float, float | None, float | None]

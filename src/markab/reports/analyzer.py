@@ -8,23 +8,25 @@ from typing import Any
 from markab.diagnosis.edited_files import edited_files
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
 from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
-from markab.formatting import clipped, count, output_lines, shown_path, titled
+from markab.formatting import clipped, count, shown_path, titled
 from markab.journal.attempt_story import log_texts
 from markab.journal.undeclared_files import undeclared_text
 from markab.plan.run_command import run_command
+from markab.reports.failure_report import (
+    FILES_SHOWN,
+    LABEL_WIDTH,
+    LINE_CHARACTERS,
+    FailureReport,
+    labelled,
+    printed_lines,
+)
 from markab.reports.pegasus_analyzer import OUTPUT_LINES, pegasus_text, to_json
 from markab.reports.status import Status, status_of
 
-GROUPS_SHOWN = 10
-NAMES_SHOWN = 5
-FILES_SHOWN = 10
-LINE_CHARACTERS = 300
-_WIDTH = 10
-
 
 @dataclass(frozen=True)
-class FailureReport:
-    """The failures of a run. The run stays open: details of a job are read when they are shown."""
+class MarkabFailures(FailureReport):
+    """The failures of a run of Markab."""
 
     run: Analyzer
     analysis: Analysis
@@ -54,32 +56,6 @@ class FailureReport:
             self.run, self.analysis, summary=summary, quiet=quiet, verbose=verbose, commands=commands
         )
 
-    def text(self, *, verbose: int = 0, quiet: int = 0, summary: bool = False) -> str:
-        """Return the failures as text.
-
-        `verbose` leaves out no cause, job or line of output; `quiet` prints one line a
-        cause; `summary` only the first lines.
-        """
-        lines = self.headline()
-        if summary:
-            return "\n".join(lines) + "\n"
-        shown = self.groups if verbose else self.groups[:GROUPS_SHOWN]
-        for number, group in enumerate(shown, 1):
-            if quiet:
-                lines.append(f"{number}. {self._title(group)}")
-            else:
-                numbered = f"{number}. " if len(shown) > 1 else ""
-                names = len(group.jobs) if verbose else NAMES_SHOWN
-                lines += ["", f"{numbered}{self._title(group)}", *self.group_lines(group, verbose, names)]
-        if hidden := self.groups[len(shown) :]:
-            jobs = sum(len(group.jobs) for group in hidden)
-            kinds = count(len(hidden), "more kind", "more kinds")
-            lines += ["", f"… and {kinds} of failure, {count(jobs, 'job')}: see -v"]
-        lines += self.undelivered_lines(len(self.analysis.undelivered) if verbose else FILES_SHOWN, quiet)
-        if self.groups and not quiet:
-            lines += ["", *self._next_commands()]
-        return "\n".join(lines) + "\n"
-
     def headline(self) -> list[str]:
         """Return the state of the run in a few lines."""
         status, left = status_of(self.run), self.analysis.left
@@ -99,29 +75,13 @@ class FailureReport:
             lines.append(f"  warning: {self.missing_results}")
         return lines
 
-    def job_names(self, group: CauseGroup, most: int) -> str:
-        """Return the names of the jobs of a group, at most so many, and the number of the others."""
-        names = ", ".join(self._named(job) for job in group.jobs[:most])
-        return names + (f" and {more:,} more" if (more := len(group.jobs) - most) > 0 else "")
+    def job_lines(self, job: int, verbose: int = 0) -> list[str]:
+        """Return the details of a job that failed; the title of its cause is left out."""
+        return _failed_job_lines(examine_failed_job(self.run, job), verbose)
 
-    def group_lines(self, group: CauseGroup, verbose: int = 0, names: int = 0) -> list[str]:
-        """Return the lines below the title of a group: help, so many names of its jobs, the details of the first."""
-        lines = [f"  {'help':<{_WIDTH}}{group.cause.remedy}"] if group.cause.remedy else []
-        if names and len(group.jobs) > 1:
-            listed = self.job_names(group, names)
-            lines += [f"  {'jobs':<{_WIDTH}}{listed}", f"  {'such as':<{_WIDTH}}{self._named(group.jobs[0])}"]
-        return lines + _failed_job_lines(examine_failed_job(self.run, group.jobs[0]), verbose)
-
-    def _named(self, job: int) -> str:
+    def named(self, job: int) -> str:
+        """Return the name of a job, with its label."""
         return titled(self.run.plan.outline[job].id, self.run.plan.job(job).label)
-
-    def _title(self, group: CauseGroup) -> str:
-        if len(group.jobs) == 1:
-            name = self._named(group.jobs[0])
-        else:
-            name = f"{count(len(group.jobs), 'job')} of {group.transformation}, with the same error"
-        blocked = f" [holds up {count(group.blocked, 'job')}]" if group.blocked else ""
-        return f"{name}: {clipped(group.cause.title, LINE_CHARACTERS)}{blocked}"
 
     def undelivered_lines(self, most: int = FILES_SHOWN, quiet: int = 0) -> list[str]:
         """Return the results that were not delivered, at most so many; with `quiet` only their number."""
@@ -134,13 +94,14 @@ class FailureReport:
         lines = ["", head, *(f"  {one.lfn}: {clipped(one.why, LINE_CHARACTERS)}" for one in files[:most])]
         return lines + ([f"  … and {len(files) - most:,} more: see -v"] if len(files) > most else [])
 
-    def _next_commands(self) -> list[str]:
+    def next_commands(self) -> list[str]:
+        """Return what the user can type next."""
         place = shown_path(self.run.place.path)
         lines = []
         edited = edited_files(self.run)
         for problem in edited:
             lines.append(f"note: {problem.message}")
-            lines += [f"  {'help':<{_WIDTH}}{problem.hint}", ""] if problem.hint else []
+            lines += [f"  {'help':<{LABEL_WIDTH}}{problem.hint}", ""] if problem.hint else []
         lines += [
             f"all about one job:     markab why {place} JOB",
             f"run it again by hand:  markab analyze {place} --debug-job JOB",
@@ -194,7 +155,6 @@ def _state_words(analysis: Analysis) -> str:
 
 
 def _failed_job_lines(found: FailedJob, verbose: int = 0) -> list[str]:
-    """Return the details of one failed job; the title of its cause is left out."""
     lines: list[tuple[str, str]] = []
     if found.failed_command:
         lines.append(("command", clipped(found.failed_command, LINE_CHARACTERS if not verbose else 10**6)))
@@ -212,12 +172,6 @@ def _failed_job_lines(found: FailedJob, verbose: int = 0) -> list[str]:
         lines.append(("sibling", f"{found.sibling} succeeded" + ("; it differs:" if found.differs else "")))
         lines += [("", f"  {line}") for line in found.differs]
     lines += [(label, path) for label, path in found.files()]
-    shown = [f"  {label:<{_WIDTH}}{line}" for label, line in lines]
-    most = OUTPUT_LINES if not verbose else 10**6
     printed_in = [("stderr", found.stderr), ("stdout", found.stdout)]
     printed_in += [(f"log {name}", text) for name, text in log_texts(found.record)]
-    for stream, printed in printed_in:
-        if printed.strip():
-            shown.append(f"  {stream}:")
-            shown += [f"  | {clipped(line, LINE_CHARACTERS)}" for line in output_lines(printed, most)]
-    return shown
+    return [*labelled(lines), *printed_lines(printed_in, OUTPUT_LINES if not verbose else 10**6)]

@@ -8,11 +8,13 @@ each with the reason; and among the numbers of jobs `incomplete`, those done in 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from markab.diagnosis.causes import Cause
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
 from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
 from markab.formatting import output_lines, tail
@@ -25,6 +27,7 @@ NONE = "-"
 OUTPUT_LINES = 10
 """Number of lines shown of a job's output: the last ones."""
 _LINE = 80
+DETAILS_TITLE = "Failed jobs' details".center(_LINE, "*")
 
 
 def to_json(run: Analyzer, analysis: Analysis) -> dict[str, Any]:
@@ -126,56 +129,59 @@ def pegasus_text(
     verbose: int = 0,
     commands: bool = False,
 ) -> str:
-    """Return the failures in the text of Pegasus' analyzer: counts, then a block for each failed job.
-
-    `summary` prints only the counts; `quiet` leaves out the output of jobs; `commands`
-    adds command lines that can be pasted into a shell.
-    """
-    total = len(run.plan)
-    state = {"Success": "success", "Failure": "failure"}.get(analysis.state, analysis.state.lower())
-
-    def share(number: int) -> str:
-        return f"{number:6d} ({100 * number / total if total else 0:.2f}%)"
-
-    lines = [
-        "",
-        "Summary".center(_LINE, "*"),
-        "",
-        f" Submit Directory   : {run.place.path}",
-        f" Workflow Status    : {state}",
-        f" Total jobs         : {share(total)}",
-        f" # jobs succeeded   : {share(analysis.left['succeeded'])}",
-        f" # jobs failed      : {share(analysis.left['failed'])}",
-        f" # jobs held        : {share(analysis.held)}",
-        f" # jobs unsubmitted : {share(analysis.not_started)}",
-        "",
+    """Return the failures in the text of Pegasus' analyzer: counts, then a block for each failed job."""
+    left = analysis.left
+    counts = [
+        ("succeeded", left["succeeded"]),
+        ("failed", left["failed"]),
+        ("held", analysis.held),
+        ("unsubmitted", analysis.not_started),
     ]
-    for label, word in (
+    also = (
         ("done in part", "incomplete"),
         ("cancelled", "cancelled"),
         ("lost", "lost"),
         ("under way", "running"),
-    ):
-        if analysis.left[word]:
-            lines.insert(-1, f" # jobs {label:<11} : {share(analysis.left[word])}")
+    )
+    counts += [(label, left[word]) for label, word in also if left[word]]
+    state = {"Success": "success", "Failure": "failure"}.get(analysis.state, analysis.state.lower())
+    lines = summary_lines(run.place.path, state, len(run.plan), counts)
     if refusal := run.history.refusal:
         lines += [f"refused: {refusal.why}", f"  hint: {refusal.hint}", ""]
     if summary or not analysis.groups:
         return "\n".join(lines) + "\n"
-    lines += ["Failed jobs' details".center(_LINE, "*"), ""]
+    lines += [DETAILS_TITLE, ""]
     for group in analysis.groups:
         for position in group.jobs:
-            lines += _block(run, position, 0 if quiet else 10**6 if verbose else 4 * OUTPUT_LINES, commands)
+            job, record = run.plan.job(position), run.records(position)[-1]
+            one = _detail(run, job, position, record, _last_state(record))
+            lines += job_block(one, run.cause(job, record), lines_shown(quiet, verbose), commands)
     return "\n".join(lines) + "\n"
 
 
-def _block(run: Analyzer, position: int, lines_shown: int, commands: bool) -> list[str]:
-    job = run.plan.job(position)
-    record = run.records(position)[-1]
-    cause = run.cause(job, record)
-    one = _detail(run, job, position, record, _last_state(record))
+def summary_lines(place: Path, state: str, total: int, counts: Sequence[tuple[str, int]]) -> list[str]:
+    """Return the first lines: the state of a run, and its numbers of jobs by state."""
+    numbers = [("Total jobs", total), *((f"# jobs {label:<11}", number) for label, number in counts)]
+    return [
+        "",
+        "Summary".center(_LINE, "*"),
+        "",
+        f" Submit Directory   : {place}",
+        f" Workflow Status    : {state}",
+        *(f" {label:<18} : {n:6d} ({100 * n / total if total else 0:.2f}%)" for label, n in numbers),
+        "",
+    ]
+
+
+def lines_shown(quiet: int, verbose: int) -> int:
+    """Return how many lines of a job's output are printed."""
+    return 0 if quiet else 10**6 if verbose else 4 * OUTPUT_LINES
+
+
+def job_block(one: dict[str, Any], cause: Cause, lines_shown: int, commands: bool) -> list[str]:
+    """Return the block of a failed job; `one` has its details as in the JSON."""
     lines = [
-        job.id.center(_LINE, "="),
+        one["job_name"].center(_LINE, "="),
         "",
         f" last state: {one['state']}",
         f"       site: {one['site']}",

@@ -1,6 +1,6 @@
 """The progress of a run, for `status`: counts of jobs by state, and the jobs under way.
 
-The columns are those of Pegasus' status. PRE and POST are always 0: what Pegasus
+The columns are those of Pegasus' status. PRE and POST are 0 in a run of Markab: what Pegasus
 does in scripts before and after a job is part of the attempt here. QUEUED counts
 attempts that an executor has, whether they run or wait there; jobs that will
 never run because a parent failed stay UNREADY.
@@ -41,7 +41,7 @@ JOBS_SHOWN = 50
 LEGEND = """\
 UNREADY (UNRDY)  a parent has not succeeded yet, or never will
 READY            may start as soon as there is room
-PRE, POST        always 0: what comes before and after is part of the job
+PRE, POST        scripts of Pegasus at work; 0 in a run of Markab, where they are part of the job
 QUEUED (IN_Q)    with an executor: running, or waiting there
 SUCCESS (DONE)   ended well
 FAILURE (FAIL)   ended badly, and will not be tried again before the next run

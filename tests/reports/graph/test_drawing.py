@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from kit.made_run import began, compute, end, ended, failed, gave_up, make_run, start
 from markab.errors import CorruptPlan, DrawingError, MarkabError, NotARun
+from markab.operations.drawing import open_graph
 from markab.plan.model import Input, Kind, Output, PlannedJob
 from markab.reports.graph.dot import to_dot
 from markab.reports.graph.drawing import LABELS, Drawing, JobGraph, draw, ranks, without_shortcuts
@@ -22,7 +23,6 @@ from markab.reports.graph.files import format_of, rendered, write_drawing
 from markab.reports.graph.labels import worst
 from markab.reports.graph.layout import GAP, lay_out, spread
 from markab.reports.graph.mermaid import to_mermaid
-from markab.reports.graph.sources import open_graph
 from markab.reports.graph.state_styles import STATE_STYLES
 from markab.reports.graph.svg import to_svg
 

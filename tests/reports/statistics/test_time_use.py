@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from markab.journal.run_times import EngineClock
 from markab.reports.statistics.schedules import critical_path, earliest_ends, peak
-from markab.reports.statistics.time_use import _Job, time_use_of
+from markab.reports.statistics.time_use import TimedJob, time_use_of
 
 
 def test_the_engine_clock_stands_still_between_engines() -> None:
@@ -66,7 +66,12 @@ def test_the_critical_path_is_a_longest_chain(graph: tuple[list[list[int]], list
     assert all(above in parents[below] for above, below in pairwise(chain))
 
 
-JOBS = [_Job("a", "local"), _Job("b", "local", [0], 2), _Job("c", "pool", [0], 4), _Job("d", "local", [1, 2])]
+JOBS = [
+    TimedJob("a", "local"),
+    TimedJob("b", "local", [0], 2),
+    TimedJob("c", "pool", [0], 4),
+    TimedJob("d", "local", [1, 2]),
+]
 LOCAL_SITES = frozenset({"local"})
 
 
@@ -94,7 +99,7 @@ def test_queueing_is_distinguished_from_waiting_and_cores_elsewhere_are_not_coun
 
 def test_cores_asked_for_given_and_used_are_three_numbers() -> None:
     attempts = [(0, 0.0, 0.0, 4.0), (1, 4.0, 4.0, 10.0), (1, 50.0, 50.0, 60.0)]
-    jobs = [_Job("a", "local"), _Job("b", "local", [0], 64)]
+    jobs = [TimedJob("a", "local"), TimedJob("b", "local", [0], 64)]
 
     time_use = time_use_of(jobs, LOCAL_SITES, attempts, [(0.0, 10.0), (50.0, 60.0)], 20.0, [2, 8], 3.0, 60.0)
 

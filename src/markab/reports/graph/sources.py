@@ -54,30 +54,21 @@ class TaskSketch(msgspec.Struct, frozen=True, gc=False):
     node_label: str = ""
 
 
-def open_graph(what: str | os.PathLike[str] | Workflow | None) -> JobGraph:
-    """Return the graph of a workflow, of a workflow document or, with its states, of a submit directory.
-
-    None is the current directory: a submit directory, or one that holds `workflow.yml`.
+def document_graph(place: Path) -> JobGraph:
+    """Return the graph of a workflow document, or of the `workflow.yml` in a directory.
 
     Raises:
-        NotARun: a directory that is neither.
-        DocumentError, CorruptPlan, …: the document or plan cannot be read.
+        NotARun: a directory that has none, and is no submit directory either.
+        DocumentError: the document cannot be read.
     """
-    if isinstance(what, Workflow):
-        return workflow_graph(what)
-    place = Path(what) if what is not None else Path()
-    if place.name == PLAN or (place.suffix == ".dag" and (place.parent / PLAN).exists()):
-        place = place.parent
-    if (place / PLAN).exists():
-        return run_graph(place)
-    if place.is_dir():
-        if (document := place / "workflow.yml").exists():
-            return workflow_graph(read_workflow(document))
-        raise NotARun(
-            f"{str(place)!r} has neither {PLAN} nor workflow.yml",
-            hint="name a workflow document, or the submit directory that `markab plan` printed",
-        )
-    return workflow_graph(read_workflow(place))
+    if not place.is_dir():
+        return workflow_graph(read_workflow(place))
+    if (document := place / "workflow.yml").exists():
+        return workflow_graph(read_workflow(document))
+    raise NotARun(
+        f"{str(place)!r} has neither {PLAN} nor workflow.yml",
+        hint="name a workflow document, or the submit directory that `markab plan` printed",
+    )
 
 
 def workflow_graph(workflow: Workflow) -> JobGraph:

@@ -25,6 +25,7 @@ from typing import Literal
 from markab.errors import StorageError
 from markab.formatting import printable, printable_line
 from markab.plan.atomic_file import replacing
+from markab.provenance.results import TransferTotals
 from markab.provenance.stampede_states import exit_code
 from markab.reports.csv_table import write_rows
 from markab.reports.statistics.run_statistics import Statistics
@@ -113,9 +114,7 @@ def summary_csv(found: Statistics) -> str:
         ("Files hashed", sum(row.count for row in integrity.counts if row.type == "compute")),
         ("Integrity errors", integrity.errors),
         ("Job failures with integrity errors", integrity.failed_jobs),
-        ("Files moved", sum(row.files for row in found.moved)),
-        ("Bytes moved", sum(row.bytes for row in found.moved)),
-        ("Moving time", rounded_seconds(sum(row.duration_s for row in found.moved))),
+        *_moved_numbers(found.moved),
         ("Waiting for a slot", rounded_seconds(time_use.waiting_s)),
         ("In queue", rounded_seconds(time_use.queued_s)),
         ("Running", rounded_seconds(found.times.job_s)),
@@ -128,6 +127,16 @@ def summary_csv(found: Statistics) -> str:
         ("Critical path", rounded_seconds(time_use.path_s)),
     ]
     return csv_text([TABLE_HEADER, *table_rows(found), (), *numbers])
+
+
+def _moved_numbers(moved: Sequence[TransferTotals] | None) -> list[tuple[str, object]]:
+    names = ("Files moved", "Bytes moved", "Moving time")
+    if moved is None:
+        return [(name, None) for name in names]
+    took_s = rounded_seconds(sum(row.duration_s for row in moved))
+    return [
+        *zip(names, (sum(row.files for row in moved), sum(row.bytes for row in moved), took_s), strict=True)
+    ]
 
 
 def texts(

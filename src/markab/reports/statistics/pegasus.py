@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from markab.provenance.results import HostHour, JobRow
+from markab.provenance.results import Breakdown, HostHour, JobRow
 from markab.reports.statistics.files import (
     FILES,
     PATTERNS,
@@ -34,18 +34,17 @@ from markab.reports.statistics.files import (
     rounded_seconds,
     write_texts,
 )
-from markab.reports.statistics.run_statistics import SECTIONS, Statistics
+from markab.reports.statistics.run_statistics import SECTIONS, MemberStatistics, Statistics
 from markab.reports.statistics.text import (
     TABLE_HEADER,
     columns,
+    summary_rows,
     summary_text,
     table_rows,
     wall_times_s,
 )
 from markab.spec.gc_pause import without_garbage_collection
 
-MULTIPLIER = 1
-"""`multiplier_factor`: the same for all our jobs."""
 JOB_COLUMNS = (
     "Job", "Try", "Site", "Kickstart", "Mult", "Kickstart-Mult", "CPU-Time", "Post", "CondorQTime",
     "Resource", "Runtime", "Seqexec", "Seqexec-Delay", "Exitcode", "Hostname",
@@ -97,66 +96,84 @@ def write_pegasus_files(
     return write_texts(texts, directory, format_)
 
 
-def pegasus_rows(found: Statistics, section: str) -> list[Row]:
+def pegasus_rows(section: str, of: MemberStatistics) -> list[Row]:
     """Return a section other than time as rows; the first has the names of the columns."""
     if section == "workflow":
-        rows = table_rows(found)
-        return [(*TABLE_HEADER, "WF_Retries"), *((*row, found.run.restarts) for row in rows)]
+        rows = summary_rows(of.summary)
+        return [(*TABLE_HEADER, "WF_Retries"), *((*row, of.restarts) for row in rows)]
     if section == "jobs":
-        return [JOB_COLUMNS, *_job_rows(found)]
+        return [JOB_COLUMNS, *_job_rows(of.jobs)]
     if section == "transformations":
-        return [BREAKDOWN_COLUMNS, *_breakdown_rows(found)]
-    counts = [
-        (row.type, row.file_type, row.count, rounded_seconds(row.duration_s))
-        for row in found.integrity.counts
-    ]
+        return [BREAKDOWN_COLUMNS, *_breakdown_rows(of.breakdown)]
+    counts = [(row.type, row.file_type, row.count, rounded_seconds(row.duration_s)) for row in of.integrity]
     return [("Type", "File Type", "Count", "Total Duration"), *counts]
 
 
+def _whole(found: Statistics, restarts: int) -> MemberStatistics:
+    """Return what the sections have of the whole tree."""
+    return MemberStatistics(
+        uuid=found.uuid,
+        name=found.workflow,
+        restarts=restarts,
+        summary=found.summary,
+        jobs=found.jobs or [],
+        breakdown=found.breakdown or [],
+        integrity=found.integrity.counts,
+    )
+
+
+def _parts(found: Statistics) -> tuple[list[MemberStatistics], MemberStatistics]:
+    """Return what the sections have of each workflow of the tree, and of the whole tree."""
+    members = found.members or [_whole(found, found.run.restarts)]
+    return members, _whole(found, sum(one.restarts for one in members))
+
+
 def _section_text(found: Statistics, section: str) -> str:
-    """Return the section for the workflow, and again for all of its tree, which is the same: it has no sub-workflows."""
-    table = columns(pegasus_rows(found, section))
-    titles = [f"# {found.uuid} ({found.workflow})"]
+    """Return the section for each workflow, and again for the whole tree."""
+    members, whole = _parts(found)
+    titled = [(f"# {one.uuid} ({one.name})", one) for one in members]
     if section != "jobs":
-        titles.append("# All Workflows" if section == "workflow" else "# All (All)")
-    return "\n".join("\n".join([title, *table]) + "\n" for title in titles)
+        titled.append(("# All Workflows" if section == "workflow" else "# All (All)", whole))
+    tables = ([title, *columns(pegasus_rows(section, one))] for title, one in titled)
+    return "\n".join("\n".join(table) + "\n" for table in tables)
 
 
 def _section_csv(found: Statistics, section: str) -> str:
-    header, *rows = pegasus_rows(found, section)
-    whole = [(found.uuid, found.workflow, *_dashed(row)) for row in rows]
+    members, whole = _parts(found)
+    named = [(one.uuid, one.name, one) for one in members]
     if section != "jobs":
-        whole += [("ALL", "", *_dashed(row)) for row in rows]
-    return csv_text([("Workflow_Id", "Dax_Label", *header), *whole])
+        named.append(("ALL", "", whole))
+    header = pegasus_rows(section, whole)[0]
+    rows = [
+        (uuid, name, *_dashed(row)) for uuid, name, one in named for row in pegasus_rows(section, one)[1:]
+    ]
+    return csv_text([("Workflow_Id", "Dax_Label", *header), *rows])
 
 
 def _dashed(row: Row) -> Iterable[object]:
     return ["-" if cell is None else cell for cell in row]
 
 
-def _job_rows(found: Statistics) -> Iterator[Row]:
-    for row in found.jobs or ():
+def _job_rows(jobs: Sequence[JobRow]) -> Iterator[Row]:
+    for row in jobs:
         if not row.attempt:
             continue
         kickstart = rounded_seconds(row.invocation_s)
+        multiplied = None if kickstart is None else rounded_seconds(kickstart * row.multiplier)
         delay_s = None
         if row.cluster_s is not None and row.invocation_s is not None:
             delay_s = row.cluster_s - row.invocation_s
         yield (
-            *(row.job, row.attempt, row.site, kickstart, MULTIPLIER, kickstart, rounded_seconds(row.cpu_s)),
-            *(None, rounded_seconds(row.queue_s), None, rounded_seconds(row.runtime_s)),
-            *(rounded_seconds(row.cluster_s), rounded_seconds(delay_s), _exit_number(row), row.host),
+            *(row.job, row.attempt, row.site, kickstart, row.multiplier, multiplied),
+            *(rounded_seconds(row.cpu_s), rounded_seconds(row.post_s), rounded_seconds(row.queue_s)),
+            *(rounded_seconds(row.remote_queue_s), rounded_seconds(row.runtime_s)),
+            *(rounded_seconds(row.cluster_s), rounded_seconds(delay_s)),
+            *(exit_number(row.process_exitcode), row.host),
         )
 
 
-def _exit_number(row: JobRow) -> int | None:
-    """Return the exit code of what the attempt ran: 0 also if it was done in part, and has none itself."""
-    in_part = row.exitcode is None and row.invocation_s is not None
-    return 0 if in_part else exit_number(row.exitcode)
-
-
-def _breakdown_rows(found: Statistics) -> Iterator[Row]:
-    for row in found.breakdown or ():
+def _breakdown_rows(breakdown: Sequence[Breakdown]) -> Iterator[Row]:
+    for row in breakdown:
         yield (
             *(row.transformation, "successful" if row.is_well else "failed", row.count),
             *map(rounded_seconds, (row.min_s, row.max_s, row.mean_s, row.total_s)),
@@ -203,6 +220,8 @@ def time_rows(hours: Sequence[HostHour], period: Period, *, with_hosts: bool = F
     counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
     times_s: defaultdict[tuple[str, ...], float] = defaultdict(float)
     for row in hours:
+        if with_hosts and not row.host:
+            continue
         date = datetime.fromtimestamp(row.hour, timezone.utc).strftime(PATTERNS[period])
         key = (date, row.host) if with_hosts else (date,)
         counts[key] += row.count

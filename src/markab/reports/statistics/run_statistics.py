@@ -48,6 +48,18 @@ class Integrity(msgspec.Struct, frozen=True):
     """Jobs that failed, and whose last attempt had such an error."""
 
 
+class MemberStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sections of Pegasus' files have of one workflow of a tree."""
+
+    uuid: str
+    name: str
+    restarts: int
+    summary: queries.Summary
+    jobs: list[queries.JobRow]
+    breakdown: list[queries.Breakdown]
+    integrity: list[queries.IntegrityCount]
+
+
 class Statistics(msgspec.Struct, kw_only=True):
     """The statistics of a run. A section that was not requested is None."""
 
@@ -62,7 +74,8 @@ class Statistics(msgspec.Struct, kw_only=True):
     """Elapsed, active and job time, as every report has them."""
     wall_times: queries.WallTimes
     time_use: TimeUse
-    moved: list[queries.TransferTotals]
+    moved: list[queries.TransferTotals] | None
+    """None: not recorded."""
     integrity: Integrity
     notes: list[str]
     transformations: list[queries.TransformationStats] | None = None
@@ -72,6 +85,8 @@ class Statistics(msgspec.Struct, kw_only=True):
     hours: list[queries.HostHour] | None = None
     breakdown: list[queries.Breakdown] | None = None
     attempt_hours: list[queries.HostHour] | None = None
+    members: list[MemberStatistics] | None = None
+    """The workflow and all below it; None: it has no sub-workflows, and all of this is its own."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data, with the totals of the table and without sections that are None."""

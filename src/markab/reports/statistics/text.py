@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from markab.formatting import count, size, titled
-from markab.provenance.queries import Count, TransferTotals
+from markab.provenance.queries import Count, Summary, TransferTotals
 from markab.reports.statistics.run_statistics import Integrity, Statistics
 from markab.reports.statistics.time_use import TimeUse
 
@@ -32,7 +32,11 @@ def summary_text(found: Statistics) -> str:
 
 def table_rows(found: Statistics) -> list[tuple[object, ...]]:
     """Return the rows of the summary table."""
-    summary = found.summary
+    return summary_rows(found.summary)
+
+
+def summary_rows(summary: Summary) -> list[tuple[object, ...]]:
+    """Return counts as rows of the summary table."""
     named = (("Tasks", summary.tasks), ("Jobs", summary.jobs), ("Sub-Workflows", summary.sub_workflows))
     return [(name, *_cells(counted)) for name, counted in named]
 
@@ -108,10 +112,10 @@ _KINDS = {
 }
 
 
-def _moved_lines(moved: Sequence[TransferTotals]) -> Iterator[str]:
+def _moved_lines(moved: Sequence[TransferTotals] | None) -> Iterator[str]:
     yield "# Data moved (times of simultaneous transfers are added up)"
     if not moved:
-        yield "nothing"
+        yield "not recorded" if moved is None else "nothing"
         return
     rows: list[tuple[str, str, str, str, str]] = []
     for of in moved:
@@ -147,7 +151,8 @@ def _time_use_lines(found: Statistics) -> Iterator[str]:
         ("running (job time)", job_s),
     )
     rows = [(name, in_words(took_s), _percent(took_s, whole_s)) for name, took_s in parts]
-    rows.append(("  in processes and transfers", in_words(wall.jobs_s), _percent(wall.jobs_s, whole_s)))
+    if found.members is None:  # else those of sub-workflows are in it
+        rows.append(("  in processes and transfers", in_words(wall.jobs_s), _percent(wall.jobs_s, whole_s)))
     yield from columns(rows, right=(2,))
     yield ""
     yield "# Parallelism: jobs running at once"

@@ -58,8 +58,8 @@ class TimeUse(msgspec.Struct, frozen=True, kw_only=True):
     path: list[PathStep]
 
 
-class _Job(msgspec.Struct, gc=False):
-    """What is read of a line of the plan."""
+class TimedJob(msgspec.Struct, gc=False):
+    """What is needed of a job; it is read from a line of the plan."""
 
     id: str
     site: str = ""
@@ -92,7 +92,7 @@ def read_time_use(database: Database, history: History, *, now: float | None = N
 
 
 def time_use_of(
-    jobs: Sequence[_Job],
+    jobs: Sequence[TimedJob],
     local_sites: frozenset[str],
     attempts: Sequence[AttemptTimes],
     spans: Sequence[Span],
@@ -188,9 +188,9 @@ def _mean_cores(spans: Sequence[Span], given: Sequence[int]) -> float | None:
     return _ratio(sum(n * (end - start) for (start, end), n in zip(spans, given, strict=True)), total_s)
 
 
-def _read_jobs(plan: PlanFile) -> list[_Job]:
-    decode, line = msgspec.json.Decoder(_Job).decode, plan.line
-    jobs: list[_Job] = []
+def _read_jobs(plan: PlanFile) -> list[TimedJob]:
+    decode, line = msgspec.json.Decoder(TimedJob).decode, plan.line
+    jobs: list[TimedJob] = []
     try:
         for position in range(len(plan)):
             jobs.append(decode(line(position)))

@@ -1,0 +1,1 @@
+"""Reports on runs that Pegasus itself made, from its own files and database."""
