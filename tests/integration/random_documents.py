@@ -12,6 +12,7 @@ import random
 import sys
 
 import yaml
+from document_data import normalised
 
 from Pegasus.api import (
     OS,
@@ -291,31 +292,11 @@ class Builder:
         return workflow
 
 
-def full(data):
-    """Return data without empty mappings: the original writes namespaces of profiles that have none."""
-    if isinstance(data, dict):
-        return {key: full(value) for key, value in data.items() if full(value) != {}}
-    return [full(item) for item in data] if isinstance(data, list) else data
-
-
 def as_data(thing):
-    """Return the document, read by PyYAML; sets of the original, whose order is by chance, are sorted."""
+    """Return the document, read by PyYAML."""
     stream = io.StringIO()
     thing.write(stream)
-    data = yaml.safe_load(stream.getvalue())
-    data.pop("x-pegasus")
-    for job in data.get("jobs", ()):
-        job["uses"].sort(key=lambda use: (use["lfn"], use["type"]))
-    if "jobDependencies" in data:
-        edges = [[entry["id"], child] for entry in data["jobDependencies"] for child in entry["children"]]
-        data["jobDependencies"] = sorted(edges)
-    for catalog in (data, data.get("transformationCatalog", {})):
-        for tool in catalog.get("transformations", ()):
-            tool.get("requires", []).sort()
-    for catalog in (data, data.get("replicaCatalog", {})):
-        for replica in catalog.get("replicas", ()):
-            replica["pfns"].sort(key=lambda pfn: (pfn["site"], pfn["pfn"]))
-    return full(data)
+    return normalised(yaml.safe_load(stream.getvalue()))
 
 
 def main(first, number):
