@@ -38,6 +38,19 @@ def test_random_workflows_and_catalogs_are_written_as_the_official_api_writes_th
     }
 
 
+def test_every_property_that_the_official_package_lists_is_listed(tmp_path: Path) -> None:
+    words = ["-c", "from Pegasus.api import Properties; Properties.ls()"]
+    ours, theirs = (
+        subprocess.run([python, *words], env=variables, stdout=subprocess.PIPE, text=True, check=True).stdout
+        for python, variables in (
+            (sys.executable, environment()),
+            (python_with("pegasus-wms.api"), {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}),
+        )
+    )
+    assert len(theirs.split()) == 191
+    assert set(theirs.split()) - set(ours.split()) == set()
+
+
 def test_the_official_class_reads_the_braindump_of_a_run(tmp_path: Path) -> None:
     (tmp_path / "workflow.yml").write_text(
         'pegasus: "5.0"\nname: one\njobs: [{id: a, type: job, name: "true"}]\n'
