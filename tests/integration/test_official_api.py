@@ -18,7 +18,7 @@ from markab.planner.planning import plan
 pytestmark = pytest.mark.integration
 
 SCRIPT = Path(__file__).parent / "random_documents.py"
-NUMBER = 600
+NUMBER = 1200
 
 
 def answers(python: Path | str, **variables: str) -> list[dict[str, Any]]:
