@@ -149,6 +149,7 @@ def test_the_problems_of_all_catalogs_come_at_once(documents: Path) -> None:
         ("pegasus.catalog.replica", "JDBCRC", "property 'pegasus.catalog.replica.db.url' must name an SQLite file", "set pegasus.catalog.replica.db.url=jdbc:sqlite:/path/to/file.db"),
         ("pegasus.catalog.replica.output", "File", "property 'pegasus.catalog.replica.output' is 'File'; outputs are registered in an SQLite file, JDBCRC", "set it to JDBCRC; or remove it, and `markab replica` can read '<workflow>-0.replicas.db'"),
         ("pegasus.catalog.replica.output.db.url", "jdbc:mysql://ada:secret@db/rc", "property 'pegasus.catalog.replica.output.db.url' must name an SQLite file", "set pegasus.catalog.replica.output.db.url=jdbc:sqlite:/path/to/file.db"),
+        ("pegasus.catalog.replica.output.db.url", "jdbc:sqlite:", "property 'pegasus.catalog.replica.output.db.url' must name an SQLite file", "set pegasus.catalog.replica.output.db.url=jdbc:sqlite:/path/to/file.db"),
         ("pegasus.catalog.replica", "YAMLL", "property 'pegasus.catalog.replica' is 'YAMLL'; it must be one of YAML, File, Directory, Regex, JDBCRC, MRC, Meta", "did you mean 'YAML'?"),
     ],
 )  # fmt: skip

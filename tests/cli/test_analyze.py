@@ -50,6 +50,24 @@ def test_options_of_pegasus_analyzer_are_understood(
     assert words[0] != "-p" or done.output.splitlines()[1].startswith("\t*")
 
 
+@pytest.mark.parametrize("words", [["--ai"], ["--ai", "true"], ["--ai=yes", "--plain"]])
+def test_instead_of_a_language_model_pegasus_analyzer_says_what_it_prints(
+    run_dir: Path, words: list[str]
+) -> None:
+    plain = CliRunner().invoke(pegasus_analyzer, [str(run_dir), "--json"])
+    done = CliRunner().invoke(pegasus_analyzer, [*words, str(run_dir), "--json"])
+
+    assert (done.exit_code, done.stdout) == (2, plain.stdout)
+    assert done.stderr == (
+        "note: no language model is asked; the causes and remedies are those that Markab knows\n"
+    )
+
+
+def test_no_language_model_needs_no_note(run_dir: Path) -> None:
+    assert not CliRunner().invoke(pegasus_analyzer, ["--ai", "false", str(run_dir)]).stderr
+    assert not CliRunner().invoke(pegasus_analyzer, ["--plain", str(run_dir)]).stderr
+
+
 def test_pegasus_analyzer_prints_as_much_as_requested(run_dir: Path) -> None:
     def said(*words: str) -> str:
         return CliRunner().invoke(pegasus_analyzer, [str(run_dir), *words]).output

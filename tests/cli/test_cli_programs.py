@@ -118,7 +118,10 @@ def test_versions() -> None:
 def test_config_prints_what_makes_python_find_us() -> None:
     path = program("pegasus-config", "--python", "--noeoln").stdout
     assert Path(path) == SOURCES
-    assert program("pegasus-config", "--python-dump").stdout.count("pegasus_python_dir = ") == 1
+    for flag in ("--python-dump", "--python-hash"):
+        known: dict[str, str] = {}
+        exec(program("pegasus-config", flag).stdout, known)
+        assert known["pegasus_python_dir"] == str(SOURCES) and "pegasus_share_dir" in known
     done = subprocess.run(
         ["sh", "-c", program("pegasus-config", "--sh-dump").stdout + "echo $PEGASUS_PYTHON_DIR"],
         capture_output=True,
@@ -152,3 +155,16 @@ def test_a_shell_that_asks_gets_commands() -> None:
 def test_keg_is_there_under_both_names(tmp_path: Path) -> None:
     assert "usage: pegasus-keg" in program("pegasus-keg").stdout
     assert "Other Arguments: -x y" in program("keg", "-p", "-x", "y", "-o", "-").stdout
+
+
+def test_the_output_of_a_job_is_checked(tmp_path: Path) -> None:
+    output = tmp_path / "job.out"
+    output.write_text("- invocation: True\n  mainjob:\n    status:\n      raw: 0\n")
+    done = program("pegasus-exitcode", "-s", "done", "-r", "0", "job.out", cwd=tmp_path)
+    assert done.returncode == 1 and done.stdout.startswith("Success message missing from output\n{")
+
+    output.write_text("done\n")
+    done = program("pegasus-exitcode", "-I", "-s", "done", "-l", "log", "job.out", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert json.loads((tmp_path / "log").read_text())["retry"] == 1
+    assert program("pegasus-exitcode", "-r", "x", "job.out", cwd=tmp_path).returncode == 2

@@ -55,6 +55,9 @@ def test_a_report_is_written_where_it_is_wanted_or_beside_the_plan(tmp_path: Pat
     assert str(tmp_path / "report.html") in done.output and (tmp_path / "report.html").exists()
     found = json.loads(run(report, tmp_path, "-o", tmp_path / "x.html", "--json").stdout)
     assert found["report"] == str(tmp_path / "x.html") and found["state"] == "Not started"
+    page = run(report, tmp_path, "-o", "-").stdout
+    assert page.startswith("<!DOCTYPE html>") and page.endswith("</html>\n")
+    assert run(report, tmp_path, "-o", "-", "--json").exit_code == 2
     assert run(report, tmp_path / "nowhere").exit_code == 12
 
 

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from kit.made_run import began, compute, engine_alive, make_run, start
 from markab import operations
+from markab.cli.command import Command
 from markab.cli.halt import pegasus_halt
 from markab.cli.main import markab
 from markab.cli.remove import pegasus_remove
@@ -65,3 +66,12 @@ def test_what_was_stopped_is_an_object_with_json(run: Path) -> None:
 
     assert halted == {"submit_dir": str(run), "halting": False}
     assert removed == {"submit_dir": str(run), "progress": "marked"}
+
+
+@pytest.mark.parametrize("flag", ["-d", "--dagid", "--dag-id"])
+@pytest.mark.parametrize("command", [pegasus_halt, pegasus_remove])
+def test_a_number_of_htcondor_does_not_name_a_run(run: Path, flag: str, command: Command) -> None:
+    alone = CliRunner().invoke(command, [flag, "12.0"])
+    assert alone.exit_code == 2
+    assert "runs of Markab have no HTCondor number; name the submit directory" in alone.output
+    assert CliRunner().invoke(command, [flag, "12.0", str(run)]).exit_code == 0

@@ -238,6 +238,17 @@ def test_progress_that_cannot_be_shown_stops_nothing() -> None:
     echo("a line of a log", file=Broken())
 
 
+def test_bytes_come_after_what_was_written_before_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    stdout = io.TextIOWrapper(raw)
+    monkeypatch.setattr(sys, "stdout", stdout)
+
+    stdout.write("text ")
+    echo_bytes(b"and bytes")
+
+    assert raw.getvalue() == b"text and bytes"
+
+
 def test_bytes_are_written_whole_into_a_stream_that_takes_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = bytearray()
 

@@ -97,6 +97,19 @@ def test_every_short_flag_of_pegasus_plan_is_understood(planner: FakePlanner) ->
     )
 
 
+def test_pegasus_plan_takes_the_workflow_as_older_versions_name_it(planner: FakePlanner) -> None:
+    assert options_of(planner, "-d", "old.yml").workflow == Path("old.yml")
+    assert options_of(planner, "--dax", "old.yml", "--rescue", "2").workflow == Path("old.yml")
+    assert options_of(planner).workflow == Path("workflow.yml")
+
+
+def test_two_names_of_the_workflow_are_refused(planner: FakePlanner) -> None:
+    done = CliRunner().invoke(pegasus_plan, ["-d", "old.yml", "new.yml"])
+
+    assert done.exit_code == 2 and not planner.asked
+    assert "name one workflow: 'new.yml', or --dax 'old.yml'" in done.output
+
+
 def test_long_flags_mean_the_same(planner: FakePlanner) -> None:
     short = options_of(
         planner,

@@ -56,6 +56,14 @@ def test_json_has_the_sections_that_are_asked_for(run: Path) -> None:
     assert [row["attempt"] for row in more["jobs"] if row["job"] == "wc_B"] == [1, 2]
 
 
+def test_instead_of_a_language_model_there_is_a_note(run: Path) -> None:
+    done = call(pegasus_statistics, "--ai", run, "--plain", "--json")
+
+    assert json.loads(done.stdout)["summary"]["jobs"]["total"] == 6
+    assert done.stderr == "note: no language model is asked; the figures are printed without comments\n"
+    assert not call(pegasus_statistics, "--ai", "false", run).stderr
+
+
 def test_several_runs_end_with_their_sum(run: Path, tmp_path: Path) -> None:
     other = make_diamond(tmp_path / "other", failing_story())
 

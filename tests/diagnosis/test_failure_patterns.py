@@ -160,3 +160,9 @@ def test_equal_failures_of_different_jobs_have_one_signature() -> None:
         for m in ("numpy", "scipy")
     ]
     assert modules[0].signature("a") != modules[1].signature("a")
+
+
+def test_a_name_that_is_no_module_is_put_into_no_command() -> None:
+    text = "Traceback (most recent call last):\nModuleNotFoundError: No module named 'x; rm -r ~'"
+
+    assert "rm -r" not in cause_of(record(256), JOB, text).remedy

@@ -197,5 +197,5 @@ def test_the_reader_of_the_page_on_files_reads_a_run(tmp_path: Path) -> None:
 
 def test_what_does_nothing_yet_is_said_to() -> None:
     assert "| not yet |" in page()
-    reuse = find_property("pegasus.data.reuse.scope")
-    assert reuse is not None and reuse.effect is Effect.NOT_YET
+    deep = find_property("pegasus.register.deep")
+    assert deep is not None and deep.effect is Effect.NOT_YET

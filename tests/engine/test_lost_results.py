@@ -163,6 +163,20 @@ def test_a_site_is_checked_where_the_submit_host_reaches_its_scratch(tmp_path: P
     assert asked == [("far", "far://bob:pw@h/run/.markab", None), ("far", "far://bob:pw@h/run/a%201", 7)]
 
 
+def test_a_scratch_directory_is_not_made_again_only_to_be_removed(chain: Chain) -> None:
+    chain.run()
+    journal = chain.submit_dir / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    while b'"id":"cleanup_w_0_local"' not in lines.pop():
+        pass  # the run is killed after it has removed the directory, and before that is recorded
+    journal.write_bytes(b"".join(lines))
+    assert not chain.scratch.exists()
+
+    assert "success" == chain.run().state
+    assert [] == list(records_of(journal, Undone))
+    assert not chain.scratch.exists()
+
+
 def test_a_file_counts_as_there_where_that_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("x")
 

@@ -68,6 +68,18 @@ def test_a_run_goes_from_plan_to_success_and_records_every_step(tmp_path: Path) 
     assert status is not None and (status.succeeded, status.total, status.outcome) == (2, 2, "success")
 
 
+def test_between_failures_of_a_job_the_engine_pauses_longer_each_time(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "run", [job("a", retries=3)])
+
+    call(directory, World(lambda attempt: failure("transfer")))
+
+    entries = journal(directory)
+    ends = [entry.time for entry in entries if isinstance(entry, AttemptEnd)]
+    starts = [entry.time for entry in entries if isinstance(entry, AttemptStart)]
+    pauses_s = [start - end for end, start in zip(ends, starts[1:], strict=False)]
+    assert [0, 1, 2] == [round(pause_s, 1) for pause_s in pauses_s]
+
+
 def test_a_run_that_is_complete_starts_nothing_and_writes_nothing(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job("a")])
     call(directory, World())

@@ -258,6 +258,18 @@ def test_a_killed_launcher_is_reported_and_replaced(shell: Shell, tmp_path: Path
     assert shell.run("exit 0").status == 0
 
 
+def test_a_launcher_that_a_task_stops_goes_on(shell: Shell, tmp_path: Path) -> None:
+    assert shell.run("kill -STOP $PPID; echo done > ended").status == 0
+
+    assert (tmp_path / "ended").exists()
+    os.kill(shell.launching.pid, signal.SIGSTOP)
+    for _ in range(40):
+        shell.start(": " + "x" * 100_000)  # more than the stream holds
+    assert len(shell.wait(40)) == 40
+    os.kill(shell.launching.pid, signal.SIGSTOP)
+    shell.launching.close()
+
+
 def test_a_launcher_with_a_bug_reports_it(shell: Shell) -> None:
     shell.start("exec sleep 1000")
     shell.launching._send(("signal", 1, "no number"))

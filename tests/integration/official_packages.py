@@ -6,7 +6,10 @@ import fcntl
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+
+from integration.tools import environment
 
 VERSION = "5.1.3"
 
@@ -45,3 +48,33 @@ def _has(python: Path, packages: tuple[str, ...]) -> bool:
     except OSError:
         return False
     return done.stdout.split() == list(versions)
+
+
+@cache
+def tools() -> tuple[Path, Path]:
+    """The interpreter of the official package, and the folder of its programs."""
+    python = python_with("pegasus-wms")
+    code = "import Pegasus, os; print(os.path.join(os.path.dirname(Pegasus.__file__), 'cli'))"
+    shown = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout
+    return python, Path(shown.strip())
+
+
+def theirs(name: str, *words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run an official program to its end."""
+    return _official(tools()[1] / f"{name}.py", *words, cwd=cwd)
+
+
+def with_their_modules(code: str, cwd: Path) -> str:
+    """Run Python code that imports the official modules; return what it printed."""
+    done = _official("-c", code, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _official(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    python, _ = tools()
+    variables = environment() | {"PATH": f"{python.parent}:/usr/bin:/bin"}
+    variables.pop("PYTHONPATH", None)
+    return subprocess.run(
+        [python, *words], cwd=cwd, env=variables, capture_output=True, text=True, check=False
+    )

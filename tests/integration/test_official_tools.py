@@ -7,13 +7,12 @@ import re
 import sqlite3
 import subprocess
 from contextlib import closing
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-from integration.official_packages import VERSION, python_with
-from integration.tools import command, environment, markab
+from integration.official_packages import VERSION, theirs, tools
+from integration.tools import command, markab
 
 pytestmark = pytest.mark.integration
 
@@ -68,23 +67,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         assert (ended.returncode == 0) == (name != "failing"), ended.stderr
         made[name] = directory / "run"
     return made
-
-
-@cache
-def tools() -> tuple[Path, Path]:
-    """The interpreter of the official package, and the folder of its programs."""
-    python = python_with("pegasus-wms")
-    code = "import Pegasus, os; print(os.path.join(os.path.dirname(Pegasus.__file__), 'cli'))"
-    shown = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout
-    return python, Path(shown.strip())
-
-
-def theirs(name: str, *words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    python, folder = tools()
-    variables = environment() | {"PATH": f"{python.parent}:/usr/bin:/bin"}
-    variables.pop("PYTHONPATH", None)
-    command = [python, folder / f"{name}.py", *words]
-    return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
 
 
 def rows(file: Path) -> list[list[object]]:

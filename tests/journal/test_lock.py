@@ -102,6 +102,14 @@ def test_where_nothing_can_be_read_no_engine_is_seen(
     assert holder(path) is None
 
 
+def test_a_lock_that_is_no_file_is_a_storage_error(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.mkdir()
+
+    with pytest.raises(StorageError, match=r"cannot write '.*lock'"):
+        RunLock(path).take()
+
+
 def test_a_file_that_cannot_be_locked_is_a_storage_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> bool:
         raise OSError(37, "No locks available")

@@ -72,6 +72,24 @@ def test_a():
     assert (tmp_path / "outside").read_text() == "precious"
 
 
+def test_no_device_can_be_replaced(folder: Path) -> None:
+    """Devices can be written to, so that nothing but their directory is tried, under a name of our own."""
+    test = """
+import os, pathlib, pytest
+
+def test_a():
+    for place in ("/dev/markab-test", "/run/markab-test"):
+        with pytest.raises(OSError):
+            os.mkfifo(place)
+    pathlib.Path("/dev/null").write_text("gone")
+    pathlib.Path("/dev/shm/markab-test").write_text("private")
+"""
+    [(code, output)] = run(folder, test)
+
+    assert code == 0, output
+    assert not os.path.exists("/dev/markab-test") and not os.path.exists("/dev/shm/markab-test")
+
+
 def test_no_other_process_is_seen_and_what_a_test_leaves_behind_ends(folder: Path) -> None:
     other = subprocess.Popen(["sleep", "1000"])
     leave = """

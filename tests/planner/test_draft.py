@@ -109,6 +109,16 @@ def test_edges_follow_a_job_through_several_changes(diamond: Draft) -> None:
 def test_a_job_that_took_others_in_can_be_removed_before_the_graph_is_read(diamond: Draft) -> None:
     diamond.remove(diamond.merge([1, 2], "cluster", ""), "reuse", "")
 
+    assert [[], [], [], [0]] == diamond.parents
+
+
+def test_what_waits_for_a_removed_job_waits_for_its_parents_instead(diamond: Draft) -> None:
+    diamond.remove(1, "reuse", "")
+    assert [[], [], [0], [0, 2]] == diamond.parents
+    diamond.remove(2, "reuse", "")
+    assert [[], [], [], [0]] == diamond.parents
+    assert [0, 1] == [diamond.levels[job] for job in (0, 3)]
+    diamond.remove(0, "reuse", "")
     assert [[], [], [], []] == diamond.parents
 
 

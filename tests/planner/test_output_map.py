@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,24 @@ def test_each_result_goes_where_the_map_says_and_is_registered_there(bench: Benc
     assert {"local": f"{bench.path}/one", "other": f"{bench.path}/two"} == planned.header.outputs
     assert [] == planned.planned.warnings
     assert (planned.planned.submit_dir / "catalogs" / "output.map").exists()
+
+
+def test_the_map_of_the_properties_may_be_a_document(bench: Bench) -> None:
+    replicas = [
+        {"lfn": "x", "pfns": [{"site": "local", "pfn": f"{bench.path}/one/x"}]},
+        {"lfn": "d/(.*)", "regex": True, "pfns": [{"site": "local", "pfn": f"{bench.path}/all/[1]"}]},
+    ]
+    (bench.path / "output.map").write_text(json.dumps({"pegasus": "5.0", "replicas": replicas}))
+
+    planned = made(bench, properties={**REPLICA, f"{MAPPER}.replica": "YAML"})
+
+    moved = {
+        t.lfn: t.destinations for job in planned.jobs if job.kind is Kind.STAGE_OUT for t in job.transfers
+    }
+    assert {
+        "x": [Place("local", f"{bench.path}/one/x")],
+        "d/y z": [Place("local", f"{bench.path}/all/y z")],
+    } == moved
 
 
 def test_regular_expressions_give_places_and_a_result_may_have_several(bench: Bench) -> None:
@@ -137,7 +156,7 @@ def test_a_mapper_that_is_unknown_or_incomplete_is_an_error(bench: Bench) -> Non
         ]
     kind = problems_of(bench, task("a"), properties=REPLICA | {f"{MAPPER}.replica": "JDBCRC"})
     assert kind == [
-        f"property {MAPPER + '.replica'!r} is 'JDBCRC' (command line); it must be one of File, Regex"
+        f"property {MAPPER + '.replica'!r} is 'JDBCRC' (command line); it must be one of File, Regex, YAML"
     ]
 
 

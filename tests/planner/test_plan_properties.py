@@ -173,8 +173,8 @@ class RandomChanges:
 
     @property
     def passes(self) -> list[tuple[str, Pass]]:
-        (first, second), rest = PASSES[:2], PASSES[2:]
-        return [first, ("removing", self.remove), second, ("merging", self.merge), *rest]
+        dependencies, _, sites, *rest = PASSES
+        return [dependencies, ("removing", self.remove), sites, ("merging", self.merge), *rest]
 
     def remove(self, draft: Draft, _: Context) -> None:
         chance = random.Random(self.seed)

@@ -813,7 +813,7 @@ def test_properties_without_effect_are_said_in_one_warning_without_values_that_m
         task("a"),
         properties={
             "pegasus.file.cleanup.scope": "deferred",
-            "pegasus.data.reuse.scope": "FULL",
+            "pegasus.clusterer.preference": "runtime",
             "pegasus.catalog.replica.db.password": "secret",
         },
     )

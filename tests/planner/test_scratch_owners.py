@@ -68,3 +68,9 @@ def test_a_directory_with_the_remains_of_a_run_is_not_planned_into(tmp_path: Pat
     with pytest.raises(StorageError, match="holds files of an earlier run, whose plan was deleted"):
         bench.plan(task("a"), relative_dir="r")
     assert (tmp_path / "r" / "braindump.yml").exists()
+
+
+def test_a_directory_named_with_slashes_is_one_below_the_scratch(tmp_path: Path) -> None:
+    planned = Bench(tmp_path).plan(task("a"), random_dir="/ada/g/")
+
+    assert planned.header.sites["local"].scratch.path == f"{tmp_path}/wf-scratch/ada/g"

@@ -225,6 +225,9 @@ def test_the_json_has_the_shape_of_pegasus_analyzer(tmp_path: Path) -> None:
         "stderr_text": "exit code 3",
     }
     assert found["causes"][0]["holds_up"] == 2
+    assert {"cause", "kind", "title", "remedy", "transformation", "jobs", "holds_up", "first"} == set(
+        found["causes"][0]
+    )
 
 
 def test_the_text_of_pegasus_has_a_block_for_each_job(tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ def test_programs_get_files_and_jobs(run_dir: Path) -> None:
     found = json.loads(json.dumps(read_trace(run_dir, "left").to_json()))
     assert found["files"].keys() == {"left", "mid", "raw"} and found["jobs"].keys() == {"wc_left", "wc_mid"}
     assert found["jobs"]["wc_mid"]["commands"] == ["/usr/bin/wc -l in"]
+    assert found.keys() == {"file", "workflow", "wf_uuid", "files", "jobs"}
     dot = read_trace(run_dir, "left").dot()
     assert '  "file mid" -> "job wc_left"\n' in dot and '  "job wc_left" -> "file left"\n' in dot
 

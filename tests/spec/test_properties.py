@@ -199,3 +199,13 @@ def test_the_table_has_each_key_once_with_a_default_that_it_allows() -> None:
     assert all(row.default in row.choices for row in KNOWN if row.choices and row.default)
     assert "pegasus.integrity.checking" in list_properties("integrity")
     assert find_property("pegasus.transfer.stagein.impl") and not find_property("pegasus.transfer.impl")
+
+
+def test_a_property_that_is_deleted_is_gone() -> None:
+    properties = Properties({"pegasus.mode": "debug", "pegasus.register": "false"})
+
+    del properties["pegasus.mode"]
+
+    assert ["pegasus.register"] == list(properties)
+    with pytest.raises(KeyError):
+        del properties["pegasus.mode"]

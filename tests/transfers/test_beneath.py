@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.bind_mount import bind_mounted
 from markab.transfers.beneath import Beneath
 
 
@@ -118,3 +119,17 @@ def test_permissions_are_added_to_a_file(top: Beneath, tmp_path: Path) -> None:
     top.allow("a/b/file", 0o600)
 
     assert stat.S_IMODE((tmp_path / "top/a/b/file").stat().st_mode) == 0o644
+
+
+def test_what_is_mounted_inside_is_not_reached(top: Beneath, tmp_path: Path) -> None:
+    with bind_mounted(tmp_path / "outside", tmp_path / "top/a/b"):
+        other = Beneath(str(tmp_path / "top"))
+        for call in (
+            lambda: other.open("a/b/file"),
+            lambda: other.move("a/b/file", other, "file"),
+            lambda: other.unlink("a/b/file"),
+        ):
+            with pytest.raises(OSError, match="something is mounted there"):
+                call()
+        other.close()
+    assert "precious" == (tmp_path / "outside/file").read_text()

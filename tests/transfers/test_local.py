@@ -500,6 +500,18 @@ def test_no_descriptor_is_left_open_whatever_happens(
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+def test_a_file_replaces_neither_a_directory_nor_a_link_to_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("new")
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "link").symlink_to("directory")
+
+    for name in ("directory", "link"):
+        with pytest.raises(TransferRefused, match="is a directory, and a file should go there"):
+            copy(str(tmp_path / "file"), str(tmp_path / name))
+
+    assert (tmp_path / "link").is_symlink() and [] == os.listdir(tmp_path / "directory")
+
+
 def test_removing_a_tree_does_not_follow_links(tmp_path: Path) -> None:
     (tmp_path / "keep").mkdir()
     write(tmp_path / "keep" / "mine")

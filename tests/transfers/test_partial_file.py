@@ -82,6 +82,31 @@ def test_a_file_that_cannot_be_examined_is_not_left_open_nor_left_behind_empty(
     assert os.listdir(tmp_path) == ([".a.part-0"] if content and number == 1 else [])
 
 
+def test_what_was_discarded_is_not_removed_again_when_another_has_taken_its_name(tmp_path: Path) -> None:
+    part = PartialFile(str(tmp_path / "a"))
+    part.discard()
+    assert [] == os.listdir(tmp_path)
+    (tmp_path / ".a.part-0").write_text("of another attempt")
+
+    part.discard()
+
+    assert [".a.part-0"] == os.listdir(tmp_path)
+
+
+def test_what_is_no_file_of_ours_at_a_temporary_name_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis").write_text("years")
+    os.link(tmp_path / "thesis", tmp_path / ".a.part-0")
+    os.mkfifo(tmp_path / ".a.part-1")
+    (tmp_path / ".a.part-2").symlink_to("thesis")
+    (tmp_path / ".a.part-3").mkdir()
+
+    part = PartialFile(str(tmp_path / "a"))
+    os.write(part.fd, b"new")
+    part.commit(0o640, durable=False)
+
+    assert ("new", "years") == ((tmp_path / "a").read_text(), (tmp_path / "thesis").read_text())
+
+
 def test_what_was_left_is_used_again_empty(tmp_path: Path) -> None:
     (tmp_path / ".a.part-0").write_text("of a process that was killed")
 

@@ -6,9 +6,12 @@ import os
 import resource
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from kit.bind_mount import bind_mounted
+from markab.transfers import mounts
 from markab.transfers.tree_removal import remove_tree
 
 
@@ -120,3 +123,39 @@ def test_a_directory_that_is_moved_away_meanwhile_takes_nothing_else_along(
     with pytest.raises(OSError, match="moved while it was removed"):
         remove_tree(str(tmp_path / "tree"))
     assert len(list((tmp_path / "precious").rglob("*"))) == 7
+
+
+@pytest.mark.parametrize("place", ["tree/a/m", "tree/m", "tree"])
+def test_what_is_mounted_there_is_left_alone_and_named(tmp_path: Path, place: str) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious/thesis").write_text("years")
+    (tmp_path / "tree/a").mkdir(parents=True)
+    (tmp_path / "tree/a/file").touch()
+    (tmp_path / place).mkdir(exist_ok=True)
+    errors: list[OSError] = []
+
+    with bind_mounted(tmp_path / "precious", tmp_path / place):
+        remove_tree(str(tmp_path / "tree"), on_error=errors.append)
+
+        assert "years" == (tmp_path / "precious/thesis").read_text()
+        assert "something is mounted there" == errors[0].strerror
+    remove_tree(str(tmp_path / "tree"))
+    assert not (tmp_path / "tree").exists()
+
+
+def test_where_the_system_does_not_say_what_is_mounted_all_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_tree(tmp_path / "tree")
+    real_open = os.open
+
+    def without_proc(path: str, *args: Any, **named: Any) -> int:
+        if str(path).startswith("/proc/"):
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return real_open(path, *args, **named)
+
+    monkeypatch.setattr(mounts.os, "open", without_proc)
+
+    remove_tree(str(tmp_path / "tree"))
+
+    assert not (tmp_path / "tree").exists()

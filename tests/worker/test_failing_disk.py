@@ -91,7 +91,7 @@ def go(
 @pytest.mark.parametrize(
     ("name", "least", "harmless"),
     [
-        ("open", 20, 2),
+        ("open", 20, 4),
         ("mkdir", 4, 1),
         ("makedirs", 1, 1),
         ("rename", 3, 0),

@@ -57,13 +57,16 @@ def load_catalogs(
     environment: Mapping[str, str] = os.environ,
     input_dirs: Sequence[str | os.PathLike[str]] = (),
     transformations_dir: str | os.PathLike[str] | None = None,
+    cache_files: Sequence[str | os.PathLike[str]] = (),
+    reuse_dirs: Sequence[str | os.PathLike[str]] = (),
 ) -> Catalogs:
     """Read the catalogs that the properties name, or those in `directory` under their default names.
 
     Relative names start at `directory`. Catalogs inside the workflow come first: its
     replicas hide those of the files (unless `pegasus.catalog.replica.dax.asrc` is true), its
     sites and executables those of the same name. Files below `input_dirs` come next, then the
-    catalog files.
+    catalog files, and what the runs of `reuse_dirs` registered. Replicas of `cache_files` hide all of
+    these, or with `pegasus.catalog.replica.cache.asrc` they are added to them.
 
     Raises:
         DocumentError: with all problems of all catalogs.
@@ -71,25 +74,32 @@ def load_catalogs(
     """
     loader = _Loader(properties, Path(directory), environment)
     sites = loader.sites()
+    cached = [loader.cache(os.fspath(name)) for name in cache_files]
     replica_files = [loader.input_directory(os.fspath(name)) for name in input_dirs]
     replica_files.append(loader.replicas())
+    replica_files += [loader.registered(os.fspath(name)) for name in reuse_dirs]
     transformations = loader.transformations(transformations_dir)
     asrc = loader.attempt(lambda: properties.flag("pegasus.catalog.replica.dax.asrc"))
+    cache_adds = loader.attempt(lambda: properties.flag("pegasus.catalog.replica.cache.asrc"))
     loader.attempt(lambda: output_catalog(properties, loader.directory))
 
     inline = workflow or Workflow("5.0.4", "none", [])
+    caches = [catalog for catalog in cached if catalog]
     found = [catalog for catalog in (inline.replica_catalog, *replica_files) if catalog]
     passwords = take_passwords(
-        found,
+        caches + found,
         [catalog for catalog in (inline.site_catalog, sites) if catalog],
         [catalog for catalog in (inline.transformation_catalog, transformations) if catalog],
     )
     all_transformations = _merged_transformations(inline.transformation_catalog, transformations)
     loader.problems += check_references(all_transformations)
     loader.raise_problems()
+    index = ReplicaIndex(found if cache_adds else caches + found, merge=bool(asrc))
+    for catalog in caches if cache_adds else ():
+        index.add(catalog, merge=True)
     return Catalogs(
         _merged_sites(inline.site_catalog, sites),
-        ReplicaIndex(found, merge=bool(asrc)),
+        index,
         all_transformations,
         loader.files,
         passwords,
@@ -195,6 +205,28 @@ class _Loader:
             return None
         read = read_replicas if kind == "YAML" else read_replica_file
         return self.attempt(lambda: read(path, self.environment, absolute_lfns=self.absolute_lfns))
+
+    def cache(self, name: str) -> ReplicaCatalog | None:
+        path = self.path(name)
+        self.files.append(path)
+        return self.attempt(
+            lambda: read_replica_file(path, self.environment, absolute_lfns=self.absolute_lfns)
+        )
+
+    def registered(self, name: str) -> ReplicaCatalog | None:
+        """Read what a run registered, from its submit directory."""
+        directory = self.path(name)
+        files = sorted(directory.glob("*.replicas.db"))
+        if not files:
+            self.problems.append(
+                Problem(
+                    f"{str(directory)!r} has no replica catalog of the outputs of a run",
+                    "name the submit directory of a run that has delivered results to an output site",
+                    kind="bad-option",
+                )
+            )
+            return None
+        return self.attempt(lambda: read_replica_tables(files[0], absolute_lfns=self.absolute_lfns))
 
     def input_directory(self, name: str) -> ReplicaCatalog | None:
         return self.attempt(lambda: replicas_of_directory(self.path(name)))

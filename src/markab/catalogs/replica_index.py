@@ -26,7 +26,7 @@ class ReplicaIndex:
         self._exact: dict[str, Replica] = {}
         self._patterns: list[tuple[re.Pattern[str], Replica]] = []
         for catalog in catalogs:
-            self._add(catalog, merge)
+            self.add(catalog, merge)
 
     def __len__(self) -> int:
         return len(self._exact)
@@ -37,6 +37,10 @@ class ReplicaIndex:
 
     def __contains__(self, lfn: str) -> bool:
         return self.lookup(lfn) is not None
+
+    def has_entry(self, lfn: str) -> bool:
+        """Return whether an entry that is no regular expression has this name."""
+        return lfn in self._exact
 
     @property
     def patterns(self) -> list[Replica]:
@@ -54,7 +58,8 @@ class ReplicaIndex:
                 return Replica(lfn, places, False, template.checksum, dict(template.metadata))
         return None
 
-    def _add(self, catalog: ReplicaCatalog, merge: bool) -> None:
+    def add(self, catalog: ReplicaCatalog, merge: bool) -> None:
+        """Add a catalog behind the others."""
         before = self._exact
         own: dict[str, Replica] = {}
         for replica in catalog.replicas:

@@ -11,9 +11,11 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import (
+    AI,
     json_option,
     more_option,
     options,
+    pegasus_ai_options,
     pegasus_command,
     pegasus_json_option,
     pegasus_run_argument,
@@ -99,10 +101,11 @@ PEGASUS_FLAGS = options(
         help="invocation or all: also the command lines, for a shell; pre: accepted; separate several by commas.",
     ),
     click.option("--type", "kind", metavar="TYPE", help="With --debug-job: accepted."),
+    pegasus_ai_options("the causes and remedies are those that Markab knows"),
 )
 
 
-@pegasus_command("pegasus-analyzer")
+@pegasus_command("pegasus-analyzer", AI)
 @pegasus_run_argument
 @PEGASUS_FLAGS
 @DEBUG_FLAGS

@@ -25,7 +25,9 @@ class OptionalValue:
     """
 
     def __init__(self, short: str, long: str, default: str = ALONE, looks_like_value: str = r"(?!)") -> None:
-        self._word = re.compile(f"-[a-zA-Z]*{short}" if default != ALONE else f"-{short}")
+        """Without a letter, `short` is empty."""
+        letters = "[a-zA-Z]*" if default != ALONE else ""
+        self._word = re.compile(f"-{letters}{short}" if short else r"(?!)")
         self._long = f"--{long}"
         self._default = default
         self._value = re.compile(looks_like_value)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -46,8 +46,40 @@ quiet_option = click.option("-q", "--quiet", count=True, help="Print less; twice
 verbosity = options(verbose_option, quiet_option)
 
 pegasus_dagid_option = click.option(
-    "-d", "--dagid", metavar="ID", help="HTCondor's number of a run; runs of Markab have none."
+    "-d",
+    *("--dagid", "--dag-id"),
+    "dagid",
+    metavar="ID",
+    help="HTCondor's number of a run; runs of Markab have none.",
 )
+
+AI = OptionalValue("", "ai", "true", looks_like_value="(?i:true|false|t|f|yes|no|y|n|on|off|1|0)")
+"""The value of `--ai` is optional."""
+
+
+def pegasus_ai_options(instead: str) -> Decorator:
+    """Return the options of Pegasus for a report by a language model; `instead` says what is printed in its place."""
+
+    def note(_: click.Context, __: click.Parameter, is_wanted: bool) -> None:
+        if is_wanted:
+            echo(f"note: no language model is asked; {instead}", err=True)
+
+    return options(
+        click.option(
+            "--ai",
+            type=click.BOOL,
+            metavar="[BOOL]",
+            expose_value=False,
+            callback=note,
+            help="Accepted; no language model is asked.",
+        ),
+        click.option(
+            "--plain",
+            is_flag=True,
+            expose_value=False,
+            help="Accepted; the text has no Markdown in any case.",
+        ),
+    )
 
 
 POSITIVE = click.IntRange(min=1)
@@ -99,6 +131,27 @@ def pegasus_command(
 ) -> Callable[[Callable[..., int | None]], Command]:
     """Make a `Command` with a name of Pegasus from a function; `-V` is added to its options."""
     return lambda function: command(*optional_values, name=name)(pegasus_version_option(function))
+
+
+class PegasusGroup(click.Group):
+    """A command with a name of Pegasus that has commands of its own; `aliases` are their short names."""
+
+    aliases: Mapping[str, str] = {}
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name or its short name."""
+        return super().get_command(ctx, self.aliases.get(cmd_name, cmd_name))
+
+
+def pegasus_group(
+    name: str, help: str, commands: Sequence[click.Command], aliases: Mapping[str, str] = {}
+) -> PegasusGroup:
+    """Make a command with a name of Pegasus that has commands of its own."""
+    settings = {"help_option_names": ["-h", "--help"]}
+    group = PegasusGroup(name, help=help, commands=commands, context_settings=settings, no_args_is_help=False)
+    group.aliases = aliases
+    pegasus_version_option(group)
+    return group
 
 
 def check_dagid(run: str | None, dagid: str | None) -> None:

@@ -24,6 +24,7 @@ PLACES = {
     "python-externals": "the libraries that Markab needs",
     "r": "R packages; there are none",
     "schema": "schemas of the documents",
+    "share": "what is the same for all machines",
 }
 """Name of a directory → its content."""
 
@@ -44,6 +45,7 @@ def places() -> dict[str, str]:
         "python-externals": str(_externals_directory(libraries)),
         "r": str(share / "r"),
         "schema": str(share / "schema"),
+        "share": str(share),
     }
 
 
@@ -83,7 +85,7 @@ FLAGS = options(
         for name, what in PLACES.items()
     ),
     click.option("--classpath", is_flag=True, help="A Java class path; it is empty."),
-    click.option("--python-dump", is_flag=True, help="All directories, as Python."),
+    click.option("--python-dump", "--python-hash", is_flag=True, help="All directories, as Python."),
     click.option("--sh-dump", is_flag=True, help="All directories, for a shell to evaluate."),
     click.option("--perl-dump", is_flag=True, help="All directories, as Perl."),
     click.option("--noeoln", is_flag=True, help="Print no line end."),

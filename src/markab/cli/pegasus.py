@@ -71,6 +71,31 @@ def config() -> NoReturn:
     _launch("config")
 
 
+def exitcode() -> NoReturn:
+    """Be `pegasus-exitcode`."""
+    _launch("exitcode")
+
+
+def submitdir() -> NoReturn:
+    """Be `pegasus-submitdir`."""
+    _launch("submitdir")
+
+
+def db_admin() -> NoReturn:
+    """Be `pegasus-db-admin`."""
+    _launch("db_admin")
+
+
+def monitord() -> NoReturn:
+    """Be `pegasus-monitord`."""
+    _launch("monitord")
+
+
+def preflight_check() -> NoReturn:
+    """Be `pegasus-preflight-check`."""
+    _launch("preflight_check")
+
+
 def keg() -> NoReturn:
     """Be `pegasus-keg`; its exit codes are its own."""
     import sys

@@ -15,7 +15,7 @@ from markab.cli.planner_flags import RANDOM_DIR, plan_flags, plan_options
 from markab.formatting import shown_path
 
 FLAGS = options(
-    click.argument("workflow", default="workflow.yml", metavar="[WORKFLOW]"),
+    click.argument("workflow", required=False, metavar="[WORKFLOW]"),
     slot_options,
     plan_flags,
     click.option("--dry-run", is_flag=True, help="Show what would be planned; write nothing."),
@@ -28,7 +28,7 @@ FLAGS = options(
 @command(RANDOM_DIR)
 @FLAGS
 @click.option("-S", "--submit", is_flag=True, help="Run it too, and show its progress.")
-def plan(workflow: str, submit: bool, **flags: Any) -> int:
+def plan(workflow: str | None, submit: bool, **flags: Any) -> int:
     """Plan WORKFLOW, ./workflow.yml by default, into an executable workflow.
 
     It is written to a new submit directory. All errors in the workflow and the
@@ -48,11 +48,14 @@ def plan(workflow: str, submit: bool, **flags: Any) -> int:
 @pegasus_command("pegasus-plan", RANDOM_DIR)
 @FLAGS
 @click.option("-S", "--submit", is_flag=True, help="Start it too, in the background.")
-def pegasus_plan(workflow: str, submit: bool, **flags: Any) -> None:
+@click.option("-d", "--dax", metavar="WORKFLOW", help="The workflow, as older versions of Pegasus name it.")
+def pegasus_plan(workflow: str | None, submit: bool, dax: str | None, **flags: Any) -> None:
     """Plan WORKFLOW, ./workflow.yml by default, into an executable workflow."""
     from markab.cli.pegasus_hints import planned_text, started_text
 
-    planned = _plan(workflow, flags, "start" if submit else "nothing")
+    if workflow and dax:
+        raise click.UsageError(f"name one workflow: {workflow!r}, or --dax {dax!r}")
+    planned = _plan(workflow or dax, flags, "start" if submit else "nothing")
     is_started = submit and planned.submit_dir is not None
     if is_started:
         operations.start(planned.submit_dir)
@@ -61,8 +64,8 @@ def pegasus_plan(workflow: str, submit: bool, **flags: Any) -> None:
         echo((started_text if is_started else planned_text)(planned.submit_dir))
 
 
-def _plan(workflow: str, flags: dict[str, Any], then: operations.Then) -> operations.Planned:
-    options = plan_options(workflow, flags)
+def _plan(workflow: str | None, flags: dict[str, Any], then: operations.Then) -> operations.Planned:
+    options = plan_options(workflow or "workflow.yml", flags)
     return plan_output.make_plan(options, dry=flags["dry_run"], quiet=flags["quiet"], then=then)
 
 

@@ -28,6 +28,7 @@ KIND_NAMES = {
     "register": "registration",
     "create_dir": "create-dir",
     "cleanup": "cleanup",
+    "noop": "no-op",
 }
 
 

@@ -31,8 +31,13 @@ PEGASUS = (
     "graphviz",
     "metadata",
     "rc_client",
+    "exitcode",
+    "submitdir",
+    "db_admin",
+    "monitord",
+    "preflight_check",
 )
-"""Commands with a `pegasus-` name; the page of `pegasus-keg` is made from its usage text."""
+"""Commands with a `pegasus-` name; those of `_program_pages` have a usage text instead of a table."""
 
 CODES_MARKAB = "Exit codes: see [exit codes](../exit-codes.md)."
 CODES_PEGASUS = (
@@ -90,20 +95,27 @@ def command_pages() -> dict[str, str]:
         command = getattr(module, f"pegasus_{name}", None) or getattr(module, name)
         called = f"pegasus-{name.replace('_', '-')}"
         made[f"{called}.md"] = page(called, command, CODES_PEGASUS)
-    made["pegasus-keg.md"] = _keg_page()
+    made |= {f"{name}.md": text for name, text in _program_pages()}
     made["README.md"] = _index(made)
     return made
 
 
 def page(name: str, command: click.Command, codes: str) -> str:
-    """Return the page of one command."""
+    """Return the page of one command; of a group with those of its commands."""
+    return "\n".join([*_described(f"# {name}", name, command), codes, ""])
+
+
+def _described(title: str, name: str, command: click.Command) -> list[str]:
     context = click.Context(command, info_name=name)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
-    lines = [f"# {name}", "", *_prose(command.help or ""), "", "```", usage, "```", ""]
+    lines = [title, "", *_prose(command.help or ""), "", "```", usage, "```", ""]
     options = list(_options(command, context))
     if options:
         lines += ["| option | meaning |", "|---|---|", *options, ""]
-    return "\n".join([*lines, codes, ""])
+    if isinstance(command, click.Group):
+        for word, one in command.commands.items():
+            lines += _described(f"## {word}", f"{name} {word}", one)
+    return lines
 
 
 def planner_options_page() -> str:
@@ -148,22 +160,17 @@ def _options(command: click.Command, context: click.Context) -> Iterator[str]:
             yield f"| `{names}` | {meaning} |"
 
 
-def _keg_page() -> str:
-    from markab.cli.keg_program import USAGE
+def _program_pages() -> Iterator[tuple[str, str]]:
+    """Yield name and page of each program that has no table of options, only a usage text."""
+    from markab.cli import keg_program
+    from markab.worker import kickstart_options, pegasus_integrity
 
-    return "\n".join(
-        [
-            "# pegasus-keg",
-            "",
-            "A program that simulates the programs of jobs in test workflows.",
-            "`markab keg` is the same.",
-            "",
-            "```",
-            USAGE.rstrip(),
-            "```",
-            "",
-        ]
-    )
+    for name, usage, summary in (
+        ("pegasus-keg", keg_program.USAGE, "Simulate a program of a job; `markab keg` is the same."),
+        ("pegasus-kickstart", kickstart_options.USAGE, "Run a program, and write a record of it."),
+        ("pegasus-integrity", pegasus_integrity.USAGE, "Compute checksums of files, or verify them."),
+    ):
+        yield name, "\n".join([f"# {name}", "", summary, "", "```", usage.rstrip(), "```", ""])
 
 
 def _index(made: dict[str, str]) -> str:

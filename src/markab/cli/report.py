@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import click
@@ -9,14 +10,17 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import json_option, run_argument, verbose_option
-from markab.cli.output import echo, echo_json
+from markab.cli.output import echo, echo_bytes, echo_json
 from markab.formatting import shown_path
 
 
 @command()
 @run_argument
 @click.option(
-    "-o", "--output", metavar="FILE", help="The page; report.html in the submit directory by default."
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="The page; report.html in the submit directory by default; - for standard output.",
 )
 @json_option("Print an object with its path.")
 @verbose_option
@@ -26,6 +30,13 @@ def report(run: str | None, output: str | None, as_json: bool, verbose: int) -> 
     The page is one file that needs no network: use of time, failures and their causes, resources, files.
     It can be made during the run, and shows its present state.
     """
+    if output == "-":
+        if as_json:
+            raise click.UsageError("-o -: --json prints there; name a file")
+        with tempfile.TemporaryDirectory(prefix="markab-") as folder:
+            page, _ = operations.write_page(run, Path(folder, "report.html"))
+            echo_bytes(page.read_bytes())
+        return
     target, status = operations.write_page(run, Path(output) if output else None)
     if as_json:
         echo_json(

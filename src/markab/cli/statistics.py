@@ -11,8 +11,10 @@ import click
 from markab import operations
 from markab.cli.command import command
 from markab.cli.common_options import (
+    AI,
     json_option,
     options,
+    pegasus_ai_options,
     pegasus_command,
     pegasus_json_option,
     verbose_option,
@@ -114,7 +116,7 @@ def statistics(runs: Sequence[str], output: Path | None, **flags: Any) -> int:
     return 0
 
 
-@pegasus_command("pegasus-statistics")
+@pegasus_command("pegasus-statistics", AI)
 @click.argument("submit_dirs", nargs=-1, metavar="[SUBMIT_DIR]...")
 @FLAGS
 @pegasus_json_option()
@@ -131,6 +133,7 @@ def statistics(runs: Sequence[str], output: Path | None, **flags: Any) -> int:
 @click.option("-p", "--ispmc", is_flag=True, help="Accepted; has no effect.")
 @click.option("-c", "--conf", metavar="FILE", help="Accepted; the submit directory has the properties.")
 @click.option("-q", "--quiet", count=True, help="Do not list the files that were written.")
+@pegasus_ai_options("the figures are printed without comments")
 def pegasus_statistics(submit_dirs: Sequence[str], output: Path | None, **flags: Any) -> int:
     """Show the statistics of the run in SUBMIT_DIR, and write them into files. Of several runs, also the sum."""
     if flags["isuuid"] and not submit_dirs:

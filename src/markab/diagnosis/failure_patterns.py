@@ -54,7 +54,7 @@ TABLE = (
     ),
     _row(
         "missing-module",
-        r"ModuleNotFoundError: No module named '([^']+)'",
+        r"ModuleNotFoundError: No module named '([\w.]+)'",
         "the Python module '{0}' is not installed where the job runs",
         "install it for the Python that runs there (`python -m pip install {0}`), or put it into the container",
     ),

@@ -95,7 +95,12 @@ def _cleanups_after(again: Mapping[int, str], plan: PlanFile, history: Recovery)
 
 
 def _needed(plan: PlanFile, job: PlannedJob, history: Recovery) -> Iterator[tuple[_File, str, int | None]]:
-    """Yield the files that a job reads from scratch, of those that succeeded jobs put there."""
+    """Yield the files that a job reads from scratch, of those that succeeded jobs put there.
+
+    The job that removes a scratch directory needs none: made again, it could be left behind.
+    """
+    if job.removes_scratch:
+        return
     name = job.staging or job.site
     site = plan.header.sites.get(name)
     if site is None or site.scratch is None:

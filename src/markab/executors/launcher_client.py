@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from markab.executors.orphan_processes import ENGINE
 from markab.worker.exit_judgement import signal_name
 
 _READ_BYTES = 1 << 16  # the ends of about 200 tasks; memory for more than that takes longer than a read
+_SILENT_S = 1.0
+"""After so long without an answer it may have been stopped."""
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from markab.executors.launcher import main; main()"
 _ROOT = str(Path(__file__).parents[2])
 
@@ -89,6 +92,7 @@ class LauncherClient:
                 env=self._environ,
                 start_new_session=True,
             )
+        ours.settimeout(_SILENT_S)
         self._socket = ours
         self._decoder = Decoder()
         self._why = ""
@@ -129,7 +133,10 @@ class LauncherClient:
     def wait(self, timeout_s: float) -> list[ProcessEnded | ProcessRefused | ProcessLost]:
         """Return what happened since; [] after `timeout_s`, or after `wake`."""
         events: list[ProcessEnded | ProcessRefused | ProcessLost] = []
-        for fd, _ in self._poll.poll(max(0.0, timeout_s)):
+        ready = self._poll.poll(max(0.0, timeout_s))
+        if not ready and timeout_s > 0:
+            self._go_on()
+        for fd, _ in ready:
             if fd == self._wake_read:
                 self._drain()
             else:
@@ -162,12 +169,20 @@ class LauncherClient:
     def _send(self, message: tuple[Any, ...], fds: Sequence[int] = ()) -> None:
         assert self._socket is not None
         data = encode(message)
-        try:
-            sent = socket.send_fds(self._socket, [data], list(fds)) if fds else 0
-            if sent < len(data):
-                self._socket.sendall(data[sent:])
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it was killed: `wait` will detect it
+        while data:
+            try:
+                sent = socket.send_fds(self._socket, [data], list(fds)) if fds else self._socket.send(data)
+            except TimeoutError:
+                self._go_on()
+                continue
+            except (BrokenPipeError, ConnectionResetError):
+                return  # it was killed: `wait` will detect it
+            data, fds = data[sent:], ()
+
+    def _go_on(self) -> None:
+        """Let the launcher go on: it is silent, and a task may have stopped it."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
 
     def _receive(self) -> list[ProcessEnded | ProcessRefused | ProcessLost]:
         assert self._socket is not None
@@ -204,6 +219,7 @@ class LauncherClient:
         if self._socket is None or self._process is None:
             return 0
         self._poll.unregister(self._socket)
+        self._go_on()
         self._socket.close()
         self._socket = None
         process, self._process = self._process, None

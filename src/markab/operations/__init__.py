@@ -14,15 +14,27 @@ if TYPE_CHECKING:
     # types of arguments and results, for annotations such as `operations.Status`
     from markab.catalogs.replica_store import ReplicaStore as ReplicaStore
     from markab.diagnosis.failed_attempts import FailedAttempt as FailedAttempt
+    from markab.diagnosis.job_output import Expected as Expected
     from markab.diagnosis.undelivered import Undelivered as Undelivered
     from markab.journal.progress import Progress as Progress
+    from markab.operations.databases import (
+        Changed,
+        create_database,
+        database_target,
+        is_compatible,
+        read_database_version,
+        update_all_databases,
+        update_database,
+    )
     from markab.operations.documents import export, make_debug_directory, write_page
     from markab.operations.drawing import draw, inline_svg, render_drawing, write_drawing
+    from markab.operations.exit_check import CheckedOutput, check_output, log_check
     from markab.operations.failures import analyze, edited_files, follow_failures
     from markab.operations.jobs import has_job, job_names, job_states, lfns_of_run, list_jobs, show_job, why
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.planning import Then as Then
     from markab.operations.planning import dry_run, plan
+    from markab.operations.recording import record_again
     from markab.operations.replica_catalog import (
         catalog_of_results,
         find_replicas,
@@ -51,21 +63,41 @@ if TYPE_CHECKING:
         read_status,
         read_undelivered,
     )
+    from markab.operations.submit_directories import (
+        archive_run,
+        attach_run,
+        delete_run,
+        detach_run,
+        extract_run,
+        move_run,
+    )
     from markab.planner.draft import Reason as Reason
     from markab.planner.planning import Planned as Planned
     from markab.planner.summary import PlanSummary as PlanSummary
+    from markab.provenance.database_location import Target as Target
     from markab.reports.analyzer import FailureReport as FailureReport
     from markab.reports.graph.drawing import Drawing as Drawing
     from markab.reports.statistics.run_statistics import Statistics as Statistics
     from markab.reports.status import Status as Status
 
 _NAMES = {
+    "databases": (
+        "Changed",
+        "create_database",
+        "database_target",
+        "is_compatible",
+        "read_database_version",
+        "update_all_databases",
+        "update_database",
+    ),
     "documents": ("export", "make_debug_directory", "write_page"),
     "drawing": ("draw", "inline_svg", "render_drawing", "write_drawing"),
+    "exit_check": ("CheckedOutput", "Expected", "check_output", "log_check"),
     "failures": ("analyze", "edited_files", "follow_failures"),
     "jobs": ("has_job", "job_names", "job_states", "lfns_of_run", "list_jobs", "show_job", "why"),
     "metadata": ("read_metadata", "trace"),
     "planning": ("dry_run", "plan"),
+    "recording": ("record_again",),
     "replica_catalog": (
         "catalog_of_results",
         "find_replicas",
@@ -94,22 +126,41 @@ _NAMES = {
         "read_status",
         "read_undelivered",
     ),
+    "submit_directories": (
+        "archive_run",
+        "attach_run",
+        "delete_run",
+        "detach_run",
+        "extract_run",
+        "move_run",
+    ),
 }
 """Module → what it has; each is imported when it is first used, so that a command starts fast."""
 
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "Changed",
+    "CheckedOutput",
     "Ended",
+    "Expected",
     "Limits",
     "ListedRun",
     "RunResult",
     "analyze",
+    "archive_run",
+    "attach_run",
     "catalog_of_results",
+    "check_output",
+    "create_database",
+    "database_target",
+    "delete_run",
+    "detach_run",
     "draw",
     "dry_run",
     "edited_files",
     "export",
+    "extract_run",
     "find_replicas",
     "find_run",
     "find_uuid",
@@ -119,23 +170,28 @@ __all__ = [
     "halt",
     "has_job",
     "inline_svg",
+    "is_compatible",
     "is_run",
     "job_names",
     "job_states",
     "lfns_of_run",
     "list_jobs",
     "list_runs",
+    "log_check",
     "make_debug_directory",
     "make_replica",
+    "move_run",
     "open_replica_catalog",
     "parse_replica_lines",
     "plan",
     "read_braindump",
+    "read_database_version",
     "read_metadata",
     "read_result",
     "read_statistics",
     "read_status",
     "read_undelivered",
+    "record_again",
     "remove",
     "remove_replicas",
     "render_drawing",
@@ -147,6 +203,8 @@ __all__ = [
     "statistics_text",
     "total_statistics_text",
     "trace",
+    "update_all_databases",
+    "update_database",
     "wait",
     "why",
     "write_drawing",

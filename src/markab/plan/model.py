@@ -45,6 +45,8 @@ class Kind(str, Enum):
     CLEANUP = "cleanup"
     REGISTER = "register"
     SUBWORKFLOW = "subworkflow"
+    NOOP = "noop"
+    """It does nothing, so that a plan without work is run like any other."""
 
 
 TRANSFERS = frozenset({Kind.STAGE_IN, Kind.STAGE_INTER, Kind.STAGE_OUT})

@@ -16,6 +16,7 @@
     jobstate.log          the journal in the form of Pegasus' monitord; derived from it
     monitord.started, monitord.done   for Pegasus' tools: whether the database is complete
     run.log               output of a detached engine
+    archive.tar.gz        most of the others, after `pegasus-submitdir archive`
 
 No file in a submit directory contains its path, so it can be moved.
 """
@@ -25,10 +26,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from markab.errors import NotARun, StorageError
 
 PLAN = "plan.jsonl"
+ARCHIVE = "archive.tar.gz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,11 @@ class SubmitDir:
         return self.path / "control"
 
     @property
+    def archive(self) -> Path:
+        """Everything else, when the directory is packed (`plan/run_archive.py`)."""
+        return self.path / ARCHIVE
+
+    @property
     def log(self) -> Path:
         """Output of a detached engine."""
         return self.path / "run.log"
@@ -104,6 +112,10 @@ def find_submit_dir(path: str | os.PathLike[str] | None = None) -> SubmitDir:
         why = "it is a file" if directory.exists() else "there is no such directory"
         if directory.is_dir():
             why = f"it has no {PLAN}"
+        if (directory / ARCHIVE).exists():
+            raise NotARun(
+                f"{str(directory)!r} is archived", hint=f"pegasus-submitdir extract {quote(str(directory))}"
+            ) from None
         what = f"{str(directory)!r} is not" if path is not None else "the current directory is not"
         raise NotARun(
             f"{what} a submit directory: {why}",

@@ -168,6 +168,8 @@ class Draft:
     """Staging site → lfn → jobs that make, read or move this file in its scratch."""
     results: set[str] = field(default_factory=set)
     """Lfns that the user wants: outputs that are to be delivered."""
+    reused: dict[int, list[Use]] = field(default_factory=dict)
+    """Job that was removed → its results, which are delivered from where they are."""
     merged: dict[int, str] = field(default_factory=dict)
     """Job that others were merged into → which pass merged them, and why."""
     reasons: list[Reason] = field(default_factory=list)
@@ -271,11 +273,11 @@ class Draft:
         return len(self.jobs) - 1
 
     def remove(self, job: int, by: str, why: str) -> None:
-        """Remove a job, because what it makes exists already; its children no longer wait for it.
+        """Remove a job, because what it makes exists already; its children wait for its parents instead.
 
-        The replica catalog must have those of its outputs that other jobs read, and
-        its results are not delivered. For passes after `find_dependencies` and before
-        those that add auxiliary jobs. No pass uses it yet.
+        The replica catalog must have those of its outputs that other jobs read; `reused` may
+        name its results. For passes after `find_dependencies` and before
+        those that add auxiliary jobs.
         """
         self._check_can_change([job])
         self.reasons.append(Reason(self.name_of(job), by, "removed", why))
@@ -335,7 +337,7 @@ class Draft:
                 raise ValueError(f"job {job} was removed before, or merged into another")
 
     def _take_out(self, job: int, into: int) -> None:
-        self.jobs[job], self._parents[job], self._replacements[job] = None, [], into
+        self.jobs[job], self._replacements[job] = None, into
         self._stale = True
 
     def _update_graph(self) -> None:
@@ -346,10 +348,16 @@ class Draft:
         if not self._stale:
             return
         self._stale = False
-        for job, parents in enumerate(self._parents):
-            if parents:
-                current = {self._current(parent) for parent in parents} - {job, _REMOVED}
-                self._parents[job] = sorted(current)
+        known: dict[int, set[int]] = {}
+        parents: list[list[int]] = [[] for _ in self._parents]
+        for job, before in enumerate(self._parents):
+            if before and self.jobs[job] is not None:
+                current = {self._current(parent) for parent in before}
+                gone = [parent for parent in current if self.jobs[parent] is None]
+                for parent in gone:
+                    current |= known.get(parent) or self._heirs(parent, known)
+                parents[job] = sorted(current.difference(gone, [job]))
+        self._parents = parents
         levels = levels_of(self._parents)
         if levels is None:
             cycle = find_cycle(self._parents)
@@ -364,6 +372,23 @@ class Draft:
         self._levels = levels
 
     def _current(self, job: int) -> int:
-        while (into := self._replacements.get(job)) is not None:
+        """Return the job that another was merged into, which may have been removed since."""
+        while (into := self._replacements.get(job, _REMOVED)) != _REMOVED:
             job = into
         return job
+
+    def _heirs(self, removed: int, known: dict[int, set[int]]) -> set[int]:
+        """Return the jobs that a child of a removed job waits for instead; `known` are those of others."""
+        stack, visited = [removed], set()
+        while stack:
+            job = stack[-1]
+            parents = [self._current(parent) for parent in self._parents[job]]
+            gone = [parent for parent in parents if self.jobs[parent] is None]
+            unknown = [parent for parent in gone if parent not in known and parent not in visited]
+            visited.update(unknown)
+            stack += unknown
+            if not unknown:
+                known[job] = {parent for parent in parents if self.jobs[parent] is not None}
+                known[job].update(*(known.get(parent, ()) for parent in gone))
+                stack.pop()
+        return known[removed]

@@ -97,9 +97,7 @@ def _auxiliary_job(job: PlannedJob, parents: list[int], places: RunPlaces) -> Pl
             for t in transfers
         ]
     elif job.kind is Kind.STAGE_OUT:
-        transfers = [
-            _moved(t, [scratch[job.staging].file(t.lfn)], places.of_result(t.lfn)) for t in transfers
-        ]
+        transfers = _deliveries(job, places)
     elif job.kind is Kind.REGISTER:
         registrations = [
             Registration(each.lfn, url, site, each.metadata, each.optional)
@@ -107,6 +105,19 @@ def _auxiliary_job(job: PlannedJob, parents: list[int], places: RunPlaces) -> Pl
             for url, site in places.registrations(each.lfn, each.site)
         ]
     return msgspec.structs.replace(job, parents=parents, transfers=transfers, registrations=registrations)
+
+
+def _deliveries(job: PlannedJob, places: RunPlaces) -> list[Transfer]:
+    """Return the transfers of results; what exists at an output site already is not moved there."""
+    if job.staging:
+        scratch = places.scratch[job.staging]
+        return [_moved(t, [scratch.file(t.lfn)], places.of_result(t.lfn)) for t in job.transfers]
+    found = []
+    for transfer in job.transfers:
+        there = {place.url for place in transfer.sources}
+        if missing := [place for place in places.of_result(transfer.lfn) if place.url not in there]:
+            found.append(_moved(transfer, transfer.sources, missing))
+    return found
 
 
 def _moved(transfer: Transfer, sources: list[Place], destinations: list[Place]) -> Transfer:

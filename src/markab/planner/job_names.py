@@ -40,6 +40,11 @@ def create_dir_name(prefix: str, workflow: str, site: str) -> str:
     return f"create_dir_{prefix}{workflow}_{INDEX}_{site}"
 
 
+def noop_name(prefix: str, workflow: str) -> str:
+    """`noop_<workflow>_<index>`: the only job of a plan in which nothing is to be done."""
+    return f"noop_{prefix}{workflow}_{INDEX}"
+
+
 def cleanup_name(prefix: str, site: str, level: int, number: int) -> str:
     """`clean_up_<site>_level_<level>_<n>`: files in the middle of a run; the level is that of the cleanup job itself."""
     return f"clean_up_{prefix}{site}_level_{level}_{number}"

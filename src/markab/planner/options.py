@@ -114,8 +114,8 @@ class PlanOptions:
         kinds.ListOption(),
         *("-C", "--cluster"),
         metavar="STYLE",
-        help="Put small tasks together: horizontal, label.",
-        choices=("horizontal", "label"),
+        help="Put small tasks together: horizontal, label, whole.",
+        choices=("horizontal", "label", "whole"),
     )
     sites: list[str] = _option(
         kinds.ListOption(),
@@ -245,6 +245,15 @@ class PlanOptions:
         kinds.SwitchOption(),
         *("-z", "--deferred"),
         help="Set by the planner of a parent workflow.",
+        used_by=UsedBy.NONE,
+        is_hidden=True,
+        is_keyword=False,
+    )
+    rescue: str | None = _option(
+        kinds.TextOption(),
+        "--rescue",
+        metavar="N",
+        help="How often a sub-workflow goes on before it is planned anew; a run goes on from its journal.",
         used_by=UsedBy.NONE,
         is_hidden=True,
         is_keyword=False,

@@ -1,8 +1,8 @@
 """The output mapper: where each result goes, other than straight below the storage directory of an output site.
 
-`pegasus.dir.storage.mapper` names it. `Replica` looks a result up in a file of the text form of replica
-catalogs, in which regular expressions may stand too; `--output-map FILE` is the same. Each result goes to
-every place that the file gives it, and the site of a place names its credentials. With `Fixed`, all
+`pegasus.dir.storage.mapper` names it. `Replica` looks a result up in a replica catalog, in which regular
+expressions may stand too: a file in the text form, as that of `--output-map FILE`, or with the kind `YAML`
+a document. Each result goes to every place that the file gives it, and the site of a place names its credentials. With `Fixed`, all
 results go below one URL. The output sites then need no storage directory.
 """
 
@@ -21,6 +21,7 @@ from markab.plan.model import DirectoryPlace, Place, local_directory
 from markab.planner.draft import Context
 from markab.planner.places import check_reachable, check_writable, local_path
 from markab.spec.properties import Properties
+from markab.spec.reader import read_replicas
 from markab.spec.suggestions import did_you_mean
 
 MAPPER = "pegasus.dir.storage.mapper"
@@ -52,7 +53,7 @@ def mapper_problems(properties: Properties) -> list[Problem]:
     try:
         mapper = mapper_name(properties)
         if mapper == "Replica":
-            properties.choice(_KIND, ("File", "Regex"), "File")
+            _catalog_kind(properties)
     except DocumentError as error:
         return list(error.problems)
     needed = {"Replica": _FILE, "Fixed": _URL}.get(mapper, "")
@@ -80,10 +81,16 @@ def read_output_map(context: Context) -> None:
             )
         return
     file = options.directory / (options.output_map or properties[_FILE].strip())
-    catalog = read_replica_file(file, absolute_lfns=properties.flag("markab.lfn.absolute", False))
+    is_document = options.output_map is None and _catalog_kind(properties) == "YAML"
+    read = read_replicas if is_document else read_replica_file
+    catalog = read(file, absolute_lfns=properties.flag("markab.lfn.absolute", False))
     context.passwords.update(take_passwords([catalog], [], []))
     context.documents.append(file)
     context.output_map = OutputMap(file, ReplicaIndex([catalog]))
+
+
+def _catalog_kind(properties: Properties) -> str:
+    return properties.choice(_KIND, ("File", "Regex", "YAML"), "File")
 
 
 def fixed_place(site: str, properties: Properties) -> DirectoryPlace | None:

@@ -1,6 +1,6 @@
 """The planner's table of contents: every pass, in the order in which they run.
 
-The order is that of Pegasus, as far as the passes exist here: cycle check, choice
+The order is that of Pegasus, as far as the passes exist here: cycle check, reuse of results, choice
 of sites, data movement, directories, cleanup. What comes out is a draft, from
 which `executable_jobs.py` makes the jobs of the plan while they are written.
 """
@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from markab.planner.cleanup import clean_up
+from markab.planner.data_reuse import reuse_data
 from markab.planner.dependencies import find_dependencies
 from markab.planner.draft import Context, Draft
+from markab.planner.empty_plan import fill_empty_plan
 from markab.planner.registration import register_results
 from markab.planner.scratch_directories import create_dirs
 from markab.planner.site_selection import select_sites
@@ -22,10 +24,12 @@ Pass = Callable[[Draft, Context], None]
 
 PASSES: tuple[tuple[str, Pass], ...] = (
     ("finding dependencies", find_dependencies),
+    ("looking for results", reuse_data),
     ("selecting sites", select_sites),
     ("staging in", stage_in),
     ("staging out", stage_out),
     ("registering results", register_results),
     ("creating directories", create_dirs),
     ("cleaning up", clean_up),
+    ("looking for an empty plan", fill_empty_plan),
 )

@@ -210,6 +210,8 @@ def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
             os.environ,
             options.input_dirs,
             options.transformations_dir,
+            options.cache,
+            options.reuse,
         )
     except DocumentError as error:
         problems += error.problems
@@ -287,8 +289,6 @@ def _cleanup(strategy: str, context: Context) -> Cleanup:
 def _warn_of_unsupported_flags(options: PlanOptions, context: Context) -> None:
     for flag, value, instead in (
         ("--cluster", options.cluster, "every task becomes a job of its own"),
-        ("--reuse", options.reuse, "every task is run"),
-        ("--cache", options.cache, "replicas come from the catalog alone"),
         ("--inherited-rc-files", options.inherited_rc_files, "replicas come from the catalog alone"),
     ):
         if value:

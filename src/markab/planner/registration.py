@@ -15,6 +15,7 @@ from markab.plan.model import Kind, PlannedJob, Registration
 from markab.planner import job_names
 from markab.planner.draft import Context, Draft
 from markab.planner.graph import levels_of
+from markab.planner.stage_out import REUSED_LEVEL
 from markab.planner.transfer_groups import CATEGORY, transfer_groups
 from markab.spec.model import Use
 
@@ -37,6 +38,10 @@ def register_results(draft: Draft, context: Context) -> None:
     found: dict[_Group, dict[str, tuple[int, Use]]] = defaultdict(dict)
     for group, maker, use in _registered(draft):
         found[group][use.lfn] = delivered_by.get(use.lfn, maker), use
+    for number, uses in enumerate(draft.reused.values()):
+        for use in uses:
+            if use.register_replica is not False:
+                found["local", REUSED_LEVEL, number][use.lfn] = delivered_by[use.lfn], use
     numbers: dict[tuple[str, int], int] = defaultdict(int)
     for (site, level, _), files in sorted(found.items()):
         parents = sorted({parent for parent, _ in files.values()})
@@ -47,8 +52,8 @@ def register_results(draft: Draft, context: Context) -> None:
             kind=Kind.REGISTER,
             site="local",
             level=level,
-            # As a task at this depth of the plan: one job makes the directories, and depths count from 0.
-            priority=10 * (max(depths[parent] for parent in parents) + 2),
+            # As a task at this depth of the plan; depths count from 0, and mostly one job makes the directories.
+            priority=10 * (max(depths[parent] for parent in parents) + (1 if level == REUSED_LEVEL else 2)),
             category=CATEGORY[Kind.REGISTER],
             retries=context.retries,
             registrations=[

@@ -54,23 +54,7 @@ def select_replicas(
     replica, which is found while planning, not when the transfer fails. Nor is a URL whose
     scheme is not supported.
     """
-    usable: list[_Usable] = []
-    refused: list[str] = []
-    for order, pfn in enumerate(replica.pfns):
-        path = local_path(pfn.pfn)
-        if path is None and not is_supported(pfn.pfn):
-            refused.append(f"{redact(pfn.pfn)} (unsupported URL scheme {scheme_of(pfn.pfn)!r})")
-        elif path is None:
-            usable.append(_Usable(_Rank.URL, pfn.site != staging, order, pfn, None))
-        elif pfn.site not in ("local", staging) and (known := context.sites.get(pfn.site)) and known.grids:
-            refused.append(f"{pfn.pfn} (a path on site {pfn.site})")
-        else:
-            size_or_fault = _size_or_fault(path)
-            if isinstance(size_or_fault, str):
-                refused.append(f"{pfn.pfn} ({size_or_fault})")
-            else:
-                rank = _rank_of_path(pfn.site, site, staging)
-                usable.append(_Usable(rank, pfn.site != staging, order, Pfn(pfn.site, path), size_or_fault))
+    usable, refused = _usable_places(replica, site, staging, context)
     if not usable:
         many = "are" if len(refused) > 1 else "is"
         has_scheme = [local_path(pfn.pfn) is not None or is_supported(pfn.pfn) for pfn in replica.pfns]
@@ -88,6 +72,36 @@ def select_replicas(
     nearest = _without_far_paths(usable)
     direct = [each.pfn for each in usable if _is_direct(each, site)]
     return RawInput([each.pfn for each in nearest], direct, checksum, nearest[0].size_bytes)
+
+
+def why_unusable(replica: Replica, context: Context) -> str:
+    """Return why the submit host can use no replica of a file; "" if it can use one."""
+    usable, refused = _usable_places(replica, "local", "local", context)
+    return "" if usable else "; ".join(refused) or "its entry names no place"
+
+
+def _usable_places(
+    replica: Replica, site: str, staging: str, context: Context
+) -> tuple[list[_Usable], list[str]]:
+    """Return the replicas that can be used, and why the others cannot."""
+    usable: list[_Usable] = []
+    refused: list[str] = []
+    for order, pfn in enumerate(replica.pfns):
+        path = local_path(pfn.pfn)
+        if path is None and not is_supported(pfn.pfn):
+            refused.append(f"{redact(pfn.pfn)} (unsupported URL scheme {scheme_of(pfn.pfn)!r})")
+        elif path is None:
+            usable.append(_Usable(_Rank.URL, pfn.site != staging, order, pfn, None))
+        elif pfn.site not in ("local", staging) and (known := context.sites.get(pfn.site)) and known.grids:
+            refused.append(f"{pfn.pfn} (a path on site {pfn.site})")
+        else:
+            size_or_fault = _size_or_fault(path)
+            if isinstance(size_or_fault, str):
+                refused.append(f"{pfn.pfn} ({size_or_fault})")
+            else:
+                rank = _rank_of_path(pfn.site, site, staging)
+                usable.append(_Usable(rank, pfn.site != staging, order, Pfn(pfn.site, path), size_or_fault))
+    return usable, refused
 
 
 def _rank_of_path(at: str, site: str, staging: str) -> _Rank:

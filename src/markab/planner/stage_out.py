@@ -1,5 +1,7 @@
 """Staging out: jobs that deliver results to the output sites.
 
+Results of jobs that were left out, because they exist, come from where they are: one job for each such job.
+
 After staging in, with which it shares the grouping of transfers; before
 registration, which records what was delivered, and before directories and
 cleanup, which serve these jobs too. Guarantees to them: `results` names every file
@@ -11,11 +13,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from markab.plan.model import Kind, PlannedJob, Transfer
+from markab.plan.model import Kind, Place, PlannedJob, Transfer
 from markab.planner import job_names
 from markab.planner.draft import Context, Draft
+from markab.planner.replica_selection import select_replicas
 from markab.planner.transfer_groups import CATEGORY, PRIORITY, first_names, transfer_groups
 from markab.spec.model import Use
+
+REUSED_LEVEL = 1000
+"""Of the jobs that deliver and register results of jobs that were left out; as Pegasus names them."""
 
 
 def stage_out(draft: Draft, context: Context) -> None:
@@ -51,3 +57,30 @@ def stage_out(draft: Draft, context: Context) -> None:
         added = draft.add(planned, makers, "stage_out", why)
         for _, use in wanted:
             draft.record_use(site, use.lfn, added)
+    _deliver_reused(draft, context)
+
+
+def _deliver_reused(draft: Draft, context: Context) -> None:
+    for number, (job, uses) in enumerate(draft.reused.items()):
+        draft.results.update(use.lfn for use in uses)
+        transfers = []
+        for use in uses:
+            replica = context.replicas.lookup(use.lfn)
+            assert replica is not None
+            needed_by = f"the output sites, since {draft.tasks[job].id!r} is left out"
+            if raw := select_replicas(replica, "local", "local", needed_by, context):
+                sources = [Place(pfn.site, pfn.pfn) for pfn in raw.places]
+                transfers.append(Transfer(use.lfn, sources, [], sha256=raw.sha256, size_bytes=raw.size_bytes))
+        planned = PlannedJob(
+            id=job_names.transfer_name(Kind.STAGE_OUT, context.prefix, "local", REUSED_LEVEL, number),
+            kind=Kind.STAGE_OUT,
+            site="local",
+            level=REUSED_LEVEL,
+            priority=PRIORITY[Kind.STAGE_OUT],
+            category=CATEGORY[Kind.STAGE_OUT],
+            retries=context.retries,
+            transfers=transfers,
+        )
+        draft.add(
+            planned, [], "stage_out", f"{len(uses)} result(s) of {draft.tasks[job].id}, which is left out"
+        )

@@ -11,5 +11,6 @@ AUXILIARY_TRANSFORMATIONS: dict[str, str] = {
     Kind.CREATE_DIR: "pegasus::dirmanager",
     Kind.CLEANUP: "pegasus::cleanup",
     Kind.REGISTER: "pegasus::rc-client",
+    Kind.NOOP: "pegasus::noop",
 }
 """Kind of an auxiliary job → the transformation that Pegasus runs for it."""

@@ -154,7 +154,7 @@ class JobstateLog:
                     self._begin()
                 if self._append(file, size):
                     return
-                self._set_aside()
+                self.set_aside()
         except OSError as error:
             self._begin()
             raise StorageError(f"cannot write {str(self.path)!r}: {error.strerror}") from error
@@ -187,7 +187,8 @@ class JobstateLog:
                 text = bytearray()
         yield bytes(text), reader.offset_bytes
 
-    def _set_aside(self) -> None:
+    def set_aside(self) -> None:
+        """Rename the file, so that the next update begins a new one. Raises OSError."""
         number = 0
         while (aside := self.path.with_name(f"{NAME}.{number:03d}")).exists():
             number += 1

@@ -23,6 +23,7 @@ TYPES: dict[str, str] = {
     Kind.CLEANUP: "cleanup",
     Kind.REGISTER: "registration",
     Kind.SUBWORKFLOW: "dax",
+    Kind.NOOP: "unknown",
 }
 """Kind of a job → its name in the schema."""
 

@@ -102,12 +102,21 @@ class Projector:
             try:
                 self._update(patience_s)
             except (_Stale, UnreadableDatabase):
-                self._remembered = None
-                if self.target.is_ours and self.target.file is not None:
-                    remove(self.target.file)
-                else:
-                    self._delete_rows(patience_s)
+                self._erase(patience_s)
                 self._update(patience_s)
+
+    def erase(self, *, patience_s: float = PATIENCE_S) -> None:
+        """Delete what the database has of the run; the next update makes it again. Raises as `update`."""
+        with locked(self.target.file, patience_s):
+            if self.target.file is None or self.target.file.exists():
+                self._erase(patience_s)
+
+    def _erase(self, patience_s: float) -> None:
+        self._remembered = None
+        if self.target.is_ours and self.target.file is not None:
+            remove(self.target.file)
+        else:
+            self._delete_rows(patience_s)
 
     def _update(self, patience_s: float) -> None:
         with connected(self.target, patience_s=patience_s) as connection:
@@ -119,6 +128,7 @@ class Projector:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA foreign_keys = ON")
             with transaction(connection):
+                create_tables(connection)
                 connection.execute(schema.workflow.delete().where(schema.workflow.c.wf_uuid == self.uuid))
 
     def is_current(self, connection: Connection) -> bool:

@@ -51,7 +51,7 @@ pegasus.schema.dax | | | needless | schema of workflows in XML
 pegasus.schema.sc | | | needless | schema of site catalogs in XML
 pegasus.schema.ivr | | | needless | schema of records of Kickstart in XML
 pegasus.data.configuration | condorio | sharedfs nonsharedfs condorio | read | how files reach the jobs. Also as a profile of a site, transformation or job
-pegasus.data.reuse.scope | full | full partial none | not-yet | which jobs are left out because their outputs exist
+pegasus.data.reuse.scope | full | full partial none | read | which jobs are left out because their outputs exist
 pegasus.integrity.checking | full | full nosymlink none | read | which files have their checksums verified. Default by `pegasus.mode`
 pegasus.register | true | true false | read | whether outputs enter the output replica catalog. In which catalog: `pegasus.catalog.replica.output`
 pegasus.register.deep | true | true false | not-yet | whether they are registered with their directories
@@ -79,7 +79,7 @@ pegasus.catalog.replica.directory | | | read | directory whose files are replica
 pegasus.catalog.replica.directory.site | local | | read | site of the files of a replica directory
 pegasus.catalog.replica.directory.flat.lfn | false | true false | read | name the files of a replica directory without their directories
 pegasus.catalog.replica.directory.url.prefix | file:// | | read | stands before the paths of a replica directory
-pegasus.catalog.replica.cache.asrc | false | true false | not-yet | cache files add to the replica catalog instead of hiding it
+pegasus.catalog.replica.cache.asrc | false | true false | read | cache files add to the replica catalog instead of hiding it
 pegasus.catalog.replica.dax.asrc | false | true false | read | replicas in the workflow add to the replica catalog instead of hiding it
 pegasus.catalog.replica.chunk.size | 1000 | | needless | replicas read at a time
 pegasus.catalog.replica.mrc.** | | | not-yet | one of several replica catalogs
@@ -136,7 +136,7 @@ pegasus.dir.storage.mapper | Flat | Flat Fixed Hashed Replica | read | where out
 pegasus.dir.storage.mapper.fixed.url | | | read | the one place for all outputs. A directory for all results; with `Fixed`
 pegasus.dir.storage.mapper.hashed.levels | 2 | | not-yet | directories below each other
 pegasus.dir.storage.mapper.hashed.multiplier | 5 | | not-yet | files of one directory
-pegasus.dir.storage.mapper.replica | | | read | kind of the catalog that holds the places of outputs. `File` by default, or `Regex`, which is the same; with `Replica`
+pegasus.dir.storage.mapper.replica | | | read | kind of the catalog that holds the places of outputs. `File` by default, or `Regex`, which is the same, or `YAML`; with `Replica`
 pegasus.dir.storage.mapper.replica.** | | | read | settings of that catalog. `file`: the file with the places; as `--output-map`
 pegasus.dir.storage.deep | false | true false | read | outputs go to directories named after the run
 pegasus.dir.storage | | | not-yet | directory for outputs

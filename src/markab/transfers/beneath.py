@@ -10,6 +10,7 @@ import os
 import stat
 from typing import Callable, Optional, Tuple, TypeVar
 
+from markab.transfers.mounts import check_same_mount, mount_of
 from markab.transfers.tree_removal import DIRECTORY
 
 NOT_A_FILE = "Not a regular file"
@@ -20,14 +21,16 @@ T = TypeVar("T")
 class Beneath(object):
     """A directory, whatever its path means by now. Names are relative to it, with `/` between components.
 
-    Every method raises OSError; NotADirectoryError also for a component that is a symbolic link.
+    Every method raises OSError; NotADirectoryError also for a component that is a symbolic link. So is one at which
+    something is mounted: what is there belongs to others.
     """
 
-    __slots__ = ("fd",)
+    __slots__ = ("_mount", "fd")
 
     def __init__(self, path: str) -> None:
         """Open a directory; that `path` itself is a symbolic link is an error."""
         self.fd = os.open(path, DIRECTORY)
+        self._mount: Optional[int] = None
 
     def detach(self) -> int:
         """Return the descriptor, which the caller closes."""
@@ -65,6 +68,14 @@ class Beneath(object):
                 fd = _open_part(part, above, make)
             finally:
                 os.close(above)
+        if name:
+            try:
+                if self._mount is None:
+                    self._mount = mount_of(self.fd)
+                check_same_mount(fd, self._mount, name)
+            except OSError:
+                os.close(fd)
+                raise
         return fd
 
     def make_directory(self, name: str) -> None:

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import itertools
 import os
+import stat
 from typing import List, Tuple
 
 from markab.transfers.reserved_names import PART
@@ -140,9 +141,9 @@ def _open_locked(path: str) -> Tuple[int, int]:
     """Open `path` empty and locked; return its descriptor and device, or -1 if another writer has it."""
     while True:
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         except OSError as error:
-            if error.errno in (errno.ELOOP, errno.EISDIR):
+            if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
                 return _TAKEN
             if error.errno == errno.EACCES and os.path.lexists(path):
                 if _remove_abandoned(path):
@@ -151,8 +152,13 @@ def _open_locked(path: str) -> Tuple[int, int]:
             raise
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Its last writer may have renamed or removed it between our open and our lock.
             status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+                os.close(fd)
+                return (
+                    _TAKEN  # no file of ours, or one that has another name too: a task may have put it there
+                )
+            # Its last writer may have renamed or removed it between our open and our lock.
             if _is_at(status, path):
                 if status.st_size:
                     os.ftruncate(fd, 0)
@@ -180,7 +186,7 @@ def _discard_empty(fd: int, path: str) -> None:
 def _remove_abandoned(path: str) -> bool:
     """Remove a file that its writer, which has ended, had already made read-only; return whether that worked."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return True
     except OSError:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Callable, List, Optional, Tuple
 
 from markab.transfers.base import Stop, check_stop
+from markab.transfers.mounts import check_same_mount, mount_of
 
 OnError = Callable[[OSError], None]
 
@@ -22,7 +23,7 @@ _Identity = Tuple[int, int]
 def remove_tree(path: str, stop: Stop = None, last: str = "", on_error: Optional[OnError] = None) -> int:
     """Remove whatever is at `path`, a directory with all that is in it; return how many entries were removed.
 
-    Symbolic links are removed, never followed; what is mounted below `path` is left alone. Directories
+    Symbolic links are removed, never followed; what is mounted at or below `path` is left alone. Directories
     below `path`, and itself, that a task made read-only are made writable first. An entry that does not
     exist, or that another process removes at the same time, is no error.
 
@@ -41,7 +42,7 @@ def remove_tree(path: str, stop: Stop = None, last: str = "", on_error: Optional
         try:
             os.unlink(path)
         except IsADirectoryError:
-            removed = remove_contents(_open_directory(path, None), stop, last, report)
+            removed = remove_contents(_open_unmounted(path), stop, last, report)
             os.rmdir(path)
         removed += 1
     except FileNotFoundError:
@@ -71,7 +72,8 @@ class _Walk(object):
         self._stop = stop
         self._last = last
         self._on_error = on_error
-        self._device = os.fstat(fd).st_dev
+        self._mount: Optional[int] = None
+        """The mount that the first directory is in; asked for only when there are directories below."""
         self._above: List[Tuple[_Identity, str, List[str]]] = []
         """Of each directory above: its identity, our name in it, and its directories that are still to be removed."""
 
@@ -110,9 +112,13 @@ class _Walk(object):
         except OSError as error:
             self._on_error(error)
             return directories
-        if os.fstat(child).st_dev != self._device:
+        if self._mount is None:
+            self._mount = mount_of(self.fd)
+        try:
+            check_same_mount(child, self._mount, name)
+        except OSError as error:
             os.close(child)
-            self._on_error(OSError(errno.EBUSY, "something is mounted there", name))
+            self._on_error(error)
             return directories
         self._above.append((_identity(self.fd), name, directories))
         os.close(self.fd)
@@ -151,11 +157,31 @@ def _identity(fd: int) -> _Identity:
     return status.st_dev, status.st_ino
 
 
+def _open_unmounted(path: str) -> int:
+    """Open a directory, unless something is mounted at it."""
+    above = os.open(os.path.dirname(path.rstrip("/")) or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fd = _open_directory(path, None)
+        try:
+            check_same_mount(fd, mount_of(above), path)
+        except OSError:
+            os.close(fd)
+            raise
+        return fd
+    finally:
+        os.close(above)
+
+
 def _open_directory(name: str, parent: Optional[int]) -> int:
     try:
         return os.open(name, DIRECTORY, dir_fd=parent)
     except PermissionError:
-        os.chmod(name, 0o700, dir_fd=parent)
+        # By what was found, not by its name: that may be a link by now.
+        found = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        try:
+            os.chmod("/proc/self/fd/%d" % found, 0o700)
+        finally:
+            os.close(found)
         return os.open(name, DIRECTORY, dir_fd=parent)
 
 

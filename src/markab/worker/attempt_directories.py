@@ -28,11 +28,11 @@ class AttemptDirectories(object):
 
     def make(self, path: str) -> Beneath:
         """Make the directory `path`, empty, whatever was there before. Raises OSError."""
-        while self._spare:
+        while True:
             try:
                 directory, spare = self._spare.pop()
-            except IndexError:
-                break  # another thread was faster
+            except IndexError:  # none is left; not asked before, since another thread may be faster
+                return self._make_new(path)
             try:
                 os.rename(spare, path)
                 if _is_at(directory, path):
@@ -41,7 +41,6 @@ class AttemptDirectories(object):
                 pass  # it was removed, or `path` is there and not empty, or on another disk
             directory.close()
             discard_tree(spare)
-        return self._make_new(path)
 
     def _make_new(self, path: str) -> Beneath:
         try:

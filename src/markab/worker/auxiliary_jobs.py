@@ -138,6 +138,12 @@ def _register(spec: Spec, facts: Facts, errors: List[AttemptFailed], stop: Stop,
     register_replicas(catalog, spec["job"].get("registrations") or (), spec["checksums"])
 
 
+def _do_nothing(
+    spec: Spec, facts: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified
+) -> None:
+    pass
+
+
 _JOBS: Dict[str, Callable[[Spec, Facts, List[AttemptFailed], Stop, Verified], None]] = {
     "create_dir": _create_dir,
     "stage_in": _transfer,
@@ -145,6 +151,7 @@ _JOBS: Dict[str, Callable[[Spec, Facts, List[AttemptFailed], Stop, Verified], No
     "stage_inter": _transfer,
     "cleanup": _cleanup,
     "register": _register,
+    "noop": _do_nothing,
 }
 
 _QUICK_FILES = 8

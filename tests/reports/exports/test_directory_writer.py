@@ -40,7 +40,7 @@ def test_an_empty_directory_is_taken_and_what_is_in_another_stays(tmp_path: Path
     for name in ("empty", "full"):
         with filling(tmp_path / name) as directory:
             (directory / "a").write_text("1")
-            assert (name == "full") == (tmp_path / name / "a").exists()
+            assert not (tmp_path / name / "a").exists()
 
     assert ["a"] == os.listdir(tmp_path / "empty")
     assert {"a", "mine"} == set(os.listdir(tmp_path / "full"))
@@ -159,3 +159,47 @@ def test_where_one_file_system_cannot_be_flushed_all_are(
         pass
 
     assert [True] == flushed
+
+
+def test_files_are_replaced_and_directories_joined(tmp_path: Path) -> None:
+    (tmp_path / "deep/er").mkdir(parents=True)
+    (tmp_path / "deep/a").write_text("old")
+    (tmp_path / "deep/mine").write_text("mine")
+
+    with filling(tmp_path) as directory:
+        for name in ("deep/a", "deep/er/b", "new/c"):
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            (directory / name).write_text("new")
+
+    found = {
+        str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()
+    }
+    assert {"deep/a": "new", "deep/er/b": "new", "new/c": "new", "deep/mine": "mine"} == found
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "fifo", "directory", "file"])
+def test_what_is_no_file_is_neither_replaced_nor_written_through(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / "out").mkdir()
+    place = tmp_path / "out" / ("deep" if kind == "file" else "a")
+    if kind == "fifo":
+        os.mkfifo(place)
+    elif kind == "directory":
+        place.mkdir()
+    elif kind == "file":
+        place.write_text("mine")
+    else:
+        place.symlink_to(tmp_path / ("precious" if kind == "link" else "none"))
+    before = sorted(os.listdir(tmp_path / "out"))
+
+    with (
+        pytest.raises(StorageError, match="what has this name is no"),
+        filling(tmp_path / "out") as directory,
+    ):
+        (directory / "deep").mkdir()
+        (directory / "deep/b").write_text("new")
+        (directory / "a").write_text("new")
+
+    assert before == sorted(os.listdir(tmp_path / "out"))
+    assert "mine" == (tmp_path / "precious").read_text()
+    assert not (tmp_path / "none").exists()

@@ -13,8 +13,8 @@ from kit.made_run import T0, began, compute, end, make_run, start
 from markab.errors import StorageError
 from markab.plan.braindump import read_braindump
 from markab.reports.exports.formats import export_run
-from markab.reports.exports.kickstart import yaml_text
 from markab.spec.reader import read_workflow
+from markab.worker.kickstart_yaml import yaml_text
 from reports.exports.real_run import SECRET, add_document, all_text, sha256
 
 SORTED = "a\nb\nc\n"
@@ -55,6 +55,18 @@ def test_each_attempt_has_a_record_failed_ones_too(exported: Path) -> None:
     )
     assert second["mainjob"]["usage"]["maxrss"] > 0
     assert second["start"].utcoffset().total_seconds() == 0
+
+
+def test_what_was_not_measured_of_a_process_is_zero(tmp_path: Path) -> None:
+    ran = {"task": "a", "argv": ["wc"], "start": 1.0, "duration_s": 0.5, "status": 0, "maxrss_kb": 7}
+    run = make_run(tmp_path / "r", [compute("a")], [began(), start(0), end(0, invocations=[ran])])
+
+    export_run(add_document(run), "pegasus", tmp_path / "out")
+
+    (record,) = records(next((tmp_path / "out").rglob("wc_a.out.000")))
+    usage = record["mainjob"]["usage"]
+    assert 7 == usage.pop("maxrss")
+    assert {0} == set(usage.values())
 
 
 def test_transfers_have_records_under_the_names_pegasus_gives_them(exported: Path) -> None:

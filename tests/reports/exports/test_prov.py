@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kit.made_run import began, compute, end, failed, make_run, retry, start
+from kit.made_run import T0, began, compute, end, failed, make_run, process, retry, start
 from markab.plan.model import Input, Output
 from markab.reports.exports.formats import export_run
 from reports.exports.real_run import BOOK, SECRET, all_text, sha256
@@ -114,6 +115,22 @@ def test_versions_of_a_checkpoint_are_entities_of_their_own(tmp_path: Path) -> N
     )
     assert [newer] == [said["prov:generatedEntity"] for said in document["wasDerivedFrom"].values()]
     assert "file:c" in {s["prov:entity"] for s in related(document, "used", activity="attempt:wc_a/2")}
+
+
+def test_each_process_of_a_cluster_is_a_part_of_its_attempt(tmp_path: Path) -> None:
+    first, second = process("a"), process("b", status=9, start=T0 + 3, duration_s=0.25)
+    make_run(tmp_path / "r", [compute("a")], [began(), start(0), failed(0, invocations=[first, second])])
+
+    export_run(tmp_path / "r", "prov", tmp_path / "out.json")
+
+    activities = json.loads((tmp_path / "out.json").read_text())["activity"]
+    one, other = (activities[f"invocation:wc_a/1/{number}"] for number in (1, 2))
+    assert (0, None) == (one["markab:exitCode"], one.get("markab:signal"))
+    assert (None, 9) == (other.get("markab:exitCode"), other["markab:signal"])
+    assert 0.25 == other["markab:durationSeconds"]
+    begin, finish = (datetime.fromisoformat(other[f"prov:{which}Time"]) for which in ("start", "end"))
+    assert 250_000 == (finish - begin).microseconds
+    assert {"attempt:wc_a/1"} == {part["dcterms:isPartOf"]["$"] for part in (one, other)}
 
 
 def test_nothing_secret_is_in_it(prov: Path) -> None:

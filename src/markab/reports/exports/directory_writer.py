@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,19 +20,16 @@ def filling(path: Path) -> Iterator[Path]:
     """Yield a directory to fill; when the block ends without an error it becomes `path`.
 
     A new directory is created beside `path`, flushed to disk and renamed. It is flushed
-    in one call: 200,000 small files take two seconds, one by one a minute. An empty
-    directory is kept: the new one is created inside of it, and its content is moved up
-    at the end. A directory with content is filled in place, and keeps what is not
-    replaced; after a crash it may have old and new files.
+    in one call: 200,000 small files take two seconds, one by one a minute. A directory that
+    exists is kept: the new one is created inside of it, and its content is moved up
+    at the end, replacing files of the same names and nothing else; after a crash it may have old and new files.
 
     Raises:
-        StorageError: disk full, directory not writable, `path` is a file.
+        StorageError: disk full, directory not writable, `path` is a file, or something that is no
+            file has the name of one; nothing of `path` has changed then, unless a disk fails at the end.
     """
     try:
         is_there = path.is_dir()
-        if is_there and any(path.iterdir()):
-            yield path
-            return
         target = Path(os.path.realpath(path))
         if target.exists() and not is_there:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
@@ -44,7 +42,8 @@ def filling(path: Path) -> Iterator[Path]:
             yield temporary
             _flush_file_system(temporary)
             if is_there:
-                _move_up(temporary)
+                _check_free(temporary, target)
+                _move_up(temporary, target)
             else:
                 os.rename(temporary, target)
         except BaseException:
@@ -58,11 +57,34 @@ def filling(path: Path) -> Iterator[Path]:
         ) from error
 
 
-def _move_up(directory: Path) -> None:
-    """Move the entries of a directory into its parent."""
-    for name in os.listdir(directory):
-        os.rename(directory / name, directory.parent / name)
-    directory.rmdir()
+def _check_free(source: Path, target: Path) -> None:
+    """Raise StorageError if a link, device or pipe has the name of a new file or directory, or one that of the other."""
+    for folder, folders, names in os.walk(source):
+        place = target / Path(folder).relative_to(source)
+        for kind, is_kind, these in (("directory", stat.S_ISDIR, folders), ("file", stat.S_ISREG, names)):
+            for name in these:
+                try:
+                    mode = (place / name).lstat().st_mode
+                except FileNotFoundError:
+                    continue
+                if not is_kind(mode):
+                    raise StorageError(
+                        f"cannot write {str(place / name)!r}: what has this name is no {kind}",
+                        hint="remove it, or name another directory with -o",
+                    )
+
+
+def _move_up(source: Path, target: Path) -> None:
+    """Move what is in a directory into another, whose files of the same names are replaced."""
+    for folder, folders, names in os.walk(source):
+        place = target / Path(folder).relative_to(source)
+        for name in folders[:]:
+            if not (place / name).exists():
+                os.rename(os.path.join(folder, name), place / name)
+                folders.remove(name)  # all of it has been moved
+        for name in names:
+            os.replace(os.path.join(folder, name), place / name)
+    shutil.rmtree(source)
 
 
 def _flush_file_system(path: Path) -> None:

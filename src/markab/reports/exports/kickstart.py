@@ -7,32 +7,12 @@ arguments is not expanded.
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-from functools import lru_cache
 from typing import Any
 
 from markab.provenance.auxiliary_transformations import AUXILIARY_TRANSFORMATIONS
 from markab.reports.exports.formatting import iso, planned_words
-from markab.reports.exports.run_facts import NEVER_STARTED, AttemptFacts, Facts, InvocationFacts
-
-VERSION = "3.0"
-USAGE = {
-    "utime": "utime_s",
-    "stime": "stime_s",
-    "maxrss": "maxrss_kb",
-    "minflt": "minflt",
-    "majflt": "majflt",
-    "inblock": "inblock",
-    "outblock": "oublock",
-    "nvcsw": "nvcsw",
-    "nivcsw": "nivcsw",
-}
-"""Kickstart's names for the resource usage of a process."""
-
-_ESCAPED = re.compile(r"[^ !#-\[\]-~]")
-_SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
+from markab.reports.exports.run_facts import AttemptFacts, Facts, InvocationFacts
+from markab.worker.kickstart_yaml import USAGE, VERSION, status_text, usage_text, yaml_text
 
 
 class Records:
@@ -66,7 +46,8 @@ class Records:
             f"  resource: {yaml_text(attempt.site)}\n{self._run}  hostname: {host}\n  user: {self._user}\n",
             f"  mainjob:\n    {times[0]}\n    {times[1]}\n",
             f"    pid: {one.usage['pid']}\n" if "pid" in one.usage else "",
-            f"    usage: {{{_usage(one.usage)}}}\n    status:\n      raw: {one.status}\n{_status(attempt, one)}",
+            f"    usage: {_usage(one.usage)}\n    status:\n",
+            status_text(one.status, attempt.error or "never started"),
             f"    executable:\n      file_name: {yaml_text(words[0])}\n" if words else "",
             "    argument_vector:\n" if len(words) > 1 else "    argument_vector: []\n",
             *[f"      - {yaml_text(word)}\n" for word in words[1:]],
@@ -76,27 +57,8 @@ class Records:
         return "".join(parts)
 
 
-def _status(attempt: AttemptFacts, one: InvocationFacts) -> str:
-    if one.status == NEVER_STARTED:
-        return f"      failure_error: {yaml_text(attempt.error or 'never started')}\n"
-    if one.signal is None:
-        return f"      regular_exitcode: {one.exit_code}\n"
-    try:
-        name = signal.Signals(one.signal).name
-    except ValueError:
-        name = str(one.signal)
-    return (
-        f"      signalled_signal: {one.signal}\n      signalled_name: {yaml_text(name)}\n"
-        f"      corefile: {os.WCOREDUMP(one.status)}\n"
-    )
-
-
 def _usage(usage: dict[str, Any]) -> str:
-    fields = []
-    for name, key in USAGE.items():
-        value = usage.get(key, 0)
-        fields.append(f"{name}: {value:.6f}" if isinstance(value, float) else f"{name}: {value}")
-    return ", ".join(fields)
+    return usage_text({theirs: usage.get(ours, 0) for theirs, ours in USAGE.items()})
 
 
 def _files(attempt: AttemptFacts) -> str:
@@ -112,17 +74,3 @@ def _files(attempt: AttemptFacts) -> str:
         if file.sha256:
             parts.append(f"      sha256: {yaml_text(file.sha256)}\n")
     return "".join(parts)
-
-
-@lru_cache(maxsize=4096)
-def yaml_text(value: str) -> str:
-    """Return a text as YAML in double quotes, in ASCII."""
-    return '"' + _ESCAPED.sub(_escape, value) + '"'
-
-
-def _escape(match: re.Match[str]) -> str:
-    character = match.group()
-    code = ord(character)
-    if code < 0x80:
-        return _SHORT.get(character) or f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

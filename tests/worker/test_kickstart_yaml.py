@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from markab.reports.exports.kickstart import USAGE
+from markab.worker.kickstart_yaml import USAGE
 from markab.worker.record import usage_entry
 from worker.test_record import USAGE as MEASURED
 

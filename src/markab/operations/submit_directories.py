@@ -1,0 +1,255 @@
+"""Packing, moving and deleting submit directories, and entering them into the list of all runs.
+
+Each takes the run's lock first: what an engine is running is refused. What is in scratch and at output
+sites is never touched.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shlex import quote
+from typing import NamedTuple
+
+from markab.errors import MarkabError, NotARun, StorageError
+from markab.operations.run_names import find_run
+from markab.plan.braindump import Braindump, read_braindump, write_braindump
+from markab.plan.submit_dir import PLAN, SubmitDir
+
+DELETED = f"{PLAN}.deleted"
+"""What the plan, or the archive, of a directory is called when its deletion has begun; the last file of it."""
+
+
+class _Opened(NamedTuple):
+    """A submit directory, locked."""
+
+    directory: SubmitDir
+    braindump: Braindump
+    is_packed: bool
+
+    @property
+    def uuid(self) -> str:
+        return self.braindump.get("wf_uuid") or ""
+
+
+def archive_run(path: Path) -> tuple[Path, str]:
+    """Pack a submit directory into one file in it; return its path and a warning, or nothing.
+
+    Raises:
+        NotARun: it is none, or is packed already.
+        RunBusy: an engine runs it.
+        StorageError: a file cannot be read, written or removed.
+    """
+    from markab.plan.run_archive import pack
+
+    with _opened(path) as found:
+        if not found.is_packed:
+            _bring_up_to_date(found.directory)
+        if not pack(found.directory):
+            raise NotARun(
+                f"{str(found.directory.path)!r} is archived already",
+                hint=f"pegasus-submitdir extract {quote(str(path))}",
+            )
+        return found.directory.path, _enter(found, is_archived=True)
+
+
+def extract_run(path: Path) -> tuple[Path, str]:
+    """Undo `archive_run`; return the path and a warning, or nothing.
+
+    Raises:
+        NotARun: it is no submit directory, or not packed.
+        CorruptPlan: the archive is damaged; it is kept.
+        RunBusy, StorageError: as `archive_run`.
+    """
+    from markab.plan.run_archive import unpack
+
+    with _opened(path) as found:
+        if not found.directory.archive.exists():
+            raise NotARun(
+                f"{str(found.directory.path)!r} is not archived: it has no {found.directory.archive.name}"
+            )
+        unpack(found.directory)
+        return found.directory.path, _enter(found, is_archived=False)
+
+
+def move_run(path: Path, destination: Path) -> tuple[Path, str]:
+    """Move a submit directory; return its new path and a warning, or nothing.
+
+    Args:
+        destination: the new path, or an existing directory into which it goes under its name.
+
+    Raises:
+        NotARun: `path` is no submit directory.
+        RunBusy: an engine runs it.
+        StorageError: something is there already, or it cannot be moved there.
+    """
+    _refuse_link(path)
+    with _opened(path) as found:
+        _refuse_subworkflow(found, "moved")
+        source = found.directory.path
+        target = _new_place(source, destination)
+        _rename(source, target)
+        moved = _Opened(SubmitDir(target), found.braindump, found.is_packed)
+        moved.braindump.update(submit_dir=str(target), basedir=str(target.parent))
+        write_braindump(moved.directory.braindump, moved.braindump)
+        return target, _enter(moved, is_archived=found.is_packed)
+
+
+def delete_run(path: Path) -> Path:
+    """Delete a submit directory with all that is in it, and its entries in databases; return its path.
+
+    Raises:
+        NotARun: it is none.
+        RunBusy: an engine runs it.
+        StorageError: a database cannot be written, or a file not be removed; the same call again goes on.
+    """
+    from markab.transfers.tree_removal import remove_tree
+
+    _refuse_link(path)
+    place = path.resolve()
+    if not (place / DELETED).exists():
+        place = _begin_deletion(path)
+    try:
+        remove_tree(str(place), last=DELETED)
+    except OSError as error:
+        raise StorageError(
+            f"cannot delete {error.filename or str(place)!r}: {error.strerror}",
+            hint="correct that, and give the same command again",
+        ) from error
+    return place
+
+
+def _begin_deletion(path: Path) -> Path:
+    """Delete what databases have of a run, and mark its directory, so that no engine runs it; return that."""
+    from markab.provenance.run_places import delete_rows, forget
+
+    with _opened(path) as found:
+        _refuse_subworkflow(found, "deleted")
+        directory = found.directory
+        delete_rows(directory, found.braindump)
+        forget(directory, found.braindump, found.uuid)
+        try:
+            os.rename(directory.archive if found.is_packed else directory.plan, directory.path / DELETED)
+        except OSError as error:
+            raise StorageError(f"cannot rename {error.filename!r}: {error.strerror}") from error
+    return directory.path
+
+
+def attach_run(path: Path) -> tuple[Path, str]:
+    """Enter a run into the list of all runs; return its path and a warning, or nothing.
+
+    Raises:
+        NotARun: it is no submit directory.
+        RunBusy, StorageError: as `archive_run`.
+    """
+    with _opened(path) as found:
+        _refuse_subworkflow(found, "attached")
+        if not found.is_packed:
+            _bring_up_to_date(found.directory)
+        return found.directory.path, _enter(found, is_archived=found.is_packed)
+
+
+def detach_run(path: Path, uuid: str | None = None) -> bool:
+    """Take a run out of the list of all runs; return whether it was there. Its files stay.
+
+    Args:
+        path: its submit directory, which need not exist any more.
+        uuid: which of the runs at `path` is meant, if the directory does not exist.
+
+    Raises:
+        NotARun: it is no submit directory, and no `uuid` is given.
+        StorageError: the list cannot be written.
+    """
+    from markab.provenance.run_places import forget, runs_at
+
+    place = Path(os.path.abspath(path))
+    if place.is_dir():
+        with _opened(path) as found:
+            _refuse_subworkflow(found, "detached")
+            return forget(found.directory, found.braindump, found.uuid)
+    if uuid is not None:
+        return forget(SubmitDir(place), {}, uuid, at=place)
+    known = runs_at(place)
+    hint = " or ".join(f"pegasus-submitdir detach -i {run.uuid} {quote(str(place))}" for run in known)
+    raise NotARun(f"there is no directory {str(place)!r}", hint=hint)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_Opened]:
+    """Lock the submit directory at `path`, which may be packed."""
+    from markab.journal.lock import RunLock
+    from markab.plan.run_archive import is_packed
+
+    directory = SubmitDir(path.resolve())
+    if not is_packed(directory):
+        directory = SubmitDir(find_run(path))
+    braindump = read_braindump(directory.braindump)
+    with RunLock(directory.lock):
+        yield _Opened(directory, braindump, is_packed(directory))
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise NotARun(
+            f"{str(path)!r} is a symbolic link", hint=f"name the directory itself: {path.resolve()}"
+        )
+
+
+def _refuse_subworkflow(found: _Opened, what: str) -> None:
+    if found.braindump.get("root_wf_uuid") not in (None, found.uuid):
+        raise NotARun(
+            f"{str(found.directory.path)!r} is a sub-workflow, and can only be {what} with its root workflow",
+            hint="name the submit directory of the root workflow",
+        )
+
+
+def _bring_up_to_date(directory: SubmitDir) -> None:
+    """Bring the database up to date, which stays when the journal is packed."""
+    from markab.provenance.update import RunUpdater
+
+    if error := RunUpdater(directory.path).update().error:
+        raise StorageError(error)
+
+
+def _enter(found: _Opened, *, is_archived: bool) -> str:
+    """Enter a run into the list of all runs; an error there stops nothing, and is returned."""
+    from markab.provenance.run_places import enter
+
+    try:
+        return enter(found.directory, found.braindump, is_archived=is_archived)
+    except MarkabError as error:
+        return f"the list of all your runs was not updated: {error}"
+
+
+def _new_place(source: Path, destination: Path) -> Path:
+    target = destination.resolve()
+    if target.is_dir():
+        if (target / PLAN).exists() or (target / "braindump.yml").exists():
+            raise StorageError(f"{str(target)!r} is a submit directory", hint="name another directory")
+        target /= source.name
+    if os.path.lexists(target):
+        raise StorageError(f"{str(target)!r} exists already", hint="name another directory")
+    if source == target.parent or source in target.parents:
+        raise StorageError(f"{str(target)!r} is inside of what is moved", hint="name another directory")
+    return target
+
+
+def _rename(source: Path, target: Path) -> None:
+    """Move a directory at once: a kill leaves it here or there."""
+    from markab.plan.atomic_file import flush_directory
+
+    try:
+        os.rename(source, target)
+        for parent in (target.parent, source.parent):
+            flush_directory(parent)
+    except OSError as error:
+        hint = "make the directory above it, or name another one"
+        if error.errno == errno.EXDEV:
+            old, new = quote(str(source)), quote(str(target))
+            hint = f"it is on another disk: cp -a {old} {new} && pegasus-submitdir delete {old}"
+        raise StorageError(
+            f"cannot move {str(source)!r} to {str(target)!r}: {error.strerror}", hint=hint
+        ) from error
