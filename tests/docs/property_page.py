@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from markab.planner.property_support import SUPPORTED, YES, support_of
+from markab.spec.profile_keys import Effect
 from markab.spec.property_keys import KNOWN, PropertyKey
 
 TOP = """\
@@ -33,7 +33,8 @@ directory; `markab run` reads no properties.
 - *not yet*: nothing; everything is planned as if it were not given;
 - *no need*: it tunes a part of Pegasus that Markab does not have (HTCondor, services, packages for nodes).
 
-`*` stands for one or more words between dots, `**` for all that follows.
+`*` stands for a word between dots, `**` for all that follows. `Properties.ls()` prints these names, and those of profiles; planning
+names those that are set, do not have their default, and have no effect yet, in one warning.
 
 | property | default | here | what it is for |
 |---|---|---|---|
@@ -45,16 +46,18 @@ def page() -> str:
     return TOP + "".join(_row(row) for row in KNOWN)
 
 
+HERE = {Effect.READ: "yes", Effect.NOT_YET: "not yet", Effect.NEEDLESS: "no need"}
+
+
 def _row(row: PropertyKey) -> str:
-    here = support_of(row.key)
-    default = f"`{row.default}`" if row.default and here == YES else ""
+    is_read = row.effect is Effect.READ
+    default = f"`{row.default}`" if row.default and is_read else ""
+    choices = [f"`{choice}`" for choice in row.choices]
     text = row.purpose
-    note = SUPPORTED.get(row.key, "")
-    if here == YES and len(row.choices) > 2 and note[:1] != "`":
-        text += f" ({', '.join(f'`{choice}`' for choice in row.choices)})"
-    if note:
-        text += f". {note[0].upper() + note[1:] if note[0] != '`' else note}"
-    return f"| `{row.key}` | {default} | {here} | {text} |\n"
+    if is_read and len(choices) > 2 and any(choice not in text for choice in choices) and ". `" not in text:
+        purpose, point, more = text.partition(". ")
+        text = f"{purpose} ({', '.join(choices)}){point}{more}"
+    return f"| `{row.key}` | {default} | {HERE[row.effect]} | {text} |\n"
 
 
 if __name__ == "__main__":

@@ -17,11 +17,10 @@ from markab.journal import records
 from markab.journal.progress import Progress
 from markab.plan import model as plan_model
 from markab.planner.passes import PASSES
-from markab.planner.property_support import NOT_YET, SUPPORTED, YES, support_of
 from markab.spec import schema
 from markab.spec.model import ReplicaCatalog, SiteCatalog, TransformationCatalog, Workflow
 from markab.spec.profile_keys import KEYS, Effect
-from markab.spec.property_keys import KNOWN
+from markab.spec.property_keys import KNOWN, find_property
 from markab.transfers.error_kinds import ErrorKind
 
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "examples").rglob("*.md")])
@@ -70,29 +69,26 @@ def test_the_page_of_properties_is_current() -> None:
 
 def test_the_page_of_properties_has_every_property() -> None:
     assert all(f"| `{row.key}` |" in page() for row in KNOWN)
-    assert SUPPORTED.keys() <= {row.key for row in KNOWN}
 
 
 def test_what_is_said_to_do_nothing_is_named_nowhere_in_the_code() -> None:
     """And the other way round; parts of a key that are put together in the code are named by hand."""
-    tables = ("property_keys.py", "property_support.py")
-    sources = [path for path in (ROOT / "src" / "markab").rglob("*.py") if path.name not in tables]
+    sources = [path for path in (ROOT / "src" / "markab").rglob("*.py") if path.name != "property_keys.py"]
     code = "\n".join(path.read_text() for path in sources)
     composed = {
         "dagman.*.maxjobs",
-        *(key for key in SUPPORTED if re.search(r"\.(file|directory.*|\*\*)$", key)),
+        "pegasus.catalog.replica.db.url",
+        *(row.key for row in KNOWN if re.search(r"\.(file|directory.*|\*\*)$", row.key)),
     }
 
     for row in KNOWN:
         is_named = f'"{row.key}"' in code
-        if support_of(row.key) == YES:
+        if row.effect is Effect.READ:
             assert is_named or row.key in composed, (
                 f"{row.key} is listed as having an effect, and no code names it"
             )
         else:
-            assert not is_named, (
-                f"{row.key} has an effect: add it to SUPPORTED of planner/property_support.py"
-            )
+            assert not is_named, f"{row.key} has an effect: say so in spec/property_keys.py"
 
 
 def test_every_command_and_exit_code_is_mentioned() -> None:
@@ -201,4 +197,5 @@ def test_the_reader_of_the_page_on_files_reads_a_run(tmp_path: Path) -> None:
 
 def test_what_does_nothing_yet_is_said_to() -> None:
     assert "| not yet |" in page()
-    assert support_of("pegasus.register.deep") == NOT_YET
+    deep = find_property("pegasus.register.deep")
+    assert deep is not None and deep.effect is Effect.NOT_YET

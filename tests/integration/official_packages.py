@@ -1,9 +1,8 @@
-"""The official packages of Pegasus from PyPI, as oracles: in an environment of their own, kept in a cache folder."""
+"""The official packages of Pegasus from PyPI, as oracles: in environments of their own, kept inside that of the tests."""
 
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import subprocess
 import sys
@@ -16,36 +15,39 @@ VERSION = "5.1.3"
 
 
 def python_with(*packages: str) -> Path:
-    """Return the interpreter of an environment that has these packages of that version and nothing of ours.
+    """Return the interpreter of an environment that has these packages and nothing of ours.
+
+    They have that version, unless they are given as `name==version`.
 
     Raises:
         subprocess.CalledProcessError: it cannot be made.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "markab-tests"
-    name = "-".join((*sorted(packages), VERSION, f"python{sys.version_info[0]}.{sys.version_info[1]}"))
-    python = cache / name / "bin" / "python"
-    cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / f"{name}.lock", "w") as lock:
+    kept = Path(sys.prefix) / "official"
+    name = "-".join((*sorted(packages), VERSION))
+    python = kept / name / "bin" / "python"
+    kept.mkdir(exist_ok=True)
+    with open(kept / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _has(python, packages):
             shutil.rmtree(python.parent.parent, ignore_errors=True)
             subprocess.run([sys.executable, "-m", "venv", python.parent.parent], check=True)
-            wanted = [f"{package}=={VERSION}" for package in packages]
+            wanted = [f"{name}=={version}" for name, version in _versions(packages)]
             subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
     return python
 
 
+def _versions(packages: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(name, version or VERSION) for name, _, version in (one.partition("==") for one in packages)]
+
+
 def _has(python: Path, packages: tuple[str, ...]) -> bool:
-    code = "import importlib.metadata as m, sys; sys.exit(any(m.version(p) != sys.argv[1] for p in sys.argv[2:]))"
+    code = "import importlib.metadata as m, sys; [print(m.version(name)) for name in sys.argv[1:]]"
+    names, versions = zip(*_versions(packages), strict=True)
     try:
-        return (
-            subprocess.run(
-                [python, "-c", code, VERSION, *packages], capture_output=True, check=False
-            ).returncode
-            == 0
-        )
+        done = subprocess.run([python, "-c", code, *names], capture_output=True, text=True, check=False)
     except OSError:
         return False
+    return done.stdout.split() == list(versions)
 
 
 @cache

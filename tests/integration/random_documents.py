@@ -12,6 +12,7 @@ import random
 import sys
 
 import yaml
+from document_data import normalised
 
 from Pegasus.api import (
     OS,
@@ -26,6 +27,7 @@ from Pegasus.api import (
     Job,
     Namespace,
     Operation,
+    Properties,
     ReplicaCatalog,
     Scheduler,
     Site,
@@ -59,6 +61,63 @@ TEXTS = [
     "0x10",
     "1_0",
 ]
+GRIDS = [value for name, value in sorted(vars(Grid).items()) if name.isupper()]
+PROFILE_KEYWORDS = {
+    "add_pegasus_profile": """
+        clusters_num clusters_size job_aggregator job_aggregator_arguments grid_start grid_start_path
+        grid_start_arguments grid_start_launcher grid_start_launcher_arguments stagein_clusters
+        stagein_local_clusters stagein_remote_clusters stageout_clusters stageout_local_clusters
+        stageout_remote_clusters group change_dir create_dir transfer_proxy style pmc_request_memory
+        pmc_request_cpus pmc_priority pmc_task_arguments exitcode_failure_msg exitcode_success_msg checkpoint_time
+        max_walltime glite_arguments glite_arguments_expr auxillary_local condor_arguments_quote runtime runtime_expr
+        clusters_max_runtime cores cores_expr gpus gpus_expr nodes ppn memory memory_expr diskspace diskspace_expr
+        data_configuration queue queue_expr project project_expr boto_config container_arguments container_launcher
+        container_launcher_arguments label pegasus_lite_env_source SSH_PRIVATE_KEY relative_submit_dir tag
+    """,
+    "add_condor_profile": """
+        universe periodic_release periodic_remove filesystem_domain stream_error stream_output priority request_cpus
+        request_gpus request_memory request_disk requirements should_transfer_files when_to_transfer_output
+        condor_collector grid_resource cream_attributes
+    """,
+    "add_dagman_profile": """
+        pre pre_arguments post post_arguments retry category priority abort_dag_on max_pre max_post max_jobs max_idle
+        post_scope
+    """,
+    "add_globus_profile": """
+        count job_type max_cpu_time max_memory max_time max_wall_time min_memory project queue
+    """,
+    "add_selector_profile": "execution_site pfn grid_job_type",
+}
+"""Helper → its keywords."""
+PLANNER_OPTIONS = {
+    "basename": ["b"],
+    "job_prefix": ["p"],
+    "conf": ["c.properties"],
+    "cluster": [["horizontal"], ["label", "horizontal"], ["label,horizontal"], "label"],
+    "sites": [["a"], ["a", "b"], "a"],
+    "output_sites": [["o"], "o"],
+    "staging_sites": [{"a": "b"}, {"a": "b", "c": "d"}, "b"],
+    "cache": [["c1", "c2"], "c"],
+    "input_dirs": [["/i"], "/i"],
+    "output_dir": ["/o"],
+    "transformations_dir": ["/t"],
+    "dir": ["/d"],
+    "relative_dir": ["r"],
+    "relative_submit_dir": ["rs"],
+    "random_dir": [True, "name"],
+    "inherited_rc_files": [["f"], "f"],
+    "cleanup": ["none", "leaf"],
+    "reuse": [["/r1", "/r2"]],
+    "verbose": [1, 3],
+    "quiet": [1, 2],
+    "force": [True],
+    "force_replan": [True],
+    "forward": [["nogrid", "x=1,2"], "nogrid"],
+    "submit": [True],
+    "java_options": [["mx1024m"], "mx1024m"],
+    "pegasus.mode": ["debug"],
+}
+"""Option → values, the wrong ones too."""
 SIZES = ["1 GB", "2gb", "512 MB", "7", 3, "1e3 MB", " 4 GB ", "1.5 GB", "x", "1 KB", "2 PB"]
 
 
@@ -87,37 +146,25 @@ class Builder:
 
     def profiles(self, thing):
         for _ in range(self.random.randrange(3)):
-            ns = self.some(
-                Namespace.PEGASUS, Namespace.CONDOR, Namespace.DAGMAN, Namespace.ENV, Namespace.GLOBUS
-            )
+            ns = self.some(*Namespace, "pegasus")
             value = self.value() or None  # the original takes a value that is false for none, and loses it
             self.attempt(thing.add_profiles, ns, self.some("k", "key.dot", None), self.some(value, None))
         if self.chance():
             self.attempt(thing.add_env, A=self.value(), B_c=self.value())
-        if self.chance():
-            self.attempt(
-                thing.add_pegasus_profile, memory=self.some(*SIZES), cores=self.some(1, "2", None), queue="q"
-            )
-        if self.chance(0.3):
-            self.attempt(
-                thing.add_condor_profile,
-                request_memory=self.some(*SIZES),
-                request_disk=self.some(*SIZES),
-                request_cpus=2,
-                stream_error=self.chance(),
-            )
-        if self.chance(0.3):
-            self.attempt(
-                thing.add_dagman_profile, retry=self.some(3, "4"), priority=-1, max_jobs=2, post="/p"
-            )
-        if self.chance(0.2):
-            self.attempt(thing.add_globus_profile, max_memory=self.some(*SIZES), count=1, job_type="mpi")
-        if self.chance(0.2):
-            self.attempt(thing.add_selector_profile, execution_site="s", grid_job_type="compute")
+        for helper, keywords in PROFILE_KEYWORDS.items():
+            if self.chance(0.35):
+                names = self.random.sample(
+                    keywords.split(), self.random.randint(1, min(3, len(keywords.split())))
+                )
+                self.attempt(getattr(thing, helper), **{name: self.setting(name) for name in names})
         if self.chance(0.1):
-            self.attempt(
-                thing.add_pegasus_profile, memory_expr=f"{ExprVar.pegasus_memory_mb} * 2", clusters_size=3
-            )
+            name = self.some(*sorted(name for name in vars(ExprVar) if not name.startswith("_")))
+            self.attempt(thing.add_pegasus_profile, memory_expr=f"{getattr(ExprVar, name)} * 2")
+
+    def setting(self, name):
+        if name.endswith(("memory", "diskspace", "disk")):
+            return self.some(*SIZES)
+        return self.some("x", "y z", 1, 2, 0, -1, True, False, None, "3", 1.5)
 
     def metadata(self, thing):
         if self.chance(0.4):
@@ -130,24 +177,21 @@ class Builder:
             self.attempt(thing.add_shell_hook, self.some(*EventType), "echo x")
 
     def file(self, names):
-        file = File(self.some(*names), size=self.some(None, None, 0, 77))
+        file = File(self.some(*names), size=self.some(None, None, 0, 77), for_planning=self.chance(0.2))
         self.metadata(file)
         return file if self.chance(0.7) else file.lfn
 
     def job(self, number):
         if self.chance(0.1):
             job = SubWorkflow(
-                self.some("sub.yml", File("sub.yml", size=3)), is_planned=self.chance(0.2), _id=f"j{number}"
+                self.some("sub.yml", File("sub.yml", size=3)),
+                is_planned=self.chance(0.2),
+                _id=f"j{number}",
+                node_label=self.some(None, "inner"),
             )
+            options = self.random.sample(sorted(PLANNER_OPTIONS), self.random.randrange(5))
             self.attempt(
-                job.add_planner_args,
-                sites=["a", "b"],
-                output_dir="/o",
-                verbose=self.random.randrange(4),
-                force=self.chance(),
-                cluster=["horizontal"],
-                cleanup=self.some("none", "leaf", None),
-                staging_sites={"a": "b"},
+                job.add_planner_args, **{name: self.some(*PLANNER_OPTIONS[name]) for name in options}
             )
         else:
             job = Job(
@@ -167,13 +211,22 @@ class Builder:
                 job.add_outputs, self.file(made), stage_out=self.chance(), register_replica=self.chance()
             )
         if self.chance(0.2):
-            self.attempt(job.add_checkpoint, f"c{number}")
+            self.attempt(
+                job.add_checkpoint,
+                self.file([f"c{number}"]),
+                stage_out=self.chance(),
+                register_replica=self.chance(),
+            )
         if self.chance(0.3):
             self.attempt(job.set_stdin, self.file(read))
         if self.chance(0.3):
-            self.attempt(job.set_stdout, self.file(made), stage_out=self.chance())
+            self.attempt(
+                job.set_stdout, self.file(made), stage_out=self.chance(), register_replica=self.chance()
+            )
         if self.chance(0.2):
-            self.attempt(job.set_stderr, self.file(made), register_replica=self.chance())
+            self.attempt(
+                job.set_stderr, self.file(made), stage_out=self.chance(), register_replica=self.chance()
+            )
         self.profiles(job)
         self.metadata(job)
         self.hooks(job)
@@ -188,7 +241,13 @@ class Builder:
             os_version=self.some(None, "12"),
         )
         for kind in self.random.sample(
-            [Directory.SHARED_SCRATCH, Directory.LOCAL_STORAGE, Directory.SHARED_STORAGE], 2
+            [
+                Directory.SHARED_SCRATCH,
+                Directory.LOCAL_STORAGE,
+                Directory.SHARED_STORAGE,
+                Directory.LOCAL_SCRATCH,
+            ],
+            2,
         ):
             directory = Directory(kind, self.some("/a", "/b/c"), shared_file_system=self.chance())
             for _ in range(self.random.randrange(3)):
@@ -198,10 +257,19 @@ class Builder:
             site.add_directories(directory)
         if self.chance():
             site.add_grids(
-                Grid(Grid.BATCH, "slurm", self.some(*Scheduler), job_type=self.some(None, *SupportedJobs))
+                Grid(
+                    self.some(*GRIDS),
+                    "slurm",
+                    self.some(*Scheduler),
+                    job_type=self.some(None, *SupportedJobs),
+                )
             )
         if self.chance(0.3):
             site.add_tag_profiles("gpu", Namespace.PEGASUS, gpus=1)
+        if self.chance(0.3):
+            self.attempt(
+                site.add_tag_profiles, self.some("gpu", "big"), self.some(*Namespace), "k", self.value()
+            )
         self.profiles(site)
         return site
 
@@ -229,46 +297,79 @@ class Builder:
                 )
         return catalog
 
+    def place(self):
+        """Return arguments of a transformation that name where it is."""
+        if self.chance():
+            return {}
+        return {
+            "site": self.some(None, "local", "own"),
+            "pfn": self.some(None, "/bin/own", "/bin/own"),
+            "is_stageable": self.chance(),
+            "bypass_staging": self.chance(0.3),
+            "arch": self.some(None, *Arch),
+            "os_type": self.some(None, *OS),
+            "os_release": self.some(None, "deb"),
+            "os_version": self.some(None, "12"),
+            "container": self.some(None, "c"),
+            "checksum": self.some(None, {"sha256": "ab"}, {"md5": "c"}),
+        }
+
     def transformation_catalog(self):
         catalog = TransformationCatalog()
         for name in ("t", "u", "u")[: self.random.randrange(4)]:
-            tool = Transformation(name, namespace=self.some(None, "n"), version=self.some(None, "1"))
+            tool = self.attempt(
+                Transformation, name, self.some(None, "n"), self.some(None, "1"), **self.place()
+            )
+            if tool is None:
+                continue
             for site in ("local", "s", "s")[: self.random.randrange(4)]:
-                place = self.attempt(
-                    TransformationSite,
-                    site,
-                    "/bin/t",
-                    is_stageable=self.chance(),
-                    bypass_staging=self.chance(0.3),
-                    arch=self.some(None, *Arch),
-                    os_type=self.some(None, *OS),
-                    container=self.some(None, "c"),
-                )
+                words = {**self.place(), "pfn": "/bin/t"}
+                words.pop("site", None)
+                words.pop("checksum", None)
+                place = self.attempt(TransformationSite, site, **words)
                 if place is None:
                     continue
                 self.profiles(place)
                 self.metadata(place)
                 self.attempt(tool.add_sites, place)
             if self.chance(0.3):
-                self.attempt(tool.add_requirement, self.some("r", Transformation("r"), "a:b"), namespace=None)
+                self.attempt(
+                    tool.add_requirement,
+                    self.some("r", Transformation("r"), "a:b"),
+                    namespace=self.some(None, "n"),
+                    version=self.some(None, "1"),
+                )
             self.profiles(tool)
             self.hooks(tool)
             self.metadata(tool)
             self.attempt(catalog.add_transformations, tool)
         if self.chance():
-            image = Container(
+            image = self.attempt(
+                Container,
                 "c",
-                self.some(Container.DOCKER, Container.SINGULARITY, Container.SHIFTER),
+                self.some(Container.DOCKER, Container.SINGULARITY, Container.SHIFTER, "docker"),
                 "docker:///x",
                 arguments=self.some(None, "--x"),
                 mounts=self.some(None, ["/a:/b:ro"]),
                 image_site=self.some(None, "s"),
-                checksum=self.some(None, {"sha256": "ab"}),
+                checksum=self.some(None, {"sha256": "ab"}, {"md5": "c"}),
                 bypass_staging=self.chance(),
             )
-            self.profiles(image)
-            catalog.add_containers(image)
+            if image is not None:
+                self.profiles(image)
+                other = Container("d", Container.DOCKER, "docker:///y")
+                self.attempt(catalog.add_containers, image, self.some(image, other, other))
         return catalog
+
+    def properties(self):
+        properties = Properties()
+        for _ in range(self.random.randrange(6)):
+            key = self.some("pegasus.mode", "env.A", "condor.k", "pegasus.Not.Known", "dagman.retry", "x")
+            self.attempt(properties.__setitem__, key, self.value())
+        if self.chance():
+            namespace = self.some("condor", "env")
+            self.attempt(properties.add_site_profile, "s", namespace, "k", self.value())
+        return properties
 
     def workflow(self):
         workflow = Workflow("w", infer_dependencies=self.chance(0.8))
@@ -277,7 +378,8 @@ class Builder:
         for _ in range(self.random.randrange(3)):
             if len(jobs) > 1:
                 first, second = self.random.sample(jobs, 2)
-                self.attempt(workflow.add_dependency, first, children=[second])
+                side = self.some("parents", "children")
+                self.attempt(workflow.add_dependency, first, **{side: [second]})
         for add, catalog in (
             (workflow.add_site_catalog, self.site_catalog),
             (workflow.add_replica_catalog, self.replica_catalog),
@@ -291,31 +393,17 @@ class Builder:
         return workflow
 
 
-def full(data):
-    """Return data without empty mappings: the original writes namespaces of profiles that have none."""
-    if isinstance(data, dict):
-        return {key: full(value) for key, value in data.items() if full(value) != {}}
-    return [full(item) for item in data] if isinstance(data, list) else data
-
-
-def as_data(thing):
-    """Return the document, read by PyYAML; sets of the original, whose order is by chance, are sorted."""
+def as_data(thing, format):
+    """Return the document, read by PyYAML."""
     stream = io.StringIO()
-    thing.write(stream)
-    data = yaml.safe_load(stream.getvalue())
-    data.pop("x-pegasus")
-    for job in data.get("jobs", ()):
-        job["uses"].sort(key=lambda use: (use["lfn"], use["type"]))
-    if "jobDependencies" in data:
-        edges = [[entry["id"], child] for entry in data["jobDependencies"] for child in entry["children"]]
-        data["jobDependencies"] = sorted(edges)
-    for catalog in (data, data.get("transformationCatalog", {})):
-        for tool in catalog.get("transformations", ()):
-            tool.get("requires", []).sort()
-    for catalog in (data, data.get("replicaCatalog", {})):
-        for replica in catalog.get("replicas", ()):
-            replica["pfns"].sort(key=lambda pfn: (pfn["site"], pfn["pfn"]))
-    return full(data)
+    if isinstance(thing, Properties):
+        thing.write(stream)
+        return sorted(line.split(" = ", 1) for line in stream.getvalue().splitlines() if line)
+    thing.write(stream, _format=format)
+    return normalised(yaml.safe_load(stream.getvalue()))
+
+
+KINDS = ("workflow", "workflow", "site_catalog", "replica_catalog", "transformation_catalog", "properties")
 
 
 def main(first, number):
@@ -323,9 +411,9 @@ def main(first, number):
     logging.disable(logging.CRITICAL)
     for seed in range(first, first + number):
         builder = Builder(seed)
-        kind = ("workflow", "workflow", "site_catalog", "replica_catalog", "transformation_catalog")[seed % 5]
+        kind = KINDS[seed % len(KINDS)]
         thing = getattr(builder, kind)()
-        document = builder.attempt(as_data, thing)
+        document = builder.attempt(as_data, thing, builder.some("yml", "json"))
         print(
             json.dumps(
                 {"seed": seed, "kind": kind, "raised": builder.raised, "document": document}, sort_keys=True

@@ -18,7 +18,7 @@ from markab.planner.planning import plan
 pytestmark = pytest.mark.integration
 
 SCRIPT = Path(__file__).parent / "random_documents.py"
-NUMBER = 600
+NUMBER = 1200
 
 
 def answers(python: Path | str, **variables: str) -> list[dict[str, Any]]:
@@ -36,6 +36,19 @@ def test_random_workflows_and_catalogs_are_written_as_the_official_api_writes_th
     assert {"TypeError", "ValueError", "DuplicateError"} & {
         name for answer in theirs for name in answer["raised"]
     }
+
+
+def test_every_property_that_the_official_package_lists_is_listed(tmp_path: Path) -> None:
+    words = ["-c", "from Pegasus.api import Properties; Properties.ls()"]
+    ours, theirs = (
+        subprocess.run([python, *words], env=variables, stdout=subprocess.PIPE, text=True, check=True).stdout
+        for python, variables in (
+            (sys.executable, environment()),
+            (python_with("pegasus-wms.api"), {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}),
+        )
+    )
+    assert len(theirs.split()) == 191
+    assert set(theirs.split()) - set(ours.split()) == set()
 
 
 def test_the_official_class_reads_the_braindump_of_a_run(tmp_path: Path) -> None:

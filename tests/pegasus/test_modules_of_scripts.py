@@ -8,6 +8,8 @@ from uuid import UUID
 import pytest
 
 from Pegasus import json, yaml
+from Pegasus.api import Grid, Workflow
+from Pegasus.api._utils import _chained, _get_class_enum_member_str, _get_enum_str
 from Pegasus.client import condor
 from Pegasus.tools.worker_utils import TimedCommand, Tools, backticks, force_str
 
@@ -87,3 +89,27 @@ def test_words_of_a_shell_and_of_condor() -> None:
     assert backticks("echo hi") == "hi\n" and force_str(b"a") == "a"
     assert condor._q([sys.executable, "-c", "print('[{\"ClusterId\": 1}]')"]) == [{"ClusterId": 1}]
     assert condor._q(["true"]) == []
+
+
+def test_a_subclass_can_have_chained_methods_of_its_own() -> None:
+    class Own(Workflow):
+        @_chained
+        def add_name(self, name: str) -> None:
+            self.name += name
+
+        @_chained
+        def wrong(self) -> int:
+            return 1
+
+    assert Own("a").add_name("b").add_name("c").name == "abc"
+    with pytest.raises(AssertionError, match=r"wrong is chained, but returned 1"):
+        Own("a").wrong()
+
+
+def test_members_of_enumerations_are_listed_for_messages() -> None:
+    from Pegasus.api import EventType
+
+    assert _get_enum_str(EventType) == "EventType.<ALL | END | ERROR | NEVER | START | SUCCESS>"
+    with pytest.raises(TypeError, match="not an enumeration"):
+        _get_enum_str(Workflow)  # type: ignore[arg-type]
+    assert _get_class_enum_member_str(Grid, type(Grid.EC2)).startswith("Grid.<BATCH | CONDOR | CREAM")

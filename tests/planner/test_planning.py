@@ -806,6 +806,28 @@ def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     ] == [warning.message for warning in made.planned.warnings]
 
 
+def test_properties_without_effect_are_said_in_one_warning_without_values_that_may_be_secret(
+    bench: Bench,
+) -> None:
+    made = bench.plan(
+        task("a"),
+        properties={
+            "pegasus.file.cleanup.scope": "deferred",
+            "pegasus.clusterer.preference": "runtime",
+            "pegasus.catalog.replica.db.password": "secret",
+        },
+    )
+    assert [
+        "properties 'pegasus.file.cleanup.scope' = deferred, 'pegasus.catalog.replica.db.password' do nothing "
+        "in this version"
+    ] == [warning.message for warning in made.planned.warnings]
+
+
+def test_a_profile_that_a_property_gives_to_a_site_is_one_of_its_jobs(bench: Bench) -> None:
+    key = "pegasus.catalog.site.sites.condorpool.profiles.pegasus.cores"
+    assert bench.plan(task("a"), properties={key: "3"})["tool_a"].cores == 3
+
+
 def test_a_container_is_not_quietly_left_out(bench: Bench) -> None:
     bench.transformations[0]["sites"][0]["container"] = "box"
     (bench.path / "transformations.yml").write_text("{}")

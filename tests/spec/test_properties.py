@@ -182,6 +182,17 @@ def test_a_group_of_properties_is_found_under_its_prefix(tmp_path: Path) -> None
     assert dict(found) == {k: v for _, k, v in java_properties.parse((tmp_path / "out").read_text())}
 
 
+def test_the_list_of_properties_has_those_that_are_profiles_of_all_jobs() -> None:
+    listed = list_properties()
+
+    assert listed == sorted(set(listed))
+    assert {"condor.*", "condor.request_cpus", "dagman.retry", "env.*", "pegasus.cores"} <= set(listed)
+    assert {"pegasus.catalog.replica.output.*", "pegasus.aws.region", "selector.execution.site"} <= set(
+        listed
+    )
+    assert list_properties("aws.batch.s3") == ["pegasus.aws.batch.s3_bucket"]
+
+
 def test_the_table_has_each_key_once_with_a_default_that_it_allows() -> None:
     assert len({row.key for row in KNOWN}) == len(KNOWN)
     assert all(row.purpose for row in KNOWN)

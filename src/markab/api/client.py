@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markab.api.braindump import Braindump
+from markab.api.errors import PegasusClientError, WorkflowInstanceError
 from markab.api.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -22,15 +22,18 @@ class Client:
     def plan(
         self, abstract_workflow: str | os.PathLike[str] | None = None, **options: Any
     ) -> PlannedWorkflow:
-        """Plan a document (default: `workflow.yml`); options are the keywords of `Workflow.plan`."""
+        """Plan a document (default: `workflow.yml`); options are the keywords of `Workflow.plan`.
+
+        Unlike there, nothing is cleaned up unless `cleanup` says how: so does the client of Pegasus.
+        """
         workflow = Workflow("planned")
         workflow._path = Path(abstract_workflow or Workflow._DEFAULT_FILENAME).absolute()
-        workflow.plan(**options)
+        workflow.plan(**{"cleanup": "none", **options})
         return PlannedWorkflow(workflow.submit_dir, self)
 
-    def run(self, submit_dir: str | os.PathLike[str], verbose: int = 0, grid: bool = False) -> None:
-        """Start the run in the background, or continue it."""
-        _planned(submit_dir).run(verbose=verbose, grid=grid)
+    def run(self, submit_dir: str | os.PathLike[str], verbose: int = 0, grid: bool = False) -> dict[str, Any]:
+        """Start the run in the background, or continue it; return its braindump, with its process id."""
+        return _planned(submit_dir).run(verbose=verbose, grid=grid).run_output
 
     def status(self, submit_dir: str | os.PathLike[str], long: bool = False, verbose: int = 0) -> None:
         """Print the progress of the run."""
@@ -62,29 +65,48 @@ class Client:
         """Print the statistics of the run."""
         _planned(submit_dir).statistics(verbose=verbose)
 
-    def graph(self, workflow_file: str | os.PathLike[str], **options: Any) -> None:
-        """Draw a document; options are the keywords of `Workflow.graph`."""
+    def graph(self, workflow_file: str | os.PathLike[str], *options: Any, **keywords: Any) -> None:
+        """Draw a document; options are those of `Workflow.graph`."""
         workflow = Workflow("drawn")
         workflow._path = Path(workflow_file).absolute()
-        workflow.graph(**options)
+        workflow.graph(*options, **keywords)
 
 
 class PlannedWorkflow:
-    """A submit directory, and the client that made it."""
+    """A submit directory, its braindump, and the client that processes it."""
 
     def __init__(self, submit_dir: str | os.PathLike[str], client: Client | None = None) -> None:
+        """Read the braindump.
+
+        Raises:
+            WorkflowInstanceError: the directory has none, or it cannot be read.
+        """
         self._submit_dir = Path(submit_dir)
-        self._client = client
+        self.client = client or from_env()
+        try:
+            self.braindump = _planned(submit_dir).braindump
+        except PegasusClientError as error:
+            raise WorkflowInstanceError(error.message) from error
 
-    @property
-    def client(self) -> Client:
-        """The client."""
-        return self._client or Client()
+    def run(self, verbose: int = 0, grid: bool = False) -> dict[str, Any]:
+        """See `Client.run`."""
+        return self.client.run(self._submit_dir, verbose, grid)
 
-    @property
-    def braindump(self) -> Braindump:
-        """The identity of the run."""
-        return _planned(self._submit_dir).braindump
+    def status(self, long: bool = False, verbose: int = 0) -> None:
+        """See `Client.status`."""
+        self.client.status(self._submit_dir, long, verbose)
+
+    def remove(self, verbose: int = 0) -> None:
+        """See `Client.remove`."""
+        self.client.remove(self._submit_dir, verbose)
+
+    def analyze(self, verbose: int = 0, json_mode: bool = False, traverse_all: bool = False) -> None:
+        """See `Client.analyzer`."""
+        self.client.analyzer(self._submit_dir, verbose, json_mode, traverse_all)
+
+    def statistics(self, verbose: int = 0) -> None:
+        """See `Client.statistics`."""
+        self.client.statistics(self._submit_dir, verbose)
 
 
 class StatusReader:

@@ -25,6 +25,10 @@ class NotFoundError(PegasusError):
     """There is nothing by that name."""
 
 
+class WorkflowInstanceError(PegasusError):
+    """A directory is no submit directory."""
+
+
 class Result:
     """The result of a command: exit code, standard output, standard error."""
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from markab.catalogs.hosted_sites import hosted_file, over_hosted
 from markab.catalogs.jdbcrc_reader import read_replica_tables
 from markab.catalogs.replica_index import ReplicaIndex, files_below, replicas_of_directory
 from markab.catalogs.replica_properties import (
@@ -174,7 +175,17 @@ class _Loader:
             )
             return None
         path = self.file("pegasus.catalog.site.file", "sites.yml")
-        return self.attempt(lambda: read_sites(path, self.environment)) if path else None
+        own = self.attempt(lambda: read_sites(path, self.environment)) if path else None
+        hosted = self.hosted_sites()
+        return own if hosted is None else over_hosted(own, hosted)
+
+    def hosted_sites(self) -> SiteCatalog | None:
+        path = self.attempt(lambda: hosted_file(self.properties, self.directory))
+        if path is None:
+            return None
+        self.files.append(path)
+        variables = {**self.environment, **self.properties.under("env")}
+        return self.attempt(lambda: read_sites(path, variables))
 
     def replicas(self) -> ReplicaCatalog | None:
         kind = self.attempt(lambda: catalog_kind(self.properties))

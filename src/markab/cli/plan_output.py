@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from markab import operations
 from markab.cli.errors import problem_object, warning_text
+from markab.cli.other_pegasus import other_pegasus
 from markab.cli.output import echo, is_terminal
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def make_plan(
         if line:
             line.clear()
     if quiet < 2:
-        for warning in planned.warnings:
+        other = other_pegasus()
+        for warning in (*((other,) if other else ()), *planned.warnings):
             echo(warning_text(warning), err=True)
     return planned
 

@@ -153,7 +153,8 @@ class ListOption(OptionKind):
 
     def accept(self, name: str, value: Any) -> list[Any]:
         """See `OptionKind.accept`."""
-        return [str(item) for item in _list(name, value)]
+        words = [str(item) for item in _list(name, value)]
+        return _split(words) if self.has_commas else words
 
     def words(self, flag: str, value: Any) -> Iterable[str]:
         """See `OptionKind.words`."""

@@ -40,6 +40,7 @@ from markab.planner.property_support import warn_of_unsupported_properties
 from markab.planner.property_values import submit_directory_mode, wrong_values
 from markab.planner.scratch_owners import check_scratch_owners
 from markab.planner.site_directories import all_sites, check_directories, default_sites
+from markab.planner.site_profiles import with_property_profiles
 from markab.planner.summary import PlanSummary, summarise
 from markab.planner.task_files import command_line
 from markab.planner.unmet_requests import warn_of_unmet_requests
@@ -237,10 +238,11 @@ def _context(
     strategy = options.cleanup or properties.get("pegasus.file.cleanup.strategy", "inplace")
     if (options.output_dir is not None or options.output_map is not None) and not options.output_sites:
         options.output_sites = ["local"]
+    sites, warnings = with_property_profiles(all_sites(catalogs.sites, options.directory), properties)
     context = Context(
         options=options,
         properties=properties,
-        sites=all_sites(catalogs.sites, options.directory),
+        sites=sites,
         default_sites=default_sites(catalogs.sites),
         replicas=catalogs.replicas,
         transformations={
@@ -259,7 +261,7 @@ def _context(
         dry_run=dry_run,
     )
     context.problems.extend(wrong_options(options))
-    context.warnings.extend(properties.unknown())
+    context.warnings.extend([*properties.unknown(), *warnings])
     warn_of_unsupported_properties(context)
     read_output_map(context)
     context.cleanup = _cleanup(strategy, context)

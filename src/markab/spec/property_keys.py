@@ -1,7 +1,11 @@
-"""The known properties: key, default, purpose. `*` stands for any words between dots.
+"""The known properties: key, default, valid values, what this version does with each, and what it is for.
 
-Many of them only matter to back ends, services or conventions of Pegasus; they are
-listed so that a property file written for Pegasus gives no warnings.
+`*` stands for any word between dots, `**` for any words. Keys that are profiles of all jobs
+(`pegasus.cores`, `env.PATH`) stand in `profile_keys.py`. The reference page is written from this
+table, `Properties.ls` prints it, and planning says which of them are set and do nothing.
+
+Many only matter to back ends, services or conventions of Pegasus; they are listed so
+that a property file written for Pegasus gives no warnings.
 """
 
 from __future__ import annotations
@@ -10,6 +14,8 @@ import re
 from functools import cache
 from typing import NamedTuple
 
+from markab.spec.profile_keys import KEYS, Effect
+
 
 class PropertyKey(NamedTuple):
     """A known property."""
@@ -17,165 +23,204 @@ class PropertyKey(NamedTuple):
     key: str
     default: str
     """Empty: there is none."""
+    choices: tuple[str, ...]
+    """The valid values; empty: any text, number or path."""
+    effect: Effect
+    """READ, NEEDLESS or NOT_YET."""
     purpose: str
-    choices: tuple[str, ...] = ()
 
 
 def _keys(text: str) -> tuple[PropertyKey, ...]:
     rows = []
     for line in text.strip().splitlines():
-        key, default, choices, purpose = (cell.strip() for cell in line.split("|"))
-        rows.append(PropertyKey(key, default, purpose, tuple(choices.split())))
+        key, default, choices, effect, purpose = (cell.strip() for cell in line.split("|"))
+        rows.append(
+            PropertyKey(key, default, tuple(choices.split()), Effect(effect.replace("-", " ")), purpose)
+        )
     return tuple(rows)
 
 
 KNOWN = _keys("""
-pegasus.mode | production | production development tutorial debug | bundle of defaults for retries, integrity and transfers
-pegasus.home | | | directory of an installation of Pegasus
-pegasus.data.configuration | condorio | sharedfs nonsharedfs condorio | how files reach the jobs
-pegasus.data.reuse.scope | full | full partial none | which jobs are left out because their outputs exist
-pegasus.integrity.checking | full | full nosymlink none | which files have their checksums verified
-pegasus.register | true | true false | whether outputs enter the output replica catalog
-pegasus.register.deep | true | true false | whether they are registered with their directories
-pegasus.transfer.bypass.input.staging | false | true false | jobs fetch inputs themselves instead of through the staging site
-pegasus.transfer.container.onhost | true | true false | transfers of jobs in containers run outside the container
-pegasus.transfer.links | false | true false | link inputs that are on the same site instead of copying them
-pegasus.transfer.threads | 2 | | files that one transfer job moves at a time
-pegasus.transfer.*.threads | 2 | | the same for stagein or stageout jobs
-pegasus.transfer.arguments | | | arguments for the transfer tool in transfer jobs
-pegasus.transfer.lite.arguments | | | arguments for the transfer tool around a job
-pegasus.transfer.worker.package | false | true false | send the worker's tools to the sites
-pegasus.transfer.worker.package.autodownload | true | true false | fetch the worker's tools when they do not fit the node
-pegasus.transfer.worker.package.strict | true | true false | the worker's tools must have the planner's version
-pegasus.transfer.*.impl | Transfer | | which tool transfer jobs use
-pegasus.transfer.*.remote.sites | | | sites whose transfer jobs run there
-pegasus.transfer.*.priority | | | priority of transfer jobs
-pegasus.transfer.staging.delimiter | : | | stands between the parts of a staged executable's name
-pegasus.transfer.disable.chmod.sites | | | sites where staged executables are left without execute permission
-pegasus.transfer.setup.source.base.url | | | where the worker's tools are fetched from
-pegasus.transfer.refiner | BalancedCluster | | how transfers are put into jobs
-pegasus.transfer.force | false | true false | overwrite files that exist
-pegasus.catalog.replica | YAML | YAML File Regex Directory JDBCRC MRC Meta | kind of the replica catalog
-pegasus.catalog.replica.file | ./replicas.yml | | file of the replica catalog
-pegasus.catalog.replica.directory | | | directory whose files are replicas
-pegasus.catalog.replica.directory.site | local | | site of the files of a replica directory
-pegasus.catalog.replica.directory.flat.lfn | false | true false | name the files of a replica directory without their directories
-pegasus.catalog.replica.directory.url.prefix | file:// | | stands before the paths of a replica directory
-pegasus.catalog.replica.cache.asrc | false | true false | cache files add to the replica catalog instead of hiding it
-pegasus.catalog.replica.dax.asrc | false | true false | replicas in the workflow add to the replica catalog instead of hiding it
-pegasus.catalog.replica.chunk.size | 1000 | | replicas read at a time
-pegasus.catalog.replica.mrc.** | | | one of several replica catalogs
-pegasus.catalog.replica.output | | | kind of the catalog where outputs are registered
-pegasus.catalog.replica.output.** | | | settings of that catalog
-pegasus.catalog.replica.url | | | address of a replica catalog
-pegasus.catalog.*.db | | | kind of database of a catalog
-pegasus.catalog.*.db.** | | | connection to the database of a catalog
-pegasus.catalog.*.timeout | | | seconds to wait for a locked database
-pegasus.catalog.site | YAML | YAML XML | kind of the site catalog
-pegasus.catalog.site.file | ./sites.yml | | file of the site catalog
-pegasus.catalog.site.repo | | | address of published site definitions
-pegasus.catalog.site.repo.file | | | which of them
-pegasus.catalog.site.repo.interval | 86400 | | seconds until they are fetched again
-pegasus.catalog.site.sites.** | | | profile of one site, over the site catalog
-pegasus.catalog.transformation | YAML | YAML Text Directory | kind of the transformation catalog
-pegasus.catalog.transformation.file | ./transformations.yml | | file of the transformation catalog
-pegasus.catalog.transformation.mapper | All | All Installed Staged Submit | which entries of the transformation catalog count
-pegasus.catalog.transformation.directory | transformations | | directory whose files are executables
-pegasus.catalog.transformation.directory.site | local | | site of these files
-pegasus.catalog.transformation.directory.flat.lfn | false | true false | name the executables without their directories
-pegasus.catalog.transformation.directory.url.prefix | file:// | | stands before the paths of these files
-pegasus.catalog.workflow.url | | | database of this workflow's provenance
-pegasus.catalog.workflow.** | | | more places where events are sent
-pegasus.catalog.master.url | | | database of all workflows of a user
-pegasus.catalog.master.** | | | settings of that database
-pegasus.selector.replica | Default | Default Regex Restricted Local | how the best replica is chosen
-pegasus.selector.replica.regex.rank.* | | | pattern of replicas, lower numbers first
-pegasus.selector.replica.*.ignore.stagein.sites | | | sites whose replicas are not used
-pegasus.selector.replica.*.prefer.stagein.sites | | | sites whose replicas are used first
-pegasus.selector.site | Random | Random RoundRobin Group Heft NonJavaCallout | how the site of a job is chosen
-pegasus.selector.site.path | | | program that chooses sites
-pegasus.selector.site.env.* | | | environment of that program
-pegasus.selector.site.timeout | 60 | | seconds that program may take
-pegasus.selector.site.keep.tmp | onerror | onerror always never | when its files are kept
-pegasus.selector.transformation | Random | Random Installed Staged Submit | which of several executables is used
-pegasus.dir.submit.mapper | Hashed | Flat Hashed Named | how submit files are spread over directories
-pegasus.dir.submit.mapper.hashed.levels | 2 | | directories below each other
-pegasus.dir.submit.mapper.hashed.multiplier | 5 | | files of one job
-pegasus.dir.submit.logs | | | directory of log files
-pegasus.dir.staging.mapper | Hashed | Flat Hashed | how files are spread at the staging site
-pegasus.dir.staging.mapper.hashed.levels | 2 | | directories below each other
-pegasus.dir.staging.mapper.hashed.multiplier | 5 | | files of one job
-pegasus.dir.storage.mapper | Flat | Flat Fixed Hashed Replica | where outputs are put at the output site
-pegasus.dir.storage.mapper.fixed.url | | | the one place for all outputs
-pegasus.dir.storage.mapper.hashed.levels | 2 | | directories below each other
-pegasus.dir.storage.mapper.hashed.multiplier | 5 | | files of one directory
-pegasus.dir.storage.mapper.replica | | | kind of the catalog that holds the places of outputs
-pegasus.dir.storage.mapper.replica.** | | | settings of that catalog
-pegasus.dir.storage.deep | false | true false | outputs go to directories named after the run
-pegasus.dir.storage | | | directory for outputs
-pegasus.dir.exec | | | directory of a run below the scratch of a site
-pegasus.dir.useTimestamp | false | true false | name runs by the time instead of run0001
-pegasus.dir.create.strategy | Minimal | Minimal HourGlass Tentacles | which jobs wait for the making of directories
-pegasus.dir.create.impl | | | how directories are made
-pegasus.file.cleanup.strategy | InPlace | InPlace Constraint | how files that no remaining job reads are found
-pegasus.file.cleanup.impl | | | how files are deleted
-pegasus.file.cleanup.scope | fullahead | fullahead deferred | whether files of sub-workflows are deleted by their parent
-pegasus.file.cleanup.clusters.num | | | cleanup jobs a level
-pegasus.file.cleanup.clusters.size | 2 | | cleanups in one job
-pegasus.file.cleanup.constraint.*.maxspace | 10737418240 | | bytes that a run may fill at a site
-pegasus.file.cleanup.constraint.deferstageins | false | true false | inputs are fetched when there is room
-pegasus.file.cleanup.constraint.csv | | | file with the sizes of files
-pegasus.clusterer.job.aggregator | seqexec | seqexec mpiexec AWSBatch decaf | how the tasks of a clustered job are run
-pegasus.clusterer.job.aggregator.arguments | | | arguments for it
-pegasus.clusterer.job.aggregator.seqexec.log | false | true false | write a log of every clustered job
-pegasus.clusterer.job.aggregator.seqexec.log.global | | | write one log for all
-pegasus.clusterer.job.aggregator.seqexec.firstjobfail | true | true false | the first failing task ends its job
-pegasus.clusterer.allow.single | false | true false | cluster single tasks too
-pegasus.clusterer.label.key | label | | profile that names the cluster of a task
-pegasus.clusterer.preference | Runtime | | how tasks are put into clusters
-dagman.maxpre | | | prescripts at a time
-dagman.maxpost | | | postscripts at a time
-dagman.maxjobs | | | jobs at a time
-dagman.maxidle | | | submitted jobs that wait at a time
-dagman.*.maxjobs | | | jobs of one category at a time
-pegasus.condor.concurrency.limits | false | true false | HTCondor limits the categories
-pegasus.condor.arguments.quote | true | true false | arguments are quoted for HTCondor
-pegasus.condor.logs.symlink | false | true false | keep HTCondor's log in a local directory
-pegasus.condor.dag.checker.jobs | 50000 | | jobs from which on the DAG is not checked
-pegasus.condor.** | | | settings for HTCondor
-pegasus.credential.encrypt | true | true false | credentials travel encrypted
-pegasus.monitord.events | true | true false | write events to the database
-pegasus.monitord.notifications | true | true false | run the hooks
-pegasus.monitord.notifications.max | 10 | | hooks at a time
-pegasus.monitord.notifications.timeout | 0 | | seconds a hook may take; 0 is no limit
-pegasus.monitord.stdout.disable.parsing | false | true false | keep the output of jobs out of the database
-pegasus.monitord.arguments | | | arguments for the monitoring
-pegasus.monitord.encoding | bp | | encoding of events
-pegasus.monitord.output | | | old name of pegasus.catalog.workflow.url
-pegasus.monitord.** | | | settings of the monitoring
-pegasus.dashboard.output | | | old name of pegasus.catalog.master.url
-pegasus.gridstart | Kickstart | | what starts and measures a job
-pegasus.gridstart.** | | | settings of it
-pegasus.log.** | | | log files and their levels
-pegasus.metrics.app | | | name of the application in usage statistics
-pegasus.parser.dax.data.dependencies | true | true false | a job that reads a file depends on the job that makes it
-pegasus.parser.document.size | 500 | | MB that a document may have
-pegasus.parser.dax.preserver.linebreaks | false | true false | keep line breaks of arguments
-pegasus.code.generator | Condor | Condor Shell PMC | form of the executable workflow
-pegasus.aws.** | | | settings for AWS Batch
-pegasus.agent.url | | | address of an assistant service
-pegasus.agent.token | | | key for the assistant service
-pegasus.wf.** | | | settings of a workflow's execution
-pegasus.service.** | | | settings of the web service
-pegasus.ensemble.** | | | settings of the ensemble manager
-pegasus.catalog.provenance.** | | | old provenance catalog
-markab.dir.submit.mode | 0700 | | permissions of a new submit directory, in octal
-markab.keep.failed | false | true false | keep the directory of the last failed attempt of each job
-markab.slots.cores | | | cores that jobs on this machine may use together
-markab.slots.memory | | | memory that jobs on this machine may use together
-markab.slots.gpus | | | GPUs that jobs on this machine may use together
-markab.lfn.absolute | false | true false | allow absolute paths as logical file names
+pegasus.mode | production | production development tutorial debug | read | bundle of defaults for retries, integrity and transfers. `production`: 3 retries, 3 tries of a transfer, all checksums; `development`: 1, 1, none; `tutorial`: 1, 1, all; `debug`: 0, 1, all
+pegasus.home | | | needless | directory of an installation of Pegasus
+pegasus.home.datadir | | | needless | part of that installation
+pegasus.home.localstatedir | | | needless | part of that installation
+pegasus.home.sharedstatedir | | | needless | part of that installation
+pegasus.home.sysconfdir | | | needless | part of that installation
+pegasus.schema.dax | | | needless | schema of workflows in XML
+pegasus.schema.sc | | | needless | schema of site catalogs in XML
+pegasus.schema.ivr | | | needless | schema of records of Kickstart in XML
+pegasus.data.configuration | condorio | sharedfs nonsharedfs condorio | read | how files reach the jobs. Also as a profile of a site, transformation or job
+pegasus.data.reuse.scope | full | full partial none | read | which jobs are left out because their outputs exist
+pegasus.integrity.checking | full | full nosymlink none | read | which files have their checksums verified. Default by `pegasus.mode`
+pegasus.register | true | true false | read | whether outputs enter the output replica catalog. In which catalog: `pegasus.catalog.replica.output`
+pegasus.register.deep | true | true false | not-yet | whether they are registered with their directories
+pegasus.transfer.bypass.input.staging | false | true false | read | jobs fetch inputs themselves instead of through the staging site. Also as a profile
+pegasus.transfer.container.onhost | true | true false | not-yet | transfers of jobs in containers run outside the container
+pegasus.transfer.links | false | true false | read | link inputs that are on the same site instead of copying them
+pegasus.transfer.threads | 2 | | read | files that one transfer job moves at a time
+pegasus.transfer.*.threads | 2 | | not-yet | the same for stagein or stageout jobs
+pegasus.transfer.arguments | | | not-yet | arguments for the transfer tool in transfer jobs
+pegasus.transfer.lite.arguments | | | not-yet | arguments for the transfer tool around a job
+pegasus.transfer.worker.package | false | true false | needless | send the worker's tools to the sites
+pegasus.transfer.worker.package.autodownload | true | true false | needless | fetch the worker's tools when they do not fit the node
+pegasus.transfer.worker.package.strict | true | true false | needless | the worker's tools must have the planner's version
+pegasus.transfer.*.impl | Transfer | | needless | which tool transfer jobs use
+pegasus.transfer.*.remote.sites | | | not-yet | sites whose transfer jobs run there
+pegasus.transfer.*.priority | | | not-yet | priority of transfer jobs
+pegasus.transfer.staging.delimiter | : | | not-yet | stands between the parts of a staged executable's name
+pegasus.transfer.disable.chmod.sites | | | not-yet | sites where staged executables are left without execute permission
+pegasus.transfer.setup.source.base.url | | | needless | where the worker's tools are fetched from
+pegasus.transfer.refiner | BalancedCluster | | not-yet | how transfers are put into jobs
+pegasus.transfer.force | false | true false | not-yet | overwrite files that exist
+pegasus.catalog.replica | YAML | YAML File Regex Directory JDBCRC MRC Meta | read | kind of the replica catalog. `YAML`, `File`, `Directory` (`Regex` is read as `File`) and `JDBCRC` in an SQLite file; the others are errors
+pegasus.catalog.replica.file | ./replicas.yml | | read | file of the replica catalog. `./rc.txt` when the kind is `File`
+pegasus.catalog.replica.directory | | | read | directory whose files are replicas
+pegasus.catalog.replica.directory.site | local | | read | site of the files of a replica directory
+pegasus.catalog.replica.directory.flat.lfn | false | true false | read | name the files of a replica directory without their directories
+pegasus.catalog.replica.directory.url.prefix | file:// | | read | stands before the paths of a replica directory
+pegasus.catalog.replica.cache.asrc | false | true false | read | cache files add to the replica catalog instead of hiding it
+pegasus.catalog.replica.dax.asrc | false | true false | read | replicas in the workflow add to the replica catalog instead of hiding it
+pegasus.catalog.replica.chunk.size | 1000 | | needless | replicas read at a time
+pegasus.catalog.replica.mrc.** | | | not-yet | one of several replica catalogs
+pegasus.catalog.replica.output | | | read | kind of the catalog where outputs are registered. `JDBCRC`, in an SQLite file; `<workflow>-0.replicas.db` in the submit directory if not set
+pegasus.catalog.replica.output.** | | | read | settings of that catalog. `db.url`: `jdbc:sqlite:FILE`
+pegasus.catalog.replica.url | | | not-yet | address of a replica catalog
+pegasus.catalog.replica.db.driver | | | needless | kind of the database of a replica catalog, which its address says
+pegasus.catalog.replica.db.url | | | read | file of a replica catalog of the kind `JDBCRC`: `jdbc:sqlite:FILE`
+pegasus.catalog.replica.db.user | | | not-yet | name of the user of a replica catalog on a server
+pegasus.catalog.replica.db.password | | | not-yet | password of that user
+pegasus.catalog.replica.db.** | | | not-yet | more about that connection
+pegasus.catalog.*.db | | | needless | kind of database of a catalog
+pegasus.catalog.*.db.** | | | read | connection to the database of a catalog. `pegasus.catalog.replica.db.url` is `jdbc:sqlite:FILE`; `user` and `password` are those of a server for the database of runs
+pegasus.catalog.*.timeout | | | needless | seconds to wait for a locked database
+pegasus.catalog.site | YAML | YAML XML | read | kind of the site catalog. `YAML`; `XML` is an error
+pegasus.catalog.site.file | ./sites.yml | | read | file of the site catalog
+pegasus.catalog.site.repo | | | read | directory where the published site definitions were downloaded to; an address has no effect
+pegasus.catalog.site.repo.file | | | read | which of them: a file there, else in the current directory, whose sites are below those of the site catalog, key by key; `env.NAME` among the properties is a variable in it. Never fetched: a missing file is an error
+pegasus.catalog.site.repo.interval | 86400 | | needless | seconds until they are fetched again
+pegasus.catalog.site.sites.*.profiles.*.** | | | read | a profile of one site (site, namespace, key), stronger than the same of the site catalog; `Properties.add_site_profile` sets it
+pegasus.catalog.transformation | YAML | YAML Text Directory | read | kind of the transformation catalog. `YAML` and `Directory`; `Text` is an error
+pegasus.catalog.transformation.file | ./transformations.yml | | read | file of the transformation catalog
+pegasus.catalog.transformation.mapper | All | All Installed Staged Submit | not-yet | which entries of the transformation catalog count
+pegasus.catalog.transformation.directory | transformations | | read | directory whose files are executables
+pegasus.catalog.transformation.directory.site | local | | read | site of these files
+pegasus.catalog.transformation.directory.flat.lfn | false | true false | read | name the executables without their directories
+pegasus.catalog.transformation.directory.url.prefix | file:// | | read | stands before the paths of these files
+pegasus.catalog.workflow.url | | | read | database of this workflow's provenance. SQLite in the submit directory, or a PostgreSQL server (extra `postgres`)
+pegasus.catalog.workflow.amqp.url | | | needless | message broker to which events are sent
+pegasus.catalog.workflow.amqp.events | | | needless | which events are sent there
+pegasus.catalog.workflow.amqp.** | | | needless | more about that broker
+pegasus.catalog.workflow.** | | | not-yet | more places where events are sent
+pegasus.catalog.master.url | | | read | database of all workflows of a user. `~/.pegasus/workflow.db` if not set
+pegasus.catalog.master.** | | | not-yet | settings of that database
+pegasus.selector.replica | Default | Default Regex Restricted Local | not-yet | how the best replica is chosen
+pegasus.selector.replica.regex.rank.* | | | not-yet | pattern of replicas, lower numbers first
+pegasus.selector.regex.rank.* | | | not-yet | other spelling of `pegasus.selector.replica.regex.rank.*`
+pegasus.selector.replica.*.ignore.stagein.sites | | | not-yet | sites whose replicas are not used
+pegasus.selector.replica.*.prefer.stagein.sites | | | not-yet | sites whose replicas are used first
+pegasus.selector.site | Random | Random RoundRobin Group Heft NonJavaCallout | not-yet | how the site of a job is chosen
+pegasus.selector.site.path | | | not-yet | program that chooses sites
+pegasus.selector.site.env.* | | | not-yet | environment of that program
+pegasus.selector.site.timeout | 60 | | not-yet | seconds that program may take
+pegasus.selector.site.keep.tmp | onerror | onerror always never | not-yet | when its files are kept
+pegasus.selector.transformation | Random | Random Installed Staged Submit | not-yet | which of several executables is used
+pegasus.dir.submit.mapper | Hashed | Flat Hashed Named | needless | how submit files are spread over directories
+pegasus.dir.submit.mapper.hashed.levels | 2 | | needless | directories below each other
+pegasus.dir.submit.mapper.hashed.multiplier | 5 | | needless | files of one job
+pegasus.dir.submit.logs | | | needless | directory of log files
+pegasus.dir.staging.mapper | Hashed | Flat Hashed | not-yet | how files are spread at the staging site
+pegasus.dir.staging.mapper.hashed.levels | 2 | | not-yet | directories below each other
+pegasus.dir.staging.mapper.hashed.multiplier | 5 | | not-yet | files of one job
+pegasus.dir.storage.mapper | Flat | Flat Fixed Hashed Replica | read | where outputs are put at the output site. `Flat`, `Fixed` and `Replica`; `Hashed` warns, and is taken as `Flat`
+pegasus.dir.storage.mapper.fixed.url | | | read | the one place for all outputs. A directory for all results; with `Fixed`
+pegasus.dir.storage.mapper.hashed.levels | 2 | | not-yet | directories below each other
+pegasus.dir.storage.mapper.hashed.multiplier | 5 | | not-yet | files of one directory
+pegasus.dir.storage.mapper.replica | | | read | kind of the catalog that holds the places of outputs. `File` by default, or `Regex`, which is the same, or `YAML`; with `Replica`
+pegasus.dir.storage.mapper.replica.** | | | read | settings of that catalog. `file`: the file with the places; as `--output-map`
+pegasus.dir.storage.deep | false | true false | read | outputs go to directories named after the run
+pegasus.dir.storage | | | not-yet | directory for outputs
+pegasus.dir.exec | | | not-yet | directory of a run below the scratch of a site
+pegasus.dir.useTimestamp | false | true false | read | name runs by the time instead of run0001
+pegasus.dir.create.strategy | Minimal | Minimal HourGlass Tentacles | not-yet | which jobs wait for the making of directories
+pegasus.dir.create.impl | | | needless | how directories are made
+pegasus.file.cleanup.strategy | InPlace | InPlace Constraint | read | how files that no remaining job reads are found. Also `none` and `leaf`, as `--cleanup`; `Constraint` warns, and is taken as `InPlace`
+pegasus.file.cleanup.impl | | | needless | how files are deleted
+pegasus.file.cleanup.scope | fullahead | fullahead deferred | not-yet | whether files of sub-workflows are deleted by their parent
+pegasus.file.cleanup.clusters.num | | | not-yet | cleanup jobs a level
+pegasus.file.cleanup.clusters.size | 2 | | not-yet | cleanups in one job
+pegasus.file.cleanup.constraint.*.maxspace | 10737418240 | | not-yet | bytes that a run may fill at a site
+pegasus.file.cleanup.constraint.deferstageins | false | true false | not-yet | inputs are fetched when there is room
+pegasus.file.cleanup.constraint.csv | | | not-yet | file with the sizes of files
+pegasus.clusterer.job.aggregator | seqexec | seqexec mpiexec AWSBatch decaf | not-yet | how the tasks of a clustered job are run
+pegasus.clusterer.job.aggregator.arguments | | | not-yet | arguments for it
+pegasus.clusterer.job.aggregator.seqexec.log | false | true false | not-yet | write a log of every clustered job
+pegasus.clusterer.job.aggregator.seqexec.log.global | | | not-yet | write one log for all
+pegasus.clusterer.job.aggregator.seqexec.firstjobfail | true | true false | not-yet | the first failing task ends its job
+pegasus.clusterer.allow.single | false | true false | not-yet | cluster single tasks too
+pegasus.clusterer.label.key | label | | not-yet | profile that names the cluster of a task
+pegasus.clusterer.preference | Runtime | | not-yet | how tasks are put into clusters
+pegasus.cluster.num | | | needless | number of clusters of one level; the profile `pegasus.clusters.num` has it
+dagman.maxpre | | | needless | prescripts at a time
+dagman.maxpost | | | needless | postscripts at a time
+dagman.maxjobs | | | read | jobs at a time
+dagman.maxidle | | | needless | submitted jobs that wait at a time
+dagman.*.maxjobs | | | read | jobs of one category at a time. `*` is the name of a category
+pegasus.condor.concurrency.limits | false | true false | needless | HTCondor limits the categories
+pegasus.condor.arguments.quote | true | true false | needless | arguments are quoted for HTCondor
+pegasus.condor.logs.symlink | false | true false | needless | keep HTCondor's log in a local directory
+pegasus.condor.dag.checker.jobs | 50000 | | needless | jobs from which on the DAG is not checked
+pegasus.condor.** | | | needless | settings for HTCondor
+pegasus.credential.encrypt | true | true false | needless | credentials travel encrypted
+pegasus.monitord.events | true | true false | read | write events to the database. `false`: the database is made when it is first needed, and not during the run
+pegasus.monitord.notifications | true | true false | not-yet | run the hooks
+pegasus.monitord.notifications.max | 10 | | not-yet | hooks at a time
+pegasus.monitord.notifications.timeout | 0 | | not-yet | seconds a hook may take; 0 is no limit
+pegasus.monitord.stdout.disable.parsing | false | true false | needless | keep the output of jobs out of the database
+pegasus.monitord.arguments | | | needless | arguments for the monitoring
+pegasus.monitord.encoding | bp | | needless | encoding of events
+pegasus.monitord.output | | | read | older name of `pegasus.catalog.workflow.url`
+pegasus.monitord.** | | | needless | settings of the monitoring
+pegasus.dashboard.output | | | read | older name of `pegasus.catalog.master.url`
+pegasus.gridstart | Kickstart | | needless | what starts and measures a job
+pegasus.gridstart.path | | | needless | where it is
+pegasus.gridstart.arguments | | | needless | arguments for it
+pegasus.gridstart.launcher | | | not-yet | program that starts it
+pegasus.gridstart.launcher.arguments | | | not-yet | arguments for that program
+pegasus.gridstart.** | | | needless | settings of it
+pegasus.log.manager | Default | | needless | what writes the planner's log
+pegasus.log.manager.formatter | Simple | | needless | form of that log
+pegasus.log.memory.usage | false | true false | needless | log the memory that the planner takes
+pegasus.log.** | | | needless | log files and their levels
+pegasus.metrics.app | | | needless | name of the application in usage statistics
+pegasus.metrics.app.** | | | needless | more about it
+pegasus.parser.dax.data.dependencies | true | true false | read | a job that reads a file depends on the job that makes it
+pegasus.parser.document.size | 500 | | read | MB that a document may have. For the workflow document; at most 2047
+pegasus.parser.dax.preserver.linebreaks | false | true false | needless | keep line breaks of arguments
+pegasus.code.generator | Condor | Condor Shell PMC | needless | form of the executable workflow
+pegasus.aws.account | | | needless | account at Amazon
+pegasus.aws.region | | | needless | region of its data centre
+pegasus.aws.batch.job_definition | | | needless | AWS Batch: how jobs are defined
+pegasus.aws.batch.compute_environment | | | needless | AWS Batch: where they run
+pegasus.aws.batch.job_queue | | | needless | AWS Batch: where they wait
+pegasus.aws.batch.s3_bucket | | | needless | AWS Batch: where their files are
+pegasus.aws.** | | | needless | settings for AWS Batch
+pegasus.agent.url | | | needless | address of an assistant service
+pegasus.agent.token | | | needless | key for the assistant service
+pegasus.wf.** | | | needless | settings of a workflow's execution
+pegasus.service.** | | | needless | settings of the web service
+pegasus.ensemble.** | | | needless | settings of the ensemble manager
+pegasus.catalog.provenance.** | | | needless | old provenance catalog
+markab.dir.submit.mode | 0700 | | read | permissions of a new submit directory, in octal. `0750` or `2770` for a group; a directory that exists keeps its permissions
+markab.keep.failed | false | true false | read | keep the directory of the last failed attempt of each job. Also `markab run --keep-failed`; the directory is removed when the job is tried again
+markab.slots.cores | | | read | cores that jobs on this machine may use together. What the machine has if not set; also `--cores`, and the profile `pegasus.slots.cores` of a site
+markab.slots.memory | | | read | memory that jobs on this machine may use together. Such as `8 GB`, MB without a unit; also `--memory`, and the profile `pegasus.slots.memory` of a site
+markab.slots.gpus | | | read | GPUs that jobs on this machine may use together. Also `--gpus`, and the profile `pegasus.slots.gpus` of a site
+markab.lfn.absolute | false | true false | read | allow absolute paths as logical file names
 """)
+
+_EXAMPLES = ("env.GLOBUS_LOCATION", "env.LD_LIBRARY_PATH", "env.PEGASUS_HOME", "dagman.post.path")
+"""Names that lists of profiles show beside those of the table."""
 
 
 @cache
@@ -202,5 +247,13 @@ def find_property(key: str) -> PropertyKey | None:
 
 
 def list_properties(text: str = "") -> list[str]:
-    """Return the known keys that contain `text`, sorted."""
-    return sorted(row.key for row in KNOWN if text in row.key)
+    """Return the known keys that contain `text`, sorted; those of profiles of all jobs too."""
+    names = {row.key.replace("**", "*") for row in KNOWN}
+    names |= {f"{namespace}.*" for namespace in ("condor", "dagman", "env", "globus")}
+    names |= {
+        f"{namespace}.{key.lower() if namespace == 'dagman' else key}"
+        for namespace, keys in KEYS.items()
+        for key, effect in keys.items()
+        if effect is not Effect.DROPPED
+    }
+    return sorted(name for name in names.union(_EXAMPLES) if text in name)
