@@ -69,4 +69,5 @@ def test_every_kind_of_job_has_the_name_that_queries_ask_for() -> None:
         "CLEANUP": "cleanup",
         "REGISTER": "registration",
         "SUBWORKFLOW": "dax",
+        "NOOP": "unknown",
     }

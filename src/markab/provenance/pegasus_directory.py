@@ -100,14 +100,14 @@ def find_pegasus_directory(path: Path) -> Path | None:
 
     One without a braindump is recognised by its DAG file, its log or its database.
     """
-    place = path.parent if path.suffix == ".dag" and path.is_file() else path
-    is_one = is_pegasus_directory(place) or (place.is_dir() and not _is_markabs(place) and _has_traces(place))
+    place = path.parent if path.suffix == ".dag" and os.path.isfile(path) else path
+    is_one = is_pegasus_directory(place) or (os.path.isdir(place) and not _is_markabs(place) and _has_traces(place))
     return place.resolve() if is_one else None
 
 
 def _has_traces(path: Path) -> bool:
     return (
-        (path / LOG).is_file()
+        os.path.isfile(path / LOG)
         or bool(_files(path, DATABASE_SUFFIX))
         or any(_is_of_pegasus(file) for file in _files(path, ".dag"))
     )
@@ -155,9 +155,9 @@ def _read(path: Path) -> PegasusDirectory:
 
 
 def _is_markabs(path: Path) -> bool:
-    """Return whether it has a file of Markab's own record, though the plan may be lost."""
+    """Return whether it has a file of Markab's own record, though the plan may be lost, or packed."""
     place = SubmitDir(path)
-    return any(os.path.lexists(file) for file in (place.plan, place.journal, place.sources))
+    return any(os.path.lexists(file) for file in (place.plan, place.journal, place.sources, place.archive))
 
 
 def _files(path: Path, *suffixes: str) -> list[Path]:
