@@ -213,10 +213,10 @@ def _bands(graph: JobGraph, wanted: int) -> list[Group]:
     levels = _levels(graph.parents)
     bands = levels
     keys = set(zip(bands, graph.xforms, strict=True))
-    deepest = max(levels, default=0) + 1
+    depth = deepest = max(levels, default=0) + 1
     while len(keys) > wanted and deepest > 1:
         deepest = max(1, min(deepest // 2, deepest * wanted // len(keys)))
-        bands = [level * deepest // (max(levels) + 1) for level in levels]
+        bands = [level * deepest // depth for level in levels]
         keys = set(zip(bands, graph.xforms, strict=True))
     return [(band, xform, "") for band, xform in zip(bands, graph.xforms, strict=True)]
 
