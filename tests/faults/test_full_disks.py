@@ -6,9 +6,6 @@ What is said names the cause; once there is room, `markab run` continues, and th
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -16,6 +13,7 @@ import pytest
 
 from faults.figures import FIGURES
 from faults.victim import DATA, Victim, check_text, snapshot
+from kit.mounts import mounted
 from kit.waiting import wait_until
 
 SHORT = 2
@@ -92,23 +90,6 @@ def plan_without_room(directory: Path, number: int, at: int) -> bool:
 # -- real disks -------------------------------------------------------------------------
 
 
-@contextmanager
-def mounted(path: Path, options: str) -> Iterator[None]:
-    """Mount a small file system in memory; skip the test where that is not allowed."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk for all processes")
-    path.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "small", path], capture_output=True, text=True
-    )
-    if done.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", path], check=True)
-
-
 class Disk:
     """A mounted disk that is filled up, in bytes or in files."""
 
@@ -139,7 +120,8 @@ class Disk:
 def run_without_room(directory: Path, place: str, data: str, files: bool, leave: int) -> str:
     """Run with little room in one directory, then with enough; return what became of the first run."""
     path = directory / place
-    with mounted(path, "size=16m,nr_inodes=400" if files else "size=16m"):
+    path.mkdir(parents=True)
+    with mounted(path, "-t", "tmpfs", "-o", "size=16m,nr_inodes=400" if files else "size=16m", "small"):
         victim = Victim(directory, data)
         victim.plan_here()
         disk = Disk(path, files)

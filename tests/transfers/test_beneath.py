@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.bind_mount import bind_mounted
+from kit.mounts import mounted
 from markab.transfers.beneath import Beneath
 
 
@@ -122,7 +122,7 @@ def test_permissions_are_added_to_a_file(top: Beneath, tmp_path: Path) -> None:
 
 
 def test_what_is_mounted_inside_is_not_reached(top: Beneath, tmp_path: Path) -> None:
-    with bind_mounted(tmp_path / "outside", tmp_path / "top/a/b"):
+    with mounted(tmp_path / "top/a/b", "--bind", tmp_path / "outside"):
         other = Beneath(str(tmp_path / "top"))
         for call in (
             lambda: other.open("a/b/file"),

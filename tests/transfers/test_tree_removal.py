@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kit.bind_mount import bind_mounted
+from kit.mounts import mounted
 from markab.transfers import mounts
 from markab.transfers.tree_removal import remove_tree
 
@@ -134,7 +134,7 @@ def test_what_is_mounted_there_is_left_alone_and_named(tmp_path: Path, place: st
     (tmp_path / place).mkdir(exist_ok=True)
     errors: list[OSError] = []
 
-    with bind_mounted(tmp_path / "precious", tmp_path / place):
+    with mounted(tmp_path / place, "--bind", tmp_path / "precious"):
         remove_tree(str(tmp_path / "tree"), on_error=errors.append)
 
         assert "years" == (tmp_path / "precious/thesis").read_text()
