@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import tarfile
@@ -17,7 +18,8 @@ from kit.made_run import began, compute, end, ended, engine_alive, make_run, sta
 from markab import operations
 from markab.errors import CorruptPlan, MarkabError, NotARun, RunBusy, StorageError
 from markab.operations.submit_directories import DELETED
-from markab.plan.braindump import original_of
+from markab.plan.braindump import original_of, read_braindump
+from markab.plan.model import LOCAL, PlanSite, local_directory
 
 STORY = [began(), start(0), end(0), ended("success")]
 
@@ -106,7 +108,7 @@ def test_a_damaged_archive_is_kept(run: Path) -> None:
     whole = archive.read_bytes()
     for damaged in (b"", b"not an archive", whole[: len(whole) // 2], whole[:-20] + bytes(20)):
         archive.write_bytes(damaged)
-        with pytest.raises(CorruptPlan, match=r"archive.tar.gz' is damaged"):
+        with pytest.raises(MarkabError, match=r"archive.tar.gz' is (damaged|no archive that Markab made)"):
             operations.extract_run(run)
         assert archive.read_bytes() == damaged and not (run / "plan.jsonl").exists()
     archive.write_bytes(whole)
@@ -116,7 +118,10 @@ def test_a_damaged_archive_is_kept(run: Path) -> None:
 @pytest.mark.parametrize("name", ["../out", "/tmp/out", "a/../../out", "."])
 def test_an_archive_puts_nothing_elsewhere(run: Path, name: str) -> None:
     operations.archive_run(run)
-    with tarfile.open(run / "archive.tar.gz", "w:gz") as archive:
+    uuid = read_braindump(run / "braindump.yml")["wf_uuid"]
+    with tarfile.open(
+        run / "archive.tar.gz", "w:gz", format=tarfile.PAX_FORMAT, pax_headers={"markab.run": uuid}
+    ) as archive:
         archive.addfile(tarfile.TarInfo(name))
     with pytest.raises(CorruptPlan, match="leads out of the directory|neither a file"):
         operations.extract_run(run)
@@ -293,3 +298,73 @@ def test_a_list_that_cannot_be_written_is_a_warning(run: Path, tmp_path: Path) -
     _, warning = operations.archive_run(run)
     assert warning.startswith("the list of all your runs was not updated: ")
     assert not (run / "plan.jsonl").exists()
+
+
+@pytest.mark.parametrize("act", [operations.archive_run, operations.extract_run, operations.delete_run])
+def test_a_file_with_the_name_of_the_archive_is_left_alone(run: Path, act: Callable[[Path], object]) -> None:
+    (run / "archive.tar.gz").write_text("mine")
+    before = contents(run)
+
+    with pytest.raises(StorageError, match="no archive that Markab made of this run"):
+        act(run)
+
+    assert before == contents(run)
+
+
+def test_the_archive_of_another_run_is_left_alone(run: Path, tmp_path: Path) -> None:
+    other = make_run(tmp_path / "other", [compute("a")], STORY, uuid="another")
+    operations.archive_run(other)
+    operations.archive_run(run)
+    (run / "archive.tar.gz").write_bytes((other / "archive.tar.gz").read_bytes())
+
+    for act in (operations.archive_run, operations.extract_run, operations.delete_run):
+        with pytest.raises(StorageError, match="no archive that Markab made of this run"):
+            act(run)
+
+
+@pytest.mark.parametrize("act", [operations.archive_run, operations.extract_run])
+def test_a_file_that_differs_from_the_packed_one_is_left_alone(
+    run: Path, act: Callable[[Path], object]
+) -> None:
+    operations.archive_run(run)
+    (run / "jobstate.log").write_text("new notes")
+
+    with pytest.raises(StorageError, match="jobstate.log' differs from the one in archive.tar.gz"):
+        act(run)
+
+    assert "new notes" == (run / "jobstate.log").read_text() and not (run / "plan.jsonl").exists()
+    (run / "jobstate.log").unlink()
+    operations.extract_run(run)
+    assert (run / "plan.jsonl").exists()
+
+
+@pytest.mark.parametrize("act", ACTIONS[:1] + ACTIONS[2:4])
+def test_results_scratch_files_and_other_runs_inside_are_not_taken_along(
+    run: Path, act: Callable[[Path], object]
+) -> None:
+    (run / "plan.jsonl").unlink()
+    sites = {"local": PlanSite(LOCAL, local_directory("local", f"{run}/scratch"))}
+    plan_only = make_run(run / "again", [compute("a")], sites=sites, outputs={"local": f"{run}/results"})
+    (plan_only / "plan.jsonl").rename(run / "plan.jsonl")
+    shutil.rmtree(plan_only)
+    for name in ("scratch/x", "results/y", "other/plan.jsonl"):
+        path = run / name
+        path.parent.mkdir()
+        path.write_text("precious")
+        with pytest.raises(StorageError, match="cannot be (packed|moved|deleted): .* in it"):
+            act(run)
+        assert "precious" == path.read_text()
+        shutil.rmtree(path.parent)
+
+
+def test_a_copy_leaves_the_records_of_the_original(run: Path, tmp_path: Path) -> None:
+    operations.attach_run(run)
+    before = listed(tmp_path)
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy, symlinks=True)
+
+    assert "this is a copy" in operations.archive_run(copy)[1]
+    assert before == listed(tmp_path)
+    operations.detach_run(copy)
+    operations.delete_run(copy)
+    assert before == listed(tmp_path)

@@ -9,6 +9,7 @@ from kit.kills import killed_everywhere
 from markab.plan.run_archive import is_packed, pack, unpack
 from markab.plan.submit_dir import SubmitDir
 
+UUID = "7a3c"
 FILES = {"plan.jsonl": b"plan", "journal.jsonl": b"journal", "00/00/a": b"a" * 70_000, "catalogs/lock": b"x"}
 KEPT = {"braindump.yml": b"run", "lock": b"", "w-0.stampede.db": b"rows", "monitord.done": b"yes"}
 
@@ -23,7 +24,7 @@ def make(directory: Path) -> Path:
 
 
 def make_packed(directory: Path) -> Path:
-    pack(SubmitDir(make(directory)))
+    pack(SubmitDir(make(directory)), UUID)
     return directory
 
 
@@ -38,11 +39,11 @@ def assert_whole(directory: Path) -> None:
 
 
 def packed(directory: Path) -> None:
-    pack(SubmitDir(directory))
+    pack(SubmitDir(directory), UUID)
 
 
 def unpacked(directory: Path) -> None:
-    unpack(SubmitDir(directory))
+    unpack(SubmitDir(directory), UUID)
 
 
 def test_what_names_the_run_is_not_packed(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Packing, moving and deleting submit directories, and entering them into the list of all runs.
 
 Each takes the run's lock first: what an engine is running is refused. What is in scratch and at output
-sites is never touched.
+sites is never touched: a directory with one of these inside, or with another run, is neither packed, moved nor deleted.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import NamedTuple
 from markab.errors import MarkabError, NotARun, StorageError
 from markab.operations.run_names import find_run
 from markab.plan.braindump import Braindump, read_braindump, write_braindump
+from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import PLAN, SubmitDir
 
 DELETED = f"{PLAN}.deleted"
@@ -47,8 +48,9 @@ def archive_run(path: Path) -> tuple[Path, str]:
 
     with _opened(path) as found:
         if not found.is_packed:
+            _refuse_what_is_inside(found, "packed")
             _bring_up_to_date(found.directory)
-        if not pack(found.directory):
+        if not pack(found.directory, found.uuid):
             raise NotARun(
                 f"{str(found.directory.path)!r} is archived already",
                 hint=f"pegasus-submitdir extract {quote(str(path))}",
@@ -71,7 +73,7 @@ def extract_run(path: Path) -> tuple[Path, str]:
             raise NotARun(
                 f"{str(found.directory.path)!r} is not archived: it has no {found.directory.archive.name}"
             )
-        unpack(found.directory)
+        unpack(found.directory, found.uuid)
         return found.directory.path, _enter(found, is_archived=False)
 
 
@@ -89,6 +91,7 @@ def move_run(path: Path, destination: Path) -> tuple[Path, str]:
     _refuse_link(path)
     with _opened(path) as found:
         _refuse_subworkflow(found, "moved")
+        _refuse_what_is_inside(found, "moved")
         source = found.directory.path
         target = _new_place(source, destination)
         _rename(source, target)
@@ -128,9 +131,10 @@ def _begin_deletion(path: Path) -> Path:
 
     with _opened(path) as found:
         _refuse_subworkflow(found, "deleted")
+        _refuse_what_is_inside(found, "deleted")
         directory = found.directory
         delete_rows(directory, found.braindump)
-        forget(directory, found.braindump, found.uuid)
+        forget(directory, found.braindump, found.uuid, at=directory.path)
         try:
             os.rename(directory.archive if found.is_packed else directory.plan, directory.path / DELETED)
         except OSError as error:
@@ -169,7 +173,7 @@ def detach_run(path: Path, uuid: str | None = None) -> bool:
     if place.is_dir():
         with _opened(path) as found:
             _refuse_subworkflow(found, "detached")
-            return forget(found.directory, found.braindump, found.uuid)
+            return forget(found.directory, found.braindump, found.uuid, at=found.directory.path)
     if uuid is not None:
         return forget(SubmitDir(place), {}, uuid, at=place)
     known = runs_at(place)
@@ -181,12 +185,13 @@ def detach_run(path: Path, uuid: str | None = None) -> bool:
 def _opened(path: Path) -> Iterator[_Opened]:
     """Lock the submit directory at `path`, which may be packed."""
     from markab.journal.lock import RunLock
-    from markab.plan.run_archive import is_packed
+    from markab.plan.run_archive import check_archive, is_packed
 
     directory = SubmitDir(path.resolve())
     if not is_packed(directory):
         directory = SubmitDir(find_run(path))
     braindump = read_braindump(directory.braindump)
+    check_archive(directory, braindump.get("wf_uuid") or "")
     with RunLock(directory.lock):
         yield _Opened(directory, braindump, is_packed(directory))
 
@@ -204,6 +209,33 @@ def _refuse_subworkflow(found: _Opened, what: str) -> None:
             f"{str(found.directory.path)!r} is a sub-workflow, and can only be {what} with its root workflow",
             hint="name the submit directory of the root workflow",
         )
+
+
+def _refuse_what_is_inside(found: _Opened, what: str) -> None:
+    """Refuse a directory in which another run, scratch files or results lie."""
+    top = found.directory.path
+    for folder, folders, names in os.walk(top):
+        inside = Path(folder)
+        if inside != top and (PLAN in names or "braindump.yml" in names):
+            raise StorageError(
+                f"{str(top)!r} cannot be {what}: another run is in it, {str(inside)!r}",
+                hint=f"pegasus-submitdir move {quote(str(inside))} DESTINATION",
+            )
+        if inside == top:
+            folders[:] = [name for name in folders if name != found.directory.catalogs.name]
+    if found.is_packed:
+        return  # it was looked at when it was packed
+    plan = PlanFile(found.directory.plan)
+    header = plan.header
+    plan.close()
+    places = [site.scratch.path for site in header.sites.values() if site.scratch and site.scratch.is_local]
+    for place in (*places, *header.outputs.values()):
+        held = Path(place.removeprefix("file://"))
+        if held.is_absolute() and top in (held, *held.parents) and held.is_dir() and any(held.iterdir()):
+            raise StorageError(
+                f"{str(top)!r} cannot be {what}: results or scratch files of the run are in it, {str(held)!r}",
+                hint="move what is wanted of them elsewhere, and remove that directory",
+            )
 
 
 def _bring_up_to_date(directory: SubmitDir) -> None:
@@ -249,7 +281,10 @@ def _rename(source: Path, target: Path) -> None:
         hint = "make the directory above it, or name another one"
         if error.errno == errno.EXDEV:
             old, new = quote(str(source)), quote(str(target))
-            hint = f"it is on another disk: cp -a {old} {new} && pegasus-submitdir delete {old}"
+            hint = (
+                f"it is on another disk: cp -a {old} {new} && pegasus-submitdir delete {old} && "
+                f"pegasus-submitdir attach {new}"
+            )
         raise StorageError(
             f"cannot move {str(source)!r} to {str(target)!r}: {error.strerror}", hint=hint
         ) from error

@@ -1,7 +1,8 @@
 """`archive.tar.gz`: a submit directory packed into one file, in that directory, as `pegasus-submitdir` does it.
 
 Beside it stay the braindump, the merged properties, the database and what says that it is complete,
-so that the run is still known, and the lock. Whether a directory is packed is decided by `plan.jsonl`:
+so that the run is still known, and the lock. The archive names its run, so that another file of that name
+is never taken for it, and nothing is removed or replaced that differs from what is in it. Whether a directory is packed is decided by `plan.jsonl`:
 without it there is nothing to run. It is the first file that is removed when a run is packed, and the
 last one that is made when it is unpacked. A kill at any moment leaves one of both states, and the same
 call again completes it.
@@ -22,10 +23,14 @@ from pathlib import Path
 from markab.errors import CorruptPlan, StorageError
 from markab.plan.atomic_file import flush_directory, replacing
 from markab.plan.submit_dir import ARCHIVE, PLAN, SubmitDir
-from markab.transfers.beneath import Beneath
+from markab.transfers.beneath import Beneath, open_regular
 
 KEPT = ("braindump.yml", "lock", "monitord.*", "pegasus.*.properties", "*.stampede.db*", f"*{ARCHIVE}*")
 """What is not packed, directly in the directory."""
+_RUN = "markab.run"
+"""The key of an archive for the uuid of the run."""
+_PARTIAL = ".extracted.tmp"
+"""A file while it is unpacked."""
 
 
 def is_packed(directory: SubmitDir) -> bool:
@@ -33,18 +38,39 @@ def is_packed(directory: SubmitDir) -> bool:
     return directory.archive.exists() and not directory.plan.exists()
 
 
-def pack(directory: SubmitDir) -> bool:
+def check_archive(directory: SubmitDir, uuid: str) -> None:
+    """Raise StorageError if there is a file with the name of the archive that was not made of this run."""
+    if not os.path.lexists(directory.archive):
+        return
+    try:
+        with (
+            open(directory.archive, "rb", opener=open_regular) as file,
+            tarfile.open(fileobj=file, mode="r:gz") as archive,
+        ):
+            made_of = archive.pax_headers.get(_RUN)
+    except (OSError, tarfile.TarError, EOFError, zlib.error):
+        made_of = None
+    if made_of is None or made_of != uuid:
+        raise StorageError(
+            f"{str(directory.archive)!r} is no archive that Markab made of this run, and is left as it is",
+            hint="move it out of the submit directory, or restore the archive from a backup if it is damaged",
+        )
+
+
+def pack(directory: SubmitDir, uuid: str) -> bool:
     """Pack a submit directory; return whether anything was left to do. The caller holds its lock.
 
     Raises:
-        StorageError: a file cannot be read, written or removed, or is neither a file nor a directory nor a link.
+        StorageError: a file cannot be read, written or removed, is neither a file nor a directory nor a link, or
+            differs from what is in an archive that is complete.
         CorruptPlan: an archive that is complete cannot be read.
     """
+    check_archive(directory, uuid)
+    _remove_temporary(directory)
     if not is_packed(directory):
-        _write(directory)
+        _write(directory, uuid)
     with _reported(directory):
-        names = _names(directory.archive)
-        left = [name for name in names if os.path.lexists(directory.path / name)]
+        left = list(_still_there(directory))
         # From then on no engine runs it, and what is in the archive is all there is of the run.
         for name in sorted(left, key=lambda name: (name != PLAN, -name.count("/"))):
             _remove(directory.path / name)
@@ -53,14 +79,18 @@ def pack(directory: SubmitDir) -> bool:
     return bool(left)
 
 
-def unpack(directory: SubmitDir) -> None:
+def unpack(directory: SubmitDir, uuid: str) -> None:
     """Unpack a submit directory, and remove the archive. The caller holds its lock.
 
     Raises:
         CorruptPlan: the archive is damaged; it is kept.
-        StorageError: a file cannot be written.
+        StorageError: a file cannot be written, differs from the one in the archive, or the archive is that of another run.
     """
+    check_archive(directory, uuid)
+    _remove_temporary(directory)
     if is_packed(directory):
+        with _reported(directory):
+            list(_still_there(directory))
         beneath = Beneath(str(directory.path))
         try:
             with _reported(directory), tarfile.open(directory.archive, "r:gz") as archive:
@@ -96,13 +126,55 @@ def _reported(directory: SubmitDir) -> Iterator[None]:
         ) from error
 
 
-def _write(directory: SubmitDir) -> None:
+def _remove_temporary(directory: SubmitDir) -> None:
+    """Remove what a kill has left of an archive or a plan that was being written."""
+    with _reported(directory):
+        for name in (ARCHIVE, PLAN):
+            for path in directory.path.glob(f".{name}.*.tmp"):
+                path.unlink()
+
+
+def _still_there(directory: SubmitDir) -> Iterator[str]:
+    """Yield the members of the archive that are in the directory too. Raises StorageError for one that differs."""
+    with tarfile.open(directory.archive, "r:gz") as archive:
+        for member in archive:
+            name = _checked(member)
+            if not os.path.lexists(directory.path / name):
+                continue
+            if not _is_same(directory.path / name, archive, member):
+                raise StorageError(
+                    f"{str(directory.path / name)!r} differs from the one in {ARCHIVE}, and is left as it is",
+                    hint="move it out of the submit directory, and give the same command again",
+                )
+            yield name
+        _read_to_end(archive)
+
+
+def _is_same(path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> bool:
+    mode = path.lstat().st_mode
+    if member.isdir():
+        return stat.S_ISDIR(mode)
+    if member.issym():
+        return stat.S_ISLNK(mode) and os.readlink(path) == member.linkname
+    content = archive.extractfile(member)
+    if not stat.S_ISREG(mode) or content is None or path.lstat().st_size != member.size:
+        return False
+    with open(path, "rb", opener=open_regular) as file:
+        while block := file.read(1 << 20):
+            if block != content.read(len(block)):
+                return False
+    return True
+
+
+def _write(directory: SubmitDir, uuid: str) -> None:
     """Write the archive, complete and flushed, or not at all."""
     with _reported(directory):
         entries = list(_entries(directory.path))
         with replacing(directory.archive) as file:
             os.fchmod(file.fileno(), 0o600)  # a file in it may be as secret as that
-            with tarfile.open(fileobj=file, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:
+            with tarfile.open(
+                fileobj=file, mode="w:gz", format=tarfile.PAX_FORMAT, pax_headers={_RUN: uuid}
+            ) as archive:
                 for name, status in entries:
                     _add(archive, directory.path / name, name, status)
 
@@ -145,13 +217,6 @@ def _add(archive: tarfile.TarFile, path: Path, name: str, status: os.stat_result
             archive.addfile(member, file)
 
 
-def _names(archive: Path) -> list[str]:
-    with tarfile.open(archive, "r:gz") as opened:
-        names = [_checked(member) for member in opened]
-        _read_to_end(opened)
-    return names
-
-
 def _read_to_end(archive: tarfile.TarFile) -> None:
     """Read what follows the last member, so that the checksum of the whole is verified."""
     assert archive.fileobj is not None
@@ -182,23 +247,26 @@ def _remove(path: Path) -> None:
 
 
 def _make(directory: SubmitDir, beneath: Beneath, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
-    """Make one file, directory or link, in place of what is there; not the plan."""
+    """Make one file, directory or link; not the plan, nor what is there already, which is the same."""
     name = _checked(member)
     if name == PLAN or _is_kept(name):
         return
     if member.isdir():
         beneath.make_directory(name)
         return
-    try:
-        beneath.unlink(name)
-    except FileNotFoundError:
-        pass
+    if os.path.lexists(directory.path / name):
+        return
     if member.issym():
         beneath.symlink(member.linkname, name)
         return
     content = archive.extractfile(member)
     assert content is not None
-    descriptor = beneath.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    partial = f"{os.path.dirname(name)}/{_PARTIAL}".lstrip("/")
+    try:
+        beneath.unlink(partial)
+    except FileNotFoundError:
+        pass
+    descriptor = beneath.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "wb") as file:
         while block := content.read(1 << 20):
             file.write(block)
@@ -206,3 +274,4 @@ def _make(directory: SubmitDir, beneath: Beneath, archive: tarfile.TarFile, memb
         os.utime(descriptor, (member.mtime, member.mtime))
         file.flush()
         os.fsync(descriptor)
+    beneath.move(partial, beneath, name)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select
 
 from markab.errors import MarkabError, NotARun
-from markab.plan.braindump import Braindump
+from markab.plan.braindump import Braindump, read_braindump
 from markab.plan.submit_dir import SubmitDir
 from markab.provenance import schema
 from markab.provenance.database import connected, create_tables, transaction
@@ -102,7 +102,7 @@ def states_of(connection: Connection, wf_id: int) -> list[State]:
 def record_run(directory: SubmitDir, braindump: Braindump, own: Target, states: list[State]) -> str:
     """Write a run and its states into the master database; return the error, or nothing.
 
-    May be called again at any time: existing rows are updated.
+    May be called again at any time: existing rows are updated. A copy of a directory leaves those of the original.
     """
     try:
         target = master_target(directory, braindump)
@@ -123,9 +123,12 @@ def _record(connection: Connection, values: dict[str, object], states: list[Stat
         create_tables(connection)
         if connection.dialect.name != "sqlite":
             connection.exec_driver_sql("LOCK TABLE master_workflow IN SHARE ROW EXCLUSIVE MODE")
-        wf_id = connection.execute(
-            select(runs.c.wf_id).where(runs.c.wf_uuid == values["wf_uuid"])
-        ).scalar_one_or_none()
+        row = connection.execute(
+            select(runs.c.wf_id, runs.c.submit_dir).where(runs.c.wf_uuid == values["wf_uuid"])
+        ).one_or_none()
+        wf_id, recorded = row or (None, None)
+        if is_copy(recorded, Path(str(values["submit_dir"])), str(values["wf_uuid"])):
+            return
         if wf_id is None:
             done = connection.execute(runs.insert().values(**values, archived=False))
             (wf_id,) = done.inserted_primary_key or (None,)
@@ -141,6 +144,16 @@ def _record(connection: Connection, values: dict[str, object], states: list[Stat
         ]
         if rows:
             connection.execute(table.insert(), rows)
+
+
+def is_copy(recorded: str | None, place: Path, uuid: str) -> bool:
+    """Return whether a run is still where a database has it, and that is not `place`: what is there is a copy."""
+    if not recorded or Path(recorded) == place:
+        return False
+    try:
+        return read_braindump(Path(recorded) / "braindump.yml").get("wf_uuid") == uuid
+    except MarkabError:
+        return False
 
 
 def _written(at: float) -> str:

@@ -101,7 +101,9 @@ def find_pegasus_directory(path: Path) -> Path | None:
     One without a braindump is recognised by its DAG file, its log or its database.
     """
     place = path.parent if path.suffix == ".dag" and os.path.isfile(path) else path
-    is_one = is_pegasus_directory(place) or (os.path.isdir(place) and not _is_markabs(place) and _has_traces(place))
+    is_one = is_pegasus_directory(place) or (
+        os.path.isdir(place) and not _is_markabs(place) and _has_traces(place)
+    )
     return place.resolve() if is_one else None
 
 

@@ -13,7 +13,7 @@ from markab.plan.submit_dir import SubmitDir
 from markab.provenance import schema
 from markab.provenance.database import connected, create_tables, has_tables, transaction
 from markab.provenance.database_location import Target, master_target, target_of
-from markab.provenance.master_database import MasterRun, record_run, states_of
+from markab.provenance.master_database import MasterRun, is_copy, record_run, states_of
 
 _master, _ensembles = schema.master_workflow, schema.ensemble_workflow
 
@@ -24,6 +24,8 @@ def enter(directory: SubmitDir, braindump: Braindump, *, is_archived: bool) -> s
     Raises:
         StorageError: a database cannot be read or written.
     """
+    if other := _elsewhere(directory, braindump):
+        return f"the list of all your runs has this run at {other!r}, and keeps it: this is a copy"
     own = target_of(directory, braindump)
     states = []
     if own.file is None or own.file.exists():
@@ -49,16 +51,17 @@ def forget(directory: SubmitDir, braindump: Braindump, uuid: str, *, at: Path | 
     """Take a run out of the list of all runs; return whether it was there.
 
     Args:
-        at: only if the list has it at this place.
+        at: only if the list has it at this place, or at one where it is no more.
 
     Raises:
         StorageError: the list cannot be read or written.
     """
     found = _master.c.wf_uuid == uuid
-    if at is not None:
-        found &= _master.c.submit_dir == str(at)
     with _opened(master_target(directory, braindump)) as master:
-        if master.execute(select(_master.c.wf_id).where(found)).first() is None:
+        row = master.execute(select(_master.c.submit_dir).where(found)).first()
+        if row is None:
+            return False
+        if at is not None and (is_copy(row[0], at, uuid) if at.is_dir() else row[0] != str(at)):
             return False
         master.execute(_ensembles.delete().where(_ensembles.c.wf_uuid == uuid))
         master.execute(_master.delete().where(found))
@@ -110,8 +113,23 @@ def delete_rows(directory: SubmitDir, braindump: Braindump) -> None:
     if target.is_ours or (target.file is not None and not target.file.exists()):
         return
     with _opened(target) as connection:
-        uuid = braindump.get("wf_uuid")
-        connection.execute(schema.workflow.delete().where(schema.workflow.c.wf_uuid == uuid))
+        uuid = braindump.get("wf_uuid") or ""
+        found = schema.workflow.c.wf_uuid == uuid
+        row = connection.execute(select(schema.workflow.c.submit_dir).where(found)).first()
+        if row is not None and not is_copy(row[0], directory.path, uuid):
+            connection.execute(schema.workflow.delete().where(found))
+
+
+def _elsewhere(directory: SubmitDir, braindump: Braindump) -> str:
+    """Return where the list has the run whose copy this directory is; "" if it is no copy."""
+    uuid, target = braindump.get("wf_uuid") or "", master_target(directory, braindump)
+    if target.file is not None and not target.file.exists():
+        return ""
+    with connected(target, read_only=True) as connection:
+        if not has_tables(connection):
+            return ""
+        row = connection.execute(select(_master.c.submit_dir).where(_master.c.wf_uuid == uuid)).first()
+    return row[0] if row is not None and is_copy(row[0], directory.path, uuid) else ""
 
 
 @contextmanager
