@@ -6,7 +6,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from kit.made_run import compute, make_run
 from kit.pegasus_run import BEGIN_S, PegasusRun, diamond, nested, restarted
 from markab import operations
-from markab.errors import NotARun, StorageError
+from markab.errors import MarkabError, NotARun, StorageError
 from markab.operations.readable_runs import open_run
 
 VERSIONS = ("5.0.1", "5.1.2")
@@ -473,3 +473,30 @@ def test_statistics_of_pegasus_are_plain_data(tmp_path: Path) -> None:
     assert "moved" not in found.to_json()
     assert "not recorded" in operations.statistics_text(found)
     assert "Bytes moved,\n" in operations.statistics_text(found, (), "csv").replace("\r", "")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE invocation SET remote_duration = 1e308",
+        "UPDATE job SET exec_job_id = x'ff00fe' WHERE job_id = 3",
+        "UPDATE jobstate SET timestamp = 'yesterday'",
+        "UPDATE invocation SET start_time = 'noon'",
+    ],
+)
+def test_values_of_a_database_that_cannot_be_are_errors_that_name_it(tmp_path: Path, damage: str) -> None:
+    run = diamond(tmp_path / "run")
+    (database,) = run.path.glob("*.stampede.db")
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(damage)
+
+    for read in (
+        operations.read_status,
+        operations.list_jobs,
+        lambda path: operations.save_statistics(path),
+        lambda path: operations.render_drawing(operations.draw(path), "dot"),
+    ):
+        with suppress(MarkabError):
+            read(run.path)
+    with suppress(MarkabError), operations.analyze(run.path) as found:
+        found.to_json()

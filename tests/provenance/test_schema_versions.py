@@ -97,3 +97,15 @@ def test_a_file_that_cannot_be_copied_first_is_not_changed(
     with pytest.raises(StorageError, match=r"cannot be copied first: .*No space left"):
         change(target, 8)
     assert read_version(target) == 14 and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "other.db"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE workflow (mine TEXT)")
+    before = file.read_bytes()
+
+    with pytest.raises(StorageError, match="has tables of another program"):
+        create(file_target(file))
+
+    assert before == file.read_bytes()

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from markab.errors import StorageError
 from markab.operations.run_names import Run, find_directory, find_run
 
 if TYPE_CHECKING:
@@ -144,6 +145,18 @@ class MarkabRun:
         return read_jobs(self.path)
 
 
+@contextmanager
+def _values_checked(path: Path) -> Iterator[None]:
+    """Report values in a damaged database that cannot be calculated with, such as a text in place of a number."""
+    try:
+        yield
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise StorageError(
+            f"the record of Pegasus in {str(path)!r} has a value that cannot be: {error}",
+            hint="its database is damaged: `pegasus-monitord --replay` of Pegasus makes it again",
+        ) from error
+
+
 class PegasusRun:
     """A run that Pegasus made: its files and its database. Nothing is written into its directory."""
 
@@ -156,7 +169,11 @@ class PegasusRun:
         """Each call reads the files anew; why jobs wait is not recorded."""
         from markab.reports.pegasus_runs.status import read_pegasus_status
 
-        return lambda: read_pegasus_status(self.path)
+        def read() -> Status:
+            with _values_checked(self.path):
+                return read_pegasus_status(self.path)
+
+        return read
 
     def missing_results(self) -> str:
         """Where results were delivered is not recorded."""
@@ -170,22 +187,30 @@ class PegasusRun:
         """From the database of Pegasus."""
         from markab.reports.pegasus_runs.statistics import read_pegasus_statistics
 
-        return read_pegasus_statistics(self.path, sections)
+        with _values_checked(self.path):
+            return read_pegasus_statistics(self.path, sections)
 
-    def failures(self) -> AbstractContextManager[FailureReport]:
+    @contextmanager
+    def failures(self) -> Iterator[FailureReport]:
         """From the database of Pegasus, or its files."""
         from markab.reports.pegasus_runs.failures import open_pegasus_failures
 
-        return open_pegasus_failures(self.path)
+        with _values_checked(self.path), open_pegasus_failures(self.path) as found:
+            yield found
 
     def graph(self) -> JobGraph:
         """From the database of Pegasus, or its files."""
         from markab.reports.pegasus_runs.graph import pegasus_graph
 
-        return pegasus_graph(self.path)
+        with _values_checked(self.path):
+            graph = pegasus_graph(self.path)
+            if not all(isinstance(name, str) for name in (*graph.ids, *graph.xforms)):
+                raise ValueError("the name of a job is no text")
+            return graph
 
     def jobs(self) -> list[dict[str, Any]]:
         """From the files of Pegasus, or its database."""
         from markab.reports.pegasus_runs.status import list_pegasus_jobs
 
-        return list_pegasus_jobs(self.path)
+        with _values_checked(self.path):
+            return list_pegasus_jobs(self.path)

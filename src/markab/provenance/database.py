@@ -12,6 +12,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from markab.errors import MarkabError, NewerFormat, StorageError
+from markab.plan.submit_dir import PLAN
 from markab.provenance import schema
 from markab.provenance.database_location import Target
 
@@ -152,9 +153,12 @@ def _translated(target: Target, error: BaseException) -> MarkabError:
                 f"cannot write {where}: its disk is full", hint="free some space, and try again"
             )
         if "not a database" in lowered or "malformed" in lowered or "no such table" in lowered:
+            is_made_of_a_run = target.file is not None and (target.file.parent / PLAN).exists()
             return UnreadableDatabase(
                 f"{where} cannot be read: {words}",
-                hint="delete it; it is rebuilt from plan and journal",
+                hint="delete it; it is rebuilt from plan and journal"
+                if is_made_of_a_run
+                else "restore it from a backup; if Pegasus made it, `pegasus-monitord --replay` of Pegasus makes it again",
             )
     return StorageError(
         f"{where}: {words}",

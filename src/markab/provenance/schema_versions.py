@@ -82,6 +82,11 @@ def create(target: Target) -> bool:
             if _version(connection) is not None:
                 change(target, schema.VERSION)
                 return False
+            if inspect(connection).get_table_names():
+                raise StorageError(
+                    f"{target.shown} has tables of another program, and is left as it is",
+                    hint="name another file",
+                )
     if target.file is not None:
         target.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with connected(target) as connection, transaction(connection):
