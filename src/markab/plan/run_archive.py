@@ -39,7 +39,10 @@ def is_packed(directory: SubmitDir) -> bool:
 
 
 def check_archive(directory: SubmitDir, uuid: str) -> None:
-    """Raise StorageError if there is a file with the name of the archive that was not made of this run."""
+    """Raise StorageError if there is a file with the name of the archive that was not made of this run.
+
+    One that `pegasus-submitdir` of Pegasus made does not name its run: it counts if the plan is in it, and nowhere else.
+    """
     if not os.path.lexists(directory.archive):
         return
     try:
@@ -48,6 +51,8 @@ def check_archive(directory: SubmitDir, uuid: str) -> None:
             tarfile.open(fileobj=file, mode="r:gz") as archive,
         ):
             made_of = archive.pax_headers.get(_RUN)
+            if made_of is None and is_packed(directory) and any(member.name == PLAN for member in archive):
+                made_of = uuid
     except (OSError, tarfile.TarError, EOFError, zlib.error):
         made_of = None
     if made_of is None or made_of != uuid:
@@ -139,7 +144,7 @@ def _still_there(directory: SubmitDir) -> Iterator[str]:
     with tarfile.open(directory.archive, "r:gz") as archive:
         for member in archive:
             name = _checked(member)
-            if not os.path.lexists(directory.path / name):
+            if _is_kept(name) or not os.path.lexists(directory.path / name):
                 continue
             if not _is_same(directory.path / name, archive, member):
                 raise StorageError(
