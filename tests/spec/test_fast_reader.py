@@ -346,8 +346,9 @@ def test_they_agree_about_the_line_ends_of_other_systems_too() -> None:
         (readers if line_end == "\r\n" else others).check(text.replace("\n", line_end))
 
     agree()
-    assert readers.read > 60 and readers.sure > readers.read * 0.25
-    assert others.read > 60
+    # About half of 250 examples are of each; chance may halve that again.
+    assert readers.read > 30 and readers.sure > readers.read * 0.25
+    assert others.read > 30
 
 
 SCALARS = st.booleans() | st.integers() | st.text(max_size=5) | st.floats(allow_nan=False)
