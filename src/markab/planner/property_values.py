@@ -9,6 +9,7 @@ from markab.errors import DocumentError, Problem
 from markab.plan.model import INTEGRITY_CHECKS
 from markab.planner.modes import MODES
 from markab.planner.output_map import mapper_problems
+from markab.planner.reuse_locations import reuse_locations
 from markab.spec import units
 from markab.spec.properties import Properties
 
@@ -77,6 +78,10 @@ def _problems(properties: Properties) -> Iterator[Problem]:
         is_right = False
     if not is_right:
         yield properties.problem(_MEMORY, "it must be an amount such as '2048' (MB) or '2 GB'")
+    try:
+        reuse_locations(properties)
+    except DocumentError as error:
+        yield from error.problems
     yield from mapper_problems(properties)
     throttles = {f"dagman.{name}": 0 for name in properties.under("dagman.") if name.endswith(".maxjobs")}
     for key, smallest in (_SMALLEST | throttles).items():

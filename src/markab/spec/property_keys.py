@@ -216,6 +216,9 @@ markab.keep.failed | false | true false | read | keep the directory of the last 
 markab.slots.cores | | | read | cores that jobs on this machine may use together. What the machine has if not set; also `--cores`, and the profile `pegasus.slots.cores` of a site
 markab.slots.memory | | | read | memory that jobs on this machine may use together. Such as `8 GB`, MB without a unit; also `--memory`, and the profile `pegasus.slots.memory` of a site
 markab.slots.gpus | | | read | GPUs that jobs on this machine may use together. Also `--gpus`, and the profile `pegasus.slots.gpus` of a site
+markab.reuse.index | | | read | file that remembers what your jobs made, for reuse by content. `$XDG_STATE_HOME/markab/results.db` if not set, which is in `~/.local/state`; it may be deleted
+markab.reuse.store | | | read | directory that keeps files of results which would have been removed, for reuse by content. `$XDG_CACHE_HOME/markab/content` if not set, which is in `~/.cache`; it holds hard links, so name one on the file system of your scratch directories
+markab.reuse.store.size | 20 GB | | read | bytes that this directory may take; what was not used for longest is removed first. Such as `100 GB`, MB without a unit; `0` keeps nothing
 markab.lfn.absolute | false | true false | read | allow absolute paths as logical file names
 """)
 

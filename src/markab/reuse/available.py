@@ -1,0 +1,105 @@
+"""Where the bytes of an earlier result still are: at a place where they were put, or in the content store."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from markab.errors import MarkabError
+from markab.reuse.content_store import ContentStore
+from markab.reuse.file_checksums import Checksums
+from markab.reuse.result_index import ResultIndex
+
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+
+
+class LostPlace(NamedTuple):
+    """A place that does not have the bytes any more that were put there."""
+
+    sha256: str
+    path: str
+    why: str
+    """ "was removed", "was truncated", "was altered", "is not a regular file"."""
+
+    def __str__(self) -> str:
+        return f"{self.path!r} {self.why} after it was made; it does not count as a result"
+
+
+class AvailableContents:
+    """Finds the bytes of contents, and verifies them: a file that was not read since its last change is read.
+
+    Links, FIFOs, devices, files that cannot be read, truncated and altered ones do not count.
+    """
+
+    def __init__(self, index: ResultIndex, checksums: Checksums, store: ContentStore | None) -> None:
+        self._index = index
+        self._checksums = checksums
+        self._store = store
+        self._places: dict[str, list[str]] = {}
+        self._used: set[str] = set()
+        self.lost: list[LostPlace] = []
+        """What was found to be lost so far. In an unmounted file system nothing is lost, though nothing is found."""
+
+    def prepare(self, sha256s: Iterable[str]) -> None:
+        """Look many contents up at once, which is faster than one after the other."""
+        wanted = [sha256 for sha256 in dict.fromkeys(sha256s) if sha256 not in self._places]
+        found = self._index.places(wanted)
+        self._places.update({sha256: found.get(sha256, []) for sha256 in wanted})
+        self._checksums.prepare(path for paths in found.values() for path in paths[:1])
+
+    def path(self, sha256: str, size_bytes: int) -> str | None:
+        """Return the path of a file that has this content now; None: there is none."""
+        if sha256 not in self._places:
+            self.prepare([sha256])
+        paths = self._places[sha256]
+        while paths:
+            if self._has(paths[0], sha256, size_bytes):
+                return paths[0]
+            del paths[0]
+        return self._stored(sha256, size_bytes) if self._store is not None else None
+
+    def save(self) -> None:
+        """Let the index forget what is lost, and remember what was read and what is relied on."""
+        self._checksums.save()
+        if self.lost:
+            self._index.forget_places((one.sha256, one.path) for one in self.lost)
+        self._index.save_use(self._used)
+
+    def _stored(self, sha256: str, size_bytes: int) -> str | None:
+        assert self._store is not None
+        path = self._store.path(sha256)
+        if not os.path.lexists(path):
+            return None
+        if not self._has(path, sha256, size_bytes):
+            self._store.remove(sha256)
+            return None
+        self._used.add(sha256)
+        return path
+
+    def _has(self, path: str, sha256: str, size_bytes: int) -> bool:
+        """Return whether a file has a content; if it is certain that it has not, it is lost."""
+        try:
+            why = self._flaw(path, sha256, size_bytes)
+        except MarkabError:
+            why = "was altered"
+        except OSError as error:
+            if error.errno not in _GONE or not os.path.isdir(os.path.dirname(path)):
+                return False
+            why = "was removed"
+        if why:
+            self.lost.append(LostPlace(sha256, path, why))
+        return not why
+
+    def _flaw(self, path: str, sha256: str, size_bytes: int) -> str:
+        status = os.stat(path, follow_symlinks=False)
+        if not stat.S_ISREG(status.st_mode):
+            return "is not a regular file"
+        if status.st_size != size_bytes:
+            return "was truncated" if status.st_size < size_bytes else "was altered"
+        if not os.access(path, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        is_same = self._checksums.of_status(path, status, follow=False) == sha256
+        return "" if is_same else "was altered"

@@ -1,0 +1,347 @@
+"""The index of results: what the jobs of earlier runs made, by the key of what made it, and where its bytes were put."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from markab.reuse.index_database import IndexDatabase, NotAnIndex, prefix_of
+from markab.reuse.top_directories import top_directories
+
+if TYPE_CHECKING:
+    import sqlite3
+
+PLACES_READ = 64
+"""Of one content, such as the empty one: there may be as many as files, and the newest will do."""
+_AT_ONCE = 900
+"""Values in one statement; older versions of SQLite take 999."""
+
+
+class Made(msgspec.Struct, frozen=True):
+    """One file that a job made."""
+
+    lfn: str
+    sha256: str
+    """64 hex digits in lower case, as all checksums and keys here."""
+    size_bytes: int
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What one job of one run made."""
+
+    key: str
+    """The sha256 of all that made it."""
+    run: str
+    """UUID."""
+    job: str
+    made: tuple[Made, ...]
+
+
+class IndexedRun(NamedTuple):
+    """A run in the index, with what can still be found of it."""
+
+    uuid: str
+    submit_dir: str
+    workflow: str
+    planned_s: float
+    used_s: float
+    jobs: int
+    files: int
+    size_bytes: int
+    where: list[str]
+    """The topmost directories in which its results were put."""
+
+
+class ResultIndex:
+    """The index of results of a user. It closes at the end of a `with` block.
+
+    Nothing here raises for a file that is missing, damaged, locked, of a newer format or on a full disk: what is read
+    is then empty, what is written is lost, and `warnings` says why. Each method is one transaction.
+    """
+
+    def __init__(self, database: IndexDatabase) -> None:
+        self._database = database
+        self._found_runs: set[int] = set()
+
+    def __enter__(self) -> ResultIndex:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is an index that can be used."""
+        return self._database.is_open
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What was wrong with the file so far, each with a remedy."""
+        return self._database.warnings
+
+    def close(self) -> None:
+        """Close the file. May be called twice."""
+        self._database.close()
+
+    def add_run(self, uuid: str, submit_dir: str, workflow: str, planned_s: float) -> None:
+        """Enter a run that starts or goes on. May be called again, such as after its directory was moved."""
+
+        def add(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT INTO run (uuid, submit_dir, workflow, planned_s, used_s) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (uuid) DO UPDATE SET submit_dir = excluded.submit_dir, is_over = 0",
+                (uuid, os.fsencode(submit_dir), workflow, planned_s, time.time()),
+            )
+
+        self._database.write(add, None)
+
+    def record(
+        self,
+        uuid: str,
+        entries: Iterable[Entry],
+        places: Iterable[tuple[str, str]],
+        mark: int,
+        *,
+        is_over: bool = True,
+    ) -> bool:
+        """Record what a run made, all or nothing; return whether that is on disk now.
+
+        May be called again with the same: nothing is recorded twice. Of one key, the newest run counts. A run that
+        was not entered, or was pruned, is not recorded: call `add_run` before.
+
+        Args:
+            uuid: the run.
+            entries: what its jobs made.
+            places: (sha256, absolute local path).
+            mark: how far its journal was read, in bytes.
+            is_over: the run has ended; if not, it stays in `unrecorded`.
+        """
+
+        def add(connection: sqlite3.Connection) -> bool:
+            row = connection.execute("SELECT id, places FROM run WHERE uuid = ?", (uuid,)).fetchone()
+            if row is None:
+                return False
+            run, recorded = row
+            connection.executemany(_ADD_ENTRY, (_entry_row(run, entry) for entry in entries))
+            tops = _add_places(connection, places, recorded)
+            connection.execute(
+                "UPDATE run SET mark = max(mark, ?), is_over = ?, used_s = ?, places = ? WHERE id = ?",
+                (mark, is_over, time.time(), tops, run),
+            )
+            return True
+
+        return self._database.write(add, False)
+
+    def unrecorded(self) -> list[tuple[str, str, int]]:
+        """Return the runs whose end is not recorded: UUID, submit directory, and how far the journal was read."""
+
+        def select(connection: sqlite3.Connection) -> list[tuple[str, str, int]]:
+            rows = connection.execute("SELECT uuid, submit_dir, mark FROM run WHERE NOT is_over ORDER BY id")
+            return [(uuid, os.fsdecode(submit_dir), mark) for uuid, submit_dir, mark in rows]
+
+        return self._database.read(select, [])
+
+    def find(self, keys: Sequence[str]) -> dict[str, Entry]:
+        """Return what was made for each of these keys that is known, by the newest run."""
+
+        def select(connection: sqlite3.Connection) -> dict[str, Entry]:
+            wanted = {bytes.fromhex(key): key for key in keys}
+            runs: dict[int, str] = {}
+            found = {}
+            for key, run, job, made in _selected(connection, _FIND, sorted(prefix_of(key) for key in wanted)):
+                if name := wanted.get(key):
+                    uuid = runs.get(run) or runs.setdefault(run, _uuid_of(connection, run))
+                    found[name] = Entry(name, uuid, job, _made(made))
+            self._found_runs.update(runs)
+            return found
+
+        return self._database.read(select, {})
+
+    def places(self, sha256s: Iterable[str]) -> dict[str, list[str]]:
+        """Return the paths at which these contents were, newest directories first; nothing says that they still are.
+
+        Rarely, a path of another content is among them.
+        """
+
+        def select(connection: sqlite3.Connection) -> dict[str, list[str]]:
+            found = {}
+            for sha256 in sha256s:
+                rows = connection.execute(_PLACES, (prefix_of(bytes.fromhex(sha256)), PLACES_READ))
+                if paths := [os.fsdecode(os.path.join(*row)) for row in rows]:
+                    found[sha256] = paths
+            return found
+
+        return self._database.read(select, {})
+
+    def forget_places(self, lost: Iterable[tuple[str, str]]) -> None:
+        """Forget places (sha256, path) that do not have these contents any more."""
+
+        def delete(connection: sqlite3.Connection) -> None:
+            for sha256, path in lost:
+                directory, name = os.path.split(os.fsencode(path))
+                connection.execute(_FORGET, (prefix_of(bytes.fromhex(sha256)), directory, name))
+
+        self._database.write(delete, None)
+
+    def last_run(self, workflow: str, *, before: float | None = None) -> str | None:
+        """Return the submit directory of the newest run of a workflow, or of the newest planned before then."""
+        return next(iter(self.last_runs(workflow, before=before, most=1)), None)
+
+    def last_runs(self, workflow: str, *, before: float | None = None, most: int = 20) -> list[str]:
+        """Return the submit directories of the runs of a workflow, newest first, planned before then if given."""
+
+        def select(connection: sqlite3.Connection) -> list[str]:
+            end = float("inf") if before is None else before
+            rows = connection.execute(_LAST_RUNS, (workflow, end, most))
+            return [os.fsdecode(submit_dir) for (submit_dir,) in rows]
+
+        return self._database.read(select, [])
+
+    def save_use(self, contents: Iterable[str] = ()) -> None:
+        """Note that a plan relies on what `find` returned so far, and on these contents of the store."""
+        now = time.time()
+
+        def update(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "UPDATE run SET used_s = ? WHERE id = ?", [(now, run) for run in sorted(self._found_runs)]
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO content_use VALUES (?, ?)",
+                ((bytes.fromhex(sha256), int(now)) for sha256 in contents),
+            )
+
+        self._database.write(update, None)
+
+    def content_uses(self) -> dict[str, float]:
+        """Return when plans last relied on contents of the store, by sha256."""
+
+        def select(connection: sqlite3.Connection) -> dict[str, float]:
+            rows = connection.execute("SELECT sha256, used_s FROM content_use")
+            return {sha256.hex(): float(used_s) for sha256, used_s in rows}
+
+        return self._database.read(select, {})
+
+    def checksums(self, inodes: Iterable[int]) -> list[tuple[int, int, int, int, str]]:
+        """Return what is remembered of files: inode, size in bytes, mtime and ctime in ns, and sha256."""
+
+        def select(connection: sqlite3.Connection) -> list[tuple[int, int, int, int, str]]:
+            rows = _selected(connection, _CHECKSUMS, sorted({_signed(inode) for inode in inodes}))
+            return [(inode % 2**64, *rest, sha256.hex()) for inode, *rest, sha256 in rows]
+
+        return self._database.read(select, [])
+
+    def remember_checksums(self, files: Iterable[tuple[os.stat_result, str]]) -> None:
+        """Remember the checksums of files as they were with these statuses."""
+        now = int(time.time())
+
+        def insert(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "INSERT OR REPLACE INTO checksum VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (_checksum_row(status, sha256, now) for status, sha256 in files),
+            )
+
+        self._database.write(insert, None)
+
+
+def open_index(path: str | None, *, create: bool) -> ResultIndex:
+    """Open the index of results in a file; see `locations.index_path`.
+
+    Args:
+        path: the file. None: there is no place for one.
+        create: make a file that is missing. If not, a missing one is an empty index, without a warning.
+    """
+    return ResultIndex(IndexDatabase(path, create=create))
+
+
+_ADD_ENTRY = """
+INSERT INTO entry (prefix, key, run, job, files, size_bytes, made) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (prefix) DO UPDATE SET key = excluded.key, run = excluded.run, job = excluded.job,
+    files = excluded.files, size_bytes = excluded.size_bytes, made = excluded.made
+WHERE excluded.run >= run
+"""
+_FIND = "SELECT key, run, job, made FROM entry WHERE prefix IN"
+_PLACES = """
+SELECT directory.path, place.name FROM place JOIN directory ON directory.id = place.directory
+WHERE place.content = ? ORDER BY place.directory DESC, place.name LIMIT ?
+"""
+_FORGET = """
+DELETE FROM place WHERE content = ? AND directory = (SELECT id FROM directory WHERE path = ?) AND name = ?
+"""
+_LAST_RUNS = """
+SELECT submit_dir FROM run WHERE workflow = ? AND planned_s < ? ORDER BY planned_s DESC, id DESC LIMIT ?
+"""
+_CHECKSUMS = "SELECT inode, size_bytes, mtime_ns, ctime_ns, sha256 FROM checksum WHERE inode IN"
+
+_Packed = list[tuple[str, bytes, int]]
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(_Packed).decode
+
+
+def _entry_row(run: int, entry: Entry) -> tuple[object, ...]:
+    key = bytes.fromhex(entry.key)
+    packed = _pack([(one.lfn, bytes.fromhex(one.sha256), one.size_bytes) for one in entry.made])
+    size_bytes = sum(one.size_bytes for one in entry.made)
+    return prefix_of(key), key, run, entry.job, len(entry.made), size_bytes, packed
+
+
+def _made(packed: bytes) -> tuple[Made, ...]:
+    return tuple(Made(lfn, sha256.hex(), size_bytes) for lfn, sha256, size_bytes in _unpack(packed))
+
+
+def _uuid_of(connection: sqlite3.Connection, run: int) -> str:
+    row = connection.execute("SELECT uuid FROM run WHERE id = ?", (run,)).fetchone()
+    if row is None:
+        raise NotAnIndex(f"an entry belongs to run {run}, which is missing")
+    return str(row[0])
+
+
+def _selected(
+    connection: sqlite3.Connection, select: str, values: Sequence[int]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a select for many values; in the order of the values, pages are read once."""
+    for start in range(0, len(values), _AT_ONCE):
+        part = values[start : start + _AT_ONCE]
+        yield from connection.execute(f"{select} ({','.join('?' * len(part))})", part)
+
+
+def _add_places(connection: sqlite3.Connection, places: Iterable[tuple[str, str]], recorded: bytes) -> bytes:
+    """Add the places; return the topmost directories of these and of `recorded`, as they are stored."""
+    directories: dict[bytes, int] = {}
+
+    def row(sha256: str, path: str) -> tuple[object, ...]:
+        folder, name = os.path.split(os.fsencode(path))
+        if folder not in directories:
+            directories[folder] = _directory_id(connection, folder)
+        return prefix_of(bytes.fromhex(sha256)), directories[folder], name
+
+    rows = [row(*place) for place in places]
+    connection.executemany("INSERT OR IGNORE INTO place VALUES (?, ?, ?)", sorted(rows))
+    before = recorded.split(b"\0")[1:]
+    return b"".join(b"\0" + folder for folder in top_directories([*before, *directories]))
+
+
+def _directory_id(connection: sqlite3.Connection, path: bytes) -> int:
+    connection.execute("INSERT OR IGNORE INTO directory (path) VALUES (?)", (path,))
+    (found,) = connection.execute("SELECT id FROM directory WHERE path = ?", (path,)).fetchone()
+    return int(found)
+
+
+def _checksum_row(status: os.stat_result, sha256: str, now: int) -> tuple[object, ...]:
+    return (
+        _signed(status.st_ino),
+        _signed(status.st_dev),
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        bytes.fromhex(sha256),
+        now,
+    )
+
+
+def _signed(number: int) -> int:
+    """Return a number of 64 bits as SQLite stores it."""
+    return number - 2**64 if number >= 2**63 else number
