@@ -74,6 +74,14 @@ class MovedFile(_RecordPart):
         return 0 if self.found else self.bytes or 0
 
 
+class ReusedFrom(_RecordPart):
+    """The job of an earlier run that made the outputs, in place of this attempt."""
+
+    key: str = ""
+    run: str = ""
+    job: str = ""
+
+
 class AttemptSuccess(_RecordPart):
     """Whether an attempt succeeded."""
 
@@ -86,6 +94,7 @@ class Products(AttemptSuccess):
 
     outputs: list[MadeFile] = []
     transfers: list[MovedFile] = []
+    reused: ReusedFrom | None = None
 
 
 class AttemptRecord(Products):

@@ -118,6 +118,19 @@ class GivenSlots(msgspec.Struct, frozen=True, omit_defaults=True):
     gpus: int | None = None
 
 
+class ContentReuse(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a run reuses results by content: what made them, not their names, decides."""
+
+    index: str
+    """Absolute path of the index of results, to which the run adds its own."""
+    store: str
+    """Absolute directory that keeps what cleanup removes."""
+    store_bytes: int = 0
+    """How much it may keep."""
+    finds: bool = True
+    """Results of earlier runs are used; False: all tasks run (`--force`), and are recorded."""
+
+
 class Header(msgspec.Struct, omit_defaults=True):
     """Line 1 of `plan.jsonl`."""
 
@@ -142,6 +155,8 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Output replica catalog: path of an SQLite file; relative to the submit directory, unless the user named one."""
     metadata: dict[str, str] = {}
     """The user's metadata of the workflow; without effect on the run."""
+    reuse: ContentReuse | None = None
+    """Set with the policy `content`; None: results are reused by name, as Pegasus does, when the run is planned."""
 
     @property
     def local_sites(self) -> frozenset[str]:
@@ -238,6 +253,17 @@ class Registration(msgspec.Struct, omit_defaults=True):
     """It may not exist: a checkpoint."""
 
 
+class Content(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What makes the outputs of a compute job, but for the contents of its inputs (`reuse/content_key.py`)."""
+
+    recipe: str
+    """sha256 over commands, environment, programs that are not staged, and names of files."""
+    programs: dict[str, str] = {}
+    """Path of each installed program → its sha256 when the job was planned."""
+    known: dict[str, str] = {}
+    """Lfn → sha256 of the inputs whose contents were known then; these of the others the journal tells."""
+
+
 class PlannedJob(msgspec.Struct, omit_defaults=True):
     """One job: what is scheduled, tried and retried as a whole."""
 
@@ -280,8 +306,12 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """Register."""
     removes: list[str] = []
     """Cleanup: lfns below the scratch of `staging`."""
+    keeps: list[str] = []
+    """Cleanup, with the policy `content`: lfns that tasks made; the store keeps them before they are removed."""
     removes_scratch: bool = False
     """Cleanup at the end: the whole scratch directory of `staging`."""
+    content: Content | None = None
+    """Compute, with the policy `content`. None: the job always runs, and what it makes is not found again."""
     why: str = ""
     """Which pass made it, and for what."""
 

@@ -3,6 +3,7 @@
     plan.jsonl            the executable workflow                    planner
     braindump.yml         identity of the run, who planned it        planner
     sources.json          where it was planned, paths of documents   planner
+    reused.jsonl          tasks left out, as earlier runs made their outputs; if there are any   planner
     catalogs/             copies of the documents it was made from   planner
     pegasus.<n>.properties  merged properties                        planner
     passwords.json        passwords of URLs, mode 600; if there are any   planner
@@ -54,6 +55,11 @@ class SubmitDir:
     def sources(self) -> Path:
         """Where the planner was called, and the paths of the documents (`plan/sources.py`)."""
         return self.path / "sources.json"
+
+    @property
+    def reused(self) -> Path:
+        """The tasks that are left out because earlier runs made their outputs (`plan/reused_tasks.py`)."""
+        return self.path / "reused.jsonl"
 
     @property
     def catalogs(self) -> Path:

@@ -46,6 +46,7 @@ def clean_up(draft: Draft, context: Context) -> None:
 def _remove_files(draft: Draft, context: Context, keep: set[str]) -> None:
     levels = levels_of(draft.parents)
     assert levels is not None
+    made = draft.producer if context.reuse is not None else {}
     for site, users_of in draft.scratch.items():
         # Level by level, the files whose deepest user is there, by that user.
         by_level: dict[int, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -61,6 +62,7 @@ def _remove_files(draft: Draft, context: Context, keep: set[str]) -> None:
                     job_names.cleanup_name(context.prefix, site, level + 1, number), site, context
                 )
                 planned.removes, planned.level, planned.category = removes, level, CATEGORY
+                planned.keeps = [lfn for lfn in removes if lfn in made]
                 draft.add(
                     planned,
                     sorted_unique(user for lfn in removes for user in users_of[lfn]),
@@ -88,6 +90,8 @@ def _remove_directories(draft: Draft, context: Context) -> None:
             job_names.scratch_removal_name(context.prefix, draft.workflow.name, site), site, context
         )
         planned.removes_scratch = True
+        if context.reuse is not None and context.cleanup == "leaf":
+            planned.keeps = [lfn for lfn in draft.scratch.get(site, {}) if lfn in draft.producer]
         why = f"scratch directory at {site}"
         draft.add(planned, ends, "clean_up", why, f"{why}, at the end")
 

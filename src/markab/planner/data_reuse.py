@@ -4,7 +4,8 @@ The rule is that of Pegasus: a file exists if the replica catalog has it, by its
 expression. A job is left out if each of its outputs exists, or is neither a result nor read by a job that stays;
 and so are then the jobs above it that only served it. What was to be delivered of theirs is delivered and
 registered all the same, from where it is. The property `pegasus.data.reuse.scope` says which jobs may be left
-out: all of them (`full`), those with the profile `enable_for_data_reuse` (`partial`), or none; and none with `--force`.
+out: all of them (`full`), those with the profile `enable_for_data_reuse` (`partial`), or none; and none with `--force`,
+or if results are reused by content (`content_reuse.py`): the two are never mixed.
 
 After the dependencies, whose graph it walks from the end; before the choice of sites, which is for the jobs that
 stay. Guarantees to them: every file that a job reads or that the user wants is made by a job that stays, or
@@ -27,6 +28,8 @@ _NAMED = 3
 
 def reuse_data(draft: Draft, context: Context) -> None:
     """Remove jobs whose results exist, and fill `reused`."""
+    if context.reuse is not None:
+        return
     scope = context.properties.choice(_SCOPE, ("full", "partial", "none"), "full")
     if context.options.force or scope == "none":
         return

@@ -19,11 +19,13 @@ from typing import Literal, Protocol
 
 from markab.catalogs.replica_index import ReplicaIndex
 from markab.errors import PlanningError, Problem
-from markab.plan.model import GivenSlots, Integrity, Place, PlannedJob
+from markab.plan.model import Content, ContentReuse, GivenSlots, Integrity, Place, PlannedJob
+from markab.plan.reused_tasks import ReusedTask
 from markab.planner.graph import find_cycle, levels_of
 from markab.planner.options import PlanOptions
 from markab.planner.placement import Placement, Program, merge_placements
 from markab.planner.task_files import inputs_of, inputs_of_job, outputs_of, outputs_of_job
+from markab.reuse.result_index import ResultIndex
 from markab.spec.model import (
     Container,
     Pfn,
@@ -44,6 +46,13 @@ Cleanup = Literal["none", "leaf", "inplace"]
 
 Progress = Callable[[str, int, int | None], None]
 """Called with what is being done, how much of it is done, and of how much (None: not known)."""
+
+
+UpdateIndex = Callable[[ResultIndex], None]
+
+
+def no_update(_index: ResultIndex) -> None:
+    """Leave the index of results as it is."""
 
 
 class ResultPlaces(Protocol):
@@ -69,7 +78,7 @@ class Reason:
     by: str
     """Name of the pass."""
     what: str
-    """One of "added", "removed", "merged" and "placed"."""
+    """One of "added", "removed", "kept", "merged" and "placed"."""
     why: str
 
 
@@ -107,6 +116,10 @@ class Context:
     """What jobs on the submit host may use together."""
     output_map: ResultPlaces | None = None
     """Where each result goes. None: below the directories of the output sites."""
+    reuse: ContentReuse | None = None
+    """How results are reused by content. None: they are reused by name."""
+    update_index: UpdateIndex = no_update
+    """Called with the index of results before it is read."""
     dry_run: bool = False
 
     def problem(self, kind: str, message: str, hint: str = "") -> None:
@@ -170,6 +183,12 @@ class Draft:
     """Lfns that the user wants: outputs that are to be delivered."""
     reused: dict[int, list[Use]] = field(default_factory=dict)
     """Job that was removed → its results, which are delivered from where they are."""
+    found: dict[str, RawInput] = field(default_factory=dict)
+    """Lfn → where earlier runs left it, of files that are needed and that only removed jobs make; by content."""
+    contents: dict[int, Content] = field(default_factory=dict)
+    """Job → what makes its outputs; by content."""
+    reused_tasks: list[ReusedTask] = field(default_factory=list)
+    """The tasks of removed jobs; by content."""
     merged: dict[int, str] = field(default_factory=dict)
     """Job that others were merged into → which pass merged them, and why."""
     reasons: list[Reason] = field(default_factory=list)

@@ -136,6 +136,7 @@ def _job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) 
         level=level,
         parents=parents,
         inputs=_inputs(draft, context, job),
+        content=draft.contents.get(job),
         why=draft.merged.get(job, ""),
     )
     if planned.kind is Kind.SUBWORKFLOW:
@@ -204,7 +205,7 @@ def _inputs(draft: Draft, context: Context, job: int) -> list[Input]:
             continue
         raw = draft.raw_input(job, lfn)
         metadata = use.metadata
-        if raw and (replica := lookup(lfn)) and replica.metadata:
+        if raw and lfn not in draft.found and (replica := lookup(lfn)) and replica.metadata:
             metadata = replica.metadata | metadata
         inputs.append(
             Input(

@@ -213,6 +213,13 @@ class PlanOptions:
         metavar="DIR",
         help="Submit directories of runs whose results may be used again.",
     )
+    reuse_policy: str | None = _option(
+        kinds.TextOption(),
+        "--reuse-policy",
+        metavar="POLICY",
+        help="Which results are used again: pegasus (default; by name) or content (by what made them).",
+        choices=("pegasus", "content"),
+    )
     verbose: int = _option(
         kinds.CountOption(), "-v", "--verbose", help="Say more; may be repeated.", used_by=UsedBy.COMMAND
     )

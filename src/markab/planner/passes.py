@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from markab.planner.cleanup import clean_up
+from markab.planner.content_reuse import reuse_by_content
 from markab.planner.data_reuse import reuse_data
 from markab.planner.dependencies import find_dependencies
 from markab.planner.draft import Context, Draft
@@ -26,6 +27,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("finding dependencies", find_dependencies),
     ("looking for results", reuse_data),
     ("selecting sites", select_sites),
+    ("looking for results by content", reuse_by_content),
     ("staging in", stage_in),
     ("staging out", stage_out),
     ("registering results", register_results),

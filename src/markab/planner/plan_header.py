@@ -74,6 +74,7 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
         catalog=str(registered.resolve() if registered else f"{name}.replicas.db"),
         outputs=_outputs(draft, places),
         metadata=draft.workflow.metadata,
+        reuse=context.reuse,
     )
 
 

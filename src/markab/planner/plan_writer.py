@@ -10,7 +10,7 @@ import socket
 import sysconfig
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from markab.errors import StorageError
 from markab.plan.braindump import Braindump, write_braindump
 from markab.plan.model import Header, PlannedJob
 from markab.plan.plan_file import write_plan
+from markab.plan.reused_tasks import ReusedTask, write_reused_tasks
 from markab.plan.sources import Sources, write_sources
 from markab.plan.submit_dir import PLAN, SubmitDir
 from markab.planner import job_names
@@ -147,10 +148,11 @@ def write_run(
     directory: Path,
     documents: Iterable[Path],
     passwords: Mapping[str, str],
+    reused_tasks: Sequence[ReusedTask] = (),
 ) -> None:
     """Write all files of a new run; `plan.jsonl`, which makes the directory a run, last.
 
-    `directory` is where the planner was called, `documents` are what it read.
+    `directory` is where the planner was called, `documents` are what it read, `reused_tasks` what it left out.
 
     Raises:
         StorageError: disk full.
@@ -176,6 +178,8 @@ def write_run(
             else "choose a directory elsewhere with --dir",
         ) from error
     write_braindump(submit_dir.braindump, braindump)
+    if reused_tasks:
+        write_reused_tasks(submit_dir.reused, reused_tasks)
     write_plan(submit_dir.plan, header, jobs)
 
 

@@ -19,7 +19,7 @@ from markab.formatting import count
 from markab.plan.braindump import Braindump
 from markab.plan.model import INTEGRITY_CHECKS, GivenSlots
 from markab.planner import plan_writer as writing
-from markab.planner.draft import Cleanup, Context, Draft, Progress, Reason
+from markab.planner.draft import Cleanup, Context, Draft, Progress, Reason, UpdateIndex, no_update
 from markab.planner.executable_jobs import executable_jobs
 from markab.planner.given_slots import forwarded_properties, given_slots
 from markab.planner.machine_needs import NO_NEEDS, Needs, needs_of
@@ -38,6 +38,7 @@ from markab.planner.plan_header import (
 )
 from markab.planner.property_support import warn_of_unsupported_properties
 from markab.planner.property_values import submit_directory_mode, wrong_values
+from markab.planner.reuse_policy import content_reuse
 from markab.planner.scratch_owners import check_scratch_owners
 from markab.planner.site_directories import all_sites, check_directories, default_sites
 from markab.planner.site_profiles import with_property_profiles
@@ -67,9 +68,14 @@ class Planned:
 
 
 def plan(
-    options: PlanOptions, progress: Progress | None = None, passes: Sequence[tuple[str, Pass]] = PASSES
+    options: PlanOptions,
+    progress: Progress | None = None,
+    passes: Sequence[tuple[str, Pass]] = PASSES,
+    update_index: UpdateIndex = no_update,
 ) -> Planned:
     """Plan a workflow into a new submit directory.
+
+    `update_index` is called with the index of results before that is read, if results are reused by content.
 
     Raises:
         DocumentError: documents are wrong; the error has every problem of all of them.
@@ -77,11 +83,16 @@ def plan(
         StorageError: something cannot be read or written.
     """
     with without_garbage_collection():
-        return _plan(options, progress or _silent, passes)
+        return _plan(options, progress or _silent, passes, update_index)
 
 
-def _plan(options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, Pass]]) -> Planned:
-    draft, context = _make_draft(options, progress, passes, dry_run=False)
+def _plan(
+    options: PlanOptions,
+    progress: Progress,
+    passes: Sequence[tuple[str, Pass]],
+    update_index: UpdateIndex,
+) -> Planned:
+    draft, context = _make_draft(options, progress, passes, update_index, dry_run=False)
     workflow = draft.workflow
     now = time.time()
     stamp = _stamp(context, now)
@@ -109,6 +120,7 @@ def _plan(options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, 
             options.directory,
             [options.directory / options.workflow, *context.documents],
             context.passwords,
+            draft.reused_tasks,
         )
     progress("writing the plan", header.jobs, header.jobs)
     return _planned(draft, context, header.slots, submit_dir.path, braindump)
@@ -136,7 +148,7 @@ def _planned(
 def dry_run(options: PlanOptions, progress: Progress | None = None) -> Planned:
     """Plan a workflow and write nothing: the same checks, the same numbers. Raises as `plan`."""
     with without_garbage_collection():
-        draft, context = _make_draft(options, progress or _silent, PASSES, dry_run=True)
+        draft, context = _make_draft(options, progress or _silent, PASSES, no_update, dry_run=True)
     return _planned(draft, context, context.slots)
 
 
@@ -145,11 +157,17 @@ def _silent(_step: str, _done: int, _total: int | None) -> None:
 
 
 def _make_draft(
-    options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, Pass]], *, dry_run: bool
+    options: PlanOptions,
+    progress: Progress,
+    passes: Sequence[tuple[str, Pass]],
+    update_index: UpdateIndex,
+    *,
+    dry_run: bool,
 ) -> tuple[Draft, Context]:
     progress("reading documents", 0, None)
     properties, workflow, catalogs = _read(options)
     context = _context(options, properties, workflow, catalogs, progress, dry_run=dry_run)
+    context.update_index = update_index
     draft = Draft(workflow, workflow.jobs)
     _check_sub_workflows(draft, context)
     _check_arguments(draft, context)
@@ -265,6 +283,7 @@ def _context(
     warn_of_unsupported_properties(context)
     read_output_map(context)
     context.cleanup = _cleanup(strategy, context)
+    context.reuse = content_reuse(context)
     _warn_of_unsupported_flags(options, context)
     return context
 

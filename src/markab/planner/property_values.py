@@ -10,6 +10,7 @@ from markab.plan.model import INTEGRITY_CHECKS
 from markab.planner.modes import MODES
 from markab.planner.output_map import mapper_problems
 from markab.planner.reuse_locations import reuse_locations
+from markab.planner.reuse_policy import POLICIES, POLICY
 from markab.spec import units
 from markab.spec.properties import Properties
 
@@ -23,7 +24,11 @@ _FLAGS = (
     "markab.keep.failed",
     "markab.lfn.absolute",
 )
-_CHOICES = {"pegasus.mode": tuple(MODES), "pegasus.integrity.checking": INTEGRITY_CHECKS}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "pegasus.mode": tuple(MODES),
+    "pegasus.integrity.checking": INTEGRITY_CHECKS,
+    POLICY: POLICIES,
+}
 _SMALLEST = {
     "dagman.retry": 0,
     "dagman.maxjobs": 0,

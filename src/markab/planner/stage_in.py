@@ -115,6 +115,9 @@ class _Transfers:
 
     def _look_up(self, job: int, use: Use, placement: Placement) -> RawInput | None:
         lfn, name = use.lfn, self.draft.name_of(job)
+        if (found := self.draft.found.get(lfn)) is not None:
+            self.draft.raw[placement.site, placement.staging, lfn] = found
+            return found
         if lfn in self.missing:
             self.missing[lfn].append(name)
             return None
@@ -180,6 +183,9 @@ class _Transfers:
         sources = [Place(pfn.site, pfn.pfn) for pfn in raw.places]
         # A link is of use only where the file itself can be seen too.
         link = self.context.links and bool(sources) and sources[0].site == staging
+        link = (
+            link and lfn not in self.draft.found
+        )  # what is kept of earlier runs may be removed during this one
         return Transfer(
             lfn,
             sources,

@@ -15,7 +15,7 @@ from collections import defaultdict
 
 from markab.plan.model import Kind, Place, PlannedJob, Transfer
 from markab.planner import job_names
-from markab.planner.draft import Context, Draft
+from markab.planner.draft import Context, Draft, RawInput
 from markab.planner.replica_selection import select_replicas
 from markab.planner.transfer_groups import CATEGORY, PRIORITY, first_names, transfer_groups
 from markab.spec.model import Use
@@ -65,10 +65,8 @@ def _deliver_reused(draft: Draft, context: Context) -> None:
         draft.results.update(use.lfn for use in uses)
         transfers = []
         for use in uses:
-            replica = context.replicas.lookup(use.lfn)
-            assert replica is not None
             needed_by = f"the output sites, since {draft.tasks[job].id!r} is left out"
-            if raw := select_replicas(replica, "local", "local", needed_by, context):
+            if raw := draft.found.get(use.lfn) or _replicas(use.lfn, needed_by, context):
                 sources = [Place(pfn.site, pfn.pfn) for pfn in raw.places]
                 transfers.append(Transfer(use.lfn, sources, [], sha256=raw.sha256, size_bytes=raw.size_bytes))
         planned = PlannedJob(
@@ -84,3 +82,9 @@ def _deliver_reused(draft: Draft, context: Context) -> None:
         draft.add(
             planned, [], "stage_out", f"{len(uses)} result(s) of {draft.tasks[job].id}, which is left out"
         )
+
+
+def _replicas(lfn: str, needed_by: str, context: Context) -> RawInput | None:
+    replica = context.replicas.lookup(lfn)
+    assert replica is not None
+    return select_replicas(replica, "local", "local", needed_by, context)

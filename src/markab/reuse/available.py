@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from markab.errors import MarkabError
 from markab.reuse.content_store import ContentStore
-from markab.reuse.file_checksums import FileChecksums
+from markab.reuse.file_checksums import Checksums
 from markab.reuse.result_index import ResultIndex
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -34,7 +34,7 @@ class AvailableContents:
     Links, FIFOs, devices, files that cannot be read, truncated and altered ones do not count.
     """
 
-    def __init__(self, index: ResultIndex, checksums: FileChecksums, store: ContentStore | None) -> None:
+    def __init__(self, index: ResultIndex, checksums: Checksums, store: ContentStore | None) -> None:
         self._index = index
         self._checksums = checksums
         self._store = store

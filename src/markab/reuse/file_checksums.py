@@ -1,4 +1,4 @@
-"""FileChecksums of files, remembered from run to run for as long as a file does not change."""
+"""Checksums of files, remembered from run to run for as long as a file does not change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ come within the same tick of the clock, and would not be noticed."""
 _Version = tuple[int, int, int, int]
 
 
-class FileChecksums:
+class Checksums:
     """The sha256 of files: each is read only if it is new or has changed.
 
     A file is known by its inode, its size and the times of its last changes, of contents and of the inode; the latter

@@ -30,7 +30,7 @@ class Made(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
-class ResultEntry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True):
     """What one job of one run made."""
 
     key: str
@@ -102,7 +102,7 @@ class ResultIndex:
     def record(
         self,
         uuid: str,
-        entries: Iterable[ResultEntry],
+        entries: Iterable[Entry],
         places: Iterable[tuple[str, str]],
         mark: int,
         *,
@@ -145,17 +145,17 @@ class ResultIndex:
 
         return self._database.read(select, [])
 
-    def find(self, keys: Sequence[str]) -> dict[str, ResultEntry]:
+    def find(self, keys: Sequence[str]) -> dict[str, Entry]:
         """Return what was made for each of these keys that is known, by the newest run."""
 
-        def select(connection: sqlite3.Connection) -> dict[str, ResultEntry]:
+        def select(connection: sqlite3.Connection) -> dict[str, Entry]:
             wanted = {bytes.fromhex(key): key for key in keys}
             runs: dict[int, str] = {}
             found = {}
             for key, run, job, made in _selected(connection, _FIND, sorted(prefix_of(key) for key in wanted)):
                 if name := wanted.get(key):
                     uuid = runs.get(run) or runs.setdefault(run, _uuid_of(connection, run))
-                    found[name] = ResultEntry(name, uuid, job, _made(made))
+                    found[name] = Entry(name, uuid, job, _made(made))
             self._found_runs.update(runs)
             return found
 
@@ -281,7 +281,7 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(_Packed).decode
 
 
-def _entry_row(run: int, entry: ResultEntry) -> tuple[object, ...]:
+def _entry_row(run: int, entry: Entry) -> tuple[object, ...]:
     key = bytes.fromhex(entry.key)
     packed = _pack([(one.lfn, bytes.fromhex(one.sha256), one.size_bytes) for one in entry.made])
     size_bytes = sum(one.size_bytes for one in entry.made)

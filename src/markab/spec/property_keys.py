@@ -219,6 +219,7 @@ markab.slots.gpus | | | read | GPUs that jobs on this machine may use together. 
 markab.reuse.index | | | read | file that remembers what your jobs made, for reuse by content. `$XDG_STATE_HOME/markab/results.db` if not set, which is in `~/.local/state`; it may be deleted
 markab.reuse.store | | | read | directory that keeps files of results which would have been removed, for reuse by content. `$XDG_CACHE_HOME/markab/content` if not set, which is in `~/.cache`; it holds hard links, so name one on the file system of your scratch directories
 markab.reuse.store.size | 20 GB | | read | bytes that this directory may take; what was not used for longest is removed first. Such as `100 GB`, MB without a unit; `0` keeps nothing
+markab.reuse.policy | pegasus | pegasus content | read | which results are used again. `pegasus`: by name, those that the replica catalog has; `content`: those that were made of the same, of any earlier run of that policy. Also `--reuse-policy`
 markab.lfn.absolute | false | true false | read | allow absolute paths as logical file names
 """)
 

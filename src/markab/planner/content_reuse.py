@@ -1,0 +1,195 @@
+"""Reusing results by content: jobs are left out whose outputs were made before, by the same ingredients.
+
+The policy `content`, in place of `reuse_data`. Level by level, the key of each job is made of its recipe and
+the contents of its inputs (`reuse/content_key.py`); what a job made is known when its key is in the index of results. A job stays
+if it has no key, if its key is not found, or if bytes that are needed of it are no longer to be had: results, and what
+jobs that stay read. All that reads what a staying job makes stays too: until that job
+has run, the contents of these inputs are unknown. The engine then decides: a job whose inputs turn out to be the same is not run
+either (`engine/early_cutoff.py`).
+
+After the choice of sites, since the program and the environment of a job depend on it; before everything that moves files. Guarantees to
+these passes: every file that a staying job reads is made by a job that stays, is in `found`, or comes from
+outside; `reused` names the results that are to be delivered from where they are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from markab.plan.model import Content
+from markab.plan.reused_tasks import ReusedFile, ReusedTask
+from markab.planner.delivered_paths import DeliveredPaths
+from markab.planner.draft import Context, Draft, RawInput, Reason
+from markab.planner.job_recipes import JobRecipe, Recipes, Unknown
+from markab.planner.known_results import KnownResults, known_results
+from markab.reuse.content_key import content_key
+from markab.reuse.result_index import Entry, Made
+from markab.spec.model import Pfn
+
+BY = "reuse_by_content"
+
+
+def reuse_by_content(draft: Draft, context: Context) -> None:
+    """Remove jobs whose outputs are known and to be had; fill `contents`, `found`, `reused` and `reused_tasks`."""
+    if context.reuse is None:
+        return
+    with known_results(context) as results:
+        jobs = _Jobs(draft, context, results)
+        jobs.look_up(finds=context.reuse.finds)
+        stays = _staying(draft, jobs, results)
+        needed = {use.lfn for job in stays for use in draft.inputs(job)}
+        for job, recipe in jobs.recipes.items():
+            if job in stays:
+                draft.contents[job] = Content(recipe.digest, recipe.programs, jobs.known_inputs(job, stays))
+        delivered = DeliveredPaths(context) if context.options.output_sites else None
+        for job in sorted(jobs.entries.keys() - stays.keys()):
+            _leave_out(draft, results, job, jobs, needed, delivered)
+        for job, why in stays.items():
+            draft.reasons.append(Reason(draft.name_of(job), BY, "kept", why))
+        context.warnings.extend(results.warnings())
+
+
+@dataclass
+class _Jobs:
+    """What is known of the jobs that run tasks."""
+
+    draft: Draft
+    context: Context
+    results: KnownResults
+    recipes: dict[int, JobRecipe] = field(default_factory=dict)
+    why_unknown: dict[int, str] = field(default_factory=dict)
+    """Job without a recipe, or with an input of unknown content → why it stays."""
+    inputs: dict[int, dict[str, str]] = field(default_factory=dict)
+    """Job with a recipe → lfn → sha256, of its inputs whose contents are known."""
+    keys: dict[int, str] = field(default_factory=dict)
+    entries: dict[int, Entry] = field(default_factory=dict)
+    """Job whose key was found → what it made."""
+    made: dict[str, Made] = field(default_factory=dict)
+    """Lfn → the file, of all that these jobs made."""
+
+    def look_up(self, *, finds: bool) -> None:
+        """Make all keys that can be made, and find them in the index, one request a level."""
+        draft = self.draft
+        recipes = Recipes(draft, self.context, self.results.checksum_of)
+        by_level: dict[int, list[int]] = defaultdict(list)
+        for job, _ in draft.task_jobs():
+            by_level[draft.levels[job]].append(job)
+        for level in sorted(by_level):
+            keys = {}
+            for job in by_level[level]:
+                if key := self._key(job, recipes):
+                    keys[job] = key
+            self.keys.update(keys)
+            found = self.results.find(keys.values()) if finds and keys else {}
+            for job, key in keys.items():
+                if entry := found.get(key):
+                    self._take(job, entry)
+
+    def known_inputs(self, job: int, stays: Mapping[int, str]) -> dict[str, str]:
+        """Return the inputs of a job whose contents are known, without those that are made again."""
+        producer = self.draft.producer
+        return {lfn: sha256 for lfn, sha256 in self.inputs[job].items() if producer.get(lfn) not in stays}
+
+    def _key(self, job: int, recipes: Recipes) -> str:
+        draft = self.draft
+        try:
+            recipe = recipes.of(job)
+        except Unknown as why:
+            self.why_unknown[job] = f"it always runs: {why}"
+            return ""
+        self.recipes[job] = recipe
+        known = self.inputs[job] = {}
+        is_complete = True
+        for lfn, sha256 in self._inputs(job, recipes):
+            if sha256 is not None:
+                known[lfn] = sha256
+            elif is_complete:
+                is_complete = False
+                if lfn not in draft.producer:
+                    self.why_unknown[job] = (
+                        f"the content of its input {lfn!r} is not known before it is staged in"
+                    )
+        return content_key(recipe.digest, known.items()) if is_complete else ""
+
+    def _inputs(self, job: int, recipes: Recipes) -> Iterable[tuple[str, str | None]]:
+        producer, made = self.draft.producer, self.made
+        for use in self.draft.inputs(job):
+            if use.lfn in producer:
+                yield use.lfn, made[use.lfn].sha256 if use.lfn in made else None
+        yield from recipes.inputs(job)
+
+    def _take(self, job: int, entry: Entry) -> None:
+        made = {one.lfn: one for one in entry.made}
+        if all(use.lfn in made for use in self.draft.outputs(job)):
+            self.entries[job] = entry
+            self.made.update(made)
+
+
+def _staying(draft: Draft, jobs: _Jobs, results: KnownResults) -> dict[int, str]:
+    """Return the jobs that stay, each with the reason."""
+    stays: dict[int, str] = {}
+    readers: dict[str, list[int]] = defaultdict(list)
+    producer, made = draft.producer, jobs.made
+    for job, _ in draft.task_jobs():
+        for use in draft.inputs(job):
+            if use.lfn in producer:
+                readers[use.lfn].append(job)
+        if job not in jobs.entries:
+            if job in jobs.why_unknown:
+                stays[job] = jobs.why_unknown[job]
+            elif job in jobs.keys:
+                stays[job] = "no earlier run made its outputs of what it is made of now"
+        else:
+            wanted = (use.lfn for use in draft.outputs(job) if use.stage_out is not False)
+            if gone := [lfn for lfn in wanted if not results.has(made[lfn])]:
+                stays[job] = f"its result {gone[0]!r} is no longer to be had"
+    todo = list(stays)
+    while todo:
+        job = todo.pop()
+        for use in draft.outputs(job):
+            for reader in readers.get(use.lfn, ()):
+                if reader not in stays:
+                    stays[reader] = f"it reads {use.lfn!r}, which {draft.name_of(job)} makes again"
+                    todo.append(reader)
+        for use in draft.inputs(job):
+            maker = producer.get(use.lfn)
+            if maker is not None and maker not in stays and not results.has(made[use.lfn]):
+                stays[maker] = f"{draft.name_of(job)} reads {use.lfn!r}, which is no longer to be had"
+                todo.append(maker)
+    return stays
+
+
+def _leave_out(
+    draft: Draft,
+    results: KnownResults,
+    job: int,
+    jobs: _Jobs,
+    needed: set[str],
+    delivered: DeliveredPaths | None,
+) -> None:
+    entry, made = jobs.entries[job], jobs.made
+    undelivered = []
+    for use in draft.outputs(job):
+        one = made[use.lfn]
+        is_result = use.stage_out is not False
+        if is_result and delivered is not None and not _is_in_place(one, results, delivered):
+            undelivered.append(use)
+        elif use.lfn not in needed:
+            continue
+        path = results.path(one)
+        assert path is not None, "a job of which bytes are needed that are gone stays"
+        draft.found[use.lfn] = RawInput([Pfn("local", path)], [], one.sha256, one.size_bytes)
+    if undelivered:
+        draft.reused[job] = undelivered
+    for task in draft.tasks_of(job):
+        files = [ReusedFile(one.lfn, one.sha256, one.size_bytes) for one in entry.made]
+        draft.reused_tasks.append(ReusedTask(task.id, jobs.keys[job], entry.run, entry.job, files))
+    draft.remove(job, BY, f"job {entry.job} of run {entry.run} made its outputs")
+
+
+def _is_in_place(made: Made, results: KnownResults, delivered: DeliveredPaths) -> bool:
+    """Return whether a result has to be delivered nowhere, because it is everywhere already."""
+    paths = delivered.of(made.lfn)
+    return paths is not None and all(results.is_at(path, made) for path in paths)

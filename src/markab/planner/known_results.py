@@ -1,0 +1,89 @@
+"""What earlier runs made, as the planner asks for it: one index and one store, open while it plans."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from markab.errors import MarkabError, Problem
+from markab.planner.draft import Context
+from markab.reuse.available import AvailableContents
+from markab.reuse.content_store import ContentStore
+from markab.reuse.file_checksums import Checksums
+from markab.reuse.result_index import Entry, Made, ResultIndex, open_index
+
+_LOST_NAMED = 3
+
+
+class KnownResults:
+    """The results of earlier runs."""
+
+    def __init__(self, index: ResultIndex, checksums: Checksums, available: AvailableContents) -> None:
+        self._index = index
+        self._checksums = checksums
+        self._available = available
+        self._paths: dict[str, str | None] = {}
+
+    def find(self, keys: Iterable[str]) -> dict[str, Entry]:
+        """Return what was made for each key that is known."""
+        return self._index.find(list(keys))
+
+    def prepare(self, made: Iterable[Made]) -> None:
+        """Look up at once where many files are."""
+        self._available.prepare(one.sha256 for one in made)
+
+    def path(self, made: Made) -> str | None:
+        """Return a path of this machine that has these bytes now; None: they are no longer to be had."""
+        if made.sha256 not in self._paths:
+            self._paths[made.sha256] = self._available.path(made.sha256, made.size_bytes)
+        return self._paths[made.sha256]
+
+    def has(self, made: Made) -> bool:
+        """Return whether these bytes are to be had."""
+        return self.path(made) is not None
+
+    def is_at(self, path: str, made: Made) -> bool:
+        """Return whether a file has these bytes."""
+        if self._paths.get(made.sha256) == path:
+            return True
+        try:
+            status = os.stat(path, follow_symlinks=False)
+            return status.st_size == made.size_bytes and self.checksum_of(path) == made.sha256
+        except OSError:
+            return False
+
+    def checksum_of(self, path: str) -> str:
+        """Return the sha256 of a file of this machine. Raises OSError."""
+        try:
+            return self._checksums.of(path)
+        except MarkabError as error:  # it is being written
+            raise OSError(0, str(error), path) from error
+
+    def warnings(self) -> Iterator[Problem]:
+        """Yield what is wrong with the index, and with files that earlier runs left."""
+        for text in self._index.warnings:
+            what, _, hint = text.partition("; ")
+            yield Problem(what, hint, kind="result-index")
+        lost = self._available.lost
+        for one in lost[:_LOST_NAMED]:
+            yield Problem(str(one), kind="lost-result")
+        if (more := len(lost) - _LOST_NAMED) > 0:
+            yield Problem(
+                f"{more:,} more files that earlier runs made are gone or altered", kind="lost-result"
+            )
+
+
+@contextmanager
+def known_results(context: Context) -> Iterator[KnownResults]:
+    """Open the index and the store that the plan uses; what was learned of files is written at the end."""
+    reuse = context.reuse
+    assert reuse is not None
+    with open_index(reuse.index or None, create=not context.dry_run) as index:
+        if not context.dry_run:
+            context.update_index(index)
+        checksums = Checksums(index)
+        available = AvailableContents(index, checksums, ContentStore(reuse.store) if reuse.store else None)
+        yield KnownResults(index, checksums, available)
+        if not context.dry_run:
+            available.save()
