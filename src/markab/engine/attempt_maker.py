@@ -78,6 +78,9 @@ class AttemptMaker:
         for file in job.inputs or job.transfers:
             if checksum := get(file.lfn, file.sha256):
                 yield file.lfn, checksum
+        for lfn in job.keeps:
+            if checksum := get(lfn):
+                yield lfn, checksum
         for registration in job.registrations:
             if checksum := get(registration.lfn):
                 yield registration.lfn, checksum

@@ -18,6 +18,7 @@ import msgspec
 from markab.engine.attempt_maker import AttemptMaker
 from markab.engine.clock import Clock
 from markab.engine.control import REMOVE, Requests
+from markab.engine.earlier_results import EarlierResults, Offer
 from markab.engine.partial_job import FailedParent, served_children
 from markab.engine.progress_meter import Meter
 from markab.engine.recorder import Recorder
@@ -99,7 +100,9 @@ class OpenRun:
         clock: Clock,
         max_jobs: int | None = None,
         keep_going: bool = True,
+        earlier: EarlierResults | None = None,
     ) -> None:
+        """Args: `earlier` has the results of earlier runs, if they are reused by content."""
         self.id = id
         """Its uuid."""
         self.plan = plan
@@ -126,6 +129,11 @@ class OpenRun:
         self._clock = clock
         self._max_jobs = max_jobs
         self._keep_going = keep_going
+        self._earlier = earlier
+        self._offers: dict[int, Offer] = {}
+        """Job whose attempt brings what an earlier run made → what that is."""
+        self._run_tasks: set[int] = set()
+        """Jobs of which that failed in this call."""
         self._running: dict[int, RunningJob] = {}
         self._losses: Counter[int] = Counter()
         """Job → how many of its attempts were lost."""
@@ -192,6 +200,8 @@ class OpenRun:
             self.states = self._scheduler.states(self.id)
             self.journal.append(RunEnd(self._clock.epoch(), self.outcome, self.counts))
         self.journal.sync()
+        if self._earlier is not None and (problem := self._earlier.record()):
+            self._warn(problem)
         self.publish("")
 
     def publish(self, held: str) -> None:
@@ -236,9 +246,20 @@ class OpenRun:
         failed = self._failed_parents.get(id.job)
         attempt = self._maker.make(id, self._described(failed) if failed else ())
         job = attempt.job
+        if self._earlier is not None:
+            attempt = self._with_offer(self._earlier, attempt)
         self.journal.append(AttemptStart(now, id.job, job.id, id.number, job.site))
         self._running[id.job] = self._running_job(job, id.number, now)
         self.submission.add(attempt)
+
+    def _with_offer(self, earlier: EarlierResults, attempt: Attempt) -> Attempt:
+        """Return an attempt that brings what an earlier run made, if there is that; else the one that runs the tasks."""
+        job = attempt.id.job
+        offer = None if job in self._run_tasks else earlier.offer(attempt, self.history.checksums)
+        if offer is None:
+            return attempt
+        self._offers[job] = offer
+        return offer.attempt(attempt)
 
     def _running_job(self, job: PlannedJob, attempt: int, start: float) -> RunningJob:
         queued = job.site in self._remote_sites
@@ -288,6 +309,10 @@ class OpenRun:
 
     def _end(self, id: AttemptId, record: Record) -> float:
         now = self._clock.epoch()
+        if (offer := self._offers.pop(id.job, None)) is not None:
+            if record.get("ok") is not True:
+                return self._run_tasks_of(id, record)
+            record = offer.record(record)
         ok = record.get("ok") is True
         served = [] if ok else self._learn_failed(id.job, record)
         decision = self._scheduler.ended(
@@ -317,6 +342,14 @@ class OpenRun:
             self.journal.append(GiveUp(now, id.job, id.number, why, served))
             self.failures[id.job] = Failure(running.id, id.number, dict(record.get("error") or {}))
         return decision.pause_s
+
+    def _run_tasks_of(self, id: AttemptId, record: Record) -> float:
+        """Take back an attempt that could not bring what an earlier run made: the next one runs the tasks."""
+        self._run_tasks.add(id.job)
+        error = record.get("error") or {}
+        kind = ErrorKind.CANCELLED if error.get("kind") == ErrorKind.CANCELLED else ErrorKind.LOST
+        self._take_back(id, kind, f"what an earlier run made cannot be had: {error.get('message', '')}")
+        return 0.0
 
     def _learn_failed(self, job: int, record: Record) -> list[int]:
         """Take what an attempt left that failed; return the children that need nothing more of its job."""
@@ -383,6 +416,7 @@ class OpenRun:
     def _take_back(self, id: AttemptId, kind: str, message: str) -> None:
         self._scheduler.returned(id)
         self._running.pop(id.job)
+        self._offers.pop(id.job, None)
         self.journal.append(AttemptEnd(self._clock.epoch(), id.job, id.number, unseen_record(kind, message)))
 
     # -- helpers -----------------------------------------------------------------

@@ -57,6 +57,7 @@ def partial_job(job: PlannedJob, parents: Sequence[FailedParent]) -> PartialJob:
         transfers=[transfer for transfer in job.transfers if transfer.lfn not in held],
         registrations=[each for each in job.registrations if each.lfn not in held],
         removes=[lfn for lfn in job.removes if lfn not in held],
+        keeps=[lfn for lfn in job.keeps if lfn not in held],
     )
     return PartialJob(kept, _message(job.kind, list(dict.fromkeys(left_out)), parents))
 

@@ -15,6 +15,7 @@ from markab.engine import slots as machine
 from markab.engine.attempt_maker import AttemptMaker
 from markab.engine.clock import Clock
 from markab.engine.control import Requests
+from markab.engine.earlier_results import EarlierResults
 from markab.engine.loop import Loop
 from markab.engine.lost_results import IsThere, is_there, lost_results
 from markab.engine.missing_results import missing_results, missing_text, results_named
@@ -187,6 +188,10 @@ def open_run(
             by_site = _executors_by_site(plan.header, executors)
         passwords = read_passwords(context.passwords)
     maker = AttemptMaker(plan, context, history.checksums, history.arrived)
+    earlier = None
+    if plan.header.reuse is not None and not history.is_complete:
+        earlier = EarlierResults(plan.header.reuse, plan, directory, uuid)
+        stack.callback(earlier.close)
     opened = OpenRun(
         uuid,
         plan,
@@ -200,6 +205,7 @@ def open_run(
         clock,
         _smaller(options.max_jobs, plan.header.max_jobs),
         options.keep_going,
+        earlier,
     )
     if (restored or not history.is_complete) and any(history.succeeded):
         lost = _may_run_again(lost_results(plan, history, passwords, look, restored), plan, history)
@@ -264,6 +270,7 @@ def _context(directory: SubmitDir, header: Header, uuid: str, keep_failed: bool)
         catalog=str(directory.path / header.catalog) if header.catalog else None,
         keep_failed=keep_failed or header.keep_failed,
         passwords=str(directory.passwords) if directory.passwords.exists() else "",
+        store=header.reuse.store if header.reuse else "",
     )
 
 

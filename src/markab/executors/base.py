@@ -33,6 +33,8 @@ class RunContext:
     """Keep the directory of the last failed attempt of each job, where that is on this machine."""
     passwords: str = ""
     """Absolute path of the run's private file of passwords (`transfers/run_passwords.py`); empty: it has none."""
+    store: str = ""
+    """Absolute directory in which cleanup keeps what tasks made; empty: nowhere."""
 
 
 class Attempt(msgspec.Struct, frozen=True):

@@ -26,9 +26,10 @@ def plan(options: PlanOptions, progress: Progress | None = None, *, then: Then =
         PlanningError: no plan can be made; the error has every reason.
         StorageError: something cannot be read or written.
     """
+    from markab.engine.result_recording import record_unrecorded
     from markab.planner import planning
 
-    return _with_lacks(planning.plan(options, progress), then)
+    return _with_lacks(planning.plan(options, progress, update_index=record_unrecorded), then)
 
 
 def dry_run(options: PlanOptions, progress: Progress | None = None) -> Planned:

@@ -20,6 +20,7 @@ Its keys are the parameters of `make_spec`; in a file, a key that has its defaul
     keep_failed        bool    keep the directory of a failed attempt until the job is tried again
     passwords          str     path of the run's private file (`transfers/run_passwords.py`); empty: it has none
     arrived            object  lfn -> bytes or null, of the files that an earlier attempt of the job moved
+    store              str     directory in which cleanup keeps what tasks made, before it is removed; empty: nowhere
     incomplete         str     what the job leaves out, and why: it then ends with that as its error
 
 Paths are absolute, or relative to the directory in which the worker starts: a batch system's
@@ -63,6 +64,7 @@ def make_spec(
     passwords: str = "",
     arrived: Optional[Mapping[str, Optional[int]]] = None,
     incomplete: str = "",
+    store: str = "",
 ) -> Spec:
     """Return a complete spec: every key is there."""
     return {
@@ -84,6 +86,7 @@ def make_spec(
         "passwords": passwords,
         "arrived": arrived or {},
         "incomplete": incomplete,
+        "store": store,
     }
 
 

@@ -9,7 +9,9 @@ from typing import Any, Callable, Dict, List, Optional
 
 from markab.errors import MarkabError
 from markab.transfers.base import Stop, is_local, path_of
+from markab.transfers.beneath import Beneath
 from markab.transfers.checksum import Verified
+from markab.transfers.content_links import keep_content
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt_spec import Spec, fill_in_passwords
 from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error, transfer_error
@@ -119,12 +121,30 @@ def _is_absent(item: Dict[str, Any]) -> bool:
 
 def _cleanup(spec: Spec, facts: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified) -> None:
     job = spec["job"]
+    _keep(spec)
     if job.get("removes_scratch"):
         facts["removed"] = remove_scratch(spec, stop)
         return
     removed, failed = clean_scratch(spec, job.get("removes") or (), stop)
     facts["removed"] = removed
     errors.extend(failed)
+
+
+def _keep(spec: Spec) -> None:
+    """Keep what tasks made before it is removed: at once, as a second name, or not at all."""
+    names, checksums = spec["job"].get("keeps") or (), spec["checksums"]
+    if not (names and spec["store"] and spec["scratch"]):
+        return
+    try:
+        scratch = Beneath(spec["scratch"])
+    except OSError:
+        return  # it is gone, or not as it was made: cleaning it up says so
+    try:
+        for lfn in names:
+            if lfn in checksums:
+                keep_content(spec["store"], checksums[lfn], lfn, scratch)
+    finally:
+        scratch.close()
 
 
 def _register(spec: Spec, facts: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified) -> None:

@@ -1,0 +1,124 @@
+"""The index of results while a run of the policy `content` is under way: the run is entered, asks for results, and is recorded.
+
+When a job is about to start whose inputs other jobs made in this run, its key can be made at last. If an
+earlier run made its outputs of the same, and all their bytes can be had, the attempt brings these to scratch, verified, in place of
+running the tasks. So what ran again and made the same bytes as before ends there: nothing that follows from it runs. If bringing them
+fails, the next attempt runs the tasks, and nothing counts as failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from markab.engine.recovery import Checksums
+from markab.engine.result_recording import key_of, record_results
+from markab.errors import MarkabError
+from markab.executors.base import Attempt, Record
+from markab.plan.model import ContentReuse, Kind, Place, PlannedJob, Transfer
+from markab.plan.plan_file import PlanFile
+from markab.plan.submit_dir import SubmitDir
+from markab.reuse.available import AvailableContents
+from markab.reuse.content_store import ContentStore
+from markab.reuse.file_checksums import Checksums as FileChecksums
+from markab.reuse.result_index import Entry, open_index
+from markab.worker.record import output_entry
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Outputs of a job that an earlier run made, and where their bytes are."""
+
+    entry: Entry
+    paths: Sequence[str]
+    """Of each file in `entry.made`."""
+
+    def attempt(self, attempt: Attempt) -> Attempt:
+        """Return the attempt that brings them to scratch, in place of one that runs the tasks."""
+        job, scratch = attempt.job, attempt.scratch
+        site = job.staging or job.site
+        made = self.entry.made
+        transfers = [
+            Transfer(
+                one.lfn,
+                [Place("local", path)],
+                [Place(site, f"{scratch}/{one.lfn}")],
+                sha256=one.sha256,
+                size_bytes=one.size_bytes,
+            )
+            for one, path in zip(made, self.paths, strict=True)
+        ]
+        brings = PlannedJob(job.id, Kind.STAGE_IN, job.site, staging=job.staging, transfers=transfers)
+        checksums = {one.lfn: one.sha256 for one in made}
+        return msgspec.structs.replace(attempt, job=brings, checksums=checksums)
+
+    def record(self, brought: Record) -> Record:
+        """Return the record of an attempt that brought them: that of the job, whose outputs are in place now."""
+        record: Record = {
+            key: brought[key] for key in ("ok", "host", "start", "end", "checked") if key in brought
+        }
+        record["outputs"] = [
+            output_entry(one.lfn, one.size_bytes, one.sha256, False) for one in self.entry.made
+        ]
+        record["reused"] = {"key": self.entry.key, "run": self.entry.run, "job": self.entry.job}
+        return record
+
+
+class EarlierResults:
+    """What earlier runs made, as one run asks for it, and where it is itself recorded."""
+
+    def __init__(self, reuse: ContentReuse, plan: PlanFile, directory: SubmitDir, uuid: str) -> None:
+        """Open the index, and enter the run."""
+        self._directory = directory
+        self._uuid = uuid
+        self._finds = reuse.finds
+        self._local_sites = plan.header.local_sites
+        self._store = ContentStore(reuse.store) if reuse.store else None
+        self._store_bytes = reuse.store_bytes
+        self._index = open_index(reuse.index or None, create=True)
+        self._available = AvailableContents(self._index, FileChecksums(self._index), self._store)
+        self._index.add_run(uuid, str(directory.path), plan.header.workflow, directory.plan.stat().st_mtime)
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What was wrong with the index so far."""
+        return self._index.warnings
+
+    def offer(self, attempt: Attempt, checksums: Checksums) -> Offer | None:
+        """Return what was made earlier in place of what a job would make; None if there is nothing, or not all of it.
+
+        A job whose inputs are what was known when it was planned was looked up then, and runs.
+        """
+        job = attempt.job
+        if not self._finds or job.content is None or job.site not in self._local_sites or not attempt.scratch:
+            return None
+        known = job.content.known
+        if all(
+            one.lfn in known and (one.sources or checksums.get(one.lfn) == known[one.lfn])
+            for one in job.inputs
+        ):
+            return None
+        key = key_of(job, checksums)
+        entry = self._index.find([key]).get(key) if key else None
+        if entry is None or {one.lfn for one in entry.made} != {one.lfn for one in job.outputs}:
+            return None
+        paths = [self._available.path(one.sha256, one.size_bytes) for one in entry.made]
+        found = [path for path in paths if path is not None]
+        return Offer(entry, found) if len(found) == len(paths) else None
+
+    def record(self) -> str:
+        """Add to the index what the run made, now that it has ended; return what is wrong, or nothing."""
+        try:
+            record_results(self._index, self._directory, self._uuid, is_over=True)
+        except MarkabError as error:
+            return f"what this run made was not recorded, and is not found again: {error}"
+        self._available.save()
+        if self._store is not None and self._store_bytes:
+            self._store.prune(self._store_bytes, uses=self._index.content_uses())
+        return ""
+
+    def close(self) -> None:
+        """Close the index."""
+        self._index.close()
