@@ -66,7 +66,9 @@ def pegasus_plan(workflow: str | None, submit: bool, dax: str | None, **flags: A
 
 def _plan(workflow: str | None, flags: dict[str, Any], then: operations.Then) -> operations.Planned:
     options = plan_options(workflow or "workflow.yml", flags)
-    return plan_output.make_plan(options, dry=flags["dry_run"], quiet=flags["quiet"], then=then)
+    return plan_output.make_plan(
+        options, dry=flags["dry_run"], quiet=flags["quiet"], then=then, explain=flags["explain"]
+    )
 
 
 def _report(planned: operations.Planned, flags: dict[str, Any]) -> None:

@@ -61,12 +61,20 @@ class PlanningProgress:
 
 
 def make_plan(
-    options: PlanOptions, *, dry: bool = False, quiet: int = 0, then: operations.Then = "nothing"
+    options: PlanOptions,
+    *,
+    dry: bool = False,
+    quiet: int = 0,
+    then: operations.Then = "nothing",
+    explain: bool = False,
 ) -> operations.Planned:
     """Plan, and print warnings to stderr; `quiet` of 2 or more leaves them out."""
     line = PlanningProgress(sys.stderr) if is_terminal(sys.stderr) else None
     try:
-        planned = operations.dry_run(options, line) if dry else operations.plan(options, line, then=then)
+        if dry:
+            planned = operations.dry_run(options, line, explain=explain)
+        else:
+            planned = operations.plan(options, line, then=then, explain=explain)
     finally:
         if line:
             line.clear()
@@ -85,6 +93,10 @@ def plan_text(workflow: str, summary: operations.PlanSummary) -> str:
     lines = [
         f"{workflow}: {count(summary.total, 'job')} ({', '.join(kinds)})" if kinds else f"{workflow}: no jobs"
     ]
+    if summary.reused:
+        lines.append(
+            f"  reused: what {count(summary.reused, 'task')} of {summary.tasks + summary.reused:,} made before"
+        )
     moves = [f"{count(summary.transfers, 'transfer')}"]
     if summary.bytes_known:
         moves.append(f"{size(summary.bytes_known)} known")
@@ -119,6 +131,7 @@ def plan_object(planned: operations.Planned, explain: bool) -> dict[str, Any]:
         "bytes_known": summary.bytes_known,
         "files_unknown_size": summary.files_unknown_size,
         "deletions": summary.deletions,
+        **({"reused": summary.reused} if summary.reused else {}),
     }
     if planned.warnings:
         known["warnings"] = [problem_object(problem) for problem in planned.warnings]

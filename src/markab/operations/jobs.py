@@ -12,6 +12,7 @@ from markab.operations.run_names import Run, find_run
 if TYPE_CHECKING:
     from markab.plan.plan_file import PlanFile
     from markab.reports.job_report import JobStory
+    from markab.reports.reused_task import ReusedTaskReport
     from markab.reports.why import JobExplanation
 
 
@@ -76,7 +77,7 @@ def show_job(run: Run, job: str) -> JobStory:
     return read_job(find_run(run), job)
 
 
-def why(run: Run, job: str) -> JobExplanation:
+def why(run: Run, job: str) -> JobExplanation | ReusedTaskReport:
     """Return why a job is in the plan, what it waited for, and each attempt. Raises as `show_job`."""
     from markab.reports.why import read_why
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -14,8 +15,16 @@ Then = Literal["nothing", "start", "run"]
 """What the caller does with the plan: nothing, start it in the background, or run it."""
 
 
-def plan(options: PlanOptions, progress: Progress | None = None, *, then: Then = "nothing") -> Planned:
+def plan(
+    options: PlanOptions,
+    progress: Progress | None = None,
+    *,
+    then: Then = "nothing",
+    explain: bool = False,
+) -> Planned:
     """Plan a workflow into a new submit directory.
+
+    With `explain`, reasons say what changed since the last run, where results are reused by content.
 
     `progress` is called with the present step and how much of it is done. Among the
     warnings are the resources that jobs need and this machine lacks, but not those
@@ -29,14 +38,31 @@ def plan(options: PlanOptions, progress: Progress | None = None, *, then: Then =
     from markab.engine.result_recording import record_unrecorded
     from markab.planner import planning
 
-    return _with_lacks(planning.plan(options, progress, update_index=record_unrecorded), then)
+    planned = planning.plan(options, progress, update_index=record_unrecorded, explain=explain)
+    return _with_lacks(_with_changes(planned), then)
 
 
-def dry_run(options: PlanOptions, progress: Progress | None = None) -> Planned:
-    """Return what `plan` would plan, and write nothing. Raises as `plan`."""
+def dry_run(options: PlanOptions, progress: Progress | None = None, *, explain: bool = False) -> Planned:
+    """Return what `plan` would plan, and write nothing. Arguments and errors as those of `plan`."""
     from markab.planner import planning
 
-    return _with_lacks(planning.dry_run(options, progress), "nothing")
+    return _with_lacks(_with_changes(planning.dry_run(options, progress, explain=explain)), "nothing")
+
+
+def _with_changes(planned: Planned) -> Planned:
+    """Say of each job that was made of something else before what that is."""
+    if planned.kept and planned.reuse is not None:
+        from markab.diagnosis.earlier_jobs import JobFacts, earlier_jobs
+        from markab.diagnosis.job_changes import why_again
+
+        earlier = earlier_jobs(planned.reuse, planned.workflow, but=planned.submit_dir)
+        for position, reason in enumerate(planned.reasons):
+            if reason.what == "kept" and (kept := planned.kept.get(reason.job)) is not None:
+                known = kept.job.content.known if kept.job.content else {}
+                facts = JobFacts(kept.job, known, kept.paths)
+                why = why_again(earlier.of(kept.job.tasks[0].id), facts)
+                planned.reasons[position] = replace(reason, why=why)
+    return planned
 
 
 def _with_lacks(planned: Planned, then: Then) -> Planned:

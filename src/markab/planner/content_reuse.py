@@ -140,7 +140,8 @@ def _staying(draft: Draft, jobs: _Jobs, results: KnownResults) -> dict[int, str]
             if job in jobs.why_unknown:
                 stays[job] = jobs.why_unknown[job]
             elif job in jobs.keys:
-                stays[job] = "no earlier run made its outputs of what it is made of now"
+                stays[job] = "no earlier run made its outputs of the same"
+                draft.unmatched.add(job)
         else:
             wanted = (use.lfn for use in draft.outputs(job) if use.stage_out is not False)
             if gone := [lfn for lfn in wanted if not results.has(made[lfn])]:
@@ -186,7 +187,7 @@ def _leave_out(
     for task in draft.tasks_of(job):
         files = [ReusedFile(one.lfn, one.sha256, one.size_bytes) for one in entry.made]
         draft.reused_tasks.append(ReusedTask(task.id, jobs.keys[job], entry.run, entry.job, files))
-    draft.remove(job, BY, f"job {entry.job} of run {entry.run} made its outputs")
+    draft.remove(job, BY, f"reused: as made by job {entry.job} of run {entry.run}")
 
 
 def _is_in_place(made: Made, results: KnownResults, delivered: DeliveredPaths) -> bool:

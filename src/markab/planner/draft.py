@@ -187,6 +187,8 @@ class Draft:
     """Lfn → where earlier runs left it, of files that are needed and that only removed jobs make; by content."""
     contents: dict[int, Content] = field(default_factory=dict)
     """Job → what makes its outputs; by content."""
+    unmatched: set[int] = field(default_factory=set)
+    """Jobs that stay because no earlier run made their outputs of the same; by content."""
     reused_tasks: list[ReusedTask] = field(default_factory=list)
     """The tasks of removed jobs; by content."""
     merged: dict[int, str] = field(default_factory=dict)

@@ -79,7 +79,7 @@ def executable_jobs(draft: Draft, context: Context, places: RunPlaces) -> Iterat
         if isinstance(found, PlannedJob):
             yield _auxiliary_job(found, parents, places)
         else:
-            yield _job_of_tasks(draft, context, job, parents)
+            yield job_of_tasks(draft, context, job, parents)
 
 
 def _auxiliary_job(job: PlannedJob, parents: list[int], places: RunPlaces) -> PlannedJob:
@@ -124,7 +124,8 @@ def _moved(transfer: Transfer, sources: list[Place], destinations: list[Place]) 
     return msgspec.structs.replace(transfer, sources=sources, destinations=destinations)
 
 
-def _job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -> PlannedJob:
+def job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -> PlannedJob:
+    """Return a job that runs tasks; all passes are done."""
     tasks, placement, level = draft.tasks_of(job), draft.placements[job], draft.levels[job]
     planned = PlannedJob(
         id=job_names.compute_name(tasks[0], context.prefix)

@@ -12,15 +12,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from markab.catalogs.loader import Catalogs, load_catalogs
 from markab.errors import DocumentError, Problem
 from markab.formatting import count
 from markab.plan.braindump import Braindump
-from markab.plan.model import INTEGRITY_CHECKS, GivenSlots
+from markab.plan.model import INTEGRITY_CHECKS, ContentReuse, GivenSlots, PlannedJob
 from markab.planner import plan_writer as writing
 from markab.planner.draft import Cleanup, Context, Draft, Progress, Reason, UpdateIndex, no_update
-from markab.planner.executable_jobs import executable_jobs
+from markab.planner.executable_jobs import executable_jobs, job_of_tasks
 from markab.planner.given_slots import forwarded_properties, given_slots
 from markab.planner.machine_needs import NO_NEEDS, Needs, needs_of
 from markab.planner.modes import MODES
@@ -29,6 +30,7 @@ from markab.planner.options import PlanOptions
 from markab.planner.output_map import check_output_map, read_output_map
 from markab.planner.passes import PASSES, Pass
 from markab.planner.path_lengths import check_path_lengths
+from markab.planner.places import local_path
 from markab.planner.plan_header import (
     make_header,
     results_directory,
@@ -51,6 +53,14 @@ from markab.spec.properties import Properties, load_properties
 from markab.spec.reader import read_workflow
 
 
+class KeptJob(NamedTuple):
+    """A job that is in the plan because no earlier run made its outputs of what it is made of now."""
+
+    job: PlannedJob
+    paths: dict[str, str]
+    """Lfn → path of this machine from which an input is staged in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """The result of planning."""
@@ -63,6 +73,10 @@ class Planned:
     warnings: list[Problem] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
     needs: Needs = NO_NEEDS
+    kept: dict[str, KeptJob] = field(default_factory=dict)
+    """Name → job, of those whose key is known and was not found; if it was to be explained."""
+    reuse: ContentReuse | None = None
+    """How it reuses results by content."""
     slots: GivenSlots = field(default_factory=GivenSlots)
     """What jobs on the submit host may use, as far as documents and options say."""
 
@@ -72,10 +86,13 @@ def plan(
     progress: Progress | None = None,
     passes: Sequence[tuple[str, Pass]] = PASSES,
     update_index: UpdateIndex = no_update,
+    *,
+    explain: bool = False,
 ) -> Planned:
     """Plan a workflow into a new submit directory.
 
-    `update_index` is called with the index of results before that is read, if results are reused by content.
+    `update_index` is called with the index of results before that is read, if results are reused by content. With
+    `explain`, the result has what is needed to tell what changed since earlier runs.
 
     Raises:
         DocumentError: documents are wrong; the error has every problem of all of them.
@@ -83,7 +100,7 @@ def plan(
         StorageError: something cannot be read or written.
     """
     with without_garbage_collection():
-        return _plan(options, progress or _silent, passes, update_index)
+        return _plan(options, progress or _silent, passes, update_index, explain=explain)
 
 
 def _plan(
@@ -91,6 +108,8 @@ def _plan(
     progress: Progress,
     passes: Sequence[tuple[str, Pass]],
     update_index: UpdateIndex,
+    *,
+    explain: bool,
 ) -> Planned:
     draft, context = _make_draft(options, progress, passes, update_index, dry_run=False)
     workflow = draft.workflow
@@ -123,7 +142,7 @@ def _plan(
             draft.reused_tasks,
         )
     progress("writing the plan", header.jobs, header.jobs)
-    return _planned(draft, context, header.slots, submit_dir.path, braindump)
+    return _planned(draft, context, header.slots, submit_dir.path, braindump, explain=explain)
 
 
 def _planned(
@@ -132,6 +151,8 @@ def _planned(
     slots: GivenSlots,
     submit_dir: Path | None = None,
     braindump: Braindump | None = None,
+    *,
+    explain: bool,
 ) -> Planned:
     return Planned(
         draft.workflow.name,
@@ -141,15 +162,29 @@ def _planned(
         context.warnings,
         draft.reasons,
         needs_of(draft, context),
+        _kept_jobs(draft, context) if explain else {},
+        context.reuse,
         slots,
     )
 
 
-def dry_run(options: PlanOptions, progress: Progress | None = None) -> Planned:
-    """Plan a workflow and write nothing: the same checks, the same numbers. Raises as `plan`."""
+def dry_run(options: PlanOptions, progress: Progress | None = None, *, explain: bool = False) -> Planned:
+    """Plan a workflow and write nothing: the same checks, the same numbers. Arguments and errors as those of `plan`."""
     with without_garbage_collection():
         draft, context = _make_draft(options, progress or _silent, PASSES, no_update, dry_run=True)
-    return _planned(draft, context, context.slots)
+    return _planned(draft, context, context.slots, explain=explain)
+
+
+def _kept_jobs(draft: Draft, context: Context) -> dict[str, KeptJob]:
+    """Return the jobs that have a key which no earlier run had, by their names in reasons."""
+    found = {}
+    for job in sorted(draft.unmatched):
+        planned = job_of_tasks(draft, context, job, [])
+        raw = ((one.lfn, draft.raw_input(job, one.lfn)) for one in planned.inputs)
+        nearest = {lfn: it.places[0].pfn for lfn, it in raw if it is not None and it.places}
+        paths = {lfn: path for lfn, pfn in nearest.items() if (path := local_path(pfn)) is not None}
+        found[draft.name_of(job)] = KeptJob(planned, paths)
+    return found
 
 
 def _silent(_step: str, _done: int, _total: int | None) -> None:

@@ -22,6 +22,8 @@ class PlanSummary:
     """Files to move whose size is not known yet."""
     deletions: int
     """Files that cleanup removes."""
+    reused: int = 0
+    """Tasks that are left out, because an earlier run made their outputs of the same."""
 
     @property
     def total(self) -> int:
@@ -43,4 +45,5 @@ def summarise(draft: Draft) -> PlanSummary:
         bytes_known=sum(transfer.size_bytes or 0 for transfer in moved),
         files_unknown_size=sum(transfer.size_bytes is None for transfer in moved),
         deletions=sum(len(planned.removes) for planned in added),
+        reused=len(draft.reused_tasks),
     )

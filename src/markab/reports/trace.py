@@ -18,10 +18,12 @@ from typing import Any
 import msgspec
 
 from markab.diagnosis.failure_analysis import Analyzer
+from markab.diagnosis.reuse_verdict import origin_text
 from markab.errors import MarkabError
 from markab.formatting import clipped, duration, moment, size, titled
 from markab.journal.lifecycle import State
 from markab.plan.model import Kind, PlannedJob
+from markab.plan.reused_tasks import read_reused_tasks
 from markab.plan.run_command import run_command
 from markab.reports.graph.dot import dot_string
 from markab.reports.graph.labels import showable
@@ -248,6 +250,9 @@ class _Tracer:
         self.delivered: dict[str, str] = {}
         self.metadata: dict[str, dict[str, str]] = {}
         """Input of a job of the ancestry → its metadata."""
+        self.reused = {
+            made.lfn: (task, made) for task in read_reused_tasks(run.place.reused) for made in task.made
+        }
         decode = msgspec.json.Decoder(_Line).decode
         for position in range(len(run.plan)):
             line = decode(run.plan.line(position))
@@ -290,7 +295,7 @@ class _Tracer:
 
     def _named(self, file: str) -> tuple[str, str]:
         """Return the lfn that is meant, and the path if a file on disk is."""
-        known = self.maker.keys() | self.movers.keys()
+        known = self.maker.keys() | self.movers.keys() | self.reused.keys()
         if file in known:
             return file, ""
         path = os.path.realpath(path_of(file) if file.startswith("file:") else file)
@@ -363,6 +368,11 @@ class _Tracer:
             items = (item for job in readers for item in job.inputs if item.lfn == one.lfn)
             self.metadata[one.lfn] = next((item.metadata for item in items), {})
         one.metadata = dict(self.metadata[one.lfn])
+        if one.lfn in self.reused:
+            task, made = self.reused[one.lfn]
+            origin = origin_text(self.run.plan.header.reuse, task.run, task.job)
+            one.sha256, one.size_bytes, one.source = made.sha256, made.size_bytes, f"{origin}, reused"
+            return
         for position in self.movers.get(one.lfn, ()):
             for planned in self.run.plan.job(position).transfers:
                 if planned.lfn == one.lfn and not one.source:

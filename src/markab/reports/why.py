@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from markab.diagnosis.failure_analysis import Analyzer
+from markab.diagnosis.reuse_verdict import reuse_verdict
 from markab.diagnosis.waiting import Waiting, WaitingReasons
 from markab.formatting import clipped, count, duration, moment, printable_line
 from markab.journal.attempt_story import AttemptStory, read_attempts
 from markab.journal.lifecycle import State
 from markab.plan.job_lookup import find_job
 from markab.plan.model import Kind, PlannedJob
+from markab.reports.reused_task import ReusedTaskReport, find_reused_task
 from markab.reports.status import current_status
 
 PARENTS_SHOWN = 20
@@ -39,6 +41,8 @@ class JobExplanation:
     reason: str = ""
     """Why the last attempt failed."""
     remedy: str = ""
+    again: str = ""
+    """With reuse by content: why its task was to be run, or which earlier job made its outputs."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -48,6 +52,7 @@ class JobExplanation:
             "kind": self.job.kind.value,
             "site": self.job.site,
             "origin": self.origin,
+            **({"again": self.again} if self.again else {}),
             "verdict": self.verdict,
             "remedy": self.remedy,
             "parents": [{"job": name, "state": state} for name, state in self.parents],
@@ -65,6 +70,8 @@ class JobExplanation:
         if job.label:
             lines.append(f"  label     {printable_line(job.label)}")
         lines.append(f"  made by   {self.origin}")
+        if self.again:
+            lines.append(f"  reuse     {self.again}")
         if self.remedy:
             lines.append(f"  help      {self.remedy}")
         for name in self.failed_ancestors[:PARENTS_SHOWN]:
@@ -93,8 +100,10 @@ class JobExplanation:
         return "\n".join(lines) + "\n"
 
 
-def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = None) -> JobExplanation:
-    """Return the explanation of a job, named by its id or its task's.
+def read_why(
+    submit_dir: str | Path | None, job_id: str, now: float | None = None
+) -> JobExplanation | ReusedTaskReport:
+    """Return the explanation of a job, named by its id or its task's; or of a task that the plan left out.
 
     Raises:
         NotARun: no submit directory.
@@ -103,6 +112,8 @@ def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = Non
     run = Analyzer(submit_dir)
     try:
         status = current_status(run)
+        if (reused := find_reused_task(run, job_id)) is not None:
+            return reused
         position = find_job(run.plan, job_id)
         job = run.plan.job(position)
         now = time.time() if now is None else now
@@ -128,6 +139,7 @@ def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = Non
             [(run.plan.outline[parent].id, standing(parent)) for parent in job.parents],
             failed_ancestors=_failed_ancestors(run, position),
         )
+        story.again = reuse_verdict(run, position)
         for attempt in read_attempts(run.place.journal, position):
             story.attempts.append((attempt, _ended(run, story, attempt, running)))
         story.verdict = _verdict(status.state, waits.of(position), standing(position), story)

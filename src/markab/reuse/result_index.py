@@ -201,6 +201,15 @@ class ResultIndex:
 
         return self._database.read(select, [])
 
+    def submit_dir_of(self, uuid: str) -> str | None:
+        """Return the submit directory of a run; None if it is not known."""
+
+        def select(connection: sqlite3.Connection) -> str | None:
+            row = connection.execute("SELECT submit_dir FROM run WHERE uuid = ?", (uuid,)).fetchone()
+            return None if row is None else os.fsdecode(row[0])
+
+        return self._database.read(select, None)
+
     def save_use(self, contents: Iterable[str] = ()) -> None:
         """Note that a plan relies on what `find` returned so far, and on these contents of the store."""
         now = time.time()
