@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kit.content_runs import Lab, Ran, Step, chain
+from kit.content_runs import Lab, Ran, Step, chain, what_ran
+from markab.engine import run as engine
+from markab.engine.earlier_results import EarlierResults
+from markab.errors import MarkabError, PlanningError
+from markab.reuse.available import AvailableContents
 
 
 @pytest.fixture
@@ -165,3 +171,186 @@ def test_the_policy_of_pegasus_is_the_default_and_records_nothing(tmp_path: Path
     assert not (tmp_path / "index.db").exists() and not lab.store.exists()
     plan = (again.submit_dir / "plan.jsonl").read_text()
     assert '"content"' not in plan and '"reuse"' not in plan and '"keeps"' not in plan
+
+
+def test_if_what_was_made_cannot_be_brought_the_task_runs(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.steps[1].comment = "edited"
+    lab.properties["dagman.retry"] = "0"
+    planned = lab.plan()
+    assert planned.submit_dir is not None
+    monkeypatch.setattr(AvailableContents, "path", lambda *_: f"{lab.path}/gone")
+
+    outcome = engine.run(planned.submit_dir)
+
+    found = what_ran(planned, outcome.state)
+    assert ("success", ["b", "c"], []) == (found.state, found.executed, found.cut_off)
+    assert lab.expected_results() == lab.delivered()
+
+
+def test_what_is_altered_between_being_found_and_being_brought_is_not_used(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.steps[1].comment = "edited"
+    planned = lab.plan()
+    assert planned.submit_dir is not None
+    other = lab.path / "altered"
+    other.write_text((lab.results / "c.out").read_text().swapcase())
+    monkeypatch.setattr(AvailableContents, "path", lambda *_: str(other))
+
+    outcome = engine.run(planned.submit_dir)
+
+    assert ("success", lab.expected_results()) == (outcome.state, lab.delivered())
+    assert ["b", "c"] == what_ran(planned, outcome.state).executed
+
+
+def test_what_an_engine_made_that_was_killed_before_it_recorded_it_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path, chain("a", "b"), {"in": "input\n"})
+    with monkeypatch.context() as killed:
+        killed.setattr(EarlierResults, "record", lambda _: "")
+        lab.run()
+
+    assert [] == ran(lab).executed
+
+
+def test_what_succeeded_in_a_failed_run_is_found(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, chain("a", "b"), {"in": "input\n"}, {"dagman.retry": "0"})
+    lab.steps[1].line = '"; exit 3; echo "'
+    assert ("failed", ["a", "b"]) == ((failed := lab.run()).state, failed.executed)
+    lab.steps[1].line = "mended"
+
+    assert ["b"] == ran(lab).executed
+
+
+def test_a_program_that_was_replaced_during_the_run_is_not_recorded(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, chain("a", "b"), {"in": "input\n"}, program_type="installed")
+    planned = lab.plan()
+    assert planned.submit_dir is not None
+    lab.steps[0].line = "replaced"
+    lab.write()
+    engine.run(planned.submit_dir)
+    assert ["a"] == ran(lab).executed  # it ran as it is now, but was planned as something else
+
+    assert [] == ran(lab).executed
+
+
+def test_a_moved_or_deleted_run_costs_nothing_but_its_results(lab: Lab) -> None:
+    shutil.rmtree(lab.path / "root", ignore_errors=True)
+    for run in lab.path.glob("*/pegasus/lab/run0001"):
+        shutil.rmtree(run)
+
+    assert [] == ran(lab).executed
+
+
+def test_two_plans_of_the_same_are_the_same(lab: Lab) -> None:
+    lab.steps[1].line = "edited"
+    plans = [lab.plan().submit_dir for _ in range(2)]
+
+    texts = [(run / "plan.jsonl").read_text().replace(run.name, "run") for run in plans if run]
+    first, second = (re.sub('"crc":"[0-9a-f]{8}"', "", text) for text in texts)
+    assert first == second
+
+
+def test_leaf_cleanup_keeps_what_tasks_made(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, chain("a", "b"), {"in": "input\n"}, options={"cleanup": "leaf"})
+    lab.run()
+    lab.steps[1].line = "edited"
+
+    assert ["b"] == ran(lab).executed
+
+
+def test_a_store_of_no_size_keeps_nothing(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, chain("a", "b"), {"in": "input\n"}, {"markab.reuse.store.size": "0"})
+    lab.run()
+    lab.steps[1].line = "edited"
+
+    assert ["a", "b"] == ran(lab).executed
+    assert not lab.store.exists()
+
+
+ALWAYS: dict[str, dict[str, Any]] = {
+    "it runs in the shared directory": {
+        "profiles": {"pegasus": {"data.configuration": "sharedfs"}},
+    },
+    "it makes no file": {"uses": [{"lfn": "in", "type": "input"}]},
+    "it writes a file that it also reads": {
+        "uses": [
+            {"lfn": "in", "type": "input"},
+            {"lfn": "state", "type": "checkpoint"},
+            {"lfn": "a.out", "type": "output"},
+        ]
+    },
+    "its arguments have a variable that no document declares: $HOME": {"arguments": ["a.out", "$HOME", "in"]},
+}
+
+
+@pytest.mark.parametrize("why", ALWAYS)
+def test_a_job_of_which_it_is_not_known_what_makes_its_outputs_always_runs(tmp_path: Path, why: str) -> None:
+    lab = Lab(tmp_path, chain("a"), {"in": "input\n"}, site="local")
+    lab.steps[0].keys = ALWAYS[why]
+    lab.run()
+
+    again = lab.run()
+
+    assert ("success", ["a"]) == (again.state, again.executed)
+    reasons = [r.why for r in again.planned.reasons if r.job == "a" and r.what == "kept"]
+    assert [True] == [why in reason for reason in reasons]
+
+
+def test_a_variable_that_is_declared_counts_by_its_value(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, chain("a"), {"in": "input\n"})
+    lab.steps[0].argument, lab.steps[0].tag = "$TAG", "day"
+    lab.run()
+    assert [] == lab.run().executed
+    lab.steps[0].tag = "night"
+
+    assert ["a"] == lab.run().executed
+
+
+def test_an_input_that_a_job_fetches_itself_counts_only_with_a_checksum_in_the_catalog(
+    tmp_path: Path,
+) -> None:
+    lab = Lab(tmp_path, chain("a"), {"in": "input\n"}, {"pegasus.transfer.bypass.input.staging": "true"})
+    lab.program_type, lab.site = "installed", "local"
+    lab.run()
+
+    again = lab.run()
+
+    assert ["a"] == again.executed
+
+
+def test_reuse_by_content_without_checksums_is_an_error(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, chain("a"), {"in": "input\n"}, {"pegasus.integrity.checking": "none"})
+
+    with pytest.raises(PlanningError, match="cannot be reused by content without checksums"):
+        lab.plan()
+
+
+@pytest.mark.parametrize("given", [{"reuse_policy": "contents"}, {}])
+def test_an_unknown_policy_is_an_error(tmp_path: Path, given: dict[str, str]) -> None:
+    properties = {} if given else {"markab.reuse.policy": "contents"}
+    lab = Lab(tmp_path, chain("a"), {"in": "input\n"}, properties, {"reuse_policy": None, **given})
+
+    with pytest.raises(MarkabError, match="contents"):
+        lab.plan()
+
+
+def test_the_option_wins_over_the_property(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, chain("a"), {"in": "input\n"}, {"markab.reuse.policy": "content"})
+    lab.options["reuse_policy"] = "pegasus"
+    lab.run()
+    assert ["a"] == lab.run().executed
+    lab.options["reuse_policy"] = None
+    lab.run()
+
+    assert [] == lab.run().executed
+
+
+def test_files_of_replicas_that_have_results_are_said_not_to_count(lab: Lab) -> None:
+    (lab.path / "cache.txt").write_text(f'c.out {lab.path}/data/in site="local"\n')
+    lab.options["cache"] = [Path("cache.txt")]
+
+    again = ran(lab)
+
+    assert any("--cache" in str(warning) for warning in again.planned.warnings)

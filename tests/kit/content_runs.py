@@ -87,6 +87,8 @@ class Lab:
     properties: dict[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     program_type: str = "stageable"
+    site: str = "condorpool"
+    """Where jobs run, and installed programs are."""
 
     @property
     def results(self) -> Path:
@@ -104,7 +106,7 @@ class Lab:
             _write(self.path / "data" / lfn, text)
         for step in self.steps:
             _write(self.path / "bin" / step.name, step.program(), 0o755)
-        site = "local" if self.program_type == "stageable" else "condorpool"
+        site = "local" if self.program_type == "stageable" else self.site
         transformations = [
             {
                 "name": f"tool_{step.name}",
@@ -134,7 +136,7 @@ class Lab:
             "markab.reuse.store": str(self.store),
             **self.properties,
         }
-        given = {"output_sites": ["local"], "reuse_policy": "content", **self.options}
+        given = {"output_sites": ["local"], "reuse_policy": "content", "sites": [self.site], **self.options}
         return PlanOptions(workflow=Path("workflow.yml"), directory=self.path, properties=properties, **given)
 
     def plan(self) -> Planned:

@@ -24,6 +24,7 @@ from markab.planner.delivered_paths import DeliveredPaths
 from markab.planner.draft import Context, Draft, RawInput, Reason
 from markab.planner.job_recipes import JobRecipe, Recipes, Unknown
 from markab.planner.known_results import KnownResults, known_results
+from markab.planner.task_files import outputs_of
 from markab.reuse.content_key import content_key
 from markab.reuse.result_index import Entry, Made
 from markab.spec.model import Pfn
@@ -38,17 +39,35 @@ def reuse_by_content(draft: Draft, context: Context) -> None:
     with known_results(context) as results:
         jobs = _Jobs(draft, context, results)
         jobs.look_up(finds=context.reuse.finds)
+        delivered = DeliveredPaths(context) if context.options.output_sites else None
+        jobs.prepare(delivered)
         stays = _staying(draft, jobs, results)
         needed = {use.lfn for job in stays for use in draft.inputs(job)}
         for job, recipe in jobs.recipes.items():
             if job in stays:
                 draft.contents[job] = Content(recipe.digest, recipe.programs, jobs.known_inputs(job, stays))
-        delivered = DeliveredPaths(context) if context.options.output_sites else None
         for job in sorted(jobs.entries.keys() - stays.keys()):
             _leave_out(draft, results, job, jobs, needed, delivered)
         for job, why in stays.items():
             draft.reasons.append(Reason(draft.name_of(job), BY, "kept", why))
         context.warnings.extend(results.warnings())
+    _warn_of_replicas(draft, context)
+
+
+def _warn_of_replicas(draft: Draft, context: Context) -> None:
+    """Warn of files named by options that have results, which do not count."""
+    named = [
+        flag
+        for flag, value in (("--cache", context.options.cache), ("--reuse", context.options.reuse))
+        if value
+    ]
+    outputs = (use.lfn for task in draft.tasks for use in outputs_of(task)) if named else ()
+    if lfn := next((lfn for lfn in outputs if context.replicas.has_entry(lfn)), None):
+        context.warn(
+            "reuse-policy",
+            f"results that {' and '.join(named)} name, such as {lfn!r}, do not count: results are reused by content",
+            "to use them by name, plan with --reuse-policy pegasus",
+        )
 
 
 @dataclass
@@ -86,6 +105,13 @@ class _Jobs:
             for job, key in keys.items():
                 if entry := found.get(key):
                     self._take(job, entry)
+
+    def prepare(self, delivered: DeliveredPaths | None) -> None:
+        """Let the results of these jobs be looked up at once, which is faster than one after the other."""
+        outputs = (use for job in self.entries for use in self.draft.outputs(job))
+        results = [use.lfn for use in outputs if use.stage_out is not False]
+        paths = (path for lfn in results for path in (delivered.of(lfn) or () if delivered else ()))
+        self.results.prepare((self.made[lfn] for lfn in results), paths)
 
     def known_inputs(self, job: int, stays: Mapping[int, str]) -> dict[str, str]:
         """Return the inputs of a job whose contents are known, without those that are made again."""
