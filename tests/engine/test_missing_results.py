@@ -57,7 +57,7 @@ def test_a_missing_result_of_a_complete_run_is_named_with_what_makes_it_again(
     assert operations.read_status(done.submit_dir, check_results=True).warnings == (words,)
     assert operations.read_status(done.submit_dir).warnings == ()
     page, _ = operations.write_page(done.submit_dir)
-    assert f"<p class=\"note\">warning: {html_text(words)}</p>" in page.read_text()
+    assert f'<p class="note">warning: {html_text(words)}</p>' in page.read_text()
 
 
 def test_nothing_is_said_of_results_that_are_there(done: Chain) -> None:
