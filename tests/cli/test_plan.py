@@ -26,7 +26,7 @@ class FakePlanner:
         self.submit_dir = submit_dir
 
     def __call__(
-        self, options: PlanOptions, *, dry: bool = False, quiet: int = 0, then: str = "nothing"
+        self, options: PlanOptions, *, dry: bool = False, quiet: int = 0, then: str = "nothing", explain: bool = False
     ) -> Planned:
         self.asked.append(options)
         self.dry.append(dry)
@@ -293,7 +293,7 @@ def test_warnings_go_to_stderr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     fake = FakePlanner(tmp_path)
     planned = fake(PlanOptions(workflow=Path("w")))
     planned.warnings.append(Problem("property 'dagman.retri' is unknown", hint="did you mean dagman.retry?"))
-    monkeypatch.setattr("markab.planner.planning.plan", lambda options, progress: planned)
+    monkeypatch.setattr("markab.planner.planning.plan", lambda options, progress, **_: planned)
     result = CliRunner().invoke(markab, ["plan"])
     assert "warning: property 'dagman.retri' is unknown\n  hint: did you mean dagman.retry?" in result.stderr
     assert "retri" not in result.stdout

@@ -51,7 +51,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[PlanOptions]:
     """Return a list that gets what the planner is asked."""
     kept: list[PlanOptions] = []
 
-    def plan(options: PlanOptions, progress: object = None) -> None:
+    def plan(options: PlanOptions, progress: object = None, **_: object) -> None:
         kept.append(options)
         raise Caught("enough")
 

@@ -18,7 +18,8 @@ OLD, NEW = "1a2b3c4d" + "0" * 56, "9f0e9f0e" + "0" * 56
 def facts(
     checksums: dict[str, str] | None = None, paths: dict[str, str] | None = None, **keys: Any
 ) -> JobFacts:
-    task = PlannedTask("fit", "fit", "./fit", "--in x y", env={"TAG": "day"})
+    content = Content("recipe", keys.get("programs", {}))
+    task = PlannedTask("fit", "fit", "./fit", "--in x y", env={"TAG": "day"}, content=content)
     task = msgspec.structs.replace(task, **{k: v for k, v in keys.items() if k in task.__struct_fields__})
     job = PlannedJob(
         "fit",
@@ -28,7 +29,6 @@ def facts(
         inputs=[Input(lfn) for lfn in keys.get("reads", ("x", "fit"))],
         outputs=[Output(lfn) for lfn in keys.get("makes", ("y",))],
         success_messages=keys.get("success", []),
-        content=Content("recipe", keys.get("programs", {})),
     )
     return JobFacts(job, checksums or {"x": OLD, "fit": OLD}, paths or {}, Path("run0001"))
 

@@ -354,3 +354,17 @@ def test_files_of_replicas_that_have_results_are_said_not_to_count(lab: Lab) -> 
     again = ran(lab)
 
     assert any("--cache" in str(warning) for warning in again.planned.warnings)
+
+
+def test_tasks_of_clusters_are_reused_one_by_one(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, chain("a", "b", "c"), {"in": "input\n"}, options={"cluster": ["whole"]})
+    first = lab.run()
+    assert ("success", ["a", "b", "c"]) == (first.state, first.executed)
+    assert [] == ran(lab).executed
+    lab.steps[1].line = "edited"
+
+    again = ran(lab)
+
+    assert (["b", "c"], ["a"]) == (again.executed, again.reused)
+    lab.options["cluster"] = []
+    assert [] == ran(lab).executed

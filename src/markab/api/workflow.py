@@ -108,6 +108,7 @@ class Workflow(WorkflowDocument):
         inherited_rc_files: Sequence[str | Path] | None = None,
         cleanup: str | None = None,
         reuse: Sequence[str | Path] | None = None,
+        reuse_policy: str | None = None,
         verbose: int = 0,
         quiet: int = 0,
         force: bool = False,

@@ -103,7 +103,9 @@ class _EarlierRun:
             if isinstance(entry, AttemptEnd) and entry.record.ok:
                 learn(self._checksums, entry.record)
                 if plan.outline[entry.job].kind is Kind.COMPUTE:
-                    self._positions.update({task.id: entry.job for task in plan.job(entry.job).tasks})
+                    tasks = plan.job(entry.job).tasks
+                    if len(tasks) == 1:  # what a cluster reads and makes is not what its tasks do
+                        self._positions[tasks[0].id] = entry.job
 
 
 def learn(checksums: Checksums, record: Products) -> None:

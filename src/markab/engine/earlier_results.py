@@ -91,16 +91,16 @@ class EarlierResults:
 
         A job whose inputs are what was known when it was planned was looked up then, and runs.
         """
-        job = attempt.job
-        if not self._finds or job.content is None or job.site not in self._local_sites or not attempt.scratch:
+        job, content = attempt.job, attempt.job.content
+        if not self._finds or content is None or job.site not in self._local_sites or not attempt.scratch:
             return None
-        known = job.content.known
+        known = content.known
         if all(
             one.lfn in known and (one.sources or checksums.get(one.lfn) == known[one.lfn])
             for one in job.inputs
         ):
             return None
-        key = key_of(job, checksums)
+        key = key_of(job, content, checksums)
         entry = self._index.find([key]).get(key) if key else None
         if entry is None or {one.lfn for one in entry.made} != {one.lfn for one in job.outputs}:
             return None

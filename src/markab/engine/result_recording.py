@@ -21,7 +21,7 @@ from markab.journal.lock import holder
 from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptEnd
 from markab.plan.braindump import read_braindump
-from markab.plan.model import TRANSFERS, Kind, PlannedJob
+from markab.plan.model import TRANSFERS, Content, Kind, PlannedJob
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir
 from markab.reuse.content_key import content_key
@@ -55,18 +55,20 @@ class RunResults:
     """How far the journal was read, in bytes."""
 
 
-def key_of(job: PlannedJob, checksums: Checksums) -> str | None:
-    """Return the key of a job, from the checksums of what it reads; None if it has none, or not all are known."""
-    if job.content is None:
-        return None
-    inputs = []
-    for one in job.inputs:
-        # A file that the job fetches itself is in no record: it was compared with the checksum in the plan.
-        sha256 = (None if one.link else one.sha256) if one.sources else checksums.get(one.lfn)
+def key_of(job: PlannedJob, content: Content, checksums: Checksums) -> str | None:
+    """Return the key of a task of a job, from the checksums of what it reads; None if not all are known."""
+    fetched = {one.lfn: one for one in job.inputs if one.sources}
+    inputs = {}
+    for lfn in content.reads or [one.lfn for one in job.inputs]:
+        if (one := fetched.get(lfn)) is not None:
+            # A file that the job fetches itself is in no record: it was compared with the checksum in the plan.
+            sha256 = None if one.link else one.sha256
+        else:
+            sha256 = checksums.get(lfn)
         if sha256 is None:
             return None
-        inputs.append((one.lfn, sha256.lower()))
-    return content_key(job.content.recipe, inputs)
+        inputs[lfn] = sha256.lower()
+    return content_key(content.recipe, inputs.items())
 
 
 def read_results(place: SubmitDir, uuid: str, is_same: IsSame) -> RunResults:
@@ -111,6 +113,8 @@ class _Fold:
         if not record.ok:
             if job.kind in TRANSFERS:
                 self._checksums.learn_arrived(record.transfers)
+            for made in record.outputs:  # of the tasks of a cluster that were done, and are not done again
+                self._checksums.add(made.lfn, made.sha256)
             return
         if job.kind is Kind.COMPUTE:
             self._take_made(job, record)
@@ -129,16 +133,21 @@ class _Fold:
                 yield sha256, os.path.join(scratch.path, lfn)
 
     def _take_made(self, job: PlannedJob, record: Products) -> None:
-        key = None if record.reused else key_of(job, self._checksums)
         made = {one.lfn: one for one in record.outputs if one.sha256 and one.size is not None}
-        programs = job.content.programs if job.content is not None else {}
-        is_whole = all(one.lfn in made for one in job.outputs)
-        if key and is_whole and all(self._is_same(path, sha256) for path, sha256 in programs.items()):
-            files = tuple(Made(lfn, one.sha256 or "", one.size or 0) for lfn, one in made.items())
-            self.results.entries.append(Entry(key, self._uuid, job.id, files))
         for lfn, one in made.items():
             self._checksums.add(lfn, one.sha256)
             self._made[job.staging or job.site, lfn] = one.sha256 or ""
+        if record.reused is not None:
+            return
+        for task in job.tasks:
+            content = task.content
+            if content is None or not all(self._is_same(*one) for one in content.programs.items()):
+                continue
+            makes = content.makes or [one.lfn for one in job.outputs]
+            key = key_of(job, content, self._checksums)
+            if key and all(lfn in made for lfn in makes):
+                files = tuple(Made(lfn, made[lfn].sha256 or "", made[lfn].size or 0) for lfn in makes)
+                self.results.entries.append(Entry(key, self._uuid, job.id, files))
 
     def _take_delivered(self, job: PlannedJob, record: Products, time: float) -> None:
         arrived = {moved.lfn: moved for moved in record.transfers}

@@ -45,6 +45,7 @@ def spec_of(attempt: Attempt, attachments: str) -> Spec:
         arrived=attempt.arrived,
         incomplete=attempt.incomplete,
         store=context.store,
+        done=attempt.done,
     )
 
 

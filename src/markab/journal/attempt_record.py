@@ -82,6 +82,14 @@ class ReusedFrom(_RecordPart):
     job: str = ""
 
 
+class DoneTask(_RecordPart):
+    """A task of a job of several that need not run again, though the attempt failed."""
+
+    task: str = ""
+    makes: list[str] = []
+    """Lfns of what it made; it is among the outputs of the record."""
+
+
 class AttemptSuccess(_RecordPart):
     """Whether an attempt succeeded."""
 
@@ -95,6 +103,7 @@ class Products(AttemptSuccess):
     outputs: list[MadeFile] = []
     transfers: list[MovedFile] = []
     reused: ReusedFrom | None = None
+    done: list[DoneTask] = []
 
 
 class AttemptRecord(Products):

@@ -191,8 +191,14 @@ class PlannedTask(msgspec.Struct, omit_defaults=True):
     """The user's metadata of the task."""
     container: str = ""
     """Name of the container in which it runs; "": none. No executor of this version uses it."""
+    content: Content | None = None
+    """With the policy `content`. None: the task always runs, and what it makes is not found again."""
     environment: str = ""
     """Name of the software environment in which it runs; "": the site's. No executor of this version uses it."""
+    makes: list[str] = []
+    """Lfns of the outputs of the job that this task makes; given if the job has several tasks."""
+    after: list[str] = []
+    """Ids of the tasks of the same job that must succeed before it."""
 
 
 class Input(msgspec.Struct, omit_defaults=True):
@@ -254,14 +260,17 @@ class Registration(msgspec.Struct, omit_defaults=True):
 
 
 class Content(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What makes the outputs of a compute job, but for the contents of its inputs (`reuse/content_key.py`)."""
+    """What makes the outputs of a task, but for the contents of its inputs (`reuse/content_key.py`)."""
 
     recipe: str
     """sha256 over commands, environment, programs that are not staged, and names of files."""
     programs: dict[str, str] = {}
-    """Path of each installed program → its sha256 when the job was planned."""
+    """Path of each installed program → its sha256 when the task was planned."""
     known: dict[str, str] = {}
     """Lfn → sha256 of the inputs whose contents were known then; these of the others the journal tells."""
+    reads: list[str] = []
+    makes: list[str] = []
+    """Lfns, of a task that shares its job with others; a task alone reads and makes what its job does."""
 
 
 class PlannedJob(msgspec.Struct, omit_defaults=True):
@@ -295,6 +304,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """All of them must stand in stdout or stderr."""
     failure_messages: list[str] = []
     """None of them may."""
+    keep_going: bool = False
+    """A task that fails keeps only those from running that come `after` it; the attempt fails all the same."""
 
     tasks: list[PlannedTask] = []
     inputs: list[Input] = []
@@ -310,10 +321,13 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """Cleanup, with the policy `content`: lfns that tasks made; the store keeps them before they are removed."""
     removes_scratch: bool = False
     """Cleanup at the end: the whole scratch directory of `staging`."""
-    content: Content | None = None
-    """Compute, with the policy `content`. None: the job always runs, and what it makes is not found again."""
     why: str = ""
     """Which pass made it, and for what."""
+
+    @property
+    def content(self) -> Content | None:
+        """What makes the outputs of its task; None if it has several tasks, or that is not known."""
+        return self.tasks[0].content if len(self.tasks) == 1 else None
 
     @property
     def label(self) -> str:

@@ -45,7 +45,7 @@ def reuse_by_content(draft: Draft, context: Context) -> None:
         needed = {use.lfn for job in stays for use in draft.inputs(job)}
         for job, recipe in jobs.recipes.items():
             if job in stays:
-                draft.contents[job] = Content(recipe.digest, recipe.programs, jobs.known_inputs(job, stays))
+                draft.contents[job] = jobs.content(job, recipe, stays)
         for job in sorted(jobs.entries.keys() - stays.keys()):
             _leave_out(draft, results, job, jobs, needed, delivered)
         for job, why in stays.items():
@@ -80,8 +80,8 @@ class _Jobs:
     recipes: dict[int, JobRecipe] = field(default_factory=dict)
     why_unknown: dict[int, str] = field(default_factory=dict)
     """Job without a recipe, or with an input of unknown content → why it stays."""
-    inputs: dict[int, dict[str, str]] = field(default_factory=dict)
-    """Job with a recipe → lfn → sha256, of its inputs whose contents are known."""
+    inputs: dict[int, dict[str, str | None]] = field(default_factory=dict)
+    """Job with a recipe → lfn → sha256 of its inputs; None: not known."""
     keys: dict[int, str] = field(default_factory=dict)
     entries: dict[int, Entry] = field(default_factory=dict)
     """Job whose key was found → what it made."""
@@ -113,10 +113,12 @@ class _Jobs:
         paths = (path for lfn in results for path in (delivered.of(lfn) or () if delivered else ()))
         self.results.prepare((self.made[lfn] for lfn in results), paths)
 
-    def known_inputs(self, job: int, stays: Mapping[int, str]) -> dict[str, str]:
-        """Return the inputs of a job whose contents are known, without those that are made again."""
-        producer = self.draft.producer
-        return {lfn: sha256 for lfn, sha256 in self.inputs[job].items() if producer.get(lfn) not in stays}
+    def content(self, job: int, recipe: JobRecipe, stays: Mapping[int, str]) -> Content:
+        """Return what the plan has of a job that stays; what is made again is not known."""
+        producer, inputs = self.draft.producer, self.inputs[job]
+        known = {lfn: sha256 for lfn, sha256 in inputs.items() if sha256 and producer.get(lfn) not in stays}
+        makes = [use.lfn for use in self.draft.outputs(job)]
+        return Content(recipe.digest, recipe.programs, known, list(inputs), makes)
 
     def _key(self, job: int, recipes: Recipes) -> str:
         draft = self.draft
@@ -126,18 +128,16 @@ class _Jobs:
             self.why_unknown[job] = f"it always runs: {why}"
             return ""
         self.recipes[job] = recipe
-        known = self.inputs[job] = {}
-        is_complete = True
-        for lfn, sha256 in self._inputs(job, recipes):
-            if sha256 is not None:
-                known[lfn] = sha256
-            elif is_complete:
-                is_complete = False
-                if lfn not in draft.producer:
-                    self.why_unknown[job] = (
-                        f"the content of its input {lfn!r} is not known before it is staged in"
-                    )
-        return content_key(recipe.digest, known.items()) if is_complete else ""
+        inputs = self.inputs[job] = dict(self._inputs(job, recipes))
+        known = [(lfn, sha256) for lfn, sha256 in inputs.items() if sha256 is not None]
+        if len(known) == len(inputs):
+            return content_key(recipe.digest, known)
+        for lfn, sha256 in inputs.items():
+            if sha256 is None and lfn not in draft.producer:
+                self.why_unknown[job] = (
+                    f"the content of its input {lfn!r} is not known before it is staged in"
+                )
+        return ""
 
     def _inputs(self, job: int, recipes: Recipes) -> Iterable[tuple[str, str | None]]:
         producer, made = self.draft.producer, self.made

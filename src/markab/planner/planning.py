@@ -179,6 +179,8 @@ def _kept_jobs(draft: Draft, context: Context) -> dict[str, KeptJob]:
     """Return the jobs that have a key which no earlier run had, by their names in reasons."""
     found = {}
     for job in sorted(draft.unmatched):
+        if draft.jobs[job] != (job,):
+            continue  # its task is in a cluster
         planned = job_of_tasks(draft, context, job, [])
         raw = ((one.lfn, draft.raw_input(job, one.lfn)) for one in planned.inputs)
         nearest = {lfn: it.places[0].pfn for lfn, it in raw if it is not None and it.places}
@@ -342,7 +344,6 @@ def _cleanup(strategy: str, context: Context) -> Cleanup:
 
 def _warn_of_unsupported_flags(options: PlanOptions, context: Context) -> None:
     for flag, value, instead in (
-        ("--cluster", options.cluster, "every task becomes a job of its own"),
         ("--inherited-rc-files", options.inherited_rc_files, "replicas come from the catalog alone"),
     ):
         if value:

@@ -21,6 +21,8 @@ Its keys are the parameters of `make_spec`; in a file, a key that has its defaul
     passwords          str     path of the run's private file (`transfers/run_passwords.py`); empty: it has none
     arrived            object  lfn -> bytes or null, of the files that an earlier attempt of the job moved
     store              str     directory in which cleanup keeps what tasks made, before it is removed; empty: nowhere
+    done               list    {"task", "makes"} of the tasks of the job that an earlier attempt did; `job` has the others,
+                               and what these made among its inputs
     incomplete         str     what the job leaves out, and why: it then ends with that as its error
 
 Paths are absolute, or relative to the directory in which the worker starts: a batch system's
@@ -32,7 +34,7 @@ empty, zero or false; those that are not are in `JOB_DEFAULTS`, and `make_spec` 
 
 import json
 import os
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from markab.transfers.base import TRANSFER_ATTEMPTS, TRANSFER_THREADS, url_below
 from markab.transfers.error_kinds import ErrorKind
@@ -65,6 +67,7 @@ def make_spec(
     arrived: Optional[Mapping[str, Optional[int]]] = None,
     incomplete: str = "",
     store: str = "",
+    done: Sequence[Mapping[str, Any]] = (),
 ) -> Spec:
     """Return a complete spec: every key is there."""
     return {
@@ -87,6 +90,7 @@ def make_spec(
         "arrived": arrived or {},
         "incomplete": incomplete,
         "store": store,
+        "done": list(done),
     }
 
 
