@@ -14,6 +14,7 @@ from hypothesis import settings
 _elsewhere = tempfile.TemporaryDirectory(prefix="markab-home-", ignore_cleanup_errors=True)
 os.environ["HOME"] = _elsewhere.name
 os.environ["XDG_CACHE_HOME"] = os.path.join(_elsewhere.name, "cache")
+os.environ["XDG_STATE_HOME"] = os.path.join(_elsewhere.name, "state")
 
 settings.register_profile("markab", deadline=None)
 settings.load_profile("markab")

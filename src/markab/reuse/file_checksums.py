@@ -1,4 +1,4 @@
-"""FileChecksums of files, remembered from run to run for as long as a file does not change."""
+"""Checksums of files, remembered from run to run for as long as a file does not change."""
 
 from __future__ import annotations
 
