@@ -117,7 +117,7 @@ def test_a_file_that_is_truncated_or_overwritten_anywhere_is_a_warning_or_an_ind
             found = index.find([KEY])
             use(index)
 
-        assert found in ({}, {KEY: entry("fit")}) or not damaged[:100] == whole[:100], number
+        assert found in ({}, {KEY: entry("fit")}), number
         assert all("rm '" in warning or "cannot be used" in warning for warning in index.warnings)
 
 

@@ -52,11 +52,13 @@ def indexed_runs(index: ResultIndex) -> list[IndexedRun]:
                 workflow,
                 planned_s,
                 used_s,
-                *amounts,
-                where=[os.fsdecode(one) for one in unpacked_directories(places)],
-                is_over=bool(is_over),
+                jobs,
+                files,
+                size_bytes,
+                [os.fsdecode(one) for one in unpacked_directories(places)],
+                bool(is_over),
             )
-            for uuid, submit_dir, workflow, planned_s, used_s, places, is_over, *amounts in rows
+            for uuid, submit_dir, workflow, planned_s, used_s, places, is_over, jobs, files, size_bytes in rows
         ]
 
     return index.database.read(select, [])
