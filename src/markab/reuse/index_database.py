@@ -143,7 +143,7 @@ class IndexDatabase:
 
     def give_space_back(self) -> None:
         """Let the file become smaller, after much of it was deleted."""
-        self.write(lambda connection: connection.execute("PRAGMA incremental_vacuum").fetchall(), [])
+        self.write(_free_pages, None)
 
     def _transaction(self, begin: str, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         with self._lock:
@@ -264,6 +264,12 @@ def _format(connection: sqlite3.Connection) -> int:
     if version == application == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
         return 0
     raise NotAnIndex("it is another database")
+
+
+def _free_pages(connection: sqlite3.Connection) -> None:
+    (pages,) = connection.execute("PRAGMA freelist_count").fetchone()
+    for _ in range(pages):  # the driver lets each call free one
+        connection.execute("PRAGMA incremental_vacuum")
 
 
 def _create_tables(connection: sqlite3.Connection) -> int:
