@@ -277,6 +277,16 @@ def test_on_a_file_system_that_cannot_be_written_an_index_is_read(tmp_path: Path
         assert "Read-only file system" in new.warnings[0]
 
 
+def test_each_table_and_column_is_on_the_page_of_files(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "files.md").read_text()
+    described = page[page.index("## The index of results") :]
+    connection = sqlite3.connect(filled(tmp_path))
+    for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        assert f"| `{table}` |" in described
+        for _, column, *_ in connection.execute(f"PRAGMA table_info({table})"):
+            assert f"`{column}`" in described, f"{table}.{column}"
+
+
 KILLED = """
 import os, sys
 from markab.reuse.result_index import open_index
