@@ -25,10 +25,10 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ContentStore:
             (put(tmp_path / "out" / f"{name}.txt", name), str(tmp_path / "out" / f"{name}.txt"))
             for name in "ab"
         ]
-        index.record(RUN, [entry("a"), entry("b"), entry("gone" * 256)], places, 1)
+        index.record(RUN, [entry("a"), entry("b"), entry("gone" * 2048)], places, 1)
     store.keep(places[0][1], places[0][0])
     path = tmp_path / "scratch" / "gone"
-    store.keep(str(path), put(path, "gone" * 256))
+    store.keep(str(path), put(path, "gone" * 2048))
     path.unlink()
     return store
 
@@ -52,7 +52,7 @@ def test_list_names_runs_amounts_and_places(
 ) -> None:
     assert (
         0,
-        f"1970-01-01 00:01        3 jobs       3 files    1.0 KB  fits  {tmp_path}/run0001\n    in {tmp_path}/out\n",
+        f"1970-01-01 00:01        3 jobs       3 files    8.0 KB  fits  {tmp_path}/run0001\n    in {tmp_path}/out\n",
         "",
     ) == called(capsys, "list")
     _, out, _ = called(capsys, "list", "--json")
@@ -70,11 +70,11 @@ def test_size_says_which_bytes_need_no_space(
         ", 3 jobs of 1 run, 2 places of files"
     )
     assert (
-        f"store  {tmp_path}/kept: 2 files, 1.0 KB of 20.0 GB, and 1 B more that are also results elsewhere"
+        f"store  {tmp_path}/kept: 2 files, 8.0 KB of 20.0 GB, and 1 B more that are also results elsewhere"
         == kept
     )
     measured = json.loads(called(capsys, "size", "--json")[1])
-    assert (1024, 1, 20 * 2**30) == tuple(
+    assert (8192, 1, 20 * 2**30) == tuple(
         measured[key] for key in ("content_bytes", "shared_bytes", "budget_bytes")
     )
 
@@ -82,13 +82,13 @@ def test_size_says_which_bytes_need_no_space(
 def test_prune_removes_what_exceeds_the_budget_and_says_so_before(
     store: ContentStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "0 kept files removed, 0 B freed; 2 files with 1.0 KB left\n" == called(capsys, "prune")[1]
+    assert "0 kept files removed, 0 B freed; 2 files with 8.0 KB left\n" == called(capsys, "prune")[1]
     dry = called(capsys, "prune", "--to", "0", "--dry-run")[1]
-    assert "1 kept file would be removed, 1.0 KB would be freed; 1 file with 0 B left\n" == dry
+    assert "1 kept file would be removed, 8.0 KB would be freed; 1 file with 0 B left\n" == dry
     assert 2 == len(list(store.contents()))
 
     monkeypatch.setenv("_MARKAB__REUSE__STORE__SIZE", "0")
-    assert "1 kept file removed, 1.0 KB freed; 1 file with 0 B left\n" == called(capsys, "prune")[1]
+    assert "1 kept file removed, 8.0 KB freed; 1 file with 0 B left\n" == called(capsys, "prune")[1]
 
 
 def test_prune_forgets_old_runs_and_never_removes_results(
@@ -97,7 +97,7 @@ def test_prune_forgets_old_runs_and_never_removes_results(
     _, out, _ = called(capsys, "prune", "--older", "0h", "--json")
 
     pruned = json.loads(out)
-    assert {sha256("a"), sha256("gone" * 256)} == {one["sha256"] for one in pruned["removed"]}
+    assert {sha256("a"), sha256("gone" * 2048)} == {one["sha256"] for one in pruned["removed"]}
     assert [RUN] == [run["uuid"] for run in pruned["forgotten"]]
     assert (0, "", "") == called(capsys, "list")
     assert "a" == (tmp_path / "out" / "a.txt").read_text()
@@ -113,13 +113,13 @@ def test_prune_names_the_runs_that_it_would_forget(
 
 
 def test_verify_reads_everything(store: ContentStore, capsys: pytest.CaptureFixture[str]) -> None:
-    assert (0, "4 files with 1.0 KB as they were made\n", "") == called(capsys, "verify")
+    assert (0, "4 files with 8.0 KB as they were made\n", "") == called(capsys, "verify")
 
 
 def test_verify_names_what_was_altered_and_removes_it_on_request(
     store: ContentStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    os.truncate(store.path(sha256("gone" * 256)), 5)
+    os.truncate(store.path(sha256("gone" * 2048)), 5)
     (tmp_path / "out" / "a.txt").write_text("A")  # also in the store
     (tmp_path / "out" / "b.txt").unlink()
 

@@ -182,6 +182,20 @@ def test_a_disk_with_errors_is_a_miss_but_nothing_is_forgotten(
     assert ("new/fit.txt", []) == find(directory)
 
 
+def test_a_content_of_the_store_that_cannot_be_read_now_stays(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ContentStore(str(directory / "store"))
+    store.keep(str(directory / "new" / "fit.txt"), sha256("fit"))
+    for name in ("old", "new"):
+        (directory / name / "fit.txt").unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "access", lambda path, mode: False)
+        assert find(directory)[0] is None
+
+    assert os.path.relpath(store.path(sha256("fit")), directory) == find(directory)[0]
+
+
 def test_what_no_place_has_and_no_store_is_not_available(directory: Path) -> None:
     for name in ("old", "new"):
         (directory / name / "fit.txt").unlink()

@@ -26,7 +26,7 @@ def test_contents_are_listed_with_their_sizes_and_links(tmp_path: Path) -> None:
 
     found = {one.sha256: (one.path, one.size_bytes, one.own_bytes) for one in store.contents()}
 
-    assert {own: (store.path(own), 3, 3), shared: (store.path(shared), 6, 0)} == found
+    assert {own: (store.path(own), 3, 4096), shared: (store.path(shared), 6, 0)} == found
 
 
 def test_without_a_store_there_is_nothing_to_list_or_prune(tmp_path: Path) -> None:
@@ -39,14 +39,22 @@ def test_without_a_store_there_is_nothing_to_list_or_prune(tmp_path: Path) -> No
 
 def test_the_least_recently_used_are_removed_until_the_rest_fits(tmp_path: Path) -> None:
     store = ContentStore(str(tmp_path / "store"))
-    a, b, c = (stored(store, text * 10) for text in "abc")
+    a, b, c = (stored(store, text * 10_000) for text in "abc")
     now = max(one.used_s for one in store.contents())
 
-    pruned = store.prune(20, uses={a: now + 1}, clock=lambda: now + RELIED_ON_S + 2)
+    pruned = store.prune(20_000, uses={a: now + 1}, clock=lambda: now + RELIED_ON_S + 2)
 
     assert [b] == [one.sha256 for one in pruned.removed]
     assert {a, c} == {one.sha256 for one in store.contents()}
-    assert (2, 20) == pruned[1:]
+    assert (2, 20_000) == pruned[1:]
+
+
+def test_small_files_count_with_what_a_file_system_takes_for_them(tmp_path: Path) -> None:
+    store = ContentStore(str(tmp_path / "store"))
+    for number in range(5):
+        stored(store, f"{number}")
+
+    assert (2, 8192) == store.prune(10_000)[1:]
 
 
 def test_what_needs_no_space_stays_unless_it_is_old(tmp_path: Path) -> None:
@@ -116,7 +124,7 @@ CONTENTS = st.lists(
         StoredContent,
         st.integers(0, 20).map(lambda number: sha256(str(number))),
         st.just(""),
-        st.integers(0, 100),
+        st.integers(0, 20_000),
         st.integers(1, 2),
         st.integers(0, 10).map(float),
     ),
@@ -124,7 +132,9 @@ CONTENTS = st.lists(
 )
 
 
-@given(CONTENTS, st.integers(0, 500), st.none() | st.integers(0, 12).map(float), st.sets(st.integers(0, 20)))
+@given(
+    CONTENTS, st.integers(0, 100_000), st.none() | st.integers(0, 12).map(float), st.sets(st.integers(0, 20))
+)
 def test_what_is_left_fits_is_young_and_is_the_most_recently_used(
     contents: list[StoredContent], budget: int, before_s: float | None, relied: set[int]
 ) -> None:

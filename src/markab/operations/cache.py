@@ -105,7 +105,7 @@ def cache_size(conf: str | None = None) -> tuple[CacheSize, Sequence[str]]:
             store.directory,
             len(contents),
             own_bytes,
-            sum(one.size_bytes for one in contents) - own_bytes,
+            sum(one.size_bytes for one in contents if one.links > 1),
             locations.store_bytes,
         )
         return measured, index.warnings

@@ -73,11 +73,12 @@ class AvailableContents:
         path = self._store.path(sha256)
         if not os.path.lexists(path):
             return None
-        if not self._has(path, sha256, size_bytes):
+        if self._has(path, sha256, size_bytes):
+            self._used.add(sha256)
+            return path
+        if any(one.path == path for one in self.lost):
             self._store.remove(sha256)
-            return None
-        self._used.add(sha256)
-        return path
+        return None
 
     def _has(self, path: str, sha256: str, size_bytes: int) -> bool:
         """Return whether a file has a content; if it is certain that it has not, it is lost."""
