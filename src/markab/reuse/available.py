@@ -76,7 +76,7 @@ class AvailableContents:
         if self._has(path, sha256, size_bytes):
             self._used.add(sha256)
             return path
-        if any(one.path == path for one in self.lost):
+        if self.lost and self.lost[-1].path == path:
             self._store.remove(sha256)
         return None
 
