@@ -51,6 +51,7 @@ class FakePlanned:
     warnings: list[Problem] = field(default_factory=list)
     needs: Needs = NO_NEEDS
     slots: GivenSlots = field(default_factory=GivenSlots)
+    kept: dict[str, object] = field(default_factory=dict)
 
 
 class Machinery:
@@ -65,7 +66,7 @@ class Machinery:
         self.statuses: list[FakeStatus] = [FakeStatus()]
         self.error: Exception | None = None
 
-    def plan(self, options: PlanOptions, progress: object = None, *, then: str = "nothing") -> FakePlanned:
+    def plan(self, options: PlanOptions, progress: object = None, **_: object) -> FakePlanned:
         assert options.workflow.is_file()
         self.options = options
         return self._answer("plan", self.planned)

@@ -26,7 +26,13 @@ class FakePlanner:
         self.submit_dir = submit_dir
 
     def __call__(
-        self, options: PlanOptions, *, dry: bool = False, quiet: int = 0, then: str = "nothing", explain: bool = False
+        self,
+        options: PlanOptions,
+        *,
+        dry: bool = False,
+        quiet: int = 0,
+        then: str = "nothing",
+        explain: bool = False,
     ) -> Planned:
         self.asked.append(options)
         self.dry.append(dry)

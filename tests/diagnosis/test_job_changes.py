@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from markab.diagnosis.earlier_jobs import JobFacts
+from markab.diagnosis.earlier_jobs import ComparedJob
 from markab.diagnosis.job_changes import job_changes, why_again
 from markab.plan.model import Content, Input, Kind, Output, PlannedJob, PlannedTask
 
@@ -17,7 +17,7 @@ OLD, NEW = "1a2b3c4d" + "0" * 56, "9f0e9f0e" + "0" * 56
 
 def facts(
     checksums: dict[str, str] | None = None, paths: dict[str, str] | None = None, **keys: Any
-) -> JobFacts:
+) -> ComparedJob:
     content = Content("recipe", keys.get("programs", {}))
     task = PlannedTask("fit", "fit", "./fit", "--in x y", env={"TAG": "day"}, content=content)
     task = msgspec.structs.replace(task, **{k: v for k, v in keys.items() if k in task.__struct_fields__})
@@ -30,7 +30,7 @@ def facts(
         outputs=[Output(lfn) for lfn in keys.get("makes", ("y",))],
         success_messages=keys.get("success", []),
     )
-    return JobFacts(job, checksums or {"x": OLD, "fit": OLD}, paths or {}, Path("run0001"))
+    return ComparedJob(job, checksums or {"x": OLD, "fit": OLD}, paths or {}, Path("run0001"))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def facts(
         (facts(transformation="fit:2"), "its transformation changed: fit → fit:2"),
     ],
 )
-def test_each_ingredient_is_named_with_what_it_was(now: JobFacts, text: str) -> None:
+def test_each_ingredient_is_named_with_what_it_was(now: ComparedJob, text: str) -> None:
     assert [text] == job_changes(facts(), now)
 
 
@@ -65,7 +65,7 @@ def test_what_does_not_count_is_no_change() -> None:
     job = facts().job
     elsewhere = msgspec.structs.replace(job, site="cluster", cores=8, priority=3, retries=1)
 
-    assert [] == job_changes(facts(), JobFacts(elsewhere, facts().checksums))
+    assert [] == job_changes(facts(), ComparedJob(elsewhere, facts().checksums))
 
 
 def test_a_checksum_that_is_not_known_is_no_change() -> None:

@@ -21,7 +21,7 @@ from markab.transfers.base import is_local, path_of
 
 
 @dataclass(frozen=True, slots=True)
-class JobFacts:
+class ComparedJob:
     """A job as it was planned, with what is known of the files that it reads."""
 
     job: PlannedJob
@@ -41,7 +41,7 @@ class EarlierJobs:
         self._runs = map(_EarlierRun, map(Path, submit_dirs))
         self._read: list[_EarlierRun] = []
 
-    def of(self, task: str) -> JobFacts | None:
+    def of(self, task: str) -> ComparedJob | None:
         """Return the job of a task as it was last used: in the newest run in which it succeeded, or that made what a newer one used again.
 
         None if there is none, or it can no longer be read.
@@ -90,7 +90,7 @@ class _EarlierRun:
         except (MarkabError, OSError):
             self._positions.clear()
 
-    def facts(self, task: str) -> JobFacts | None:
+    def facts(self, task: str) -> ComparedJob | None:
         """Return the job of a task that succeeded in it."""
         position = self._positions.get(task)
         if position is None or self._plan is None:
@@ -116,7 +116,7 @@ def learn(checksums: Checksums, record: Products) -> None:
         checksums.add(moved.lfn, moved.sha256)
 
 
-def facts_of(plan: PlanFile, position: int, checksums: Checksums, run: Path) -> JobFacts:
+def facts_of(plan: PlanFile, position: int, checksums: Checksums, run: Path) -> ComparedJob:
     """Return what is known of a job of a plan; `checksums` are those of its run."""
     job = plan.job(position)
     known = dict(job.content.known) if job.content else {}
@@ -129,4 +129,4 @@ def facts_of(plan: PlanFile, position: int, checksums: Checksums, run: Path) -> 
             for transfer in parent.transfers:
                 if transfer.sources and is_local(transfer.sources[0].url):
                     paths[transfer.lfn] = path_of(transfer.sources[0].url)
-    return JobFacts(job, known, paths, run)
+    return ComparedJob(job, known, paths, run)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 
-from markab.diagnosis.earlier_jobs import JobFacts
+from markab.diagnosis.earlier_jobs import ComparedJob
 from markab.formatting import clipped, shown_path
 from markab.plan.model import PlannedJob, PlannedTask
 
@@ -17,7 +17,7 @@ SHOWN = 120
 DIGITS = 8
 
 
-def job_changes(before: JobFacts, now: JobFacts) -> list[str]:
+def job_changes(before: ComparedJob, now: ComparedJob) -> list[str]:
     """Return what changed; empty: nothing that counts and is known."""
     return [
         *_programs(before.job, now.job),
@@ -29,7 +29,7 @@ def job_changes(before: JobFacts, now: JobFacts) -> list[str]:
     ]
 
 
-def why_again(before: JobFacts | None, now: JobFacts) -> str:
+def why_again(before: ComparedJob | None, now: ComparedJob) -> str:
     """Return why a job runs that an earlier run ran too."""
     if before is None:
         return "no earlier run of this workflow made its outputs"
@@ -50,7 +50,7 @@ def _programs(before: PlannedJob, now: PlannedJob) -> Iterator[str]:
             yield f"its transformation changed: {one.transformation} → {other.transformation}"
 
 
-def _inputs(before: JobFacts, now: JobFacts) -> Iterator[str]:
+def _inputs(before: ComparedJob, now: ComparedJob) -> Iterator[str]:
     lfns = [{one.lfn for one in facts.job.inputs} for facts in (before, now)]
     yield from _names("inputs", *lfns)
     for lfn in sorted(lfns[0] & lfns[1]):

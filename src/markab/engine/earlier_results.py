@@ -22,8 +22,8 @@ from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir
 from markab.reuse.available import AvailableContents
 from markab.reuse.content_store import ContentStore
-from markab.reuse.file_checksums import Checksums as FileChecksums
-from markab.reuse.result_index import Entry, open_index
+from markab.reuse.file_checksums import FileChecksums
+from markab.reuse.result_index import ResultEntry, open_index
 from markab.worker.record import output_entry
 
 
@@ -31,7 +31,7 @@ from markab.worker.record import output_entry
 class Offer:
     """Outputs of a job that an earlier run made, and where their bytes are."""
 
-    entry: Entry
+    entry: ResultEntry
     paths: Sequence[str]
     """Of each file in `entry.made`."""
 

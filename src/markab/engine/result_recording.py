@@ -25,8 +25,8 @@ from markab.plan.model import TRANSFERS, Content, Kind, PlannedJob
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir
 from markab.reuse.content_key import content_key
-from markab.reuse.file_checksums import Checksums as FileChecksums
-from markab.reuse.result_index import Entry, Made, ResultIndex
+from markab.reuse.file_checksums import FileChecksums
+from markab.reuse.result_index import Made, ResultEntry, ResultIndex
 from markab.transfers.base import is_local, path_of
 
 IsSame = Callable[[str, str], bool]
@@ -47,7 +47,7 @@ class Delivered:
 class RunResults:
     """What a run made."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[ResultEntry] = field(default_factory=list)
     delivered: list[Delivered] = field(default_factory=list)
     scratch: list[tuple[str, str]] = field(default_factory=list)
     """(sha256, path) of what tasks made and the run left in scratch directories of this machine."""
@@ -147,7 +147,7 @@ class _Fold:
             key = key_of(job, content, self._checksums)
             if key and all(lfn in made for lfn in makes):
                 files = tuple(Made(lfn, made[lfn].sha256 or "", made[lfn].size or 0) for lfn in makes)
-                self.results.entries.append(Entry(key, self._uuid, job.id, files))
+                self.results.entries.append(ResultEntry(key, self._uuid, job.id, files))
 
     def _take_delivered(self, job: PlannedJob, record: Products, time: float) -> None:
         arrived = {moved.lfn: moved for moved in record.transfers}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from markab.diagnosis.job_output import Expected as Expected
     from markab.diagnosis.undelivered import Undelivered as Undelivered
     from markab.journal.progress import Progress as Progress
+    from markab.operations.cache import cache_size, list_cache, prune_cache, verify_cache
     from markab.operations.databases import (
         Changed,
         create_database,
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from markab.reports.status import Status as Status
 
 _NAMES = {
+    "cache": ("cache_size", "list_cache", "prune_cache", "verify_cache"),
     "databases": (
         "Changed",
         "create_database",
@@ -150,6 +152,7 @@ __all__ = [
     "analyze",
     "archive_run",
     "attach_run",
+    "cache_size",
     "catalog_of_results",
     "check_output",
     "create_database",
@@ -175,6 +178,7 @@ __all__ = [
     "job_names",
     "job_states",
     "lfns_of_run",
+    "list_cache",
     "list_jobs",
     "list_runs",
     "log_check",
@@ -184,6 +188,7 @@ __all__ = [
     "open_replica_catalog",
     "parse_replica_lines",
     "plan",
+    "prune_cache",
     "read_braindump",
     "read_database_version",
     "read_metadata",
@@ -205,6 +210,7 @@ __all__ = [
     "trace",
     "update_all_databases",
     "update_database",
+    "verify_cache",
     "wait",
     "why",
     "write_drawing",

@@ -52,14 +52,14 @@ def dry_run(options: PlanOptions, progress: Progress | None = None, *, explain: 
 def _with_changes(planned: Planned) -> Planned:
     """Say of each job that was made of something else before what that is."""
     if planned.kept and planned.reuse is not None:
-        from markab.diagnosis.earlier_jobs import JobFacts, earlier_jobs
+        from markab.diagnosis.earlier_jobs import ComparedJob, earlier_jobs
         from markab.diagnosis.job_changes import why_again
 
         earlier = earlier_jobs(planned.reuse, planned.workflow, but=planned.submit_dir)
         for position, reason in enumerate(planned.reasons):
             if reason.what == "kept" and (kept := planned.kept.get(reason.job)) is not None:
                 known = kept.job.content.known if kept.job.content else {}
-                facts = JobFacts(kept.job, known, kept.paths)
+                facts = ComparedJob(kept.job, known, kept.paths)
                 why = why_again(earlier.of(kept.job.tasks[0].id), facts)
                 planned.reasons[position] = replace(reason, why=why)
     return planned

@@ -26,7 +26,7 @@ from markab.planner.job_recipes import JobRecipe, Recipes, Unknown
 from markab.planner.known_results import KnownResults, known_results
 from markab.planner.task_files import outputs_of
 from markab.reuse.content_key import content_key
-from markab.reuse.result_index import Entry, Made
+from markab.reuse.result_index import Made, ResultEntry
 from markab.spec.model import Pfn
 
 BY = "reuse_by_content"
@@ -83,7 +83,7 @@ class _Jobs:
     inputs: dict[int, dict[str, str | None]] = field(default_factory=dict)
     """Job with a recipe → lfn → sha256 of its inputs; None: not known."""
     keys: dict[int, str] = field(default_factory=dict)
-    entries: dict[int, Entry] = field(default_factory=dict)
+    entries: dict[int, ResultEntry] = field(default_factory=dict)
     """Job whose key was found → what it made."""
     made: dict[str, Made] = field(default_factory=dict)
     """Lfn → the file, of all that these jobs made."""
@@ -146,7 +146,7 @@ class _Jobs:
                 yield use.lfn, made[use.lfn].sha256 if use.lfn in made else None
         yield from recipes.inputs(job)
 
-    def _take(self, job: int, entry: Entry) -> None:
+    def _take(self, job: int, entry: ResultEntry) -> None:
         made = {one.lfn: one for one in entry.made}
         if all(use.lfn in made for use in self.draft.outputs(job)):
             self.entries[job] = entry

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 
 from markab.plan.model import LOCAL
 from markab.planner.draft import Context, Draft, RawInput
-from markab.planner.placement import Executable, Placement
-from markab.planner.placement import Program as PlacedProgram
+from markab.planner.placement import Executable, Placement, Program
 from markab.planner.places import local_path
 from markab.planner.replica_selection import select_executables, select_replicas
 from markab.planner.site_executors import executor_of
 from markab.planner.task_files import command_line
-from markab.reuse.content_key import Program, Recipe, TaskRecipe, recipe_digest, undeclared_variables
+from markab.reuse.content_key import Recipe, RecipeProgram, TaskRecipe, recipe_digest, undeclared_variables
 from markab.spec.model import Use
 
 ChecksumOf = Callable[[str], str]
@@ -32,7 +31,7 @@ class JobRecipe:
 
 @dataclass(frozen=True, slots=True)
 class _ProgramOfTask:
-    program: Program
+    program: RecipeProgram
     paths: dict[str, str]
 
 
@@ -105,7 +104,7 @@ class Recipes:
             assert executable.staged_as is not None
             yield executable.staged_as, self._staged_program(executable, placement)
 
-    def _program(self, program: PlacedProgram, placement: Placement) -> _ProgramOfTask:
+    def _program(self, program: Program, placement: Placement) -> _ProgramOfTask:
         key = id(program.executable.at), placement.site
         if (found := self._programs.get(key)) is None:
             found = self._programs[key] = self._find_program(program.executable, placement)
@@ -113,7 +112,7 @@ class Recipes:
 
     def _find_program(self, executable: Executable, placement: Placement) -> _ProgramOfTask:
         if executable.staged_as:
-            return _ProgramOfTask(Program("staged", executable.staged_as), {})
+            return _ProgramOfTask(RecipeProgram("staged", executable.staged_as), {})
         transformation, path = executable.transformation, local_path(executable.at.pfn)
         is_here = executor_of(self.context.sites[placement.site]) == LOCAL and executable.container is None
         if is_here and path is not None:
@@ -121,12 +120,12 @@ class Recipes:
                 sha256 = self.checksum_of(os.path.realpath(path))
             except OSError as error:
                 raise Unknown(f"its program {path!r} cannot be read: {error.strerror}") from None
-            return _ProgramOfTask(Program("installed", os.path.basename(path), sha256), {path: sha256})
+            return _ProgramOfTask(RecipeProgram("installed", os.path.basename(path), sha256), {path: sha256})
         if not transformation.version:
             raise Unknown(
                 f"its program {transformation.full_name!r} is elsewhere, and the catalog gives it no version"
             )
-        return _ProgramOfTask(Program("declared", transformation.full_name), {})
+        return _ProgramOfTask(RecipeProgram("declared", transformation.full_name), {})
 
     def _input(self, use: Use, placement: Placement) -> str | None:
         key = placement.site, placement.staging, use.lfn

@@ -10,8 +10,8 @@ from markab.errors import MarkabError, Problem
 from markab.planner.draft import Context
 from markab.reuse.available import AvailableContents
 from markab.reuse.content_store import ContentStore
-from markab.reuse.file_checksums import Checksums
-from markab.reuse.result_index import Entry, Made, ResultIndex, open_index
+from markab.reuse.file_checksums import FileChecksums
+from markab.reuse.result_index import Made, ResultEntry, ResultIndex, open_index
 
 _LOST_NAMED = 3
 
@@ -19,13 +19,13 @@ _LOST_NAMED = 3
 class KnownResults:
     """The results of earlier runs."""
 
-    def __init__(self, index: ResultIndex, checksums: Checksums, available: AvailableContents) -> None:
+    def __init__(self, index: ResultIndex, checksums: FileChecksums, available: AvailableContents) -> None:
         self._index = index
         self._checksums = checksums
         self._available = available
         self._paths: dict[str, str | None] = {}
 
-    def find(self, keys: Iterable[str]) -> dict[str, Entry]:
+    def find(self, keys: Iterable[str]) -> dict[str, ResultEntry]:
         """Return what was made for each key that is known."""
         return self._index.find(list(keys))
 
@@ -85,7 +85,7 @@ def known_results(context: Context) -> Iterator[KnownResults]:
     with open_index(reuse.index or None, create=not context.dry_run) as index:
         if not context.dry_run:
             context.update_index(index)
-        checksums = Checksums(index)
+        checksums = FileChecksums(index)
         available = AvailableContents(index, checksums, ContentStore(reuse.store) if reuse.store else None)
         yield KnownResults(index, checksums, available)
         if not context.dry_run:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from markab.errors import MarkabError
 from markab.reuse.content_store import ContentStore
-from markab.reuse.file_checksums import Checksums
+from markab.reuse.file_checksums import FileChecksums
 from markab.reuse.result_index import ResultIndex
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -34,7 +34,7 @@ class AvailableContents:
     Links, FIFOs, devices, files that cannot be read, truncated and altered ones do not count.
     """
 
-    def __init__(self, index: ResultIndex, checksums: Checksums, store: ContentStore | None) -> None:
+    def __init__(self, index: ResultIndex, checksums: FileChecksums, store: ContentStore | None) -> None:
         self._index = index
         self._checksums = checksums
         self._store = store
@@ -73,33 +73,41 @@ class AvailableContents:
         path = self._store.path(sha256)
         if not os.path.lexists(path):
             return None
-        if not self._has(path, sha256, size_bytes):
+        if self._has(path, sha256, size_bytes):
+            self._used.add(sha256)
+            return path
+        if self.lost and self.lost[-1].path == path:
             self._store.remove(sha256)
-            return None
-        self._used.add(sha256)
-        return path
+        return None
 
     def _has(self, path: str, sha256: str, size_bytes: int) -> bool:
         """Return whether a file has a content; if it is certain that it has not, it is lost."""
-        try:
-            why = self._flaw(path, sha256, size_bytes)
-        except MarkabError:
-            why = "was altered"
-        except OSError as error:
-            if error.errno not in _GONE or not os.path.isdir(os.path.dirname(path)):
-                return False
-            why = "was removed"
+        why = why_lost(path, sha256, size_bytes, self._checksums)
         if why:
             self.lost.append(LostPlace(sha256, path, why))
-        return not why
+        return why == ""
 
-    def _flaw(self, path: str, sha256: str, size_bytes: int) -> str:
-        status = os.stat(path, follow_symlinks=False)
-        if not stat.S_ISREG(status.st_mode):
-            return "is not a regular file"
-        if status.st_size != size_bytes:
-            return "was truncated" if status.st_size < size_bytes else "was altered"
-        if not os.access(path, os.R_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-        is_same = self._checksums.of_status(path, status, follow=False) == sha256
-        return "" if is_same else "was altered"
+
+def why_lost(path: str, sha256: str, size_bytes: int, checksums: FileChecksums) -> str | None:
+    """Return what became of a content that was put at a path: as `LostPlace.why`, or "" if it is there.
+
+    None: it cannot be said, because the file, or the directory of it, cannot be reached now.
+    """
+    try:
+        return _flaw(path, sha256, size_bytes, checksums)
+    except MarkabError:
+        return "was altered"
+    except OSError as error:
+        is_gone = error.errno in _GONE and os.path.isdir(os.path.dirname(path))
+        return "was removed" if is_gone else None
+
+
+def _flaw(path: str, sha256: str, size_bytes: int, checksums: FileChecksums) -> str:
+    status = os.stat(path, follow_symlinks=False)
+    if not stat.S_ISREG(status.st_mode):
+        return "is not a regular file"
+    if status.st_size != size_bytes:
+        return "was truncated" if status.st_size < size_bytes else "was altered"
+    if not os.access(path, os.R_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    return "" if checksums.of_status(path, status, follow=False) == sha256 else "was altered"

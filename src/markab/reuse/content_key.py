@@ -1,7 +1,7 @@
 """The key of a job: a sha256 over all that makes its outputs. What counts, and what does not, is decided here. Pure.
 
 Counts: the command line of each task as it is written, with lfns and never paths; the lfns of its streams;
-the environment that catalogs, workflow and properties declare for it; the program (see `Program`); container and software environment;
+the environment that catalogs, workflow and properties declare for it; the program (see `RecipeProgram`); container and software environment;
 the names of its outputs; the texts by which its exit is judged; the name and the sha256 of each input, and
 whether it is executable. Staged programs are inputs.
 
@@ -30,7 +30,7 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z_0-9]*)")
 
 
-class Program(msgspec.Struct, frozen=True, array_like=True):
+class RecipeProgram(msgspec.Struct, frozen=True, array_like=True):
     """What a task runs."""
 
     how: Literal["staged", "installed", "declared"]
@@ -44,7 +44,7 @@ class Program(msgspec.Struct, frozen=True, array_like=True):
 class TaskRecipe(msgspec.Struct, frozen=True, array_like=True):
     """One process of a job."""
 
-    program: Program
+    program: RecipeProgram
     arguments: str
     stdin: str | None
     stdout: str | None

@@ -18,6 +18,9 @@ from markab.transfers.content_links import content_path, keep_content
 RELIED_ON_S = 86400.0
 """A content is not removed for so long after a plan relied on it: its run may still need it."""
 
+_SMALLEST_BYTES = 4096
+"""So that a budget in bytes limits the number of small files too: 5 million in 20 GB."""
+
 _FOLDER = re.compile("[0-9a-f]{2}")
 _NAME = re.compile("[0-9a-f]{62}")
 
@@ -35,8 +38,8 @@ class StoredContent(NamedTuple):
 
     @property
     def own_bytes(self) -> int:
-        """The bytes that are free when it is removed."""
-        return self.size_bytes if self.links == 1 else 0
+        """The bytes that are free when it is removed; of a small file about what its file system takes for it."""
+        return max(self.size_bytes, _SMALLEST_BYTES) if self.links == 1 else 0
 
 
 class Pruned(NamedTuple):

@@ -19,7 +19,7 @@ come within the same tick of the clock, and would not be noticed."""
 _Version = tuple[int, int, int, int]
 
 
-class Checksums:
+class FileChecksums:
     """The sha256 of files: each is read only if it is new or has changed.
 
     A file is known by its inode, its size and the times of its last changes, of contents and of the inode; the latter
@@ -28,8 +28,8 @@ class Checksums:
     May be used from several threads.
     """
 
-    def __init__(self, index: ResultIndex, clock: Callable[[], int] = time.time_ns) -> None:
-        """The clock is in nanoseconds since the epoch."""
+    def __init__(self, index: ResultIndex | None, clock: Callable[[], int] = time.time_ns) -> None:
+        """Without an index nothing is known from earlier. The clock is in nanoseconds since the epoch."""
         self._index = index
         self._clock = clock
         self._known: dict[_Version, str] = {}
@@ -88,13 +88,13 @@ class Checksums:
     def save(self) -> None:
         """Write the new checksums into the index, in one transaction."""
         new, self._new = self._new, {}
-        if new:
+        if new and self._index is not None:
             self._index.remember_checksums(new.values())
 
     def _look_up(self, inodes: Iterable[int]) -> None:
         wanted = set(inodes) - self._asked
         self._asked |= wanted
-        if wanted:
+        if wanted and self._index is not None:
             for inode, size_bytes, mtime_ns, ctime_ns, sha256 in self._index.checksums(wanted):
                 self._known[inode, size_bytes, mtime_ns, ctime_ns] = sha256
 

@@ -65,6 +65,7 @@ CREATE TABLE place (
     content INTEGER NOT NULL,           -- prefix of the sha256
     directory INTEGER NOT NULL,
     name BLOB NOT NULL,
+    run INTEGER NOT NULL,               -- the last that put it there
     PRIMARY KEY (content, directory, name)
 ) WITHOUT ROWID;
 CREATE TABLE checksum (                 -- of files as they were when they were read
@@ -140,6 +141,10 @@ class IndexDatabase:
         """Return the result of `work` when all that it changed is on disk; `otherwise` if nothing was changed."""
         return self._transaction("BEGIN IMMEDIATE", work, otherwise)
 
+    def give_space_back(self) -> None:
+        """Let the file become smaller, after much of it was deleted."""
+        self.write(_free_pages, None)
+
     def _transaction(self, begin: str, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         with self._lock:
             if self._connection is None:
@@ -167,10 +172,10 @@ class IndexDatabase:
                 self.close()
 
     def _prepare(self, create: bool) -> None:
+        """Make the tables of a new file; close one that cannot be used."""
         version = self.read(_format, -1)
         if version == 0 and create:
-            self.write(_create_tables, None)
-            version = self.read(_format, -1)
+            version = self.write(_create_tables, -1)
         if version > FORMAT:
             self._warn(
                 f"the index of results {self.path!r} was written by a newer Markab, and is not used",
@@ -216,7 +221,8 @@ class NotAnIndex(Exception):
     """An SQLite file that is something else, or has values that were never written."""
 
 
-_DAMAGE = ("malformed", "not a database", "no such table", "no such column", "datatype mismatch", "corrupt")
+_DAMAGE = ("malformed", "not a database", "no such", "datatype mismatch", "corrupt", "decode")
+"""Words in errors of SQLite for a file that is not as it was written."""
 
 
 def prefix_of(digest: bytes) -> int:
@@ -242,9 +248,10 @@ def _opened(path: str, create: bool, patience_s: float) -> sqlite3.Connection | 
         isolation_level=None,
         check_same_thread=False,
     )
+    if os.stat(path).st_size == 0:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that pruning can give space back
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
     connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; pruning then gives space back
     return connection
 
 
@@ -259,10 +266,17 @@ def _format(connection: sqlite3.Connection) -> int:
     raise NotAnIndex("it is another database")
 
 
-def _create_tables(connection: sqlite3.Connection) -> None:
-    if _format(connection) != 0:
-        return  # another process was faster
-    for statement in _TABLES.split(";"):
-        connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {APPLICATION}")
-    connection.execute(f"PRAGMA user_version = {FORMAT}")
+def _free_pages(connection: sqlite3.Connection) -> None:
+    (pages,) = connection.execute("PRAGMA freelist_count").fetchone()
+    for _ in range(pages):  # the driver lets each call free one
+        connection.execute("PRAGMA incremental_vacuum")
+
+
+def _create_tables(connection: sqlite3.Connection) -> int:
+    """Make the tables, if another process was not faster; return the format of the file."""
+    if _format(connection) == 0:
+        for statement in _TABLES.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
+    return _format(connection)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from markab.reuse.index_database import IndexDatabase, NotAnIndex, prefix_of
-from markab.reuse.top_directories import top_directories
+from markab.reuse.top_directories import packed_directories, top_directories, unpacked_directories
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,7 +30,7 @@ class Made(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
-class Entry(msgspec.Struct, frozen=True):
+class ResultEntry(msgspec.Struct, frozen=True):
     """What one job of one run made."""
 
     key: str
@@ -41,21 +41,6 @@ class Entry(msgspec.Struct, frozen=True):
     made: tuple[Made, ...]
 
 
-class IndexedRun(NamedTuple):
-    """A run in the index, with what can still be found of it."""
-
-    uuid: str
-    submit_dir: str
-    workflow: str
-    planned_s: float
-    used_s: float
-    jobs: int
-    files: int
-    size_bytes: int
-    where: list[str]
-    """The topmost directories in which its results were put."""
-
-
 class ResultIndex:
     """The index of results of a user. It closes at the end of a `with` block.
 
@@ -64,7 +49,7 @@ class ResultIndex:
     """
 
     def __init__(self, database: IndexDatabase) -> None:
-        self._database = database
+        self.database = database
         self._found_runs: set[int] = set()
 
     def __enter__(self) -> ResultIndex:
@@ -76,16 +61,16 @@ class ResultIndex:
     @property
     def is_open(self) -> bool:
         """Whether there is an index that can be used."""
-        return self._database.is_open
+        return self.database.is_open
 
     @property
     def warnings(self) -> Sequence[str]:
         """What was wrong with the file so far, each with a remedy."""
-        return self._database.warnings
+        return self.database.warnings
 
     def close(self) -> None:
         """Close the file. May be called twice."""
-        self._database.close()
+        self.database.close()
 
     def add_run(self, uuid: str, submit_dir: str, workflow: str, planned_s: float) -> None:
         """Enter a run that starts or goes on. May be called again, such as after its directory was moved."""
@@ -97,12 +82,12 @@ class ResultIndex:
                 (uuid, os.fsencode(submit_dir), workflow, planned_s, time.time()),
             )
 
-        self._database.write(add, None)
+        self.database.write(add, None)
 
     def record(
         self,
         uuid: str,
-        entries: Iterable[Entry],
+        entries: Iterable[ResultEntry],
         places: Iterable[tuple[str, str]],
         mark: int,
         *,
@@ -122,44 +107,48 @@ class ResultIndex:
         """
 
         def add(connection: sqlite3.Connection) -> bool:
-            row = connection.execute("SELECT id, places FROM run WHERE uuid = ?", (uuid,)).fetchone()
+            row = connection.execute(
+                "SELECT id, CAST(places AS BLOB) FROM run WHERE uuid = ?", (uuid,)
+            ).fetchone()
             if row is None:
                 return False
             run, recorded = row
             connection.executemany(_ADD_ENTRY, (_entry_row(run, entry) for entry in entries))
-            tops = _add_places(connection, places, recorded)
+            tops = _add_places(connection, run, places, recorded)
             connection.execute(
                 "UPDATE run SET mark = max(mark, ?), is_over = ?, used_s = ?, places = ? WHERE id = ?",
                 (mark, is_over, time.time(), tops, run),
             )
             return True
 
-        return self._database.write(add, False)
+        return self.database.write(add, False)
 
     def unrecorded(self) -> list[tuple[str, str, int]]:
         """Return the runs whose end is not recorded: UUID, submit directory, and how far the journal was read."""
 
         def select(connection: sqlite3.Connection) -> list[tuple[str, str, int]]:
-            rows = connection.execute("SELECT uuid, submit_dir, mark FROM run WHERE NOT is_over ORDER BY id")
+            rows = connection.execute(
+                "SELECT CAST(uuid AS TEXT), CAST(submit_dir AS BLOB), CAST(mark AS INTEGER) FROM run WHERE NOT is_over ORDER BY id"
+            )
             return [(uuid, os.fsdecode(submit_dir), mark) for uuid, submit_dir, mark in rows]
 
-        return self._database.read(select, [])
+        return self.database.read(select, [])
 
-    def find(self, keys: Sequence[str]) -> dict[str, Entry]:
+    def find(self, keys: Sequence[str]) -> dict[str, ResultEntry]:
         """Return what was made for each of these keys that is known, by the newest run."""
 
-        def select(connection: sqlite3.Connection) -> dict[str, Entry]:
+        def select(connection: sqlite3.Connection) -> dict[str, ResultEntry]:
             wanted = {bytes.fromhex(key): key for key in keys}
             runs: dict[int, str] = {}
             found = {}
             for key, run, job, made in _selected(connection, _FIND, sorted(prefix_of(key) for key in wanted)):
                 if name := wanted.get(key):
                     uuid = runs.get(run) or runs.setdefault(run, _uuid_of(connection, run))
-                    found[name] = Entry(name, uuid, job, _made(made))
+                    found[name] = entry_of(key, uuid, job, made)
             self._found_runs.update(runs)
             return found
 
-        return self._database.read(select, {})
+        return self.database.read(select, {})
 
     def places(self, sha256s: Iterable[str]) -> dict[str, list[str]]:
         """Return the paths at which these contents were, newest directories first; nothing says that they still are.
@@ -175,7 +164,7 @@ class ResultIndex:
                     found[sha256] = paths
             return found
 
-        return self._database.read(select, {})
+        return self.database.read(select, {})
 
     def forget_places(self, lost: Iterable[tuple[str, str]]) -> None:
         """Forget places (sha256, path) that do not have these contents any more."""
@@ -185,7 +174,7 @@ class ResultIndex:
                 directory, name = os.path.split(os.fsencode(path))
                 connection.execute(_FORGET, (prefix_of(bytes.fromhex(sha256)), directory, name))
 
-        self._database.write(delete, None)
+        self.database.write(delete, None)
 
     def last_run(self, workflow: str, *, before: float | None = None) -> str | None:
         """Return the submit directory of the newest run of a workflow, or of the newest planned before then."""
@@ -199,16 +188,18 @@ class ResultIndex:
             rows = connection.execute(_LAST_RUNS, (workflow, end, most))
             return [os.fsdecode(submit_dir) for (submit_dir,) in rows]
 
-        return self._database.read(select, [])
+        return self.database.read(select, [])
 
     def submit_dir_of(self, uuid: str) -> str | None:
         """Return the submit directory of a run; None if it is not known."""
 
         def select(connection: sqlite3.Connection) -> str | None:
-            row = connection.execute("SELECT submit_dir FROM run WHERE uuid = ?", (uuid,)).fetchone()
+            row = connection.execute(
+                "SELECT CAST(submit_dir AS BLOB) FROM run WHERE uuid = ?", (uuid,)
+            ).fetchone()
             return None if row is None else os.fsdecode(row[0])
 
-        return self._database.read(select, None)
+        return self.database.read(select, None)
 
     def save_use(self, contents: Iterable[str] = ()) -> None:
         """Note that a plan relies on what `find` returned so far, and on these contents of the store."""
@@ -223,16 +214,16 @@ class ResultIndex:
                 ((bytes.fromhex(sha256), int(now)) for sha256 in contents),
             )
 
-        self._database.write(update, None)
+        self.database.write(update, None)
 
     def content_uses(self) -> dict[str, float]:
         """Return when plans last relied on contents of the store, by sha256."""
 
         def select(connection: sqlite3.Connection) -> dict[str, float]:
-            rows = connection.execute("SELECT sha256, used_s FROM content_use")
+            rows = connection.execute("SELECT CAST(sha256 AS BLOB), CAST(used_s AS INTEGER) FROM content_use")
             return {sha256.hex(): float(used_s) for sha256, used_s in rows}
 
-        return self._database.read(select, {})
+        return self.database.read(select, {})
 
     def checksums(self, inodes: Iterable[int]) -> list[tuple[int, int, int, int, str]]:
         """Return what is remembered of files: inode, size in bytes, mtime and ctime in ns, and sha256."""
@@ -241,7 +232,7 @@ class ResultIndex:
             rows = _selected(connection, _CHECKSUMS, sorted({_signed(inode) for inode in inodes}))
             return [(inode % 2**64, *rest, sha256.hex()) for inode, *rest, sha256 in rows]
 
-        return self._database.read(select, [])
+        return self.database.read(select, [])
 
     def remember_checksums(self, files: Iterable[tuple[os.stat_result, str]]) -> None:
         """Remember the checksums of files as they were with these statuses."""
@@ -253,7 +244,7 @@ class ResultIndex:
                 (_checksum_row(status, sha256, now) for status, sha256 in files),
             )
 
-        self._database.write(insert, None)
+        self.database.write(insert, None)
 
 
 def open_index(path: str | None, *, create: bool) -> ResultIndex:
@@ -266,58 +257,67 @@ def open_index(path: str | None, *, create: bool) -> ResultIndex:
     return ResultIndex(IndexDatabase(path, create=create))
 
 
+# SQLite stores values of any type in any column. The casts make a wrong one, in a damaged file, a value that is not found.
+
 _ADD_ENTRY = """
 INSERT INTO entry (prefix, key, run, job, files, size_bytes, made) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (prefix) DO UPDATE SET key = excluded.key, run = excluded.run, job = excluded.job,
     files = excluded.files, size_bytes = excluded.size_bytes, made = excluded.made
 WHERE excluded.run >= run
 """
-_FIND = "SELECT key, run, job, made FROM entry WHERE prefix IN"
+_FIND = "SELECT key, run, CAST(job AS TEXT), CAST(made AS BLOB) FROM entry WHERE prefix IN"
 _PLACES = """
-SELECT directory.path, place.name FROM place JOIN directory ON directory.id = place.directory
+SELECT CAST(directory.path AS BLOB), CAST(place.name AS BLOB) FROM place JOIN directory ON directory.id = place.directory
 WHERE place.content = ? ORDER BY place.directory DESC, place.name LIMIT ?
 """
 _FORGET = """
 DELETE FROM place WHERE content = ? AND directory = (SELECT id FROM directory WHERE path = ?) AND name = ?
 """
 _LAST_RUNS = """
-SELECT submit_dir FROM run WHERE workflow = ? AND planned_s < ? ORDER BY planned_s DESC, id DESC LIMIT ?
+SELECT CAST(submit_dir AS BLOB) FROM run WHERE workflow = ? AND planned_s < ? ORDER BY planned_s DESC, id DESC LIMIT ?
 """
-_CHECKSUMS = "SELECT inode, size_bytes, mtime_ns, ctime_ns, sha256 FROM checksum WHERE inode IN"
+_CHECKSUMS = """
+SELECT inode, size_bytes, mtime_ns, ctime_ns, CAST(sha256 AS BLOB) FROM checksum WHERE inode IN
+"""
 
 _Packed = list[tuple[str, bytes, int]]
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(_Packed).decode
 
 
-def _entry_row(run: int, entry: Entry) -> tuple[object, ...]:
+def _entry_row(run: int, entry: ResultEntry) -> tuple[object, ...]:
     key = bytes.fromhex(entry.key)
     packed = _pack([(one.lfn, bytes.fromhex(one.sha256), one.size_bytes) for one in entry.made])
     size_bytes = sum(one.size_bytes for one in entry.made)
     return prefix_of(key), key, run, entry.job, len(entry.made), size_bytes, packed
 
 
-def _made(packed: bytes) -> tuple[Made, ...]:
-    return tuple(Made(lfn, sha256.hex(), size_bytes) for lfn, sha256, size_bytes in _unpack(packed))
+def entry_of(key: bytes, uuid: str, job: str, packed: bytes) -> ResultEntry:
+    """Return an entry as it is stored."""
+    made = tuple(Made(lfn, sha256.hex(), size_bytes) for lfn, sha256, size_bytes in _unpack(packed))
+    return ResultEntry(key.hex(), uuid, job, made)
 
 
 def _uuid_of(connection: sqlite3.Connection, run: int) -> str:
-    row = connection.execute("SELECT uuid FROM run WHERE id = ?", (run,)).fetchone()
+    row = connection.execute("SELECT CAST(uuid AS TEXT) FROM run WHERE id = ?", (run,)).fetchone()
     if row is None:
         raise NotAnIndex(f"an entry belongs to run {run}, which is missing")
-    return str(row[0])
+    uuid: str = row[0]
+    return uuid
 
 
-def _selected(
-    connection: sqlite3.Connection, select: str, values: Sequence[int]
-) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a select for many values; in the order of the values, pages are read once."""
+def _selected(connection: sqlite3.Connection, select: str, values: Sequence[int]) -> list[tuple[Any, ...]]:
+    """Return the rows of a select for many values; in the order of the values, pages are read once."""
+    rows: list[tuple[Any, ...]] = []
     for start in range(0, len(values), _AT_ONCE):
         part = values[start : start + _AT_ONCE]
-        yield from connection.execute(f"{select} ({','.join('?' * len(part))})", part)
+        rows += connection.execute(f"{select} ({','.join('?' * len(part))})", part)
+    return rows
 
 
-def _add_places(connection: sqlite3.Connection, places: Iterable[tuple[str, str]], recorded: bytes) -> bytes:
+def _add_places(
+    connection: sqlite3.Connection, run: int, places: Iterable[tuple[str, str]], recorded: bytes
+) -> bytes:
     """Add the places; return the topmost directories of these and of `recorded`, as they are stored."""
     directories: dict[bytes, int] = {}
 
@@ -325,12 +325,11 @@ def _add_places(connection: sqlite3.Connection, places: Iterable[tuple[str, str]
         folder, name = os.path.split(os.fsencode(path))
         if folder not in directories:
             directories[folder] = _directory_id(connection, folder)
-        return prefix_of(bytes.fromhex(sha256)), directories[folder], name
+        return prefix_of(bytes.fromhex(sha256)), directories[folder], name, run
 
     rows = [row(*place) for place in places]
-    connection.executemany("INSERT OR IGNORE INTO place VALUES (?, ?, ?)", sorted(rows))
-    before = recorded.split(b"\0")[1:]
-    return b"".join(b"\0" + folder for folder in top_directories([*before, *directories]))
+    connection.executemany("INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?)", sorted(rows))
+    return packed_directories(top_directories([*unpacked_directories(recorded), *directories]))
 
 
 def _directory_id(connection: sqlite3.Connection, path: bytes) -> int:

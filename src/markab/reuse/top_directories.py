@@ -18,6 +18,16 @@ def top_directories(directories: Iterable[bytes], most: int = MOST) -> list[byte
     return tops
 
 
+def packed_directories(directories: Iterable[bytes]) -> bytes:
+    """Return directories as one value: each after a NUL, which no path has."""
+    return b"".join(b"\0" + one for one in directories)
+
+
+def unpacked_directories(packed: bytes) -> list[bytes]:
+    """Return the directories in a value that `packed_directories` made."""
+    return packed.split(b"\0")[1:]
+
+
 def _topmost(directories: Iterable[bytes]) -> list[bytes]:
     tops: list[bytes] = []
     for folder in sorted({one.rstrip(b"/") + b"/" for one in directories}):

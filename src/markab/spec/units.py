@@ -1,4 +1,4 @@
-"""Amounts in profiles: `512`, `2 GB`, `1.5G`, `800000 KB`."""
+"""Amounts in profiles and options: `512`, `2 GB`, `1.5G`, `800000 KB`; ages: `12h`, `30d`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ MOST = 10**15
 
 _AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]*)\s*\Z")
 _KB_PER_UNIT = {"b": 1 / 1024, "k": 1, "m": 1024, "g": 1024**2, "t": 1024**3}
+_SECONDS_PER_UNIT = {"h": 3600, "d": 86400, "w": 604800}
 
 
 def amount_mb(text: str, unit: str) -> int:
@@ -52,6 +53,18 @@ def seconds(text: str) -> float:
     if not re.fullmatch(r"\s*(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*", text):
         raise ValueError(text)
     return _bounded(float(text))
+
+
+def age_s(text: str) -> float:
+    """Return an age in seconds; in days without a unit. Units: `h`, `d` and `w`.
+
+    Raises:
+        ValueError: it is not an age.
+    """
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([hdw]?)\s*", text.lower())
+    if not match:
+        raise ValueError(text)
+    return _bounded(float(match[1]) * _SECONDS_PER_UNIT[match[2] or "d"])
 
 
 def _bounded(number: float) -> float:
