@@ -117,8 +117,7 @@ class _Jobs:
         """Return what the plan has of a job that stays; what is made again is not known."""
         producer, inputs = self.draft.producer, self.inputs[job]
         known = {lfn: sha256 for lfn, sha256 in inputs.items() if sha256 and producer.get(lfn) not in stays}
-        makes = [use.lfn for use in self.draft.outputs(job)]
-        return Content(recipe.digest, recipe.programs, known, list(inputs), makes)
+        return Content(recipe.digest, recipe.programs, known, list(inputs))
 
     def _key(self, job: int, recipes: Recipes) -> str:
         draft = self.draft
@@ -178,7 +177,7 @@ def _staying(draft: Draft, jobs: _Jobs, results: KnownResults) -> dict[int, str]
         for use in draft.outputs(job):
             for reader in readers.get(use.lfn, ()):
                 if reader not in stays:
-                    stays[reader] = f"it reads {use.lfn!r}, which {draft.name_of(job)} makes again"
+                    stays[reader] = f"it reads {use.lfn!r}, which {draft.name_of(job)} makes in this run"
                     todo.append(reader)
         for use in draft.inputs(job):
             maker = producer.get(use.lfn)
@@ -213,7 +212,7 @@ def _leave_out(
     for task in draft.tasks_of(job):
         files = [ReusedFile(one.lfn, one.sha256, one.size_bytes) for one in entry.made]
         draft.reused_tasks.append(ReusedTask(task.id, jobs.keys[job], entry.run, entry.job, files))
-    draft.remove(job, BY, f"reused: as made by job {entry.job} of run {entry.run}")
+    draft.remove(job, BY, f"reused: as made by job {entry.job} of run {results.run_name(entry.run)}")
 
 
 def _is_in_place(made: Made, results: KnownResults, delivered: DeliveredPaths) -> bool:
