@@ -10,7 +10,8 @@ from markab.plan.model import INTEGRITY_CHECKS
 from markab.planner.modes import MODES
 from markab.planner.output_map import mapper_problems
 from markab.planner.reuse_locations import reuse_locations
-from markab.planner.reuse_policy import POLICIES, POLICY
+from markab.planner.reuse_policy import REUSE_POLICIES, REUSE_POLICY
+from markab.planner.site_choice import POLICIES
 from markab.spec import units
 from markab.spec.properties import Properties
 
@@ -25,9 +26,10 @@ _FLAGS = (
     "markab.lfn.absolute",
 )
 _CHOICES: dict[str, tuple[str, ...]] = {
+    "pegasus.selector.site": (*POLICIES, "NonJavaCallout"),
     "pegasus.mode": tuple(MODES),
     "pegasus.integrity.checking": INTEGRITY_CHECKS,
-    POLICY: POLICIES,
+    REUSE_POLICY: REUSE_POLICIES,
 }
 _SMALLEST = {
     "dagman.retry": 0,

@@ -11,19 +11,19 @@ from markab.planner.reuse_locations import reuse_locations
 from markab.spec.properties import Properties
 
 Policy = Literal["pegasus", "content"]
-POLICIES: tuple[Policy, ...] = get_args(Policy)
+REUSE_POLICIES: tuple[Policy, ...] = get_args(Policy)
 """The first is the default."""
 
-POLICY = "markab.reuse.policy"
+REUSE_POLICY = "markab.reuse.policy"
 
 
 def reuse_policy(options: PlanOptions, properties: Properties) -> Policy:
     """Return the policy that the option names, else the property, else the default."""
     given = (options.reuse_policy or "").lower()
-    for policy in POLICIES:
+    for policy in REUSE_POLICIES:
         if given == policy:
             return policy
-    return properties.choice(POLICY, POLICIES, POLICIES[0])
+    return properties.choice(REUSE_POLICY, REUSE_POLICIES, REUSE_POLICIES[0])
 
 
 def content_reuse(context: Context) -> ContentReuse | None:
