@@ -356,6 +356,17 @@ def test_files_of_replicas_that_have_results_are_said_not_to_count(lab: Lab) -> 
     assert any("--cache" in str(warning) for warning in again.planned.warnings)
 
 
+def test_a_job_that_reads_what_is_made_anew_through_several_ways_stays(tmp_path: Path) -> None:
+    """The last job is looked at before the one between, which has no key yet."""
+    lab = Lab(tmp_path, chain("a", "b"), {"in": "input\n"})
+    lab.steps.append(Step("c", ["a.out", "b.out"], "c.out", tag="$"))
+    lab.steps[2].argument = "$HOME"  # so that it always runs
+    lab.run()
+    lab.steps[0].line = "edited"
+
+    assert ["a", "b", "c"] == lab.run().executed
+
+
 def test_tasks_of_clusters_are_reused_one_by_one(tmp_path: Path) -> None:
     lab = Lab(tmp_path, chain("a", "b", "c"), {"in": "input\n"}, options={"cluster": ["whole"]})
     first = lab.run()

@@ -87,6 +87,8 @@ class Lab:
     properties: dict[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     program_type: str = "stageable"
+    programs: Path | None = None
+    """Directory of the programs; `bin` if None."""
     site: str = "condorpool"
     """Where jobs run, and installed programs are."""
 
@@ -102,17 +104,16 @@ class Lab:
 
     def write(self) -> None:
         """Write all documents, programs and inputs; a file that has its text already is left alone."""
+        programs = self.programs or self.path / "bin"
         for lfn, text in self.inputs.items():
             _write(self.path / "data" / lfn, text)
         for step in self.steps:
-            _write(self.path / "bin" / step.name, step.program(), 0o755)
+            _write(programs / step.name, step.program(), 0o755)
         site = "local" if self.program_type == "stageable" else self.site
         transformations = [
             {
                 "name": f"tool_{step.name}",
-                "sites": [
-                    {"name": site, "type": self.program_type, "pfn": str(self.path / "bin" / step.name)}
-                ],
+                "sites": [{"name": site, "type": self.program_type, "pfn": str(programs / step.name)}],
             }
             for step in self.steps
         ]

@@ -33,7 +33,7 @@ def test_a_plan_says_which_program_changed(lab: Lab, dry: bool) -> None:
 
     assert why["a"].startswith("reused: as made by job tool_a_a of run ")
     assert why["b"].startswith(f"it runs again because {lab.path}/bin/b changed (sha256 ")
-    assert "it reads 'b.out', which b makes again" == why["c"]
+    assert "it reads 'b.out', which b makes in this run" == why["c"]
 
 
 def test_a_first_plan_says_that_nothing_is_known(tmp_path: Path) -> None:

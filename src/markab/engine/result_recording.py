@@ -143,7 +143,7 @@ class _Fold:
             content = task.content
             if content is None or not all(self._is_same(*one) for one in content.programs.items()):
                 continue
-            makes = content.makes or [one.lfn for one in job.outputs]
+            makes = task.makes or [one.lfn for one in job.outputs]
             key = key_of(job, content, self._checksums)
             if key and all(lfn in made for lfn in makes):
                 files = tuple(Made(lfn, made[lfn].sha256 or "", made[lfn].size or 0) for lfn in makes)

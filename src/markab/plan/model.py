@@ -269,8 +269,7 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
     known: dict[str, str] = {}
     """Lfn → sha256 of the inputs whose contents were known then; these of the others the journal tells."""
     reads: list[str] = []
-    makes: list[str] = []
-    """Lfns, of a task that shares its job with others; a task alone reads and makes what its job does."""
+    """Lfns of its inputs, if it shares its job with other tasks; one alone reads what its job does."""
 
 
 class PlannedJob(msgspec.Struct, omit_defaults=True):

@@ -117,8 +117,7 @@ class _Jobs:
         """Return what the plan has of a job that stays; what is made again is not known."""
         producer, inputs = self.draft.producer, self.inputs[job]
         known = {lfn: sha256 for lfn, sha256 in inputs.items() if sha256 and producer.get(lfn) not in stays}
-        makes = [use.lfn for use in self.draft.outputs(job)]
-        return Content(recipe.digest, recipe.programs, known, list(inputs), makes)
+        return Content(recipe.digest, recipe.programs, known, list(inputs))
 
     def _key(self, job: int, recipes: Recipes) -> str:
         draft = self.draft
@@ -162,12 +161,17 @@ def _staying(draft: Draft, jobs: _Jobs, results: KnownResults) -> dict[int, str]
         for use in draft.inputs(job):
             if use.lfn in producer:
                 readers[use.lfn].append(job)
-        if job not in jobs.entries:
-            if job in jobs.why_unknown:
-                stays[job] = jobs.why_unknown[job]
-            elif job in jobs.keys:
-                stays[job] = "no earlier run made its outputs of the same"
-                draft.unmatched.add(job)
+        if job in jobs.why_unknown:
+            stays[job] = jobs.why_unknown[job]
+        elif job not in jobs.keys:
+            stays[job] = next(
+                _reads_anew(draft, use.lfn)
+                for use in draft.inputs(job)
+                if use.lfn in producer and use.lfn not in made
+            )
+        elif job not in jobs.entries:
+            stays[job] = "no earlier run made its outputs of the same"
+            draft.unmatched.add(job)
         else:
             wanted = (use.lfn for use in draft.outputs(job) if use.stage_out is not False)
             if gone := [lfn for lfn in wanted if not results.has(made[lfn])]:
@@ -178,7 +182,7 @@ def _staying(draft: Draft, jobs: _Jobs, results: KnownResults) -> dict[int, str]
         for use in draft.outputs(job):
             for reader in readers.get(use.lfn, ()):
                 if reader not in stays:
-                    stays[reader] = f"it reads {use.lfn!r}, which {draft.name_of(job)} makes again"
+                    stays[reader] = _reads_anew(draft, use.lfn)
                     todo.append(reader)
         for use in draft.inputs(job):
             maker = producer.get(use.lfn)
@@ -186,6 +190,10 @@ def _staying(draft: Draft, jobs: _Jobs, results: KnownResults) -> dict[int, str]
                 stays[maker] = f"{draft.name_of(job)} reads {use.lfn!r}, which is no longer to be had"
                 todo.append(maker)
     return stays
+
+
+def _reads_anew(draft: Draft, lfn: str) -> str:
+    return f"it reads {lfn!r}, which {draft.name_of(draft.producer[lfn])} makes in this run"
 
 
 def _leave_out(
@@ -213,7 +221,7 @@ def _leave_out(
     for task in draft.tasks_of(job):
         files = [ReusedFile(one.lfn, one.sha256, one.size_bytes) for one in entry.made]
         draft.reused_tasks.append(ReusedTask(task.id, jobs.keys[job], entry.run, entry.job, files))
-    draft.remove(job, BY, f"reused: as made by job {entry.job} of run {entry.run}")
+    draft.remove(job, BY, f"reused: as made by job {entry.job} of run {results.run_name(entry.run)}")
 
 
 def _is_in_place(made: Made, results: KnownResults, delivered: DeliveredPaths) -> bool:

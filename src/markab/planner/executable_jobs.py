@@ -182,7 +182,7 @@ def _add_contents(draft: Draft, job: int, planned: PlannedJob) -> None:
     for number, task in zip(numbers, planned.tasks, strict=True):
         content = draft.contents.get(number)
         if content is not None and len(numbers) == 1:
-            content = msgspec.structs.replace(content, reads=[], makes=[])
+            content = msgspec.structs.replace(content, reads=[])
         task.content = content
 
 

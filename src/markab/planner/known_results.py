@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from markab.errors import MarkabError, Problem
+from markab.formatting import shown_path
 from markab.planner.draft import Context
 from markab.reuse.available import AvailableContents
 from markab.reuse.content_store import ContentStore
@@ -24,6 +26,7 @@ class KnownResults:
         self._checksums = checksums
         self._available = available
         self._paths: dict[str, str | None] = {}
+        self._runs: dict[str, str] = {}
 
     def find(self, keys: Iterable[str]) -> dict[str, ResultEntry]:
         """Return what was made for each key that is known."""
@@ -39,6 +42,13 @@ class KnownResults:
         if made.sha256 not in self._paths:
             self._paths[made.sha256] = self._available.path(made.sha256, made.size_bytes)
         return self._paths[made.sha256]
+
+    def run_name(self, uuid: str) -> str:
+        """Return how messages name a run: by its submit directory, if that is known."""
+        if uuid not in self._runs:
+            found = self._index.submit_dir_of(uuid)
+            self._runs[uuid] = shown_path(Path(found)) if found else uuid
+        return self._runs[uuid]
 
     def has(self, made: Made) -> bool:
         """Return whether these bytes are to be had."""

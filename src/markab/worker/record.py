@@ -20,6 +20,7 @@ reports. Times are UTC epoch seconds. A key without a value is left out.
                           what an earlier attempt of the job had moved, and was not moved again
     done          list    of a failed attempt of several tasks: {"task", "makes"} of those that need not run again,
                           with the lfns of what they made, which is among the outputs
+    reused        object  {"key", "run", "job"} of what an earlier run made, when the attempt brought it and ran no task
     removed       int     files and directories removed
     stdout        str     text of the task, when short: what was captured, and of a failed attempt also what went
                           to the file that the task declared for it
