@@ -19,6 +19,8 @@ def test_a_page_can_be_typed_from_top_to_bottom(
 ) -> None:
     monkeypatch.setenv("LOGNAME", "ada")
     monkeypatch.setenv("NO_COLOR", "1")
+    for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
     steps = steps_of(page)
 
     transcript = as_on_the_page(type_in([step.command for step in steps], tmp_path), tmp_path)
