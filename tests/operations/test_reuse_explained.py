@@ -69,6 +69,25 @@ def test_why_of_a_task_that_is_nowhere_is_an_error(lab: Lab) -> None:
         operations.why(lab.run().submit_dir, "zz")
 
 
+def test_trace_says_which_job_made_what_was_brought(lab: Lab) -> None:
+    lab.steps[1].comment = "edited"
+
+    text = operations.trace(lab.run().submit_dir, "c.out").text()
+
+    assert (
+        "made by tool_c_c (tool_c at condorpool), which brought it: as made by job tool_c_c of run " in text
+    )
+
+
+def test_show_tells_what_was_brought(lab: Lab) -> None:
+    lab.steps[1].comment = "edited"
+
+    run = lab.run().submit_dir
+    text = operations.show_job(run, "c").text(run)
+
+    assert "brought c.out" in text and "as made by job tool_c_c of run " in text
+
+
 def test_trace_names_the_run_that_made_a_reused_file(lab: Lab) -> None:
     lab.steps[2].line = "edited"
     run = lab.run().submit_dir

@@ -209,7 +209,11 @@ def _invocation_lines(invocation: dict[str, Any]) -> list[str]:
 
 
 def _files(record: dict[str, Any]) -> list[str]:
-    lines = [f"  made   {made['lfn']}, {size(made.get('size', 0))}" for made in record.get("outputs", ())]
+    earlier = record.get("reused")
+    done = "brought" if earlier else "made  "
+    lines = [f"  {done} {made['lfn']}, {size(made.get('size', 0))}" for made in record.get("outputs", ())]
+    if earlier:
+        lines.append(f"  as made by job {earlier['job']} of run {earlier['run']}")
     lines += [
         f"  moved  {moved['lfn']}, {size(moved.get('bytes', 0))}, from {moved.get('source', '?')}"
         for moved in record.get("transfers", ())

@@ -96,6 +96,8 @@ class TracedJob:
     """Why it failed."""
     label: str = ""
     """As `PlannedJob.label`."""
+    reused: str = ""
+    """The earlier job that made its outputs, which it brought; its commands were run there."""
 
 
 @dataclass
@@ -320,6 +322,7 @@ class _Tracer:
         run = self.run
         job = run.plan.job(position)
         record = self._record(position)
+        made = record.get("reused")
         commands = [shlex.join(entry.get("argv", ())) for entry in record.get("invocations", ())]
         planned = [f"{task.executable} {task.arguments}".strip() for task in job.tasks]
         state = self._state(position)
@@ -338,6 +341,9 @@ class _Tracer:
             attempt=run.history.attempts[position],
             reason=self._reason(job, position) if state == "failed" else "",
             label=job.label,
+            reused=origin_text(run.plan.header.reuse, made.get("run", ""), made.get("job", ""))
+            if made
+            else "",
         )
 
     def _state(self, position: int) -> str:
@@ -443,6 +449,8 @@ def _job_line(job: TracedJob) -> str:
         where = "lost with the engine" if job.state == "lost" else job.state
         why = f": {clipped(job.reason, ARGUMENT_CHARACTERS)}" if job.reason else ""
         return f"{id} ({name} at {job.site}): {where}{' yet' if job.state == 'not done' else ''}{why}"
+    if job.reused:
+        return f"{id} ({name} at {job.site}), which brought it: as made by {job.reused}"
     again = f", attempt {job.attempt}" if job.attempt > 1 else ""
     when = f"{moment(job.start)}, {duration(job.duration_s)}" if job.start else ""
     return f"{id} ({name} at {job.site} on {job.host}, {when}{again})"
