@@ -25,7 +25,7 @@ from markab.planner.executables import (
     no_executable,
 )
 from markab.planner.placement import Executable, Placement, Program, staged_executables
-from markab.planner.site_choice import POLICIES, Choice
+from markab.planner.site_choice import POLICIES, SiteChoice
 from markab.planner.site_directories import unknown_site
 from markab.spec.model import Profiles, Site, Task, Transformation, TransformationSite
 from markab.spec.profiles import Resources, canonical, merge_profiles, resources
@@ -71,7 +71,7 @@ def _chosen(
         )
         policy = "Random"
     sites = {job: list(placements) for job, placements in possible.items()}
-    choice = Choice(
+    choice = SiteChoice(
         sites, draft.parents, draft.levels, draft.name_of, draft.random, problems=context.problems
     )
     if policy == "Group":
