@@ -173,7 +173,7 @@ class RandomChanges:
 
     @property
     def passes(self) -> list[tuple[str, Pass]]:
-        dependencies, _, sites, *rest = PASSES
+        dependencies, _targets, _reuse, sites, *rest = PASSES
         return [dependencies, ("removing", self.remove), sites, ("merging", self.merge), *rest]
 
     def remove(self, draft: Draft, _: Context) -> None:

@@ -57,7 +57,7 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, after adding the defaults of options without a value."""
-        args = spelled_out(args, [name for parameter in self.params for name in parameter.opts])
+        args = spelled_out(args, [n for p in self.params for n in (*p.opts, *p.secondary_opts)])
         for option in self.optional_values:
             args = option.fill(args)
         return super().parse_args(ctx, args)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from markab.cli.command import ALONE, OptionalValue
-from markab.cli.completion_values import directories, words
+from markab.cli.completion_values import directories, targets, words
 from markab.planner.options import OPTIONS, PlannerOption, PlanOptions, UsedBy, WrongOption, from_flags
 
 RANDOM_DIR = OptionalValue("r", "randomdir")
@@ -33,6 +33,8 @@ def _attributes(row: PlannerOption) -> dict[str, Any]:
     attributes |= {"multiple": row.kind.is_repeated, "metavar": row.metavar + commas}
     if row.metavar == "DIR":
         attributes["shell_complete"] = directories
+    elif row.metavar == "TARGET":
+        attributes["shell_complete"] = targets
     elif row.choices:
         attributes["shell_complete"] = words(*row.choices, has_commas=row.kind.has_commas)
     return attributes

@@ -46,6 +46,11 @@ NAME_DOCUMENT = "name the workflow document, after the flags"
     is_flag=True,
     help="Make results again that were removed, or have another size, since they were delivered.",
 )
+@click.option(
+    "--fail-fast/--keep-going",
+    default=None,
+    help="After a job failed for good, start no others; or continue with all that can (default).",
+)
 @click.option("--report-start", type=int, hidden=True, help="For --detach: the pipe to the caller.")
 @json_option("Print the result of the run as an object.")
 @plan_flags
@@ -55,6 +60,7 @@ def run(
     detach: bool,
     keep_failed: bool,
     restore: bool,
+    fail_fast: bool | None,
     report_start: int | None,
     as_json: bool,
     verbose: int,
@@ -91,12 +97,13 @@ def run(
             limits,
             keep_failed=keep_failed,
             restore=restore,
+            fail_fast=fail_fast,
             as_json=as_json,
             quiet=quiet,
             report_start=report_start,
         )
     before = operations.read_result(submit_dir)
-    pid = operations.start(submit_dir, limits, keep_failed, restore)
+    pid = operations.start(submit_dir, limits, keep_failed, restore, fail_fast)
     if as_json:
         echo_json({"submit_dir": str(submit_dir), "pid": pid})
     elif before.status.state == "Success" and not restore:

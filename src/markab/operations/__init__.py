@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from markab.operations.jobs import has_job, job_names, job_states, lfns_of_run, list_jobs, show_job, why
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.planning import Then as Then
-    from markab.operations.planning import dry_run, plan
+    from markab.operations.planning import dry_run, plan, target_names
     from markab.operations.recording import record_again
     from markab.operations.replica_catalog import (
         catalog_of_results,
@@ -96,7 +96,7 @@ _NAMES = {
     "failures": ("analyze", "edited_files", "follow_failures"),
     "jobs": ("has_job", "job_names", "job_states", "lfns_of_run", "list_jobs", "show_job", "why"),
     "metadata": ("read_metadata", "trace"),
-    "planning": ("dry_run", "plan"),
+    "planning": ("dry_run", "plan", "target_names"),
     "recording": ("record_again",),
     "replica_catalog": (
         "catalog_of_results",
@@ -201,6 +201,7 @@ __all__ = [
     "start",
     "statistics_rows",
     "statistics_text",
+    "target_names",
     "total_statistics_text",
     "trace",
     "update_all_databases",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -36,6 +38,19 @@ def dry_run(options: PlanOptions, progress: Progress | None = None) -> Planned:
     from markab.planner import planning
 
     return _with_lacks(planning.dry_run(options, progress), "nothing")
+
+
+def target_names(document: Path) -> Iterator[tuple[str, str]]:
+    """Yield each name in a workflow document that can be a target of `plan`, with the kind of thing that it names.
+
+    Raises:
+        DocumentError: it is invalid.
+        StorageError: it cannot be read.
+    """
+    from markab.planner.targets import Names
+    from markab.spec.reader import read_workflow
+
+    yield from dict.fromkeys((name, kind) for kind, name, _ in Names.of(read_workflow(document).jobs))
 
 
 def _with_lacks(planned: Planned, then: Then) -> Planned:

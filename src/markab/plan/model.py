@@ -138,6 +138,8 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Output site → directory (path or URL) where results are delivered."""
     keep_failed: bool = False
     """Keep the directory of the last failed attempt of each job."""
+    fail_fast: bool = False
+    """After a job failed for good, start no others; `markab run` may be given otherwise."""
     catalog: str | None = None
     """Output replica catalog: path of an SQLite file; relative to the submit directory, unless the user named one."""
     metadata: dict[str, str] = {}

@@ -213,6 +213,12 @@ class PlanOptions:
         metavar="DIR",
         help="Submit directories of runs whose results may be used again.",
     )
+    until: list[str] = _option(
+        kinds.RepeatedOption(),
+        "--until",
+        metavar="TARGET",
+        help="Plan only what this file, job, transformation or label needs.",
+    )
     verbose: int = _option(
         kinds.CountOption(), "-v", "--verbose", help="Say more; may be repeated.", used_by=UsedBy.COMMAND
     )

@@ -20,6 +20,7 @@ _FLAGS = (
     "pegasus.dir.useTimestamp",
     "pegasus.dir.storage.deep",
     "markab.keep.failed",
+    "markab.fail.fast",
     "markab.lfn.absolute",
 )
 _CHOICES = {"pegasus.mode": tuple(MODES), "pegasus.integrity.checking": INTEGRITY_CHECKS}
