@@ -11,6 +11,7 @@ from markab import operations
 from markab.api import notebook
 from markab.api.errors import PegasusError, as_client_error
 from markab.api.progress_bar import live_bar
+from markab.api.script_session import hand_over_plan
 from markab.api.warnings import warn, warn_of_unknown_options
 from markab.api.workflow_document import WorkflowDocument
 from markab.formatting import json_text, printable
@@ -123,7 +124,8 @@ class Workflow(WorkflowDocument):
         """Plan the workflow for the given sites, into a new submit directory.
 
         It is written to its default file first if it has not been written yet.
-        With `submit`, the plan is run too. Any other keyword is a property:
+        With `submit`, the plan is run too. In a script that `markab plan` or `markab run` runs, the script ends
+        here, and that command plans. Any other keyword is a property:
         `plan(**{"pegasus.mode": "development"})`. `java_options` is accepted, and has
         no effect.
 
@@ -139,6 +141,7 @@ class Workflow(WorkflowDocument):
         warn_of_unknown_options(properties)
         if self._path is None:
             self.write()
+        hand_over_plan(self.path, {**keywords, **properties})
         with as_client_error("planning failed"):
             planned = operations.plan(
                 PlanOptions(workflow=self.path, **options), then="start" if submit else "nothing"

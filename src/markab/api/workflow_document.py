@@ -13,6 +13,7 @@ from markab.api.errors import DuplicateError, NotFoundError
 from markab.api.job import AbstractJob
 from markab.api.mixins import HookMixin, MetadataMixin, ProfileMixin, shared_data
 from markab.api.replica_catalog import ReplicaCatalog
+from markab.api.script_session import report_written
 from markab.api.site_catalog import SiteCatalog
 from markab.api.transformation_catalog import TransformationCatalog
 from markab.api.warnings import warn
@@ -144,7 +145,9 @@ class WorkflowDocument(Writable, HookMixin, ProfileMixin, MetadataMixin):
         """
         if self._has_sub_workflows:
             self._write_children()
-        return super().write(file, _format)
+        super().write(file, _format)
+        report_written(self, self._path, self._children.values())
+        return self
 
     def to_data(self) -> dict[str, Any]:
         """Return the document; jobs and dependencies are iterators, so that they are made while written."""

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from markab.operations.run_list import ListedRun, list_runs
     from markab.operations.run_names import find_run, find_uuid, is_run
     from markab.operations.running import Ended, Limits, growing_pauses, halt, remove, run, start, wait
+    from markab.operations.script_messages import Given as Given
     from markab.operations.statistics import (
         read_statistics,
         save_statistics,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
         extract_run,
         move_run,
     )
+    from markab.operations.workflow_script import is_script, read_parameters, run_script
     from markab.planner.draft import Reason as Reason
     from markab.planner.planning import Planned as Planned
     from markab.planner.summary import PlanSummary as PlanSummary
@@ -108,6 +110,7 @@ _NAMES = {
     ),
     "run_list": ("ListedRun", "list_runs"),
     "run_names": ("find_run", "find_uuid", "is_run"),
+    "script_messages": ("Given",),
     "running": ("Ended", "Limits", "growing_pauses", "halt", "remove", "run", "start", "wait"),
     "statistics": (
         "read_statistics",
@@ -134,6 +137,7 @@ _NAMES = {
         "extract_run",
         "move_run",
     ),
+    "workflow_script": ("is_script", "read_parameters", "run_script"),
 }
 """Module → what it has; each is imported when it is first used, so that a command starts fast."""
 
@@ -144,6 +148,7 @@ __all__ = [
     "CheckedOutput",
     "Ended",
     "Expected",
+    "Given",
     "Limits",
     "ListedRun",
     "RunResult",
@@ -172,6 +177,7 @@ __all__ = [
     "inline_svg",
     "is_compatible",
     "is_run",
+    "is_script",
     "job_names",
     "job_states",
     "lfns_of_run",
@@ -187,6 +193,7 @@ __all__ = [
     "read_braindump",
     "read_database_version",
     "read_metadata",
+    "read_parameters",
     "read_result",
     "read_statistics",
     "read_status",
@@ -196,6 +203,7 @@ __all__ = [
     "remove_replicas",
     "render_drawing",
     "run",
+    "run_script",
     "save_statistics",
     "show_job",
     "start",

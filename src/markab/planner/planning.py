@@ -107,7 +107,12 @@ def _plan(options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, 
             braindump,
             context.properties,
             options.directory,
-            [options.directory / options.workflow, *context.documents],
+            [
+                options.directory / options.workflow,
+                *(options.script.files if options.script else ()),
+                *context.documents,
+            ],
+            options.script.words if options.script else (),
             context.passwords,
         )
     progress("writing the plan", header.jobs, header.jobs)
