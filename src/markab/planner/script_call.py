@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from markab.plan.model import PARAMETER
+
 
 @dataclass(frozen=True, slots=True)
 class ScriptCall:
@@ -23,6 +25,6 @@ class ScriptCall:
     @property
     def metadata(self) -> dict[str, str]:
         """What the metadata of the workflow say of it."""
-        said = {f"parameter.{name}": value for name, value in self.parameters.items()}
+        said = {f"{PARAMETER}{name}": value for name, value in self.parameters.items()}
         said["script"] = str(self.files[0])
         return said | ({"script.arguments": self.arguments} if self.arguments else {})
