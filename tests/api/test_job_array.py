@@ -70,7 +70,9 @@ def test_the_template_is_not_changed_and_its_jobs_share_nothing_that_can_be_chan
     wf = Workflow("w")
     first, second = wf.add_array(template, {"n": [1, 2], "m": ["a"]})
 
-    first.add_shell_hook(EventType.END, "more").add_args("more").add_inputs("more").add_env(MORE="1").add_metadata(more=1)
+    first.add_shell_hook(EventType.END, "more").add_args("more").add_inputs("more").add_env(
+        MORE="1"
+    ).add_metadata(more=1)
 
     assert before == repr(
         (template, template.args, [use.to_data() for use in template.uses], template.profiles)

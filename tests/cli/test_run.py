@@ -179,7 +179,7 @@ def test_without_a_name_the_missing_document_is_named(
         in result.stderr
     )
     result = CliRunner().invoke(markab, ["run"])
-    assert result.exit_code == 12 and "or a workflow document, such as workflow.yml" in result.stderr
+    assert result.exit_code == 12 and "or a workflow document or script, such as" in result.stderr
 
 
 def test_warnings_of_the_engine_and_a_complete_run_are_shown(

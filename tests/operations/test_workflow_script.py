@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from markab import operations
-from markab.errors import DocumentError
+from markab.errors import DocumentError, StorageError
 from markab.operations.script_messages import (
     Call,
     Channel,
@@ -137,6 +137,25 @@ def test_wrong_parameters_are_errors_of_the_script(here: Path) -> None:
     message = problem_of(f"p = parameters(\n  n=2)\n{JOB}wf.write()", Given("n", "x", "--set"))
 
     assert "w.py:5: parameter 'n' must be a whole number, and is 'x' (--set)\nits default is 2" == message
+
+
+def test_a_script_that_is_not_there_is_named(here: Path) -> None:
+    (here / "dir.py").mkdir()
+    for name in ("no.py", "dir.py"):
+        with pytest.raises(StorageError, match=f"there is no file '{name}'"):
+            operations.run_script(Path(name))
+
+
+def test_without_room_for_a_temporary_file_nothing_is_run(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with pytest.raises(StorageError, match="cannot make a temporary file: No space left on device"):
+        run("open('ran', 'w')")
+    assert ["w.py"] == os.listdir(here)
 
 
 # --- decided from what the script told ---------------------------------------

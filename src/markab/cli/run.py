@@ -26,7 +26,9 @@ from markab.cli.planner_flags import RANDOM_DIR, given, plan_flags
 from markab.cli.script_flags import script_flags, script_flags_given, words_argument, workflow_options
 from markab.formatting import shown_path
 
-NAME_ONE = "name a submit directory, such as …/run0001, or a workflow document, such as workflow.yml"
+NAME_ONE = (
+    "name a submit directory, such as …/run0001, or a workflow document or script, such as workflow.yml"
+)
 NAME_DOCUMENT = "name the workflow document, after the flags"
 
 

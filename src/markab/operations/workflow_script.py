@@ -87,7 +87,7 @@ def run_script(script: Path, given: Sequence[Given] = (), words: Sequence[str] =
 
     Raises:
         DocumentError: it failed, built no workflow or several, or the parameters do not fit.
-        StorageError: no temporary file can be made.
+        StorageError: there is no such file, or no temporary file can be made.
     """
     from markab.planner.options import options_from_keywords
 
@@ -99,6 +99,8 @@ def run_script(script: Path, given: Sequence[Given] = (), words: Sequence[str] =
 
 def _run(script: Path, given: Sequence[Given], words: Sequence[str]) -> list[Message]:
     """Run a script; return what it told. Raises as `run_script`."""
+    if not script.is_file():
+        raise StorageError(f"there is no file {str(script)!r}", "check the name of the script")
     try:
         channel = tempfile.TemporaryFile("a+b")
     except OSError as error:
