@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from markab.api import PegasusError, parameters
-from markab.operations.script_messages import Call, Channel, Declared, Given, Message, WrongParameters
+from markab.spec.script_messages import Call, Channel, Declared, Given, Message, WrongParameters
 
 
 class FakeChannel(Channel):

@@ -12,8 +12,8 @@ from markab import operations
 from markab.cli import plan_output
 from markab.cli.main import markab
 from markab.errors import PlanningError
-from markab.operations.script_messages import Given
 from markab.planner.options import PlanOptions, options_from_keywords
+from markab.spec.script_messages import Given
 
 
 class Stage:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import pytest
 
 from markab.errors import DocumentError
-from markab.spec.parameter_file import parse_parameters
+from markab.spec.parameter_file import STDIN, parse_parameters, read_parameters
+from markab.spec.script_messages import Given
 
 
 def test_values_and_lists_keep_the_text_of_the_file() -> None:
@@ -52,3 +56,13 @@ def test_what_is_no_map_is_refused(text: bytes, message: str) -> None:
 
     assert str(caught.value).startswith(message)
     assert "pegasus" not in caught.value.hint
+
+
+def test_parameters_are_read_from_a_file_or_from_standard_input(tmp_path: Path) -> None:
+    path = tmp_path / "p.yml"
+    path.write_text("n: 1\n")
+
+    assert [Given("n", "1", f"{path}:1", str(path))] == read_parameters(str(path), io.BytesIO())
+    assert [Given("n", "2", "standard input:1")] == read_parameters(STDIN, io.BytesIO(b"n: 2"))
+    with pytest.raises(DocumentError, match="standard input:1: the document is a single value"):
+        read_parameters(STDIN, io.BytesIO(b"n"))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from markab.api.errors import PegasusError
 from markab.api.script_session import channel
 from markab.errors import DocumentError
-from markab.operations.script_messages import Call, Declared, Given, WrongParameters, as_text
+from markab.spec.script_messages import Call, Declared, Given, WrongParameters, as_text
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from markab.operations.script_messages import VARIABLE, Channel, PlanCalled, Written
+from markab.spec.script_messages import VARIABLE, Channel, PlanCalled, Written
 
 _written: dict[int, object] = {}
 """By number: kept, because Python gives the number of an object that is deleted to another one."""

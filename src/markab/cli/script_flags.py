@@ -16,6 +16,10 @@ from markab.cli.planner_flags import plan_options, stronger_options
 
 if TYPE_CHECKING:
     from markab.planner.options import PlanOptions
+    from markab.spec.script_messages import Given
+
+SCRIPT = ".py"
+"""How the name of a script ends; any other file is a document."""
 
 script_flags = options(
     click.option(
@@ -53,7 +57,7 @@ def workflow_options(workflow: str, flags: Mapping[str, Any]) -> PlanOptions:
         DocumentError, StorageError: as `operations.run_script`.
     """
     _check_words(flags)
-    if not operations.is_script(workflow):
+    if not workflow.endswith(SCRIPT):
         if unused := script_flags_given(flags):
             raise click.UsageError(
                 f"{', '.join(unused)}: {workflow} is no script; name the one that writes it, such as workflow.py"
@@ -71,12 +75,15 @@ def _check_words(flags: Mapping[str, Any]) -> None:
         )
 
 
-def _given(flags: Mapping[str, Any]) -> Iterator[operations.Given]:
+def _given(flags: Mapping[str, Any]) -> Iterator[Given]:
     """Yield the parameters that were typed: those of files first, so that `--set` wins."""
+    from markab.spec.parameter_file import read_parameters
+    from markab.spec.script_messages import Given
+
     for name in flags["parameter_files"]:
-        yield from operations.read_parameters(name, sys.stdin.buffer)
+        yield from read_parameters(name, sys.stdin.buffer)
     for typed in flags["parameters"]:
         name, equals, value = typed.partition("=")
         if not equals or not name.strip():
             raise click.BadParameter(f"{typed!r} is not NAME=VALUE", param_hint="--set")
-        yield operations.Given(name.strip(), value, "--set")
+        yield Given(name.strip(), value, "--set")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from markab.operations.jobs import has_job, job_names, job_states, lfns_of_run, list_jobs, show_job, why
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.planning import Then as Then
-    from markab.operations.planning import dry_run, plan, target_names
+    from markab.operations.planning import dry_run, plan, run_script, target_names
     from markab.operations.recording import record_again
     from markab.operations.replica_catalog import (
         catalog_of_results,
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from markab.operations.run_list import ListedRun, list_runs
     from markab.operations.run_names import find_run, find_uuid, is_run
     from markab.operations.running import Ended, Limits, growing_pauses, halt, remove, run, start, wait
-    from markab.operations.script_messages import Given as Given
     from markab.operations.statistics import (
         read_statistics,
         save_statistics,
@@ -72,7 +71,6 @@ if TYPE_CHECKING:
         extract_run,
         move_run,
     )
-    from markab.operations.workflow_script import is_script, read_parameters, run_script
     from markab.planner.draft import Reason as Reason
     from markab.planner.planning import Planned as Planned
     from markab.planner.summary import PlanSummary as PlanSummary
@@ -98,7 +96,7 @@ _NAMES = {
     "failures": ("analyze", "edited_files", "follow_failures"),
     "jobs": ("has_job", "job_names", "job_states", "lfns_of_run", "list_jobs", "show_job", "why"),
     "metadata": ("read_metadata", "trace"),
-    "planning": ("dry_run", "plan", "target_names"),
+    "planning": ("dry_run", "plan", "run_script", "target_names"),
     "recording": ("record_again",),
     "replica_catalog": (
         "catalog_of_results",
@@ -110,7 +108,6 @@ _NAMES = {
     ),
     "run_list": ("ListedRun", "list_runs"),
     "run_names": ("find_run", "find_uuid", "is_run"),
-    "script_messages": ("Given",),
     "running": ("Ended", "Limits", "growing_pauses", "halt", "remove", "run", "start", "wait"),
     "statistics": (
         "read_statistics",
@@ -137,7 +134,6 @@ _NAMES = {
         "extract_run",
         "move_run",
     ),
-    "workflow_script": ("is_script", "read_parameters", "run_script"),
 }
 """Module → what it has; each is imported when it is first used, so that a command starts fast."""
 
@@ -148,7 +144,6 @@ __all__ = [
     "CheckedOutput",
     "Ended",
     "Expected",
-    "Given",
     "Limits",
     "ListedRun",
     "RunResult",
@@ -177,7 +172,6 @@ __all__ = [
     "inline_svg",
     "is_compatible",
     "is_run",
-    "is_script",
     "job_names",
     "job_states",
     "lfns_of_run",
@@ -193,7 +187,6 @@ __all__ = [
     "read_braindump",
     "read_database_version",
     "read_metadata",
-    "read_parameters",
     "read_result",
     "read_statistics",
     "read_status",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from markab.planner.draft import Progress
     from markab.planner.options import PlanOptions
     from markab.planner.planning import Planned
+    from markab.spec.script_messages import Given
 
 
 Then = Literal["nothing", "start", "run"]
@@ -38,6 +39,20 @@ def dry_run(options: PlanOptions, progress: Progress | None = None) -> Planned:
     from markab.planner import planning
 
     return _with_lacks(planning.dry_run(options, progress), "nothing")
+
+
+def run_script(script: Path, given: Sequence[Given] = (), words: Sequence[str] = ()) -> PlanOptions:
+    """Run a script that builds a workflow; return the options with which to plan that.
+
+    `given` are the parameters that the user typed, `words` the script's own command line. What it prints goes to stderr.
+
+    Raises:
+        DocumentError: it failed, built no workflow or several, or the parameters do not fit.
+        StorageError: there is no such file, or no temporary file can be made.
+    """
+    from markab.planner import workflow_script
+
+    return workflow_script.run_script(script, given, words)
 
 
 def target_names(document: Path) -> Iterator[tuple[str, str]]:

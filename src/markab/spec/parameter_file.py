@@ -5,12 +5,31 @@ Values keep the text of the file: only the script knows of which type each param
 
 from __future__ import annotations
 
+from typing import BinaryIO
+
 import yaml
 
 from markab.errors import DocumentError, Problem
+from markab.spec.document_file import read_bytes
+from markab.spec.script_messages import Given
 from markab.spec.yaml_nodes import UnreadableError, compose, decode
 
 Value = str | list[str]
+STDIN = "-"
+
+
+def read_parameters(name: str, stdin: BinaryIO) -> list[Given]:
+    """Return the parameters in a file, or in `stdin` if its name is `-`.
+
+    Raises:
+        DocumentError: as `parse_parameters`.
+        StorageError: it cannot be read.
+    """
+    data, shown = (stdin.read(), "standard input") if name == STDIN else (read_bytes(name), name)
+    return [
+        Given(parameter, value, f"{shown}:{line}", "" if name == STDIN else name)
+        for parameter, value, line in parse_parameters(data, shown)
+    ]
 
 
 def parse_parameters(data: bytes, name: str) -> list[tuple[str, Value, int]]:

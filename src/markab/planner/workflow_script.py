@@ -15,11 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any
 
 from markab.errors import DocumentError, Problem, StorageError
 from markab.formatting import shown_path
-from markab.operations.script_messages import (
+from markab.planner.options import PlanOptions, options_from_keywords
+from markab.planner.script_call import ScriptCall
+from markab.spec.script_messages import (
     VARIABLE,
     Call,
     Declared,
@@ -33,12 +35,7 @@ from markab.operations.script_messages import (
     received,
 )
 
-if TYPE_CHECKING:
-    from markab.planner.options import PlanOptions
-    from markab.planner.script_call import ScriptCall
-
 STDERR = 2
-STDIN = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +51,6 @@ class BuiltWorkflow:
     """The values of all its parameters, as text."""
 
 
-def is_script(path: str | os.PathLike[str]) -> bool:
-    """Return whether a file is a script that builds a workflow, and no document."""
-    return os.fspath(path).endswith(".py")
-
-
-def read_parameters(name: str, stdin: BinaryIO) -> list[Given]:
-    """Return the parameters in a file, or in `stdin` if its name is `-`.
-
-    Raises:
-        DocumentError: it is no map of names to values.
-        StorageError: it cannot be read.
-    """
-    from markab.spec.document_file import read_bytes
-    from markab.spec.parameter_file import parse_parameters
-
-    data, shown = (stdin.read(), "standard input") if name == STDIN else (read_bytes(name), name)
-    return [
-        Given(parameter, value, f"{shown}:{line}", "" if name == STDIN else name)
-        for parameter, value, line in parse_parameters(data, shown)
-    ]
-
-
 def run_script(script: Path, given: Sequence[Given] = (), words: Sequence[str] = ()) -> PlanOptions:
     """Run a script, and return the options with which to plan what it built.
 
@@ -89,8 +64,6 @@ def run_script(script: Path, given: Sequence[Given] = (), words: Sequence[str] =
         DocumentError: it failed, built no workflow or several, or the parameters do not fit.
         StorageError: there is no such file, or no temporary file can be made.
     """
-    from markab.planner.options import options_from_keywords
-
     built = built_workflow(script, given, _run(script, given, words))
     options = options_from_keywords(built.document, built.keywords, built.directory)
     options.script = script_call(script, given, words, built)
@@ -151,8 +124,6 @@ def script_call(
     script: Path, given: Sequence[Given], words: Sequence[str], built: BuiltWorkflow
 ) -> ScriptCall:
     """Return what is recorded of the call of a script. Pure."""
-    from markab.planner.script_call import ScriptCall
-
     moved = built.directory != Path.cwd()
     files = [script, *(Path(name) for name in dict.fromkeys(one.file for one in given) if name)]
     if moved:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from markab import operations
 from markab.errors import DocumentError, StorageError
-from markab.operations.script_messages import (
+from markab.planner.options import PlanOptions
+from markab.planner.workflow_script import BuiltWorkflow, built_workflow, run_script, script_call
+from markab.spec.reader import read_workflow
+from markab.spec.script_messages import (
     Call,
     Channel,
     Declared,
@@ -22,9 +23,6 @@ from markab.operations.script_messages import (
     open_channel,
     received,
 )
-from markab.operations.workflow_script import STDIN, BuiltWorkflow, built_workflow, script_call
-from markab.planner.options import PlanOptions
-from markab.spec.reader import read_workflow
 
 HEAD = "import os, sys\nfrom Pegasus.api import *\nfrom markab.api import parameters\n"
 JOB = "wf = Workflow('w').add_jobs(Job('true'))\n"
@@ -38,7 +36,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(text: str, *given: Given, words: Sequence[str] = (), name: str = "w.py") -> PlanOptions:
     Path(name).write_text(HEAD + text)
-    return operations.run_script(Path(name), given, words)
+    return run_script(Path(name), given, words)
 
 
 def problem_of(text: str, *given: Given, words: Sequence[str] = ()) -> str:
@@ -143,7 +141,7 @@ def test_a_script_that_is_not_there_is_named(here: Path) -> None:
     (here / "dir.py").mkdir()
     for name in ("no.py", "dir.py"):
         with pytest.raises(StorageError, match=f"there is no file '{name}'"):
-            operations.run_script(Path(name))
+            run_script(Path(name))
 
 
 def test_without_room_for_a_temporary_file_nothing_is_run(
@@ -229,16 +227,6 @@ def test_the_words_that_do_it_again_name_files_and_what_was_typed() -> None:
 
     assert ("--set-file", "p.yml", "--set", "k=a,b", "--set", "n=5", "my script.py") == call.words
     assert (SCRIPT, Path("p.yml")) == call.files
-
-
-def test_parameters_are_read_from_a_file_or_from_standard_input(tmp_path: Path) -> None:
-    path = tmp_path / "p.yml"
-    path.write_text("n: 1\n")
-
-    assert [Given("n", "1", f"{path}:1", str(path))] == operations.read_parameters(str(path), io.BytesIO())
-    assert [Given("n", "2", "standard input:1")] == operations.read_parameters(STDIN, io.BytesIO(b"n: 2"))
-    with pytest.raises(DocumentError, match="standard input:1: the document is a single value"):
-        operations.read_parameters(STDIN, io.BytesIO(b"n"))
 
 
 def test_a_variable_that_names_another_file_is_no_channel(tmp_path: Path) -> None:
