@@ -114,5 +114,9 @@ def test_planning_again_names_another_directory_and_the_properties_of_the_run(he
         "--sites local --relative-dir one-3 --randomdir --conf /r/p.properties 'a b.yml'"
         in replan_command(braindump, str(here), Path("/r/p.properties"))
     )
+    script = ("--set", "n=5 6", "w.py", "--", "-x")
+    assert replan_command(braindump, str(here), script=script).endswith(
+        "--relative-dir one-3 --randomdir --set 'n=5 6' w.py -- -x"
+    )
     assert replan_command({"user": "ada"}, str(here)) == ""
     assert replan_command(braindump, None) == ""

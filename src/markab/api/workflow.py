@@ -11,6 +11,7 @@ from markab import operations
 from markab.api import notebook
 from markab.api.errors import PegasusError, as_client_error
 from markab.api.progress_bar import live_bar
+from markab.api.script_session import hand_over_plan
 from markab.api.warnings import warn, warn_of_unknown_options
 from markab.api.workflow_document import WorkflowDocument
 from markab.formatting import json_text, printable
@@ -26,6 +27,8 @@ class Workflow(WorkflowDocument):
 
     _submit_dir: Path | None = None
     _braindump: dict[str, str | None] | None = None
+    _plan_keywords: Mapping[str, Any] = {}
+    """Those of the last call of `plan`."""
     _run_output: dict[str, Any] | None = None
     _shown_in_cell: int | None = None
     """The cell of a notebook that last had an output about this run."""
@@ -108,6 +111,7 @@ class Workflow(WorkflowDocument):
         inherited_rc_files: Sequence[str | Path] | None = None,
         cleanup: str | None = None,
         reuse: Sequence[str | Path] | None = None,
+        until: Sequence[str] | None = None,
         verbose: int = 0,
         quiet: int = 0,
         force: bool = False,
@@ -120,7 +124,8 @@ class Workflow(WorkflowDocument):
         """Plan the workflow for the given sites, into a new submit directory.
 
         It is written to its default file first if it has not been written yet.
-        With `submit`, the plan is run too. Any other keyword is a property:
+        With `submit`, the plan is run too. In a script that `markab plan` or `markab run` runs, the script ends
+        here, and that command plans. Any other keyword is a property:
         `plan(**{"pegasus.mode": "development"})`. `java_options` is accepted, and has
         no effect.
 
@@ -136,13 +141,14 @@ class Workflow(WorkflowDocument):
         warn_of_unknown_options(properties)
         if self._path is None:
             self.write()
+        hand_over_plan(self.path, {**keywords, **properties})
         with as_client_error("planning failed"):
             planned = operations.plan(
                 PlanOptions(workflow=self.path, **options), then="start" if submit else "nothing"
             )
         if planned.submit_dir is None:
             raise PegasusError("planning made no submit directory")
-        self._submit_dir = planned.submit_dir
+        self._submit_dir, self._plan_keywords = planned.submit_dir, {**keywords, **properties}
         self._braindump = dict(planned.braindump)
         self._run_output = None
         if not quiet:
@@ -151,15 +157,28 @@ class Workflow(WorkflowDocument):
                 warn(f"{problem}{hint}")
         return self.run(verbose=verbose) if submit else self
 
-    def run(self, *, verbose: int = 0, grid: bool = False) -> Self:
+    def run(
+        self,
+        *,
+        verbose: int = 0,
+        grid: bool = False,
+        until: Sequence[str] | None = None,
+        fail_fast: bool | None = None,
+    ) -> Self:
         """Start the planned workflow in the background, or continue its run.
+
+        With `until`, it is planned first, as in the last call of `plan` but only what these targets need. With
+        `fail_fast`, no job is started after one failed for good; False: continue with all that can. The
+        default is that of the plan: property `markab.fail.fast`.
 
         Raises:
             PegasusError: it is not planned.
-            PegasusClientError: it cannot be started, or is running already.
+            PegasusClientError: it cannot be planned or started, or is running already.
         """
+        if until is not None:
+            self.plan(**{**self._plan_keywords, "until": until, "submit": False})
         with as_client_error("starting the workflow failed"):
-            pid = operations.start(self.submit_dir)
+            pid = operations.start(self.submit_dir, fail_fast=fail_fast)
         self._run_output = {**(self._braindump or {}), "submit_dir": str(self.submit_dir), "pid": pid}
         if verbose:
             print(printable(f"running {self.submit_dir} as process {pid}"))

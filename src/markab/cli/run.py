@@ -22,15 +22,20 @@ from markab.cli.common_options import (
 )
 from markab.cli.errors import warning_text
 from markab.cli.output import echo, echo_json
-from markab.cli.planner_flags import RANDOM_DIR, given, plan_flags, plan_options
+from markab.cli.planner_flags import RANDOM_DIR, given, plan_flags
+from markab.cli.script_flags import script_flags, script_flags_given, words_argument, workflow_options
 from markab.formatting import shown_path
 
-NAME_ONE = "name a submit directory, such as …/run0001, or a workflow document, such as workflow.yml"
+NAME_ONE = (
+    "name a submit directory, such as …/run0001, or a workflow document or script, such as workflow.yml"
+)
 NAME_DOCUMENT = "name the workflow document, after the flags"
 
 
 @command(RANDOM_DIR)
-@click.argument("what", default="", metavar="[RUN | WORKFLOW]")
+@click.argument("what", default="", metavar="[RUN | WORKFLOW | SCRIPT]")
+@words_argument
+@script_flags
 @click.option(
     "--detach", is_flag=True, help="Run in the background; return when every job has been accepted."
 )
@@ -46,6 +51,11 @@ NAME_DOCUMENT = "name the workflow document, after the flags"
     is_flag=True,
     help="Make results again that were removed, or have another size, since they were delivered.",
 )
+@click.option(
+    "--fail-fast/--keep-going",
+    default=None,
+    help="After a job failed for good, start no others; or continue with all that can (default).",
+)
 @click.option("--report-start", type=int, hidden=True, help="For --detach: the pipe to the caller.")
 @json_option("Print the result of the run as an object.")
 @plan_flags
@@ -55,6 +65,7 @@ def run(
     detach: bool,
     keep_failed: bool,
     restore: bool,
+    fail_fast: bool | None,
     report_start: int | None,
     as_json: bool,
     verbose: int,
@@ -64,18 +75,19 @@ def run(
     """Run a planned workflow, or continue one, and show its progress.
 
     RUN is a submit directory: jobs that have not succeeded yet are run. A WORKFLOW
-    document is planned first, with the flags of `markab plan`. Without either, it is
-    the current directory if that is a submit directory, else ./workflow.yml, else the
-    run that the current directory is in.
+    document is planned first, with the flags of `markab plan`. So is the workflow that a SCRIPT, a file
+    *.py, builds: it is run for that, with the parameters of --set and --set-file and with WORDs as its own
+    command line. Without any of them, it is the current directory if that is a submit directory, else
+    ./workflow.yml, else the run that the current directory is in.
 
     Ctrl-C ends the running jobs; `markab run RUN` continues the run later. (The same command with a
-    WORKFLOW would plan it again.)
+    WORKFLOW or SCRIPT would plan it again.)
     """
     limits = _limits(flags)
     document = _document(what)
     if document is not None:
         planned = plan_output.make_plan(
-            plan_options(document, flags), quiet=quiet, then="start" if detach else "run"
+            workflow_options(document, flags), quiet=quiet, then="start" if detach else "run"
         )
         assert planned.submit_dir is not None
         submit_dir = planned.submit_dir
@@ -83,7 +95,7 @@ def run(
             echo(plan_output.plan_text(planned.workflow, planned.summary))
             echo(f"  planned into {shown_path(submit_dir)}")
     else:
-        submit_dir = _submit_dir(what, given(flags))
+        submit_dir = _submit_dir(what, [*script_flags_given(flags), *given(flags)])
         _warn_of_edited_files(submit_dir, quiet)
     if not detach:
         return run_output.run_here(
@@ -91,12 +103,13 @@ def run(
             limits,
             keep_failed=keep_failed,
             restore=restore,
+            fail_fast=fail_fast,
             as_json=as_json,
             quiet=quiet,
             report_start=report_start,
         )
     before = operations.read_result(submit_dir)
-    pid = operations.start(submit_dir, limits, keep_failed, restore)
+    pid = operations.start(submit_dir, limits, keep_failed, restore, fail_fast)
     if as_json:
         echo_json({"submit_dir": str(submit_dir), "pid": pid})
     elif before.status.state == "Success" and not restore:

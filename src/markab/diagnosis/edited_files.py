@@ -143,8 +143,9 @@ def _hint(run: Analyzer, are_properties_edited: bool) -> str:
     """Return how the workflow is planned again: with the properties of the run, unless their files were edited."""
     properties = run.place.path / str(run.braindump.get("properties"))
     is_needed = properties.is_file() and properties.stat().st_size > 0 and not are_properties_edited
+    sources = read_sources(run.place.sources)
     command = replan_command(
-        run.braindump, read_sources(run.place.sources).directory, properties if is_needed else None
+        run.braindump, sources.directory, properties if is_needed else None, sources.script
     )
     again = "to use what was edited, plan again, so that all jobs run again"
     also = ", with the options -D of the first time" if are_properties_edited else ""

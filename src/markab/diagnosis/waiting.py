@@ -91,7 +91,9 @@ class WaitingReasons:
         if self._state != "Running":
             return Waiting("engine", "no engine is running")
         if reason.why is Why.STOPPED:
-            return Waiting("halt", "nothing new is started: a halt was requested")
+            if self._history.requested_stop:
+                return Waiting("halt", "nothing new is started: a halt was requested")
+            return Waiting("fail-fast", "nothing new is started: a job failed, and --fail-fast was given")
         if self._held:
             return Waiting("held", "nothing new is started: the run cannot be recorded")
         if reason.why is Why.PAUSE:

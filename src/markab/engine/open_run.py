@@ -316,6 +316,8 @@ class OpenRun:
                 why = f"trying again would not help against {error_kind(record)!r}"
             self.journal.append(GiveUp(now, id.job, id.number, why, served))
             self.failures[id.job] = Failure(running.id, id.number, dict(record.get("error") or {}))
+            if not self._keep_going and len(self.failures) == 1:
+                self._warn(f"job {running.id!r} failed: no others are started, as --fail-fast says")
         return decision.pause_s
 
     def _learn_failed(self, job: int, record: Record) -> list[int]:

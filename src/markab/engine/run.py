@@ -62,8 +62,8 @@ class RunOptions:
     """Keep the directory of the last failed attempt of each job; the plan may ask for that too."""
     restore: bool = False
     """Make results again that are missing where they were delivered."""
-    keep_going: bool = True
-    """After a job failed, continue with all that does not depend on it."""
+    keep_going: bool | None = None
+    """After a job failed for good, continue with all that does not depend on it. None: as the plan says."""
     poll_s: float = 1.0
     """How often to check for halt and remove requests."""
 
@@ -199,7 +199,7 @@ def open_run(
         recorder or NoRecorder(),
         clock,
         _smaller(options.max_jobs, plan.header.max_jobs),
-        options.keep_going,
+        not plan.header.fail_fast if options.keep_going is None else options.keep_going,
     )
     if (restored or not history.is_complete) and any(history.succeeded):
         lost = _may_run_again(lost_results(plan, history, passwords, look, restored), plan, history)

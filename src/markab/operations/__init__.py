@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from markab.operations.jobs import has_job, job_names, job_states, lfns_of_run, list_jobs, show_job, why
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.planning import Then as Then
-    from markab.operations.planning import dry_run, plan
+    from markab.operations.planning import dry_run, plan, run_script, target_names
     from markab.operations.recording import record_again
     from markab.operations.replica_catalog import (
         catalog_of_results,
@@ -96,7 +96,7 @@ _NAMES = {
     "failures": ("analyze", "edited_files", "follow_failures"),
     "jobs": ("has_job", "job_names", "job_states", "lfns_of_run", "list_jobs", "show_job", "why"),
     "metadata": ("read_metadata", "trace"),
-    "planning": ("dry_run", "plan"),
+    "planning": ("dry_run", "plan", "run_script", "target_names"),
     "recording": ("record_again",),
     "replica_catalog": (
         "catalog_of_results",
@@ -196,11 +196,13 @@ __all__ = [
     "remove_replicas",
     "render_drawing",
     "run",
+    "run_script",
     "save_statistics",
     "show_job",
     "start",
     "statistics_rows",
     "statistics_text",
+    "target_names",
     "total_statistics_text",
     "trace",
     "update_all_databases",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from markab.planner import option_kinds as kinds
+from markab.planner.script_call import ScriptCall
 
 
 class UsedBy(Enum):
@@ -90,6 +91,8 @@ class PlanOptions:
     workflow: Path
     directory: Path = field(default_factory=Path.cwd)
     """Relative paths, default catalogs and default directories start here."""
+    script: ScriptCall | None = None
+    """If a script built the workflow for this plan: how that is done again."""
 
     properties: dict[str, str] = _option(
         kinds.PropertiesOption(),
@@ -212,6 +215,12 @@ class PlanOptions:
         *("-R", "--reuse"),
         metavar="DIR",
         help="Submit directories of runs whose results may be used again.",
+    )
+    until: list[str] = _option(
+        kinds.RepeatedOption(),
+        "--until",
+        metavar="TARGET",
+        help="Plan only what this file, job, transformation or label needs.",
     )
     verbose: int = _option(
         kinds.CountOption(), "-v", "--verbose", help="Say more; may be repeated.", used_by=UsedBy.COMMAND

@@ -21,6 +21,7 @@ _FLAGS = (
     "pegasus.dir.useTimestamp",
     "pegasus.dir.storage.deep",
     "markab.keep.failed",
+    "markab.fail.fast",
     "markab.lfn.absolute",
 )
 _CHOICES = {

@@ -109,6 +109,8 @@ class Trace:
     path: str = ""
     """The file on disk that was named."""
     path_sha256: str = ""
+    parameters: dict[str, str] = field(default_factory=dict)
+    """Those of the script that built the workflow."""
 
     @property
     def agrees(self) -> bool | None:
@@ -143,6 +145,8 @@ class Trace:
         }
         if self.path:
             found |= {"path": self.path, "path_sha256": self.path_sha256, "agrees": self.agrees}
+        if self.parameters:
+            found["parameters"] = self.parameters
         return found
 
     def text(self) -> str:
@@ -191,6 +195,9 @@ class Trace:
                 for name, last in _with_last(job.inputs)
             ]
             stack += reversed(children)
+        if self.parameters:
+            pairs = ", ".join(f"{name}={value}" for name, value in self.parameters.items())
+            lines += ["", f"parameters of the workflow: {clipped(pairs, ARGUMENT_CHARACTERS)}"]
         return "\n".join(lines) + "\n"
 
     def dot(self) -> str:
@@ -267,6 +274,7 @@ class _Tracer:
         )
         if path and os.path.isfile(path):
             trace.path_sha256 = _sha256(path)
+        trace.parameters = self.run.plan.header.parameters
         stack = [lfn]
         while stack:
             name = stack.pop()
