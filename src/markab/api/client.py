@@ -61,6 +61,10 @@ class Client:
         """Print the failures of the run."""
         _planned(submit_dir).analyze(verbose=verbose, json_mode=json_mode, traverse_all=traverse_all)
 
+    def logs(self, submit_dir: str | os.PathLike[str], job: str, **options: Any) -> None:
+        """Print what a job of the run has written; options are those of `Workflow.logs`."""
+        _planned(submit_dir).logs(job, **options)
+
     def statistics(self, submit_dir: str | os.PathLike[str], verbose: int = 0) -> None:
         """Print the statistics of the run."""
         _planned(submit_dir).statistics(verbose=verbose)
@@ -103,6 +107,10 @@ class PlannedWorkflow:
     def analyze(self, verbose: int = 0, json_mode: bool = False, traverse_all: bool = False) -> None:
         """See `Client.analyzer`."""
         self.client.analyzer(self._submit_dir, verbose, json_mode, traverse_all)
+
+    def logs(self, job: str, **options: Any) -> None:
+        """See `Client.logs`."""
+        self.client.logs(self._submit_dir, job, **options)
 
     def statistics(self, verbose: int = 0) -> None:
         """See `Client.statistics`."""

@@ -19,6 +19,7 @@ COMMANDS = {
     "analyze": "Show which jobs of a run failed, and why.",
     "statistics": "Show the statistics of a run: times, bytes, checks, parallelism.",
     "why": "Explain one job: why it ran, waits, failed or was skipped.",
+    "logs": "Print what a job has written, and follow one that runs.",
     "trace": "Show how one file was made.",
     "show": "List the jobs of a run, or show everything recorded about one.",
     "graph": "Draw a workflow, or a run with its states.",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from markab.operations.drawing import draw, inline_svg, render_drawing, write_drawing
     from markab.operations.exit_check import CheckedOutput, check_output, log_check
     from markab.operations.failures import analyze, edited_files, follow_failures
+    from markab.operations.job_logs import STREAMS, log_texts, open_log, shown_log
     from markab.operations.jobs import has_job, job_names, job_states, lfns_of_run, list_jobs, show_job, why
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.planning import Then as Then
@@ -94,6 +95,7 @@ _NAMES = {
     "drawing": ("draw", "inline_svg", "render_drawing", "write_drawing"),
     "exit_check": ("CheckedOutput", "Expected", "check_output", "log_check"),
     "failures": ("analyze", "edited_files", "follow_failures"),
+    "job_logs": ("STREAMS", "log_texts", "open_log", "shown_log"),
     "jobs": ("has_job", "job_names", "job_states", "lfns_of_run", "list_jobs", "show_job", "why"),
     "metadata": ("read_metadata", "trace"),
     "planning": ("dry_run", "plan"),
@@ -140,6 +142,7 @@ _NAMES = {
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "STREAMS",
     "Changed",
     "CheckedOutput",
     "Ended",
@@ -178,9 +181,11 @@ __all__ = [
     "list_jobs",
     "list_runs",
     "log_check",
+    "log_texts",
     "make_debug_directory",
     "make_replica",
     "move_run",
+    "open_log",
     "open_replica_catalog",
     "parse_replica_lines",
     "plan",
@@ -198,6 +203,7 @@ __all__ = [
     "run",
     "save_statistics",
     "show_job",
+    "shown_log",
     "start",
     "statistics_rows",
     "statistics_text",
