@@ -26,6 +26,7 @@ from markab.api import (
     TransformationSite,
     Workflow,
 )
+from markab.api import list_runs as list_runs  # not of Pegasus, so `import *` leaves it out
 
 __all__ = [
     "OS",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,6 +180,24 @@ class Workflow(WorkflowDocument):
         if verbose:
             print(printable(f"running {self.submit_dir} as process {pid}"))
         return self
+
+    def runs(
+        self,
+        directory: str | Path | None = None,
+        *,
+        state: str | Collection[str] = (),
+        since: datetime | timedelta | None = None,
+    ) -> list[operations.ListedRun]:
+        """Return your runs of workflows with this name, the newest first; see `list_runs`.
+
+        `use_run` makes the methods of this object process one of them: `wf.use_run(wf.runs()[0].submit_dir)`.
+
+        Raises:
+            PegasusClientError: there is no such state.
+        """
+        from markab.api.run_list import list_runs
+
+        return list_runs(directory, state=state, workflow=escape(self.name), since=since)
 
     def status(
         self,

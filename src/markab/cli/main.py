@@ -15,7 +15,7 @@ COMMANDS = {
     "plan": "Plan a workflow document.",
     "run": "Run a planned workflow, or continue one; watch it.",
     "status": "Show the progress of a run.",
-    "list": "List your runs and their progress.",
+    "runs": "List your runs: states, progress, directories.",
     "analyze": "Show which jobs of a run failed, and why.",
     "statistics": "Show the statistics of a run: times, bytes, checks, parallelism.",
     "why": "Explain one job: why it ran, waits, failed or was skipped.",

@@ -44,8 +44,9 @@ if TYPE_CHECKING:
         parse_replica_lines,
         remove_replicas,
     )
-    from markab.operations.run_list import ListedRun, list_runs
+    from markab.operations.run_list import RUN_STATES, ListedRun, list_runs
     from markab.operations.run_names import find_run, find_uuid, is_run
+    from markab.operations.run_sizes import RunBytes, bytes_of_run
     from markab.operations.running import Ended, Limits, growing_pauses, halt, remove, run, start, wait
     from markab.operations.statistics import (
         read_statistics,
@@ -108,8 +109,9 @@ _NAMES = {
         "parse_replica_lines",
         "remove_replicas",
     ),
-    "run_list": ("ListedRun", "list_runs"),
+    "run_list": ("ListedRun", "RUN_STATES", "list_runs"),
     "run_names": ("find_run", "find_uuid", "is_run"),
+    "run_sizes": ("RunBytes", "bytes_of_run"),
     "running": ("Ended", "Limits", "growing_pauses", "halt", "remove", "run", "start", "wait"),
     "statistics": (
         "read_statistics",
@@ -142,6 +144,7 @@ _NAMES = {
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "RUN_STATES",
     "STREAMS",
     "Changed",
     "CheckedOutput",
@@ -149,10 +152,12 @@ __all__ = [
     "Expected",
     "Limits",
     "ListedRun",
+    "RunBytes",
     "RunResult",
     "analyze",
     "archive_run",
     "attach_run",
+    "bytes_of_run",
     "catalog_of_results",
     "check_output",
     "create_database",

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
 from markab.errors import MarkabError
 from markab.operations.run_names import is_run, runs_below
 from markab.operations.status import read_braindump, read_status
+
+RUN_STATES = {
+    "success": "Success",
+    "failed": "Failure",
+    "halted": "Halted",
+    "removed": "Removed",
+    "running": "Running",
+    "not-started": "Not started",
+    "refused": "Refused",
+    "unreadable": "Unreadable",
+    "gone": "Gone",
+}
+"""Word of the command line → state of a run in a list."""
 
 
 class ListedRun(NamedTuple):
@@ -23,14 +38,58 @@ class ListedRun(NamedTuple):
     succeeded: int = 0
     failed: int = 0
     total: int = 0
+    ended: float = 0.0
+    """When its last engine ended; 0: none has."""
+
+    @property
+    def last_active(self) -> float:
+        """When something last happened to it, as far as that is recorded: it ended, or was planned."""
+        return self.ended or self.planned
 
 
-def list_runs(below: Path | None = None) -> tuple[list[ListedRun], str]:
+def list_runs(
+    below: Path | None = None, *, states: Collection[str] = (), workflow: str = "", since: float = 0.0
+) -> tuple[list[ListedRun], str]:
     """Return every run of this user that is in the database of runs or below a directory, the newest first.
 
-    None is the current directory. The second value is a warning, or empty: if the
-    database cannot be read, the runs below the directory are still found.
+    The second value is a warning, or empty: if the database cannot be read, the runs below
+    the directory are still found.
+
+    Args:
+        below: None is the current directory.
+        states: only runs in these states, each a key of `RUN_STATES`.
+        workflow: only runs of workflows with this name, in which `*` and `?` stand for others.
+        since: only runs that were planned at this time or later, in seconds since the epoch.
+
+    Raises:
+        MarkabError: there is no such state.
     """
+    named = states_named(states)
+    runs, warning = _all_runs(below)
+    wanted = [
+        run
+        for run in runs
+        if (not named or run.state in named)
+        and (not workflow or fnmatchcase(run.workflow, workflow))
+        and run.planned >= since
+    ]
+    return wanted, warning
+
+
+def states_named(words: Collection[str]) -> set[str]:
+    """Return the states of runs that these words name.
+
+    Raises:
+        MarkabError: there is no such state.
+    """
+    if wrong := [word for word in words if word not in RUN_STATES]:
+        raise MarkabError(
+            f"there is no state of a run {wrong[0]!r}", hint=f"the states are: {', '.join(RUN_STATES)}"
+        )
+    return {RUN_STATES[word] for word in words}
+
+
+def _all_runs(below: Path | None) -> tuple[list[ListedRun], str]:
     recorded, warning = _recorded_runs()
     found = {path.resolve(): path for path in runs_below(below or Path.cwd())}
     runs = {run.submit_dir: run for run in (_current(path) for path in found)}
@@ -58,6 +117,7 @@ def _current(submit_dir: Path, recorded: ListedRun | None = None) -> ListedRun:
         status.succeeded,
         status.failed,
         status.total,
+        status.ended,
     )
 
 

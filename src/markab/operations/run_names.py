@@ -19,7 +19,7 @@ DIRECTORIES_READ = 2000
 CANDIDATES_SHOWN = 3
 _OF_PEGASUS = (
     "of a run of Pegasus there are `markab status`, `analyze`, `statistics`, `graph`, and the lists of "
-    "`markab show` and `markab list`; `pegasus-run` of Pegasus continues it, `markab plan` plans its workflow anew"
+    "`markab show` and `markab runs`; `pegasus-run` of Pegasus continues it, `markab plan` plans its workflow anew"
 )
 
 
