@@ -26,7 +26,10 @@ from markab.api import (
     TransformationSite,
     Workflow,
 )
-from markab.api import list_runs as list_runs  # not of Pegasus, so `import *` leaves it out
+
+# Not of Pegasus, so `import *` leaves them out.
+from markab.api import clean_runs as clean_runs
+from markab.api import list_runs as list_runs
 
 __all__ = [
     "OS",

@@ -199,6 +199,16 @@ class Workflow(WorkflowDocument):
 
         return list_runs(directory, state=state, workflow=escape(self.name), since=since)
 
+    def clean(self, *runs: str | Path, **options: Any) -> list[operations.OldRun]:
+        """Return the runs of workflows with this name that go; with `yes`, delete them. Options are those of `clean_runs`.
+
+        Raises:
+            ValueError, PegasusClientError: as `clean_runs`.
+        """
+        from markab.api.run_list import clean_runs
+
+        return clean_runs(*runs, workflow=escape(self.name), **options)
+
     def status(
         self,
         *,

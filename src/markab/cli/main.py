@@ -29,6 +29,7 @@ COMMANDS = {
     "export": "Write a run in a format of other tools: PROV, RO-Crate, WfFormat, CSV, …",
     "halt": "Start no more jobs; running jobs end normally.",
     "remove": "End a run and its running jobs now.",
+    "clean": "Delete old runs with their scratch; shows first what would go.",
     "version": "Print Markab's version.",
     "config": "Print the directories in which Markab is installed.",
     "completion": "Print the script with which a shell completes commands.",

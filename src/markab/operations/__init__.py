@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from markab.operations.job_logs import STREAMS, log_texts, open_log, shown_log
     from markab.operations.jobs import has_job, job_names, job_states, lfns_of_run, list_jobs, show_job, why
     from markab.operations.metadata import read_metadata, trace
+    from markab.operations.old_runs import Filters, OldRun, delete_old_runs, find_old_runs
     from markab.operations.planning import Then as Then
     from markab.operations.planning import dry_run, plan
     from markab.operations.recording import record_again
@@ -99,6 +100,7 @@ _NAMES = {
     "job_logs": ("STREAMS", "log_texts", "open_log", "shown_log"),
     "jobs": ("has_job", "job_names", "job_states", "lfns_of_run", "list_jobs", "show_job", "why"),
     "metadata": ("read_metadata", "trace"),
+    "old_runs": ("Filters", "OldRun", "delete_old_runs", "find_old_runs"),
     "planning": ("dry_run", "plan"),
     "recording": ("record_again",),
     "replica_catalog": (
@@ -150,8 +152,10 @@ __all__ = [
     "CheckedOutput",
     "Ended",
     "Expected",
+    "Filters",
     "Limits",
     "ListedRun",
+    "OldRun",
     "RunBytes",
     "RunResult",
     "analyze",
@@ -162,6 +166,7 @@ __all__ = [
     "check_output",
     "create_database",
     "database_target",
+    "delete_old_runs",
     "delete_run",
     "detach_run",
     "draw",
@@ -169,6 +174,7 @@ __all__ = [
     "edited_files",
     "export",
     "extract_run",
+    "find_old_runs",
     "find_replicas",
     "find_run",
     "find_uuid",

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from markab.errors import MarkabError
 from markab.operations.run_names import is_run, runs_below
 from markab.operations.status import read_braindump, read_status
+from markab.operations.submit_directories import is_half_deleted
 
 RUN_STATES = {
     "success": "Success",
@@ -21,6 +22,7 @@ RUN_STATES = {
     "refused": "Refused",
     "unreadable": "Unreadable",
     "gone": "Gone",
+    "half-deleted": "Half deleted",
 }
 """Word of the command line → state of a run in a list."""
 
@@ -34,7 +36,8 @@ class ListedRun(NamedTuple):
     planned: float
     """When it was planned, in seconds since the epoch; 0: unknown."""
     state: str
-    """As `Status.state`; `Gone` if the submit directory does not exist, `Unreadable` if it cannot be read."""
+    """As `Status.state`; `Gone` if the submit directory does not exist, `Unreadable` if it cannot be read, `Half
+    deleted` if its deletion was interrupted."""
     succeeded: int = 0
     failed: int = 0
     total: int = 0
@@ -91,16 +94,30 @@ def states_named(words: Collection[str]) -> set[str]:
 
 def _all_runs(below: Path | None) -> tuple[list[ListedRun], str]:
     recorded, warning = _recorded_runs()
-    found = {path.resolve(): path for path in runs_below(below or Path.cwd())}
-    runs = {run.submit_dir: run for run in (_current(path) for path in found)}
-    for run in recorded:
-        if run.submit_dir not in runs:
-            runs[run.submit_dir] = _current(run.submit_dir, run)
+    found = {path.resolve(): path for path in runs_below(below or Path.cwd(), also=is_half_deleted)}
+    known = {run.submit_dir: run for run in recorded}
+    runs = {path: _current(path, known.get(path)) for path in {**found, **known}}
     return sorted(runs.values(), key=lambda run: (-run.planned, str(run.submit_dir))), warning
+
+
+def listed_run(submit_dir: Path) -> ListedRun:
+    """Return the run in a submit directory, as a list has it.
+
+    Raises:
+        NotARun: there is none; the hint has similar names.
+    """
+    from markab.operations.readable_runs import open_run
+
+    if not is_half_deleted(submit_dir):
+        open_run(submit_dir)
+    return _current(submit_dir)
 
 
 def _current(submit_dir: Path, recorded: ListedRun | None = None) -> ListedRun:
     """Return a run in its present state; `recorded` if its directory does not exist."""
+    if is_half_deleted(submit_dir):
+        known = recorded or ListedRun(submit_dir, submit_dir.name, "", 0.0, "")
+        return known._replace(state="Half deleted")
     if recorded is not None and not is_run(submit_dir):
         return recorded
     try:

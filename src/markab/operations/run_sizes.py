@@ -22,12 +22,13 @@ class RunBytes(NamedTuple):
 
 def bytes_of_run(submit_dir: Path) -> RunBytes:
     """Return what a run takes, as far as its plan and its directories can be read. Takes a moment for many files."""
-    scratch = sum(bytes_below(path) for path in own_scratch(submit_dir))
+    scratch = sum(bytes_below(path) for path in _own_scratch(submit_dir))
     return RunBytes(bytes_below(submit_dir), scratch)
 
 
-def own_scratch(submit_dir: Path) -> list[Path]:
+def _own_scratch(submit_dir: Path) -> list[Path]:
     """Return the scratch directories on this machine that are marked as those of the run; none if its plan cannot be read."""
+    from markab.plan.braindump import read_braindump
     from markab.plan.plan_file import PlanFile
     from markab.plan.submit_dir import SubmitDir
     from markab.transfers.scratch_owner import read_owner
@@ -35,24 +36,14 @@ def own_scratch(submit_dir: Path) -> list[Path]:
     directory = SubmitDir(submit_dir)
     try:
         plan = PlanFile(directory.plan)
-        uuid = read_uuid(submit_dir)
+        uuid = read_braindump(directory.braindump).get("wf_uuid")
     except MarkabError:
         return []
     places = {
-        site.scratch.path: None
-        for site in plan.header.sites.values()
-        if site.scratch and site.scratch.is_local
+        site.scratch.path for site in plan.header.sites.values() if site.scratch and site.scratch.is_local
     }
     plan.close()
     return [Path(place) for place in places if uuid and read_owner(place)[:1] == [uuid]]
-
-
-def read_uuid(submit_dir: Path) -> str:
-    """Return the UUID of a run; "" if its braindump has none. Raises MarkabError."""
-    from markab.plan.braindump import read_braindump
-    from markab.plan.submit_dir import SubmitDir
-
-    return read_braindump(SubmitDir(submit_dir).braindump).get("wf_uuid") or ""
 
 
 def bytes_below(directory: Path) -> int:
