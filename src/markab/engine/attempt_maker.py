@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+import msgspec
+
 from markab.engine.partial_job import FailedParent, partial_job
 from markab.engine.recovery import Checksums
+from markab.engine.remaining_tasks import remaining_job
 from markab.errors import CorruptPlan
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, RunContext
-from markab.journal.attempt_record import MovedFile
+from markab.journal.attempt_record import DoneTask, MovedFile
 from markab.plan.model import TRANSFERS, Kind, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
 from markab.transfers.reserved_names import WORK
@@ -27,13 +30,15 @@ class AttemptMaker:
         context: RunContext,
         checksums: Checksums,
         arrived: Mapping[int, Sequence[MovedFile]] = MappingProxyType({}),
+        done: Mapping[int, Sequence[DoneTask]] = MappingProxyType({}),
     ) -> None:
-        """Use what is known of files now and later: `checksums`, and `arrived` as in `Recovery`."""
+        """Use what is known of files now and later: `checksums`, and `arrived` and `done` as in `Recovery`."""
         self._plan = plan
         self._context = context
         self._sites = plan.header.sites
         self._checksums = checksums
         self._arrived = arrived
+        self._done = done
         self._directories: dict[tuple[str, str], tuple[str, str, str]] = {}
         """By site and staging site: scratch, its URL, and work, as in `Attempt`."""
 
@@ -46,6 +51,8 @@ class AttemptMaker:
         job, incomplete = self._plan.job(id.job), ""
         if failed_parents:
             job, incomplete = partial_job(job, failed_parents)
+        if done := self._done.get(id.job, ()):
+            job = remaining_job(job, done)
         directories = self._directories.get((job.site, job.staging))
         if directories is None:
             directories = self._directories[job.site, job.staging] = self._find_directories(job)
@@ -65,7 +72,18 @@ class AttemptMaker:
                     output.checkpoint
                 ):  # an attempt before this one may have left a newer one, even if it was lost
                     checksums.pop(output.lfn, None)
-        return Attempt(id, job, self._context, scratch, work, checksums, url, arrived, incomplete)
+        return Attempt(
+            id,
+            job,
+            self._context,
+            scratch,
+            work,
+            checksums,
+            url,
+            arrived,
+            incomplete,
+            msgspec.to_builtins(done),
+        )
 
     def _find_directories(self, job: PlannedJob) -> tuple[str, str, str]:
         staging = job.staging or job.site

@@ -186,7 +186,7 @@ def open_run(
         with recording_refusal(journal, clock):
             by_site = _executors_by_site(plan.header, executors)
         passwords = read_passwords(context.passwords)
-    maker = AttemptMaker(plan, context, history.checksums, history.arrived)
+    maker = AttemptMaker(plan, context, history.checksums, history.arrived, history.done)
     opened = OpenRun(
         uuid,
         plan,
