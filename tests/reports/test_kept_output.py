@@ -163,3 +163,11 @@ def test_long_output_is_in_its_file(tmp_path: Path) -> None:
     (run / "00/00").mkdir(parents=True)
     (run / "00/00/wc_a.out.000").write_text("long")
     assert parts(run, record) == [("", b"long")]
+
+
+def test_of_a_cluster_that_was_continued_the_last_task_is_found_by_its_id(tmp_path: Path) -> None:
+    cluster = compute("a", task={"stdout": "1.txt"})
+    cluster.tasks = [*cluster.tasks, *compute("b", task={"stdout": "2.txt"}).tasks]
+    run = make_run(tmp_path / "run", [cluster])
+    record = end(0, ok=False, stdout="hello", invocations=[process("b", 256)]).record
+    assert parts(run, record) == [("2.txt", b"hello")]

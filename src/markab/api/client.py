@@ -47,6 +47,10 @@ class Client:
         """Wait for the end of the run with a progress bar."""
         _planned(submit_dir).wait(delay)
 
+    def halt(self, submit_dir: str | os.PathLike[str]) -> None:
+        """Start no more jobs of the run; running jobs end normally."""
+        _planned(submit_dir).halt()
+
     def remove(self, submit_dir: str | os.PathLike[str], verbose: int = 0) -> None:
         """End the run and its running jobs."""
         _planned(submit_dir).remove(verbose=verbose)

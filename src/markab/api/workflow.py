@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from markab import operations
 from markab.api import notebook
 from markab.api.errors import PegasusError, as_client_error
+from markab.api.files import File
 from markab.api.job import AbstractJob, job_name
 from markab.api.progress_bar import live_bar
 from markab.api.warnings import warn, warn_of_unknown_options
@@ -273,6 +274,39 @@ class Workflow(WorkflowDocument):
                 operations.wait(submit_dir, show_started, pauses=pauses, sleep=time.sleep)
         except KeyboardInterrupt:
             pass
+        return self
+
+    def halt(self) -> Self:
+        """Start no more jobs of the run; running jobs end normally. `run` can continue it later.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+        """
+        with as_client_error("halting the workflow failed"):
+            operations.halt(self.submit_dir)
+        return self
+
+    def why(self, job: AbstractJob | str) -> Self:
+        """Print why a job is in the plan, what it waited for, each attempt, and why it ran or did not.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+            PegasusClientError: the run has no such job, or cannot be read.
+        """
+        with as_client_error("explaining the job failed"):
+            print(printable(operations.why(self.submit_dir, job_name(job)).text()), end="")
+        return self
+
+    def trace(self, file: File | str) -> Self:
+        """Print how a file was made: the jobs before it, their inputs, and where it is.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+            PegasusClientError: the run has no such file, or cannot be read.
+        """
+        with as_client_error("tracing the file failed"):
+            name = file.lfn if isinstance(file, File) else file
+            print(printable(operations.trace(self.submit_dir, name).text()), end="")
         return self
 
     def remove(self, *, verbose: int = 0) -> Self:

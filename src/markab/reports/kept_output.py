@@ -63,8 +63,11 @@ def kept_parts(
 
 def _recorded_name(record: dict[str, Any], stream: str, job: PlannedJob) -> str:
     """Return the file that the text in a record comes from: of a failed attempt, that of its last task; else "", captured."""
-    ran = len(record.get("invocations", ()))
-    return "" if record.get("ok") or not 0 < ran <= len(job.tasks) else declared(job.tasks[ran - 1], stream)
+    if record.get("ok") or not record.get("invocations"):
+        return ""
+    # Not by its number: what an earlier attempt of a cluster has done is not run again.
+    last = record["invocations"][-1].get("task")
+    return next((declared(task, stream) for task in job.tasks if task.id == last), "")
 
 
 def _opened(name: str, places: Sequence[Path], whole_bytes: int = 0) -> Kept | NotHere:
