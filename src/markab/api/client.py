@@ -47,6 +47,10 @@ class Client:
         """Wait for the end of the run with a progress bar."""
         _planned(submit_dir).wait(delay)
 
+    def halt(self, submit_dir: str | os.PathLike[str]) -> None:
+        """Start no more jobs of the run; running jobs end normally."""
+        _planned(submit_dir).halt()
+
     def remove(self, submit_dir: str | os.PathLike[str], verbose: int = 0) -> None:
         """End the run and its running jobs."""
         _planned(submit_dir).remove(verbose=verbose)
@@ -60,6 +64,10 @@ class Client:
     ) -> None:
         """Print the failures of the run."""
         _planned(submit_dir).analyze(verbose=verbose, json_mode=json_mode, traverse_all=traverse_all)
+
+    def logs(self, submit_dir: str | os.PathLike[str], job: str, **options: Any) -> None:
+        """Print what a job of the run has written; options are those of `Workflow.logs`."""
+        _planned(submit_dir).logs(job, **options)
 
     def statistics(self, submit_dir: str | os.PathLike[str], verbose: int = 0) -> None:
         """Print the statistics of the run."""
@@ -103,6 +111,10 @@ class PlannedWorkflow:
     def analyze(self, verbose: int = 0, json_mode: bool = False, traverse_all: bool = False) -> None:
         """See `Client.analyzer`."""
         self.client.analyzer(self._submit_dir, verbose, json_mode, traverse_all)
+
+    def logs(self, job: str, **options: Any) -> None:
+        """See `Client.logs`."""
+        self.client.logs(self._submit_dir, job, **options)
 
     def statistics(self, verbose: int = 0) -> None:
         """See `Client.statistics`."""

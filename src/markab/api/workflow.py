@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markab import operations
 from markab.api import notebook
 from markab.api.errors import PegasusError, as_client_error
+from markab.api.files import File
+from markab.api.job import AbstractJob, job_name
 from markab.api.progress_bar import live_bar
 from markab.api.script_session import hand_over_plan
 from markab.api.warnings import warn, warn_of_unknown_options
@@ -45,6 +51,17 @@ class Workflow(WorkflowDocument):
         from markab.api.notebook_reports import workflow_html
 
         return workflow_html(self, self._submit_dir)
+
+    def add_jobs(self, *jobs: AbstractJob) -> Self:
+        """Add jobs; those without an id get ID0000001, ID0000002, and so on.
+
+        Raises:
+            DuplicateError: there is a job of that id.
+        """
+        super().add_jobs(*jobs)
+        for job in jobs:
+            job._workflow = self
+        return self
 
     @property
     def submit_dir(self) -> Path:
@@ -184,6 +201,34 @@ class Workflow(WorkflowDocument):
             print(printable(f"running {self.submit_dir} as process {pid}"))
         return self
 
+    def runs(
+        self,
+        directory: str | Path | None = None,
+        *,
+        state: str | Collection[str] = (),
+        since: datetime | timedelta | None = None,
+    ) -> list[operations.ListedRun]:
+        """Return your runs of workflows with this name, the newest first; see `list_runs`.
+
+        `use_run` makes the methods of this object process one of them: `wf.use_run(wf.runs()[0].submit_dir)`.
+
+        Raises:
+            PegasusClientError: there is no such state.
+        """
+        from markab.api.run_list import list_runs
+
+        return list_runs(directory, state=state, workflow=escape(self.name), since=since)
+
+    def clean(self, *runs: str | Path, **options: Any) -> list[operations.OldRun]:
+        """Return the runs of workflows with this name that go; with `yes`, delete them. Options are those of `clean_runs`.
+
+        Raises:
+            ValueError, PegasusClientError: as `clean_runs`.
+        """
+        from markab.api.run_list import clean_runs
+
+        return clean_runs(*runs, workflow=escape(self.name), **options)
+
     def status(
         self,
         *,
@@ -250,6 +295,39 @@ class Workflow(WorkflowDocument):
             pass
         return self
 
+    def halt(self) -> Self:
+        """Start no more jobs of the run; running jobs end normally. `run` can continue it later.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+        """
+        with as_client_error("halting the workflow failed"):
+            operations.halt(self.submit_dir)
+        return self
+
+    def why(self, job: AbstractJob | str) -> Self:
+        """Print why a job is in the plan, what it waited for, each attempt, and why it ran or did not.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+            PegasusClientError: the run has no such job, or cannot be read.
+        """
+        with as_client_error("explaining the job failed"):
+            print(printable(operations.why(self.submit_dir, job_name(job)).text()), end="")
+        return self
+
+    def trace(self, file: File | str) -> Self:
+        """Print how a file was made: the jobs before it, their inputs, and where it is.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+            PegasusClientError: the run has no such file, or cannot be read.
+        """
+        with as_client_error("tracing the file failed"):
+            name = file.lfn if isinstance(file, File) else file
+            print(printable(operations.trace(self.submit_dir, name).text()), end="")
+        return self
+
     def remove(self, *, verbose: int = 0) -> Self:
         """End the run and its running jobs. `run` can continue it later.
 
@@ -275,6 +353,55 @@ class Workflow(WorkflowDocument):
 
                 self._show(analysis_html(found), text)
         return self
+
+    def logs(
+        self,
+        job: AbstractJob | str,
+        *,
+        follow: bool = False,
+        attempt: int | None = None,
+        tail: int | None = None,
+        stdout: bool = True,
+        stderr: bool = True,
+    ) -> Self:
+        """Print what a job has written to its stdout and stderr, each to the same, while it runs too.
+
+        With `follow` it goes on until the job has ended, across its retries; Ctrl-C, or
+        interrupting the kernel of a notebook, ends that.
+
+        Args:
+            job: the job, or its name in the run, id, label, or transformation if no other job has that.
+            attempt: that one, in place of the one that runs, or the last.
+            tail: begin with so many last lines of each stream.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+            PegasusClientError: the run has no such job, or the job no such attempt, or the run cannot be read.
+        """
+        streams = [name for name, wanted in (("stdout", stdout), ("stderr", stderr)) if wanted]
+        with (
+            as_client_error("reading the logs failed"),
+            operations.open_log(self.submit_dir, job_name(job), streams, attempt=attempt, lines=tail) as log,
+            suppress(KeyboardInterrupt),
+        ):
+            for stream, text in operations.shown_log(log, follow=follow):
+                place = sys.stdout if stream == "stdout" else sys.stderr
+                print(printable(text), end="", file=place, flush=True)
+        return self
+
+    def get_logs(
+        self, job: AbstractJob | str, *, attempt: int | None = None, tail: int | None = None
+    ) -> dict[str, str]:
+        """Return what a job has written by now, as `stdout` and `stderr`. Arguments and errors are those of `logs`."""
+        texts = dict.fromkeys(operations.STREAMS, "")
+        with (
+            as_client_error("reading the logs failed"),
+            operations.open_log(self.submit_dir, job_name(job), attempt=attempt, lines=tail) as log,
+        ):
+            for piece in operations.log_texts(log):
+                if piece.stream:
+                    texts[piece.stream] += piece.text
+        return texts
 
     def statistics(self, *, verbose: int = 0) -> Self:
         """Print the statistics of the run; in a notebook, show them as tables.

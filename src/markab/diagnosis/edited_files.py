@@ -19,7 +19,7 @@ from typing import Any
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.replanning import replan_command
 from markab.errors import MarkabError, Problem
-from markab.formatting import shown_path
+from markab.formatting import shown_path, titled
 from markab.journal.lifecycle import State
 from markab.plan.model import Kind
 from markab.plan.sources import read_sources
@@ -38,7 +38,7 @@ class EditedInput:
     path: str
     lfn: str
     readers: tuple[str, ...]
-    """Ids of the jobs that read the copy and have not succeeded."""
+    """The jobs that read the copy and have not succeeded, with their labels."""
 
 
 def edited_files(run: Analyzer) -> list[Problem]:
@@ -71,7 +71,9 @@ def edited_inputs(run: Analyzer) -> Iterator[EditedInput]:
             lfn = moved["lfn"]
             jobs = [job for job in map(run.plan.job, readers) if any(lfn == one.lfn for one in job.inputs)]
             if jobs:
-                yield EditedInput(path_of(moved["source"]), lfn, tuple(job.id for job in jobs))
+                yield EditedInput(
+                    path_of(moved["source"]), lfn, tuple(titled(job.id, job.label) for job in jobs)
+                )
 
 
 def _staged_for(run: Analyzer) -> dict[int, list[int]]:

@@ -65,7 +65,7 @@ class Analysis:
     left: dict[str, int]
     """State of jobs (see LEFT) → their number."""
     examples: dict[str, list[str]]
-    """State of jobs → ids of the first few."""
+    """State of jobs → the first few, with their labels."""
     held: int = 0
     timed_out: int = 0
     """Failed jobs that exceeded their wall time."""
@@ -142,7 +142,7 @@ class Analyzer(RunReader):
         for position, word in enumerate(self._left()):
             left[word] += 1
             if len(few := examples.setdefault(word, [])) < 3:
-                few.append(self.plan.outline[position].id)
+                few.append(self.plan.title(position))
         kinds: Counter[str] = Counter()
         for group in groups:
             kinds[group.cause.kind] += len(group.jobs)

@@ -38,13 +38,16 @@ class Waiting:
     """The reason as text; it holds for all of them."""
     jobs: int = 0
     examples: list[str] = field(default_factory=list)
+    """Names of the first few."""
+    titles: list[str] = field(default_factory=list)
+    """The same, with their labels."""
     pause_s: float = 0.0
     """The longest pause before a retry that is left to one of them."""
 
     def line(self) -> str:
         """Return it in a line."""
         more = ", …" if self.jobs > len(self.examples) else ""
-        return f"{count(self.jobs, 'job')}: {self.reason} ({', '.join(self.examples)}{more})"
+        return f"{count(self.jobs, 'job')}: {self.reason} ({', '.join(self.titles)}{more})"
 
     def to_json(self) -> dict[str, Any]:
         """Return it for programs."""
@@ -114,6 +117,7 @@ class WaitingReasons:
                 group.reason, group.pause_s = why.reason, why.pause_s
             if len(group.examples) < EXAMPLES:
                 group.examples.append(job.id)
+                group.titles.append(self._plan.title(position))
         return sorted(found.values(), key=lambda group: -group.jobs)
 
 

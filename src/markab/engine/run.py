@@ -332,14 +332,14 @@ def _undo(
 def _redone(plan: PlanFile, lost: Mapping[int, str], restored: Mapping[int, str]) -> str:
     """Return which jobs run again, those that run tasks first, and why."""
     order = sorted(lost, key=lambda position: (plan.outline[position].kind is not Kind.COMPUTE, position))
-    names = ", ".join(plan.outline[position].id for position in order[:NAMES_SHOWN])
+    names = ", ".join(map(plan.title, order[:NAMES_SHOWN]))
     more = f" and {count(hidden, 'more job')}" if (hidden := len(order) - NAMES_SHOWN) > 0 else ""
     if restored:
         made = "are made again" if len(restored) > 1 else "is made again"
         return f"{results_named(restored)} {made} by {names}{more}"
     if len(order) == 1:
         return f"{names} runs again: {lost[order[0]]}"
-    return f"{names}{more} run again; {plan.outline[order[0]].id}, because {lost[order[0]]}"
+    return f"{names}{more} run again; {plan.title(order[0])}, because {lost[order[0]]}"
 
 
 @contextmanager

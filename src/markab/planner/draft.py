@@ -19,6 +19,8 @@ from typing import Literal, NamedTuple, Protocol
 
 from markab.catalogs.replica_index import ReplicaIndex
 from markab.errors import PlanningError, Problem
+from markab.formatting import titled
+from markab.plan.job_label import joined_labels
 from markab.plan.model import GivenSlots, Integrity, Place, PlannedJob
 from markab.planner.graph import find_cycle, levels_of
 from markab.planner.job_names import compute_name
@@ -276,6 +278,13 @@ class Draft:
         if isinstance(found, PlannedJob):
             return found.id
         return "+".join([self.tasks[task].id for task in found or ()])
+
+    def title_of(self, job: int) -> str:
+        """Return the name of a job for messages, quoted, with the user's label."""
+        found = self.jobs[job]
+        tasks = () if isinstance(found, PlannedJob) else found or ()
+        labels = [label for task in tasks if (label := self.tasks[task].node_label)]
+        return titled(repr(self.name_of(job)), joined_labels(labels) if labels else "")
 
     # --- changing ---
 

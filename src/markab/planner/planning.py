@@ -15,7 +15,7 @@ from pathlib import Path
 
 from markab.catalogs.loader import Catalogs, load_catalogs
 from markab.errors import DocumentError, Problem
-from markab.formatting import count
+from markab.formatting import count, titled
 from markab.plan.braindump import Braindump
 from markab.plan.model import INTEGRITY_CHECKS, GivenSlots
 from markab.planner import plan_writer as writing
@@ -331,6 +331,6 @@ def _check_arguments(tasks: Sequence[Task], context: Context) -> None:
                 shown = line if len(line) < 200 else line[:200] + " …"
                 context.problem(
                     "arguments",
-                    f"the arguments of task {task.id!r} have a quote that is never closed: {shown}",
+                    f"the arguments of task {titled(repr(task.id), task.node_label or '')} have a quote that is never closed: {shown}",
                     "close it, or put a backslash before it",
                 )

@@ -90,7 +90,7 @@ def read_job(submit_dir: str | Path | None, job_id: str) -> JobStory:
         plan=plan,
         state=_shown(run.job_states()[position], run.has_engine),
         attempts=read_attempts(run.place.journal, position),
-        parents=[run.plan.outline[parent].id for parent in plan.get("parents", ())],
+        parents=[run.plan.title(parent) for parent in plan.get("parents", ())],
         label=run.plan.job(position).label,
     )
 
