@@ -128,14 +128,14 @@ def test_detached_it_returns_at_once_and_hands_its_limits_on(
 ) -> None:
     started: list[Any] = []
 
-    def start(path: Path, limits: operations.Limits, keep_failed: bool, restore: bool) -> int:
-        started.append((path, limits, keep_failed, restore))
+    def start(path: Path, limits: operations.Limits, keep_failed: bool, restore: bool, refresh: bool) -> int:
+        started.append((path, limits, keep_failed, restore, refresh))
         return 4711
 
     monkeypatch.setattr(operations, "start", start)
-    flags = ("--detach", "--cores", "2", "--memory", "8GB", "--keep-failed", "--restore")
+    flags = ("--detach", "--cores", "2", "--memory", "8GB", "--keep-failed", "--restore", "--refresh")
     result = call(tmp_path, monkeypatch, engine("success"), *flags)
-    assert started == [(tmp_path / "run0001", operations.Limits(cores=2, memory_mb=8192), True, True)]
+    assert started == [(tmp_path / "run0001", operations.Limits(cores=2, memory_mb=8192), True, True, True)]
     assert "process 4711" in result.stdout and "markab status run0001" in result.stdout
     assert result.exit_code == 0
 

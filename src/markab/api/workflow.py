@@ -151,15 +151,18 @@ class Workflow(WorkflowDocument):
                 warn(f"{problem}{hint}")
         return self.run(verbose=verbose) if submit else self
 
-    def run(self, *, verbose: int = 0, grid: bool = False) -> Self:
+    def run(self, *, verbose: int = 0, grid: bool = False, refresh: bool = False) -> Self:
         """Start the planned workflow in the background, or continue its run.
+
+        With `refresh`, inputs, scripts and programs that were edited since the run took them are taken
+        anew, and all jobs that depend on them run again.
 
         Raises:
             PegasusError: it is not planned.
             PegasusClientError: it cannot be started, or is running already.
         """
         with as_client_error("starting the workflow failed"):
-            pid = operations.start(self.submit_dir)
+            pid = operations.start(self.submit_dir, refresh=refresh)
         self._run_output = {**(self._braindump or {}), "submit_dir": str(self.submit_dir), "pid": pid}
         if verbose:
             print(printable(f"running {self.submit_dir} as process {pid}"))

@@ -46,6 +46,12 @@ NAME_DOCUMENT = "name the workflow document, after the flags"
     is_flag=True,
     help="Make results again that were removed, or have another size, since they were delivered.",
 )
+@click.option(
+    "--refresh",
+    is_flag=True,
+    help="Take inputs, scripts and programs anew that were edited since the run took them, "
+    "and run again all jobs that depend on them.",
+)
 @click.option("--report-start", type=int, hidden=True, help="For --detach: the pipe to the caller.")
 @json_option("Print the result of the run as an object.")
 @plan_flags
@@ -55,6 +61,7 @@ def run(
     detach: bool,
     keep_failed: bool,
     restore: bool,
+    refresh: bool,
     report_start: int | None,
     as_json: bool,
     verbose: int,
@@ -84,22 +91,23 @@ def run(
             echo(f"  planned into {shown_path(submit_dir)}")
     else:
         submit_dir = _submit_dir(what, given(flags))
-        _warn_of_edited_files(submit_dir, quiet)
+        _warn_of_edited_files(submit_dir, quiet, refresh)
     if not detach:
         return run_output.run_here(
             submit_dir,
             limits,
             keep_failed=keep_failed,
             restore=restore,
+            refresh=refresh,
             as_json=as_json,
             quiet=quiet,
             report_start=report_start,
         )
     before = operations.read_result(submit_dir)
-    pid = operations.start(submit_dir, limits, keep_failed, restore)
+    pid = operations.start(submit_dir, limits, keep_failed, restore, refresh)
     if as_json:
         echo_json({"submit_dir": str(submit_dir), "pid": pid})
-    elif before.status.state == "Success" and not restore:
+    elif before.status.state == "Success" and not (restore or refresh):
         if not quiet:
             echo(f"nothing to run: {run_output.end_text(before, 'success')}")
     elif not quiet:
@@ -135,10 +143,10 @@ def pegasus_run(run: str | None, as_json: bool, quiet: int, **_: object) -> None
         echo(started_text(submit_dir))
 
 
-def _warn_of_edited_files(submit_dir: Path, quiet: int) -> None:
-    """Say which files the run will not use as they are now."""
+def _warn_of_edited_files(submit_dir: Path, quiet: int, refresh: bool = False) -> None:
+    """Say which files the run will not use as they are now; with `refresh`, which cannot be taken anew."""
     if quiet < 2:
-        for problem in operations.edited_files(submit_dir):
+        for problem in operations.edited_files(submit_dir, only_documents=refresh):
             echo(warning_text(problem), err=True)
 
 
