@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     # types of arguments and results, for annotations such as `operations.Status`
     from markab.catalogs.replica_store import ReplicaStore as ReplicaStore
+    from markab.diagnosis.compared_results import ComparedResult as ComparedResult
     from markab.diagnosis.failed_attempts import FailedAttempt as FailedAttempt
     from markab.diagnosis.job_output import Expected as Expected
     from markab.diagnosis.undelivered import Undelivered as Undelivered
@@ -42,6 +43,13 @@ if TYPE_CHECKING:
         open_replica_catalog,
         parse_replica_lines,
         remove_replicas,
+    )
+    from markab.operations.rerun import (
+        Repetition,
+        compare_runs,
+        keep_passwords,
+        prepare_rerun,
+        refuse_changes,
     )
     from markab.operations.run_list import ListedRun, list_runs
     from markab.operations.run_names import find_run, find_uuid, is_run
@@ -106,6 +114,7 @@ _NAMES = {
         "parse_replica_lines",
         "remove_replicas",
     ),
+    "rerun": ("Repetition", "compare_runs", "keep_passwords", "prepare_rerun", "refuse_changes"),
     "run_list": ("ListedRun", "list_runs"),
     "run_names": ("find_run", "find_uuid", "is_run"),
     "running": ("Ended", "Limits", "growing_pauses", "halt", "remove", "run", "start", "wait"),
@@ -146,12 +155,14 @@ __all__ = [
     "Expected",
     "Limits",
     "ListedRun",
+    "Repetition",
     "RunResult",
     "analyze",
     "archive_run",
     "attach_run",
     "catalog_of_results",
     "check_output",
+    "compare_runs",
     "create_database",
     "database_target",
     "delete_run",
@@ -174,6 +185,7 @@ __all__ = [
     "is_run",
     "job_names",
     "job_states",
+    "keep_passwords",
     "lfns_of_run",
     "list_jobs",
     "list_runs",
@@ -184,6 +196,7 @@ __all__ = [
     "open_replica_catalog",
     "parse_replica_lines",
     "plan",
+    "prepare_rerun",
     "read_braindump",
     "read_database_version",
     "read_metadata",
@@ -192,6 +205,7 @@ __all__ = [
     "read_status",
     "read_undelivered",
     "record_again",
+    "refuse_changes",
     "remove",
     "remove_replicas",
     "render_drawing",
