@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from kit.planned_workflow import Bench, task
 from markab.engine.run import Outcome, RunOptions, run
@@ -49,15 +50,13 @@ class Edited:
             task("end", "two side", "end", "second", arguments=["end", "end", "two", "side"]),
         ]
         self.data, self.cleanup = data, cleanup
+        self.options: dict[str, Any] = {}
+        """Further options of the planner."""
 
     def plan(self, **properties: str) -> Edited:
-        options = self.bench.options(
-            *self.tasks,
-            output_dir=self.path / "out",
-            cleanup=self.cleanup,
-            sites=["local"],
-            properties={"dagman.retry": "0", "pegasus.data.configuration": self.data, **properties},
-        )
+        given = {"output_dir": self.path / "out", "cleanup": self.cleanup, "sites": ["local"], **self.options}
+        known = {"dagman.retry": "0", "pegasus.data.configuration": self.data, **properties}
+        options = self.bench.options(*self.tasks, properties=known, **given)
         planned = plan(options)
         assert planned.submit_dir is not None
         self.submit_dir = planned.submit_dir

@@ -15,7 +15,7 @@ from markab.plan.submit_dir import SubmitDir
 Verdict = Literal["same", "different", "missing", "new", "unknown"]
 
 
-class Result(NamedTuple):
+class RecordedResult(NamedTuple):
     """A result as a run recorded it."""
 
     sha256: str
@@ -34,12 +34,14 @@ class ComparedResult(NamedTuple):
     new: str
 
 
-def compared_results(old: Mapping[str, Result], new: Mapping[str, Result]) -> list[ComparedResult]:
+def compared_results(
+    old: Mapping[str, RecordedResult], new: Mapping[str, RecordedResult]
+) -> list[ComparedResult]:
     """Return the results of both runs, in the order of their names. Pure."""
     return [_compared(lfn, old.get(lfn), new.get(lfn)) for lfn in sorted({*old, *new})]
 
 
-def _compared(lfn: str, old: Result | None, new: Result | None) -> ComparedResult:
+def _compared(lfn: str, old: RecordedResult | None, new: RecordedResult | None) -> ComparedResult:
     verdict: Verdict
     if old is None or new is None:
         verdict = "missing" if new is None else "new"
@@ -50,7 +52,7 @@ def _compared(lfn: str, old: Result | None, new: Result | None) -> ComparedResul
     return ComparedResult(lfn, verdict, old.sha256 if old else "", new.sha256 if new else "")
 
 
-def read_results(submit_dir: Path) -> dict[str, Result]:
+def read_results(submit_dir: Path) -> dict[str, RecordedResult]:
     """Return the results that a run made: what it delivers, or without an output site all that its tasks make.
 
     Raises:
@@ -63,7 +65,7 @@ def read_results(submit_dir: Path) -> dict[str, Result]:
         for body in JournalReader(place.journal).bodies():
             history.read(body)
         return {
-            lfn: Result(history.checksums.get(lfn) or "", history.sizes[lfn])
+            lfn: RecordedResult(history.checksums.get(lfn) or "", history.sizes[lfn])
             for lfn in _results(plan)
             if lfn in history.sizes
         }
