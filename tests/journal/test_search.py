@@ -38,7 +38,7 @@ ONE_OF_EACH = [
     GiveUp(T0, 0, 1),
     Incomplete(T0, 0, 1),
     Undone(T0, 0, 1, "gone"),
-    Refresh(T0, [RefreshedFile("f", "/data/f", "ab" * 32)], [0], ["c"]),
+    Refresh(T0, [RefreshedFile("f", "/data/f", "ab" * 32)], [0], [1], ["c"]),
     Halt(T0),
     Remove(T0),
     Interrupt(T0),

@@ -10,10 +10,11 @@ import msgspec
 from markab.engine.needless_files import Needless
 from markab.engine.partial_job import FailedParent, partial_job
 from markab.engine.recovery import Checksums
+from markab.engine.remaining_tasks import remaining_job
 from markab.errors import CorruptPlan
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, RunContext
-from markab.journal.attempt_record import MovedFile
+from markab.journal.attempt_record import DoneTask, MovedFile
 from markab.plan.model import TRANSFERS, Kind, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
 from markab.transfers.reserved_names import WORK
@@ -30,6 +31,7 @@ class AttemptMaker:
         context: RunContext,
         checksums: Checksums,
         arrived: Mapping[int, Sequence[MovedFile]] = MappingProxyType({}),
+        done: Mapping[int, Sequence[DoneTask]] = MappingProxyType({}),
         sizes: Mapping[str, int | None] = MappingProxyType({}),
         old_checkpoints: Collection[str] = (),
     ) -> None:
@@ -42,6 +44,7 @@ class AttemptMaker:
         self._sizes = sizes
         self._old_checkpoints = old_checkpoints
         self.needless: Needless = {}
+        self._done = done
         self._directories: dict[tuple[str, str], tuple[str, str, str]] = {}
         """By site and staging site: scratch, its URL, and work, as in `Attempt`."""
 
@@ -57,6 +60,8 @@ class AttemptMaker:
             job = msgspec.structs.replace(job, transfers=kept)
         if failed_parents:
             job, incomplete = partial_job(job, failed_parents)
+        if done := self._done.get(id.job, ()):
+            job = remaining_job(job, done)
         directories = self._directories.get((job.site, job.staging))
         if directories is None:
             directories = self._directories[job.site, job.staging] = self._find_directories(job)
@@ -78,7 +83,18 @@ class AttemptMaker:
                     checksums.pop(output.lfn, None)
         if self._old_checkpoints:
             job = self._without_old_checkpoints(job)
-        return Attempt(id, job, self._context, scratch, work, checksums, url, arrived, incomplete)
+        return Attempt(
+            id,
+            job,
+            self._context,
+            scratch,
+            work,
+            checksums,
+            url,
+            arrived,
+            incomplete,
+            msgspec.to_builtins(done),
+        )
 
     def _in_place(self, position: int, job: PlannedJob) -> dict[str, int | None]:
         """Return lfn → bytes of what attempts before this one may have put in place, of a job that moves files."""

@@ -303,7 +303,7 @@ class OpenRun:
             self.meter.bytes_moved += 0 if moved.get("found") else moved.get("bytes") or 0
         if decision.verdict is Verdict.DONE:
             self.history.checksums.learn(record)
-            self.history.arrived.pop(id.job, None)
+            self.history.forget_failed(id.job)
             self.history.note_undeclared(id.job, record.get("undeclared") or [])
         elif decision.verdict is Verdict.RETRY:
             self.meter.retried += 1

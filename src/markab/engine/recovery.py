@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from markab.executors.base import Record
-from markab.journal.attempt_record import MovedFile, Products
+from markab.journal.attempt_record import DoneTask, MovedFile, Products
 from markab.journal.history import History
 from markab.journal.records import AttemptEnd, Refresh, Undone, decoder, not_understood
 from markab.plan.model import Header
@@ -61,6 +61,8 @@ class Recovery(History):
         """Lfns of checkpoints that were written by what was edited since."""
         self.arrived: dict[int, list[MovedFile]] = {}
         """Job that has not succeeded → the files that its last attempt moved all the same, or found in place."""
+        self.done: dict[int, list[DoneTask]] = {}
+        """Job of several tasks that has not succeeded → those that its last attempt left as done."""
 
     def read(self, body: bytes) -> None:
         """Apply the next record, given as its JSON text.
@@ -88,17 +90,27 @@ class Recovery(History):
             self.sizes.pop(file.lfn, None)
         self.old_checkpoints.update(it.checkpoints)
         self.done_before.update(it.jobs)
+        for job in it.unfinished:
+            self.done.pop(job, None)
         for job, files in self.arrived.items():
             self.arrived[job] = [moved for moved in files if moved.lfn not in refreshed]
 
     def learn_failed(self, job: int, record: Products) -> None:
-        """Take what an attempt left that failed: files that arrived, and checkpoints."""
+        """Take what an attempt left that failed: files that arrived, checkpoints, and tasks that are done."""
         if record.transfers:
             self.arrived[job] = record.transfers
+        self.done.pop(job, None)
+        if record.done:
+            self.done[job] = record.done
         for made in record.outputs:
-            if made.checkpoint:
+            if made.checkpoint or record.done:
                 self.checksums.add(made.lfn, made.sha256)
                 self.old_checkpoints.discard(made.lfn)
+
+    def forget_failed(self, job: int) -> None:
+        """Forget what failed attempts of a job left: it has succeeded, or is to run as a whole."""
+        self.arrived.pop(job, None)
+        self.done.pop(job, None)
 
     def arrived_sizes(self, job: int) -> dict[str, int | None]:
         """Return lfn → bytes of what a job that has not succeeded moved all the same; None: unknown."""
@@ -110,7 +122,7 @@ class Recovery(History):
         if not record.ok:
             self.learn_failed(job, record)
         else:
-            self.arrived.pop(job, None)
+            self.forget_failed(job)
             self.done_before.discard(job)
             for made in record.outputs:
                 self.checksums.add(made.lfn, made.sha256)

@@ -54,6 +54,7 @@ def make_refresh(plan: PlanFile, history: History, journal: Path, now: float) ->
         now,
         [RefreshedFile(file.lfn, file.path, file.new, file.old) for file in edited],
         [position for position in affected if done[position]],
+        [position for position in affected if not done[position]],
         checkpoints_of(map(plan.job, affected)),
     )
     return Refreshed(record, [*warnings, refreshed_text(plan, edited, record.jobs)])

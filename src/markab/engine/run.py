@@ -192,7 +192,13 @@ def open_run(
             by_site = _executors_by_site(plan.header, executors)
         passwords = read_passwords(context.passwords)
     maker = AttemptMaker(
-        plan, context, history.checksums, history.arrived, history.sizes, history.old_checkpoints
+        plan,
+        context,
+        history.checksums,
+        history.arrived,
+        history.done,
+        history.sizes,
+        history.old_checkpoints,
     )
     opened = OpenRun(
         uuid,
@@ -210,7 +216,7 @@ def open_run(
     )
     opened.warnings += warnings
     lost: Mapping[int, str] = {}
-    needless = needless_files(plan, history)
+    needless = needless_files(plan, history) if any(history.attempts) else {}
     if (restored or not history.is_complete) and any(history.succeeded):
         lost = _may_run_again(lost_results(plan, history, passwords, look, restored, needless), plan, history)
     if again := {**history.refreshed, **lost}:

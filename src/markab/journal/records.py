@@ -33,6 +33,7 @@ has its default may be left out.
                 files           list    of them: lfn, path, old and new sha256, "" where the old is not known
                 jobs            list    jobs that succeeded and run again therefore: positions; an "undone" of
                                         each follows, and this record alone says that they do not count
+                unfinished      list    jobs that depend on them and had not succeeded: of several tasks, all run again
                 checkpoints     list    lfns: what jobs left of them before this is not used again
     halt        time                    the user requested that nothing new be started
     remove      time                    the user requested that running jobs be ended too
@@ -169,6 +170,7 @@ class Refresh(AnyRecord, tag="refresh"):
 
     files: list[RefreshedFile]
     jobs: list[int] = []
+    unfinished: list[int] = []
     checkpoints: list[str] = []
 
     @property

@@ -178,6 +178,10 @@ class PlannedTask(msgspec.Struct, omit_defaults=True):
     """Name of the container in which it runs; "": none. No executor of this version uses it."""
     environment: str = ""
     """Name of the software environment in which it runs; "": the site's. No executor of this version uses it."""
+    makes: list[str] = []
+    """Lfns of the outputs of the job that this task makes; given if the job has several tasks."""
+    after: list[str] = []
+    """Ids of the tasks of the same job that must succeed before it."""
 
 
 class Input(msgspec.Struct, omit_defaults=True):
@@ -269,6 +273,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """All of them must stand in stdout or stderr."""
     failure_messages: list[str] = []
     """None of them may."""
+    keep_going: bool = False
+    """A task that fails keeps only those from running that come `after` it; the attempt fails all the same."""
 
     tasks: list[PlannedTask] = []
     inputs: list[Input] = []

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from markab.catalogs.replica_index import ReplicaIndex
 from markab.errors import PlanningError, Problem
 from markab.plan.model import GivenSlots, Integrity, Place, PlannedJob
 from markab.planner.graph import find_cycle, levels_of
+from markab.planner.job_names import compute_name
 from markab.planner.options import PlanOptions
 from markab.planner.placement import Placement, Program, merge_placements
 from markab.planner.task_files import inputs_of, inputs_of_job, outputs_of, outputs_of_job
@@ -71,6 +72,14 @@ class Reason:
     what: str
     """One of "added", "removed", "merged" and "placed"."""
     why: str
+
+
+class Merged(NamedTuple):
+    """A job that several were merged into."""
+
+    name: str
+    why: str
+    """Which pass merged them, and why."""
 
 
 @dataclass(slots=True)
@@ -154,6 +163,8 @@ class Draft:
     """By job: the tasks it runs; or an auxiliary job; None: removed, or merged into another."""
     task_levels: list[int] = field(default_factory=list)
     """By task: its depth in the user's graph."""
+    task_parents: list[list[int]] = field(default_factory=list)
+    """By task: the tasks that it waits for. Known once jobs were merged."""
     producer: dict[str, int] = field(default_factory=dict)
     """Lfn → job that makes it."""
     placements: list[Placement] = field(default_factory=list)
@@ -170,8 +181,8 @@ class Draft:
     """Lfns that the user wants: outputs that are to be delivered."""
     reused: dict[int, list[Use]] = field(default_factory=dict)
     """Job that was removed → its results, which are delivered from where they are."""
-    merged: dict[int, str] = field(default_factory=dict)
-    """Job that others were merged into → which pass merged them, and why."""
+    merged: dict[int, Merged] = field(default_factory=dict)
+    """Job that others were merged into → what it is."""
     reasons: list[Reason] = field(default_factory=list)
     random: Random = field(init=False)
     _parents: list[list[int]] = field(init=False)
@@ -242,6 +253,12 @@ class Draft:
         placement = self.placements[job]
         return self.raw.get((placement.site, placement.staging, lfn))
 
+    def job_name(self, job: int, prefix: str) -> str:
+        """Return the id that a job which runs tasks has in the plan."""
+        if merged := self.merged.get(job):
+            return merged.name
+        return compute_name(self.tasks[self._cluster(job)[0]], prefix)
+
     def name_of(self, job: int) -> str:
         """Return the name of a job for messages: the ids of its tasks, or the id of an auxiliary job."""
         found = self.jobs[job]
@@ -286,13 +303,13 @@ class Draft:
                 del self.producer[use.lfn]
         self._take_out(job, _REMOVED)
 
-    def merge(self, jobs: Sequence[int], by: str, why: str) -> int:
-        """Make one job of several, and return its number, which is the lowest of theirs.
+    def merge(self, jobs: Sequence[int], by: str, why: str, name: str) -> int:
+        """Make one job of several, called `name`, and return its number, which is the lowest of theirs.
 
         It runs all their tasks one after the other, in the order of the user's graph,
         reads and makes what they read and make together, waits for all their parents,
         and is placed as `merge_placements` says. For passes after `select_sites` and
-        before those that add auxiliary jobs. No pass uses it yet.
+        before those that add auxiliary jobs.
 
         Jobs of which one waits for another through a third must not be merged: it is
         found as a cycle when parents or levels are next read.
@@ -305,6 +322,8 @@ class Draft:
         into = members[0]
         if len(members) == 1:
             return into
+        if not self.merged:
+            self.task_parents = list(self.parents)
         programs: dict[int, Program] = {}
         for job in members:
             programs.update(zip(self._cluster(job), self.placements[job].programs, strict=True))
@@ -319,9 +338,10 @@ class Draft:
             if self.producer.get(use.lfn) in members:
                 self.producer[use.lfn] = into
         for job in members[1:]:
-            self._parents[into] += self._parents[job]
+            self._parents[into] = self._parents[into] + self._parents[job]
             self._take_out(job, into)
-        self.jobs[into], self.placements[into], self.merged[into] = tasks, placement, f"{by}: {why}"
+        self.jobs[into], self.placements[into] = tasks, placement
+        self.merged[into] = Merged(name, f"{by}: {why}")
         return into
 
     def _cluster(self, job: int) -> Cluster:

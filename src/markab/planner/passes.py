@@ -1,7 +1,7 @@
 """The planner's table of contents: every pass, in the order in which they run.
 
 The order is that of Pegasus, as far as the passes exist here: cycle check, reuse of results, choice
-of sites, data movement, directories, cleanup. What comes out is a draft, from
+of sites, clustering, data movement, directories, cleanup. What comes out is a draft, from
 which `executable_jobs.py` makes the jobs of the plan while they are written.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from markab.planner.cleanup import clean_up
+from markab.planner.clustering import cluster_jobs
 from markab.planner.data_reuse import reuse_data
 from markab.planner.dependencies import find_dependencies
 from markab.planner.draft import Context, Draft
@@ -26,6 +27,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("finding dependencies", find_dependencies),
     ("looking for results", reuse_data),
     ("selecting sites", select_sites),
+    ("clustering jobs", cluster_jobs),
     ("staging in", stage_in),
     ("staging out", stage_out),
     ("registering results", register_results),

@@ -288,7 +288,6 @@ def _cleanup(strategy: str, context: Context) -> Cleanup:
 
 def _warn_of_unsupported_flags(options: PlanOptions, context: Context) -> None:
     for flag, value, instead in (
-        ("--cluster", options.cluster, "every task becomes a job of its own"),
         ("--inherited-rc-files", options.inherited_rc_files, "replicas come from the catalog alone"),
     ):
         if value:

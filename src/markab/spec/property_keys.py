@@ -152,14 +152,14 @@ pegasus.file.cleanup.clusters.size | 2 | | not-yet | cleanups in one job
 pegasus.file.cleanup.constraint.*.maxspace | 10737418240 | | not-yet | bytes that a run may fill at a site
 pegasus.file.cleanup.constraint.deferstageins | false | true false | not-yet | inputs are fetched when there is room
 pegasus.file.cleanup.constraint.csv | | | not-yet | file with the sizes of files
-pegasus.clusterer.job.aggregator | seqexec | seqexec mpiexec AWSBatch decaf | not-yet | how the tasks of a clustered job are run
+pegasus.clusterer.job.aggregator | seqexec | seqexec mpiexec AWSBatch decaf | not-yet | how the tasks of a clustered job are run: one after the other (`seqexec`)
 pegasus.clusterer.job.aggregator.arguments | | | not-yet | arguments for it
-pegasus.clusterer.job.aggregator.seqexec.log | false | true false | not-yet | write a log of every clustered job
-pegasus.clusterer.job.aggregator.seqexec.log.global | | | not-yet | write one log for all
-pegasus.clusterer.job.aggregator.seqexec.firstjobfail | true | true false | not-yet | the first failing task ends its job
-pegasus.clusterer.allow.single | false | true false | not-yet | cluster single tasks too
-pegasus.clusterer.label.key | label | | not-yet | profile that names the cluster of a task
-pegasus.clusterer.preference | Runtime | | not-yet | how tasks are put into clusters
+pegasus.clusterer.job.aggregator.seqexec.log | false | true false | needless | write a log of every clustered job; the journal has every task
+pegasus.clusterer.job.aggregator.seqexec.log.global | | | needless | write one log for all
+pegasus.clusterer.job.aggregator.seqexec.firstjobfail | true | true false | read | the first failing task ends its job; `false`: the others run too
+pegasus.clusterer.allow.single | false | true false | needless | cluster single tasks too: a cluster of one task is that task
+pegasus.clusterer.label.key | label | | read | profile that names the cluster of a task
+pegasus.clusterer.preference | | runtime | read | how horizontal clusters are filled: with `runtime`, by the run times of tasks
 pegasus.cluster.num | | | needless | number of clusters of one level; the profile `pegasus.clusters.num` has it
 dagman.maxpre | | | needless | prescripts at a time
 dagman.maxpost | | | needless | postscripts at a time

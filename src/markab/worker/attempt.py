@@ -47,6 +47,7 @@ class Prepared(object):
         "base_environ",
         "checked",
         "checked_s",
+        "considered",
         "cwd",
         "directories",
         "directory",
@@ -101,5 +102,7 @@ class Prepared(object):
         self.hashed_s = 0.0
         self.transfers: List[Dict[str, Any]] = []
         self.invocations: List[Dict[str, Any]] = []
+        self.considered = 0
+        """How many of the tasks were run, or left out because of one that failed."""
         self.redirected: List[str] = []
         """Files that the tasks' stdout and stderr were connected to; relative to `directory`."""
