@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kit.edited_workflow import Edited, failed, text
+from kit.planned_workflow import task
 from markab.engine.run import RunOptions, run
 from markab.errors import ChecksumMismatch, NotARun, RunBusy, StorageError
 from markab.journal.attempt_story import read_attempts
@@ -280,5 +284,101 @@ def test_the_record_says_all_that_is_needed_to_check_it(tmp_path: Path) -> None:
     made.run(refresh=True)
     lines = (made.submit_dir / "journal.jsonl").read_bytes().splitlines()
     (record,) = [json.loads(line[9:]) for line in lines if b'"refresh"' in line]
-    assert set(record) == {"event", "time", "files", "jobs"}
+    assert set(record) == {"event", "time", "files", "jobs", "unfinished"}
     assert set(record["files"][0]) == {"lfn", "path", "new", "old"}
+
+
+def test_a_cluster_that_failed_in_part_runs_again_as_a_whole(tmp_path: Path) -> None:
+    """`side` succeeded before `end` failed in the same job: it counts as done, until its script is edited."""
+    made = Edited(tmp_path)
+    made.tasks = [
+        task("side", "b", "side", "second", arguments=["side", "side", "b"]),
+        task("end", "a", "end", "second", arguments=["end", "end", "a"]),
+    ]
+    made.options = {"cluster": ["horizontal"]}
+    made.plan(**{"pegasus.clusters.num": "1"})
+    assert made.run().state == "failed" and made.ran() == ["end", "side"]
+    assert made.run().state == "failed" and made.ran() == ["end"]
+    made.go.touch()
+    made.write("second", "2")
+
+    assert made.run(refresh=True).state == "success" and made.ran() == ["end", "side"]
+    assert (tmp_path / "out" / "side").read_text() == "side by 2\ncontent of b\n"
+
+
+def test_a_checkpoint_that_the_old_content_left_is_not_used(tmp_path: Path) -> None:
+    """`end` goes on from what its attempts left in `state`, unless its script is edited."""
+    made = Edited(tmp_path)
+    made.tasks = [task("end", "a", "end", "second", arguments=["end", "end", "a"])]
+    made.tasks[0]["uses"].append({"lfn": "state", "type": "checkpoint"})
+    script = tmp_path / "bin" / "second"
+    text = f"#!/bin/sh\n[ ! -e state ] || cat state >> {made.log}\necho VERSION >> state\ncp state end\n[ -e {made.go} ]\n"
+    script.write_text(text.replace("VERSION", "1"))
+    made.plan()
+    assert made.run().state == "failed" and made.ran() == []
+    assert made.run().state == "failed" and made.ran() == ["1"]
+    made.go.touch()
+    script.write_text(text.replace("VERSION", "2"))
+
+    assert made.run(refresh=True).state == "success" and made.ran() == []
+    assert made.result == "2\n"
+
+
+@st.composite
+def edited_workflows(draw: st.DrawFn) -> tuple[list[list[str]], str, str]:
+    """Return what each task reads (it makes `f` with its number), the cleanup, and the file that is edited."""
+    tasks: list[list[str]] = []
+    for number in range(draw(st.integers(1, 6))):
+        known = ["a", "b", *(f"f{before}" for before in range(number))]
+        tasks.append(draw(st.lists(st.sampled_from(known), unique=True, max_size=3)))
+    edited = draw(st.sampled_from(["a", "b", *(f"s{number}" for number in range(len(tasks)))]))
+    return tasks, draw(st.sampled_from(["none", "none", "inplace", "leaf"])), edited
+
+
+@pytest.mark.integration
+@settings(max_examples=12, deadline=None)
+@given(chosen=edited_workflows(), data=st.sampled_from(DATA))
+def test_after_any_edit_the_results_are_those_of_a_run_from_nothing(
+    chosen: tuple[list[list[str]], str, str], data: str
+) -> None:
+    tasks, cleanup, edited = chosen
+    with tempfile.TemporaryDirectory() as name:
+        made = _numbered(Path(name), tasks, cleanup, data)
+        assert made.plan().run().state == "success"
+        everything = made.ran()
+        affected = {edited}
+        for number, reads in enumerate(tasks):
+            if not affected.isdisjoint({*reads, f"s{number}"}):
+                affected.add(f"f{number}")
+        if edited in ("a", "b"):
+            (made.path / "data" / edited).write_text("new\n")
+        else:
+            made.write(edited, "2")
+        assert made.run(refresh=True).state == "success"
+        ran = made.ran()
+        assert set(ran) >= affected - {edited} and len(ran) == len(set(ran)) <= len(everything)
+        if cleanup == "none":
+            assert set(ran) == affected - {edited}
+        mended = _results(made.path / "out")
+        shutil.rmtree(made.path / "out")
+        assert made.plan().run().state == "success" and made.ran() == everything
+        assert mended == _results(made.path / "out")
+
+
+def _numbered(directory: Path, tasks: list[list[str]], cleanup: str, data: str) -> Edited:
+    """Return a workflow in which task `f3` is made by the script `s3`."""
+    made = Edited(directory, cleanup=cleanup, data=data)
+    made.tasks = []
+    for number, reads in enumerate(tasks):
+        made.write(f"s{number}", "1")
+        pfn = str(directory / "bin" / f"s{number}")
+        site = {"name": "local", "type": "stageable", "pfn": pfn}
+        made.bench.transformations.append({"name": f"s{number}", "sites": [site]})
+        out = f"f{number}"
+        arguments = [out, out, *reads, "/dev/null"]
+        made.tasks.append(task(out, " ".join(reads), out, f"s{number}", arguments=arguments))
+    return made
+
+
+def _results(directory: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in directory.iterdir()}
