@@ -106,9 +106,9 @@ def _lines(file: Iterable[bytes]) -> Iterator[bytes]:
 def _hint(run: Analyzer, are_properties_edited: bool) -> str:
     """Return how the workflow is planned again."""
     command = _replan_command(run, are_properties_edited)
-    again = "to use what was edited, plan again, so that all jobs run again"
-    also = ", with the options -D of the first time" if are_properties_edited else ""
-    return again + (f": {command}{also}" if command else "")
+    also = " with the options -D of the first time" if are_properties_edited else ""
+    again = f"to use what was edited, plan again{also}, so that all jobs run again"
+    return again + (f": {command}" if command else "")
 
 
 def _replan_command(run: Analyzer, are_properties_edited: bool) -> str:
