@@ -1,9 +1,8 @@
 """Selecting sites: where each job runs, with which executables and which resources.
 
 A site is chosen among the candidates that have an executable (`selector`
-profile `execution.site` decides alone), at random as Pegasus does, but from a
-generator seeded with the workflow's name, so that the same input gives the same
-plan. Executable, profiles and data configuration of a task follow from its site.
+profile `execution.site` decides alone), as the property `pegasus.selector.site` says
+(`site_choice.py`); the same input gives the same plan. Executable, profiles and data configuration of a task follow from its site.
 
 After the dependencies, before everything that moves files: they move between
 sites. Guarantees to these passes: every job that runs tasks has a placement whose
@@ -13,7 +12,8 @@ staging site has a scratch directory, or a problem was noted.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from markab.errors import Problem
 from markab.plan.model import DATA_CONFIGURATIONS, DataConfiguration
@@ -25,9 +25,13 @@ from markab.planner.executables import (
     no_executable,
 )
 from markab.planner.placement import Executable, Placement, Program, staged_executables
+from markab.planner.site_choice import POLICIES, Choice
 from markab.planner.site_directories import unknown_site
 from markab.spec.model import Profiles, Site, Task, Transformation, TransformationSite
 from markab.spec.profiles import Resources, canonical, merge_profiles, resources
+
+POLICY = "pegasus.selector.site"
+_CALL_OUT = "NonJavaCallout"
 
 _Key = tuple[str | None, str, str | None]
 _NOWHERE = TransformationSite(name="local", type="installed", pfn="")
@@ -41,18 +45,60 @@ def select_sites(draft: Draft, context: Context) -> None:
     draft.placements = [_NO_PLACE] * len(draft.tasks)
     candidates = _candidates(context)
     selector = _Selector(candidates, context)
+    possible: dict[int, dict[str, Placement]] = {}
     for job, (number,) in draft.task_jobs():
-        task = draft.tasks[number]
-        choices = selector.choices(task) if candidates else []
-        if not choices:
-            continue
-        choice = choices[0] if len(choices) == 1 else draft.random.choice(choices)
-        draft.placements[job] = choice
-        if len(choices) > 1:
-            others = ", ".join(sorted({other.site for other in choices} - {choice.site}))
+        if placements := selector.choices(draft.tasks[number]) if candidates else {}:
+            possible[job] = placements
+    for job, site in _chosen(draft, context, possible):
+        draft.placements[job] = possible[job][site]
+        if len(possible[job]) > 1:
+            others = ", ".join(sorted(possible[job].keys() - {site}))
             draft.reasons.append(
-                Reason(task.id, "select_sites", "placed", f"at {choice.site}; {others} could run it too")
+                Reason(draft.name_of(job), "select_sites", "placed", f"at {site}; {others} could run it too")
             )
+
+
+def _chosen(
+    draft: Draft, context: Context, possible: Mapping[int, Mapping[str, Placement]]
+) -> Iterator[tuple[int, str]]:
+    """Return each job with its site."""
+    policy = context.properties.choice(POLICY, (*POLICIES, _CALL_OUT), "Random")
+    if policy == _CALL_OUT:
+        context.warn(
+            "unsupported",
+            f"property {POLICY!r} = {_CALL_OUT} does nothing in this version: sites are chosen at random",
+            f"choose one of {', '.join(POLICIES)}",
+        )
+        policy = "Random"
+    sites = {job: list(placements) for job, placements in possible.items()}
+    choice = Choice(
+        sites, draft.parents, draft.levels, draft.name_of, draft.random, problems=context.problems
+    )
+    if policy == "Group":
+        choice = replace(choice, groups=_groups(draft, possible))
+    if policy == "Heft":
+        runtimes = {job: next(iter(of.values())).resources.runtime_s for job, of in possible.items()}
+        choice = replace(choice, runtimes_s=runtimes, processors=_processors(context))
+    return POLICIES[policy](choice)
+
+
+def _groups(draft: Draft, possible: Mapping[int, Mapping[str, Placement]]) -> dict[int, str]:
+    found = {}
+    for job, placements in possible.items():
+        profiles = next(iter(placements.values())).programs[0].profiles
+        if group := profiles.get("pegasus", {}).get("group", ""):
+            found[job] = group
+    return found
+
+
+def _processors(context: Context) -> dict[str, int]:
+    """Return how many cores the sites have, of those that say so."""
+    found = {}
+    for name, site in context.sites.items():
+        text = canonical(site.profiles).get("pegasus", {}).get("slots.cores", "")
+        if text.isdecimal() and int(text):
+            found[name] = int(text)
+    return found
 
 
 def _candidates(context: Context) -> list[Site]:
@@ -73,11 +119,11 @@ class _Selector:
         self.candidates = candidates
         self.context = context
         self.property_profiles = context.properties.profiles()
-        self.by_kind: dict[tuple[object, ...], list[Placement]] = {}
+        self.by_kind: dict[tuple[object, ...], dict[str, Placement]] = {}
         self.checked: dict[tuple[str, str], list[Problem]] = {}
 
-    def choices(self, task: Task) -> list[Placement]:
-        """Return the placements that a task could have; empty after noting why there is none."""
+    def choices(self, task: Task) -> dict[str, Placement]:
+        """Return the placements that a task could have, by site; empty after noting why there is none."""
         profiles = task.profiles
         kind: tuple[object, ...] = (
             task.type,
@@ -87,7 +133,7 @@ class _Selector:
             tuple((ns, key, value) for ns, keys in profiles.items() for key, value in keys.items()),
         )
         if (found := self.by_kind.get(kind)) is None:
-            found = self.by_kind[kind] = self._find(task)
+            found = self.by_kind[kind] = {placement.site: placement for placement in self._find(task)}
         return found
 
     def _find(self, task: Task) -> list[Placement]:

@@ -119,7 +119,7 @@ pegasus.selector.replica.regex.rank.* | | | not-yet | pattern of replicas, lower
 pegasus.selector.regex.rank.* | | | not-yet | other spelling of `pegasus.selector.replica.regex.rank.*`
 pegasus.selector.replica.*.ignore.stagein.sites | | | not-yet | sites whose replicas are not used
 pegasus.selector.replica.*.prefer.stagein.sites | | | not-yet | sites whose replicas are used first
-pegasus.selector.site | Random | Random RoundRobin Group Heft NonJavaCallout | not-yet | how the site of a job is chosen
+pegasus.selector.site | Random | Random RoundRobin Group Heft NonJavaCallout | read | how the site of a job is chosen among those that can run it. `NonJavaCallout` is not supported yet
 pegasus.selector.site.path | | | not-yet | program that chooses sites
 pegasus.selector.site.env.* | | | not-yet | environment of that program
 pegasus.selector.site.timeout | 60 | | not-yet | seconds that program may take
