@@ -145,9 +145,21 @@ def test_detached_it_returns_at_once_and_hands_its_limits_on(
         return 4711
 
     monkeypatch.setattr(operations, "start", start)
-    flags = ("--detach", "--cores", "2", "--memory", "8GB", "--keep-failed", "--restore", "--fail-fast")
+    flags = (
+        "--detach",
+        "--cores",
+        "2",
+        "--memory",
+        "8GB",
+        "--keep-failed",
+        "--restore",
+        "--refresh",
+        "--fail-fast",
+    )
     result = call(tmp_path, monkeypatch, engine("success"), *flags)
-    assert started == [(tmp_path / "run0001", operations.Limits(cores=2, memory_mb=8192), True, True, True)]
+    assert started == [
+        (tmp_path / "run0001", operations.Limits(cores=2, memory_mb=8192), True, True, True, True)
+    ]
     assert "process 4711" in result.stdout and "markab status run0001" in result.stdout
     assert result.exit_code == 0
 

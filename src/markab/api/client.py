@@ -31,9 +31,11 @@ class Client:
         workflow.plan(**{"cleanup": "none", **options})
         return PlannedWorkflow(workflow.submit_dir, self)
 
-    def run(self, submit_dir: str | os.PathLike[str], verbose: int = 0, grid: bool = False) -> dict[str, Any]:
+    def run(
+        self, submit_dir: str | os.PathLike[str], verbose: int = 0, grid: bool = False, refresh: bool = False
+    ) -> dict[str, Any]:
         """Start the run in the background, or continue it; return its braindump, with its process id."""
-        return _planned(submit_dir).run(verbose=verbose, grid=grid).run_output
+        return _planned(submit_dir).run(verbose=verbose, grid=grid, refresh=refresh).run_output
 
     def status(self, submit_dir: str | os.PathLike[str], long: bool = False, verbose: int = 0) -> None:
         """Print the progress of the run."""
@@ -96,9 +98,9 @@ class PlannedWorkflow:
         except PegasusClientError as error:
             raise WorkflowInstanceError(error.message) from error
 
-    def run(self, verbose: int = 0, grid: bool = False) -> dict[str, Any]:
+    def run(self, verbose: int = 0, grid: bool = False, refresh: bool = False) -> dict[str, Any]:
         """See `Client.run`."""
-        return self.client.run(self._submit_dir, verbose, grid)
+        return self.client.run(self._submit_dir, verbose, grid, refresh)
 
     def status(self, long: bool = False, verbose: int = 0) -> None:
         """See `Client.status`."""

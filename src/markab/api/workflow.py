@@ -181,12 +181,14 @@ class Workflow(WorkflowDocument):
         grid: bool = False,
         until: Sequence[str] | None = None,
         fail_fast: bool | None = None,
+        refresh: bool = False,
     ) -> Self:
         """Start the planned workflow in the background, or continue its run.
 
         With `until`, it is planned first, as in the last call of `plan` but only what these targets need. With
         `fail_fast`, no job is started after one failed for good; False: continue with all that can. The
-        default is that of the plan: property `markab.fail.fast`.
+        default is that of the plan: property `markab.fail.fast`. With `refresh`, inputs, scripts and programs
+        that were edited since the run took them are taken anew, and all jobs that depend on them run again.
 
         Raises:
             PegasusError: it is not planned.
@@ -195,7 +197,7 @@ class Workflow(WorkflowDocument):
         if until is not None:
             self.plan(**{**self._plan_keywords, "until": until, "submit": False})
         with as_client_error("starting the workflow failed"):
-            pid = operations.start(self.submit_dir, fail_fast=fail_fast)
+            pid = operations.start(self.submit_dir, refresh=refresh, fail_fast=fail_fast)
         self._run_output = {**(self._braindump or {}), "submit_dir": str(self.submit_dir), "pid": pid}
         if verbose:
             print(printable(f"running {self.submit_dir} as process {pid}"))
@@ -228,6 +230,42 @@ class Workflow(WorkflowDocument):
         from markab.api.run_list import clean_runs
 
         return clean_runs(*runs, workflow=escape(self.name), **options)
+
+    def rerun(self, *, output_dir: str | Path | None = None, accept_changes: bool = False) -> Workflow:
+        """Plan the run again from its own record, start that in the background, and return it as a Workflow.
+
+        Its results go to `output_dir`, by default a directory `rerun-of-NAME`; `compare` compares them with those
+        of this run, once it has ended. Inputs, programs and settings must be what they were, unless `accept_changes`.
+
+        Raises:
+            PegasusError: it is not planned.
+            PegasusClientError: it has not succeeded, cannot be planned again, or something has changed.
+        """
+        with as_client_error("running it again failed"):
+            place = None if output_dir is None else Path(output_dir)
+            repetition = operations.prepare_rerun(self.submit_dir, place)
+            if not accept_changes:
+                operations.refuse_changes(repetition)
+            for text in repetition.differences:
+                warn(text)
+            planned = operations.plan(repetition.options, then="start")
+            assert planned.submit_dir is not None
+            operations.keep_passwords(repetition, planned.submit_dir)
+        again = Workflow(self.name)
+        again.use_run(planned.submit_dir)
+        return again.run()
+
+    def compare(self, other: Workflow) -> list[dict[str, str]]:
+        """Return the results of this run and of another one of the workflow, compared by checksum.
+
+        Each has `lfn`, the checksums `old` and `new`, and a `verdict`: `same`, `different`, `missing` if only this run
+        has it, `new` if only the other one has it, or `unknown` if a checksum is not recorded.
+
+        Raises:
+            PegasusClientError: one of them cannot be read.
+        """
+        with as_client_error("comparing runs failed"):
+            return [result._asdict() for result in operations.compare_runs(self.submit_dir, other.submit_dir)]
 
     def status(
         self,

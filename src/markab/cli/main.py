@@ -14,6 +14,7 @@ from markab.cli.output import echo
 COMMANDS = {
     "plan": "Plan a workflow document.",
     "run": "Run a planned workflow, or continue one; watch it.",
+    "rerun": "Run a past run again from its own record, and compare the results.",
     "status": "Show the progress of a run.",
     "runs": "List your runs: states, progress, directories.",
     "analyze": "Show which jobs of a run failed, and why.",

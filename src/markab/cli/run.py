@@ -52,6 +52,12 @@ NAME_DOCUMENT = "name the workflow document, after the flags"
     help="Make results again that were removed, or have another size, since they were delivered.",
 )
 @click.option(
+    "--refresh",
+    is_flag=True,
+    help="Take inputs, scripts and programs anew that were edited since the run took them, "
+    "and run again all jobs that depend on them.",
+)
+@click.option(
     "--fail-fast/--keep-going",
     default=None,
     help="After a job failed for good, start no others; or continue with all that can (default).",
@@ -65,6 +71,7 @@ def run(
     detach: bool,
     keep_failed: bool,
     restore: bool,
+    refresh: bool,
     fail_fast: bool | None,
     report_start: int | None,
     as_json: bool,
@@ -96,23 +103,24 @@ def run(
             echo(f"  planned into {shown_path(submit_dir)}")
     else:
         submit_dir = _submit_dir(what, [*script_flags_given(flags), *given(flags)])
-        _warn_of_edited_files(submit_dir, quiet)
+        _warn_of_edited_files(submit_dir, quiet, refresh)
     if not detach:
         return run_output.run_here(
             submit_dir,
             limits,
             keep_failed=keep_failed,
             restore=restore,
+            refresh=refresh,
             fail_fast=fail_fast,
             as_json=as_json,
             quiet=quiet,
             report_start=report_start,
         )
     before = operations.read_result(submit_dir)
-    pid = operations.start(submit_dir, limits, keep_failed, restore, fail_fast)
+    pid = operations.start(submit_dir, limits, keep_failed, restore, refresh, fail_fast)
     if as_json:
         echo_json({"submit_dir": str(submit_dir), "pid": pid})
-    elif before.status.state == "Success" and not restore:
+    elif before.status.state == "Success" and not (restore or refresh):
         if not quiet:
             echo(f"nothing to run: {run_output.end_text(before, 'success')}")
     elif not quiet:
@@ -148,10 +156,10 @@ def pegasus_run(run: str | None, as_json: bool, quiet: int, **_: object) -> None
         echo(started_text(submit_dir))
 
 
-def _warn_of_edited_files(submit_dir: Path, quiet: int) -> None:
-    """Say which files the run will not use as they are now."""
+def _warn_of_edited_files(submit_dir: Path, quiet: int, refresh: bool = False) -> None:
+    """Say which files the run will not use as they are now; with `refresh`, which cannot be taken anew."""
     if quiet < 2:
-        for problem in operations.edited_files(submit_dir):
+        for problem in operations.edited_files(submit_dir, only_documents=refresh):
             echo(warning_text(problem), err=True)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from markab.formatting import shown_path
 from markab.plan.braindump import Braindump
+from markab.plan.free_names import free_name
 
 NAMED_DIRECTORIES = ("--relative-dir", "--relative-submit-dir")
 """Options that name the directory of one run: another run needs another one."""
@@ -45,14 +46,7 @@ def _renamed(options: Sequence[str], base: Path) -> list[str]:
     renamed: list[str] = []
     for word in options:
         if renamed and renamed[-1] in NAMED_DIRECTORIES:
-            renamed.append(_free_name(word, base))
+            renamed.append(free_name(word, base))
         else:
             renamed.append("--randomdir" if word.startswith("--randomdir=") else word)
     return renamed
-
-
-def _free_name(name: str, base: Path) -> str:
-    number = 2
-    while (base / f"{name}-{number}").exists():
-        number += 1
-    return f"{name}-{number}"

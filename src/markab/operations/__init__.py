@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     # types of arguments and results, for annotations such as `operations.Status`
     from markab.catalogs.replica_store import ReplicaStore as ReplicaStore
+    from markab.diagnosis.compared_results import ComparedResult as ComparedResult
     from markab.diagnosis.failed_attempts import FailedAttempt as FailedAttempt
     from markab.diagnosis.job_output import Expected as Expected
     from markab.diagnosis.undelivered import Undelivered as Undelivered
@@ -44,6 +45,13 @@ if TYPE_CHECKING:
         open_replica_catalog,
         parse_replica_lines,
         remove_replicas,
+    )
+    from markab.operations.rerun import (
+        Repetition,
+        compare_runs,
+        keep_passwords,
+        prepare_rerun,
+        refuse_changes,
     )
     from markab.operations.run_list import RUN_STATES, ListedRun, list_runs
     from markab.operations.run_names import find_run, find_uuid, is_run
@@ -111,6 +119,7 @@ _NAMES = {
         "parse_replica_lines",
         "remove_replicas",
     ),
+    "rerun": ("Repetition", "compare_runs", "keep_passwords", "prepare_rerun", "refuse_changes"),
     "run_list": ("ListedRun", "RUN_STATES", "list_runs"),
     "run_names": ("find_run", "find_uuid", "is_run"),
     "run_sizes": ("RunBytes", "bytes_of_run"),
@@ -156,6 +165,7 @@ __all__ = [
     "Limits",
     "ListedRun",
     "OldRun",
+    "Repetition",
     "RunBytes",
     "RunResult",
     "analyze",
@@ -164,6 +174,7 @@ __all__ = [
     "bytes_of_run",
     "catalog_of_results",
     "check_output",
+    "compare_runs",
     "create_database",
     "database_target",
     "delete_old_runs",
@@ -188,6 +199,7 @@ __all__ = [
     "is_run",
     "job_names",
     "job_states",
+    "keep_passwords",
     "lfns_of_run",
     "list_jobs",
     "list_runs",
@@ -200,6 +212,7 @@ __all__ = [
     "open_replica_catalog",
     "parse_replica_lines",
     "plan",
+    "prepare_rerun",
     "read_braindump",
     "read_database_version",
     "read_metadata",
@@ -208,6 +221,7 @@ __all__ = [
     "read_status",
     "read_undelivered",
     "record_again",
+    "refuse_changes",
     "remove",
     "remove_replicas",
     "render_drawing",

@@ -9,7 +9,7 @@ recorded in `braindump.yml`, and the page of the reference documentation.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from pathlib import Path
@@ -320,6 +320,25 @@ def from_flags(workflow: Path, typed: Mapping[str, Any], directory: Path | None 
             except ValueError as error:
                 raise WrongOption(row.flag, str(error)) from None
     return PlanOptions(workflow=workflow, directory=directory or Path.cwd(), **values)
+
+
+def parsed_words(words: Iterable[str]) -> dict[str, Any]:
+    """Return what `to_words` made words of, as `from_flags` takes it; what no option understands is left out."""
+    rows = {flag: row for row in OPTIONS for flag in row.flags}
+    typed: dict[str, Any] = {}
+    left = iter(words)
+    for word in left:
+        flag, equals, joined = word.partition("=")
+        row = rows.get(flag)
+        if row is None:
+            continue
+        if row.kind.is_switch or isinstance(row.kind, kinds.SwitchOrTextOption):
+            typed[row.name] = joined if equals else True
+        elif row.kind.is_repeated:
+            typed.setdefault(row.name, []).append(next(left, ""))
+        else:
+            typed[row.name] = next(left, "")
+    return typed
 
 
 def accepted(keywords: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import msgspec
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.errors import MarkabError
 from markab.formatting import clipped, duration, moment, size, titled
+from markab.journal.attempt_story import read_attempts
 from markab.journal.lifecycle import State
 from markab.plan.model import Kind, PlannedJob
 from markab.plan.run_command import run_command
@@ -425,14 +426,20 @@ class _Tracer:
             yield os.path.join(scratch.path, one.lfn)
 
     def _moves(self, position: int, lfn: str) -> Iterator[dict[str, Any]]:
-        records = (
-            [self._record(position)] if self.run.ok_at[position] >= 0 else self.run.records(position)[-1:]
-        )
-        return (moved for record in records for moved in record.get("transfers", ()) if moved["lfn"] == lfn)
+        """Yield the last entry of a file in the records of a job; one that ran again need not have moved it again."""
+        last = [self._record(position)] if self.run.ok_at[position] >= 0 else self.run.records(position)[-1:]
+        if not (found := _moved(last, lfn)) and self.run.history.attempts[position] > 1:
+            stories = read_attempts(self.run.place.journal, position)
+            found = _moved([story.record or {} for story in stories], lfn)
+        yield from found[-1:]
 
     def _record(self, position: int) -> dict[str, Any]:
         place = self.run.ok_at[position]
         return self.run.record_at(place) if place >= 0 else {}
+
+
+def _moved(records: list[dict[str, Any]], lfn: str) -> list[dict[str, Any]]:
+    return [moved for record in records for moved in record.get("transfers", ()) if moved["lfn"] == lfn]
 
 
 def _job_line(job: TracedJob) -> str:
