@@ -173,7 +173,7 @@ class RandomChanges:
 
     @property
     def passes(self) -> list[tuple[str, Pass]]:
-        dependencies, _reuse, sites, _clusters, *rest = PASSES
+        dependencies, _targets, _reuse, sites, _clusters, *rest = PASSES
         return [dependencies, ("removing", self.remove), sites, ("merging", self.merge), *rest]
 
     def remove(self, draft: Draft, _: Context) -> None:

@@ -15,17 +15,17 @@ from kit.planned_workflow import Bench, Entry, task
 from markab.errors import DocumentError, PlanningError
 from markab.plan.model import Kind
 from markab.planner.graph import levels_of
-from markab.planner.site_choice import POLICIES, TRANSFER_S, Choice, earliest_finish, round_robin
+from markab.planner.site_choice import POLICIES, TRANSFER_S, SiteChoice, earliest_finish, round_robin
 
 
-def choice_of(parents: list[list[int]], sites: dict[int, list[str]], **more: Any) -> Choice:
+def choice_of(parents: list[list[int]], sites: dict[int, list[str]], **more: Any) -> SiteChoice:
     levels = levels_of(parents)
     assert levels is not None
-    return Choice(sites, parents, levels, str, Random("w"), **more)
+    return SiteChoice(sites, parents, levels, str, Random("w"), **more)
 
 
 @st.composite
-def choices(draw: st.DrawFn) -> Choice:
+def choices(draw: st.DrawFn) -> SiteChoice:
     number = draw(st.integers(1, 12))
     parents = [
         sorted(draw(st.sets(st.integers(0, job - 1), max_size=3))) if job else [] for job in range(number)
@@ -37,7 +37,7 @@ def choices(draw: st.DrawFn) -> Choice:
 
 @given(choices(), st.sampled_from(sorted(POLICIES)))
 def test_each_job_goes_to_a_site_that_can_run_it_and_to_the_same_each_time(
-    choice: Choice, policy: str
+    choice: SiteChoice, policy: str
 ) -> None:
     found = [dict(POLICIES[policy](choice))]
     choice.random.seed("w")

@@ -97,6 +97,9 @@ def plan_text(workflow: str, summary: operations.PlanSummary) -> str:
         lines.append(
             f"  reused: what {count(summary.reused, 'task')} of {summary.tasks + summary.reused:,} made before"
         )
+    if left_out := summary.left_out - summary.reused:
+        is_or_are = "is" if left_out == 1 else "are"
+        lines.append(f"  {count(left_out, 'task')} {is_or_are} left out: --explain says why")
     moves = [f"{count(summary.transfers, 'transfer')}"]
     if summary.bytes_known:
         moves.append(f"{size(summary.bytes_known)} known")
@@ -127,6 +130,7 @@ def plan_object(planned: operations.Planned, explain: bool) -> dict[str, Any]:
     known["summary"] = {
         "jobs": summary.jobs,
         "tasks": summary.tasks,
+        "left_out": summary.left_out,
         "transfers": summary.transfers,
         "bytes_known": summary.bytes_known,
         "files_unknown_size": summary.files_unknown_size,

@@ -30,6 +30,9 @@ Integrity = Literal["full", "nosymlink", "none"]
 INTEGRITY_CHECKS: tuple[Integrity, ...] = get_args(Integrity)
 """The first is the default."""
 
+PARAMETER = "parameter."
+"""Begins the key of the workflow's metadata that has a parameter of the script that built it."""
+
 LOCAL = "local"
 """The executor that runs jobs as processes of the submit host."""
 
@@ -151,12 +154,20 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Output site → directory (path or URL) where results are delivered."""
     keep_failed: bool = False
     """Keep the directory of the last failed attempt of each job."""
+    fail_fast: bool = False
+    """After a job failed for good, start no others; `markab run` may be given otherwise."""
     catalog: str | None = None
     """Output replica catalog: path of an SQLite file; relative to the submit directory, unless the user named one."""
     metadata: dict[str, str] = {}
     """The user's metadata of the workflow; without effect on the run."""
     reuse: ContentReuse | None = None
     """Set with the policy `content`; None: results are reused by name, as Pegasus does, when the run is planned."""
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Those of the script that built the workflow, as text; empty if it has none, or there is no script."""
+        found = {key: value for key, value in self.metadata.items() if key.startswith(PARAMETER)}
+        return {key.removeprefix(PARAMETER): value for key, value in found.items()}
 
     @property
     def local_sites(self) -> frozenset[str]:

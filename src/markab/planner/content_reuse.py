@@ -109,7 +109,7 @@ class _Jobs:
     def prepare(self, delivered: DeliveredPaths | None) -> None:
         """Let the results of these jobs be looked up at once, which is faster than one after the other."""
         outputs = (use for job in self.entries for use in self.draft.outputs(job))
-        results = [use.lfn for use in outputs if use.stage_out is not False]
+        results = [use.lfn for use in outputs if self.draft.is_wanted(use)]
         paths = (path for lfn in results for path in (delivered.of(lfn) or () if delivered else ()))
         self.results.prepare((self.made[lfn] for lfn in results), paths)
 
@@ -173,7 +173,7 @@ def _staying(draft: Draft, jobs: _Jobs, results: KnownResults) -> dict[int, str]
             stays[job] = "no earlier run made its outputs of the same"
             draft.unmatched.add(job)
         else:
-            wanted = (use.lfn for use in draft.outputs(job) if use.stage_out is not False)
+            wanted = (use.lfn for use in draft.outputs(job) if draft.is_wanted(use))
             if gone := [lfn for lfn in wanted if not results.has(made[lfn])]:
                 stays[job] = f"its result {gone[0]!r} is no longer to be had"
     todo = list(stays)
@@ -208,7 +208,7 @@ def _leave_out(
     undelivered = []
     for use in draft.outputs(job):
         one = made[use.lfn]
-        is_result = use.stage_out is not False
+        is_result = draft.is_wanted(use)
         if is_result and delivered is not None and not _is_in_place(one, results, delivered):
             undelivered.append(use)
         elif use.lfn not in needed:

@@ -19,12 +19,15 @@ from typing import Literal, NamedTuple, Protocol
 
 from markab.catalogs.replica_index import ReplicaIndex
 from markab.errors import PlanningError, Problem
+from markab.formatting import titled
+from markab.plan.job_label import joined_labels
 from markab.plan.model import Content, ContentReuse, GivenSlots, Integrity, Place, PlannedJob
 from markab.plan.reused_tasks import ReusedTask
 from markab.planner.graph import find_cycle, levels_of
 from markab.planner.job_names import compute_name
 from markab.planner.options import PlanOptions
 from markab.planner.placement import Placement, Program, merge_placements
+from markab.planner.targets import Targets
 from markab.planner.task_files import inputs_of, inputs_of_job, outputs_of, outputs_of_job
 from markab.reuse.result_index import ResultIndex
 from markab.spec.model import (
@@ -190,6 +193,8 @@ class Draft:
     """Lfns of optional inputs that have no replica."""
     scratch: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     """Staging site → lfn → jobs that make, read or move this file in its scratch."""
+    targets: Targets | None = None
+    """What the plan is made for; None: every result of the document."""
     results: set[str] = field(default_factory=set)
     """Lfns that the user wants: outputs that are to be delivered."""
     reused: dict[int, list[Use]] = field(default_factory=dict)
@@ -269,6 +274,14 @@ class Draft:
             return outputs_of(self.tasks[found[0]])
         return outputs_of_job(self.tasks_of(job))
 
+    def is_wanted(self, use: Use) -> bool:
+        """Return whether a job has to run for the sake of a file that it makes, though no other job reads it."""
+        return use.stage_out is not False if self.targets is None else use.lfn in self.targets.wanted
+
+    def is_delivered(self, use: Use) -> bool:
+        """Return whether a file is a result, if the job that makes it runs."""
+        return use.stage_out is not False or self.is_wanted(use)
+
     def raw_input(self, job: int, lfn: str) -> RawInput | None:
         """Return where a job has a file from that is brought in; None if a job makes it."""
         placement = self.placements[job]
@@ -286,6 +299,13 @@ class Draft:
         if isinstance(found, PlannedJob):
             return found.id
         return "+".join([self.tasks[task].id for task in found or ()])
+
+    def title_of(self, job: int) -> str:
+        """Return the name of a job for messages, quoted, with the user's label."""
+        found = self.jobs[job]
+        tasks = () if isinstance(found, PlannedJob) else found or ()
+        labels = [label for task in tasks if (label := self.tasks[task].node_label)]
+        return titled(repr(self.name_of(job)), joined_labels(labels) if labels else "")
 
     # --- changing ---
 
@@ -311,7 +331,7 @@ class Draft:
         return len(self.jobs) - 1
 
     def remove(self, job: int, by: str, why: str) -> None:
-        """Remove a job, because what it makes exists already; its children wait for its parents instead.
+        """Remove a job that is not needed; its children wait for its parents instead.
 
         The replica catalog must have those of its outputs that other jobs read; `reused` may
         name its results. For passes after `find_dependencies` and before

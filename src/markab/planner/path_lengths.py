@@ -163,7 +163,7 @@ def _note(
     shown = lfn if len(lfn) <= 60 else f"{lfn[:57]}..."
     tasks = len(draft.tasks)
     users = (job for known in draft.scratch.values() for job in known.get(lfn, ()) if job < tasks)
-    user = next((f" of job {draft.name_of(job)!r}" for job in users), "")
+    user = next((f" of job {draft.title_of(job)}" for job in users), "")
     longest = max(map(size_in_bytes, path.split("/")))
     why = (
         f"a path of {size_in_bytes(path)} bytes, and {limits.path} are possible"

@@ -147,12 +147,14 @@ def write_run(
     properties: Properties,
     directory: Path,
     documents: Iterable[Path],
+    script: Sequence[str],
     passwords: Mapping[str, str],
     reused_tasks: Sequence[ReusedTask] = (),
 ) -> None:
     """Write all files of a new run; `plan.jsonl`, which makes the directory a run, last.
 
-    `directory` is where the planner was called, `documents` are what it read, `reused_tasks` what it left out.
+    `directory` is where the planner was called, `documents` are what it read, `script` are the
+    words that stand for the first of them if a script built it, and `reused_tasks` are what was left out.
 
     Raises:
         StorageError: disk full.
@@ -163,7 +165,7 @@ def write_run(
         for name, document in copies.items():
             copy_document(document, submit_dir.catalogs / name, passwords)
         paths = {name: os.path.abspath(document) for name, document in copies.items()}
-        write_sources(submit_dir.sources, Sources(os.path.abspath(directory), paths))
+        write_sources(submit_dir.sources, Sources(os.path.abspath(directory), paths, tuple(script)))
         if passwords:
             write_passwords(str(submit_dir.passwords), passwords)
         properties_file = submit_dir.path / str(braindump["properties"])

@@ -23,6 +23,7 @@ _FLAGS = (
     "pegasus.dir.useTimestamp",
     "pegasus.dir.storage.deep",
     "markab.keep.failed",
+    "markab.fail.fast",
     "markab.lfn.absolute",
 )
 _CHOICES: dict[str, tuple[str, ...]] = {

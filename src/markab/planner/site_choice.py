@@ -31,7 +31,7 @@ PROCESSORS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class SiteChoice:
     """The jobs of a workflow, and where each of them can run."""
 
     sites: Mapping[int, Sequence[str]]
@@ -50,13 +50,13 @@ class Choice:
     problems: list[Problem] = field(default_factory=list)
 
 
-def at_random(choice: Choice) -> Iterator[tuple[int, str]]:
+def at_random(choice: SiteChoice) -> Iterator[tuple[int, str]]:
     """Yield each job with its site."""
     for job, sites in choice.sites.items():
         yield job, sites[0] if len(sites) == 1 else choice.random.choice(sites)
 
 
-def round_robin(choice: Choice) -> Iterator[tuple[int, str]]:
+def round_robin(choice: SiteChoice) -> Iterator[tuple[int, str]]:
     """Yield each job with its site; those that have no choice are counted first."""
     numbers: dict[int, Counter[str]] = defaultdict(Counter)
     for job, sites in choice.sites.items():
@@ -71,7 +71,7 @@ def round_robin(choice: Choice) -> Iterator[tuple[int, str]]:
         yield job, site
 
 
-def by_group(choice: Choice) -> Iterator[tuple[int, str]]:
+def by_group(choice: SiteChoice) -> Iterator[tuple[int, str]]:
     """Yield each job with its site; a group that no site can run is a problem."""
     common: dict[str, list[str]] = {}
     for job, group in choice.groups.items():
@@ -93,7 +93,7 @@ def by_group(choice: Choice) -> Iterator[tuple[int, str]]:
         yield job, group_site or (sites[0] if len(sites) == 1 else choice.random.choice(sites))
 
 
-def earliest_finish(choice: Choice) -> Iterator[tuple[int, str]]:
+def earliest_finish(choice: SiteChoice) -> Iterator[tuple[int, str]]:
     """Yield each job with its site: in the order of the longest way to the end, each goes where it ends first.
 
     Source: H. Topcuoglu, S. Hariri and M. Wu, Performance-effective and low-complexity task scheduling for
@@ -124,7 +124,7 @@ def earliest_finish(choice: Choice) -> Iterator[tuple[int, str]]:
         yield job, ends[job][1]
 
 
-def _ranks(choice: Choice, runtime: Mapping[int, float]) -> dict[int, float]:
+def _ranks(choice: SiteChoice, runtime: Mapping[int, float]) -> dict[int, float]:
     """Return, for each job, the time from its start to the end of the workflow if nothing has to wait."""
     rank: dict[int, float] = {}
     children = children_of(choice.parents)
@@ -134,7 +134,7 @@ def _ranks(choice: Choice, runtime: Mapping[int, float]) -> dict[int, float]:
     return rank
 
 
-POLICIES: dict[str, Callable[[Choice], Iterator[tuple[int, str]]]] = {
+POLICIES: dict[str, Callable[[SiteChoice], Iterator[tuple[int, str]]]] = {
     "Random": at_random,
     "RoundRobin": round_robin,
     "Group": by_group,

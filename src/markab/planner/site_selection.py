@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from markab.errors import Problem
+from markab.formatting import titled
 from markab.plan.model import DATA_CONFIGURATIONS, DataConfiguration
 from markab.planner.draft import Context, Draft, Reason
 from markab.planner.executables import (
@@ -25,7 +26,7 @@ from markab.planner.executables import (
     no_executable,
 )
 from markab.planner.placement import Executable, Placement, Program, staged_executables
-from markab.planner.site_choice import POLICIES, Choice
+from markab.planner.site_choice import POLICIES, SiteChoice
 from markab.planner.site_directories import unknown_site
 from markab.spec.model import Profiles, Site, Task, Transformation, TransformationSite
 from markab.spec.profiles import Resources, canonical, merge_profiles, resources
@@ -71,7 +72,7 @@ def _chosen(
         )
         policy = "Random"
     sites = {job: list(placements) for job, placements in possible.items()}
-    choice = Choice(
+    choice = SiteChoice(
         sites, draft.parents, draft.levels, draft.name_of, draft.random, problems=context.problems
     )
     if policy == "Group":
@@ -142,7 +143,7 @@ class _Selector:
         requested = canonical(task.profiles).get("selector", {}).get("execution.site")
         if requested is not None:
             if requested not in context.sites:
-                unknown_site(requested, f"requested by task {task.id!r}", context)
+                unknown_site(requested, f"requested by task {_title(task)}", context)
                 return []
             candidates = [context.sites[requested]]
         if task.type != "job":
@@ -165,7 +166,7 @@ class _Selector:
             # A site that cannot be used is a problem only if no other can.
             context.problems += refused
             if not refused:
-                no_executable(key, [site.name for site in candidates], f"task {task.id!r}", context)
+                no_executable(key, [site.name for site in candidates], f"task {_title(task)}", context)
         # Containers are reported later, and only if a program cannot be had without one.
         plain = [placement for placement in placements if placement.programs[0].executable.container is None]
         return plain or placements
@@ -181,7 +182,7 @@ class _Selector:
         self, task: Task, transformation: Transformation, executable: Executable, site: Site
     ) -> Placement | None:
         context = self.context
-        needed_by = f"task {task.id!r}"
+        needed_by = f"task {_title(task)}"
         transformation_profiles = _overlay(transformation.profiles, executable.at.profiles)
         if executable.container is not None:
             transformation_profiles = _overlay(executable.container.profiles, transformation_profiles)
@@ -277,6 +278,11 @@ def _overlay(below: Profiles, above: Profiles) -> Profiles:
     for namespace, keys in above.items():
         merged.setdefault(namespace, {}).update(keys)
     return merged
+
+
+def _title(task: Task) -> str:
+    """Return the id of a task, quoted, with the user's label."""
+    return titled(repr(task.id), task.node_label or "")
 
 
 def _data_configuration(profiles: Profiles, context: Context, needed_by: str) -> DataConfiguration | None:

@@ -190,9 +190,10 @@ def _place_among_properties(name: str, properties: Properties) -> tuple[str, int
 
 def _hooks(draft: Draft, transformations: dict[str, _Jobs], context: Context) -> None:
     tasks = _Jobs()
-    for task in draft.tasks:
-        if task.hooks:
-            tasks.add(1, task.id)
+    for job, _ in draft.task_jobs():
+        for task in draft.tasks_of(job):
+            if task.hooks:
+                tasks.add(1, task.id)
     where = ["the workflow"] if draft.workflow.hooks else []
     where += [str(tasks)] if tasks.number else []
     where += [f"transformation {name!r} ({jobs})" for name, jobs in transformations.items()]

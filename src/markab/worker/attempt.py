@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from markab.transfers.beneath import Beneath
 from markab.transfers.checksum import Verified
 from markab.worker.attempt_directories import AttemptDirectories
-from markab.worker.attempt_spec import Spec, attempt_directory
+from markab.worker.attempt_spec import Spec, attempt_directory, attempt_key
 from markab.worker.failure import AttemptFailed
 from markab.worker.steady_time import steady_time
 
@@ -82,7 +82,7 @@ class Prepared(object):
         """A process of it may still be alive after the last task ended."""
         self.directory: Optional[Beneath] = None
         """What was at `cwd` when the attempt began, held open; None: that could not be made."""
-        self.attempt_key = "%s/%s/%d" % (spec["uuid"], job["id"], spec["attempt"])
+        self.attempt_key = attempt_key(spec["uuid"], job["id"], spec["attempt"])
         self.base_environ = base_environ
         self.environ = {
             "PWD": self.cwd,

@@ -183,6 +183,11 @@ def attempt_directory(spec: Spec, back: int = 0) -> str:
     return "%s/%s.%d" % (spec["work"], file_name(spec["job"]["id"]), spec["attempt"] - back)
 
 
+def attempt_key(uuid: str, job_id: str, attempt: int) -> str:
+    """Return what names an attempt among all of all runs; its processes have it in their environment."""
+    return "%s/%s/%d" % (uuid, job_id, attempt)
+
+
 def file_name(job_id: str) -> str:
     """Return a job's id as it may stand in a file name."""
     return job_id.replace("/", "_")

@@ -55,7 +55,8 @@ def header(data: RunData, now: float, warnings: Sequence[str] = ()) -> str:
         facts.append(("ended", moment(status.ended)))
     if len(data.engines) > 1:
         facts.append(("continued", count(len(data.engines) - 1, "time")))
-    facts.append(("page made", moment(now)))
+    parameters = ", ".join(f"{name} = {value}" for name, value in data.plan.header.parameters.items())
+    facts += [("parameters", parameters), ("page made", moment(now))]
     rows = "".join(f"<div><dt>{name}</dt><dd>{html_text(value)}</dd></div>" for name, value in facts if value)
     state = html_text(status.state)
     chip = f'<span class="chip r-{state.split()[0].lower()}">{SIGNS.get(status.state, "")} {state}</span>'
