@@ -379,3 +379,14 @@ def test_tasks_of_clusters_are_reused_one_by_one(tmp_path: Path) -> None:
     assert (["b", "c"], ["a"]) == (again.executed, again.reused)
     lab.options["cluster"] = []
     assert [] == ran(lab).executed
+
+
+def test_only_what_a_target_needs_is_looked_for(lab: Lab) -> None:
+    lab.steps[0].line = "edited"
+    lab.options["until"] = ["b.out"]
+
+    again = lab.run()
+
+    assert ("success", ["a", "b"]) == (again.state, again.executed)
+    lab.options["until"] = []
+    assert (["c"], ["a", "b"]) == ((whole := ran(lab)).executed, whole.reused)
