@@ -7,7 +7,7 @@ fetch ── count ── sort, at a site that queues ── sum and plot, a clu
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from markab.plan.model import (
     Transfer,
     local_directory,
 )
+from views.failures import many_failures, many_jobs
 
 OTHER_SHA = "cd" * 32
 FETCH, COUNT, SORT, CLUSTER, PACK, DELIVER, REGISTER, REMOVE = range(8)
@@ -350,7 +351,14 @@ def refused() -> list[Entry]:
     return [Refused(T0, "job 'count_ID1' needs 2 cores, and 1 is there", "run it with --cores 2")]
 
 
-STORIES = {"complete": complete, "failing": failing, "odd": odd, "refused": refused, "planned": list}
+STORIES: dict[str, tuple[Callable[[], list[PlannedJob]], Callable[[], list[Entry]]]] = {
+    "complete": (jobs, complete),
+    "failing": (jobs, failing),
+    "odd": (jobs, odd),
+    "refused": (jobs, refused),
+    "planned": (jobs, list),
+    "many-failures": (many_jobs, many_failures),
+}
 
 
 @contextmanager
@@ -360,10 +368,11 @@ def made(name: str, directory: Path) -> Iterator[Path]:
         "local": PlanSite(scratch=local_directory("local", "/scratch")),
         "pool": PlanSite(executor="slurm", work="/pool"),
     }
+    planned, happened = STORIES[name]
     run = make_run(
         directory / "run0001",
-        jobs(),
-        STORIES[name](),
+        planned(),
+        happened(),
         sites=sites,
         limits={"heavy": 2},
         outputs={"out": "/results"},

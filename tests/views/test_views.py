@@ -13,6 +13,7 @@ import re
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -22,11 +23,13 @@ from click.testing import CliRunner
 from kit.databases import contents
 from markab import __version__
 from markab.cli.main import markab
+from markab.diagnosis.failed_attempts import FailedAttempts
 from markab.provenance.jobstate_log import JobstateLog
 from markab.provenance.projection import Projector
 from markab.reports.html.page import write_page
 from markab.reports.statistics.run_statistics import read_statistics
 from markab.reports.status import Status
+from views.failures import FAILURES
 from views.runs import STORIES, made
 
 EXPECTED = Path(__file__).with_name("expected")
@@ -82,16 +85,22 @@ COMMANDS = {
 }
 
 
-@pytest.fixture(params=STORIES)
+@pytest.fixture(params=[story for story in STORIES if story != "many-failures"])
 def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    for name, value in {"TZ": "UTC", "COLUMNS": "100", "NO_COLOR": "1", "HOME": str(tmp_path)}.items():
+    with frozen(monkeypatch, tmp_path), made(request.param, tmp_path / request.param) as directory:
+        yield directory
+
+
+@contextmanager
+def frozen(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[None]:
+    """A clock that stands, and an environment that is the same everywhere."""
+    for name, value in {"TZ": "UTC", "COLUMNS": "100", "NO_COLOR": "1", "HOME": str(home)}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(time, "time", clock)
     monkeypatch.setitem(read_statistics.__kwdefaults__, "clock", clock)
     monkeypatch.setattr(Status.text, "__defaults__", (*(Status.text.__defaults__ or ())[:-1], clock))
     time.tzset()
-    with made(request.param, tmp_path / request.param) as directory:
-        yield directory
+    yield
     monkeypatch.undo()
     time.tzset()
 
@@ -106,13 +115,18 @@ def test_commands_print_of_a_run_what_is_expected(run: Path, view: str) -> None:
 
 
 def test_the_web_page_of_a_run_has_what_is_expected(run: Path) -> None:
+    same(run, "page", page_text(run))
+
+
+def page_text(run: Path) -> str:
+    """The body of the page, and the data in it."""
     write_page(run, run.parent / "page.html", clock)
     page = (run.parent / "page.html").read_text()
     (data,) = re.findall('id="data">(.*?)</script>', page, re.DOTALL)
     facts = json.loads(zlib.decompress(base64.b64decode(data)))
     body = page[page.index("<main>") : page.index("</main>")]
     lines = re.sub("(</(?:tr|p|h[1-4]|dt|dd|section|div|g|pre|summary)>)", r"\1\n", body)
-    same(run, "page", lines + "".join(f"\n{key}: {json.dumps(value)}" for key, value in facts.items()) + "\n")
+    return lines + "".join(f"\n{key}: {json.dumps(value)}" for key, value in facts.items()) + "\n"
 
 
 def test_the_database_and_the_log_of_a_run_have_what_is_expected(run: Path) -> None:
@@ -124,6 +138,17 @@ def test_the_database_and_the_log_of_a_run_have_what_is_expected(run: Path) -> N
     log.update()
     text = "".join(f"== {table}\n" + "".join(f"{row}\n" for row in rows[table]) for table in sorted(rows))
     same(run, "database", f"{text}== jobstate.log\n{log.path.read_text()}")
+
+
+def test_every_kind_of_failure_is_explained_as_expected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with frozen(monkeypatch, tmp_path), made("many-failures", tmp_path / "many-failures") as run:
+        failed = list(FailedAttempts(run, from_start=True).new())
+        same(run, "analyze", "".join(transcript(run, line) for line in COMMANDS["analyze"]))
+        same(run, "why", "".join(transcript(run, f"why RUN {name}") for name in FAILURES))
+        same(run, "run", "".join(f"{one.line()}\n{one.text(run)}\n\n" for one in failed))
+        same(run, "page", page_text(run))
 
 
 def transcript(run: Path, line: str) -> str:
