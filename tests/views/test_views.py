@@ -24,6 +24,7 @@ from kit.databases import contents
 from markab import __version__
 from markab.cli.main import markab
 from markab.diagnosis.failed_attempts import FailedAttempts
+from markab.formatting import printable
 from markab.provenance.jobstate_log import JobstateLog
 from markab.provenance.projection import Projector
 from markab.reports.html.page import write_page
@@ -147,7 +148,7 @@ def test_every_kind_of_failure_is_explained_as_expected(
         failed = list(FailedAttempts(run, from_start=True).new())
         same(run, "analyze", "".join(transcript(run, line) for line in COMMANDS["analyze"]))
         same(run, "why", "".join(transcript(run, f"why RUN {name}") for name in FAILURES))
-        same(run, "run", "".join(f"{one.line()}\n{one.text(run)}\n\n" for one in failed))
+        same(run, "run", "".join(printable(f"{one.line()}\n{one.text(run)}\n\n") for one in failed))
         same(run, "page", page_text(run))
 
 
