@@ -79,9 +79,17 @@ COMMANDS = {
         "pegasus-statistics --json -s all RUN",
     ],
     "prov": ["export -F prov -o OUT RUN"],
-    "ro-crate": ["export -F ro-crate -o OUT RUN", "export -F ro-crate --license MIT --json -o OUT2 RUN"],
+    "ro-crate": [
+        "export -F ro-crate -o - RUN",
+        "export -F ro-crate -o OUT RUN",
+        "export -F ro-crate --license MIT --json -o OUT2 RUN",
+    ],
     "wfformat": ["export -F wfformat -o OUT RUN"],
-    "csv": ["export -F csv -o - RUN"],
+    "csv": [
+        "export -F csv -o - RUN",
+        "export -F csv --json -o - RUN",
+        "export -F prov --license MIT -o - RUN",
+    ],
     "kickstart": ["export -F pegasus -o OUT RUN"],
 }
 
