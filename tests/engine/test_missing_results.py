@@ -14,9 +14,11 @@ import pytest
 from engine.test_lost_results import RIGHT, Chain
 from kit.planned_workflow import Bench, task
 from markab import operations
+from markab.engine import missing_results
 from markab.engine.missing_results import read_missing_results
 from markab.engine.run import Outcome, RunOptions, run
 from markab.errors import NotARun
+from markab.plan.plan_file import PlanFile
 from markab.planner.planning import plan
 
 
@@ -153,3 +155,16 @@ def test_results_are_said_to_be_only_where_one_is(done: Chain) -> None:
     for result in done.result.parent.iterdir():
         result.rename(result.with_name(f"{result.name} of another run"))
     assert operations.read_result(done.submit_dir).outputs == []
+
+
+def test_the_results_of_a_run_with_very_many_jobs_are_not_looked_for(
+    done: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = PlanFile(done.submit_dir / "plan.jsonl").header.jobs
+    done.result.unlink()
+    said = []
+    for most in (jobs, jobs - 1):
+        monkeypatch.setattr(missing_results, "JOBS_CHECKED", most)
+        said.append(read_missing_results(done.submit_dir))
+
+    assert "is gone" in said[0] and not said[1]
