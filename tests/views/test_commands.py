@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from kit.made_run import engine_alive
 from views.runs import made
 from views.test_views import frozen, same, transcript
 
