@@ -115,6 +115,16 @@ def test_the_name_of_a_job_with_its_prefix_is_the_name_of_a_file(bench: Bench) -
     assert "with what job 'pppp" in found and "shorten --job-prefix" in found
 
 
+def test_the_name_of_what_a_job_prints_may_have_exactly_the_longest_name(bench: Bench) -> None:
+    def found(prefix: int) -> list[str]:
+        return problems(bench, task("make" + "x" * 150, "raw", "made"), job_prefix="p" * prefix)
+
+    too_much = int(found(100)[0].split("a name of ")[1].split()[0]) - limits_of(str(bench.path)).name
+
+    made = task("make" + "x" * 150, "raw", "made")
+    assert plan(bench.options(made, job_prefix="p" * (100 - too_much))).submit_dir
+
+
 def test_limits_are_those_of_the_nearest_directory_that_exists(tmp_path: Path) -> None:
     assert limits_of(str(tmp_path / "a/b")) == limits_of(str(tmp_path))
     assert limits_of(str(tmp_path)).name == os.pathconf(tmp_path, "PC_NAME_MAX")

@@ -18,7 +18,10 @@ from markab.transfers.scratch_owner import is_abandoned, owner_text, read_owner
         (["uuid"], "belongs to another run"),
         (["uuid", "/runs/2"], "belongs to another run, in '/runs/2'"),
         (["uuid", "/runs/2", "here"], "belongs to another run, in '/runs/2'"),
-        (["uuid", "/runs/1"], "belongs to an earlier run in the same submit directory, whose plan was deleted"),
+        (
+            ["uuid", "/runs/1"],
+            "belongs to an earlier run in the same submit directory, whose plan was deleted",
+        ),
     ],
 )
 def test_the_owner_is_named_as_far_as_it_is_known(owner: list[str], text: str) -> None:
