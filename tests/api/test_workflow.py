@@ -2,7 +2,7 @@ import json
 import sys
 import types
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ class Machinery:
         (self.planned.submit_dir / "plan.jsonl").touch()
         self.options: PlanOptions | None = None
         self.calls: list[str] = []
+        self.words: list[tuple[str, ...]] = []
         self.statuses: list[FakeStatus] = [FakeStatus()]
         self.error: Exception | None = None
 
@@ -71,6 +72,7 @@ class Machinery:
         return self._answer("plan", self.planned)
 
     def start(self, submit_dir: Path, words: tuple[str, ...] = ()) -> int:
+        self.words.append(words)
         return self._answer(f"start {submit_dir.name}", 4242)
 
     def request_remove(self, submit_dir: Path) -> bool:
@@ -235,6 +237,25 @@ def test_submit_also_runs(machinery: Machinery) -> None:
     wf = workflow().plan(submit=True)
     assert machinery.calls == ["plan", "start run0001"]
     assert wf.run_output == {"user": "ada", "grid_dn": None, "submit_dir": str(wf.submit_dir), "pid": 4242}
+
+
+def test_run_until_plans_again_as_last_time_but_only_what_the_targets_need(machinery: Machinery) -> None:
+    wf = workflow().plan(sites=["a"], force=True, submit=True, **{"pegasus.mode": "tutorial"})
+    first = machinery.options
+    assert first is not None and [] == first.until
+
+    wf.run(until=["x.txt"], fail_fast=True)
+
+    assert ["plan", "start run0001"] * 2 == machinery.calls
+    assert replace(first, until=["x.txt"]) == machinery.options
+    assert [(), ("--fail-fast",)] == machinery.words
+
+
+def test_run_until_plans_a_workflow_that_was_not_planned(machinery: Machinery) -> None:
+    workflow().run(until=["x.txt"])
+
+    assert ["plan", "start run0001"] == machinery.calls
+    assert machinery.options is not None and ["x.txt"] == machinery.options.until
 
 
 def test_the_calls_chain(machinery: Machinery, capsys) -> None:

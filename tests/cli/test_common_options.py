@@ -159,9 +159,9 @@ def test_a_job_that_is_not_there_is_an_error_that_names_the_likely_one(here: Pat
 def test_runs_are_listed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(here))
     monkeypatch.chdir(here.parent)
-    state, done, *_, workflow, run = typed("list").split()
+    state, done, *_, workflow, run = typed("runs").split()
     assert [state, done, workflow, run] == ["Failure", "1/2", "words", "run0001"]
-    assert '"state": "Failure"' in typed("list", "--json", str(here.parent))
+    assert '"state": "Failure"' in typed("runs", "--json", str(here.parent))
 
 
 def test_only_a_command_that_can_print_more_says_so() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -102,6 +103,19 @@ def test_values_of_options_are_offered() -> None:
     assert answers("plan", "--cleanup", "l") == ["plain,leaf"]
     assert answers("plan", "-C", "label,ho") == ["plain,label,horizontal"]
     assert answers("statistics", "-s", "int") == ["plain,integrity", "plain,int_stats"]
+
+
+def test_what_a_workflow_can_be_planned_until_is_offered(here: Path) -> None:
+    jobs = [
+        {"type": "job", "name": "fit", "id": "ID1", "arguments": [], "uses": [{"lfn": "fit.1", "type": "output"}]},
+        {"type": "job", "name": "plot", "id": "ID2", "arguments": [], "uses": [{"lfn": "fit.1", "type": "input"}]},
+    ]  # fmt: skip
+    (here / "other.yml").write_text(json.dumps({"pegasus": "5.0", "name": "w", "jobs": jobs}))
+    assert answers("plan", "other.yml", "--until", "fit") == ["plain,fit.1", "plain,fit_ID1", "plain,fit"]
+    assert answers("run", "other.yml", "--until", "plo") == ["plain,plot_ID2", "plain,plot"]
+    assert answers("plan", "--until", "x") == ["file,x"], "an empty document has no names"
+    (here / "workflow.yml").write_text((here / "other.yml").read_text())
+    assert answers("plan", "--until", "ID2") == ["plain,ID2"]
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

@@ -111,13 +111,16 @@ def commands(run: str, text: str) -> list[list[str]]:
         ["show", run, "a"],
         ["show", run, "b"],
         ["show", run, text],
+        ["logs", run, "a"],
+        ["logs", run, "b", "-f"],
+        ["logs", run, text],
         ["why", run, "b"],
         ["trace", run, f"out{text}"],
         ["trace", run, f"out{text}", "--dot"],
         ["status", run, "-l"],
         ["statistics", run, "-s", "all"],
         ["statistics", run, "-s", "all", "-f", "csv"],
-        ["list", run],
+        ["runs", run],
         ["metadata", "file", run],
         ["graph", run, "-f", "dot", "--files"],
         ["graph", run, "-f", "mermaid", "--files"],
@@ -166,7 +169,7 @@ def test_the_display_and_the_end_of_a_run_print_no_control_character_from_outsid
 
 def test_a_name_with_a_line_end_does_not_make_a_line_of_the_list(tmp_path: Path) -> None:
     make_run(tmp_path / "run", [compute("a")], workflow="w\nSuccess  forged")
-    assert len(printed(markab, "list", str(tmp_path)).splitlines()) == 1
+    assert len(printed(markab, "runs", str(tmp_path)).splitlines()) == 1
 
 
 def test_json_is_exact_and_still_controls_no_terminal(

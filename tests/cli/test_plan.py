@@ -35,6 +35,7 @@ class FakePlanner:
             PlanSummary(
                 jobs={"compute": 2, "stage_in": 1},
                 tasks=2,
+                left_out=0,
                 transfers=3,
                 bytes_known=4096,
                 files_unknown_size=1,

@@ -88,6 +88,61 @@ def test_one_command_from_document_to_result(here: Path) -> None:
     assert f"results: {here}/out" in done.stdout
 
 
+SCRIPT = """
+import sys
+from pathlib import Path
+from Pegasus.api import *
+from markab.api import parameters
+
+params = parameters(n=1, fails=False)
+wf = Workflow("sweep")
+for n in range(params.n):
+    job = Job("sh").add_args("-c", "'exit 3'" if params.fails and not n else f"'echo {n} {sys.argv[1:]} {Path('text').read_text()}'")
+    wf.add_jobs(job.set_stdout(f"{n}.txt", stage_out=False))
+tools = TransformationCatalog().add_transformations(Transformation("sh", site="local", pfn="/bin/sh"))
+wf.add_transformation_catalog(tools)
+wf.plan(submit=True, sites=["local"], output_dir="out", **{"dagman.retry": 0})
+raise Exception("it goes on")
+"""  # fmt: skip
+
+
+def test_a_script_is_run_planned_and_run_until_a_target_and_again_by_the_advice(tmp_path: Path) -> None:
+    (tmp_path / "w.py").write_text(SCRIPT)
+    (tmp_path / "text").write_text("x")
+
+    done = call(tmp_path, "markab", "run", "w.py", "--set", "n=4", "--until", "2.txt", "--", "word")
+
+    assert (0, ["2.txt"]) == (done.returncode, os.listdir(tmp_path / "out")), done.stderr
+    assert "2 [word] x\n" == (tmp_path / "out" / "2.txt").read_text()
+    assert "3 tasks are left out: --explain says why" in done.stdout
+    run = next((tmp_path).glob("*/pegasus/sweep/run0001")).relative_to(tmp_path)
+    shown = json.loads(call(tmp_path, "markab", "metadata", "workflow", str(run), "-J").stdout)
+    assert {"parameter.n": "4", "parameter.fails": "false", "script.arguments": "word"}.items() <= (
+        shown[0]["metadata"].items()
+    )
+    (tmp_path / "w.py").write_text(SCRIPT.replace("'echo {n}", "'echo again {n}"))
+    again = call(tmp_path, "markab", "run", str(run))
+    _, _, advice = again.stderr.partition("again: ")
+    assert 0 == typed(advice.splitlines()[0], tmp_path).returncode
+    assert "again 2 [word] x\n" == (tmp_path / "out" / "2.txt").read_text()
+
+
+def test_with_fail_fast_a_run_stops_says_so_and_continues(tmp_path: Path) -> None:
+    (tmp_path / "w.py").write_text(SCRIPT)
+    (tmp_path / "text").write_text("x")
+    script = ("w.py", "--set", "n=6", "--set", "fails=yes", "--relative-dir", "run")
+
+    done = call(tmp_path, "markab", "run", *script, "--fail-fast", "--cores", "1")
+
+    assert 14 == done.returncode
+    assert "warning: job 'sh_ID0000001' failed: no others are started, as --fail-fast says" in done.stderr
+    assert "1 job failed" in done.stdout and "not started" in done.stdout
+    going = call(tmp_path, "markab", "run", "run", "--cores", "1")
+    assert 14 == going.returncode and "not started" not in going.stdout
+    states = json.loads(call(tmp_path, "markab", "show", "run", "-J").stdout)
+    assert 5 == sum(one["state"] == "succeeded" for one in states if one["job"].startswith("sh_"))
+
+
 def test_the_way_of_pegasus_in_the_background(here: Path) -> None:
     planned = json.loads(call(here, "pegasus-plan", "-Dpegasus.mode=development", *PLAN, "--json").stdout)
     assert planned["pegasus-run"] == f"pegasus-run {here}/run"

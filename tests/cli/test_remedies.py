@@ -58,7 +58,7 @@ def printed(text: str, pattern: str) -> str:
     return found[1]
 
 
-def test_a_staged_program_that_was_edited_is_named_and_planned_again_by_the_printed_command(
+def test_a_staged_program_that_was_edited_is_named_and_taken_anew_by_the_printed_command(
     here: Path,
 ) -> None:
     program(here, "#!/bin/sh\nexit 3\n")
@@ -66,13 +66,14 @@ def test_a_staged_program_that_was_edited_is_named_and_planned_again_by_the_prin
     program(here, "#!/bin/sh\ncat $1\n")
     again = typed("markab run 'my run'", here)
     assert again.returncode == 14
-    assert "tool.sh was edited after this run had copied it; the copy is used (by tool_ID1)" in again.stderr
+    assert (
+        "tool.sh was edited after this run had taken it (for tool_ID1); the run goes on with" in again.stderr
+    )
     analysis = typed("cd .. && markab analyze */'my run'", here)
     assert "after the correction" not in analysis.stdout
-    mended = typed("cd .. && " + printed(analysis.stdout, "run again: (.*)"), here)
+    mended = typed("cd .. && " + printed(analysis.stdout, "to take it anew: `(.*)`;"), here)
     assert mended.returncode == 0, mended.stderr
     assert (here / "results" / "out.txt").read_text() == "42\n"
-    assert (here / "my run-2").is_dir()
 
 
 def test_edited_documents_and_inputs_are_named_before_the_run_goes_on(here: Path) -> None:
@@ -84,6 +85,8 @@ def test_edited_documents_and_inputs_are_named_before_the_run_goes_on(here: Path
     assert "in.txt was edited after this run" in typed("markab run 'my run'", here).stderr
     typed("sed -i s/out.txt/other.txt/ workflow.yml; echo dagman.retry=1 > pegasus.properties", here)
     shown = typed("markab run 'my run'", here).stderr
+    again = printed(shown, "run again: (.*)")
+    assert typed(again, here).returncode == 14 and (here / "my run-2").is_dir(), "it plans again"
     assert "workflow.yml, pegasus.properties were edited after the run was planned; the plan is used" in shown
     assert shown.count("hint: to use what was edited") == 1
     assert "--conf" not in printed(shown, "run again: (.*)"), "the properties are those that were edited"
@@ -93,12 +96,11 @@ def test_carriage_returns_are_removed_from_the_file_that_was_staged(here: Path) 
     program(here, "#!/bin/sh\r\ncat $1\r\n")
     failed = typed(RUN, here)
     command = r"(sed -i 's/\\r\$//' \S+)"
-    assert printed(failed.stderr, f"hint: remove them: {command}; then plan again").endswith(" tool.sh")
+    assert printed(failed.stderr, f"hint: remove them: {command}; then `markab run").endswith(" tool.sh")
     analysis = typed("markab analyze 'my run'", here).stdout
     assert "end with a carriage return, as Windows writes them" in analysis
-    assert typed(printed(analysis, f"remove them: {command}; then plan again"), here).returncode == 0
-    again = printed(typed("markab analyze 'my run'", here).stdout, "run again: (.*)")
-    assert typed(again, here).returncode == 0
+    assert typed(printed(analysis, f"remove them: {command}; then "), here).returncode == 0
+    assert typed(printed(analysis, "then `(markab run --refresh 'my run')`, for"), here).returncode == 0
 
 
 def test_commands_of_a_cause_name_the_run_and_the_job(here: Path) -> None:

@@ -110,6 +110,18 @@ def test_limits_reach_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
+    ("words", "keep_going"),
+    [((), None), (("--fail-fast",), False), (("--keep-going",), True), (("--keep-g",), True)],
+)
+def test_whether_to_keep_going_reaches_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], keep_going: bool | None
+) -> None:
+    fake = engine("success", *SUCCESS)
+    call(tmp_path, monkeypatch, fake, *words)
+    assert fake.options == RunOptions(keep_going=keep_going)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
     ("text", "mb"),
     [("500", 500), ("500 MB", 500), ("8GB", 8192), ("1.5g", 1536), ("2GiB", 2048), ("1TB", 1 << 20)],
 )
@@ -128,14 +140,26 @@ def test_detached_it_returns_at_once_and_hands_its_limits_on(
 ) -> None:
     started: list[Any] = []
 
-    def start(path: Path, limits: operations.Limits, keep_failed: bool, restore: bool) -> int:
-        started.append((path, limits, keep_failed, restore))
+    def start(path: Path, limits: operations.Limits, *switches: bool | None) -> int:
+        started.append((path, limits, *switches))
         return 4711
 
     monkeypatch.setattr(operations, "start", start)
-    flags = ("--detach", "--cores", "2", "--memory", "8GB", "--keep-failed", "--restore")
+    flags = (
+        "--detach",
+        "--cores",
+        "2",
+        "--memory",
+        "8GB",
+        "--keep-failed",
+        "--restore",
+        "--refresh",
+        "--fail-fast",
+    )
     result = call(tmp_path, monkeypatch, engine("success"), *flags)
-    assert started == [(tmp_path / "run0001", operations.Limits(cores=2, memory_mb=8192), True, True)]
+    assert started == [
+        (tmp_path / "run0001", operations.Limits(cores=2, memory_mb=8192), True, True, True, True)
+    ]
     assert "process 4711" in result.stdout and "markab status run0001" in result.stdout
     assert result.exit_code == 0
 
@@ -167,7 +191,7 @@ def test_without_a_name_the_missing_document_is_named(
         in result.stderr
     )
     result = CliRunner().invoke(markab, ["run"])
-    assert result.exit_code == 12 and "or a workflow document, such as workflow.yml" in result.stderr
+    assert result.exit_code == 12 and "or a workflow document or script, such as" in result.stderr
 
 
 def test_warnings_of_the_engine_and_a_complete_run_are_shown(

@@ -9,7 +9,6 @@ from click.testing import CliRunner
 
 from kit.made_run import began, compute, end, failed, gave_up, make_run, start
 from markab.cli.analyze import analyze
-from markab.cli.list import list as list_runs
 from markab.cli.show import show
 
 
@@ -40,8 +39,3 @@ def test_a_state_beside_a_job_is_a_wrong_command_line(run: str) -> None:
 def test_options_for_running_a_job_by_hand_need_the_job(run: str, option: str) -> None:
     done = CliRunner().invoke(analyze, [run, option, "x"])
     assert done.exit_code == 2 and "--debug-job JOB only" in done.output
-
-
-def test_runs_below_a_directory_that_does_not_exist_are_not_listed(tmp_path: Path) -> None:
-    done = CliRunner().invoke(list_runs, [str(tmp_path / "nowhere")])
-    assert done.exit_code == 2 and "does not exist" in done.output

@@ -12,7 +12,7 @@ from markab.diagnosis.edited_files import edited_files
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.replanning import replan_command
 from markab.errors import Problem
-from markab.plan.model import Input, Kind, PlannedJob
+from markab.plan.model import Input, Kind, PlannedJob, Transfer
 from markab.plan.sources import Sources, write_sources
 
 STAGED_AT = 1_800_000_001.0
@@ -28,7 +28,7 @@ def here(tmp_path: Path) -> Path:
 def staged_run(here: Path, **moved: Any) -> Path:
     """A run whose only job, which reads a staged file, failed; the file is older unless its time is set."""
     jobs = [
-        PlannedJob(id="stage_in", kind=Kind.STAGE_IN, site="local"),
+        PlannedJob(id="stage_in", kind=Kind.STAGE_IN, site="local", transfers=[Transfer("in.txt", [], [])]),
         compute("a", 0, inputs=[Input(lfn="in.txt")]),
     ]
     transfer = {
@@ -55,7 +55,12 @@ def test_an_input_that_differs_from_what_was_staged_is_edited(here: Path) -> Non
     run = staged_run(here)
     assert not found(run), "only newer: its content is the same"
     (here / "in.txt").write_text("as it is!")
-    assert "in.txt was edited after this run had copied it; the copy is used (by wc_a)" in str(found(run)[0])
+    (problem,) = found(run)
+    assert (
+        "in.txt was edited after this run had taken it (for wc_a); the run goes on with what it was"
+        in str(problem)
+    )
+    assert f"to take it anew: `markab run --refresh {run}`; stage_in runs again" == problem.hint
     (here / "in.txt").write_text("longer than it was")
     assert found(run)
 
@@ -63,18 +68,25 @@ def test_an_input_that_differs_from_what_was_staged_is_edited(here: Path) -> Non
 @pytest.mark.parametrize(
     "moved",
     [
-        {"link": True},
         {"source": "https://example.org/in.txt"},
         {"source": "file://another-machine/in.txt"},
-        {"destination": "/nowhere/copy.txt"},
         {"lfn": "unread.txt"},
     ],
     ids=str,
 )
-def test_a_file_of_which_no_copy_is_used_is_not_edited(here: Path, moved: dict[str, Any]) -> None:
+def test_a_file_elsewhere_or_that_no_job_reads_is_not_edited(here: Path, moved: dict[str, Any]) -> None:
     run = staged_run(here, **moved)
     (here / "in.txt").write_text("as it is!")
     assert not found(run)
+
+
+@pytest.mark.parametrize("moved", [{"link": True}, {"destination": "/nowhere/copy.txt"}], ids=str)
+def test_a_file_that_is_linked_or_of_which_the_copy_was_removed_is_edited_too(
+    here: Path, moved: dict[str, Any]
+) -> None:
+    run = staged_run(here, **moved)
+    (here / "in.txt").write_text("as it is!")
+    assert found(run)
 
 
 def test_a_source_that_is_gone_or_no_file_is_not_edited(here: Path) -> None:
@@ -113,6 +125,10 @@ def test_planning_again_names_another_directory_and_the_properties_of_the_run(he
     assert (
         "--sites local --relative-dir one-3 --randomdir --conf /r/p.properties 'a b.yml'"
         in replan_command(braindump, str(here), Path("/r/p.properties"))
+    )
+    script = ("--set", "n=5 6", "w.py", "--", "-x")
+    assert replan_command(braindump, str(here), script=script).endswith(
+        "--relative-dir one-3 --randomdir --set 'n=5 6' w.py -- -x"
     )
     assert replan_command({"user": "ada"}, str(here)) == ""
     assert replan_command(braindump, None) == ""

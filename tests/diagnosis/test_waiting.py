@@ -3,11 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from kit.made_run import T0, began, compute, end, engine_alive, failed, gave_up, make_run, start
 from markab.diagnosis.waiting import Waiting, WaitingReasons
-from markab.journal.records import GiveUp, Halt, Incomplete, Retry
+from markab.journal.records import GiveUp, Halt, Incomplete, Retry, RunStart
 from markab.journal.run_reader import RunReader
 from markab.plan.model import Kind, PlannedJob
 from markab.reports.status import current_status
@@ -84,6 +85,15 @@ def test_of_several_pauses_the_longest_is_shown(tmp_path: Path) -> None:
 def test_nothing_is_started_after_a_halt(tmp_path: Path) -> None:
     found = reasons(tmp_path, [compute("a"), compute("b")], [began(cores=1), start(0), Halt(T0 + 3)])
     assert found["halt"].jobs == 1
+
+
+def test_nothing_is_started_after_a_failure_with_fail_fast(tmp_path: Path) -> None:
+    begun = RunStart(*msgspec.structs.astuple(began(cores=2))[:-1], keep_going=False)
+    jobs = [compute("a"), compute("b"), compute("c")]
+    found = reasons(tmp_path, jobs, [begun, start(0), start(1), failed(0), gave_up(0)])
+    assert "1 job: nothing new is started: a job failed, and --fail-fast was given (wc_c)" == (
+        found["fail-fast"].line()
+    )
 
 
 def test_nothing_is_started_while_what_happens_cannot_be_recorded(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from markab.engine import missing_results
 from markab.engine.missing_results import read_missing_results
 from markab.engine.run import Outcome, RunOptions, _redone, run
 from markab.errors import NotARun
+from markab.formatting import html_text
 from markab.plan.model import Kind
 from markab.plan.plan_file import PlanFile
 from markab.planner.planning import plan
@@ -59,10 +60,14 @@ def test_a_missing_result_of_a_complete_run_is_named_with_what_makes_it_again(
     assert outcome.was_complete and outcome.warnings == [words] and done.ran() == []
     assert operations.read_status(done.submit_dir, check_results=True).warnings == (words,)
     assert operations.read_status(done.submit_dir).warnings == ()
+    page, _ = operations.write_page(done.submit_dir)
+    assert f'<p class="note">warning: {html_text(words)}</p>' in page.read_text()
 
 
 def test_nothing_is_said_of_results_that_are_there(done: Chain) -> None:
     assert done.run().warnings == [] and read_missing_results(done.submit_dir) == ""
+    page, _ = operations.write_page(done.submit_dir)
+    assert "warning:" not in page.read_text()
     assert restore(done.submit_dir).was_complete
 
 

@@ -152,6 +152,45 @@ def test_without_keep_going_nothing_starts_after_the_first_failure(tmp_path: Pat
     outcome = call(directory, world, cores=1, keep_going=False)
 
     assert outcome.state == "failed" and len(world.started) == 1 and outcome.counts["ready"] == 5
+    assert ["job 'a' failed: no others are started, as --fail-fast says"] == outcome.warnings
+
+
+@pytest.mark.parametrize(
+    ("fail_fast", "asked", "keeps_going"),
+    [(False, None, True), (True, None, False), (True, True, True), (False, False, False)],
+)
+def test_the_plan_says_whether_to_keep_going_unless_the_call_does(
+    tmp_path: Path, fail_fast: bool, asked: bool | None, keeps_going: bool
+) -> None:
+    directory = make_run(tmp_path / "run", [job("a"), job("b")], fail_fast=fail_fast)
+    world = World(lambda attempt: failure() if attempt.job.id == "a" else OK, ends_at_once=1)
+
+    outcome = call(directory, world, cores=1, keep_going=asked)
+
+    assert (2 if keeps_going else 1) == len(world.started)
+    assert keeps_going == (not outcome.warnings)
+    assert [keeps_going] == [entry.keep_going for entry in journal(directory) if isinstance(entry, RunStart)]
+
+
+def test_with_fail_fast_running_jobs_end_retries_end_and_the_run_continues_later(tmp_path: Path) -> None:
+    jobs = [job("bad", retries=1), job("long"), job("flaky", retries=5), job("next"), job("after", 1)]
+    directory = make_run(tmp_path / "run", jobs, fail_fast=True)
+    broken = {"bad", "flaky"}
+    world = World(lambda attempt: failure() if attempt.job.id in broken else OK)
+
+    outcome = call(directory, world, cores=3)
+
+    ended = {(e.job, e.attempt) for e in journal(directory) if isinstance(e, AttemptEnd)}
+    assert {(0, 1), (0, 2), (1, 1)} <= ended, (
+        "the failure that counts is the last one, and what ran has ended"
+    )
+    assert "failed" == outcome.state and ["bad"] == [failed.id for failed in outcome.failed]
+    begun = {attempt.job for attempt in world.started}
+    assert 4 not in begun, "what was waiting does not start"
+    broken.clear()
+    assert "success" == call(directory, world, cores=3).state
+    again = [e.job for e in journal(directory) if isinstance(e, AttemptEnd)]
+    assert 1 == again.count(1), "what succeeded is kept"
 
 
 def test_the_rescue_file_lists_what_is_done(tmp_path: Path) -> None:

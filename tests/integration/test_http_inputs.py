@@ -214,7 +214,7 @@ def test_a_server_that_sends_another_file_is_an_error_that_names_both_checksums(
         f"{job} failed (attempt 1)\n"
         f"  'SITE/wrong' is not the file that was recorded: its sha256 is {actual}, expected {expected}\n"
         "    hint: curl -sL 'SITE/wrong' | sha256sum; "
-        f"if the file is right, correct its checksum in the replica catalog, should it have one there, and plan again{command}"
+        f"if the file is right, `markab run --refresh RUN` takes it anew; but correct its checksum in the replica catalog, should it have one there, and plan again{command}"
     ) == said(done, tmp_path, site)
     assert [] == [path for path in (tmp_path / "wf-scratch").rglob("*") if path.name.startswith("in")]
 

@@ -165,7 +165,7 @@ def test_a_raw_input_that_is_not_what_the_catalog_says_is_caught(data: str, tmp_
     assert (
         "stage_in_local_local_0_0 failed (attempt 1)\n"
         f"  'HERE/raw' is not the file that was recorded: its sha256 is {sha256(MIDDLE)}, expected {wrong}\n"
-        "    hint: sha256sum 'HERE/raw'; if the file is right, correct its checksum in the replica catalog, should it have one there, and plan again"
+        "    hint: sha256sum 'HERE/raw'; if the file is right, `markab run --refresh RUN` takes it anew; but correct its checksum in the replica catalog, should it have one there, and plan again"
     ) == said(done, tmp_path)
     assert [] == started(submit_dir)
     assert not (tmp_path / "wf-scratch" / "run" / "raw").exists()

@@ -28,6 +28,8 @@ from markab.journal.records import (
     Halt,
     Incomplete,
     Interrupt,
+    Refresh,
+    RefreshedFile,
     Refused,
     Remove,
     Retry,
@@ -99,6 +101,14 @@ class Story:
         self.write(Undone, job, self.attempts[job], "gone")
         self.states[job] = State.WAITING
 
+    def refresh(self, jobs: list[int]) -> None:
+        """Files were edited; of some of the jobs that run again another record says so too."""
+        self.write(Refresh, [RefreshedFile("f", "/data/f", "ab" * 32)], jobs)
+        for job in jobs:
+            self.states[job] = State.WAITING
+        for job in jobs[1:]:
+            self.undo(job)
+
     def close(self, outcome: str) -> None:
         self.write(RunEnd, outcome)
         self.outcome = outcome
@@ -112,6 +122,9 @@ def stories(draw: st.DrawFn) -> Story:
         undone = [job for job, state in enumerate(story.states) if state == State.SUCCEEDED]
         if story.runs and undone and draw(st.booleans()):
             story.undo(draw(st.sampled_from(undone)))
+        undone = [job for job, state in enumerate(story.states) if state == State.SUCCEEDED]
+        if story.runs and draw(st.booleans()):
+            story.refresh(draw(st.lists(st.sampled_from(undone), unique=True)) if undone else [])
         if draw(st.booleans()):
             story.write(Refused, "this machine has no GPUs")
         story.open()
@@ -257,6 +270,8 @@ def _undone(story: Story) -> set[int]:
     for entry in story.entries:
         if isinstance(entry, Undone):
             undone.add(entry.job)
+        elif isinstance(entry, Refresh):
+            undone.update(entry.jobs)
         elif isinstance(entry, AttemptStart):
             undone.discard(entry.job)
     return undone

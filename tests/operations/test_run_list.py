@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kit.made_run import began, compute, end, ended, make_run, start
-from markab.operations import list_runs
+from markab.errors import MarkabError
+from markab.journal.run_reader import STATES
+from markab.operations import RUN_STATES, bytes_of_run, list_runs
 from markab.plan.braindump import write_braindump
 
 
@@ -74,3 +78,45 @@ def test_a_run_that_cannot_be_read_is_listed_as_such(home: Path) -> None:
     run = made(Path.cwd() / "run0001", "20260101T000000+0000")
     (run / "plan.jsonl").write_text("damaged\n")
     assert [(one.submit_dir, one.state) for one in list_runs()[0]] == [(run, "Unreadable")]
+
+
+def test_runs_are_chosen_by_state_name_and_time(home: Path) -> None:
+    old = made(Path.cwd() / "run0001", "20260101T000000+0000")
+    new = make_run(Path.cwd() / "run0002", [compute("a")], workflow="rain-2")
+
+    def found(**filters: Any) -> list[Path]:
+        return [run.submit_dir for run in list_runs(**filters)[0]]
+
+    assert found(states=["success"]) == [old] and found(states=["not-started", "gone"]) == [new]
+    assert found(workflow="rain*") == [new] and found(workflow="words") == [old] and found(workflow="r") == []
+    assert found(since=new_time() - 1) == [new] and found(since=new_time() + 1) == []
+    with pytest.raises(MarkabError, match="no state of a run 'broken'") as caught:
+        found(states=["broken"])
+    assert "success, failed" in caught.value.hint
+
+
+def new_time() -> float:
+    """When `make_run` says that runs are planned."""
+    return datetime(2026, 11, 20, 20, tzinfo=timezone.utc).timestamp()
+
+
+def test_each_state_has_a_word() -> None:
+    words = {word.capitalize().replace("-", " ") for word in RUN_STATES} - {"Failed"}
+    assert {*RUN_STATES.values()} == words | {"Failure"}
+    assert {*STATES.values()} <= {*RUN_STATES.values()}
+
+
+def test_bytes_are_those_of_submit_directory_and_own_scratch(home: Path) -> None:
+    run = made(Path.cwd() / "run0001", "20260101T000000+0000")
+    before = bytes_of_run(run)
+    scratch = run / "scratch"
+    (scratch / "deep/er").mkdir(parents=True)
+    (scratch / "deep/er/x").write_bytes(bytes(1000))
+    (scratch / "deep/loop").symlink_to(scratch)
+    assert bytes_of_run(run).scratch == 0, "it is not marked as that of the run"
+    marker = f"run0001\n{run}\nhost\n"
+    (scratch / ".markab").write_text(marker)
+    now = bytes_of_run(run)
+    assert now.scratch == 1000 + len(marker) + len(str(scratch))
+    assert now.submit_dir == before.submit_dir + now.scratch
+    assert bytes_of_run(run / "nothing") == (0, 0)

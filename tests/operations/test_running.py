@@ -99,3 +99,15 @@ def test_limits_reach_an_engine_in_the_background(run: Path, monkeypatch: pytest
     assert operations.start(run, limits, keep_failed=True) == operations.start(run) == 4711
     words = ("--cores", "2", "--memory", "8192", "--gpus", "0", "--max-jobs", "5", "--keep-failed")
     assert calls == [(run, words), (run, ())]
+
+
+@pytest.mark.parametrize(
+    ("fail_fast", "words"), [(None, ()), (True, ("--fail-fast",)), (False, ("--keep-going",))]
+)
+def test_fail_fast_reaches_an_engine_in_the_background(
+    run: Path, monkeypatch: pytest.MonkeyPatch, fail_fast: bool | None, words: tuple[str, ...]
+) -> None:
+    calls = []
+    monkeypatch.setattr("markab.engine.background.start", lambda *given: calls.append(given) or 4711)
+    operations.start(run, fail_fast=fail_fast)
+    assert calls == [(run, words)]

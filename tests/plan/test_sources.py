@@ -11,7 +11,7 @@ from markab.plan.sources import Sources, read_sources, write_sources
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    written = Sources("/home/ada", {"workflow.yml": "/home/ada/words/é.yml"})
+    written = Sources("/home/ada", {"workflow.yml": "/home/ada/words/é.yml"}, ("--set", "n=5", "w.py"))
     write_sources(tmp_path / "sources.json", written)
     assert read_sources(tmp_path / "sources.json") == written
 
@@ -25,6 +25,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         '{"directory": 1, "documents": {}}',
         '{"directory": "/", "documents": 1}',
         '{"directory": "/", "documents": {"a": null}}',
+        '{"directory": "/", "documents": {}, "script": 1}',
+        '{"directory": "/", "documents": {}, "script": [1]}',
         "[" * 100_000,
     ],
     ids=lambda text: text[:40],

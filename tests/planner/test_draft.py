@@ -78,7 +78,7 @@ def test_children_of_a_removed_job_no_longer_wait_for_it(diamond: Draft) -> None
 
 
 def test_a_merged_job_keeps_the_lowest_number_and_all_edges(diamond: Draft) -> None:
-    assert 1 == diamond.merge([2, 1], "cluster", "small")
+    assert 1 == diamond.merge([2, 1], "cluster", "small", "merge_x")
 
     assert [[], [0], [], [1]] == diamond.parents
     assert {"x": 0, "y": 1, "z": 1} == diamond.producer
@@ -90,15 +90,15 @@ def test_a_merged_job_keeps_the_lowest_number_and_all_edges(diamond: Draft) -> N
 
 
 def test_jobs_above_each_other_run_in_the_order_of_the_graph(diamond: Draft) -> None:
-    diamond.merge([diamond.merge([3, 1], "cluster", ""), 0, 2], "cluster", "")
+    diamond.merge([diamond.merge([3, 1], "cluster", "", "m"), 0, 2], "cluster", "", "n")
 
     assert [(0, (0, 1, 2, 3))] == list(diamond.task_jobs())
     assert [[]] == diamond.parents[:1]
 
 
 def test_edges_follow_a_job_through_several_changes(diamond: Draft) -> None:
-    diamond.merge([1, 2], "cluster", "")
-    diamond.merge([1, 0], "cluster", "")
+    diamond.merge([1, 2], "cluster", "", "m")
+    diamond.merge([1, 0], "cluster", "", "m")
     assert [[], [], [], [0]] == diamond.parents
 
     diamond.remove(0, "reuse", "")
@@ -107,7 +107,7 @@ def test_edges_follow_a_job_through_several_changes(diamond: Draft) -> None:
 
 
 def test_a_job_that_took_others_in_can_be_removed_before_the_graph_is_read(diamond: Draft) -> None:
-    diamond.remove(diamond.merge([1, 2], "cluster", ""), "reuse", "")
+    diamond.remove(diamond.merge([1, 2], "cluster", "", "m"), "reuse", "")
 
     assert [[], [], [], [0]] == diamond.parents
 
@@ -123,7 +123,7 @@ def test_what_waits_for_a_removed_job_waits_for_its_parents_instead(diamond: Dra
 
 
 def test_a_merge_that_makes_jobs_wait_for_each_other_is_found(diamond: Draft) -> None:
-    diamond.merge([0, 3], "cluster", "")
+    diamond.merge([0, 3], "cluster", "", "m")
 
     with pytest.raises(
         PlanningError, match=r"jobs were merged that wait for each other: 'a\+d' → 'b' → 'a\+d'"
@@ -137,7 +137,7 @@ def test_a_removed_job_can_be_neither_removed_nor_merged(diamond: Draft) -> None
     with pytest.raises(ValueError, match="job 0 was removed before"):
         diamond.remove(0, "reuse", "")
     with pytest.raises(ValueError, match="job 0 was removed before"):
-        diamond.merge([0, 1], "cluster", "")
+        diamond.merge([0, 1], "cluster", "", "m")
 
 
 def test_jobs_are_not_changed_once_auxiliary_jobs_count_on_them(diamond: Draft) -> None:
@@ -152,7 +152,7 @@ def test_jobs_at_different_sites_are_not_merged(diamond: Draft) -> None:
     diamond.placements[1] = placement("far")
 
     with pytest.raises(ValueError, match="jobs at different places cannot be merged"):
-        diamond.merge([1, 2], "cluster", "")
+        diamond.merge([1, 2], "cluster", "", "m")
 
 
 def test_a_merged_job_needs_the_most_of_what_is_given_back_and_the_sum_of_what_adds_up() -> None:

@@ -34,7 +34,7 @@ def test_the_jobs_of_this_machine_are_counted_by_what_they_need(bench: Bench) ->
     ).needs
 
     assert {Need(4, 0, 0, 5120): 2, Need(1, 0, 1, 0): 1, Need(1, 0, 0, 0): 1} == needs.jobs
-    assert ["a", "b", "d"] == list(needs.examples.values())
+    assert ["'a'", "'b'", "'d'"] == list(needs.examples.values())
     assert (f"{bench.path}/wf-scratch",) == needs.scratch
 
 
@@ -45,7 +45,7 @@ def test_what_a_machine_has_is_not_named() -> None:
 
 def test_each_resource_that_is_lacking_is_named_once_with_the_largest_request() -> None:
     jobs = {Need(3, 8192, 2, 0): 5, Need(8, 0, 0, 2000): 1, Need(2, 0, 0, 0): 9}
-    examples = dict(zip(jobs, ("five", "big", "small"), strict=True))
+    examples = dict(zip(jobs, ("'five'", "'big'", "'small'"), strict=True))
 
     found = list(lacks(Needs(jobs, examples, ("/s",)), MACHINE))
 

@@ -173,7 +173,7 @@ class RandomChanges:
 
     @property
     def passes(self) -> list[tuple[str, Pass]]:
-        dependencies, _, sites, *rest = PASSES
+        dependencies, _targets, _reuse, sites, _clusters, *rest = PASSES
         return [dependencies, ("removing", self.remove), sites, ("merging", self.merge), *rest]
 
     def remove(self, draft: Draft, _: Context) -> None:
@@ -193,7 +193,7 @@ class RandomChanges:
             places = {draft.placements[job].site for job in members}
             if len(places) == 1 and not is_cyclic(draft.parents, members):
                 names = set().union(*(draft.name_of(job).split("+") for job in members))
-                into = draft.merge(members, "merging", "they are small")
+                into = draft.merge(members, "merging", "they are small", f"merge_{min(members)}_{_try}")
                 assert min(members) == into
                 self.merged = [other for other in self.merged if not other & names] + [names]
 

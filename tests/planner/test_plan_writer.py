@@ -18,8 +18,10 @@ from markab import PEGASUS_VERSION, __version__
 from markab.errors import StorageError
 from markab.plan.braindump import read_braindump
 from markab.plan.model import Kind
+from markab.plan.plan_file import PlanFile
 from markab.plan.sources import Sources, read_sources
 from markab.planner.planning import plan
+from markab.planner.script_call import ScriptCall
 
 
 @pytest.fixture
@@ -144,6 +146,21 @@ def test_beside_it_stands_where_the_planner_was_called_and_what_it_read(bench: B
     }
     assert Sources(str(bench.path), read) == read_sources(run / "sources.json")
     assert set(read) == set(os.listdir(run / "catalogs"))
+
+
+def test_of_a_script_the_plan_has_a_copy_its_parameters_and_the_words_that_run_it_again(bench: Bench) -> None:
+    for name in ("w.py", "p.yml"):
+        (bench.path / name).write_text(name)
+    files = (bench.path / "w.py", bench.path / "p.yml")
+    words = ("--set-file", "p.yml", "w.py", "--", "-x")
+    script = ScriptCall(words, files, {"n": "5"}, "-x")
+
+    run = submit_dir_of(bench, script=script, workflow={"metadata": {"script": "mine"}})
+
+    assert words == read_sources(run / "sources.json").script
+    assert {"w.py", "p.yml"} <= set(os.listdir(run / "catalogs"))
+    metadata = PlanFile(run / "plan.jsonl").header.metadata
+    assert {"parameter.n": "5", "script": "mine", "script.arguments": "-x"} == metadata
 
 
 def test_all_jobs_of_the_planner_have_the_prefix(bench: Bench) -> None:

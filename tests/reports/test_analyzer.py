@@ -334,7 +334,9 @@ def test_the_story_of_a_job_names_its_pass_its_parents_and_its_attempts(tmp_path
 def test_a_skipped_job_names_the_job_that_failed_however_far_above(tmp_path: Path) -> None:
     make_run(tmp_path, CHAIN, [began(), start(0), failed(0), gave_up(0), ended("failed")])
     story = read_why(tmp_path, "c")
-    assert story.failed_ancestors == ["wc_a"] and "skipped: a job before it failed" in story.text()
+    assert [one.job for one in story.failed_ancestors] == [
+        "wc_a"
+    ] and "skipped: a job before it failed" in story.text()
     assert json.loads(json.dumps(story.to_json()))["because_of"] == ["wc_a"]
 
 

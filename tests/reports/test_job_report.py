@@ -45,6 +45,11 @@ def test_a_job_is_described_with_plan_attempts_and_output(tmp_path: Path) -> Non
     assert json.loads(json.dumps(story.to_json()))["attempts"][1]["record"]["ok"] is True
 
 
+def test_the_metadata_of_a_task_are_shown(tmp_path: Path) -> None:
+    story = read_job(make_run(tmp_path, [compute("a", task={"metadata": {"n": "3"}})]), "wc_a")
+    assert "  meta   n=3\n" in story.text(tmp_path)
+
+
 def test_secrets_in_the_urls_of_files_are_not_shown(tmp_path: Path) -> None:
     url = "https://store/{}?X-Amz-Signature=hush"
     move = Transfer("x", [Place("web", url.format("x"))], [Place("local", "/scratch/x")])

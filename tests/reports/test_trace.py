@@ -102,6 +102,14 @@ def test_programs_get_files_and_jobs(run_dir: Path) -> None:
     assert '  "file mid" -> "job wc_left"\n' in dot and '  "job wc_left" -> "file left"\n' in dot
 
 
+def test_the_parameters_of_the_workflow_are_named(tmp_path: Path) -> None:
+    metadata = {"parameter.n": "5", "parameter.method": "ols", "script": "w.py"}
+    make_run(tmp_path, [compute("a", outputs=[Output(lfn="x")])], metadata=metadata)
+    found = read_trace(tmp_path, "x")
+    assert found.text().endswith("\nparameters of the workflow: n=5, method=ols\n")
+    assert found.to_json()["parameters"] == {"n": "5", "method": "ols"}
+
+
 def test_a_file_that_is_not_made_yet_has_its_future_ancestry(tmp_path: Path) -> None:
     make_run(tmp_path, [compute("a", outputs=[Output(lfn="x")])])
     assert "made by wc_a (wc at local): not done yet" in read_trace(tmp_path, "x").text()

@@ -42,7 +42,8 @@ COMMANDS = {
         "status --legend --noqueue RUN",
         "status --json RUN",
     ],
-    "list": ["list BASE", "list --json BASE"],
+    "runs": ["runs BASE", "runs --json BASE"],
+    "logs": ["logs RUN ID1", "logs RUN sort_ID2 -n 2", "logs RUN ID4 --stderr"],
     "analyze": [
         "analyze RUN",
         "analyze --verbose RUN",
@@ -129,7 +130,7 @@ def test_the_web_page_of_a_run_has_what_is_expected(run: Path) -> None:
 
 def page_text(run: Path) -> str:
     """The body of the page, and the data in it."""
-    write_page(run, run.parent / "page.html", clock)
+    write_page(run, run.parent / "page.html", ("a warning",), clock)
     page = (run.parent / "page.html").read_text()
     (data,) = re.findall('id="data">(.*?)</script>', page, re.DOTALL)
     facts = json.loads(zlib.decompress(base64.b64decode(data)))

@@ -27,6 +27,10 @@ from markab.api import (
     Workflow,
 )
 
+# Not of Pegasus, so `import *` leaves them out.
+from markab.api import clean_runs as clean_runs
+from markab.api import list_runs as list_runs
+
 __all__ = [
     "OS",
     "Arch",

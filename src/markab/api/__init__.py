@@ -6,6 +6,8 @@ from markab.api.files import File
 from markab.api.job import Job
 from markab.api.properties import Properties
 from markab.api.replica_catalog import ReplicaCatalog
+from markab.api.run_list import clean_runs, list_runs
+from markab.api.script_parameters import parameters
 from markab.api.site_catalog import Directory, FileServer, Grid, Site, SiteCatalog
 from markab.api.subworkflow import SubWorkflow
 from markab.api.transformation_catalog import (
@@ -44,4 +46,7 @@ __all__ = [
     "TransformationCatalog",
     "TransformationSite",
     "Workflow",
+    "clean_runs",
+    "list_runs",
+    "parameters",
 ]

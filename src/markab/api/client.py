@@ -31,9 +31,11 @@ class Client:
         workflow.plan(**{"cleanup": "none", **options})
         return PlannedWorkflow(workflow.submit_dir, self)
 
-    def run(self, submit_dir: str | os.PathLike[str], verbose: int = 0, grid: bool = False) -> dict[str, Any]:
+    def run(
+        self, submit_dir: str | os.PathLike[str], verbose: int = 0, grid: bool = False, refresh: bool = False
+    ) -> dict[str, Any]:
         """Start the run in the background, or continue it; return its braindump, with its process id."""
-        return _planned(submit_dir).run(verbose=verbose, grid=grid).run_output
+        return _planned(submit_dir).run(verbose=verbose, grid=grid, refresh=refresh).run_output
 
     def status(self, submit_dir: str | os.PathLike[str], long: bool = False, verbose: int = 0) -> None:
         """Print the progress of the run."""
@@ -46,6 +48,10 @@ class Client:
     def wait(self, root_wf_name: str, submit_dir: str | os.PathLike[str], delay: float = 5) -> None:
         """Wait for the end of the run with a progress bar."""
         _planned(submit_dir).wait(delay)
+
+    def halt(self, submit_dir: str | os.PathLike[str]) -> None:
+        """Start no more jobs of the run; running jobs end normally."""
+        _planned(submit_dir).halt()
 
     def remove(self, submit_dir: str | os.PathLike[str], verbose: int = 0) -> None:
         """End the run and its running jobs."""
@@ -60,6 +66,10 @@ class Client:
     ) -> None:
         """Print the failures of the run."""
         _planned(submit_dir).analyze(verbose=verbose, json_mode=json_mode, traverse_all=traverse_all)
+
+    def logs(self, submit_dir: str | os.PathLike[str], job: str, **options: Any) -> None:
+        """Print what a job of the run has written; options are those of `Workflow.logs`."""
+        _planned(submit_dir).logs(job, **options)
 
     def statistics(self, submit_dir: str | os.PathLike[str], verbose: int = 0) -> None:
         """Print the statistics of the run."""
@@ -88,9 +98,9 @@ class PlannedWorkflow:
         except PegasusClientError as error:
             raise WorkflowInstanceError(error.message) from error
 
-    def run(self, verbose: int = 0, grid: bool = False) -> dict[str, Any]:
+    def run(self, verbose: int = 0, grid: bool = False, refresh: bool = False) -> dict[str, Any]:
         """See `Client.run`."""
-        return self.client.run(self._submit_dir, verbose, grid)
+        return self.client.run(self._submit_dir, verbose, grid, refresh)
 
     def status(self, long: bool = False, verbose: int = 0) -> None:
         """See `Client.status`."""
@@ -103,6 +113,10 @@ class PlannedWorkflow:
     def analyze(self, verbose: int = 0, json_mode: bool = False, traverse_all: bool = False) -> None:
         """See `Client.analyzer`."""
         self.client.analyzer(self._submit_dir, verbose, json_mode, traverse_all)
+
+    def logs(self, job: str, **options: Any) -> None:
+        """See `Client.logs`."""
+        self.client.logs(self._submit_dir, job, **options)
 
     def statistics(self, verbose: int = 0) -> None:
         """See `Client.statistics`."""

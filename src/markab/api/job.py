@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from markab.api.errors import DuplicateError, PegasusError
 from markab.api.files import File, Use, as_file
@@ -16,6 +16,20 @@ from markab.api.warnings import warn
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+class JobLogs(Protocol):
+    """The workflow of a job, as far as it shows what the job writes: each method takes the job, and options."""
+
+    @property
+    def logs(self) -> Callable[..., object]:
+        """Print it."""
+        ...
+
+    @property
+    def get_logs(self) -> Callable[..., dict[str, str]]:
+        """Return it."""
+        ...
 
 
 class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
@@ -31,6 +45,12 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
         self.stdout: File | None = None
         self.stderr: File | None = None
         self._uses: dict[str, Use] = {}
+        self._workflow: JobLogs | None = None
+        """To which it was added."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy has: it is in no workflow."""
+        return self.__dict__ | {"_workflow": None}
 
     @property
     def uses(self) -> list[Use]:
@@ -124,6 +144,29 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
         self.stderr = self._stream("stderr", self.stderr, file, "output", stage_out, register_replica)
         return self
 
+    def logs(self, **options: Any) -> Self:
+        """Print what the job has written, and with `follow` what it writes; options are those of `Workflow.logs`.
+
+        Raises:
+            PegasusError: it is in no workflow, or the workflow is not planned.
+            PegasusClientError: the run cannot be read, or the job has no such attempt.
+        """
+        self._in_workflow().logs(self, **options)
+        return self
+
+    def get_logs(self, **options: Any) -> dict[str, str]:
+        """Return what the job has written, as `stdout` and `stderr`; options are those of `Workflow.get_logs`.
+
+        Raises:
+            PegasusError, PegasusClientError: as `logs`.
+        """
+        return self._in_workflow().get_logs(self, **options)
+
+    def _in_workflow(self) -> JobLogs:
+        if self._workflow is None:
+            raise PegasusError(f"{self!r} has no logs: add it to a workflow first, and run that")
+        return self._workflow
+
     def get_inputs(self) -> set[File]:
         """Return the files the job reads, stdin included."""
         return {use.file for use in self._uses.values() if use.type == "input"}
@@ -150,10 +193,9 @@ class AbstractJob(HookMixin, ProfileMixin, MetadataMixin):
         Raises:
             PegasusError: the job has no id yet, because it is not in a workflow.
         """
-        if self._id is None:
-            raise PegasusError(f"{self!r} has no id: add it to a workflow first")
+        own = job_name(self)
         data = self._head()
-        data["id"] = self._id
+        data["id"] = own
         if self.stdin is not None:
             data["stdin"] = self.stdin.lfn
         if self.stdout is not None:
@@ -255,6 +297,19 @@ class Job(AbstractJob):
         yield "transformation", self.transformation
         yield "version", self.version
         yield "node_label", self.node_label
+
+
+def job_name(job: AbstractJob | str) -> str:
+    """Return how the commands name a job: by its id, unless it is named already.
+
+    Raises:
+        PegasusError: it has no id yet, because it is not in a workflow.
+    """
+    if isinstance(job, str):
+        return job
+    if job._id is None:
+        raise PegasusError(f"{job!r} has no id: add it to a workflow first")
+    return job._id
 
 
 def _argument(arg: Any) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from markab.api.progress_bar import counts
-from markab.formatting import duration, html_text
+from markab.formatting import duration, html_text, titled
 from markab.reports.graph.state_styles import STATE_STYLES
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def status_html(status: Status, now_s: float, queue: bool = True) -> str:
     if queue and status.jobs:
         jobs = [
             [
-                job.id,
+                titled(job.id, job.label),
                 job.site,
                 "running" if job.state == "Run" else "waiting there",
                 str(job.attempt),
@@ -143,7 +143,7 @@ def text_html(text: str) -> str:
 
 
 def _now(status: Status) -> str:
-    running = [job.id for job in status.jobs if job.state == "Run"]
+    running = [titled(job.id, job.label) for job in status.jobs if job.state == "Run"]
     names = ", ".join(running[:JOBS_SHOWN])
     more = f" and {len(running) - JOBS_SHOWN:,} more" if len(running) > JOBS_SHOWN else ""
     return " · ".join(part for part in (names + more, status.note) if part)

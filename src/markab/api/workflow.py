@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markab import operations
 from markab.api import notebook
 from markab.api.errors import PegasusError, as_client_error
+from markab.api.files import File
+from markab.api.job import AbstractJob, job_name
 from markab.api.progress_bar import live_bar
+from markab.api.script_session import hand_over_plan
 from markab.api.warnings import warn, warn_of_unknown_options
 from markab.api.workflow_document import WorkflowDocument
 from markab.formatting import json_text, printable
@@ -26,6 +33,8 @@ class Workflow(WorkflowDocument):
 
     _submit_dir: Path | None = None
     _braindump: dict[str, str | None] | None = None
+    _plan_keywords: Mapping[str, Any] = {}
+    """Those of the last call of `plan`."""
     _run_output: dict[str, Any] | None = None
     _shown_in_cell: int | None = None
     """The cell of a notebook that last had an output about this run."""
@@ -42,6 +51,17 @@ class Workflow(WorkflowDocument):
         from markab.api.notebook_reports import workflow_html
 
         return workflow_html(self, self._submit_dir)
+
+    def add_jobs(self, *jobs: AbstractJob) -> Self:
+        """Add jobs; those without an id get ID0000001, ID0000002, and so on.
+
+        Raises:
+            DuplicateError: there is a job of that id.
+        """
+        super().add_jobs(*jobs)
+        for job in jobs:
+            job._workflow = self
+        return self
 
     @property
     def submit_dir(self) -> Path:
@@ -108,6 +128,7 @@ class Workflow(WorkflowDocument):
         inherited_rc_files: Sequence[str | Path] | None = None,
         cleanup: str | None = None,
         reuse: Sequence[str | Path] | None = None,
+        until: Sequence[str] | None = None,
         verbose: int = 0,
         quiet: int = 0,
         force: bool = False,
@@ -120,7 +141,8 @@ class Workflow(WorkflowDocument):
         """Plan the workflow for the given sites, into a new submit directory.
 
         It is written to its default file first if it has not been written yet.
-        With `submit`, the plan is run too. Any other keyword is a property:
+        With `submit`, the plan is run too. In a script that `markab plan` or `markab run` runs, the script ends
+        here, and that command plans. Any other keyword is a property:
         `plan(**{"pegasus.mode": "development"})`. `java_options` is accepted, and has
         no effect.
 
@@ -136,13 +158,14 @@ class Workflow(WorkflowDocument):
         warn_of_unknown_options(properties)
         if self._path is None:
             self.write()
+        hand_over_plan(self.path, {**keywords, **properties})
         with as_client_error("planning failed"):
             planned = operations.plan(
                 PlanOptions(workflow=self.path, **options), then="start" if submit else "nothing"
             )
         if planned.submit_dir is None:
             raise PegasusError("planning made no submit directory")
-        self._submit_dir = planned.submit_dir
+        self._submit_dir, self._plan_keywords = planned.submit_dir, {**keywords, **properties}
         self._braindump = dict(planned.braindump)
         self._run_output = None
         if not quiet:
@@ -151,19 +174,98 @@ class Workflow(WorkflowDocument):
                 warn(f"{problem}{hint}")
         return self.run(verbose=verbose) if submit else self
 
-    def run(self, *, verbose: int = 0, grid: bool = False) -> Self:
+    def run(
+        self,
+        *,
+        verbose: int = 0,
+        grid: bool = False,
+        until: Sequence[str] | None = None,
+        fail_fast: bool | None = None,
+        refresh: bool = False,
+    ) -> Self:
         """Start the planned workflow in the background, or continue its run.
+
+        With `until`, it is planned first, as in the last call of `plan` but only what these targets need. With
+        `fail_fast`, no job is started after one failed for good; False: continue with all that can. The
+        default is that of the plan: property `markab.fail.fast`. With `refresh`, inputs, scripts and programs
+        that were edited since the run took them are taken anew, and all jobs that depend on them run again.
 
         Raises:
             PegasusError: it is not planned.
-            PegasusClientError: it cannot be started, or is running already.
+            PegasusClientError: it cannot be planned or started, or is running already.
         """
+        if until is not None:
+            self.plan(**{**self._plan_keywords, "until": until, "submit": False})
         with as_client_error("starting the workflow failed"):
-            pid = operations.start(self.submit_dir)
+            pid = operations.start(self.submit_dir, refresh=refresh, fail_fast=fail_fast)
         self._run_output = {**(self._braindump or {}), "submit_dir": str(self.submit_dir), "pid": pid}
         if verbose:
             print(printable(f"running {self.submit_dir} as process {pid}"))
         return self
+
+    def runs(
+        self,
+        directory: str | Path | None = None,
+        *,
+        state: str | Collection[str] = (),
+        since: datetime | timedelta | None = None,
+    ) -> list[operations.ListedRun]:
+        """Return your runs of workflows with this name, the newest first; see `list_runs`.
+
+        `use_run` makes the methods of this object process one of them: `wf.use_run(wf.runs()[0].submit_dir)`.
+
+        Raises:
+            PegasusClientError: there is no such state.
+        """
+        from markab.api.run_list import list_runs
+
+        return list_runs(directory, state=state, workflow=escape(self.name), since=since)
+
+    def clean(self, *runs: str | Path, **options: Any) -> list[operations.OldRun]:
+        """Return the runs of workflows with this name that go; with `yes`, delete them. Options are those of `clean_runs`.
+
+        Raises:
+            ValueError, PegasusClientError: as `clean_runs`.
+        """
+        from markab.api.run_list import clean_runs
+
+        return clean_runs(*runs, workflow=escape(self.name), **options)
+
+    def rerun(self, *, output_dir: str | Path | None = None, accept_changes: bool = False) -> Workflow:
+        """Plan the run again from its own record, start that in the background, and return it as a Workflow.
+
+        Its results go to `output_dir`, by default a directory `rerun-of-NAME`; `compare` compares them with those
+        of this run, once it has ended. Inputs, programs and settings must be what they were, unless `accept_changes`.
+
+        Raises:
+            PegasusError: it is not planned.
+            PegasusClientError: it has not succeeded, cannot be planned again, or something has changed.
+        """
+        with as_client_error("running it again failed"):
+            place = None if output_dir is None else Path(output_dir)
+            repetition = operations.prepare_rerun(self.submit_dir, place)
+            if not accept_changes:
+                operations.refuse_changes(repetition)
+            for text in repetition.differences:
+                warn(text)
+            planned = operations.plan(repetition.options, then="start")
+            assert planned.submit_dir is not None
+            operations.keep_passwords(repetition, planned.submit_dir)
+        again = Workflow(self.name)
+        again.use_run(planned.submit_dir)
+        return again.run()
+
+    def compare(self, other: Workflow) -> list[dict[str, str]]:
+        """Return the results of this run and of another one of the workflow, compared by checksum.
+
+        Each has `lfn`, the checksums `old` and `new`, and a `verdict`: `same`, `different`, `missing` if only this run
+        has it, `new` if only the other one has it, or `unknown` if a checksum is not recorded.
+
+        Raises:
+            PegasusClientError: one of them cannot be read.
+        """
+        with as_client_error("comparing runs failed"):
+            return [result._asdict() for result in operations.compare_runs(self.submit_dir, other.submit_dir)]
 
     def status(
         self,
@@ -231,6 +333,39 @@ class Workflow(WorkflowDocument):
             pass
         return self
 
+    def halt(self) -> Self:
+        """Start no more jobs of the run; running jobs end normally. `run` can continue it later.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+        """
+        with as_client_error("halting the workflow failed"):
+            operations.halt(self.submit_dir)
+        return self
+
+    def why(self, job: AbstractJob | str) -> Self:
+        """Print why a job is in the plan, what it waited for, each attempt, and why it ran or did not.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+            PegasusClientError: the run has no such job, or cannot be read.
+        """
+        with as_client_error("explaining the job failed"):
+            print(printable(operations.why(self.submit_dir, job_name(job)).text()), end="")
+        return self
+
+    def trace(self, file: File | str) -> Self:
+        """Print how a file was made: the jobs before it, their inputs, and where it is.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+            PegasusClientError: the run has no such file, or cannot be read.
+        """
+        with as_client_error("tracing the file failed"):
+            name = file.lfn if isinstance(file, File) else file
+            print(printable(operations.trace(self.submit_dir, name).text()), end="")
+        return self
+
     def remove(self, *, verbose: int = 0) -> Self:
         """End the run and its running jobs. `run` can continue it later.
 
@@ -256,6 +391,55 @@ class Workflow(WorkflowDocument):
 
                 self._show(analysis_html(found), text)
         return self
+
+    def logs(
+        self,
+        job: AbstractJob | str,
+        *,
+        follow: bool = False,
+        attempt: int | None = None,
+        tail: int | None = None,
+        stdout: bool = True,
+        stderr: bool = True,
+    ) -> Self:
+        """Print what a job has written to its stdout and stderr, each to the same, while it runs too.
+
+        With `follow` it goes on until the job has ended, across its retries; Ctrl-C, or
+        interrupting the kernel of a notebook, ends that.
+
+        Args:
+            job: the job, or its name in the run, id, label, or transformation if no other job has that.
+            attempt: that one, in place of the one that runs, or the last.
+            tail: begin with so many last lines of each stream.
+
+        Raises:
+            PegasusError: the workflow is not planned.
+            PegasusClientError: the run has no such job, or the job no such attempt, or the run cannot be read.
+        """
+        streams = [name for name, wanted in (("stdout", stdout), ("stderr", stderr)) if wanted]
+        with (
+            as_client_error("reading the logs failed"),
+            operations.open_log(self.submit_dir, job_name(job), streams, attempt=attempt, lines=tail) as log,
+            suppress(KeyboardInterrupt),
+        ):
+            for stream, text in operations.shown_log(log, follow=follow):
+                place = sys.stdout if stream == "stdout" else sys.stderr
+                print(printable(text), end="", file=place, flush=True)
+        return self
+
+    def get_logs(
+        self, job: AbstractJob | str, *, attempt: int | None = None, tail: int | None = None
+    ) -> dict[str, str]:
+        """Return what a job has written by now, as `stdout` and `stderr`. Arguments and errors are those of `logs`."""
+        texts = dict.fromkeys(operations.STREAMS, "")
+        with (
+            as_client_error("reading the logs failed"),
+            operations.open_log(self.submit_dir, job_name(job), attempt=attempt, lines=tail) as log,
+        ):
+            for piece in operations.log_texts(log):
+                if piece.stream:
+                    texts[piece.stream] += piece.text
+        return texts
 
     def statistics(self, *, verbose: int = 0) -> Self:
         """Print the statistics of the run; in a notebook, show them as tables.

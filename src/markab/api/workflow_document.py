@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from markab.api import dependencies
 from markab.api.dependencies import JobDependency
 from markab.api.errors import DuplicateError, NotFoundError
-from markab.api.job import AbstractJob
+from markab.api.job import AbstractJob, Job
+from markab.api.job_array import How, JobArray, Point, make_array, points_of
 from markab.api.mixins import HookMixin, MetadataMixin, ProfileMixin, shared_data
 from markab.api.replica_catalog import ReplicaCatalog
+from markab.api.script_session import report_written
 from markab.api.site_catalog import SiteCatalog
 from markab.api.transformation_catalog import TransformationCatalog
 from markab.api.warnings import warn
@@ -74,6 +76,28 @@ class WorkflowDocument(Writable, HookMixin, ProfileMixin, MetadataMixin):
             self.jobs[job._id] = job
             self._has_sub_workflows |= job.is_sub_workflow
         return self
+
+    def add_array(
+        self, template: Job, over: Mapping[str, Iterable[Any]] | Iterable[Point], how: How = "product"
+    ) -> JobArray:
+        """Add a job for each point of a sweep, and return all of them.
+
+        `over` has the values of each parameter, or a list of points. With `product` every value is combined
+        with every other, with `zip` the first ones go together, the second ones, and so on. Texts of the
+        template name parameters:
+
+            fits = wf.add_array(Job("fit").add_args("-n", "{n}").add_outputs("fit_{n}.json"), {"n": [1, 2, 3]})
+            wf.add_jobs(Job("gather").add_inputs(*fits.outputs()))
+
+        Unless the template has a label and an id, they tell the point; metadata have its values.
+
+        Raises:
+            TypeError, ValueError: template or points are wrong; see `points_of` and `make_array`.
+            DuplicateError: there is a job of that id: give the template an id with parameters, `_id="a-{n}"`.
+        """
+        array = make_array(template, points_of(over, how))
+        self.add_jobs(*array)
+        return array
 
     def get_job(self, _id: str) -> AbstractJob:
         """Return the job of that id.
@@ -144,7 +168,9 @@ class WorkflowDocument(Writable, HookMixin, ProfileMixin, MetadataMixin):
         """
         if self._has_sub_workflows:
             self._write_children()
-        return super().write(file, _format)
+        super().write(file, _format)
+        report_written(self, self._path, self._children.values())
+        return self
 
     def to_data(self) -> dict[str, Any]:
         """Return the document; jobs and dependencies are iterators, so that they are made while written."""

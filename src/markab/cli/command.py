@@ -13,6 +13,8 @@ from markab.cli.errors import report
 from markab.cli.output import ReaderGone, echo, guard_stdout
 from markab.errors import INTERRUPTED, MarkabError
 
+BEHIND_DASHES = "markab.behind_dashes"
+"""Key in the context: how many words stand behind `--`."""
 ALONE = "*"
 """Value of an option that was given without a value."""
 
@@ -57,7 +59,8 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, after adding the defaults of options without a value."""
-        args = spelled_out(args, [name for parameter in self.params for name in parameter.opts])
+        ctx.meta[BEHIND_DASHES] = len(args) - args.index("--") - 1 if "--" in args else 0
+        args = spelled_out(args, [n for p in self.params for n in (*p.opts, *p.secondary_opts)])
         for option in self.optional_values:
             args = option.fill(args)
         return super().parse_args(ctx, args)
@@ -89,6 +92,11 @@ def command(
         return made
 
     return decorate
+
+
+def words_behind_dashes() -> int:
+    """Return how many words stand behind `--` on the present command line."""
+    return int(click.get_current_context().meta[BEHIND_DASHES])
 
 
 def launch(made: click.Command, name: str, *, plain_codes: bool = False) -> NoReturn:

@@ -12,6 +12,8 @@ from click.shell_completion import CompletionItem
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem[Any]]]
 
+READ_BYTES = 10_000_000
+"""A larger document is not read for the sake of a completion: it would take longer than a second."""
 MOST = 500
 """Values that are offered: of a million jobs nobody reads the list, and more letters find the right one."""
 
@@ -63,6 +65,17 @@ def lfns(context: click.Context, _: click.Parameter, typed: str) -> list[Complet
 def runs_or_lfns(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem[Any]]:
     """Return runs, and the files of the surrounding run."""
     return [*_lfns(None, typed), *runs(context, parameter, typed)]
+
+
+def targets(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem[Any]]:
+    """Return what `--until` can name in the workflow document that stands before, or in ./workflow.yml."""
+    from markab import operations
+
+    named = context.params.get("workflow") or context.params.get("what") or next(iter(context.args), None)
+    document = Path(named or "workflow.yml")
+    if not document.is_file() or document.stat().st_size > READ_BYTES:
+        return []
+    return _found(lambda: operations.target_names(document), typed)
 
 
 def job_states(_: click.Context, __: click.Parameter, typed: str) -> list[CompletionItem[Any]]:

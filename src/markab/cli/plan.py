@@ -12,7 +12,9 @@ from markab.cli.command import command
 from markab.cli.common_options import json_option, options, pegasus_command, slot_options, verbosity
 from markab.cli.output import echo, echo_json
 from markab.cli.planner_flags import RANDOM_DIR, plan_flags, plan_options
+from markab.cli.script_flags import script_flags, words_argument, workflow_options
 from markab.formatting import shown_path
+from markab.planner.options import PlanOptions
 
 FLAGS = options(
     click.argument("workflow", required=False, metavar="[WORKFLOW]"),
@@ -27,16 +29,23 @@ FLAGS = options(
 
 @command(RANDOM_DIR)
 @FLAGS
+@words_argument
+@script_flags
 @click.option("-S", "--submit", is_flag=True, help="Run it too, and show its progress.")
 def plan(workflow: str | None, submit: bool, **flags: Any) -> int:
     """Plan WORKFLOW, ./workflow.yml by default, into an executable workflow.
+
+    A SCRIPT, a file *.py, in its place is run first, with the parameters of --set and --set-file and with WORDs
+    as its own command line; what it builds is planned.
 
     It is written to a new submit directory. All errors in the workflow and the
     catalogs are reported, not only the first.
     """
     if submit and flags["dry_run"]:
         raise click.UsageError("--dry-run writes no plan that --submit could run")
-    planned = _plan(workflow, flags, "run" if submit else "nothing")
+    planned = _plan(
+        workflow_options(workflow or "workflow.yml", flags), flags, "run" if submit else "nothing"
+    )
     if submit and planned.submit_dir is not None:
         return run_output.run_here(planned.submit_dir, as_json=flags["as_json"], quiet=flags["quiet"])
     _report(planned, flags)
@@ -55,7 +64,8 @@ def pegasus_plan(workflow: str | None, submit: bool, dax: str | None, **flags: A
 
     if workflow and dax:
         raise click.UsageError(f"name one workflow: {workflow!r}, or --dax {dax!r}")
-    planned = _plan(workflow or dax, flags, "start" if submit else "nothing")
+    options = plan_options(workflow or dax or "workflow.yml", flags)
+    planned = _plan(options, flags, "start" if submit else "nothing")
     is_started = submit and planned.submit_dir is not None
     if is_started:
         operations.start(planned.submit_dir)
@@ -64,8 +74,7 @@ def pegasus_plan(workflow: str | None, submit: bool, dax: str | None, **flags: A
         echo((started_text if is_started else planned_text)(planned.submit_dir))
 
 
-def _plan(workflow: str | None, flags: dict[str, Any], then: operations.Then) -> operations.Planned:
-    options = plan_options(workflow or "workflow.yml", flags)
+def _plan(options: PlanOptions, flags: dict[str, Any], then: operations.Then) -> operations.Planned:
     return plan_output.make_plan(options, dry=flags["dry_run"], quiet=flags["quiet"], then=then)
 
 

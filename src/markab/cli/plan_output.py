@@ -85,6 +85,9 @@ def plan_text(workflow: str, summary: operations.PlanSummary) -> str:
     lines = [
         f"{workflow}: {count(summary.total, 'job')} ({', '.join(kinds)})" if kinds else f"{workflow}: no jobs"
     ]
+    if summary.left_out:
+        is_or_are = "is" if summary.left_out == 1 else "are"
+        lines.append(f"  {count(summary.left_out, 'task')} {is_or_are} left out: --explain says why")
     moves = [f"{count(summary.transfers, 'transfer')}"]
     if summary.bytes_known:
         moves.append(f"{size(summary.bytes_known)} known")
@@ -115,6 +118,7 @@ def plan_object(planned: operations.Planned, explain: bool) -> dict[str, Any]:
     known["summary"] = {
         "jobs": summary.jobs,
         "tasks": summary.tasks,
+        "left_out": summary.left_out,
         "transfers": summary.transfers,
         "bytes_known": summary.bytes_known,
         "files_unknown_size": summary.files_unknown_size,

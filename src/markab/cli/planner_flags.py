@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from markab.cli.command import ALONE, OptionalValue
-from markab.cli.completion_values import directories, words
+from markab.cli.completion_values import directories, targets, words
 from markab.planner.options import OPTIONS, PlannerOption, PlanOptions, UsedBy, WrongOption, from_flags
 
 RANDOM_DIR = OptionalValue("r", "randomdir")
@@ -33,6 +35,8 @@ def _attributes(row: PlannerOption) -> dict[str, Any]:
     attributes |= {"multiple": row.kind.is_repeated, "metavar": row.metavar + commas}
     if row.metavar == "DIR":
         attributes["shell_complete"] = directories
+    elif row.metavar == "TARGET":
+        attributes["shell_complete"] = targets
     elif row.choices:
         attributes["shell_complete"] = words(*row.choices, has_commas=row.kind.has_commas)
     return attributes
@@ -41,6 +45,24 @@ def _attributes(row: PlannerOption) -> dict[str, Any]:
 def given(flags: Mapping[str, Any]) -> list[str]:
     """Return the planning flags that were given, as they are typed."""
     return [row.flag for row in ROWS if flags.get(row.name)]
+
+
+def stronger_options(options: PlanOptions, flags: Mapping[str, Any]) -> PlanOptions:
+    """Return options with those that were typed in place of their own; properties are joined. Raises as `plan_options`."""
+    typed = plan_options(str(options.workflow), flags)
+    changed = {
+        row.name: _absolute(value)
+        for row in OPTIONS
+        if (value := getattr(typed, row.name)) != row.kind.empty() and row.name != "properties"
+    }
+    return replace(options, properties=options.properties | typed.properties, **changed)
+
+
+def _absolute(value: Any) -> Any:
+    """Return paths so that they mean the same for a script that has changed its directory."""
+    if isinstance(value, list):
+        return [_absolute(one) for one in value]
+    return Path(os.path.abspath(value)) if isinstance(value, Path) else value
 
 
 def plan_options(workflow: str, flags: Mapping[str, Any]) -> PlanOptions:

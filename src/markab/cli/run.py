@@ -22,15 +22,20 @@ from markab.cli.common_options import (
 )
 from markab.cli.errors import warning_text
 from markab.cli.output import echo, echo_json
-from markab.cli.planner_flags import RANDOM_DIR, given, plan_flags, plan_options
+from markab.cli.planner_flags import RANDOM_DIR, given, plan_flags
+from markab.cli.script_flags import script_flags, script_flags_given, words_argument, workflow_options
 from markab.formatting import shown_path
 
-NAME_ONE = "name a submit directory, such as …/run0001, or a workflow document, such as workflow.yml"
+NAME_ONE = (
+    "name a submit directory, such as …/run0001, or a workflow document or script, such as workflow.yml"
+)
 NAME_DOCUMENT = "name the workflow document, after the flags"
 
 
 @command(RANDOM_DIR)
-@click.argument("what", default="", metavar="[RUN | WORKFLOW]")
+@click.argument("what", default="", metavar="[RUN | WORKFLOW | SCRIPT]")
+@words_argument
+@script_flags
 @click.option(
     "--detach", is_flag=True, help="Run in the background; return when every job has been accepted."
 )
@@ -46,6 +51,17 @@ NAME_DOCUMENT = "name the workflow document, after the flags"
     is_flag=True,
     help="Make results again that were removed, or have another size, since they were delivered.",
 )
+@click.option(
+    "--refresh",
+    is_flag=True,
+    help="Take inputs, scripts and programs anew that were edited since the run took them, "
+    "and run again all jobs that depend on them.",
+)
+@click.option(
+    "--fail-fast/--keep-going",
+    default=None,
+    help="After a job failed for good, start no others; or continue with all that can (default).",
+)
 @click.option("--report-start", type=int, hidden=True, help="For --detach: the pipe to the caller.")
 @json_option("Print the result of the run as an object.")
 @plan_flags
@@ -55,6 +71,8 @@ def run(
     detach: bool,
     keep_failed: bool,
     restore: bool,
+    refresh: bool,
+    fail_fast: bool | None,
     report_start: int | None,
     as_json: bool,
     verbose: int,
@@ -64,18 +82,19 @@ def run(
     """Run a planned workflow, or continue one, and show its progress.
 
     RUN is a submit directory: jobs that have not succeeded yet are run. A WORKFLOW
-    document is planned first, with the flags of `markab plan`. Without either, it is
-    the current directory if that is a submit directory, else ./workflow.yml, else the
-    run that the current directory is in.
+    document is planned first, with the flags of `markab plan`. So is the workflow that a SCRIPT, a file
+    *.py, builds: it is run for that, with the parameters of --set and --set-file and with WORDs as its own
+    command line. Without any of them, it is the current directory if that is a submit directory, else
+    ./workflow.yml, else the run that the current directory is in.
 
     Ctrl-C ends the running jobs; `markab run RUN` continues the run later. (The same command with a
-    WORKFLOW would plan it again.)
+    WORKFLOW or SCRIPT would plan it again.)
     """
     limits = _limits(flags)
     document = _document(what)
     if document is not None:
         planned = plan_output.make_plan(
-            plan_options(document, flags), quiet=quiet, then="start" if detach else "run"
+            workflow_options(document, flags), quiet=quiet, then="start" if detach else "run"
         )
         assert planned.submit_dir is not None
         submit_dir = planned.submit_dir
@@ -83,23 +102,25 @@ def run(
             echo(plan_output.plan_text(planned.workflow, planned.summary))
             echo(f"  planned into {shown_path(submit_dir)}")
     else:
-        submit_dir = _submit_dir(what, given(flags))
-        _warn_of_edited_files(submit_dir, quiet)
+        submit_dir = _submit_dir(what, [*script_flags_given(flags), *given(flags)])
+        _warn_of_edited_files(submit_dir, quiet, refresh)
     if not detach:
         return run_output.run_here(
             submit_dir,
             limits,
             keep_failed=keep_failed,
             restore=restore,
+            refresh=refresh,
+            fail_fast=fail_fast,
             as_json=as_json,
             quiet=quiet,
             report_start=report_start,
         )
     before = operations.read_result(submit_dir)
-    pid = operations.start(submit_dir, limits, keep_failed, restore)
+    pid = operations.start(submit_dir, limits, keep_failed, restore, refresh, fail_fast)
     if as_json:
         echo_json({"submit_dir": str(submit_dir), "pid": pid})
-    elif before.status.state == "Success" and not restore:
+    elif before.status.state == "Success" and not (restore or refresh):
         if not quiet:
             echo(f"nothing to run: {run_output.end_text(before, 'success')}")
     elif not quiet:
@@ -135,10 +156,10 @@ def pegasus_run(run: str | None, as_json: bool, quiet: int, **_: object) -> None
         echo(started_text(submit_dir))
 
 
-def _warn_of_edited_files(submit_dir: Path, quiet: int) -> None:
-    """Say which files the run will not use as they are now."""
+def _warn_of_edited_files(submit_dir: Path, quiet: int, refresh: bool = False) -> None:
+    """Say which files the run will not use as they are now; with `refresh`, which cannot be taken anew."""
     if quiet < 2:
-        for problem in operations.edited_files(submit_dir):
+        for problem in operations.edited_files(submit_dir, only_documents=refresh):
             echo(warning_text(problem), err=True)
 
 

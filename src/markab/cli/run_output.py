@@ -26,6 +26,8 @@ def run_here(
     *,
     keep_failed: bool = False,
     restore: bool = False,
+    refresh: bool = False,
+    fail_fast: bool | None = None,
     as_json: bool = False,
     quiet: int = 0,
     report_start: int | None = None,
@@ -42,7 +44,15 @@ def run_here(
 
     try:
         ended = operations.run(
-            submit_dir, limits, display, on_end, keep_failed, restore, report_start=report_start
+            submit_dir,
+            limits,
+            display,
+            on_end,
+            keep_failed,
+            restore,
+            refresh,
+            fail_fast,
+            report_start=report_start,
         )
     finally:
         display.close()

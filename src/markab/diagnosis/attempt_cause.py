@@ -31,7 +31,7 @@ def attempt_cause(
     logs = "\n".join(text for _, text in log_texts(record))
     cause = cause_of(record, job, stderr or logs, stdout, machine_mb)
     if cause.name == CARRIAGE_RETURN:
-        remedy = _carriage_return_remedy(*program_source(plan, job, record))
+        remedy = _carriage_return_remedy(*program_source(plan, job, record), submit_dir)
     else:
         remedy = _typed(cause.remedy, submit_dir, job)
     return replace(cause, remedy=remedy)
@@ -41,8 +41,10 @@ def _typed(remedy: str, submit_dir: Path, job: PlannedJob) -> str:
     """Return a remedy with the names of the run and the job in its commands."""
     if "`markab " not in remedy:
         return remedy
-    if "markab run RUN`" in remedy:
-        remedy = remedy.replace("markab run RUN`", f"{run_command(submit_dir)}`")
+    for option in ("", "--refresh"):
+        named = f"{' '.join(['markab run', option]).rstrip()} RUN`"
+        if named in remedy:
+            remedy = remedy.replace(named, f"{run_command(submit_dir, option)}`")
     return remedy.replace(
         "RUN --debug-job JOB", f"{shown_path(submit_dir)} --debug-job {shlex.quote(job.id)}"
     )
@@ -78,16 +80,19 @@ def program_source(plan: PlanFile, job: PlannedJob, record: dict[str, Any]) -> t
     return (read.sources[0].url if read.sources else executable), False
 
 
-def _carriage_return_remedy(source: str, is_copied: bool) -> str:
+def _carriage_return_remedy(source: str, is_copied: bool, submit_dir: Path) -> str:
     """Return how carriage returns are removed from a program; from another one that it calls, if it has none."""
-    again = "; then plan again, for the run uses a copy" if is_copied else ""
     command = r"sed -i 's/\r$//' "
     try:
         path = Path(path_of(source))
         with path.open("rb") as file:
             has_some = b"\r\n" in file.read(_BYTES_READ)
     except (OSError, MarkabError):  # on another machine
+        again = "; then plan again, for the run uses a copy" if is_copied else ""
         return f"remove them there: {command}{shlex.quote(source.rpartition('/')[2])}{again}"
     if has_some:
-        return f"remove them: {command}{shown_path(path)}{again}"
+        then = (
+            f"; then `{run_command(submit_dir, '--refresh')}`, for the run uses a copy" if is_copied else ""
+        )
+        return f"remove them: {command}{shown_path(path)}{then}"
     return f"remove them from the program that it calls: {command}FILE"

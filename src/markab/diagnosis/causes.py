@@ -24,7 +24,7 @@ NEAR = 0.8
 REMEDIES = {
     ErrorKind.TIMEOUT: "raise the profile pegasus.maxwalltime, or find out what it waited for",
     ErrorKind.MISSING_OUTPUT: "did it write it under another name, or elsewhere? correct add_outputs, or the program",
-    ErrorKind.CHECKSUM: "restore the file, or plan again so that it is made or fetched anew",
+    ErrorKind.CHECKSUM: "restore the file; if it is an input that you edited, `markab run --refresh RUN`; else plan again",
     ErrorKind.MISSING_INPUT: "`markab run RUN` makes or fetches the file again",
     ErrorKind.TRANSFER: "make the source readable; `markab run RUN` then continues",
     ErrorKind.REFUSED: "correct the replica catalog, or put the file there; then plan again",

@@ -2,54 +2,65 @@
 
 The run goes on with what it took, which a user who has just corrected a file does not expect.
 Only a file that is newer is compared with what was taken, so a run costs a call of `stat`
-for each file that was staged for jobs that have not succeeded.
+for each file that it took.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
-import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from pathlib import Path
-from typing import Any
 
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.replanning import replan_command
-from markab.errors import MarkabError, Problem
+from markab.engine.affected_jobs import affected_jobs, readers_of
+from markab.engine.edited_inputs import EditedInput, glanced_at, read_taken_files
+from markab.engine.refresh import CATALOG_HINT, again_text, catalog_text, with_catalog_checksum
+from markab.errors import Problem
 from markab.formatting import shown_path
 from markab.journal.lifecycle import State
-from markab.plan.model import Kind
+from markab.plan.run_command import run_command
 from markab.plan.sources import read_sources
-from markab.transfers.base import is_local, path_of
-from markab.transfers.checksum import sha256_of
 
 COMPARED_BYTES = 256 << 20
-"""A larger file that is newer and has the same size counts as edited; reading it takes too long."""
+"""A larger file that is newer counts as edited; reading it takes too long."""
 NAMES_SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class EditedInput:
-    """A staged file that was edited since."""
-
-    path: str
-    lfn: str
-    readers: tuple[str, ...]
-    """Ids of the jobs that read the copy and have not succeeded."""
-
-
-def edited_files(run: Analyzer) -> list[Problem]:
-    """Return what was edited since a run took it; the last has a hint: how the workflow is planned again."""
-    documents, inputs = list(edited_documents(run)), list(edited_inputs(run))
-    texts = [_documents_text(documents)] if documents else []
-    texts += [_inputs_text(inputs)] if inputs else []
-    problems = [Problem(text, kind="edited-file") for text in texts]
-    if problems:
-        problems[-1].hint = _hint(run, any(path.endswith(".properties") for path in documents))
+def edited_files(run: Analyzer, *, only_documents: bool = False) -> list[Problem]:
+    """Return what was edited since a run took it, each kind with a hint: the command that uses it as it is now."""
+    problems = []
+    if documents := list(edited_documents(run)):
+        hint = _hint(run, any(path.endswith(".properties") for path in documents))
+        problems.append(Problem(_documents_text(documents), hint, kind="edited-file"))
+    if not only_documents and (inputs := edited_inputs(run)):
+        problems += _of_inputs(run, inputs)
     return problems
+
+
+def edited_inputs(run: Analyzer) -> list[EditedInput]:
+    """Return the files on this machine that the run took, and that are no longer what it took."""
+    return list(glanced_at(read_taken_files(run.place.journal, run.plan.header), COMPARED_BYTES))
+
+
+def _of_inputs(run: Analyzer, inputs: list[EditedInput]) -> Iterator[Problem]:
+    """Yield what there is to be said of edited inputs that jobs use: how they are taken anew, or why that is impossible."""
+    if wrong := with_catalog_checksum(run.plan, inputs):
+        command = _replan_command(run, are_properties_edited=False)
+        yield Problem(
+            catalog_text(wrong), CATALOG_HINT + (f": {command}" if command else ""), kind="edited-file"
+        )
+        return
+    lfns = [file.lfn for file in inputs]
+    affected = affected_jobs(run.plan.jobs(), lfns)
+    if readers := readers_of(run.plan.jobs(), lfns):
+        again = [job for job in affected if run.history.states[job] == State.SUCCEEDED]
+        command = run_command(run.place.path, "--refresh")
+        them = "it" if len(inputs) == 1 else "them"
+        hint = f"to take {them} anew: `{command}`; {again_text(run.plan, again)}"
+        yield Problem(_inputs_text(inputs, readers), hint, kind="edited-file")
 
 
 def edited_documents(run: Analyzer) -> Iterator[str]:
@@ -60,53 +71,6 @@ def edited_documents(run: Analyzer) -> Iterator[str]:
     for path in _properties_files(run):
         if _is_newer(path, run.place.plan):
             yield path
-
-
-def edited_inputs(run: Analyzer) -> Iterator[EditedInput]:
-    """Yield the files that were staged for jobs which have not succeeded, and are no longer what was staged."""
-    for stage_in, readers in _staged_for(run).items():
-        record = run.record_at(run.ok_at[stage_in])
-        edited = [moved for moved in record.get("transfers") or () if _was_edited(moved, record)]
-        for moved in edited:
-            lfn = moved["lfn"]
-            jobs = [job for job in map(run.plan.job, readers) if any(lfn == one.lfn for one in job.inputs)]
-            if jobs:
-                yield EditedInput(path_of(moved["source"]), lfn, tuple(job.id for job in jobs))
-
-
-def _staged_for(run: Analyzer) -> dict[int, list[int]]:
-    """Return the stage-in jobs that succeeded, with their children that have not."""
-    found: dict[int, list[int]] = {}
-    if not run.history.count(State.SUCCEEDED):
-        return found  # a run that starts is not to wait until its plan is read
-    outline, states = run.plan.outline, run.history.states
-    for position, job in enumerate(outline):
-        if states[position] != State.SUCCEEDED and job.kind is Kind.COMPUTE:
-            for parent in job.parents:
-                if outline[parent].kind is Kind.STAGE_IN and states[parent] == State.SUCCEEDED:
-                    found.setdefault(parent, []).append(position)
-    return found
-
-
-def _was_edited(moved: dict[str, Any], record: dict[str, Any]) -> bool:
-    """Return whether the source of a transfer is a file here that has changed, and a copy of it is in use."""
-    source, copy = moved.get("source", ""), moved.get("destination", "")
-    if moved.get("link") or not (is_local(source) and is_local(copy)):
-        return False
-    try:
-        path = path_of(source)
-        found = os.stat(path)
-        if not os.path.lexists(path_of(copy)):
-            return False
-        if not stat.S_ISREG(found.st_mode) or found.st_ctime <= (record.get("start") or 0.0):
-            return False
-        if found.st_size != moved.get("bytes", found.st_size):
-            return True
-        if not moved.get("sha256") or found.st_size > COMPARED_BYTES:
-            return found.st_mtime > (record.get("start") or 0.0)
-        return bool(sha256_of(path) != moved["sha256"])
-    except (OSError, MarkabError):  # gone, or on another machine: not edited
-        return False
 
 
 def _properties_files(run: Analyzer) -> Iterator[str]:
@@ -140,15 +104,19 @@ def _lines(file: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _hint(run: Analyzer, are_properties_edited: bool) -> str:
-    """Return how the workflow is planned again: with the properties of the run, unless their files were edited."""
+    """Return how the workflow is planned again."""
+    command = _replan_command(run, are_properties_edited)
+    also = " with the options -D of the first time" if are_properties_edited else ""
+    again = f"to use what was edited, plan again{also}, so that all jobs run again"
+    return again + (f": {command}" if command else "")
+
+
+def _replan_command(run: Analyzer, are_properties_edited: bool) -> str:
+    """Return the command that plans again: with the properties of the run, unless their files were edited."""
     properties = run.place.path / str(run.braindump.get("properties"))
     is_needed = properties.is_file() and properties.stat().st_size > 0 and not are_properties_edited
-    command = replan_command(
-        run.braindump, read_sources(run.place.sources).directory, properties if is_needed else None
-    )
-    again = "to use what was edited, plan again, so that all jobs run again"
-    also = ", with the options -D of the first time" if are_properties_edited else ""
-    return again + (f": {command}{also}" if command else "")
+    sources = read_sources(run.place.sources)
+    return replan_command(run.braindump, sources.directory, properties if is_needed else None, sources.script)
 
 
 def _documents_text(paths: list[str]) -> str:
@@ -156,13 +124,13 @@ def _documents_text(paths: list[str]) -> str:
     return f"{_named(paths, _shown)} {were} edited after the run was planned; the plan is used as it is"
 
 
-def _inputs_text(inputs: list[EditedInput]) -> str:
+def _inputs_text(inputs: list[EditedInput], readers: list[str]) -> str:
     one = len(inputs) == 1
-    were, them, copies = ("was", "it", "the copy is") if one else ("were", "them", "the copies are")
-    readers = list(dict.fromkeys(job for one in inputs for job in one.readers))
+    were, them, it = ("was", "it", "it") if one else ("were", "them", "they")
     paths = _named([one.path for one in inputs], _shown)
     return (
-        f"{paths} {were} edited after this run had copied {them}; {copies} used (by {_named(readers, str)})"
+        f"{paths} {were} edited after this run had taken {them} (for {_named(readers, str)}); "
+        f"the run goes on with what {it} {were}"
     )
 
 

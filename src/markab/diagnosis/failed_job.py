@@ -41,6 +41,7 @@ class FailedJob:
     """Errors of files that it reads."""
     sibling: str = ""
     """Id of the nearest job like it that succeeded."""
+    sibling_label: str = ""
     differs: list[str] = field(default_factory=list)
 
     @property
@@ -110,7 +111,7 @@ def examine_failed_job(run: Analyzer, position: int) -> FailedJob:
     other = nearest_sibling(run.plan, run.history.states, position)
     if other is not None:
         sibling = run.plan.job(other)
-        found.sibling = sibling.id
+        found.sibling, found.sibling_label = sibling.id, sibling.label
         its = run.record_at(run.ok_at[other]) if run.ok_at[other] >= 0 else {}
         found.differs = differences(job, record, sibling, its)
     return found

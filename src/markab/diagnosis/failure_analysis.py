@@ -18,7 +18,7 @@ from markab.diagnosis.causes import Cause
 from markab.diagnosis.undelivered import Undelivered, undelivered_results
 from markab.journal.lifecycle import State
 from markab.journal.reader import Line
-from markab.journal.records import AttemptEnd, EntryOf, decode
+from markab.journal.records import AttemptEnd, EntryOf, Refresh, Undone, decode
 from markab.journal.run_reader import RunReader
 from markab.plan.model import PlannedJob
 from markab.transfers.error_kinds import ErrorKind
@@ -65,7 +65,7 @@ class Analysis:
     left: dict[str, int]
     """State of jobs (see LEFT) → their number."""
     examples: dict[str, list[str]]
-    """State of jobs → ids of the first few."""
+    """State of jobs → the first few, with their labels."""
     held: int = 0
     timed_out: int = 0
     """Failed jobs that exceeded their wall time."""
@@ -92,7 +92,7 @@ class Analyzer(RunReader):
         """Open a run; raises as `RunReader` does."""
         super().__init__(submit_dir)
         self.ok_at = array("q", [-1]) * len(self.plan)
-        """Position → offset of its successful end in the journal; -1: it has none."""
+        """Position → offset of its successful end in the journal; -1: it has none that counts."""
         self.bad_at: dict[int, list[int]] = {}
         """Position → offsets of its failed ends, oldest first; in the order of the first failure."""
         self._journal_file: BinaryIO | None = None
@@ -105,6 +105,11 @@ class Analyzer(RunReader):
                 self.ok_at[entry.job] = line[0]
             else:
                 self.bad_at.setdefault(entry.job, []).append(line[0])
+        elif isinstance(entry, Undone):
+            self.ok_at[entry.job] = -1
+        elif isinstance(entry, Refresh):
+            for job in entry.jobs:
+                self.ok_at[job] = -1
 
     def record_at(self, place: int) -> dict[str, Any]:
         """Return the worker's record in the end of an attempt at an offset of the journal."""
@@ -142,7 +147,7 @@ class Analyzer(RunReader):
         for position, word in enumerate(self._left()):
             left[word] += 1
             if len(few := examples.setdefault(word, [])) < 3:
-                few.append(self.plan.outline[position].id)
+                few.append(self.plan.title(position))
         kinds: Counter[str] = Counter()
         for group in groups:
             kinds[group.cause.kind] += len(group.jobs)

@@ -82,11 +82,7 @@ def _not_delivered_by(
             continue
         if (maker := makers.get(lfn)) is not None:
             culprit = culprits[maker]
-            why = (
-                f"{plan.outline[culprit].id} failed"
-                if culprit >= 0
-                else f"{plan.outline[maker].id} was not run"
-            )
+            why = f"{plan.title(culprit)} failed" if culprit >= 0 else f"{plan.title(maker)} was not run"
         else:
             why = errors.get(lfn) or f"{job.id} was not run"
         yield Undelivered(lfn, job.id, why)

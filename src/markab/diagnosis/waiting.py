@@ -38,13 +38,16 @@ class Waiting:
     """The reason as text; it holds for all of them."""
     jobs: int = 0
     examples: list[str] = field(default_factory=list)
+    """Names of the first few."""
+    titles: list[str] = field(default_factory=list)
+    """The same, with their labels."""
     pause_s: float = 0.0
     """The longest pause before a retry that is left to one of them."""
 
     def line(self) -> str:
         """Return it in a line."""
         more = ", …" if self.jobs > len(self.examples) else ""
-        return f"{count(self.jobs, 'job')}: {self.reason} ({', '.join(self.examples)}{more})"
+        return f"{count(self.jobs, 'job')}: {self.reason} ({', '.join(self.titles)}{more})"
 
     def to_json(self) -> dict[str, Any]:
         """Return it for programs."""
@@ -91,7 +94,9 @@ class WaitingReasons:
         if self._state != "Running":
             return Waiting("engine", "no engine is running")
         if reason.why is Why.STOPPED:
-            return Waiting("halt", "nothing new is started: a halt was requested")
+            if self._history.requested_stop:
+                return Waiting("halt", "nothing new is started: a halt was requested")
+            return Waiting("fail-fast", "nothing new is started: a job failed, and --fail-fast was given")
         if self._held:
             return Waiting("held", "nothing new is started: the run cannot be recorded")
         if reason.why is Why.PAUSE:
@@ -112,6 +117,7 @@ class WaitingReasons:
                 group.reason, group.pause_s = why.reason, why.pause_s
             if len(group.examples) < EXAMPLES:
                 group.examples.append(job.id)
+                group.titles.append(self._plan.title(position))
         return sorted(found.values(), key=lambda group: -group.jobs)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+import msgspec
+
+from markab.engine.needless_files import Needless
 from markab.engine.partial_job import FailedParent, partial_job
 from markab.engine.recovery import Checksums
+from markab.engine.remaining_tasks import remaining_job
 from markab.errors import CorruptPlan
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, RunContext
-from markab.journal.attempt_record import MovedFile
+from markab.journal.attempt_record import DoneTask, MovedFile
 from markab.plan.model import TRANSFERS, Kind, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
 from markab.transfers.reserved_names import WORK
@@ -27,13 +31,20 @@ class AttemptMaker:
         context: RunContext,
         checksums: Checksums,
         arrived: Mapping[int, Sequence[MovedFile]] = MappingProxyType({}),
+        done: Mapping[int, Sequence[DoneTask]] = MappingProxyType({}),
+        sizes: Mapping[str, int | None] = MappingProxyType({}),
+        old_checkpoints: Collection[str] = (),
     ) -> None:
-        """Use what is known of files now and later: `checksums`, and `arrived` as in `Recovery`."""
+        """Use what is known of files now and later: `checksums`, and the others as in `Recovery`."""
         self._plan = plan
         self._context = context
         self._sites = plan.header.sites
         self._checksums = checksums
         self._arrived = arrived
+        self._sizes = sizes
+        self._old_checkpoints = old_checkpoints
+        self.needless: Needless = {}
+        self._done = done
         self._directories: dict[tuple[str, str], tuple[str, str, str]] = {}
         """By site and staging site: scratch, its URL, and work, as in `Attempt`."""
 
@@ -44,8 +55,13 @@ class AttemptMaker:
             CorruptPlan: the job's line cannot be read, or names a site that lacks a directory it needs.
         """
         job, incomplete = self._plan.job(id.job), ""
+        if needless := self.needless.get(id.job):
+            kept = [file for file in job.transfers if file.lfn not in needless]
+            job = msgspec.structs.replace(job, transfers=kept)
         if failed_parents:
             job, incomplete = partial_job(job, failed_parents)
+        if done := self._done.get(id.job, ()):
+            job = remaining_job(job, done)
         directories = self._directories.get((job.site, job.staging))
         if directories is None:
             directories = self._directories[job.site, job.staging] = self._find_directories(job)
@@ -59,13 +75,37 @@ class AttemptMaker:
         checksums, arrived = dict(self._known(job)), {}
         if id.number > 1:
             if job.kind in TRANSFERS:
-                arrived = {moved.lfn: moved.bytes for moved in self._arrived.get(id.job, ())}
+                arrived = self._in_place(id.job, job)
             for output in job.outputs:
                 if (
                     output.checkpoint
                 ):  # an attempt before this one may have left a newer one, even if it was lost
                     checksums.pop(output.lfn, None)
-        return Attempt(id, job, self._context, scratch, work, checksums, url, arrived, incomplete)
+        if self._old_checkpoints:
+            job = self._without_old_checkpoints(job)
+        return Attempt(
+            id,
+            job,
+            self._context,
+            scratch,
+            work,
+            checksums,
+            url,
+            arrived,
+            incomplete,
+            msgspec.to_builtins(done),
+        )
+
+    def _in_place(self, position: int, job: PlannedJob) -> dict[str, int | None]:
+        """Return lfn → bytes of what attempts before this one may have put in place, of a job that moves files."""
+        before: dict[str, int | None] = {}
+        if job.kind is Kind.STAGE_IN:  # it succeeded before, and only some of its files are needed again
+            before = {file.lfn: self._sizes[file.lfn] for file in job.transfers if file.lfn in self._sizes}
+        return before | {moved.lfn: moved.bytes for moved in self._arrived.get(position, ())}
+
+    def _without_old_checkpoints(self, job: PlannedJob) -> PlannedJob:
+        inputs = [file for file in job.inputs if not (file.optional and file.lfn in self._old_checkpoints)]
+        return job if len(inputs) == len(job.inputs) else msgspec.structs.replace(job, inputs=inputs)
 
     def _find_directories(self, job: PlannedJob) -> tuple[str, str, str]:
         staging = job.staging or job.site

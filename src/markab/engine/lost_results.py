@@ -12,8 +12,9 @@ whose existence the site cannot determine counts as there, for the same reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
+from markab.engine.needless_files import Needless
 from markab.engine.recovery import Recovery
 from markab.errors import MarkabError
 from markab.plan.model import Kind, PlannedJob
@@ -26,6 +27,7 @@ IsThere = Callable[[str, str, int | None], bool]
 """(site, path or URL, size in bytes or None for any) → whether such a file exists, as far as the site can determine."""
 
 _NONE: Mapping[int, str] = {}
+_NOTHING: Needless = {}
 
 _File = tuple[str, str]
 """Staging site and lfn."""
@@ -45,6 +47,7 @@ def lost_results(
     passwords: Mapping[str, str],
     look: IsThere = is_there,
     restored: Mapping[int, str] = _NONE,
+    needless: Needless = _NOTHING,
 ) -> dict[int, str]:
     """Return the jobs that succeeded and must run again: position → why.
 
@@ -54,6 +57,7 @@ def lost_results(
     Args:
         passwords: those of the run's URLs.
         restored: jobs that are to run again because their results are missing: position → path of one.
+        needless: what transfer jobs need not move.
     """
     again = {position: _gone(place) for position, place in restored.items()}
     makers: dict[_File, int] = {}
@@ -64,7 +68,9 @@ def lost_results(
     while unfinished:
         missing: dict[_File, str] = {}
         for position in unfinished:
-            for file, place, size_bytes in _needed(plan, plan.job(position), history):
+            for file, place, size_bytes in _needed(
+                plan, plan.job(position), history, needless.get(position, ())
+            ):
                 if file not in looked_at:
                     looked_at.add(file)
                     if not look(file[0], with_password(place, passwords), size_bytes):
@@ -94,7 +100,9 @@ def _cleanups_after(again: Mapping[int, str], plan: PlanFile, history: Recovery)
             yield position, "it removes what is made again"
 
 
-def _needed(plan: PlanFile, job: PlannedJob, history: Recovery) -> Iterator[tuple[_File, str, int | None]]:
+def _needed(
+    plan: PlanFile, job: PlannedJob, history: Recovery, needless: Collection[str]
+) -> Iterator[tuple[_File, str, int | None]]:
     """Yield the files that a job reads from scratch, of those that succeeded jobs put there.
 
     The job that removes a scratch directory needs none: made again, it could be left behind.
@@ -115,7 +123,7 @@ def _needed(plan: PlanFile, job: PlannedJob, history: Recovery) -> Iterator[tupl
     if job.kind in (Kind.STAGE_OUT, Kind.STAGE_INTER):
         for transfer in job.transfers:
             for source in transfer.sources:
-                if not transfer.optional and transfer.lfn in sizes:
+                if not transfer.optional and transfer.lfn in sizes and transfer.lfn not in needless:
                     yield (source.site, transfer.lfn), source.url, sizes[transfer.lfn]
 
 

@@ -29,6 +29,7 @@ from markab.engine.submission import Submission
 from markab.errors import ExecutorError, JobRejected, StorageError
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Executor, Record, Report, Seen
+from markab.formatting import titled
 from markab.journal.attempt_record import Products
 from markab.journal.lifecycle import ALIVE, State
 from markab.journal.progress import RunningJob
@@ -184,8 +185,7 @@ class OpenRun:
         """
         counts = self._scheduler.counts(self.id)
         if self.outcome is None:
-            place, name_of = self.journal.path.parent, lambda position: self.plan.job(position).id
-            if undeclared := undeclared_text(self.history, name_of, place):
+            if undeclared := undeclared_text(self.history, self.plan, self.journal.path.parent):
                 self.warnings.append(undeclared)
             self.outcome = self._outcome(counts)
             self.counts = {state.name.lower(): counts[state] for state in State if counts[state]}
@@ -303,7 +303,7 @@ class OpenRun:
             self.meter.bytes_moved += 0 if moved.get("found") else moved.get("bytes") or 0
         if decision.verdict is Verdict.DONE:
             self.history.checksums.learn(record)
-            self.history.arrived.pop(id.job, None)
+            self.history.forget_failed(id.job)
             self.history.note_undeclared(id.job, record.get("undeclared") or [])
         elif decision.verdict is Verdict.RETRY:
             self.meter.retried += 1
@@ -316,6 +316,8 @@ class OpenRun:
                 why = f"trying again would not help against {error_kind(record)!r}"
             self.journal.append(GiveUp(now, id.job, id.number, why, served))
             self.failures[id.job] = Failure(running.id, id.number, dict(record.get("error") or {}))
+            if not self._keep_going and len(self.failures) == 1:
+                self._warn(f"job {running.id!r} failed: no others are started, as --fail-fast says")
         return decision.pause_s
 
     def _learn_failed(self, job: int, record: Record) -> list[int]:
@@ -401,7 +403,7 @@ class OpenRun:
         if not held:
             return []
         more = f", and {len(held) - 1} more" if len(held) > 1 else ""
-        return [f"site {held[0].site!r} holds {held[0].id}{more}: {held[0].held}"]
+        return [f"site {held[0].site!r} holds {titled(held[0].id, held[0].label)}{more}: {held[0].held}"]
 
     def _warn(self, text: str) -> None:
         if text not in self.warnings:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from markab.formatting import count
+from markab.formatting import count, titled
 from markab.journal.lifecycle import State
 from markab.plan.model import Kind, PlannedJob
 
@@ -97,7 +97,7 @@ def _files(job: PlannedJob) -> list[str]:
 
 def _message(kind: Kind, files: Sequence[str], parents: Sequence[FailedParent]) -> str:
     first = parents[0]
-    because = f"{first.job.id} {_STATE_WORDS[first.state]}"
+    because = f"{titled(first.job.id, first.job.label)} {_STATE_WORDS[first.state]}"
     if len(parents) > 1:
         because += f", and {count(len(parents) - 1, 'more job')}"
     if not files:

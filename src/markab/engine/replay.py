@@ -27,6 +27,7 @@ from markab.journal.records import (
     Halt,
     Incomplete,
     Interrupt,
+    Refresh,
     Refused,
     Remove,
     Retry,
@@ -93,6 +94,8 @@ class _Replay:
                 self._end(entry, following)
             case Undone():
                 self._undone.add(entry.job)
+            case Refresh():
+                self._undone.update(entry.jobs)
             case Halt():
                 self.scheduler.halt(RUN)
             case Remove() | Interrupt():

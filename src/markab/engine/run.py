@@ -18,10 +18,12 @@ from markab.engine.control import Requests
 from markab.engine.loop import Loop
 from markab.engine.lost_results import IsThere, is_there, lost_results
 from markab.engine.missing_results import missing_results, missing_text, results_named
+from markab.engine.needless_files import needless_files
 from markab.engine.open_run import Failure, OpenRun, recording_refusal
 from markab.engine.progress_meter import Meter
 from markab.engine.recorder import NoRecorder, Recorder
 from markab.engine.recovery import Recovery
+from markab.engine.refresh import make_refresh
 from markab.engine.rescue_file import write_rescue
 from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
@@ -62,8 +64,10 @@ class RunOptions:
     """Keep the directory of the last failed attempt of each job; the plan may ask for that too."""
     restore: bool = False
     """Make results again that are missing where they were delivered."""
-    keep_going: bool = True
-    """After a job failed, continue with all that does not depend on it."""
+    refresh: bool = False
+    """Take files from outside anew that were edited, and run again what depends on them."""
+    keep_going: bool | None = None
+    """After a job failed for good, continue with all that does not depend on it. None: as the plan says."""
     poll_s: float = 1.0
     """How often to check for halt and remove requests."""
 
@@ -176,6 +180,7 @@ def open_run(
     stack.callback(journal.close)
     requests = Requests(directory.path)
     requests.clear()
+    warnings = _refresh(directory, plan, history, journal, clock) if options.refresh else []
     context = _context(directory, plan.header, uuid, options.keep_failed)
     by_site: Mapping[str, Executor] = {}
     passwords: Mapping[str, str] = {}
@@ -186,7 +191,15 @@ def open_run(
         with recording_refusal(journal, clock):
             by_site = _executors_by_site(plan.header, executors)
         passwords = read_passwords(context.passwords)
-    maker = AttemptMaker(plan, context, history.checksums, history.arrived)
+    maker = AttemptMaker(
+        plan,
+        context,
+        history.checksums,
+        history.arrived,
+        history.done,
+        history.sizes,
+        history.old_checkpoints,
+    )
     opened = OpenRun(
         uuid,
         plan,
@@ -199,13 +212,18 @@ def open_run(
         recorder or NoRecorder(),
         clock,
         _smaller(options.max_jobs, plan.header.max_jobs),
-        options.keep_going,
+        not plan.header.fail_fast if options.keep_going is None else options.keep_going,
     )
+    opened.warnings += warnings
+    lost: Mapping[int, str] = {}
+    needless = needless_files(plan, history) if any(history.attempts) else {}
     if (restored or not history.is_complete) and any(history.succeeded):
-        lost = _may_run_again(lost_results(plan, history, passwords, look, restored), plan, history)
-        if lost:
-            _undo(lost, uuid, history, journal, plan.header.local_sites, by_site, maker, clock)
-            opened.warnings.append(_redone(plan, lost, restored))
+        lost = _may_run_again(lost_results(plan, history, passwords, look, restored, needless), plan, history)
+    if again := {**history.refreshed, **lost}:
+        _undo(again, uuid, history, journal, plan.header.local_sites, by_site, maker, clock)
+    if lost:
+        opened.warnings.append(_redone(plan, lost, restored))
+    maker.needless = needless_files(plan, history) if lost else needless
     if missing and not restored:
         opened.warnings.append(missing_text(missing, directory.path))
     return opened
@@ -265,6 +283,20 @@ def _context(directory: SubmitDir, header: Header, uuid: str, keep_failed: bool)
         keep_failed=keep_failed or header.keep_failed,
         passwords=str(directory.passwords) if directory.passwords.exists() else "",
     )
+
+
+def _refresh(
+    directory: SubmitDir, plan: PlanFile, history: Recovery, journal: Journal, clock: Clock
+) -> list[str]:
+    """Record which edited files are taken anew; return what is to be said of it. Raises as `make_refresh`."""
+    _refuse_copy(directory, "--refresh")
+    found = make_refresh(plan, history, directory.journal, clock.epoch())
+    if found.record:
+        journal.append(found.record)
+        journal.sync()
+        history.apply(found.record)
+        history.learn_refreshed(found.record)
+    return found.warnings
 
 
 def _missing(plan: PlanFile, history: Recovery, look: IsThere) -> dict[int, str]:
@@ -332,14 +364,14 @@ def _undo(
 def _redone(plan: PlanFile, lost: Mapping[int, str], restored: Mapping[int, str]) -> str:
     """Return which jobs run again, those that run tasks first, and why."""
     order = sorted(lost, key=lambda position: (plan.outline[position].kind is not Kind.COMPUTE, position))
-    names = ", ".join(plan.outline[position].id for position in order[:NAMES_SHOWN])
+    names = ", ".join(map(plan.title, order[:NAMES_SHOWN]))
     more = f" and {count(hidden, 'more job')}" if (hidden := len(order) - NAMES_SHOWN) > 0 else ""
     if restored:
         made = "are made again" if len(restored) > 1 else "is made again"
         return f"{results_named(restored)} {made} by {names}{more}"
     if len(order) == 1:
         return f"{names} runs again: {lost[order[0]]}"
-    return f"{names}{more} run again; {plan.outline[order[0]].id}, because {lost[order[0]]}"
+    return f"{names}{more} run again; {plan.title(order[0])}, because {lost[order[0]]}"
 
 
 @contextmanager

@@ -56,6 +56,8 @@ class Attempt(msgspec.Struct, frozen=True):
     """lfn → bytes of the files that an attempt before this one moved, of a job that moves files."""
     incomplete: str = ""
     """Why the attempt cannot do all of its job; `job` has what it can do, and the attempt does not succeed."""
+    done: Sequence[Mapping[str, Any]] = ()
+    """Tasks of the job that an attempt before this one did, as its record has them; `job` has the others."""
 
 
 class Seen(Enum):

@@ -30,6 +30,12 @@ def has_runs(uuids: Collection[str], but_engine: str) -> _Match:
     return lambda environ: any(one in environ for one in wanted) and not mine(environ)
 
 
+def has_attempt(key: str) -> _Match:
+    """Return a test of environments: does it belong to the attempt that `worker/attempt_spec.py` names so."""
+    wanted = f"\0{ATTEMPT}={key}\0".encode()
+    return lambda environ: wanted in environ
+
+
 def read_environ(pid: int) -> bytes:
     """Return the environment a process was started with, NUL around each variable; b"" when it has ended."""
     try:

@@ -44,6 +44,7 @@ def spec_of(attempt: Attempt, attachments: str) -> Spec:
         passwords=context.passwords,
         arrived=attempt.arrived,
         incomplete=attempt.incomplete,
+        done=attempt.done,
     )
 
 

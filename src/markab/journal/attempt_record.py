@@ -74,6 +74,14 @@ class MovedFile(_RecordPart):
         return 0 if self.found else self.bytes or 0
 
 
+class DoneTask(_RecordPart):
+    """A task of a job of several that need not run again, though the attempt failed."""
+
+    task: str = ""
+    makes: list[str] = []
+    """Lfns of what it made; it is among the outputs of the record."""
+
+
 class AttemptSuccess(_RecordPart):
     """Whether an attempt succeeded."""
 
@@ -86,6 +94,7 @@ class Products(AttemptSuccess):
 
     outputs: list[MadeFile] = []
     transfers: list[MovedFile] = []
+    done: list[DoneTask] = []
 
 
 class AttemptRecord(Products):

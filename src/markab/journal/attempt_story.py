@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from markab.formatting import count, duration
-from markab.journal.records import AttemptEnd, AttemptRunning, AttemptStart, GiveUp, Incomplete, Retry, Undone
+from markab.journal.records import (
+    AttemptEnd,
+    AttemptRunning,
+    AttemptStart,
+    Entry,
+    GiveUp,
+    Incomplete,
+    Retry,
+    Undone,
+)
 from markab.journal.search import records_about
 from markab.transfers.beneath import open_regular
 from markab.transfers.error_kinds import ErrorKind
@@ -36,34 +45,52 @@ class AttemptStory:
         return float((self.record or {}).get("end", 0.0))
 
 
+class AttemptStories:
+    """The attempts of one job, from the records about it."""
+
+    def __init__(self) -> None:
+        self._by_number: dict[int, AttemptStory] = {}
+
+    @property
+    def all(self) -> list[AttemptStory]:
+        """The attempts so far, oldest first."""
+        return [self._by_number[number] for number in sorted(self._by_number)]
+
+    def take(self, entry: Entry) -> None:
+        """Apply the next record about the job."""
+        match entry:
+            case AttemptStart(attempt=number, site=site, time=time):
+                story = self._of(number)
+                story.site, story.start = site, time
+            case AttemptRunning(attempt=number, native_id=native_id):
+                self._of(number).native_id = native_id
+            case AttemptEnd(attempt=number, record=record):
+                self._of(number).record = record
+            case Retry(attempt=number, pause_s=pause_s):
+                self._of(number).after = (
+                    f"tried again after {duration(pause_s)}" if pause_s else "tried again"
+                )
+            case Undone(attempt=number, why=why):
+                self._of(number).after = f"to be run again: {why}"
+            case Incomplete(attempt=number):
+                self._of(number).after = "to be completed when the run is continued"
+            case GiveUp(attempt=number, why=why):
+                self._of(number).after = f"given up: {why}"
+
+    def _of(self, number: int) -> AttemptStory:
+        return self._by_number.setdefault(number, AttemptStory(number))
+
+
 def read_attempts(journal: Path, position: int) -> list[AttemptStory]:
     """Return the attempts of one job, oldest first.
 
     Raises:
         CorruptJournal: the journal is damaged.
     """
-    stories: dict[int, AttemptStory] = {}
-
-    def story(number: int) -> AttemptStory:
-        return stories.setdefault(number, AttemptStory(number))
-
+    stories = AttemptStories()
     for entry in records_about(journal, position):
-        match entry:
-            case AttemptStart(attempt=number, site=site, time=time):
-                story(number).site, story(number).start = site, time
-            case AttemptRunning(attempt=number, native_id=native_id):
-                story(number).native_id = native_id
-            case AttemptEnd(attempt=number, record=record):
-                story(number).record = record
-            case Retry(attempt=number, pause_s=pause_s):
-                story(number).after = f"tried again after {duration(pause_s)}" if pause_s else "tried again"
-            case Undone(attempt=number, why=why):
-                story(number).after = f"to be run again: {why}"
-            case Incomplete(attempt=number):
-                story(number).after = "to be completed when the run is continued"
-            case GiveUp(attempt=number, why=why):
-                story(number).after = f"given up: {why}"
-    return [stories[number] for number in sorted(stories)]
+        stories.take(entry)
+    return stories.all
 
 
 def captured(record: dict[str, Any], stream: str, submit_dir: Path) -> str:

@@ -26,6 +26,7 @@ from markab.journal.records import (
     Incomplete,
     Interrupt,
     OutcomeState,
+    Refresh,
     Refused,
     Remove,
     Retry,
@@ -90,6 +91,8 @@ class History:
         """1 at the position of every job that succeeded and wrote files that it does not declare."""
         self.first_undeclared: tuple[int, list[str]] | None = None
         """The first of them, and the names of such files."""
+        self.refreshed: dict[int, str] = {}
+        """Job that a refresh of files undid, of which no record of its own says so yet → why it runs again."""
         self._queues = header.remote_sites
         """Sites whose executors report when an attempt runs; at the others it runs at once."""
 
@@ -189,6 +192,13 @@ class History:
     def _undone(self, it: Undone) -> None:
         self._set(it.job, State.WAITING)
         self.note_undeclared(it.job, [])
+        self.refreshed.pop(it.job, None)
+
+    def _refresh(self, it: Refresh) -> None:
+        for job in it.jobs:
+            self._set(job, State.WAITING)
+            self.note_undeclared(job, [])
+        self.refreshed.update(dict.fromkeys(it.jobs, it.why))
 
     def _halt(self, it: Halt) -> None:
         self.requested_stop = "halt"
@@ -214,6 +224,7 @@ EFFECTS: Mapping[type, Callable[[History, Any], None]] = {
     GiveUp: History._give_up,
     Incomplete: History._incomplete,
     Undone: History._undone,
+    Refresh: History._refresh,
     Halt: History._halt,
     Remove: History._remove,
     Interrupt: History._interrupt,

@@ -29,6 +29,12 @@ has its default may be left out.
                 served          list    as in "retry"
     undone      time, job, attempt      that attempt succeeded, and the job will run again
                 why             str     such as: a file that it made is missing
+    refresh     time                    files from outside that were edited are taken anew from here on
+                files           list    of them: lfn, path, old and new sha256, "" where the old is not known
+                jobs            list    jobs that succeeded and run again therefore: positions; an "undone" of
+                                        each follows, and this record alone says that they do not count
+                unfinished      list    jobs that depend on them and had not succeeded: of several tasks, all run again
+                checkpoints     list    lfns: what jobs left of them before this is not used again
     halt        time                    the user requested that nothing new be started
     remove      time                    the user requested that running jobs be ended too
     interrupt   time                    a signal (Ctrl-C) requested the same
@@ -148,6 +154,36 @@ class Undone(AnyRecord, tag="undone"):
     why: str
 
 
+class RefreshedFile(msgspec.Struct, omit_defaults=True, gc=False):
+    """A file from outside the workflow that a run takes anew."""
+
+    lfn: str
+    path: str
+    new: str
+    """Its sha256 now: only this content is taken."""
+    old: str = ""
+    """The sha256 of what the run had taken; "": not known."""
+
+
+class Refresh(AnyRecord, tag="refresh"):
+    """Files that were edited are taken anew, and jobs that had succeeded will run again."""
+
+    files: list[RefreshedFile]
+    jobs: list[int] = []
+    unfinished: list[int] = []
+    checkpoints: list[str] = []
+
+    @property
+    def why(self) -> str:
+        """Why the jobs run again."""
+        first, more = self.files[0], len(self.files) - 1
+        checksums = (
+            f"its sha256 was {first.old} and is {first.new}" if first.old else f"its sha256 is {first.new}"
+        )
+        others = f", and so were {more} more files that it uses or may use" if more else ""
+        return f"it depends on {first.path!r}, which was edited ({checksums}){others}"
+
+
 class Halt(AnyRecord, tag="halt"):
     """The user requested that nothing new be started."""
 
@@ -177,6 +213,7 @@ EntryOf = (
     | GiveUp
     | Incomplete
     | Undone
+    | Refresh
     | Halt
     | Remove
     | Interrupt

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     # types of arguments and results, for annotations such as `operations.Status`
     from markab.catalogs.replica_store import ReplicaStore as ReplicaStore
+    from markab.diagnosis.compared_results import ComparedResult as ComparedResult
     from markab.diagnosis.failed_attempts import FailedAttempt as FailedAttempt
     from markab.diagnosis.job_output import Expected as Expected
     from markab.diagnosis.undelivered import Undelivered as Undelivered
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
     from markab.operations.drawing import draw, inline_svg, render_drawing, write_drawing
     from markab.operations.exit_check import CheckedOutput, check_output, log_check
     from markab.operations.failures import analyze, edited_files, follow_failures
+    from markab.operations.job_logs import STREAMS, log_texts, open_log, shown_log
     from markab.operations.jobs import has_job, job_names, job_states, lfns_of_run, list_jobs, show_job, why
     from markab.operations.metadata import read_metadata, trace
+    from markab.operations.old_runs import Filters, OldRun, delete_old_runs, find_old_runs
     from markab.operations.planning import Then as Then
-    from markab.operations.planning import dry_run, plan
+    from markab.operations.planning import dry_run, plan, run_script, target_names
     from markab.operations.recording import record_again
     from markab.operations.replica_catalog import (
         catalog_of_results,
@@ -43,8 +46,16 @@ if TYPE_CHECKING:
         parse_replica_lines,
         remove_replicas,
     )
-    from markab.operations.run_list import ListedRun, list_runs
+    from markab.operations.rerun import (
+        Repetition,
+        compare_runs,
+        keep_passwords,
+        prepare_rerun,
+        refuse_changes,
+    )
+    from markab.operations.run_list import RUN_STATES, ListedRun, list_runs
     from markab.operations.run_names import find_run, find_uuid, is_run
+    from markab.operations.run_sizes import RunBytes, bytes_of_run
     from markab.operations.running import Ended, Limits, growing_pauses, halt, remove, run, start, wait
     from markab.operations.statistics import (
         read_statistics,
@@ -94,9 +105,11 @@ _NAMES = {
     "drawing": ("draw", "inline_svg", "render_drawing", "write_drawing"),
     "exit_check": ("CheckedOutput", "Expected", "check_output", "log_check"),
     "failures": ("analyze", "edited_files", "follow_failures"),
+    "job_logs": ("STREAMS", "log_texts", "open_log", "shown_log"),
     "jobs": ("has_job", "job_names", "job_states", "lfns_of_run", "list_jobs", "show_job", "why"),
     "metadata": ("read_metadata", "trace"),
-    "planning": ("dry_run", "plan"),
+    "old_runs": ("Filters", "OldRun", "delete_old_runs", "find_old_runs"),
+    "planning": ("dry_run", "plan", "run_script", "target_names"),
     "recording": ("record_again",),
     "replica_catalog": (
         "catalog_of_results",
@@ -106,8 +119,10 @@ _NAMES = {
         "parse_replica_lines",
         "remove_replicas",
     ),
-    "run_list": ("ListedRun", "list_runs"),
+    "rerun": ("Repetition", "compare_runs", "keep_passwords", "prepare_rerun", "refuse_changes"),
+    "run_list": ("ListedRun", "RUN_STATES", "list_runs"),
     "run_names": ("find_run", "find_uuid", "is_run"),
+    "run_sizes": ("RunBytes", "bytes_of_run"),
     "running": ("Ended", "Limits", "growing_pauses", "halt", "remove", "run", "start", "wait"),
     "statistics": (
         "read_statistics",
@@ -140,20 +155,29 @@ _NAMES = {
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "RUN_STATES",
+    "STREAMS",
     "Changed",
     "CheckedOutput",
     "Ended",
     "Expected",
+    "Filters",
     "Limits",
     "ListedRun",
+    "OldRun",
+    "Repetition",
+    "RunBytes",
     "RunResult",
     "analyze",
     "archive_run",
     "attach_run",
+    "bytes_of_run",
     "catalog_of_results",
     "check_output",
+    "compare_runs",
     "create_database",
     "database_target",
+    "delete_old_runs",
     "delete_run",
     "detach_run",
     "draw",
@@ -161,6 +185,7 @@ __all__ = [
     "edited_files",
     "export",
     "extract_run",
+    "find_old_runs",
     "find_replicas",
     "find_run",
     "find_uuid",
@@ -174,16 +199,20 @@ __all__ = [
     "is_run",
     "job_names",
     "job_states",
+    "keep_passwords",
     "lfns_of_run",
     "list_jobs",
     "list_runs",
     "log_check",
+    "log_texts",
     "make_debug_directory",
     "make_replica",
     "move_run",
+    "open_log",
     "open_replica_catalog",
     "parse_replica_lines",
     "plan",
+    "prepare_rerun",
     "read_braindump",
     "read_database_version",
     "read_metadata",
@@ -192,15 +221,19 @@ __all__ = [
     "read_status",
     "read_undelivered",
     "record_again",
+    "refuse_changes",
     "remove",
     "remove_replicas",
     "render_drawing",
     "run",
+    "run_script",
     "save_statistics",
     "show_job",
+    "shown_log",
     "start",
     "statistics_rows",
     "statistics_text",
+    "target_names",
     "total_statistics_text",
     "trace",
     "update_all_databases",

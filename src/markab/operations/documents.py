@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from markab.errors import StorageError
 from markab.operations.run_names import Run, find_run
+from markab.operations.status import read_status
 
 if TYPE_CHECKING:
     from markab.reports.debug_job import DebugDirectory
@@ -35,6 +36,8 @@ def make_debug_directory(
 def write_page(run: Run = None, output: Path | None = None) -> tuple[Path, Status]:
     """Make one web page of a run, by default `report.html` in its submit directory; return it and the status shown.
 
+    The page of a run that is over says so if results are missing.
+
     Raises:
         NotARun, CorruptPlan, CorruptJournal, NewerFormat: the run cannot be read.
         StorageError: the page cannot be written.
@@ -48,7 +51,8 @@ def write_page(run: Run = None, output: Path | None = None) -> tuple[Path, Statu
             f"cannot write {str(target)!r}: you may not write in that directory",
             hint=f"put the page elsewhere: `markab report {quote(str(run or submit_dir))} -o report.html`",
         )
-    return target, page.write_page(submit_dir, target).status
+    warnings = read_status(submit_dir, check_results=True).warnings
+    return target, page.write_page(submit_dir, target, warnings).status
 
 
 def export(run: Run, format: str, path: Path, *, license: str | None = None) -> list[str]:

@@ -22,15 +22,15 @@ def analyze(run: Run = None) -> Iterator[FailureReport]:
         yield found
 
 
-def edited_files(run: Run = None) -> list[Problem]:
-    """Return what was edited since the run was planned or had copied it, and how it is planned again."""
+def edited_files(run: Run = None, *, only_documents: bool = False) -> list[Problem]:
+    """Return what was edited since the run was planned or had taken it, and the commands that use it as it is now."""
     from markab.diagnosis import edited_files as diagnosis
     from markab.diagnosis.failure_analysis import Analyzer
 
     analyzer = Analyzer(find_run(run))
     try:
         analyzer.read()
-        return diagnosis.edited_files(analyzer)
+        return diagnosis.edited_files(analyzer, only_documents=only_documents)
     finally:
         analyzer.close()
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from markab.planner.draft import Progress
     from markab.planner.options import PlanOptions
     from markab.planner.planning import Planned
+    from markab.spec.script_messages import Given
 
 
 Then = Literal["nothing", "start", "run"]
@@ -36,6 +39,33 @@ def dry_run(options: PlanOptions, progress: Progress | None = None) -> Planned:
     from markab.planner import planning
 
     return _with_lacks(planning.dry_run(options, progress), "nothing")
+
+
+def run_script(script: Path, given: Sequence[Given] = (), words: Sequence[str] = ()) -> PlanOptions:
+    """Run a script that builds a workflow; return the options with which to plan that.
+
+    `given` are the parameters that the user typed, `words` the script's own command line. What it prints goes to stderr.
+
+    Raises:
+        DocumentError: it failed, built no workflow or several, or the parameters do not fit.
+        StorageError: there is no such file, or no temporary file can be made.
+    """
+    from markab.planner import workflow_script
+
+    return workflow_script.run_script(script, given, words)
+
+
+def target_names(document: Path) -> Iterator[tuple[str, str]]:
+    """Yield each name in a workflow document that can be a target of `plan`, with the kind of thing that it names.
+
+    Raises:
+        DocumentError: it is invalid.
+        StorageError: it cannot be read.
+    """
+    from markab.planner.targets import Names
+    from markab.spec.reader import read_workflow
+
+    yield from dict.fromkeys((name, kind) for kind, name, _ in Names.of(read_workflow(document).jobs))
 
 
 def _with_lacks(planned: Planned, then: Then) -> Planned:

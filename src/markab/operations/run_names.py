@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from shlex import quote
 
@@ -19,7 +19,7 @@ DIRECTORIES_READ = 2000
 CANDIDATES_SHOWN = 3
 _OF_PEGASUS = (
     "of a run of Pegasus there are `markab status`, `analyze`, `statistics`, `graph`, and the lists of "
-    "`markab show` and `markab list`; `pegasus-run` of Pegasus continues it, `markab plan` plans its workflow anew"
+    "`markab show` and `markab runs`; `pegasus-run` of Pegasus continues it, `markab plan` plans its workflow anew"
 )
 
 
@@ -79,17 +79,19 @@ def is_run(run: Run = None) -> bool:
     return find_pegasus_directory(named) is not None
 
 
-def runs_below(directory: Path, depth: int = DEPTH) -> Iterator[Path]:
+def runs_below(
+    directory: Path, depth: int = DEPTH, also: Callable[[Path], bool] = lambda _: False
+) -> Iterator[Path]:
     """Yield the submit directories below a directory, the last names first; not those inside of others.
 
-    At most `DIRECTORIES_READ` directories are read.
+    At most `DIRECTORIES_READ` directories are read. What is accepted by `also` counts too.
     """
     left = [(directory, depth)]
     for _ in range(DIRECTORIES_READ):
         if not left:
             return
         place, levels = left.pop()
-        if _is_run(place):
+        if _is_run(place) or also(place):
             yield place
         elif levels:
             left += [(below, levels - 1) for below in _directories(place)]

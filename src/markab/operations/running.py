@@ -46,7 +46,12 @@ class Ended(NamedTuple):
 
 
 def start(
-    run: Run = None, limits: Limits | None = None, keep_failed: bool = False, restore: bool = False
+    run: Run = None,
+    limits: Limits | None = None,
+    keep_failed: bool = False,
+    restore: bool = False,
+    refresh: bool = False,
+    fail_fast: bool | None = None,
 ) -> int:
     """Start an engine for a run in the background; return its pid once it has accepted every job.
 
@@ -61,8 +66,10 @@ def start(
     """
     from markab.engine import background
 
-    given = (("--keep-failed", keep_failed), ("--restore", restore))
+    given = (("--keep-failed", keep_failed), ("--restore", restore), ("--refresh", refresh))
     flags = [flag for flag, is_given in given if is_given]
+    if fail_fast is not None:
+        flags.append("--fail-fast" if fail_fast else "--keep-going")
     return background.start(find_run(run), (*_flags(limits), *flags))
 
 
@@ -73,14 +80,18 @@ def run(
     on_end: Callable[[Ended], None] | None = None,
     keep_failed: bool = False,
     restore: bool = False,
+    refresh: bool = False,
+    fail_fast: bool | None = None,
     *,
     report_start: int | None = None,
 ) -> Ended:
     """Run the jobs that have not succeeded yet in this process, until the run ends.
 
     With `keep_failed`, the directory of the last failed attempt of each job is kept; with `restore`,
-    results that are missing where they were delivered are made again. `observer` is called with the progress at most ten times a second. `on_end` is
-    called as soon as the run has ended; the update of its database may take a moment
+    results that are missing where they were delivered are made again; with `refresh`, files from outside
+    that were edited since the run took them are taken anew, and what depends on them runs again; with `fail_fast`,
+    no job is started after one failed for good (None: as the plan says).
+    `observer` is called with the progress at most ten times a second. `on_end` is called as soon as the run has ended; the update of its database may take a moment
     longer, and its errors are among the warnings that are returned. `report_start` is the
     pipe to the process that called `start`.
 
@@ -89,14 +100,21 @@ def run(
         RunBusy: another engine runs it.
         CorruptJournal: the journal is damaged.
         JobRejected: jobs request GPUs, or a site an executor, that does not exist here.
-        StorageError: the journal cannot be written.
+        StorageError: the journal cannot be written, or a file to refresh cannot be read.
+        ChecksumMismatch: the replica catalog has a checksum of an edited file.
     """
     from markab.engine import run as engine
     from markab.engine.start_report import reporting_start
     from markab.provenance.follower import following
 
     submit_dir = find_run(run)
-    options = engine.RunOptions(**(limits or Limits())._asdict(), keep_failed=keep_failed, restore=restore)
+    options = engine.RunOptions(
+        **(limits or Limits())._asdict(),
+        keep_failed=keep_failed,
+        restore=restore,
+        refresh=refresh,
+        keep_going=None if fail_fast is None else not fail_fast,
+    )
     with reporting_start(report_start) as accepted, following(submit_dir) as follower:
         outcome = engine.run(submit_dir, options, observer, recorder=follower, on_accepted=accepted)
 

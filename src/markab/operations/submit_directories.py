@@ -24,8 +24,8 @@ DELETED = f"{PLAN}.deleted"
 """What the plan, or the archive, of a directory is called when its deletion has begun; the last file of it."""
 
 
-class _Opened(NamedTuple):
-    """A submit directory, locked."""
+class OpenedRun(NamedTuple):
+    """A submit directory, and what it is."""
 
     directory: SubmitDir
     braindump: Braindump
@@ -33,6 +33,7 @@ class _Opened(NamedTuple):
 
     @property
     def uuid(self) -> str:
+        """Of the run."""
         return self.braindump.get("wf_uuid") or ""
 
 
@@ -46,7 +47,7 @@ def archive_run(path: Path) -> tuple[Path, str]:
     """
     from markab.plan.run_archive import pack
 
-    with _opened(path) as found:
+    with opened_run(path) as found:
         if not found.is_packed:
             _refuse_what_is_inside(found, "packed")
             _bring_up_to_date(found.directory)
@@ -68,7 +69,7 @@ def extract_run(path: Path) -> tuple[Path, str]:
     """
     from markab.plan.run_archive import unpack
 
-    with _opened(path) as found:
+    with opened_run(path) as found:
         if not found.directory.archive.exists():
             raise NotARun(
                 f"{str(found.directory.path)!r} is not archived: it has no {found.directory.archive.name}"
@@ -89,13 +90,13 @@ def move_run(path: Path, destination: Path) -> tuple[Path, str]:
         StorageError: something is there already, or it cannot be moved there.
     """
     _refuse_link(path)
-    with _opened(path) as found:
+    with opened_run(path) as found:
         _refuse_subworkflow(found, "moved")
         _refuse_what_is_inside(found, "moved")
         source = found.directory.path
         target = _new_place(source, destination)
         _rename(source, target)
-        moved = _Opened(SubmitDir(target), found.braindump, found.is_packed)
+        moved = OpenedRun(SubmitDir(target), found.braindump, found.is_packed)
         moved.braindump.update(submit_dir=str(target), basedir=str(target.parent))
         write_braindump(moved.directory.braindump, moved.braindump)
         return target, _enter(moved, is_archived=found.is_packed)
@@ -104,18 +105,28 @@ def move_run(path: Path, destination: Path) -> tuple[Path, str]:
 def delete_run(path: Path) -> Path:
     """Delete a submit directory with all that is in it, and its entries in databases; return its path.
 
+    The list of all runs has it until nearly all of it is gone: whoever is killed before finds it there.
+
     Raises:
         NotARun: it is none.
         RunBusy: an engine runs it.
         StorageError: a database cannot be written, or a file not be removed; the same call again goes on.
     """
+    from markab.provenance.run_places import forget
     from markab.transfers.tree_removal import remove_tree
 
     _refuse_link(path)
     place = path.resolve()
-    if not (place / DELETED).exists():
+    if not is_half_deleted(place):
         place = _begin_deletion(path)
+    directory = SubmitDir(place)
+    braindump = read_braindump(directory.braindump) if directory.braindump.exists() else {}
+    kept = {DELETED, directory.braindump.name, braindump.get("properties")}
     try:
+        for name in sorted(os.listdir(place)):
+            if name not in kept:
+                remove_tree(str(place / name))
+        forget(directory, braindump, braindump.get("wf_uuid") or "", at=place)
         remove_tree(str(place), last=DELETED)
     except OSError as error:
         raise StorageError(
@@ -125,16 +136,20 @@ def delete_run(path: Path) -> Path:
     return place
 
 
-def _begin_deletion(path: Path) -> Path:
-    """Delete what databases have of a run, and mark its directory, so that no engine runs it; return that."""
-    from markab.provenance.run_places import delete_rows, forget
+def is_half_deleted(path: Path) -> bool:
+    """Return whether the deletion of a submit directory has begun, and was interrupted."""
+    return os.path.lexists(path / DELETED)
 
-    with _opened(path) as found:
+
+def _begin_deletion(path: Path) -> Path:
+    """Delete what a shared database has of a run, and mark its directory, so that no engine runs it; return that."""
+    from markab.provenance.run_places import delete_rows
+
+    with opened_run(path) as found:
         _refuse_subworkflow(found, "deleted")
         _refuse_what_is_inside(found, "deleted")
         directory = found.directory
         delete_rows(directory, found.braindump)
-        forget(directory, found.braindump, found.uuid, at=directory.path)
         try:
             os.rename(directory.archive if found.is_packed else directory.plan, directory.path / DELETED)
         except OSError as error:
@@ -149,7 +164,7 @@ def attach_run(path: Path) -> tuple[Path, str]:
         NotARun: it is no submit directory.
         RunBusy, StorageError: as `archive_run`.
     """
-    with _opened(path) as found:
+    with opened_run(path) as found:
         _refuse_subworkflow(found, "attached")
         if not found.is_packed:
             _bring_up_to_date(found.directory)
@@ -171,7 +186,7 @@ def detach_run(path: Path, uuid: str | None = None) -> bool:
 
     place = Path(os.path.abspath(path))
     if place.is_dir():
-        with _opened(path) as found:
+        with opened_run(path) as found:
             _refuse_subworkflow(found, "detached")
             return forget(found.directory, found.braindump, found.uuid, at=found.directory.path)
     if uuid is not None:
@@ -182,18 +197,30 @@ def detach_run(path: Path, uuid: str | None = None) -> bool:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[_Opened]:
+def opened_run(path: Path) -> Iterator[OpenedRun]:
     """Lock the submit directory at `path`, which may be packed."""
     from markab.journal.lock import RunLock
-    from markab.plan.run_archive import check_archive, is_packed
+
+    found = _read(path)
+    with RunLock(found.directory.lock):
+        yield OpenedRun(found.directory, found.braindump, _is_packed(found.directory))
+
+
+def _read(path: Path) -> OpenedRun:
+    from markab.plan.run_archive import check_archive
 
     directory = SubmitDir(path.resolve())
-    if not is_packed(directory):
+    if not _is_packed(directory):
         directory = SubmitDir(find_run(path))
     braindump = read_braindump(directory.braindump)
     check_archive(directory, braindump.get("wf_uuid") or "")
-    with RunLock(directory.lock):
-        yield _Opened(directory, braindump, is_packed(directory))
+    return OpenedRun(directory, braindump, _is_packed(directory))
+
+
+def _is_packed(directory: SubmitDir) -> bool:
+    from markab.plan.run_archive import is_packed
+
+    return is_packed(directory)
 
 
 def _refuse_link(path: Path) -> None:
@@ -203,7 +230,7 @@ def _refuse_link(path: Path) -> None:
         )
 
 
-def _refuse_subworkflow(found: _Opened, what: str) -> None:
+def _refuse_subworkflow(found: OpenedRun, what: str) -> None:
     if found.braindump.get("root_wf_uuid") not in (None, found.uuid):
         raise NotARun(
             f"{str(found.directory.path)!r} is a sub-workflow, and can only be {what} with its root workflow",
@@ -211,8 +238,29 @@ def _refuse_subworkflow(found: _Opened, what: str) -> None:
         )
 
 
-def _refuse_what_is_inside(found: _Opened, what: str) -> None:
+def check_nothing_else_inside(submit_dir: Path, what: str) -> None:
+    """Refuse a submit directory in which another run or results lie, or that is part of another run; changes nothing.
+
+    Args:
+        what: "deleted" or another participle, for the error.
+
+    Raises:
+        NotARun: it is that of a sub-workflow, or none.
+        StorageError: something is in it.
+    """
+    found = _read(submit_dir)
+    _refuse_subworkflow(found, what)
+    _refuse_runs_inside(found, what)
+    _refuse_results_inside(found, what, with_scratch=False)
+
+
+def _refuse_what_is_inside(found: OpenedRun, what: str) -> None:
     """Refuse a directory in which another run, scratch files or results lie."""
+    _refuse_runs_inside(found, what)
+    _refuse_results_inside(found, what)
+
+
+def _refuse_runs_inside(found: OpenedRun, what: str) -> None:
     top = found.directory.path
     for folder, folders, names in os.walk(top):
         inside = Path(folder)
@@ -223,13 +271,17 @@ def _refuse_what_is_inside(found: _Opened, what: str) -> None:
             )
         if inside == top:
             folders[:] = [name for name in folders if name != found.directory.catalogs.name]
+
+
+def _refuse_results_inside(found: OpenedRun, what: str, with_scratch: bool = True) -> None:
     if found.is_packed:
         return  # it was looked at when it was packed
+    top = found.directory.path
     plan = PlanFile(found.directory.plan)
     header = plan.header
     plan.close()
     places = [site.scratch.path for site in header.sites.values() if site.scratch and site.scratch.is_local]
-    for place in (*places, *header.outputs.values()):
+    for place in (*(places if with_scratch else ()), *header.outputs.values()):
         held = Path(place.removeprefix("file://"))
         if held.is_absolute() and top in (held, *held.parents) and held.is_dir() and any(held.iterdir()):
             raise StorageError(
@@ -246,7 +298,7 @@ def _bring_up_to_date(directory: SubmitDir) -> None:
         raise StorageError(error)
 
 
-def _enter(found: _Opened, *, is_archived: bool) -> str:
+def _enter(found: OpenedRun, *, is_archived: bool) -> str:
     """Enter a run into the list of all runs; an error there stops nothing, and is returned."""
     from markab.provenance.run_places import enter
 

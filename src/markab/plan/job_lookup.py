@@ -5,15 +5,18 @@ from __future__ import annotations
 import shlex
 
 from markab.errors import MarkabError
+from markab.plan.model import PlannedJob
 from markab.plan.plan_file import PlanFile
 from markab.spec.suggestions import nearest
 
+SHOWN = 5
+
 
 def find_job(plan: PlanFile, name: str) -> int:
-    """Return the position of a job named by its id, or by the id of the user's task that it runs.
+    """Return the position of a job named by its id, by the id of the user's task that it runs, or by its only label or transformation.
 
     Raises:
-        MarkabError: there is none; the hint has names like it.
+        MarkabError: there is none, or a label or transformation is that of several; the hint has names.
     """
     if (position := plan.positions.get(name)) is not None:
         return position
@@ -22,6 +25,16 @@ def find_job(plan: PlanFile, name: str) -> int:
         # The ending alone may be that of a job the planner added: stage_in_local_local_0_0 is not task 0.
         if known.endswith(ending) and any(task.id == name for task in plan.job(position).tasks):
             return position
+    same = [position for position, job in enumerate(plan.jobs()) if name and _is_called(job, name)]
+    if len(same) == 1:
+        return same[0]
+    if same:
+        ids = [plan.outline[position].id for position in same]
+        more = f", … ({len(ids):,} in all)" if len(ids) > SHOWN else ""
+        raise MarkabError(
+            f"{name!r} is the label or transformation of several jobs",
+            hint=f"name one of them: {', '.join(ids[:SHOWN])}{more}",
+        )
     names = {known.partition("_")[2]: known for known in plan.positions}
     names |= dict(zip(plan.positions, plan.positions, strict=True))
     close = list(dict.fromkeys(names[known] for known in nearest(name, names)))
@@ -31,3 +44,14 @@ def find_job(plan: PlanFile, name: str) -> int:
         else f"`markab show {shlex.quote(str(plan.path.parent))}` lists the jobs"
     )
     raise MarkabError(f"the run has no job {name!r}", hint=hint)
+
+
+def _is_called(job: PlannedJob, name: str) -> bool:
+    """Return whether a name is the label of a job or one of its tasks, or the transformation of a task, with or without namespace and version."""
+    if job.tasks and name == job.label:
+        return True
+    for task in job.tasks:
+        local = task.transformation.rpartition("::")[2]
+        if name in (task.node_label, task.transformation, local, local.partition(":")[0]):
+            return True
+    return False

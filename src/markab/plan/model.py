@@ -30,6 +30,9 @@ Integrity = Literal["full", "nosymlink", "none"]
 INTEGRITY_CHECKS: tuple[Integrity, ...] = get_args(Integrity)
 """The first is the default."""
 
+PARAMETER = "parameter."
+"""Begins the key of the workflow's metadata that has a parameter of the script that built it."""
+
 LOCAL = "local"
 """The executor that runs jobs as processes of the submit host."""
 
@@ -138,10 +141,18 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Output site → directory (path or URL) where results are delivered."""
     keep_failed: bool = False
     """Keep the directory of the last failed attempt of each job."""
+    fail_fast: bool = False
+    """After a job failed for good, start no others; `markab run` may be given otherwise."""
     catalog: str | None = None
     """Output replica catalog: path of an SQLite file; relative to the submit directory, unless the user named one."""
     metadata: dict[str, str] = {}
     """The user's metadata of the workflow; without effect on the run."""
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Those of the script that built the workflow, as text; empty if it has none, or there is no script."""
+        found = {key: value for key, value in self.metadata.items() if key.startswith(PARAMETER)}
+        return {key.removeprefix(PARAMETER): value for key, value in found.items()}
 
     @property
     def local_sites(self) -> frozenset[str]:
@@ -178,6 +189,10 @@ class PlannedTask(msgspec.Struct, omit_defaults=True):
     """Name of the container in which it runs; "": none. No executor of this version uses it."""
     environment: str = ""
     """Name of the software environment in which it runs; "": the site's. No executor of this version uses it."""
+    makes: list[str] = []
+    """Lfns of the outputs of the job that this task makes; given if the job has several tasks."""
+    after: list[str] = []
+    """Ids of the tasks of the same job that must succeed before it."""
 
 
 class Input(msgspec.Struct, omit_defaults=True):
@@ -269,6 +284,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """All of them must stand in stdout or stderr."""
     failure_messages: list[str] = []
     """None of them may."""
+    keep_going: bool = False
+    """A task that fails keeps only those from running that come `after` it; the attempt fails all the same."""
 
     tasks: list[PlannedTask] = []
     inputs: list[Input] = []

@@ -23,6 +23,7 @@ from zlib import crc32
 import msgspec
 
 from markab.errors import CorruptPlan, NewerFormat, NotARun, StorageError
+from markab.formatting import titled
 from markab.plan.atomic_file import replacing
 from markab.plan.job_label import joined_labels
 from markab.plan.model import FORMAT, Header, Kind, PlannedJob
@@ -133,6 +134,11 @@ class PlanFile:
             return self._decoder.decode(self.line(position))
         except (msgspec.DecodeError, RecursionError) as error:
             raise self._corrupt(position + 2, str(error)) from error
+
+    def title(self, position: int) -> str:
+        """Return the name of a job with the user's label, as views show it."""
+        job = self.job(position)
+        return titled(job.id, job.label)
 
     def jobs(self) -> Iterator[PlannedJob]:
         """Yield all jobs, in order, decoding each when it is asked for."""

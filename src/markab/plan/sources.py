@@ -2,7 +2,8 @@
 
     {"directory": "/home/ada/words", "documents": {"workflow.yml": "/home/ada/words/workflow.yml"}}
 
-`documents` has the path of each document by the name of its copy in `catalogs/`.
+`documents` has the path of each document by the name of its copy in `catalogs/`; `script`, if a script built the
+workflow, what stands in place of the document on a command line: `["--set", "n=50", "workflow.py"]`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class Sources:
     directory: str | None = None
     """None if it is not known."""
     documents: Mapping[str, str] = field(default_factory=dict)
+    script: tuple[str, ...] = ()
 
 
 def write_sources(path: Path, sources: Sources) -> None:
@@ -34,8 +36,9 @@ def read_sources(path: Path) -> Sources:
     try:
         found = json.loads(read_regular(path))
         directory, documents = found["directory"], dict(found["documents"])
+        script = tuple(found.get("script", ()))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return Sources()
-    if not all(isinstance(text, str) for text in (directory, *documents, *documents.values())):
+    if not all(isinstance(text, str) for text in (directory, *documents, *documents.values(), *script)):
         return Sources()
-    return Sources(directory, documents)
+    return Sources(directory, documents, script)

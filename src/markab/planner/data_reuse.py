@@ -36,7 +36,7 @@ def reuse_data(draft: Draft, context: Context) -> None:
     )
     for job in sorted(left_out):
         if results := [
-            use for use in draft.outputs(job) if use.stage_out is not False and use.lfn in existing.names
+            use for use in draft.outputs(job) if draft.is_wanted(use) and use.lfn in existing.names
         ]:
             draft.reused[job] = results
         draft.remove(job, "reuse_data", left_out[job])
@@ -47,14 +47,17 @@ def _needless_jobs(draft: Draft, context: Context, existing: set[str], *, every_
     """Return the jobs to leave out, each with the reason; `every_job` may be left out, or only enabled ones."""
     found: dict[int, str] = {}
     read: set[str] = set()
+    named = draft.targets.named_jobs if draft.targets else ()
     waited_for = [0] * len(draft.jobs)
     in_vain = [0] * len(draft.jobs)
     for parents in draft.parents:
         for parent in parents:
             waited_for[parent] += 1
     for job in reversed(topological_order(draft.parents, draft.levels)):
+        if draft.jobs[job] is None:
+            continue
         parents = draft.parents[job]
-        serves_none = 0 < waited_for[job] == in_vain[job]
+        serves_none = 0 < waited_for[job] == in_vain[job] and job not in named
         why = (
             _why_needless(draft, job, existing, read, serves_none)
             if every_job or _is_enabled(draft, context, job)
@@ -78,7 +81,7 @@ def _why_needless(draft: Draft, job: int, existing: set[str], read: set[str], se
     """
     outputs = [use for use in draft.outputs(job) if use.type != "checkpoint"]
     there = [use.lfn for use in outputs if use.lfn in existing]
-    if any(use.lfn not in existing and (use.stage_out is not False or use.lfn in read) for use in outputs):
+    if any(use.lfn not in existing and (draft.is_wanted(use) or use.lfn in read) for use in outputs):
         return ""
     if there:
         more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""

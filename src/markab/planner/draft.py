@@ -15,14 +15,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from markab.catalogs.replica_index import ReplicaIndex
 from markab.errors import PlanningError, Problem
+from markab.formatting import titled
+from markab.plan.job_label import joined_labels
 from markab.plan.model import GivenSlots, Integrity, Place, PlannedJob
 from markab.planner.graph import find_cycle, levels_of
+from markab.planner.job_names import compute_name
 from markab.planner.options import PlanOptions
 from markab.planner.placement import Placement, Program, merge_placements
+from markab.planner.targets import Targets
 from markab.planner.task_files import inputs_of, inputs_of_job, outputs_of, outputs_of_job
 from markab.spec.model import (
     Container,
@@ -71,6 +75,14 @@ class Reason:
     what: str
     """One of "added", "removed", "merged" and "placed"."""
     why: str
+
+
+class Merged(NamedTuple):
+    """A job that several were merged into."""
+
+    name: str
+    why: str
+    """Which pass merged them, and why."""
 
 
 @dataclass(slots=True)
@@ -154,6 +166,8 @@ class Draft:
     """By job: the tasks it runs; or an auxiliary job; None: removed, or merged into another."""
     task_levels: list[int] = field(default_factory=list)
     """By task: its depth in the user's graph."""
+    task_parents: list[list[int]] = field(default_factory=list)
+    """By task: the tasks that it waits for. Known once jobs were merged."""
     producer: dict[str, int] = field(default_factory=dict)
     """Lfn → job that makes it."""
     placements: list[Placement] = field(default_factory=list)
@@ -166,12 +180,14 @@ class Draft:
     """Lfns of optional inputs that have no replica."""
     scratch: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     """Staging site → lfn → jobs that make, read or move this file in its scratch."""
+    targets: Targets | None = None
+    """What the plan is made for; None: every result of the document."""
     results: set[str] = field(default_factory=set)
     """Lfns that the user wants: outputs that are to be delivered."""
     reused: dict[int, list[Use]] = field(default_factory=dict)
     """Job that was removed → its results, which are delivered from where they are."""
-    merged: dict[int, str] = field(default_factory=dict)
-    """Job that others were merged into → which pass merged them, and why."""
+    merged: dict[int, Merged] = field(default_factory=dict)
+    """Job that others were merged into → what it is."""
     reasons: list[Reason] = field(default_factory=list)
     random: Random = field(init=False)
     _parents: list[list[int]] = field(init=False)
@@ -237,10 +253,24 @@ class Draft:
             return outputs_of(self.tasks[found[0]])
         return outputs_of_job(self.tasks_of(job))
 
+    def is_wanted(self, use: Use) -> bool:
+        """Return whether a job has to run for the sake of a file that it makes, though no other job reads it."""
+        return use.stage_out is not False if self.targets is None else use.lfn in self.targets.wanted
+
+    def is_delivered(self, use: Use) -> bool:
+        """Return whether a file is a result, if the job that makes it runs."""
+        return use.stage_out is not False or self.is_wanted(use)
+
     def raw_input(self, job: int, lfn: str) -> RawInput | None:
         """Return where a job has a file from that is brought in; None if a job makes it."""
         placement = self.placements[job]
         return self.raw.get((placement.site, placement.staging, lfn))
+
+    def job_name(self, job: int, prefix: str) -> str:
+        """Return the id that a job which runs tasks has in the plan."""
+        if merged := self.merged.get(job):
+            return merged.name
+        return compute_name(self.tasks[self._cluster(job)[0]], prefix)
 
     def name_of(self, job: int) -> str:
         """Return the name of a job for messages: the ids of its tasks, or the id of an auxiliary job."""
@@ -248,6 +278,13 @@ class Draft:
         if isinstance(found, PlannedJob):
             return found.id
         return "+".join([self.tasks[task].id for task in found or ()])
+
+    def title_of(self, job: int) -> str:
+        """Return the name of a job for messages, quoted, with the user's label."""
+        found = self.jobs[job]
+        tasks = () if isinstance(found, PlannedJob) else found or ()
+        labels = [label for task in tasks if (label := self.tasks[task].node_label)]
+        return titled(repr(self.name_of(job)), joined_labels(labels) if labels else "")
 
     # --- changing ---
 
@@ -273,7 +310,7 @@ class Draft:
         return len(self.jobs) - 1
 
     def remove(self, job: int, by: str, why: str) -> None:
-        """Remove a job, because what it makes exists already; its children wait for its parents instead.
+        """Remove a job that is not needed; its children wait for its parents instead.
 
         The replica catalog must have those of its outputs that other jobs read; `reused` may
         name its results. For passes after `find_dependencies` and before
@@ -286,13 +323,13 @@ class Draft:
                 del self.producer[use.lfn]
         self._take_out(job, _REMOVED)
 
-    def merge(self, jobs: Sequence[int], by: str, why: str) -> int:
-        """Make one job of several, and return its number, which is the lowest of theirs.
+    def merge(self, jobs: Sequence[int], by: str, why: str, name: str) -> int:
+        """Make one job of several, called `name`, and return its number, which is the lowest of theirs.
 
         It runs all their tasks one after the other, in the order of the user's graph,
         reads and makes what they read and make together, waits for all their parents,
         and is placed as `merge_placements` says. For passes after `select_sites` and
-        before those that add auxiliary jobs. No pass uses it yet.
+        before those that add auxiliary jobs.
 
         Jobs of which one waits for another through a third must not be merged: it is
         found as a cycle when parents or levels are next read.
@@ -305,6 +342,8 @@ class Draft:
         into = members[0]
         if len(members) == 1:
             return into
+        if not self.merged:
+            self.task_parents = list(self.parents)
         programs: dict[int, Program] = {}
         for job in members:
             programs.update(zip(self._cluster(job), self.placements[job].programs, strict=True))
@@ -319,9 +358,10 @@ class Draft:
             if self.producer.get(use.lfn) in members:
                 self.producer[use.lfn] = into
         for job in members[1:]:
-            self._parents[into] += self._parents[job]
+            self._parents[into] = self._parents[into] + self._parents[job]
             self._take_out(job, into)
-        self.jobs[into], self.placements[into], self.merged[into] = tasks, placement, f"{by}: {why}"
+        self.jobs[into], self.placements[into] = tasks, placement
+        self.merged[into] = Merged(name, f"{by}: {why}")
         return into
 
     def _cluster(self, job: int) -> Cluster:

@@ -7,7 +7,7 @@ used: its scratch directories and those at the output sites.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -23,15 +23,16 @@ from markab.plan.model import (
     Registration,
     Transfer,
 )
-from markab.planner import job_names
 from markab.planner.draft import Context, Draft, ResultPlaces
 from markab.planner.graph import sorted_unique, topological_order
 from markab.planner.placement import Executable, Program
 from markab.planner.places import local_path
 from markab.planner.site_directories import shared_scratch
-from markab.planner.task_files import command_line
+from markab.planner.task_files import command_line, outputs_of
 from markab.spec.model import Task
 from markab.transfers.base import quoted_path
+
+FIRST_FAILURE_ENDS = "pegasus.clusterer.job.aggregator.seqexec.firstjobfail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +128,14 @@ def _moved(transfer: Transfer, sources: list[Place], destinations: list[Place]) 
 def _job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -> PlannedJob:
     tasks, placement, level = draft.tasks_of(job), draft.placements[job], draft.levels[job]
     planned = PlannedJob(
-        id=job_names.compute_name(tasks[0], context.prefix)
-        if len(tasks) == 1
-        else job_names.cluster_name(tasks[0], context.prefix),
+        id=draft.job_name(job, context.prefix),
         kind=Kind.COMPUTE if tasks[0].type == "job" else Kind.SUBWORKFLOW,
         site=placement.site,
         staging=placement.staging,
         level=level,
         parents=parents,
         inputs=_inputs(draft, context, job),
-        why=draft.merged.get(job, ""),
+        why=merged.why if (merged := draft.merged.get(job)) else "",
     )
     if planned.kind is Kind.SUBWORKFLOW:
         planned.tasks = [_sub_workflow(task) for task in tasks]
@@ -158,7 +157,20 @@ def _job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) 
         _planned_task(task, program, context) for task, program in zip(tasks, placement.programs, strict=True)
     ]
     planned.outputs = [Output(use.lfn, use.type == "checkpoint", use.metadata) for use in draft.outputs(job)]
+    if len(tasks) > 1:
+        planned.keep_going = not context.properties.flag(FIRST_FAILURE_ENDS, True)
+        _relate_tasks(draft, job, planned.tasks)
     return planned
+
+
+def _relate_tasks(draft: Draft, job: int, planned: Sequence[PlannedTask]) -> None:
+    """Fill in what the tasks of a cluster make, and for which others of it they wait."""
+    numbers = draft.jobs[job]
+    assert isinstance(numbers, tuple)
+    ids = {number: task.id for number, task in zip(numbers, planned, strict=True)}
+    for number, task in zip(numbers, planned, strict=True):
+        task.makes = [use.lfn for use in outputs_of(draft.tasks[number]) if use.type != "checkpoint"]
+        task.after = [ids[parent] for parent in draft.task_parents[number] if parent in ids]
 
 
 def _sub_workflow(task: Task) -> PlannedTask:

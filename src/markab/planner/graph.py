@@ -65,7 +65,7 @@ def find_cycle(parents: Sequence[Sequence[int]]) -> list[int]:
     return cycle[first:] + cycle[:first]
 
 
-def topological_order(parents: Sequence[Sequence[int]], rank: Sequence[int]) -> list[int]:
+def topological_order(parents: Sequence[Sequence[int]], rank: Sequence[float]) -> list[int]:
     """Return the nodes, parents before children, lower `rank` first where there is a choice.
 
     Ties go to the lower node number, so the order is always the same.

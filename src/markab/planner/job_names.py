@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Container
+from itertools import count
+
 from markab.plan.model import Kind
 from markab.spec.model import Task
+
+_NOT_IN_A_NAME = re.compile(r"[^\w.+-]+")
+_CLUSTER_BYTES = 180
+"""Of the name of a cluster, without `merge_` and a number at its end: less than `MAX_JOB_NAME_BYTES` in all."""
 
 INDEX = "0"
 """Index of a workflow in its hierarchy; the root has 0."""
@@ -20,9 +28,15 @@ def compute_name(task: Task, prefix: str) -> str:
     return f"{prefix}{task.name}_{task.id}".replace("/", "-")
 
 
-def cluster_name(first: Task, prefix: str) -> str:
-    """`merge_<transformation>_<id>` of the first of its tasks."""
-    return f"{prefix}merge_{first.name}_{first.id}".replace("/", "-")
+def cluster_name(name: str, prefix: str, names: Container[str]) -> str:
+    """`merge_<transformation>_PID<level>_ID<n>`, `merge_<label>`, `merge_whole-wf`, but none of `names`.
+
+    A label may be any text: what has no place in the name of a job becomes a hyphen, and a long one is cut.
+    """
+    plain = _NOT_IN_A_NAME.sub("-", name).encode()[:_CLUSTER_BYTES].decode(errors="ignore")
+    first = f"{prefix}merge_{plain}"
+    numbered = (f"{first}_{number}" for number in count(2))
+    return first if first not in names else next(found for found in numbered if found not in names)
 
 
 def transfer_name(kind: Kind, prefix: str, site: str, level: int, number: int) -> str:

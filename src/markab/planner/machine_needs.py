@@ -35,7 +35,7 @@ class Needs(NamedTuple):
     jobs: Mapping[Need, int]
     """What jobs need → how many jobs need that, those of the first job first."""
     examples: Mapping[Need, str]
-    """→ the first of these jobs."""
+    """→ the name of the first of these jobs, quoted, with its label."""
     scratch: tuple[str, ...]
     """The directories of the submit host in which they work."""
 
@@ -61,7 +61,7 @@ def needs_of(draft: Draft, context: Context) -> Needs:
             resources = placement.resources
             need = Need(resources.cores, resources.memory_mb, resources.gpus, resources.disk_mb)
             jobs[need] += alike[key]
-            examples.setdefault(need, draft.name_of(job))
+            examples.setdefault(need, draft.title_of(job))
             staging.add(placement.staging)
     places = [shared_scratch(context.sites[name]) for name in sorted(staging)]
     return Needs(jobs, examples, tuple(place.path for place in places if place and place.is_local))
@@ -94,9 +94,9 @@ def lacks(needs: Needs, machine: Need) -> Iterator[Problem]:
             largest = max(over, key=lambda need: need[position])
             jobs = sum(needs.jobs[need] for need in over)
             amount = _amount(resource, largest[position])
-            which = f"job {needs.examples[largest]!r} needs {amount}"
+            which = f"job {needs.examples[largest]} needs {amount}"
             if jobs > 1:
-                which = f"{jobs:,} jobs need more than there is, up to {amount} ({needs.examples[largest]!r})"
+                which = f"{jobs:,} jobs need more than there is, up to {amount} ({needs.examples[largest]})"
             yield Problem(f"{which}, and this machine has {have}: {follows}", hint, kind=kind)
 
 

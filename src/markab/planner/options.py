@@ -9,13 +9,14 @@ recorded in `braindump.yml`, and the page of the reference documentation.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from markab.planner import option_kinds as kinds
+from markab.planner.script_call import ScriptCall
 
 
 class UsedBy(Enum):
@@ -90,6 +91,8 @@ class PlanOptions:
     workflow: Path
     directory: Path = field(default_factory=Path.cwd)
     """Relative paths, default catalogs and default directories start here."""
+    script: ScriptCall | None = None
+    """If a script built the workflow for this plan: how that is done again."""
 
     properties: dict[str, str] = _option(
         kinds.PropertiesOption(),
@@ -213,6 +216,12 @@ class PlanOptions:
         metavar="DIR",
         help="Submit directories of runs whose results may be used again.",
     )
+    until: list[str] = _option(
+        kinds.RepeatedOption(),
+        "--until",
+        metavar="TARGET",
+        help="Plan only what this file, job, transformation or label needs.",
+    )
     verbose: int = _option(
         kinds.CountOption(), "-v", "--verbose", help="Say more; may be repeated.", used_by=UsedBy.COMMAND
     )
@@ -311,6 +320,25 @@ def from_flags(workflow: Path, typed: Mapping[str, Any], directory: Path | None 
             except ValueError as error:
                 raise WrongOption(row.flag, str(error)) from None
     return PlanOptions(workflow=workflow, directory=directory or Path.cwd(), **values)
+
+
+def parsed_words(words: Iterable[str]) -> dict[str, Any]:
+    """Return what `to_words` made words of, as `from_flags` takes it; what no option understands is left out."""
+    rows = {flag: row for row in OPTIONS for flag in row.flags}
+    typed: dict[str, Any] = {}
+    left = iter(words)
+    for word in left:
+        flag, equals, joined = word.partition("=")
+        row = rows.get(flag)
+        if row is None:
+            continue
+        if row.kind.is_switch or isinstance(row.kind, kinds.SwitchOrTextOption):
+            typed[row.name] = joined if equals else True
+        elif row.kind.is_repeated:
+            typed.setdefault(row.name, []).append(next(left, ""))
+        else:
+            typed[row.name] = next(left, "")
+    return typed
 
 
 def accepted(keywords: Mapping[str, Any]) -> dict[str, Any]:

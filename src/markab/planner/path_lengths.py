@@ -93,8 +93,8 @@ def _check_submit_directory(draft: Draft, context: Context, path: str) -> None:
         <= limits.name
     ):
         return
-    for job, tasks in draft.task_jobs():
-        name = _job_name(draft, context, job, tasks)
+    for job, _ in draft.task_jobs():
+        name = draft.job_name(job, context.prefix)
         captured = name + _PRINTED
         if size_in_bytes(captured) > limits.name:
             context.problem(
@@ -137,16 +137,11 @@ def _of_attempts(
     spare = limits.path - size_in_bytes(scratch) - 300
     if max(map(len, files), default=0) * 4 < spare:
         return
-    for job, tasks in draft.task_jobs():
+    for job, _ in draft.task_jobs():
         if draft.placements[job].staging == site:
-            directory = f"{scratch}/{WORK}/{_job_name(draft, context, job, tasks)}{_ATTEMPT}"
+            directory = f"{scratch}/{WORK}/{draft.job_name(job, context.prefix)}{_ATTEMPT}"
             for use in (*draft.inputs(job), *draft.outputs(job)):
                 yield from _too_long(directory, [use.lfn], limits)
-
-
-def _job_name(draft: Draft, context: Context, job: int, tasks: tuple[int, ...]) -> str:
-    make = job_names.compute_name if len(tasks) == 1 else job_names.cluster_name
-    return make(draft.tasks[tasks[0]], context.prefix)
 
 
 def _note(
@@ -168,7 +163,7 @@ def _note(
     shown = lfn if len(lfn) <= 60 else f"{lfn[:57]}..."
     tasks = len(draft.tasks)
     users = (job for known in draft.scratch.values() for job in known.get(lfn, ()) if job < tasks)
-    user = next((f" of job {draft.name_of(job)!r}" for job in users), "")
+    user = next((f" of job {draft.title_of(job)}" for job in users), "")
     longest = max(map(size_in_bytes, path.split("/")))
     why = (
         f"a path of {size_in_bytes(path)} bytes, and {limits.path} are possible"

@@ -57,8 +57,8 @@ def scratch_directory(options: PlanOptions, workflow: str, relative: str) -> str
 
 def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | None) -> Header:
     """Return the header; `name` is that of the workflow with its index."""
-    properties = context.properties
-    registered = output_catalog(properties, context.options.directory)
+    properties, options = context.properties, context.options
+    registered = output_catalog(properties, options.directory)
     return Header(
         format=FORMAT,
         workflow=draft.workflow.name,
@@ -71,9 +71,10 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
         transfer_threads=properties.integer("pegasus.transfer.threads", TRANSFER_THREADS),
         transfer_attempts=context.transfer_attempts,
         keep_failed=properties.flag("markab.keep.failed", False),
+        fail_fast=properties.flag("markab.fail.fast", False),
         catalog=str(registered.resolve() if registered else f"{name}.replicas.db"),
         outputs=_outputs(draft, places),
-        metadata=draft.workflow.metadata,
+        metadata={**(options.script.metadata if options.script else {}), **draft.workflow.metadata},
     )
 
 

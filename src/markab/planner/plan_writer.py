@@ -10,7 +10,7 @@ import socket
 import sysconfig
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -146,11 +146,13 @@ def write_run(
     properties: Properties,
     directory: Path,
     documents: Iterable[Path],
+    script: Sequence[str],
     passwords: Mapping[str, str],
 ) -> None:
     """Write all files of a new run; `plan.jsonl`, which makes the directory a run, last.
 
-    `directory` is where the planner was called, `documents` are what it read.
+    `directory` is where the planner was called, `documents` are what it read, `script` are the
+    words that stand for the first of them if a script built it.
 
     Raises:
         StorageError: disk full.
@@ -161,7 +163,7 @@ def write_run(
         for name, document in copies.items():
             copy_document(document, submit_dir.catalogs / name, passwords)
         paths = {name: os.path.abspath(document) for name, document in copies.items()}
-        write_sources(submit_dir.sources, Sources(os.path.abspath(directory), paths))
+        write_sources(submit_dir.sources, Sources(os.path.abspath(directory), paths, tuple(script)))
         if passwords:
             write_passwords(str(submit_dir.passwords), passwords)
         properties_file = submit_dir.path / str(braindump["properties"])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from markab.catalogs.loader import Catalogs, load_catalogs
 from markab.errors import DocumentError, Problem
-from markab.formatting import count
+from markab.formatting import count, titled
 from markab.plan.braindump import Braindump
 from markab.plan.model import INTEGRITY_CHECKS, GivenSlots
 from markab.planner import plan_writer as writing
@@ -45,7 +45,7 @@ from markab.planner.summary import PlanSummary, summarise
 from markab.planner.task_files import command_line
 from markab.planner.unmet_requests import warn_of_unmet_requests
 from markab.spec.gc_pause import without_garbage_collection
-from markab.spec.model import Workflow
+from markab.spec.model import Task, Workflow
 from markab.spec.properties import Properties, load_properties
 from markab.spec.reader import read_workflow
 
@@ -107,7 +107,12 @@ def _plan(options: PlanOptions, progress: Progress, passes: Sequence[tuple[str, 
             braindump,
             context.properties,
             options.directory,
-            [options.directory / options.workflow, *context.documents],
+            [
+                options.directory / options.workflow,
+                *(options.script.files if options.script else ()),
+                *context.documents,
+            ],
+            options.script.words if options.script else (),
             context.passwords,
         )
     progress("writing the plan", header.jobs, header.jobs)
@@ -151,11 +156,12 @@ def _make_draft(
     properties, workflow, catalogs = _read(options)
     context = _context(options, properties, workflow, catalogs, progress, dry_run=dry_run)
     draft = Draft(workflow, workflow.jobs)
-    _check_sub_workflows(draft, context)
-    _check_arguments(draft, context)
     for title, run_pass in passes:
         progress(title, 0, len(workflow.jobs))
         run_pass(draft, context)
+    tasks = [task for job, _ in draft.task_jobs() for task in draft.tasks_of(job)]
+    _check_sub_workflows(tasks, context)
+    _check_arguments(tasks, context)
     warn_of_unmet_requests(draft, context)
     check_directories(staging_sites(draft), context)
     check_output_map(draft.results, context)
@@ -288,7 +294,6 @@ def _cleanup(strategy: str, context: Context) -> Cleanup:
 
 def _warn_of_unsupported_flags(options: PlanOptions, context: Context) -> None:
     for flag, value, instead in (
-        ("--cluster", options.cluster, "every task becomes a job of its own"),
         ("--inherited-rc-files", options.inherited_rc_files, "replicas come from the catalog alone"),
     ):
         if value:
@@ -302,9 +307,9 @@ def _warn_of_unsupported_flags(options: PlanOptions, context: Context) -> None:
         )
 
 
-def _check_sub_workflows(draft: Draft, context: Context) -> None:
+def _check_sub_workflows(tasks: Sequence[Task], context: Context) -> None:
     """Note all sub-workflows at once: each has the same reason."""
-    found = [task for task in draft.tasks if task.type != "job"]
+    found = [task for task in tasks if task.type != "job"]
     if found:
         first = found[0]
         more = f", and so are {count(len(found) - 1, 'more task')}" if len(found) > 1 else ""
@@ -315,9 +320,9 @@ def _check_sub_workflows(draft: Draft, context: Context) -> None:
         )
 
 
-def _check_arguments(draft: Draft, context: Context) -> None:
+def _check_arguments(tasks: Sequence[Task], context: Context) -> None:
     """Note command lines that cannot be split into words where the job runs."""
-    for task in draft.tasks:
+    for task in tasks:
         line = command_line(task)
         if "'" in line or '"' in line or "\\" in line:
             try:
@@ -326,6 +331,6 @@ def _check_arguments(draft: Draft, context: Context) -> None:
                 shown = line if len(line) < 200 else line[:200] + " …"
                 context.problem(
                     "arguments",
-                    f"the arguments of task {task.id!r} have a quote that is never closed: {shown}",
+                    f"the arguments of task {titled(repr(task.id), task.node_label or '')} have a quote that is never closed: {shown}",
                     "close it, or put a backslash before it",
                 )

@@ -9,6 +9,7 @@ from markab.errors import DocumentError, Problem
 from markab.plan.model import INTEGRITY_CHECKS
 from markab.planner.modes import MODES
 from markab.planner.output_map import mapper_problems
+from markab.planner.site_choice import POLICIES
 from markab.spec import units
 from markab.spec.properties import Properties
 
@@ -20,9 +21,14 @@ _FLAGS = (
     "pegasus.dir.useTimestamp",
     "pegasus.dir.storage.deep",
     "markab.keep.failed",
+    "markab.fail.fast",
     "markab.lfn.absolute",
 )
-_CHOICES = {"pegasus.mode": tuple(MODES), "pegasus.integrity.checking": INTEGRITY_CHECKS}
+_CHOICES = {
+    "pegasus.selector.site": (*POLICIES, "NonJavaCallout"),
+    "pegasus.mode": tuple(MODES),
+    "pegasus.integrity.checking": INTEGRITY_CHECKS,
+}
 _SMALLEST = {
     "dagman.retry": 0,
     "dagman.maxjobs": 0,

@@ -1,9 +1,8 @@
 """Selecting sites: where each job runs, with which executables and which resources.
 
 A site is chosen among the candidates that have an executable (`selector`
-profile `execution.site` decides alone), at random as Pegasus does, but from a
-generator seeded with the workflow's name, so that the same input gives the same
-plan. Executable, profiles and data configuration of a task follow from its site.
+profile `execution.site` decides alone), as the property `pegasus.selector.site` says
+(`site_choice.py`); the same input gives the same plan. Executable, profiles and data configuration of a task follow from its site.
 
 After the dependencies, before everything that moves files: they move between
 sites. Guarantees to these passes: every job that runs tasks has a placement whose
@@ -13,9 +12,11 @@ staging site has a scratch directory, or a problem was noted.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from markab.errors import Problem
+from markab.formatting import titled
 from markab.plan.model import DATA_CONFIGURATIONS, DataConfiguration
 from markab.planner.draft import Context, Draft, Reason
 from markab.planner.executables import (
@@ -25,9 +26,13 @@ from markab.planner.executables import (
     no_executable,
 )
 from markab.planner.placement import Executable, Placement, Program, staged_executables
+from markab.planner.site_choice import POLICIES, SiteChoice
 from markab.planner.site_directories import unknown_site
 from markab.spec.model import Profiles, Site, Task, Transformation, TransformationSite
 from markab.spec.profiles import Resources, canonical, merge_profiles, resources
+
+POLICY = "pegasus.selector.site"
+_CALL_OUT = "NonJavaCallout"
 
 _Key = tuple[str | None, str, str | None]
 _NOWHERE = TransformationSite(name="local", type="installed", pfn="")
@@ -41,18 +46,60 @@ def select_sites(draft: Draft, context: Context) -> None:
     draft.placements = [_NO_PLACE] * len(draft.tasks)
     candidates = _candidates(context)
     selector = _Selector(candidates, context)
+    possible: dict[int, dict[str, Placement]] = {}
     for job, (number,) in draft.task_jobs():
-        task = draft.tasks[number]
-        choices = selector.choices(task) if candidates else []
-        if not choices:
-            continue
-        choice = choices[0] if len(choices) == 1 else draft.random.choice(choices)
-        draft.placements[job] = choice
-        if len(choices) > 1:
-            others = ", ".join(sorted({other.site for other in choices} - {choice.site}))
+        if placements := selector.choices(draft.tasks[number]) if candidates else {}:
+            possible[job] = placements
+    for job, site in _chosen(draft, context, possible):
+        draft.placements[job] = possible[job][site]
+        if len(possible[job]) > 1:
+            others = ", ".join(sorted(possible[job].keys() - {site}))
             draft.reasons.append(
-                Reason(task.id, "select_sites", "placed", f"at {choice.site}; {others} could run it too")
+                Reason(draft.name_of(job), "select_sites", "placed", f"at {site}; {others} could run it too")
             )
+
+
+def _chosen(
+    draft: Draft, context: Context, possible: Mapping[int, Mapping[str, Placement]]
+) -> Iterator[tuple[int, str]]:
+    """Return each job with its site."""
+    policy = context.properties.choice(POLICY, (*POLICIES, _CALL_OUT), "Random")
+    if policy == _CALL_OUT:
+        context.warn(
+            "unsupported",
+            f"property {POLICY!r} = {_CALL_OUT} does nothing in this version: sites are chosen at random",
+            f"choose one of {', '.join(POLICIES)}",
+        )
+        policy = "Random"
+    sites = {job: list(placements) for job, placements in possible.items()}
+    choice = SiteChoice(
+        sites, draft.parents, draft.levels, draft.name_of, draft.random, problems=context.problems
+    )
+    if policy == "Group":
+        choice = replace(choice, groups=_groups(draft, possible))
+    if policy == "Heft":
+        runtimes = {job: next(iter(of.values())).resources.runtime_s for job, of in possible.items()}
+        choice = replace(choice, runtimes_s=runtimes, processors=_processors(context))
+    return POLICIES[policy](choice)
+
+
+def _groups(draft: Draft, possible: Mapping[int, Mapping[str, Placement]]) -> dict[int, str]:
+    found = {}
+    for job, placements in possible.items():
+        profiles = next(iter(placements.values())).programs[0].profiles
+        if group := profiles.get("pegasus", {}).get("group", ""):
+            found[job] = group
+    return found
+
+
+def _processors(context: Context) -> dict[str, int]:
+    """Return how many cores the sites have, of those that say so."""
+    found = {}
+    for name, site in context.sites.items():
+        text = canonical(site.profiles).get("pegasus", {}).get("slots.cores", "")
+        if text.isdecimal() and int(text):
+            found[name] = int(text)
+    return found
 
 
 def _candidates(context: Context) -> list[Site]:
@@ -73,11 +120,11 @@ class _Selector:
         self.candidates = candidates
         self.context = context
         self.property_profiles = context.properties.profiles()
-        self.by_kind: dict[tuple[object, ...], list[Placement]] = {}
+        self.by_kind: dict[tuple[object, ...], dict[str, Placement]] = {}
         self.checked: dict[tuple[str, str], list[Problem]] = {}
 
-    def choices(self, task: Task) -> list[Placement]:
-        """Return the placements that a task could have; empty after noting why there is none."""
+    def choices(self, task: Task) -> dict[str, Placement]:
+        """Return the placements that a task could have, by site; empty after noting why there is none."""
         profiles = task.profiles
         kind: tuple[object, ...] = (
             task.type,
@@ -87,7 +134,7 @@ class _Selector:
             tuple((ns, key, value) for ns, keys in profiles.items() for key, value in keys.items()),
         )
         if (found := self.by_kind.get(kind)) is None:
-            found = self.by_kind[kind] = self._find(task)
+            found = self.by_kind[kind] = {placement.site: placement for placement in self._find(task)}
         return found
 
     def _find(self, task: Task) -> list[Placement]:
@@ -96,7 +143,7 @@ class _Selector:
         requested = canonical(task.profiles).get("selector", {}).get("execution.site")
         if requested is not None:
             if requested not in context.sites:
-                unknown_site(requested, f"requested by task {task.id!r}", context)
+                unknown_site(requested, f"requested by task {_title(task)}", context)
                 return []
             candidates = [context.sites[requested]]
         if task.type != "job":
@@ -119,7 +166,7 @@ class _Selector:
             # A site that cannot be used is a problem only if no other can.
             context.problems += refused
             if not refused:
-                no_executable(key, [site.name for site in candidates], f"task {task.id!r}", context)
+                no_executable(key, [site.name for site in candidates], f"task {_title(task)}", context)
         # Containers are reported later, and only if a program cannot be had without one.
         plain = [placement for placement in placements if placement.programs[0].executable.container is None]
         return plain or placements
@@ -135,7 +182,7 @@ class _Selector:
         self, task: Task, transformation: Transformation, executable: Executable, site: Site
     ) -> Placement | None:
         context = self.context
-        needed_by = f"task {task.id!r}"
+        needed_by = f"task {_title(task)}"
         transformation_profiles = _overlay(transformation.profiles, executable.at.profiles)
         if executable.container is not None:
             transformation_profiles = _overlay(executable.container.profiles, transformation_profiles)
@@ -231,6 +278,11 @@ def _overlay(below: Profiles, above: Profiles) -> Profiles:
     for namespace, keys in above.items():
         merged.setdefault(namespace, {}).update(keys)
     return merged
+
+
+def _title(task: Task) -> str:
+    """Return the id of a task, quoted, with the user's label."""
+    return titled(repr(task.id), task.node_label or "")
 
 
 def _data_configuration(profiles: Profiles, context: Context, needed_by: str) -> DataConfiguration | None:

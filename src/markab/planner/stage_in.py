@@ -114,9 +114,9 @@ class _Transfers:
         self._add(job, placement.staging, Kind.STAGE_IN, transfer)
 
     def _look_up(self, job: int, use: Use, placement: Placement) -> RawInput | None:
-        lfn, name = use.lfn, self.draft.name_of(job)
+        lfn = use.lfn
         if lfn in self.missing:
-            self.missing[lfn].append(name)
+            self.missing[lfn].append(self.draft.title_of(job))
             return None
         if lfn in self.draft.absent or lfn in self.unusable:
             return None
@@ -125,10 +125,11 @@ class _Transfers:
             if use.optional or use.type == "checkpoint":
                 self.draft.absent.add(lfn)
             else:
-                self.missing[lfn].append(name)
+                self.missing[lfn].append(self.draft.title_of(job))
             return None
         self.files.add(lfn)
-        raw = select_replicas(replica, placement.site, placement.staging, f"task {name!r}", self.context)
+        needed_by = f"task {self.draft.title_of(job)}"
+        raw = select_replicas(replica, placement.site, placement.staging, needed_by, self.context)
         if raw is not None:
             self.draft.raw[placement.site, placement.staging, lfn] = raw
             return raw
@@ -148,7 +149,7 @@ class _Transfers:
             self._check_name(name)
         key = placement.site, placement.staging, name
         if (raw := draft.raw.get(key)) is None:
-            needed_by = f"task {draft.name_of(job)!r}"
+            needed_by = f"task {draft.title_of(job)}"
             raw = draft.raw[key] = select_executables(executable, placement.site, needed_by, self.context)
         if raw.direct and (executable.at.bypass or placement.bypass):
             draft.bypassed.add((job, name))
@@ -238,7 +239,7 @@ class _Transfers:
 
 def _note_missing(missing: dict[str, list[str]], context: Context) -> None:
     for lfn, readers in missing.items():
-        shown = ", ".join(repr(reader) for reader in readers[:3])
+        shown = ", ".join(readers[:3])
         more = f" and {len(readers) - 3} more" if len(readers) > 3 else ""
         context.problem(
             "missing-input",

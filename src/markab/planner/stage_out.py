@@ -32,7 +32,7 @@ def stage_out(draft: Draft, context: Context) -> None:
     for job, _ in draft.task_jobs():
         key = draft.placements[job].staging, levels[job], groups[job]
         for use in draft.outputs(job):
-            if use.stage_out is not False:
+            if draft.is_delivered(use):
                 draft.results.add(use.lfn)
                 collected[key].append((job, use))
     if not context.options.output_sites:

@@ -15,6 +15,8 @@ class PlanSummary:
     jobs: dict[str, int]
     """Kind → how many jobs."""
     tasks: int
+    left_out: int
+    """Tasks that are not planned: no target needs them, or their results exist."""
     transfers: int
     bytes_known: int
     """Bytes of the inputs whose size is known."""
@@ -38,7 +40,8 @@ def summarise(draft: Draft) -> PlanSummary:
     moved = [transfer for planned in added for transfer in planned.transfers]
     return PlanSummary(
         jobs=dict(kinds),
-        tasks=sum(map(len, clusters)),
+        tasks=(planned := sum(map(len, clusters))),
+        left_out=len(draft.tasks) - planned,
         transfers=len(moved),
         bytes_known=sum(transfer.size_bytes or 0 for transfer in moved),
         files_unknown_size=sum(transfer.size_bytes is None for transfer in moved),

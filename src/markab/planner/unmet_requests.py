@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from markab.errors import Problem
+from markab.planner.clustering import label_key
 from markab.planner.draft import Context, Draft
 from markab.planner.placement import Program
 from markab.planner.plan_header import DEFAULT_LIMITS
@@ -136,6 +137,7 @@ def _sites(sites: dict[str, _Jobs], context: Context) -> None:
 def _profiles(profiles: dict[tuple[str, str], _Jobs], context: Context) -> None:
     batch: dict[str, list[str]] = {}
     """The jobs → what all of them request."""
+    profiles.pop(("pegasus", label_key(context)), None)
     for (namespace, key), jobs in profiles.items():
         name, effect = f"{namespace}.{key}", effect_of(namespace, key)
         if effect is None:
@@ -188,9 +190,10 @@ def _place_among_properties(name: str, properties: Properties) -> tuple[str, int
 
 def _hooks(draft: Draft, transformations: dict[str, _Jobs], context: Context) -> None:
     tasks = _Jobs()
-    for task in draft.tasks:
-        if task.hooks:
-            tasks.add(1, task.id)
+    for job, _ in draft.task_jobs():
+        for task in draft.tasks_of(job):
+            if task.hooks:
+                tasks.add(1, task.id)
     where = ["the workflow"] if draft.workflow.hooks else []
     where += [str(tasks)] if tasks.number else []
     where += [f"transformation {name!r} ({jobs})" for name, jobs in transformations.items()]

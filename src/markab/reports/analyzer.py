@@ -68,8 +68,7 @@ class MarkabFailures(FailureReport):
             if left[word] and (names := self.analysis.examples.get(word)):
                 more = ", …" if left[word] > len(names) else ""
                 lines.append(f"  {word}: {', '.join(names)}{more}")
-        outline = self.run.plan.outline
-        if text := undeclared_text(self.run.history, lambda job: outline[job].id, self.run.place.path):
+        if text := undeclared_text(self.run.history, self.run.plan, self.run.place.path):
             lines.append(f"  warning: {text}")
         if self.missing_results:
             lines.append(f"  warning: {self.missing_results}")
@@ -81,7 +80,7 @@ class MarkabFailures(FailureReport):
 
     def named(self, job: int) -> str:
         """Return the name of a job, with its label."""
-        return titled(self.run.plan.outline[job].id, self.run.plan.job(job).label)
+        return self.run.plan.title(job)
 
     def undelivered_lines(self, most: int = FILES_SHOWN, quiet: int = 0) -> list[str]:
         """Return the results that were not delivered, at most so many; with `quiet` only their number."""
@@ -169,7 +168,13 @@ def _failed_job_lines(found: FailedJob, verbose: int = 0) -> list[str]:
         others = [line for line in found.cause.also if line not in found.inputs]
         lines += [("also", clipped(line, LINE_CHARACTERS)) for line in others]
     if found.sibling:
-        lines.append(("sibling", f"{found.sibling} succeeded" + ("; it differs:" if found.differs else "")))
+        lines.append(
+            (
+                "sibling",
+                f"{titled(found.sibling, found.sibling_label)} succeeded"
+                + ("; it differs:" if found.differs else ""),
+            )
+        )
         lines += [("", f"  {line}") for line in found.differs]
     lines += [(label, path) for label, path in found.files()]
     printed_in = [("stderr", found.stderr), ("stdout", found.stdout)]

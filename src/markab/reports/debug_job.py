@@ -19,7 +19,7 @@ import msgspec
 
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.errors import MarkabError, StorageError
-from markab.formatting import printable_line
+from markab.formatting import printable_line, titled
 from markab.plan.job_lookup import find_job
 from markab.plan.model import Input, Kind, PlannedJob, PlannedTask
 from markab.transfers.base import is_local, path_of
@@ -175,7 +175,7 @@ def _script(
 ) -> Iterator[str]:
     yield "#!/bin/sh"
     yield _comment(
-        f"Runs job {job.id} of workflow {run.plan.header.workflow} again, by hand. Change it as you like:"
+        f"Runs job {titled(job.id, job.label)} of workflow {run.plan.header.workflow} again, by hand. Change it as you like:"
     )
     yield _comment(f"the run in {run.place.path} is not touched.")
     if record.get("host"):

@@ -90,7 +90,7 @@ def read_job(submit_dir: str | Path | None, job_id: str) -> JobStory:
         plan=plan,
         state=_shown(run.job_states()[position], run.has_engine),
         attempts=read_attempts(run.place.journal, position),
-        parents=[run.plan.outline[parent].id for parent in plan.get("parents", ())],
+        parents=[run.plan.title(parent) for parent in plan.get("parents", ())],
         label=run.plan.job(position).label,
     )
 
@@ -123,6 +123,7 @@ def _plan_lines(plan: dict[str, Any]) -> list[str]:
             if task.get(stream):
                 lines.append(f"  {stream:<6} {task[stream]}")
         lines += [f"  env    {key}={value}" for key, value in task.get("env", {}).items()]
+        lines += [f"  meta   {key}={value}" for key, value in task.get("metadata", {}).items()]
     lines += _listed("reads", [file["lfn"] for file in plan.get("inputs", ())])
     lines += _listed("makes", [file["lfn"] for file in plan.get("outputs", ())])
     lines += _listed(

@@ -20,6 +20,7 @@ import msgspec
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.errors import MarkabError
 from markab.formatting import clipped, duration, moment, size, titled
+from markab.journal.attempt_story import read_attempts
 from markab.journal.lifecycle import State
 from markab.plan.model import Kind, PlannedJob
 from markab.plan.run_command import run_command
@@ -109,6 +110,8 @@ class Trace:
     path: str = ""
     """The file on disk that was named."""
     path_sha256: str = ""
+    parameters: dict[str, str] = field(default_factory=dict)
+    """Those of the script that built the workflow."""
 
     @property
     def agrees(self) -> bool | None:
@@ -143,6 +146,8 @@ class Trace:
         }
         if self.path:
             found |= {"path": self.path, "path_sha256": self.path_sha256, "agrees": self.agrees}
+        if self.parameters:
+            found["parameters"] = self.parameters
         return found
 
     def text(self) -> str:
@@ -191,6 +196,9 @@ class Trace:
                 for name, last in _with_last(job.inputs)
             ]
             stack += reversed(children)
+        if self.parameters:
+            pairs = ", ".join(f"{name}={value}" for name, value in self.parameters.items())
+            lines += ["", f"parameters of the workflow: {clipped(pairs, ARGUMENT_CHARACTERS)}"]
         return "\n".join(lines) + "\n"
 
     def dot(self) -> str:
@@ -267,6 +275,7 @@ class _Tracer:
         )
         if path and os.path.isfile(path):
             trace.path_sha256 = _sha256(path)
+        trace.parameters = self.run.plan.header.parameters
         stack = [lfn]
         while stack:
             name = stack.pop()
@@ -417,14 +426,20 @@ class _Tracer:
             yield os.path.join(scratch.path, one.lfn)
 
     def _moves(self, position: int, lfn: str) -> Iterator[dict[str, Any]]:
-        records = (
-            [self._record(position)] if self.run.ok_at[position] >= 0 else self.run.records(position)[-1:]
-        )
-        return (moved for record in records for moved in record.get("transfers", ()) if moved["lfn"] == lfn)
+        """Yield the last entry of a file in the records of a job; one that ran again need not have moved it again."""
+        last = [self._record(position)] if self.run.ok_at[position] >= 0 else self.run.records(position)[-1:]
+        if not (found := _moved(last, lfn)) and self.run.history.attempts[position] > 1:
+            stories = read_attempts(self.run.place.journal, position)
+            found = _moved([story.record or {} for story in stories], lfn)
+        yield from found[-1:]
 
     def _record(self, position: int) -> dict[str, Any]:
         place = self.run.ok_at[position]
         return self.run.record_at(place) if place >= 0 else {}
+
+
+def _moved(records: list[dict[str, Any]], lfn: str) -> list[dict[str, Any]]:
+    return [moved for record in records for moved in record.get("transfers", ()) if moved["lfn"] == lfn]
 
 
 def _job_line(job: TracedJob) -> str:

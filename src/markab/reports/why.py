@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.waiting import Waiting, WaitingReasons
-from markab.formatting import clipped, count, duration, moment, printable_line
+from markab.formatting import clipped, count, duration, moment, printable_line, titled
 from markab.journal.attempt_story import AttemptStory, read_attempts
 from markab.journal.lifecycle import State
 from markab.plan.job_lookup import find_job
@@ -21,6 +21,19 @@ PARENTS_NAMED = 3
 """Number of parents in the sentence; all of them are listed below it."""
 
 
+class Relative(NamedTuple):
+    """A job before the explained one."""
+
+    job: str
+    label: str
+    state: str
+
+    @property
+    def title(self) -> str:
+        """Its name with its label."""
+        return titled(self.job, self.label)
+
+
 @dataclass
 class JobExplanation:
     """The explanation of one job."""
@@ -30,9 +43,8 @@ class JobExplanation:
     """The planner's pass that made it, and its purpose."""
     verdict: str
     """Its state and the reason for it, in a sentence."""
-    parents: list[tuple[str, str]]
-    """Id, state."""
-    failed_ancestors: list[str] = field(default_factory=list)
+    parents: list[Relative]
+    failed_ancestors: list[Relative] = field(default_factory=list)
     """Failed jobs without which it cannot start."""
     attempts: list[tuple[AttemptStory, str]] = field(default_factory=list)
     """Attempt, how it ended."""
@@ -50,8 +62,8 @@ class JobExplanation:
             "origin": self.origin,
             "verdict": self.verdict,
             "remedy": self.remedy,
-            "parents": [{"job": name, "state": state} for name, state in self.parents],
-            "because_of": self.failed_ancestors,
+            "parents": [one._asdict() for one in self.parents],
+            "because_of": [one.job for one in self.failed_ancestors],
             "attempts": [
                 {"attempt": a.number, "start": a.start, "end": a.end, "ended": ended, "after": a.after}
                 for a, ended in self.attempts
@@ -67,17 +79,17 @@ class JobExplanation:
         lines.append(f"  made by   {self.origin}")
         if self.remedy:
             lines.append(f"  help      {self.remedy}")
-        for name in self.failed_ancestors[:PARENTS_SHOWN]:
-            lines.append(f"  because   {name} failed")
+        for one in self.failed_ancestors[:PARENTS_SHOWN]:
+            lines.append(f"  because   {one.title} failed")
         if len(self.failed_ancestors) > PARENTS_SHOWN:
             lines.append(f"  because   … and {len(self.failed_ancestors) - PARENTS_SHOWN:,} more failed")
         # Parents that succeeded are counted, the others are listed by name.
-        done = [name for name, state in self.parents if state == "succeeded"]
-        others = [pair for pair in self.parents if pair[1] != "succeeded"]
+        done = [one.title for one in self.parents if one.state == "succeeded"]
+        others = [one for one in self.parents if one.state != "succeeded"]
         if done:
             shown = ", ".join(done) if len(done) <= 3 else count(len(done), "job")
             lines.append(f"  after     {shown} (succeeded)")
-        lines += [f"  after     {name} ({state})" for name, state in others[:PARENTS_SHOWN]]
+        lines += [f"  after     {one.title} ({one.state})" for one in others[:PARENTS_SHOWN]]
         if len(others) > PARENTS_SHOWN:
             lines.append(f"  after     … and {len(others) - PARENTS_SHOWN:,} more that did not succeed")
         if not self.parents:
@@ -125,8 +137,8 @@ def read_why(submit_dir: str | Path | None, job_id: str, now: float | None = Non
             job,
             _origin(job),
             "",
-            [(run.plan.outline[parent].id, standing(parent)) for parent in job.parents],
-            failed_ancestors=_failed_ancestors(run, position),
+            [_relative(run, parent, standing(parent)) for parent in job.parents],
+            failed_ancestors=[_relative(run, one, "failed") for one in _failed_ancestors(run, position)],
         )
         for attempt in read_attempts(run.place.journal, position):
             story.attempts.append((attempt, _ended(run, story, attempt, running)))
@@ -181,15 +193,20 @@ def _verdict(run_state: str, waiting: Waiting | None, standing: str, story: JobE
         return "waits: the run is not started yet"
     if run_state == "Refused":
         return "waits: the run was refused"
-    left = [f"{name} ({state})" for name, state in story.parents if state != "succeeded"]
+    left = [f"{one.title} ({one.state})" for one in story.parents if one.state != "succeeded"]
     shown = ", ".join(left[:PARENTS_NAMED]) + (", …" if len(left) > PARENTS_NAMED else "")
     return (
         f"waits for {shown}" if run_state == "Running" else f"was not started: the run ended before {shown}"
     )
 
 
-def _failed_ancestors(run: Analyzer, position: int) -> list[str]:
-    """Return the failed ancestors of a job that are not hidden by a succeeded one."""
+def _relative(run: Analyzer, position: int, state: str) -> Relative:
+    job = run.plan.job(position)
+    return Relative(job.id, job.label, state)
+
+
+def _failed_ancestors(run: Analyzer, position: int) -> list[int]:
+    """Return the positions of the failed ancestors of a job that are not hidden by a succeeded one."""
     states = run.history.states
     found, seen, stack = [], {position}, [position]
     while stack:
@@ -201,7 +218,7 @@ def _failed_ancestors(run: Analyzer, position: int) -> list[str]:
                 found.append(parent)
             else:
                 stack.append(parent)
-    return [run.plan.outline[one].id for one in sorted(found)]
+    return sorted(found)
 
 
 def _when(attempt: AttemptStory) -> str:

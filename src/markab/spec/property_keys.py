@@ -119,7 +119,7 @@ pegasus.selector.replica.regex.rank.* | | | not-yet | pattern of replicas, lower
 pegasus.selector.regex.rank.* | | | not-yet | other spelling of `pegasus.selector.replica.regex.rank.*`
 pegasus.selector.replica.*.ignore.stagein.sites | | | not-yet | sites whose replicas are not used
 pegasus.selector.replica.*.prefer.stagein.sites | | | not-yet | sites whose replicas are used first
-pegasus.selector.site | Random | Random RoundRobin Group Heft NonJavaCallout | not-yet | how the site of a job is chosen
+pegasus.selector.site | Random | Random RoundRobin Group Heft NonJavaCallout | read | how the site of a job is chosen among those that can run it. `NonJavaCallout` is not supported yet
 pegasus.selector.site.path | | | not-yet | program that chooses sites
 pegasus.selector.site.env.* | | | not-yet | environment of that program
 pegasus.selector.site.timeout | 60 | | not-yet | seconds that program may take
@@ -152,14 +152,14 @@ pegasus.file.cleanup.clusters.size | 2 | | not-yet | cleanups in one job
 pegasus.file.cleanup.constraint.*.maxspace | 10737418240 | | not-yet | bytes that a run may fill at a site
 pegasus.file.cleanup.constraint.deferstageins | false | true false | not-yet | inputs are fetched when there is room
 pegasus.file.cleanup.constraint.csv | | | not-yet | file with the sizes of files
-pegasus.clusterer.job.aggregator | seqexec | seqexec mpiexec AWSBatch decaf | not-yet | how the tasks of a clustered job are run
+pegasus.clusterer.job.aggregator | seqexec | seqexec mpiexec AWSBatch decaf | not-yet | how the tasks of a clustered job are run: one after the other (`seqexec`)
 pegasus.clusterer.job.aggregator.arguments | | | not-yet | arguments for it
-pegasus.clusterer.job.aggregator.seqexec.log | false | true false | not-yet | write a log of every clustered job
-pegasus.clusterer.job.aggregator.seqexec.log.global | | | not-yet | write one log for all
-pegasus.clusterer.job.aggregator.seqexec.firstjobfail | true | true false | not-yet | the first failing task ends its job
-pegasus.clusterer.allow.single | false | true false | not-yet | cluster single tasks too
-pegasus.clusterer.label.key | label | | not-yet | profile that names the cluster of a task
-pegasus.clusterer.preference | Runtime | | not-yet | how tasks are put into clusters
+pegasus.clusterer.job.aggregator.seqexec.log | false | true false | needless | write a log of every clustered job; the journal has every task
+pegasus.clusterer.job.aggregator.seqexec.log.global | | | needless | write one log for all
+pegasus.clusterer.job.aggregator.seqexec.firstjobfail | true | true false | read | the first failing task ends its job; `false`: the others run too
+pegasus.clusterer.allow.single | false | true false | needless | cluster single tasks too: a cluster of one task is that task
+pegasus.clusterer.label.key | label | | read | profile that names the cluster of a task
+pegasus.clusterer.preference | | runtime | read | how horizontal clusters are filled: with `runtime`, by the run times of tasks
 pegasus.cluster.num | | | needless | number of clusters of one level; the profile `pegasus.clusters.num` has it
 dagman.maxpre | | | needless | prescripts at a time
 dagman.maxpost | | | needless | postscripts at a time
@@ -213,6 +213,7 @@ pegasus.ensemble.** | | | needless | settings of the ensemble manager
 pegasus.catalog.provenance.** | | | needless | old provenance catalog
 markab.dir.submit.mode | 0700 | | read | permissions of a new submit directory, in octal. `0750` or `2770` for a group; a directory that exists keeps its permissions
 markab.keep.failed | false | true false | read | keep the directory of the last failed attempt of each job. Also `markab run --keep-failed`; the directory is removed when the job is tried again
+markab.fail.fast | false | true false | read | start no other jobs after a job failed for good. Also `markab run --fail-fast`; `--keep-going` is the opposite
 markab.slots.cores | | | read | cores that jobs on this machine may use together. What the machine has if not set; also `--cores`, and the profile `pegasus.slots.cores` of a site
 markab.slots.memory | | | read | memory that jobs on this machine may use together. Such as `8 GB`, MB without a unit; also `--memory`, and the profile `pegasus.slots.memory` of a site
 markab.slots.gpus | | | read | GPUs that jobs on this machine may use together. Also `--gpus`, and the profile `pegasus.slots.gpus` of a site

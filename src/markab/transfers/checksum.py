@@ -149,8 +149,8 @@ def compare(name: str, expected: str, actual: str) -> None:
         raise ChecksumMismatch(
             "'%s' is not the file that was recorded: its sha256 is %s, expected %s"
             % (name, actual, expected),
-            command % quoted(name)
-            + "; if the file is right, correct its checksum in the replica catalog, should it have one there, and plan again",
+            command % quoted(name) + "; if the file is right, `markab run --refresh RUN` takes it anew;"
+            " but correct its checksum in the replica catalog, should it have one there, and plan again",
         )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from markab.transfers.beneath import Beneath
 from markab.transfers.checksum import Verified
 from markab.worker.attempt_directories import AttemptDirectories
-from markab.worker.attempt_spec import Spec, attempt_directory
+from markab.worker.attempt_spec import Spec, attempt_directory, attempt_key
 from markab.worker.failure import AttemptFailed
 from markab.worker.steady_time import steady_time
 
@@ -47,6 +47,7 @@ class Prepared(object):
         "base_environ",
         "checked",
         "checked_s",
+        "considered",
         "cwd",
         "directories",
         "directory",
@@ -81,7 +82,7 @@ class Prepared(object):
         """A process of it may still be alive after the last task ended."""
         self.directory: Optional[Beneath] = None
         """What was at `cwd` when the attempt began, held open; None: that could not be made."""
-        self.attempt_key = "%s/%s/%d" % (spec["uuid"], job["id"], spec["attempt"])
+        self.attempt_key = attempt_key(spec["uuid"], job["id"], spec["attempt"])
         self.base_environ = base_environ
         self.environ = {
             "PWD": self.cwd,
@@ -101,5 +102,7 @@ class Prepared(object):
         self.hashed_s = 0.0
         self.transfers: List[Dict[str, Any]] = []
         self.invocations: List[Dict[str, Any]] = []
+        self.considered = 0
+        """How many of the tasks were run, or left out because of one that failed."""
         self.redirected: List[str] = []
         """Files that the tasks' stdout and stderr were connected to; relative to `directory`."""

@@ -20,6 +20,8 @@ Its keys are the parameters of `make_spec`; in a file, a key that has its defaul
     keep_failed        bool    keep the directory of a failed attempt until the job is tried again
     passwords          str     path of the run's private file (`transfers/run_passwords.py`); empty: it has none
     arrived            object  lfn -> bytes or null, of the files that an earlier attempt of the job moved
+    done               list    {"task", "makes"} of the tasks of the job that an earlier attempt did; `job` has the others,
+                               and what these made among its inputs
     incomplete         str     what the job leaves out, and why: it then ends with that as its error
 
 Paths are absolute, or relative to the directory in which the worker starts: a batch system's
@@ -31,7 +33,7 @@ empty, zero or false; those that are not are in `JOB_DEFAULTS`, and `make_spec` 
 
 import json
 import os
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from markab.transfers.base import TRANSFER_ATTEMPTS, TRANSFER_THREADS, url_below
 from markab.transfers.error_kinds import ErrorKind
@@ -63,6 +65,7 @@ def make_spec(
     passwords: str = "",
     arrived: Optional[Mapping[str, Optional[int]]] = None,
     incomplete: str = "",
+    done: Sequence[Mapping[str, Any]] = (),
 ) -> Spec:
     """Return a complete spec: every key is there."""
     return {
@@ -84,6 +87,7 @@ def make_spec(
         "passwords": passwords,
         "arrived": arrived or {},
         "incomplete": incomplete,
+        "done": list(done),
     }
 
 
@@ -174,6 +178,11 @@ def expected_checksum(spec: Spec, item: Dict[str, Any]) -> Optional[str]:
 def attempt_directory(spec: Spec, back: int = 0) -> str:
     """Return the path of an attempt's own directory, or of that of the attempt so many before it."""
     return "%s/%s.%d" % (spec["work"], file_name(spec["job"]["id"]), spec["attempt"] - back)
+
+
+def attempt_key(uuid: str, job_id: str, attempt: int) -> str:
+    """Return what names an attempt among all of all runs; its processes have it in their environment."""
+    return "%s/%s/%d" % (uuid, job_id, attempt)
 
 
 def file_name(job_id: str) -> str:

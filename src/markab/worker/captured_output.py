@@ -12,6 +12,10 @@ from markab.transfers.beneath import Beneath
 
 IN_RECORD_BYTES = 4096
 KEPT_BYTES = 256 * 1024
+KEPT_HALF_BYTES = KEPT_BYTES // 2
+"""Of a longer stream, so much of its beginning and of its end."""
+CAPTURE_PREFIX = ".capture-"
+"""Of the name that a capture file has for a moment; the kernel shows it for the open file ever after."""
 _BLOCK_BYTES = 1 << 20
 
 
@@ -25,7 +29,7 @@ class Capture(object):
 
     def __init__(self, directory: str) -> None:
         """Make the file in `directory`. Raises OSError."""
-        fd, path = tempfile.mkstemp(prefix=".capture-", dir=directory)
+        fd, path = tempfile.mkstemp(prefix=CAPTURE_PREFIX, dir=directory)
         os.unlink(path)
         fcntl.fcntl(fd, fcntl.F_SETFL, os.O_APPEND)
         if fd <= 2:
@@ -94,20 +98,23 @@ def write_shortened(fd: int, size_bytes: int, path: str) -> None:
         OSError: `path` cannot be written; a partial file is removed.
     """
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    half = KEPT_BYTES // 2
     try:
         with open(path, "wb") as file:
             if size_bytes <= KEPT_BYTES:
                 file.write(os.pread(fd, size_bytes, 0))
             else:
-                left_out = size_bytes - KEPT_BYTES
-                file.write(os.pread(fd, half, 0))
-                file.write(b"\n[... %d of %d bytes left out ...]\n" % (left_out, size_bytes))
-                file.write(os.pread(fd, half, size_bytes - half))
+                file.write(os.pread(fd, KEPT_HALF_BYTES, 0))
+                file.write(left_out_line(size_bytes - KEPT_BYTES, size_bytes))
+                file.write(os.pread(fd, KEPT_HALF_BYTES, size_bytes - KEPT_HALF_BYTES))
     except OSError:
         if os.path.exists(path):
             os.unlink(path)
         raise
+
+
+def left_out_line(left_out_bytes: int, size_bytes: int) -> bytes:
+    """Return the line that stands in place of the middle of a long stream."""
+    return b"\n[... %d of %d bytes left out ...]\n" % (left_out_bytes, size_bytes)
 
 
 def find_messages(messages: Iterable[str], fds: Iterable[int]) -> Set[str]:

@@ -1,8 +1,8 @@
 """Judge an attempt of a compute job, put its outputs in place, and write its record.
 
 No error hides another: an exit code, a failure message and five missing outputs are all in the
-record. Outputs appear in the run's scratch only when the attempt succeeded; checkpoints appear
-there also when it failed.
+record. Outputs appear in the run's scratch only when the attempt succeeded; checkpoints, and what
+was made by tasks that need not run again, appear there also when it failed.
 """
 
 import os
@@ -14,6 +14,7 @@ from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_spec import captured_name
 from markab.worker.captured_output import Capture, describe_stream, end_of_text
+from markab.worker.done_tasks import done_tasks, made_by
 from markab.worker.exit_judgement import judge_disk, judge_inputs, judge_messages
 from markab.worker.outputs import FoundOutput, find_outputs, names_in, place_outputs, undeclared_files
 from markab.worker.record import Record, checked_entry, hashed_entry, make_record
@@ -39,8 +40,12 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
         found = find_outputs(prepared)
         if prepared.errors:
             judge_disk(prepared)
-    wanted = [output for output in found if output.is_checkpoint or not prepared.errors]
+    done = done_tasks(prepared, found) if prepared.errors else []
+    kept = made_by(done)
+    wanted = [output for output in found if output.is_checkpoint or not prepared.errors or output.lfn in kept]
     placed = place_outputs(prepared, wanted, stop) if wanted else []
+    if not kept.issubset(output.lfn for output in placed):
+        done = []
     printed = _describe_streams(prepared, out, err)
     logs = _read_logs(prepared) if prepared.errors else []
     if logs:
@@ -60,6 +65,8 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
         else:
             prepared.directory.close()
     record = _describe(prepared, placed)
+    if done:
+        record["done"] = done
     record.update(printed)
     record["end"] = steady_time()
     return record
@@ -136,8 +143,8 @@ def _read_logs(prepared: Prepared) -> List[Dict[str, Any]]:
 
 def _open_redirected(prepared: Prepared, directory: Beneath, number: int) -> int:
     """Open the file to which the last task that ran sent its stdout (1) or stderr (2); -1: there is none."""
-    ran = len(prepared.invocations)
-    tasks = (prepared.job.get("tasks") or ())[:ran]
+    ran = {entry["task"] for entry in prepared.invocations}
+    tasks = [task for task in prepared.job.get("tasks") or () if task["id"] in ran]
     name = tasks[-1].get(("", "stdout", "stderr")[number]) if tasks else None
     if not name or (number == 2 and name == tasks[-1].get("stdout")):
         return -1

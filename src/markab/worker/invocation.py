@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from markab.errors import quoted
 from markab.transfers.beneath import NOT_A_FILE, Beneath
@@ -18,6 +18,8 @@ from markab.worker.steady_time import steady_time
 
 MAX_TEXT_BYTES = 131071
 """Linux gives to no program a longer argument, or a longer variable with its name (MAX_ARG_STRLEN)."""
+
+_FAILURES_OF_A_TASK = (ErrorKind.EXIT, ErrorKind.SIGNAL, ErrorKind.NO_PROGRAM, ErrorKind.NOT_EXECUTABLE)
 
 
 class Process(object):
@@ -57,11 +59,10 @@ class Process(object):
 
 
 def next_process(prepared: Prepared) -> Optional[Process]:
-    """Return the process for the next task, or None when all ran or one failed."""
-    tasks = prepared.job.get("tasks") or ()
-    if prepared.errors or len(prepared.invocations) >= len(tasks):
+    """Return the process for the next task, or None when all ran or one failed that ends the job."""
+    task = _next_task(prepared)
+    if task is None:
         return None
-    task = tasks[len(prepared.invocations)]
     try:
         process = Process(task, prepared)
         prepared.redirected += [name for name in process.streams[1:] if name]
@@ -83,6 +84,29 @@ def next_process(prepared: Prepared) -> Optional[Process]:
         prepared.errors.append(AttemptFailed(ErrorKind.ARGUMENTS, message))
         return None
     return process
+
+
+def _next_task(prepared: Prepared) -> Optional[Dict[str, Any]]:
+    """Return the task to run; those that come after one that failed are left out."""
+    tasks: Sequence[Dict[str, Any]] = prepared.job.get("tasks") or ()
+    if prepared.errors and not _goes_on(prepared):
+        return None
+    while prepared.considered < len(tasks):
+        task = tasks[prepared.considered]
+        prepared.considered += 1
+        if not prepared.errors:
+            return task
+        ended_well = {entry["task"] for entry in prepared.invocations if entry["status"] == 0}
+        if ended_well.issuperset(task.get("after") or ()):
+            return task
+    return None
+
+
+def _goes_on(prepared: Prepared) -> bool:
+    """Return whether the next task runs although there are errors: all of them are failures of tasks."""
+    return bool(prepared.job.get("keep_going") and prepared.invocations) and all(
+        error.kind in _FAILURES_OF_A_TASK for error in prepared.errors
+    )
 
 
 def record_end(

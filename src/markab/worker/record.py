@@ -18,6 +18,8 @@ reports. Times are UTC epoch seconds. A key without a value is left out.
     transfers     list    {"lfn", "source", "destination", "bytes", "duration_s", "attempts", "sha256"?,
                           "link"?} of every file that arrived, made by `transfers/batch.py`; with "found": true
                           what an earlier attempt of the job had moved, and was not moved again
+    done          list    of a failed attempt of several tasks: {"task", "makes"} of those that need not run again,
+                          with the lfns of what they made, which is among the outputs
     removed       int     files and directories removed
     stdout        str     text of the task, when short: what was captured, and of a failed attempt also what went
                           to the file that the task declared for it

@@ -280,6 +280,12 @@ def test_waiting_in_the_queue_of_a_site_is_no_run_time(tmp_path: Path) -> None:
     assert (attempts["wait"], attempts["took"]) == ([4000], [1000])
 
 
+def test_the_parameters_of_the_workflow_are_shown(tmp_path: Path) -> None:
+    make_run(tmp_path, [compute("a")], metadata={"parameter.n": EVIL, "parameter.m": "1", "other": "x"})
+    page = page_of(tmp_path)
+    assert f"<dt>parameters</dt><dd>n = {html.escape(EVIL)}, m = 1</dd>" in page
+
+
 def test_a_run_that_was_continued_shows_when(tmp_path: Path) -> None:
     entries = [began(), start(0), failed(0), gave_up(0), ended("failed")]
     entries += [

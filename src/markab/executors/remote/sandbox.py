@@ -160,11 +160,14 @@ class Sandbox:
                 )
         ok = read.ok and not errors
         record["outputs"] = []
+        kept = {lfn for task in read.done for lfn in task.makes}
         for one in returned:
-            if ok or one.is_checkpoint:
+            if ok or one.is_checkpoint or one.lfn in kept:
                 doing = f"cannot put output '{one.lfn}' at '{attempt.scratch}/{one.lfn}'"
                 with _noting(errors, ErrorKind.STORAGE, doing):
                     record["outputs"].append(_place(one, attempt, verified))
+        if errors:
+            record.pop("done", None)
         _add_errors(record, errors)
 
     def _check(self, output: Output, entry: MadeFile | None, integrity: str, verified: Verified) -> _Returned:

@@ -44,7 +44,7 @@ class RunFile(msgspec.Struct, gc=False):
 
     lfn: str
     version: int = 1
-    """Each attempt makes a new version of a checkpoint; any other file has one version."""
+    """Each attempt makes a new version of a checkpoint; any other file has one, unless files were refreshed."""
     sha256: str | None = None
     size_bytes: int | None = None
     maker: str = ""
@@ -355,12 +355,22 @@ class Facts(RunReader):
         }
         for moved in attempt.record.get("transfers", ()):
             file = self._file(moved["lfn"])
+            if file.is_input and file.sha256 and moved.get("sha256", file.sha256) != file.sha256:
+                file = self._taken_anew(file)
             file.sha256 = file.sha256 or moved.get("sha256")
             if file.size_bytes is None and not moved.get("link"):
                 file.size_bytes = moved.get("bytes")
             if delivers:
                 url = moved["destination"]
                 _add_place(file, FilePlace(sites.get(url, attempt.site), redact(url), delivered=True))
+
+    def _taken_anew(self, file: RunFile) -> RunFile:
+        """Begin a version of a file from outside, which was edited."""
+        self.older.append(file)
+        new = self.files[file.lfn] = msgspec.structs.replace(
+            file, version=file.version + 1, sha256=None, size_bytes=None
+        )
+        return new
 
     def _read(self, attempt: AttemptFacts) -> None:
         job, record = attempt.job, attempt.record

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -25,20 +25,23 @@ ASSETS = Path(__file__).with_name("assets")
 
 
 def write_page(
-    submit_dir: str | Path | None, output: Path, clock: Callable[[], float] = time.time
+    submit_dir: str | Path | None,
+    output: Path,
+    warnings: Sequence[str] = (),
+    clock: Callable[[], float] = time.time,
 ) -> RunData:
-    """Write the page of a run to `output`; return its data.
+    """Write the page of a run to `output`, with `warnings` below its title; return its data.
 
     Raises:
         NotARun, CorruptPlan, CorruptJournal, NewerFormat: the run cannot be read.
         StorageError: the page cannot be written.
     """
     data = RunData(submit_dir)
-    write_file(output, page(data, clock()).encode(errors="replace"))
+    write_file(output, page(data, clock(), warnings).encode(errors="replace"))
     return data
 
 
-def page(data: RunData, now: float) -> str:
+def page(data: RunData, now: float, warnings: Sequence[str] = ()) -> str:
     """Return the page as text."""
     script = _asset("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -63,7 +66,7 @@ def page(data: RunData, now: float) -> str:
 <style>{_css()}</style></head><body>
 <nav aria-label="parts of the page"><b>markab</b>{nav}<button id="theme" type="button" title="light or dark" aria-label="light or dark">◐</button></nav>
 <main>
-<header>{sections.header(data, now)}</header>
+<header>{sections.header(data, now, warnings)}</header>
 <section id="summary">{sections.tiles(data, now)}{sections.job_table(data)}</section>
 {failed}
 <section id="time"><h2>Where time went</h2>{_time_section(data)}</section>

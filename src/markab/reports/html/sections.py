@@ -45,8 +45,8 @@ SIGNS = {
 }
 
 
-def header(data: RunData, now: float) -> str:
-    """Return the title of the page: the run and its state."""
+def header(data: RunData, now: float, warnings: Sequence[str] = ()) -> str:
+    """Return the title of the page: the run, its state, and what must be known of it."""
     status = data.status
     facts = [("submit directory", str(status.submit_dir)), ("run id", status.uuid)]
     if status.started:
@@ -55,12 +55,14 @@ def header(data: RunData, now: float) -> str:
         facts.append(("ended", moment(status.ended)))
     if len(data.engines) > 1:
         facts.append(("continued", count(len(data.engines) - 1, "time")))
-    facts.append(("page made", moment(now)))
+    parameters = ", ".join(f"{name} = {value}" for name, value in data.plan.header.parameters.items())
+    facts += [("parameters", parameters), ("page made", moment(now))]
     rows = "".join(f"<div><dt>{name}</dt><dd>{html_text(value)}</dd></div>" for name, value in facts if value)
     state = html_text(status.state)
     chip = f'<span class="chip r-{state.split()[0].lower()}">{SIGNS.get(status.state, "")} {state}</span>'
-    note = f'<p class="note">{html_text(status.note)}</p>' if status.note else ""
-    return f"<h1>{html_text(status.workflow)} {chip}</h1>{note}<dl class=facts>{rows}</dl>"
+    notes = [*([status.note] if status.note else []), *(f"warning: {warning}" for warning in warnings)]
+    shown = "".join(f'<p class="note">{html_text(note)}</p>' for note in notes)
+    return f"<h1>{html_text(status.workflow)} {chip}</h1>{shown}<dl class=facts>{rows}</dl>"
 
 
 def tiles(data: RunData, now: float) -> str:

@@ -135,7 +135,7 @@ def statistics_of(
         state=_state(run, is_running),
         run=run,
         # Jobs are only undone by an engine that continues a run.
-        summary=queries.summary(database, _undone(database.submit_dir) if run.restarts else {}),
+        summary=queries.summary(database, _undone(database.submit_dir, history) if run.restarts else {}),
         wall_times=queries.wall_times(database),
         times=history.times(now),
         time_use=read_time_use(database, history, now=now),
@@ -168,9 +168,10 @@ def _labels(submit_dir: Path) -> dict[str, str]:
         plan.close()
 
 
-def _undone(submit_dir: Path) -> dict[int, int]:
+def _undone(submit_dir: Path, history: History) -> dict[int, int]:
     """Return the jobs that succeeded and will run again → the attempt that succeeded."""
-    return {it.job: it.attempt for it in records_of(submit_dir / "journal.jsonl", Undone)}
+    undone = {it.job: it.attempt for it in records_of(submit_dir / "journal.jsonl", Undone)}
+    return undone | {job: history.attempts[job] for job in history.refreshed}
 
 
 _FAILED_INTEGRITY = """

@@ -27,6 +27,7 @@
 
   const J = D.jobs, A = D.attempts, N = A.job.length;
   const labelOf = (j) => J.label[j] || "";
+  const titleOf = (j) => J.name[j] + (labelOf(j) && " (" + labelOf(j) + ")");
   const begin = new Float64Array(N), run = new Float64Array(N), end = new Float64Array(N);
   for (let i = 0, at = 0; i < N; i++) {
     at += A.begin[i];
@@ -245,7 +246,7 @@
         if (tall >= 9 && w >= 14) {
           if (alive && !faint) c.globalAlpha = 1;
           c.fillStyle = alive ? ink : light(colors.color(i)) ? "#1c2430" : "#fff"; c.textAlign = "left"; c.font = Math.min(11, tall - 2) + "px system-ui,sans-serif";
-          const text = (A.verdict[i] === OK ? "" : SIGNS[A.verdict[i]]) + (w > 70 ? J.name[A.job[i]] : "");
+          const text = (A.verdict[i] === OK ? "" : SIGNS[A.verdict[i]]) + (w > 70 ? titleOf(A.job[i]) : "");
           const fits = Math.floor((w - 6) / 6);
           if (text.trim() && fits > 0) c.fillText(text.length > fits ? text.slice(0, Math.max(1, fits - 1)) + "…" : text, bars[n + 1] + 3, bars[n + 2] + tall - Math.max(1.5, (tall - 8) / 2));
         }
@@ -286,7 +287,7 @@
     return low < first[lane + 1] && begin[inLane[low]] - slack <= t ? inLane[low] : -1;
   }
   const attemptText = (i) => {
-    const j = A.job[i], lines = [J.name[j] + (labelOf(j) && " (" + labelOf(j) + ")")];
+    const j = A.job[i], lines = [titleOf(j)];
     lines.push(D.xforms[J.xform[j]] + " at " + D.sites[J.site[j]] + (A.host[i] >= 0 ? ", host " + D.hosts[A.host[i]] : ""));
     lines.push(SIGNS[A.verdict[i]] + VERDICTS[A.verdict[i]] + ", attempt " + A.number[i]);
     lines.push("from " + duration(run[i]) + " for " + duration(end[i] - run[i]) + (run[i] - begin[i] > 500 ? ", waited " + duration(run[i] - begin[i]) : ""));
@@ -435,7 +436,7 @@
       table(box, F.name.length, [
         { title: "file", text: (f) => F.name[f], name: "name" },
         { title: "size", text: (f) => size(F.size[f]), key: (f) => F.size[f], name: "num", find: () => "" },
-        { title: "made by", text: (f) => (F.job[f] < 0 ? "" : J.name[F.job[f]]), show: (f) => (F.job[f] < 0 ? "input" : J.name[F.job[f]]) },
+        { title: "made by", text: (f) => (F.job[f] < 0 ? "" : titleOf(F.job[f])), show: (f) => (F.job[f] < 0 ? "input" : titleOf(F.job[f])) },
         { title: "sha256", text: (f) => F.sha256[f], show: (f) => (F.sha256[f] ? F.sha256[f].slice(0, 16) + "…" : ""), full: (f) => F.sha256[f], name: "hash" },
         { title: "delivered to", text: from, name: "long" },
       ], null, "file, job, checksum or place");

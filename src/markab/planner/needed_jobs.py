@@ -1,0 +1,41 @@
+"""Targets: only what is needed for what `--until` names is planned.
+
+Needed are the jobs that are named or make a named file, and all that these wait for, by files
+and by `jobDependencies`. What the jobs that stay make is delivered as the document says; what is named is
+delivered also if its `stageOut` is false, and so is all that named jobs make.
+
+After the dependencies, which it walks; before the reuse of results, which may leave out more: with targets,
+only they are results for whose sake a job runs. Guarantees to it: `targets` says what is wanted, and each
+job has all its parents.
+"""
+
+from __future__ import annotations
+
+from markab.errors import PlanningError, Problem
+from markab.planner.draft import Context, Draft
+from markab.planner.targets import Names, find_targets
+
+
+def keep_needed(draft: Draft, context: Context) -> None:
+    """Remove the jobs that no target needs, and set `targets`, if there are any.
+
+    Raises:
+        PlanningError: a target means nothing or several things; which jobs other passes would have to check is not known.
+    """
+    words = context.options.until
+    if not words:
+        return
+    wrong: list[Problem] = []
+    targets = find_targets(words, Names(draft.tasks, draft.producer, context.prefix), wrong)
+    if wrong:
+        raise PlanningError(*context.problems, *wrong)
+    draft.targets = targets
+    needed, stack = set(targets.jobs), [*targets.jobs]
+    while stack:
+        fresh = [parent for parent in draft.parents[stack.pop()] if parent not in needed]
+        needed.update(fresh)
+        stack += fresh
+    why = f"not needed for {', '.join(map(repr, targets.words))}"
+    for job in range(len(draft.tasks)):
+        if job not in needed:
+            draft.remove(job, "keep_needed", why)
