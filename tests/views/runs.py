@@ -30,6 +30,8 @@ from markab.plan.model import (
 from views.failures import many_failures, many_jobs
 
 OTHER_SHA = "cd" * 32
+SECRET = "hunter2"
+"""A password in a URL, which no view shows."""
 FETCH, COUNT, SORT, CLUSTER, PACK, DELIVER, REGISTER, REMOVE = range(8)
 
 
@@ -44,7 +46,10 @@ def jobs() -> list[PlannedJob]:
     at_home, at_pool = [Place("local", "/scratch/counts.txt")], [Place("pool", "file:///pool/sorted.txt")]
     book = Transfer(
         "book.txt",
-        [Place("web", "https://data.invalid/book.txt?key=hidden"), Place("local", "/data/book.txt")],
+        [
+            Place("web", f"https://ada:{SECRET}@data.invalid/book.txt?key={SECRET}"),
+            Place("local", "/data/book.txt"),
+        ],
         [Place("local", "/scratch/book.txt")],
         sha256=SHA,
         size_bytes=1000,
@@ -384,6 +389,8 @@ def made(name: str, directory: Path) -> Iterator[Path]:
         {"lfn": "book.txt", "type": "input"},
         {"lfn": "counts.txt", "type": "output", "metadata": {"kind": "table"}},
     ]
+    with (run / "braindump.yml").open("a") as file:
+        file.write(f"dax: https://ada:{SECRET}@data.invalid/workflow.yml\n")
     (run / "catalogs").mkdir()
     document = {"pegasus": "5.0.4", "name": "words", "jobs": [{**written, "uses": uses}]}
     (run / "catalogs/workflow.yml").write_text(json.dumps(document))
