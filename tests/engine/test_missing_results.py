@@ -195,7 +195,9 @@ def test_which_jobs_run_again_is_said_in_few_words(jobs: int, restored: int, tex
     lost = dict.fromkeys(range(jobs), "file 'x' has gone")
 
     found = _redone(
-        cast(PlanFile, SimpleNamespace(outline=outline)), lost, {n: f"/r/{n}" for n in range(restored)}
+        cast(PlanFile, SimpleNamespace(outline=outline, title=lambda n: f"j{n}")),
+        lost,
+        {n: f"/r/{n}" for n in range(restored)},
     )
 
     assert found == text
