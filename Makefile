@@ -13,7 +13,7 @@ ARGS   ?=
 # What runs on a node, where Python may be as old as 3.6.
 NODE_CODE := src/markab/errors.py src/markab/worker src/markab/transfers
 
-.PHONY: help demo test test-integration faults mutants check bench glossary clean
+.PHONY: help demo test test-integration faults mutants views check bench glossary clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make test-integration   the slow tests: whole workflows, servers, crashes"
 	@echo "make faults             kills, full disks, hostile jobs and documents; figures at the end"
 	@echo "make mutants            change the code at random places, and print what no test notices (ARGS='--seed 2 --number 20')"
+	@echo "make views              write anew what tests expect commands to print, and show what has changed"
 	@echo "make check              style, types, layers, Python 3.6 on nodes"
 	@echo "make bench              speed and memory, beside this machine's own limits"
 	@echo "make glossary           write what each file is for into ARCHITECTURE.md"
@@ -73,6 +74,12 @@ faults: $(DEV)
 
 mutants: $(DEV)
 	cd tests && ../$(BIN)/python -m mutants $(ARGS)
+
+views: $(DEV)
+	rm -rf tests/views/expected
+	MARKAB_RENEW_VIEWS=1 $(BIN)/python -m pytest -q tests/views
+	git add --intent-to-add tests/views/expected
+	git --no-pager diff -- tests/views/expected
 
 check: $(DEV)
 	$(BIN)/ruff check .

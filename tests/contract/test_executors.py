@@ -851,6 +851,8 @@ def test_files_that_a_task_made_and_did_not_declare_are_named(bench: Bench) -> N
 
     assert record["error"]["hint"].endswith("it wrote 'out', 'result.csv', 'tmp'")
     assert "undeclared" not in bench.run(shell("touch out", outputs=[Output("out")]))
+    linked = "mkdir d; touch d/real; ln -s d/real out"
+    assert "undeclared" not in bench.run(shell(linked, outputs=[Output("out")])), "it is the output itself"
 
 
 def test_the_directory_of_a_failed_attempt_is_kept_until_the_next_one(here: Bench) -> None:

@@ -285,10 +285,13 @@ def test_a_disk_that_stays_full_stops_new_jobs_lets_old_ones_end_and_is_reported
 
 def test_a_disk_that_cannot_flush_ends_the_engine_at_once(tmp_path: Path) -> None:
     for story in stories(tmp_path, "sync", lambda: OSError(errno.EIO, os.strerror(errno.EIO))):
+        seen: list[Progress] = []
         try:
-            story.call()
+            story.call(seen.append)
         except StorageError as error:
             assert "Input/output error" in str(error)
+            is_over = bool(seen and seen[-1].outcome)
+            assert is_over or "Input/output error" in seen[-1].held, "a view says why it stopped"
             assert not story.world.alive
             story.call()
         story.check_journal()

@@ -7,17 +7,21 @@ import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from engine.test_lost_results import RIGHT, Chain
 from kit.planned_workflow import Bench, task
 from markab import operations
+from markab.engine import missing_results
 from markab.engine.missing_results import read_missing_results
-from markab.engine.run import Outcome, RunOptions, run
+from markab.engine.run import Outcome, RunOptions, _redone, run
 from markab.errors import NotARun
 from markab.formatting import html_text
+from markab.plan.model import Kind
+from markab.plan.plan_file import PlanFile
 from markab.planner.planning import plan
 
 
@@ -158,3 +162,42 @@ def test_results_are_said_to_be_only_where_one_is(done: Chain) -> None:
     for result in done.result.parent.iterdir():
         result.rename(result.with_name(f"{result.name} of another run"))
     assert operations.read_result(done.submit_dir).outputs == []
+
+
+def test_the_results_of_a_run_with_very_many_jobs_are_not_looked_for(
+    done: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = PlanFile(done.submit_dir / "plan.jsonl").header.jobs
+    done.result.unlink()
+    said = []
+    for most in (jobs, jobs - 1):
+        monkeypatch.setattr(missing_results, "JOBS_CHECKED", most)
+        said.append(read_missing_results(done.submit_dir))
+
+    assert "is gone" in said[0] and not said[1]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "restored", "text"),
+    [
+        (1, 0, "j0 runs again: file 'x' has gone"),
+        (2, 0, "j0, j1 run again; j0, because file 'x' has gone"),
+        (3, 0, "j0, j1, j2 run again; j0, because file 'x' has gone"),
+        (4, 0, "j0, j1, j2 and 1 more job run again; j0, because file 'x' has gone"),
+        (5, 0, "j0, j1, j2 and 2 more jobs run again; j0, because file 'x' has gone"),
+        (1, 1, "the result '/r/0' is made again by j0"),
+        (4, 2, "the result '/r/0', and results of 1 more job, are made again by j0, j1, j2 and 1 more job"),
+        (4, 3, "the result '/r/0', and results of 2 more jobs, are made again by j0, j1, j2 and 1 more job"),
+    ],
+)
+def test_which_jobs_run_again_is_said_in_few_words(jobs: int, restored: int, text: str) -> None:
+    outline = [SimpleNamespace(id=f"j{n}", kind=Kind.COMPUTE) for n in range(jobs)]
+    lost = dict.fromkeys(range(jobs), "file 'x' has gone")
+
+    found = _redone(
+        cast(PlanFile, SimpleNamespace(outline=outline, title=lambda n: f"j{n}")),
+        lost,
+        {n: f"/r/{n}" for n in range(restored)},
+    )
+
+    assert found == text

@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from engine.engine_fakes import REMOTE, FakeExecutor, FakeTime, World, job, make_run
+from markab.engine.open_run import _clamped
 from markab.engine.run import Outcome, RunOptions, run
+from markab.engine.slots import Slots
 from markab.errors import NotARun
 from markab.executors.base import Attempt, Report, Seen
 from markab.journal.attempt_story import read_attempts
 from markab.journal.progress import Progress
 from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptRunning, decode
+from markab.plan.machine_texts import RUNS_ALONE
 
 
 class Queue(FakeExecutor):
@@ -192,3 +195,20 @@ def test_a_job_is_shown_as_queued_until_its_site_runs_it(tmp_path: Path) -> None
 
     states = [one.jobs[0].queued for one in seen if one.jobs]
     assert states[0] and not states[-1]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "named"),
+    [
+        (1, "job j0 needs"),
+        (2, "jobs j0, j1 need"),
+        (5, "jobs j0, j1, j2, j3, j4 need"),
+        (6, "jobs j0, j1, j2, j3, j4 and 1 more need"),
+    ],
+)
+def test_jobs_that_need_more_than_there_is_are_named(jobs: int, named: str) -> None:
+    text = _clamped([f"j{n}" for n in range(jobs)], Slots(cores=2, memory_mb=100, gpus=0))
+
+    assert (
+        text == f"{named} more than there is, and this machine has 2 cores and 100 MB of memory: {RUNS_ALONE}"
+    )

@@ -99,6 +99,21 @@ def test_a_job_that_waits_for_one_resource_never_delays_those_that_do_not_use_it
     assert 1 in jobs_of(scheduler.starts())
 
 
+def test_only_jobs_that_need_more_than_there_is_are_reported_as_such() -> None:
+    jobs = [
+        outline("all", cores=4, memory_mb=1000),
+        outline("cores", cores=5),
+        outline("memory", memory_mb=1001),
+        outline("far", cores=9, site="far"),
+        outline("done", cores=9),
+    ]
+    scheduler = Scheduler(Slots(4, 1000, 0))
+
+    assert ["cores", "memory"] == scheduler.add(
+        "run", jobs, succeeded=bytes([0, 0, 0, 0, 1]), remote_sites=["far"]
+    )
+
+
 def test_jobs_at_other_sites_take_no_slots_here() -> None:
     jobs = [outline(f"j{i}", cores=99, gpus=9, site="far") for i in range(9)]
 

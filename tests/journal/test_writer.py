@@ -202,7 +202,7 @@ def test_records_are_synced_every_100_ms_and_before_they_are_reported(tmp_path: 
     journal.append(ENTRIES[0])
     journal.flush()
     assert storage.syncs == 0 and journal.sync_due_s() == pytest.approx(SYNC_EVERY_S)
-    now = 0.2
+    now = SYNC_EVERY_S
     assert journal.sync_due_s() == 0
     journal.flush()
     assert storage.syncs == 1 and journal.sync_due_s() is None

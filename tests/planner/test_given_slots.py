@@ -55,6 +55,14 @@ def test_the_largest_of_the_sites_where_jobs_run_counts_unless_a_property_says_o
     assert [] == made.planned.warnings
 
 
+def test_the_smallest_amounts_are_accepted(bench: Bench) -> None:
+    least = {"markab.slots.cores": "1", "markab.slots.memory": "1 MB", "markab.slots.gpus": "0"}
+    assert GivenSlots(1, 1, 0) == bench.plan(task("a"), properties=least).header.slots
+
+    give(bench, "one", cores="1", memory="1", gpus="0")
+    assert GivenSlots(1, 1, 0) == bench.plan(task("a"), sites=["one"]).header.slots
+
+
 def test_slots_that_are_no_amounts_are_errors(bench: Bench) -> None:
     wrong = {"markab.slots.cores": "0", "markab.slots.memory": "much", "markab.slots.gpus": "-1"}
     with pytest.raises(DocumentError) as caught:

@@ -78,6 +78,26 @@ def test_a_submit_directory_has_room_for_the_databases_of_the_run(bench: Bench) 
     assert "504 are possible" in found and "--dir" in found
 
 
+def test_a_path_of_exactly_the_possible_length_is_accepted(bench: Bench) -> None:
+    (found,) = problems(bench, task("make", "raw", "made"), dir=deep(450))
+    too_much = int(found.split("a path of ")[1].split()[0]) - 504
+
+    assert plan(bench.options(task("make", "raw", "made"), dir=deep(450 - too_much))).submit_dir
+    (found,) = problems(bench, task("make", "raw", "made"), dir=deep(451 - too_much))
+    assert "a path of 505 bytes" in found
+
+
+def test_the_longest_path_and_the_longest_name_may_be_used_to_the_last_byte() -> None:
+    name = "c" * 100
+    part = f"/d/.{name}.part-" + path_lengths._OF_A_NUMBER  # longer than what it becomes
+    sizes = (len(part), len(part) - len("/d/"))
+
+    for less_path, less_name, is_right in ((0, 0, True), (1, 0, False), (0, 1, False)):
+        limits = PathLimits(sizes[0] - less_path, sizes[1] - less_name)
+        found = list(path_lengths._too_long("/d", [name], limits))
+        assert found == ([] if is_right else [(name, part)])
+
+
 def test_names_are_compared_with_what_the_file_system_allows(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +113,16 @@ def test_names_are_compared_with_what_the_file_system_allows(
 def test_the_name_of_a_job_with_its_prefix_is_the_name_of_a_file(bench: Bench) -> None:
     (found,) = problems(bench, task("make" + "x" * 150, "raw", "made"), job_prefix="p" * 100)
     assert "with what job 'pppp" in found and "shorten --job-prefix" in found
+
+
+def test_the_name_of_what_a_job_prints_may_have_exactly_the_longest_name(bench: Bench) -> None:
+    def found(prefix: int) -> list[str]:
+        return problems(bench, task("make" + "x" * 150, "raw", "made"), job_prefix="p" * prefix)
+
+    too_much = int(found(100)[0].split("a name of ")[1].split()[0]) - limits_of(str(bench.path)).name
+
+    made = task("make" + "x" * 150, "raw", "made")
+    assert plan(bench.options(made, job_prefix="p" * (100 - too_much))).submit_dir
 
 
 def test_limits_are_those_of_the_nearest_directory_that_exists(tmp_path: Path) -> None:

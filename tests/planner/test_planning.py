@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -946,3 +947,20 @@ def _user() -> str:
     import getpass
 
     return getpass.getuser()
+
+
+def test_a_tool_of_pegasus_is_the_one_beside_markab_else_the_one_on_path(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside, elsewhere = bench.path / "scripts", bench.path / "path"
+    for place, name in ((beside, "pegasus-keg"), (elsewhere, "pegasus-keg"), (elsewhere, "pegasus-other")):
+        place.mkdir(exist_ok=True)
+        (place / name).write_text("#!/bin/sh\n")
+        (place / name).chmod(0o755)
+    monkeypatch.setattr(sysconfig, "get_path", {"scripts": str(beside)}.get)
+    monkeypatch.setenv("PATH", str(elsewhere))
+
+    made = bench.plan(*(task(name, tool=name, namespace="pegasus") for name in ("keg", "other")))
+
+    programs = {job.tasks[0].executable for job in made.jobs if job.tasks}
+    assert programs == {str(beside / "pegasus-keg"), str(elsewhere / "pegasus-other")}

@@ -32,6 +32,7 @@ class Far(Scheme):
         self.errors: dict[str, list[Exception]] = {}
         self.asked: list[str] = []
         self.alive = self.most_alive = 0
+        self.threads: list[int] = []
         self.changed = threading.Condition()
         self.company = 0
         """A call ends only once so many have been under way at once."""
@@ -39,6 +40,7 @@ class Far(Scheme):
     def get(self, url: str, path: str, **options: Any) -> Moved:
         with self.changed:
             self.asked.append(url)
+            self.threads.append(threading.get_ident())
             self.alive += 1
             self.most_alive = max(self.alive, self.most_alive)
             self.changed.notify_all()
@@ -235,10 +237,20 @@ def test_files_move_at_the_same_time_and_alone_from_the_third_round_on(tmp_path:
         at_once.append(far.most_alive)
         far.most_alive = 0
         far.company = 3 if len(at_once) == 1 else 1
+        far.threads.clear()
 
     move_all(items, 3, 3, None, False, None, sleep=note)
 
     assert [*at_once, far.most_alive] == [3, 3, 1]
+    assert far.threads == [threading.get_ident()] * 4, "no thread is started for the third round"
+
+
+def test_of_equal_failures_that_of_the_first_source_is_reported(tmp_path: Path, far: Far) -> None:
+    far.errors["far://1"], far.errors["far://2"] = [gone("first")], [gone("second")]
+
+    [result], _ = run(item("a", ["far://1", "far://2"], [tmp_path / "a"]), attempts=1)
+
+    assert result["error"]["message"] == "first; neither did 1 other source work"
 
 
 def test_after_a_stop_the_rest_is_cancelled(tmp_path: Path, far: Far) -> None:

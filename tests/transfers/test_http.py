@@ -124,6 +124,37 @@ def test_a_cut_download_is_resumed_where_it_broke(server: Scripted, place: Path)
     assert leftovers(place) == ["data"]
 
 
+def test_a_download_that_goes_on_nowhere_is_given_up_after_three_more_connections(
+    server: Scripted, place: Path
+) -> None:
+    def nothing(handler: Handler) -> None:
+        handler.head(206, Content_Range=f"bytes 100000-{len(DATA) - 1}/{len(DATA)}", ETag='"1"')
+
+    server.script = [cut_at(100_000), nothing]
+    with pytest.raises(TransferUnavailable):
+        get(server, place)
+    assert len(server.seen) == 4 and leftovers(place) == []
+
+    server.seen.clear()
+    server.script = [cut_at(0)]
+    with pytest.raises(TransferUnavailable):
+        get(server, place)
+    assert len(server.seen) == 1, "the caller may have another source"
+
+
+def test_connections_that_bring_something_are_not_counted(server: Scripted, place: Path) -> None:
+    def one_more(handler: Handler) -> None:
+        start = int(handler.headers["Range"].split("=")[1].rstrip("-"))
+        handler.head(206, Content_Range=f"bytes {start}-{len(DATA) - 1}/{len(DATA)}", ETag='"1"')
+        handler.wfile.write(DATA[start : start + 1])
+
+    server.script = [cut_at(100_000), *[one_more] * 5, rest]
+
+    get(server, place)
+
+    assert place.read_bytes() == DATA and len(server.seen) == 7
+
+
 def test_a_server_that_ignores_range_sends_everything_again(server: Scripted, place: Path) -> None:
     server.script = [cut_at(100_000), whole]
 

@@ -130,3 +130,37 @@ def test_two_long_names_that_begin_alike_have_temporary_names_of_their_own(tmp_p
 
     assert {name: "1", other: "2"} == {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert partial_file.part_stem(name) != partial_file.part_stem(other)
+
+
+@pytest.mark.parametrize("is_alive", [False, True])
+def test_a_read_only_file_is_used_again_if_its_writer_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_alive: bool
+) -> None:
+    """Which root could open for writing, so that the system refuses it by hand."""
+    first = PartialFile(str(tmp_path / "a"))
+    first.set_times(0o444)
+    if not is_alive:
+        os.close(first.fd)
+    really = os.open
+
+    def refuse(path: str, flags: int, *mode: int) -> int:
+        if flags & os.O_RDWR and os.path.exists(path) and not os.stat(path).st_mode & 0o200:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return really(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", refuse)
+    second = PartialFile(str(tmp_path / "a"))
+    monkeypatch.undo()
+
+    assert [".a.part-0", ".a.part-1"][: is_alive + 1] == sorted(os.listdir(tmp_path))
+    assert second.path == str(tmp_path / f".a.part-{int(is_alive)}")
+    second.discard()
+
+
+@pytest.mark.parametrize(("size", "is_whole"), [(160, True), (161, False)])
+def test_a_name_is_shortened_only_beyond_the_limit(size: int, is_whole: bool) -> None:
+    for name in ("x" * size, "é" * (size // 2) + "x" * (size % 2)):
+        stem = partial_file.part_stem(f"/d/{name}")
+
+        assert (stem == f"/d/.{name}.part-") == is_whole
+        assert len(os.fsencode(stem)) <= 160 + len("/d/..part-")

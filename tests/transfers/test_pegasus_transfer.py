@@ -100,3 +100,20 @@ def test_what_is_refused_is_not_tried_again(
 
     assert code == 1 and len(far.calls) == 1 and pauses == []
     assert "not now" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 KB"),
+        (999_900, "999.9 KB"),
+        (1e6, "1.0 MB"),
+        (1e9, "1.0 GB"),
+        (2.5e12, "2.5 TB"),
+        (4e15, "4000.0 TB"),
+    ],
+)
+def test_sizes_have_units_of_a_thousand(size_bytes: float, text: str) -> None:
+    assert text == pegasus_transfer._in_units(size_bytes)

@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from markab.worker import captured_output
-from markab.worker.captured_output import KEPT_BYTES, Capture, find_messages, write_shortened
+from markab.worker.captured_output import (
+    IN_RECORD_BYTES,
+    KEPT_BYTES,
+    Capture,
+    describe_stream,
+    end_of_text,
+    find_messages,
+    write_shortened,
+)
 
 
 @pytest.fixture
@@ -28,9 +36,10 @@ def test_a_capture_has_no_name_and_can_be_used_again(capture: Capture, tmp_path:
     assert captured_output.short_text(capture.fd, capture.size()) == "2nd"
 
 
-def test_a_capture_never_has_the_number_of_a_standard_stream(tmp_path: Path) -> None:
+@pytest.mark.parametrize("closed", [(0, 1, 2), (2,)])
+def test_a_capture_never_has_the_number_of_a_standard_stream(tmp_path: Path, closed: tuple[int, ...]) -> None:
     """Else the task that gets it as its stdout would lose what it prints to stderr, or the other way round."""
-    kept = {number: os.dup(number) for number in (0, 1, 2)}
+    kept = {number: os.dup(number) for number in closed}
     try:
         for number in kept:
             os.close(number)
@@ -91,3 +100,46 @@ def test_messages_are_found_across_blocks(data: bytes, messages: list[str], bloc
     finally:
         captured_output._BLOCK_BYTES = original
         os.close(fd)
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "keys"),
+    [
+        (0, set()),
+        (1, {"stdout"}),
+        (IN_RECORD_BYTES, {"stdout"}),
+        (IN_RECORD_BYTES + 1, {"stdout_file"}),
+        (KEPT_BYTES, {"stdout_file"}),
+        (KEPT_BYTES + 1, {"stdout_file", "stdout_bytes"}),
+    ],
+)
+def test_short_output_is_in_the_record_and_long_output_beside_it(
+    capture: Capture, tmp_path: Path, size_bytes: int, keys: set[str]
+) -> None:
+    os.write(capture.fd, b"x" * size_bytes)
+
+    described = describe_stream("stdout", capture.fd, str(tmp_path), "out")
+
+    values = {"stdout": "x" * size_bytes, "stdout_file": "out", "stdout_bytes": size_bytes}
+    assert described == {key: values[key] for key in keys}
+    assert (tmp_path / "out").exists() == ("stdout_file" in keys)
+
+
+def test_of_output_that_cannot_be_kept_the_record_has_the_beginning_and_the_size(
+    capture: Capture, tmp_path: Path
+) -> None:
+    os.write(capture.fd, b"a" * IN_RECORD_BYTES + b"b")
+
+    described = describe_stream("stderr", capture.fd, str(tmp_path / "none/\0"[:-1]), "x" * 300)
+
+    text = "a" * IN_RECORD_BYTES + "\n[the rest could not be kept: File name too long]\n"
+    assert described == {"stderr": text, "stderr_bytes": IN_RECORD_BYTES + 1}
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_of_a_log_the_end_is_kept_and_its_size_if_that_is_not_all(capture: Capture, more: int) -> None:
+    os.write(capture.fd, b"b" * more + b"a" * IN_RECORD_BYTES)
+
+    end = end_of_text(capture.fd)
+
+    assert end == {"text": "a" * IN_RECORD_BYTES, **({"bytes": IN_RECORD_BYTES + 1} if more else {})}

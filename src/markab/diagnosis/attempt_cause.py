@@ -15,7 +15,7 @@ from markab.diagnosis.failure_patterns import CARRIAGE_RETURN
 from markab.errors import MarkabError
 from markab.formatting import shown_path
 from markab.journal.attempt_story import captured, log_texts
-from markab.plan.model import Kind, PlannedJob
+from markab.plan.model import Kind, PlannedJob, PlannedTask
 from markab.plan.plan_file import PlanFile
 from markab.plan.run_command import run_command
 from markab.transfers.base import path_of
@@ -50,12 +50,18 @@ def _typed(remedy: str, submit_dir: Path, job: PlannedJob) -> str:
     )
 
 
+def last_task(job: PlannedJob, record: dict[str, Any]) -> PlannedTask | None:
+    """Return the task that ran last in an attempt, which is the one that failed; None for an auxiliary job."""
+    last = max(len(record.get("invocations") or ()), 1) - 1
+    return job.tasks[min(last, len(job.tasks) - 1)] if job.tasks else None
+
+
 def program_source(plan: PlanFile, job: PlannedJob, record: dict[str, Any]) -> tuple[str, bool]:
     """Return the path or URL of the program that ran last, and whether the job works with a copy of it."""
-    if not job.tasks:
+    task = last_task(job, record)
+    if task is None:
         return "", False
-    last = max(len(record.get("invocations") or ()), 1) - 1
-    executable = job.tasks[min(last, len(job.tasks) - 1)].executable
+    executable = task.executable
     lfn = executable.removeprefix("./")
     read = next((one for one in job.inputs if one.executable and one.lfn == lfn), None)
     if read is None:

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from markab.diagnosis.attempt_cause import attempt_cause
+from markab.diagnosis.attempt_cause import attempt_cause, last_task
 from markab.diagnosis.causes import Cause
 from markab.diagnosis.undelivered import Undelivered, undelivered_results
 from markab.journal.lifecycle import State
 from markab.journal.reader import Line
 from markab.journal.records import AttemptEnd, EntryOf, Refresh, Undone, decode
 from markab.journal.run_reader import RunReader
-from markab.plan.model import Kind, PlannedJob
+from markab.plan.model import PlannedJob
 from markab.transfers.error_kinds import ErrorKind
 
 BITS = 62
@@ -47,7 +47,7 @@ class CauseGroup:
 
     cause: Cause
     transformation: str
-    """The transformation they run; of auxiliary jobs their kind."""
+    """The transformation that failed in them; of auxiliary jobs their kind."""
     jobs: list[int] = field(default_factory=list)
     """Positions, ascending."""
     blocked: int = 0
@@ -181,8 +181,9 @@ class Analyzer(RunReader):
             if states[position] != State.FAILED:
                 continue
             job = self.plan.job(position)
-            cause = self.cause(job, self.record_at(self.bad_at[position][-1]))
-            runs = job.tasks[0].transformation if job.kind is Kind.COMPUTE and job.tasks else job.kind.value
+            record = self.record_at(self.bad_at[position][-1])
+            cause, task = self.cause(job, record), last_task(job, record)
+            runs = task.transformation if task is not None else job.kind.value
             key = (runs, cause.kind, _without(cause.signature(job.id), job))
             groups.setdefault(key, CauseGroup(cause, runs)).jobs.append(position)
         return list(groups.values())

@@ -88,7 +88,10 @@ def remove_replicas(store: ReplicaStore, lfn: str, place: str | None = None, sit
     if place is None and site is None:
         number = store.remove([lfn])
     else:
-        places = [place] if place is not None else [one.pfn for one in store.lookup([lfn]) if one.lfn == lfn]
+        if place is None:
+            places = [one.pfn for one in store.lookup([lfn]) if one.lfn == lfn]
+        else:
+            places = list({place, make_replica(lfn, place).pfn})  # as it stands there, or as it was added
         number = store.delete([Entry(lfn, one, site) for one in places])
     if not number:
         raise MarkabError(

@@ -161,7 +161,8 @@ def _attempt_lines(attempt: AttemptStory, submit_dir: Path) -> list[str]:
         return [f"attempt {attempt.number}, {begun}: has not ended{_native(attempt)}"]
     verdict = "succeeded" if record.get("ok") else "failed"
     took = duration(attempt.end - attempt.start) if attempt.end and attempt.start else "?"
-    lines = [f"attempt {attempt.number}, {begun}: {verdict} after {took} on {record.get('host', '?')}"]
+    lines = [f"attempt {attempt.number}, {begun}: {verdict} after {took}"]
+    lines[0] += f" on {record['host']}" if record.get("host") else ""
     lines[0] += _native(attempt)
     if attempt.after:
         lines[0] += f"; {attempt.after}"

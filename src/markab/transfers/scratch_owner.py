@@ -10,7 +10,7 @@ from markab.transfers.reserved_names import MARKER
 def read_owner(scratch: str) -> List[str]:
     """Return uuid, submit directory and host of the run that owns a directory of this machine.
 
-    Nothing if there is no marker, or if it is reached by a link or is no file.
+    Nothing if there is no marker, or if it is reached by a link out of the directory or is no file.
     """
     try:
         with open(open_inside(scratch, MARKER), encoding="utf-8") as file:

@@ -163,7 +163,7 @@ def _time_use_lines(found: Statistics) -> Iterator[str]:
     yield from columns(rows)
     if time_use.cores is not None:
         yield ""
-        yield f"# Cores of this machine, {time_use.cores:g} for jobs: averages of the active time"
+        yield f"# Cores of this machine, {round(time_use.cores, 2):g} for jobs: averages of the active time"
         means = (
             ("asked for by running jobs", time_use.cores_asked_mean),
             ("given to them", time_use.cores_given_mean),
