@@ -16,6 +16,9 @@ from markab.executors.live_output import LiveOutput, find_live_output
 from markab.executors.local import LocalExecutor
 from markab.plan.model import Kind, Output, PlannedJob, PlannedTask
 
+RUN = f"run-of-{os.getpid()}"
+"""Uuid of the run: another process of pytest may run these tests at the same time."""
+
 
 @pytest.fixture
 def executor(tmp_path: Path) -> Iterator[LocalExecutor]:
@@ -38,7 +41,7 @@ class Blocked:
         tasks = [PlannedTask("t", "t", "/bin/sh", f"-c '{script}; read x < {self.top}/fifo_{name}'", **task)]
         outputs = [Output(lfn) for lfn in task.values()]
         job = PlannedJob(name, Kind.COMPUTE, "local", tasks=tasks, outputs=outputs)
-        context = RunContext("u", "w", str(self.top / "submit"), "full", 2, 50, None)
+        context = RunContext(RUN, "w", str(self.top / "submit"), "full", 2, 50, None)
         places = str(self.top / "scratch"), str(self.top / "work")
         self.executor.submit([Attempt(AttemptId("run", number, 1), job, context, *places)])
 
@@ -55,7 +58,7 @@ def jobs(tmp_path: Path, executor: LocalExecutor) -> Blocked:
 
 def found(job: str, number: int = 1, names: tuple[str, ...] = (), writes: str = "") -> LiveOutput:
     def look() -> LiveOutput | None:
-        live = find_live_output(f"u/{job}/1", number, names)
+        live = find_live_output(f"{RUN}/{job}/1", number, names)
         if live is not None and live.size_bytes() < len(writes):
             live.close()
             return None
@@ -101,7 +104,7 @@ def test_a_declared_file_is_read_to_its_end_after_its_task_ended(jobs: Blocked) 
 def test_what_a_task_redirected_itself_is_not_taken_for_its_output(jobs: Blocked, target: str) -> None:
     jobs.submit("a", f"exec > {target}; echo x; echo ready >&2", 0)
     found("a", 2, writes="ready\n").close()
-    assert find_live_output("u/a/1", 1, ["log.txt"]) is None
+    assert find_live_output(f"{RUN}/a/1", 1, ["log.txt"]) is None
     jobs.end("a")
 
 
