@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import sqlite3
 import threading
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,10 @@ from markab.worker.attempt_spec import make_spec
 from markab.worker.auxiliary_jobs import run_auxiliary_job
 
 UUID = "u-1"
+
+
+class Killed(BaseException):
+    """The process is killed here: nothing handles that."""
 
 
 def spec(top: Path, **job: Any) -> dict[str, Any]:
@@ -115,6 +122,35 @@ def test_the_whole_scratch_goes_only_if_it_is_this_runs(tmp_path: Path) -> None:
     assert run_auxiliary_job(job)["removed"] == 5
     assert not scratch.exists() and (tmp_path / "outside").exists()
     assert run_auxiliary_job(job)["ok"]
+
+
+def test_a_removal_of_the_scratch_that_was_killed_at_any_change_is_done_by_the_next_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = spec(tmp_path, kind="cleanup", removes_scratch=True)
+    changes = {name: getattr(os, name) for name in ("unlink", "rmdir")}
+    is_struck, last = True, 0
+    while is_struck:
+        scratch = made_scratch(tmp_path)
+        (scratch / "d").mkdir()
+        (scratch / "d/f").write_text("x")
+        calls = itertools.count()
+        last, is_struck = last + 1, False
+
+        def change(name: str, *words: Any, at: int = last, calls: Any = calls, **options: Any) -> None:
+            nonlocal is_struck
+            if next(calls) + 1 == at:
+                is_struck = True
+                raise Killed
+            changes[name](*words, **options)
+
+        with monkeypatch.context() as patched:
+            for name in changes:
+                patched.setattr(os, name, partial(change, name))
+            with suppress(Killed):
+                run_auxiliary_job(job)
+        assert run_auxiliary_job(job)["ok"] and not scratch.exists()
+    assert last > 4
 
 
 def test_an_error_of_the_system_is_in_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,8 @@ def clean_scratch(spec: Spec, lfns: Sequence[str], stop: Stop) -> Tuple[int, Lis
 def remove_scratch(spec: Spec, stop: Stop) -> int:
     """Remove the whole directory; return the number of entries that were in it, and itself.
 
-    The marker is removed last, so that an interrupted removal can be continued.
+    The marker is removed last, so that an interrupted removal can be continued. A directory without a marker
+    that is empty is what is left of one that was interrupted after that.
 
     Raises:
         AttemptFailed: it is not marked as this run's, or not all of it can be removed.
@@ -67,7 +68,10 @@ def remove_scratch(spec: Spec, stop: Stop) -> int:
     is_link = is_local(scratch) and os.path.islink(path_of(scratch))
     if not is_link and scheme.exists(scratch, stop=stop, site=site) is False:
         return 0
-    if is_link or _read_owner(spec, stop)[:1] != [spec["uuid"]]:
+    owner = [] if is_link else _read_owner(spec, stop)
+    if not is_link and not owner and is_local(scratch) and _remove_emptied(path_of(scratch)):
+        return 1
+    if owner[:1] != [spec["uuid"]]:
         raise AttemptFailed(
             ErrorKind.STORAGE,
             "'%s' is not removed: it has no file '%s' that says it is the scratch of run %s"
@@ -82,6 +86,15 @@ def remove_scratch(spec: Spec, stop: Stop) -> int:
             "'%s' cannot be removed, or not all that is in it: %s" % (name, error),
             "check its owner: ls -lR %s; remove it by hand" % quoted(name),
         ) from error
+
+
+def _remove_emptied(path: str) -> bool:
+    """Remove a directory if it is empty; return whether it was."""
+    try:
+        os.rmdir(path)
+    except OSError:
+        return False
+    return True
 
 
 def _read_owner(spec: Spec, stop: Stop) -> List[str]:
