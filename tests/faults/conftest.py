@@ -22,6 +22,9 @@ the end stand in `docs/explanation/safety.md`.
 
 from __future__ import annotations
 
+import os
+from collections import Counter, defaultdict
+from collections.abc import Generator
 from random import Random
 from typing import Any
 
@@ -53,23 +56,31 @@ def fuzz_s(request: pytest.FixtureRequest) -> float:
     return float(request.config.getoption("--fuzz-s", 20.0))
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Let a process of pytest-xdist send its figures."""
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["faults"] = {subject: dict(counts) for subject, counts in FIGURES.items()}
+TOTAL: defaultdict[str, Counter[str]] = defaultdict(Counter)
+"""The figures of all tests that have ended; so they are printed too if the call is interrupted."""
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """Add the figures of a process of pytest-xdist."""
-    for subject, counts in getattr(node, "workeroutput", {}).get("faults", {}).items():
-        FIGURES[subject].update(counts)
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
+    """Let the report of a test carry its figures, also from another process of pytest-xdist."""
+    outcome = yield
+    if call.when == "call":
+        counted = {subject: dict(counts) for subject, counts in FIGURES.items()}
+        outcome.get_result().user_properties.append(("faults", counted))
+        FIGURES.clear()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Add the figures of a test; not in a process of pytest-xdist, whose reports come here once more."""
+    if report.when == "call" and "PYTEST_XDIST_WORKER" not in os.environ:
+        for subject, counts in dict(report.user_properties).get("faults", {}).items():
+            TOTAL[subject].update(counts)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if FIGURES:
+    if TOTAL:
         terminalreporter.section("faults")
-        for subject, counts in FIGURES.items():
+        for subject, counts in TOTAL.items():
             total = sum(counts.values())
             terminalreporter.line(f"{subject}: {total}")
             for what, count in sorted(counts.items()):

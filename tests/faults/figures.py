@@ -1,4 +1,4 @@
-"""How many faults of which kind were made in this session, and what became of them; printed at its end."""
+"""How many faults of which kind a test has made, and what became of them; printed at the end of all of them."""
 
 from __future__ import annotations
 
