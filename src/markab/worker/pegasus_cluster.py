@@ -155,6 +155,8 @@ class CommandList(object):
         child.returncode = 0  # it is waited for here, not by Popen
         command.pid = child.pid
         self._running[child.pid] = command
+        if self.signal:  # it came after the process was made, and before it was known here
+            os.kill(child.pid, self.signal)
         self._note(command, "start")
         if self._options.debug:
             print("# started %d: %s" % (command.number, " ".join(words)), file=self._out)
