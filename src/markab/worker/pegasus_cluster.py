@@ -162,8 +162,11 @@ class CommandList(object):
             print("# started %d: %s" % (command.number, " ".join(words)), file=self._out)
 
     def _wait(self) -> None:
-        pid, status = os.waitpid(-1, 0)
-        command = self._running.pop(pid, None)
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        assert ended is not None, "only a call that does not wait returns nothing"
+        # `stop` no longer knows it when its number may be that of another process.
+        command = self._running.pop(ended.si_pid, None)
+        _, status = os.waitpid(ended.si_pid, 0)
         if command is not None:
             command.status = status
             self._end(command)
