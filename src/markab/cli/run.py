@@ -93,6 +93,11 @@ def run(
     limits = _limits(flags)
     document = _document(what)
     if document is not None:
+        if refresh or restore:
+            flag = "--refresh" if refresh else "--restore"
+            raise click.UsageError(
+                f"{flag} is for a run: name its submit directory; {what or document} is planned anew"
+            )
         planned = plan_output.make_plan(
             workflow_options(document, flags), quiet=quiet, then="start" if detach else "run"
         )

@@ -17,7 +17,7 @@ from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.replanning import replan_command
 from markab.engine.affected_jobs import affected_jobs, readers_of
 from markab.engine.edited_inputs import EditedInput, glanced_at, read_taken_files
-from markab.engine.refresh import CATALOG_HINT, again_text, catalog_text, with_catalog_checksum
+from markab.engine.refresh import CATALOG_HINT, REUSED_HINT, again_text, catalog_text, with_catalog_checksum
 from markab.errors import Problem
 from markab.formatting import shown_path
 from markab.journal.lifecycle import State
@@ -56,6 +56,11 @@ def _of_inputs(run: Analyzer, inputs: list[EditedInput]) -> Iterator[Problem]:
     lfns = [file.lfn for file in inputs]
     affected = affected_jobs(run.plan.jobs(), lfns)
     if readers := readers_of(run.plan.jobs(), lfns):
+        if run.place.reused.exists():
+            command = _replan_command(run, are_properties_edited=False)
+            hint = REUSED_HINT + (f": {command}" if command else "")
+            yield Problem(_inputs_text(inputs, readers), hint, kind="edited-file")
+            return
         again = [job for job in affected if run.history.states[job] == State.SUCCEEDED]
         command = run_command(run.place.path, "--refresh")
         them = "it" if len(inputs) == 1 else "them"

@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 from markab.engine.affected_jobs import affected_jobs, checkpoints_of, checksums_of_catalog
 from markab.engine.edited_inputs import EditedInput, TakenFile, read_again, read_taken_files
-from markab.errors import ChecksumMismatch, RunBusy
+from markab.errors import ChecksumMismatch, PlanningError, Problem, RunBusy
 from markab.formatting import count, shown_path
 from markab.journal.history import History
 from markab.journal.records import Refresh, RefreshedFile
 from markab.plan.model import Kind
 from markab.plan.plan_file import PlanFile
+from markab.plan.reused_tasks import read_reused_tasks
+from markab.plan.submit_dir import SubmitDir
 
 NAMES_SHOWN = 3
 NOTHING_EDITED = (
@@ -39,8 +41,18 @@ def make_refresh(plan: PlanFile, history: History, journal: Path, now: float) ->
     Raises:
         StorageError: a file cannot be read.
         ChecksumMismatch: the replica catalog has a checksum of an edited file, which is then wrong.
+        PlanningError: results of earlier runs are used in place of tasks.
         RunBusy: a job that uses an edited file may still run at a remote site.
     """
+    if reused := next(read_reused_tasks(SubmitDir(plan.path.parent).reused), None):
+        raise PlanningError(
+            Problem(
+                f"the plan leaves out tasks, such as {reused.task!r}, whose results were made earlier: "
+                "what was edited of theirs is not noticed here",
+                REUSED_HINT,
+                kind="refresh",
+            )
+        )
     edited, gone = read_again(read_taken_files(journal, plan.header))
     warnings = [_gone_text(gone)] if gone else []
     if not edited:
@@ -60,6 +72,7 @@ def make_refresh(plan: PlanFile, history: History, journal: Path, now: float) ->
     return Refreshed(record, [*warnings, refreshed_text(plan, edited, record.jobs)])
 
 
+REUSED_HINT = "plan again: what is still right is reused"
 CATALOG_HINT = "put the file back as it was; or correct its checksum in the replica catalog, and plan again"
 
 

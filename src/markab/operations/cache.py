@@ -157,7 +157,7 @@ def verify_cache(
     from markab.reuse.file_checksums import FileChecksums
 
     with _opened(conf) as (_, index, store):
-        check = _Check(FileChecksums(None), report)
+        check = _Check(index, FileChecksums(None), report)
         for content in store.contents():
             check.add(content.sha256, content.path, content.size_bytes)
         if remove:
@@ -173,7 +173,8 @@ def verify_cache(
 class _Check:
     """Files that were compared with their checksums."""
 
-    def __init__(self, checksums: FileChecksums, report: Callable[[str], None]) -> None:
+    def __init__(self, index: ResultIndex, checksums: FileChecksums, report: Callable[[str], None]) -> None:
+        self._index = index
         self._checksums = checksums
         self._report = report
         self._seen: set[str] = set()
@@ -183,7 +184,7 @@ class _Check:
 
     def add(self, sha256: str, path: str, size_bytes: int) -> None:
         """Compare a file; one that several results share is compared once."""
-        from markab.reuse.available import LostPlace, why_lost
+        from markab.reuse.available import LostPlace, is_later_result, why_lost
 
         if path in self._seen:
             return
@@ -195,6 +196,10 @@ class _Check:
         if why == "":
             self._files += 1
             self._bytes += size_bytes
+            return
+        if why != "was removed" and is_later_result(path, self._index, self._checksums):
+            self._lost.append((sha256, path))
+            self._seen.discard(path)
             return
         lost = LostPlace(sha256, path, why)
         self._lost.append((sha256, path))

@@ -36,6 +36,7 @@ _NAMES = frozenset(
         "plan.jsonl.deleted",
         "braindump.yml",
         "sources.json",
+        "reused.jsonl",
         "passwords.json",
         "journal.jsonl",
         "status.json",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from markab.operations.status import read_status
 if TYPE_CHECKING:
     from markab.diagnosis.changed_files import ChangedFile
     from markab.diagnosis.compared_results import ComparedResult
+    from markab.plan.submit_dir import SubmitDir
     from markab.planner.options import PlanOptions
 
 
@@ -66,7 +68,20 @@ def prepare_rerun(run: Run = None, output_dir: Path | None = None) -> Repetition
         changed = read_changed_files(plan, place.journal, status.ended or 0.0)
     finally:
         plan.close()
-    return Repetition(place.path, options, changed, changed_settings(options))
+    settings = [*changed_settings(options), *_reused_text(place)]
+    return Repetition(place.path, options, changed, settings)
+
+
+def _reused_text(place: SubmitDir) -> Iterator[str]:
+    """Say of tasks that the past run did not run that nothing can be said of what they used."""
+    from markab.formatting import count
+    from markab.plan.reused_tasks import read_reused_tasks
+
+    if number := sum(1 for _ in read_reused_tasks(place.reused)):
+        yield (
+            f"{count(number, 'task')} of that run had been left out, because results of earlier runs were used again: "
+            "their programs and inputs are not compared"
+        )
 
 
 def refuse_changes(repetition: Repetition) -> None:

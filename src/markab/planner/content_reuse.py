@@ -5,7 +5,7 @@ the contents of its inputs (`reuse/content_key.py`); what a job made is known wh
 if it has no key, if its key is not found, or if bytes that are needed of it are no longer to be had: results, and what
 jobs that stay read. All that reads what a staying job makes stays too: until that job
 has run, the contents of these inputs are unknown. The engine then decides: a job whose inputs turn out to be the same is not run
-either (`engine/early_cutoff.py`).
+either (`engine/earlier_results.py`).
 
 After the choice of sites, since the program and the environment of a job depend on it; before everything that moves files. Guarantees to
 these passes: every file that a staying job reads is made by a job that stays, is in `found`, or comes from

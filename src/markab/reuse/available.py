@@ -42,6 +42,8 @@ class AvailableContents:
         self._used: set[str] = set()
         self.lost: list[LostPlace] = []
         """What was found to be lost so far. In an unmounted file system nothing is lost, though nothing is found."""
+        self._replaced: list[tuple[str, str]] = []
+        """(sha256, path) of places where a later run put another result."""
 
     def prepare(self, sha256s: Iterable[str]) -> None:
         """Look many contents up at once, which is faster than one after the other."""
@@ -64,8 +66,8 @@ class AvailableContents:
     def save(self) -> None:
         """Let the index forget what is lost, and remember what was read and what is relied on."""
         self._checksums.save()
-        if self.lost:
-            self._index.forget_places((one.sha256, one.path) for one in self.lost)
+        if gone := [*self._replaced, *((one.sha256, one.path) for one in self.lost)]:
+            self._index.forget_places(gone)
         self._index.save_use(self._used)
 
     def _stored(self, sha256: str, size_bytes: int) -> str | None:
@@ -83,9 +85,20 @@ class AvailableContents:
     def _has(self, path: str, sha256: str, size_bytes: int) -> bool:
         """Return whether a file has a content; if it is certain that it has not, it is lost."""
         why = why_lost(path, sha256, size_bytes, self._checksums)
-        if why:
+        if why and is_later_result(path, self._index, self._checksums):
+            self._replaced.append((sha256, path))
+        elif why:
             self.lost.append(LostPlace(sha256, path, why))
         return why == ""
+
+
+def is_later_result(path: str, index: ResultIndex, checksums: FileChecksums) -> bool:
+    """Return whether a file is what another run put there since: then nothing is wrong with it."""
+    try:
+        now = checksums.of(path, follow=False)
+    except (OSError, MarkabError):
+        return False
+    return path in index.places([now]).get(now, ())
 
 
 def why_lost(path: str, sha256: str, size_bytes: int, checksums: FileChecksums) -> str | None:
