@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kit.content_runs import Lab, Step
 
 EDITS = ("line", "comment", "argument", "tag", "input", "rename", "undo", "touch", "nothing")
-LOSSES = ("result", "altered", "truncated", "link", "fifo", "store", "kept", "index")
+LOSSES = ("result", "altered", "truncated", "link", "store", "kept", "index")
 
 
 @contextmanager
@@ -114,8 +114,6 @@ def lose(lab: Lab, kind: str, which: int) -> None:
         path.unlink()
         if kind == "link":
             path.symlink_to("/etc/hostname")
-        elif kind == "fifo":
-            os.mkfifo(path)
 
 
 def check_losses(steps: list[Step], losses: list[tuple[str, int]]) -> None:

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from markab.plan.model import PARAMETER
-
 
 @dataclass(frozen=True, slots=True)
 class ScriptCall:
@@ -25,6 +23,8 @@ class ScriptCall:
     @property
     def metadata(self) -> dict[str, str]:
         """What the metadata of the workflow say of it."""
+        from markab.plan.model import PARAMETER  # needs msgspec, which a script may have to do without
+
         said = {f"{PARAMETER}{name}": value for name, value in self.parameters.items()}
         said["script"] = str(self.files[0])
         return said | ({"script.arguments": self.arguments} if self.arguments else {})
