@@ -40,6 +40,7 @@ from markab.planner.plan_header import (
 )
 from markab.planner.property_support import warn_of_unsupported_properties
 from markab.planner.property_values import submit_directory_mode, wrong_values
+from markab.planner.replica_order import replica_order, selector_warnings
 from markab.planner.reuse_policy import content_reuse
 from markab.planner.scratch_owners import check_scratch_owners
 from markab.planner.site_directories import all_sites, check_directories, default_sites
@@ -318,11 +319,12 @@ def _context(
         progress=progress,
         prefix=options.job_prefix or "",
         links=properties.flag("pegasus.transfer.links", False),
+        replica_order=replica_order(properties),
         workflow_profiles=workflow.profiles,
         dry_run=dry_run,
     )
     context.problems.extend(wrong_options(options))
-    context.warnings.extend([*properties.unknown(), *warnings])
+    context.warnings.extend([*properties.unknown(), *warnings, *selector_warnings(properties, sites)])
     warn_of_unsupported_properties(context)
     read_output_map(context)
     context.cleanup = _cleanup(strategy, context)

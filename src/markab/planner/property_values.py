@@ -9,6 +9,7 @@ from markab.errors import DocumentError, Problem
 from markab.plan.model import INTEGRITY_CHECKS
 from markab.planner.modes import MODES
 from markab.planner.output_map import mapper_problems
+from markab.planner.replica_order import replica_order
 from markab.planner.reuse_locations import reuse_locations
 from markab.planner.reuse_policy import REUSE_POLICIES, REUSE_POLICY
 from markab.planner.site_choice import POLICIES
@@ -86,6 +87,10 @@ def _problems(properties: Properties) -> Iterator[Problem]:
         is_right = False
     if not is_right:
         yield properties.problem(_MEMORY, "it must be an amount such as '2048' (MB) or '2 GB'")
+    try:
+        replica_order(properties)
+    except DocumentError as error:
+        yield from error.problems
     try:
         reuse_locations(properties)
     except DocumentError as error:

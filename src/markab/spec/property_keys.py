@@ -114,11 +114,11 @@ pegasus.catalog.workflow.amqp.** | | | needless | more about that broker
 pegasus.catalog.workflow.** | | | not-yet | more places where events are sent
 pegasus.catalog.master.url | | | read | database of all workflows of a user. `~/.pegasus/workflow.db` if not set
 pegasus.catalog.master.** | | | not-yet | settings of that database
-pegasus.selector.replica | Default | Default Regex Restricted Local | not-yet | how the best replica is chosen
-pegasus.selector.replica.regex.rank.* | | | not-yet | pattern of replicas, lower numbers first
-pegasus.selector.regex.rank.* | | | not-yet | other spelling of `pegasus.selector.replica.regex.rank.*`
-pegasus.selector.replica.*.ignore.stagein.sites | | | not-yet | sites whose replicas are not used
-pegasus.selector.replica.*.prefer.stagein.sites | | | not-yet | sites whose replicas are used first
+pegasus.selector.replica | Default | Default Regex Restricted Local | read | how the best replica of a file is chosen. `Default`: the nearest; `Regex`: by the patterns below; `Restricted`: by the sites below; `Local`: paths of site `local` alone, if there are any
+pegasus.selector.replica.regex.rank.* | | | read | with `Regex`: a regular expression that matches whole URLs; those of lower numbers come first, those that match none last
+pegasus.selector.regex.rank.* | | | read | other spelling of `pegasus.selector.replica.regex.rank.*`
+pegasus.selector.replica.*.ignore.stagein.sites | | | read | with `Restricted`: sites whose replicas are not used for jobs at this site (`*`: at any), separated by commas, unless they are preferred
+pegasus.selector.replica.*.prefer.stagein.sites | | | read | with `Restricted`: sites whose replicas are used first
 pegasus.selector.site | Random | Random RoundRobin Group Heft NonJavaCallout | read | how the site of a job is chosen among those that can run it. `NonJavaCallout` is not supported yet
 pegasus.selector.site.path | | | not-yet | program that chooses sites
 pegasus.selector.site.env.* | | | not-yet | environment of that program
