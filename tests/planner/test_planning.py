@@ -793,7 +793,7 @@ def test_settings_without_effect_are_warnings(bench: Bench) -> None:
             "a", profiles={"dagman": {"PRE": "/bin/true"}}, hooks={"shell": [{"_on": "end", "cmd": "mail"}]}
         ),
         properties={
-            "pegasus.selector.replica": "Regex",
+            "pegasus.gridstart.launcher": "srun",
             "pegasus.dir.storage.mapper": "flat",
             "pegasus.monitord.encoding": "json",
             "pegasus.catalog.workflow.amqp.url": "amqp://me:secret@host",
@@ -801,7 +801,7 @@ def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     )
 
     assert [
-        "property 'pegasus.selector.replica' = Regex does nothing in this version",
+        "property 'pegasus.gridstart.launcher' does nothing in this version",
         "profile dagman.PRE does nothing in this version (job 'a')",
         "shell hooks are not run in this version: those of job 'a'",
     ] == [warning.message for warning in made.planned.warnings]

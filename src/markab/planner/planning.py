@@ -274,6 +274,7 @@ def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
             options.transformations_dir,
             options.cache,
             options.reuse,
+            options.inherited_rc_files,
         )
     except DocumentError as error:
         problems += error.problems
@@ -329,7 +330,7 @@ def _context(
     read_output_map(context)
     context.cleanup = _cleanup(strategy, context)
     context.reuse = content_reuse(context)
-    _warn_of_unsupported_flags(options, context)
+    _warn_of_useless_flags(options, context)
     return context
 
 
@@ -350,12 +351,7 @@ def _cleanup(strategy: str, context: Context) -> Cleanup:
     return "inplace"
 
 
-def _warn_of_unsupported_flags(options: PlanOptions, context: Context) -> None:
-    for flag, value, instead in (
-        ("--inherited-rc-files", options.inherited_rc_files, "replicas come from the catalog alone"),
-    ):
-        if value:
-            context.warn("unsupported", f"{flag} does nothing in this version: {instead}")
+def _warn_of_useless_flags(options: PlanOptions, context: Context) -> None:
     sites = options.output_sites
     if options.output_dir is not None and len(sites) > 1 and "local" not in sites:
         context.warn(
