@@ -815,11 +815,11 @@ def test_properties_without_effect_are_said_in_one_warning_without_values_that_m
         properties={
             "pegasus.file.cleanup.scope": "deferred",
             "pegasus.clusterer.preference": "runtime",
-            "pegasus.catalog.replica.db.password": "secret",
+            "pegasus.catalog.replica.db.sslpassword": "secret",
         },
     )
     assert [
-        "properties 'pegasus.file.cleanup.scope' = deferred, 'pegasus.catalog.replica.db.password' do nothing "
+        "properties 'pegasus.file.cleanup.scope' = deferred, 'pegasus.catalog.replica.db.sslpassword' do nothing "
         "in this version"
     ] == [warning.message for warning in made.planned.warnings]
 

@@ -12,12 +12,13 @@ from collections.abc import Collection, Iterator, Sequence
 from markab.catalogs.replica_database import DatabaseAddress, ReplicaDatabase, opened
 from markab.errors import DocumentError, Problem, StorageError
 from markab.spec.catalog_checks import check_replicas
+from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import Checksum, Pfn, Replica, ReplicaCatalog
 
 _NAMES_A_QUERY = 500
 """SQLite allows at least 999."""
 _PLACES = "SELECT p.pfn_id, l.lfn_id, l.lfn, p.pfn, p.site FROM rc_lfn l JOIN rc_pfn p ON p.lfn_id = l.lfn_id"
-_METADATA = "SELECT l.lfn_id, l.lfn, m.{key}, m.value FROM rc_lfn l JOIN rc_meta m ON m.lfn_id = l.lfn_id"
+_METADATA = "SELECT m.lfn_id, m.{key}, m.value FROM rc_meta m"
 
 
 def read_replica_tables(
@@ -35,10 +36,10 @@ def read_replica_tables(
     _check_file(address)
     found: dict[str, Replica] = {}
     problems: list[Problem] = []
-    with opened(address) as database:
+    with opened(address) as database, without_garbage_collection():
         for where, values in _parts(database, names):
-            _read_places(database, where, values, found, problems, str(address))
-            _read_metadata(database, where, values, found, problems, str(address))
+            by_id = _read_places(database, where, values, found, problems, str(address))
+            _read_metadata(database, bool(where), by_id, problems, str(address))
     for replica in found.values():
         kind = replica.metadata.pop("checksum.type", "sha256")
         digest = replica.metadata.pop("checksum.value", None)
@@ -83,30 +84,34 @@ def _read_places(
     found: dict[str, Replica],
     problems: list[Problem],
     name: str,
-) -> None:
+) -> dict[object, Replica]:
+    """Add the files of a part, each with its places; return them by their ids."""
+    by_id: dict[object, Replica] = {}
     for pfn_id, lfn_id, lfn, pfn, site in database.rows(f"{_PLACES}{where} ORDER BY p.pfn_id", values):
         site = "local" if site is None else site
         if type(lfn) is type(pfn) is type(site) is str:
-            found.setdefault(lfn, Replica(lfn, [])).pfns.append(Pfn(site or "local", pfn))
+            replica = by_id[lfn_id] = found.setdefault(lfn, Replica(lfn, []))
+            replica.pfns.append(Pfn(site or "local", pfn))
         else:
             problems += _not_text(name, f"rc_lfn, lfn_id {lfn_id}", lfn=lfn)
             problems += _not_text(name, f"rc_pfn, pfn_id {pfn_id}", pfn=pfn, site=site)
+    return by_id
 
 
 def _read_metadata(
-    database: ReplicaDatabase,
-    where: str,
-    values: Sequence[str],
-    found: dict[str, Replica],
-    problems: list[Problem],
-    name: str,
+    database: ReplicaDatabase, is_part: bool, by_id: dict[object, Replica], problems: list[Problem], name: str
 ) -> None:
-    for lfn_id, lfn, key, value in database.rows(f"{_METADATA}{where} ORDER BY l.lfn_id, m.{{key}}", values):
-        if lfn not in found:
+    """Add the metadata of files; with `is_part`, no other rows are read."""
+    if is_part and not by_id:
+        return
+    where = f" WHERE m.lfn_id IN ({','.join('?' * len(by_id))})" if is_part else ""
+    rows = database.rows(f"{_METADATA}{where} ORDER BY m.lfn_id, m.{{key}}", list(by_id) if is_part else ())
+    for lfn_id, key, value in rows:
+        if (replica := by_id.get(lfn_id)) is None:
             continue
         value = str(value) if type(value) in (int, float) else value
         if type(key) is type(value) is str:
-            found[lfn].metadata[key] = value
+            replica.metadata[key] = value
         else:
             problems += _not_text(name, f"rc_meta, lfn_id {lfn_id}", key=key, value=value)
 

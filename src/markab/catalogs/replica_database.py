@@ -122,10 +122,10 @@ class ReplicaDatabase:
         self._dialect = dialect
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a query."""
+        """Return the rows of a query."""
         cursor = self._connection.cursor()
         cursor.execute(self._written(statement), tuple(values))
-        yield from cursor
+        return iter(cursor)
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> None:
         """Execute a statement that returns nothing."""
