@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from markab.errors import DocumentError, Problem
 from markab.plan.model import INTEGRITY_CHECKS
+from markab.planner.executables import MAPPER, MAPPERS, SELECTOR, SELECTORS
 from markab.planner.modes import MODES
 from markab.planner.output_map import mapper_problems
 from markab.planner.replica_order import replica_order
@@ -29,6 +30,8 @@ _FLAGS = (
 )
 _CHOICES: dict[str, tuple[str, ...]] = {
     "pegasus.selector.site": (*POLICIES, "NonJavaCallout"),
+    MAPPER: MAPPERS,
+    SELECTOR: SELECTORS,
     "pegasus.mode": tuple(MODES),
     "pegasus.integrity.checking": INTEGRITY_CHECKS,
     REUSE_POLICY: REUSE_POLICIES,

@@ -103,7 +103,7 @@ pegasus.catalog.site.repo.interval | 86400 | | needless | seconds until they are
 pegasus.catalog.site.sites.*.profiles.*.** | | | read | a profile of one site (site, namespace, key), stronger than the same of the site catalog; `Properties.add_site_profile` sets it
 pegasus.catalog.transformation | YAML | YAML Text Directory | read | kind of the transformation catalog. With `Text`, the default file is `./tc.txt`
 pegasus.catalog.transformation.file | ./transformations.yml | | read | file of the transformation catalog
-pegasus.catalog.transformation.mapper | All | All Installed Staged Submit | not-yet | which entries of the transformation catalog count
+pegasus.catalog.transformation.mapper | All | All Installed Staged Submit | read | which entries of the transformation catalog count. `Installed`: those that are installed; `Staged`: those that are staged; `Submit`: those that are staged from site `local`
 pegasus.catalog.transformation.directory | transformations | | read | directory whose files are executables
 pegasus.catalog.transformation.directory.site | local | | read | site of these files
 pegasus.catalog.transformation.directory.flat.lfn | false | true false | read | name the executables without their directories
@@ -125,7 +125,7 @@ pegasus.selector.site.path | | | not-yet | program that chooses sites
 pegasus.selector.site.env.* | | | not-yet | environment of that program
 pegasus.selector.site.timeout | 60 | | not-yet | seconds that program may take
 pegasus.selector.site.keep.tmp | onerror | onerror always never | not-yet | when its files are kept
-pegasus.selector.transformation | Random | Random Installed Staged Submit | not-yet | which of several executables is used
+pegasus.selector.transformation | Random | Random Installed Staged Submit | read | which of several executables is used. `Random`: the first that fits, installed before staged; the others as with the mapper
 pegasus.dir.submit.mapper | Hashed | Flat Hashed Named | needless | how submit files are spread over directories
 pegasus.dir.submit.mapper.hashed.levels | 2 | | needless | directories below each other
 pegasus.dir.submit.mapper.hashed.multiplier | 5 | | needless | files of one job

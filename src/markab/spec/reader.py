@@ -35,7 +35,14 @@ _CONTENT: dict[type, str] = {
     TransformationCatalog: "transformations",
 }
 
-_MAY_BE_FOLLOW_UPS = ("unknown-job", "no-jobs", "unknown-container", "unknown-transformation", "no-pfn", "no-file-server")
+_MAY_BE_FOLLOW_UPS = (
+    "unknown-job",
+    "no-jobs",
+    "unknown-container",
+    "unknown-transformation",
+    "no-pfn",
+    "no-file-server",
+)
 """Problems of these kinds can result from leaving out an element that has a problem itself."""
 
 T = TypeVar("T", bound=msgspec.Struct)
