@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -118,7 +119,7 @@ class ReplicaCatalogReader:
                 )
             )
         for key in keys:
-            kind = self._problems.attempt(lambda key=key: self._properties.choice(key, MEMBER_KINDS, "YAML"))  # type: ignore[misc]
+            kind = self._problems.attempt(partial(self._properties.choice, key, MEMBER_KINDS, "YAML"))
             if kind and (found := self._of_kind(key, kind)):
                 yield found
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from markab.diagnosis.undelivered import Undelivered as Undelivered
     from markab.journal.progress import Progress as Progress
     from markab.operations.cache import cache_size, list_cache, prune_cache, verify_cache
+    from markab.operations.catalog_conversion import convert_catalog
     from markab.operations.databases import (
         Changed,
         create_database,
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "cache": ("cache_size", "list_cache", "prune_cache", "verify_cache"),
+    "catalog_conversion": ("convert_catalog",),
     "databases": (
         "Changed",
         "create_database",
@@ -178,6 +180,7 @@ __all__ = [
     "catalog_of_results",
     "check_output",
     "compare_runs",
+    "convert_catalog",
     "create_database",
     "database_target",
     "delete_old_runs",

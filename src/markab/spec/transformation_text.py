@@ -93,6 +93,46 @@ def parse_transformation_text(
     return catalog
 
 
+def transformation_text(catalog: TransformationCatalog) -> str:
+    """Return a catalog in the text form; hooks and checksums have no place in it."""
+    lines: list[str] = []
+    for transformation in catalog.transformations:
+        lines.append(f"tr {transformation.full_name} {{")
+        lines += [f"    requires {_quoted(name)}" for name in transformation.requires]
+        lines += _pairs("    ", transformation.profiles, transformation.metadata)
+        for site in transformation.sites:
+            lines.append(f"    site {site.name} {{")
+            values = {key: getattr(site, field) for key, field in _SITE_KEYS.items()}
+            values["type"] = site.type.upper()
+            lines += [f"        {key} {_quoted(value)}" for key, value in values.items() if value is not None]
+            lines += ['        bypass "true"'] if site.bypass else []
+            lines += [*_pairs("        ", site.profiles, site.metadata), "    }"]
+        lines.append("}")
+    for container in catalog.containers:
+        lines += [
+            f"cont {container.name} {{",
+            f'    type "{container.type}"',
+            f"    image {_quoted(container.image)}",
+        ]
+        lines += [f"    image_site {_quoted(container.image_site)}"] if container.image_site else []
+        lines += [f"    mount {_quoted(mount)}" for mount in container.mounts]
+        lines += [*_pairs("    ", container.profiles, container.metadata), "}"]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _pairs(indent: str, profiles: Profiles, metadata: Mapping[str, str]) -> list[str]:
+    found = [
+        f"{indent}profile {namespace} {_quoted(key)} {_quoted(value)}"
+        for namespace, keys in profiles.items()
+        for key, value in keys.items()
+    ]
+    return found + [f"{indent}metadata {_quoted(key)} {_quoted(value)}" for key, value in metadata.items()]
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 class _BadTextError(Exception):
     """The text has not the form of a catalog; the argument is the problem."""
 
