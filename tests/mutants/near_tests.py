@@ -19,12 +19,17 @@ _ALL_LINES = range(1, 100_000)
 def near_tests(change: Change, line_map: LineMap, root: Path) -> list[str]:
     """Names for pytest of the tests in a tree, without those that are gone since the map was made."""
     executing = _candidates(change, line_map, root)
-    others = {test for test in line_map.durations if _may_notice(change, root, test)} - executing
+    is_at_import = change.line not in function_lines(_text(root, change.file), change.line)
+    # What a fixture of several tests executes is known of the first of them only; who imports a constant executes nothing.
+    nearest = 1 if is_at_import else 0
+    others = {
+        test for test in line_map.durations if _distance(root, change.file, test) <= nearest
+    } - executing
     chosen, takes_s = [], 0.0
     for test in sorted(
         executing | (others - line_map.failing),
         key=lambda test: (
-            test in others and not _is_at_import(change, root),
+            test in others and not is_at_import,
             _distance(root, change.file, test),
             line_map.durations.get(test, 0.0),
             test,
@@ -36,17 +41,6 @@ def near_tests(change: Change, line_map: LineMap, root: Path) -> list[str]:
         if _exists(root, test):
             chosen.append(test)
     return [*_new_tests(root, change.file, line_map), *chosen]
-
-
-def _may_notice(change: Change, root: Path, test: str) -> bool:
-    """Whether a test that executes no such line may notice: by a fixture, or since its file imports a constant."""
-    # What a fixture of several tests executes is known of the first of them only.
-    nearest = 1 if _is_at_import(change, root) else 0
-    return _distance(root, change.file, test) <= nearest
-
-
-def _is_at_import(change: Change, root: Path) -> bool:
-    return change.line not in function_lines(_text(root, change.file), change.line)
 
 
 def _candidates(change: Change, line_map: LineMap, root: Path) -> set[str]:
