@@ -59,6 +59,8 @@ def test_at_the_end_tasks_are_killed_with_their_groups(
     monkeypatch.setattr(module, "_LONGEST_S", 0)
 
     descendants.end_all([task.pid])
+    assert task.stdin is not None
+    task.stdin.close()  # what is still alive ends by itself
 
     assert task.wait() == -signal.SIGKILL
     assert has_ended(task)
