@@ -284,6 +284,19 @@ def test_without_a_database_status_analyzer_and_graph_use_the_files(
         assert "has another schema (version 8): it lacks workflow" in str(caught.value)
 
 
+def test_a_failed_job_whose_end_the_database_lacks_is_told_of_from_its_files(tmp_path: Path) -> None:
+    run = diamond(tmp_path / "run", fails=True)
+    with closing(sqlite3.connect(run.database)) as database, database:
+        database.execute("UPDATE job_instance SET exitcode = NULL WHERE exitcode <> 0")
+
+    with operations.analyze(run.path) as found:
+        (cause,) = found.to_json()["causes"]
+        text = found.text()
+
+    assert (cause["jobs"], cause["title"]) == (["find_b"], "its last state is POST_SCRIPT_FAILED")
+    assert "no such file: müll" in text
+
+
 def test_a_database_of_a_version_before_the_measures_of_memory_is_read(tmp_path: Path) -> None:
     run = diamond(tmp_path / "run", "5.0.0", schema=12)
     found = operations.read_statistics(run.path, ["transformations", "jobs"], for_pegasus=True)
