@@ -15,6 +15,7 @@ COMMANDS = {
     "plan": "Plan a workflow document.",
     "run": "Run a planned workflow, or continue one; watch it.",
     "rerun": "Run a past run again from its own record, and compare the results.",
+    "lint": "Check a workflow, its catalogs and its programs; runs nothing.",
     "status": "Show the progress of a run.",
     "runs": "List your runs: states, progress, directories.",
     "analyze": "Show which jobs of a run failed, and why.",

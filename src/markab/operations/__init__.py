@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from markab.diagnosis.job_output import Expected as Expected
     from markab.diagnosis.undelivered import Undelivered as Undelivered
     from markab.journal.progress import Progress as Progress
+    from markab.lint.finding import Finding as Finding
+    from markab.lint.linting import LintReport as LintReport
     from markab.operations.cache import cache_size, list_cache, prune_cache, verify_cache
     from markab.operations.databases import (
         Changed,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from markab.operations.failures import analyze, edited_files, follow_failures
     from markab.operations.job_logs import STREAMS, log_texts, open_log, shown_log
     from markab.operations.jobs import has_job, job_names, job_states, lfns_of_run, list_jobs, show_job, why
+    from markab.operations.linting import lint, lint_codes, lint_sarif
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.old_runs import Filters, OldRun, delete_old_runs, find_old_runs
     from markab.operations.planning import Then as Then
@@ -109,6 +112,7 @@ _NAMES = {
     "failures": ("analyze", "edited_files", "follow_failures"),
     "job_logs": ("STREAMS", "log_texts", "open_log", "shown_log"),
     "jobs": ("has_job", "job_names", "job_states", "lfns_of_run", "list_jobs", "show_job", "why"),
+    "linting": ("lint", "lint_codes", "lint_sarif"),
     "metadata": ("read_metadata", "trace"),
     "old_runs": ("Filters", "OldRun", "delete_old_runs", "find_old_runs"),
     "planning": ("dry_run", "plan", "run_script", "target_names"),
@@ -204,6 +208,9 @@ __all__ = [
     "job_states",
     "keep_passwords",
     "lfns_of_run",
+    "lint",
+    "lint_codes",
+    "lint_sarif",
     "list_cache",
     "list_jobs",
     "list_runs",
