@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from markab.formatting import titled
 from markab.lint.finding import Found
 from markab.lint.subject import Subject
-from markab.lint.task_arguments import Word, file_words, looks_like_file, normalised, words_of
+from markab.lint.task_arguments import Word, file_words, looks_like_file, normalised
 from markab.spec.model import Task
 
 _CLOSE = 0.84
@@ -19,7 +19,7 @@ _CLOSE = 0.84
 def undeclared_files(subject: Subject) -> Iterator[Found]:
     """Find arguments that name a file which the job does not declare: it will not be there, or its result is lost."""
     for task in subject.workflow.jobs:
-        words = words_of(task)
+        words = subject.words(task)
         if task.type != "job" or not words:
             continue
         declared = declared_files(task)
@@ -77,7 +77,7 @@ def _undeclared(subject: Subject, task: Task, word: Word, name: str, unnamed: li
 def wrong_directions(subject: Subject) -> Iterator[Found]:
     """Find inputs given to an option for outputs, and outputs given to one for inputs."""
     for task in subject.workflow.jobs:
-        words = words_of(task)
+        words = subject.words(task)
         if task.type != "job" or not words:
             continue
         kinds = {use.lfn: use.type for use in task.uses}
@@ -98,7 +98,7 @@ def split_names(subject: Subject) -> Iterator[Found]:
     """Find files whose names have blanks, and fall apart into several arguments."""
     for task in subject.workflow.jobs:
         spaced = [use.lfn for use in task.uses if re.search(r"\s", use.lfn)]
-        words = set(words_of(task) or ()) if spaced else set()
+        words = set(subject.words(task) or ()) if spaced else set()
         for lfn in spaced:
             if words and lfn not in words and any(lfn in argument for argument in task.arguments):
                 yield Found(

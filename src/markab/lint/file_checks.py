@@ -17,6 +17,7 @@ _NEAR = 0.8
 
 def unread_outputs(subject: Subject) -> Iterator[Found]:
     """Find outputs that no job reads and that are not kept."""
+    dangling = _dangling(subject)
     for task in subject.workflow.jobs:
         for use in outputs_of(task):
             is_kept = use.stage_out is not False or use.register_replica
@@ -26,7 +27,7 @@ def unread_outputs(subject: Subject) -> Iterator[Found]:
                 and use.lfn not in subject.readers
                 and use.lfn != task.stderr
             ):
-                near = nearest(use.lfn, _dangling(subject), _NEAR)
+                near = nearest(use.lfn, dangling, _NEAR)
                 yield Found(
                     "unread-output",
                     subject.use_place(task, use),

@@ -13,6 +13,7 @@ from markab.planner.places import local_path
 from markab.spec.model import Task, Transformation, TransformationSite
 
 _LARGEST_BYTES = 1_000_000
+_LOOKS_AROUND = re.compile(r"glob|listdir|iterdir|scandir|os\.walk|\*\.|\$\{?\w+\}?\*|\bfind\b|\bls\b")
 _PYTHON = re.compile(r"python[0-9.]*\Z")
 
 
@@ -34,6 +35,11 @@ class Script:
         if self.first_line.startswith("#!"):
             return "python" in self.first_line
         return self.path.endswith(".py")
+
+    @cached_property
+    def looks_around(self) -> bool:
+        """Whether it seems to list its directory: then it finds files without being told their names."""
+        return _LOOKS_AROUND.search(self.text) is not None
 
     @cached_property
     def parser(self) -> WrapperParser | None:

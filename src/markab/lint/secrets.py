@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from markab.lint.argument_checks import declared_files, job_title
 from markab.lint.finding import Found, Place
 from markab.lint.subject import Subject
-from markab.lint.task_arguments import file_words, words_of
+from markab.lint.task_arguments import file_words
 from markab.spec.model import Profiles
 
 _NAME = re.compile(
@@ -27,7 +27,7 @@ def secrets(subject: Subject) -> Iterator[Found]:
     """Find what looks like a secret; the finding does not repeat it."""
     for task in subject.workflow.jobs:
         files = declared_files(task)
-        for word in file_words(words_of(task) or []):
+        for word in file_words(subject.words(task) or []):
             if word.text not in files and _is_secret(word.option.lstrip("-"), word.text):
                 what = f"its option {word.option}" if word.option else "one of them"
                 yield _found(

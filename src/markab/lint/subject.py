@@ -14,6 +14,7 @@ from markab.catalogs.replica_index import ReplicaIndex
 from markab.errors import DocumentError, StorageError
 from markab.lint.document_places import DocumentPlaces, add_catalog_files
 from markab.lint.finding import Place, shown_file
+from markab.lint.task_arguments import words_of
 from markab.planner.options import PlanOptions
 from markab.planner.planning import read_catalogs, read_properties
 from markab.planner.task_files import inputs_of, outputs_of
@@ -49,6 +50,8 @@ class Subject:
     uses: dict[str, Use] = field(default_factory=dict)
     """Lfn → its first use."""
 
+    _words: dict[int, list[str] | None] = field(default_factory=dict)
+
     def __post_init__(self) -> None:
         for task in self.workflow.jobs:
             for use in outputs_of(task):
@@ -81,6 +84,12 @@ class Subject:
     def transformation_of(self, task: Task) -> Transformation | None:
         """Return the entry of the catalogs that a task runs."""
         return self.transformations.get((task.namespace, task.name or "", task.version))
+
+    def words(self, task: Task) -> list[str] | None:
+        """Return the words of a task's arguments; None if they cannot be split, which planning tells."""
+        if id(task) not in self._words:
+            self._words[id(task)] = words_of(task)
+        return self._words[id(task)]
 
     def use_place(self, task: Task, use: Use) -> Place:
         """Return where a use stands; that of its task if it is none of the document's own."""

@@ -13,7 +13,7 @@ from markab.lint.argument_checks import declared_files, job_title
 from markab.lint.finding import Found, Place, shown_file
 from markab.lint.program_source import Script, Scripts
 from markab.lint.subject import Subject
-from markab.lint.task_arguments import file_words, normalised, words_of
+from markab.lint.task_arguments import file_words, normalised
 from markab.lint.wrapper_parser import WrapperParser, WrongArguments
 from markab.planner.places import local_path
 from markab.spec.model import Task
@@ -21,8 +21,6 @@ from markab.spec.suggestions import likely
 
 _UNKNOWN = re.compile(r"unrecognized arguments: (-\S*)")
 _LONGEST_FIRST_LINE = 255
-_LOOKS_AROUND = re.compile(r"glob|listdir|iterdir|scandir|os\.walk|\*\.|\$\{?\w+\}?\*|\bfind\b|\bls\b")
-"""A program that lists its directory finds files without being told their names."""
 
 
 def wrapper_arguments(subject: Subject) -> Iterator[Found]:
@@ -31,7 +29,7 @@ def wrapper_arguments(subject: Subject) -> Iterator[Found]:
     said: dict[tuple[str, str], list[Task]] = {}
     hints: dict[tuple[str, str], str] = {}
     for task in subject.workflow.jobs:
-        words = words_of(task)
+        words = subject.words(task)
         if task.type != "job" or words is None:
             continue
         script, arguments = scripts.of_task(task, words)
@@ -67,11 +65,11 @@ def unnamed_files(subject: Subject) -> Iterator[Found]:
     """Find declared files that neither an argument names nor the text of the program, which is a script."""
     scripts = Scripts(subject)
     for task in subject.workflow.jobs:
-        words = words_of(task)
+        words = subject.words(task)
         if task.type != "job" or words is None:
             continue
         script, _ = scripts.of_task(task, words)
-        if script is None or _LOOKS_AROUND.search(script.text):
+        if script is None or script.looks_around:
             continue
         texts = [word.text for word in file_words(words)]
         unnamed = [

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from markab.operations.run_names import find_run, find_uuid, is_run
     from markab.operations.run_sizes import RunBytes, bytes_of_run
     from markab.operations.running import Ended, Limits, growing_pauses, halt, remove, run, start, wait
+    from markab.operations.starters import TEMPLATES, WrongStarter, default_name, make_project
     from markab.operations.statistics import (
         read_statistics,
         save_statistics,
@@ -130,6 +131,7 @@ _NAMES = {
     "run_names": ("find_run", "find_uuid", "is_run"),
     "run_sizes": ("RunBytes", "bytes_of_run"),
     "running": ("Ended", "Limits", "growing_pauses", "halt", "remove", "run", "start", "wait"),
+    "starters": ("TEMPLATES", "WrongStarter", "default_name", "make_project"),
     "statistics": (
         "read_statistics",
         "save_statistics",
@@ -163,6 +165,7 @@ _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [
     "RUN_STATES",
     "STREAMS",
+    "TEMPLATES",
     "Changed",
     "CheckedOutput",
     "Ended",
@@ -174,6 +177,7 @@ __all__ = [
     "Repetition",
     "RunBytes",
     "RunResult",
+    "WrongStarter",
     "analyze",
     "archive_run",
     "attach_run",
@@ -184,6 +188,7 @@ __all__ = [
     "compare_runs",
     "create_database",
     "database_target",
+    "default_name",
     "delete_old_runs",
     "delete_run",
     "detach_run",
@@ -217,6 +222,7 @@ __all__ = [
     "log_check",
     "log_texts",
     "make_debug_directory",
+    "make_project",
     "make_replica",
     "move_run",
     "open_log",
