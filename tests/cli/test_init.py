@@ -62,6 +62,15 @@ def test_on_a_terminal_what_is_missing_is_asked_for(monkeypatch: pytest.MonkeyPa
     assert 'Workflow("folder")' in Path("folder/workflow.py").read_text()
 
 
+def test_site_catalogs_come_with_a_project_or_alone() -> None:
+    assert run(init, "map", "p", "--site", "anvil", "--site", "ospool").exit_code == 0
+    assert sorted(path.name for path in Path("p/sites").iterdir()) == ["anvil.yml", "ospool.yml"]
+    assert run(init, "--site", "delta").stdout == "sites/delta.yml\n"
+    assert run(init, "--site", "delta").exit_code == 13
+    wrong = run(init, "--site", "dleta")
+    assert wrong.exit_code == 2 and "did you mean 'delta'?" in wrong.output
+
+
 def test_pegasus_init_takes_the_directory_first() -> None:
     assert run(pegasus_init, "p", "--template", "map").exit_code == 0
     assert Path("p/workflow.py").exists()

@@ -18,7 +18,8 @@ from markab.formatting import shown_path
 
 def _list_templates(context: click.Context, _: click.Parameter, is_wanted: bool) -> None:
     if is_wanted:
-        echo(_templates())
+        sites = "\n".join(f"{name:<16} {centre.title}" for name, centre in operations.SITES.items())
+        echo(f"{_templates()}\n\nSites (--site):\n{sites}")
         context.exit()
 
 
@@ -29,13 +30,21 @@ def _templates() -> str:
 _FLAGS = options(
     click.option("--name", metavar="NAME", help="Name of the workflow; by default that of the directory."),
     click.option(
+        "--site",
+        "sites",
+        multiple=True,
+        metavar="NAME",
+        shell_complete=words(*operations.SITES),
+        help="Write a site catalog to start from too, as sites/NAME.yml; without TEMPLATE, it alone.",
+    ),
+    click.option(
         "-l",
         "--list",
         is_flag=True,
         is_eager=True,
         expose_value=False,
         callback=_list_templates,
-        help="List the templates, and exit.",
+        help="List the templates and the sites, and exit.",
     ),
     verbose_option,
 )
@@ -68,13 +77,19 @@ def pegasus_init(directory: Path | None, template: str | None, verbose: int, **f
 
 
 def _init(template: str | None, directory: Path | None, flags: dict[str, Any]) -> None:
-    template, directory, name = _answers(template, directory, flags["name"])
+    if template is None and flags["sites"]:
+        directory, name = directory or Path(), ""
+    else:
+        template, directory, name = _answers(template, directory, flags["name"])
     try:
-        files = operations.make_project(template, directory, name)
-    except operations.WrongStarter as error:
+        files = operations.make_project(template, directory, name, flags["sites"])
+    except (operations.WrongStarter, operations.UnknownSite) as error:
         raise click.UsageError(f"{error}; {error.hint}") from None
     if flags["as_json"]:
         echo_json({"directory": str(directory), "template": template, "files": [str(file) for file in files]})
+        return
+    if template is None:
+        echo("\n".join(shown_path(file) for file in files))
         return
     place = shown_path(directory)
     echo(f"{place}: {len(files)} files from the template {template}")

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from markab.operations.run_names import find_run, find_uuid, is_run
     from markab.operations.run_sizes import RunBytes, bytes_of_run
     from markab.operations.running import Ended, Limits, growing_pauses, halt, remove, run, start, wait
+    from markab.operations.site_templates import SITES, UnknownSite
     from markab.operations.starters import TEMPLATES, WrongStarter, default_name, make_project
     from markab.operations.statistics import (
         read_statistics,
@@ -131,6 +132,7 @@ _NAMES = {
     "run_names": ("find_run", "find_uuid", "is_run"),
     "run_sizes": ("RunBytes", "bytes_of_run"),
     "running": ("Ended", "Limits", "growing_pauses", "halt", "remove", "run", "start", "wait"),
+    "site_templates": ("SITES", "UnknownSite"),
     "starters": ("TEMPLATES", "WrongStarter", "default_name", "make_project"),
     "statistics": (
         "read_statistics",
@@ -164,6 +166,7 @@ _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "RUN_STATES",
+    "SITES",
     "STREAMS",
     "TEMPLATES",
     "Changed",
@@ -177,6 +180,7 @@ __all__ = [
     "Repetition",
     "RunBytes",
     "RunResult",
+    "UnknownSite",
     "WrongStarter",
     "analyze",
     "archive_run",

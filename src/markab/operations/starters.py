@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from markab.errors import StorageError
 from markab.formatting import shown_path
+from markab.operations.site_templates import site_catalog
 from markab.spec.suggestions import did_you_mean
 
 TEMPLATES = {
@@ -32,7 +33,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}\Z")
 
 
 class WrongStarter(ValueError):
-    """A template, a name or a site that there is not, with what to do about it."""
+    """A template that there is not, or a name that no workflow can have, with what to do about it."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -52,16 +53,22 @@ def default_name(directory: Path) -> str:
     return name[:80] or "workflow"
 
 
-def make_project(template: str, directory: Path, name: str = "") -> list[Path]:
+def make_project(
+    template: str | None, directory: Path, name: str = "", sites: Sequence[str] = ()
+) -> list[Path]:
     """Write a project into a directory; return its files. A file that exists is never touched.
 
-    A directory that does not exist appears with all of its files or not at all.
+    `sites` are names of `site_templates.SITES`, whose catalogs it has too, as `sites/<name>.yml`; without a template,
+    these alone are written. A directory that does not exist appears with all of its files or not at all.
 
     Raises:
         WrongStarter: there is no such template, or the name cannot be that of a workflow.
+        UnknownSite: there is no site of a name.
         StorageError: a file of that name exists, or one cannot be written.
     """
-    files = list(_files(template, _checked_name(name or default_name(directory))))
+    files = [_File(f"sites/{site}.yml", site_catalog(site).encode(), 0o666) for site in dict.fromkeys(sites)]
+    if template is not None:
+        files = [*_files(template, _checked_name(name or default_name(directory))), *files]
     try:
         if directory.exists():
             _write_into(directory, files)
