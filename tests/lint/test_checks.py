@@ -112,6 +112,17 @@ def test_an_input_must_not_be_given_to_an_option_for_outputs(project: LintedProj
     assert project.codes(job("one", "-i 3 b.txt -o b.txt a.txt", "a.txt", "b.txt")) == []
 
 
+def test_a_file_that_the_program_writes_is_no_input(project: LintedProject) -> None:
+    text = ARGPARSE + "open(getattr(args, 'in')); open(args.out, 'w')\n"
+    project.program("fit", text.replace("--out", "--result").replace("args.out", "args.result"))
+    arguments = "--in a.txt --result b.txt"
+    project.data("b.txt")
+
+    (found,) = project.findings(job("one", arguments, "a.txt b.txt", "", "fit"))
+    assert found.code == "file-direction" and "fit writes it" in found.message
+    assert project.codes(job("one", arguments, "a.txt", "b.txt", "fit")) == []
+
+
 def test_a_file_name_with_a_blank_must_stay_one_argument(project: LintedProject) -> None:
     one = job("one", reads="a.txt")
     one["uses"].append({"lfn": "my file.txt", "type": "output"})
@@ -237,7 +248,10 @@ def test_values_that_wait_to_be_put_in(project: LintedProject) -> None:
         {"name": "t1", "sites": [{"name": "CONTAINER_SITE", "type": "stageable", "pfn": "http://h/t1"}]},
         {"name": "t2", "sites": [{"name": "local", "type": "stageable", "pfn": "http://h/<your-name>/t2"}]},
         {"name": "t3", "sites": [{"name": "local", "type": "stageable", "pfn": "http://h/{user}/t3"}]},
-        {"name": "t4", "sites": [{"name": "local", "type": "stageable", "pfn": "http://h/x/t4"}]},
+        {
+            "name": "t4",
+            "sites": [{"name": "local", "type": "stageable", "pfn": "http://h/my-project/todo/t4"}],
+        },
     ]
     jobs = [job(f"j{n}", "a.txt", "a.txt", f"b{n}.txt", f"t{n}") for n in range(1, 5)]
 

@@ -23,7 +23,7 @@ def refusal(words: str, program: str = PROGRAM) -> str:
     parser = read_parser(program)
     assert parser is not None
     try:
-        parser.check(words.split())
+        parser.parse(words.split())
     except WrongArguments as error:
         return str(error)
     return ""
@@ -89,6 +89,8 @@ def test_unknown_options_are_fine_for_a_program_that_takes_them() -> None:
         "class P(argparse.ArgumentParser): pass",
         "[p.add_argument(n) for n in '-a -b'.split()]",
         "p.add_argument('-x', nargs='what')",
+        "def never(p): p.add_argument('-x', required=True)",
+        "def twice(n): p.add_argument(n)\ntwice('-a')\ntwice('-b')",
     ],
 )
 def test_a_program_whose_text_does_not_tell_is_not_judged(body: str) -> None:

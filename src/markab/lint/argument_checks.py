@@ -22,9 +22,9 @@ def undeclared_files(subject: Subject) -> Iterator[Found]:
         words = subject.words(task)
         if task.type != "job" or not words:
             continue
-        declared = declared_files(task)
+        declared = {normalised(lfn) for lfn in declared_files(task)}
         named = {normalised(word.text) for word in file_words(words)}
-        unnamed = [lfn for lfn in declared if lfn not in named]
+        unnamed = sorted(declared - named)
         seen: set[str] = set()
         for word in file_words(words):
             name = normalised(word.text)

@@ -35,7 +35,10 @@ CODES: dict[str, tuple[Severity, str]] = {
     "interpreter": ("error", "a script whose first line starts nothing on this machine"),
     "undeclared-file": ("warning", "an argument names a file that the job does not declare"),
     "unnamed-file": ("warning", "a declared file that neither an argument nor the text of the program names"),
-    "file-direction": ("warning", "an input given to an option for outputs, or the reverse"),
+    "file-direction": (
+        "warning",
+        "an input that the program writes, or that is given to an option for outputs; or the reverse",
+    ),
     "split-file-name": ("warning", "a file name with blanks that becomes several arguments"),
     "unread-output": ("warning", "an output that no job reads and that is not kept"),
     "no-outputs": ("warning", "a job that makes nothing, and for which no job waits"),

@@ -9,8 +9,8 @@ from markab.lint.finding import Found, Place
 from markab.lint.subject import Subject
 
 _PLACEHOLDER = re.compile(
-    r"<[^<>/]*>|\b(?:TODO|FIXME|CHANGEME|CHANGE_ME|XXX+|REPLACE_ME|CONTAINER_SITE)\b|\b(?:your|my)[-_](?:path|site|user|project|account|allocation|image)\b",
-    re.IGNORECASE,
+    r"<[^<>/]*>|\b(?:TODO|FIXME|CHANGEME|CHANGE_ME|XXX+|REPLACE_ME|CONTAINER_SITE)\b"
+    r"|\b(?i:your)[-_](?:path|site|user|username|name|project|account|allocation|image)\b"
 )
 _VARIABLE = re.compile(r"\$\{\w+\}|\$\(\w+\)|\{[A-Za-z_]\w*\}|\$[A-Z_]{2,}\b|%\(\w+\)s")
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+from markab.lint.program_files import Direction, argument_directions
 from markab.lint.subject import Subject
 from markab.lint.wrapper_parser import WrapperParser, read_parser
 from markab.planner.places import local_path
@@ -40,6 +41,11 @@ class Script:
     def looks_around(self) -> bool:
         """Whether it seems to list its directory: then it finds files without being told their names."""
         return _LOOKS_AROUND.search(self.text) is not None
+
+    @cached_property
+    def directions(self) -> dict[str, Direction]:
+        """Which of its arguments it reads and which it writes, as far as its text tells."""
+        return argument_directions(self.text) if self.is_python else {}
 
     @cached_property
     def parser(self) -> WrapperParser | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from markab.errors import quoted
 from markab.formatting import count
@@ -36,7 +37,8 @@ def wrapper_arguments(subject: Subject) -> Iterator[Found]:
         if script is None or script.parser is None or any("$" in word for word in arguments):
             continue
         try:
-            script.parser.check(arguments)
+            values = script.parser.parse(arguments)
+            yield from _wrong_directions(subject, task, script, values)
         except WrongArguments as error:
             key = script.path, str(error)
             said.setdefault(key, []).append(task)
@@ -49,6 +51,32 @@ def wrapper_arguments(subject: Subject) -> Iterator[Found]:
             f"{shown_file(path)} does not accept the arguments of {job_title(tasks[0])}{more}: {message}",
             hints[path, message],
         )
+
+
+def _wrong_directions(
+    subject: Subject, task: Task, script: Script, values: Mapping[str, Any]
+) -> Iterator[Found]:
+    """Find files that the program reads and the job declares as outputs, or the reverse; not those that an option tells."""
+    kinds = {use.lfn: use.type for use in task.uses}
+    told = {
+        normalised(word.text)
+        for word in file_words(subject.words(task) or [])
+        if word.is_read or word.is_written
+    }
+    for argument, direction in script.directions.items():
+        given = values.get(argument)
+        for value in given if isinstance(given, list) else [given]:
+            lfn = normalised(value) if isinstance(value, str) else ""
+            kind = kinds.get(lfn)
+            if kind in ("input", "output") and kind != direction and lfn not in told:
+                does = "reads" if direction == "input" else "writes"
+                yield Found(
+                    "file-direction",
+                    subject.place(task),
+                    f"{job_title(task)} declares {lfn!r} as an {kind}, and {shown_file(script.path)} {does} it "
+                    f"(its argument {argument!r})",
+                    f"declare it as an {direction}",
+                )
 
 
 def _hint(message: str, script: Script) -> str:
@@ -95,13 +123,19 @@ def _is_named(lfn: str, words: list[str], script: Script) -> bool:
     """Return whether an argument names a file: itself, its folder, or what its name begins with; or the program's text."""
     base = lfn.rpartition("/")[2]
     stem, dot, suffix = base.partition(".")
-    if any(text and text in script.text for text in (base, stem, dot + suffix if suffix else "")):
+    if any(_stands_in(text, script.text) for text in (base, stem, dot + suffix) if text.strip(".")):
         return True
     names = [normalised(word) for word in words if len(word) > 1]
     return any(
         name == lfn or base.startswith(name) or lfn.startswith(name) or base in name or stem == name
         for name in names
     )
+
+
+def _stands_in(name: str, text: str) -> bool:
+    """Return whether a name stands in a text, and not only as a part of a longer word."""
+    before = "" if name.startswith(".") else r"(?<!\w)"
+    return name in text and re.search(rf"{before}{re.escape(name)}(?!\w)", text) is not None
 
 
 def interpreters(subject: Subject) -> Iterator[Found]:

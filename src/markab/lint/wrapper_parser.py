@@ -76,19 +76,18 @@ class WrapperParser:
         self._parser = parser
         self._takes_unknown = takes_unknown
 
-    def check(self, words: Sequence[str]) -> None:
-        """Parse the arguments of a task.
+    def parse(self, words: Sequence[str]) -> dict[str, Any]:
+        """Return the values that the program would get for the arguments of a task; none if it would only print help.
 
         Raises:
             WrongArguments: the program would refuse them.
         """
         try:
             if self._takes_unknown:
-                self._parser.parse_known_args(list(words))
-            else:
-                self._parser.parse_args(list(words))
+                return vars(self._parser.parse_known_args(list(words))[0])
+            return vars(self._parser.parse_args(list(words)))
         except _Exit:
-            pass
+            return {}
 
     def options(self) -> list[str]:
         """Return the long options, for suggestions."""
@@ -120,6 +119,12 @@ class _Reader:
         self.parents: dict[ast.AST, ast.AST] = {
             child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)
         }
+        self.names = [
+            node.id if isinstance(node, ast.Name) else node.attr
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Name | ast.Attribute)
+        ]
+        """Every use of a name in the program."""
         self.groups: dict[str, Any] = {}
         """Text of the expression by which the program calls an exclusive group → that group."""
 
@@ -173,7 +178,7 @@ class _Reader:
             )
 
     def add_argument(self, parser: argparse.ArgumentParser, call: ast.Call) -> None:
-        self.check_repeated(call)
+        self.check_called_once(call)
         flags = [_literal(argument) for argument in call.args]
         if not all(isinstance(flag, str) for flag in flags):
             raise _Uncertain
@@ -192,13 +197,22 @@ class _Reader:
         receiver = ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
         self.groups.get(receiver, parser).add_argument(*flags, **keywords)
 
-    def check_repeated(self, node: ast.AST) -> None:
-        """Refuse an argument that is added in a loop: the text has it once, the parser several times."""
+    def check_called_once(self, node: ast.AST) -> None:
+        """Refuse an argument that is added in a loop, or by a function that the text does not call just once."""
         above = self.parents.get(node)
         while above is not None:
             if isinstance(above, _LOOPS):
                 raise _Uncertain
+            if isinstance(above, ast.FunctionDef | ast.AsyncFunctionDef) and not self.is_certain(above):
+                raise _Uncertain
             above = self.parents.get(above)
+
+    def is_certain(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        """Return whether a function is that which makes the parser, or is named just once, where it is called."""
+        makes = any(
+            isinstance(one, ast.Call) and _called(one) == "ArgumentParser" for one in ast.walk(function)
+        )
+        return makes or self.names.count(function.name) == 1
 
     def is_conditional(self, node: ast.AST) -> bool:
         above = self.parents.get(node)
