@@ -210,6 +210,10 @@ class PlannedTask(msgspec.Struct, omit_defaults=True):
     """Lfns of the outputs of the job that this task makes; given if the job has several tasks."""
     after: list[str] = []
     """Ids of the tasks of the same job that must succeed before it."""
+    cores: int = 1
+    memory_mb: int = 0
+    priority: int = 0
+    """What it takes of its job, and its rank among the tasks that are ready; for jobs with `tasks_at_once`."""
 
 
 class Input(msgspec.Struct, omit_defaults=True):
@@ -316,6 +320,9 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """None of them may."""
     keep_going: bool = False
     """A task that fails keeps only those from running that come `after` it; the attempt fails all the same."""
+
+    tasks_at_once: bool = False
+    """Tasks run at the same time, as far as the cores and the memory of the job allow. False: one after the other."""
 
     tasks: list[PlannedTask] = []
     inputs: list[Input] = []

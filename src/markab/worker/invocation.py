@@ -1,9 +1,9 @@
-"""One process of an attempt: what to start for a task, and how it ended."""
+"""The processes of an attempt: what to start for a task, and how it ended."""
 
 import errno
 import os
 import stat
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from markab.errors import quoted
 from markab.transfers.beneath import NOT_A_FILE, Beneath
@@ -15,6 +15,7 @@ from markab.worker.failure import AttemptFailed
 from markab.worker.record import invocation_entry, usage_entry
 from markab.worker.split_arguments import split_words
 from markab.worker.steady_time import steady_time
+from markab.worker.task_order import MOST
 
 MAX_TEXT_BYTES = 131071
 """Linux gives to no program a longer argument, or a longer variable with its name (MAX_ARG_STRLEN)."""
@@ -27,14 +28,15 @@ class Process(object):
 
     __slots__ = (
         "argv",
+        "attempt_environ",
         "base_environ",
         "cwd",
         "directory",
         "executable",
-        "own_environ",
         "start",
         "streams",
         "task",
+        "task_environ",
     )
 
     def __init__(self, task: Dict[str, Any], prepared: Prepared) -> None:
@@ -42,8 +44,9 @@ class Process(object):
         self.cwd = prepared.cwd
         self.executable: str = task["executable"]
         self.base_environ = prepared.base_environ
-        own = task.get("env")
-        self.own_environ = dict(prepared.environ, **own) if own else prepared.environ
+        self.attempt_environ: Mapping[str, str] = prepared.environ
+        """The same for all tasks of the attempt; comes on top of the base."""
+        self.task_environ: Mapping[str, str] = task.get("env") or {}
         arguments = task.get("arguments") or ""
         environ: Mapping[str, str] = self.environ() if "$" in arguments else {}
         self.argv = [self.executable, *split_words(arguments, environ)]
@@ -53,53 +56,52 @@ class Process(object):
         """Files that they are connected to, relative to `directory`. None: nothing to read; captured."""
         self.start = steady_time()
 
+    def own_environ(self) -> Dict[str, str]:
+        """Return what it gets on top of the base."""
+        return dict(self.attempt_environ, **self.task_environ)
+
     def environ(self) -> Dict[str, str]:
         """Return the whole environment of the process."""
-        return dict(self.base_environ, **self.own_environ)
+        return dict(self.base_environ, **self.own_environ())
 
 
-def next_process(prepared: Prepared) -> Optional[Process]:
-    """Return the process for the next task, or None when all ran or one failed that ends the job."""
-    task = _next_task(prepared)
-    if task is None:
-        return None
+def next_series(prepared: Prepared, most: int = MOST) -> List[Process]:
+    """Return the processes that are started next, one after the other until one fails; those of others may still run.
+
+    Nothing: all ran, or one failed that ends the job, or what is left has to wait for what runs.
+    """
+    if prepared.errors and not _goes_on(prepared):
+        return []
+    tasks = prepared.order.take(most)
+    series: List[Process] = []
+    for task in tasks:
+        try:
+            series.append(_process(prepared, task))
+        except AttemptFailed as error:
+            if not series:
+                prepared.errors.append(error)
+            break
+    prepared.order.give_back(tasks[len(series) :])
+    return series
+
+
+def _process(prepared: Prepared, task: Dict[str, Any]) -> Process:
+    """Return the process of a task. Raises AttemptFailed if its arguments are wrong."""
     try:
         process = Process(task, prepared)
-        prepared.redirected += [name for name in process.streams[1:] if name]
     except ValueError as error:
         message = "the arguments of task '%s' cannot be split into words: %s: %s" % (
             task["id"],
             error,
             task.get("arguments"),
         )
-        prepared.errors.append(
-            AttemptFailed(ErrorKind.ARGUMENTS, message, "close the quote, or write \\ before it")
-        )
-        return None
-    except AttemptFailed as error:
-        prepared.errors.append(error)
-        return None
+        hint = "close the quote, or write \\ before it"
+        raise AttemptFailed(ErrorKind.ARGUMENTS, message, hint) from error
     if any("\0" in word for word in process.argv):
         message = "the arguments of task '%s' contain a NUL character" % task["id"]
-        prepared.errors.append(AttemptFailed(ErrorKind.ARGUMENTS, message))
-        return None
+        raise AttemptFailed(ErrorKind.ARGUMENTS, message)
+    prepared.redirected += [name for name in process.streams[1:] if name]
     return process
-
-
-def _next_task(prepared: Prepared) -> Optional[Dict[str, Any]]:
-    """Return the task to run; those that come after one that failed are left out."""
-    tasks: Sequence[Dict[str, Any]] = prepared.job.get("tasks") or ()
-    if prepared.errors and not _goes_on(prepared):
-        return None
-    while prepared.considered < len(tasks):
-        task = tasks[prepared.considered]
-        prepared.considered += 1
-        if not prepared.errors:
-            return task
-        ended_well = {entry["task"] for entry in prepared.invocations if entry["status"] == 0}
-        if ended_well.issuperset(task.get("after") or ()):
-            return task
-    return None
 
 
 def _goes_on(prepared: Prepared) -> bool:
@@ -128,6 +130,7 @@ def record_end(
     entry = invocation_entry(process.task["id"], process.argv, process.start, duration_s, pid, status)
     entry.update(usage_entry(usage))
     prepared.invocations.append(entry)
+    prepared.order.ended(process.task["id"], not status)
     if why is not None:
         prepared.errors.append(why)
     if status:
@@ -137,6 +140,7 @@ def record_end(
 def record_failed_start(prepared: Prepared, process: Process, error: Union[OSError, AttemptFailed]) -> None:
     """Record that the system refused to start a process, and why."""
     prepared.invocations.append(invocation_entry(process.task["id"], process.argv, process.start))
+    prepared.order.ended(process.task["id"], well=False)
     prepared.errors.append(error if isinstance(error, AttemptFailed) else _start_error(process, error))
 
 
@@ -199,7 +203,7 @@ def _too_long(process: Process) -> AttemptFailed:
     task = process.task["id"]
     sizes = {name: size_in_bytes(name + "=" + value) for name, value in process.environ().items()}
     name = max(sizes, key=lambda known: sizes[known], default="")
-    if name in process.own_environ:
+    if name in process.own_environ():
         hint = "write the value of %s into a file that the task reads" % name
     else:
         hint = "the engine passes it on from its own environment: `unset %s` before `markab run`" % name
