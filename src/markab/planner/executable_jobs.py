@@ -32,8 +32,6 @@ from markab.planner.task_files import command_line, outputs_of
 from markab.spec.model import Task
 from markab.transfers.base import quoted_path
 
-FIRST_FAILURE_ENDS = "pegasus.clusterer.job.aggregator.seqexec.firstjobfail"
-
 
 @dataclass(frozen=True, slots=True)
 class RunPlaces:
@@ -159,9 +157,12 @@ def job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -
     ]
     _add_contents(draft, job, planned)
     planned.outputs = [Output(use.lfn, use.type == "checkpoint", use.metadata) for use in draft.outputs(job)]
-    if len(tasks) > 1:
-        planned.keep_going = not context.properties.flag(FIRST_FAILURE_ENDS, True)
+    if placement.aggregation is not None:
+        planned.keep_going = placement.aggregation.keep_going
         _relate_tasks(draft, job, planned.tasks)
+        for task, needs in zip(planned.tasks, placement.aggregation.needs, strict=False):
+            planned.tasks_at_once = True
+            task.cores, task.memory_mb, task.priority = needs
     return planned
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from markab.errors import DocumentError, Problem
 from markab.plan.model import INTEGRITY_CHECKS
+from markab.planner.job_aggregator import AGGREGATOR, AGGREGATORS, FIRST_FAILURE_ENDS
 from markab.planner.modes import MODES
 from markab.planner.output_map import mapper_problems
 from markab.planner.reuse_locations import reuse_locations
@@ -16,6 +17,7 @@ from markab.spec import units
 from markab.spec.properties import Properties
 
 _FLAGS = (
+    FIRST_FAILURE_ENDS,
     "pegasus.register",
     "pegasus.transfer.links",
     "pegasus.transfer.bypass.input.staging",
@@ -27,6 +29,7 @@ _FLAGS = (
     "markab.lfn.absolute",
 )
 _CHOICES: dict[str, tuple[str, ...]] = {
+    AGGREGATOR: AGGREGATORS,
     "pegasus.selector.site": (*POLICIES, "NonJavaCallout"),
     "pegasus.mode": tuple(MODES),
     "pegasus.integrity.checking": INTEGRITY_CHECKS,

@@ -40,12 +40,12 @@ KEYS: dict[str, dict[str, Effect]] = {
             stagein.clusters stagein.local.clusters stagein.remote.clusters
             stageout.clusters stageout.local.clusters stageout.remote.clusters
             clusters.num clusters.size clusters.maxruntime label group
+            job.aggregator job.aggregator.arguments pmc_request_memory pmc_request_cpus pmc_priority
         """,
         NEEDLESS="""
             gridstart gridstart.path gridstart.arguments change.dir create.dir condor.arguments.quote auxillary.local
             relative.submit.dir tag transfer.proxy
-            job.aggregator job.aggregator.arguments collapser bundle
-            pmc_request_memory pmc_request_cpus pmc_priority pmc_task_arguments
+            collapser bundle pmc_task_arguments
             container.arguments container.launcher container.launcher.arguments
         """,
         BATCH="""

@@ -152,8 +152,8 @@ pegasus.file.cleanup.clusters.size | 2 | | not-yet | cleanups in one job
 pegasus.file.cleanup.constraint.*.maxspace | 10737418240 | | not-yet | bytes that a run may fill at a site
 pegasus.file.cleanup.constraint.deferstageins | false | true false | not-yet | inputs are fetched when there is room
 pegasus.file.cleanup.constraint.csv | | | not-yet | file with the sizes of files
-pegasus.clusterer.job.aggregator | seqexec | seqexec mpiexec AWSBatch decaf | not-yet | how the tasks of a clustered job are run: one after the other (`seqexec`)
-pegasus.clusterer.job.aggregator.arguments | | | not-yet | arguments for it
+pegasus.clusterer.job.aggregator | seqexec | seqexec mpiexec AWSBatch decaf | read | how the tasks of a clustered job are run. `seqexec`: one after the other; `mpiexec`: at once, as far as they fit into the cores and the memory of the job; the others warn, and are taken as `seqexec`. Also as a profile
+pegasus.clusterer.job.aggregator.arguments | | | read | arguments for it. With `seqexec`: `-n N`, N tasks at a time; with `mpiexec`: `--host-cpus N`, `--host-memory MB`, `--max-wall-time MINUTES`. Also as a profile
 pegasus.clusterer.job.aggregator.seqexec.log | false | true false | needless | write a log of every clustered job; the journal has every task
 pegasus.clusterer.job.aggregator.seqexec.log.global | | | needless | write one log for all
 pegasus.clusterer.job.aggregator.seqexec.firstjobfail | true | true false | read | the first failing task ends its job; `false`: the others run too
