@@ -2,7 +2,7 @@
 
 A site is chosen among the candidates that have an executable (`selector`
 profile `execution.site` decides alone), as the property `pegasus.selector.site` says
-(`site_choice.py`); the same input gives the same plan. Executable, profiles and data configuration of a task follow from its site.
+(`site_choice.py`, `site_callout.py`); the same input gives the same plan. Executable, profiles and data configuration of a task follow from its site.
 
 After the dependencies, before everything that moves files: they move between
 sites. Guarantees to these passes: every job that runs tasks has a placement whose
@@ -18,6 +18,7 @@ from dataclasses import replace
 from markab.errors import Problem
 from markab.formatting import titled
 from markab.plan.model import DATA_CONFIGURATIONS, DataConfiguration
+from markab.planner import site_callout
 from markab.planner.draft import Context, Draft, Reason
 from markab.planner.executables import (
     check_local_executable,
@@ -32,7 +33,6 @@ from markab.spec.model import Profiles, Site, Task, Transformation, Transformati
 from markab.spec.profiles import Resources, canonical, merge_profiles, resources
 
 POLICY = "pegasus.selector.site"
-_CALL_OUT = "NonJavaCallout"
 
 _Key = tuple[str | None, str, str | None]
 _NOWHERE = TransformationSite(name="local", type="installed", pfn="")
@@ -63,14 +63,9 @@ def _chosen(
     draft: Draft, context: Context, possible: Mapping[int, Mapping[str, Placement]]
 ) -> Iterator[tuple[int, str]]:
     """Return each job with its site."""
-    policy = context.properties.choice(POLICY, (*POLICIES, _CALL_OUT), "Random")
-    if policy == _CALL_OUT:
-        context.warn(
-            "unsupported",
-            f"property {POLICY!r} = {_CALL_OUT} does nothing in this version: sites are chosen at random",
-            f"choose one of {', '.join(POLICIES)}",
-        )
-        policy = "Random"
+    policy = context.properties.choice(POLICY, (*POLICIES, site_callout.NAME), "Random")
+    if policy == site_callout.NAME:
+        return site_callout.called_out(draft, context, possible)
     sites = {job: list(placements) for job, placements in possible.items()}
     choice = SiteChoice(
         sites, draft.parents, draft.levels, draft.name_of, draft.random, problems=context.problems

@@ -119,11 +119,11 @@ pegasus.selector.replica.regex.rank.* | | | not-yet | pattern of replicas, lower
 pegasus.selector.regex.rank.* | | | not-yet | other spelling of `pegasus.selector.replica.regex.rank.*`
 pegasus.selector.replica.*.ignore.stagein.sites | | | not-yet | sites whose replicas are not used
 pegasus.selector.replica.*.prefer.stagein.sites | | | not-yet | sites whose replicas are used first
-pegasus.selector.site | Random | Random RoundRobin Group Heft NonJavaCallout | read | how the site of a job is chosen among those that can run it. `NonJavaCallout` is not supported yet
-pegasus.selector.site.path | | | not-yet | program that chooses sites
-pegasus.selector.site.env.* | | | not-yet | environment of that program
-pegasus.selector.site.timeout | 60 | | not-yet | seconds that program may take
-pegasus.selector.site.keep.tmp | onerror | onerror always never | not-yet | when its files are kept
+pegasus.selector.site | Random | Random RoundRobin Group Heft NonJavaCallout | read | how the site of a job is chosen among those that can run it. `NonJavaCallout`: by a program
+pegasus.selector.site.path | | | read | program that chooses sites
+pegasus.selector.site.env.* | | | read | environment of that program, beside the planner's
+pegasus.selector.site.timeout | 60 | | read | seconds that program may take for one job. `0`: any time
+pegasus.selector.site.keep.tmp | onerror | onerror always never | read | when its files are kept
 pegasus.selector.transformation | Random | Random Installed Staged Submit | not-yet | which of several executables is used
 pegasus.dir.submit.mapper | Hashed | Flat Hashed Named | needless | how submit files are spread over directories
 pegasus.dir.submit.mapper.hashed.levels | 2 | | needless | directories below each other
