@@ -157,6 +157,8 @@ def job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -
     ]
     _add_contents(draft, job, planned)
     planned.outputs = [Output(use.lfn, use.type == "checkpoint", use.metadata) for use in draft.outputs(job)]
+    if requests := draft.dagman.get(job):
+        planned.pre, planned.post, planned.abort = requests.pre, requests.post, requests.abort
     if placement.aggregation is not None:
         planned.keep_going = placement.aggregation.keep_going
         _relate_tasks(draft, job, planned.tasks)

@@ -59,9 +59,9 @@ KEYS: dict[str, dict[str, Effect]] = {
         """,
     ),
     "dagman": _keys(
-        READ="RETRY CATEGORY PRIORITY",
+        READ="RETRY CATEGORY PRIORITY PRE PRE.ARGUMENTS POST POST.ARGUMENTS POST.SCOPE ABORT-DAG-ON",
         NEEDLESS="MAXPRE MAXPOST MAXIDLE",
-        NOT_YET="PRE PRE.ARGUMENTS POST POST.ARGUMENTS POST.SCOPE ABORT-DAG-ON NOOP MAXJOBS",
+        NOT_YET="NOOP MAXJOBS",
     ),
     "condor": _keys(
         READ="request_cpus request_gpus request_memory request_disk priority",
@@ -156,7 +156,7 @@ def effect_of(namespace: str, key: str) -> Effect | None:
     if key in known:
         return known[key]
     if namespace == "dagman" and key.upper().startswith("POST.PATH."):
-        return Effect.NOT_YET
+        return Effect.READ
     is_own = key.startswith("+") or key.lower().startswith("my.")
     return Effect.BATCH if namespace == "condor" and (is_own or not likely_key(namespace, key)) else None
 

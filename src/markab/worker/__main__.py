@@ -92,8 +92,9 @@ def _wait(running: Dict[int, Process], deadlines: Deadlines, stop: threading.Eve
         if stop.is_set():
             deadlines.cancel(time.monotonic())
         due = deadlines.due(time.monotonic())
-        for pid in running if due is not None else ():
-            _signal_group(pid, due)
+        if due is not None:
+            for pid in running:
+                _signal_group(pid, due)
         for pid in running:
             # Not reaped yet: the number of the group is not used again before the rest is killed.
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:

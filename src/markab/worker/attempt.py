@@ -8,6 +8,7 @@ from markab.transfers.checksum import Verified
 from markab.worker.attempt_directories import AttemptDirectories
 from markab.worker.attempt_spec import Spec, attempt_directory, attempt_key
 from markab.worker.failure import AttemptFailed
+from markab.worker.job_scripts import JobScripts
 from markab.worker.steady_time import steady_time
 from markab.worker.task_order import order_of
 
@@ -61,6 +62,7 @@ class Prepared(object):
         "leftovers",
         "order",
         "redirected",
+        "scripts",
         "spec",
         "start",
         "transfers",
@@ -104,5 +106,6 @@ class Prepared(object):
         self.transfers: List[Dict[str, Any]] = []
         self.invocations: List[Dict[str, Any]] = []
         self.order = order_of(job)
+        self.scripts = JobScripts(spec)
         self.redirected: List[str] = []
         """Files that the tasks' stdout and stderr were connected to; relative to `directory`."""

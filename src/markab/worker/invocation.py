@@ -12,6 +12,7 @@ from markab.transfers.text_size import size_in_bytes
 from markab.worker.attempt import Prepared
 from markab.worker.exit_judgement import bad_status
 from markab.worker.failure import AttemptFailed
+from markab.worker.job_scripts import POST
 from markab.worker.record import invocation_entry, usage_entry
 from markab.worker.split_arguments import split_words
 from markab.worker.steady_time import steady_time
@@ -41,14 +42,16 @@ class Process(object):
 
     def __init__(self, task: Dict[str, Any], prepared: Prepared) -> None:
         self.task = task
-        self.cwd = prepared.cwd
+        is_script = "script" in task
+        self.cwd: str = prepared.spec["submit_dir"] if is_script else prepared.cwd
         self.executable: str = task["executable"]
         self.base_environ = prepared.base_environ
         self.attempt_environ: Mapping[str, str] = prepared.environ
         """The same for all tasks of the attempt; comes on top of the base."""
         self.task_environ: Mapping[str, str] = task.get("env") or {}
         arguments = task.get("arguments") or ""
-        environ: Mapping[str, str] = self.environ() if "$" in arguments else {}
+        environ: Dict[str, str] = self.environ() if "$" in arguments else {}
+        environ.update(task.get("words") or {})
         self.argv = [self.executable, *split_words(arguments, environ)]
         assert prepared.directory is not None, "without one no task is started"
         self.directory: Beneath = prepared.directory
@@ -70,6 +73,30 @@ def next_series(prepared: Prepared, most: int = MOST) -> List[Process]:
 
     Nothing: all ran, or one failed that ends the job, or what is left has to wait for what runs.
     """
+    scripts = prepared.scripts
+    if scripts.running or POST in scripts.done:
+        return []
+    pre = None if prepared.errors else scripts.take_pre()
+    if pre:
+        return _script(prepared, pre)
+    series = _tasks(prepared, most)
+    if series or not prepared.order.is_idle:
+        return series
+    post = scripts.take_post(prepared.invocations, prepared.errors)
+    return _script(prepared, post) if post else []
+
+
+def _script(prepared: Prepared, script: Dict[str, Any]) -> List[Process]:
+    try:
+        return [_process(prepared, script)]
+    except AttemptFailed as error:
+        prepared.scripts.running = False
+        prepared.scripts.done[script["script"]] = {}
+        prepared.errors.append(error)
+        return []
+
+
+def _tasks(prepared: Prepared, most: int) -> List[Process]:
     if prepared.errors and not _goes_on(prepared):
         return []
     tasks = prepared.order.take(most)
@@ -129,19 +156,28 @@ def record_end(
     """
     entry = invocation_entry(process.task["id"], process.argv, process.start, duration_s, pid, status)
     entry.update(usage_entry(usage))
-    prepared.invocations.append(entry)
-    prepared.order.ended(process.task["id"], not status)
+    is_task = _record(prepared, process, entry)
     if why is not None:
         prepared.errors.append(why)
-    if status:
+    if status and is_task:
         prepared.errors.append(bad_status(process.task["id"], status, by_worker=why is not None))
 
 
 def record_failed_start(prepared: Prepared, process: Process, error: Union[OSError, AttemptFailed]) -> None:
     """Record that the system refused to start a process, and why."""
-    prepared.invocations.append(invocation_entry(process.task["id"], process.argv, process.start))
-    prepared.order.ended(process.task["id"], well=False)
+    _record(prepared, process, invocation_entry(process.task["id"], process.argv, process.start))
     prepared.errors.append(error if isinstance(error, AttemptFailed) else _start_error(process, error))
+
+
+def _record(prepared: Prepared, process: Process, entry: Dict[str, Any]) -> bool:
+    """Record the end of a process; return whether it was that of a task."""
+    script: Optional[str] = process.task.get("script")
+    if script is not None:
+        prepared.scripts.record(script, entry, prepared.errors)
+        return False
+    prepared.invocations.append(entry)
+    prepared.order.ended(process.task["id"], not entry["status"])
+    return True
 
 
 def _start_error(process: Process, error: OSError) -> AttemptFailed:

@@ -41,6 +41,11 @@ class InSequence(object):
                     break
         return series
 
+    @property
+    def is_idle(self) -> bool:
+        """No task is under way."""
+        return not self._under_way
+
     def ended(self, task: str, well: bool) -> None:
         """Note that a task which was taken has ended."""
         del self._under_way[task]
@@ -116,6 +121,11 @@ class OnCores(object):
         if lane is not None:
             self._hold(lane.needs, -1)
         return series
+
+    @property
+    def is_idle(self) -> bool:
+        """No task is under way."""
+        return not self._lanes
 
     def ended(self, task: str, well: bool) -> None:
         """Note that a task which was taken has ended."""
