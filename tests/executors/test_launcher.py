@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from kit.waiting import is_alive, wait_for_line
 from markab.executors import launcher, launcher_client
 from markab.executors.launcher_client import (
-    Command,
     Event,
     LauncherClient,
     ProcessEnded,
     ProcessLost,
     ProcessRefused,
+    ProcessStart,
     ProcessUnstarted,
 )
 from markab.executors.launcher_messages import Decoder, encode
@@ -44,7 +44,7 @@ class Shell:
     def start(self, script: str, program: str = "/bin/sh", cwd: Path | None = None, **own: str) -> int:
         self.count += 1
         with open(self.top / "out", "ab") as out:
-            command = Command(self.count, program, [program, "-c", script], {})
+            command = ProcessStart(self.count, program, [program, "-c", script], {})
             fds = self.null, out.fileno(), self.null
             self.launching.start([command], str(cwd or self.top), own, fds)
         return self.count
@@ -54,7 +54,7 @@ class Shell:
         self.count += len(scripts)
         with open(self.top / "out", "ab") as out:
             commands = [
-                Command(number, "/bin/sh", ["sh", "-c", script], {"NUMBER": str(number)})
+                ProcessStart(number, "/bin/sh", ["sh", "-c", script], {"NUMBER": str(number)})
                 for number, script in zip(numbers, scripts, strict=True)
             ]
             self.launching.start(commands, str(self.top), {}, (self.null, out.fileno(), self.null))
@@ -210,7 +210,10 @@ def test_a_series_ends_at_the_first_command_that_fails_or_is_refused(shell: Shel
     assert unstarted == ProcessUnstarted(3)
 
     null = shell.null
-    commands = [Command(4, "./none", ["none"], {}), Command(5, "/bin/sh", ["sh", "-c", "touch ran"], {})]
+    commands = [
+        ProcessStart(4, "./none", ["none"], {}),
+        ProcessStart(5, "/bin/sh", ["sh", "-c", "touch ran"], {}),
+    ]
     shell.launching.start(commands, str(tmp_path), {}, (null, null, null))
     assert shell.wait(2) == [ProcessRefused(4, errno.ENOENT), ProcessUnstarted(5)]
     assert not (tmp_path / "ran").exists()

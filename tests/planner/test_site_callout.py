@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kit.planned_workflow import Bench, task
 from markab.errors import DocumentError, PlanningError
 from markab.plan.model import Kind
-from markab.planner.site_callout import JobFacts, NoSolution, solution_in
+from markab.planner.site_callout import NoSolution, SiteQuestion, solution_in
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_what_is_wrong_with_its_properties_is_an_error_before_planning(bench: Be
 
 @given(st.text(), st.text())
 def test_a_name_cannot_add_a_line(name: str, lfn: str) -> None:
-    facts = JobFacts(name, "t", 0, {"a": ""}, [lfn], "w", "0")
+    facts = SiteQuestion(name, "t", 0, {"a": ""}, [lfn], "w", "0")
 
     keys = [line.partition("=")[0] for line in facts.text().split("\n")[:-1]]
     assert len(keys) == 13 and "=" in facts.text()

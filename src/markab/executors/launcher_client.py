@@ -24,7 +24,7 @@ _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from markab.executors.laun
 _ROOT = str(Path(__file__).parents[2])
 
 
-class Command(NamedTuple):
+class ProcessStart(NamedTuple):
     """What a process is started with."""
 
     number: int
@@ -125,7 +125,7 @@ class LauncherClient:
 
     def start(
         self,
-        commands: Sequence[Command],
+        commands: Sequence[ProcessStart],
         cwd: str,
         environ: Mapping[str, str],
         fds: tuple[int, int, int],

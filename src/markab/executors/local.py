@@ -22,12 +22,12 @@ from markab.executors.capture_files import Captures, Pair
 from markab.executors.file_limit import raise_file_limit
 from markab.executors.gpus import Gpus
 from markab.executors.launcher_client import (
-    Command,
     Event,
     LauncherClient,
     ProcessEnded,
     ProcessLost,
     ProcessRefused,
+    ProcessStart,
     ProcessUnstarted,
 )
 from markab.executors.local_attempt import AttemptRun
@@ -238,7 +238,7 @@ class LocalExecutor:
         number = self._last_process + 1
         self._last_process += len(series)
         commands = [
-            Command(at, process.executable, process.argv, process.task_environ)
+            ProcessStart(at, process.executable, process.argv, process.task_environ)
             for at, process in enumerate(series, number)
         ]
         try:

@@ -28,6 +28,7 @@ from markab.spec.profiles import Resources, resources
 from markab.spec.suggestions import did_you_mean
 
 AGGREGATOR = "pegasus.clusterer.job.aggregator"
+_ARGUMENTS = "pegasus.clusterer.job.aggregator.arguments"
 FIRST_FAILURE_ENDS = "pegasus.clusterer.job.aggregator.seqexec.firstjobfail"
 SEQUENTIAL, PARALLEL = "seqexec", "mpiexec"
 AGGREGATORS = (SEQUENTIAL, PARALLEL, "AWSBatch", "decaf")
@@ -67,7 +68,7 @@ class Aggregators:
         programs = placement.programs
         name = self._name(_last(programs, "job.aggregator"))
         text = _last(programs, "job.aggregator.arguments")
-        text = text or self._context.properties.get(f"{AGGREGATOR}.arguments", "").strip()
+        text = text or self._context.properties.get(_ARGUMENTS, "").strip()
         given = self._given(name, text)
         needs: tuple[TaskNeeds, ...] = ()
         held = placement.resources

@@ -54,7 +54,7 @@ class NoSolution(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class JobFacts:
+class SiteQuestion:
     """What the program learns of a job."""
 
     id: str
@@ -124,7 +124,7 @@ class SiteProgram:
             {**os.environ, "PWD": str(directory), **properties.under(ENVIRONMENT)},
         )
 
-    def choose(self, facts: JobFacts) -> str:
+    def choose(self, facts: SiteQuestion) -> str:
         """Return the site that the program chooses for a job.
 
         Raises:
@@ -200,7 +200,7 @@ def called_out(
         site = next(iter(placements))
         if len(placements) > 1 and not failed:
             (task,) = draft.tasks_of(job)
-            facts = JobFacts(
+            facts = SiteQuestion(
                 task.id,
                 placements[site].programs[0].executable.transformation.full_name,
                 draft.levels[job],
