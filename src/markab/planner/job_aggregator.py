@@ -150,7 +150,7 @@ class Aggregators:
                 except ValueError as error:
                     self._note(f"profile pegasus.{error}", f"change or remove pegasus.{key}")
                     numbers.append(least or 0)
-            found = self._needs[id(program)] = resources(program.profiles), TaskNeeds(*numbers)
+            found = self._needs[id(program)] = resources(program.profiles, problems=[]), TaskNeeds(*numbers)
         return found
 
     def _note(self, message: str, hint: str) -> None:

@@ -40,6 +40,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 _SMALLEST = {
     "dagman.retry": 0,
     "dagman.maxjobs": 0,
+    "pegasus.job.priority": -1_000_000,
     site_callout.TIMEOUT: 0,
     "pegasus.transfer.threads": 1,
     "pegasus.parser.document.size": 1,

@@ -33,6 +33,7 @@ from markab.spec.model import Profiles, Site, Task, Transformation, Transformati
 from markab.spec.profiles import Resources, canonical, merge_profiles, resources
 
 POLICY = "pegasus.selector.site"
+PRIORITY = "pegasus.job.priority"
 
 _Key = tuple[str | None, str, str | None]
 _NOWHERE = TransformationSite(name="local", type="installed", pfn="")
@@ -45,7 +46,7 @@ def select_sites(draft: Draft, context: Context) -> None:
     # A job without a choice keeps this: later passes go on with the others, and with its files.
     draft.placements = [_NO_PLACE] * len(draft.tasks)
     candidates = _candidates(context)
-    selector = _Selector(candidates, context)
+    selector = _Selector(candidates, context, draft.workflow.name)
     possible: dict[int, dict[str, Placement]] = {}
     for job, (number,) in draft.task_jobs():
         if placements := selector.choices(draft.tasks[number]) if candidates else {}:
@@ -111,10 +112,14 @@ def _candidates(context: Context) -> list[Site]:
 class _Selector:
     """Finds the placements of tasks, once for each kind of task."""
 
-    def __init__(self, candidates: Sequence[Site], context: Context) -> None:
+    def __init__(self, candidates: Sequence[Site], context: Context, workflow: str) -> None:
+        self.workflow = workflow
         self.candidates = candidates
         self.context = context
         self.property_profiles = context.properties.profiles()
+        if priority := context.properties.get(PRIORITY, "").strip():
+            # As a profile of HTCondor, because the profile dagman.PRIORITY of a job wins over that.
+            self.property_profiles = _overlay({"condor": {"priority": priority}}, self.property_profiles)
         self.by_kind: dict[tuple[object, ...], dict[str, Placement]] = {}
         self.checked: dict[tuple[str, str], list[Problem]] = {}
 
@@ -170,7 +175,7 @@ class _Selector:
         """Return the place of a sub-workflow: its planner runs here."""
         profiles = merge_profiles({}, {}, task.profiles, self.property_profiles)
         program = Program(Executable(Transformation(name=task.file or ""), _NOWHERE, None), (), profiles)
-        resources = self._resources(task, profiles)
+        resources = self._resources(task, profiles, {})
         return [Placement("local", "local", DATA_CONFIGURATIONS[0], (program,), resources, False, ())]
 
     def _place(
@@ -206,7 +211,8 @@ class _Selector:
         ).lower() == "true" or context.properties.flag("pegasus.transfer.bypass.input.staging", False)
         program = Program(executable, tuple(requires), profiles)
         staged = staged_executables([program])
-        resources = self._resources(task, profiles)
+        names = {"pegasus_site": site.name, "pegasus_wf_xformation": transformation.full_name}
+        resources = self._resources(task, profiles, names)
         return Placement(site.name, staging, data, (program,), resources, bypass, staged)
 
     def _check(self, executable: Executable, needed_by: str) -> None:
@@ -219,8 +225,9 @@ class _Selector:
             del self.context.problems[before:]
         self.context.problems += self.checked[key]
 
-    def _resources(self, task: Task, profiles: Profiles) -> Resources:
-        return resources(profiles, task.id, self.context.problems)
+    def _resources(self, task: Task, profiles: Profiles, names: Mapping[str, str]) -> Resources:
+        names = {"pegasus_wf_name": self.workflow, **names}
+        return resources(profiles, task.id, self.context.problems, names)
 
     def _required(self, name: str, site: Site, needed_by: str) -> Executable | None:
         namespace, _, rest = name.rpartition("::")

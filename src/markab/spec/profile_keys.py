@@ -40,6 +40,7 @@ KEYS: dict[str, dict[str, Effect]] = {
             stagein.clusters stagein.local.clusters stagein.remote.clusters
             stageout.clusters stageout.local.clusters stageout.remote.clusters
             clusters.num clusters.size clusters.maxruntime label group
+            cores.expr memory.expr diskspace.expr gpus.expr runtime.expr
             job.aggregator job.aggregator.arguments pmc_request_memory pmc_request_cpus pmc_priority
         """,
         NEEDLESS="""
@@ -49,8 +50,7 @@ KEYS: dict[str, dict[str, Effect]] = {
             container.arguments container.launcher container.launcher.arguments
         """,
         BATCH="""
-            queue project nodes ppn glite.arguments glite.arguments.expr runtime.expr cores.expr gpus.expr memory.expr
-            diskspace.expr queue.expr project.expr
+            queue project nodes ppn glite.arguments glite.arguments.expr queue.expr project.expr
         """,
         NOT_YET="""
             gridstart.launcher gridstart.launcher.arguments pegasus_lite_env_source

@@ -166,6 +166,7 @@ dagman.maxpost | | | needless | postscripts at a time
 dagman.maxjobs | | | read | jobs at a time
 dagman.maxidle | | | needless | submitted jobs that wait at a time
 dagman.*.maxjobs | | | read | jobs of one category at a time. `*` is the name of a category
+pegasus.job.priority | | | read | priority of the jobs that run tasks, but for those with a profile of their own. 10 times the level plus 10 if not set
 pegasus.condor.concurrency.limits | false | true false | needless | HTCondor limits the categories
 pegasus.condor.arguments.quote | true | true false | needless | arguments are quoted for HTCondor
 pegasus.condor.logs.symlink | false | true false | needless | keep HTCondor's log in a local directory
