@@ -64,7 +64,8 @@ def _requests(placement: Placement, job: str, context: Context) -> DagmanRequest
 
 
 def _pre(given: Mapping[str, str], context: Context) -> JobScript | None:
-    return _script("PRE", given["PRE"], given, context) if given.get("PRE", "").strip() else None
+    name = given.get("PRE", "")
+    return _script("PRE", name, given.get("PRE.ARGUMENTS", ""), context) if name.strip() else None
 
 
 def _post(given: Mapping[str, str], context: Context) -> JobScript | None:
@@ -79,10 +80,10 @@ def _post(given: Mapping[str, str], context: Context) -> JobScript | None:
     path = paths.get(f"POST.PATH.{name.upper()}", name)
     if not name or scope == "none" or (path == name and name.lower() in BUILT_IN):
         return None
-    return _script("POST", path, given, context)
+    return _script("POST", path, given.get("POST.ARGUMENTS", ""), context)
 
 
-def _script(which: str, name: str, given: Mapping[str, str], context: Context) -> JobScript:
+def _script(which: str, name: str, arguments: str, context: Context) -> JobScript:
     """Return a script. Raises ValueError with a message and a hint."""
     name = name.strip()
     found = context.options.directory / name if "/" in name else Path(shutil.which(name) or name)
@@ -95,7 +96,6 @@ def _script(which: str, name: str, given: Mapping[str, str], context: Context) -
     if shutil.which(found) is None:
         message = f"profile dagman.{which} names the program {name!r}, which is not executable"
         raise ValueError(message, f"chmod +x {quoted(str(found))}")
-    arguments = given.get(f"{which}.ARGUMENTS", "")
     try:
         shlex.split(arguments)
     except ValueError as error:

@@ -7,6 +7,7 @@ used: its scratch directories and those at the output sites.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -202,11 +203,15 @@ def _sub_workflow(task: Task) -> PlannedTask:
 
 def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask:
     executable = program.executable
+    command, arguments = _command(executable), command_line(task)
+    if program.launcher is not None:
+        words = program.launcher.arguments, shlex.quote(command), arguments
+        command, arguments = program.launcher.executable, " ".join(word for word in words if word)
     return PlannedTask(
         id=task.id,
         transformation=executable.transformation.full_name,
-        executable=_command(executable),
-        arguments=command_line(task),
+        executable=command,
+        arguments=arguments,
         stdin=task.stdin,
         stdout=task.stdout,
         stderr=task.stderr,

@@ -27,6 +27,15 @@ class Executable:
     container: Container | None = None
 
 
+class Launcher(NamedTuple):
+    """A program that starts that of a task."""
+
+    executable: str
+    """Absolute path."""
+    arguments: str
+    """Before the command line of the task."""
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """What one task runs; shared by all tasks that are alike."""
@@ -35,6 +44,7 @@ class Program:
     requires: tuple[Executable, ...]
     """Executables that it needs and that are staged."""
     profiles: dict[str, dict[str, str]]
+    launcher: Launcher | None = None
 
 
 class TaskNeeds(NamedTuple):

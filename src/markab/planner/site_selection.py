@@ -15,6 +15,8 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import msgspec
+
 from markab.errors import Problem
 from markab.formatting import titled
 from markab.plan.model import DATA_CONFIGURATIONS, DataConfiguration
@@ -29,6 +31,7 @@ from markab.planner.executables import (
 from markab.planner.placement import Executable, Placement, Program, staged_executables
 from markab.planner.site_choice import POLICIES, SiteChoice
 from markab.planner.site_directories import unknown_site
+from markab.planner.task_launcher import launcher_of
 from markab.spec.model import Profiles, Site, Task, Transformation, TransformationSite
 from markab.spec.profiles import Resources, canonical, merge_profiles, resources
 
@@ -140,6 +143,7 @@ class _Selector:
     def _find(self, task: Task) -> list[Placement]:
         context = self.context
         candidates = list(self.candidates)
+        pfn = canonical(task.profiles).get("selector", {}).get("pfn", "")
         requested = canonical(task.profiles).get("selector", {}).get("execution.site")
         if requested is not None:
             if requested not in context.sites:
@@ -157,6 +161,8 @@ class _Selector:
                 # The first that fits is taken: installed before stageable, catalog order within each.
                 if executable := next(executables_at(transformation, site, context), None):
                     before = len(context.problems)
+                    if pfn:
+                        executable = _with_pfn(executable, pfn)
                     placement = self._place(task, transformation, executable, site)
                     if placement is not None and len(context.problems) == before:
                         placements.append(placement)
@@ -209,7 +215,8 @@ class _Selector:
         bypass = profiles.get("pegasus", {}).get(
             "transfer.bypass.input.staging", ""
         ).lower() == "true" or context.properties.flag("pegasus.transfer.bypass.input.staging", False)
-        program = Program(executable, tuple(requires), profiles)
+        launcher = launcher_of(profiles, context, needed_by)
+        program = Program(executable, tuple(requires), profiles, launcher)
         staged = staged_executables([program])
         names = {"pegasus_site": site.name, "pegasus_wf_xformation": transformation.full_name}
         resources = self._resources(task, profiles, names)
@@ -270,6 +277,12 @@ class _Selector:
             )
             return None
         return name
+
+
+def _with_pfn(executable: Executable, pfn: str) -> Executable:
+    """Return the executable that a task names by its path: installed, whatever the catalog says."""
+    at = msgspec.structs.replace(executable.at, pfn=pfn, type="installed")
+    return replace(executable, at=at, staged_as=None)
 
 
 def _overlay(below: Profiles, above: Profiles) -> Profiles:

@@ -40,7 +40,7 @@ KEYS: dict[str, dict[str, Effect]] = {
             stagein.clusters stagein.local.clusters stagein.remote.clusters
             stageout.clusters stageout.local.clusters stageout.remote.clusters
             clusters.num clusters.size clusters.maxruntime label group
-            cores.expr memory.expr diskspace.expr gpus.expr runtime.expr
+            gridstart.launcher gridstart.launcher.arguments cores.expr memory.expr diskspace.expr gpus.expr runtime.expr
             job.aggregator job.aggregator.arguments pmc_request_memory pmc_request_cpus pmc_priority
         """,
         NEEDLESS="""
@@ -53,7 +53,7 @@ KEYS: dict[str, dict[str, Effect]] = {
             queue project nodes ppn glite.arguments glite.arguments.expr queue.expr project.expr
         """,
         NOT_YET="""
-            gridstart.launcher gridstart.launcher.arguments pegasus_lite_env_source
+            pegasus_lite_env_source
             transfer.threads transfer.arguments transfer.lite.arguments nosymlink worker.node.directory relative.dir
             BOTO_CONFIG SSH_PRIVATE_KEY X509_USER_PROXY S3CFG IRODS_ENVIRONMENT_FILE GOOGLE_PKCS12 PEGASUS_CREDENTIALS
         """,
@@ -79,7 +79,7 @@ KEYS: dict[str, dict[str, Effect]] = {
         BATCH="count jobtype maxcputime maxmemory maxtime maxwalltime minmemory project queue",
         DROPPED="arguments directory environment executable stdin stdout stderr",
     ),
-    "selector": _keys(READ="execution.site", NEEDLESS="grid.jobtype", NOT_YET="pfn"),
+    "selector": _keys(READ="execution.site pfn", NEEDLESS="grid.jobtype"),
 }
 """Namespace → key → effect. In `env` any key may stand, and in `condor` any of HTCondor's."""
 

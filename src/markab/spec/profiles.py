@@ -153,13 +153,13 @@ def resources(
 
 
 _EXPRESSIONS = {
-    "cores": ("cores", 1),
-    "gpus": ("gpus", 0),
-    "memory": ("memory_mb", 0),
-    "diskspace": ("disk_mb", 0),
-    "runtime": ("runtime_s", 0),
+    "cores.expr": ("cores", 1),
+    "gpus.expr": ("gpus", 0),
+    "memory.expr": ("memory_mb", 0),
+    "diskspace.expr": ("disk_mb", 0),
+    "runtime.expr": ("runtime_s", 0),
 }
-"""Profile `pegasus.<key>.expr` → field of `Resources`, and the least that it may be."""
+"""Profile of the namespace `pegasus` → field of `Resources`, and the least that it may be."""
 
 
 def _with_expressions(
@@ -170,7 +170,7 @@ def _with_expressions(
     problems: list[Problem],
 ) -> Resources:
     """Return resources with what expressions request; one that has no value is a problem."""
-    texts = {key: text for key in _EXPRESSIONS if (text := pegasus.get(f"{key}.expr", "")).strip()}
+    texts = {key: text for key in _EXPRESSIONS if (text := pegasus.get(key, "")).strip()}
     if not texts:
         return given
     known: dict[str, Value] = {
@@ -194,8 +194,8 @@ def _with_expressions(
                 raise WrongExpression(f"its value is {value!r}; it must be a number from {least}")
         except WrongExpression as error:
             owner = f" of job {job_id!r}" if job_id else ""
-            message = f"profile pegasus.{key}.expr{owner} is {text!r}, which has no value: {error}"
-            problems.append(Problem(message, f"change or remove pegasus.{key}.expr", kind="bad-profile"))
+            message = f"profile pegasus.{key}{owner} is {text!r}, which has no value: {error}"
+            problems.append(Problem(message, f"change or remove pegasus.{key}", kind="bad-profile"))
         else:
             changes[field] = value if field == "runtime_s" else math.ceil(value)
     return msgspec.structs.replace(given, **changes)

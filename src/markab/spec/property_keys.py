@@ -69,10 +69,10 @@ pegasus.transfer.*.impl | Transfer | | needless | which tool transfer jobs use
 pegasus.transfer.*.remote.sites | | | not-yet | sites whose transfer jobs run there
 pegasus.transfer.*.priority | | | not-yet | priority of transfer jobs
 pegasus.transfer.staging.delimiter | : | | not-yet | stands between the parts of a staged executable's name
-pegasus.transfer.disable.chmod.sites | | | not-yet | sites where staged executables are left without execute permission
+pegasus.transfer.disable.chmod.sites | | | needless | sites without jobs that make staged executables executable: there are none, they arrive so
 pegasus.transfer.setup.source.base.url | | | needless | where the worker's tools are fetched from
 pegasus.transfer.refiner | BalancedCluster | | not-yet | how transfers are put into jobs
-pegasus.transfer.force | false | true false | not-yet | overwrite files that exist
+pegasus.transfer.force | false | true false | needless | overwrite files that exist: they are replaced in any case
 pegasus.catalog.replica | YAML | YAML File Regex Directory JDBCRC MRC Meta | read | kind of the replica catalog. `YAML`, `File`, `Directory` (`Regex` is read as `File`) and `JDBCRC` in an SQLite file; the others are errors
 pegasus.catalog.replica.file | ./replicas.yml | | read | file of the replica catalog. `./rc.txt` when the kind is `File`
 pegasus.catalog.replica.directory | | | read | directory whose files are replicas
@@ -186,8 +186,8 @@ pegasus.dashboard.output | | | read | older name of `pegasus.catalog.master.url`
 pegasus.gridstart | Kickstart | | needless | what starts and measures a job
 pegasus.gridstart.path | | | needless | where it is
 pegasus.gridstart.arguments | | | needless | arguments for it
-pegasus.gridstart.launcher | | | not-yet | program that starts it
-pegasus.gridstart.launcher.arguments | | | not-yet | arguments for that program
+pegasus.gridstart.launcher | | | read | program that starts those of all tasks, such as `mpiexec`: a path, or a name in PATH. Also as a profile
+pegasus.gridstart.launcher.arguments | | | read | arguments for it, before the command of the task. Also as a profile
 pegasus.gridstart.** | | | needless | settings of it
 pegasus.log.manager | Default | | needless | what writes the planner's log
 pegasus.log.manager.formatter | Simple | | needless | form of that log
