@@ -21,7 +21,16 @@ from markab.catalogs.replica_index import ReplicaIndex
 from markab.errors import PlanningError, Problem
 from markab.formatting import titled
 from markab.plan.job_label import joined_labels
-from markab.plan.model import Content, ContentReuse, GivenSlots, Integrity, Place, PlannedJob
+from markab.plan.model import (
+    AbortRule,
+    Content,
+    ContentReuse,
+    GivenSlots,
+    Integrity,
+    JobScript,
+    Place,
+    PlannedJob,
+)
 from markab.plan.reused_tasks import ReusedTask
 from markab.planner.graph import find_cycle, levels_of
 from markab.planner.job_names import compute_name
@@ -92,6 +101,14 @@ class Merged(NamedTuple):
     name: str
     why: str
     """Which pass merged them, and why."""
+
+
+class DagmanRequests(NamedTuple):
+    """What a job asks for in the namespace `dagman`, beyond what is scheduled by."""
+
+    pre: JobScript | None = None
+    post: JobScript | None = None
+    abort: AbortRule | None = None
 
 
 @dataclass(slots=True)
@@ -207,6 +224,8 @@ class Draft:
     """Tasks that stay because no earlier run made their outputs of the same; by content."""
     reused_tasks: list[ReusedTask] = field(default_factory=list)
     """The tasks of removed jobs; by content."""
+    dagman: dict[int, DagmanRequests] = field(default_factory=dict)
+    """Of the jobs that ask for something of that."""
     merged: dict[int, Merged] = field(default_factory=dict)
     """Job that others were merged into → what it is."""
     reasons: list[Reason] = field(default_factory=list)

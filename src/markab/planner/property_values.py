@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from markab.errors import DocumentError, Problem
 from markab.plan.model import INTEGRITY_CHECKS
+from markab.planner import site_callout
+from markab.planner.job_aggregator import AGGREGATOR, AGGREGATORS, FIRST_FAILURE_ENDS
 from markab.planner.modes import MODES
 from markab.planner.output_map import mapper_problems
 from markab.planner.reuse_locations import reuse_locations
@@ -16,6 +18,7 @@ from markab.spec import units
 from markab.spec.properties import Properties
 
 _FLAGS = (
+    FIRST_FAILURE_ENDS,
     "pegasus.register",
     "pegasus.transfer.links",
     "pegasus.transfer.bypass.input.staging",
@@ -27,7 +30,9 @@ _FLAGS = (
     "markab.lfn.absolute",
 )
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "pegasus.selector.site": (*POLICIES, "NonJavaCallout"),
+    AGGREGATOR: AGGREGATORS,
+    "pegasus.selector.site": (*POLICIES, site_callout.NAME),
+    site_callout.KEEP: site_callout.KEPT,
     "pegasus.mode": tuple(MODES),
     "pegasus.integrity.checking": INTEGRITY_CHECKS,
     REUSE_POLICY: REUSE_POLICIES,
@@ -35,6 +40,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 _SMALLEST = {
     "dagman.retry": 0,
     "dagman.maxjobs": 0,
+    "pegasus.job.priority": -1_000_000,
+    site_callout.TIMEOUT: 0,
     "pegasus.transfer.threads": 1,
     "pegasus.parser.document.size": 1,
     "markab.slots.cores": 1,
@@ -91,6 +98,9 @@ def _problems(properties: Properties) -> Iterator[Problem]:
     except DocumentError as error:
         yield from error.problems
     yield from mapper_problems(properties)
+    policy = properties.get("pegasus.selector.site", "").strip().lower()
+    if policy == site_callout.NAME.lower() and not properties.get(site_callout.PATH, "").strip():
+        yield properties.problem("pegasus.selector.site", f"it needs the property {site_callout.PATH!r} too")
     throttles = {f"dagman.{name}": 0 for name in properties.under("dagman.") if name.endswith(".maxjobs")}
     for key, smallest in (_SMALLEST | throttles).items():
         try:
