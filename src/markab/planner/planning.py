@@ -248,10 +248,7 @@ def _stamp(context: Context, now: float) -> str | None:
 def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
     """Read all documents; problems of every one of them are reported together."""
     problems: list[Problem] = []
-    given = {**options.properties, **forwarded_properties(options.forward, problems)}
-    properties = load_properties(
-        options.conf, given, os.environ, options.directory, Path(os.path.expanduser("~"))
-    )
+    properties = read_properties(options, problems)
     problems += wrong_values(properties)
     workflow: Workflow | None = None
     try:
@@ -264,21 +261,32 @@ def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
     except DocumentError as error:
         problems += error.problems
     try:
-        catalogs = load_catalogs(
-            properties,
-            options.directory,
-            workflow,
-            os.environ,
-            options.input_dirs,
-            options.transformations_dir,
-            options.cache,
-            options.reuse,
-        )
+        catalogs = read_catalogs(options, properties, workflow)
     except DocumentError as error:
         problems += error.problems
     if problems or workflow is None:
         raise DocumentError(*dict.fromkeys(problems))
     return properties, workflow, catalogs
+
+
+def read_properties(options: PlanOptions, problems: list[Problem]) -> Properties:
+    """Read the properties with which the planner is called; what is wrong with `--forward` is added to `problems`."""
+    given = {**options.properties, **forwarded_properties(options.forward, problems)}
+    return load_properties(options.conf, given, os.environ, options.directory, Path(os.path.expanduser("~")))
+
+
+def read_catalogs(options: PlanOptions, properties: Properties, workflow: Workflow | None) -> Catalogs:
+    """Read the catalogs with which the planner is called. Raises as `load_catalogs`."""
+    return load_catalogs(
+        properties,
+        options.directory,
+        workflow,
+        os.environ,
+        options.input_dirs,
+        options.transformations_dir,
+        options.cache,
+        options.reuse,
+    )
 
 
 def _size_limit_bytes(properties: Properties) -> int:
