@@ -1,0 +1,228 @@
+"""Runs whose scratch has a bound: it holds at every moment, and nothing waits forever."""
+
+from __future__ import annotations
+
+import random
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kit.planned_workflow import Bench, Entry, MadePlan, task
+from markab.engine.partial_job import FailedParent, partial_job
+from markab.engine.recovered_space import recovered_space
+from markab.engine.recovery import Recovery
+from markab.engine.scheduler import Scheduler
+from markab.engine.scratch_space import ScratchSpace
+from markab.engine.slots import Slots
+from markab.errors import PlanningError
+from markab.executors.attempt_id import AttemptId
+from markab.journal.lifecycle import State
+from markab.plan.model import Kind, PlannedJob
+from markab.plan.plan_file import PlanFile
+
+RUN = "run"
+MAXSPACE = "pegasus.file.cleanup.constraint.maxspace"
+
+
+def bounded_plan(bench: Bench, tasks: list[Entry], bound: int, **properties: str) -> MadePlan:
+    return bench.plan(
+        *tasks,
+        workflow={"name": f"w{bound}"},
+        cleanup="constraint",
+        properties={MAXSPACE: str(bound), **properties},
+        sites=["condorpool"],
+    )
+
+
+def site(path: Path) -> Entry:
+    directory = {
+        "type": "sharedScratch",
+        "path": str(path),
+        "fileServers": [{"url": f"file://{path}", "operation": "all"}],
+    }
+    return {"name": "condorpool", "directories": [directory]}
+
+
+@st.composite
+def workflows(draw: st.DrawFn) -> list[Entry]:
+    """Return tasks that each make files of some sizes, and read inputs of the workflow and files of tasks before."""
+    tasks, made = [], ["raw0", "raw1", "raw2"]
+    for number in range(draw(st.integers(1, 12))):
+        reads = draw(st.sets(st.sampled_from(made), max_size=3))
+        entry = task(f"t{number}", " ".join(sorted(reads)))
+        for one in range(draw(st.integers(1, 2))):
+            lfn, size = f"f{number}.{one}", draw(st.integers(0, 1000))
+            made.append(lfn)
+            is_result = draw(st.booleans())
+            entry["uses"].append({"lfn": lfn, "type": "output", "size": size, "stageOut": is_result})
+        tasks.append(entry)
+    return tasks
+
+
+def enough(error: PlanningError) -> int:
+    """Return the bound that an error says is enough."""
+    found = re.search(r"maxspace=(\d+)`", error.problems[0].hint)
+    assert found, error
+    return int(found[1])
+
+
+class SimulatedRun:
+    """A run with the real scheduler, whose attempts end in any order, and sometimes fail; files appear at once when a job starts."""
+
+    def __init__(
+        self, file: PlanFile, space: ScratchSpace, seed: int, actual: Callable[[int], int], chance: float = 0
+    ) -> None:
+        self.jobs = list(file.jobs())
+        self.space = space
+        self.random = random.Random(seed)
+        self.chance = chance
+        self.scheduler = Scheduler(Slots(4, 10_000, 0))
+        self.scheduler.add(RUN, file.outline, space=space, limits=file.header.limits)
+        self.predicted = predicted_sizes(self.jobs)
+        self.size = {lfn: actual(size) for lfn, size in self.predicted.items()}
+        self.files: dict[str, int] = {}
+        self.copies: dict[int, int] = {}
+        self.peak = 0
+
+    def run(self, bound: int) -> None:
+        alive: list[AttemptId] = []
+        while True:
+            started = self.scheduler.starts(self.random.randint(1, 5))
+            for attempt in started:
+                self.start(attempt.job)
+                used = sum(self.files.values()) + sum(self.copies.values())
+                self.peak = max(self.peak, used)
+                assert used <= bound, f"{self.jobs[attempt.job].id} fills scratch to {used}, above {bound}"
+            self.scheduler.validate()
+            alive += started
+            if self.scheduler.is_finished(RUN):
+                return
+            for job, state in enumerate(self.scheduler.states(RUN)):
+                if state == State.PAUSED:
+                    self.scheduler.pause_over(RUN, job)
+            if alive:
+                self.end(alive.pop(self.random.randrange(len(alive))))
+
+    def start(self, position: int) -> None:
+        job = self.jobs[position]
+        if job.kind is Kind.COMPUTE:
+            if job.data != "sharedfs":
+                self.copies[position] = sum(self.size[one.lfn] for one in job.inputs)
+            self.files |= {one.lfn: self.size[one.lfn] for one in job.outputs}
+        elif job.kind is Kind.STAGE_IN:
+            self.files |= {one.lfn: self.size[one.lfn] for one in job.transfers}
+
+    def end(self, attempt: AttemptId) -> None:
+        job, position = self.jobs[attempt.job], attempt.job
+        self.copies.pop(position, None)
+        failed = self.scheduler.failed_parents(RUN).get(position, ())
+        if self.random.random() < self.chance:
+            self.fail(attempt, job)
+        elif failed:
+            parents = [FailedParent(self.jobs[one], self.scheduler.state(RUN, one), ()) for one in failed]
+            removes = partial_job(job, parents).job.removes
+            self.scheduler.ended(attempt, False, worth_retrying=False, incomplete=True)
+            self.remove(position, removes)
+        else:
+            self.scheduler.ended(attempt, True)
+            self.remove(position, job.removes)
+            made = job.transfers if job.kind is Kind.STAGE_IN else job.outputs
+            self.space.succeeded(position, {one.lfn: self.size[one.lfn] for one in made})
+
+    def fail(self, attempt: AttemptId, job: PlannedJob) -> None:
+        """A transfer that fails has brought its files all the same; a job leaves nothing once it is given up."""
+        self.scheduler.ended(attempt, False)
+        if self.scheduler.state(RUN, attempt.job) != State.FAILED:
+            self.space.returned(attempt.job)
+            return
+        for made in job.outputs:
+            self.files.pop(made.lfn, None)
+        brought = job.transfers if job.kind is Kind.STAGE_IN else ()
+        self.space.gave_up(attempt.job, {one.lfn: self.size[one.lfn] for one in brought}, keeps_files=False)
+
+    def remove(self, position: int, removes: list[str]) -> None:
+        for lfn in removes:
+            self.files.pop(lfn, None)
+        self.space.removed(position, removes)
+
+
+def predicted_sizes(jobs: list[PlannedJob]) -> dict[str, int]:
+    """Return the sizes that the plan counts on; of inputs their own."""
+    sizes = {one.lfn: one.size_bytes or 0 for job in jobs for one in job.transfers}
+    for job in jobs:
+        if job.space:
+            sizes.update(zip(job.removes, job.space.frees_bytes, strict=True) if job.removes else {})
+            sizes.update(job.space.kept_bytes)
+    return sizes
+
+
+def made_space(file: PlanFile) -> ScratchSpace:
+    space = recovered_space(file, Recovery(file.header))
+    assert space is not None
+    return space
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    workflows(),
+    st.sampled_from(["condorio", "nonsharedfs", "sharedfs"]),
+    st.floats(1, 2),
+    st.integers(0, 1 << 30),
+    st.booleans(),
+)
+def test_scratch_stays_below_its_bound_at_every_moment_and_the_run_ends(
+    tasks: list[Entry], data: str, more: float, seed: int, are_smaller: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        bench = Bench(Path(name))
+        bench.has("raw0", "raw1", "raw2")
+        bench.sites.append(site(Path(name) / "scratch"))
+        bound = 0
+        try:
+            made = bounded_plan(bench, tasks, 1, **{"pegasus.data.configuration": data})
+        except PlanningError as error:
+            bound = int(enough(error) * more)
+            made = bounded_plan(bench, tasks, bound, **{"pegasus.data.configuration": data})
+        assert made.planned.submit_dir is not None
+        file = PlanFile(made.planned.submit_dir / "plan.jsonl")
+        assert all(one.predicted_bytes <= max(1, bound) for one in made.header.scratch.values())
+        chance = random.Random(seed)
+        run = SimulatedRun(
+            file, made_space(file), seed, lambda size: chance.randint(0, size) if are_smaller else size
+        )
+        run.run(max(1, bound))
+        file.close()
+
+    states = run.scheduler.states(RUN)
+    assert states.count(State.SUCCEEDED) == len(states), "no job waits for room forever"
+    assert run.files == {}
+    for use in run.space.use().values():
+        assert (use.present, use.reserved) == (0, 0)
+        assert use.peak <= run.peak
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@given(workflows(), st.floats(1, 2), st.integers(0, 1 << 30))
+def test_the_bound_holds_whatever_fails(tasks: list[Entry], more: float, seed: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        bench = Bench(Path(name))
+        bench.has("raw0", "raw1", "raw2")
+        bench.sites.append(site(Path(name) / "scratch"))
+        bound = 1
+        try:
+            made = bounded_plan(bench, tasks, 1)
+        except PlanningError as error:
+            bound = int(enough(error) * more)
+            made = bounded_plan(bench, tasks, bound)
+        assert made.planned.submit_dir is not None
+        file = PlanFile(made.planned.submit_dir / "plan.jsonl")
+        run = SimulatedRun(file, made_space(file), seed, lambda size: size, chance=0.3)
+        run.run(bound)
+        file.close()
+    counts = run.scheduler.counts(RUN)
+    assert not run.scheduler.alive
+    assert counts[State.READY] == run.space.waiting, "what is left waits for room, or for a job that failed"
