@@ -73,8 +73,8 @@ def _remove_files(draft: Draft, context: Context, keep: set[str]) -> None:
         for level in sorted(by_level):
             last_users = sorted(by_level[level])
             groups = _number_of_groups(len(last_users), context.properties)
-            if groups > 1:  # by their names, as Pegasus deals them
-                last_users.sort(key=lambda user: _planned_name(draft, user, context.prefix))
+            if groups > 1:  # by their files, as Pegasus deals them
+                last_users.sort(key=lambda user: min(by_level[level][user]))
             for number, group in enumerate(_even_groups(last_users, groups)):
                 removes = [lfn for user in group for lfn in by_level[level][user]]
                 name = job_names.cleanup_name(context.prefix, site, level + 1, number)
@@ -87,11 +87,6 @@ def _number_of_groups(jobs: int, properties: Properties) -> int:
     if number := properties.integer(f"{CLUSTERS}.num", 0):
         return min(jobs, number)
     return math.ceil(jobs / properties.integer(f"{CLUSTERS}.size", JOBS_PER_CLEANUP_JOB))
-
-
-def _planned_name(draft: Draft, job: int, prefix: str) -> str:
-    found = draft.jobs[job]
-    return found.id if isinstance(found, PlannedJob) else draft.job_name(job, prefix)
 
 
 def _even_groups(users: list[int], number: int) -> Iterator[list[int]]:

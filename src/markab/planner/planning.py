@@ -232,6 +232,7 @@ def _make_draft(
     for title, run_pass in passes:
         progress(title, 0, len(workflow.jobs))
         run_pass(draft, context)
+    progress("checking the plan", 0, None)
     tasks = [task for job, _ in draft.task_jobs() for task in draft.tasks_of(job)]
     _check_sub_workflows(tasks, context)
     _check_arguments(tasks, context)
