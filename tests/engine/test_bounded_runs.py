@@ -7,21 +7,31 @@ import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.engine_fakes import FakeTime, World, job, make_run
 from kit.planned_workflow import Bench, Entry, MadePlan, task
 from markab.engine.partial_job import FailedParent, partial_job
 from markab.engine.recovered_space import recovered_space
 from markab.engine.recovery import Recovery
+from markab.engine.run import Outcome, RunOptions, run
 from markab.engine.scheduler import Scheduler
 from markab.engine.scratch_space import ScratchSpace
 from markab.engine.slots import Slots
-from markab.errors import PlanningError
+from markab.engine.waiting_reason import Why
+from markab.errors import MarkabError, PlanningError
 from markab.executors.attempt_id import AttemptId
+from markab.executors.base import Attempt, Record
 from markab.journal.lifecycle import State
-from markab.plan.model import Kind, PlannedJob
+from markab.journal.progress import ScratchUse, read_progress
+from markab.journal.reader import JournalReader
+from markab.journal.records import Entry as JournalEntry
+from markab.journal.records import NoRoom, decode
+from markab.plan.model import BoundedScratch, Input, JobSpace, Kind, Output, PlannedJob
 from markab.plan.plan_file import PlanFile
 
 RUN = "run"
@@ -101,9 +111,9 @@ class SimulatedRun:
             alive += started
             if self.scheduler.is_finished(RUN):
                 return
-            for job, state in enumerate(self.scheduler.states(RUN)):
+            for position, state in enumerate(self.scheduler.states(RUN)):
                 if state == State.PAUSED:
-                    self.scheduler.pause_over(RUN, job)
+                    self.scheduler.pause_over(RUN, position)
             if alive:
                 self.end(alive.pop(self.random.randrange(len(alive))))
 
@@ -153,10 +163,11 @@ class SimulatedRun:
 def predicted_sizes(jobs: list[PlannedJob]) -> dict[str, int]:
     """Return the sizes that the plan counts on; of inputs their own."""
     sizes = {one.lfn: one.size_bytes or 0 for job in jobs for one in job.transfers}
-    for job in jobs:
-        if job.space:
-            sizes.update(zip(job.removes, job.space.frees_bytes, strict=True) if job.removes else {})
-            sizes.update(job.space.kept_bytes)
+    for planned in jobs:
+        if planned.space:
+            removes = planned.removes
+            sizes.update(zip(removes, planned.space.frees_bytes, strict=True) if removes else ())
+            sizes.update(planned.space.kept_bytes)
     return sizes
 
 
@@ -166,7 +177,7 @@ def made_space(file: PlanFile) -> ScratchSpace:
     return space
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(
     workflows(),
     st.sampled_from(["condorio", "nonsharedfs", "sharedfs"]),
@@ -191,21 +202,21 @@ def test_scratch_stays_below_its_bound_at_every_moment_and_the_run_ends(
         file = PlanFile(made.planned.submit_dir / "plan.jsonl")
         assert all(one.predicted_bytes <= max(1, bound) for one in made.header.scratch.values())
         chance = random.Random(seed)
-        run = SimulatedRun(
+        simulated = SimulatedRun(
             file, made_space(file), seed, lambda size: chance.randint(0, size) if are_smaller else size
         )
-        run.run(max(1, bound))
+        simulated.run(max(1, bound))
         file.close()
 
-    states = run.scheduler.states(RUN)
+    states = simulated.scheduler.states(RUN)
     assert states.count(State.SUCCEEDED) == len(states), "no job waits for room forever"
-    assert run.files == {}
-    for use in run.space.use().values():
+    assert simulated.files == {}
+    for use in simulated.space.use().values():
         assert (use.present, use.reserved) == (0, 0)
-        assert use.peak <= run.peak
+        assert use.peak <= simulated.peak
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(workflows(), st.floats(1, 2), st.integers(0, 1 << 30))
 def test_the_bound_holds_whatever_fails(tasks: list[Entry], more: float, seed: int) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -220,9 +231,125 @@ def test_the_bound_holds_whatever_fails(tasks: list[Entry], more: float, seed: i
             made = bounded_plan(bench, tasks, bound)
         assert made.planned.submit_dir is not None
         file = PlanFile(made.planned.submit_dir / "plan.jsonl")
-        run = SimulatedRun(file, made_space(file), seed, lambda size: size, chance=0.3)
-        run.run(bound)
+        simulated = SimulatedRun(file, made_space(file), seed, lambda size: size, chance=0.3)
+        simulated.run(bound)
         file.close()
-    counts = run.scheduler.counts(RUN)
-    assert not run.scheduler.alive
-    assert counts[State.READY] == run.space.waiting, "what is left waits for room, or for a job that failed"
+    counts = simulated.scheduler.counts(RUN)
+    assert not simulated.scheduler.alive
+    assert counts[State.READY] == simulated.space.waiting, (
+        "what is left waits for room, or for a job that failed"
+    )
+
+
+def call(directory: Path, world: World, **options: Any) -> Outcome:
+    time = FakeTime()
+    return run(
+        directory,
+        RunOptions(cores=8, memory_mb=100, gpus=0, **options),
+        back_ends=world.back_ends(time),
+        clock=time.clock,
+        look=lambda site, place, size_bytes: True,  # fake jobs make no real files
+    )
+
+
+def journal(directory: Path) -> list[JournalEntry]:
+    return [decode(body) for body in JournalReader(directory / "journal.jsonl").bodies()]
+
+
+def file_job(name: str, *parents: int, makes: int, order: int, reads: str = "") -> PlannedJob:
+    """Return a job that makes one file, of this predicted size."""
+    return job(
+        name,
+        *parents,
+        outputs=[Output(name)],
+        inputs=[Input(lfn) for lfn in reads.split()],
+        data="sharedfs",
+        space=JobSpace(order, 0, makes),
+    )
+
+
+def cleanup_job(name: str, *parents: int, removes: dict[str, int], order: int) -> PlannedJob:
+    space = JobSpace(order, frees_bytes=list(removes.values()))
+    return job(name, *parents, kind=Kind.CLEANUP, removes=list(removes), space=space)
+
+
+def sizes_are(**sizes: int) -> Callable[[Attempt], Record]:
+    """Return a verdict: attempts succeed, and their files have these sizes."""
+    return lambda attempt: {
+        "ok": True,
+        "outputs": [{"lfn": one.lfn, "size": sizes[one.lfn]} for one in attempt.job.outputs],
+    }
+
+
+def bounded_run(directory: Path, bound: int) -> Path:
+    """Two jobs that make a file each, one that reads both, and one that does not fit beside them before they are removed."""
+    jobs = [
+        file_job("a", makes=40, order=0),
+        file_job("b", makes=40, order=1),
+        file_job("c", 0, 1, makes=10, order=2, reads="a b"),
+        cleanup_job("clean", 0, 1, 2, removes={"a": 40, "b": 40}, order=3),
+        file_job("d", makes=40, order=4),
+    ]
+    return make_run(directory, jobs, scratch={"local": BoundedScratch(bound, 90)})
+
+
+def test_a_job_without_room_starts_when_files_were_removed(tmp_path: Path) -> None:
+    directory = bounded_run(tmp_path / "run", 100)
+    world = World(sizes_are(a=40, b=40, c=10, d=40))
+
+    assert call(directory, world).state == "success"
+
+    order = [attempt.job for attempt in world.started]
+    assert order.index(4) > order.index(3), "d waits until a and b are removed"
+    status = read_progress(directory / "status.json")
+    assert status is not None
+    assert status.scratch == {"local": ScratchUse(100, present=50, peak=90, predicted=90)}
+
+
+def test_files_that_are_smaller_than_predicted_let_others_start_earlier(tmp_path: Path) -> None:
+    world = World(sizes_are(a=1, b=1, c=10, d=40))
+
+    assert call(bounded_run(tmp_path / "run", 100), world).state == "success"
+
+    order = [attempt.job for attempt in world.started]
+    assert order.index(4) < order.index(3), "there is room for d as soon as a and b are there"
+
+
+def test_files_that_are_too_large_end_the_run_which_a_larger_bound_continues(tmp_path: Path) -> None:
+    directory = bounded_run(tmp_path / "run", 100)
+    world = World(sizes_are(a=60, b=35, c=10, d=40))
+
+    outcome = call(directory, world)
+
+    assert outcome.state == "failed"
+    (warning,) = outcome.warnings
+    assert "job c needs 10 bytes beside the 95 bytes that are in use, 5 bytes too many" in warning
+    found = re.search(r"`markab run --max-scratch (\d+) \S+`", warning)
+    assert found
+    assert int(found[1]) == 105
+    (record,) = [entry for entry in journal(directory) if isinstance(entry, NoRoom)]
+    assert record.job == 2
+    assert call(directory, world).state == "failed", "without a larger bound, nothing has changed"
+    assert call(directory, world, max_scratch_bytes=int(found[1])).state == "success"
+    assert sorted(world.succeeded) == [0, 1, 2, 3, 4], "what had succeeded is not run again"
+
+
+def test_a_bound_cannot_be_given_to_a_plan_without_one(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "run", [job("a")])
+
+    with pytest.raises(MarkabError, match="the plan has no bound") as caught:
+        call(directory, World(), max_scratch_bytes=5)
+    assert "--cleanup constraint" in caught.value.hint
+
+
+def test_why_says_that_a_job_waits_for_room(tmp_path: Path) -> None:
+    file = PlanFile(bounded_run(tmp_path / "run", 100) / "plan.jsonl")
+    scheduler, space = Scheduler(Slots(8, 1000, 0)), made_space(file)
+    scheduler.add(RUN, file.outline, space=space)
+
+    assert [attempt.job for attempt in scheduler.starts()] == [0, 1]
+
+    reason = scheduler.why_waiting(RUN, 4)
+    assert reason is not None
+    assert (reason.why, reason.wanted, reason.used, reason.total) == (Why.SPACE, 40, 80, 100)
+    file.close()
