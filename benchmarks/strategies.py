@@ -33,6 +33,8 @@ CLEANUPS = ("none", "leaf", "inplace", "constraint")
 CLUSTERS = ("none", "horizontal", "label", "whole")
 DATA = ("sharedfs", "nonsharedfs", "condorio")
 RAW, PROJECTED, DIFFERENCE, FIT = 20_000, 40_000, 4_000, 1_000
+MARKER = ".markab"
+"""Says whose scratch directory it is: no file of the workflow."""
 TILE = 4
 """Images along an edge of a tile."""
 
@@ -224,7 +226,7 @@ class ScratchWatch:
             for entry in os.scandir(directory):
                 if entry.is_dir(follow_symlinks=False):
                     self._add(entry.path, found)
-                elif entry.is_file(follow_symlinks=False):
+                elif entry.name != MARKER and entry.is_file(follow_symlinks=False):
                     status = entry.stat(follow_symlinks=False)
                     found[status.st_ino] = status.st_size
         except FileNotFoundError:

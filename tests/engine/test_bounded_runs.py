@@ -31,7 +31,7 @@ from markab.journal.progress import ScratchUse, read_progress
 from markab.journal.reader import JournalReader
 from markab.journal.records import Entry as JournalEntry
 from markab.journal.records import NoRoom, decode
-from markab.plan.model import BoundedScratch, Input, JobSpace, Kind, Output, PlannedJob
+from markab.plan.model import BoundedScratch, Input, JobSpace, Kind, Output, PlannedJob, PlannedTask
 from markab.plan.plan_file import PlanFile
 
 RUN = "run"
@@ -245,7 +245,7 @@ def call(directory: Path, world: World, **options: Any) -> Outcome:
     time = FakeTime()
     return run(
         directory,
-        RunOptions(cores=8, memory_mb=100, gpus=0, **options),
+        RunOptions(**{"cores": 8, "memory_mb": 100, "gpus": 0, **options}),
         back_ends=world.back_ends(time),
         clock=time.clock,
         look=lambda site, place, size_bytes: True,  # fake jobs make no real files
@@ -353,3 +353,26 @@ def test_why_says_that_a_job_waits_for_room(tmp_path: Path) -> None:
     assert reason is not None
     assert (reason.why, reason.wanted, reason.used, reason.total) == (Why.SPACE, 40, 80, 100)
     file.close()
+
+
+def test_when_a_program_makes_more_than_predicted_its_other_jobs_are_taken_to_make_as_much(
+    tmp_path: Path,
+) -> None:
+    """Predicted: four files of 10 bytes, three of which fit; each has 30."""
+    jobs = []
+    for number in range(4):
+        made = file_job(f"f{number}", makes=10, order=2 * number)
+        made.tasks = [PlannedTask(f"t{number}", "tool", "/bin/true")]
+        jobs.append(made)
+    jobs += [
+        cleanup_job(f"c{number}", number, removes={f"f{number}": 10}, order=2 * number + 1)
+        for number in range(4)
+    ]
+    directory = make_run(tmp_path / "run", jobs, scratch={"local": BoundedScratch(35, 10)})
+    world = World(sizes_are(f0=30, f1=30, f2=30, f3=30), ends_at_once=1)
+
+    assert call(directory, world, cores=1).state == "success"
+
+    status = read_progress(directory / "status.json")
+    assert status is not None
+    assert status.scratch["local"].peak == 30, "the second starts when the first is removed"

@@ -49,7 +49,9 @@ def _spaces(plan: PlanFile) -> Iterator[SpaceOfJob]:
     for position, one in plan.spaces():
         assert one.space is not None
         reads = [file.lfn for file in one.inputs] if one.space.own_bytes else ()
-        yield SpaceOfJob(position, one.staging or one.site, one.space, reads, one.removes)
+        program = "+".join(dict.fromkeys(task.transformation for task in one.tasks))
+        makes = [file.lfn for file in one.outputs]
+        yield SpaceOfJob(position, one.staging or one.site, one.space, reads, one.removes, program, makes)
 
 
 def _files(job: PlannedJob) -> list[str]:

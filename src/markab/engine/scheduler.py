@@ -172,7 +172,7 @@ class Scheduler:
         ready = self._ready
         for jobs in self._runs.values():
             if jobs.space is not None and not jobs.stopped:
-                self._admit(jobs, jobs.space)
+                self._queue_candidates(jobs, jobs.space)
         room = min(most, self._max_jobs - self._alive)
         if room <= 0 or not ready.open:
             return started
@@ -206,6 +206,8 @@ class Scheduler:
                 ready.open.discard(index)
             job = key & POSITION
             jobs = self._by_order[key >> POSITION_BITS & ORDER]
+            if jobs.space is not None and not jobs.space.admit(job):
+                continue
             self._take(jobs, job, group)
             jobs.attempts[job] = number = jobs.attempts[job] + 1
             started.append(AttemptId(jobs.id, job, number))
@@ -421,10 +423,10 @@ class Scheduler:
         heappush(self._ready.heaps[index], key_of(jobs, job))
         self._ready.open.add(index)
 
-    def _admit(self, jobs: RunJobs, space: ScratchSpace) -> None:
+    def _queue_candidates(self, jobs: RunJobs, space: ScratchSpace) -> None:
         """Queue the jobs for which there is room in scratch now."""
         is_idle = not (jobs.alive or jobs.counts[State.PAUSED]) and jobs.counts[State.READY] == space.waiting
-        for job in space.admitted(is_idle=is_idle):
+        for job in space.candidates(is_idle=is_idle):
             self._queue(jobs, job)
 
     def _push_all(self, jobs: RunJobs, ready: Sequence[int]) -> None:

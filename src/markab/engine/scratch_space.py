@@ -3,7 +3,7 @@
 The plan has an order of all jobs in which they fit, one after the other. A job may start out of its turn if there is
 room for it now, and if every step that stands before it in the order would fit all the same, after all that runs has ended: then
 the order, without that job, is still one in which the rest fits, and what runs never blocks what is left. Sizes are those
-predicted, until files appear and are measured. If more appears than was predicted the rest may not fit any more; then
+predicted, until files appear and are measured; if a job made more than predicted, so will others that run the same program. If more appears than was predicted the rest may not fit any more; then
 jobs start while they can, and at last `is_stuck` is true.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
 from markab.engine.order_peaks import NOTHING, OrderPeaks
@@ -22,6 +22,8 @@ TRIES = 16
 
 
 NEVER = -1
+SPARE = 1.1
+"""Jobs of a program that made too much are taken to make so much more than the worst of them."""
 
 
 class SpaceOfJob(NamedTuple):
@@ -35,6 +37,10 @@ class SpaceOfJob(NamedTuple):
     """Lfns of what is copied for it."""
     removes: Sequence[str] = ()
     """Cleanup: lfns."""
+    program: str = ""
+    """What it runs; "": a transfer."""
+    makes: Sequence[str] = ()
+    """Lfns that it outputs."""
 
 
 class Shortage(NamedTuple):
@@ -80,6 +86,12 @@ class _Job:
     """Its bytes are counted: it runs, may start, or pauses before a retry."""
     is_running: bool = False
     """`own` is counted too."""
+    is_over: bool = False
+    """It succeeded, or will not run."""
+    predicted: int = 0
+    """What `adds` was when it was planned."""
+    program: str = ""
+    makes: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -111,12 +123,18 @@ class ScratchSpace:
         self.is_stuck = False
         """Nothing runs, and none of the jobs that could run next has room."""
         self._changed = True
-        """Something that may let a job start, since `admitted` was called last."""
+        """Something that may let a job start, since `candidates` was called last."""
+        self._forced = -1
+        """The job that `_any` took."""
         self._sites: dict[str, _Site] = {}
         self._jobs: dict[int, _Job] = {}
         self._removals: dict[int, tuple[_Site, int, Sequence[str]]] = {}
         """Cleanup job → its step, and the files that it removes."""
         self._readers: dict[str, list[int]] = {}
+        self._runs: dict[str, list[int]] = {}
+        """Program → the jobs that run it."""
+        self._growth: dict[str, float] = {}
+        """Program → how many times as much as predicted its jobs are taken to make; 1 if it is not here."""
         for site, its in by_site.items():
             its.sort(key=lambda one: one.space.order)
             self._add_site(site, bounds[site].most_bytes, its)
@@ -131,7 +149,17 @@ class ScratchSpace:
                 for lfn, size in zip(one.removes, one.space.frees_bytes, strict=True):
                     site.expected[lfn] = size, step
                 continue
-            self._jobs[one.job] = _Job(site, step, one.space.own_bytes, one.space.adds_bytes)
+            self._jobs[one.job] = _Job(
+                site,
+                step,
+                one.space.own_bytes,
+                one.space.adds_bytes,
+                predicted=one.space.adds_bytes,
+                program=one.program,
+                makes=one.makes,
+            )
+            if one.program:
+                self._runs.setdefault(one.program, []).append(one.job)
             site.expected.update((lfn, (size, NEVER)) for lfn, size in one.space.kept_bytes.items())
             for lfn in one.reads:
                 self._readers.setdefault(lfn, []).append(one.job)
@@ -148,7 +176,7 @@ class ScratchSpace:
         return job in self._jobs or job in self._removals
 
     def holds(self, job: int) -> bool:
-        """Return whether a job that could start must be given to `wait`, because it needs room."""
+        """Return whether a job that could start must be given to `wait`, and be admitted, because it needs room."""
         return job in self._jobs
 
     def is_waiting(self, job: int) -> bool:
@@ -181,13 +209,24 @@ class ScratchSpace:
     # -- admission ---------------------------------------------------------------
 
     def wait(self, job: int) -> None:
-        """Hold back a job that could start, until `admitted` returns it."""
+        """Hold back a job that could start, until `candidates` returns it."""
         found = self._jobs[job]
         heappush(found.site.waiting, (found.step, job))
         self._changed, self.is_stuck = True, False
 
-    def admitted(self, *, is_idle: bool) -> list[int]:
-        """Return the jobs that may start now; from here on their bytes are counted.
+    def admit(self, job: int) -> bool:
+        """Count the bytes of a job, which starts now; False: there is no room any more, and it is held back again."""
+        found = self._jobs.get(job)
+        if found is None:
+            return True
+        if not (self._fits(found) if job == self._forced else self._is_safe(found)):
+            heappush(found.site.waiting, (found.step, job))
+            return False
+        self._admit(found)
+        return True
+
+    def candidates(self, *, is_idle: bool) -> list[int]:
+        """Return the jobs that may start now, each if it is the only one; they are held back no longer.
 
         `is_idle`: nothing else of the run is alive, or can become ready, but for the jobs that are held back.
         """
@@ -201,12 +240,11 @@ class ScratchSpace:
         return found
 
     def _safe(self, site: _Site) -> list[int]:
-        """Admit the jobs of a site after which the rest of the order still fits, those that come first in it."""
+        """Take the jobs of a site after which the rest of the order still fits, of those that come first in it."""
         found, held = [], []
         while site.waiting and len(held) < TRIES:
             step, job = heappop(site.waiting)
             if self._is_safe(self._jobs[job]):
-                self._admit(self._jobs[job])
                 found.append(job)
             else:
                 held.append((step, job))
@@ -215,20 +253,22 @@ class ScratchSpace:
         return found
 
     def _any(self) -> list[int]:
-        """Admit the first job for which there is room, though the rest of the order does not fit after it."""
+        """Take the first job for which there is room, though the rest of the order does not fit after it."""
         for site in self._sites.values():
             for one in sorted(site.waiting):
-                job = self._jobs[one[1]]
-                if _needs(job) + site.settled + site.own <= site.bound:
+                if self._fits(self._jobs[one[1]]):
                     site.waiting.remove(one)
-                    site.waiting.sort()
-                    self._admit(job)
+                    heapify(site.waiting)
+                    self._forced = one[1]
                     return [one[1]]
         return []
 
+    def _fits(self, job: _Job) -> bool:
+        return _needs(job) + job.site.settled + job.site.own <= job.site.bound
+
     def _is_safe(self, job: _Job) -> bool:
         site = job.site
-        if _needs(job) + site.settled + site.own > site.bound:
+        if not self._fits(job):
             return False
         added = 0 if job.is_admitted else job.adds
         return site.settled + added + site.order.before(job.step) <= site.bound
@@ -289,8 +329,11 @@ class ScratchSpace:
             self._end(found, keeps_directory=False)
         if found.is_admitted:
             found.site.settled -= found.adds
+        found.is_over = True
         found.site.order.set(found.step, 0, NOTHING)
         self._measure(found.site, sizes)
+        if found.program:
+            self._learn_growth(found)
 
     def removed(self, job: int, lfns: Iterable[str]) -> None:
         """Count off the files that a cleanup job removed; in this call it removes no others."""
@@ -307,6 +350,7 @@ class ScratchSpace:
     def skip(self, job: int) -> None:
         """Expect nothing of a job any more that will not run."""
         if (found := self._jobs.get(job)) is not None:
+            found.is_over = True
             found.site.order.set(found.step, 0, NOTHING)
         elif (removal := self._removals.get(job)) is not None:
             self._end_removal(*removal)
@@ -326,19 +370,48 @@ class ScratchSpace:
 
     def _measure(self, site: _Site, sizes: Mapping[str, int | None]) -> None:
         for lfn, measured in sizes.items():
-            expected, step = site.expected.get(lfn, (0, NEVER))
+            expected = site.expected.get(lfn, (0, NEVER))[0]
             size = expected if measured is None else measured
             before = site.sizes.get(lfn, 0)
             site.sizes[lfn] = size
             site.settled += size - before
             site.present += size - before
             if size != expected:
-                site.expected[lfn] = size, step
-                if step != NEVER:
-                    site.order.leave_more(step, expected - size)
-                self._correct_readers(lfn, size - expected)
+                self._expect(site, lfn, size - expected)
         site.peak = max(site.peak, site.present)
         self._changed = True
+
+    def _learn_growth(self, done: _Job) -> None:
+        """Expect more of the jobs that run a program, if one of them made more than expected."""
+        made = sum(done.site.sizes.get(lfn, 0) for lfn in done.makes)
+        before = self._growth.get(done.program, 1.0)
+        if not done.predicted or made <= done.predicted * before:
+            return
+        growth = self._growth[done.program] = SPARE * made / done.predicted
+        for one in self._runs[done.program]:
+            job = self._jobs[one]
+            if not (job.is_admitted or job.is_over):
+                self._grow(job, growth / before)
+
+    def _grow(self, job: _Job, times: float) -> None:
+        expected = job.site.expected
+        if sum(expected.get(lfn, (0, NEVER))[0] for lfn in job.makes) != job.adds:
+            return  # some were there before
+        for lfn in job.makes:
+            size = expected.get(lfn, (0, NEVER))[0]
+            more = int(size * times) - size
+            job.adds += more
+            job.site.order.leave_more(job.step, more)
+            job.site.order.add(job.step, more)
+            self._expect(job.site, lfn, more)
+
+    def _expect(self, site: _Site, lfn: str, more: int) -> None:
+        """Take a file to have so many bytes more."""
+        size, step = site.expected.get(lfn, (0, NEVER))
+        site.expected[lfn] = size + more, step
+        if step != NEVER:
+            site.order.leave_more(step, -more)
+        self._correct_readers(lfn, more)
 
     def _correct_readers(self, lfn: str, more: int) -> None:
         for reader in self._readers.get(lfn, ()):

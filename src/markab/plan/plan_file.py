@@ -71,14 +71,22 @@ class SpaceOutline(msgspec.Struct, frozen=True):
     staging: str = ""
     site: str = ""
     space: JobSpace | None = None
+    tasks: list[TaskProgram] = []
     inputs: list[FileName] = []
+    outputs: list[FileName] = []
     removes: list[str] = []
 
 
 class FileName(msgspec.Struct, frozen=True):
-    """The name of a file; the same key as `Input`."""
+    """The name of a file; the same key as `Input` and `Output`."""
 
     lfn: str
+
+
+class TaskProgram(msgspec.Struct, frozen=True):
+    """What a task runs; the same key as `PlannedTask`."""
+
+    transformation: str
 
 
 def write_plan(path: Path, header: Header, jobs: Iterable[PlannedJob]) -> None:
