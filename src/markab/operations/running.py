@@ -34,6 +34,8 @@ class Limits(NamedTuple):
     gpus: int | None = None
     max_jobs: int | None = None
     """How many jobs may run at once, of any kind; the plan may set a lower limit."""
+    max_scratch_bytes: int | None = None
+    """The bound on scratch, instead of that in the plan, which must have one."""
 
 
 class Ended(NamedTuple):
@@ -228,6 +230,6 @@ def remove(run: Run = None, *, patience_s: float = REMOVAL_PATIENCE_S, sleep: Sl
 
 def _flags(limits: Limits | None) -> tuple[str, ...]:
     """Return the flags of `markab run` that give these limits."""
-    flags = ("--cores", "--memory", "--gpus", "--max-jobs")
+    flags = ("--cores", "--memory", "--gpus", "--max-jobs", "--max-scratch")
     given = zip(flags, limits or Limits(), strict=True)
     return tuple(word for flag, value in given if value is not None for word in (flag, str(value)))

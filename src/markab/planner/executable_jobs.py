@@ -77,9 +77,11 @@ def executable_jobs(draft: Draft, context: Context, places: RunPlaces) -> Iterat
         parents = sorted_unique(position[parent] for parent in draft.parents[job])
         found = draft.jobs[job]
         if isinstance(found, PlannedJob):
-            yield _auxiliary_job(found, parents, places)
+            planned = _auxiliary_job(found, parents, places)
         else:
-            yield job_of_tasks(draft, context, job, parents)
+            planned = job_of_tasks(draft, context, job, parents)
+        planned.space = draft.space.get(job)
+        yield planned
 
 
 def _auxiliary_job(job: PlannedJob, parents: list[int], places: RunPlaces) -> PlannedJob:

@@ -13,6 +13,7 @@ from markab.planner.modes import MODES
 from markab.planner.output_map import mapper_problems
 from markab.planner.reuse_locations import reuse_locations
 from markab.planner.reuse_policy import REUSE_POLICIES, REUSE_POLICY
+from markab.planner.scratch_bound import wrong_bounds
 from markab.planner.site_choice import POLICIES
 from markab.spec import units
 from markab.spec.properties import Properties
@@ -35,6 +36,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     site_callout.KEEP: site_callout.KEPT,
     "pegasus.mode": tuple(MODES),
     "pegasus.integrity.checking": INTEGRITY_CHECKS,
+    "pegasus.file.cleanup.scope": ("fullahead", "deferred"),
     REUSE_POLICY: REUSE_POLICIES,
 }
 _SMALLEST = {
@@ -46,6 +48,8 @@ _SMALLEST = {
     "pegasus.parser.document.size": 1,
     "markab.slots.cores": 1,
     "markab.slots.gpus": 0,
+    "pegasus.file.cleanup.clusters.num": 1,
+    "pegasus.file.cleanup.clusters.size": 1,
 }
 """Key → the smallest whole number it may be."""
 _MEMORY = "markab.slots.memory"
@@ -93,6 +97,7 @@ def _problems(properties: Properties) -> Iterator[Problem]:
         is_right = False
     if not is_right:
         yield properties.problem(_MEMORY, "it must be an amount such as '2048' (MB) or '2 GB'")
+    yield from wrong_bounds(properties)
     try:
         reuse_locations(properties)
     except DocumentError as error:

@@ -144,14 +144,15 @@ pegasus.dir.exec | | | not-yet | directory of a run below the scratch of a site
 pegasus.dir.useTimestamp | false | true false | read | name runs by the time instead of run0001
 pegasus.dir.create.strategy | Minimal | Minimal HourGlass Tentacles | not-yet | which jobs wait for the making of directories
 pegasus.dir.create.impl | | | needless | how directories are made
-pegasus.file.cleanup.strategy | InPlace | InPlace Constraint | read | how files that no remaining job reads are found. Also `none` and `leaf`, as `--cleanup`; `Constraint` warns, and is taken as `InPlace`
+pegasus.file.cleanup.strategy | InPlace | InPlace Constraint | read | how files that no remaining job reads are found. Also `none` and `leaf`, as `--cleanup`
 pegasus.file.cleanup.impl | | | needless | how files are deleted
-pegasus.file.cleanup.scope | fullahead | fullahead deferred | not-yet | whether files of sub-workflows are deleted by their parent
-pegasus.file.cleanup.clusters.num | | | not-yet | cleanup jobs a level
-pegasus.file.cleanup.clusters.size | 2 | | not-yet | cleanups in one job
-pegasus.file.cleanup.constraint.*.maxspace | 10737418240 | | not-yet | bytes that a run may fill at a site
-pegasus.file.cleanup.constraint.deferstageins | false | true false | not-yet | inputs are fetched when there is room
-pegasus.file.cleanup.constraint.csv | | | not-yet | file with the sizes of files
+pegasus.file.cleanup.scope | fullahead | fullahead deferred | read | `deferred`: files are removed early in a workflow with sub-workflows too; else only the scratch directory at the end
+pegasus.file.cleanup.clusters.num | | | read | most cleanup jobs a level, with `InPlace`; wins over the size
+pegasus.file.cleanup.clusters.size | 5 | | read | jobs that use files last, of one level, for which there is one cleanup job
+pegasus.file.cleanup.constraint.maxspace | 10737418240 | | read | bound on the scratch of each site without a bound of its own: bytes, or an amount such as `20 GB`; with `Constraint`
+pegasus.file.cleanup.constraint.*.maxspace | 10737418240 | | read | bound on the scratch of a staging site; with `Constraint`
+pegasus.file.cleanup.constraint.deferstageins | false | true false | needless | inputs are fetched when there is room, with `Constraint`: they always are
+pegasus.file.cleanup.constraint.csv | | | read | table of `lfn,bytes` with the sizes of files that documents do not give, with `Constraint`
 pegasus.clusterer.job.aggregator | seqexec | seqexec mpiexec AWSBatch decaf | read | how the tasks of a clustered job are run. `seqexec`: one after the other; `mpiexec`: at once, as far as they fit into the cores and the memory of the job; the others warn, and are taken as `seqexec`. Also as a profile
 pegasus.clusterer.job.aggregator.arguments | | | read | arguments for it. With `seqexec`: `-n N`, N tasks at a time; with `mpiexec`: `--host-cpus N`, `--host-memory MB`, `--max-wall-time MINUTES`. Also as a profile
 pegasus.clusterer.job.aggregator.seqexec.log | false | true false | needless | write a log of every clustered job; the journal has every task
@@ -213,6 +214,7 @@ pegasus.service.** | | | needless | settings of the web service
 pegasus.ensemble.** | | | needless | settings of the ensemble manager
 pegasus.catalog.provenance.** | | | needless | old provenance catalog
 markab.dir.submit.mode | 0700 | | read | permissions of a new submit directory, in octal. `0750` or `2770` for a group; a directory that exists keeps its permissions
+markab.cleanup.assumed.size | 10485760 | | read | size of a file of which nothing is known, with `Constraint`: bytes, or an amount such as `1 MB`
 markab.keep.failed | false | true false | read | keep the directory of the last failed attempt of each job. Also `markab run --keep-failed`; the directory is removed when the job is tried again
 markab.fail.fast | false | true false | read | start no other jobs after a job failed for good. Also `markab run --fail-fast`; `--keep-going` is the opposite
 markab.slots.cores | | | read | cores that jobs on this machine may use together. What the machine has if not set; also `--cores`, and the profile `pegasus.slots.cores` of a site
