@@ -13,6 +13,7 @@ class DeliveredPaths:
 
     def __init__(self, context: Context) -> None:
         self._map = context.output_map
+        self._hashed = context.hashed
         self._directories: list[DirectoryPlace] | None = []
         if self._map is not None:
             return
@@ -34,7 +35,8 @@ class DeliveredPaths:
         elif self._directories is None:
             return None
         else:
-            places = [directory.file(lfn) for directory in self._directories]
+            name = lfn if self._hashed is None else self._hashed.path(lfn)
+            places = [directory.file(name) for directory in self._directories]
         return (
             [path_of(place.url) for place in places] if all(is_local(place.url) for place in places) else None
         )

@@ -25,6 +25,7 @@ from markab.plan.model import (
 )
 from markab.planner.draft import Context, Draft, ResultPlaces
 from markab.planner.graph import sorted_unique, topological_order
+from markab.planner.hashed_results import HashedResults
 from markab.planner.placement import Executable, Program
 from markab.planner.places import local_path
 from markab.planner.site_directories import shared_scratch
@@ -45,12 +46,19 @@ class RunPlaces:
     """By output site, in the order in which the user named them."""
     output_map: ResultPlaces | None = None
     """Where each result goes instead."""
+    hashed: HashedResults | None = None
+    """Where it is below these directories. None: at its name."""
+
+    def result_name(self, lfn: str) -> str:
+        """Return the path of a result below the directory of an output site."""
+        return lfn if self.hashed is None else self.hashed.path(lfn)
 
     def of_result(self, lfn: str) -> list[Place]:
         """Return where a result goes."""
         if self.output_map is not None:
             return self.output_map.places(lfn)
-        places = {place.url: place for place in (output.file(lfn) for output in self.outputs.values())}
+        name = self.result_name(lfn)
+        places = {place.url: place for place in (output.file(name) for output in self.outputs.values())}
         return list(places.values())
 
     def registrations(self, lfn: str, staging: str) -> list[tuple[str, str]]:
@@ -62,7 +70,8 @@ class RunPlaces:
         if staging:
             return [(self.scratch[staging].file_url(lfn), staging)]
         if self.output_map is None:
-            return list({output.file_url(lfn): output.site for output in self.outputs.values()}.items())
+            name = self.result_name(lfn)
+            return list({output.file_url(name): output.site for output in self.outputs.values()}.items())
         places = self.output_map.places(lfn)
         return [(f"file://{quoted_path(p.url)}" if p.url.startswith("/") else p.url, p.site) for p in places]
 

@@ -27,7 +27,7 @@ from markab.planner.machine_needs import NO_NEEDS, Needs, needs_of
 from markab.planner.modes import MODES
 from markab.planner.option_checks import wrong_options
 from markab.planner.options import PlanOptions
-from markab.planner.output_map import check_output_map, read_output_map
+from markab.planner.output_map import check_output_map, read_mapper
 from markab.planner.passes import PASSES, Pass
 from markab.planner.path_lengths import check_path_lengths
 from markab.planner.places import local_path
@@ -324,7 +324,7 @@ def _context(
     context.problems.extend(wrong_options(options))
     context.warnings.extend([*properties.unknown(), *warnings])
     warn_of_unsupported_properties(context)
-    read_output_map(context)
+    read_mapper(workflow, context)
     context.cleanup = _cleanup(strategy, context)
     context.reuse = content_reuse(context)
     _warn_of_unsupported_flags(options, context)

@@ -37,6 +37,7 @@ _SMALLEST = {
     "dagman.maxjobs": 0,
     "pegasus.transfer.threads": 1,
     "pegasus.parser.document.size": 1,
+    "pegasus.dir.storage.mapper.hashed.levels": 0,
     "markab.slots.cores": 1,
     "markab.slots.gpus": 0,
 }

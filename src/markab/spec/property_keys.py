@@ -132,10 +132,10 @@ pegasus.dir.submit.logs | | | needless | directory of log files
 pegasus.dir.staging.mapper | Hashed | Flat Hashed | not-yet | how files are spread at the staging site
 pegasus.dir.staging.mapper.hashed.levels | 2 | | not-yet | directories below each other
 pegasus.dir.staging.mapper.hashed.multiplier | 5 | | not-yet | files of one job
-pegasus.dir.storage.mapper | Flat | Flat Fixed Hashed Replica | read | where outputs are put at the output site. `Flat`, `Fixed` and `Replica`; `Hashed` warns, and is taken as `Flat`
+pegasus.dir.storage.mapper | Flat | Flat Fixed Hashed Replica | read | where outputs are put at the output site. `Hashed`: from 257 results on, in directories named by the hash of their names
 pegasus.dir.storage.mapper.fixed.url | | | read | the one place for all outputs. A directory for all results; with `Fixed`
-pegasus.dir.storage.mapper.hashed.levels | 2 | | not-yet | directories below each other
-pegasus.dir.storage.mapper.hashed.multiplier | 5 | | not-yet | files of one directory
+pegasus.dir.storage.mapper.hashed.levels | 2 | | read | directories below each other, at most: 256 results need none, 65,536 need one
+pegasus.dir.storage.mapper.hashed.multiplier | 5 | | needless | files of one directory; results are counted
 pegasus.dir.storage.mapper.replica | | | read | kind of the catalog that holds the places of outputs. `File` by default, or `Regex`, which is the same, or `YAML`; with `Replica`
 pegasus.dir.storage.mapper.replica.** | | | read | settings of that catalog. `file`: the file with the places; as `--output-map`
 pegasus.dir.storage.deep | false | true false | read | outputs go to directories named after the run
