@@ -14,7 +14,7 @@ from markab.errors import DocumentError, PlanningError
 from markab.plan.model import Kind, Place
 from markab.planner.hashed_results import HashedResults
 from markab.planner.output_map import MAPPER, common_directories
-from markab.planner.planning import dry_run, plan
+from markab.planner.planning import plan
 
 REPLICA = {MAPPER: "Replica", f"{MAPPER}.replica": "File", f"{MAPPER}.replica.file": "output.map"}
 

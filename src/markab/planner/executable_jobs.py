@@ -159,6 +159,7 @@ def job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -
     planned.cores, planned.gpus = resources.cores, resources.gpus
     planned.memory_mb, planned.disk_mb = resources.memory_mb, resources.disk_mb
     planned.runtime_s = resources.runtime_s or 0
+    planned.threads = resources.transfer_threads
     planned.checkpoint_s = resources.checkpoint_s or 0
     planned.max_wall_s = resources.max_wall_s or 0
     planned.success_messages = resources.success_messages
@@ -265,9 +266,10 @@ def _inputs(draft: Draft, context: Context, job: int) -> list[Input]:
 
 def _links(draft: Draft, context: Context, job: int) -> bool:
     """Return whether files that are brought for a job may be linked to."""
+    placement = draft.placements[job]
     if context.links:
-        return True
-    scratch = shared_scratch(context.sites[draft.placements[job].staging])
+        return placement.links
+    scratch = shared_scratch(context.sites[placement.staging])
     return scratch is not None and scratch.url.startswith("symlink:")
 
 

@@ -39,7 +39,7 @@ KEYS: dict[str, dict[str, Effect]] = {
             data.configuration enable_for_data_reuse transfer.bypass.input.staging style slots.cores slots.memory slots.gpus
             stagein.clusters stagein.local.clusters stagein.remote.clusters
             stageout.clusters stageout.local.clusters stageout.remote.clusters
-            clusters.num clusters.size clusters.maxruntime label group
+            clusters.num clusters.size clusters.maxruntime label group transfer.threads nosymlink
         """,
         NEEDLESS="""
             gridstart gridstart.path gridstart.arguments change.dir create.dir condor.arguments.quote auxillary.local
@@ -54,7 +54,7 @@ KEYS: dict[str, dict[str, Effect]] = {
         """,
         NOT_YET="""
             gridstart.launcher gridstart.launcher.arguments pegasus_lite_env_source
-            transfer.threads transfer.arguments transfer.lite.arguments nosymlink worker.node.directory relative.dir
+            transfer.arguments transfer.lite.arguments worker.node.directory relative.dir
             BOTO_CONFIG SSH_PRIVATE_KEY X509_USER_PROXY S3CFG IRODS_ENVIRONMENT_FILE GOOGLE_PKCS12 PEGASUS_CREDENTIALS
         """,
     ),

@@ -59,7 +59,9 @@ pegasus.transfer.bypass.input.staging | false | true false | read | jobs fetch i
 pegasus.transfer.container.onhost | true | true false | not-yet | transfers of jobs in containers run outside the container
 pegasus.transfer.links | false | true false | read | link inputs that are on the same site instead of copying them
 pegasus.transfer.threads | 2 | | read | files that one transfer job moves at a time
-pegasus.transfer.*.threads | 2 | | not-yet | the same for stagein or stageout jobs
+pegasus.transfer.stagein.threads | | | read | the same for stage-in jobs
+pegasus.transfer.inter.threads | | | read | the same for inter-site jobs
+pegasus.transfer.stageout.threads | | | read | the same for stage-out jobs
 pegasus.transfer.arguments | | | not-yet | arguments for the transfer tool in transfer jobs
 pegasus.transfer.lite.arguments | | | not-yet | arguments for the transfer tool around a job
 pegasus.transfer.worker.package | false | true false | needless | send the worker's tools to the sites
@@ -67,11 +69,13 @@ pegasus.transfer.worker.package.autodownload | true | true false | needless | fe
 pegasus.transfer.worker.package.strict | true | true false | needless | the worker's tools must have the planner's version
 pegasus.transfer.*.impl | Transfer | | needless | which tool transfer jobs use
 pegasus.transfer.*.remote.sites | | | not-yet | sites whose transfer jobs run there
-pegasus.transfer.*.priority | | | not-yet | priority of transfer jobs
+pegasus.transfer.stagein.priority | 700 | | read | priority of stage-in jobs. Of those of one level each has one less than that before it
+pegasus.transfer.inter.priority | 700 | | read | priority of inter-site jobs
+pegasus.transfer.stageout.priority | 900 | | read | priority of stage-out jobs
 pegasus.transfer.staging.delimiter | : | | not-yet | stands between the parts of a staged executable's name
 pegasus.transfer.disable.chmod.sites | | | not-yet | sites where staged executables are left without execute permission
 pegasus.transfer.setup.source.base.url | | | needless | where the worker's tools are fetched from
-pegasus.transfer.refiner | BalancedCluster | | not-yet | how transfers are put into jobs
+pegasus.transfer.refiner | BalancedCluster | BalancedCluster Cluster Basic | read | how transfers are put into jobs. `BalancedCluster` and `Cluster`: one job for ten of a level, or as many as the profiles `stagein.clusters` and `stageout.clusters` say; `Basic`: one for each job
 pegasus.transfer.force | false | true false | not-yet | overwrite files that exist
 pegasus.catalog.replica | YAML | YAML File Regex Directory JDBCRC MRC Meta | read | kind of the replica catalog. `YAML`, `File`, `Directory` (`Regex` is read as `File`) and `JDBCRC` in an SQLite file; the others are errors
 pegasus.catalog.replica.file | ./replicas.yml | | read | file of the replica catalog. `./rc.txt` when the kind is `File`
@@ -142,7 +146,7 @@ pegasus.dir.storage.deep | false | true false | read | outputs go to directories
 pegasus.dir.storage | | | not-yet | directory for outputs
 pegasus.dir.exec | | | not-yet | directory of a run below the scratch of a site
 pegasus.dir.useTimestamp | false | true false | read | name runs by the time instead of run0001
-pegasus.dir.create.strategy | Minimal | Minimal HourGlass Tentacles | not-yet | which jobs wait for the making of directories
+pegasus.dir.create.strategy | Minimal | Minimal HourGlass Tentacles | read | which jobs wait for the making of directories. `Minimal`: those that use them; `Tentacles`: the same, as a job waits for what its parents waited for; `HourGlass`: all, for all of them
 pegasus.dir.create.impl | | | needless | how directories are made
 pegasus.file.cleanup.strategy | InPlace | InPlace Constraint | read | how files that no remaining job reads are found. Also `none` and `leaf`, as `--cleanup`; `Constraint` warns, and is taken as `InPlace`
 pegasus.file.cleanup.impl | | | needless | how files are deleted
