@@ -6,6 +6,7 @@ from markab.plan.model import DirectoryPlace
 from markab.planner.draft import Context
 from markab.planner.site_directories import output_place
 from markab.transfers.base import is_local, path_of
+from markab.transfers.tree_names import directory_name
 
 
 class DeliveredPaths:
@@ -35,7 +36,8 @@ class DeliveredPaths:
         elif self._directories is None:
             return None
         else:
-            name = lfn if self._hashed is None else self._hashed.path(lfn)
+            name = directory_name(lfn)
+            name = name if self._hashed is None else self._hashed.path(name)
             places = [directory.file(name) for directory in self._directories]
         return (
             [path_of(place.url) for place in places] if all(is_local(place.url) for place in places) else None

@@ -32,6 +32,7 @@ from markab.planner.site_directories import shared_scratch
 from markab.planner.task_files import command_line, outputs_of
 from markab.spec.model import Task
 from markab.transfers.base import quoted_path
+from markab.transfers.tree_names import directory_name
 
 FIRST_FAILURE_ENDS = "pegasus.clusterer.job.aggregator.seqexec.firstjobfail"
 
@@ -51,7 +52,8 @@ class RunPlaces:
 
     def result_name(self, lfn: str) -> str:
         """Return the path of a result below the directory of an output site."""
-        return lfn if self.hashed is None else self.hashed.path(lfn)
+        name = directory_name(lfn)
+        return name if self.hashed is None else self.hashed.path(name)
 
     def of_result(self, lfn: str) -> list[Place]:
         """Return where a result goes."""

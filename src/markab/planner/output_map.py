@@ -25,6 +25,7 @@ from markab.spec.model import Workflow
 from markab.spec.properties import Properties
 from markab.spec.reader import read_replicas
 from markab.spec.suggestions import did_you_mean
+from markab.transfers.tree_names import declared_name, is_tree
 
 MAPPER = "pegasus.dir.storage.mapper"
 _KIND, _FILE = "pegasus.dir.storage.mapper.replica", "pegasus.dir.storage.mapper.replica.file"
@@ -43,7 +44,8 @@ class OutputMap:
     def places(self, lfn: str) -> list[Place]:
         """Return where a result goes; nothing if the map does not have it."""
         replica = self._index.lookup(lfn)
-        return [Place(pfn.site, local_path(pfn.pfn) or pfn.pfn) for pfn in replica.pfns] if replica else []
+        found = [Place(pfn.site, local_path(pfn.pfn) or pfn.pfn) for pfn in replica.pfns] if replica else []
+        return [Place(place.site, place.url.rstrip("/")) for place in found] if is_tree(lfn) else found
 
 
 def mapper_name(properties: Properties) -> str:
@@ -133,13 +135,13 @@ def check_output_map(results: Iterable[str], context: Context) -> None:
             if (other := owner.setdefault(place.url, lfn)) != lfn:
                 context.problem(
                     "output-map",
-                    f"output map {str(found.file)!r} gives {other!r} and {lfn!r} the same place",
+                    f"output map {str(found.file)!r} gives {declared_name(other)!r} and {declared_name(lfn)!r} the same place",
                     "give each result a place of its own",
                 )
             folder = os.path.dirname(place.url)
             directories.setdefault(folder, _directory(place.site, folder))
     if missing:
-        named = ", ".join(map(repr, missing[:_NAMED]))
+        named = ", ".join(repr(declared_name(lfn)) for lfn in missing[:_NAMED])
         more = f", and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
         near = did_you_mean(missing[0], owner)
         context.problem(

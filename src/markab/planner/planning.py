@@ -20,6 +20,7 @@ from markab.formatting import count, titled
 from markab.plan.braindump import Braindump
 from markab.plan.model import INTEGRITY_CHECKS, ContentReuse, GivenSlots, PlannedJob
 from markab.planner import plan_writer as writing
+from markab.planner.directory_names import check_delivered_directories, name_directories
 from markab.planner.draft import Cleanup, Context, Draft, Progress, Reason, UpdateIndex, no_update
 from markab.planner.executable_jobs import executable_jobs, job_of_tasks
 from markab.planner.given_slots import forwarded_properties, given_slots
@@ -220,6 +221,7 @@ def _make_draft(
     warn_of_unmet_requests(draft, context)
     check_directories(staging_sites(draft), context)
     check_output_map(draft.results, context)
+    check_delivered_directories(draft.results, context)
     _check_paths(draft, context)
     context.slots = given_slots(draft, context)
     context.raise_problems()
@@ -278,6 +280,7 @@ def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
         problems += error.problems
     if problems or workflow is None:
         raise DocumentError(*dict.fromkeys(problems))
+    name_directories(workflow)
     return properties, workflow, catalogs
 
 

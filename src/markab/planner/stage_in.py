@@ -34,6 +34,7 @@ from markab.planner.transfer_groups import (
 from markab.spec.lfn import lfn_fault
 from markab.spec.model import Replica, Use
 from markab.transfers.base import scheme_of
+from markab.transfers.tree_names import declared_name, is_tree
 
 
 def stage_in(draft: Draft, context: Context) -> None:
@@ -114,7 +115,9 @@ class _Transfers:
         if raw is None:
             return
         # What a job writes too is its own copy: through a link, or in place, it would change the user's file.
-        is_written = made_by == job or use.type == "checkpoint"
+        is_written = (
+            made_by == job or use.type == "checkpoint" or is_tree(lfn)
+        )  # which is unpacked for each job
         if use.bypass and (is_written or placement.data == "sharedfs"):
             self.contradicted.append(f"{lfn!r} of job {draft.title_of(job)}")
         elif raw.direct and (use.bypass or placement.bypass) and not is_written:
@@ -268,8 +271,9 @@ def _note_missing(missing: dict[str, list[str]], context: Context) -> None:
         more = f" and {len(readers) - 3} more" if len(readers) > 3 else ""
         context.problem(
             "missing-input",
-            f"file {lfn!r} has no replica and no job makes it (needed by {shown}{more})",
-            f"register it in the replica catalog, name its directory with --input-dir, or let a task output {lfn!r}",
+            f"file {declared_name(lfn)!r} has no replica and no job makes it (needed by {shown}{more})",
+            f"register it in the replica catalog, {'' if is_tree(lfn) else 'name its directory with --input-dir, '}"
+            f"or let a task output {declared_name(lfn)!r}",
         )
 
 
