@@ -118,9 +118,10 @@ class _Transfers:
         is_written = (
             made_by == job or use.type == "checkpoint" or is_tree(lfn)
         )  # which is unpacked for each job
-        if use.bypass and (is_written or placement.data == "sharedfs"):
-            self.contradicted.append(f"{lfn!r} of job {draft.title_of(job)}")
-        elif raw.direct and (use.bypass or placement.bypass) and not is_written:
+        if is_written or placement.data == "sharedfs":
+            if use.bypass:
+                self.contradicted.append(f"{lfn!r} of job {draft.title_of(job)}")
+        elif raw.direct and (use.bypass or placement.bypass):
             draft.bypassed.add((job, lfn))
             return
         if not placement.links:
