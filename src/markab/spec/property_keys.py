@@ -129,13 +129,13 @@ pegasus.selector.site.env.* | | | not-yet | environment of that program
 pegasus.selector.site.timeout | 60 | | not-yet | seconds that program may take
 pegasus.selector.site.keep.tmp | onerror | onerror always never | not-yet | when its files are kept
 pegasus.selector.transformation | Random | Random Installed Staged Submit | not-yet | which of several executables is used
-pegasus.dir.submit.mapper | Hashed | Flat Hashed Named | needless | how submit files are spread over directories
+pegasus.dir.submit.mapper | Hashed | Flat Hashed Named | needless | how submit files are spread over directories; there is no file a job
 pegasus.dir.submit.mapper.hashed.levels | 2 | | needless | directories below each other
 pegasus.dir.submit.mapper.hashed.multiplier | 5 | | needless | files of one job
 pegasus.dir.submit.logs | | | needless | directory of log files
-pegasus.dir.staging.mapper | Hashed | Flat Hashed | not-yet | how files are spread at the staging site
-pegasus.dir.staging.mapper.hashed.levels | 2 | | not-yet | directories below each other
-pegasus.dir.staging.mapper.hashed.multiplier | 5 | | not-yet | files of one job
+pegasus.dir.staging.mapper | Hashed | Flat Hashed | needless | how files are spread at the staging site; they stand there under their names
+pegasus.dir.staging.mapper.hashed.levels | 2 | | needless | directories below each other
+pegasus.dir.staging.mapper.hashed.multiplier | 5 | | needless | files of one job
 pegasus.dir.storage.mapper | Flat | Flat Fixed Hashed Replica | read | where outputs are put at the output site. `Hashed`: from 257 results on, in directories named by the hash of their names
 pegasus.dir.storage.mapper.fixed.url | | | read | the one place for all outputs. A directory for all results; with `Fixed`
 pegasus.dir.storage.mapper.hashed.levels | 2 | | read | directories below each other, at most: 256 results need none, 65,536 need one
