@@ -14,7 +14,9 @@ from markab.planner.output_map import mapper_problems
 from markab.planner.reuse_locations import reuse_locations
 from markab.planner.reuse_policy import REUSE_POLICIES, REUSE_POLICY
 from markab.planner.scratch_bound import wrong_bounds
+from markab.planner.scratch_directories import STRATEGIES, STRATEGY
 from markab.planner.site_choice import POLICIES
+from markab.planner.transfer_groups import PROPERTY_WORDS, REFINER, REFINERS
 from markab.spec import units
 from markab.spec.properties import Properties
 
@@ -38,6 +40,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "pegasus.integrity.checking": INTEGRITY_CHECKS,
     "pegasus.file.cleanup.scope": ("fullahead", "deferred"),
     REUSE_POLICY: REUSE_POLICIES,
+    REFINER: REFINERS,
+    STRATEGY: STRATEGIES,
 }
 _SMALLEST = {
     "dagman.retry": 0,
@@ -46,6 +50,9 @@ _SMALLEST = {
     site_callout.TIMEOUT: 0,
     "pegasus.transfer.threads": 1,
     "pegasus.parser.document.size": 1,
+    "pegasus.dir.storage.mapper.hashed.levels": 0,
+    **{f"pegasus.transfer.{word}.threads": 1 for word in PROPERTY_WORDS.values()},
+    **{f"pegasus.transfer.{word}.priority": -(10**9) for word in PROPERTY_WORDS.values()},
     "markab.slots.cores": 1,
     "markab.slots.gpus": 0,
     "pegasus.file.cleanup.clusters.num": 1,
