@@ -933,11 +933,11 @@ def test_properties_without_effect_are_said_in_one_warning_without_values_that_m
         properties={
             "pegasus.register.deep": "false",
             "pegasus.clusterer.preference": "runtime",
-            "pegasus.catalog.workflow.amqp.password": "secret",
+            "pegasus.catalog.master.password": "secret",
         },
     )
     assert [
-        "properties 'pegasus.register.deep' = false, 'pegasus.catalog.workflow.amqp.password' do nothing "
+        "properties 'pegasus.register.deep' = false, 'pegasus.catalog.master.password' do nothing "
         "in this version"
     ] == [warning.message for warning in made.planned.warnings]
 
