@@ -53,7 +53,7 @@ def show(run: str | None, job: str | None, state: frozenset[str] | None, as_json
     if as_json:
         echo_json(story.to_json())
     else:
-        echo(story.text(operations.find_run(run)), nl=False)
+        echo(story.text(), nl=False)
 
 
 def _list(run: str | None, states: frozenset[str], as_json: bool) -> None:

@@ -46,8 +46,8 @@ class KnownResults:
     def run_name(self, uuid: str) -> str:
         """Return how messages name a run: by its submit directory, if that is known."""
         if uuid not in self._runs:
-            found = self._index.submit_dir_of(uuid)
-            self._runs[uuid] = shown_path(Path(found)) if found else uuid
+            found = self._index.origin_of(uuid)
+            self._runs[uuid] = shown_path(Path(found[0])) if found else uuid
         return self._runs[uuid]
 
     def has(self, made: Made) -> bool:

@@ -190,14 +190,14 @@ class ResultIndex:
 
         return self.database.read(select, [])
 
-    def submit_dir_of(self, uuid: str) -> str | None:
-        """Return the submit directory of a run; None if it is not known."""
+    def origin_of(self, uuid: str) -> tuple[str, float] | None:
+        """Return the submit directory of a run, and when it was planned; None if it is not known."""
 
-        def select(connection: sqlite3.Connection) -> str | None:
+        def select(connection: sqlite3.Connection) -> tuple[str, float] | None:
             row = connection.execute(
-                "SELECT CAST(submit_dir AS BLOB) FROM run WHERE uuid = ?", (uuid,)
+                "SELECT CAST(submit_dir AS BLOB), CAST(planned_s AS REAL) FROM run WHERE uuid = ?", (uuid,)
             ).fetchone()
-            return None if row is None else os.fsdecode(row[0])
+            return None if row is None else (os.fsdecode(row[0]), row[1])
 
         return self.database.read(select, None)
 
