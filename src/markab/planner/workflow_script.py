@@ -92,7 +92,7 @@ def _run(script: Path, given: Sequence[Given], words: Sequence[str]) -> list[Mes
     if wrong := [each for one in messages if isinstance(one, WrongParameters) for each in one.problems]:
         raise DocumentError(*(Problem(*each, kind="parameter") for each in wrong))
     if done.returncode:
-        raise DocumentError(_failure(script, done.returncode))
+        raise DocumentError(_failure(script, done.returncode, given))
     return messages
 
 
@@ -136,8 +136,16 @@ def script_call(
     return ScriptCall((*options, str(files[0]), *behind), tuple(files), built.parameters, shlex.join(words))
 
 
-def _failure(script: Path, code: int) -> Problem:
+def _typed(given: Given) -> str:
+    """Return a parameter as it was typed, or with the place where it stands."""
+    text = quote(f"{given.name}={as_text(given.value)}")
+    return f"{text} ({given.origin})" if given.file else f"{given.origin} {text}"
+
+
+def _failure(script: Path, code: int, given: Sequence[Given]) -> Problem:
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    if given:
+        how += f", given {', '.join(map(_typed, given))}"
     elsewhere = script.resolve().parent
     hint = "its own message stands above; nothing was planned"
     if elsewhere != Path.cwd():
