@@ -30,9 +30,10 @@ def shorten_tracebacks() -> None:
 
 def _print_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     _shorten(trace)
-    shown: BaseException | None = error
-    while shown := (shown.__cause__ or shown.__context__):
-        _shorten(shown.__traceback__)
+    before = error.__cause__ or error.__context__
+    while before is not None:
+        _shorten(before.__traceback__)
+        before = before.__cause__ or before.__context__
     sys.__excepthook__(kind, error, trace)
 
 

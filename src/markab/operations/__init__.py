@@ -57,7 +57,17 @@ if TYPE_CHECKING:
     from markab.operations.run_list import RUN_STATES, ListedRun, list_runs
     from markab.operations.run_names import find_run, find_uuid, is_run
     from markab.operations.run_sizes import RunBytes, bytes_of_run
-    from markab.operations.running import Ended, Limits, growing_pauses, halt, remove, run, start, wait
+    from markab.operations.running import (
+        Ended,
+        Limits,
+        growing_pauses,
+        halt,
+        make_limits,
+        remove,
+        run,
+        start,
+        wait,
+    )
     from markab.operations.statistics import (
         read_statistics,
         save_statistics,
@@ -125,7 +135,7 @@ _NAMES = {
     "run_list": ("ListedRun", "RUN_STATES", "list_runs"),
     "run_names": ("find_run", "find_uuid", "is_run"),
     "run_sizes": ("RunBytes", "bytes_of_run"),
-    "running": ("Ended", "Limits", "growing_pauses", "halt", "remove", "run", "start", "wait"),
+    "running": ("Ended", "Limits", "growing_pauses", "halt", "make_limits", "remove", "run", "start", "wait"),
     "statistics": (
         "read_statistics",
         "save_statistics",
@@ -210,6 +220,7 @@ __all__ = [
     "log_check",
     "log_texts",
     "make_debug_directory",
+    "make_limits",
     "make_replica",
     "move_run",
     "open_log",

@@ -75,9 +75,7 @@ class KnownResults:
 
     def warnings(self) -> Iterator[Problem]:
         """Yield what is wrong with the index, and with files that earlier runs left."""
-        for text in self._index.warnings:
-            what, _, hint = text.partition("; ")
-            yield Problem(what, hint, kind="result-index")
+        yield from self._index.problems
         lost = self._available.lost
         for one in lost[:_LOST_NAMED]:
             yield Problem(str(one), kind="lost-result")

@@ -221,12 +221,12 @@ class JobLog:
             return f"{self.title} {_WORDS[state]}"
         run = shlex.quote(str(self.run.place.path))
         if self.run.engine_crashed:
-            why = "the engine of the run stopped unexpectedly"
+            why, verb = "the engine of the run stopped unexpectedly", "continues it"
         elif self.run.history.runs:
-            why = f"the run has ended ({self.run.state.lower()})"
+            why, verb = f"the run has ended ({self.run.state.lower()})", "continues it"
         else:
-            why = "the run was not started"
-        return f"{why}, and {self.title} has not: `markab run {run}` continues"
+            why, verb = "the run was not started", "starts it"
+        return f"{self.title} has not ended: {why}; `markab run {run}` {verb}"
 
     def _nothing(self, story: AttemptStory) -> str:
         """Return why there is no output of an attempt."""
