@@ -33,11 +33,20 @@ if TYPE_CHECKING:
     from markab.operations.exit_check import CheckedOutput, check_output, log_check
     from markab.operations.failures import analyze, edited_files, follow_failures
     from markab.operations.job_logs import STREAMS, log_texts, open_log, shown_log
-    from markab.operations.jobs import has_job, job_names, job_states, lfns_of_run, list_jobs, show_job, why
+    from markab.operations.jobs import (
+        has_job,
+        job_names,
+        job_states,
+        lfns_of_run,
+        list_jobs,
+        parameters_of_run,
+        show_job,
+        why,
+    )
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.old_runs import Filters, OldRun, delete_old_runs, find_old_runs
     from markab.operations.planning import Then as Then
-    from markab.operations.planning import dry_run, plan, run_script, target_names
+    from markab.operations.planning import dry_run, parameter_names, plan, run_script, target_names
     from markab.operations.recording import record_again
     from markab.operations.replica_catalog import (
         catalog_of_results,
@@ -118,10 +127,19 @@ _NAMES = {
     "exit_check": ("CheckedOutput", "Expected", "check_output", "log_check"),
     "failures": ("analyze", "edited_files", "follow_failures"),
     "job_logs": ("STREAMS", "log_texts", "open_log", "shown_log"),
-    "jobs": ("has_job", "job_names", "job_states", "lfns_of_run", "list_jobs", "show_job", "why"),
+    "jobs": (
+        "has_job",
+        "job_names",
+        "job_states",
+        "lfns_of_run",
+        "list_jobs",
+        "parameters_of_run",
+        "show_job",
+        "why",
+    ),
     "metadata": ("read_metadata", "trace"),
     "old_runs": ("Filters", "OldRun", "delete_old_runs", "find_old_runs"),
-    "planning": ("dry_run", "plan", "run_script", "target_names"),
+    "planning": ("dry_run", "parameter_names", "plan", "run_script", "target_names"),
     "recording": ("record_again",),
     "replica_catalog": (
         "catalog_of_results",
@@ -225,6 +243,8 @@ __all__ = [
     "move_run",
     "open_log",
     "open_replica_catalog",
+    "parameter_names",
+    "parameters_of_run",
     "parse_replica_lines",
     "plan",
     "prepare_rerun",

@@ -47,6 +47,17 @@ def job_names(run: Run = None) -> Iterator[tuple[str, str]]:
     yield from ((task, "reused") for task in _reused(run))
 
 
+def parameters_of_run(run: Run = None) -> dict[str, str]:
+    """Return the values of the parameters of the script that built a workflow, as text; none for a run of Pegasus."""
+    from markab.operations.run_names import find_directory
+    from markab.provenance.pegasus_directory import find_pegasus_directory
+
+    if find_pegasus_directory(find_directory(run)):
+        return {}
+    with closing(_open_plan(run)) as plan:
+        return plan.header.parameters
+
+
 def lfns_of_run(run: Run = None) -> Iterator[tuple[str, str]]:
     """Yield every file that a job makes, and the job."""
     with closing(_open_plan(run)) as plan:

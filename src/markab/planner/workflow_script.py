@@ -5,6 +5,7 @@ The script is run as `python SCRIPT WORDS` would run it: by the same Python, in 
 
 from __future__ import annotations
 
+import ast
 import os
 import shlex
 import signal
@@ -118,6 +119,22 @@ def built_workflow(script: Path, given: Sequence[Given], messages: Sequence[Mess
     if len(paths) != 1:
         raise DocumentError(_not_one(script, paths, bool(written)))
     return BuiltWorkflow(Path(paths[0]), Path.cwd(), {}, values)
+
+
+def parameter_names(script: Path) -> dict[str, str]:
+    """Return the parameters that a script declares, with their defaults as they stand there; it is read, and not run.
+
+    Raises:
+        OSError: it cannot be read.
+        SyntaxError, ValueError: it is no Python.
+    """
+    calls = (node for node in ast.walk(ast.parse(script.read_bytes())) if isinstance(node, ast.Call))
+    named = (
+        call
+        for call in calls
+        if "parameters" in (getattr(call.func, "id", ""), getattr(call.func, "attr", ""))
+    )
+    return {word.arg: ast.unparse(word.value) for call in named for word in call.keywords if word.arg}
 
 
 def script_call(

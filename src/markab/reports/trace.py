@@ -20,7 +20,7 @@ import msgspec
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.reuse_verdict import find_origin
 from markab.errors import MarkabError
-from markab.formatting import clipped, count, duration, moment, size, titled
+from markab.formatting import clipped, count, duration, moment, parameters_text, size, titled
 from markab.journal.attempt_story import read_attempts
 from markab.journal.lifecycle import State
 from markab.plan.job_lookup import find_job
@@ -203,8 +203,7 @@ class Trace:
             ]
             stack += reversed(children)
         if self.parameters:
-            pairs = ", ".join(f"{name}={value}" for name, value in self.parameters.items())
-            lines += ["", f"parameters of the workflow: {clipped(pairs, ARGUMENT_CHARACTERS)}"]
+            lines += ["", f"parameters of the workflow: {parameters_text(self.parameters)}"]
         return "\n".join(lines) + "\n"
 
     def dot(self) -> str:
