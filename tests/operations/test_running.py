@@ -47,6 +47,13 @@ def test_a_removal_does_not_wait_for_ever(run: Path) -> None:
     assert 1.9 < sum(pauses) < 2.1
 
 
+def test_a_run_that_was_never_started_stays_as_it_is(tmp_path: Path) -> None:
+    planned = make_run(tmp_path / "planned", [compute("a")])
+    assert operations.remove(planned) == "not started"
+    assert operations.read_status(planned).state == "Not started"
+    assert not (planned / "journal.jsonl").exists()
+
+
 def test_without_an_engine_a_run_is_marked_unless_it_has_succeeded(run: Path, tmp_path: Path) -> None:
     done = make_run(tmp_path / "done", [compute("a")], [began(), start(0), end(0), ended("success")])
     assert operations.remove(run) == "marked"

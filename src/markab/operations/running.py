@@ -218,9 +218,9 @@ def halt(run: Run = None) -> bool:
     return request_halt(find_run(run))
 
 
-Removal = Literal["removed", "removing", "marked", "succeeded"]
+Removal = Literal["removed", "removing", "marked", "succeeded", "not started"]
 """The progress of a removal: the engine has ended; its jobs have not all ended yet; there was no
-engine, and the run is marked as removed; there was none, and the run has succeeded."""
+engine, and the run is marked as removed; there was none, and the run has succeeded, or was never started."""
 
 
 def remove(run: Run = None, *, patience_s: float = REMOVAL_PATIENCE_S, sleep: Sleep = time.sleep) -> Removal:
@@ -237,7 +237,8 @@ def remove(run: Run = None, *, patience_s: float = REMOVAL_PATIENCE_S, sleep: Sl
 
     submit_dir = find_run(run)
     if not control.request_remove(submit_dir):
-        return "succeeded" if read_status(submit_dir).state == "Success" else "marked"
+        state = read_status(submit_dir).state
+        return "succeeded" if state == "Success" else "not started" if state == "Not started" else "marked"
     pauses = repeat(REMOVAL_PAUSE_S, int(patience_s / REMOVAL_PAUSE_S))
     pid = poll(lambda: control.engine_pid(submit_dir), lambda pid: pid is None, pauses, sleep)
     return "removed" if pid is None else "removing"
