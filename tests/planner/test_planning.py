@@ -1013,8 +1013,11 @@ def test_all_properties_with_wrong_values_are_named_at_once_also_in_a_dry_run(be
         "dagman.retry": "-1",
         "dagman.big.maxjobs": "few",
         "markab.dir.submit.mode": "0500",
+        "pegasus.memory": "lots; and more",
+        "condor.request_cpus": "0",
+        "condor.request_disk": "ifthenelse(a, b, c)",
     }
-    options = bench.options(task("a"), properties=wrong)
+    options = bench.options(task("a"), task("b"), properties=wrong, cluster=["neat"])
 
     with pytest.raises(DocumentError) as caught:
         dry_run(options)
@@ -1028,6 +1031,9 @@ def test_all_properties_with_wrong_values_are_named_at_once_also_in_a_dry_run(be
         "property 'dagman.retry' is '-1' (command line); it must be a whole number from 0",
         "property 'pegasus.transfer.threads' is '0' (command line); it must be a whole number from 1",
         "property 'dagman.big.maxjobs' is 'few' (command line); it must be a whole number from 0",
+        "property 'pegasus.memory' is 'lots; and more' (command line); it must be an amount such as '2048' (MB) or '2 GB'",
+        "property 'condor.request_cpus' is '0' (command line); it must be a whole number from 1",
+        "--cluster 'neat' is unknown",
     ] == [problem.message for problem in caught.value.problems]
 
 

@@ -18,6 +18,7 @@ from markab.planner.scratch_directories import STRATEGIES, STRATEGY
 from markab.planner.site_choice import POLICIES
 from markab.planner.transfer_groups import PROPERTY_WORDS, REFINER, REFINERS
 from markab.spec import units
+from markab.spec.profiles import resources
 from markab.spec.properties import Properties
 
 _FLAGS = (
@@ -82,6 +83,18 @@ def wrong_values(properties: Properties) -> list[Problem]:
     return list(_problems(properties))
 
 
+def _profile_problems(properties: Properties) -> Iterator[Problem]:
+    """Yield a problem for each property that is a profile of all jobs and has a wrong value; said once, not for each job."""
+    for namespace, keys in properties.profiles().items():
+        for key, value in keys.items():
+            found: list[Problem] = []
+            resources({namespace: {key: value}}, problems=found)
+            for problem in found:
+                _, semicolon, wanted = problem.message.rpartition("; ")
+                name = properties.keys_of_profile(namespace, key)[-1]
+                yield properties.problem(name, wanted) if semicolon else problem
+
+
 def _problems(properties: Properties) -> Iterator[Problem]:
     for key in _FLAGS:
         try:
@@ -121,3 +134,4 @@ def _problems(properties: Properties) -> Iterator[Problem]:
             is_right = False
         if not is_right:
             yield properties.problem(key, f"it must be a whole number from {smallest}")
+    yield from _profile_problems(properties)
