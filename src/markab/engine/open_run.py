@@ -24,7 +24,7 @@ from markab.engine.progress_meter import Meter
 from markab.engine.recorder import Recorder
 from markab.engine.recovered_space import scratch_sizes
 from markab.engine.recovery import Recovery
-from markab.engine.retry_policy import error_kind, is_incomplete, is_worth_retrying
+from markab.engine.retry_policy import error_kind, is_incomplete, is_worth_retrying, run_exit_code
 from markab.engine.scheduler_protocol import SchedulerProtocol, Verdict
 from markab.engine.scratch_report import lack_text, scratch_use
 from markab.engine.scratch_space import ScratchSpace
@@ -125,6 +125,8 @@ class OpenRun:
         """Why the journal cannot be written at the moment; until it can, nothing is started."""
         self.outcome: OutcomeState | None = None
         """Set when the run has ended, together with `counts` and `states`."""
+        self.exit_code: int | None = None
+        """Of this call of the engine, if a job says so."""
         self.counts: dict[str, int] = {}
         """Number of jobs by the name of their state, where it is not 0."""
         self.states = b""
@@ -350,12 +352,19 @@ class OpenRun:
             self.journal.append(Incomplete(now, id.job, id.number, served))
         elif decision.verdict is Verdict.GIVE_UP:
             why = NO_RETRY_LEFT
-            if not is_worth_retrying(record):
+            if run_exit_code(record) is not None:
+                why = "its exit code ends the run, as dagman.ABORT-DAG-ON says"
+            elif not is_worth_retrying(record):
                 why = f"trying again would not help against {error_kind(record)!r}"
             self.journal.append(GiveUp(now, id.job, id.number, why, served))
             self.failures[id.job] = Failure(running.id, id.number, dict(record.get("error") or {}))
             if not self._keep_going and len(self.failures) == 1:
                 self._warn(f"job {running.id!r} failed: no others are started, as --fail-fast says")
+        if (exit_code := run_exit_code(record)) is not None and self._ending is None:
+            self.exit_code = exit_code
+            self._warn(f"job {running.id!r} ended the run, as its profile dagman.ABORT-DAG-ON says")
+            self.journal.append(Remove(now))
+            self._cancel("removed")
         return decision.pause_s
 
     def _count_files(self, space: ScratchSpace, position: int, record: Record, verdict: Verdict) -> None:

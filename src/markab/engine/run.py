@@ -90,6 +90,8 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
     rescue: Path | None = None
     """The rescue file that was written."""
+    exit_code: int | None = None
+    """What a job that ended the run says."""
 
 
 def run(
@@ -258,6 +260,7 @@ def outcome_of(opened: OpenRun, clock: Clock) -> Outcome:
         failed=[failure for _, failure in sorted(opened.failures.items())],
         warnings=opened.warnings,
         rescue=rescue,
+        exit_code=opened.exit_code,
     )
 
 

@@ -220,6 +220,27 @@ class PlannedTask(msgspec.Struct, omit_defaults=True):
     """Lfns of the outputs of the job that this task makes; given if the job has several tasks."""
     after: list[str] = []
     """Ids of the tasks of the same job that must succeed before it."""
+    cores: int = 1
+    memory_mb: int = 0
+    priority: int = 0
+    """What it takes of its job, and its rank among the tasks that are ready; for jobs with `tasks_at_once`."""
+
+
+class JobScript(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A program of the submit host that runs before or after the tasks of a job, in the submit directory."""
+
+    executable: str
+    """Absolute path."""
+    arguments: str = ""
+    """Not yet split; `worker/job_scripts.py` lists the variables that are replaced."""
+
+
+class AbortRule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An exit code of a job that ends the run."""
+
+    on: int
+    exit_code: int | None = None
+    """That of the run. None: that of the job."""
 
 
 class Input(msgspec.Struct, omit_defaults=True):
@@ -331,6 +352,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     gpus: int = 0
     runtime_s: float = 0
     """What it requests; 0: not given."""
+    threads: int = 0
+    """How many files it moves at a time; 0: as the header says."""
     checkpoint_s: float = 0
     """SIGTERM after this many seconds, so that the task writes its checkpoint. 0: never."""
     max_wall_s: float = 0
@@ -342,10 +365,17 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     keep_going: bool = False
     """A task that fails keeps only those from running that come `after` it; the attempt fails all the same."""
 
+    pre: JobScript | None = None
+    post: JobScript | None = None
+    """Run around the tasks of each attempt; the exit code of `post`, if there is one, is that of the job."""
+    abort: AbortRule | None = None
+    tasks_at_once: bool = False
+    """Tasks run at the same time, as far as the cores and the memory of the job allow. False: one after the other."""
+
     tasks: list[PlannedTask] = []
     inputs: list[Input] = []
     outputs: list[Output] = []
-    """The four above: compute."""
+    """The ones above: compute."""
     transfers: list[Transfer] = []
     """Stage-in, stage-out, stage-inter."""
     registrations: list[Registration] = []

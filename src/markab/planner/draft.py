@@ -22,17 +22,20 @@ from markab.errors import PlanningError, Problem
 from markab.formatting import titled
 from markab.plan.job_label import joined_labels
 from markab.plan.model import (
+    AbortRule,
     BoundedScratch,
     Content,
     ContentReuse,
     GivenSlots,
     Integrity,
+    JobScript,
     JobSpace,
     Place,
     PlannedJob,
 )
 from markab.plan.reused_tasks import ReusedTask
 from markab.planner.graph import find_cycle, levels_of
+from markab.planner.hashed_results import HashedResults
 from markab.planner.job_names import compute_name
 from markab.planner.options import PlanOptions
 from markab.planner.placement import Placement, Program, merge_placements
@@ -88,7 +91,7 @@ class ResultPlaces(Protocol):
         ...
 
 
-EXPLAINING = ("unknown-property", "unknown-profile", "output-mapper")
+EXPLAINING = ("unknown-property", "unknown-profile")
 """Kinds of warnings that may explain an error, and are shown with it."""
 
 
@@ -110,6 +113,14 @@ class Merged(NamedTuple):
     name: str
     why: str
     """Which pass merged them, and why."""
+
+
+class DagmanRequests(NamedTuple):
+    """What a job asks for in the namespace `dagman`, beyond what is scheduled by."""
+
+    pre: JobScript | None = None
+    post: JobScript | None = None
+    abort: AbortRule | None = None
 
 
 @dataclass(slots=True)
@@ -146,6 +157,8 @@ class Context:
     """What jobs on the submit host may use together."""
     output_map: ResultPlaces | None = None
     """Where each result goes. None: below the directories of the output sites."""
+    hashed: HashedResults | None = None
+    """Where they are below these directories. None: at their names."""
     reuse: ContentReuse | None = None
     """How results are reused by content. None: they are reused by name."""
     update_index: UpdateIndex = no_update
@@ -231,6 +244,8 @@ class Draft:
     """Tasks that stay because no earlier run made their outputs of the same; by content."""
     reused_tasks: list[ReusedTask] = field(default_factory=list)
     """The tasks of removed jobs; by content."""
+    dagman: dict[int, DagmanRequests] = field(default_factory=dict)
+    """Of the jobs that ask for something of that."""
     merged: dict[int, Merged] = field(default_factory=dict)
     """Job that others were merged into → what it is."""
     reasons: list[Reason] = field(default_factory=list)

@@ -20,6 +20,7 @@ from markab.formatting import count, titled
 from markab.plan.braindump import Braindump
 from markab.plan.model import INTEGRITY_CHECKS, ContentReuse, GivenSlots, PlannedJob
 from markab.planner import plan_writer as writing
+from markab.planner.directory_names import check_delivered_directories, name_directories
 from markab.planner.draft import (
     Cleanup,
     Context,
@@ -37,7 +38,7 @@ from markab.planner.machine_needs import NO_NEEDS, Needs, needs_of
 from markab.planner.modes import MODES
 from markab.planner.option_checks import wrong_options
 from markab.planner.options import PlanOptions
-from markab.planner.output_map import check_output_map, read_output_map
+from markab.planner.output_map import check_output_map, read_mapper
 from markab.planner.passes import PASSES, Pass
 from markab.planner.path_lengths import check_path_lengths
 from markab.planner.places import local_path
@@ -239,6 +240,7 @@ def _make_draft(
     warn_of_unmet_requests(draft, context)
     check_directories(staging_sites(draft), context)
     check_output_map(draft.results, context)
+    check_delivered_directories(draft.results, context)
     _check_paths(draft, context)
     context.slots = given_slots(draft, context)
     context.raise_problems()
@@ -267,10 +269,7 @@ def _stamp(context: Context, now: float) -> str | None:
 def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
     """Read all documents; problems of every one of them are reported together."""
     problems: list[Problem] = []
-    given = {**options.properties, **forwarded_properties(options.forward, problems)}
-    properties = load_properties(
-        options.conf, given, os.environ, options.directory, Path(os.path.expanduser("~"))
-    )
+    properties = read_properties(options, problems)
     problems += wrong_values(properties)
     workflow: Workflow | None = None
     try:
@@ -283,21 +282,33 @@ def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
     except DocumentError as error:
         problems += error.problems
     try:
-        catalogs = load_catalogs(
-            properties,
-            options.directory,
-            workflow,
-            os.environ,
-            options.input_dirs,
-            options.transformations_dir,
-            options.cache,
-            options.reuse,
-        )
+        catalogs = read_catalogs(options, properties, workflow)
     except DocumentError as error:
         problems += error.problems
     if problems or workflow is None:
         raise DocumentError(*dict.fromkeys(problems))
+    name_directories(workflow)
     return properties, workflow, catalogs
+
+
+def read_properties(options: PlanOptions, problems: list[Problem]) -> Properties:
+    """Read the properties with which the planner is called; what is wrong with `--forward` is added to `problems`."""
+    given = {**options.properties, **forwarded_properties(options.forward, problems)}
+    return load_properties(options.conf, given, os.environ, options.directory, Path(os.path.expanduser("~")))
+
+
+def read_catalogs(options: PlanOptions, properties: Properties, workflow: Workflow | None) -> Catalogs:
+    """Read the catalogs with which the planner is called. Raises as `load_catalogs`."""
+    return load_catalogs(
+        properties,
+        options.directory,
+        workflow,
+        os.environ,
+        options.input_dirs,
+        options.transformations_dir,
+        options.cache,
+        options.reuse,
+    )
 
 
 def _size_limit_bytes(properties: Properties) -> int:
@@ -343,7 +354,7 @@ def _context(
     context.problems.extend(wrong_options(options))
     context.warnings.extend([*properties.unknown(), *warnings])
     warn_of_unsupported_properties(context)
-    read_output_map(context)
+    read_mapper(workflow, context)
     context.cleanup = _cleanup(strategy, context)
     context.reuse = content_reuse(context)
     _warn_of_unsupported_flags(options, context)
