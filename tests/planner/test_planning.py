@@ -838,7 +838,7 @@ def test_a_transformation_that_requires_one_of_another_site_is_refused(bench: Be
         plan(bench.options(task("a"), output_sites=["local"]))
 
     assert "transformation 'helper' cannot run at " in str(caught.value)
-    assert "(needed by job 'a', whose transformation requires it)" in str(caught.value)
+    assert "(needed by task 'a', whose transformation requires it)" in str(caught.value)
 
 
 def test_a_container_is_not_quietly_left_out(bench: Bench) -> None:
