@@ -947,6 +947,18 @@ def test_a_profile_that_a_property_gives_to_a_site_is_one_of_its_jobs(bench: Ben
     assert bench.plan(task("a"), properties={key: "3"})["tool_a"].cores == 3
 
 
+def test_a_transformation_that_requires_one_of_another_site_is_refused(bench: Bench) -> None:
+    elsewhere = {"name": "elsewhere", "type": "installed", "pfn": "/bin/helper"}
+    bench.transformations += [{"name": "helper", "sites": [elsewhere]}]
+    bench.transformations[0]["requires"] = ["helper"]
+
+    with pytest.raises(PlanningError) as caught:
+        plan(bench.options(task("a"), output_sites=["local"]))
+
+    assert "transformation 'helper' cannot run at " in str(caught.value)
+    assert "(needed by task 'a', whose transformation requires it)" in str(caught.value)
+
+
 def test_a_container_is_not_quietly_left_out(bench: Bench) -> None:
     bench.transformations[0]["sites"][0]["container"] = "box"
     (bench.path / "transformations.yml").write_text("{}")
