@@ -4,7 +4,7 @@ import pytest
 
 from kit.linted import LintedProject, job
 from markab import operations
-from markab.lint.finding import Finding, Place
+from markab.lint.finding import Finding, SourcePlace
 from markab.lint.switched_off import SwitchedOff
 
 
@@ -52,7 +52,7 @@ def test_a_comment_counts_for_its_line_or_alone_for_the_whole_document() -> None
     behind.add_comments("w.yml", "a: 1\nb: 2  # markab: off=secret, no-outputs\nc: 3\n")
     alone.add_comments("w.yml", "a: 1\n  # markab: off=secret\n")
 
-    assert behind.at == {Place("w.yml", 2): {"secret", "no-outputs"}}
+    assert behind.at == {SourcePlace("w.yml", 2): {"secret", "no-outputs"}}
     assert behind.hides(line) and not behind.hides(other)
     assert alone.hides(line) and alone.hides(other)
     assert not alone.hides(Finding("warning", "secret", "x", "", "v.yml", 2))

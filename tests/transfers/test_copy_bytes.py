@@ -140,6 +140,32 @@ def test_a_copy_ends_when_it_is_cancelled_by_whatever_way(
     assert os.fstat(ends[1]).st_size == 0
 
 
+class LateStop(threading.Event):
+    """Is set after so many questions."""
+
+    def __init__(self, questions: int) -> None:
+        super().__init__()
+        self.left = questions
+
+    def is_set(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize("missing", WAYS)
+def test_a_copy_that_has_begun_ends_when_it_is_cancelled(
+    ends: tuple[int, int], monkeypatch: pytest.MonkeyPatch, missing: tuple[str, ...]
+) -> None:
+    without(monkeypatch, missing)
+    for name in ("_STEP_BYTES", "_BLOCK_BYTES"):
+        monkeypatch.setattr(module, name, 100_000)
+
+    with pytest.raises(Cancelled):
+        copy_bytes(*ends, SIZE, LateStop(len(missing) + 1))
+
+    assert os.fstat(ends[1]).st_size == 100_000
+
+
 def test_a_hash_is_of_the_whole_file_wherever_it_was_read_to(ends: tuple[int, int]) -> None:
     os.lseek(ends[0], 1000, os.SEEK_SET)
     digest = hashlib.sha256()

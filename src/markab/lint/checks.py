@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from markab.lint.argument_checks import split_names, undeclared_files, wrong_directions
 from markab.lint.container_images import small_images
 from markab.lint.file_checks import jobs_without_outputs, spellings, unread_outputs
-from markab.lint.finding import Check, Severity
+from markab.lint.finding import Found, Severity
 from markab.lint.placeholders import placeholders
 from markab.lint.requests import too_large_requests
 from markab.lint.secrets import secrets
+from markab.lint.subject import Subject
 from markab.lint.unused_entries import unused_replicas, unused_transformations
 from markab.lint.wrapper_checks import interpreters, unnamed_files, wrapper_arguments
+
+Check = Callable[[Subject], Iterable[Found]]
 
 CHECKS: tuple[Check, ...] = (
     unread_outputs,

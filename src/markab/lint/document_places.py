@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from markab.errors import Problem, StorageError
-from markab.lint.finding import Place, shown_file
+from markab.lint.finding import SourcePlace, shown_file
 from markab.spec.model import (
     ReplicaCatalog,
     SiteCatalog,
@@ -28,32 +28,32 @@ class DocumentPlaces:
     """The places of named entries. The first document that has an entry is its place."""
 
     def __init__(self) -> None:
-        self._places: dict[tuple[str, str], Place] = {}
+        self._places: dict[tuple[str, str], SourcePlace] = {}
 
-    def of(self, kind: str, name: str) -> Place:
+    def of(self, kind: str, name: str) -> SourcePlace:
         """Return where a task, transformation, site, file or container stands."""
-        return self._places.get((kind, name), Place())
+        return self._places.get((kind, name), SourcePlace())
 
-    def put(self, kind: str, name: str, place: Place) -> None:
+    def put(self, kind: str, name: str, place: SourcePlace) -> None:
         """Record a place, unless the name has one."""
         self._places.setdefault((kind, name), place)
 
-    def of_problem(self, problem: Problem) -> Place:
+    def of_problem(self, problem: Problem) -> SourcePlace:
         """Return the place that a problem has, or else that of the first entry which its message names."""
         if problem.file:
-            return Place(shown_file(problem.file), problem.line)
+            return SourcePlace(shown_file(problem.file), problem.line)
         for kind, name in _NAMED.findall(problem.message):
             place = self.of(_KINDS.get(kind, kind), name)
             if place.file:
                 return place
-        return Place()
+        return SourcePlace()
 
     def add_workflow(self, workflow: Workflow, file: str, line_of: LineOf) -> None:
         """Record the tasks of a workflow, their files, and the catalogs inside it."""
         for task in workflow.jobs:
-            self.put("task", task.id, Place(file, line_of(task)))
+            self.put("task", task.id, SourcePlace(file, line_of(task)))
             for use in task.uses:
-                self.put("file", use.lfn, Place(file, line_of(use)))
+                self.put("file", use.lfn, SourcePlace(file, line_of(use)))
         for catalog in (workflow.transformation_catalog, workflow.site_catalog, workflow.replica_catalog):
             if catalog is not None:
                 self.add_catalog(catalog, file, line_of)
@@ -61,7 +61,7 @@ class DocumentPlaces:
     def add_catalog(self, catalog: Catalog, file: str, line_of: LineOf) -> None:
         """Record the entries of a catalog."""
         for kind, name, item in _entries(catalog):
-            self.put(kind, name, Place(file, line_of(item)))
+            self.put(kind, name, SourcePlace(file, line_of(item)))
 
 
 def _entries(catalog: Catalog) -> Iterator[tuple[str, str, object]]:

@@ -1,15 +1,11 @@
-"""A finding of the linter, and the checks that make findings."""
+"""A finding of the linter, and what a check finds."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
-
-if TYPE_CHECKING:
-    from markab.lint.subject import Subject
+from typing import Literal, NamedTuple
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -35,7 +31,7 @@ class Finding:
         return f"{self.file}:{self.line}" if self.file and self.line else self.file
 
 
-class Place(NamedTuple):
+class SourcePlace(NamedTuple):
     """A line of a file; 0 if it is not known."""
 
     file: str = ""
@@ -46,7 +42,7 @@ class Found(NamedTuple):
     """What a check found, before it has the severity of its code."""
 
     code: str
-    place: Place
+    place: SourcePlace
     message: str
     hint: str = ""
 
@@ -56,6 +52,3 @@ def shown_file(path: str | Path) -> str:
     absolute = os.path.abspath(path)
     relative = os.path.relpath(absolute)
     return absolute if relative.startswith("..") else relative
-
-
-Check = Callable[["Subject"], Iterable[Found]]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from markab.errors import Problem
 from markab.lint.checks import CHECKS, CODES
-from markab.lint.finding import SEVERITIES, Finding, Place, Severity
+from markab.lint.finding import SEVERITIES, Finding, Severity, SourcePlace
 from markab.lint.planning_findings import OF_THE_CALL, problem_finding
 from markab.lint.subject import Subject, read_subject
 from markab.lint.switched_off import SwitchedOff
@@ -79,7 +79,7 @@ def check(subject: Subject) -> Iterator[Finding]:
             yield Finding(CODES[code][0], code, message, hint, file, line)
 
 
-def _metadata(workflow: Workflow, subject: Subject) -> Iterator[tuple[Mapping[str, str], list[Place]]]:
+def _metadata(workflow: Workflow, subject: Subject) -> Iterator[tuple[Mapping[str, str], list[SourcePlace]]]:
     for task in workflow.jobs:
         yield task.metadata, [subject.place(task), *(subject.place(use) for use in task.uses)]
         yield from ((use.metadata, [subject.place(use)]) for use in task.uses)

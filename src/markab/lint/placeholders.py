@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from markab.lint.finding import Found, Place
+from markab.lint.finding import Found, SourcePlace
 from markab.lint.subject import Subject
 
 _PLACEHOLDER = re.compile(
@@ -15,7 +15,7 @@ _PLACEHOLDER = re.compile(
 _VARIABLE = re.compile(r"\$\{\w+\}|\$\(\w+\)|\{[A-Za-z_]\w*\}|\$[A-Z_]{2,}\b|%\(\w+\)s")
 
 
-def _texts(subject: Subject) -> Iterator[tuple[str, str, Place]]:
+def _texts(subject: Subject) -> Iterator[tuple[str, str, SourcePlace]]:
     """Yield each path, address and name of a site in the catalogs: what it is, the text, and its place."""
     for transformation in subject.transformations.values():
         place = subject.places.of("transformation", transformation.full_name)
@@ -49,8 +49,8 @@ def _texts(subject: Subject) -> Iterator[tuple[str, str, Place]]:
 
 
 def _profile_texts(
-    owner: str, profiles: dict[str, dict[str, str]], place: Place
-) -> Iterator[tuple[str, str, Place]]:
+    owner: str, profiles: dict[str, dict[str, str]], place: SourcePlace
+) -> Iterator[tuple[str, str, SourcePlace]]:
     for key in ("project", "queue"):
         yield f"profile pegasus.{key} {owner}", profiles.get("pegasus", {}).get(key, ""), place
 

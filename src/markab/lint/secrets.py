@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from markab.lint.argument_checks import declared_files, job_title
-from markab.lint.finding import Found, Place
+from markab.lint.finding import Found, SourcePlace
 from markab.lint.subject import Subject
 from markab.lint.task_arguments import file_words
 from markab.spec.model import Profiles
@@ -36,7 +36,7 @@ def secrets(subject: Subject) -> Iterator[Found]:
                 )
                 break
         yield from _of_profiles(job_title(task), task.profiles, subject.place(task))
-    yield from _of_profiles("the workflow", subject.workflow.profiles, Place(subject.file))
+    yield from _of_profiles("the workflow", subject.workflow.profiles, SourcePlace(subject.file))
     for transformation in subject.transformations.values():
         name = transformation.full_name
         place = subject.places.of("transformation", name)
@@ -46,13 +46,13 @@ def secrets(subject: Subject) -> Iterator[Found]:
         yield from _of_profiles(f"site {site.name!r}", site.profiles, subject.places.of("site", site.name))
 
 
-def _of_profiles(owner: str, profiles: Profiles, place: Place) -> Iterator[Found]:
+def _of_profiles(owner: str, profiles: Profiles, place: SourcePlace) -> Iterator[Found]:
     for name, value in profiles.get("env", {}).items():
         if _is_secret(name, value):
             yield _found(f"the environment of {owner} has what looks like a secret: {name}", place)
 
 
-def _found(message: str, place: Place) -> Found:
+def _found(message: str, place: SourcePlace) -> Found:
     hint = "let the program read it from a file that only you may read, or from the credentials file"
     return Found("secret", place, message, hint)
 

@@ -13,7 +13,7 @@ from markab.catalogs.loader import Catalogs
 from markab.catalogs.replica_index import ReplicaIndex
 from markab.errors import DocumentError, StorageError
 from markab.lint.document_places import DocumentPlaces, add_catalog_files
-from markab.lint.finding import Place, shown_file
+from markab.lint.finding import SourcePlace, shown_file
 from markab.lint.task_arguments import words_of
 from markab.planner.options import PlanOptions
 from markab.planner.planning import read_catalogs, read_properties
@@ -62,9 +62,9 @@ class Subject:
                 self.uses.setdefault(use.lfn, use)
                 self.readers[use.lfn].append(task)
 
-    def place(self, item: object) -> Place:
+    def place(self, item: object) -> SourcePlace:
         """Return where a struct of the workflow stands."""
-        return Place(self.file, self.line_of(item))
+        return SourcePlace(self.file, self.line_of(item))
 
     @cached_property
     def transformations(self) -> dict[tuple[str | None, str, str | None], Transformation]:
@@ -91,7 +91,7 @@ class Subject:
             self._words[id(task)] = words_of(task)
         return self._words[id(task)]
 
-    def use_place(self, task: Task, use: Use) -> Place:
+    def use_place(self, task: Task, use: Use) -> SourcePlace:
         """Return where a use stands; that of its task if it is none of the document's own."""
         place = self.place(use)
         return place if place.line else self.place(task)

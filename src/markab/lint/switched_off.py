@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from markab.lint.finding import Finding, Place
+from markab.lint.finding import Finding, SourcePlace
 from markab.spec.model import Workflow
 
 METADATA = "markab.lint.off"
@@ -25,14 +25,14 @@ class SwitchedOff:
 
     everywhere: set[str] = field(default_factory=set)
     in_files: dict[str, set[str]] = field(default_factory=dict)
-    at: dict[Place, set[str]] = field(default_factory=dict)
+    at: dict[SourcePlace, set[str]] = field(default_factory=dict)
 
     def hides(self, finding: Finding) -> bool:
         """Return whether a finding is of a code that is switched off where it stands."""
         return (
             finding.code in self.everywhere
             or finding.code in self.in_files.get(finding.file, ())
-            or finding.code in self.at.get(Place(finding.file, finding.line), ())
+            or finding.code in self.at.get(SourcePlace(finding.file, finding.line), ())
         )
 
     def codes(self) -> set[str]:
@@ -44,12 +44,14 @@ class SwitchedOff:
         for match in _COMMENT.finditer(text):
             codes = set(_codes(match[2]))
             if match[1].strip():
-                self.at.setdefault(Place(file, text.count("\n", 0, match.start()) + 1), set()).update(codes)
+                self.at.setdefault(SourcePlace(file, text.count("\n", 0, match.start()) + 1), set()).update(
+                    codes
+                )
             else:
                 self.in_files.setdefault(file, set()).update(codes)
 
     def add_metadata(
-        self, workflow: Workflow, places: Iterable[tuple[Mapping[str, str], list[Place]]]
+        self, workflow: Workflow, places: Iterable[tuple[Mapping[str, str], list[SourcePlace]]]
     ) -> None:
         """Add what the metadata of a workflow switches off, and that of its jobs and files at their places."""
         self.everywhere.update(_codes(workflow.metadata.get(METADATA, "")))

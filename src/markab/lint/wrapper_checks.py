@@ -11,7 +11,7 @@ from typing import Any
 from markab.errors import quoted
 from markab.formatting import count
 from markab.lint.argument_checks import declared_files, job_title
-from markab.lint.finding import Found, Place, shown_file
+from markab.lint.finding import Found, SourcePlace, shown_file
 from markab.lint.program_source import Script, Scripts
 from markab.lint.subject import Subject
 from markab.lint.task_arguments import file_words, normalised
@@ -155,7 +155,7 @@ def interpreters(subject: Subject) -> Iterator[Found]:
             if wrong := _first_line_fault(script, has_own_system=at.container is not None):
                 yield Found(
                     "interpreter",
-                    Place(shown_file(path), 1),
+                    SourcePlace(shown_file(path), 1),
                     f"{shown_file(path)} (transformation {transformation.full_name!r}) cannot be started: {wrong[0]}",
                     wrong[1],
                 )

@@ -134,6 +134,14 @@ class ContentReuse(msgspec.Struct, frozen=True, omit_defaults=True):
     """Results of earlier runs are used; False: all tasks run (`--force`), and are recorded."""
 
 
+class BoundedScratch(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How many bytes a run may have in its scratch at a site, and will, as planned."""
+
+    most_bytes: int
+    predicted_bytes: int
+    """The most at any time, if the jobs run one after the other in the order of `JobSpace.order`."""
+
+
 class Header(msgspec.Struct, omit_defaults=True):
     """Line 1 of `plan.jsonl`."""
 
@@ -162,6 +170,8 @@ class Header(msgspec.Struct, omit_defaults=True):
     """The user's metadata of the workflow; without effect on the run."""
     reuse: ContentReuse | None = None
     """Set with the policy `content`; None: results are reused by name, as Pegasus does, when the run is planned."""
+    scratch: dict[str, BoundedScratch] = {}
+    """Staging site → bound, with the cleanup `constraint`; then jobs have `space`."""
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -304,6 +314,21 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
     """Lfns of its inputs, if it shares its job with other tasks; one alone reads what its job does."""
 
 
+class JobSpace(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a job changes of the bytes in the scratch of its staging site, as predicted."""
+
+    order: int
+    """Its place in an order of all jobs in which the run fits."""
+    own_bytes: int = 0
+    """Of copies of its inputs in a directory of its own, while it runs."""
+    adds_bytes: int = 0
+    """Of files that it makes or brings, and that no job before it did."""
+    frees_bytes: list[int] = []
+    """Cleanup: of each file of `removes`."""
+    kept_bytes: dict[str, int] = {}
+    """Lfn → bytes of those files that no cleanup job removes."""
+
+
 class PlannedJob(msgspec.Struct, omit_defaults=True):
     """One job: what is scheduled, tried and retried as a whole."""
 
@@ -327,6 +352,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     gpus: int = 0
     runtime_s: float = 0
     """What it requests; 0: not given."""
+    threads: int = 0
+    """How many files it moves at a time; 0: as the header says."""
     checkpoint_s: float = 0
     """SIGTERM after this many seconds, so that the task writes its checkpoint. 0: never."""
     max_wall_s: float = 0
@@ -359,6 +386,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """Cleanup, with the policy `content`: lfns that tasks made; the store keeps them before they are removed."""
     removes_scratch: bool = False
     """Cleanup at the end: the whole scratch directory of `staging`."""
+    space: JobSpace | None = None
+    """None: there is no bound, or it changes nothing."""
     why: str = ""
     """Which pass made it, and for what."""
 

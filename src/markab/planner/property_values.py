@@ -13,8 +13,12 @@ from markab.planner.modes import MODES
 from markab.planner.output_map import mapper_problems
 from markab.planner.reuse_locations import reuse_locations
 from markab.planner.reuse_policy import REUSE_POLICIES, REUSE_POLICY
+from markab.planner.scratch_bound import wrong_bounds
+from markab.planner.scratch_directories import STRATEGIES, STRATEGY
 from markab.planner.site_choice import POLICIES
+from markab.planner.transfer_groups import PROPERTY_WORDS, REFINER, REFINERS
 from markab.spec import units
+from markab.spec.profiles import resources
 from markab.spec.properties import Properties
 
 _FLAGS = (
@@ -35,7 +39,10 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     site_callout.KEEP: site_callout.KEPT,
     "pegasus.mode": tuple(MODES),
     "pegasus.integrity.checking": INTEGRITY_CHECKS,
+    "pegasus.file.cleanup.scope": ("fullahead", "deferred"),
     REUSE_POLICY: REUSE_POLICIES,
+    REFINER: REFINERS,
+    STRATEGY: STRATEGIES,
 }
 _SMALLEST = {
     "dagman.retry": 0,
@@ -44,8 +51,13 @@ _SMALLEST = {
     site_callout.TIMEOUT: 0,
     "pegasus.transfer.threads": 1,
     "pegasus.parser.document.size": 1,
+    "pegasus.dir.storage.mapper.hashed.levels": 0,
+    **{f"pegasus.transfer.{word}.threads": 1 for word in PROPERTY_WORDS.values()},
+    **{f"pegasus.transfer.{word}.priority": -(10**9) for word in PROPERTY_WORDS.values()},
     "markab.slots.cores": 1,
     "markab.slots.gpus": 0,
+    "pegasus.file.cleanup.clusters.num": 1,
+    "pegasus.file.cleanup.clusters.size": 1,
 }
 """Key → the smallest whole number it may be."""
 _MEMORY = "markab.slots.memory"
@@ -71,6 +83,18 @@ def wrong_values(properties: Properties) -> list[Problem]:
     return list(_problems(properties))
 
 
+def _profile_problems(properties: Properties) -> Iterator[Problem]:
+    """Yield a problem for each property that is a profile of all jobs and has a wrong value; said once, not for each job."""
+    for namespace, keys in properties.profiles().items():
+        for key, value in keys.items():
+            found: list[Problem] = []
+            resources({namespace: {key: value}}, problems=found)
+            for problem in found:
+                _, semicolon, wanted = problem.message.rpartition("; ")
+                name = properties.keys_of_profile(namespace, key)[-1]
+                yield properties.problem(name, wanted) if semicolon else problem
+
+
 def _problems(properties: Properties) -> Iterator[Problem]:
     for key in _FLAGS:
         try:
@@ -93,6 +117,7 @@ def _problems(properties: Properties) -> Iterator[Problem]:
         is_right = False
     if not is_right:
         yield properties.problem(_MEMORY, "it must be an amount such as '2048' (MB) or '2 GB'")
+    yield from wrong_bounds(properties)
     try:
         reuse_locations(properties)
     except DocumentError as error:
@@ -109,3 +134,4 @@ def _problems(properties: Properties) -> Iterator[Problem]:
             is_right = False
         if not is_right:
             yield properties.problem(key, f"it must be a whole number from {smallest}")
+    yield from _profile_problems(properties)

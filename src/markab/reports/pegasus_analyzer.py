@@ -148,6 +148,8 @@ def pegasus_text(
     lines = summary_lines(run.place.path, state, len(run.plan), counts)
     if refusal := run.history.refusal:
         lines += [f"refused: {refusal.why}", f"  hint: {refusal.hint}", ""]
+    if lack := run.history.no_room:
+        lines += [f"stopped: {lack.why}", f"  hint: {lack.hint}", ""]
     if summary or not analysis.groups:
         return "\n".join(lines) + "\n"
     lines += [DETAILS_TITLE, ""]
