@@ -164,6 +164,29 @@ def test_detached_it_returns_at_once_and_hands_its_limits_on(
     assert result.exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ((), "nothing to run: "),
+        (("--quiet",), ""),
+        (("--restore",), "running in the background as process 4711"),
+        (("--refresh",), "running in the background as process 4711"),
+        (("--restore", "--quiet"), ""),
+    ],
+)
+def test_detached_a_complete_run_has_nothing_to_run_unless_results_are_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], says: str
+) -> None:
+    make_run(tmp_path / "run0001", JOBS, SUCCESS)
+    monkeypatch.setattr(operations, "start", lambda *_: 4711)
+    monkeypatch.chdir(tmp_path)
+
+    result = CliRunner().invoke(markab, ["run", "--detach", "run0001", *flags])
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert says in result.stdout and bool(result.stdout) == bool(says)
+
+
 def test_plan_flags_on_a_planned_run_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = call(tmp_path, monkeypatch, engine("success"), "--sites", "a", "-Dx=1")
     assert result.exit_code == 2

@@ -1084,3 +1084,14 @@ def test_a_tool_of_pegasus_is_the_one_beside_markab_else_the_one_on_path(
 
     programs = {job.tasks[0].executable for job in made.jobs if job.tasks}
     assert programs == {str(beside / "pegasus-keg"), str(elsewhere / "pegasus-other")}
+
+
+def test_the_property_for_priorities_is_weaker_than_the_profiles_of_a_job(bench: Bench) -> None:
+    bench.has("in")
+    tasks = [
+        task("plain", "in", "x"),
+        task("own", "in", "y", profiles={"dagman": {"PRIORITY": "7"}}),
+    ]
+    planned = bench.plan(*tasks, properties={"pegasus.job.priority": "3"})
+
+    assert (planned["tool_plain"].priority, planned["tool_own"].priority) == (3, 7)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from markab.diagnosis.job_output import Expected as Expected
     from markab.diagnosis.undelivered import Undelivered as Undelivered
     from markab.journal.progress import Progress as Progress
+    from markab.lint.finding import Finding as Finding
+    from markab.lint.linting import LintReport as LintReport
     from markab.operations.cache import cache_size, list_cache, prune_cache, verify_cache
     from markab.operations.databases import (
         Changed,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from markab.operations.failures import analyze, edited_files, follow_failures
     from markab.operations.job_logs import STREAMS, log_texts, open_log, shown_log
     from markab.operations.jobs import has_job, job_names, job_states, lfns_of_run, list_jobs, show_job, why
+    from markab.operations.linting import lint, lint_codes, lint_sarif
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.old_runs import Filters, OldRun, delete_old_runs, find_old_runs
     from markab.operations.planning import Then as Then
@@ -58,6 +61,8 @@ if TYPE_CHECKING:
     from markab.operations.run_names import find_run, find_uuid, is_run
     from markab.operations.run_sizes import RunBytes, bytes_of_run
     from markab.operations.running import Ended, Limits, growing_pauses, halt, remove, run, start, wait
+    from markab.operations.site_templates import SITES, UnknownSite
+    from markab.operations.starters import TEMPLATES, WrongStarter, default_name, make_project
     from markab.operations.statistics import (
         read_statistics,
         save_statistics,
@@ -109,6 +114,7 @@ _NAMES = {
     "failures": ("analyze", "edited_files", "follow_failures"),
     "job_logs": ("STREAMS", "log_texts", "open_log", "shown_log"),
     "jobs": ("has_job", "job_names", "job_states", "lfns_of_run", "list_jobs", "show_job", "why"),
+    "linting": ("lint", "lint_codes", "lint_sarif"),
     "metadata": ("read_metadata", "trace"),
     "old_runs": ("Filters", "OldRun", "delete_old_runs", "find_old_runs"),
     "planning": ("dry_run", "plan", "run_script", "target_names"),
@@ -126,6 +132,8 @@ _NAMES = {
     "run_names": ("find_run", "find_uuid", "is_run"),
     "run_sizes": ("RunBytes", "bytes_of_run"),
     "running": ("Ended", "Limits", "growing_pauses", "halt", "remove", "run", "start", "wait"),
+    "site_templates": ("SITES", "UnknownSite"),
+    "starters": ("TEMPLATES", "WrongStarter", "default_name", "make_project"),
     "statistics": (
         "read_statistics",
         "save_statistics",
@@ -158,7 +166,9 @@ _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "RUN_STATES",
+    "SITES",
     "STREAMS",
+    "TEMPLATES",
     "Changed",
     "CheckedOutput",
     "Ended",
@@ -170,6 +180,8 @@ __all__ = [
     "Repetition",
     "RunBytes",
     "RunResult",
+    "UnknownSite",
+    "WrongStarter",
     "analyze",
     "archive_run",
     "attach_run",
@@ -180,6 +192,7 @@ __all__ = [
     "compare_runs",
     "create_database",
     "database_target",
+    "default_name",
     "delete_old_runs",
     "delete_run",
     "detach_run",
@@ -204,12 +217,16 @@ __all__ = [
     "job_states",
     "keep_passwords",
     "lfns_of_run",
+    "lint",
+    "lint_codes",
+    "lint_sarif",
     "list_cache",
     "list_jobs",
     "list_runs",
     "log_check",
     "log_texts",
     "make_debug_directory",
+    "make_project",
     "make_replica",
     "move_run",
     "open_log",

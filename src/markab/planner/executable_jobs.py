@@ -7,6 +7,7 @@ used: its scratch directories and those at the output sites.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -33,8 +34,6 @@ from markab.planner.task_files import command_line, outputs_of
 from markab.spec.model import Task
 from markab.transfers.base import quoted_path
 from markab.transfers.tree_names import directory_name
-
-FIRST_FAILURE_ENDS = "pegasus.clusterer.job.aggregator.seqexec.firstjobfail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +88,11 @@ def executable_jobs(draft: Draft, context: Context, places: RunPlaces) -> Iterat
         parents = sorted_unique(position[parent] for parent in draft.parents[job])
         found = draft.jobs[job]
         if isinstance(found, PlannedJob):
-            yield _auxiliary_job(found, parents, places)
+            planned = _auxiliary_job(found, parents, places)
         else:
-            yield job_of_tasks(draft, context, job, parents)
+            planned = job_of_tasks(draft, context, job, parents)
+        planned.space = draft.space.get(job)
+        yield planned
 
 
 def _auxiliary_job(job: PlannedJob, parents: list[int], places: RunPlaces) -> PlannedJob:
@@ -171,9 +172,14 @@ def job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -
     ]
     _add_contents(draft, job, planned)
     planned.outputs = [Output(use.lfn, use.type == "checkpoint", use.metadata) for use in draft.outputs(job)]
-    if len(tasks) > 1:
-        planned.keep_going = not context.properties.flag(FIRST_FAILURE_ENDS, True)
+    if requests := draft.dagman.get(job):
+        planned.pre, planned.post, planned.abort = requests.pre, requests.post, requests.abort
+    if placement.aggregation is not None:
+        planned.keep_going = placement.aggregation.keep_going
         _relate_tasks(draft, job, planned.tasks)
+        for task, needs in zip(planned.tasks, placement.aggregation.needs, strict=False):
+            planned.tasks_at_once = True
+            task.cores, task.memory_mb, task.priority = needs
     return planned
 
 
@@ -211,11 +217,15 @@ def _sub_workflow(task: Task) -> PlannedTask:
 
 def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask:
     executable = program.executable
+    command, arguments = _command(executable), command_line(task)
+    if program.launcher is not None:
+        words = program.launcher.arguments, shlex.quote(command), arguments
+        command, arguments = program.launcher.executable, " ".join(word for word in words if word)
     return PlannedTask(
         id=task.id,
         transformation=executable.transformation.full_name,
-        executable=_command(executable),
-        arguments=command_line(task),
+        executable=command,
+        arguments=arguments,
         stdin=task.stdin,
         stdout=task.stdout,
         stderr=task.stderr,

@@ -1,14 +1,15 @@
 """Where and how a job runs: site, staging site, the programs of its tasks, resources.
 
-A job that runs several tasks runs them one after the other in one directory. So
-it needs the most that one of them needs of what is given back (cores, memory,
-GPUs), and the sum of what adds up (disk, time).
+A job that runs several tasks runs them in one directory, one after the other if nothing else
+is said (`job_aggregator.py`). So it needs the most that one of them needs of what is given back
+(cores, memory, GPUs), and the sum of what adds up (disk, time).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from markab.plan.model import DataConfiguration
 from markab.spec.model import Container, Transformation, TransformationSite
@@ -26,6 +27,15 @@ class Executable:
     container: Container | None = None
 
 
+class Launcher(NamedTuple):
+    """A program that starts that of a task."""
+
+    executable: str
+    """Absolute path."""
+    arguments: str
+    """Before the command line of the task."""
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """What one task runs; shared by all tasks that are alike."""
@@ -34,6 +44,25 @@ class Program:
     requires: tuple[Executable, ...]
     """Executables that it needs and that are staged."""
     profiles: dict[str, dict[str, str]]
+    launcher: Launcher | None = None
+
+
+class TaskNeeds(NamedTuple):
+    """What a task takes of its cluster, and its rank among those that are ready."""
+
+    cores: int = 1
+    memory_mb: int = 0
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """How the tasks of a cluster are run."""
+
+    keep_going: bool = False
+    """A task that fails keeps only those from running that come after it."""
+    needs: tuple[TaskNeeds, ...] = ()
+    """By task, if several run at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +81,8 @@ class Placement:
     """Every executable that is staged, each once."""
     links: bool = True
     """Inputs may be links where links are made."""
+    aggregation: Aggregation | None = None
+    """How the tasks are run; of a cluster only."""
 
 
 def staged_executables(programs: Sequence[Program]) -> tuple[Executable, ...]:

@@ -77,6 +77,7 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
         outputs=_outputs(draft, places),
         metadata={**(options.script.metadata if options.script else {}), **draft.workflow.metadata},
         reuse=context.reuse,
+        scratch=draft.bounded,
     )
 
 

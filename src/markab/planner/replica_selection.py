@@ -57,7 +57,6 @@ def select_replicas(
     """
     usable, refused = _usable_places(replica, site, staging, context)
     if not usable:
-        many = "are" if len(refused) > 1 else "is"
         has_scheme = [local_path(pfn.pfn) is not None or is_supported(pfn.pfn) for pfn in replica.pfns]
         context.problem(
             "missing-input" if any(has_scheme) or not has_scheme else UNSUPPORTED_SCHEME,
@@ -65,7 +64,7 @@ def select_replicas(
             f"{'; '.join(refused) or 'its entry names no place'} (needed by {needed_by})",
             f"register a copy on this machine, or at a URL of another scheme (these work: {', '.join(schemes())})"
             if any("unsupported" in reason for reason in refused)
-            else f"put the file where it {many} registered, or correct the replica catalog",
+            else "put the file where it is registered, or correct the replica catalog",
         )
         return None
     usable.sort(key=lambda each: each[:3])
