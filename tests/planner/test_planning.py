@@ -909,9 +909,7 @@ def test_warnings_are_not_lost_when_planning_fails(bench: Bench) -> None:
 
 def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     made = bench.plan(
-        task(
-            "a", profiles={"dagman": {"PRE": "/bin/true"}}, hooks={"shell": [{"_on": "end", "cmd": "mail"}]}
-        ),
+        task("a", profiles={"dagman": {"NOOP": "true"}}, hooks={"shell": [{"_on": "end", "cmd": "mail"}]}),
         properties={
             "pegasus.selector.replica": "Regex",
             "pegasus.dir.storage.mapper": "flat",
@@ -922,7 +920,7 @@ def test_settings_without_effect_are_warnings(bench: Bench) -> None:
 
     assert [
         "property 'pegasus.selector.replica' = Regex does nothing in this version",
-        "profile dagman.PRE does nothing in this version (job 'a')",
+        "profile dagman.NOOP does nothing in this version (job 'a')",
         "shell hooks are not run in this version: those of job 'a'",
     ] == [warning.message for warning in made.planned.warnings]
 
@@ -933,13 +931,13 @@ def test_properties_without_effect_are_said_in_one_warning_without_values_that_m
     made = bench.plan(
         task("a"),
         properties={
-            "pegasus.file.cleanup.scope": "deferred",
+            "pegasus.register.deep": "false",
             "pegasus.clusterer.preference": "runtime",
-            "pegasus.catalog.replica.db.password": "secret",
+            "pegasus.catalog.master.password": "secret",
         },
     )
     assert [
-        "properties 'pegasus.file.cleanup.scope' = deferred, 'pegasus.catalog.replica.db.password' do nothing "
+        "properties 'pegasus.register.deep' = false, 'pegasus.catalog.master.password' do nothing "
         "in this version"
     ] == [warning.message for warning in made.planned.warnings]
 

@@ -79,10 +79,10 @@ class Placement:
     """Inputs go straight to the job where they can."""
     staged: tuple[Executable, ...]
     """Every executable that is staged, each once."""
-    links: bool = True
-    """Inputs may be links where links are made."""
     aggregation: Aggregation | None = None
     """How the tasks are run; of a cluster only."""
+    links: bool = True
+    """Inputs may be links where links are made."""
 
 
 def staged_executables(programs: Sequence[Program]) -> tuple[Executable, ...]:
@@ -113,7 +113,7 @@ def merge_placements(placements: Sequence[Placement], programs: Sequence[Program
         merge_resources([placement.resources for placement in placements]),
         all(placement.bypass for placement in placements),
         staged_executables(programs),
-        all(placement.links for placement in placements),
+        links=all(placement.links for placement in placements),
     )
 
 

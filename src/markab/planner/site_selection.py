@@ -36,8 +36,8 @@ from markab.spec.model import Profiles, Site, Task, Transformation, Transformati
 from markab.spec.profiles import Resources, canonical, merge_profiles, resources
 
 POLICY = "pegasus.selector.site"
-_BYPASS = "transfer.bypass.input.staging"
 PRIORITY = "pegasus.job.priority"
+_BYPASS = "transfer.bypass.input.staging"
 
 _Key = tuple[str | None, str, str | None]
 _NOWHERE = TransformationSite(name="local", type="installed", pfn="")
@@ -221,7 +221,7 @@ class _Selector:
         staged = staged_executables([program])
         names = {"pegasus_site": site.name, "pegasus_wf_xformation": transformation.full_name}
         resources = self._resources(task, profiles, names)
-        return Placement(site.name, staging, data, (program,), resources, bypass, staged, links)
+        return Placement(site.name, staging, data, (program,), resources, bypass, staged, links=links)
 
     def _check(self, executable: Executable, needed_by: str) -> None:
         """Note what is wrong with an executable of this machine; the disk is read once for each."""
