@@ -16,7 +16,7 @@ from markab.planner.reuse_policy import REUSE_POLICIES, REUSE_POLICY
 from markab.planner.scratch_bound import wrong_bounds
 from markab.planner.scratch_directories import STRATEGIES, STRATEGY
 from markab.planner.site_choice import POLICIES
-from markab.planner.transfer_groups import PROPERTY_WORDS, REFINER, REFINERS
+from markab.planner.transfer_groups import PRIORITIES, REFINER, REFINERS, THREADS
 from markab.spec import units
 from markab.spec.profiles import resources
 from markab.spec.properties import Properties
@@ -52,8 +52,8 @@ _SMALLEST = {
     "pegasus.transfer.threads": 1,
     "pegasus.parser.document.size": 1,
     "pegasus.dir.storage.mapper.hashed.levels": 0,
-    **{f"pegasus.transfer.{word}.threads": 1 for word in PROPERTY_WORDS.values()},
-    **{f"pegasus.transfer.{word}.priority": -(10**9) for word in PROPERTY_WORDS.values()},
+    **dict.fromkeys(THREADS.values(), 1),
+    **dict.fromkeys(PRIORITIES.values(), -(10**9)),
     "markab.slots.cores": 1,
     "markab.slots.gpus": 0,
     "pegasus.file.cleanup.clusters.num": 1,
