@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from markab.lint.finding import Finding as Finding
     from markab.lint.linting import LintReport as LintReport
     from markab.operations.cache import cache_size, list_cache, prune_cache, verify_cache
+    from markab.operations.catalog_conversion import convert_catalog
     from markab.operations.databases import (
         Changed,
         create_database,
@@ -118,6 +119,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "cache": ("cache_size", "list_cache", "prune_cache", "verify_cache"),
+    "catalog_conversion": ("convert_catalog",),
     "databases": (
         "Changed",
         "create_database",
@@ -218,6 +220,7 @@ __all__ = [
     "catalog_of_results",
     "check_output",
     "compare_runs",
+    "convert_catalog",
     "create_database",
     "database_target",
     "default_name",
