@@ -95,8 +95,10 @@ class JdbcrcStore:
     @contextmanager
     def _changed(self) -> Iterator[ReplicaDatabase]:
         """Open the database for one change; missing tables are created."""
+        from markab.worker.replica_registration import TABLES  # needs SQLite
+
         with opened(self._address, write=True) as database:
-            database.begin()
+            database.begin(TABLES)
             yield database
             database.commit()
 

@@ -14,7 +14,7 @@ from markab.cli.common_options import pegasus_command, verbose_option
 from markab.cli.output import echo
 
 if TYPE_CHECKING:
-    from markab.catalogs.conversion import CatalogNoun
+    from markab.operations import CatalogNoun
 
 FORMS = {
     "sites": (("YAML", "XML"), ("YAML",)),

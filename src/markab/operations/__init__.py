@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # types of arguments and results, for annotations such as `operations.Status`
+    from markab.catalogs.conversion import CatalogNoun as CatalogNoun
     from markab.catalogs.replica_store import ReplicaStore as ReplicaStore
     from markab.diagnosis.compared_results import ComparedResult as ComparedResult
     from markab.diagnosis.failed_attempts import FailedAttempt as FailedAttempt

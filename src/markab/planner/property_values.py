@@ -83,8 +83,8 @@ def submit_directory_mode(properties: Properties) -> int:
 
 
 def wrong_values(properties: Properties) -> list[Problem]:
-    """Return a problem for each property whose value cannot be used."""
-    return list(_problems(properties))
+    """Return a problem for each property whose value cannot be used; one that is a profile too is named once."""
+    return list({problem.message: problem for problem in _problems(properties)}.values())
 
 
 def _profile_problems(properties: Properties) -> Iterator[Problem]:
