@@ -182,3 +182,28 @@ def test_a_file_whose_replicas_are_all_ignored_is_named_with_the_sites(bench: Be
 
     (problem,) = caught.value.problems
     assert "has replicas only at sites that jobs at 'condorpool' ignore: local, web" in problem.message
+
+
+def test_a_regular_expression_that_gives_one_place_to_several_files_is_a_warning(bench: Bench) -> None:
+    bench.has("f")
+    path = bench.replicas[0]["pfns"][0]["pfn"]
+    bench.replicas[0] = {"lfn": "in_.*", "regex": True, "pfns": [{"site": "local", "pfn": path}]}
+
+    made = bench.plan(task("t", reads="in_1 in_2", makes="out"))
+
+    (warning,) = [each for each in made.planned.warnings if each.kind == "ambiguous-replica"]
+    assert (
+        "'in_.*' of the replica catalog gives one place to several files: 'in_1', 'in_2'" in warning.message
+    )
+    assert not [
+        each
+        for each in bench.plan(task("t", reads="in_1")).planned.warnings
+        if each.kind == "ambiguous-replica"
+    ]
+
+
+def test_a_missing_file_that_no_regular_expression_matches_is_said_to(bench: Bench) -> None:
+    bench.replicas.append({"lfn": "in_.*", "regex": True, "pfns": [{"site": "local", "pfn": "/d/[0]"}]})
+
+    with pytest.raises(PlanningError, match="no regular expression of the replica catalog matches it"):
+        bench.plan(task("t", reads="other"))

@@ -20,6 +20,7 @@ from markab.spec.catalog_checks import check_references
 from markab.spec.model import SiteCatalog, Transformation, TransformationCatalog, Workflow
 from markab.spec.properties import Properties
 from markab.transfers.run_passwords import Passwords
+from markab.transfers.tree_names import declared_name
 
 _Paths = Sequence[str | os.PathLike[str]]
 
@@ -111,7 +112,7 @@ def _names_of(workflow: Workflow) -> set[str]:
     names = {use.lfn for task in workflow.jobs for use in task.uses}
     for task in workflow.jobs:
         names.update(name for name in (task.file, task.stdin, task.stdout, task.stderr) if name)
-    return names
+    return {declared_name(name) for name in names}
 
 
 def _merged_sites(inline: SiteCatalog | None, file: SiteCatalog | None) -> SiteCatalog:
