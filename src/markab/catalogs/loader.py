@@ -22,6 +22,8 @@ from markab.catalogs.replica_properties import (
 from markab.catalogs.replica_text import read_replica_file
 from markab.catalogs.url_passwords import take_passwords
 from markab.errors import DocumentError, MarkabError, Problem, StorageError
+from markab.plan.run_command import run_command
+from markab.plan.submit_dir import PLAN
 from markab.spec.catalog_checks import check_references
 from markab.spec.model import (
     ReplicaCatalog,
@@ -218,13 +220,7 @@ class _Loader:
         directory = self.path(name)
         files = sorted(directory.glob("*.replicas.db"))
         if not files:
-            self.problems.append(
-                Problem(
-                    f"{str(directory)!r} has no replica catalog of the outputs of a run",
-                    "name the submit directory of a run that has delivered results to an output site",
-                    kind="bad-option",
-                )
-            )
+            self.problems.append(_nothing_registered(directory))
             return None
         return self.attempt(lambda: read_replica_tables(files[0], absolute_lfns=self.absolute_lfns))
 
@@ -280,6 +276,22 @@ class _Loader:
             return None
         self.files.append(path)
         return path
+
+
+def _nothing_registered(directory: Path) -> Problem:
+    """Return the problem that a directory, whose results are to be used, has no catalog of them."""
+    missing = f"{str(directory)!r} has no replica catalog of the outputs of a run"
+    if not directory.is_dir():
+        missing = f"the run in {str(directory)!r} is gone, and with it the catalog of its results"
+        hint = "leave it out; `markab runs` lists the runs that are there"
+    elif (directory / PLAN).exists():
+        hint = (
+            f"it has delivered nothing to an output site yet: `{run_command(directory)}` goes on with it; "
+            "one that was planned without an output site can only be planned again"
+        )
+    else:
+        hint = "name the submit directory of a run that has delivered results to an output site"
+    return Problem(missing, hint, kind="bad-option")
 
 
 def _merged_sites(inline: SiteCatalog | None, file: SiteCatalog | None) -> SiteCatalog:

@@ -352,6 +352,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     gpus: int = 0
     runtime_s: float = 0
     """What it requests; 0: not given."""
+    threads: int = 0
+    """How many files it moves at a time; 0: as the header says."""
     checkpoint_s: float = 0
     """SIGTERM after this many seconds, so that the task writes its checkpoint. 0: never."""
     max_wall_s: float = 0

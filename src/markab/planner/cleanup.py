@@ -28,7 +28,8 @@ PRIORITY = 1000
 JOBS_PER_CLEANUP_JOB = 5
 CATEGORY = "cleanup"
 SCOPE = "pegasus.file.cleanup.scope"
-CLUSTERS = "pegasus.file.cleanup.clusters"
+CLUSTERS_NUM = "pegasus.file.cleanup.clusters.num"
+CLUSTERS_SIZE = "pegasus.file.cleanup.clusters.size"
 
 
 def clean_up(draft: Draft, context: Context) -> None:
@@ -84,9 +85,9 @@ def _remove_files(draft: Draft, context: Context, keep: set[str]) -> None:
 
 def _number_of_groups(jobs: int, properties: Properties) -> int:
     """Return how many cleanup jobs there are for jobs of one level that use files last."""
-    if number := properties.integer(f"{CLUSTERS}.num", 0):
+    if number := properties.integer(CLUSTERS_NUM, 0):
         return min(jobs, number)
-    return math.ceil(jobs / properties.integer(f"{CLUSTERS}.size", JOBS_PER_CLEANUP_JOB))
+    return math.ceil(jobs / properties.integer(CLUSTERS_SIZE, JOBS_PER_CLEANUP_JOB))
 
 
 def _even_groups(users: list[int], number: int) -> Iterator[list[int]]:

@@ -35,6 +35,7 @@ from markab.plan.model import (
 )
 from markab.plan.reused_tasks import ReusedTask
 from markab.planner.graph import find_cycle, levels_of
+from markab.planner.hashed_results import HashedResults
 from markab.planner.job_names import compute_name
 from markab.planner.options import PlanOptions
 from markab.planner.placement import Placement, Program, merge_placements
@@ -90,7 +91,7 @@ class ResultPlaces(Protocol):
         ...
 
 
-EXPLAINING = ("unknown-property", "unknown-profile", "output-mapper")
+EXPLAINING = ("unknown-property", "unknown-profile")
 """Kinds of warnings that may explain an error, and are shown with it."""
 
 
@@ -156,6 +157,8 @@ class Context:
     """What jobs on the submit host may use together."""
     output_map: ResultPlaces | None = None
     """Where each result goes. None: below the directories of the output sites."""
+    hashed: HashedResults | None = None
+    """Where they are below these directories. None: at their names."""
     reuse: ContentReuse | None = None
     """How results are reused by content. None: they are reused by name."""
     update_index: UpdateIndex = no_update

@@ -26,12 +26,14 @@ from markab.plan.model import (
 )
 from markab.planner.draft import Context, Draft, ResultPlaces
 from markab.planner.graph import sorted_unique, topological_order
+from markab.planner.hashed_results import HashedResults
 from markab.planner.placement import Executable, Program
 from markab.planner.places import local_path
 from markab.planner.site_directories import shared_scratch
 from markab.planner.task_files import command_line, outputs_of
 from markab.spec.model import Task
 from markab.transfers.base import quoted_path
+from markab.transfers.tree_names import directory_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,20 @@ class RunPlaces:
     """By output site, in the order in which the user named them."""
     output_map: ResultPlaces | None = None
     """Where each result goes instead."""
+    hashed: HashedResults | None = None
+    """Where it is below these directories. None: at its name."""
+
+    def result_name(self, lfn: str) -> str:
+        """Return the path of a result below the directory of an output site."""
+        name = directory_name(lfn)
+        return name if self.hashed is None else self.hashed.path(name)
 
     def of_result(self, lfn: str) -> list[Place]:
         """Return where a result goes."""
         if self.output_map is not None:
             return self.output_map.places(lfn)
-        places = {place.url: place for place in (output.file(lfn) for output in self.outputs.values())}
+        name = self.result_name(lfn)
+        places = {place.url: place for place in (output.file(name) for output in self.outputs.values())}
         return list(places.values())
 
     def registrations(self, lfn: str, staging: str) -> list[tuple[str, str]]:
@@ -61,7 +71,8 @@ class RunPlaces:
         if staging:
             return [(self.scratch[staging].file_url(lfn), staging)]
         if self.output_map is None:
-            return list({output.file_url(lfn): output.site for output in self.outputs.values()}.items())
+            name = self.result_name(lfn)
+            return list({output.file_url(name): output.site for output in self.outputs.values()}.items())
         places = self.output_map.places(lfn)
         return [(f"file://{quoted_path(p.url)}" if p.url.startswith("/") else p.url, p.site) for p in places]
 
@@ -151,6 +162,7 @@ def job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -
     planned.cores, planned.gpus = resources.cores, resources.gpus
     planned.memory_mb, planned.disk_mb = resources.memory_mb, resources.disk_mb
     planned.runtime_s = resources.runtime_s or 0
+    planned.threads = resources.transfer_threads
     planned.checkpoint_s = resources.checkpoint_s or 0
     planned.max_wall_s = resources.max_wall_s or 0
     planned.success_messages = resources.success_messages
@@ -266,9 +278,10 @@ def _inputs(draft: Draft, context: Context, job: int) -> list[Input]:
 
 def _links(draft: Draft, context: Context, job: int) -> bool:
     """Return whether files that are brought for a job may be linked to."""
+    placement = draft.placements[job]
     if context.links:
-        return True
-    scratch = shared_scratch(context.sites[draft.placements[job].staging])
+        return placement.links
+    scratch = shared_scratch(context.sites[placement.staging])
     return scratch is not None and scratch.url.startswith("symlink:")
 
 

@@ -27,7 +27,7 @@ class Executable:
     container: Container | None = None
 
 
-class Launcher(NamedTuple):
+class TaskLauncher(NamedTuple):
     """A program that starts that of a task."""
 
     executable: str
@@ -44,7 +44,7 @@ class Program:
     requires: tuple[Executable, ...]
     """Executables that it needs and that are staged."""
     profiles: dict[str, dict[str, str]]
-    launcher: Launcher | None = None
+    launcher: TaskLauncher | None = None
 
 
 class TaskNeeds(NamedTuple):
@@ -81,6 +81,8 @@ class Placement:
     """Every executable that is staged, each once."""
     aggregation: Aggregation | None = None
     """How the tasks are run; of a cluster only."""
+    links: bool = True
+    """Inputs may be links where links are made."""
 
 
 def staged_executables(programs: Sequence[Program]) -> tuple[Executable, ...]:
@@ -111,13 +113,14 @@ def merge_placements(placements: Sequence[Placement], programs: Sequence[Program
         merge_resources([placement.resources for placement in placements]),
         all(placement.bypass for placement in placements),
         staged_executables(programs),
+        links=all(placement.links for placement in placements),
     )
 
 
 def merge_resources(each: Sequence[Resources]) -> Resources:
     """Return what a job needs that runs tasks with these resources one after the other.
 
-    Cores, memory, GPUs, retries and priority: the greatest. Disk: the sum. Run time
+    Cores, memory, GPUs, threads, retries and priority: the greatest. Disk: the sum. Run time
     and its limit: the sum, or not given if one of them is not given. Checkpoints are
     asked for as early as any task wants. The category is kept if all have the same.
     Messages: all of them.
@@ -135,6 +138,7 @@ def merge_resources(each: Sequence[Resources]) -> Resources:
         priority=max((one.priority for one in each if one.priority is not None), default=None),
         category=categories.pop() if len(categories) == 1 else None,
         transfer_jobs={key: number for one in each for key, number in one.transfer_jobs.items()},
+        transfer_threads=max(one.transfer_threads for one in each),
         success_messages=list(dict.fromkeys(text for one in each for text in one.success_messages)),
         failure_messages=list(dict.fromkeys(text for one in each for text in one.failure_messages)),
     )

@@ -20,6 +20,7 @@ from markab.formatting import count, titled
 from markab.plan.braindump import Braindump
 from markab.plan.model import INTEGRITY_CHECKS, ContentReuse, GivenSlots, PlannedJob
 from markab.planner import plan_writer as writing
+from markab.planner.directory_names import check_delivered_directories, name_directories
 from markab.planner.draft import (
     Cleanup,
     Context,
@@ -37,7 +38,7 @@ from markab.planner.machine_needs import NO_NEEDS, Needs, needs_of
 from markab.planner.modes import MODES
 from markab.planner.option_checks import wrong_options
 from markab.planner.options import PlanOptions
-from markab.planner.output_map import check_output_map, read_output_map
+from markab.planner.output_map import check_output_map, read_mapper
 from markab.planner.passes import PASSES, Pass
 from markab.planner.path_lengths import check_path_lengths
 from markab.planner.places import local_path
@@ -239,6 +240,7 @@ def _make_draft(
     warn_of_unmet_requests(draft, context)
     check_directories(staging_sites(draft), context)
     check_output_map(draft.results, context)
+    check_delivered_directories(draft.results, context)
     _check_paths(draft, context)
     context.slots = given_slots(draft, context)
     context.raise_problems()
@@ -284,7 +286,8 @@ def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
     except DocumentError as error:
         problems += error.problems
     if problems or workflow is None:
-        raise DocumentError(*dict.fromkeys(problems))
+        raise DocumentError(*dict.fromkeys([*problems, *wrong_options(options)]))
+    name_directories(workflow)
     return properties, workflow, catalogs
 
 
@@ -351,7 +354,7 @@ def _context(
     context.problems.extend(wrong_options(options))
     context.warnings.extend([*properties.unknown(), *warnings])
     warn_of_unsupported_properties(context)
-    read_output_map(context)
+    read_mapper(workflow, context)
     context.cleanup = _cleanup(strategy, context)
     context.reuse = content_reuse(context)
     _warn_of_unsupported_flags(options, context)

@@ -14,8 +14,11 @@ from markab.planner.output_map import mapper_problems
 from markab.planner.reuse_locations import reuse_locations
 from markab.planner.reuse_policy import REUSE_POLICIES, REUSE_POLICY
 from markab.planner.scratch_bound import wrong_bounds
+from markab.planner.scratch_directories import STRATEGIES, STRATEGY
 from markab.planner.site_choice import POLICIES
+from markab.planner.transfer_groups import PRIORITIES, REFINER, REFINERS, THREADS
 from markab.spec import units
+from markab.spec.profiles import resources
 from markab.spec.properties import Properties
 
 _FLAGS = (
@@ -38,6 +41,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "pegasus.integrity.checking": INTEGRITY_CHECKS,
     "pegasus.file.cleanup.scope": ("fullahead", "deferred"),
     REUSE_POLICY: REUSE_POLICIES,
+    REFINER: REFINERS,
+    STRATEGY: STRATEGIES,
 }
 _SMALLEST = {
     "dagman.retry": 0,
@@ -46,6 +51,9 @@ _SMALLEST = {
     site_callout.TIMEOUT: 0,
     "pegasus.transfer.threads": 1,
     "pegasus.parser.document.size": 1,
+    "pegasus.dir.storage.mapper.hashed.levels": 0,
+    **dict.fromkeys(THREADS.values(), 1),
+    **dict.fromkeys(PRIORITIES.values(), -(10**9)),
     "markab.slots.cores": 1,
     "markab.slots.gpus": 0,
     "pegasus.file.cleanup.clusters.num": 1,
@@ -73,6 +81,18 @@ def submit_directory_mode(properties: Properties) -> int:
 def wrong_values(properties: Properties) -> list[Problem]:
     """Return a problem for each property whose value cannot be used."""
     return list(_problems(properties))
+
+
+def _profile_problems(properties: Properties) -> Iterator[Problem]:
+    """Yield a problem for each property that is a profile of all jobs and has a wrong value; said once, not for each job."""
+    for namespace, keys in properties.profiles().items():
+        for key, value in keys.items():
+            found: list[Problem] = []
+            resources({namespace: {key: value}}, problems=found)
+            for problem in found:
+                _, semicolon, wanted = problem.message.rpartition("; ")
+                name = properties.keys_of_profile(namespace, key)[-1]
+                yield properties.problem(name, wanted) if semicolon else problem
 
 
 def _problems(properties: Properties) -> Iterator[Problem]:
@@ -114,3 +134,4 @@ def _problems(properties: Properties) -> Iterator[Problem]:
             is_right = False
         if not is_right:
             yield properties.problem(key, f"it must be a whole number from {smallest}")
+    yield from _profile_problems(properties)

@@ -18,6 +18,7 @@ from markab.planner.placement import Executable
 from markab.planner.places import is_supported, local_path
 from markab.spec.model import Pfn, Replica
 from markab.transfers.base import redact, scheme_of, schemes
+from markab.transfers.tree_names import is_tree
 
 UNSUPPORTED_SCHEME = "unsupported-scheme"
 """Kind of the problem that no replica of a file has a scheme that is supported."""
@@ -85,8 +86,12 @@ def _usable_places(
     """Return the replicas that can be used, and why the others cannot."""
     usable: list[_Usable] = []
     refused: list[str] = []
+    is_directory = replica.lfn.endswith("/")
     for order, pfn in enumerate(replica.pfns):
         path = local_path(pfn.pfn)
+        if path is None and is_directory:
+            refused.append(f"{redact(pfn.pfn)} (a directory must be on this machine)")
+            continue
         if path is None and not is_supported(pfn.pfn):
             refused.append(f"{redact(pfn.pfn)} (unsupported URL scheme {scheme_of(pfn.pfn)!r})")
         elif path is None:
@@ -94,7 +99,7 @@ def _usable_places(
         elif pfn.site not in ("local", staging) and (known := context.sites.get(pfn.site)) and known.grids:
             refused.append(f"{pfn.pfn} (a path on site {pfn.site})")
         else:
-            size_or_fault = _size_or_fault(path)
+            size_or_fault = (_no_directory if is_directory else _size_or_fault)(path)
             if isinstance(size_or_fault, str):
                 refused.append(f"{pfn.pfn} ({size_or_fault})")
             else:
@@ -143,6 +148,15 @@ def select_executables(executable: Executable, site: str, needed_by: str, contex
     direct = [pfn for pfn in usable if pfn.site == site or local_path(pfn.pfn) is None]
     checksum = executable.transformation.checksum
     return RawInput(usable, direct, checksum.sha256 if checksum else None)
+
+
+def _no_directory(path: str) -> str | None:
+    """Return why a directory, or one that a run packed, cannot be read; nothing is known of its size."""
+    if is_tree(path):
+        return fault if isinstance(fault := _size_or_fault(path), str) else None
+    if not os.path.isdir(path):
+        return "not a directory" if os.path.lexists(path) else "no such directory"
+    return None if os.access(path, os.R_OK | os.X_OK) else "not readable"
 
 
 def _size_or_fault(path: str) -> int | str:

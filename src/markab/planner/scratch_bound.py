@@ -21,15 +21,15 @@ from markab.planner.scratch_order import NO_SITE, Need, Order, ScratchFile, find
 from markab.spec.properties import Properties
 
 CONSTRAINT = "pegasus.file.cleanup.constraint"
+MAXSPACE = "pegasus.file.cleanup.constraint.maxspace"
 MOST_BYTES = 10 * 2**30
 """As Pegasus has it, where no bound is given."""
 _BRINGING = (Kind.STAGE_IN, Kind.STAGE_INTER)
-_SHOWN = 3
 
 
 def bound_of(properties: Properties, site: str) -> int:
     """Return the bound on the scratch of a site in bytes: its own, or that for all. Raises DocumentError."""
-    keys = [f"{CONSTRAINT}.{site}.maxspace", f"{CONSTRAINT}.maxspace"]
+    keys = [f"{CONSTRAINT}.{site}.maxspace", MAXSPACE]
     key = next((key for key in keys if properties.get(key, "").strip()), keys[0])
     return amount(properties, key, MOST_BYTES)
 
@@ -123,32 +123,31 @@ def bounded_order(draft: Draft, context: Context, keep: set[str]) -> tuple[Bound
 
 
 def _note_lack(files: BoundedFiles, order: Order) -> None:
-    """Note the jobs that fit into no order; if there are none, the first that did not fit into the one that was found."""
+    """Note the largest job of those that fit into no order; if there are none, the first that did not fit into the best."""
     assert order.lack is not None
-    draft, context = files.draft, files.context
-    enough = sufficient_bounds(draft.parents, files.needs, files.files, files.bounds)
-    least = _least_bytes(files)
+    bounds, needs, least = files.bounds, files.needs, _least_bytes(files)
     too_large = [
-        job
-        for job, need in enumerate(files.needs)
-        if need.site != NO_SITE and least[job] > files.bounds[need.site]
+        job for job, need in enumerate(needs) if need.site != NO_SITE and least[job] > bounds[need.site]
     ]
-    for job in too_large[:_SHOWN] or [order.lack.job]:
-        number = files.needs[job].site
-        site, bound = files.sites[number], files.bounds[number]
-        if job in too_large:
-            what = f"needs {_bytes(least[job])} for its own files at one time, {_bytes(least[job] - bound)} too many"
-        else:
-            lacking = order.lack.bytes_lacking
-            what = f"lacks {_bytes(lacking)} beside the files that other jobs still need, in the best order that was found"
-        context.problem(
-            "scratch-bound",
-            f"the run does not fit into the bound of {_bytes(bound)} on the scratch of site {site!r}: "
-            f"job {draft.title_of(job)} {what}",
-            f"give it more: `-D {CONSTRAINT}.{site}.maxspace={enough[number]}` is enough",
+    job = max(too_large, key=lambda job: (least[job], -job), default=order.lack.job)
+    number = needs[job].site
+    site, bound = files.sites[number], bounds[number]
+    if too_large:
+        what = (
+            f"needs {_bytes(least[job])} for its own files at one time, {_bytes(least[job] - bound)} too many"
         )
-    if (more := len(too_large) - _SHOWN) > 0:
-        context.problem("scratch-bound", f"{count(more, 'more job')} need more than the bound on scratch")
+        if more := len(too_large) - 1:
+            what += f"; {count(more, 'other job')} {'need' if more > 1 else 'needs'} more than the bound too"
+    else:
+        lacking = _bytes(order.lack.bytes_lacking)
+        what = f"lacks {lacking} beside the files that others still need, in the best order that was found"
+    enough = sufficient_bounds(files.draft.parents, needs, files.files, bounds)
+    files.context.problem(
+        "scratch-bound",
+        f"the run does not fit into the bound of {_bytes(bound)} on the scratch of site {site!r}: "
+        f"job {files.draft.title_of(job)} {what}",
+        f"give it more: `-D {CONSTRAINT}.{site}.maxspace={enough[number]}` is enough",
+    )
 
 
 def _least_bytes(files: BoundedFiles) -> list[int]:

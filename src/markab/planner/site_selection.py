@@ -37,6 +37,7 @@ from markab.spec.profiles import Resources, canonical, merge_profiles, resources
 
 POLICY = "pegasus.selector.site"
 PRIORITY = "pegasus.job.priority"
+_BYPASS = "transfer.bypass.input.staging"
 
 _Key = tuple[str | None, str, str | None]
 _NOWHERE = TransformationSite(name="local", type="installed", pfn="")
@@ -212,15 +213,15 @@ class _Selector:
                 requires.append(helper)
         for each in (executable, *requires):
             self._check(each, needed_by)
-        bypass = profiles.get("pegasus", {}).get(
-            "transfer.bypass.input.staging", ""
-        ).lower() == "true" or context.properties.flag("pegasus.transfer.bypass.input.staging", False)
+        by_default = context.properties.flag(f"pegasus.{_BYPASS}", False)
+        bypass = _flag(profiles, _BYPASS, by_default, needed_by, context)
+        links = not _flag(profiles, "nosymlink", False, needed_by, context)
         launcher = launcher_of(profiles, context, needed_by)
         program = Program(executable, tuple(requires), profiles, launcher)
         staged = staged_executables([program])
         names = {"pegasus_site": site.name, "pegasus_wf_xformation": transformation.full_name}
         resources = self._resources(task, profiles, names)
-        return Placement(site.name, staging, data, (program,), resources, bypass, staged)
+        return Placement(site.name, staging, data, (program,), resources, bypass, staged, links=links)
 
     def _check(self, executable: Executable, needed_by: str) -> None:
         """Note what is wrong with an executable of this machine; the disk is read once for each."""
@@ -298,6 +299,18 @@ def _overlay(below: Profiles, above: Profiles) -> Profiles:
 def _title(task: Task) -> str:
     """Return the id of a task, quoted, with the user's label."""
     return titled(repr(task.id), task.node_label or "")
+
+
+def _flag(profiles: Profiles, key: str, default: bool, needed_by: str, context: Context) -> bool:
+    """Return a profile of the namespace `pegasus` that is true or false; what is neither is a problem."""
+    text = profiles.get("pegasus", {}).get(key, "").strip().lower()
+    if text not in ("", "true", "false"):
+        context.problem(
+            "bad-profile",
+            f"profile pegasus.{key} is {text!r}; it must be true or false ({needed_by})",
+            "correct the profile, or leave it out",
+        )
+    return text == "true" if text else default
 
 
 def _data_configuration(profiles: Profiles, context: Context, needed_by: str) -> DataConfiguration | None:

@@ -39,7 +39,7 @@ KEYS: dict[str, dict[str, Effect]] = {
             data.configuration enable_for_data_reuse transfer.bypass.input.staging style slots.cores slots.memory slots.gpus
             stagein.clusters stagein.local.clusters stagein.remote.clusters
             stageout.clusters stageout.local.clusters stageout.remote.clusters
-            clusters.num clusters.size clusters.maxruntime label group
+            clusters.num clusters.size clusters.maxruntime label group transfer.threads nosymlink
             gridstart.launcher gridstart.launcher.arguments cores.expr memory.expr diskspace.expr gpus.expr runtime.expr
             job.aggregator job.aggregator.arguments pmc_request_memory pmc_request_cpus pmc_priority
         """,
@@ -54,7 +54,7 @@ KEYS: dict[str, dict[str, Effect]] = {
         """,
         NOT_YET="""
             pegasus_lite_env_source
-            transfer.threads transfer.arguments transfer.lite.arguments nosymlink worker.node.directory relative.dir
+            transfer.arguments transfer.lite.arguments worker.node.directory relative.dir
             BOTO_CONFIG SSH_PRIVATE_KEY X509_USER_PROXY S3CFG IRODS_ENVIRONMENT_FILE GOOGLE_PKCS12 PEGASUS_CREDENTIALS
         """,
     ),

@@ -88,6 +88,8 @@ class Resources(msgspec.Struct, frozen=True):
     failure_messages: list[str] = []
     transfer_jobs: dict[str, int] = {}
     """Key such as `stagein.clusters` → how many transfer jobs there are for a level."""
+    transfer_threads: int = 0
+    """Files that are moved at a time for the job."""
 
 
 def resources(
@@ -140,6 +142,7 @@ def resources(
             for key in TRANSFER_JOBS
             if (number := read.first(_positive, "a whole number from 1", f"pegasus.{key}"))
         },
+        transfer_threads=read.first(_positive, "a whole number from 1", "pegasus.transfer.threads") or 0,
         success_messages=_messages(pegasus.get("exitcode.successmsg")),
         failure_messages=_messages(pegasus.get("exitcode.failuremsg")),
     )

@@ -59,7 +59,9 @@ pegasus.transfer.bypass.input.staging | false | true false | read | jobs fetch i
 pegasus.transfer.container.onhost | true | true false | not-yet | transfers of jobs in containers run outside the container
 pegasus.transfer.links | false | true false | read | link inputs that are on the same site instead of copying them
 pegasus.transfer.threads | 2 | | read | files that one transfer job moves at a time
-pegasus.transfer.*.threads | 2 | | not-yet | the same for stagein or stageout jobs
+pegasus.transfer.stagein.threads | | | read | the same for stage-in jobs
+pegasus.transfer.inter.threads | | | read | the same for inter-site jobs
+pegasus.transfer.stageout.threads | | | read | the same for stage-out jobs
 pegasus.transfer.arguments | | | not-yet | arguments for the transfer tool in transfer jobs
 pegasus.transfer.lite.arguments | | | not-yet | arguments for the transfer tool around a job
 pegasus.transfer.worker.package | false | true false | needless | send the worker's tools to the sites
@@ -67,11 +69,13 @@ pegasus.transfer.worker.package.autodownload | true | true false | needless | fe
 pegasus.transfer.worker.package.strict | true | true false | needless | the worker's tools must have the planner's version
 pegasus.transfer.*.impl | Transfer | | needless | which tool transfer jobs use
 pegasus.transfer.*.remote.sites | | | not-yet | sites whose transfer jobs run there
-pegasus.transfer.*.priority | | | not-yet | priority of transfer jobs
+pegasus.transfer.stagein.priority | 700 | | read | priority of stage-in jobs. Of those of one level each has one less than that before it
+pegasus.transfer.inter.priority | 700 | | read | priority of inter-site jobs
+pegasus.transfer.stageout.priority | 900 | | read | priority of stage-out jobs
 pegasus.transfer.staging.delimiter | : | | not-yet | stands between the parts of a staged executable's name
 pegasus.transfer.disable.chmod.sites | | | needless | sites without jobs that make staged executables executable: there are none, they arrive so
 pegasus.transfer.setup.source.base.url | | | needless | where the worker's tools are fetched from
-pegasus.transfer.refiner | BalancedCluster | | not-yet | how transfers are put into jobs
+pegasus.transfer.refiner | BalancedCluster | BalancedCluster Cluster Basic | read | how transfers are put into jobs. `BalancedCluster` and `Cluster`: one job for ten of a level, or as many as the profiles `stagein.clusters` and `stageout.clusters` say; `Basic`: one for each job
 pegasus.transfer.force | false | true false | needless | overwrite files that exist: they are replaced in any case
 pegasus.catalog.replica | YAML | YAML File Regex Directory JDBCRC MRC Meta | read | kind of the replica catalog. `YAML`, `File`, `Directory` (`Regex` is read as `File`) and `JDBCRC` in an SQLite file; the others are errors
 pegasus.catalog.replica.file | ./replicas.yml | | read | file of the replica catalog. `./rc.txt` when the kind is `File`
@@ -125,24 +129,24 @@ pegasus.selector.site.env.* | | | read | environment of that program, beside the
 pegasus.selector.site.timeout | 60 | | read | seconds that program may take for one job. `0`: any time
 pegasus.selector.site.keep.tmp | onerror | onerror always never | read | when its files are kept
 pegasus.selector.transformation | Random | Random Installed Staged Submit | not-yet | which of several executables is used
-pegasus.dir.submit.mapper | Hashed | Flat Hashed Named | needless | how submit files are spread over directories
+pegasus.dir.submit.mapper | Hashed | Flat Hashed Named | needless | how submit files are spread over directories; there is no file a job
 pegasus.dir.submit.mapper.hashed.levels | 2 | | needless | directories below each other
 pegasus.dir.submit.mapper.hashed.multiplier | 5 | | needless | files of one job
 pegasus.dir.submit.logs | | | needless | directory of log files
-pegasus.dir.staging.mapper | Hashed | Flat Hashed | not-yet | how files are spread at the staging site
-pegasus.dir.staging.mapper.hashed.levels | 2 | | not-yet | directories below each other
-pegasus.dir.staging.mapper.hashed.multiplier | 5 | | not-yet | files of one job
-pegasus.dir.storage.mapper | Flat | Flat Fixed Hashed Replica | read | where outputs are put at the output site. `Flat`, `Fixed` and `Replica`; `Hashed` warns, and is taken as `Flat`
+pegasus.dir.staging.mapper | Hashed | Flat Hashed | needless | how files are spread at the staging site; they stand there under their names
+pegasus.dir.staging.mapper.hashed.levels | 2 | | needless | directories below each other
+pegasus.dir.staging.mapper.hashed.multiplier | 5 | | needless | files of one job
+pegasus.dir.storage.mapper | Flat | Flat Fixed Hashed Replica | read | where outputs are put at the output site. `Hashed`: from 257 results on, in directories named by the hash of their names
 pegasus.dir.storage.mapper.fixed.url | | | read | the one place for all outputs. A directory for all results; with `Fixed`
-pegasus.dir.storage.mapper.hashed.levels | 2 | | not-yet | directories below each other
-pegasus.dir.storage.mapper.hashed.multiplier | 5 | | not-yet | files of one directory
+pegasus.dir.storage.mapper.hashed.levels | 2 | | read | directories below each other, at most: 256 results need none, 65,536 need one
+pegasus.dir.storage.mapper.hashed.multiplier | 5 | | needless | files of one directory; results are counted
 pegasus.dir.storage.mapper.replica | | | read | kind of the catalog that holds the places of outputs. `File` by default, or `Regex`, which is the same, or `YAML`; with `Replica`
 pegasus.dir.storage.mapper.replica.** | | | read | settings of that catalog. `file`: the file with the places; as `--output-map`
 pegasus.dir.storage.deep | false | true false | read | outputs go to directories named after the run
 pegasus.dir.storage | | | not-yet | directory for outputs
 pegasus.dir.exec | | | not-yet | directory of a run below the scratch of a site
 pegasus.dir.useTimestamp | false | true false | read | name runs by the time instead of run0001
-pegasus.dir.create.strategy | Minimal | Minimal HourGlass Tentacles | not-yet | which jobs wait for the making of directories
+pegasus.dir.create.strategy | Minimal | Minimal HourGlass Tentacles | read | which jobs wait for the making of directories. `Minimal`: those that use them; `Tentacles`: the same, as a job waits for what its parents waited for; `HourGlass`: all, for all of them
 pegasus.dir.create.impl | | | needless | how directories are made
 pegasus.file.cleanup.strategy | InPlace | InPlace Constraint | read | how files that no remaining job reads are found. Also `none` and `leaf`, as `--cleanup`
 pegasus.file.cleanup.impl | | | needless | how files are deleted

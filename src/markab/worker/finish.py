@@ -38,7 +38,7 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
     if prepared.invocations:
         judge_messages(prepared, out, err)
         judge_inputs(prepared)
-        found = find_outputs(prepared)
+        found = find_outputs(prepared, stop)
         if prepared.errors:
             judge_disk(prepared)
     done = done_tasks(prepared, found) if prepared.errors else []
