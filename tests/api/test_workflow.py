@@ -482,3 +482,19 @@ def test_reports_are_printed(machinery, capsys, monkeypatch, call: str) -> None:
     monkeypatch.setattr(operations, "statistics_text", lambda found: found.text().rstrip())
     getattr(workflow().plan(), call)(verbose=1)
     assert capsys.readouterr().out == "report of run0001\n"
+
+
+def test_lint_returns_what_is_most_likely_not_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    workflow = Workflow("w").add_jobs(
+        Job("echo", _id="one").add_args("x").add_outputs("lost.txt", stage_out=False, register_replica=False)
+    )
+
+    (found,) = workflow.lint(sites=["local"])
+    assert (found.code, found.severity, found.file) == ("unread-output", "warning", "workflow.yml")
+    assert workflow.lint(off=["unread-output"]) == []
+    with pytest.raises(TypeError):
+        workflow.lint(sites="local")
+    Path("workflow.yml").unlink()
+    with pytest.raises(PegasusClientError, match="linting failed"):
+        workflow.lint()

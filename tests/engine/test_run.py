@@ -507,6 +507,16 @@ def test_jobs_that_queue_are_seen_queued_then_running(tmp_path: Path) -> None:
     assert sum(isinstance(entry, AttemptRunning) for entry in journal(directory)) == 1
 
 
+def test_what_was_found_in_place_was_not_moved(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "run", [job("a"), job("b")])
+    moved = [{"lfn": "x", "bytes": 10}, {"lfn": "y", "bytes": 100, "found": True}, {"lfn": "z"}]
+    seen: list[Progress] = []
+
+    call(directory, World(lambda attempt: {"ok": True, "transfers": moved}, ends_at_once=1), seen.append)
+
+    assert seen[-1].bytes_moved == 20
+
+
 def test_the_observer_sees_running_jobs_rates_and_bytes(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job(f"j{i}") for i in range(300)])
     moved: Record = {"ok": True, "transfers": [{"lfn": "x", "bytes": 10, "duration_s": 1.0}]}

@@ -18,7 +18,7 @@ from markab.transfers.local import Local
 from markab.worker.attempt_spec import make_spec
 from markab.worker.auxiliary_jobs import run_auxiliary_job
 from markab.worker.finish import finish
-from markab.worker.invocation import next_process, record_end
+from markab.worker.invocation import next_series, record_end
 from markab.worker.prepare import prepare
 
 Record = dict[str, Any]
@@ -95,8 +95,7 @@ def make_output_in_scratch(top: Path) -> Record:
 def attempt(top: Path, **job: Any) -> Record:
     tasks = [{"id": "t", "transformation": "t", "executable": "/bin/true"}]
     prepared = prepare(spec(top, "compute", tasks=tasks, **job), Verified(), os.environ)
-    process = next_process(prepared)
-    if process is not None:
+    for process in next_series(prepared):
         if prepared.has_directory and job.get("outputs"):
             (Path(prepared.cwd) / "d/f").write_text(RIGHT)
         record_end(

@@ -175,6 +175,24 @@ class Workflow(WorkflowDocument):
                 warn(f"{problem}{hint}")
         return self.run(verbose=verbose) if submit else self
 
+    def lint(self, *, off: Collection[str] = (), **options: object) -> list[operations.Finding]:
+        """Return what is wrong with the workflow, its catalogs and its programs, and what is most likely not meant.
+
+        It is written to its default file first if it has not been written yet; nothing else is written. `off` are codes
+        that are not reported, other keywords those of `plan`. Each finding has `severity` ("error", "warning" or "note"),
+        `code`, `message`, `hint`, `file` and `line`.
+
+        Raises:
+            TypeError: an option has the wrong type, where a list or a dict is needed.
+            PegasusClientError: the document cannot be read.
+        """
+        from markab.planner.options import options_from_keywords
+
+        if self._path is None:
+            self.write()
+        with as_client_error("linting failed"):
+            return operations.lint(options_from_keywords(self.path, options), off).findings
+
     def run(
         self,
         *,

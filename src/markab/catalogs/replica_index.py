@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from markab.errors import StorageError
 from markab.spec.catalog_checks import java_pattern
 from markab.spec.model import Pfn, Replica, ReplicaCatalog
+from markab.transfers.tree_names import declared_name
 
 _GROUP = re.compile(r"\[([0-9]+)\]")
 
@@ -40,7 +41,7 @@ class ReplicaIndex:
 
     def has_entry(self, lfn: str) -> bool:
         """Return whether an entry that is no regular expression has this name."""
-        return lfn in self._exact
+        return declared_name(lfn) in self._exact
 
     @property
     def patterns(self) -> list[Replica]:
@@ -48,7 +49,8 @@ class ReplicaIndex:
         return [replica for _, replica in self._patterns]
 
     def lookup(self, lfn: str) -> Replica | None:
-        """Return the replica of `lfn`, or None. In those of a regular expression, `[0]`, `[1]`, … are filled in."""
+        """Return the replica of `lfn`, or None; a directory may have its packed name. In those of a regular expression, `[0]`, `[1]`, … are filled in."""
+        lfn = declared_name(lfn)
         replica = self._exact.get(lfn)
         if replica is not None or not self._patterns:
             return replica

@@ -12,9 +12,11 @@ from markab.cli.command import launch
 from markab.cli.output import echo
 
 COMMANDS = {
+    "init": "Start a project from a template that runs as it is.",
     "plan": "Plan a workflow document.",
     "run": "Run a planned workflow, or continue one; watch it.",
     "rerun": "Run a past run again from its own record, and compare the results.",
+    "lint": "Check a workflow, its catalogs and its programs; runs nothing.",
     "status": "Show the progress of a run.",
     "runs": "List your runs: states, progress, directories.",
     "analyze": "Show which jobs of a run failed, and why.",

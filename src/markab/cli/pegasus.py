@@ -18,6 +18,11 @@ def plan() -> NoReturn:
     _launch("plan")
 
 
+def init() -> NoReturn:
+    """Be `pegasus-init`."""
+    _launch("init")
+
+
 def run() -> NoReturn:
     """Be `pegasus-run`."""
     _launch("run")

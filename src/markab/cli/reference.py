@@ -19,6 +19,7 @@ from markab.cli.pegasus import FILES
 from markab.planner.options import OPTIONS, PlannerOption, UsedBy
 
 PEGASUS = (
+    "init",
     "plan",
     "run",
     "status",

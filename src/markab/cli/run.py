@@ -42,6 +42,11 @@ NAME_DOCUMENT = "name the workflow document, after the flags"
 @slot_options
 @click.option("--max-jobs", type=POSITIVE, help="Number of jobs that may run at once.")
 @click.option(
+    "--max-scratch",
+    metavar="SIZE",
+    help="Bytes that the run may fill in each scratch directory, instead of the bound in its plan, such as 20GB.",
+)
+@click.option(
     "--keep-failed",
     is_flag=True,
     help="Keep the directory of the last failed attempt of each job, until the job is tried again.",
@@ -199,7 +204,19 @@ def _limits(flags: dict[str, Any]) -> operations.Limits:
         memory_mb=_parsed_memory_mb(flags["memory"]),
         gpus=flags["gpus"],
         max_jobs=flags["max_jobs"],
+        max_scratch_bytes=_parsed_bytes(flags["max_scratch"]),
     )
+
+
+def _parsed_bytes(text: str | None) -> int | None:
+    from markab.spec.units import amount_bytes
+
+    try:
+        return None if text is None else amount_bytes(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a size; write a number of bytes, or 20GB", param_hint="--max-scratch"
+        ) from None
 
 
 def _parsed_memory_mb(text: str | None) -> int | None:

@@ -91,7 +91,7 @@ def cause_of(
     message = error.get("message", "the worker gave no reason")
     also = tuple(entry["message"] for entry in record.get("also", ()))
     found = recognise(stderr) or recognise(stdout)
-    invocation = (record.get("invocations") or [{}])[-1]
+    invocation = failed_invocation(record)
     if kind not in (ErrorKind.EXIT, ErrorKind.SIGNAL):
         remedy = error.get("hint") or REMEDIES.get(kind, "")
         if kind == ErrorKind.MISSING_OUTPUT and found and found.name != "traceback":
@@ -124,6 +124,12 @@ def cause_of(
         else f"{ended}, no output is recorded"
     )
     return Cause(kind, kind, title, EXIT_REMEDIES.get(code) or error.get("hint") or "", also)
+
+
+def failed_invocation(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the process that failed first, else the last one; empty if none was started."""
+    invocations = record.get("invocations") or [{}]
+    return next((one for one in invocations if one.get("status")), invocations[-1])
 
 
 def peak_memory_mb(record: dict[str, Any]) -> float:

@@ -23,12 +23,13 @@ from markab.engine.needless_files import needless_files
 from markab.engine.open_run import Failure, OpenRun, recording_refusal
 from markab.engine.progress_meter import Meter
 from markab.engine.recorder import NoRecorder, Recorder
+from markab.engine.recovered_space import recovered_space
 from markab.engine.recovery import Recovery
 from markab.engine.refresh import make_refresh
 from markab.engine.rescue_file import write_rescue
 from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
-from markab.errors import NotARun
+from markab.errors import MarkabError, NotARun
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Executor, RunContext, Seen
 from markab.executors.file_limit import attempts_at_once
@@ -61,6 +62,8 @@ class RunOptions:
     gpus: int | None = None
     max_jobs: int | None = None
     """How many jobs may run at once, of any kind; the plan may set a lower limit."""
+    max_scratch_bytes: int | None = None
+    """The bound on each scratch, instead of that in the plan, which must have one."""
     keep_failed: bool = False
     """Keep the directory of the last failed attempt of each job; the plan may ask for that too."""
     restore: bool = False
@@ -87,6 +90,8 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
     rescue: Path | None = None
     """The rescue file that was written."""
+    exit_code: int | None = None
+    """What a job that ended the run says."""
 
 
 def run(
@@ -176,6 +181,11 @@ def open_run(
     stack.enter_context(RunLock(directory.lock))
     uuid = read_braindump(directory.braindump).get("wf_uuid") or ""
     history = Recovery(plan.header)
+    if options.max_scratch_bytes is not None and not plan.header.scratch:
+        raise MarkabError(
+            "--max-scratch: the plan has no bound on scratch that could be changed",
+            hint="plan the workflow again, with `--cleanup constraint`",
+        )
     _ = plan.outline  # every line is checked: no journal is begun for a plan that is damaged
     journal = open_journal(directory.journal, history.read)
     stack.callback(journal.close)
@@ -230,6 +240,8 @@ def open_run(
     if lost:
         opened.warnings.append(_redone(plan, lost, restored))
     maker.needless = needless_files(plan, history) if lost else needless
+    if not history.is_complete:
+        opened.space = recovered_space(plan, history, options.max_scratch_bytes)
     if missing and not restored:
         opened.warnings.append(missing_text(missing, directory.path))
     return opened
@@ -248,6 +260,7 @@ def outcome_of(opened: OpenRun, clock: Clock) -> Outcome:
         failed=[failure for _, failure in sorted(opened.failures.items())],
         warnings=opened.warnings,
         rescue=rescue,
+        exit_code=opened.exit_code,
     )
 
 

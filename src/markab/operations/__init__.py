@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from markab.diagnosis.job_output import Expected as Expected
     from markab.diagnosis.undelivered import Undelivered as Undelivered
     from markab.journal.progress import Progress as Progress
+    from markab.lint.finding import Finding as Finding
+    from markab.lint.linting import LintReport as LintReport
     from markab.operations.cache import cache_size, list_cache, prune_cache, verify_cache
     from markab.operations.databases import (
         Changed,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
         show_job,
         why,
     )
+    from markab.operations.linting import lint, lint_codes, lint_sarif
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.old_runs import Filters, OldRun, delete_old_runs, find_old_runs
     from markab.operations.planning import Then as Then
@@ -77,6 +80,8 @@ if TYPE_CHECKING:
         start,
         wait,
     )
+    from markab.operations.site_templates import SITES, UnknownSite
+    from markab.operations.starters import TEMPLATES, WrongStarter, default_name, make_project
     from markab.operations.statistics import (
         read_statistics,
         save_statistics,
@@ -137,6 +142,7 @@ _NAMES = {
         "show_job",
         "why",
     ),
+    "linting": ("lint", "lint_codes", "lint_sarif"),
     "metadata": ("read_metadata", "trace"),
     "old_runs": ("Filters", "OldRun", "delete_old_runs", "find_old_runs"),
     "planning": ("dry_run", "parameter_names", "plan", "run_script", "target_names"),
@@ -154,6 +160,8 @@ _NAMES = {
     "run_names": ("find_run", "find_uuid", "is_run"),
     "run_sizes": ("RunBytes", "bytes_of_run"),
     "running": ("Ended", "Limits", "growing_pauses", "halt", "make_limits", "remove", "run", "start", "wait"),
+    "site_templates": ("SITES", "UnknownSite"),
+    "starters": ("TEMPLATES", "WrongStarter", "default_name", "make_project"),
     "statistics": (
         "read_statistics",
         "save_statistics",
@@ -186,7 +194,9 @@ _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "RUN_STATES",
+    "SITES",
     "STREAMS",
+    "TEMPLATES",
     "Changed",
     "CheckedOutput",
     "Ended",
@@ -198,6 +208,8 @@ __all__ = [
     "Repetition",
     "RunBytes",
     "RunResult",
+    "UnknownSite",
+    "WrongStarter",
     "analyze",
     "archive_run",
     "attach_run",
@@ -208,6 +220,7 @@ __all__ = [
     "compare_runs",
     "create_database",
     "database_target",
+    "default_name",
     "delete_old_runs",
     "delete_run",
     "detach_run",
@@ -232,6 +245,9 @@ __all__ = [
     "job_states",
     "keep_passwords",
     "lfns_of_run",
+    "lint",
+    "lint_codes",
+    "lint_sarif",
     "list_cache",
     "list_jobs",
     "list_runs",
@@ -239,6 +255,7 @@ __all__ = [
     "log_texts",
     "make_debug_directory",
     "make_limits",
+    "make_project",
     "make_replica",
     "move_run",
     "open_log",

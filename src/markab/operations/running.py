@@ -8,6 +8,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
+from markab.errors import RUN_EXIT_CODES
 from markab.operations.run_names import Run, find_run
 from markab.operations.status import follow_status, read_status
 
@@ -34,6 +35,8 @@ class Limits(NamedTuple):
     gpus: int | None = None
     max_jobs: int | None = None
     """How many jobs may run at once, of any kind; the plan may set a lower limit."""
+    max_scratch_bytes: int | None = None
+    """The bound on scratch, instead of that in the plan, which must have one."""
 
 
 class Ended(NamedTuple):
@@ -44,6 +47,8 @@ class Ended(NamedTuple):
     was_complete: bool
     """All jobs had succeeded before; nothing was started."""
     warnings: tuple[str, ...]
+    exit_code: int
+    """Of the command that runs it."""
 
 
 def make_limits(
@@ -141,7 +146,8 @@ def run(
 
     def ended() -> Ended:
         warnings = (*outcome.warnings, *follower.warnings)
-        return Ended(submit_dir, outcome.state, outcome.was_complete, warnings)
+        exit_code = RUN_EXIT_CODES[outcome.state] if outcome.exit_code is None else outcome.exit_code
+        return Ended(submit_dir, outcome.state, outcome.was_complete, warnings, exit_code)
 
     if on_end is not None:
         on_end(ended())
@@ -149,7 +155,7 @@ def run(
     if not follower.error:
         return ended()
     late = f"{follower.error}; the missing records are in the journal, and are added by the next update"
-    return Ended(submit_dir, outcome.state, outcome.was_complete, (*ended().warnings, late))
+    return ended()._replace(warnings=(*ended().warnings, late))
 
 
 def wait(
@@ -246,6 +252,6 @@ def remove(run: Run = None, *, patience_s: float = REMOVAL_PATIENCE_S, sleep: Sl
 
 def _flags(limits: Limits | None) -> tuple[str, ...]:
     """Return the flags of `markab run` that give these limits."""
-    flags = ("--cores", "--memory", "--gpus", "--max-jobs")
+    flags = ("--cores", "--memory", "--gpus", "--max-jobs", "--max-scratch")
     given = zip(flags, limits or Limits(), strict=True)
     return tuple(word for flag, value in given if value is not None for word in (flag, str(value)))

@@ -7,16 +7,22 @@ from collections.abc import Iterator
 
 from markab.errors import DocumentError, Problem
 from markab.plan.model import INTEGRITY_CHECKS
+from markab.planner import site_callout
+from markab.planner.job_aggregator import AGGREGATOR, AGGREGATORS, FIRST_FAILURE_ENDS
 from markab.planner.modes import MODES
 from markab.planner.output_map import mapper_problems
 from markab.planner.reuse_locations import reuse_locations
 from markab.planner.reuse_policy import REUSE_POLICIES, REUSE_POLICY
+from markab.planner.scratch_bound import wrong_bounds
+from markab.planner.scratch_directories import STRATEGIES, STRATEGY
 from markab.planner.site_choice import POLICIES
+from markab.planner.transfer_groups import PROPERTY_WORDS, REFINER, REFINERS
 from markab.spec import units
 from markab.spec.profiles import resources
 from markab.spec.properties import Properties
 
 _FLAGS = (
+    FIRST_FAILURE_ENDS,
     "pegasus.register",
     "pegasus.transfer.links",
     "pegasus.transfer.bypass.input.staging",
@@ -28,18 +34,30 @@ _FLAGS = (
     "markab.lfn.absolute",
 )
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "pegasus.selector.site": (*POLICIES, "NonJavaCallout"),
+    AGGREGATOR: AGGREGATORS,
+    "pegasus.selector.site": (*POLICIES, site_callout.NAME),
+    site_callout.KEEP: site_callout.KEPT,
     "pegasus.mode": tuple(MODES),
     "pegasus.integrity.checking": INTEGRITY_CHECKS,
+    "pegasus.file.cleanup.scope": ("fullahead", "deferred"),
     REUSE_POLICY: REUSE_POLICIES,
+    REFINER: REFINERS,
+    STRATEGY: STRATEGIES,
 }
 _SMALLEST = {
     "dagman.retry": 0,
     "dagman.maxjobs": 0,
+    "pegasus.job.priority": -1_000_000,
+    site_callout.TIMEOUT: 0,
     "pegasus.transfer.threads": 1,
     "pegasus.parser.document.size": 1,
+    "pegasus.dir.storage.mapper.hashed.levels": 0,
+    **{f"pegasus.transfer.{word}.threads": 1 for word in PROPERTY_WORDS.values()},
+    **{f"pegasus.transfer.{word}.priority": -(10**9) for word in PROPERTY_WORDS.values()},
     "markab.slots.cores": 1,
     "markab.slots.gpus": 0,
+    "pegasus.file.cleanup.clusters.num": 1,
+    "pegasus.file.cleanup.clusters.size": 1,
 }
 """Key → the smallest whole number it may be."""
 _MEMORY = "markab.slots.memory"
@@ -99,11 +117,15 @@ def _problems(properties: Properties) -> Iterator[Problem]:
         is_right = False
     if not is_right:
         yield properties.problem(_MEMORY, "it must be an amount such as '2048' (MB) or '2 GB'")
+    yield from wrong_bounds(properties)
     try:
         reuse_locations(properties)
     except DocumentError as error:
         yield from error.problems
     yield from mapper_problems(properties)
+    policy = properties.get("pegasus.selector.site", "").strip().lower()
+    if policy == site_callout.NAME.lower() and not properties.get(site_callout.PATH, "").strip():
+        yield properties.problem("pegasus.selector.site", f"it needs the property {site_callout.PATH!r} too")
     throttles = {f"dagman.{name}": 0 for name in properties.under("dagman.") if name.endswith(".maxjobs")}
     for key, smallest in (_SMALLEST | throttles).items():
         try:

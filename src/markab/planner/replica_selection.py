@@ -18,6 +18,7 @@ from markab.planner.placement import Executable
 from markab.planner.places import is_supported, local_path
 from markab.spec.model import Pfn, Replica
 from markab.transfers.base import redact, scheme_of, schemes
+from markab.transfers.tree_names import is_tree
 
 UNSUPPORTED_SCHEME = "unsupported-scheme"
 """Kind of the problem that no replica of a file has a scheme that is supported."""
@@ -56,7 +57,6 @@ def select_replicas(
     """
     usable, refused = _usable_places(replica, site, staging, context)
     if not usable:
-        many = "are" if len(refused) > 1 else "is"
         has_scheme = [local_path(pfn.pfn) is not None or is_supported(pfn.pfn) for pfn in replica.pfns]
         context.problem(
             "missing-input" if any(has_scheme) or not has_scheme else UNSUPPORTED_SCHEME,
@@ -64,7 +64,7 @@ def select_replicas(
             f"{'; '.join(refused) or 'its entry names no place'} (needed by {needed_by})",
             f"register a copy on this machine, or at a URL of another scheme (these work: {', '.join(schemes())})"
             if any("unsupported" in reason for reason in refused)
-            else f"put the file where it {many} registered, or correct the replica catalog",
+            else "put the file where it is registered, or correct the replica catalog",
         )
         return None
     usable.sort(key=lambda each: each[:3])
@@ -86,8 +86,12 @@ def _usable_places(
     """Return the replicas that can be used, and why the others cannot."""
     usable: list[_Usable] = []
     refused: list[str] = []
+    is_directory = replica.lfn.endswith("/")
     for order, pfn in enumerate(replica.pfns):
         path = local_path(pfn.pfn)
+        if path is None and is_directory:
+            refused.append(f"{redact(pfn.pfn)} (a directory must be on this machine)")
+            continue
         if path is None and not is_supported(pfn.pfn):
             refused.append(f"{redact(pfn.pfn)} (unsupported URL scheme {scheme_of(pfn.pfn)!r})")
         elif path is None:
@@ -95,7 +99,7 @@ def _usable_places(
         elif pfn.site not in ("local", staging) and (known := context.sites.get(pfn.site)) and known.grids:
             refused.append(f"{pfn.pfn} (a path on site {pfn.site})")
         else:
-            size_or_fault = _size_or_fault(path)
+            size_or_fault = (_no_directory if is_directory else _size_or_fault)(path)
             if isinstance(size_or_fault, str):
                 refused.append(f"{pfn.pfn} ({size_or_fault})")
             else:
@@ -144,6 +148,15 @@ def select_executables(executable: Executable, site: str, needed_by: str, contex
     direct = [pfn for pfn in usable if pfn.site == site or local_path(pfn.pfn) is None]
     checksum = executable.transformation.checksum
     return RawInput(usable, direct, checksum.sha256 if checksum else None)
+
+
+def _no_directory(path: str) -> str | None:
+    """Return why a directory, or one that a run packed, cannot be read; nothing is known of its size."""
+    if is_tree(path):
+        return fault if isinstance(fault := _size_or_fault(path), str) else None
+    if not os.path.isdir(path):
+        return "not a directory" if os.path.lexists(path) else "no such directory"
+    return None if os.access(path, os.R_OK | os.X_OK) else "not readable"
 
 
 def _size_or_fault(path: str) -> int | str:

@@ -207,8 +207,10 @@ def _attempt_lines(attempt: AttemptStory, submit_dir: Path, origin: str) -> list
     lines += [f"  {line}" for line in error_lines(record)]
     if record.get("cwd"):
         lines.append(f"  in     {record['cwd']}{_kept(record)}")
+    lines += _script_lines(record, "pre")
     for invocation in record.get("invocations", ()):
         lines += _invocation_lines(invocation)
+    lines += _script_lines(record, "post")
     lines += _files(record, origin)
     for stream in ("stdout", "stderr"):
         if text := captured(record, stream, submit_dir):
@@ -232,6 +234,13 @@ def _kept(record: dict[str, Any]) -> str:
 
 def _native(attempt: AttemptStory) -> str:
     return f", {attempt.native_id} at site {attempt.site!r}" if attempt.native_id else ""
+
+
+def _script_lines(record: dict[str, Any], which: str) -> list[str]:
+    script = record.get(which)
+    if not script:
+        return []
+    return [f"  {which.upper()} script:", *(f"  {line}" for line in _invocation_lines(script))]
 
 
 def _invocation_lines(invocation: dict[str, Any]) -> list[str]:

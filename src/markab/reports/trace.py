@@ -33,6 +33,7 @@ from markab.reports.reused_task import find_reused_task
 from markab.spec.suggestions import nearest
 from markab.transfers.base import is_local, path_of, redact
 from markab.transfers.beneath import open_regular
+from markab.transfers.tree_names import stored_name
 
 ARGUMENT_CHARACTERS = 300
 DEEPEST_INDENT = 100
@@ -308,8 +309,8 @@ class _Tracer:
     def _named(self, file: str) -> tuple[str, str]:
         """Return the lfn that is meant, and the path if a file on disk is."""
         known = self.maker.keys() | self.movers.keys() | self.reused.keys()
-        if file in known:
-            return file, ""
+        if (stored := stored_name(file)) in known:
+            return stored, ""
         path = os.path.realpath(path_of(file) if file.startswith("file:") else file)
         if lfn := self.delivered.get(path):
             return lfn, path
