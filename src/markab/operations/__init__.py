@@ -135,7 +135,6 @@ _NAMES = {
     "exit_check": ("CheckedOutput", "Expected", "check_output", "log_check"),
     "failures": ("analyze", "edited_files", "follow_failures"),
     "job_logs": ("STREAMS", "log_texts", "open_log", "shown_log"),
-    "linting": ("lint", "lint_codes", "lint_sarif"),
     "jobs": (
         "has_job",
         "job_names",
@@ -146,6 +145,7 @@ _NAMES = {
         "show_job",
         "why",
     ),
+    "linting": ("lint", "lint_codes", "lint_sarif"),
     "metadata": ("read_metadata", "trace"),
     "old_runs": ("Filters", "OldRun", "delete_old_runs", "find_old_runs"),
     "planning": ("dry_run", "parameter_names", "plan", "run_script", "target_names"),
@@ -162,9 +162,9 @@ _NAMES = {
     "run_list": ("ListedRun", "RUN_STATES", "list_runs"),
     "run_names": ("find_run", "find_uuid", "is_run"),
     "run_sizes": ("RunBytes", "bytes_of_run"),
+    "running": ("Ended", "Limits", "growing_pauses", "halt", "make_limits", "remove", "run", "start", "wait"),
     "site_templates": ("SITES", "UnknownSite"),
     "starters": ("TEMPLATES", "WrongStarter", "default_name", "make_project"),
-    "running": ("Ended", "Limits", "growing_pauses", "halt", "make_limits", "remove", "run", "start", "wait"),
     "statistics": (
         "read_statistics",
         "save_statistics",
