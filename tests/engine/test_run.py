@@ -303,21 +303,23 @@ def test_a_run_is_accepted_when_the_journal_says_that_an_engine_runs_it(tmp_path
     directory = make_run(tmp_path / "run", [job("a")])
     time, world = FakeTime(), World()
     seen: list[list[type]] = []
+    complete: list[bool] = []
 
-    def accepted() -> None:
+    def accepted(is_complete: bool) -> None:
+        complete.append(is_complete)
         seen.append([type(entry) for entry in journal(directory)])
 
     for _ in range(2):
         run(directory, back_ends=world.back_ends(time), clock=time.clock, on_accepted=accepted)
     assert seen[0] == [RunStart]
-    assert len(seen) == 2, "a run that is complete is accepted too"
+    assert complete == [False, True], "a run that is complete is accepted too"
 
 
 def test_a_run_that_is_refused_is_not_accepted(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job("train", gpus=1)])
     accepted: list[bool] = []
     with pytest.raises(JobRejected):
-        run(directory, RunOptions(gpus=0), on_accepted=lambda: accepted.append(True))
+        run(directory, RunOptions(gpus=0), on_accepted=accepted.append)
     assert accepted == []
 
 

@@ -947,6 +947,18 @@ def test_a_profile_that_a_property_gives_to_a_site_is_one_of_its_jobs(bench: Ben
     assert bench.plan(task("a"), properties={key: "3"})["tool_a"].cores == 3
 
 
+def test_a_transformation_that_requires_one_of_another_site_is_refused(bench: Bench) -> None:
+    elsewhere = {"name": "elsewhere", "type": "installed", "pfn": "/bin/helper"}
+    bench.transformations += [{"name": "helper", "sites": [elsewhere]}]
+    bench.transformations[0]["requires"] = ["helper"]
+
+    with pytest.raises(PlanningError) as caught:
+        plan(bench.options(task("a"), output_sites=["local"]))
+
+    assert "transformation 'helper' cannot run at " in str(caught.value)
+    assert "(needed by task 'a', whose transformation requires it)" in str(caught.value)
+
+
 def test_a_container_is_not_quietly_left_out(bench: Bench) -> None:
     bench.transformations[0]["sites"][0]["container"] = "box"
     (bench.path / "transformations.yml").write_text("{}")
@@ -1013,8 +1025,11 @@ def test_all_properties_with_wrong_values_are_named_at_once_also_in_a_dry_run(be
         "dagman.retry": "-1",
         "dagman.big.maxjobs": "few",
         "markab.dir.submit.mode": "0500",
+        "pegasus.memory": "lots; and more",
+        "condor.request_cpus": "0",
+        "condor.request_disk": "ifthenelse(a, b, c)",
     }
-    options = bench.options(task("a"), properties=wrong)
+    options = bench.options(task("a"), task("b"), properties=wrong, cluster=["neat"])
 
     with pytest.raises(DocumentError) as caught:
         dry_run(options)
@@ -1028,6 +1043,9 @@ def test_all_properties_with_wrong_values_are_named_at_once_also_in_a_dry_run(be
         "property 'dagman.retry' is '-1' (command line); it must be a whole number from 0",
         "property 'pegasus.transfer.threads' is '0' (command line); it must be a whole number from 1",
         "property 'dagman.big.maxjobs' is 'few' (command line); it must be a whole number from 0",
+        "property 'pegasus.memory' is 'lots; and more' (command line); it must be an amount such as '2048' (MB) or '2 GB'",
+        "property 'condor.request_cpus' is '0' (command line); it must be a whole number from 1",
+        "--cluster 'neat' is unknown",
     ] == [problem.message for problem in caught.value.problems]
 
 

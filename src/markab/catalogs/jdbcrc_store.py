@@ -12,7 +12,6 @@ from pathlib import Path
 from markab.catalogs.replica_database import DatabaseAddress, ReplicaDatabase, opened
 from markab.catalogs.replica_store import Entry, is_match
 from markab.errors import StorageError
-from markab.worker.replica_registration import TABLES
 
 _NAMES_A_QUERY = 500
 """Names in one query; SQLite allows at least 999."""
@@ -96,6 +95,8 @@ class JdbcrcStore:
     @contextmanager
     def _changed(self) -> Iterator[ReplicaDatabase]:
         """Open the database for one change; missing tables are created."""
+        from markab.worker.replica_registration import TABLES  # needs SQLite
+
         with opened(self._address, write=True) as database:
             database.begin(TABLES)
             yield database

@@ -26,6 +26,8 @@ from markab.catalogs.replica_properties import (
 )
 from markab.catalogs.replica_text import read_replica_file
 from markab.errors import Problem
+from markab.plan.run_command import run_command
+from markab.plan.submit_dir import PLAN
 from markab.spec.model import ReplicaCatalog
 from markab.spec.properties import Properties
 from markab.spec.reader import read_replicas
@@ -93,13 +95,7 @@ class ReplicaCatalogReader:
         """Read what a run registered, from its submit directory."""
         files = sorted(submit_dir.glob("*.replicas.db"))
         if not files:
-            self._problems.add(
-                Problem(
-                    f"{str(submit_dir)!r} has no replica catalog of the outputs of a run",
-                    "name the submit directory of a run that has delivered results to an output site",
-                    kind="bad-option",
-                )
-            )
+            self._problems.add(_nothing_registered(submit_dir))
             return None
         address = DatabaseAddress("sqlite", str(files[0]))
         return self._named(
@@ -200,3 +196,19 @@ def contradictions(catalogs: Sequence[NamedCatalog]) -> list[Problem]:
                     )
                 )
     return problems
+
+
+def _nothing_registered(directory: Path) -> Problem:
+    """Return the problem that a directory, whose results are to be used, has no catalog of them."""
+    missing = f"{str(directory)!r} has no replica catalog of the outputs of a run"
+    if not directory.is_dir():
+        missing = f"the run in {str(directory)!r} is gone, and with it the catalog of its results"
+        hint = "leave it out; `markab runs` lists the runs that are there"
+    elif (directory / PLAN).exists():
+        hint = (
+            f"it has delivered nothing to an output site yet: `{run_command(directory)}` goes on with it; "
+            "one that was planned without an output site can only be planned again"
+        )
+    else:
+        hint = "name the submit directory of a run that has delivered results to an output site"
+    return Problem(missing, hint, kind="bad-option")

@@ -131,15 +131,15 @@ class ReplicaDatabase:
         """Execute a statement that returns nothing."""
         self._connection.cursor().execute(self._written(statement), tuple(values))
 
-    def begin(self, tables_of_file: Sequence[str]) -> None:
+    def begin(self, sqlite_tables: Sequence[str]) -> None:
         """Begin a change, which no other process makes at the same time; missing tables are created.
 
         Args:
-            tables_of_file: the statements that create those of an SQLite file.
+            sqlite_tables: the statements that create the tables in an SQLite file.
         """
         if self._dialect.driver == "sqlite3":
             self.execute(self._dialect.lock)
-            tables = tables_of_file
+            tables = sqlite_tables
         else:
             if next(self.rows(self._dialect.lock))[0] == 0:  # MySQL, when it has waited long enough
                 raise StorageError(

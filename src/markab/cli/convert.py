@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -12,6 +12,9 @@ from markab import operations
 from markab.cli.command import Command, command
 from markab.cli.common_options import pegasus_command, verbose_option
 from markab.cli.output import echo
+
+if TYPE_CHECKING:
+    from markab.operations import CatalogNoun
 
 FORMS = {
     "sites": (("YAML", "XML"), ("YAML",)),
@@ -56,7 +59,9 @@ def _convert(
             raise click.UsageError(
                 f"{option} {form}: {kind} are {'read' if option == '--from' else 'written'} as {', '.join(known)}"
             )
-    number = operations.convert_catalog(kind, inputs, output, given, wanted, expand=expand)
+    number = operations.convert_catalog(
+        cast("CatalogNoun", kind), inputs, output, given, wanted, expand=expand
+    )
     from markab.formatting import count
 
     noun = "place" if kind == "replicas" else kind[:-1]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from markab.planner.draft import Progress
-
 
 class PassTimes:
     """Takes the reports of progress of the planner, and hands them on."""
 
-    def __init__(self, progress: Progress | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        progress: Callable[[str, int, int | None], None] | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._progress = progress
         self._clock = clock
         self._step = ""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from markab.cli.entry_point import guarded
+
 FILES = {
     "analyzer": "analyze",
     "graphviz": "graph",
@@ -133,6 +135,10 @@ def keg() -> NoReturn:
 
 
 def _launch(name: str) -> NoReturn:
+    guarded(lambda: _import_and_launch(name), plain_codes=True)
+
+
+def _import_and_launch(name: str) -> NoReturn:
     from importlib import import_module
 
     from markab.cli.command import launch

@@ -126,16 +126,14 @@ def run(
             quiet=quiet,
             report_start=report_start,
         )
-    before = operations.read_result(submit_dir)
-    pid = operations.start(submit_dir, limits, keep_failed, restore, refresh, fail_fast)
+    started = operations.start(submit_dir, limits, keep_failed, restore, refresh, fail_fast)
     if as_json:
-        echo_json({"submit_dir": str(submit_dir), "pid": pid})
-    elif before.status.state == "Success" and not (restore or refresh):
-        if not quiet:
-            echo(f"nothing to run: {run_output.end_text(before, 'success')}")
+        echo_json({"submit_dir": str(submit_dir), "pid": started.pid, "complete": started.is_complete})
+    elif started.is_complete and not quiet:
+        echo(f"nothing to run: {run_output.end_text(operations.read_result(submit_dir), 'success')}")
     elif not quiet:
         shown = shown_path(submit_dir)
-        echo(f"running in the background as process {pid}\n  watch: markab status {shown}")
+        echo(f"running in the background as process {started.pid}\n  watch: markab status {shown}")
         echo(f"  stop:  markab halt {shown}, or markab remove {shown}")
     return 0
 
@@ -156,12 +154,11 @@ def pegasus_run(run: str | None, as_json: bool, quiet: int, **_: object) -> None
 
     submit_dir = operations.find_run(run)
     _warn_of_edited_files(submit_dir, quiet)
-    before = operations.read_result(submit_dir)
-    operations.start(submit_dir)
+    started = operations.start(submit_dir)
     if as_json:
         echo_json(operations.read_braindump(submit_dir))
-    elif before.status.state == "Success" and not quiet:
-        echo(f"nothing to run: {run_output.end_text(before, 'success')}")
+    elif started.is_complete and not quiet:
+        echo(f"nothing to run: {run_output.end_text(operations.read_result(submit_dir), 'success')}")
     elif not quiet:
         echo(started_text(submit_dir))
 

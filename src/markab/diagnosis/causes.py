@@ -99,7 +99,7 @@ def cause_of(
         if "\r' in the first line of" in message:
             return Cause(kind, CARRIAGE_RETURN, CARRIAGE_RETURNS_MEANING, "", also)
         if kind == ErrorKind.CHECKSUM:  # both checksums would fill the line
-            message = message.split(": ")[0]
+            message = message.rpartition(": its sha256 is ")[0] or message
         return Cause(kind, kind, message, remedy, also)
     status = invocation.get("status", 0)
     if used_up := _out_of_memory(status, invocation, job, found, machine_mb):

@@ -37,7 +37,7 @@ from markab.executors.registry import BACK_ENDS, Executors, MakeExecutor
 from markab.formatting import count
 from markab.journal.lifecycle import State
 from markab.journal.lock import RunLock
-from markab.journal.progress import Observer
+from markab.journal.progress import Observer, read_progress
 from markab.journal.records import AttemptEnd, OutcomeState, RunEnd, Undone
 from markab.journal.writer import Journal
 from markab.plan.braindump import original_of, read_braindump
@@ -100,7 +100,7 @@ def run(
     observer: Observer | None = None,
     *,
     recorder: Recorder | None = None,
-    on_accepted: Callable[[], None] = lambda: None,
+    on_accepted: Callable[[bool], None] = lambda is_complete: None,
     back_ends: Mapping[str, MakeExecutor] = BACK_ENDS,
     clock: Clock | None = None,
     open_journal: Callable[..., Journal] = Journal.open,
@@ -114,7 +114,7 @@ def run(
 
     Prints nothing. `observer` is called at most ten times a second, in this thread;
     `on_accepted` once, when every job has been accepted and the journal says that this engine
-    runs them. Nothing new is started unless `recorder.may_start`.
+    runs them; with True if the run is complete, and there is nothing to run. Nothing new is started unless `recorder.may_start`.
 
     Raises:
         NotARun, CorruptPlan, NewerFormat: there is no plan here that can be run.
@@ -137,7 +137,7 @@ def run(
             look=look,
         )
         if opened.history.is_complete:
-            on_accepted()
+            on_accepted(True)
             return _already_complete(opened, clock)
         given = opened.plan.header.slots
         slots = _slots(options, given)
@@ -149,7 +149,7 @@ def run(
         loop = Loop(Scheduler(slots), clock, options.poll_s)
         loop.add(opened)
         opened.journal.flush()
-        on_accepted()
+        on_accepted(False)
         gc.freeze()  # what was built for the plan is needed to the end: the collector need not search it
         stack.callback(gc.unfreeze)
         with _stopping_on_signals(loop):
@@ -275,6 +275,8 @@ def _already_complete(opened: OpenRun, clock: Clock) -> Outcome:
     now = clock.epoch()
     opened.meter.journal_bytes = journal.size_bytes
     opened.meter.engine_started, opened.meter.active_before_s = now, history.times().active_s
+    if (last := read_progress(SubmitDir(journal.path.parent).status)) is not None:
+        opened.meter.scratch = last.scratch
     by_state = [total if state is State.SUCCEEDED else 0 for state in State]
     opened.meter.publish(clock.monotonic(), now, by_state, {}, (), "success")
     return Outcome(state="success", counts=counts, was_complete=True, warnings=opened.warnings)

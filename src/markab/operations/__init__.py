@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # types of arguments and results, for annotations such as `operations.Status`
+    from markab.catalogs.conversion import CatalogNoun as CatalogNoun
     from markab.catalogs.replica_store import ReplicaStore as ReplicaStore
     from markab.diagnosis.compared_results import ComparedResult as ComparedResult
     from markab.diagnosis.failed_attempts import FailedAttempt as FailedAttempt
@@ -36,12 +37,21 @@ if TYPE_CHECKING:
     from markab.operations.exit_check import CheckedOutput, check_output, log_check
     from markab.operations.failures import analyze, edited_files, follow_failures
     from markab.operations.job_logs import STREAMS, log_texts, open_log, shown_log
-    from markab.operations.jobs import has_job, job_names, job_states, lfns_of_run, list_jobs, show_job, why
+    from markab.operations.jobs import (
+        has_job,
+        job_names,
+        job_states,
+        lfns_of_run,
+        list_jobs,
+        parameters_of_run,
+        show_job,
+        why,
+    )
     from markab.operations.linting import lint, lint_codes, lint_sarif
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.old_runs import Filters, OldRun, delete_old_runs, find_old_runs
     from markab.operations.planning import Then as Then
-    from markab.operations.planning import dry_run, plan, run_script, target_names
+    from markab.operations.planning import dry_run, parameter_names, plan, run_script, target_names
     from markab.operations.recording import record_again
     from markab.operations.replica_catalog import (
         catalog_of_results,
@@ -61,7 +71,17 @@ if TYPE_CHECKING:
     from markab.operations.run_list import RUN_STATES, ListedRun, list_runs
     from markab.operations.run_names import find_run, find_uuid, is_run
     from markab.operations.run_sizes import RunBytes, bytes_of_run
-    from markab.operations.running import Ended, Limits, growing_pauses, halt, remove, run, start, wait
+    from markab.operations.running import (
+        Ended,
+        Limits,
+        growing_pauses,
+        halt,
+        make_limits,
+        remove,
+        run,
+        start,
+        wait,
+    )
     from markab.operations.site_templates import SITES, UnknownSite
     from markab.operations.starters import TEMPLATES, WrongStarter, default_name, make_project
     from markab.operations.statistics import (
@@ -115,11 +135,20 @@ _NAMES = {
     "exit_check": ("CheckedOutput", "Expected", "check_output", "log_check"),
     "failures": ("analyze", "edited_files", "follow_failures"),
     "job_logs": ("STREAMS", "log_texts", "open_log", "shown_log"),
-    "jobs": ("has_job", "job_names", "job_states", "lfns_of_run", "list_jobs", "show_job", "why"),
+    "jobs": (
+        "has_job",
+        "job_names",
+        "job_states",
+        "lfns_of_run",
+        "list_jobs",
+        "parameters_of_run",
+        "show_job",
+        "why",
+    ),
     "linting": ("lint", "lint_codes", "lint_sarif"),
     "metadata": ("read_metadata", "trace"),
     "old_runs": ("Filters", "OldRun", "delete_old_runs", "find_old_runs"),
-    "planning": ("dry_run", "plan", "run_script", "target_names"),
+    "planning": ("dry_run", "parameter_names", "plan", "run_script", "target_names"),
     "recording": ("record_again",),
     "replica_catalog": (
         "catalog_of_results",
@@ -133,7 +162,7 @@ _NAMES = {
     "run_list": ("ListedRun", "RUN_STATES", "list_runs"),
     "run_names": ("find_run", "find_uuid", "is_run"),
     "run_sizes": ("RunBytes", "bytes_of_run"),
-    "running": ("Ended", "Limits", "growing_pauses", "halt", "remove", "run", "start", "wait"),
+    "running": ("Ended", "Limits", "growing_pauses", "halt", "make_limits", "remove", "run", "start", "wait"),
     "site_templates": ("SITES", "UnknownSite"),
     "starters": ("TEMPLATES", "WrongStarter", "default_name", "make_project"),
     "statistics": (
@@ -229,11 +258,14 @@ __all__ = [
     "log_check",
     "log_texts",
     "make_debug_directory",
+    "make_limits",
     "make_project",
     "make_replica",
     "move_run",
     "open_log",
     "open_replica_catalog",
+    "parameter_names",
+    "parameters_of_run",
     "parse_replica_lines",
     "plan",
     "prepare_rerun",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from markab.catalogs.conversion import CatalogNoun
 
 
 def convert_catalog(
-    noun: str,
+    noun: CatalogNoun,
     inputs: Sequence[Path],
     output: Path,
     given: str | None = None,
@@ -21,7 +21,6 @@ def convert_catalog(
 ) -> int:
     """Write catalogs as one in another form; return how many entries it has.
 
-    `noun` is `sites`, `transformations` or `replicas`,
     `given` is the form of the inputs (None: by their names and contents), `wanted` that of the output.
     With `expand`, variables are replaced by their values.
 
@@ -31,4 +30,4 @@ def convert_catalog(
     """
     from markab.catalogs import conversion
 
-    return conversion.convert_catalog(cast("CatalogNoun", noun), inputs, output, given, wanted, expand=expand)
+    return conversion.convert_catalog(noun, inputs, output, given, wanted, expand=expand)

@@ -115,6 +115,16 @@ def target_names(document: Path) -> Iterator[tuple[str, str]]:
     yield from dict.fromkeys((name, kind) for kind, name, _ in Names.of(read_workflow(document).jobs))
 
 
+def parameter_names(script: Path) -> dict[str, str]:
+    """Return the parameters that a script declares, with their defaults as text; none if it cannot be read."""
+    from markab.planner import workflow_script
+
+    try:
+        return workflow_script.parameter_names(script)
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return {}
+
+
 def _with_lacks(planned: Planned, then: Then) -> Planned:
     """Add a warning for each resource that jobs need and this machine lacks."""
     from markab.engine.slots import slots_for

@@ -13,6 +13,7 @@ from markab.operations.run_names import Run, find_run
 from markab.operations.status import follow_status, read_status
 
 if TYPE_CHECKING:
+    from markab.engine.background import Started
     from markab.journal.progress import Observer
     from markab.journal.records import OutcomeState
     from markab.reports.status import Status
@@ -50,6 +51,26 @@ class Ended(NamedTuple):
     """Of the command that runs it."""
 
 
+def make_limits(
+    cores: int | None, memory: str | int | None, gpus: int | None, max_jobs: int | None
+) -> Limits:
+    """Return limits as they are given in Python; memory is a size such as "8GB", or a number of MB.
+
+    Raises:
+        ValueError: one is not of its kind, or too small.
+    """
+    from markab.spec.units import amount_mb
+
+    for name, number, least in (("cores", cores, 1), ("gpus", gpus, 0), ("max_jobs", max_jobs, 1)):
+        if number is not None and (not isinstance(number, int) or number < least):
+            raise ValueError(f"{name} is {number!r}, but must be a whole number, at least {least}")
+    try:
+        memory_mb = None if memory is None else amount_mb(str(memory), "MB")
+    except ValueError:
+        raise ValueError(f"memory is {memory!r}, but must be a size, such as '8GB' or '500 MB'") from None
+    return Limits(cores, memory_mb, gpus, max_jobs)
+
+
 def start(
     run: Run = None,
     limits: Limits | None = None,
@@ -57,8 +78,8 @@ def start(
     restore: bool = False,
     refresh: bool = False,
     fail_fast: bool | None = None,
-) -> int:
-    """Start an engine for a run in the background; return its pid once it has accepted every job.
+) -> Started:
+    """Start an engine for a run in the background; return its pid once it has accepted every job, and whether that was needless.
 
     It continues after the caller has ended, and writes its messages to `run.log`. The arguments are those of `run`.
 
@@ -203,9 +224,9 @@ def halt(run: Run = None) -> bool:
     return request_halt(find_run(run))
 
 
-Removal = Literal["removed", "removing", "marked", "succeeded"]
+Removal = Literal["removed", "removing", "marked", "succeeded", "not started"]
 """The progress of a removal: the engine has ended; its jobs have not all ended yet; there was no
-engine, and the run is marked as removed; there was none, and the run has succeeded."""
+engine, and the run is marked as removed; there was none, and the run has succeeded, or was never started."""
 
 
 def remove(run: Run = None, *, patience_s: float = REMOVAL_PATIENCE_S, sleep: Sleep = time.sleep) -> Removal:
@@ -222,7 +243,8 @@ def remove(run: Run = None, *, patience_s: float = REMOVAL_PATIENCE_S, sleep: Sl
 
     submit_dir = find_run(run)
     if not control.request_remove(submit_dir):
-        return "succeeded" if read_status(submit_dir).state == "Success" else "marked"
+        state = read_status(submit_dir).state
+        return "succeeded" if state == "Success" else "not started" if state == "Not started" else "marked"
     pauses = repeat(REMOVAL_PAUSE_S, int(patience_s / REMOVAL_PAUSE_S))
     pid = poll(lambda: control.engine_pid(submit_dir), lambda pid: pid is None, pauses, sleep)
     return "removed" if pid is None else "removing"

@@ -287,7 +287,7 @@ def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
     except DocumentError as error:
         problems += error.problems
     if problems or workflow is None:
-        raise DocumentError(*dict.fromkeys(problems))
+        raise DocumentError(*dict.fromkeys([*problems, *wrong_options(options)]))
     name_directories(workflow)
     return properties, workflow, catalogs
 

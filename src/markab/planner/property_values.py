@@ -18,8 +18,9 @@ from markab.planner.reuse_policy import REUSE_POLICIES, REUSE_POLICY
 from markab.planner.scratch_bound import wrong_bounds
 from markab.planner.scratch_directories import STRATEGIES, STRATEGY
 from markab.planner.site_choice import POLICIES
-from markab.planner.transfer_groups import PROPERTY_WORDS, REFINER, REFINERS
+from markab.planner.transfer_groups import PRIORITIES, REFINER, REFINERS, THREADS
 from markab.spec import units
+from markab.spec.profiles import resources
 from markab.spec.properties import Properties
 
 _FLAGS = (
@@ -55,8 +56,8 @@ _SMALLEST = {
     "pegasus.transfer.threads": 1,
     "pegasus.parser.document.size": 1,
     "pegasus.dir.storage.mapper.hashed.levels": 0,
-    **{f"pegasus.transfer.{word}.threads": 1 for word in PROPERTY_WORDS.values()},
-    **{f"pegasus.transfer.{word}.priority": -(10**9) for word in PROPERTY_WORDS.values()},
+    **dict.fromkeys(THREADS.values(), 1),
+    **dict.fromkeys(PRIORITIES.values(), -(10**9)),
     "markab.slots.cores": 1,
     "markab.slots.gpus": 0,
     "pegasus.file.cleanup.clusters.num": 1,
@@ -82,8 +83,20 @@ def submit_directory_mode(properties: Properties) -> int:
 
 
 def wrong_values(properties: Properties) -> list[Problem]:
-    """Return a problem for each property whose value cannot be used."""
-    return list(_problems(properties))
+    """Return a problem for each property whose value cannot be used; one that is a profile too is named once."""
+    return list({problem.message: problem for problem in _problems(properties)}.values())
+
+
+def _profile_problems(properties: Properties) -> Iterator[Problem]:
+    """Yield a problem for each property that is a profile of all jobs and has a wrong value; said once, not for each job."""
+    for namespace, keys in properties.profiles().items():
+        for key, value in keys.items():
+            found: list[Problem] = []
+            resources({namespace: {key: value}}, problems=found)
+            for problem in found:
+                _, semicolon, wanted = problem.message.rpartition("; ")
+                name = properties.keys_of_profile(namespace, key)[-1]
+                yield properties.problem(name, wanted) if semicolon else problem
 
 
 def _problems(properties: Properties) -> Iterator[Problem]:
@@ -129,3 +142,4 @@ def _problems(properties: Properties) -> Iterator[Problem]:
             is_right = False
         if not is_right:
             yield properties.problem(key, f"it must be a whole number from {smallest}")
+    yield from _profile_problems(properties)

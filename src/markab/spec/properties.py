@@ -130,6 +130,17 @@ class Properties(MutableMapping[str, str]):
                 found.setdefault(namespace, {})[canonical_key(namespace, name)] = self[key]
         return found
 
+    def keys_of_profile(self, namespace: str, key: str) -> list[str]:
+        """Return the properties that give this profile, each in its spelling."""
+        found = []
+        for name in self:
+            written, dot, rest = name.partition(".")
+            if dot and is_profile_key(written, rest) and find_property(name) is None:
+                at = canonical_namespace(written)
+                if (at, canonical_key(written, rest)) == (namespace, key):
+                    found.append(name)
+        return found
+
     def problem(self, key: str, what: str, hint: str = "") -> Problem:
         """Return a problem with the value of `key`; `what` names the valid values."""
         file, line = _split(self.source(key))
