@@ -165,16 +165,22 @@ def test_detached_it_returns_at_once_and_hands_its_limits_on(
     assert result.exit_code == 0
 
 
+@pytest.mark.parametrize("is_complete", [True, False])
 @pytest.mark.parametrize("flag", ["--refresh", "--restore", "--keep-going"])
 def test_detached_a_complete_run_is_said_to_have_nothing_to_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: str, is_complete: bool
 ) -> None:
-    monkeypatch.setattr(operations, "start", lambda *_: Started(4711, True))
+    monkeypatch.setattr(operations, "start", lambda *_: Started(4711, is_complete))
 
     result = call(tmp_path, monkeypatch, engine("success"), "--detach", flag)
 
-    assert result.stdout.startswith("nothing to run: words: ") and "4711" not in result.stdout
-    assert json.loads(CliRunner().invoke(markab, ["run", "run0001", "--detach", "-J"]).stdout)["complete"]
+    assert ("nothing to run: words: " in result.stdout) == is_complete
+    assert ("running in the background as process 4711" in result.stdout) == (not is_complete)
+    assert CliRunner().invoke(markab, ["run", "run0001", "--detach", "-q"]).stdout == ""
+    assert (
+        json.loads(CliRunner().invoke(markab, ["run", "run0001", "--detach", "-J"]).stdout)["complete"]
+        is is_complete
+    )
 
 
 def test_plan_flags_on_a_planned_run_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

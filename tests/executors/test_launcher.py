@@ -139,8 +139,17 @@ def test_signals_that_the_launcher_ignores_are_not_ignored_by_tasks(shell: Shell
 
     assert int(masks["SigBlk"], 16) == 0
     ignored = int(masks["SigIgn"], 16)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
+    ended_by = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ)
+    for number in (*ended_by, signal.SIGCHLD):
         assert not ignored & 1 << (number - 1), number
+
+
+def test_a_task_that_signals_the_launcher_does_not_end_the_others(shell: Shell) -> None:
+    """A terminal sends these to all of its processes, and a task may send them to its parent."""
+    for name in ("INT", "QUIT", "TERM", "HUP"):
+        assert shell.run(f"kill -{name} $PPID; exit 3").status == 3 << 8, name
+
+    assert shell.output_of("echo there") == "there\n"
 
 
 def test_own_variables_replace_those_of_the_engine(tmp_path: Path) -> None:

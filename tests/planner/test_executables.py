@@ -12,6 +12,7 @@ from markab.planner.draft import Context
 from markab.planner.executables import check_local_executable, executables_at, staged_name
 from markab.planner.placement import Executable
 from markab.spec.model import Container, Site, Transformation, TransformationSite
+from markab.spec.properties import Properties
 
 BOX = Container("box", "docker", "docker:///image")
 
@@ -22,6 +23,7 @@ class Noted:
     def __init__(self) -> None:
         self.problems: list[tuple[str, str, str]] = []
         self.containers = {"box": BOX}
+        self.properties = Properties()
 
     def problem(self, kind: str, message: str, hint: str) -> None:
         self.problems.append((kind, message, hint))

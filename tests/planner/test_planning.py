@@ -911,7 +911,7 @@ def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     made = bench.plan(
         task("a", profiles={"dagman": {"NOOP": "true"}}, hooks={"shell": [{"_on": "end", "cmd": "mail"}]}),
         properties={
-            "pegasus.selector.replica": "Regex",
+            "pegasus.register.deep": "false",
             "pegasus.dir.storage.mapper": "flat",
             "pegasus.monitord.encoding": "json",
             "pegasus.catalog.workflow.amqp.url": "amqp://me:secret@host",
@@ -919,7 +919,7 @@ def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     )
 
     assert [
-        "property 'pegasus.selector.replica' = Regex does nothing in this version",
+        "property 'pegasus.register.deep' = false does nothing in this version",
         "profile dagman.NOOP does nothing in this version (job 'a')",
         "shell hooks are not run in this version: those of job 'a'",
     ] == [warning.message for warning in made.planned.warnings]

@@ -17,7 +17,7 @@ import pytest
 
 from markab.errors import ChecksumMismatch, StorageError, TransferRefused, TransferUnavailable
 from markab.transfers.base import Cancelled
-from markab.transfers.http import Http
+from markab.transfers.http import Http, _Download
 from markab.transfers.http_request import Busy, Wire, _next_hop, _retry_after_s
 
 DATA = os.urandom(300_000)
@@ -384,6 +384,86 @@ def test_a_server_that_never_answers_does_not_hold_up_a_cancelled_transfer(
 
     with pytest.raises(Cancelled):
         get(server, place, stop=stop)
+
+
+def download(server: Scripted, place: Path) -> _Download:
+    """A download that is run in this thread: it alone notices that it is to stop."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return _Download(server.url, str(place), {}, 5, 0.001)
+
+
+def assert_stopped(made: _Download, place: Path, stop: threading.Event) -> None:
+    with pytest.raises(Cancelled):
+        made.run(stop, None, False, False)
+    assert leftovers(place) == [] and not place.exists()
+
+
+def test_a_transfer_that_is_cancelled_before_it_begins_asks_for_nothing(
+    server: Scripted, place: Path
+) -> None:
+    stop = threading.Event()
+    stop.set()
+
+    with pytest.raises(Cancelled):
+        get(server, place, stop=stop)
+
+    assert server.seen == []
+
+
+def test_a_cancelled_download_writes_none_of_what_still_arrives(server: Scripted, place: Path) -> None:
+    stop = threading.Event()
+
+    def late(handler: Handler) -> None:
+        stop.set()
+        whole(handler)
+
+    server.script = [late]
+    made = download(server, place)
+
+    assert_stopped(made, place, stop)
+    assert made.at == 0
+
+
+def test_a_download_that_is_cancelled_at_its_last_byte_gives_no_file(server: Scripted, place: Path) -> None:
+    stop = threading.Event()
+    made = download(server, place)
+    read = made._read
+
+    def last(response: http.client.HTTPResponse) -> bytes:
+        if not (block := read(response)):
+            stop.set()
+        return block
+
+    made._read = last  # type: ignore[method-assign]
+
+    assert_stopped(made, place, stop)
+    assert made.at == len(DATA)
+
+
+def test_a_server_that_is_busy_when_a_transfer_is_cancelled_is_no_error(
+    server: Scripted, place: Path
+) -> None:
+    stop = threading.Event()
+
+    def busy(handler: Handler) -> None:
+        stop.set()
+        handler.head(503, Content_Length=0)
+
+    server.script = [busy]
+
+    assert_stopped(download(server, place), place, stop)
+
+
+def test_a_download_that_is_cancelled_during_a_pause_is_not_continued(server: Scripted, place: Path) -> None:
+    class SetByWaiting(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            self.set()
+            return True
+
+    server.script = [cut_at(100_000), rest]
+
+    assert_stopped(download(server, place), place, SetByWaiting())
+    assert len(server.seen) == 1
 
 
 def test_a_connection_whose_handshake_has_not_ended_is_cut_too() -> None:

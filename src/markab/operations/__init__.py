@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # types of arguments and results, for annotations such as `operations.Status`
+    from markab.catalogs.conversion import CatalogNoun as CatalogNoun
     from markab.catalogs.replica_store import ReplicaStore as ReplicaStore
     from markab.diagnosis.compared_results import ComparedResult as ComparedResult
     from markab.diagnosis.failed_attempts import FailedAttempt as FailedAttempt
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from markab.lint.finding import Finding as Finding
     from markab.lint.linting import LintReport as LintReport
     from markab.operations.cache import cache_size, list_cache, prune_cache, verify_cache
+    from markab.operations.catalog_conversion import convert_catalog
     from markab.operations.databases import (
         Changed,
         create_database,
@@ -118,6 +120,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "cache": ("cache_size", "list_cache", "prune_cache", "verify_cache"),
+    "catalog_conversion": ("convert_catalog",),
     "databases": (
         "Changed",
         "create_database",
@@ -132,7 +135,6 @@ _NAMES = {
     "exit_check": ("CheckedOutput", "Expected", "check_output", "log_check"),
     "failures": ("analyze", "edited_files", "follow_failures"),
     "job_logs": ("STREAMS", "log_texts", "open_log", "shown_log"),
-    "linting": ("lint", "lint_codes", "lint_sarif"),
     "jobs": (
         "has_job",
         "job_names",
@@ -143,6 +145,7 @@ _NAMES = {
         "show_job",
         "why",
     ),
+    "linting": ("lint", "lint_codes", "lint_sarif"),
     "metadata": ("read_metadata", "trace"),
     "old_runs": ("Filters", "OldRun", "delete_old_runs", "find_old_runs"),
     "planning": ("dry_run", "parameter_names", "plan", "run_script", "target_names"),
@@ -159,9 +162,9 @@ _NAMES = {
     "run_list": ("ListedRun", "RUN_STATES", "list_runs"),
     "run_names": ("find_run", "find_uuid", "is_run"),
     "run_sizes": ("RunBytes", "bytes_of_run"),
+    "running": ("Ended", "Limits", "growing_pauses", "halt", "make_limits", "remove", "run", "start", "wait"),
     "site_templates": ("SITES", "UnknownSite"),
     "starters": ("TEMPLATES", "WrongStarter", "default_name", "make_project"),
-    "running": ("Ended", "Limits", "growing_pauses", "halt", "make_limits", "remove", "run", "start", "wait"),
     "statistics": (
         "read_statistics",
         "save_statistics",
@@ -218,6 +221,7 @@ __all__ = [
     "catalog_of_results",
     "check_output",
     "compare_runs",
+    "convert_catalog",
     "create_database",
     "database_target",
     "default_name",

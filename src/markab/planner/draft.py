@@ -39,6 +39,7 @@ from markab.planner.hashed_results import HashedResults
 from markab.planner.job_names import compute_name
 from markab.planner.options import PlanOptions
 from markab.planner.placement import Placement, Program, merge_placements
+from markab.planner.replica_order import ReplicaOrder, by_nearness
 from markab.planner.targets import Targets
 from markab.planner.task_files import inputs_of, inputs_of_job, outputs_of, outputs_of_job
 from markab.reuse.result_index import ResultIndex
@@ -152,6 +153,8 @@ class Context:
     """Job prefix, as asked for with --job-prefix."""
     links: bool = False
     """Inputs on this machine may be linked to instead of copied."""
+    replica_order: ReplicaOrder = by_nearness
+    """Which replica of a file is the best."""
     cleanup: Cleanup = "inplace"
     slots: GivenSlots = field(default_factory=GivenSlots)
     """What jobs on the submit host may use together."""

@@ -73,6 +73,8 @@ class Recipes:
         recipes = []
         for task, program in zip(tasks, placement.programs, strict=True):
             env, arguments = program.profiles.get("env", {}), command_line(task)
+            if program.launcher is not None:
+                arguments = " ".join((*program.launcher, arguments))
             if unknown := undeclared_variables(arguments, env):
                 raise Unknown(f"its arguments have a variable that no document declares: ${unknown[0]}")
             found = self._program(program, placement)

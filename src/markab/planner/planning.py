@@ -51,6 +51,7 @@ from markab.planner.plan_header import (
 )
 from markab.planner.property_support import warn_of_unsupported_properties
 from markab.planner.property_values import submit_directory_mode, wrong_values
+from markab.planner.replica_order import replica_order, selector_warnings
 from markab.planner.reuse_policy import content_reuse
 from markab.planner.scratch_owners import check_scratch_owners
 from markab.planner.site_directories import all_sites, check_directories, default_sites
@@ -308,6 +309,7 @@ def read_catalogs(options: PlanOptions, properties: Properties, workflow: Workfl
         options.transformations_dir,
         options.cache,
         options.reuse,
+        options.inherited_rc_files,
     )
 
 
@@ -348,16 +350,17 @@ def _context(
         progress=progress,
         prefix=options.job_prefix or "",
         links=properties.flag("pegasus.transfer.links", False),
+        replica_order=replica_order(properties),
         workflow_profiles=workflow.profiles,
         dry_run=dry_run,
     )
     context.problems.extend(wrong_options(options))
-    context.warnings.extend([*properties.unknown(), *warnings])
+    context.warnings.extend([*properties.unknown(), *warnings, *selector_warnings(properties, sites)])
     warn_of_unsupported_properties(context)
     read_mapper(workflow, context)
     context.cleanup = _cleanup(strategy, context)
     context.reuse = content_reuse(context)
-    _warn_of_unsupported_flags(options, context)
+    _warn_of_useless_flags(options, context)
     return context
 
 
@@ -378,12 +381,7 @@ def _cleanup(strategy: str, context: Context) -> Cleanup:
     return "inplace"
 
 
-def _warn_of_unsupported_flags(options: PlanOptions, context: Context) -> None:
-    for flag, value, instead in (
-        ("--inherited-rc-files", options.inherited_rc_files, "replicas come from the catalog alone"),
-    ):
-        if value:
-            context.warn("unsupported", f"{flag} does nothing in this version: {instead}")
+def _warn_of_useless_flags(options: PlanOptions, context: Context) -> None:
     sites = options.output_sites
     if options.output_dir is not None and len(sites) > 1 and "local" not in sites:
         context.warn(

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from markab.errors import DocumentError, Problem
 from markab.plan.model import INTEGRITY_CHECKS
 from markab.planner import site_callout
+from markab.planner.executables import MAPPER, MAPPERS, SELECTOR, SELECTORS
 from markab.planner.job_aggregator import AGGREGATOR, AGGREGATORS, FIRST_FAILURE_ENDS
 from markab.planner.modes import MODES
 from markab.planner.output_map import mapper_problems
+from markab.planner.replica_order import replica_order
 from markab.planner.reuse_locations import reuse_locations
 from markab.planner.reuse_policy import REUSE_POLICIES, REUSE_POLICY
 from markab.planner.scratch_bound import wrong_bounds
@@ -37,6 +39,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     AGGREGATOR: AGGREGATORS,
     "pegasus.selector.site": (*POLICIES, site_callout.NAME),
     site_callout.KEEP: site_callout.KEPT,
+    MAPPER: MAPPERS,
+    SELECTOR: SELECTORS,
     "pegasus.mode": tuple(MODES),
     "pegasus.integrity.checking": INTEGRITY_CHECKS,
     "pegasus.file.cleanup.scope": ("fullahead", "deferred"),
@@ -79,8 +83,8 @@ def submit_directory_mode(properties: Properties) -> int:
 
 
 def wrong_values(properties: Properties) -> list[Problem]:
-    """Return a problem for each property whose value cannot be used."""
-    return list(_problems(properties))
+    """Return a problem for each property whose value cannot be used; one that is a profile too is named once."""
+    return list({problem.message: problem for problem in _problems(properties)}.values())
 
 
 def _profile_problems(properties: Properties) -> Iterator[Problem]:
@@ -118,6 +122,10 @@ def _problems(properties: Properties) -> Iterator[Problem]:
     if not is_right:
         yield properties.problem(_MEMORY, "it must be an amount such as '2048' (MB) or '2 GB'")
     yield from wrong_bounds(properties)
+    try:
+        replica_order(properties)
+    except DocumentError as error:
+        yield from error.problems
     try:
         reuse_locations(properties)
     except DocumentError as error:

@@ -74,6 +74,10 @@ class Properties(MutableMapping[str, str]):
         """Return where `key` was set: `file:line`, `command line`, a variable, or nothing."""
         return self._sources.get(key, "")
 
+    def place(self, key: str) -> tuple[str, int]:
+        """Return the file and the line where `key` was set; nothing and 0 if that was elsewhere."""
+        return _split(self.source(key))
+
     def flag(self, key: str, default: bool = False) -> bool:
         """Return a property that is true or false. Raises DocumentError if it is neither."""
         text = self.get(key)
