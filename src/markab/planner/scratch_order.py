@@ -24,7 +24,7 @@ NO_SITE = -1
 UNBOUNDED = 1 << 100
 
 
-class Need(NamedTuple):
+class SpaceNeed(NamedTuple):
     """What a job adds to the scratch of a site."""
 
     site: int = NO_SITE
@@ -70,7 +70,7 @@ class Order:
 
 def find_order(
     parents: Sequence[Sequence[int]],
-    needs: Sequence[Need],
+    needs: Sequence[SpaceNeed],
     files: Sequence[ScratchFile],
     bounds: Sequence[int],
 ) -> Order:
@@ -91,7 +91,7 @@ def find_order(
 
 def sufficient_bounds(
     parents: Sequence[Sequence[int]],
-    needs: Sequence[Need],
+    needs: Sequence[SpaceNeed],
     files: Sequence[ScratchFile],
     bounds: Sequence[int],
 ) -> list[int]:
@@ -114,7 +114,7 @@ class _Walk:
     def __init__(
         self,
         parents: Sequence[Sequence[int]],
-        needs: Sequence[Need],
+        needs: Sequence[SpaceNeed],
         files: Sequence[ScratchFile],
         bounds: Sequence[int],
         *,
