@@ -151,9 +151,9 @@ class _Walk:
         self.order = Order(peaks=[0] * len(bounds))
 
     def run(self) -> Order:
-        for job, missing in enumerate(self.missing):
+        for root, missing in enumerate(self.missing):
             if not missing:
-                self._open(job)
+                self._open(root)
         while (job := self._next()) is not None:
             self._do(job)
         for site, files in enumerate(self.removable):
