@@ -48,6 +48,10 @@ class Catalogs(msgspec.Struct):
     """The documents that were read, to be copied into the submit directory."""
     passwords: Passwords
     """Those that stood in URLs; neither the others here nor the workflow's own catalogs have them any more."""
+    absent: list[Path] = []
+    """The files that would have been read, by their default names, if they existed."""
+    has_only_documents: bool = True
+    """Nothing was read but documents: no directory, no database, no hosted sites."""
 
 
 def load_catalogs(
@@ -103,6 +107,8 @@ def load_catalogs(
         all_transformations,
         loader.files,
         passwords,
+        loader.absent,
+        loader.has_only_documents,
     )
 
 
@@ -137,6 +143,8 @@ class _Loader:
         self.problems: list[Problem] = []
         self.storage: list[MarkabError] = []
         self.files: list[Path] = []
+        self.absent: list[Path] = []
+        self.has_only_documents = True
 
     def attempt_flag(self, key: str) -> bool:
         try:
@@ -183,12 +191,14 @@ class _Loader:
         path = self.attempt(lambda: hosted_file(self.properties, self.directory))
         if path is None:
             return None
+        self.has_only_documents = False
         self.files.append(path)
         variables = {**self.environment, **self.properties.under("env")}
         return self.attempt(lambda: read_sites(path, variables))
 
     def replicas(self) -> ReplicaCatalog | None:
         kind = self.attempt(lambda: catalog_kind(self.properties))
+        self.has_only_documents &= kind not in ("Directory", "JDBCRC")
         if kind == "Directory":
             return self.replica_directory()
         if kind == "JDBCRC":
@@ -215,6 +225,7 @@ class _Loader:
 
     def registered(self, name: str) -> ReplicaCatalog | None:
         """Read what a run registered, from its submit directory."""
+        self.has_only_documents = False
         directory = self.path(name)
         files = sorted(directory.glob("*.replicas.db"))
         if not files:
@@ -229,6 +240,7 @@ class _Loader:
         return self.attempt(lambda: read_replica_tables(files[0], absolute_lfns=self.absolute_lfns))
 
     def input_directory(self, name: str) -> ReplicaCatalog | None:
+        self.has_only_documents = False
         return self.attempt(lambda: replicas_of_directory(self.path(name)))
 
     def replica_directory(self) -> ReplicaCatalog | None:
@@ -250,6 +262,7 @@ class _Loader:
             self.reject(key, kind, "convert it with pegasus-tc-converter, or write it as YAML")
             return None
         if kind == "Directory":
+            self.has_only_documents = False
             name = (
                 os.fspath(given)
                 if given is not None
@@ -277,6 +290,7 @@ class _Loader:
         if not path.exists():
             if name:
                 self.problems.append(self.properties.problem(key, "there is no such file"))
+            self.absent.append(path)
             return None
         self.files.append(path)
         return path

@@ -98,9 +98,11 @@ def run(
             raise click.UsageError(
                 f"{flag} is for a run: name its submit directory; {what or document} is planned anew"
             )
-        planned = plan_output.make_plan(
-            workflow_options(document, flags), quiet=quiet, then="start" if detach else "run"
-        )
+        options = workflow_options(document, flags)
+        if (answer := operations.find_answer(options)) is not None:
+            run_output.print_answer(answer, as_json=as_json, quiet=quiet)
+            return 0
+        planned = plan_output.make_plan(options, quiet=quiet, then="start" if detach else "run")
         assert planned.submit_dir is not None
         submit_dir = planned.submit_dir
         if not quiet and not as_json:

@@ -27,8 +27,10 @@ from markab.planner.graph import find_cycle, levels_of
 from markab.planner.job_names import compute_name
 from markab.planner.options import PlanOptions
 from markab.planner.placement import Placement, Program, merge_placements
+from markab.planner.request_trace import RequestTrace
 from markab.planner.targets import Targets
 from markab.planner.task_files import inputs_of, inputs_of_job, outputs_of, outputs_of_job
+from markab.reuse.file_witness import FileWitness
 from markab.reuse.result_index import ResultIndex
 from markab.spec.model import (
     Container,
@@ -57,6 +59,22 @@ UpdateIndex = Callable[[ResultIndex], None]
 
 def no_update(_index: ResultIndex) -> None:
     """Leave the index of results as it is."""
+
+
+class TaskWitnesses(NamedTuple):
+    """The files of which it depends that tasks are left out when the workflow is planned again, once this run has succeeded."""
+
+    tasks: int
+    planned: int
+    """The tasks that were not left out."""
+    files: list[FileWitness]
+    """Programs and inputs."""
+    runs: list[str]
+    """UUIDs of the runs that made what left out tasks make."""
+    results: list[FileWitness]
+    """Of left out tasks, in place."""
+    awaited: list[str]
+    """The paths of all other results."""
 
 
 class ResultPlaces(Protocol):
@@ -132,6 +150,8 @@ class Context:
     """How results are reused by content. None: they are reused by name."""
     update_index: UpdateIndex = no_update
     """Called with the index of results before it is read."""
+    trace: RequestTrace = field(default_factory=RequestTrace)
+    """What was read so far, and what was not found; passes add to it."""
     dry_run: bool = False
 
     def problem(self, kind: str, message: str, hint: str = "") -> None:
@@ -207,6 +227,8 @@ class Draft:
     """Tasks that stay because no earlier run made their outputs of the same; by content."""
     reused_tasks: list[ReusedTask] = field(default_factory=list)
     """The tasks of removed jobs; by content."""
+    witnesses: TaskWitnesses | None = None
+    """What tells later whether all that is known of tasks is as it is now; None: something cannot be told. By content."""
     merged: dict[int, Merged] = field(default_factory=dict)
     """Job that others were merged into → what it is."""
     reasons: list[Reason] = field(default_factory=list)

@@ -117,7 +117,7 @@ class Recipes:
         is_here = executor_of(self.context.sites[placement.site]) == LOCAL and executable.container is None
         if is_here and path is not None:
             try:
-                sha256 = self.checksum_of(os.path.realpath(path))
+                sha256 = self.checksum_of(path)
             except OSError as error:
                 raise Unknown(f"its program {path!r} cannot be read: {error.strerror}") from None
             return _ProgramOfTask(RecipeProgram("installed", os.path.basename(path), sha256), {path: sha256})

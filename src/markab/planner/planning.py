@@ -10,6 +10,7 @@ import os
 import shlex
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -40,16 +41,21 @@ from markab.planner.plan_header import (
 )
 from markab.planner.property_support import warn_of_unsupported_properties
 from markab.planner.property_values import submit_directory_mode, wrong_values
-from markab.planner.reuse_policy import content_reuse
+from markab.planner.request_key import is_repeatable
+from markab.planner.request_record import make_request
+from markab.planner.request_trace import RequestTrace
+from markab.planner.reuse_policy import content_reuse, reuse_policy
 from markab.planner.scratch_owners import check_scratch_owners
 from markab.planner.site_directories import all_sites, check_directories, default_sites
 from markab.planner.site_profiles import with_property_profiles
 from markab.planner.summary import PlanSummary, summarise
 from markab.planner.task_files import command_line
 from markab.planner.unmet_requests import warn_of_unmet_requests
+from markab.reuse.request_file import write_request_file
+from markab.spec.document_file import observed_reads
 from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import Task, Workflow
-from markab.spec.properties import Properties, load_properties
+from markab.spec.properties import Properties, default_files, load_properties
 from markab.spec.reader import read_workflow
 
 
@@ -130,6 +136,8 @@ def _plan(
         context.raise_problems()
         header = make_header(draft, context, places, braindump["pegasus_wf_name"])
         progress("writing the plan", 0, header.jobs)
+        if (request := make_request(draft, context, header)) is not None:
+            write_request_file(submit_dir.request, request)
         writing.write_run(
             submit_dir,
             header,
@@ -207,8 +215,10 @@ def _make_draft(
     dry_run: bool,
 ) -> tuple[Draft, Context]:
     progress("reading documents", 0, None)
-    properties, workflow, catalogs = _read(options)
+    trace = RequestTrace()
+    properties, workflow, catalogs = _read(options, trace)
     context = _context(options, properties, workflow, catalogs, progress, dry_run=dry_run)
+    context.trace = trace
     context.update_index = update_index
     draft = Draft(workflow, workflow.jobs)
     for title, run_pass in passes:
@@ -245,40 +255,52 @@ def _stamp(context: Context, now: float) -> str | None:
     return writing.time_stamp(now) if context.properties.flag("pegasus.dir.useTimestamp", False) else None
 
 
-def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
+def _read(options: PlanOptions, trace: RequestTrace) -> tuple[Properties, Workflow, Catalogs]:
     """Read all documents; problems of every one of them are reported together."""
     problems: list[Problem] = []
     given = {**options.properties, **forwarded_properties(options.forward, problems)}
-    properties = load_properties(
-        options.conf, given, os.environ, options.directory, Path(os.path.expanduser("~"))
-    )
+    environment, home = trace.observed(os.environ), Path(os.path.expanduser("~"))
+    with observed_reads(trace.saw_document):
+        properties = load_properties(options.conf, given, environment, options.directory, home)
+    trace.saw_no_files(default_files(options.directory, home))
     problems += wrong_values(properties)
     workflow: Workflow | None = None
-    try:
-        workflow = read_workflow(
-            options.directory / options.workflow,
-            os.environ,
-            limit_bytes=_size_limit_bytes(properties),
-            absolute_lfns=properties.flag("markab.lfn.absolute", False),
-        )
-    except DocumentError as error:
-        problems += error.problems
-    try:
-        catalogs = load_catalogs(
-            properties,
-            options.directory,
-            workflow,
-            os.environ,
-            options.input_dirs,
-            options.transformations_dir,
-            options.cache,
-            options.reuse,
-        )
-    except DocumentError as error:
-        problems += error.problems
+    with observed_reads(trace.saw_document) if _is_traced(options, properties) else nullcontext():
+        try:
+            workflow = read_workflow(
+                options.directory / options.workflow,
+                environment,
+                limit_bytes=_size_limit_bytes(properties),
+                absolute_lfns=properties.flag("markab.lfn.absolute", False),
+            )
+        except DocumentError as error:
+            problems += error.problems
+        try:
+            catalogs = load_catalogs(
+                properties,
+                options.directory,
+                workflow,
+                environment,
+                options.input_dirs,
+                options.transformations_dir,
+                options.cache,
+                options.reuse,
+            )
+        except DocumentError as error:
+            problems += error.problems
     if problems or workflow is None:
         raise DocumentError(*dict.fromkeys(problems))
+    trace.saw_no_files(catalogs.absent)
+    trace.is_complete &= catalogs.has_only_documents
     return properties, workflow, catalogs
+
+
+def _is_traced(options: PlanOptions, properties: Properties) -> bool:
+    """Return whether what is read is to be compared later, for which all of it is hashed."""
+    try:
+        return is_repeatable(options) and reuse_policy(options, properties) == "content"
+    except DocumentError:
+        return False  # the property is wrong, which is reported with all that is
 
 
 def _size_limit_bytes(properties: Properties) -> int:

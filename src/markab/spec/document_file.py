@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from markab.errors import DocumentError, Problem, StorageError, quoted
 from markab.transfers.beneath import NOT_A_FILE, open_regular
 
 LIMIT_BYTES = 500_000_000
 """Larger documents are rejected unless `pegasus.parser.document.size` allows them."""
+
+
+Observer = Callable[[str, os.stat_result, int, bytes], None]
+"""Called with the name of a document, its status before it was read, when that was in nanoseconds, and its content."""
+
+_observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
+
+
+@contextmanager
+def observed_reads(observer: Observer) -> Iterator[None]:
+    """Let `observer` see every document that is read in the block, so that none can be forgotten."""
+    token = _observer.set(observer)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
 
 
 def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> bytes:
@@ -21,7 +41,8 @@ def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> 
     name = os.fspath(path)
     try:
         with open(name, "rb", opener=open_regular) as file:
-            size_bytes = os.fstat(file.fileno()).st_size
+            status, start_ns = os.fstat(file.fileno()), time.time_ns()
+            size_bytes = status.st_size
             if size_bytes > limit_bytes:
                 raise _too_large(name, size_bytes, limit_bytes)
             data = file.read(size_bytes + 1)  # more would be allocated at once
@@ -31,6 +52,8 @@ def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> 
         raise _unreadable(name, error) from error
     if len(data) > limit_bytes:
         raise _too_large(name, len(data), limit_bytes)
+    if (observer := _observer.get()) is not None:
+        observer(name, status, start_ns, data)
     return data
 
 

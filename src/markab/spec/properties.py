@@ -213,20 +213,29 @@ def load_properties(
         DocumentError: a property refers to itself.
     """
     properties = Properties(environment=environment)
-    files = [(home or Path.home()) / ".pegasusrc", (directory or Path()) / "pegasus.properties"]
-    for path in files:
+    for path in default_files(directory or Path(), home or Path.home()):
         if path.is_file():
             read_properties(path, properties)
     if conf is not None:
         read_properties(Path(conf), properties)
-    for name, value in sorted(environment.items()):
+    for name in sorted(environment):
         if key := _key_of_variable(name):
-            properties.put(key, value, f"environment variable {name}")
+            properties.put(key, environment[name], f"environment variable {name}")
     for key, value in (overrides or {}).items():
         properties.put(key, value, COMMAND_LINE)
     for key in properties:
         properties.get(key)  # a property that refers to itself is reported now, not when it is used
     return properties
+
+
+def default_files(directory: Path, home: Path) -> list[Path]:
+    """Return the files of properties that are read if they exist, the weaker first."""
+    return [home / ".pegasusrc", directory / "pegasus.properties"]
+
+
+def property_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that set properties."""
+    return {name: environment[name] for name in sorted(environment) if _key_of_variable(name)}
 
 
 def _key_of_variable(name: str) -> str | None:
