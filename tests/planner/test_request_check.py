@@ -19,6 +19,7 @@ from markab.planner import request_key
 from markab.planner.options import PlanOptions
 from markab.planner.request_check import Answer, find_answer
 from markab.reuse.index_survey import forget_runs
+from markab.reuse.request_file import Request, read_request_file
 from markab.reuse.result_index import open_index
 
 STEPS = [Step("t0", ["in0"], "f0", line="t0", argument="${FLAVOUR}"), Step("t1", ["f0"], "f1", line="t1")]
@@ -245,3 +246,73 @@ def test_touched_inputs_programs_and_documents_are_the_same(kept: Lab) -> None:
         os.utime(kept.path / name)
 
     assert find_answer(kept.plan_options()) is not None
+
+
+def test_another_program_that_path_finds_first_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for place in (first, second):
+        place.mkdir()
+    monkeypatch.setenv("PATH", f"{first}:{second}:{os.environ['PATH']}")
+    lab = LabOnPath(tmp_path, [Step("t0", ["in0"], "f0")], {"in0": "first\n"}, programs=second)
+    lab.run()
+    assert find_answer(lab.plan_options()) is not None
+
+    (first / "tool_t0").write_text("#!/bin/sh\n")
+
+    assert find_answer(lab.plan_options()) is None
+
+
+class LabOnPath(Lab):
+    """A laboratory whose programs are in no catalog."""
+
+    def write(self) -> None:
+        super().write()
+        path = self.path / "workflow.yml"
+        document = json.loads(path.read_text())
+        del document["transformationCatalog"]
+        path.write_text(json.dumps(document))
+        for step in self.steps:
+            assert self.programs is not None
+            (self.programs / f"tool_{step.name}").write_text(step.program())
+            (self.programs / f"tool_{step.name}").chmod(0o755)
+
+
+_opened: list[str] | None = None
+
+
+def note_opened(event: str, arguments: tuple[Any, ...]) -> None:
+    if (
+        _opened is not None
+        and event in ("open", "os.listdir", "os.scandir")
+        and isinstance(arguments[0], str)
+    ):
+        _opened.append(os.path.abspath(arguments[0]))
+
+
+def test_all_files_that_planning_opens_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lab = made_lab(tmp_path)
+    (tmp_path / "pegasus.properties").write_text("markab.keep.failed = false\n")
+    (tmp_path / "sites.yml").write_text("pegasus: 5.0.4\nsites: []\n")
+    (tmp_path / "cached.txt").write_text("")
+    lab.options = {"cache": [Path("cached.txt")], "conf": tmp_path / "pegasus.properties"}
+    lab.write()
+    opened: list[str] = []
+    sys.addaudithook(note_opened)
+    monkeypatch.setattr(sys.modules[__name__], "_opened", opened)
+    planned = lab.plan()
+    monkeypatch.undo()
+
+    assert planned.submit_dir is not None
+    request = read_request_file(planned.submit_dir / "request.json", Request)
+    assert request is not None
+    compared = {one.path for one in request.files}
+    own = (str(planned.submit_dir), str(lab.store), str(lab.path / "index.db"), str(lab.path / "wf-scratch"))
+    used = {path for path in opened if path.startswith(f"{tmp_path}/") and not path.startswith(own)}
+    documents = {
+        str(tmp_path / name) for name in ("workflow.yml", "pegasus.properties", "sites.yml", "cached.txt")
+    }
+    assert documents <= used
+    assert set() == used - compared - {str(path) for path in planned.submit_dir.parents}

@@ -41,7 +41,7 @@ from markab.planner.plan_header import (
 )
 from markab.planner.property_support import warn_of_unsupported_properties
 from markab.planner.property_values import submit_directory_mode, wrong_values
-from markab.planner.request_key import is_repeatable
+from markab.planner.request_key import is_repeatable, request_key
 from markab.planner.request_record import make_request
 from markab.planner.request_trace import RequestTrace
 from markab.planner.reuse_policy import content_reuse, reuse_policy
@@ -215,7 +215,7 @@ def _make_draft(
     dry_run: bool,
 ) -> tuple[Draft, Context]:
     progress("reading documents", 0, None)
-    trace = RequestTrace()
+    trace = RequestTrace(request_key(options))  # now: reading changes options
     properties, workflow, catalogs = _read(options, trace)
     context = _context(options, properties, workflow, catalogs, progress, dry_run=dry_run)
     context.trace = trace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markab.plan.model import Header
 from markab.planner.draft import Context, Draft
-from markab.planner.request_key import is_repeatable, request_key, variables_digest
+from markab.planner.request_key import is_repeatable, variables_digest
 from markab.reuse.request_file import Request
 
 
@@ -15,15 +15,14 @@ def make_request(draft: Draft, context: Context, header: Header) -> Request | No
         return None
     if header.remote_sites or context.output_map is not None:
         return None
-    key = request_key(options)
     variables = sorted(trace.variables)
     return Request(
-        key=key,
+        key=trace.key,
         workflow=header.workflow,
         tasks=tasks.tasks,
         planned=tasks.planned,
         variables=variables,
-        variables_sha256=variables_digest(key, variables),
+        variables_sha256=variables_digest(trace.key, variables),
         absent=sorted(trace.absent),
         files=[*trace.documents.values(), *tasks.files],
         runs=tasks.runs,

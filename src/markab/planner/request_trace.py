@@ -17,7 +17,9 @@ _QUOTED_PATH = re.compile(rb"(?:file|symlink):[^\s'\",]*%")
 class RequestTrace:
     """What was read, in the order of reading."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: str = "") -> None:
+        """Begin, before anything is read; `key` is that of the request."""
+        self.key = key
         self.documents: dict[str, FileWitness] = {}
         """By path."""
         self.variables: set[str] = set()
