@@ -82,7 +82,8 @@ def run(
     """Run a planned workflow, or continue one, and show its progress.
 
     RUN is a submit directory: jobs that have not succeeded yet are run. A WORKFLOW
-    document is planned first, with the flags of `markab plan`. So is the workflow that a SCRIPT, a file
+    document is planned first, with the flags of `markab plan`, unless results are reused by content and all of
+    them are up to date. So is the workflow that a SCRIPT, a file
     *.py, builds: it is run for that, with the parameters of --set and --set-file and with WORDs as its own
     command line. Without any of them, it is the current directory if that is a submit directory, else
     ./workflow.yml, else the run that the current directory is in.
