@@ -308,7 +308,7 @@ def test_all_files_that_planning_opens_are_compared(tmp_path: Path, monkeypatch:
     assert planned.submit_dir is not None
     request = read_request_file(planned.submit_dir / "request.json", Request)
     assert request is not None
-    compared = {one.path for one in request.files}
+    compared = {one.path for one in (*request.documents, *request.files)}
     own = (str(planned.submit_dir), str(lab.store), str(lab.path / "index.db"), str(lab.path / "wf-scratch"))
     used = {path for path in opened if path.startswith(f"{tmp_path}/") and not path.startswith(own)}
     documents = {

@@ -6,7 +6,7 @@ Any doubt is a no: then the workflow is planned, which leaves out what needs not
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from markab.reuse.file_witness import FileWitness, version_of
 from markab.reuse.finished_requests import AnsweredBy, find_request, use_runs
 from markab.reuse.request_file import FinishedRun, Request, read_request_file
 from markab.reuse.result_index import ResultIndex, open_index
+from markab.spec.document_digest import digest_of_document
 from markab.spec.properties import load_properties
 
 
@@ -75,7 +76,8 @@ def _answer(index: ResultIndex, key: str, run: AnsweredBy) -> Answer | None:
         request.variables_sha256 == variables_digest(key, request.variables)
         and not any(map(os.path.lexists, request.absent))
         and _are_same_results((*request.results, *finished.results))
-        and _are_same_files(request.files)
+        and _are_same_files(request.files, FileChecksums(None).of)
+        and _are_same_files(request.documents, digest_of_document)
         and use_runs(index, (run.uuid, *request.runs, *finished.runs))
     )
     return Answer(place.path, request.workflow, request.tasks, request.outputs) if is_same else None
@@ -83,27 +85,23 @@ def _answer(index: ResultIndex, key: str, run: AnsweredBy) -> Answer | None:
 
 def _are_same_results(results: Iterable[FileWitness]) -> bool:
     """Return whether files were not touched since; a link in place of one is a change."""
-    read = FileChecksums(None)
-    for path, version, sha256 in ((one.path, one.version, one.sha256) for one in results):
-        try:
-            status = os.lstat(path)
-            if version_of(status) != version and (
-                version is not None or read.of_status(path, status, follow=False) != sha256
-            ):
-                return False
-        except (OSError, MarkabError):
-            return False
-    return True
+    content_of = FileChecksums(None).of
+    try:
+        return all(
+            version_of(os.lstat(one.path)) == one.version
+            or (one.version is None and content_of(one.path, follow=False) == one.sha256)
+            for one in results
+        )
+    except (OSError, MarkabError):
+        return False
 
 
-def _are_same_files(files: Iterable[FileWitness]) -> bool:
+def _are_same_files(files: Iterable[FileWitness], content_of: Callable[[str], str]) -> bool:
     """Return whether files, or those to which links lead, have the content that they had."""
-    read = FileChecksums(None)
-    for one in files:
-        try:
-            status = os.stat(one.path)
-            if version_of(status) != one.version and read.of_status(one.path, status) != one.sha256:
-                return False
-        except (OSError, MarkabError):
-            return False
-    return True
+    try:
+        return all(
+            version_of(os.stat(one.path)) == one.version or content_of(one.path) == one.sha256
+            for one in files
+        )
+    except (OSError, MarkabError):
+        return False

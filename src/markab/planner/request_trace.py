@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from markab.reuse.file_witness import FileWitness, is_settled, version_of
+from markab.spec.document_digest import document_digest
 
 _QUOTED_PATH = re.compile(rb"(?:file|symlink):[^\s'\",]*%")
 """A URL of which it depends on the files that exist what it names (`places.py:local_path`)."""
@@ -21,7 +21,7 @@ class RequestTrace:
         """Begin, before anything is read; `key` is that of the request."""
         self.key = key
         self.documents: dict[str, FileWitness] = {}
-        """By path."""
+        """By path; the content is told by the digest of the document."""
         self.variables: set[str] = set()
         """The variables of the environment that documents have, whether set or not."""
         self.absent: dict[str, None] = {}
@@ -33,7 +33,7 @@ class RequestTrace:
         """Note a document that was read; an observer of `spec/document_file.py`."""
         path = os.path.abspath(name)
         version = version_of(status) if is_settled(status, start_ns) else None
-        self.documents[path] = FileWitness(path, version, hashlib.sha256(data).hexdigest())
+        self.documents[path] = FileWitness(path, version, document_digest(data))
         if _QUOTED_PATH.search(data):
             self.is_complete = False
 

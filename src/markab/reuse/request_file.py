@@ -32,8 +32,10 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of their values, which may be secret."""
     absent: list[str] = []
     """Paths at which nothing was, though it would have been used."""
+    documents: list[FileWitness] = []
+    """Their content is told by their digests (`spec/document_digest.py`)."""
     files: list[FileWitness] = []
-    """Documents, programs and inputs."""
+    """Programs and inputs."""
     runs: list[str] = []
     """UUIDs of the runs that made what left out tasks make."""
     results: list[FileWitness] = []
