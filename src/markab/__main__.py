@@ -11,7 +11,7 @@ if sys.path[:1] in ([""], [here]):
     # Python puts it there; a `copy.py` beside a workflow would be imported for the library's.
     del sys.path[0]
 
-from markab.cli.main import main
+from markab.cli.entry_point import main
 
 if __name__ == "__main__":
     main()

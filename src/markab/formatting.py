@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _UNPRINTABLE = re.compile(
@@ -47,6 +48,11 @@ def moment(epoch_s: float) -> str:
     import time
 
     return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(epoch_s))
+
+
+def parameters_text(parameters: Mapping[str, str]) -> str:
+    """Return the parameters of a script in one line, as they are typed; a long one is cut."""
+    return clipped(", ".join(f"{name}={value}" for name, value in parameters.items()), 300)
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

@@ -66,15 +66,16 @@ class Machinery:
         self.words: list[tuple[str, ...]] = []
         self.statuses: list[FakeStatus] = [FakeStatus()]
         self.error: Exception | None = None
+        self.is_complete = False
 
     def plan(self, options: PlanOptions, progress: object = None, **_: object) -> FakePlanned:
         assert options.workflow.is_file()
         self.options = options
         return self._answer("plan", self.planned)
 
-    def start(self, submit_dir: Path, words: tuple[str, ...] = ()) -> int:
+    def start(self, submit_dir: Path, words: tuple[str, ...] = ()) -> tuple[int, bool]:
         self.words.append(words)
-        return self._answer(f"start {submit_dir.name}", 4242)
+        return self._answer(f"start {submit_dir.name}", (4242, self.is_complete))
 
     def request_remove(self, submit_dir: Path) -> bool:
         return self._answer(f"remove {submit_dir.name}", True)
@@ -125,6 +126,39 @@ def machinery(tmp_path: Path, monkeypatch) -> Machinery:
 
 def workflow() -> Workflow:
     return Workflow("w").add_jobs(Job("true"))
+
+
+def test_run_has_the_options_of_the_command_line(machinery: Machinery) -> None:
+    wf = workflow().plan()
+    wf.run(cores=2, memory="8GB", gpus=0, max_jobs=5, keep_failed=True, restore=True, refresh=True)
+    wf.run(memory=500)
+
+    words = "--cores 2 --memory 8192 --gpus 0 --max-jobs 5 --keep-failed --restore --refresh"
+    assert machinery.words == [tuple(words.split()), ("--memory", "500")]
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"cores": 0}, "cores is 0, but must be a whole number, at least 1"),
+        ({"gpus": 1.5}, "gpus is 1.5, but must be a whole number"),
+        ({"max_jobs": "2"}, "max_jobs is '2', but"),
+        ({"memory": "much"}, "memory is 'much', but must be a size"),
+    ],
+)
+def test_limits_of_another_kind_are_refused(
+    machinery: Machinery, limits: dict[str, Any], message: str
+) -> None:
+    wf = workflow().plan()
+    with pytest.raises(ValueError, match=message):
+        wf.run(**limits)
+    assert machinery.words == []
+
+
+def test_a_run_that_is_complete_says_that_there_is_nothing_to_run(machinery: Machinery, capsys) -> None:
+    machinery.is_complete = True
+    workflow().plan().run(verbose=1)
+    assert "nothing to run: all jobs of " in capsys.readouterr().out
 
 
 def test_plan_writes_the_workflow_if_need_be_and_returns_where_the_plan_is(
@@ -448,3 +482,19 @@ def test_reports_are_printed(machinery, capsys, monkeypatch, call: str) -> None:
     monkeypatch.setattr(operations, "statistics_text", lambda found: found.text().rstrip())
     getattr(workflow().plan(), call)(verbose=1)
     assert capsys.readouterr().out == "report of run0001\n"
+
+
+def test_lint_returns_what_is_most_likely_not_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    workflow = Workflow("w").add_jobs(
+        Job("echo", _id="one").add_args("x").add_outputs("lost.txt", stage_out=False, register_replica=False)
+    )
+
+    (found,) = workflow.lint(sites=["local"])
+    assert (found.code, found.severity, found.file) == ("unread-output", "warning", "workflow.yml")
+    assert workflow.lint(off=["unread-output"]) == []
+    with pytest.raises(TypeError):
+        workflow.lint(sites="local")
+    Path("workflow.yml").unlink()
+    with pytest.raises(PegasusClientError, match="linting failed"):
+        workflow.lint()

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from kit.made_run import began, compute, end, ended, engine_alive, make_run, start
 from markab import operations
 from markab.cli.clean import clean
+from markab.plan.model import Output
 
 
 @pytest.fixture
@@ -20,7 +21,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in ("run0001", "run0002"):
         story = [began(), start(0), end(0), ended("success")]
-        run = make_run(tmp_path / name, [compute("a")], story, uuid=name, outputs={"local": "/results"})
+        run = make_run(
+            tmp_path / name,
+            [compute("a", outputs=[Output("x")])],
+            story,
+            uuid=name,
+            outputs={"local": "/results"},
+        )
         (run / "scratch").mkdir()
         (run / "scratch/.markab").write_text(f"{name}\n{run}\nhost\n")
         (run / "scratch/x").write_bytes(bytes(2 << 20))
@@ -46,6 +53,22 @@ def test_without_yes_what_would_go_is_printed_and_nothing_goes(
         "nothing was deleted; this deletes it: markab clean --workflow 'w*' --keep 1 --yes",
     ]
     assert (here / "run0002/scratch/x").exists()
+
+
+def test_links_and_files_of_nobody_are_named(here: Path) -> None:
+    (here / "latest").symlink_to("run0001")
+    for number in range(25):
+        (here / f"run0001/scratch/mine{number:02}").touch()
+
+    lines = call("latest").output.splitlines()
+    assert lines[1] == "  link    latest, by which it is named"
+    foreign = [line for line in lines if "declared by no job of the run: " in line]
+    assert foreign[0] == "  warning: in it, and declared by no job of the run: mine00" and len(foreign) == 20
+    assert "  warning: … and 5 more" in lines
+
+    assert call("latest", "--scratch-only").output.count("latest") == 0
+    assert call("latest", "--yes").exit_code == 0
+    assert not (here / "latest").is_symlink() and not (here / "run0001").exists()
 
 
 def test_with_yes_it_goes(here: Path) -> None:

@@ -118,6 +118,16 @@ def test_what_a_workflow_can_be_planned_until_is_offered(here: Path) -> None:
     assert answers("plan", "--until", "ID2") == ["plain,ID2"]
 
 
+def test_the_parameters_of_a_script_are_offered(here: Path) -> None:
+    (here / "build.py").write_text(
+        "from markab import api\np = api.parameters(\n  size=3, sizes=[1], m=str)\n"
+    )
+    assert answers("run", "build.py", "--set", "si") == ["plain,size=", "plain,sizes="]
+    assert answers("plan", "build.py", "--set", "m=") == ["file,m="]
+    (here / "build.py").write_text("x = (\n")
+    assert answers("plan", "build.py", "--set", "s") == ["file,s"], "a script with an error has no names"
+
+
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 @pytest.mark.usefixtures("here")
 def test_other_shells_are_answered_alike(shell: str) -> None:

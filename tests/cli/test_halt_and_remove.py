@@ -41,6 +41,7 @@ def test_a_halt_says_what_ends_and_how_to_go_on(run: Path) -> None:
             "removing {run}; not all of its jobs have ended yet\n  its files are kept",
         ),
         ("marked", "removed {run}: no engine was running it, and it is marked as removed"),
+        ("not started", "nothing to remove: {run} was never started; `markab clean {run}` deletes"),
         ("succeeded", "nothing to remove: {run} has succeeded, and its files are kept"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,15 @@ def test_stderr_alone_is_printed_to_stdout(run: str) -> None:
     done = CliRunner().invoke(logs, [run, "a", "--stderr"])
     assert (done.exit_code, done.stdout, done.stderr) == (0, "1%\n2%", "")
     assert CliRunner().invoke(logs, [run, "a", "--stdout", "-n", "1"]).output == "next"
+
+
+def test_json_has_an_object_for_each_piece(run: str) -> None:
+    done = CliRunner().invoke(logs, [run, "a", "-f", "-J"])
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"stream": "stdout", "text": "out\x1b[2J\r\nnext", "attempt": 1},
+        {"stream": "stderr", "text": "1%\r2%\r", "attempt": 1},
+        {"stream": "", "text": "wc_a (left) succeeded", "attempt": 0},
+    ]
 
 
 def test_a_note_begins_a_line(run: str) -> None:

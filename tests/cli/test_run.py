@@ -13,6 +13,7 @@ from kit.made_run import began, compute, end, ended, failed, gave_up, make_run, 
 from markab import operations
 from markab.cli.main import markab
 from markab.cli.run import _parsed_memory_mb, pegasus_run
+from markab.engine.background import Started
 from markab.engine.recorder import Recorder
 from markab.engine.run import Outcome, RunOptions
 from markab.errors import RUN_EXIT_CODES, RunBusy
@@ -34,7 +35,7 @@ def engine(state: Any, *entries: Any, **more: Any) -> Engine:
         observer: Callable[[Progress], None],
         *,
         recorder: Recorder,
-        on_accepted: Callable[[], None],
+        on_accepted: Callable[[bool], None],
     ) -> Outcome:
         with (submit_dir / "journal.jsonl").open("ab") as file:
             file.write(b"".join(map(encode, entries)))
@@ -140,9 +141,9 @@ def test_detached_it_returns_at_once_and_hands_its_limits_on(
 ) -> None:
     started: list[Any] = []
 
-    def start(path: Path, limits: operations.Limits, *switches: bool | None) -> int:
+    def start(path: Path, limits: operations.Limits, *switches: bool | None) -> Started:
         started.append((path, limits, *switches))
-        return 4711
+        return Started(4711, False)
 
     monkeypatch.setattr(operations, "start", start)
     flags = (
@@ -162,6 +163,18 @@ def test_detached_it_returns_at_once_and_hands_its_limits_on(
     ]
     assert "process 4711" in result.stdout and "markab status run0001" in result.stdout
     assert result.exit_code == 0
+
+
+@pytest.mark.parametrize("flag", ["--refresh", "--restore", "--keep-going"])
+def test_detached_a_complete_run_is_said_to_have_nothing_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: str
+) -> None:
+    monkeypatch.setattr(operations, "start", lambda *_: Started(4711, True))
+
+    result = call(tmp_path, monkeypatch, engine("success"), "--detach", flag)
+
+    assert result.stdout.startswith("nothing to run: words: ") and "4711" not in result.stdout
+    assert json.loads(CliRunner().invoke(markab, ["run", "run0001", "--detach", "-J"]).stdout)["complete"]
 
 
 def test_plan_flags_on_a_planned_run_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +220,7 @@ def test_pegasus_run_starts_in_the_background_and_says_how_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_run(tmp_path, JOBS)
-    monkeypatch.setattr(operations, "start", lambda run: 4711)
+    monkeypatch.setattr(operations, "start", lambda run: Started(4711, False))
     words = ["-Dx=1", "-c", "p.properties", "-d", "2", "-vv", "--nogrid", str(tmp_path)]
     result = CliRunner().invoke(pegasus_run, words)
     assert result.exit_code == 0, result.output
@@ -220,7 +233,7 @@ def test_pegasus_run_starts_in_the_background_and_says_how_to_go_on(
 
 def test_pegasus_run_of_a_finished_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_run(tmp_path, JOBS, SUCCESS)
-    monkeypatch.setattr(operations, "start", lambda run: 4711)
+    monkeypatch.setattr(operations, "start", lambda run: Started(4711, True))
     assert (
         "nothing to run: words: all 2 jobs succeeded"
         in CliRunner().invoke(pegasus_run, [str(tmp_path)]).stdout

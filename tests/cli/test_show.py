@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 from kit.made_run import began, compute, end, failed, gave_up, make_run, start
 from markab.cli.analyze import analyze
 from markab.cli.show import show
+from markab.cli.why import why
 
 
 @pytest.fixture
@@ -21,6 +23,17 @@ def run(tmp_path: Path) -> str:
 def test_only_jobs_in_the_named_states_are_listed(run: str) -> None:
     done = CliRunner().invoke(show, [run, "--state", "Failed,succeeded"])
     assert (done.exit_code, done.output) == (0, "succeeded  wc_a\nfailed     wc_b\n")
+
+
+def test_the_parameters_of_the_script_stand_below_the_list_and_in_why(tmp_path: Path) -> None:
+    metadata = {"parameter.n": "5", "parameter.method": "ols", "other": "x"}
+    run = str(make_run(tmp_path / "run", [compute("a")], metadata=metadata))
+
+    assert CliRunner().invoke(show, [run]).output.endswith("\nparameters of the workflow: n=5, method=ols\n")
+    assert "parameters" not in CliRunner().invoke(show, [run, "-s", "waiting"]).output
+    assert "\n  given     n=5, method=ols\n" in CliRunner().invoke(why, [run, "a"]).output
+    found = json.loads(CliRunner().invoke(why, [run, "a", "-J"]).output)
+    assert found["parameters"] == {"n": "5", "method": "ols"}
 
 
 @pytest.mark.parametrize("states", ["broken", "failed,broken", "", ","])

@@ -295,6 +295,34 @@ def test_tasks_of_a_cluster_run_one_after_the_other_until_one_fails(bench: Bench
     assert "'ID2'" in record["error"]["message"]
 
 
+def test_tasks_of_a_cluster_run_at_once_on_the_cores_of_their_job(bench: Bench) -> None:
+    """Each waits for the file of the other; the third comes after both."""
+    script = "touch {0}; n=0; while [ ! -e {1} -a $n -lt 2000 ]; do sleep 0.01; n=$((n+1)); done; test -e {1}"
+    tasks = [
+        PlannedTask("a", "sh", "/bin/sh", f"-c '{script.format('a', 'b')}'"),
+        PlannedTask("b", "sh", "/bin/sh", f"-c '{script.format('b', 'a')}'"),
+        PlannedTask("c", "sh", "/bin/sh", "-c 'cat a b; echo $OWN'", after=["a", "b"], env={"OWN": "c"}),
+    ]
+    record = bench.run(compute(tasks, tasks_at_once=True, cores=2))
+
+    assert record["ok"], record
+    assert record["stdout"] == "c\n"
+    assert [invocation["task"] for invocation in record["invocations"]][2] == "c"
+
+
+def test_of_tasks_that_run_at_once_those_that_run_are_awaited_when_one_fails(bench: Bench) -> None:
+    tasks = [
+        PlannedTask("bad", "sh", "/bin/sh", "-c 'touch failed; exit 3'"),
+        PlannedTask("long", "sh", "/bin/sh", "-c 'while [ ! -e failed ]; do sleep 0.01; done; sleep 0.1'"),
+        *(PlannedTask(f"later{n}", "sh", "/bin/sh", "-c true", after=["long"]) for n in range(3)),
+    ]
+    record = bench.run(compute(tasks, tasks_at_once=True, cores=2))
+
+    assert {one["task"]: one["status"] for one in record["invocations"]} == {"bad": 3 << 8, "long": 0}
+    record = bench.run(compute(tasks, tasks_at_once=True, cores=2, keep_going=True, id="again"))
+    assert len(record["invocations"]) == 5 and kinds(record) == ["exit"]
+
+
 def test_streams_are_connected_to_files(bench: Bench) -> None:
     task = PlannedTask(
         "ID1", "sh", "/bin/sh", "-c 'cat; echo bad >&2'", stdin="in", stdout="d/out", stderr="err"

@@ -11,7 +11,7 @@ import pytest
 from engine.engine_fakes import job, make_run
 from markab.engine.background import start
 from markab.engine.control import engine_pid
-from markab.engine.start_report import read_start, reporting_start
+from markab.engine.start_report import Accepted, read_start, reporting_start
 from markab.errors import CorruptJournal, DrawingError, JobRejected, MarkabError, RunBusy
 from markab.journal.lock import RunLock
 
@@ -28,7 +28,7 @@ ACCEPT_AND_WAIT = (
     + """
 with RunLock(Path(directory) / "lock"), reporting_start(int(pipe)) as accepted:
     print("arguments", words, flush=True)
-    accepted()
+    accepted(False)
     sys.stdin = open(Path(directory) / "stop")
     sys.stdin.read()
 """
@@ -51,9 +51,9 @@ def python(text: str) -> list[str]:
 
 def test_an_engine_has_the_lock_and_a_session_of_its_own_when_start_returns(run: Path) -> None:
     os.mkfifo(run / "stop")
-    pid = start(run, ["--cores", "2"], command=python(ACCEPT_AND_WAIT))
+    pid, is_complete = start(run, ["--cores", "2"], command=python(ACCEPT_AND_WAIT))
     try:
-        assert engine_pid(run) == pid != os.getpid()
+        assert engine_pid(run) == pid != os.getpid() and not is_complete
         assert os.getsid(pid) == pid
         with pytest.raises(RunBusy, match=str(pid)):
             start(run, command=python(ACCEPT_AND_WAIT))
@@ -67,8 +67,9 @@ def test_an_engine_has_the_lock_and_a_session_of_its_own_when_start_returns(run:
 
 
 def test_an_engine_that_accepted_the_run_and_ended_at_once_did_start_it(run: Path) -> None:
-    text = ENGINE + "with reporting_start(int(pipe)) as accepted: accepted(); sys.exit(14)"
-    assert start(run, command=python(text)) > 0
+    text = ENGINE + "with reporting_start(int(pipe)) as accepted: accepted(True); sys.exit(14)"
+    started = start(run, command=python(text))
+    assert started.pid > 0 and started.is_complete
 
 
 def test_the_error_of_an_engine_that_refuses_the_run_is_the_error(run: Path) -> None:
@@ -108,8 +109,8 @@ def test_the_end_of_the_process_that_waits_for_the_report_is_no_error_of_the_eng
     ours, theirs = os.pipe()
     os.close(ours)
     with reporting_start(theirs) as accepted:
-        accepted()
-        accepted()
+        accepted(False)
+        accepted(True)
 
 
 def test_an_error_of_any_class_keeps_its_exit_code() -> None:
@@ -125,9 +126,9 @@ def test_an_error_of_any_class_keeps_its_exit_code() -> None:
 def test_an_error_after_acceptance_is_not_reported_as_a_refusal() -> None:
     ours, theirs = os.pipe()
     with pytest.raises(CorruptJournal), reporting_start(theirs) as accepted:
-        accepted()
+        accepted(False)
         raise CorruptJournal("later")
-    assert read_start(ours) is True
+    assert read_start(ours) == Accepted(is_complete=False)
 
 
 def test_a_start_that_is_interrupted_leaves_no_engine(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

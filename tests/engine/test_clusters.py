@@ -189,3 +189,25 @@ def test_the_first_failure_ends_a_cluster_or_only_keeps_back_what_needs_that_tas
     )
     assert record["stdout"] == "no luck, a\n"
     assert not made.result.exists() and not made.result.with_name("w").exists()
+
+
+AT_ONCE = {
+    "pegasus.clusterer.job.aggregator": "mpiexec",
+    "pegasus.clusterer.job.aggregator.arguments": "--host-cpus 2",
+}
+
+
+@pytest.mark.parametrize("data", ["condorio", "sharedfs"])
+def test_tasks_that_run_at_once_make_what_they_make_one_by_one_and_a_retry_runs_only_what_failed(
+    tmp_path: Path, data: str
+) -> None:
+    made = Clustered(tmp_path, data, **AT_ONCE)
+    made.fails("b", "once")
+
+    assert made.run().state == "success" and made.result.read_text() == RIGHT
+    ran = made.ran()
+    assert sorted(ran) == ["a", "b", "b", "c", "d"]
+    assert [name for name in ran if name != "d"] == ["a", "b", "b", "c"]
+    failed, well = made.records()
+    assert sorted(one["task"] for one in failed["done"]) == ["a", "d"]
+    assert [one["task"] for one in well["invocations"]] == ["b", "c"]

@@ -347,6 +347,17 @@ def test_the_option_wins_over_the_property(tmp_path: Path) -> None:
     assert [] == lab.run().executed
 
 
+def test_a_warning_about_the_index_names_its_whole_file(tmp_path: Path) -> None:
+    index = tmp_path / "a; b.db"
+    index.write_text("no index of results, but a text\n" * 100)
+    lab = Lab(tmp_path, chain("a"), {"in": "input\n"}, {"markab.reuse.index": str(index)})
+
+    (warning,) = [one for one in lab.plan().warnings if one.kind == "result-index"]
+
+    assert repr(str(index)) in warning.message and "is damaged" in warning.message
+    assert warning.hint.startswith("delete it: rm ")
+
+
 def test_files_of_replicas_that_have_results_are_said_not_to_count(lab: Lab) -> None:
     (lab.path / "cache.txt").write_text(f'c.out {lab.path}/data/in site="local"\n')
     lab.options["cache"] = [Path("cache.txt")]

@@ -188,7 +188,8 @@ def test_a_file_that_is_edited_once_more_before_it_is_staged_is_noticed(tmp_path
     made = failed(tmp_path)
     (tmp_path / "data" / "a").write_text("new\n")
 
-    def edit() -> None:
+    def edit(is_complete: bool) -> None:
+        assert not is_complete
         (tmp_path / "data" / "a").write_text("newer\n")
 
     assert made.run(refresh=True, on_accepted=edit).state == "failed"

@@ -303,21 +303,23 @@ def test_a_run_is_accepted_when_the_journal_says_that_an_engine_runs_it(tmp_path
     directory = make_run(tmp_path / "run", [job("a")])
     time, world = FakeTime(), World()
     seen: list[list[type]] = []
+    complete: list[bool] = []
 
-    def accepted() -> None:
+    def accepted(is_complete: bool) -> None:
+        complete.append(is_complete)
         seen.append([type(entry) for entry in journal(directory)])
 
     for _ in range(2):
         run(directory, back_ends=world.back_ends(time), clock=time.clock, on_accepted=accepted)
     assert seen[0] == [RunStart]
-    assert len(seen) == 2, "a run that is complete is accepted too"
+    assert complete == [False, True], "a run that is complete is accepted too"
 
 
 def test_a_run_that_is_refused_is_not_accepted(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job("train", gpus=1)])
     accepted: list[bool] = []
     with pytest.raises(JobRejected):
-        run(directory, RunOptions(gpus=0), on_accepted=lambda: accepted.append(True))
+        run(directory, RunOptions(gpus=0), on_accepted=accepted.append)
     assert accepted == []
 
 
@@ -503,6 +505,16 @@ def test_jobs_that_queue_are_seen_queued_then_running(tmp_path: Path) -> None:
     assert outcome.state == "success" and not outcome.warnings
     assert seen[0] == (1, 0)
     assert sum(isinstance(entry, AttemptRunning) for entry in journal(directory)) == 1
+
+
+def test_what_was_found_in_place_was_not_moved(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "run", [job("a"), job("b")])
+    moved = [{"lfn": "x", "bytes": 10}, {"lfn": "y", "bytes": 100, "found": True}, {"lfn": "z"}]
+    seen: list[Progress] = []
+
+    call(directory, World(lambda attempt: {"ok": True, "transfers": moved}, ends_at_once=1), seen.append)
+
+    assert seen[-1].bytes_moved == 20
 
 
 def test_the_observer_sees_running_jobs_rates_and_bytes(tmp_path: Path) -> None:

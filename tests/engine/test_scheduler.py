@@ -380,6 +380,66 @@ def test_what_lacks_no_parent_in_this_call_is_tried_again_when_it_is_incomplete(
     assert scheduler.starts() == [AttemptId(RUN, 2, 2)]
 
 
+def test_a_start_that_another_scheduler_decided_takes_the_job_from_the_queue_and_its_slots() -> None:
+    scheduler = scheduler_of([outline("a"), outline("b"), outline("c")], Slots(2, 100, 0))
+
+    for job in (1, 0):  # not the first of the queue, and the first
+        scheduler.started(AttemptId(RUN, job, 4))
+        scheduler.validate()
+
+    assert scheduler.starts() == []
+    scheduler.ended(AttemptId(RUN, 1, 4), True)
+    assert scheduler.starts() == [AttemptId(RUN, 2, 1)]
+    assert scheduler.attempt(RUN, 0) == AttemptId(RUN, 0, 4)
+    scheduler.validate()
+
+
+def test_a_start_that_was_decided_before_a_halt_is_recorded_after_it() -> None:
+    scheduler = scheduler_of([outline("a"), outline("b")])
+    scheduler.halt(RUN)
+
+    scheduler.started(AttemptId(RUN, 1, 1))
+    scheduler.validate()
+
+    assert scheduler.alive == 1 and scheduler.starts() == []
+
+
+@pytest.mark.parametrize(("job", "number"), [(0, 2), (0, 1), (1, 1)])
+def test_a_start_of_an_old_number_or_of_a_job_that_waits_is_a_bug(job: int, number: int) -> None:
+    scheduler = scheduler_of([outline("a"), outline("b", 0)], attempts=[2, 0])
+
+    with pytest.raises(IllegalTransition, match=f"a start of attempt {number}"):
+        scheduler.started(AttemptId(RUN, job, number))
+
+
+@pytest.mark.parametrize(("keep_going", "starts"), [(True, [1]), (False, [])])
+def test_a_run_that_is_looked_at_after_a_failure_goes_on_as_its_engine_does(
+    keep_going: bool, starts: list[int]
+) -> None:
+    jobs = [outline("a"), outline("b"), outline("c", 0), outline("d")]
+    scheduler = scheduler_of(jobs, attempts=[1, 0, 0, 1], failed=[0], paused=[3], keep_going=keep_going)
+    scheduler.validate()
+
+    names = [State(state).name for state in scheduler.states(RUN)]
+    assert names == ["FAILED", "READY", "SKIPPED", "PAUSED"]
+    assert jobs_of(scheduler.starts()) == starts
+
+
+def test_what_a_hold_said_is_forgotten_when_the_attempt_runs_or_has_ended() -> None:
+    scheduler = scheduler_of([outline("a", retries=1), outline("b")])
+    first, second = scheduler.starts()
+    for attempt in (first, second):
+        scheduler.seen_held(attempt, "no quota")
+    on_hold = WaitingReason(Why.ON_HOLD, text="no quota")
+    assert scheduler.why_waiting(RUN, 0) == scheduler.why_waiting(RUN, 1) == on_hold
+
+    scheduler.seen_running(second)
+    scheduler.ended(first, False)
+
+    assert scheduler.why_waiting(RUN, 1) is None
+    assert scheduler.why_waiting(RUN, 0) == WaitingReason(Why.TURN)
+
+
 def test_a_partial_job_that_fails_itself_is_retried_and_fails() -> None:
     jobs = [outline("a"), outline("b"), outline("out", 0, 1, kind=Kind.STAGE_OUT, retries=1)]
     scheduler = scheduler_of(jobs)

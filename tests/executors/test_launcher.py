@@ -15,11 +15,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.waiting import is_alive, wait_for_line
-from markab.executors import launcher
-from markab.executors.launcher_client import LauncherClient, ProcessEnded, ProcessLost, ProcessRefused
+from markab.executors import launcher, launcher_client
+from markab.executors.launcher_client import (
+    Event,
+    LauncherClient,
+    ProcessEnded,
+    ProcessLost,
+    ProcessRefused,
+    ProcessStart,
+    ProcessUnstarted,
+)
 from markab.executors.launcher_messages import Decoder, encode
 from markab.executors.orphan_processes import has_engine, kill_all
 
+UNHURRIED = "; from markab.executors import launcher; launcher._SERIES_S = 60.0; main()"
 ENGINE = f"test{os.getpid()}"
 
 
@@ -35,20 +44,24 @@ class Shell:
     def start(self, script: str, program: str = "/bin/sh", cwd: Path | None = None, **own: str) -> int:
         self.count += 1
         with open(self.top / "out", "ab") as out:
-            self.launching.start(
-                self.count,
-                program,
-                [program, "-c", script],
-                str(cwd or self.top),
-                own,
-                (self.null, out.fileno(), self.null),
-            )
+            command = ProcessStart(self.count, program, [program, "-c", script], {})
+            fds = self.null, out.fileno(), self.null
+            self.launching.start([command], str(cwd or self.top), own, fds)
         return self.count
 
-    def wait(
-        self, count: int = 1, timeout_s: float = 20.0
-    ) -> list[ProcessEnded | ProcessRefused | ProcessLost]:
-        events: list[ProcessEnded | ProcessRefused | ProcessLost] = []
+    def start_series(self, *scripts: str) -> list[int]:
+        numbers = list(range(self.count + 1, self.count + 1 + len(scripts)))
+        self.count += len(scripts)
+        with open(self.top / "out", "ab") as out:
+            commands = [
+                ProcessStart(number, "/bin/sh", ["sh", "-c", script], {"NUMBER": str(number)})
+                for number, script in zip(numbers, scripts, strict=True)
+            ]
+            self.launching.start(commands, str(self.top), {}, (self.null, out.fileno(), self.null))
+        return numbers
+
+    def wait(self, count: int = 1, timeout_s: float = 20.0) -> list[Event]:
+        events: list[Event] = []
         give_up = time.monotonic() + timeout_s
         while len(events) < count:
             assert time.monotonic() < give_up, events
@@ -170,6 +183,60 @@ def test_a_program_that_is_still_being_written_is_tried_again(shell: Shell, tmp_
     with open(tmp_path / "tool", "ab"):
         shell.start("", program="./tool")
         assert [ProcessRefused(3, errno.ETXTBSY)] == shell.wait()
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no series end early on a busy machine: the launcher is started with this in its code."""
+    monkeypatch.setattr(launcher_client, "_BOOT", launcher_client._BOOT.replace("; main()", UNHURRIED))
+
+
+@pytest.mark.usefixtures("unhurried")
+def test_a_series_runs_in_order_each_command_with_its_own_variables(shell: Shell, tmp_path: Path) -> None:
+    numbers = shell.start_series("echo a $NUMBER", "echo b $NUMBER", "echo c $NUMBER")
+    ends = shell.wait(3)
+
+    assert [one.number for one in ends] == numbers
+    assert all(isinstance(one, ProcessEnded) and one.status == 0 for one in ends)
+    assert (tmp_path / "out").read_text() == "a 1\nb 2\nc 3\n"
+
+
+@pytest.mark.usefixtures("unhurried")
+def test_a_series_ends_at_the_first_command_that_fails_or_is_refused(shell: Shell, tmp_path: Path) -> None:
+    shell.start_series("exit 0", "exit 3", "touch ran")
+    first, failed, unstarted = shell.wait(3)
+    assert isinstance(first, ProcessEnded) and isinstance(failed, ProcessEnded)
+    assert (first.status, failed.status) == (0, 3 << 8)
+    assert unstarted == ProcessUnstarted(3)
+
+    null = shell.null
+    commands = [
+        ProcessStart(4, "./none", ["none"], {}),
+        ProcessStart(5, "/bin/sh", ["sh", "-c", "touch ran"], {}),
+    ]
+    shell.launching.start(commands, str(tmp_path), {}, (null, null, null))
+    assert shell.wait(2) == [ProcessRefused(4, errno.ENOENT), ProcessUnstarted(5)]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_series_ends_at_a_signal_also_if_its_command_ignores_it(shell: Shell, tmp_path: Path) -> None:
+    script = "trap '' TERM; echo $$ > pid; while [ ! -e go ]; do sleep 0.01; done"
+    numbers = shell.start_series(script, "touch ran")
+    read_pid(tmp_path / "pid")
+    for number in numbers:
+        shell.launching.signal(number, signal.SIGTERM)
+    (tmp_path / "go").touch()
+    end, unstarted = shell.wait(2)
+
+    assert isinstance(end, ProcessEnded) and end.status == 0
+    assert unstarted == ProcessUnstarted(numbers[1])
+
+
+def test_a_series_that_takes_long_ends_early(shell: Shell) -> None:
+    shell.start_series("sleep 0.06", "exit 0")
+    end, unstarted = shell.wait(2)
+
+    assert isinstance(end, ProcessEnded) and unstarted == ProcessUnstarted(2)
 
 
 def test_a_signal_reaches_the_whole_group_and_no_process_after_its_end(shell: Shell, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from markab.journal.records import (
     Halt,
     Incomplete,
     Interrupt,
+    NoRoom,
     Refresh,
     RefreshedFile,
     Refused,
@@ -156,6 +157,8 @@ def _one_engine(story: Story, draw: st.DrawFn) -> None:
             story.write(kind)
         for job in sorted(story.under_way):
             story.end(job, "cancelled")
+        if not kind and draw(st.booleans()):
+            story.write(NoRoom, 0, "it needs 5 bytes")
         whole = all(state == State.SUCCEEDED for state in story.states)
         words = {None: "failed", Halt: "halted", Remove: "removed", Interrupt: "interrupted"}
         story.close("success" if whole else words[kind])

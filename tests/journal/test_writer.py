@@ -213,6 +213,71 @@ def test_records_are_synced_every_100_ms_and_before_they_are_reported(tmp_path: 
     assert storage.syncs == 2
 
 
+def test_the_next_sync_is_due_100_ms_after_the_last(tmp_path: Path) -> None:
+    now = 0.0
+    storage = FaultyStorage()
+    journal = Journal.open(tmp_path / "j", clock=lambda: now, storage=storage)
+    journal.append(ENTRIES[0])
+    now = 1.0
+    journal.sync()
+
+    journal.append(ENTRIES[1])
+    now = 1.0 + SYNC_EVERY_S / 2
+    journal.flush()
+    assert storage.syncs == 1 and journal.sync_due_s() == pytest.approx(SYNC_EVERY_S / 2)
+    now = 1.0 + SYNC_EVERY_S * 2
+    journal.flush()
+    assert storage.syncs == 2
+
+
+def test_its_size_is_that_of_what_was_written_whole(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    begun = len(write(path, ENTRIES[:1]))
+    journal = Journal.open(path, storage=FaultyStorage(fail_at=1, partly=10))
+    journal.append(ENTRIES[1])
+    assert journal.size_bytes == begun
+
+    with pytest.raises(StorageError):
+        journal.flush()
+    assert journal.size_bytes == begun
+    journal.flush()
+    assert journal.size_bytes == path.stat().st_size > begun
+
+
+def _interrupt(body: bytes) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("each", "storage", "error"),
+    [
+        (_interrupt, FaultyStorage(), KeyboardInterrupt),
+        (None, FaultyStorage(1, failing="ftruncate", error=errno.EIO), StorageError),
+    ],
+)
+def test_a_journal_that_could_not_be_opened_is_let_go_of(
+    tmp_path: Path, each: Callable[[bytes], None] | None, storage: FaultyStorage, error: type[BaseException]
+) -> None:
+    path = tmp_path / "j"
+    path.write_bytes(write(path, ENTRIES) + b"torn")
+    before = set(os.listdir("/proc/self/fd"))
+
+    with pytest.raises(error):
+        Journal.open(path, each, storage=storage)
+
+    assert set(os.listdir("/proc/self/fd")) == before
+    Journal.open(path).close()
+    assert read(path) == ENTRIES
+
+
+def test_closing_twice_closes_no_other_file(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "j")
+    journal.close()
+    with (tmp_path / "j").open() as other:  # it has the lowest free number: that of the closed one
+        journal.close()
+        assert other.read() == ""
+
+
 def test_a_journal_that_is_deleted_accepts_no_more_records(tmp_path: Path) -> None:
     journal = Journal.open(tmp_path / "j")
     journal.append(ENTRIES[0])

@@ -38,11 +38,14 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="mutants-")).resolve()
     folder.chmod(0o755)  # some tests become another user
     try:
-        line_map = kept_line_map(folder, environ)
+        line_map = kept_line_map(folder, environ, anew=wanted.trace)
         copy, tried = TreeCopy(folder), Tried()
         drawn = sample(wanted.seed, copy.root, wanted.folder)
         changes = islice(drawn, wanted.skip, wanted.skip + wanted.number)
         print(f"seed {wanted.seed}, changes {wanted.skip + 1} to {wanted.skip + wanted.number}; ", end="")
+        print(
+            f"{line_map.share_of_new_lines():.0%} of the lines are new since the tests were traced; ", end=""
+        )
         print(f"{len(line_map.failing)} tests fail while they are traced, and are left out", flush=True)
         with Enclosure(folder, copy, environ) as enclosure, suppress(KeyboardInterrupt):
             tried.go(enumerate(changes, start=wanted.skip + 1), copy, enclosure, line_map)
@@ -89,6 +92,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--number", type=int, default=50, help="how many (50)")
     parser.add_argument("--skip", type=int, default=0, help="go on behind so many of this seed (0)")
     parser.add_argument("--folder", default="markab", help="below src, such as markab/engine (markab)")
+    parser.add_argument(
+        "--trace", action="store_true", help="find anew which test executes which line (10 to 30 minutes)"
+    )
     return parser.parse_args()
 
 

@@ -30,6 +30,8 @@ _OTHER = {
 }
 """For each operator those it is changed into: beyond the boundary, and the opposite."""
 _OTHER_CALL = {"min": "max", "max": "min", "any": "all", "all": "any", "sorted": "list", "reversed": "list"}
+_FOR_READERS = ("help", "metavar")
+"""Keywords of options whose values only a person reads."""
 _UNCHANGED = (ast.Import, ast.ImportFrom, ast.JoinedStr, ast.Global, ast.Nonlocal)
 _Location = tuple[int, int, int, int]
 
@@ -125,7 +127,7 @@ def _is_without_effect(node: ast.AST) -> bool:
     if isinstance(node, ast.FunctionDef):
         return node.name == "__repr__"
     if isinstance(node, ast.keyword):
-        return node.arg == "help"
+        return node.arg in _FOR_READERS
     return isinstance(node, ast.Constant) and isinstance(node.value, str) and not _is_word(node.value)
 
 
@@ -222,7 +224,7 @@ def _of_call(node: ast.Call) -> Iterator[str]:
         keywords = node.keywords if _OTHER_CALL[node.func.id] != "list" else []
         yield ast.unparse(ast.Call(ast.Name(_OTHER_CALL[node.func.id]), node.args, keywords))
     for number, given in enumerate(node.keywords):
-        if given.arg not in (None, "help"):
+        if given.arg not in (None, *_FOR_READERS):
             rest = node.keywords[:number] + node.keywords[number + 1 :]
             yield ast.unparse(ast.Call(node.func, node.args, rest))
 

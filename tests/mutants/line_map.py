@@ -1,22 +1,25 @@
 """Which fast test executes which line, in whatever process: made by running all of them once, and kept in `.mutants`.
 
-It is made again when the sources have changed since. Tests that have changed are told by their text.
+With it is kept what the sources were. A line that stands in them unchanged has the same tests now, wherever it has
+moved; the map is made again when too many lines are others. Tests that have changed are told by their text.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from mutants.enclosure import Enclosure
 from mutants.tree_copy import ROOT, TreeCopy
 
 KEPT = ROOT / ".mutants"
+_MOST_NEW = 0.3
+"""The share of lines that a kept map may not know."""
 _MOST_S = 4 * 3600
 _PARTS = 2
 """So many parts of the tests are traced side by side."""
@@ -43,8 +46,8 @@ _ENTRANCES = ("src/markab/__init__.py", "src/markab/worker/__init__.py")
 class LineMap:
     """The tests of each line, and how long each test takes."""
 
-    def __init__(self, folder: Path) -> None:
-        """Read the one that `trace` has made."""
+    def __init__(self, folder: Path, sources: dict[str, str]) -> None:
+        """Read the one that `trace` has made, for the sources as they are now."""
         import coverage
 
         durations: dict[str, float] = defaultdict(float)
@@ -62,6 +65,14 @@ class LineMap:
         for name in self._data.measured_files():
             self._files[_source_name(name)].append(name)
         self._known: dict[str, dict[int, set[str]]] = {}
+        self._traced: dict[str, str] = json.loads((folder / "sources.json").read_text())
+        self._sources = sources
+
+    def share_of_new_lines(self) -> float:
+        """Of all lines that are there now, those that were not there when the map was made."""
+        lines = sum(len(text.splitlines()) for text in self._sources.values())
+        old = sum(1 for file in self._sources for _ in self._old_lines(file))
+        return 1 - old / max(lines, 1)
 
     def tests_of(self, file: str, lines: Iterable[int]) -> set[str]:
         """The tests that execute one of these lines of a source file."""
@@ -70,12 +81,18 @@ class LineMap:
 
     def _lines(self, file: str) -> dict[int, set[str]]:
         if file not in self._known:
-            known: dict[int, set[str]] = defaultdict(set)
+            traced: dict[int, set[str]] = defaultdict(set)
             for name in self._files.get(file, ()):
                 for line, tests in self._data.contexts_by_lineno(name).items():
-                    known[line].update(filter(None, tests))
-            self._known[file] = known
+                    traced[line].update(filter(None, tests))
+            self._known[file] = {now: traced[then] for then, now in self._old_lines(file) if then in traced}
         return self._known[file]
+
+    def _old_lines(self, file: str) -> Iterator[tuple[int, int]]:
+        """Pairs of numbers: of a line when the map was made, and of the same line now."""
+        then, now = (texts.get(file, "").splitlines() for texts in (self._traced, self._sources))
+        for first, first_now, size in SequenceMatcher(None, then, now, autojunk=False).get_matching_blocks():
+            yield from ((first + number, first_now + number) for number in range(1, size + 1))
 
 
 def _source_name(path: str) -> str:
@@ -84,21 +101,17 @@ def _source_name(path: str) -> str:
     return "src" + package + path.rpartition(package)[2]
 
 
-def kept_line_map(folder: Path, environ: dict[str, str]) -> LineMap:
-    """The kept map if the sources are still those, else a new one."""
-    sources = _fingerprint()
-    if not (KEPT / "sources").exists() or (KEPT / "sources").read_text() != sources:
-        shutil.rmtree(KEPT, ignore_errors=True)
-        trace(folder, environ)
-        (KEPT / "sources").write_text(sources)
-    return LineMap(KEPT)
-
-
-def _fingerprint() -> str:
-    found = hashlib.sha256()
-    for path in sorted((ROOT / "src").rglob("*.py")):
-        found.update(str(path).encode() + path.read_bytes())
-    return found.hexdigest()
+def kept_line_map(folder: Path, environ: dict[str, str], *, anew: bool) -> LineMap:
+    """The kept map if it knows most of the lines, else a new one."""
+    sources = {str(path.relative_to(ROOT)): path.read_text() for path in sorted((ROOT / "src").rglob("*.py"))}
+    if not anew and (KEPT / "sources.json").exists():
+        kept = LineMap(KEPT, sources)
+        if kept.share_of_new_lines() <= _MOST_NEW:
+            return kept
+    shutil.rmtree(KEPT, ignore_errors=True)
+    trace(folder, environ)
+    (KEPT / "sources.json").write_text(json.dumps(sources))
+    return LineMap(KEPT, sources)
 
 
 def trace(folder: Path, environ: dict[str, str]) -> None:

@@ -19,15 +19,17 @@ _ALL_LINES = range(1, 100_000)
 def near_tests(change: Change, line_map: LineMap, root: Path) -> list[str]:
     """Names for pytest of the tests in a tree, without those that are gone since the map was made."""
     executing = _candidates(change, line_map, root)
-    # What a fixture of several tests executes is known of the first of them only.
+    is_at_import = change.line not in function_lines(_text(root, change.file), change.line)
+    # What a fixture of several tests executes is known of the first of them only; who imports a constant executes nothing.
+    nearest = 1 if is_at_import else 0
     others = {
-        test for test in line_map.durations if test.partition("::")[0] in _mirrors(change.file)
+        test for test in line_map.durations if _distance(root, change.file, test) <= nearest
     } - executing
     chosen, takes_s = [], 0.0
     for test in sorted(
         executing | (others - line_map.failing),
         key=lambda test: (
-            test in others,
+            test in others and not is_at_import,
             _distance(root, change.file, test),
             line_map.durations.get(test, 0.0),
             test,

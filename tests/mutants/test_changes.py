@@ -40,6 +40,7 @@ def changed(text: str) -> set[str]:
         ("x = {a: b, c: d}", {"x = ({a: b})", "x = ({c: d})"}),
         ("a, b = c", {"pass"}),
         ("a()", {"pass"}),
+        ("f(help='a', metavar='b')", {"pass"}),
         ("a.b = c", {"pass"}),
         ("a += b", {"pass"}),
         ("x = a if b else c", {"x = (a)", "x = (c)"}),

@@ -102,6 +102,22 @@ def test_what_runs_at_import_concerns_the_tests_of_all_who_import_it(tree: Path)
     ]
 
 
+def test_a_test_whose_file_imports_a_constant_executes_no_line_of_it(tree: Path) -> None:
+    line_map = FakeMap(cli__test_it=1.0, engine__test_run=1.0, journal__test_lock=1.0)
+    line_map.executes("engine/test_run", LOCK, 7)
+    (tree / "tests/cli/test_it.py").write_text("from markab.journal.lock import A\ndef test_x():\n    pass\n")
+
+    assert names(near_tests(change_in(1), cast("LineMap", line_map), tree)) == [
+        "journal/test_lock",
+        "cli/test_it",
+        "engine/test_run",
+    ]
+    assert names(near_tests(change_in(7), cast("LineMap", line_map), tree)) == [
+        "engine/test_run",
+        "journal/test_lock",
+    ]
+
+
 def test_new_tests_of_the_mirror_file_are_run_and_removed_ones_are_not(tree: Path) -> None:
     line_map = FakeMap(journal__test_lock=1.0, cli__test_it=1.0)
     line_map.executes("journal/test_lock", LOCK, 7)

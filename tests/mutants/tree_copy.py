@@ -5,6 +5,7 @@ All that is read later is read from it, so that the source may be edited meanwhi
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -48,9 +49,10 @@ class TreeCopy:
         (site,) = place.glob("lib/python*/site-packages")
         packages = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
         (site / "tree.pth").write_text("\n".join([str(self.root / "src"), *packages]) + "\n")
-        for program in Path(sys.executable).parent.iterdir():
+        python = os.path.normpath(sys.executable)  # as `make` starts it, there is a `..` in it
+        for program in Path(python).parent.iterdir():
             if program.name.startswith(("markab", "pegasus-")):
-                text = program.read_text().replace(str(sys.executable), str(self.python))
+                text = program.read_text().replace(python, str(self.python))
                 (self.python.parent / program.name).write_text(text)
                 (self.python.parent / program.name).chmod(0o755)
 

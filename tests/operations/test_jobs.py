@@ -23,7 +23,7 @@ def test_jobs_are_listed_by_state(run: Path) -> None:
 def test_a_job_is_named_by_its_name_or_its_task(run: Path) -> None:
     assert operations.has_job(run, "wc_a") and operations.has_job(run, "a")
     assert not operations.has_job(run, "c")
-    assert operations.show_job(run, "a").text(run) == operations.show_job(run, "wc_a").text(run)
+    assert operations.show_job(run, "a").text() == operations.show_job(run, "wc_a").text()
 
 
 def test_a_job_explains_itself_and_one_that_is_not_there_is_an_error(run: Path) -> None:

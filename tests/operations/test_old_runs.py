@@ -25,12 +25,14 @@ from markab.plan.model import (
     DirectoryPlace,
     Input,
     Kind,
+    Output,
     Place,
     PlannedJob,
     PlanSite,
     Transfer,
     local_directory,
 )
+from markab.plan.plan_file import PlanFile
 
 STORY = [began(), start(0), end(0), ended("success")]
 NOW = T0 + 100 * 86400
@@ -303,6 +305,72 @@ def test_a_moved_run_takes_its_scratch_along(run: Path, tmp_path: Path) -> None:
     (one,) = found(moved)
     delete_old_run(one)
     assert not (tmp_path / "scratch-run0001").exists() and listed(tmp_path) == []
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_run_that_was_moved_and_linked_goes_with_link_scratch_and_row(
+    run: Path, tmp_path: Path, is_named: bool
+) -> None:
+    moved = tmp_path / "other-disk"
+    run.rename(moved)
+    run.symlink_to(moved)
+
+    (one,) = found(run) if is_named else found()
+    assert (one.run.submit_dir, one.links, one.why_kept) == (moved, (run,), "")
+    assert one.removed_scratch == [f"{tmp_path}/scratch-run0001"]
+
+    delete_old_run(one)
+    assert not moved.exists() and not run.is_symlink() and not (tmp_path / "scratch-run0001").exists()
+    assert listed(tmp_path) == []
+
+
+def test_a_link_that_leads_elsewhere_by_now_is_left_alone(run: Path, tmp_path: Path) -> None:
+    link = tmp_path / "latest"
+    link.symlink_to(run)
+    (one,) = found(link)
+    link.unlink()
+    link.symlink_to(tmp_path / "results")
+
+    delete_old_run(one)
+    assert link.is_symlink() and (tmp_path / "results/result").exists() and not run.exists()
+
+
+def test_a_run_that_is_named_twice_goes_once(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "latest").symlink_to(run)
+    assert [one.run.submit_dir for one in found(run, tmp_path / "latest")] == [run]
+
+
+def test_a_link_to_a_run_that_is_gone_leaves_the_list(run: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "other-disk"
+    run.rename(moved)
+    run.symlink_to(moved)
+    shutil.rmtree(moved)
+
+    (one,) = found(filters={"states": ["gone"]})
+    delete_old_run(one)
+    assert listed(tmp_path) == []
+
+
+def test_files_in_scratch_that_no_job_declares_are_named_before_they_go(run: Path, tmp_path: Path) -> None:
+    jobs = [compute("a", inputs=[Input("deep/file")], outputs=[Output("deep/made")])]
+    scratch = tmp_path / "scratch-run0001"
+    (tmp_path / "again").mkdir()
+    header = PlanFile(run / "plan.jsonl").header
+    make_run(run, jobs, STORY, uuid="7a3c", sites=header.sites, outputs=header.outputs)
+    for name in ("deep/notes.txt", "mine/x", "mine/y/z", "deep/made/part", ".work/a.1/kept", ".x.part-1"):
+        (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+        (scratch / name).touch()
+
+    (one,) = found(run)
+    assert one.scratch[0].foreign == ("deep/notes.txt", "mine/") and one.scratch[0].foreign_count == 2
+
+
+def test_runs_of_other_users_are_not_offered(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    assert found() == []
+    with pytest.raises(NotARun) as caught:
+        found(run.parent)
+    assert str(run) not in caught.value.hint
 
 
 def test_a_scratch_that_holds_the_submit_directory_is_left_alone(tmp_path: Path) -> None:

@@ -284,6 +284,32 @@ def test_without_a_database_status_analyzer_and_graph_use_the_files(
         assert "has another schema (version 8): it lacks workflow" in str(caught.value)
 
 
+def test_a_failed_job_whose_end_the_database_lacks_is_not_told_of_as_another(tmp_path: Path) -> None:
+    run = diamond(tmp_path / "run", fails=True)
+    with closing(sqlite3.connect(run.database)) as database, database:
+        database.execute("UPDATE job_instance SET exitcode = NULL WHERE exitcode <> 0")
+
+    with operations.analyze(run.path) as found:
+        text = found.text()
+
+    assert (
+        "find_b: its last state is POST_SCRIPT_FAILED [holds up 2 jobs]\n  where     site condorpool\n"
+        in text
+    )
+    assert "2 tries" in text
+
+
+def test_without_the_files_of_its_jobs_a_run_still_says_which_failed(tmp_path: Path) -> None:
+    run = diamond(tmp_path / "run", fails=True)
+    run.database.unlink()
+    shutil.rmtree(run.path / "00")
+
+    with operations.analyze(run.path) as found:
+        text = found.text()
+
+    assert "find_b: its last state is POST_SCRIPT_FAILURE" in text and "müll" not in text
+
+
 def test_a_database_of_a_version_before_the_measures_of_memory_is_read(tmp_path: Path) -> None:
     run = diamond(tmp_path / "run", "5.0.0", schema=12)
     found = operations.read_statistics(run.path, ["transformations", "jobs"], for_pegasus=True)

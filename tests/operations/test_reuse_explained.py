@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from pathlib import Path
 
 import pytest
 
-from kit.content_runs import Lab, chain
+from kit.content_runs import Lab, Step, chain
 from markab import operations
 from markab.errors import MarkabError
 
@@ -83,8 +85,9 @@ def test_show_tells_what_was_brought(lab: Lab) -> None:
     lab.steps[1].comment = "edited"
 
     run = lab.run().submit_dir
-    text = operations.show_job(run, "c").text(run)
+    text = operations.show_job(run, "c").text()
 
+    assert "ran no task: its outputs were brought, as made by job tool_c_c of run " in log_of(run, "c")
     assert "brought c.out" in text and "as made by job tool_c_c of run " in text
 
 
@@ -97,3 +100,90 @@ def test_trace_names_the_run_that_made_a_reused_file(lab: Lab) -> None:
     assert "from job tool_b_b of run " in text and "reused" in text
     left_out = operations.trace(lab.run().submit_dir, "c.out")
     assert left_out.files["c.out"].source.endswith("reused")
+
+
+@pytest.fixture
+def left_out(lab: Lab) -> tuple[Path, str]:
+    """A run that left out `a`, and what is to be said of the job that made its output."""
+    lab.steps[1].line = "edited"
+    run = lab.run().submit_dir
+    first = run.with_name("run0001")
+    return run, f"reused, as made by job tool_a_a of run {first}, planned {time.strftime('%Y-%m-%d')} "
+
+
+def log_of(run: Path, job: str, *, follow: bool = False) -> str:
+    with operations.open_log(run, job) as log:
+        text = "".join(text for _, text in operations.shown_log(log, follow=follow))
+        assert log.exit_state == "success"
+    return text
+
+
+def test_every_view_of_a_task_that_was_left_out_names_job_run_and_date(left_out: tuple[Path, str]) -> None:
+    run, origin = left_out
+
+    for view in (operations.show_job, operations.why):
+        for name in ("a", "tool_a_a"):
+            assert f"a was not run: {origin}" in view(run, name).text()
+    assert operations.show_job(run, "a").to_json()["reused"]["submit_dir"] == str(run.with_name("run0001"))
+    assert f"from {origin.partition('by ')[2]}" in operations.trace(run, "a.out").text()
+    (row,) = operations.list_jobs(run, ["reused"])
+    assert (row["job"], row["attempts"]) == ("a", 0)
+    assert operations.has_job(run, "a") and ("a", "reused") in operations.job_names(run)
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_the_log_of_a_task_that_was_left_out_says_where_its_output_is(
+    left_out: tuple[Path, str], follow: bool
+) -> None:
+    run, origin = left_out
+
+    text = log_of(run, "a", follow=follow)
+
+    assert origin in text
+    assert text.endswith(f"`markab logs {run.with_name('run0001')} tool_a_a` prints what that job wrote]\n")
+
+
+def test_a_deleted_run_is_still_named_as_the_origin(left_out: tuple[Path, str]) -> None:
+    run, origin = left_out
+    shutil.rmtree(run.with_name("run0001"))
+
+    text = log_of(run, "a")
+
+    assert origin in text and text.endswith(", which was deleted since]\n")
+
+
+def test_trace_of_a_task_says_which_file_to_trace(left_out: tuple[Path, str]) -> None:
+    run, origin = left_out
+
+    for name, kind in (("a", f"a task, which was not run: {origin}"), ("b", "a job")):
+        with pytest.raises(MarkabError) as caught:
+            operations.trace(run, name)
+        assert f"{name!r} is no file, but {kind}" in caught.value.message
+        assert caught.value.hint == f"trace a file that it makes: `markab trace {run} {name}.out`"
+
+
+def test_what_cannot_be_had_of_a_task_that_was_left_out_says_why(left_out: tuple[Path, str]) -> None:
+    run, origin = left_out
+
+    with pytest.raises(MarkabError) as caught:
+        operations.make_debug_directory(run, "a")
+    assert caught.value.message == f"a was not run: {origin}" + caught.value.message.partition(origin)[2]
+    with pytest.raises(MarkabError, match="task 'a' was not run: reused"):
+        operations.read_metadata(run, task="a")
+
+
+def test_show_and_logs_find_the_task_of_a_cluster(tmp_path: Path) -> None:
+    keys = {"name": "tool_a", "profiles": {"pegasus": {"clusters.size": "2"}}}
+    steps = [Step(name, ["in"], f"{name}.out", keys=keys) for name in ("a", "b")]
+    lab = Lab(tmp_path, steps, {"in": "input\n"}, options={"cluster": ["horizontal"]})
+    run = lab.run().submit_dir
+
+    story = operations.show_job(run, "b")
+
+    text, cluster = story.text(), story.to_json()["job"]
+    assert f"{cluster}  (compute" in text and "cluster  b is task 2 of 2 that it runs\n" in text
+    assert "b.out" in text and "a.out" not in text and text.count("  ran ") == 1
+    assert story.to_json()["task"] == "b"
+    assert f"[b is task 2 of 2 of {cluster}, whose output this is]\n" in log_of(run, "b")
+    assert "task" not in operations.show_job(run, cluster).to_json()
+    assert operations.why(run, "b").to_json()["job"] == cluster

@@ -7,6 +7,7 @@ import pytest
 
 from kit.made_run import began, compute, end, ended, engine_alive, make_run, start
 from markab import operations
+from markab.engine.background import Started
 from markab.engine.control import Requests
 from markab.errors import NotARun
 from markab.journal.writer import encode
@@ -44,6 +45,13 @@ def test_a_removal_does_not_wait_for_ever(run: Path) -> None:
         assert operations.remove(run, patience_s=2, sleep=pauses.append) == "removing"
         assert operations.remove(run, patience_s=0, sleep=pauses.append) == "removing"
     assert 1.9 < sum(pauses) < 2.1
+
+
+def test_a_run_that_was_never_started_stays_as_it_is(tmp_path: Path) -> None:
+    planned = make_run(tmp_path / "planned", [compute("a")])
+    assert operations.remove(planned) == "not started"
+    assert operations.read_status(planned).state == "Not started"
+    assert not (planned / "journal.jsonl").exists()
 
 
 def test_without_an_engine_a_run_is_marked_unless_it_has_succeeded(run: Path, tmp_path: Path) -> None:
@@ -94,9 +102,11 @@ def test_pauses_grow_up_to_the_longest(longest_s: float, pauses: list[float]) ->
 
 def test_limits_reach_an_engine_in_the_background(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr("markab.engine.background.start", lambda *words: calls.append(words) or 4711)
+    monkeypatch.setattr(
+        "markab.engine.background.start", lambda *words: calls.append(words) or Started(4711, False)
+    )
     limits = operations.Limits(cores=2, memory_mb=8192, gpus=0, max_jobs=5)
-    assert operations.start(run, limits, keep_failed=True) == operations.start(run) == 4711
+    assert operations.start(run, limits, keep_failed=True) == operations.start(run) == (4711, False)
     words = ("--cores", "2", "--memory", "8192", "--gpus", "0", "--max-jobs", "5", "--keep-failed")
     assert calls == [(run, words), (run, ())]
 
@@ -108,6 +118,8 @@ def test_fail_fast_reaches_an_engine_in_the_background(
     run: Path, monkeypatch: pytest.MonkeyPatch, fail_fast: bool | None, words: tuple[str, ...]
 ) -> None:
     calls = []
-    monkeypatch.setattr("markab.engine.background.start", lambda *given: calls.append(given) or 4711)
+    monkeypatch.setattr(
+        "markab.engine.background.start", lambda *given: calls.append(given) or Started(4711, False)
+    )
     operations.start(run, fail_fast=fail_fast)
     assert calls == [(run, words)]

@@ -189,6 +189,14 @@ def test_a_plan_without_work_has_one_job_that_does_nothing(bench: Bench) -> None
     assert 0 == dry_run(bench.options(*chain())).summary.tasks
 
 
+_TABLES = (
+    "CREATE TABLE rc_lfn (lfn_id INTEGER, lfn TEXT);"
+    "CREATE TABLE rc_pfn (pfn_id INTEGER, lfn_id INTEGER, pfn TEXT, site TEXT);"
+    "CREATE TABLE rc_meta (lfn_id INTEGER, key TEXT, value TEXT);"
+    "INSERT INTO rc_lfn VALUES (1, 'z');"
+)
+
+
 def test_what_an_earlier_run_registered_is_used_with_reuse(bench: Bench) -> None:
     bench.has("in")
     earlier = bench.path / "runs" / "run0001"
@@ -196,18 +204,45 @@ def test_what_an_earlier_run_registered_is_used_with_reuse(bench: Bench) -> None
     result = bench.path / "z"
     result.write_text("made before")
     with sqlite3.connect(earlier / "w-0.replicas.db") as tables:
-        tables.executescript(
-            "CREATE TABLE rc_lfn (lfn_id INTEGER, lfn TEXT);"
-            "CREATE TABLE rc_pfn (pfn_id INTEGER, lfn_id INTEGER, pfn TEXT, site TEXT);"
-            "CREATE TABLE rc_meta (lfn_id INTEGER, key TEXT, value TEXT);"
-            "INSERT INTO rc_lfn VALUES (1, 'z');"
-        )
+        tables.executescript(_TABLES)
         tables.execute("INSERT INTO rc_pfn VALUES (1, 1, ?, 'local')", (f"file://{result}",))
 
     assert [] == ran(bench.plan(*chain(), reuse=[Path("runs/run0001")]))
     assert ["a", "b", "c"] == ran(bench.plan(*chain()))
     with pytest.raises(DocumentError, match="has no replica catalog of the outputs of a run"):
         dry_run(bench.options(*chain(), reuse=[Path("runs")]))
+
+
+def test_a_run_to_reuse_that_is_gone_or_has_made_nothing_is_an_error_with_a_remedy(bench: Bench) -> None:
+    bench.has("in")
+
+    def problem(name: str) -> tuple[str, str]:
+        with pytest.raises(DocumentError) as caught:
+            dry_run(bench.options(*chain(), reuse=[Path(name)]))
+        (found,) = caught.value.problems
+        return found.message, found.hint
+
+    message, hint = problem("runs/run0001")
+    assert message.startswith(f"the run in '{bench.path}/runs/run0001' is gone") and "`markab runs`" in hint
+    (bench.path / "runs/run0001").mkdir(parents=True)
+    (bench.path / "runs/run0001/plan.jsonl").touch()
+    assert f"`markab run {bench.path}/runs/run0001` goes on with it" in problem("runs/run0001")[1]
+
+
+def test_results_of_a_reused_run_that_are_gone_can_be_made_again_there(bench: Bench) -> None:
+    bench.has("in")
+    earlier = bench.path / "runs" / "run0001"
+    earlier.mkdir(parents=True)
+    (earlier / "plan.jsonl").touch()
+    with sqlite3.connect(earlier / "w-0.replicas.db") as tables:
+        tables.executescript(_TABLES)
+        tables.execute("INSERT INTO rc_pfn VALUES (1, 1, ?, 'local')", (f"file://{bench.path}/z",))
+
+    planned = bench.plan(*chain(), reuse=[Path("runs/run0001")])
+
+    assert ["a", "b", "c"] == ran(planned)
+    (warning,) = [one for one in planned.planned.warnings if one.kind == "unusable-result"]
+    assert f"`markab run --restore {bench.path}/runs/run0001`" in warning.hint
 
 
 def test_cache_files_hide_the_catalog_or_add_to_it(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from kit.planned_workflow import Bench, task
 from markab.errors import DocumentError, PlanningError
 from markab.plan.model import Kind, Place
+from markab.planner.hashed_results import HashedResults
 from markab.planner.output_map import MAPPER, common_directories
-from markab.planner.planning import dry_run, plan
+from markab.planner.planning import plan
 
 REPLICA = {MAPPER: "Replica", f"{MAPPER}.replica": "File", f"{MAPPER}.replica.file": "output.map"}
 
@@ -160,19 +162,6 @@ def test_a_mapper_that_is_unknown_or_incomplete_is_an_error(bench: Bench) -> Non
     ]
 
 
-def test_a_mapper_that_is_not_supported_is_named_also_when_planning_fails(bench: Bench) -> None:
-    options = bench.options(task("a", makes="x"), sites=["local"], properties={MAPPER: "Hashed"})
-    options.output_sites = ["local"]
-    with pytest.raises(
-        PlanningError, match="has no directory of type 'sharedStorage' or 'localStorage'"
-    ) as caught:
-        dry_run(options)
-    [warning] = caught.value.warnings
-    assert warning.message == (
-        f"property {MAPPER!r} = Hashed does nothing in this version: results go straight below the storage directory"
-    )
-
-
 def test_the_common_directory_of_results_is_that_of_each_site() -> None:
     places = [
         [Place("a", "/data/one/x"), Place("b", "https://host/p/q/x")],
@@ -181,3 +170,75 @@ def test_the_common_directory_of_results_is_that_of_each_site() -> None:
         [Place("c", "/y/z"), Place("d", "https://two/x")],
     ]
     assert {"a": "/data", "b": "https://host/p", "c": "/", "d": "https://one"} == common_directories(places)
+
+
+def delivered(made: Any) -> dict[str, list[str]]:
+    """Return lfn → where it is delivered."""
+    outs = (job for job in made.jobs if job.kind is Kind.STAGE_OUT)
+    return {t.lfn: [place.url for place in t.destinations] for job in outs for t in job.transfers}
+
+
+def test_few_hashed_results_stand_at_their_names(bench: Bench) -> None:
+    made_ = made(bench, properties={MAPPER: "hashed"}, output_dir=Path("out"))
+    assert {"x": [f"{bench.path}/out/x"], "d/y z": [f"{bench.path}/out/d/y z"]} == delivered(made_)
+    assert [] == made_.planned.warnings
+
+
+def test_many_hashed_results_are_spread_by_their_names_and_registered_there(bench: Bench) -> None:
+    results = [f"r{n}" for n in range(300)]
+
+    def places(*tasks: Any, **properties: str) -> dict[str, list[str]]:
+        options: Any = {
+            "sites": ["local"],
+            "output_dir": Path("out"),
+            "properties": {MAPPER: "Hashed", **properties},
+        }
+        planned = bench.plan(*tasks, **options)
+        registered = [r for job in planned.jobs if job.kind is Kind.REGISTER for r in job.registrations]
+        assert {r.lfn: [r.pfn.removeprefix("file://")] for r in registered} == delivered(planned)
+        assert {"local": f"{bench.path}/out"} == planned.header.outputs
+        return delivered(planned)
+
+    found = places(task("a", makes=" ".join(results)))
+    assert all(re.fullmatch(rf"{bench.path}/out/[0-9a-f]{{2}}/{lfn}", url) for lfn, (url,) in found.items())
+    assert len({url.rpartition("/")[0] for (url,) in found.values()}) > 100
+    more = places(task("b", makes="another"), task("a", makes=" ".join(results)))
+    assert found == {lfn: more[lfn] for lfn in found}
+    flat = places(task("a", makes=" ".join(results)), **{f"{MAPPER}.hashed.levels": "0"})
+    assert [f"{bench.path}/out/r7"] == flat["r7"]
+
+
+def test_a_part_of_a_workflow_delivers_to_the_places_of_all_of_it(bench: Bench) -> None:
+    tasks = [task(f"t{n}", makes=f"r{n}") for n in range(257)]
+    options: Any = {"sites": ["local"], "output_dir": Path("out"), "properties": {MAPPER: "Hashed"}}
+    whole = delivered(bench.plan(*tasks, **options))
+    assert {"r5": whole["r5"]} == delivered(bench.plan(*tasks, until=["r5"], **options))
+
+
+@pytest.mark.parametrize(
+    ("results", "levels"), [(0, 0), (256, 0), (257, 1), (65_536, 1), (65_537, 2), (10**8, 2)]
+)
+def test_hashed_results_get_as_many_levels_as_they_need_up_to_the_most(results: int, levels: int) -> None:
+    assert levels == HashedResults(results, 2).levels
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({"output_map": Path("m"), "properties": {MAPPER: "Hashed"}}, ("--output-map 'm'", "Hashed")),
+        ({"output_dir": Path("d"), "properties": REPLICA}, ("--output-dir 'd'", "Replica")),
+        ({"output_dir": Path("d"), "output_map": Path("m")}, ("--output-map 'm'", "--output-dir 'd'")),
+        (
+            {"output_dir": Path("d"), "properties": {MAPPER: "Fixed", f"{MAPPER}.fixed.url": "/f"}},
+            ("--output-dir 'd'", "Fixed"),
+        ),
+    ],
+)
+def test_two_mappers_for_the_results_are_an_error_that_names_both(
+    bench: Bench, options: Any, names: tuple[str, str]
+) -> None:
+    for name in ("m", "output.map"):
+        (bench.path / name).write_text(f'x {bench.path}/x site="local"\n')
+    (found,) = problems_of(bench, task("a", makes="x"), **options)
+    assert found.startswith("the results have two mappers")
+    assert all(name in found for name in names)

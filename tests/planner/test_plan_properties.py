@@ -106,7 +106,7 @@ def makes(job: PlannedJob) -> set[tuple[str, str]]:
 @given(
     shapes(),
     st.sampled_from(["condorio", "nonsharedfs", "sharedfs"]),
-    st.sampled_from(["none", "leaf", "inplace"]),
+    st.sampled_from(["none", "leaf", "inplace", "constraint"]),
     st.booleans(),
 )
 def test_every_file_is_there_when_it_is_used_and_gone_only_after(
@@ -152,7 +152,7 @@ def check(made: MadePlan, wanted: set[str], cleanup: str, deliver: bool) -> None
     delivered = [t.lfn for job in made.jobs if job.kind is Kind.STAGE_OUT for t in job.transfers]
     registered = [each.lfn for job in made.jobs for each in job.registrations]
     assert sorted(wanted if deliver else set()) == sorted(delivered) == sorted(registered)
-    if cleanup == "inplace":
+    if cleanup in ("inplace", "constraint"):
         kept = set() if deliver else wanted
         assert sorted(removed) == sorted((site, lfn) for site, lfn in makers if lfn not in kept)
     else:
@@ -213,7 +213,7 @@ def is_cyclic(parents: list[list[int]], members: list[int]) -> bool:
 @given(
     shapes(),
     st.sampled_from(["condorio", "nonsharedfs", "sharedfs"]),
-    st.sampled_from(["none", "leaf", "inplace"]),
+    st.sampled_from(["none", "leaf", "inplace", "constraint"]),
     st.booleans(),
     st.integers(0, 1 << 30),
 )

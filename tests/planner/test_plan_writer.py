@@ -85,6 +85,21 @@ def test_runs_are_numbered_behind_the_highest_that_was_ever_there(bench: Bench) 
     assert ["run0001", "run0010"] == [first.name, submit_dir_of(bench).name]
 
 
+def test_slots_and_properties_stand_in_its_braindump_but_nothing_that_may_be_secret(bench: Bench) -> None:
+    given = {"markab.slots.cores": "2", "markab.slots.memory": "8 GB", "dagman.retry": "1"}
+    secret = {
+        "pegasus.catalog.master.url": "sqlite:///x",
+        "pegasus.catalog.replica.db.password": "hush",
+        "env.TOKEN": "hush",
+        "pegasus.catalog.site.file": "https://ada:hush@host/sites.yml",
+    }
+    options = bench.options(task("a"), properties={**given, **secret})
+
+    words = shlex.split(" ".join(options.arguments()))
+
+    assert words[:-1] == ["--cores", "2", "--memory", "8 GB", "-D", "dagman.retry=1"]
+
+
 def test_the_options_of_a_plan_stand_in_its_braindump(bench: Bench) -> None:
     run = submit_dir_of(bench, dir="my runs", relative_dir="one", job_prefix="p")
 

@@ -6,12 +6,13 @@ import json
 import os
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kit.planned_workflow import Bench, task
 from markab.errors import DocumentError, PlanningError, StorageError
-from markab.plan.model import Kind, Place, local_directory
+from markab.plan.model import TRANSFERS, Kind, Place, local_directory
 from markab.planner.planning import dry_run, plan
 
 
@@ -341,6 +342,125 @@ def test_transfers_are_dealt_evenly_among_as_many_jobs_as_asked_for(bench: Bench
 
     assert [[6, 6], [6, 6]] == sizes()
     assert [[4, 4, 4], [12]] == sizes(stagein="3", stageout="1")
+
+
+def test_with_the_refiner_basic_each_job_has_a_transfer_job_of_its_own(bench: Bench) -> None:
+    names = [f"f{n}" for n in range(4)]
+    bench.has("shared", *names)
+    tasks = [task(f"t{name}", f"shared {name}", f"out-{name}") for name in names]
+
+    made = bench.plan(*tasks, properties={"pegasus.transfer.refiner": "basic"})
+
+    ins, outs = made.names(Kind.STAGE_IN), made.names(Kind.STAGE_OUT)
+    assert [{"shared", "f0"}, {"f1"}, {"f2"}, {"f3"}] == [{t.lfn for t in made[n].transfers} for n in ins]
+    assert {ins[0], ins[2]} == made.parents("tool_tf2") - set(made.names(Kind.CREATE_DIR))
+    assert [{f"out-{name}"} for name in names] == [{t.lfn for t in made[n].transfers} for n in outs]
+    assert 4 == len(made.names(Kind.REGISTER))
+
+
+def test_transfer_jobs_have_the_priorities_and_threads_that_properties_and_profiles_give(
+    bench: Bench,
+) -> None:
+    bench.has("a", "b")
+    properties = {
+        "pegasus.transfer.stagein.priority": "5",
+        "pegasus.transfer.stageout.priority": "-6",
+        "pegasus.transfer.stagein.threads": "3",
+    }
+    profiles = {"pegasus": {"transfer.threads": "7"}}
+
+    made = bench.plan(
+        task("one", "a", "x"), task("two", "b x", "y", profiles=profiles), properties=properties
+    )
+
+    assert {
+        "stage_in_local_local_0_0": (5, 3),
+        "stage_in_local_local_1_0": (5, 7),
+        "stage_out_local_local_0_0": (-6, 0),
+        "stage_out_local_local_1_0": (-6, 7),
+    } == {job.id: (job.priority, job.threads) for job in made.jobs if job.kind in TRANSFERS}
+    assert (0, 7) == (made["tool_one"].threads, made["tool_two"].threads)
+
+
+def test_in_an_hourglass_every_job_waits_for_all_directories(bench: Bench) -> None:
+    bench.has("a")
+    for site in ("one", "two"):
+        bench.sites.append(site_with_scratch(bench, site))
+        tool = {"name": site, "type": "installed", "pfn": str(bench.path / "bin" / "tool")}
+        bench.transformations[0]["sites"].append(tool)
+    tasks = [
+        task(f"t{n}", "a", profiles={"selector": {"execution.site": s}}) for n, s in enumerate(["one", "two"])
+    ]
+
+    def parents(strategy: str) -> list[set[str]]:
+        made = bench.plan(
+            *tasks,
+            cleanup="leaf",
+            properties={"pegasus.dir.create.strategy": strategy, "pegasus.data.configuration": "sharedfs"},
+        )
+        assert [] == made.planned.warnings
+        return [made.parents(name) for name in ("stage_in_local_one_0_0", "stage_in_local_two_0_0")]
+
+    directories = [{"create_dir_w_0_one"}, {"create_dir_w_0_two"}]
+    assert directories == parents("Minimal") == parents("tentacles")
+    assert [{"pegasus_concat_w_0"}, {"pegasus_concat_w_0"}] == parents("HourGlass")
+
+
+def site_with_scratch(bench: Bench, name: str) -> dict[str, Any]:
+    server = {"url": f"file://{bench.path}/{name}", "operation": "all"}
+    directory = {"type": "sharedScratch", "path": f"{bench.path}/{name}", "fileServers": [server]}
+    return {"name": name, "directories": [directory]}
+
+
+def test_a_job_that_wants_no_links_gets_copies_and_so_do_others_of_the_same_file(bench: Bench) -> None:
+    bench.has("a", "b")
+    plain = {"pegasus": {"nosymlink": "true"}}
+
+    made = bench.plan(
+        task("one", "a b"), task("two", "b", profiles=plain), properties={"pegasus.transfer.links": "true"}
+    )
+
+    transfers = [t for job in made.jobs if job.kind is Kind.STAGE_IN for t in job.transfers]
+    assert {"a": True, "b": False} == {t.lfn: t.link for t in transfers}
+    assert [] == made.planned.warnings
+
+
+def test_a_profile_says_for_one_site_or_job_whether_inputs_bypass(bench: Bench) -> None:
+    bench.has("f")
+    bench.replicas[0]["pfns"][0]["site"] = "condorpool"
+    staged = task("staged", "f", profiles={"pegasus": {"transfer.bypass.input.staging": "false"}})
+
+    made = bench.plan(
+        task("direct", "f"), staged, properties={"pegasus.transfer.bypass.input.staging": "true"}
+    )
+
+    assert made["tool_direct"].inputs[0].sources
+    assert not made["tool_staged"].inputs[0].sources
+    staged["profiles"]["pegasus"]["nosymlink"] = "perhaps"
+    with pytest.raises(PlanningError, match="pegasus.nosymlink is 'perhaps'; it must be true or false"):
+        bench.plan(staged)
+
+
+@pytest.mark.parametrize(("data", "type_"), [("sharedfs", "input"), ("condorio", "inout")])
+def test_what_cannot_bypass_goes_through_the_staging_site_with_a_warning(
+    bench: Bench, data: str, type_: str
+) -> None:
+    bench.has("f")
+    bench.replicas[0]["pfns"][0]["site"] = "local"
+    bench.transformations[0]["sites"][0]["name"] = "local"
+    uses = [{"lfn": "f", "type": type_, "bypass": True}]
+
+    made = bench.plan(
+        task("a", uses=uses),
+        sites=["local"],
+        output_dir=Path("out"),
+        properties={"pegasus.data.configuration": data},
+    )
+
+    assert [["f"]] == [[t.lfn for t in job.transfers] for job in made.jobs if job.kind is Kind.STAGE_IN]
+    assert not made["tool_a"].inputs[0].sources
+    (warning,) = made.planned.warnings
+    assert "file 'f' of job 'a' cannot bypass the staging site, and goes through it" == warning.message
 
 
 def test_links_are_made_only_to_files_at_the_staging_site(bench: Bench) -> None:
@@ -789,11 +909,9 @@ def test_warnings_are_not_lost_when_planning_fails(bench: Bench) -> None:
 
 def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     made = bench.plan(
-        task(
-            "a", profiles={"dagman": {"PRE": "/bin/true"}}, hooks={"shell": [{"_on": "end", "cmd": "mail"}]}
-        ),
+        task("a", profiles={"dagman": {"NOOP": "true"}}, hooks={"shell": [{"_on": "end", "cmd": "mail"}]}),
         properties={
-            "pegasus.selector.replica": "Regex",
+            "pegasus.register.deep": "false",
             "pegasus.dir.storage.mapper": "flat",
             "pegasus.monitord.encoding": "json",
             "pegasus.catalog.workflow.amqp.url": "amqp://me:secret@host",
@@ -801,8 +919,8 @@ def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     )
 
     assert [
-        "property 'pegasus.selector.replica' = Regex does nothing in this version",
-        "profile dagman.PRE does nothing in this version (job 'a')",
+        "property 'pegasus.register.deep' = false does nothing in this version",
+        "profile dagman.NOOP does nothing in this version (job 'a')",
         "shell hooks are not run in this version: those of job 'a'",
     ] == [warning.message for warning in made.planned.warnings]
 
@@ -813,13 +931,13 @@ def test_properties_without_effect_are_said_in_one_warning_without_values_that_m
     made = bench.plan(
         task("a"),
         properties={
-            "pegasus.file.cleanup.scope": "deferred",
+            "pegasus.register.deep": "false",
             "pegasus.clusterer.preference": "runtime",
-            "pegasus.catalog.replica.db.password": "secret",
+            "pegasus.catalog.master.password": "secret",
         },
     )
     assert [
-        "properties 'pegasus.file.cleanup.scope' = deferred, 'pegasus.catalog.replica.db.password' do nothing "
+        "properties 'pegasus.register.deep' = false, 'pegasus.catalog.master.password' do nothing "
         "in this version"
     ] == [warning.message for warning in made.planned.warnings]
 
@@ -827,6 +945,18 @@ def test_properties_without_effect_are_said_in_one_warning_without_values_that_m
 def test_a_profile_that_a_property_gives_to_a_site_is_one_of_its_jobs(bench: Bench) -> None:
     key = "pegasus.catalog.site.sites.condorpool.profiles.pegasus.cores"
     assert bench.plan(task("a"), properties={key: "3"})["tool_a"].cores == 3
+
+
+def test_a_transformation_that_requires_one_of_another_site_is_refused(bench: Bench) -> None:
+    elsewhere = {"name": "elsewhere", "type": "installed", "pfn": "/bin/helper"}
+    bench.transformations += [{"name": "helper", "sites": [elsewhere]}]
+    bench.transformations[0]["requires"] = ["helper"]
+
+    with pytest.raises(PlanningError) as caught:
+        plan(bench.options(task("a"), output_sites=["local"]))
+
+    assert "transformation 'helper' cannot run at " in str(caught.value)
+    assert "(needed by task 'a', whose transformation requires it)" in str(caught.value)
 
 
 def test_a_container_is_not_quietly_left_out(bench: Bench) -> None:
@@ -895,8 +1025,11 @@ def test_all_properties_with_wrong_values_are_named_at_once_also_in_a_dry_run(be
         "dagman.retry": "-1",
         "dagman.big.maxjobs": "few",
         "markab.dir.submit.mode": "0500",
+        "pegasus.memory": "lots; and more",
+        "condor.request_cpus": "0",
+        "condor.request_disk": "ifthenelse(a, b, c)",
     }
-    options = bench.options(task("a"), properties=wrong)
+    options = bench.options(task("a"), task("b"), properties=wrong, cluster=["neat"])
 
     with pytest.raises(DocumentError) as caught:
         dry_run(options)
@@ -910,6 +1043,9 @@ def test_all_properties_with_wrong_values_are_named_at_once_also_in_a_dry_run(be
         "property 'dagman.retry' is '-1' (command line); it must be a whole number from 0",
         "property 'pegasus.transfer.threads' is '0' (command line); it must be a whole number from 1",
         "property 'dagman.big.maxjobs' is 'few' (command line); it must be a whole number from 0",
+        "property 'pegasus.memory' is 'lots; and more' (command line); it must be an amount such as '2048' (MB) or '2 GB'",
+        "property 'condor.request_cpus' is '0' (command line); it must be a whole number from 1",
+        "--cluster 'neat' is unknown",
     ] == [problem.message for problem in caught.value.problems]
 
 
@@ -964,3 +1100,14 @@ def test_a_tool_of_pegasus_is_the_one_beside_markab_else_the_one_on_path(
 
     programs = {job.tasks[0].executable for job in made.jobs if job.tasks}
     assert programs == {str(beside / "pegasus-keg"), str(elsewhere / "pegasus-other")}
+
+
+def test_the_property_for_priorities_is_weaker_than_the_profiles_of_a_job(bench: Bench) -> None:
+    bench.has("in")
+    tasks = [
+        task("plain", "in", "x"),
+        task("own", "in", "y", profiles={"dagman": {"PRIORITY": "7"}}),
+    ]
+    planned = bench.plan(*tasks, properties={"pegasus.job.priority": "3"})
+
+    assert (planned["tool_plain"].priority, planned["tool_own"].priority) == (3, 7)

@@ -164,12 +164,8 @@ def test_files_of_a_workflow_that_heft_divides_are_moved_between_the_sites(bench
     assert placed(bench, *tasks, policy="HEFT") == {"t0": "a", "t1": "b", "t2": "a"}
 
 
-def test_an_unknown_policy_is_an_error_and_a_program_that_chooses_is_not_there_yet(bench: Bench) -> None:
+def test_an_unknown_policy_is_an_error(bench: Bench) -> None:
     with pytest.raises(
         DocumentError, match="it must be one of Random, RoundRobin, Group, Heft, NonJavaCallout"
     ):
         placed(bench, task("t", "in", "f"), policy="Rondom")
-    planned = bench.plan(
-        task("t", "in", "f"), sites=["b"], properties={"pegasus.selector.site": "NonJavaCallout", "pegasus.data.configuration": "sharedfs"}
-    )  # fmt: skip
-    assert any("NonJavaCallout does nothing in this version" in w.message for w in planned.planned.warnings)

@@ -123,6 +123,23 @@ def test_the_traceback_of_its_error_is_shown_and_nothing_is_left(here: Path, cap
     assert ["w.py"] == os.listdir(here)
 
 
+def test_its_traceback_ends_with_its_own_call_and_its_parameters_are_named(here: Path, capfd) -> None:
+    del here
+    text = (
+        "p = parameters(sizes=[1])\ndef build():\n  try:\n    p.sizes[0]\n  except IndexError as error:\n    "
+    )
+    given = [Given("sizes", "", "--set"), Given("sizes", [], "p.yml:1", "p.yml")]
+
+    failed = problem_of(f"{text}raise Job('a').add_args(0).add_profiles('x') from error\nbuild()", *given)
+
+    assert failed.startswith(
+        "w.py: the script ended with exit code 1, given --set sizes=, sizes= (p.yml:1)\nits own message"
+    )
+    _, err = capfd.readouterr()
+    assert "IndexError" in err and "in build" in err and "TypeError: the namespace" in err
+    assert "/markab/" not in err and "/Pegasus/" not in err
+
+
 def test_a_script_elsewhere_that_fails_is_told_where_it_was_run(here: Path) -> None:
     (here / "below").mkdir()
     with pytest.raises(DocumentError) as caught:

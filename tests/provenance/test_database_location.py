@@ -10,7 +10,14 @@ import pytest
 from kit.databases import make_homeless
 from markab.errors import StorageError
 from markab.plan.submit_dir import SubmitDir
-from markab.provenance.database_location import Target, cache_file, master_target, target_of
+from markab.provenance.database_location import (
+    EVENTS,
+    Target,
+    cache_file,
+    has_database,
+    master_target,
+    target_of,
+)
 from markab.provenance.row_writer import shortened
 from markab.provenance.stampede_text import percent_escaped, percent_unescaped
 
@@ -29,6 +36,16 @@ def test_by_default_it_is_in_the_submit_directory_under_the_name_pegasus_gives_i
 def test_a_property_names_another_and_so_does_its_older_name(tmp_path: Path, key: str) -> None:
     found = target(tmp_path, f"{key} = sqlite:////data/all.db")
     assert str(found.file) == "/data/all.db" and not found.is_ours
+
+
+@pytest.mark.parametrize("value", ["false", "no", "0", "off", " No "])
+def test_a_run_has_no_database_if_its_properties_say_so(value: str) -> None:
+    assert not has_database({EVENTS: value})
+
+
+@pytest.mark.parametrize("properties", [{}, {EVENTS: ""}, {EVENTS: "true"}, {EVENTS: "1"}])
+def test_else_a_run_has_a_database(properties: dict[str, str]) -> None:
+    assert has_database(properties)
 
 
 @pytest.mark.parametrize(

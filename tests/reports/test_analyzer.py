@@ -273,10 +273,10 @@ def test_a_directory_that_was_kept_is_shown_with_whether_it_is_still_there(tmp_p
     make_run(tmp_path / "run", [compute("a")], [began(), start(0), bad, gave_up(0), ended("failed")])
 
     story = read_job(tmp_path / "run", "a")
-    assert f"in     {directory}  (kept, and removed since)" in story.text(tmp_path / "run")
+    assert f"in     {directory}  (kept, and removed since)" in story.text()
     directory.mkdir(parents=True)
-    assert f"in     {directory}  (kept)" in story.text(tmp_path / "run")
-    assert "  not declared as outputs: clue" in story.text(tmp_path / "run")
+    assert f"in     {directory}  (kept)" in story.text()
+    assert "  not declared as outputs: clue" in story.text()
     assert f"directory {directory}" in shown(tmp_path / "run")
 
 

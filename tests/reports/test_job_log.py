@@ -256,9 +256,15 @@ def test_a_job_that_fails_for_good_ends_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
-        ([], "the run was not started, and wc_a has not: `markab run {run}` continues"),
-        ([began(), start(0)], "the engine of the run stopped unexpectedly, and wc_a has not: "),
-        ([began(), ended("halted")], "the run has ended (halted), and wc_a has not: "),
+        ([], "wc_a has not ended: the run was not started; `markab run {run}` starts it"),
+        (
+            [began(), start(0)],
+            "wc_a has not ended: the engine of the run stopped unexpectedly; `markab run {run}` continues it",
+        ),
+        (
+            [began(), ended("halted")],
+            "wc_a has not ended: the run has ended (halted); `markab run {run}` continues it",
+        ),
     ],
 )
 def test_following_ends_with_the_engine(tmp_path: Path, entries: list[Entry], words: str) -> None:

@@ -32,7 +32,7 @@ def test_a_job_is_described_with_plan_attempts_and_output(tmp_path: Path) -> Non
         *(start(0, 2), end(0, 2, stdout_file="00/out", outputs=[{"lfn": "out", "size": 3000}]), start(1)),
     ]
     story = read_job(make_run(tmp_path, JOBS, entries), "wc_a")
-    text = story.text(tmp_path)
+    text = story.text()
 
     assert text.startswith("wc_a  (compute at local): succeeded")
     assert "task     a: /usr/bin/wc -l in" in text
@@ -47,7 +47,7 @@ def test_a_job_is_described_with_plan_attempts_and_output(tmp_path: Path) -> Non
 
 def test_the_metadata_of_a_task_are_shown(tmp_path: Path) -> None:
     story = read_job(make_run(tmp_path, [compute("a", task={"metadata": {"n": "3"}})]), "wc_a")
-    assert "  meta   n=3\n" in story.text(tmp_path)
+    assert "  meta   n=3\n" in story.text()
 
 
 def test_secrets_in_the_urls_of_files_are_not_shown(tmp_path: Path) -> None:
@@ -61,8 +61,8 @@ def test_secrets_in_the_urls_of_files_are_not_shown(tmp_path: Path) -> None:
 
     for name in ("stage_in", "register", "wc_a"):
         story = read_job(tmp_path, name)
-        assert "hush" not in story.text(tmp_path) + json.dumps(story.to_json())
-    assert "https://store/x?X-Amz-Signature=***" in read_job(tmp_path, "stage_in").text(tmp_path)
+        assert "hush" not in story.text() + json.dumps(story.to_json())
+    assert "https://store/x?X-Amz-Signature=***" in read_job(tmp_path, "stage_in").text()
 
 
 def test_a_job_is_found_by_the_id_of_its_task_and_a_wrong_name_gets_a_suggestion(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_the_list_of_jobs_has_states_and_attempts(tmp_path: Path) -> None:
 
 def test_a_missing_captured_file_is_mentioned_not_raised(tmp_path: Path) -> None:
     make_run(tmp_path, JOBS, [began(), start(0), end(0, stdout_file="00/gone")])
-    assert "cannot read 00/gone" in read_job(tmp_path, "wc_a").text(tmp_path)
+    assert "cannot read 00/gone" in read_job(tmp_path, "wc_a").text()
 
 
 def test_each_new_failure_is_reported_once(tmp_path: Path) -> None:

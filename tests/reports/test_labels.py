@@ -124,8 +124,8 @@ def test_the_display_of_a_run_names_jobs_with_their_labels() -> None:
 def test_the_list_of_jobs_and_the_story_of_one_have_labels(run: Path) -> None:
     assert [job["label"] for job in list_jobs(run)] == [LABEL, "decade\n2000", ""]
     story = read_job(run, "wc_a")
-    assert f"\nlabel    {LABEL}\n" in story.text(run) and story.to_json()["label"] == LABEL
-    assert "label" not in read_job(run, "wc_c").text(run)
+    assert f"\nlabel    {LABEL}\n" in story.text() and story.to_json()["label"] == LABEL
+    assert "label" not in read_job(run, "wc_c").text()
 
 
 def test_why_and_trace_have_labels(run: Path) -> None:

@@ -63,6 +63,21 @@ def test_the_ancestry_is_a_tree_in_which_nothing_is_drawn_twice(run_dir: Path) -
     assert "other" not in text
 
 
+def test_where_and_when_a_job_made_a_file_is_told_and_what_became_of_one_that_did_not(tmp_path: Path) -> None:
+    jobs = [
+        compute("first", outputs=[Output(lfn="a")]),
+        compute("second", 0, inputs=[Input(lfn="a")], outputs=[Output(lfn="b")]),
+        compute("third", 1, inputs=[Input(lfn="b")], outputs=[Output(lfn="c")]),
+    ]
+    entries = [began(), *made(0, "a"), start(1), failed(1), start(1, 2), end(1, 2, outputs=[{"lfn": "b"}])]
+    run_dir = make_run(tmp_path / "run", jobs, [*entries, start(2), failed(2), gave_up(2), ended("failed")])
+
+    lines = read_trace(run_dir, "c").text()
+    assert "made by wc_third (wc at local): failed" in lines
+    assert "made by wc_second (wc at local on here, 2027-01-15 08:00:01 +0000, 0.0 s, attempt 2)" in lines
+    assert "made by wc_first (wc at local on here, 2027-01-15 08:00:01 +0000, 0.0 s)" in lines
+
+
 def test_the_source_of_a_file_is_shown_without_secrets(tmp_path: Path) -> None:
     url = "https://store/raw?token=hush"
     jobs = [

@@ -91,9 +91,9 @@ DAMAGES = {
     altered_secretly: "was altered",
     truncated: "was truncated",
     made_longer: "was altered",
-    made_a_link: "is not a regular file",
-    made_a_fifo: "is not a regular file",
-    made_a_directory: "is not a regular file",
+    made_a_link: "was replaced by a symbolic link",
+    made_a_fifo: "was replaced by a pipe, socket or device",
+    made_a_directory: "was replaced by a directory",
 }
 
 

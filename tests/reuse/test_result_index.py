@@ -139,6 +139,21 @@ def test_a_forgotten_place_is_not_found_and_others_of_its_content_are(index: Res
     assert {sha256("fit"): ["/b/fit.txt"]} == index.places([sha256("fit")])
 
 
+def test_the_checksum_of_a_file_is_remembered_with_its_status_whatever_its_inode(
+    index: ResultIndex, tmp_path: Path
+) -> None:
+    (tmp_path / "f").write_text("x")
+    status = (tmp_path / "f").stat()
+    large = os.stat_result((*status[:1], 2**64 - 5, *status[2:]), {"st_mtime_ns": 7, "st_ctime_ns": 8})
+
+    index.remember_checksums([(status, sha256("old")), (status, sha256("x")), (large, sha256("y"))])
+
+    assert sorted(index.checksums([status.st_ino, 2**64 - 5, 3])) == [
+        (status.st_ino, 1, status.st_mtime_ns, status.st_ctime_ns, sha256("x")),
+        (2**64 - 5, 1, 7, 8, sha256("y")),
+    ]
+
+
 def test_paths_are_what_the_system_has_even_if_they_are_not_utf8(index: ResultIndex) -> None:
     path = os.fsdecode(b"/out/\xff\xfe/'\"\n?#%.txt")
     index.add_run(OTHER_RUN, os.fsdecode(b"/runs/\xff"), "fits", 200.0)

@@ -14,7 +14,7 @@ import pytest
 
 from markab.errors import DocumentError, StorageError
 from markab.spec import fast_reader, reader
-from markab.spec.model import Pfn, Replica, Use
+from markab.spec.model import Checksum, Container, Pfn, Replica, Use
 from markab.spec.reader import (
     parse_replicas,
     parse_sites,
@@ -211,6 +211,36 @@ def test_catalogs_need_no_version_but_may_not_have_a_wrong_one() -> None:
 
     with pytest.raises(DocumentError, match="unsupported document version 4.2"):
         parse_replicas("pegasus: 4.2\n" + text)
+
+
+def test_a_container_has_all_that_its_entry_says() -> None:
+    text = """
+    transformations: []
+    containers:
+    - name: py
+      type: singularity
+      image: http://images/py.sif
+      image.site: web
+      mounts: [/data:/data:ro]
+      bypass: true
+      checksum: {sha256: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}
+      profiles: {env: {A: b}}
+      metadata: {made: today}
+    """
+
+    assert parse_transformations(text).containers == [
+        Container(
+            "py",
+            "singularity",
+            "http://images/py.sif",
+            "web",
+            ["/data:/data:ro"],
+            True,
+            Checksum("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+            {"env": {"A": "b"}},
+            {"made": "today"},
+        )
+    ]
 
 
 @pytest.mark.parametrize("make", [lambda p: None, lambda p: p.mkdir()], ids=["missing", "directory"])

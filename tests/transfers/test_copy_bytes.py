@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from markab.transfers import copy_bytes as module
-from markab.transfers.copy_bytes import SMALL_BYTES, Shrank, WriteFailed, copy_bytes, read_small
+from markab.transfers.base import Cancelled
+from markab.transfers.copy_bytes import (
+    SMALL_BYTES,
+    Shrank,
+    WriteFailed,
+    copy_and_hash,
+    copy_bytes,
+    read_small,
+)
 
 SIZE = SMALL_BYTES + 1000
 DATA = os.urandom(SIZE)
@@ -82,6 +92,87 @@ def test_an_end_that_is_a_hole_is_part_of_the_copy(tmp_path: Path) -> None:
 
     assert (tmp_path / "b").stat().st_size == 1 << 22
     assert (tmp_path / "b").read_bytes() == (tmp_path / "a").read_bytes()
+
+
+def test_where_holes_cannot_be_found_a_sparse_file_is_copied_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "a").open("wb") as file:
+        file.truncate(1 << 21)
+        file.seek(1 << 20)
+        file.write(b"x" * 4096)
+    real = os.lseek
+
+    def no_holes(fd: int, position: int, how: int) -> int:
+        if how in (os.SEEK_DATA, os.SEEK_HOLE):
+            raise OSError(errno.EINVAL, "not on this file system")
+        return real(fd, position, how)
+
+    monkeypatch.setattr(os, "lseek", no_holes)
+    with (tmp_path / "a").open("rb") as source, (tmp_path / "b").open("w+b") as target:
+        copy_bytes(source.fileno(), target.fileno(), 1 << 21, None)
+
+    assert (tmp_path / "b").read_bytes() == (tmp_path / "a").read_bytes()
+
+
+def test_a_file_that_has_grown_is_copied_as_long_as_it_was(ends: tuple[int, int]) -> None:
+    os.ftruncate(ends[0], 4 * SIZE)  # the end is a hole
+    os.lseek(ends[1], 5, os.SEEK_SET)
+
+    copy_bytes(*ends, SIZE - 10, None)
+
+    assert os.pread(ends[1], 2 * SIZE, 0) == DATA[: SIZE - 10]
+
+
+@pytest.mark.parametrize("missing", WAYS)
+def test_a_copy_ends_when_it_is_cancelled_by_whatever_way(
+    ends: tuple[int, int], monkeypatch: pytest.MonkeyPatch, missing: tuple[str, ...]
+) -> None:
+    without(monkeypatch, missing)
+    stop = threading.Event()
+    stop.set()
+
+    with pytest.raises(Cancelled):
+        copy_bytes(*ends, SIZE, stop)
+    with pytest.raises(Cancelled):
+        copy_and_hash(*ends, hashlib.sha256(), stop)
+
+    assert os.fstat(ends[1]).st_size == 0
+
+
+class LateStop(threading.Event):
+    """Is set after so many questions."""
+
+    def __init__(self, questions: int) -> None:
+        super().__init__()
+        self.left = questions
+
+    def is_set(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize("missing", WAYS)
+def test_a_copy_that_has_begun_ends_when_it_is_cancelled(
+    ends: tuple[int, int], monkeypatch: pytest.MonkeyPatch, missing: tuple[str, ...]
+) -> None:
+    without(monkeypatch, missing)
+    for name in ("_STEP_BYTES", "_BLOCK_BYTES"):
+        monkeypatch.setattr(module, name, 100_000)
+
+    with pytest.raises(Cancelled):
+        copy_bytes(*ends, SIZE, LateStop(len(missing) + 1))
+
+    assert os.fstat(ends[1]).st_size == 100_000
+
+
+def test_a_hash_is_of_the_whole_file_wherever_it_was_read_to(ends: tuple[int, int]) -> None:
+    os.lseek(ends[0], 1000, os.SEEK_SET)
+    digest = hashlib.sha256()
+
+    assert copy_and_hash(*ends, digest, None) == SIZE
+    assert digest.digest() == hashlib.sha256(DATA).digest()
+    assert os.pread(ends[1], 2 * SIZE, 0) == DATA
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EFBIG])

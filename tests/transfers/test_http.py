@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
+import http.client
 import http.server
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from markab.errors import ChecksumMismatch, TransferRefused, TransferUnavailable
+from markab.errors import ChecksumMismatch, StorageError, TransferRefused, TransferUnavailable
 from markab.transfers.base import Cancelled
 from markab.transfers.http import Http
-from markab.transfers.http_request import Busy, _next_hop, _retry_after_s
+from markab.transfers.http_request import Busy, Wire, _next_hop, _retry_after_s
 
 DATA = os.urandom(300_000)
 Answer = Callable[["Handler"], None]
@@ -381,6 +384,32 @@ def test_a_server_that_never_answers_does_not_hold_up_a_cancelled_transfer(
 
     with pytest.raises(Cancelled):
         get(server, place, stop=stop)
+
+
+def test_a_connection_whose_handshake_has_not_ended_is_cut_too() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    with ours, theirs:
+        wire = Wire()
+        wire.connection = http.client.HTTPConnection("host")
+        wire.connection.sock = ours
+
+        wire.cut()
+
+        assert theirs.recv(1) == b""
+
+
+def test_a_download_to_a_full_disk_is_an_error_of_the_disk(
+    server: Scripted, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched, pytest.raises(StorageError, match=f"{place}.*No space left"):
+        patched.setattr(os, "write", full)
+        get(server, place)
+
+    assert leftovers(place) == []
 
 
 def test_a_silent_server_is_given_up_in_time(server: Scripted, place: Path) -> None:

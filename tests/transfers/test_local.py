@@ -506,8 +506,9 @@ def test_a_file_replaces_neither_a_directory_nor_a_link_to_one(tmp_path: Path) -
     (tmp_path / "link").symlink_to("directory")
 
     for name in ("directory", "link"):
-        with pytest.raises(TransferRefused, match="is a directory, and a file should go there"):
+        with pytest.raises(TransferRefused, match="is a directory, and a file should go there") as caught:
             copy(str(tmp_path / "file"), str(tmp_path / name))
+        assert caught.value.hint == f"move it away: mv '{tmp_path}/{name}' '{tmp_path}/{name}.old'"
 
     assert (tmp_path / "link").is_symlink() and [] == os.listdir(tmp_path / "directory")
 

@@ -18,7 +18,7 @@ from views.test_views import frozen, same
 PROPERTIES = [
     *("-D", "pegasus.transfer.threads=3", "-D", "pegasus.integrity.checking=nosymlink"),
     *("-D", "dagman.maxjobs=9", "-D", "dagman.heavy.maxjobs=2", "-D", "markab.keep.failed=true"),
-    *("-D", "pegasus.dir.storage.deep=true", "-D", "pegasus.clusterer.job.aggregator=x"),
+    *("-D", "pegasus.dir.storage.deep=true", "-D", "pegasus.transfer.lite.arguments=x"),
 ]
 
 MACHINE = ["--cores", "4", "--memory", "8GB", "--gpus", "1"]

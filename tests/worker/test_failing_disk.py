@@ -20,7 +20,7 @@ from markab.worker.attempt_spec import make_spec
 from markab.worker.captured_output import Capture
 from markab.worker.failure import AttemptFailed
 from markab.worker.finish import finish
-from markab.worker.invocation import next_process, record_end
+from markab.worker.invocation import next_series, record_end
 from markab.worker.prepare import prepare
 
 OUTPUTS = {"a": "1" * 10, "d/b": "2" * 300_000, "c": "3"}
@@ -76,8 +76,8 @@ def go(
     with monkeypatch.context() as patched:
         patched.setattr(os, faulty, fault)
         prepared = prepare(made, Verified(), {})
-        process = next_process(prepared)
-    if process is not None:
+        series = next_series(prepared)
+    for process in series:
         for lfn, text in OUTPUTS.items():
             (Path(prepared.cwd) / lfn).write_text(text)
         record_end(prepared, process, 1, 0, resource.getrusage(resource.RUSAGE_CHILDREN), 0.1)
@@ -191,15 +191,14 @@ def test_a_job_in_the_scratch_directory_needs_one_that_is_mounted(tmp_path: Path
 
     (error,) = prepared.errors
     assert error.kind == "internal" and "which is not mounted at site 's'" in str(error)
-    assert next_process(prepared) is None
+    assert next_series(prepared) == []
 
 
 def test_an_input_changed_in_place_is_noticed_even_if_its_length_stays(tmp_path: Path) -> None:
     made = spec(tmp_path, data="sharedfs", outputs=[])
     os.utime(tmp_path / "scratch/in", (1, 1))
     prepared = prepare(made, Verified(), {})
-    process = next_process(prepared)
-    assert process is not None
+    (process,) = next_series(prepared)
     (tmp_path / "scratch/in").write_text("IN")
     record_end(prepared, process, 1, 0, resource.getrusage(resource.RUSAGE_CHILDREN), 0.1)
 

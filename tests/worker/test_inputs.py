@@ -12,7 +12,7 @@ import pytest
 from markab.transfers.checksum import Verified
 from markab.worker import inputs
 from markab.worker.attempt_spec import make_spec
-from markab.worker.invocation import next_process
+from markab.worker.invocation import next_series
 from markab.worker.prepare import prepare
 
 
@@ -48,7 +48,7 @@ def test_an_input_that_cannot_be_placed_fails_the_attempt_before_its_task(
     (error,) = prepared.errors
     assert error.kind == kind
     assert f"cannot place input 'd/in' at '{tmp_path}/work/j.1/d/in': {os.strerror(code)}" in str(error)
-    assert next_process(prepared) is None
+    assert next_series(prepared) == []
 
 
 def test_an_input_in_a_directory_that_cannot_be_made_fails_the_attempt(
@@ -65,7 +65,7 @@ def test_an_input_in_a_directory_that_cannot_be_made_fails_the_attempt(
     prepared = prepare(spec(tmp_path, "d/in"), Verified(), {})
 
     assert ["storage"] == [error.kind for error in prepared.errors]
-    assert next_process(prepared) is None
+    assert next_series(prepared) == []
 
 
 def test_names_with_dots_are_placed_like_others(tmp_path: Path) -> None:

@@ -9,18 +9,19 @@ from typing import Any, cast
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
 from markab.worker.invocation import Process, record_failed_start
+from markab.worker.task_order import InSequence
 
 
 def refused(
     arguments: str = "", own: dict[str, str] | None = None, inherited: dict[str, str] | None = None
 ) -> tuple[str, str]:
     """Return message and hint after the system refused to start this."""
+    task = {"id": "a", "executable": "/bin/true", "arguments": arguments, "env": own or {}}
     prepared: Any = SimpleNamespace(
         cwd="/work", base_environ=inherited or {}, environ={}, directory=object(), invocations=[], errors=[]
     )
-    process = Process(
-        {"id": "a", "executable": "/bin/true", "arguments": arguments, "env": own or {}}, prepared
-    )
+    prepared.order = InSequence([task])
+    process = Process(prepared.order.take()[0], prepared)
     record_failed_start(cast(Prepared, prepared), process, OSError(errno.E2BIG, "Argument list too long"))
     (error,) = prepared.errors
     assert error.kind == ErrorKind.ARGUMENTS

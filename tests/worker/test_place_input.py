@@ -91,6 +91,24 @@ def test_where_a_link_cannot_be_made_the_next_way_is_taken(
     assert (tmp_path / "in").read_text() == "x"
 
 
+def test_a_link_to_a_file_of_the_users_names_that_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = tmp_path / "users"
+    users.write_text("x")
+
+    assert place(users, "in", ("symlink", "copy")) == "symlink"
+    assert (tmp_path / "in").readlink() == users
+
+    def no_link(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "symlink", no_link)
+
+    assert place(users, "copied", ("symlink", "copy")) == "copy"
+    assert (tmp_path / "copied").read_text() == "x"
+
+
 def test_a_clone_has_the_mode_and_the_time_of_a_copy_and_is_tried_once_a_file_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from markab.transfers.checksum import Verified
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_spec import make_spec
 from markab.worker.failure import AttemptFailed
-from markab.worker.invocation import Process, next_process, open_streams, record_failed_start
+from markab.worker.invocation import Process, next_series, open_streams, record_failed_start
 from markab.worker.prepare import prepare
 
 
@@ -39,9 +39,9 @@ def prepared(tmp_path: Path) -> Iterator[Prepared]:
 
 def process(prepared: Prepared, **task: Any) -> Process:
     prepared.job["tasks"][0].update(task)
-    found = next_process(prepared)
-    assert found is not None, prepared.errors
-    return found
+    found = next_series(prepared)
+    assert found, prepared.errors
+    return found[0]
 
 
 def open_descriptors() -> int:
@@ -187,6 +187,6 @@ def test_arguments_that_are_no_words_fail_the_attempt(
 ) -> None:
     prepared.job["tasks"][0]["arguments"] = arguments
 
-    assert next_process(prepared) is None
+    assert next_series(prepared) == []
     (error,) = prepared.errors
     assert error.kind == "arguments" and message in str(error)

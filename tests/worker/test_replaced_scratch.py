@@ -18,7 +18,7 @@ from markab.transfers.local import Local
 from markab.worker.attempt_spec import make_spec
 from markab.worker.auxiliary_jobs import run_auxiliary_job
 from markab.worker.finish import finish
-from markab.worker.invocation import next_process, record_end
+from markab.worker.invocation import next_series, record_end
 from markab.worker.prepare import prepare
 
 Record = dict[str, Any]
@@ -95,8 +95,7 @@ def make_output_in_scratch(top: Path) -> Record:
 def attempt(top: Path, **job: Any) -> Record:
     tasks = [{"id": "t", "transformation": "t", "executable": "/bin/true"}]
     prepared = prepare(spec(top, "compute", tasks=tasks, **job), Verified(), os.environ)
-    process = next_process(prepared)
-    if process is not None:
+    for process in next_series(prepared):
         if prepared.has_directory and job.get("outputs"):
             (Path(prepared.cwd) / "d/f").write_text(RIGHT)
         record_end(
@@ -218,6 +217,18 @@ def test_inputs_that_were_staged_as_links_are_read(top: Path, data: str) -> None
     assert stage_in_by_link(top)["ok"] and (top / "scratch/d/f").is_symlink()
 
     assert read_input(top, data, link=True)["ok"]
+
+
+@pytest.mark.parametrize(("to", "is_read"), [("second", True), ("../other", False)])
+def test_an_input_that_was_staged_as_a_link_is_read_behind_a_link_that_stays_in_the_scratch(
+    top: Path, to: str, is_read: bool
+) -> None:
+    for name in ("scratch/second", "other"):
+        (top / name).mkdir(exist_ok=True)
+        (top / name / "f").symlink_to(top / "data/f")
+    (top / "scratch/d").symlink_to(to)
+
+    assert read_input(top, link=True)["ok"] == is_read
 
 
 @pytest.mark.parametrize("data", ["condorio", "sharedfs"])

@@ -8,6 +8,7 @@ from markab.api.properties import Properties
 from markab.api.replica_catalog import ReplicaCatalog
 from markab.api.run_list import clean_runs, list_runs
 from markab.api.script_parameters import parameters
+from markab.api.script_session import shorten_tracebacks
 from markab.api.site_catalog import Directory, FileServer, Grid, Site, SiteCatalog
 from markab.api.subworkflow import SubWorkflow
 from markab.api.transformation_catalog import (
@@ -17,6 +18,8 @@ from markab.api.transformation_catalog import (
     TransformationSite,
 )
 from markab.api.workflow import Workflow
+
+shorten_tracebacks()
 
 __all__ = [
     "OS",

@@ -32,10 +32,13 @@ class Client:
         return PlannedWorkflow(workflow.submit_dir, self)
 
     def run(
-        self, submit_dir: str | os.PathLike[str], verbose: int = 0, grid: bool = False, refresh: bool = False
+        self, submit_dir: str | os.PathLike[str], verbose: int = 0, grid: bool = False, **options: Any
     ) -> dict[str, Any]:
-        """Start the run in the background, or continue it; return its braindump, with its process id."""
-        return _planned(submit_dir).run(verbose=verbose, grid=grid, refresh=refresh).run_output
+        """Start the run in the background, or continue it; return its braindump, with its process id.
+
+        Options are those of `Workflow.run`.
+        """
+        return _planned(submit_dir).run(verbose=verbose, grid=grid, **options).run_output
 
     def status(self, submit_dir: str | os.PathLike[str], long: bool = False, verbose: int = 0) -> None:
         """Print the progress of the run."""
@@ -98,9 +101,9 @@ class PlannedWorkflow:
         except PegasusClientError as error:
             raise WorkflowInstanceError(error.message) from error
 
-    def run(self, verbose: int = 0, grid: bool = False, refresh: bool = False) -> dict[str, Any]:
+    def run(self, verbose: int = 0, grid: bool = False, **options: Any) -> dict[str, Any]:
         """See `Client.run`."""
-        return self.client.run(self._submit_dir, verbose, grid, refresh)
+        return self.client.run(self._submit_dir, verbose, grid, **options)
 
     def status(self, long: bool = False, verbose: int = 0) -> None:
         """See `Client.status`."""

@@ -59,7 +59,7 @@ def clean_runs(
     """Return the runs that go, or must stay, and why; with `yes`, delete the first. Without, nothing is deleted.
 
     They are chosen among these submit directories, or among all of `list_runs`, by what is given; see `markab clean`.
-    Of each there are `run` (an entry of `list_runs`), `bytes` that go, `scratch`, `why_kept` and `warnings`.
+    Of each there are `run` (an entry of `list_runs`), `bytes` that go, `scratch`, `links`, `why_kept` and `warnings`.
 
     Args:
         older: nothing has happened to it for so long.

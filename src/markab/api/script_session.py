@@ -6,15 +6,46 @@ In such a script, `plan` does not plan: it tells the command what to plan, and e
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from markab.spec.script_messages import VARIABLE, Channel, PlanCalled, Written
 
+_PACKAGES = Path(__file__).parents[2]
+_OWN = tuple(f"{_PACKAGES / name}{os.sep}" for name in ("markab", "Pegasus"))
+"""How the paths of the files of Markab begin."""
 _written: dict[int, object] = {}
 """By number: kept, because Python gives the number of an object that is deleted to another one."""
+
+
+def shorten_tracebacks() -> None:
+    """Let such a script end with a traceback of its own calls, without those inside of Markab; in other processes, do nothing."""
+    if VARIABLE in os.environ:
+        sys.excepthook = _print_error
+
+
+def _print_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    _shorten(trace)
+    before = error.__cause__ or error.__context__
+    while before is not None:
+        _shorten(before.__traceback__)
+        before = before.__cause__ or before.__context__
+    sys.__excepthook__(kind, error, trace)
+
+
+def _shorten(trace: TracebackType | None) -> None:
+    """Cut a traceback behind its last call that is not inside of Markab, if there is one."""
+    last = None
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith(_OWN):
+            last = trace
+        trace = trace.tb_next
+    if last is not None:
+        last.tb_next = None
 
 
 @cache

@@ -175,6 +175,24 @@ class Workflow(WorkflowDocument):
                 warn(f"{problem}{hint}")
         return self.run(verbose=verbose) if submit else self
 
+    def lint(self, *, off: Collection[str] = (), **options: object) -> list[operations.Finding]:
+        """Return what is wrong with the workflow, its catalogs and its programs, and what is most likely not meant.
+
+        It is written to its default file first if it has not been written yet; nothing else is written. `off` are codes
+        that are not reported, other keywords those of `plan`. Each finding has `severity` ("error", "warning" or "note"),
+        `code`, `message`, `hint`, `file` and `line`.
+
+        Raises:
+            TypeError: an option has the wrong type, where a list or a dict is needed.
+            PegasusClientError: the document cannot be read.
+        """
+        from markab.planner.options import options_from_keywords
+
+        if self._path is None:
+            self.write()
+        with as_client_error("linting failed"):
+            return operations.lint(options_from_keywords(self.path, options), off).findings
+
     def run(
         self,
         *,
@@ -183,6 +201,12 @@ class Workflow(WorkflowDocument):
         until: Sequence[str] | None = None,
         fail_fast: bool | None = None,
         refresh: bool = False,
+        restore: bool = False,
+        keep_failed: bool = False,
+        cores: int | None = None,
+        memory: str | int | None = None,
+        gpus: int | None = None,
+        max_jobs: int | None = None,
     ) -> Self:
         """Start the planned workflow in the background, or continue its run.
 
@@ -190,18 +214,30 @@ class Workflow(WorkflowDocument):
         `fail_fast`, no job is started after one failed for good; False: continue with all that can. The
         default is that of the plan: property `markab.fail.fast`. With `refresh`, inputs, scripts and programs
         that were edited since the run took them are taken anew, and all jobs that depend on them run again.
+        With `restore`, results are made again that were removed since, or have another size. With `keep_failed`,
+        the directory of the last failed attempt of each job is kept, until the job is tried again.
+
+        Args:
+            cores, gpus: how many of them jobs on this machine may use together; None: all that it has.
+            memory: memory that they may use together, such as "8GB"; MB as a number.
+            max_jobs: number of jobs that may run at once.
 
         Raises:
+            ValueError: `memory` is no size, or a number is not positive.
             PegasusError: it is not planned.
             PegasusClientError: it cannot be planned or started, or is running already.
         """
         if until is not None:
             self.plan(**{**self._plan_keywords, "until": until, "submit": False})
+        limits = operations.make_limits(cores, memory, gpus, max_jobs)
         with as_client_error("starting the workflow failed"):
-            pid = operations.start(self.submit_dir, refresh=refresh, fail_fast=fail_fast)
+            pid, is_complete = operations.start(
+                self.submit_dir, limits, keep_failed, restore, refresh, fail_fast
+            )
         self._run_output = {**(self._braindump or {}), "submit_dir": str(self.submit_dir), "pid": pid}
         if verbose:
-            print(printable(f"running {self.submit_dir} as process {pid}"))
+            complete = f"nothing to run: all jobs of {self.submit_dir} have succeeded already"
+            print(printable(complete if is_complete else f"running {self.submit_dir} as process {pid}"))
         return self
 
     def runs(

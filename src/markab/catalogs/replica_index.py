@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator
 
 from markab.errors import StorageError
 from markab.spec.catalog_checks import java_pattern
+from markab.spec.document_file import note_other_read
 from markab.spec.model import Pfn, Replica, ReplicaCatalog
+from markab.transfers.tree_names import declared_name
 
 _GROUP = re.compile(r"\[([0-9]+)\]")
 
@@ -40,7 +42,7 @@ class ReplicaIndex:
 
     def has_entry(self, lfn: str) -> bool:
         """Return whether an entry that is no regular expression has this name."""
-        return lfn in self._exact
+        return declared_name(lfn) in self._exact
 
     @property
     def patterns(self) -> list[Replica]:
@@ -48,7 +50,8 @@ class ReplicaIndex:
         return [replica for _, replica in self._patterns]
 
     def lookup(self, lfn: str) -> Replica | None:
-        """Return the replica of `lfn`, or None. In those of a regular expression, `[0]`, `[1]`, … are filled in."""
+        """Return the replica of `lfn`, or None; a directory may have its packed name. In those of a regular expression, `[0]`, `[1]`, … are filled in."""
+        lfn = declared_name(lfn)
         replica = self._exact.get(lfn)
         if replica is not None or not self._patterns:
             return replica
@@ -104,6 +107,7 @@ def files_below(root: str) -> Iterator[tuple[str, str]]:
     Raises:
         StorageError: a directory cannot be read.
     """
+    note_other_read()
     seen: set[tuple[int, int]] = set()
     pending = [root]
     while pending:  # os.walk calls itself for each level

@@ -59,8 +59,10 @@ def clean(
     runs, or choose with options among those that `markab runs` lists; what passes
     all options goes.
 
-    Results at output sites stay. A run is left alone if an engine runs it, if it
-    is Pegasus' or another user's, or if other things are in its directories.
+    A symbolic link by which a run is named goes with it. Results at output sites
+    stay. A run is left alone if an engine runs it, if it is Pegasus' or another
+    user's, or if other things are in its submit directory. What is in its scratch
+    directory and no job of the run declares is named before it goes.
     """
     if not names and older is None and not states and not workflow and keep is None:
         raise click.UsageError("name runs, or choose some with --older, --state, --workflow or --keep")
@@ -74,7 +76,7 @@ def clean(
     if as_json:
         echo_json([_as_json(one, yes, errors.get(id(one))) for one in found])
     else:
-        _print(found, yes, errors)
+        _print(found, yes, errors, scratch_only)
         if not yes and any(not one.why_kept for one in found):
             echo(f"nothing was deleted; this deletes it: {_with_yes()}")
     return 1 if errors or (names and any(one.why_kept for one in found)) else 0
@@ -95,14 +97,19 @@ def _with_yes() -> str:
     return shlex.join(["markab", *sys.argv[1:], "--yes"])
 
 
-def _print(found: Sequence[operations.OldRun], is_done: bool, errors: dict[int, MarkabError]) -> None:
+def _print(
+    found: Sequence[operations.OldRun], is_done: bool, errors: dict[int, MarkabError], scratch_only: bool
+) -> None:
     going = [one for one in found if not one.why_kept and id(one) not in errors]
     rows = [_columns(one) for one in going]
     for one, line in zip(going, lines_of(rows), strict=True):
         echo(line)
+        for link in one.links if not scratch_only else ():
+            echo(f"  link    {printable_line(shown_path(link))}, by which it is named")
         for place in one.scratch:
             kept = f", left alone: {place.why_kept}" if place.why_kept else f", {size(place.bytes)}"
             echo(f"  scratch {printable_line(place.place)}{kept}")
+            _print_foreign(place.foreign, place.foreign_count)
         for warning in one.warnings:
             echo(f"  warning: {printable_line(warning)}")
     for one in found:
@@ -110,6 +117,13 @@ def _print(found: Sequence[operations.OldRun], is_done: bool, errors: dict[int, 
             echo(f"left alone: {shown_path(one.run.submit_dir)}: {printable_line(one.why_kept)}")
     freed = size(sum(one.bytes for one in going))
     echo(f"{count(len(going), 'run')}, {freed}{' deleted' if is_done else ' would be deleted'}")
+
+
+def _print_foreign(names: Sequence[str], number: int) -> None:
+    for name in names:
+        echo(f"  warning: in it, and declared by no job of the run: {printable_line(name)}")
+    if number > len(names):
+        echo(f"  warning: … and {number - len(names):,} more")
 
 
 def _columns(one: operations.OldRun) -> list[str]:
@@ -121,6 +135,7 @@ def _columns(one: operations.OldRun) -> list[str]:
 def _as_json(one: operations.OldRun, is_done: bool, error: MarkabError | None) -> dict[str, Any]:
     return {
         "submit_dir": str(one.run.submit_dir),
+        "links": [str(link) for link in one.links],
         "workflow": one.run.workflow,
         "state": one.run.state,
         "bytes": one.bytes,

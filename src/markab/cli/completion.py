@@ -31,7 +31,7 @@ BASH = """\
         case $type in
             dir) compopt -o plusdirs ;;
             file) compopt -o default ;;
-            plain) COMPREPLY+=("$value") ;;
+            plain) COMPREPLY+=("$value"); [[ $value == *= ]] && compopt -o nospace ;;
             path) compopt -o filenames; COMPREPLY+=("$value") ;;
         esac
     done < <(COMP_WORDS="${COMP_LINE:0:COMP_POINT}" COMP_CWORD=last %(complete_var)s=bash_complete "$1" 2>/dev/null)

@@ -78,6 +78,18 @@ def targets(context: click.Context, _: click.Parameter, typed: str) -> list[Comp
     return _found(lambda: operations.target_names(document), typed)
 
 
+def parameters(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem[Any]]:
+    """Return the parameters of the script that stands before, each with `=`; or of ./workflow.py."""
+    from markab import operations
+
+    named = context.params.get("workflow") or context.params.get("what") or next(iter(context.args), None)
+    script = Path(named or "workflow.py")
+    if "=" in typed or not script.is_file() or script.stat().st_size > READ_BYTES:
+        return []
+    known = operations.parameter_names(script).items()
+    return _found(lambda: ((f"{name}=", f"default: {default}") for name, default in known), typed)
+
+
 def job_states(_: click.Context, __: click.Parameter, typed: str) -> list[CompletionItem[Any]]:
     """Return states of jobs."""
     from markab import operations

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from markab import operations
 from markab.cli.command import command
-from markab.cli.common_options import POSITIVE, run_and_name, verbose_option
+from markab.cli.common_options import POSITIVE, json_option, run_and_name, verbose_option
 from markab.cli.completion_values import jobs, runs_or_jobs
 from markab.cli.output import echo
 from markab.errors import RUN_EXIT_CODES
@@ -26,6 +28,7 @@ from markab.errors import RUN_EXIT_CODES
 )
 @click.option("--stdout", "stdout", is_flag=True, help="Only what was written to stdout.")
 @click.option("--stderr", "stderr", is_flag=True, help="Only what was written to stderr; to stdout.")
+@json_option("Print an object for each piece: stream, attempt and text.")
 @verbose_option
 def logs(
     run: str | None,
@@ -35,6 +38,7 @@ def logs(
     tail: int | None,
     stdout: bool,
     stderr: bool,
+    as_json: bool,
     verbose: int,
 ) -> int:
     """Print what a JOB has written to stdout and stderr: while it runs, and of attempts that have ended.
@@ -50,6 +54,8 @@ def logs(
     streams = [name for name, wanted in (("stdout", stdout), ("stderr", stderr)) if wanted]
     run, job = run_and_name(run, job, "job", "markab logs")
     with operations.open_log(run, job, streams or operations.STREAMS, attempt=attempt, lines=tail) as log:
-        for stream, text in operations.shown_log(log, follow=follow):
+        for piece in operations.log_texts(log, follow=follow) if as_json else ():
+            echo(json.dumps(piece._asdict(), ensure_ascii=False))
+        for stream, text in () if as_json else operations.shown_log(log, follow=follow):
             echo(text, nl=False, err=not stream or (stream == "stderr" and streams != ["stderr"]))
         return RUN_EXIT_CODES[log.exit_state] if follow else 0

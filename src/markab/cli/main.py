@@ -12,9 +12,11 @@ from markab.cli.command import launch
 from markab.cli.output import echo
 
 COMMANDS = {
+    "init": "Start a project from a template that runs as it is.",
     "plan": "Plan a workflow document.",
     "run": "Run a planned workflow, or continue one; watch it.",
     "rerun": "Run a past run again from its own record, and compare the results.",
+    "lint": "Check a workflow, its catalogs and its programs; runs nothing.",
     "status": "Show the progress of a run.",
     "runs": "List your runs: states, progress, directories.",
     "analyze": "Show which jobs of a run failed, and why.",
@@ -26,6 +28,7 @@ COMMANDS = {
     "graph": "Draw a workflow, or a run with its states.",
     "metadata": "Show the metadata of a workflow, a task or a file.",
     "replica": "Query and change a replica catalog.",
+    "convert": "Convert a catalog into another form: YAML, XML, text, SQLite.",
     "cache": "List, measure, prune and verify what is kept for reuse by content.",
     "report": "Make one web page of a run that needs no network.",
     "export": "Write a run in a format of other tools: PROV, RO-Crate, WfFormat, CSV, …",

@@ -7,13 +7,27 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-FILES = {"analyzer": "analyze", "graphviz": "graph", "rc_client": "replica"}
+from markab.cli.entry_point import guarded
+
+FILES = {
+    "analyzer": "analyze",
+    "graphviz": "graph",
+    "rc_client": "replica",
+    "sc_converter": "convert",
+    "tc_converter": "convert",
+    "rc_converter": "convert",
+}
 """Names whose command is in a file of another name."""
 
 
 def plan() -> NoReturn:
     """Be `pegasus-plan`."""
     _launch("plan")
+
+
+def init() -> NoReturn:
+    """Be `pegasus-init`."""
+    _launch("init")
 
 
 def run() -> NoReturn:
@@ -61,6 +75,21 @@ def rc_client() -> NoReturn:
     _launch("rc_client")
 
 
+def sc_converter() -> NoReturn:
+    """Be `pegasus-sc-converter`."""
+    _launch("sc_converter")
+
+
+def tc_converter() -> NoReturn:
+    """Be `pegasus-tc-converter`."""
+    _launch("tc_converter")
+
+
+def rc_converter() -> NoReturn:
+    """Be `pegasus-rc-converter`."""
+    _launch("rc_converter")
+
+
 def version() -> NoReturn:
     """Be `pegasus-version`."""
     _launch("version")
@@ -106,6 +135,10 @@ def keg() -> NoReturn:
 
 
 def _launch(name: str) -> NoReturn:
+    guarded(lambda: _import_and_launch(name), plain_codes=True)
+
+
+def _import_and_launch(name: str) -> NoReturn:
     from importlib import import_module
 
     from markab.cli.command import launch

@@ -9,7 +9,14 @@ import click
 from markab import operations
 from markab.cli import plan_output, run_output
 from markab.cli.command import command
-from markab.cli.common_options import json_option, options, pegasus_command, slot_options, verbosity
+from markab.cli.common_options import (
+    json_option,
+    more_option,
+    options,
+    pegasus_command,
+    quiet_option,
+    slot_options,
+)
 from markab.cli.output import echo, echo_json
 from markab.cli.planner_flags import RANDOM_DIR, plan_flags, plan_options
 from markab.cli.script_flags import script_flags, words_argument, workflow_options
@@ -23,7 +30,8 @@ FLAGS = options(
     click.option("--dry-run", is_flag=True, help="Show what would be planned; write nothing."),
     click.option("--explain", is_flag=True, help="Show for every job why it is in the plan, or not."),
     json_option("Print the braindump of the run as an object."),
-    verbosity,
+    more_option,
+    quiet_option,
 )
 
 
@@ -78,7 +86,12 @@ def pegasus_plan(workflow: str | None, submit: bool, dax: str | None, **flags: A
 
 def _plan(options: PlanOptions, flags: dict[str, Any], then: operations.Then) -> operations.Planned:
     return plan_output.make_plan(
-        options, dry=flags["dry_run"], quiet=flags["quiet"], then=then, explain=flags["explain"]
+        options,
+        dry=flags["dry_run"],
+        quiet=flags["quiet"],
+        then=then,
+        explain=flags["explain"],
+        verbose=flags["verbose"],
     )
 
 

@@ -11,6 +11,7 @@ from markab import operations
 from markab.cli.errors import problem_object, warning_text
 from markab.cli.other_pegasus import other_pegasus
 from markab.cli.output import echo, is_terminal
+from markab.cli.pass_times import PassTimes
 
 if TYPE_CHECKING:
     from markab.planner.options import PlanOptions
@@ -67,17 +68,24 @@ def make_plan(
     quiet: int = 0,
     then: operations.Then = "nothing",
     explain: bool = False,
+    verbose: int = 0,
 ) -> operations.Planned:
-    """Plan, and print warnings to stderr; `quiet` of 2 or more leaves them out."""
+    """Plan, and print warnings to stderr; `quiet` of 2 or more leaves them out.
+
+    With `verbose`, also print how long each step took.
+    """
     line = PlanningProgress(sys.stderr) if is_terminal(sys.stderr) else None
+    times = PassTimes(line)
     try:
         if dry:
-            planned = operations.dry_run(options, line, explain=explain)
+            planned = operations.dry_run(options, times, explain=explain)
         else:
-            planned = operations.plan(options, line, then=then, explain=explain)
+            planned = operations.plan(options, times, then=then, explain=explain)
     finally:
         if line:
             line.clear()
+    if verbose:
+        echo("\n".join(times.lines()), err=True)
     if quiet < 2:
         other = other_pegasus()
         for warning in (*((other,) if other else ()), *planned.warnings):
@@ -109,6 +117,10 @@ def plan_text(workflow: str, summary: operations.PlanSummary) -> str:
         moves.append(f"{count(summary.deletions, 'file')} cleaned up on the way")
     if summary.transfers or summary.deletions:
         lines.append("  " + ", ".join(moves))
+    lines += [
+        f"  scratch at {site}: at most {size(one.predicted_bytes)} of {size(one.most_bytes)}, one job after the other"
+        for site, one in summary.scratch.items()
+    ]
     return "\n".join(lines)
 
 
@@ -136,6 +148,7 @@ def plan_object(planned: operations.Planned, explain: bool) -> dict[str, Any]:
         "files_unknown_size": summary.files_unknown_size,
         "deletions": summary.deletions,
         **({"reused": summary.reused} if summary.reused else {}),
+        **({"scratch": _scratch_objects(summary)} if summary.scratch else {}),
     }
     if planned.warnings:
         known["warnings"] = [problem_object(problem) for problem in planned.warnings]
@@ -144,3 +157,10 @@ def plan_object(planned: operations.Planned, explain: bool) -> dict[str, Any]:
             {"job": r.job, "pass": r.by, "what": r.what, "why": r.why} for r in planned.reasons
         ]
     return known
+
+
+def _scratch_objects(summary: operations.PlanSummary) -> dict[str, dict[str, int]]:
+    return {
+        site: {"bound": one.most_bytes, "predicted": one.predicted_bytes}
+        for site, one in summary.scratch.items()
+    }

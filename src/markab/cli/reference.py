@@ -19,6 +19,7 @@ from markab.cli.pegasus import FILES
 from markab.planner.options import OPTIONS, PlannerOption, UsedBy
 
 PEGASUS = (
+    "init",
     "plan",
     "run",
     "status",
@@ -31,6 +32,9 @@ PEGASUS = (
     "graphviz",
     "metadata",
     "rc_client",
+    "sc_converter",
+    "tc_converter",
+    "rc_converter",
     "exitcode",
     "submitdir",
     "db_admin",
@@ -54,8 +58,8 @@ Written by `python -m markab.cli.reference docs/reference`.
 Each can be given to `markab plan`, to `markab run` with a workflow document and to `pegasus-plan`, as a flag;
 those with a keyword also to `Workflow.plan` and `SubWorkflow.add_planner_args` in Python. A flag that takes
 several values (`…`) may be repeated, and a list in Python is a list. `plan` delivers results to site `local`
-unless it is called with `output_sites=None`. The options of a plan, without the properties, stand in its
-`braindump.yml` as `planner_arguments`.
+unless it is called with `output_sites=None`. The options of a plan stand in its
+`braindump.yml` as `planner_arguments`; of the properties, those whose values cannot be passwords or places of databases.
 
 """
 

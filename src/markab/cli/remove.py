@@ -22,6 +22,7 @@ TEXTS = {
     "removed": "removed {run}" + CONTINUED,
     "removing": "removing {run}; not all of its jobs have ended yet" + CONTINUED,
     "marked": "removed {run}: no engine was running it, and it is marked as removed",
+    "not started": "nothing to remove: {run} was never started; `markab clean {run}` deletes its directory",
     "succeeded": "nothing to remove: {run} has succeeded, and its files are kept",
 }
 """Progress of the removal → text."""

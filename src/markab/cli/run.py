@@ -42,6 +42,11 @@ NAME_DOCUMENT = "name the workflow document, after the flags"
 @slot_options
 @click.option("--max-jobs", type=POSITIVE, help="Number of jobs that may run at once.")
 @click.option(
+    "--max-scratch",
+    metavar="SIZE",
+    help="Bytes that the run may fill in each scratch directory, instead of the bound in its plan, such as 20GB.",
+)
+@click.option(
     "--keep-failed",
     is_flag=True,
     help="Keep the directory of the last failed attempt of each job, until the job is tried again.",
@@ -124,16 +129,14 @@ def run(
             quiet=quiet,
             report_start=report_start,
         )
-    before = operations.read_result(submit_dir)
-    pid = operations.start(submit_dir, limits, keep_failed, restore, refresh, fail_fast)
+    started = operations.start(submit_dir, limits, keep_failed, restore, refresh, fail_fast)
     if as_json:
-        echo_json({"submit_dir": str(submit_dir), "pid": pid})
-    elif before.status.state == "Success" and not (restore or refresh):
-        if not quiet:
-            echo(f"nothing to run: {run_output.end_text(before, 'success')}")
+        echo_json({"submit_dir": str(submit_dir), "pid": started.pid, "complete": started.is_complete})
+    elif started.is_complete and not quiet:
+        echo(f"nothing to run: {run_output.end_text(operations.read_result(submit_dir), 'success')}")
     elif not quiet:
         shown = shown_path(submit_dir)
-        echo(f"running in the background as process {pid}\n  watch: markab status {shown}")
+        echo(f"running in the background as process {started.pid}\n  watch: markab status {shown}")
         echo(f"  stop:  markab halt {shown}, or markab remove {shown}")
     return 0
 
@@ -154,12 +157,11 @@ def pegasus_run(run: str | None, as_json: bool, quiet: int, **_: object) -> None
 
     submit_dir = operations.find_run(run)
     _warn_of_edited_files(submit_dir, quiet)
-    before = operations.read_result(submit_dir)
-    operations.start(submit_dir)
+    started = operations.start(submit_dir)
     if as_json:
         echo_json(operations.read_braindump(submit_dir))
-    elif before.status.state == "Success" and not quiet:
-        echo(f"nothing to run: {run_output.end_text(before, 'success')}")
+    elif started.is_complete and not quiet:
+        echo(f"nothing to run: {run_output.end_text(operations.read_result(submit_dir), 'success')}")
     elif not quiet:
         echo(started_text(submit_dir))
 
@@ -205,7 +207,19 @@ def _limits(flags: dict[str, Any]) -> operations.Limits:
         memory_mb=_parsed_memory_mb(flags["memory"]),
         gpus=flags["gpus"],
         max_jobs=flags["max_jobs"],
+        max_scratch_bytes=_parsed_bytes(flags["max_scratch"]),
     )
+
+
+def _parsed_bytes(text: str | None) -> int | None:
+    from markab.spec.units import amount_bytes
+
+    try:
+        return None if text is None else amount_bytes(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a size; write a number of bytes, or 20GB", param_hint="--max-scratch"
+        ) from None
 
 
 def _parsed_memory_mb(text: str | None) -> int | None:

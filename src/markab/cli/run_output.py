@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from markab import operations
 from markab.cli.output import echo, echo_json, is_terminal
-from markab.errors import RUN_EXIT_CODES
 from markab.formatting import shown_path
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def run_here(
     finally:
         display.close()
     _warn(ended.warnings, display)
-    return RUN_EXIT_CODES[ended.state]
+    return ended.exit_code
 
 
 def print_answer(answer: operations.Answer, *, as_json: bool, quiet: int = 0) -> None:

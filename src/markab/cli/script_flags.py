@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from markab import operations
+from markab.cli import completion_values
 from markab.cli.command import words_behind_dashes
 from markab.cli.common_options import options
 from markab.cli.planner_flags import plan_options, stronger_options
@@ -27,6 +28,7 @@ script_flags = options(
         "parameters",
         multiple=True,
         metavar="NAME=VALUE",
+        shell_complete=completion_values.parameters,
         help="Give a parameter to the script that builds the workflow.",
     ),
     click.option(

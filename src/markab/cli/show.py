@@ -9,7 +9,7 @@ from markab.cli.command import command
 from markab.cli.common_options import json_option, run_and_job, verbose_option
 from markab.cli.completion_values import job_states, jobs, runs_or_jobs
 from markab.cli.output import echo, echo_json
-from markab.formatting import titled
+from markab.formatting import parameters_text, titled
 
 
 def _states(_: click.Context, parameter: click.Parameter, typed: str | None) -> frozenset[str] | None:
@@ -53,7 +53,7 @@ def show(run: str | None, job: str | None, state: frozenset[str] | None, as_json
     if as_json:
         echo_json(story.to_json())
     else:
-        echo(story.text(operations.find_run(run)), nl=False)
+        echo(story.text(), nl=False)
 
 
 def _list(run: str | None, states: frozenset[str], as_json: bool) -> None:
@@ -65,3 +65,5 @@ def _list(run: str | None, states: frozenset[str], as_json: bool) -> None:
     for one in jobs:
         again = f"  ({one['attempts']} attempts)" if one["attempts"] > 1 else ""
         echo(f"{one['state']:<{width}}  {titled(one['job'], one['label'])}{again}")
+    if not states and (parameters := operations.parameters_of_run(run)):
+        echo(f"parameters of the workflow: {parameters_text(parameters)}")

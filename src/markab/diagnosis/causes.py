@@ -91,7 +91,7 @@ def cause_of(
     message = error.get("message", "the worker gave no reason")
     also = tuple(entry["message"] for entry in record.get("also", ()))
     found = recognise(stderr) or recognise(stdout)
-    invocation = (record.get("invocations") or [{}])[-1]
+    invocation = failed_invocation(record)
     if kind not in (ErrorKind.EXIT, ErrorKind.SIGNAL):
         remedy = error.get("hint") or REMEDIES.get(kind, "")
         if kind == ErrorKind.MISSING_OUTPUT and found and found.name != "traceback":
@@ -99,7 +99,7 @@ def cause_of(
         if "\r' in the first line of" in message:
             return Cause(kind, CARRIAGE_RETURN, CARRIAGE_RETURNS_MEANING, "", also)
         if kind == ErrorKind.CHECKSUM:  # both checksums would fill the line
-            message = message.split(": ")[0]
+            message = message.rpartition(": its sha256 is ")[0] or message
         return Cause(kind, kind, message, remedy, also)
     status = invocation.get("status", 0)
     if used_up := _out_of_memory(status, invocation, job, found, machine_mb):
@@ -124,6 +124,12 @@ def cause_of(
         else f"{ended}, no output is recorded"
     )
     return Cause(kind, kind, title, EXIT_REMEDIES.get(code) or error.get("hint") or "", also)
+
+
+def failed_invocation(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the process that failed first, else the last one; empty if none was started."""
+    invocations = record.get("invocations") or [{}]
+    return next((one for one in invocations if one.get("status")), invocations[-1])
 
 
 def peak_memory_mb(record: dict[str, Any]) -> float:

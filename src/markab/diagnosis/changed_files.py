@@ -17,6 +17,9 @@ from markab.plan.model import Kind
 from markab.plan.plan_file import PlanFile
 from markab.transfers.checksum import sha256_of
 
+MISSING = ("gone", "unreadable")
+"""What has become of a file that a new run could not use either."""
+
 
 class ChangedFile(NamedTuple):
     """A file that a past run used, and what has become of it."""

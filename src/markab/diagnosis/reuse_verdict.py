@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import NamedTuple
 
 from markab.diagnosis.earlier_jobs import earlier_jobs, facts_of, learn
 from markab.diagnosis.job_changes import why_again
 from markab.engine.recovery import Checksums, decode_products
-from markab.formatting import shown_path
+from markab.formatting import moment, shown_path
 from markab.journal.reader import JournalReader
 from markab.journal.records import AttemptEnd
 from markab.journal.run_reader import RunReader
@@ -15,13 +17,36 @@ from markab.plan.model import ContentReuse
 from markab.reuse.result_index import open_index
 
 
-def origin_text(reuse: ContentReuse | None, run: str, job: str) -> str:
-    """Return how a job of a run with this uuid is named: with its submit directory, if the index still has it."""
+class Origin(NamedTuple):
+    """The job of an earlier run that made what is reused."""
+
+    job: str
+    run: str
+    """UUID."""
+    submit_dir: str = ""
+    """"": the index no longer knows the run."""
+    planned_s: float = 0.0
+
+    @property
+    def is_there(self) -> bool:
+        """Its submit directory still exists."""
+        return bool(self.submit_dir) and os.path.isdir(self.submit_dir)
+
+    def text(self) -> str:
+        """Return how reports name it: the job, the path of its run, and when that was planned."""
+        if not self.submit_dir:
+            return f"job {self.job} of run {self.run}"
+        gone = "" if self.is_there else ", which was deleted since"
+        return f"job {self.job} of run {shown_path(Path(self.submit_dir))}, planned {moment(self.planned_s)}{gone}"
+
+
+def find_origin(reuse: ContentReuse | None, run: str, job: str) -> Origin:
+    """Return what the index knows of the run with this uuid, and its job."""
     found = None
     if reuse is not None:
         with open_index(reuse.index or None, create=False) as index:
-            found = index.submit_dir_of(run)
-    return f"job {job} of run {shown_path(Path(found)) if found else run}"
+            found = index.origin_of(run)
+    return Origin(job, run, *(found or ()))
 
 
 def reuse_verdict(run: RunReader, position: int) -> str:
@@ -34,7 +59,7 @@ def reuse_verdict(run: RunReader, position: int) -> str:
         entry = decode_products(body)
         if isinstance(entry, AttemptEnd) and entry.record.ok:
             if entry.job == position and (made := entry.record.reused) is not None:
-                return f"its outputs were brought, as made by {origin_text(reuse, made.run, made.job)}"
+                return f"its outputs were brought, as made by {find_origin(reuse, made.run, made.job).text()}"
             learn(checksums, entry.record)
     now = facts_of(run.plan, position, checksums, run.place.path)
     planned_s = run.place.plan.stat().st_mtime

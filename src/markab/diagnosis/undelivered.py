@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from markab.journal.lifecycle import State
 from markab.plan.model import Kind, PlannedJob
 from markab.plan.plan_file import PlanFile
+from markab.transfers.tree_names import declared_name
 
 Record = Mapping[str, Any]
 
@@ -85,7 +86,7 @@ def _not_delivered_by(
             why = f"{plan.title(culprit)} failed" if culprit >= 0 else f"{plan.title(maker)} was not run"
         else:
             why = errors.get(lfn) or f"{job.id} was not run"
-        yield Undelivered(lfn, job.id, why)
+        yield Undelivered(declared_name(lfn), job.id, why)
 
 
 def _errors_by_file(record: Record) -> dict[str, str]:

@@ -33,7 +33,7 @@ class Waiting:
     """Jobs that wait for the same reason."""
 
     word: str
-    """`parents`, `failed-parent`, `retry`, `slot`, `throttle`, `halt`, `held`, `on-hold`, `turn` or `engine`."""
+    """`parents`, `failed-parent`, `retry`, `slot`, `throttle`, `halt`, `held`, `on-hold`, `space`, `turn` or `engine`."""
     reason: str
     """The reason as text; it holds for all of them."""
     jobs: int = 0
@@ -91,6 +91,8 @@ class WaitingReasons:
             return Waiting("engine", "the run is not started yet")
         if self._state == "Refused":
             return Waiting("engine", "the run was refused")
+        if self._state != "Running" and (found := self._history.no_room) is not None:
+            return Waiting("space", found.why if found.job == position else "no job had room in scratch")
         if self._state != "Running":
             return Waiting("engine", "no engine is running")
         if reason.why is Why.STOPPED:
@@ -102,6 +104,12 @@ class WaitingReasons:
         if reason.why is Why.PAUSE:
             left_s = self._history.paused[position] - self._now
             return Waiting("retry", f"pausing before a retry, up to {duration(left_s)}", pause_s=left_s)
+        if (
+            reason.why is Why.TURN
+            and self._plan.header.scratch
+            and self._plan.job(position).space is not None
+        ):
+            return Waiting("space", "waiting for room in the scratch directory, which has a bound")
         return _limited(reason)
 
     def groups(self) -> list[Waiting]:

@@ -48,6 +48,11 @@ class AttemptMaker:
         self._directories: dict[tuple[str, str], tuple[str, str, str]] = {}
         """By site and staging site: scratch, its URL, and work, as in `Attempt`."""
 
+    @property
+    def keeps_failed(self) -> bool:
+        """Whether the directories of failed attempts are kept."""
+        return self._context.keep_failed
+
     def make(self, id: AttemptId, failed_parents: Sequence[FailedParent] = ()) -> Attempt:
         """Return an attempt, ready to be submitted; without what `failed_parents` hold back.
 

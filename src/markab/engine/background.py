@@ -8,11 +8,21 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from markab.engine.control import engine_pid
-from markab.engine.start_report import read_start
+from markab.engine.start_report import Accepted, read_start
 from markab.errors import MarkabError, RunBusy, StorageError
 from markab.plan.submit_dir import SubmitDir
+
+
+class Started(NamedTuple):
+    """An engine that accepted its run."""
+
+    pid: int
+    is_complete: bool
+    """All jobs had succeeded before: it ends at once."""
+
 
 COMMAND = (sys.executable, "-m", "markab", "run")
 
@@ -20,8 +30,8 @@ _children: list[subprocess.Popen[bytes]] = []
 """Kept, because Python warns when the object of a process that still runs is deleted."""
 
 
-def start(submit_dir: Path, arguments: Sequence[str] = (), *, command: Sequence[str] = COMMAND) -> int:
-    """Run `markab run submit_dir arguments…` in the background; return its pid once it has accepted the run.
+def start(submit_dir: Path, arguments: Sequence[str] = (), *, command: Sequence[str] = COMMAND) -> Started:
+    """Run `markab run submit_dir arguments…` in the background; return once it has accepted the run.
 
     It has a session of its own, so it outlives the terminal; its output goes to `run.log`.
     It reports through a pipe, whose descriptor is the value of `--report-start`.
@@ -64,8 +74,8 @@ def start(submit_dir: Path, arguments: Sequence[str] = (), *, command: Sequence[
     except BaseException:  # Ctrl-C: it was not started, as far as the user knows
         child.terminate()
         raise
-    if report is True:
-        return child.pid
+    if isinstance(report, Accepted):
+        return Started(child.pid, report.is_complete)
     exit_code = child.wait()
     raise report or _unreported_end(directory.log, bytes_before, exit_code)
 

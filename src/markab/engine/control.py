@@ -112,8 +112,11 @@ def _leave(submit_dir: Path, name: str) -> None:
 
 
 def _mark_removed(submit_dir: Path) -> None:
+    """Mark a run as removed; not one that was never started, or has succeeded."""
     from markab.journal.progress import mark_outcome
 
+    if not SubmitDir(submit_dir).journal.exists():
+        return
     last = b""
 
     def keep(body: bytes) -> None:

@@ -19,6 +19,7 @@ from markab.plan.plan_file import PlanFile
 from markab.plan.run_command import run_command
 from markab.plan.submit_dir import SubmitDir
 from markab.transfers.base import is_local, path_of
+from markab.transfers.tree_names import is_tree
 
 JOBS_CHECKED = 20_000
 """A plan with more jobs is not checked by a mere look at its status: that would take seconds."""
@@ -56,7 +57,8 @@ def _results(plan: PlanFile, history: Recovery) -> Iterator[tuple[int, str, str,
         for transfer in job.transfers:
             for end in transfer.destinations:
                 if is_local(end.url) and transfer.lfn in sizes:
-                    yield position, end.site, path_of(end.url), sizes[transfer.lfn]
+                    size_bytes = None if is_tree(transfer.lfn) else sizes[transfer.lfn]
+                    yield position, end.site, path_of(end.url), size_bytes
         site = job.staging or job.site
         scratch = plan.header.sites[site].scratch
         if wanted is Kind.COMPUTE and scratch is not None and scratch.is_local:

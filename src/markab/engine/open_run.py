@@ -19,12 +19,15 @@ from markab.engine.attempt_maker import AttemptMaker
 from markab.engine.clock import Clock
 from markab.engine.control import REMOVE, Requests
 from markab.engine.earlier_results import EarlierResults, Offer
-from markab.engine.partial_job import FailedParent, served_children
+from markab.engine.partial_job import FailedParent, partial_job, served_children
 from markab.engine.progress_meter import Meter
 from markab.engine.recorder import Recorder
+from markab.engine.recovered_space import scratch_sizes
 from markab.engine.recovery import Recovery
-from markab.engine.retry_policy import error_kind, is_incomplete, is_worth_retrying
+from markab.engine.retry_policy import error_kind, is_incomplete, is_worth_retrying, run_exit_code
 from markab.engine.scheduler_protocol import SchedulerProtocol, Verdict
+from markab.engine.scratch_report import lack_text, scratch_use
+from markab.engine.scratch_space import ScratchSpace
 from markab.engine.slots import Slots
 from markab.engine.submission import Submission
 from markab.errors import ExecutorError, JobRejected, StorageError
@@ -43,6 +46,7 @@ from markab.journal.records import (
     Halt,
     Incomplete,
     Interrupt,
+    NoRoom,
     OutcomeState,
     Refused,
     Remove,
@@ -53,7 +57,7 @@ from markab.journal.records import (
 from markab.journal.undeclared_files import undeclared_text
 from markab.journal.writer import Journal
 from markab.plan.machine_texts import RUNS_ALONE, cores_text, memory_text
-from markab.plan.model import TRANSFERS, PlannedJob
+from markab.plan.model import TRANSFERS, Kind, PlannedJob
 from markab.plan.plan_file import PlanFile
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.record import unseen_record
@@ -115,10 +119,14 @@ class OpenRun:
         self.failures: dict[int, Failure] = {}
         """Position → job that failed."""
         self.warnings: list[str] = []
+        self.space: ScratchSpace | None = None
+        """The room in scratch, if that has a bound; to be set before `begin`."""
         self.error: StorageError | None = None
         """Why the journal cannot be written at the moment; until it can, nothing is started."""
         self.outcome: OutcomeState | None = None
         """Set when the run has ended, together with `counts` and `states`."""
+        self.exit_code: int | None = None
+        """Of this call of the engine, if a job says so."""
         self.counts: dict[str, int] = {}
         """Number of jobs by the name of their state, where it is not 0."""
         self.states = b""
@@ -169,6 +177,7 @@ class OpenRun:
                 under_way=history.under_way,
                 remote_sites=header.remote_sites,
                 keep_going=self._keep_going,
+                space=self.space,
                 name_of=lambda position: f"job {self.plan.job(position).id!r}",
             )
         del self.plan.outline  # half a gigabyte for a million jobs, and the scheduler has what it needs of it
@@ -193,6 +202,8 @@ class OpenRun:
         """
         counts = self._scheduler.counts(self.id)
         if self.outcome is None:
+            if self.space is not None and self.space.is_stuck and self._ending is None:
+                self._note_lack(self.space)
             if undeclared := undeclared_text(self.history, self.plan, self.journal.path.parent):
                 self.warnings.append(undeclared)
             self.outcome = self._outcome(counts)
@@ -212,6 +223,8 @@ class OpenRun:
         meter.held = held
         meter.journal_bytes = self.journal.size_bytes
         meter.ending = self._ending
+        if self.space is not None:
+            meter.scratch = scratch_use(self.space, self.plan.header.scratch)
         meter.publish(
             self._clock.monotonic(),
             self._clock.epoch(),
@@ -323,6 +336,8 @@ class OpenRun:
             incomplete=not ok and is_incomplete(record),
             served=served,
         )
+        if self.space is not None and self.space.knows(id.job):
+            self._count_files(self.space, id.job, record, decision.verdict)
         self.journal.append(AttemptEnd(now, id.job, id.number, record))
         running = self._running.pop(id.job)
         for moved in record.get("transfers") or ():
@@ -338,13 +353,46 @@ class OpenRun:
             self.journal.append(Incomplete(now, id.job, id.number, served))
         elif decision.verdict is Verdict.GIVE_UP:
             why = NO_RETRY_LEFT
-            if not is_worth_retrying(record):
+            if run_exit_code(record) is not None:
+                why = "its exit code ends the run, as dagman.ABORT-DAG-ON says"
+            elif not is_worth_retrying(record):
                 why = f"trying again would not help against {error_kind(record)!r}"
             self.journal.append(GiveUp(now, id.job, id.number, why, served))
             self.failures[id.job] = Failure(running.id, id.number, dict(record.get("error") or {}))
             if not self._keep_going and len(self.failures) == 1:
                 self._warn(f"job {running.id!r} failed: no others are started, as --fail-fast says")
+        if (exit_code := run_exit_code(record)) is not None and self._ending is None:
+            self.exit_code = exit_code
+            self._warn(f"job {running.id!r} ended the run, as its profile dagman.ABORT-DAG-ON says")
+            self.journal.append(Remove(now))
+            self._cancel("removed")
         return decision.pause_s
+
+    def _count_files(self, space: ScratchSpace, position: int, record: Record, verdict: Verdict) -> None:
+        """Count what an attempt put into a bounded scratch, or removed from it."""
+        job, keeps_directory = self.plan.job(position), self._maker.keeps_failed
+        if verdict is Verdict.DONE:
+            space.removed(position, job.removes)
+            space.succeeded(position, scratch_sizes(job, record))
+        elif verdict is Verdict.INCOMPLETE:
+            failed = self._described(self._failed_parents.get(position, ()))
+            space.removed(position, partial_job(job, failed).job.removes)
+        elif verdict is Verdict.GIVE_UP:
+            space.gave_up(
+                position,
+                scratch_sizes(job, record),
+                keeps_files=job.data == "sharedfs" and job.kind is Kind.COMPUTE,
+                keeps_directory=keeps_directory,
+            )
+        else:
+            space.returned(position, keeps_directory=keeps_directory and verdict is Verdict.RETRY)
+
+    def _note_lack(self, space: ScratchSpace) -> None:
+        """Record and say which job has no room, and how much it lacks."""
+        short = min(space.shortages(), key=lambda one: one.lacking)
+        why, hint = lack_text(short, self.plan.title(short.job), self.journal.path.parent)
+        self.journal.append(NoRoom(self._clock.epoch(), short.job, why, hint))
+        self._warn(f"{why}; {hint}")
 
     def _run_tasks_of(self, id: AttemptId, record: Record) -> float:
         """Take back an attempt that could not bring what an earlier run made: the next one runs the tasks."""
@@ -418,6 +466,8 @@ class OpenRun:
 
     def _take_back(self, id: AttemptId, kind: str, message: str) -> None:
         self._scheduler.returned(id)
+        if self.space is not None:
+            self.space.returned(id.job)
         self._running.pop(id.job)
         self._offers.pop(id.job, None)
         self.journal.append(AttemptEnd(self._clock.epoch(), id.job, id.number, unseen_record(kind, message)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from markab.errors import StorageError
 from markab.journal.lifecycle import State
-from markab.journal.progress import Observer, Progress, RunningJob, write_progress
+from markab.journal.progress import Observer, Progress, RunningJob, ScratchUse, write_progress
 from markab.journal.records import OutcomeState
 
 PUBLISH_EVERY_S = 0.1
@@ -37,6 +37,7 @@ class Meter:
         self.journal_bytes = 0
         self.ending: OutcomeState | None = None
         self.held = ""
+        self.scratch: dict[str, ScratchUse] = {}
         self.write_problem = ""
         """Why `status.json` could not be written the last time."""
         self._workflow = workflow
@@ -90,6 +91,7 @@ class Meter:
             held=self.held if outcome is None else "",
             warnings=list(warnings),
             journal_bytes=self.journal_bytes,
+            scratch=self.scratch,
         )
         if outcome is not None or now_s - self._written_s >= WRITE_EVERY_S:
             self._written_s = now_s

@@ -28,6 +28,7 @@ from markab.reuse.content_key import content_key
 from markab.reuse.file_checksums import FileChecksums
 from markab.reuse.result_index import Made, ResultEntry, ResultIndex
 from markab.transfers.base import is_local, path_of
+from markab.transfers.tree_names import is_tree
 
 IsSame = Callable[[str, str], bool]
 
@@ -166,8 +167,8 @@ class _Fold:
     def _take_delivered(self, job: PlannedJob, record: Products, time: float) -> None:
         arrived = {moved.lfn: moved for moved in record.transfers}
         for transfer in job.transfers:
-            if (moved := arrived.get(transfer.lfn)) is None or moved.link:
-                continue
+            if (moved := arrived.get(transfer.lfn)) is None or moved.link or is_tree(transfer.lfn):
+                continue  # a directory is found again in the store only, where it is packed
             sha256 = moved.sha256 or self._checksums.get(transfer.lfn, transfer.sha256)
             for place in transfer.destinations:
                 if sha256 and is_local(place.url) and moved.bytes is not None:

@@ -38,8 +38,14 @@ def is_incomplete(record: Record | None) -> bool:
 
 
 def is_worth_retrying(record: Record | None) -> bool:
-    """Return whether another attempt could end differently."""
-    return error_kind(record) not in NEVER_RETRY
+    """Return whether another attempt could end differently, and the run goes on."""
+    return error_kind(record) not in NEVER_RETRY and run_exit_code(record) is None
+
+
+def run_exit_code(record: Record | None) -> int | None:
+    """Return the exit code with which an attempt ends the run; None: it does not end it."""
+    code = (record or {}).get("ends_run")
+    return code if isinstance(code, int) else None
 
 
 def pause_s(failures: int) -> float:

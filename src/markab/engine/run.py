@@ -23,12 +23,13 @@ from markab.engine.needless_files import needless_files
 from markab.engine.open_run import Failure, OpenRun, recording_refusal
 from markab.engine.progress_meter import Meter
 from markab.engine.recorder import NoRecorder, Recorder
+from markab.engine.recovered_space import recovered_space
 from markab.engine.recovery import Recovery
 from markab.engine.refresh import make_refresh
 from markab.engine.rescue_file import write_rescue
 from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
-from markab.errors import NotARun
+from markab.errors import MarkabError, NotARun
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Executor, RunContext, Seen
 from markab.executors.file_limit import attempts_at_once
@@ -36,7 +37,7 @@ from markab.executors.registry import BACK_ENDS, Executors, MakeExecutor
 from markab.formatting import count
 from markab.journal.lifecycle import State
 from markab.journal.lock import RunLock
-from markab.journal.progress import Observer
+from markab.journal.progress import Observer, read_progress
 from markab.journal.records import AttemptEnd, OutcomeState, RunEnd, Undone
 from markab.journal.writer import Journal
 from markab.plan.braindump import original_of, read_braindump
@@ -61,6 +62,8 @@ class RunOptions:
     gpus: int | None = None
     max_jobs: int | None = None
     """How many jobs may run at once, of any kind; the plan may set a lower limit."""
+    max_scratch_bytes: int | None = None
+    """The bound on each scratch, instead of that in the plan, which must have one."""
     keep_failed: bool = False
     """Keep the directory of the last failed attempt of each job; the plan may ask for that too."""
     restore: bool = False
@@ -87,6 +90,8 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
     rescue: Path | None = None
     """The rescue file that was written."""
+    exit_code: int | None = None
+    """What a job that ended the run says."""
 
 
 def run(
@@ -95,7 +100,7 @@ def run(
     observer: Observer | None = None,
     *,
     recorder: Recorder | None = None,
-    on_accepted: Callable[[], None] = lambda: None,
+    on_accepted: Callable[[bool], None] = lambda is_complete: None,
     back_ends: Mapping[str, MakeExecutor] = BACK_ENDS,
     clock: Clock | None = None,
     open_journal: Callable[..., Journal] = Journal.open,
@@ -109,7 +114,7 @@ def run(
 
     Prints nothing. `observer` is called at most ten times a second, in this thread;
     `on_accepted` once, when every job has been accepted and the journal says that this engine
-    runs them. Nothing new is started unless `recorder.may_start`.
+    runs them; with True if the run is complete, and there is nothing to run. Nothing new is started unless `recorder.may_start`.
 
     Raises:
         NotARun, CorruptPlan, NewerFormat: there is no plan here that can be run.
@@ -132,7 +137,7 @@ def run(
             look=look,
         )
         if opened.history.is_complete:
-            on_accepted()
+            on_accepted(True)
             return _already_complete(opened, clock)
         given = opened.plan.header.slots
         slots = _slots(options, given)
@@ -144,7 +149,7 @@ def run(
         loop = Loop(Scheduler(slots), clock, options.poll_s)
         loop.add(opened)
         opened.journal.flush()
-        on_accepted()
+        on_accepted(False)
         gc.freeze()  # what was built for the plan is needed to the end: the collector need not search it
         stack.callback(gc.unfreeze)
         with _stopping_on_signals(loop):
@@ -176,6 +181,11 @@ def open_run(
     stack.enter_context(RunLock(directory.lock))
     uuid = read_braindump(directory.braindump).get("wf_uuid") or ""
     history = Recovery(plan.header)
+    if options.max_scratch_bytes is not None and not plan.header.scratch:
+        raise MarkabError(
+            "--max-scratch: the plan has no bound on scratch that could be changed",
+            hint="plan the workflow again, with `--cleanup constraint`",
+        )
     _ = plan.outline  # every line is checked: no journal is begun for a plan that is damaged
     journal = open_journal(directory.journal, history.read)
     stack.callback(journal.close)
@@ -230,6 +240,8 @@ def open_run(
     if lost:
         opened.warnings.append(_redone(plan, lost, restored))
     maker.needless = needless_files(plan, history) if lost else needless
+    if not history.is_complete:
+        opened.space = recovered_space(plan, history, options.max_scratch_bytes)
     if missing and not restored:
         opened.warnings.append(missing_text(missing, directory.path))
     return opened
@@ -248,6 +260,7 @@ def outcome_of(opened: OpenRun, clock: Clock) -> Outcome:
         failed=[failure for _, failure in sorted(opened.failures.items())],
         warnings=opened.warnings,
         rescue=rescue,
+        exit_code=opened.exit_code,
     )
 
 
@@ -262,6 +275,8 @@ def _already_complete(opened: OpenRun, clock: Clock) -> Outcome:
     now = clock.epoch()
     opened.meter.journal_bytes = journal.size_bytes
     opened.meter.engine_started, opened.meter.active_before_s = now, history.times().active_s
+    if (last := read_progress(SubmitDir(journal.path.parent).status)) is not None:
+        opened.meter.scratch = last.scratch
     by_state = [total if state is State.SUCCEEDED else 0 for state in State]
     opened.meter.publish(clock.monotonic(), now, by_state, {}, (), "success")
     return Outcome(state="success", counts=counts, was_complete=True, warnings=opened.warnings)

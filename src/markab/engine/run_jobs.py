@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import accumulate
 
+from markab.engine.scratch_space import ScratchSpace
 from markab.errors import CorruptPlan, IllegalTransition
 from markab.executors.attempt_id import AttemptId
 from markab.journal.lifecycle import ALIVE, TRANSITIONS, WITHOUT_SUCCESS, Event, State
@@ -51,6 +52,7 @@ class RunJobs:
         "recent",
         "retries",
         "served",
+        "space",
         "state",
         "stopped",
     )
@@ -86,6 +88,8 @@ class RunJobs:
         self.held: dict[int, str] = {}
         """Jobs of which the site holds the attempt → its reason."""
         self.keep_going = True
+        self.space: ScratchSpace | None = None
+        """Holds jobs back for which there is no room. None: scratch has no bound."""
         self.stopped = False
         """Nothing new will be started: halted, removed, or a job failed and `keep_going` is off."""
         self.cancelling = False
@@ -194,6 +198,8 @@ class RunJobs:
                         ready.append(child)
                 elif self.state[child] == State.WAITING:
                     self.move(child, Event.PARENT_FAILED)
+                    if self.space is not None:
+                        self.space.skip(child)
                     stack.append(child)
         return ready
 

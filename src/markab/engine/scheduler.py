@@ -27,6 +27,7 @@ from markab.engine.ready_queues import (
 from markab.engine.retry_policy import pause_s
 from markab.engine.run_jobs import RecentEvents, RunJobs
 from markab.engine.scheduler_protocol import Decision, Verdict
+from markab.engine.scratch_space import ScratchSpace
 from markab.engine.slots import Slots
 from markab.engine.waiting_reason import WaitingReason, Why
 from markab.errors import IllegalTransition
@@ -73,6 +74,7 @@ class Scheduler:
         served: Mapping[int, Collection[int]] | None = None,
         remote_sites: Collection[str] = (),
         keep_going: bool = True,
+        space: ScratchSpace | None = None,
         name_of: Callable[[int], str] | None = None,
     ) -> list[str]:
         """Add the jobs of a run; see `SchedulerProtocol.add`.
@@ -85,7 +87,7 @@ class Scheduler:
             raise IllegalTransition(f"run {run!r} was added twice")
         done = bytes(len(outline)) if succeeded is None else succeeded
         jobs = RunJobs(run, self._added, outline, done, attempts, self._recent, name_of)
-        jobs.keep_going = keep_going
+        jobs.keep_going, jobs.space = keep_going, space
         clamped = self._ready.assign(jobs, outline, done, self.slots, limits or {}, frozenset(remote_sites))
         if max_jobs is not None and max_jobs > 0:
             self._max_jobs = min(self._max_jobs, max_jobs)
@@ -97,7 +99,7 @@ class Scheduler:
     def forget(self, run: str) -> None:
         """Drop a run that is finished."""
         jobs = self._run(run)
-        if not jobs.is_finished:
+        if not self.is_finished(run):
             raise ValueError(f"run {run!r} is not finished")
         del self._runs[run], self._by_order[jobs.order]
 
@@ -110,7 +112,8 @@ class Scheduler:
 
     def is_finished(self, run: str) -> bool:
         """No attempt of the run is alive, and none will ever start."""
-        return self._run(run).is_finished
+        jobs = self._run(run)
+        return jobs.is_finished or (jobs.space is not None and jobs.space.is_stuck and not jobs.alive)
 
     def counts(self, run: str) -> Sequence[int]:
         """Return the number of jobs of a run by state."""
@@ -156,6 +159,9 @@ class Scheduler:
             return WaitingReason(Why.STOPPED)
         if state == State.PAUSED:
             return WaitingReason(Why.PAUSE, pause_s=pause_s(jobs.failures[job]))
+        if jobs.space is not None and jobs.space.is_waiting(job):
+            short = jobs.space.shortage(job)
+            return WaitingReason(Why.SPACE, wanted=short.wanted, used=short.used, total=short.bound)
         return self._why_not_started(self._ready.groups[jobs.group[job]])
 
     # -- events ------------------------------------------------------------------
@@ -164,6 +170,9 @@ class Scheduler:
         """Return up to `most` attempts that start now; from here on they are alive and have their slots."""
         started: list[AttemptId] = []
         ready = self._ready
+        for jobs in self._runs.values():
+            if jobs.space is not None and not jobs.stopped:
+                self._queue_candidates(jobs, jobs.space)
         room = min(most, self._max_jobs - self._alive)
         if room <= 0 or not ready.open:
             return started
@@ -197,6 +206,8 @@ class Scheduler:
                 ready.open.discard(index)
             job = key & POSITION
             jobs = self._by_order[key >> POSITION_BITS & ORDER]
+            if jobs.space is not None and not jobs.space.admit(job):
+                continue
             self._take(jobs, job, group)
             jobs.attempts[job] = number = jobs.attempts[job] + 1
             started.append(AttemptId(jobs.id, job, number))
@@ -319,7 +330,7 @@ class Scheduler:
                     needs = (group.cores, group.memory_mb, group.gpus)
                     used = [one + need for one, need in zip(used, needs, strict=True)]
                     by_throttle[group.throttle] += 1
-                elif state == State.READY and not jobs.stopped:
+                elif state == State.READY and not jobs.stopped and not _is_held_back(jobs, job):
                     waiting[jobs.group[job]].append(key_of(jobs, job))
         free = [total - one for total, one in zip(self.slots, used, strict=True)]
         assert self._free == free, f"free slots are {self._free}, and should be {free}"
@@ -371,6 +382,8 @@ class Scheduler:
                 jobs.move(job, Event.PARENTS_DONE)
                 index = jobs.group[job]
                 if job in under_way:
+                    if jobs.space is not None:
+                        jobs.space.started(job)
                     self._take(jobs, job, groups[index])
                 elif job in failed:
                     jobs.move(job, Event.SUBMITTED)
@@ -378,6 +391,8 @@ class Scheduler:
                 elif job in paused:
                     jobs.move(job, Event.SUBMITTED)
                     jobs.move(job, Event.RETRY_LATER)
+                elif jobs.space is not None and jobs.space.holds(job):
+                    jobs.space.wait(job)
                 else:
                     heaps[index].append(key_of(jobs, job))
         for index in set(jobs.group):
@@ -395,11 +410,24 @@ class Scheduler:
             self._stop(jobs)
 
     def _push(self, jobs: RunJobs, job: int) -> None:
-        """Queue a job that has become ready; of a run that starts nothing new, no job is queued."""
-        if not jobs.stopped:
-            index = jobs.group[job]
-            heappush(self._ready.heaps[index], key_of(jobs, job))
-            self._ready.open.add(index)
+        """Queue a job that has become ready, or let it wait for room; of a run that starts nothing new, no job is queued."""
+        if jobs.stopped:
+            return
+        if jobs.space is not None and jobs.space.holds(job):
+            jobs.space.wait(job)
+        else:
+            self._queue(jobs, job)
+
+    def _queue(self, jobs: RunJobs, job: int) -> None:
+        index = jobs.group[job]
+        heappush(self._ready.heaps[index], key_of(jobs, job))
+        self._ready.open.add(index)
+
+    def _queue_candidates(self, jobs: RunJobs, space: ScratchSpace) -> None:
+        """Queue the jobs for which there is room in scratch now."""
+        is_idle = not (jobs.alive or jobs.counts[State.PAUSED]) and jobs.counts[State.READY] == space.waiting
+        for job in space.candidates(is_idle=is_idle):
+            self._queue(jobs, job)
 
     def _push_all(self, jobs: RunJobs, ready: Sequence[int]) -> None:
         for job in ready:
@@ -475,3 +503,7 @@ class Scheduler:
         if jobs is None or jobs.stopped or jobs.state[job] != State.READY:
             return 0
         return self._short(self._ready.groups[jobs.group[job]])
+
+
+def _is_held_back(jobs: RunJobs, job: int) -> bool:
+    return jobs.space is not None and jobs.space.is_waiting(job)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from markab.engine.scratch_space import ScratchSpace
 from markab.engine.slots import Slots
 from markab.engine.waiting_reason import WaitingReason
 from markab.executors.attempt_id import AttemptId
@@ -57,6 +58,7 @@ class SchedulerProtocol(Protocol):
         under_way: Collection[int] = (),
         remote_sites: Collection[str] = (),
         keep_going: bool = True,
+        space: ScratchSpace | None = None,
         name_of: Callable[[int], str] | None = None,
     ) -> list[str]:
         """Add the jobs of a run; others may be running already.
@@ -73,6 +75,8 @@ class SchedulerProtocol(Protocol):
             under_way: positions of jobs of which an executor may have an attempt, the last one made.
             remote_sites: sites that have slots of their own; their jobs take none of these.
             keep_going: continue with what does not depend on a job that failed.
+            space: holds jobs back for which there is no room in scratch. What happens to files is reported to
+                it, not to the scheduler; when it is stuck, the run is finished.
             name_of: position → name of the job in an error.
 
         Returns:

@@ -3,6 +3,7 @@
 It is one line of JSON on a pipe to the process that started it:
 
     {}                            every job of the run was accepted, and the journal says that an engine runs it
+    {"complete": true}            all jobs of the run had succeeded before: the engine ends at once
     {"kind", "message", "hint"}   the error; `kind` is its class
 
 A pipe that is closed without a line was that of an engine that was killed, or met a bug.
@@ -14,13 +15,14 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 from markab.errors import MarkabError
 
 
 @contextmanager
-def reporting_start(pipe: int | None) -> Iterator[Callable[[], None]]:
-    """Yield the function that reports acceptance; an error raised before it is called is reported in its place.
+def reporting_start(pipe: int | None) -> Iterator[Callable[[bool], None]]:
+    """Yield the function that reports acceptance, and whether the run was complete already; an error raised before it is called is reported in its place.
 
     Args:
         pipe: descriptor of the pipe; None: there is none, and nothing is reported.
@@ -29,7 +31,7 @@ def reporting_start(pipe: int | None) -> Iterator[Callable[[], None]]:
     for descriptor in left:
         os.set_inheritable(descriptor, False)  # no process that the engine starts may keep it open
 
-    def report(**facts: str) -> None:
+    def report(**facts: object) -> None:
         while left:
             descriptor = left.pop()
             with suppress(OSError):  # the process that started it has ended: nobody waits for the report
@@ -37,7 +39,7 @@ def reporting_start(pipe: int | None) -> Iterator[Callable[[], None]]:
             os.close(descriptor)
 
     try:
-        yield report
+        yield lambda is_complete: report(**({"complete": True} if is_complete else {}))
     except MarkabError as error:
         report(kind=type(error).__name__, message=error.message, hint=error.hint)
         raise
@@ -46,14 +48,23 @@ def reporting_start(pipe: int | None) -> Iterator[Callable[[], None]]:
             os.close(left.pop())
 
 
-def read_start(pipe: int) -> MarkabError | bool:
-    """Wait for the report; return True if the run was accepted, the error if not, False if there is no report."""
+class Accepted(NamedTuple):
+    """The run was accepted."""
+
+    is_complete: bool
+    """There is nothing to run."""
+
+
+def read_start(pipe: int) -> Accepted | MarkabError | None:
+    """Wait for the report; return it, the error if the run was refused, or None if there is no report."""
     with os.fdopen(pipe, "rb") as file:
         line = file.readline()
     if not line.endswith(b"\n"):
-        return False
+        return None
     facts = json.loads(line)
-    return _error(facts["kind"], facts["message"], facts["hint"]) if facts else True
+    if "kind" in facts:
+        return _error(facts["kind"], facts["message"], facts["hint"])
+    return Accepted("complete" in facts)
 
 
 def _error(kind: str, message: str, hint: str) -> MarkabError:

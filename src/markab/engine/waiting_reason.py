@@ -27,6 +27,8 @@ class Why(Enum):
     """A resource of this machine is in use."""
     RESERVED = "reserved"
     """What it needs is free, and kept for a larger job that waited long enough."""
+    SPACE = "space"
+    """There is no room for its files in the scratch directory, which has a bound."""
     ON_HOLD = "on-hold"
     """Its site holds the attempt, and does not run it."""
     TURN = "turn"
@@ -48,10 +50,10 @@ class WaitingReason(NamedTuple):
     resource: str = ""
     """SLOT: the first that is short: `cores`, `memory_mb` or `gpus`."""
     wanted: int = 0
-    """SLOT: how much of it the job needs."""
+    """SLOT: how much of it the job needs; SPACE: bytes."""
     used: int = 0
-    """SLOT: how much of it running jobs use."""
+    """SLOT: how much of it running jobs use; SPACE: bytes of files and of what runs."""
     total: int = 0
-    """SLOT: how much of it there is."""
+    """SLOT: how much of it there is; SPACE: the bound in bytes."""
     text: str = ""
     """ON_HOLD: the site's reason."""

@@ -44,17 +44,38 @@ _RESET = [
 _READ_BYTES = 1 << 16
 _FDS_BYTES = socket.CMSG_SPACE(64 * array.array("i").itemsize)
 _CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_SERIES_S = 0.05
+"""After so long a series ends early: what is ready by then, and where a core is free, is decided by the engine."""
 _BUSY_PAUSES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.02)
 """A program that was just written is "busy" as long as a process that was forked meanwhile has it open."""
 
 
-class _Task:
-    __slots__ = ("key", "number", "start")
+class _Series:
+    """Commands that run one after the other; one of them runs."""
 
-    def __init__(self, number: int, key: str, start: float) -> None:
-        self.number = number
+    __slots__ = ("commands", "cwd", "environ", "fds", "key", "number", "replies", "start", "until")
+
+    def __init__(
+        self, cwd: str, environ: dict[bytes, bytes], key: str, commands: list[tuple[Any, ...]], fds: list[int]
+    ) -> None:
+        self.cwd = cwd
+        self.environ = environ
         self.key = key
-        self.start = start
+        self.commands = commands
+        """Those that were not started yet, the next one last."""
+        self.fds = fds
+        self.replies: list[tuple[Any, ...]] = []
+        self.number = 0
+        self.start = 0.0
+        """Number and start of the one that runs."""
+        self.until = 0.0
+        """No other is started after this time."""
+
+    def close(self) -> None:
+        """Close its streams. May be called twice."""
+        for fd in self.fds:
+            os.close(fd)
+        self.fds = []
 
 
 class Launcher:
@@ -65,8 +86,10 @@ class Launcher:
         self._environ: dict[bytes, bytes] = {}
         self._decoder = Decoder()
         self._received: list[int] = []
-        self._tasks: dict[int, _Task] = {}
+        self._tasks: dict[int, _Series] = {}
+        """Process → its series."""
         self._numbers: dict[int, int] = {}
+        """Number → process."""
         self._descendants = Descendants(is_ours)
         self._replies: list[tuple[Any, ...]] = []
         self._unsent = b""
@@ -134,28 +157,46 @@ class Launcher:
             else:
                 _, number, what = message
                 if number in self._numbers:
-                    _signal_group(self._numbers[number], what)
+                    pid = self._numbers[number]
+                    self._tasks[pid].until = 0.0
+                    _signal_group(pid, what)
         return bool(data)
 
-    def _start(self, number: int, program: str, argv: list[str], cwd: str, own: dict[str, str]) -> None:
+    def _start(self, cwd: str, own: dict[str, str], commands: list[tuple[Any, ...]]) -> None:
         fds = self._received[:3]
         del self._received[:3]
         environ = {**self._environ, **_encoded(own)}
-        start = steady_time()
+        series = _Series(cwd, environ, own.get(ATTEMPT, ""), commands[::-1], fds)
+        series.until = steady_time() + _SERIES_S
+        self._go_on(series)
+
+    def _go_on(self, series: _Series) -> None:
+        """Start the next command of a series; report how all ended if that cannot be."""
+        number, program, argv, own = series.commands.pop()
+        environ = {**series.environ, **_encoded(own)} if own else series.environ
+        series.number = number
+        series.start = steady_time()
         try:
-            os.chdir(cwd)
-            pid = _spawn(program, argv, environ, fds)
+            os.chdir(series.cwd)
+            pid = _spawn(program, argv, environ, series.fds)
         except OSError as error:
-            self._replies.append(("refused", number, error.errno or errno.EIO))
+            series.replies.append(("refused", number, error.errno or errno.EIO))
+            self._report(series)
         except ValueError:
-            self._replies.append(("refused", number, errno.EINVAL))  # a NUL in a variable
+            series.replies.append(("refused", number, errno.EINVAL))  # a NUL in a variable
+            self._report(series)
         else:
-            self._tasks[pid] = _Task(number, own.get(ATTEMPT, ""), start)
+            self._tasks[pid] = series
             self._numbers[number] = pid
+            if not series.commands:
+                series.close()
         finally:
             os.chdir("/")
-            for fd in fds:
-                os.close(fd)
+
+    def _report(self, series: _Series) -> None:
+        series.close()
+        self._replies += series.replies
+        self._replies += [("unstarted", command[0]) for command in reversed(series.commands)]
 
     def _reap(self) -> None:
         while True:
@@ -165,16 +206,20 @@ class Launcher:
                 return
             if not pid:
                 return
-            task = self._tasks.pop(pid, None)
-            if task is None:
+            series = self._tasks.pop(pid, None)
+            if series is None:
                 self._descendants.reaped(pid)
                 continue
-            duration_s = steady_time() - task.start
-            del self._numbers[task.number]
+            duration_s = steady_time() - series.start
+            del self._numbers[series.number]
             left = self._descendants.end(pid, self._tasks, self._is_running)
-            self._replies.append(
-                ("ended", task.number, pid, status, task.start, duration_s, tuple(usage), left)
+            series.replies.append(
+                ("ended", series.number, pid, status, series.start, duration_s, tuple(usage), left)
             )
+            if series.commands and not status and series.start + duration_s < series.until:
+                self._go_on(series)
+            else:
+                self._report(series)
 
     def _is_running(self, key: str) -> bool:
         return any(task.key == key for task in self._tasks.values())

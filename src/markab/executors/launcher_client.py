@@ -24,6 +24,16 @@ _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from markab.executors.laun
 _ROOT = str(Path(__file__).parents[2])
 
 
+class ProcessStart(NamedTuple):
+    """What a process is started with."""
+
+    number: int
+    program: str
+    argv: Sequence[str]
+    environ: Mapping[str, str]
+    """Its own variables."""
+
+
 class ProcessEnded(NamedTuple):
     """A process has ended."""
 
@@ -45,11 +55,20 @@ class ProcessRefused(NamedTuple):
     errno: int
 
 
+class ProcessUnstarted(NamedTuple):
+    """Its series ended before it: one that came before failed, got a signal, or took long."""
+
+    number: int
+
+
 class ProcessLost(NamedTuple):
     """The launcher was killed, so the state is unknown; the process may be running."""
 
     number: int
     why: str
+
+
+Event = ProcessEnded | ProcessRefused | ProcessUnstarted | ProcessLost
 
 
 class LauncherClient:
@@ -106,33 +125,33 @@ class LauncherClient:
 
     def start(
         self,
-        number: int,
-        program: str,
-        argv: Sequence[str],
+        commands: Sequence[ProcessStart],
         cwd: str,
-        own_environ: Mapping[str, str],
+        environ: Mapping[str, str],
         fds: tuple[int, int, int],
     ) -> None:
-        """Request a process; `wait` reports on it by `number`.
+        """Request a series of processes, one after the other until one fails; `wait` reports on each.
 
         Args:
+            environ: for all of them; a command's own variables come on top.
             fds: what stdin, stdout and stderr become; the caller may close them afterwards.
 
         Raises:
             OSError: too many descriptors are in transit; nothing was requested.
         """
         self.open()
-        self._send(("start", number, program, list(argv), cwd, dict(own_environ)), fds)
-        self._under_way.add(number)
+        plain = [(one.number, one.program, list(one.argv), dict(one.environ)) for one in commands]
+        self._send(("start", cwd, dict(environ), plain), fds)
+        self._under_way.update(one.number for one in commands)
 
     def signal(self, number: int, what: int) -> None:
-        """Send a signal to the group of a process, unless it has ended."""
+        """Send a signal to the group of a process, unless it does not run; nothing of its series starts after it."""
         if number in self._under_way:
             self._send(("signal", number, int(what)))
 
-    def wait(self, timeout_s: float) -> list[ProcessEnded | ProcessRefused | ProcessLost]:
+    def wait(self, timeout_s: float) -> list[Event]:
         """Return what happened since; [] after `timeout_s`, or after `wake`."""
-        events: list[ProcessEnded | ProcessRefused | ProcessLost] = []
+        events: list[Event] = []
         ready = self._poll.poll(max(0.0, timeout_s))
         if not ready and timeout_s > 0:
             self._go_on()
@@ -184,7 +203,7 @@ class LauncherClient:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGCONT)
 
-    def _receive(self) -> list[ProcessEnded | ProcessRefused | ProcessLost]:
+    def _receive(self) -> list[Event]:
         assert self._socket is not None
         try:
             data = self._socket.recv(_READ_BYTES)
@@ -192,7 +211,7 @@ class LauncherClient:
             data = b""
         if not data:
             return self._launcher_ended()
-        events: list[ProcessEnded | ProcessRefused | ProcessLost] = []
+        events: list[Event] = []
         for replies in self._decoder.feed(data):
             for what, *rest in replies:
                 if what == "broken":
@@ -201,12 +220,14 @@ class LauncherClient:
                 self._under_way.discard(rest[0])
                 if what == "refused":
                     events.append(ProcessRefused(*rest))
+                elif what == "unstarted":
+                    events.append(ProcessUnstarted(*rest))
                 else:
                     rest[5] = resource.struct_rusage(rest[5])
                     events.append(ProcessEnded(*rest))
         return events
 
-    def _launcher_ended(self) -> list[ProcessEnded | ProcessRefused | ProcessLost]:
+    def _launcher_ended(self) -> list[Event]:
         assert self._process is not None
         status = self._drop()
         how = f"by {signal_name(-status)}" if status < 0 else f"with exit code {status}"

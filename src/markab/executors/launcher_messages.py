@@ -5,17 +5,21 @@
 Engine → launcher:
 
     ("environ", environ)                             first: what all processes get
-    ("start", number, program, argv, cwd, environ)   with it, as SCM_RIGHTS, descriptors for the three streams
-    ("signal", number, signal)                       to the process group; nothing when it has ended
+    ("start", cwd, environ, commands)                a series, with it, as SCM_RIGHTS, descriptors for the three streams
+    ("signal", number, signal)                       to the process group; nothing when it has ended. Its series ends with it
     nothing more (the stream ends)                   kill everything, and end
 
 Launcher → engine: a list of such tuples at a time:
 
     ("ended", number, pid, status, start, duration_s, usage, left)
     ("refused", number, errno)                       the system does not start it
+    ("unstarted", number)                            its series ended before
     ("broken", text)                                 a bug: the launcher ends
 
-`number` is the engine's choice and unique; the `environ` of "start" comes on top of the first; `status` and `usage` are what `wait4` gave; `left`: the process left others behind.
+`commands` are (number, program, argv, environ); they run one after the other until one fails, and are reported together.
+A series that takes long ends early, so that the engine can decide anew. `number` is the engine's choice and unique; the
+`environ` of a command comes on top of that of "start", and this on top of the first; `status` and `usage` are what `wait4`
+gave; `left`: the process left others behind.
 """
 
 from __future__ import annotations

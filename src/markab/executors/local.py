@@ -4,8 +4,8 @@ One thread (the caller's) requests processes from the launcher, receives their e
 short steps around them: a directory, a few small inputs, the hash of a small output. What
 takes longer (large files, the network) is done by a few threads.
 
-The life of an attempt: prepare (here or in a thread) → its processes, one after the other →
-finish (here or in a thread) → report. An auxiliary job (one of Markab's own) has only one step.
+The life of an attempt: prepare (here or in a thread) → its processes, one after the other or several at
+once → finish (here or in a thread) → report. An auxiliary job (one of Markab's own) has only one step.
 """
 
 from __future__ import annotations
@@ -21,7 +21,15 @@ from markab.executors.base import Attempt, Report, Seen
 from markab.executors.capture_files import Captures, Pair
 from markab.executors.file_limit import raise_file_limit
 from markab.executors.gpus import Gpus
-from markab.executors.launcher_client import LauncherClient, ProcessEnded, ProcessLost, ProcessRefused
+from markab.executors.launcher_client import (
+    Event,
+    LauncherClient,
+    ProcessEnded,
+    ProcessLost,
+    ProcessRefused,
+    ProcessStart,
+    ProcessUnstarted,
+)
 from markab.executors.local_attempt import AttemptRun
 from markab.executors.orphan_processes import ENGINE, has_engine, has_runs, kill_all
 from markab.executors.thread_pools import ThreadPools
@@ -38,7 +46,7 @@ from markab.worker.exit_judgement import stop_reason
 from markab.worker.failure import AttemptFailed, storage_error
 from markab.worker.finish import finish
 from markab.worker.inputs import UNKNOWN_BYTES, input_bytes
-from markab.worker.invocation import Process, next_process, open_streams, record_end, record_failed_start
+from markab.worker.invocation import Process, next_series, open_streams, record_end, record_failed_start
 from markab.worker.outputs import output_bytes
 from markab.worker.prepare import prepare
 from markab.worker.record import Record, make_record
@@ -124,7 +132,7 @@ class LocalExecutor:
             run.deadlines.cancel(now)
             if run.stop is not None:
                 run.stop.set()
-            if run.number:
+            if run.processes:
                 self._timed[id_] = run
         self._launcher.wake()
         self._send_due_signals(now, now)
@@ -206,14 +214,15 @@ class LocalExecutor:
         self._next(run, prepared)
 
     def _next(self, run: AttemptRun, prepared: Prepared) -> None:
-        """Start the next task, or finish."""
-        process = next_process(prepared)
-        if process is not None and run.captures is not None:
+        """Start the tasks that may start now; finish if none is under way any more."""
+        while run.captures is not None and (series := next_series(prepared)):
             try:
-                self._start(run, process, run.captures)
-                return
+                self._start(run, series, run.captures)
             except (OSError, AttemptFailed) as error:
-                record_failed_start(prepared, process, error)
+                record_failed_start(prepared, series[0], error)
+                prepared.order.give_back([process.task for process in series[1:]])
+        if run.processes:
+            return
         self._timed.pop(run.id, None)
         prepared.leftovers = not run.fresh
         out, err = run.captures or (None, None)
@@ -223,39 +232,48 @@ class LocalExecutor:
         else:
             self._end(run, finish(prepared, out, err))
 
-    def _start(self, run: AttemptRun, process: Process, captures: Pair) -> None:
-        fds, opened = open_streams(process, (self._null, captures[0].fd, captures[1].fd))
-        self._last_process += 1
-        number = self._last_process
+    def _start(self, run: AttemptRun, series: Sequence[Process], captures: Pair) -> None:
+        first = series[0]
+        fds, opened = open_streams(first, (self._null, captures[0].fd, captures[1].fd))
+        number = self._last_process + 1
+        self._last_process += len(series)
+        commands = [
+            ProcessStart(at, process.executable, process.argv, process.task_environ)
+            for at, process in enumerate(series, number)
+        ]
         try:
-            self._launcher.start(
-                number, process.executable, process.argv, process.cwd, process.own_environ, fds
-            )
+            self._launcher.start(commands, first.cwd, first.attempt_environ, fds)
         finally:
             for fd in opened:
                 os.close(fd)
-        run.process = process
-        run.number = number
-        self._by_number[number] = run
+        for at, process in enumerate(series, number):
+            run.processes[at] = process
+            self._by_number[at] = run
 
-    def _receive(self, events: Sequence[ProcessEnded | ProcessRefused | ProcessLost]) -> None:
+    def _receive(self, events: Sequence[Event]) -> None:
         if any(isinstance(one, ProcessLost) for one in events):
             # Nothing that was lost may run any more when that is reported.
             kill_all(has_engine(self._number))
+        changed: dict[AttemptId, tuple[AttemptRun, Prepared, list[Process]]] = {}
+        """With the processes that were not started after all."""
         for one in events:
             run = self._by_number.pop(one.number)
-            run.number = 0
-            prepared, process = run.prepared, run.process
-            assert prepared is not None and process is not None
+            prepared, process = run.prepared, run.processes.pop(one.number)
+            assert prepared is not None
+            _, _, unstarted = changed.setdefault(run.id, (run, prepared, []))
             if isinstance(one, ProcessEnded):
                 self._process_ended(run, prepared, process, one)
             elif isinstance(one, ProcessRefused):
                 record_failed_start(
                     prepared, process, OSError(one.errno, os.strerror(one.errno), process.executable)
                 )
-            else:
+            elif isinstance(one, ProcessUnstarted):
+                unstarted.append(process)
+            elif not run.processes:
                 self._lost(run, prepared, one.why)
-                continue
+                del changed[run.id]
+        for run, prepared, unstarted in changed.values():
+            prepared.order.give_back([process.task for process in unstarted])
             self._next(run, prepared)
 
     def _process_ended(
@@ -321,8 +339,8 @@ class LocalExecutor:
             assert deadlines is not None
             number = deadlines.due(now)
             while number is not None:
-                if run.number:
-                    self._launcher.signal(run.number, number)
+                for process in run.processes:
+                    self._launcher.signal(process, number)
                 number = deadlines.due(now)
             next_s = deadlines.next_s()
             if next_s is not None:

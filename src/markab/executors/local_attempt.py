@@ -23,9 +23,8 @@ class AttemptRun:
         "gpus",
         "id",
         "is_auxiliary",
-        "number",
         "prepared",
-        "process",
+        "processes",
         "spec",
         "stop",
     )
@@ -39,9 +38,8 @@ class AttemptRun:
         """Set to stop the work of threads for it."""
         self.deadlines: Deadlines | None = None
         self.prepared: Prepared | None = None
-        self.process: Process | None = None
-        self.number = 0
-        """Of the process that was requested and has not ended; 0: none."""
+        self.processes: dict[int, Process] = {}
+        """Number → process, of those that were requested and have not ended."""
         self.gpus: list[int] = []
         self.captures: Pair | None = None
         self.fresh = True

@@ -25,6 +25,7 @@ from markab.journal.records import (
     Halt,
     Incomplete,
     Interrupt,
+    NoRoom,
     OutcomeState,
     Refresh,
     Refused,
@@ -77,6 +78,8 @@ class History:
         """`halt`, `remove` or `interrupt`, when that was requested and the engine has not ended yet."""
         self.refusal: Refused | None = None
         """Why the last engine did not run it; None if it did."""
+        self.no_room: NoRoom | None = None
+        """Why the last engine ended before all was done, if that was for lack of room in scratch."""
         self.paused: dict[int, float] = {}
         """Job whose last attempt failed → when the next may start."""
         self.served: dict[int, set[int]] = {}
@@ -142,6 +145,7 @@ class History:
         self.timekeeper.engine_started(it.time, self.last_time)
         self.runs += 1
         self.outcome, self.requested_stop, self.ended, self.refusal = None, "", 0.0, None
+        self.no_room = None
         self.paused.clear()
         self.served.clear()
         self.room = (it.cores, it.memory_mb, it.gpus)
@@ -200,6 +204,9 @@ class History:
             self.note_undeclared(job, [])
         self.refreshed.update(dict.fromkeys(it.jobs, it.why))
 
+    def _no_room(self, it: NoRoom) -> None:
+        self.no_room = it
+
     def _halt(self, it: Halt) -> None:
         self.requested_stop = "halt"
 
@@ -225,6 +232,7 @@ EFFECTS: Mapping[type, Callable[[History, Any], None]] = {
     Incomplete: History._incomplete,
     Undone: History._undone,
     Refresh: History._refresh,
+    NoRoom: History._no_room,
     Halt: History._halt,
     Remove: History._remove,
     Interrupt: History._interrupt,

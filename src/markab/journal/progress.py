@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from markab.formatting import size
 from markab.journal.records import OutcomeState
 from markab.plan.atomic_file import read_regular, replacing
 
@@ -25,6 +26,28 @@ class RunningJob(msgspec.Struct, omit_defaults=True):
     """It waits in the queue of its site."""
     label: str = ""
     """As `PlannedJob.label`."""
+
+
+class ScratchUse(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How full the scratch of a site is, of a run with a bound on it; all in bytes."""
+
+    bound: int
+    present: int = 0
+    """Files in it, as measured when they appeared."""
+    peak: int = 0
+    """The most that this was while this engine ran."""
+    reserved: int = 0
+    """What running jobs may add."""
+    predicted: int = 0
+    """The most at any time if jobs run one after the other, as planned."""
+
+    def text(self, site: str) -> str:
+        """Return it in a line, for people."""
+        running = f", running jobs may add {size(self.reserved)}" if self.reserved else ""
+        return (
+            f"scratch at {site}: {size(self.present)} of {size(self.bound)}{running}; "
+            f"at most {size(self.peak)} so far, {size(self.predicted)} as planned"
+        )
 
 
 class Progress(msgspec.Struct, omit_defaults=True):
@@ -73,6 +96,8 @@ class Progress(msgspec.Struct, omit_defaults=True):
     """What else the user should know."""
     journal_bytes: int = 0
     """Length of the journal when this was true."""
+    scratch: dict[str, ScratchUse] = {}
+    """By site, with a bound on scratch."""
 
     @property
     def done(self) -> float:

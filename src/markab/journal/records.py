@@ -35,6 +35,9 @@ has its default may be left out.
                                         each follows, and this record alone says that they do not count
                 unfinished      list    jobs that depend on them and had not succeeded: of several tasks, all run again
                 checkpoints     list    lfns: what jobs left of them before this is not used again
+    no-room     time, job               nothing runs, and this job and all others that could have no room in scratch
+                why             str     what it needs, and what there is
+                hint            str     what to do
     halt        time                    the user requested that nothing new be started
     remove      time                    the user requested that running jobs be ended too
     interrupt   time                    a signal (Ctrl-C) requested the same
@@ -184,6 +187,14 @@ class Refresh(AnyRecord, tag="refresh"):
         return f"it depends on {first.path!r}, which was edited ({checksums}){others}"
 
 
+class NoRoom(AnyRecord, tag="no-room"):
+    """The engine ends, because no job that could run next has room in scratch."""
+
+    job: int
+    why: str
+    hint: str = ""
+
+
 class Halt(AnyRecord, tag="halt"):
     """The user requested that nothing new be started."""
 
@@ -214,6 +225,7 @@ EntryOf = (
     | Incomplete
     | Undone
     | Refresh
+    | NoRoom
     | Halt
     | Remove
     | Interrupt

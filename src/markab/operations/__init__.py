@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from markab.diagnosis.job_output import Expected as Expected
     from markab.diagnosis.undelivered import Undelivered as Undelivered
     from markab.journal.progress import Progress as Progress
+    from markab.lint.finding import Finding as Finding
+    from markab.lint.linting import LintReport as LintReport
     from markab.operations.cache import cache_size, list_cache, prune_cache, verify_cache
+    from markab.operations.catalog_conversion import convert_catalog
     from markab.operations.databases import (
         Changed,
         create_database,
@@ -33,11 +36,28 @@ if TYPE_CHECKING:
     from markab.operations.exit_check import CheckedOutput, check_output, log_check
     from markab.operations.failures import analyze, edited_files, follow_failures
     from markab.operations.job_logs import STREAMS, log_texts, open_log, shown_log
-    from markab.operations.jobs import has_job, job_names, job_states, lfns_of_run, list_jobs, show_job, why
+    from markab.operations.jobs import (
+        has_job,
+        job_names,
+        job_states,
+        lfns_of_run,
+        list_jobs,
+        parameters_of_run,
+        show_job,
+        why,
+    )
+    from markab.operations.linting import lint, lint_codes, lint_sarif
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.old_runs import Filters, OldRun, delete_old_runs, find_old_runs
     from markab.operations.planning import Then as Then
-    from markab.operations.planning import dry_run, find_answer, plan, run_script, target_names
+    from markab.operations.planning import (
+        dry_run,
+        find_answer,
+        parameter_names,
+        plan,
+        run_script,
+        target_names,
+    )
     from markab.operations.recording import record_again
     from markab.operations.replica_catalog import (
         catalog_of_results,
@@ -57,7 +77,19 @@ if TYPE_CHECKING:
     from markab.operations.run_list import RUN_STATES, ListedRun, list_runs
     from markab.operations.run_names import find_run, find_uuid, is_run
     from markab.operations.run_sizes import RunBytes, bytes_of_run
-    from markab.operations.running import Ended, Limits, growing_pauses, halt, remove, run, start, wait
+    from markab.operations.running import (
+        Ended,
+        Limits,
+        growing_pauses,
+        halt,
+        make_limits,
+        remove,
+        run,
+        start,
+        wait,
+    )
+    from markab.operations.site_templates import SITES, UnknownSite
+    from markab.operations.starters import TEMPLATES, WrongStarter, default_name, make_project
     from markab.operations.statistics import (
         read_statistics,
         save_statistics,
@@ -95,6 +127,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "cache": ("cache_size", "list_cache", "prune_cache", "verify_cache"),
+    "catalog_conversion": ("convert_catalog",),
     "databases": (
         "Changed",
         "create_database",
@@ -109,10 +142,20 @@ _NAMES = {
     "exit_check": ("CheckedOutput", "Expected", "check_output", "log_check"),
     "failures": ("analyze", "edited_files", "follow_failures"),
     "job_logs": ("STREAMS", "log_texts", "open_log", "shown_log"),
-    "jobs": ("has_job", "job_names", "job_states", "lfns_of_run", "list_jobs", "show_job", "why"),
+    "linting": ("lint", "lint_codes", "lint_sarif"),
+    "jobs": (
+        "has_job",
+        "job_names",
+        "job_states",
+        "lfns_of_run",
+        "list_jobs",
+        "parameters_of_run",
+        "show_job",
+        "why",
+    ),
     "metadata": ("read_metadata", "trace"),
     "old_runs": ("Filters", "OldRun", "delete_old_runs", "find_old_runs"),
-    "planning": ("dry_run", "find_answer", "plan", "run_script", "target_names"),
+    "planning": ("dry_run", "find_answer", "parameter_names", "plan", "run_script", "target_names"),
     "recording": ("record_again",),
     "replica_catalog": (
         "catalog_of_results",
@@ -126,7 +169,9 @@ _NAMES = {
     "run_list": ("ListedRun", "RUN_STATES", "list_runs"),
     "run_names": ("find_run", "find_uuid", "is_run"),
     "run_sizes": ("RunBytes", "bytes_of_run"),
-    "running": ("Ended", "Limits", "growing_pauses", "halt", "remove", "run", "start", "wait"),
+    "site_templates": ("SITES", "UnknownSite"),
+    "starters": ("TEMPLATES", "WrongStarter", "default_name", "make_project"),
+    "running": ("Ended", "Limits", "growing_pauses", "halt", "make_limits", "remove", "run", "start", "wait"),
     "statistics": (
         "read_statistics",
         "save_statistics",
@@ -159,7 +204,9 @@ _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "RUN_STATES",
+    "SITES",
     "STREAMS",
+    "TEMPLATES",
     "Changed",
     "CheckedOutput",
     "Ended",
@@ -171,6 +218,8 @@ __all__ = [
     "Repetition",
     "RunBytes",
     "RunResult",
+    "UnknownSite",
+    "WrongStarter",
     "analyze",
     "archive_run",
     "attach_run",
@@ -179,8 +228,10 @@ __all__ = [
     "catalog_of_results",
     "check_output",
     "compare_runs",
+    "convert_catalog",
     "create_database",
     "database_target",
+    "default_name",
     "delete_old_runs",
     "delete_run",
     "detach_run",
@@ -206,16 +257,23 @@ __all__ = [
     "job_states",
     "keep_passwords",
     "lfns_of_run",
+    "lint",
+    "lint_codes",
+    "lint_sarif",
     "list_cache",
     "list_jobs",
     "list_runs",
     "log_check",
     "log_texts",
     "make_debug_directory",
+    "make_limits",
+    "make_project",
     "make_replica",
     "move_run",
     "open_log",
     "open_replica_catalog",
+    "parameter_names",
+    "parameters_of_run",
     "parse_replica_lines",
     "plan",
     "prepare_rerun",

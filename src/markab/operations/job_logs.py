@@ -12,6 +12,7 @@ from markab.operations.run_names import Run, find_run
 
 if TYPE_CHECKING:
     from markab.reports.job_log import JobLog, LogText
+    from markab.reports.reused_task import ReusedTaskLog
 
 STREAMS = ("stdout", "stderr")
 LONGEST_PAUSE_S = 0.5
@@ -25,8 +26,10 @@ def open_log(
     *,
     attempt: int | None = None,
     lines: int | None = None,
-) -> Iterator[JobLog]:
+) -> Iterator[JobLog | ReusedTaskLog]:
     """Open the output of a job, which is named by its name, the id of its task, its label or its transformation.
+
+    Of a task that was left out, a note says so.
 
     Args:
         attempt: the only one of interest. None: the one that runs, or the last.
@@ -38,13 +41,18 @@ def open_log(
     """
     from markab.executors.live_output import find_live_output
     from markab.reports.job_log import JobLog
+    from markab.reports.reused_task import ReusedTaskLog, read_reused_task
 
-    with closing(JobLog(find_run(run), job, find_live_output, streams, attempt, lines)) as log:
+    place = find_run(run)
+    if (reused := read_reused_task(place, job)) is not None:
+        yield ReusedTaskLog(reused)
+        return
+    with closing(JobLog(place, job, find_live_output, streams, attempt, lines)) as log:
         yield log
 
 
 def log_texts(
-    log: JobLog, *, follow: bool = False, pauses: Iterable[float] | None = None
+    log: JobLog | ReusedTaskLog, *, follow: bool = False, pauses: Iterable[float] | None = None
 ) -> Iterator[LogText]:
     """Yield what there is of the output of a job; with `follow`, go on until the job, or its engine, has ended."""
     from markab.operations.running import growing_pauses
@@ -54,7 +62,7 @@ def log_texts(
     return log.follow(growing_pauses(LONGEST_PAUSE_S) if pauses is None else pauses, time.sleep)
 
 
-def shown_log(log: JobLog, *, follow: bool = False) -> Iterator[tuple[str, str]]:
+def shown_log(log: JobLog | ReusedTaskLog, *, follow: bool = False) -> Iterator[tuple[str, str]]:
     """Yield what `log_texts` does, to be printed: stream ("" for a note) and text, with line ends where they belong.
 
     A terminal draws over a line at each carriage return: here each begins a new line. A note stands in

@@ -40,10 +40,22 @@ def job_states() -> list[str]:
 
 
 def job_names(run: Run = None) -> Iterator[tuple[str, str]]:
-    """Yield name and label of every job, in the plan's order."""
+    """Yield name and label of every job, in the plan's order; then the tasks that it left out."""
     with closing(_open_plan(run)) as plan:
         for job in plan.jobs():
             yield job.id, job.label
+    yield from ((task, "reused") for task in _reused(run))
+
+
+def parameters_of_run(run: Run = None) -> dict[str, str]:
+    """Return the values of the parameters of the script that built a workflow, as text; none for a run of Pegasus."""
+    from markab.operations.run_names import find_directory
+    from markab.provenance.pegasus_directory import find_pegasus_directory
+
+    if find_pegasus_directory(find_directory(run)):
+        return {}
+    with closing(_open_plan(run)) as plan:
+        return plan.header.parameters
 
 
 def lfns_of_run(run: Run = None) -> Iterator[tuple[str, str]]:
@@ -54,7 +66,7 @@ def lfns_of_run(run: Run = None) -> Iterator[tuple[str, str]]:
 
 
 def has_job(run: Run, job: str) -> bool:
-    """Return whether a run has a job of that name, or one that runs the task of that id."""
+    """Return whether a run has a job of that name, or one that runs the task of that id, or left that task out."""
     from markab.errors import MarkabError
     from markab.plan.job_lookup import find_job
 
@@ -62,19 +74,21 @@ def has_job(run: Run, job: str) -> bool:
         with closing(_open_plan(run)) as plan:
             find_job(plan, job)
     except MarkabError:
-        return False
+        return job in _reused(run)
     return True
 
 
-def show_job(run: Run, job: str) -> JobStory:
-    """Return everything recorded about a job, which is named by its name or by the id of a task that it runs.
+def show_job(run: Run, job: str) -> JobStory | ReusedTaskReport:
+    """Return everything recorded about a job, which is named by its name or by the id of a task that it runs, or about a task that was left out.
 
     Raises:
         MarkabError: the run has no such job; the hint has similar names.
     """
     from markab.reports.job_report import read_job
+    from markab.reports.reused_task import read_reused_task
 
-    return read_job(find_run(run), job)
+    place = find_run(run)
+    return read_reused_task(place, job) or read_job(place, job)
 
 
 def why(run: Run, job: str) -> JobExplanation | ReusedTaskReport:
@@ -82,6 +96,14 @@ def why(run: Run, job: str) -> JobExplanation | ReusedTaskReport:
     from markab.reports.why import read_why
 
     return read_why(find_run(run), job)
+
+
+def _reused(run: Run) -> Iterator[str]:
+    """Yield the ids of the tasks that the plan of a run left out."""
+    from markab.plan.reused_tasks import read_reused_tasks
+    from markab.plan.submit_dir import SubmitDir
+
+    return (task.task for task in read_reused_tasks(SubmitDir(find_run(run)).reused))
 
 
 def _open_plan(run: Run) -> PlanFile:

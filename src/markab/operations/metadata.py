@@ -30,9 +30,13 @@ def read_metadata(
         MarkabError: there is no such task or file.
         StorageError: the database of the run cannot be read.
     """
+    from markab.errors import MarkabError
     from markab.provenance.run_database import open_database
     from markab.reports import metadata as report
+    from markab.reports.reused_task import read_reused_task
 
+    if task is not None and (reused := read_reused_task(find_run(run), task)) is not None:
+        raise MarkabError(f"task {task!r} {reused.verdict()}", hint=reused.command("why"))
     with open_database(find_run(run)) as database:
         if task is not None:
             return [report.of_task(database, task)]

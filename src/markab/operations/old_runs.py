@@ -93,6 +93,8 @@ class OldRun:
     why_kept: str = ""
     """Why nothing of it must go; "": it can."""
     warnings: tuple[str, ...] = ()
+    links: tuple[Path, ...] = ()
+    """Symbolic links to its submit directory by which it was named or is recorded: they go with it."""
 
     @property
     def removed_scratch(self) -> list[str]:
@@ -171,14 +173,38 @@ def find_old_runs(
         MarkabError: there is no such state.
     """
     everything, warning = list_runs()
-    runs = [listed_run(find_directory(name).resolve()) for name in names] if names else everything
+    links: dict[Path, set[Path]] = {}
+    everything = [run._replace(submit_dir=_followed(run.submit_dir, links)) for run in everything]
+    if names:
+        runs = [listed_run(_followed(find_directory(name), links)) for name in names]
+    else:
+        runs = [run for run in everything if not _is_of_another_user(run.submit_dir)]
+    runs = [*{run.submit_dir: run for run in runs}.values()]
     wanted = chosen(runs, filters, now, everything if names else None)
-    old = [examine(run, scratch_only, with_results) for run in wanted]
+    examined = (examine(run, scratch_only, with_results) for run in wanted)
+    old = [replace(one, links=tuple(sorted(links.get(one.run.submit_dir, ())))) for one in examined]
     if scratch_only:
         old = [one for one in old if one.scratch or one.why_kept]
     going = {one.run.submit_dir for one in old if not one.why_kept}
     others = [run.submit_dir for run in everything if run.submit_dir not in going]
     return _with_warnings(old, others), warning
+
+
+def _followed(path: Path, links: dict[Path, set[Path]]) -> Path:
+    """Return the directory that is meant; a symbolic link by which it was named is added to those of the directory."""
+    if not path.is_dir():
+        return path  # it is gone
+    found = path.resolve()
+    if path.is_symlink():
+        links.setdefault(found, set()).add(Path(os.path.abspath(path)))
+    return found
+
+
+def _is_of_another_user(submit_dir: Path) -> bool:
+    try:
+        return submit_dir.lstat().st_uid != os.geteuid()
+    except OSError:
+        return False  # it is gone
 
 
 def examine(run: ListedRun, scratch_only: bool = False, with_results: bool = False) -> OldRun:
@@ -299,6 +325,17 @@ def delete_old_run(old: OldRun, *, scratch_only: bool = False) -> None:
         _remove_scratch(old)
     if not scratch_only:
         delete_run(old.run.submit_dir)
+        for link in old.links:
+            _remove_link(link, old.run.submit_dir)
+
+
+def _remove_link(link: Path, submit_dir: Path) -> None:
+    """Remove a symbolic link that leads to where a submit directory was."""
+    if link.is_symlink() and link.resolve() == submit_dir:
+        try:
+            link.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot remove the link {str(link)!r}: {error.strerror}") from error
 
 
 def _remove_scratch(old: OldRun) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -42,7 +42,13 @@ def plan(
     from markab.engine.result_recording import record_unrecorded
     from markab.planner import planning
 
-    planned = planning.plan(options, progress, update_index=record_unrecorded, explain=explain)
+    planned = planning.plan(
+        options,
+        progress,
+        update_index=record_unrecorded,
+        recorded_sizes=_recorded_sizes,
+        explain=explain,
+    )
     return _with_lacks(_with_changes(planned), then)
 
 
@@ -60,7 +66,21 @@ def dry_run(options: PlanOptions, progress: Progress | None = None, *, explain: 
     """Return what `plan` would plan, and write nothing. Arguments and errors as those of `plan`."""
     from markab.planner import planning
 
-    return _with_lacks(_with_changes(planning.dry_run(options, progress, explain=explain)), "nothing")
+    planned = planning.dry_run(options, progress, recorded_sizes=_recorded_sizes, explain=explain)
+    return _with_lacks(_with_changes(planned), "nothing")
+
+
+def _recorded_sizes(workflow: str) -> Mapping[str, int]:
+    """Return the sizes that the last runs of a workflow recorded, newest first; nothing if they cannot be found."""
+    from markab.diagnosis.recorded_sizes import recorded_sizes
+    from markab.errors import MarkabError
+    from markab.provenance.master_database import read_runs
+
+    try:
+        runs = [run for run in read_runs() if run.workflow == workflow]
+    except MarkabError:
+        return {}
+    return recorded_sizes(run.submit_dir for run in sorted(runs, key=lambda run: -run.planned))
 
 
 def _with_changes(planned: Planned) -> Planned:
@@ -104,6 +124,16 @@ def target_names(document: Path) -> Iterator[tuple[str, str]]:
     from markab.spec.reader import read_workflow
 
     yield from dict.fromkeys((name, kind) for kind, name, _ in Names.of(read_workflow(document).jobs))
+
+
+def parameter_names(script: Path) -> dict[str, str]:
+    """Return the parameters that a script declares, with their defaults as text; none if it cannot be read."""
+    from markab.planner import workflow_script
+
+    try:
+        return workflow_script.parameter_names(script)
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return {}
 
 
 def _with_lacks(planned: Planned, then: Then) -> Planned:

@@ -90,13 +90,17 @@ def refuse_changes(repetition: Repetition) -> None:
     Raises:
         PlanningError: names all that does.
     """
+    from markab.diagnosis.changed_files import MISSING
     from markab.errors import PlanningError, Problem
     from markab.formatting import shown_path
 
     if found := repetition.differences:
         problems = [Problem(text, kind="changed") for text in found]
-        command = f"markab rerun --accept-changes {shown_path(repetition.of)}"
-        problems[-1].hint = f"put back what has changed, or go on with what is there now: `{command}`"
+        if any(file.what in MISSING for file in repetition.changed):
+            problems[-1].hint = "put back what is missing: without it, the run cannot be repeated"
+        else:
+            command = f"markab rerun --accept-changes {shown_path(repetition.of)}"
+            problems[-1].hint = f"put back what has changed, or go on with what is there now: `{command}`"
         raise PlanningError(*problems)
 
 

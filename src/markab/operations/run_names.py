@@ -116,10 +116,17 @@ def _is_run(directory: Path) -> bool:
     return os.path.lexists(directory / PLAN) or is_pegasus_directory(directory)
 
 
+def _is_own(directory: Path) -> bool:
+    try:
+        return directory.lstat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
 def _candidates(named: Path) -> list[Path]:
     """Return runs with similar names: those below the named directory, or beside it."""
     if named.is_dir():
-        return [*runs_below(named)][:CANDIDATES_SHOWN]
+        return [run for run in runs_below(named) if _is_own(run)][:CANDIDATES_SHOWN]
     from difflib import get_close_matches
 
     above = named.parent if named.parent.is_dir() else Path()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 from shlex import quote
 from typing import NamedTuple
+
+import msgspec
 
 from markab.errors import StorageError
 from markab.operations.run_sizes import files_below
@@ -15,6 +18,8 @@ from markab.transfers.base import is_local, path_of
 from markab.transfers.reserved_names import MARKER, is_reserved
 from markab.transfers.scratch_owner import read_owner
 from markab.transfers.tree_removal import remove_tree
+
+FOREIGN_NAMED = 20
 
 
 class RunScratch(NamedTuple):
@@ -27,6 +32,22 @@ class RunScratch(NamedTuple):
     """Why it must not be removed; "": it may be."""
     has_results: bool = False
     """Results of the run are there, and nowhere else."""
+    foreign: tuple[str, ...] = ()
+    """What is in it and no job of the run declares: the first `FOREIGN_NAMED` names, of a directory with `/`."""
+    foreign_count: int = 0
+    """How many of these there are."""
+
+
+class _Lfn(msgspec.Struct):
+    lfn: str
+
+
+class _Line(msgspec.Struct):
+    """The fields of a plan line with names of files."""
+
+    inputs: list[_Lfn] = []
+    outputs: list[_Lfn] = []
+    transfers: list[_Lfn] = []
 
 
 def scratch_of_run(submit_dir: Path, plan: PlanFile, uuid: str) -> list[RunScratch]:
@@ -46,11 +67,12 @@ def scratch_of_run(submit_dir: Path, plan: PlanFile, uuid: str) -> list[RunScrat
 def _examined(place: str, submit_dir: Path, plan: PlanFile, uuid: str) -> RunScratch:
     if why := why_not_own(place, submit_dir, uuid):
         return RunScratch(place, why_kept=why)
-    size_bytes, has_files, other = 0, False, ""
+    size_bytes, other, names = 0, "", []
     for path, one_bytes in files_below(Path(place)):
         size_bytes += one_bytes
         relative = path[len(place.rstrip("/")) + 1 :]
-        has_files = has_files or not is_reserved(relative)
+        if not is_reserved(relative):
+            names.append(relative)
         if relative != MARKER and relative.endswith(f"/{MARKER}"):
             other = os.path.dirname(path)
     if other:
@@ -59,8 +81,25 @@ def _examined(place: str, submit_dir: Path, plan: PlanFile, uuid: str) -> RunScr
         return RunScratch(place, size_bytes, "the submit directory is in it")
     if held := _results_in(place, plan.header):
         return RunScratch(place, size_bytes, f"results are in it, {held!r}")
-    only_there = (has_files and not plan.header.outputs) or _are_results_links_into(place, plan)
-    return RunScratch(place, size_bytes, has_results=only_there)
+    only_there = (bool(names) and not plan.header.outputs) or _are_results_links_into(place, plan)
+    foreign = _foreign(names, plan) if names else []
+    return RunScratch(place, size_bytes, "", only_there, tuple(foreign[:FOREIGN_NAMED]), len(foreign))
+
+
+def _foreign(names: Iterable[str], plan: PlanFile) -> list[str]:
+    """Return those of the names of files that are not of the plan; where all of a directory is foreign, its name."""
+    decode = msgspec.json.Decoder(_Line).decode
+    lines = (decode(plan.line(position)) for position in range(len(plan)))
+    lfns = {one.lfn for line in lines for one in (*line.inputs, *line.outputs, *line.transfers)}
+    own_folders = {str(folder) for lfn in lfns for folder in PurePosixPath(lfn).parents}
+    found = set()
+    for name in names:
+        places = [str(folder) for folder in PurePosixPath(name).parents][
+            -2::-1
+        ]  # without ".", the topmost first
+        if name not in lfns and lfns.isdisjoint(places):
+            found.add(next((f"{place}/" for place in places if place not in own_folders), name))
+    return sorted(found)
 
 
 def why_not_own(place: str, submit_dir: Path, uuid: str) -> str:
@@ -72,7 +111,7 @@ def why_not_own(place: str, submit_dir: Path, uuid: str) -> str:
         return ""  # its removal was interrupted when the marker, the last file, had gone
     if not owner or owner[0] != uuid:
         return f"its file {MARKER!r} does not say that it is the scratch of this run"
-    if len(owner) > 1 and owner[1] != os.path.realpath(submit_dir) and _is_run_at(owner[1], uuid):
+    if len(owner) > 1 and _is_copy(owner[1], submit_dir, uuid):
         return f"it belongs to the run in {owner[1]!r}, of which this one is a copy"
     return ""
 
@@ -84,10 +123,10 @@ def _is_empty(place: str) -> bool:
         return False
 
 
-def _is_run_at(place: str, uuid: str) -> bool:
+def _is_copy(original: str, submit_dir: Path, uuid: str) -> bool:
     from markab.provenance.master_database import is_copy
 
-    return is_copy(place, Path(), uuid)
+    return is_copy(original, submit_dir, uuid)
 
 
 def _results_in(place: str, header: Header) -> str:

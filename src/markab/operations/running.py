@@ -8,10 +8,12 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
+from markab.errors import RUN_EXIT_CODES
 from markab.operations.run_names import Run, find_run
 from markab.operations.status import follow_status, read_status
 
 if TYPE_CHECKING:
+    from markab.engine.background import Started
     from markab.journal.progress import Observer
     from markab.journal.records import OutcomeState
     from markab.reports.status import Status
@@ -33,6 +35,8 @@ class Limits(NamedTuple):
     gpus: int | None = None
     max_jobs: int | None = None
     """How many jobs may run at once, of any kind; the plan may set a lower limit."""
+    max_scratch_bytes: int | None = None
+    """The bound on scratch, instead of that in the plan, which must have one."""
 
 
 class Ended(NamedTuple):
@@ -43,6 +47,28 @@ class Ended(NamedTuple):
     was_complete: bool
     """All jobs had succeeded before; nothing was started."""
     warnings: tuple[str, ...]
+    exit_code: int
+    """Of the command that runs it."""
+
+
+def make_limits(
+    cores: int | None, memory: str | int | None, gpus: int | None, max_jobs: int | None
+) -> Limits:
+    """Return limits as they are given in Python; memory is a size such as "8GB", or a number of MB.
+
+    Raises:
+        ValueError: one is not of its kind, or too small.
+    """
+    from markab.spec.units import amount_mb
+
+    for name, number, least in (("cores", cores, 1), ("gpus", gpus, 0), ("max_jobs", max_jobs, 1)):
+        if number is not None and (not isinstance(number, int) or number < least):
+            raise ValueError(f"{name} is {number!r}, but must be a whole number, at least {least}")
+    try:
+        memory_mb = None if memory is None else amount_mb(str(memory), "MB")
+    except ValueError:
+        raise ValueError(f"memory is {memory!r}, but must be a size, such as '8GB' or '500 MB'") from None
+    return Limits(cores, memory_mb, gpus, max_jobs)
 
 
 def start(
@@ -52,8 +78,8 @@ def start(
     restore: bool = False,
     refresh: bool = False,
     fail_fast: bool | None = None,
-) -> int:
-    """Start an engine for a run in the background; return its pid once it has accepted every job.
+) -> Started:
+    """Start an engine for a run in the background; return its pid once it has accepted every job, and whether that was needless.
 
     It continues after the caller has ended, and writes its messages to `run.log`. The arguments are those of `run`.
 
@@ -120,7 +146,8 @@ def run(
 
     def ended() -> Ended:
         warnings = (*outcome.warnings, *follower.warnings)
-        return Ended(submit_dir, outcome.state, outcome.was_complete, warnings)
+        exit_code = RUN_EXIT_CODES[outcome.state] if outcome.exit_code is None else outcome.exit_code
+        return Ended(submit_dir, outcome.state, outcome.was_complete, warnings, exit_code)
 
     if on_end is not None:
         on_end(ended())
@@ -128,7 +155,7 @@ def run(
     if not follower.error:
         return ended()
     late = f"{follower.error}; the missing records are in the journal, and are added by the next update"
-    return Ended(submit_dir, outcome.state, outcome.was_complete, (*ended().warnings, late))
+    return ended()._replace(warnings=(*ended().warnings, late))
 
 
 def wait(
@@ -197,9 +224,9 @@ def halt(run: Run = None) -> bool:
     return request_halt(find_run(run))
 
 
-Removal = Literal["removed", "removing", "marked", "succeeded"]
+Removal = Literal["removed", "removing", "marked", "succeeded", "not started"]
 """The progress of a removal: the engine has ended; its jobs have not all ended yet; there was no
-engine, and the run is marked as removed; there was none, and the run has succeeded."""
+engine, and the run is marked as removed; there was none, and the run has succeeded, or was never started."""
 
 
 def remove(run: Run = None, *, patience_s: float = REMOVAL_PATIENCE_S, sleep: Sleep = time.sleep) -> Removal:
@@ -216,7 +243,8 @@ def remove(run: Run = None, *, patience_s: float = REMOVAL_PATIENCE_S, sleep: Sl
 
     submit_dir = find_run(run)
     if not control.request_remove(submit_dir):
-        return "succeeded" if read_status(submit_dir).state == "Success" else "marked"
+        state = read_status(submit_dir).state
+        return "succeeded" if state == "Success" else "not started" if state == "Not started" else "marked"
     pauses = repeat(REMOVAL_PAUSE_S, int(patience_s / REMOVAL_PAUSE_S))
     pid = poll(lambda: control.engine_pid(submit_dir), lambda pid: pid is None, pauses, sleep)
     return "removed" if pid is None else "removing"
@@ -224,6 +252,6 @@ def remove(run: Run = None, *, patience_s: float = REMOVAL_PATIENCE_S, sleep: Sl
 
 def _flags(limits: Limits | None) -> tuple[str, ...]:
     """Return the flags of `markab run` that give these limits."""
-    flags = ("--cores", "--memory", "--gpus", "--max-jobs")
+    flags = ("--cores", "--memory", "--gpus", "--max-jobs", "--max-scratch")
     given = zip(flags, limits or Limits(), strict=True)
     return tuple(word for flag, value in given if value is not None for word in (flag, str(value)))

@@ -13,7 +13,7 @@ SHOWN = 5
 
 
 def find_job(plan: PlanFile, name: str) -> int:
-    """Return the position of a job named by its id, by the id of the user's task that it runs, or by its only label or transformation.
+    """Return the position of a job named by its id, by the id of a user's task that it runs, or by its only label or transformation.
 
     Raises:
         MarkabError: there is none, or a label or transformation is that of several; the hint has names.
@@ -25,7 +25,12 @@ def find_job(plan: PlanFile, name: str) -> int:
         # The ending alone may be that of a job the planner added: stage_in_local_local_0_0 is not task 0.
         if known.endswith(ending) and any(task.id == name for task in plan.job(position).tasks):
             return position
-    same = [position for position, job in enumerate(plan.jobs()) if name and _is_called(job, name)]
+    same = []
+    for position, job in enumerate(plan.jobs()):
+        if any(task.id == name for task in job.tasks):  # one of a cluster
+            return position
+        if name and _is_called(job, name):
+            same.append(position)
     if len(same) == 1:
         return same[0]
     if same:

@@ -134,6 +134,14 @@ class ContentReuse(msgspec.Struct, frozen=True, omit_defaults=True):
     """Results of earlier runs are used; False: all tasks run (`--force`), and are recorded."""
 
 
+class BoundedScratch(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How many bytes a run may have in its scratch at a site, and will, as planned."""
+
+    most_bytes: int
+    predicted_bytes: int
+    """The most at any time, if the jobs run one after the other in the order of `JobSpace.order`."""
+
+
 class Header(msgspec.Struct, omit_defaults=True):
     """Line 1 of `plan.jsonl`."""
 
@@ -162,6 +170,8 @@ class Header(msgspec.Struct, omit_defaults=True):
     """The user's metadata of the workflow; without effect on the run."""
     reuse: ContentReuse | None = None
     """Set with the policy `content`; None: results are reused by name, as Pegasus does, when the run is planned."""
+    scratch: dict[str, BoundedScratch] = {}
+    """Staging site → bound, with the cleanup `constraint`; then jobs have `space`."""
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -210,6 +220,27 @@ class PlannedTask(msgspec.Struct, omit_defaults=True):
     """Lfns of the outputs of the job that this task makes; given if the job has several tasks."""
     after: list[str] = []
     """Ids of the tasks of the same job that must succeed before it."""
+    cores: int = 1
+    memory_mb: int = 0
+    priority: int = 0
+    """What it takes of its job, and its rank among the tasks that are ready; for jobs with `tasks_at_once`."""
+
+
+class JobScript(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A program of the submit host that runs before or after the tasks of a job, in the submit directory."""
+
+    executable: str
+    """Absolute path."""
+    arguments: str = ""
+    """Not yet split; `worker/job_scripts.py` lists the variables that are replaced."""
+
+
+class AbortRule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An exit code of a job that ends the run."""
+
+    on: int
+    exit_code: int | None = None
+    """That of the run. None: that of the job."""
 
 
 class Input(msgspec.Struct, omit_defaults=True):
@@ -283,6 +314,21 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
     """Lfns of its inputs, if it shares its job with other tasks; one alone reads what its job does."""
 
 
+class JobSpace(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a job changes of the bytes in the scratch of its staging site, as predicted."""
+
+    order: int
+    """Its place in an order of all jobs in which the run fits."""
+    own_bytes: int = 0
+    """Of copies of its inputs in a directory of its own, while it runs."""
+    adds_bytes: int = 0
+    """Of files that it makes or brings, and that no job before it did."""
+    frees_bytes: list[int] = []
+    """Cleanup: of each file of `removes`."""
+    kept_bytes: dict[str, int] = {}
+    """Lfn → bytes of those files that no cleanup job removes."""
+
+
 class PlannedJob(msgspec.Struct, omit_defaults=True):
     """One job: what is scheduled, tried and retried as a whole."""
 
@@ -306,6 +352,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     gpus: int = 0
     runtime_s: float = 0
     """What it requests; 0: not given."""
+    threads: int = 0
+    """How many files it moves at a time; 0: as the header says."""
     checkpoint_s: float = 0
     """SIGTERM after this many seconds, so that the task writes its checkpoint. 0: never."""
     max_wall_s: float = 0
@@ -317,10 +365,17 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     keep_going: bool = False
     """A task that fails keeps only those from running that come `after` it; the attempt fails all the same."""
 
+    pre: JobScript | None = None
+    post: JobScript | None = None
+    """Run around the tasks of each attempt; the exit code of `post`, if there is one, is that of the job."""
+    abort: AbortRule | None = None
+    tasks_at_once: bool = False
+    """Tasks run at the same time, as far as the cores and the memory of the job allow. False: one after the other."""
+
     tasks: list[PlannedTask] = []
     inputs: list[Input] = []
     outputs: list[Output] = []
-    """The four above: compute."""
+    """The ones above: compute."""
     transfers: list[Transfer] = []
     """Stage-in, stage-out, stage-inter."""
     registrations: list[Registration] = []
@@ -331,6 +386,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """Cleanup, with the policy `content`: lfns that tasks made; the store keeps them before they are removed."""
     removes_scratch: bool = False
     """Cleanup at the end: the whole scratch directory of `staging`."""
+    space: JobSpace | None = None
+    """None: there is no bound, or it changes nothing."""
     why: str = ""
     """Which pass made it, and for what."""
 

@@ -26,7 +26,7 @@ from markab.errors import CorruptPlan, NewerFormat, NotARun, StorageError
 from markab.formatting import titled
 from markab.plan.atomic_file import replacing
 from markab.plan.job_label import joined_labels
-from markab.plan.model import FORMAT, Header, Kind, PlannedJob
+from markab.plan.model import FORMAT, Header, JobSpace, Kind, PlannedJob
 from markab.transfers.beneath import open_regular
 
 _CRC_BYTES = len(b',"crc":"01234567"}\n')
@@ -63,6 +63,30 @@ class TaskLabel(msgspec.Struct, frozen=True):
     """The label of a task; the same key as `PlannedTask`."""
 
     node_label: str = ""
+
+
+class SpaceOutline(msgspec.Struct, frozen=True):
+    """What a job changes of the bytes in scratch; the same keys as `PlannedJob`."""
+
+    staging: str = ""
+    site: str = ""
+    space: JobSpace | None = None
+    tasks: list[TaskProgram] = []
+    inputs: list[FileName] = []
+    outputs: list[FileName] = []
+    removes: list[str] = []
+
+
+class FileName(msgspec.Struct, frozen=True):
+    """The name of a file; the same key as `Input` and `Output`."""
+
+    lfn: str
+
+
+class TaskProgram(msgspec.Struct, frozen=True):
+    """What a task runs; the same key as `PlannedTask`."""
+
+    transformation: str
 
 
 def write_plan(path: Path, header: Header, jobs: Iterable[PlannedJob]) -> None:
@@ -169,6 +193,17 @@ class PlanFile:
             outline.append(job)
         self._all_checked = True
         return outline
+
+    def spaces(self) -> Iterator[tuple[int, SpaceOutline]]:
+        """Yield the position of each job that has `space`, with what it changes."""
+        decode = msgspec.json.Decoder(SpaceOutline).decode
+        for position in range(len(self)):
+            try:
+                found = decode(self.line(position))
+            except (msgspec.DecodeError, RecursionError) as error:
+                raise self._corrupt(position + 2, str(error)) from error
+            if found.space is not None:
+                yield position, found
 
     @cached_property
     def labels(self) -> dict[int, str]:

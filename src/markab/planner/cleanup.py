@@ -1,29 +1,35 @@
 """Cleaning up: jobs that remove files from scratch after their last user, and the directory at the end.
 
 `none` removes nothing; `leaf` removes the scratch directories when everything
-is done; `inplace` also removes each file once its last user is done. Only
-copies that the run made are ever removed, and results only if they are
-delivered somewhere else.
+is done; `inplace` also removes each file once its last user is done, and `constraint` those whose room is needed, so
+that scratch stays below a bound (`scratch_bound.py`). Only copies that the run made are ever removed, and results only
+if they are delivered somewhere else.
 
 After all passes that add jobs, because it has to know every user of a file.
-Guarantees: only what no remaining job reads is removed. Cleanup jobs are grouped level by
-level: one for at most five of the jobs that use files last, dealt evenly.
+Guarantees: only what no remaining job reads is removed. Cleanup jobs of `inplace` are grouped level by
+level: one for at most five of the jobs that use files last, dealt evenly, unless a property says otherwise.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 
-from markab.plan.model import Kind, PlannedJob
+from markab.plan.model import JobSpace, Kind, PlannedJob
 from markab.planner import job_names
 from markab.planner.draft import Context, Draft
 from markab.planner.graph import levels_of, sorted_unique
+from markab.planner.scratch_bound import BoundedFiles, bounded_order
+from markab.planner.scratch_order import NO_SITE, Order, Removal
+from markab.spec.properties import Properties
 
 PRIORITY = 1000
 JOBS_PER_CLEANUP_JOB = 5
 CATEGORY = "cleanup"
+SCOPE = "pegasus.file.cleanup.scope"
+CLUSTERS_NUM = "pegasus.file.cleanup.clusters.num"
+CLUSTERS_SIZE = "pegasus.file.cleanup.clusters.size"
 
 
 def clean_up(draft: Draft, context: Context) -> None:
@@ -37,16 +43,27 @@ def clean_up(draft: Draft, context: Context) -> None:
         )
     if context.cleanup == "none":
         return
-    if context.cleanup == "inplace":
-        _remove_files(draft, context, keep=set() if delivers else draft.results)
+    keep = set() if delivers else draft.results
+    if context.cleanup == "constraint":
+        if found := bounded_order(draft, context, keep):
+            _remove_in_order(draft, context, *found)
+    elif context.cleanup == "inplace" and not _is_left_to_leaf(draft, context):
+        _remove_files(draft, context, keep)
     if delivers or not draft.results:
         _remove_directories(draft, context)
+
+
+def _is_left_to_leaf(draft: Draft, context: Context) -> bool:
+    """Return whether sub-workflows may use files that only their own plans name."""
+    has_sub_workflows = any(
+        task.type != "job" for job, _ in draft.task_jobs() for task in draft.tasks_of(job)
+    )
+    return has_sub_workflows and context.properties.get(SCOPE, "fullahead").strip().lower() != "deferred"
 
 
 def _remove_files(draft: Draft, context: Context, keep: set[str]) -> None:
     levels = levels_of(draft.parents)
     assert levels is not None
-    made = draft.producer if context.reuse is not None else {}
     for site, users_of in draft.scratch.items():
         # Level by level, the files whose deepest user is there, by that user.
         by_level: dict[int, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -56,25 +73,67 @@ def _remove_files(draft: Draft, context: Context, keep: set[str]) -> None:
                 by_level[levels[deepest]][deepest].append(lfn)
         for level in sorted(by_level):
             last_users = sorted(by_level[level])
-            for number, group in enumerate(_even_groups(last_users)):
+            groups = _number_of_groups(len(last_users), context.properties)
+            if groups > 1:  # by their files, as Pegasus deals them
+                last_users.sort(key=lambda user: min(by_level[level][user]))
+            for number, group in enumerate(_even_groups(last_users, groups)):
                 removes = [lfn for user in group for lfn in by_level[level][user]]
-                planned = _cleanup_job(
-                    job_names.cleanup_name(context.prefix, site, level + 1, number), site, context
-                )
-                planned.removes, planned.level, planned.category = removes, level, CATEGORY
-                planned.keeps = [lfn for lfn in removes if lfn in made]
-                draft.add(
-                    planned,
-                    sorted_unique(user for lfn in removes for user in users_of[lfn]),
-                    "clean_up",
-                    f"{len(removes)} file(s) that no remaining job reads",
-                )
+                name = job_names.cleanup_name(context.prefix, site, level + 1, number)
+                users = sorted_unique(user for lfn in removes for user in users_of[lfn])
+                _add(draft, _removal_job(draft, context, name, site, level, removes), users)
 
 
-def _even_groups(users: list[int]) -> Iterator[list[int]]:
-    number = math.ceil(len(users) / JOBS_PER_CLEANUP_JOB)
+def _number_of_groups(jobs: int, properties: Properties) -> int:
+    """Return how many cleanup jobs there are for jobs of one level that use files last."""
+    if number := properties.integer(CLUSTERS_NUM, 0):
+        return min(jobs, number)
+    return math.ceil(jobs / properties.integer(CLUSTERS_SIZE, JOBS_PER_CLEANUP_JOB))
+
+
+def _even_groups(users: list[int], number: int) -> Iterator[list[int]]:
     for group in range(number):
         yield users[group * len(users) // number : (group + 1) * len(users) // number]
+
+
+def _remove_in_order(draft: Draft, context: Context, files: BoundedFiles, order: Order) -> None:
+    """Add a job for each removal of an order, and fill `space`."""
+    levels = levels_of(draft.parents)
+    assert levels is not None
+    numbers: Counter[tuple[int, int]] = Counter()
+    for place, step in enumerate(order.steps):
+        if not isinstance(step, Removal):
+            need = files.needs[step]
+            if need.site != NO_SITE and (need.own_bytes or need.adds_bytes):
+                draft.space[step] = JobSpace(
+                    place, need.own_bytes, need.adds_bytes, kept_bytes=files.kept.get(step, {})
+                )
+            continue
+        users = sorted_unique(user for number in step.files for user in files.files[number].users)
+        level = max(levels[user] for user in users)
+        name = job_names.cleanup_name(
+            context.prefix, files.sites[step.site], level + 1, numbers[step.site, level]
+        )
+        numbers[step.site, level] += 1
+        removes = [files.lfns[number] for number in step.files]
+        added = _add(draft, _removal_job(draft, context, name, files.sites[step.site], level, removes), users)
+        sizes = [files.files[number].size_bytes for number in step.files]
+        draft.space[added] = JobSpace(place, frees_bytes=sizes)
+
+
+def _removal_job(
+    draft: Draft, context: Context, name: str, site: str, level: int, removes: list[str]
+) -> PlannedJob:
+    planned = _cleanup_job(name, site, context)
+    planned.removes, planned.level, planned.category = removes, level, CATEGORY
+    if context.reuse is not None:
+        planned.keeps = [lfn for lfn in removes if lfn in draft.producer]
+    return planned
+
+
+def _add(draft: Draft, planned: PlannedJob, users: Sequence[int]) -> int:
+    return draft.add(
+        planned, users, "clean_up", f"{len(planned.removes)} file(s) that no remaining job reads"
+    )
 
 
 def _remove_directories(draft: Draft, context: Context) -> None:

@@ -1,4 +1,4 @@
-"""Clustering: several small tasks become one job, which runs them one after the other.
+"""Clustering: several small tasks become one job, which runs them as its aggregator says (`job_aggregator.py`).
 
 `--cluster` names techniques, which are applied in the order in which they are named, each to the jobs that the one
 before made:
@@ -30,6 +30,7 @@ from heapq import heapify, heapreplace
 
 from markab.errors import Problem
 from markab.planner.draft import Context, Draft
+from markab.planner.job_aggregator import Aggregators
 from markab.planner.job_names import cluster_name, compute_name
 from markab.spec import units
 from markab.spec.profiles import canonical
@@ -59,6 +60,7 @@ def cluster_jobs(draft: Draft, context: Context) -> None:
     if not context.options.cluster:
         return
     _warn_of_labelled_sub_workflows(draft, context)
+    aggregators = Aggregators(context)
     names = {compute_name(task, context.prefix) for task in draft.tasks}
     for technique in context.options.cluster:
         if (find := TECHNIQUES.get(technique.lower())) is None:
@@ -67,7 +69,8 @@ def cluster_jobs(draft: Draft, context: Context) -> None:
             if len(group.jobs) > 1:
                 name = cluster_name(group.name, context.prefix, names)
                 names.add(name)
-                draft.merge(group.jobs, "cluster_jobs", group.why, name)
+                cluster = draft.merge(group.jobs, "cluster_jobs", group.why, name)
+                draft.placements[cluster] = aggregators.aggregated(draft.placements[cluster])
 
 
 # -- the techniques ---------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Container
 
+from markab.plan.run_command import run_command
+from markab.plan.submit_dir import PLAN
 from markab.planner.draft import Context, Draft
 from markab.planner.graph import topological_order
 from markab.planner.replica_selection import why_unusable
@@ -100,6 +102,15 @@ def _is_enabled(draft: Draft, context: Context, job: int) -> bool:
     return bool(given) and given[0].strip().lower() == "true"
 
 
+def _remedy(context: Context) -> str:
+    """Return what to do about results that are gone: those of earlier runs these can make again."""
+    runs = [context.options.directory / run for run in context.options.reuse]
+    again = " or ".join(f"`{run_command(run, '--restore')}`" for run in runs if (run / PLAN).exists())
+    if not again:
+        return "correct the replica catalog, or ignore this"
+    return f"ignore this; or, to use what the earlier run made, let it make that again before: {again}"
+
+
 class _Existing:
     """The outputs of jobs that have a replica which can be used."""
 
@@ -123,5 +134,5 @@ class _Existing:
             self._context.warn(
                 "unusable-result",
                 f"file {first!r} is made again{more}: its replica cannot be used: {self._unusable[first]}",
-                "correct the replica catalog, or ignore this",
+                _remedy(self._context),
             )

@@ -6,6 +6,7 @@ from markab.plan.model import DirectoryPlace
 from markab.planner.draft import Context
 from markab.planner.site_directories import output_place
 from markab.transfers.base import is_local, path_of
+from markab.transfers.tree_names import directory_name
 
 
 class DeliveredPaths:
@@ -13,6 +14,7 @@ class DeliveredPaths:
 
     def __init__(self, context: Context) -> None:
         self._map = context.output_map
+        self._hashed = context.hashed
         self._directories: list[DirectoryPlace] | None = []
         if self._map is not None:
             return
@@ -34,7 +36,9 @@ class DeliveredPaths:
         elif self._directories is None:
             return None
         else:
-            places = [directory.file(lfn) for directory in self._directories]
+            name = directory_name(lfn)
+            name = name if self._hashed is None else self._hashed.path(name)
+            places = [directory.file(name) for directory in self._directories]
         return (
             [path_of(place.url) for place in places] if all(is_local(place.url) for place in places) else None
         )

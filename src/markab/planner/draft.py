@@ -11,7 +11,7 @@ plan itself are made last of all (`executable_jobs.py`), one at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -21,12 +21,25 @@ from markab.catalogs.replica_index import ReplicaIndex
 from markab.errors import PlanningError, Problem
 from markab.formatting import titled
 from markab.plan.job_label import joined_labels
-from markab.plan.model import Content, ContentReuse, GivenSlots, Integrity, Place, PlannedJob
+from markab.plan.model import (
+    AbortRule,
+    BoundedScratch,
+    Content,
+    ContentReuse,
+    GivenSlots,
+    Integrity,
+    JobScript,
+    JobSpace,
+    Place,
+    PlannedJob,
+)
 from markab.plan.reused_tasks import ReusedTask
 from markab.planner.graph import find_cycle, levels_of
+from markab.planner.hashed_results import HashedResults
 from markab.planner.job_names import compute_name
 from markab.planner.options import PlanOptions
 from markab.planner.placement import Placement, Program, merge_placements
+from markab.planner.replica_order import ReplicaOrder, by_nearness
 from markab.planner.request_trace import RequestTrace
 from markab.planner.targets import Targets
 from markab.planner.task_files import inputs_of, inputs_of_job, outputs_of, outputs_of_job
@@ -48,7 +61,7 @@ from markab.transfers.run_passwords import Passwords
 Cluster = tuple[int, ...]
 """The tasks of a job, in the order in which it runs them."""
 
-Cleanup = Literal["none", "leaf", "inplace"]
+Cleanup = Literal["none", "leaf", "inplace", "constraint"]
 
 Progress = Callable[[str, int, int | None], None]
 """Called with what is being done, how much of it is done, and of how much (None: not known)."""
@@ -59,6 +72,15 @@ UpdateIndex = Callable[[ResultIndex], None]
 
 def no_update(_index: ResultIndex) -> None:
     """Leave the index of results as it is."""
+
+
+RecordedSizes = Callable[[str], Mapping[str, int]]
+"""Name of a workflow → lfn → bytes of the files that its last runs had."""
+
+
+def no_recorded_sizes(_workflow: str) -> Mapping[str, int]:
+    """Know nothing of earlier runs."""
+    return {}
 
 
 class TaskWitnesses(NamedTuple):
@@ -88,7 +110,7 @@ class ResultPlaces(Protocol):
         ...
 
 
-EXPLAINING = ("unknown-property", "unknown-profile", "output-mapper")
+EXPLAINING = ("unknown-property", "unknown-profile")
 """Kinds of warnings that may explain an error, and are shown with it."""
 
 
@@ -110,6 +132,14 @@ class Merged(NamedTuple):
     name: str
     why: str
     """Which pass merged them, and why."""
+
+
+class DagmanRequests(NamedTuple):
+    """What a job asks for in the namespace `dagman`, beyond what is scheduled by."""
+
+    pre: JobScript | None = None
+    post: JobScript | None = None
+    abort: AbortRule | None = None
 
 
 @dataclass(slots=True)
@@ -141,15 +171,21 @@ class Context:
     """Job prefix, as asked for with --job-prefix."""
     links: bool = False
     """Inputs on this machine may be linked to instead of copied."""
+    replica_order: ReplicaOrder = by_nearness
+    """Which replica of a file is the best."""
     cleanup: Cleanup = "inplace"
     slots: GivenSlots = field(default_factory=GivenSlots)
     """What jobs on the submit host may use together."""
     output_map: ResultPlaces | None = None
     """Where each result goes. None: below the directories of the output sites."""
+    hashed: HashedResults | None = None
+    """Where they are below these directories. None: at their names."""
     reuse: ContentReuse | None = None
     """How results are reused by content. None: they are reused by name."""
     update_index: UpdateIndex = no_update
     """Called with the index of results before it is read."""
+    recorded_sizes: RecordedSizes = no_recorded_sizes
+    """Called with the name of the workflow, when the sizes of its files are to be predicted."""
     trace: RequestTrace = field(default_factory=RequestTrace)
     """What was read so far, and what was not found; passes add to it."""
     dry_run: bool = False
@@ -213,6 +249,10 @@ class Draft:
     """Lfns of optional inputs that have no replica."""
     scratch: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     """Staging site → lfn → jobs that make, read or move this file in its scratch."""
+    bounded: dict[str, BoundedScratch] = field(default_factory=dict)
+    """Staging site → bound, with the cleanup `constraint`."""
+    space: dict[int, JobSpace] = field(default_factory=dict)
+    """Job → what it changes in a bounded scratch."""
     targets: Targets | None = None
     """What the plan is made for; None: every result of the document."""
     results: set[str] = field(default_factory=set)
@@ -229,6 +269,8 @@ class Draft:
     """The tasks of removed jobs; by content."""
     witnesses: TaskWitnesses | None = None
     """What tells later whether all that is known of tasks is as it is now; None: something cannot be told. By content."""
+    dagman: dict[int, DagmanRequests] = field(default_factory=dict)
+    """Of the jobs that ask for something of that."""
     merged: dict[int, Merged] = field(default_factory=dict)
     """Job that others were merged into → what it is."""
     reasons: list[Reason] = field(default_factory=list)

@@ -7,6 +7,7 @@ used: its scratch directories and those at the output sites.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -25,14 +26,14 @@ from markab.plan.model import (
 )
 from markab.planner.draft import Context, Draft, ResultPlaces
 from markab.planner.graph import sorted_unique, topological_order
+from markab.planner.hashed_results import HashedResults
 from markab.planner.placement import Executable, Program
 from markab.planner.places import local_path
 from markab.planner.site_directories import shared_scratch
 from markab.planner.task_files import command_line, outputs_of
 from markab.spec.model import Task
 from markab.transfers.base import quoted_path
-
-FIRST_FAILURE_ENDS = "pegasus.clusterer.job.aggregator.seqexec.firstjobfail"
+from markab.transfers.tree_names import directory_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,20 @@ class RunPlaces:
     """By output site, in the order in which the user named them."""
     output_map: ResultPlaces | None = None
     """Where each result goes instead."""
+    hashed: HashedResults | None = None
+    """Where it is below these directories. None: at its name."""
+
+    def result_name(self, lfn: str) -> str:
+        """Return the path of a result below the directory of an output site."""
+        name = directory_name(lfn)
+        return name if self.hashed is None else self.hashed.path(name)
 
     def of_result(self, lfn: str) -> list[Place]:
         """Return where a result goes."""
         if self.output_map is not None:
             return self.output_map.places(lfn)
-        places = {place.url: place for place in (output.file(lfn) for output in self.outputs.values())}
+        name = self.result_name(lfn)
+        places = {place.url: place for place in (output.file(name) for output in self.outputs.values())}
         return list(places.values())
 
     def registrations(self, lfn: str, staging: str) -> list[tuple[str, str]]:
@@ -62,7 +71,8 @@ class RunPlaces:
         if staging:
             return [(self.scratch[staging].file_url(lfn), staging)]
         if self.output_map is None:
-            return list({output.file_url(lfn): output.site for output in self.outputs.values()}.items())
+            name = self.result_name(lfn)
+            return list({output.file_url(name): output.site for output in self.outputs.values()}.items())
         places = self.output_map.places(lfn)
         return [(f"file://{quoted_path(p.url)}" if p.url.startswith("/") else p.url, p.site) for p in places]
 
@@ -78,9 +88,11 @@ def executable_jobs(draft: Draft, context: Context, places: RunPlaces) -> Iterat
         parents = sorted_unique(position[parent] for parent in draft.parents[job])
         found = draft.jobs[job]
         if isinstance(found, PlannedJob):
-            yield _auxiliary_job(found, parents, places)
+            planned = _auxiliary_job(found, parents, places)
         else:
-            yield job_of_tasks(draft, context, job, parents)
+            planned = job_of_tasks(draft, context, job, parents)
+        planned.space = draft.space.get(job)
+        yield planned
 
 
 def _auxiliary_job(job: PlannedJob, parents: list[int], places: RunPlaces) -> PlannedJob:
@@ -150,6 +162,7 @@ def job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -
     planned.cores, planned.gpus = resources.cores, resources.gpus
     planned.memory_mb, planned.disk_mb = resources.memory_mb, resources.disk_mb
     planned.runtime_s = resources.runtime_s or 0
+    planned.threads = resources.transfer_threads
     planned.checkpoint_s = resources.checkpoint_s or 0
     planned.max_wall_s = resources.max_wall_s or 0
     planned.success_messages = resources.success_messages
@@ -159,9 +172,14 @@ def job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -
     ]
     _add_contents(draft, job, planned)
     planned.outputs = [Output(use.lfn, use.type == "checkpoint", use.metadata) for use in draft.outputs(job)]
-    if len(tasks) > 1:
-        planned.keep_going = not context.properties.flag(FIRST_FAILURE_ENDS, True)
+    if requests := draft.dagman.get(job):
+        planned.pre, planned.post, planned.abort = requests.pre, requests.post, requests.abort
+    if placement.aggregation is not None:
+        planned.keep_going = placement.aggregation.keep_going
         _relate_tasks(draft, job, planned.tasks)
+        for task, needs in zip(planned.tasks, placement.aggregation.needs, strict=False):
+            planned.tasks_at_once = True
+            task.cores, task.memory_mb, task.priority = needs
     return planned
 
 
@@ -199,11 +217,15 @@ def _sub_workflow(task: Task) -> PlannedTask:
 
 def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask:
     executable = program.executable
+    command, arguments = _command(executable), command_line(task)
+    if program.launcher is not None:
+        words = program.launcher.arguments, shlex.quote(command), arguments
+        command, arguments = program.launcher.executable, " ".join(word for word in words if word)
     return PlannedTask(
         id=task.id,
         transformation=executable.transformation.full_name,
-        executable=_command(executable),
-        arguments=command_line(task),
+        executable=command,
+        arguments=arguments,
         stdin=task.stdin,
         stdout=task.stdout,
         stderr=task.stderr,
@@ -256,9 +278,10 @@ def _inputs(draft: Draft, context: Context, job: int) -> list[Input]:
 
 def _links(draft: Draft, context: Context, job: int) -> bool:
     """Return whether files that are brought for a job may be linked to."""
+    placement = draft.placements[job]
     if context.links:
-        return True
-    scratch = shared_scratch(context.sites[draft.placements[job].staging])
+        return placement.links
+    scratch = shared_scratch(context.sites[placement.staging])
     return scratch is not None and scratch.url.startswith("symlink:")
 
 

@@ -54,6 +54,11 @@ def create_dir_name(prefix: str, workflow: str, site: str) -> str:
     return f"create_dir_{prefix}{workflow}_{INDEX}_{site}"
 
 
+def concat_name(prefix: str, workflow: str) -> str:
+    """`pegasus_concat_<workflow>_<index>`: the job that waits for all directories."""
+    return f"pegasus_concat_{prefix}{workflow}_{INDEX}"
+
+
 def noop_name(prefix: str, workflow: str) -> str:
     """`noop_<workflow>_<index>`: the only job of a plan in which nothing is to be done."""
     return f"noop_{prefix}{workflow}_{INDEX}"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from markab.errors import TransferError
 from markab.plan.model import LOCAL
 from markab.planner.draft import Context, Draft, RawInput
 from markab.planner.placement import Executable, Placement, Program
@@ -15,6 +16,7 @@ from markab.planner.site_executors import executor_of
 from markab.planner.task_files import command_line
 from markab.reuse.content_key import Recipe, RecipeProgram, TaskRecipe, recipe_digest, undeclared_variables
 from markab.spec.model import Use
+from markab.transfers.tree_transfer import checksum_of_tree
 
 ChecksumOf = Callable[[str], str]
 """Path of a file → its sha256. Raises OSError."""
@@ -162,10 +164,14 @@ class Recipes:
         if path is None or (declared_only and declared is None):
             return declared
         try:
-            actual = self.checksum_of(path)
-        except OSError:
+            actual = self._checksum_of_directory(path) if os.path.isdir(path) else self.checksum_of(path)
+        except (OSError, TransferError):
             return None
         return actual if declared in (None, actual) else None
+
+    def _checksum_of_directory(self, path: str) -> str:
+        self.context.trace.saw_other()
+        return checksum_of_tree(path)
 
 
 def _container(executable: Executable) -> str:

@@ -48,8 +48,8 @@ class KnownResults:
     def run_name(self, uuid: str) -> str:
         """Return how messages name a run: by its submit directory, if that is known."""
         if uuid not in self._runs:
-            found = self._index.submit_dir_of(uuid)
-            self._runs[uuid] = shown_path(Path(found)) if found else uuid
+            found = self._index.origin_of(uuid)
+            self._runs[uuid] = shown_path(Path(found[0])) if found else uuid
         return self._runs[uuid]
 
     def has(self, made: Made) -> bool:
@@ -88,9 +88,7 @@ class KnownResults:
 
     def warnings(self) -> Iterator[Problem]:
         """Yield what is wrong with the index, and with files that earlier runs left."""
-        for text in self._index.warnings:
-            what, _, hint = text.partition("; ")
-            yield Problem(what, hint, kind="result-index")
+        yield from self._index.problems
         lost = self._available.lost
         for one in lost[:_LOST_NAMED]:
             yield Problem(str(one), kind="lost-result")

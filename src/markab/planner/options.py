@@ -8,6 +8,7 @@ recorded in `braindump.yml`, and the page of the reference documentation.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -289,9 +290,34 @@ class PlanOptions:
             self.cleanup = self.cleanup or "none"
 
     def arguments(self) -> list[str]:
-        """Return the words of a command line with the same options; properties are left out, they may be secret."""
+        """Return the words of a command line with the same options; of the properties, those that cannot be secret."""
         rows = (row for row in OPTIONS if row.used_by is UsedBy.PLANNER and row.name != "properties")
-        return [*to_words({row.name: getattr(self, row.name) for row in rows}), _quoted(str(self.workflow))]
+        words = to_words({row.name: getattr(self, row.name) for row in rows})
+        return [*words, *_property_words(self.properties), _quoted(str(self.workflow))]
+
+
+_SLOTS = "markab.slots."
+"""How the properties begin that the flags `--cores`, `--memory` and `--gpus` set."""
+_MAY_BE_SECRET = re.compile(r"password|secret|token|credential|url|uri|\bdb\b", re.IGNORECASE)
+
+
+def _property_words(properties: Mapping[str, str]) -> list[str]:
+    """Return properties as words of a command line: the known ones whose values are neither passwords nor connections."""
+    from markab.spec.profile_keys import is_profile_key
+    from markab.spec.property_keys import find_property
+
+    words = []
+    for key, value in properties.items():
+        if key.startswith(_SLOTS):
+            words += [f"--{key.removeprefix(_SLOTS)}", _quoted(value)]
+            continue
+        namespace, _, name = key.partition(".")
+        is_known = find_property(key) or (
+            namespace in ("pegasus", "dagman") and is_profile_key(namespace, name)
+        )
+        if is_known and not _MAY_BE_SECRET.search(key) and "://" not in value:
+            words += ["-D", _quoted(f"{key}={value}")]
+    return words
 
 
 OPTIONS = tuple(PlannerOption(one.name, **one.metadata) for one in fields(PlanOptions) if one.metadata)

@@ -3,7 +3,7 @@
 `pegasus.dir.storage.mapper` names it. `Replica` looks a result up in a replica catalog, in which regular
 expressions may stand too: a file in the text form, as that of `--output-map FILE`, or with the kind `YAML`
 a document. Each result goes to every place that the file gives it, and the site of a place names its credentials. With `Fixed`, all
-results go below one URL. The output sites then need no storage directory.
+results go below one URL. The output sites then need no storage directory. With `Hashed`, they are spread over directories below it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,18 @@ from markab.catalogs.url_passwords import take_passwords
 from markab.errors import DocumentError, Problem
 from markab.plan.model import DirectoryPlace, Place, local_directory
 from markab.planner.draft import Context
+from markab.planner.hashed_results import HashedResults, count_results
 from markab.planner.places import check_reachable, check_writable, local_path
+from markab.spec.model import Workflow
 from markab.spec.properties import Properties
 from markab.spec.reader import read_replicas
 from markab.spec.suggestions import did_you_mean
+from markab.transfers.tree_names import declared_name, is_tree
 
 MAPPER = "pegasus.dir.storage.mapper"
 _KIND, _FILE = "pegasus.dir.storage.mapper.replica", "pegasus.dir.storage.mapper.replica.file"
 _URL = "pegasus.dir.storage.mapper.fixed.url"
+_LEVELS = "pegasus.dir.storage.mapper.hashed.levels"
 _NAMED = 5
 
 
@@ -40,7 +44,8 @@ class OutputMap:
     def places(self, lfn: str) -> list[Place]:
         """Return where a result goes; nothing if the map does not have it."""
         replica = self._index.lookup(lfn)
-        return [Place(pfn.site, local_path(pfn.pfn) or pfn.pfn) for pfn in replica.pfns] if replica else []
+        found = [Place(pfn.site, local_path(pfn.pfn) or pfn.pfn) for pfn in replica.pfns] if replica else []
+        return [Place(place.site, place.url.rstrip("/")) for place in found] if is_tree(lfn) else found
 
 
 def mapper_name(properties: Properties) -> str:
@@ -62,8 +67,8 @@ def mapper_problems(properties: Properties) -> list[Problem]:
     return []
 
 
-def read_output_map(context: Context) -> None:
-    """Read the map that an option or the properties name, if any, into the context.
+def read_mapper(workflow: Workflow, context: Context) -> None:
+    """Fill in what the context has of the mapper: the map that an option or the properties name, or the hashed places.
 
     Raises:
         DocumentError: lines of it are wrong.
@@ -71,14 +76,10 @@ def read_output_map(context: Context) -> None:
     """
     properties, options = context.properties, context.options
     mapper = mapper_name(properties)
+    _note_contradiction(mapper, context)
+    if mapper == "Hashed":
+        context.hashed = HashedResults(count_results(workflow.jobs), properties.integer(_LEVELS, 2))
     if options.output_map is None and mapper != "Replica":
-        if mapper == "Hashed":
-            context.warn(
-                "output-mapper",
-                f"property {MAPPER!r} = Hashed does nothing in this version: "
-                "results go straight below the storage directory",
-                "Flat, Fixed and Replica work",
-            )
         return
     file = options.directory / (options.output_map or properties[_FILE].strip())
     is_document = options.output_map is None and _catalog_kind(properties) == "YAML"
@@ -87,6 +88,22 @@ def read_output_map(context: Context) -> None:
     context.passwords.update(take_passwords([catalog], [], []))
     context.documents.append(file)
     context.output_map = OutputMap(file, ReplicaIndex([catalog]))
+
+
+def _note_contradiction(mapper: str, context: Context) -> None:
+    """Note options and properties that send the results of one site to different places."""
+    options = context.options
+    named = {"--output-map": options.output_map, "--output-dir": options.output_dir}
+    given = [f"{flag} {str(value)!r}" for flag, value in named.items() if value is not None]
+    if mapper in ("Fixed", "Replica") or (mapper == "Hashed" and options.output_map is not None):
+        given.append(f"property {MAPPER!r} = {mapper}")
+    if len(given) > 1:
+        context.problem(
+            "output-mapper",
+            f"the results have two mappers: {given[0]} and {given[1]}",
+            f"leave {given[0].split()[0]} out"
+            + (f", or set it aside with `-D{MAPPER}=Flat`" if given[-1].startswith("property") else ""),
+        )
 
 
 def _catalog_kind(properties: Properties) -> str:
@@ -118,13 +135,13 @@ def check_output_map(results: Iterable[str], context: Context) -> None:
             if (other := owner.setdefault(place.url, lfn)) != lfn:
                 context.problem(
                     "output-map",
-                    f"output map {str(found.file)!r} gives {other!r} and {lfn!r} the same place",
+                    f"output map {str(found.file)!r} gives {declared_name(other)!r} and {declared_name(lfn)!r} the same place",
                     "give each result a place of its own",
                 )
             folder = os.path.dirname(place.url)
             directories.setdefault(folder, _directory(place.site, folder))
     if missing:
-        named = ", ".join(map(repr, missing[:_NAMED]))
+        named = ", ".join(repr(declared_name(lfn)) for lfn in missing[:_NAMED])
         more = f", and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
         near = did_you_mean(missing[0], owner)
         context.problem(

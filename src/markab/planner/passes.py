@@ -12,6 +12,7 @@ from collections.abc import Callable
 from markab.planner.cleanup import clean_up
 from markab.planner.clustering import cluster_jobs
 from markab.planner.content_reuse import reuse_by_content
+from markab.planner.dagman_profiles import read_dagman_profiles
 from markab.planner.data_reuse import reuse_data
 from markab.planner.dependencies import find_dependencies
 from markab.planner.draft import Context, Draft
@@ -32,6 +33,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("selecting sites", select_sites),
     ("looking for results by content", reuse_by_content),
     ("clustering jobs", cluster_jobs),
+    ("reading dagman profiles", read_dagman_profiles),
     ("staging in", stage_in),
     ("staging out", stage_out),
     ("registering results", register_results),

@@ -68,7 +68,7 @@ def check_path_lengths(
             hint = "shorten the name, or name a shorter directory with --output-dir"
             limits = limits_of(below.path)
             _note(
-                _too_long(below.path, draft.results, limits),
+                _too_long(below.path + _hashed_part(context), draft.results, limits),
                 "output directory",
                 below,
                 limits,
@@ -76,6 +76,11 @@ def check_path_lengths(
                 draft,
                 context,
             )
+
+
+def _hashed_part(context: Context) -> str:
+    """Return as many bytes as the directories take that a result is spread to."""
+    return "/00" * (context.hashed.levels if context.hashed is not None else 0)
 
 
 def _check_submit_directory(draft: Draft, context: Context, path: str) -> None:

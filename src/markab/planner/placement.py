@@ -1,14 +1,15 @@
 """Where and how a job runs: site, staging site, the programs of its tasks, resources.
 
-A job that runs several tasks runs them one after the other in one directory. So
-it needs the most that one of them needs of what is given back (cores, memory,
-GPUs), and the sum of what adds up (disk, time).
+A job that runs several tasks runs them in one directory, one after the other if nothing else
+is said (`job_aggregator.py`). So it needs the most that one of them needs of what is given back
+(cores, memory, GPUs), and the sum of what adds up (disk, time).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from markab.plan.model import DataConfiguration
 from markab.spec.model import Container, Transformation, TransformationSite
@@ -26,6 +27,15 @@ class Executable:
     container: Container | None = None
 
 
+class TaskLauncher(NamedTuple):
+    """A program that starts that of a task."""
+
+    executable: str
+    """Absolute path."""
+    arguments: str
+    """Before the command line of the task."""
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """What one task runs; shared by all tasks that are alike."""
@@ -34,6 +44,25 @@ class Program:
     requires: tuple[Executable, ...]
     """Executables that it needs and that are staged."""
     profiles: dict[str, dict[str, str]]
+    launcher: TaskLauncher | None = None
+
+
+class TaskNeeds(NamedTuple):
+    """What a task takes of its cluster, and its rank among those that are ready."""
+
+    cores: int = 1
+    memory_mb: int = 0
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """How the tasks of a cluster are run."""
+
+    keep_going: bool = False
+    """A task that fails keeps only those from running that come after it."""
+    needs: tuple[TaskNeeds, ...] = ()
+    """By task, if several run at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +79,10 @@ class Placement:
     """Inputs go straight to the job where they can."""
     staged: tuple[Executable, ...]
     """Every executable that is staged, each once."""
+    aggregation: Aggregation | None = None
+    """How the tasks are run; of a cluster only."""
+    links: bool = True
+    """Inputs may be links where links are made."""
 
 
 def staged_executables(programs: Sequence[Program]) -> tuple[Executable, ...]:
@@ -80,13 +113,14 @@ def merge_placements(placements: Sequence[Placement], programs: Sequence[Program
         merge_resources([placement.resources for placement in placements]),
         all(placement.bypass for placement in placements),
         staged_executables(programs),
+        links=all(placement.links for placement in placements),
     )
 
 
 def merge_resources(each: Sequence[Resources]) -> Resources:
     """Return what a job needs that runs tasks with these resources one after the other.
 
-    Cores, memory, GPUs, retries and priority: the greatest. Disk: the sum. Run time
+    Cores, memory, GPUs, threads, retries and priority: the greatest. Disk: the sum. Run time
     and its limit: the sum, or not given if one of them is not given. Checkpoints are
     asked for as early as any task wants. The category is kept if all have the same.
     Messages: all of them.
@@ -104,6 +138,7 @@ def merge_resources(each: Sequence[Resources]) -> Resources:
         priority=max((one.priority for one in each if one.priority is not None), default=None),
         category=categories.pop() if len(categories) == 1 else None,
         transfer_jobs={key: number for one in each for key, number in one.transfer_jobs.items()},
+        transfer_threads=max(one.transfer_threads for one in each),
         success_messages=list(dict.fromkeys(text for one in each for text in one.success_messages)),
         failure_messages=list(dict.fromkeys(text for one in each for text in one.failure_messages)),
     )

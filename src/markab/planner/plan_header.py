@@ -33,7 +33,8 @@ def run_places(draft: Draft, context: Context, relative: str) -> RunPlaces:
     for name in context.options.output_sites if context.output_map is None else ():
         place = _checked(output_place(context.sites[name], context))
         outputs[name] = place.below(results_dir) if results_dir else place
-    return RunPlaces(scratch, outputs, context.output_map if context.options.output_sites else None)
+    output_map = context.output_map if context.options.output_sites else None
+    return RunPlaces(scratch, outputs, output_map, context.hashed)
 
 
 def _checked(place: DirectoryPlace | None) -> DirectoryPlace:
@@ -76,6 +77,7 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
         outputs=_outputs(draft, places),
         metadata={**(options.script.metadata if options.script else {}), **draft.workflow.metadata},
         reuse=context.reuse,
+        scratch=draft.bounded,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,14 +21,25 @@ from markab.formatting import count, titled
 from markab.plan.braindump import Braindump
 from markab.plan.model import INTEGRITY_CHECKS, ContentReuse, GivenSlots, PlannedJob
 from markab.planner import plan_writer as writing
-from markab.planner.draft import Cleanup, Context, Draft, Progress, Reason, UpdateIndex, no_update
+from markab.planner.directory_names import check_delivered_directories, name_directories
+from markab.planner.draft import (
+    Cleanup,
+    Context,
+    Draft,
+    Progress,
+    Reason,
+    RecordedSizes,
+    UpdateIndex,
+    no_recorded_sizes,
+    no_update,
+)
 from markab.planner.executable_jobs import executable_jobs, job_of_tasks
 from markab.planner.given_slots import forwarded_properties, given_slots
 from markab.planner.machine_needs import NO_NEEDS, Needs, needs_of
 from markab.planner.modes import MODES
 from markab.planner.option_checks import wrong_options
 from markab.planner.options import PlanOptions
-from markab.planner.output_map import check_output_map, read_output_map
+from markab.planner.output_map import check_output_map, read_mapper
 from markab.planner.passes import PASSES, Pass
 from markab.planner.path_lengths import check_path_lengths
 from markab.planner.places import local_path
@@ -41,6 +52,7 @@ from markab.planner.plan_header import (
 )
 from markab.planner.property_support import warn_of_unsupported_properties
 from markab.planner.property_values import submit_directory_mode, wrong_values
+from markab.planner.replica_order import replica_order, selector_warnings
 from markab.planner.request_key import is_repeatable, request_key
 from markab.planner.request_record import make_request
 from markab.planner.request_trace import RequestTrace
@@ -55,7 +67,7 @@ from markab.reuse.request_file import write_request_file
 from markab.spec.document_file import observed_reads
 from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import Task, Workflow
-from markab.spec.properties import Properties, default_files, load_properties
+from markab.spec.properties import Properties, load_properties
 from markab.spec.reader import read_workflow
 
 
@@ -93,12 +105,14 @@ def plan(
     passes: Sequence[tuple[str, Pass]] = PASSES,
     update_index: UpdateIndex = no_update,
     *,
+    recorded_sizes: RecordedSizes = no_recorded_sizes,
     explain: bool = False,
 ) -> Planned:
     """Plan a workflow into a new submit directory.
 
-    `update_index` is called with the index of results before that is read, if results are reused by content. With
-    `explain`, the result has what is needed to tell what changed since earlier runs.
+    `update_index` is called with the index of results before that is read, if results are reused by content;
+    `recorded_sizes` when sizes of files are predicted. With `explain`, the result has what is needed to tell what
+    changed since earlier runs.
 
     Raises:
         DocumentError: documents are wrong; the error has every problem of all of them.
@@ -106,18 +120,15 @@ def plan(
         StorageError: something cannot be read or written.
     """
     with without_garbage_collection():
-        return _plan(options, progress or _silent, passes, update_index, explain=explain)
+        draft, context = _make_draft(
+            options, progress or _silent, passes, update_index, recorded_sizes, dry_run=False
+        )
+        return _plan(options, progress or _silent, draft, context, explain=explain)
 
 
 def _plan(
-    options: PlanOptions,
-    progress: Progress,
-    passes: Sequence[tuple[str, Pass]],
-    update_index: UpdateIndex,
-    *,
-    explain: bool,
+    options: PlanOptions, progress: Progress, draft: Draft, context: Context, *, explain: bool
 ) -> Planned:
-    draft, context = _make_draft(options, progress, passes, update_index, dry_run=False)
     workflow = draft.workflow
     now = time.time()
     stamp = _stamp(context, now)
@@ -181,10 +192,18 @@ def _planned(
     )
 
 
-def dry_run(options: PlanOptions, progress: Progress | None = None, *, explain: bool = False) -> Planned:
+def dry_run(
+    options: PlanOptions,
+    progress: Progress | None = None,
+    *,
+    recorded_sizes: RecordedSizes = no_recorded_sizes,
+    explain: bool = False,
+) -> Planned:
     """Plan a workflow and write nothing: the same checks, the same numbers. Arguments and errors as those of `plan`."""
     with without_garbage_collection():
-        draft, context = _make_draft(options, progress or _silent, PASSES, no_update, dry_run=True)
+        draft, context = _make_draft(
+            options, progress or _silent, PASSES, no_update, recorded_sizes, dry_run=True
+        )
     return _planned(draft, context, context.slots, explain=explain)
 
 
@@ -211,6 +230,7 @@ def _make_draft(
     progress: Progress,
     passes: Sequence[tuple[str, Pass]],
     update_index: UpdateIndex,
+    recorded_sizes: RecordedSizes,
     *,
     dry_run: bool,
 ) -> tuple[Draft, Context]:
@@ -219,17 +239,19 @@ def _make_draft(
     properties, workflow, catalogs = _read(options, trace)
     context = _context(options, properties, workflow, catalogs, progress, dry_run=dry_run)
     context.trace = trace
-    context.update_index = update_index
+    context.update_index, context.recorded_sizes = update_index, recorded_sizes
     draft = Draft(workflow, workflow.jobs)
     for title, run_pass in passes:
         progress(title, 0, len(workflow.jobs))
         run_pass(draft, context)
+    progress("checking the plan", 0, None)
     tasks = [task for job, _ in draft.task_jobs() for task in draft.tasks_of(job)]
     _check_sub_workflows(tasks, context)
     _check_arguments(tasks, context)
     warn_of_unmet_requests(draft, context)
     check_directories(staging_sites(draft), context)
     check_output_map(draft.results, context)
+    check_delivered_directories(draft.results, context)
     _check_paths(draft, context)
     context.slots = given_slots(draft, context)
     context.raise_problems()
@@ -258,14 +280,12 @@ def _stamp(context: Context, now: float) -> str | None:
 def _read(options: PlanOptions, trace: RequestTrace) -> tuple[Properties, Workflow, Catalogs]:
     """Read all documents; problems of every one of them are reported together."""
     problems: list[Problem] = []
-    given = {**options.properties, **forwarded_properties(options.forward, problems)}
-    environment, home = trace.observed(os.environ), Path(os.path.expanduser("~"))
-    with observed_reads(trace.saw_document):
-        properties = load_properties(options.conf, given, environment, options.directory, home)
-    trace.saw_no_files(default_files(options.directory, home))
+    environment = trace.observed(os.environ)
+    with observed_reads(trace):
+        properties = read_properties(options, problems, environment)
     problems += wrong_values(properties)
     workflow: Workflow | None = None
-    with observed_reads(trace.saw_document) if _is_traced(options, properties) else nullcontext():
+    with observed_reads(trace) if _is_traced(options, properties) else nullcontext():
         try:
             workflow = read_workflow(
                 options.directory / options.workflow,
@@ -276,22 +296,12 @@ def _read(options: PlanOptions, trace: RequestTrace) -> tuple[Properties, Workfl
         except DocumentError as error:
             problems += error.problems
         try:
-            catalogs = load_catalogs(
-                properties,
-                options.directory,
-                workflow,
-                environment,
-                options.input_dirs,
-                options.transformations_dir,
-                options.cache,
-                options.reuse,
-            )
+            catalogs = read_catalogs(options, properties, workflow, environment)
         except DocumentError as error:
             problems += error.problems
     if problems or workflow is None:
-        raise DocumentError(*dict.fromkeys(problems))
-    trace.saw_no_files(catalogs.absent)
-    trace.is_complete &= catalogs.has_only_documents
+        raise DocumentError(*dict.fromkeys([*problems, *wrong_options(options)]))
+    name_directories(workflow)
     return properties, workflow, catalogs
 
 
@@ -301,6 +311,34 @@ def _is_traced(options: PlanOptions, properties: Properties) -> bool:
         return is_repeatable(options) and reuse_policy(options, properties) == "content"
     except DocumentError:
         return False  # the property is wrong, which is reported with all that is
+
+
+def read_properties(
+    options: PlanOptions, problems: list[Problem], environment: Mapping[str, str] = os.environ
+) -> Properties:
+    """Read the properties with which the planner is called; what is wrong with `--forward` is added to `problems`."""
+    given = {**options.properties, **forwarded_properties(options.forward, problems)}
+    return load_properties(options.conf, given, environment, options.directory, Path(os.path.expanduser("~")))
+
+
+def read_catalogs(
+    options: PlanOptions,
+    properties: Properties,
+    workflow: Workflow | None,
+    environment: Mapping[str, str] = os.environ,
+) -> Catalogs:
+    """Read the catalogs with which the planner is called. Raises as `load_catalogs`."""
+    return load_catalogs(
+        properties,
+        options.directory,
+        workflow,
+        environment,
+        options.input_dirs,
+        options.transformations_dir,
+        options.cache,
+        options.reuse,
+        options.inherited_rc_files,
+    )
 
 
 def _size_limit_bytes(properties: Properties) -> int:
@@ -340,42 +378,38 @@ def _context(
         progress=progress,
         prefix=options.job_prefix or "",
         links=properties.flag("pegasus.transfer.links", False),
+        replica_order=replica_order(properties),
         workflow_profiles=workflow.profiles,
         dry_run=dry_run,
     )
     context.problems.extend(wrong_options(options))
-    context.warnings.extend([*properties.unknown(), *warnings])
+    context.warnings.extend([*properties.unknown(), *warnings, *selector_warnings(properties, sites)])
     warn_of_unsupported_properties(context)
-    read_output_map(context)
+    read_mapper(workflow, context)
     context.cleanup = _cleanup(strategy, context)
     context.reuse = content_reuse(context)
-    _warn_of_unsupported_flags(options, context)
+    _warn_of_useless_flags(options, context)
     return context
 
 
 def _cleanup(strategy: str, context: Context) -> Cleanup:
-    known: dict[str, Cleanup] = {"none": "none", "leaf": "leaf", "inplace": "inplace"}
-    if found := known.get(strategy.lower()):
+    known: dict[str, Cleanup] = {
+        "none": "none",
+        "leaf": "leaf",
+        "inplace": "inplace",
+        "constraint": "constraint",
+    }
+    if found := known.get(strategy.strip().lower()):
         return found
-    if strategy.lower() == "constraint":
-        context.warn(
-            "unsupported", "cleanup strategy 'constraint' is not supported yet; planning with 'inplace'"
-        )
-    else:
-        context.problem(
-            "cleanup",
-            f"cleanup strategy {strategy!r} is unknown",
-            "choose one of 'none', 'leaf' and 'inplace'",
-        )
+    context.problem(
+        "cleanup",
+        f"cleanup strategy {strategy!r} is unknown",
+        "choose one of 'none', 'leaf', 'inplace' and 'constraint'",
+    )
     return "inplace"
 
 
-def _warn_of_unsupported_flags(options: PlanOptions, context: Context) -> None:
-    for flag, value, instead in (
-        ("--inherited-rc-files", options.inherited_rc_files, "replicas come from the catalog alone"),
-    ):
-        if value:
-            context.warn("unsupported", f"{flag} does nothing in this version: {instead}")
+def _warn_of_useless_flags(options: PlanOptions, context: Context) -> None:
     sites = options.output_sites
     if options.output_dir is not None and len(sites) > 1 and "local" not in sites:
         context.warn(

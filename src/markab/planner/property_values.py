@@ -7,15 +7,24 @@ from collections.abc import Iterator
 
 from markab.errors import DocumentError, Problem
 from markab.plan.model import INTEGRITY_CHECKS
+from markab.planner import site_callout
+from markab.planner.executables import MAPPER, MAPPERS, SELECTOR, SELECTORS
+from markab.planner.job_aggregator import AGGREGATOR, AGGREGATORS, FIRST_FAILURE_ENDS
 from markab.planner.modes import MODES
 from markab.planner.output_map import mapper_problems
+from markab.planner.replica_order import replica_order
 from markab.planner.reuse_locations import reuse_locations
 from markab.planner.reuse_policy import REUSE_POLICIES, REUSE_POLICY
+from markab.planner.scratch_bound import wrong_bounds
+from markab.planner.scratch_directories import STRATEGIES, STRATEGY
 from markab.planner.site_choice import POLICIES
+from markab.planner.transfer_groups import PRIORITIES, REFINER, REFINERS, THREADS
 from markab.spec import units
+from markab.spec.profiles import resources
 from markab.spec.properties import Properties
 
 _FLAGS = (
+    FIRST_FAILURE_ENDS,
     "pegasus.register",
     "pegasus.transfer.links",
     "pegasus.transfer.bypass.input.staging",
@@ -27,18 +36,32 @@ _FLAGS = (
     "markab.lfn.absolute",
 )
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "pegasus.selector.site": (*POLICIES, "NonJavaCallout"),
+    AGGREGATOR: AGGREGATORS,
+    "pegasus.selector.site": (*POLICIES, site_callout.NAME),
+    site_callout.KEEP: site_callout.KEPT,
+    MAPPER: MAPPERS,
+    SELECTOR: SELECTORS,
     "pegasus.mode": tuple(MODES),
     "pegasus.integrity.checking": INTEGRITY_CHECKS,
+    "pegasus.file.cleanup.scope": ("fullahead", "deferred"),
     REUSE_POLICY: REUSE_POLICIES,
+    REFINER: REFINERS,
+    STRATEGY: STRATEGIES,
 }
 _SMALLEST = {
     "dagman.retry": 0,
     "dagman.maxjobs": 0,
+    "pegasus.job.priority": -1_000_000,
+    site_callout.TIMEOUT: 0,
     "pegasus.transfer.threads": 1,
     "pegasus.parser.document.size": 1,
+    "pegasus.dir.storage.mapper.hashed.levels": 0,
+    **dict.fromkeys(THREADS.values(), 1),
+    **dict.fromkeys(PRIORITIES.values(), -(10**9)),
     "markab.slots.cores": 1,
     "markab.slots.gpus": 0,
+    "pegasus.file.cleanup.clusters.num": 1,
+    "pegasus.file.cleanup.clusters.size": 1,
 }
 """Key → the smallest whole number it may be."""
 _MEMORY = "markab.slots.memory"
@@ -64,6 +87,18 @@ def wrong_values(properties: Properties) -> list[Problem]:
     return list(_problems(properties))
 
 
+def _profile_problems(properties: Properties) -> Iterator[Problem]:
+    """Yield a problem for each property that is a profile of all jobs and has a wrong value; said once, not for each job."""
+    for namespace, keys in properties.profiles().items():
+        for key, value in keys.items():
+            found: list[Problem] = []
+            resources({namespace: {key: value}}, problems=found)
+            for problem in found:
+                _, semicolon, wanted = problem.message.rpartition("; ")
+                name = properties.keys_of_profile(namespace, key)[-1]
+                yield properties.problem(name, wanted) if semicolon else problem
+
+
 def _problems(properties: Properties) -> Iterator[Problem]:
     for key in _FLAGS:
         try:
@@ -86,11 +121,19 @@ def _problems(properties: Properties) -> Iterator[Problem]:
         is_right = False
     if not is_right:
         yield properties.problem(_MEMORY, "it must be an amount such as '2048' (MB) or '2 GB'")
+    yield from wrong_bounds(properties)
+    try:
+        replica_order(properties)
+    except DocumentError as error:
+        yield from error.problems
     try:
         reuse_locations(properties)
     except DocumentError as error:
         yield from error.problems
     yield from mapper_problems(properties)
+    policy = properties.get("pegasus.selector.site", "").strip().lower()
+    if policy == site_callout.NAME.lower() and not properties.get(site_callout.PATH, "").strip():
+        yield properties.problem("pegasus.selector.site", f"it needs the property {site_callout.PATH!r} too")
     throttles = {f"dagman.{name}": 0 for name in properties.under("dagman.") if name.endswith(".maxjobs")}
     for key, smallest in (_SMALLEST | throttles).items():
         try:
@@ -99,3 +142,4 @@ def _problems(properties: Properties) -> Iterator[Problem]:
             is_right = False
         if not is_right:
             yield properties.problem(key, f"it must be a whole number from {smallest}")
+    yield from _profile_problems(properties)

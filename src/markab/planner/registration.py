@@ -36,7 +36,7 @@ def register_results(draft: Draft, context: Context) -> None:
         for transfer in planned.transfers
     }
     found: dict[_Group, dict[str, tuple[int, Use]]] = defaultdict(dict)
-    for group, maker, use in _registered(draft):
+    for group, maker, use in _registered(draft, context):
         found[group][use.lfn] = delivered_by.get(use.lfn, maker), use
     for number, uses in enumerate(draft.reused.values()):
         for use in uses:
@@ -64,9 +64,9 @@ def register_results(draft: Draft, context: Context) -> None:
         draft.add(planned, parents, "register", f"{len(files)} replica(s) delivered or made by {what}")
 
 
-def _registered(draft: Draft) -> Iterator[tuple[_Group, int, Use]]:
+def _registered(draft: Draft, context: Context) -> Iterator[tuple[_Group, int, Use]]:
     """Yield the outputs that are to be registered, each with its group and the job that makes it."""
-    groups = transfer_groups(draft, "stageout")
+    groups = transfer_groups(draft, context, "stageout")
     for job, _ in draft.task_jobs():
         group = draft.placements[job].staging, draft.levels[job], groups[job]
         for use in draft.outputs(job):

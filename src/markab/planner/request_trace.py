@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 from markab.reuse.file_witness import FileWitness, is_settled, version_of
 from markab.spec.document_digest import document_digest
@@ -41,11 +40,9 @@ class RequestTrace:
         """Note that nothing is at a path."""
         self.absent[os.path.abspath(path)] = None
 
-    def saw_no_files(self, paths: Iterable[Path]) -> None:
-        """Note that nothing is at those of these paths where no document was read."""
-        for path in paths:
-            if os.path.abspath(path) not in self.documents:
-                self.saw_nothing(path)
+    def saw_other(self) -> None:
+        """Note that something was read of which a later look cannot tell whether it has changed."""
+        self.is_complete = False
 
     def observed(self, environment: Mapping[str, str]) -> Mapping[str, str]:
         """Return an environment of which every variable is noted that is read."""

@@ -2,7 +2,7 @@
 
 A site is chosen among the candidates that have an executable (`selector`
 profile `execution.site` decides alone), as the property `pegasus.selector.site` says
-(`site_choice.py`); the same input gives the same plan. Executable, profiles and data configuration of a task follow from its site.
+(`site_choice.py`, `site_callout.py`); the same input gives the same plan. Executable, profiles and data configuration of a task follow from its site.
 
 After the dependencies, before everything that moves files: they move between
 sites. Guarantees to these passes: every job that runs tasks has a placement whose
@@ -15,9 +15,12 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import msgspec
+
 from markab.errors import Problem
 from markab.formatting import titled
 from markab.plan.model import DATA_CONFIGURATIONS, DataConfiguration
+from markab.planner import site_callout
 from markab.planner.draft import Context, Draft, Reason
 from markab.planner.executables import (
     check_local_executable,
@@ -28,11 +31,14 @@ from markab.planner.executables import (
 from markab.planner.placement import Executable, Placement, Program, staged_executables
 from markab.planner.site_choice import POLICIES, SiteChoice
 from markab.planner.site_directories import unknown_site
+from markab.planner.task_launcher import launcher_of
 from markab.spec.model import Profiles, Site, Task, Transformation, TransformationSite
 from markab.spec.profiles import Resources, canonical, merge_profiles, resources
+from markab.spec.suggestions import did_you_mean
 
 POLICY = "pegasus.selector.site"
-_CALL_OUT = "NonJavaCallout"
+PRIORITY = "pegasus.job.priority"
+_BYPASS = "transfer.bypass.input.staging"
 
 _Key = tuple[str | None, str, str | None]
 _NOWHERE = TransformationSite(name="local", type="installed", pfn="")
@@ -45,7 +51,7 @@ def select_sites(draft: Draft, context: Context) -> None:
     # A job without a choice keeps this: later passes go on with the others, and with its files.
     draft.placements = [_NO_PLACE] * len(draft.tasks)
     candidates = _candidates(context)
-    selector = _Selector(candidates, context)
+    selector = _Selector(candidates, context, draft.workflow.name)
     possible: dict[int, dict[str, Placement]] = {}
     for job, (number,) in draft.task_jobs():
         if placements := selector.choices(draft.tasks[number]) if candidates else {}:
@@ -63,14 +69,10 @@ def _chosen(
     draft: Draft, context: Context, possible: Mapping[int, Mapping[str, Placement]]
 ) -> Iterator[tuple[int, str]]:
     """Return each job with its site."""
-    policy = context.properties.choice(POLICY, (*POLICIES, _CALL_OUT), "Random")
-    if policy == _CALL_OUT:
-        context.warn(
-            "unsupported",
-            f"property {POLICY!r} = {_CALL_OUT} does nothing in this version: sites are chosen at random",
-            f"choose one of {', '.join(POLICIES)}",
-        )
-        policy = "Random"
+    policy = context.properties.choice(POLICY, (*POLICIES, site_callout.NAME), "Random")
+    if policy == site_callout.NAME:
+        context.trace.saw_other()
+        return site_callout.called_out(draft, context, possible)
     sites = {job: list(placements) for job, placements in possible.items()}
     choice = SiteChoice(
         sites, draft.parents, draft.levels, draft.name_of, draft.random, problems=context.problems
@@ -116,12 +118,17 @@ def _candidates(context: Context) -> list[Site]:
 class _Selector:
     """Finds the placements of tasks, once for each kind of task."""
 
-    def __init__(self, candidates: Sequence[Site], context: Context) -> None:
+    def __init__(self, candidates: Sequence[Site], context: Context, workflow: str) -> None:
+        self.workflow = workflow
         self.candidates = candidates
         self.context = context
         self.property_profiles = context.properties.profiles()
+        if priority := context.properties.get(PRIORITY, "").strip():
+            # As a profile of HTCondor, because the profile dagman.PRIORITY of a job wins over that.
+            self.property_profiles = _overlay({"condor": {"priority": priority}}, self.property_profiles)
         self.by_kind: dict[tuple[object, ...], dict[str, Placement]] = {}
         self.checked: dict[tuple[str, str], list[Problem]] = {}
+        self.unknown_tags: set[str] = set()
 
     def choices(self, task: Task) -> dict[str, Placement]:
         """Return the placements that a task could have, by site; empty after noting why there is none."""
@@ -140,6 +147,7 @@ class _Selector:
     def _find(self, task: Task) -> list[Placement]:
         context = self.context
         candidates = list(self.candidates)
+        pfn = canonical(task.profiles).get("selector", {}).get("pfn", "")
         requested = canonical(task.profiles).get("selector", {}).get("execution.site")
         if requested is not None:
             if requested not in context.sites:
@@ -157,6 +165,8 @@ class _Selector:
                 # The first that fits is taken: installed before stageable, catalog order within each.
                 if executable := next(executables_at(transformation, site, context), None):
                     before = len(context.problems)
+                    if pfn:
+                        executable = _with_pfn(executable, pfn)
                     placement = self._place(task, transformation, executable, site)
                     if placement is not None and len(context.problems) == before:
                         placements.append(placement)
@@ -175,7 +185,7 @@ class _Selector:
         """Return the place of a sub-workflow: its planner runs here."""
         profiles = merge_profiles({}, {}, task.profiles, self.property_profiles)
         program = Program(Executable(Transformation(name=task.file or ""), _NOWHERE, None), (), profiles)
-        resources = self._resources(task, profiles)
+        resources = self._resources(task, profiles, {})
         return [Placement("local", "local", DATA_CONFIGURATIONS[0], (program,), resources, False, ())]
 
     def _place(
@@ -186,12 +196,12 @@ class _Selector:
         transformation_profiles = _overlay(transformation.profiles, executable.at.profiles)
         if executable.container is not None:
             transformation_profiles = _overlay(executable.container.profiles, transformation_profiles)
-        profiles = merge_profiles(
-            transformation_profiles,
-            site.profiles,
-            _overlay(context.workflow_profiles, task.profiles),
-            self.property_profiles,
-        )
+        own = _overlay(context.workflow_profiles, task.profiles)
+        profiles = merge_profiles(transformation_profiles, site.profiles, own, self.property_profiles)
+        if tag := profiles.get("pegasus", {}).get("tag"):
+            tagged = self._tag_profiles(tag, site, needed_by)
+            of_site = _overlay(canonical(site.profiles), canonical(tagged))
+            profiles = merge_profiles(transformation_profiles, of_site, own, self.property_profiles)
         data = _data_configuration(profiles, context, needed_by)
         if data is None:
             return None
@@ -206,13 +216,27 @@ class _Selector:
                 requires.append(helper)
         for each in (executable, *requires):
             self._check(each, needed_by)
-        bypass = profiles.get("pegasus", {}).get(
-            "transfer.bypass.input.staging", ""
-        ).lower() == "true" or context.properties.flag("pegasus.transfer.bypass.input.staging", False)
-        program = Program(executable, tuple(requires), profiles)
+        by_default = context.properties.flag(f"pegasus.{_BYPASS}", False)
+        bypass = _flag(profiles, _BYPASS, by_default, needed_by, context)
+        links = not _flag(profiles, "nosymlink", False, needed_by, context)
+        launcher = launcher_of(profiles, context, needed_by)
+        program = Program(executable, tuple(requires), profiles, launcher)
         staged = staged_executables([program])
-        resources = self._resources(task, profiles)
-        return Placement(site.name, staging, data, (program,), resources, bypass, staged)
+        names = {"pegasus_site": site.name, "pegasus_wf_xformation": transformation.full_name}
+        resources = self._resources(task, profiles, names)
+        return Placement(site.name, staging, data, (program,), resources, bypass, staged, links=links)
+
+    def _tag_profiles(self, tag: str, site: Site, needed_by: str) -> Profiles:
+        """Return the profiles that a site has under a tag; that no site has the tag is a warning."""
+        known = {one.name for each in self.context.sites.values() for one in each.tags}
+        if tag not in known and tag not in self.unknown_tags:
+            self.unknown_tags.add(tag)
+            self.context.warn(
+                "unknown-tag",
+                f"profile pegasus.tag = {tag!r} does nothing: no site has this tag ({needed_by})",
+                did_you_mean(tag, sorted(known), "add it to `x-tags` of a site, or remove the profile"),
+            )
+        return next((one.profiles for one in site.tags if one.name == tag), {})
 
     def _check(self, executable: Executable, needed_by: str) -> None:
         """Note what is wrong with an executable of this machine; the disk is read once for each."""
@@ -224,8 +248,9 @@ class _Selector:
             del self.context.problems[before:]
         self.context.problems += self.checked[key]
 
-    def _resources(self, task: Task, profiles: Profiles) -> Resources:
-        return resources(profiles, task.id, self.context.problems)
+    def _resources(self, task: Task, profiles: Profiles, names: Mapping[str, str]) -> Resources:
+        names = {"pegasus_wf_name": self.workflow, **names}
+        return resources(profiles, task.id, self.context.problems, names)
 
     def _required(self, name: str, site: Site, needed_by: str) -> Executable | None:
         namespace, _, rest = name.rpartition("::")
@@ -270,6 +295,12 @@ class _Selector:
         return name
 
 
+def _with_pfn(executable: Executable, pfn: str) -> Executable:
+    """Return the executable that a task names by its path: installed, whatever the catalog says."""
+    at = msgspec.structs.replace(executable.at, pfn=pfn, type="installed")
+    return replace(executable, at=at, staged_as=None)
+
+
 def _overlay(below: Profiles, above: Profiles) -> Profiles:
     """Return two sets of profiles as one; the second wins."""
     if not below or not above:
@@ -283,6 +314,18 @@ def _overlay(below: Profiles, above: Profiles) -> Profiles:
 def _title(task: Task) -> str:
     """Return the id of a task, quoted, with the user's label."""
     return titled(repr(task.id), task.node_label or "")
+
+
+def _flag(profiles: Profiles, key: str, default: bool, needed_by: str, context: Context) -> bool:
+    """Return a profile of the namespace `pegasus` that is true or false; what is neither is a problem."""
+    text = profiles.get("pegasus", {}).get(key, "").strip().lower()
+    if text not in ("", "true", "false"):
+        context.problem(
+            "bad-profile",
+            f"profile pegasus.{key} is {text!r}; it must be true or false ({needed_by})",
+            "correct the profile, or leave it out",
+        )
+    return text == "true" if text else default
 
 
 def _data_configuration(profiles: Profiles, context: Context, needed_by: str) -> DataConfiguration | None:

@@ -24,10 +24,17 @@ from markab.planner.draft import Context, Draft, RawInput
 from markab.planner.placement import Executable, Placement
 from markab.planner.places import local_path
 from markab.planner.replica_selection import UNSUPPORTED_SCHEME, select_executables, select_replicas
-from markab.planner.transfer_groups import CATEGORY, PRIORITY, first_names, transfer_groups
+from markab.planner.transfer_groups import (
+    CATEGORY,
+    first_names,
+    transfer_groups,
+    transfer_priority,
+    transfer_threads,
+)
 from markab.spec.lfn import lfn_fault
 from markab.spec.model import Replica, Use
 from markab.transfers.base import scheme_of
+from markab.transfers.tree_names import declared_name, is_tree
 
 
 def stage_in(draft: Draft, context: Context) -> None:
@@ -43,6 +50,7 @@ def stage_in(draft: Draft, context: Context) -> None:
     collected.check_shared_names()
     _note_missing(collected.missing, context)
     _note_schemes(collected.unsupported, context)
+    _warn_of_bypass(collected.contradicted, context)
     collected.add_jobs()
     _note_files_of_jobs(draft)
 
@@ -66,7 +74,7 @@ class _Transfers:
     def __init__(self, draft: Draft, context: Context) -> None:
         self.draft = draft
         self.context = context
-        self.groups = transfer_groups(draft, "stagein")
+        self.groups = transfer_groups(draft, context, "stagein")
         self.transfer_jobs: dict[tuple[str, str], _Key] = {}
         """(staging site, lfn) → the transfer job that stages it."""
         self.transfers: dict[_Key, list[tuple[str, Transfer]]] = defaultdict(list)
@@ -79,6 +87,10 @@ class _Transfers:
         """URL schemes, none of them supported → files that have replicas of these only."""
         self.checkpoints: set[str] = set()
         """Lfns of inputs that a job writes anew."""
+        self.unlinked: set[tuple[str, str]] = set()
+        """(Staging site, lfn) of files to which a job that reads them wants no link."""
+        self.contradicted: list[str] = []
+        """Names of files that are to bypass the staging site and cannot, each with its job."""
         self.unusable: set[str] = set()
         """Lfns of files whose replicas cannot be used, which was noted."""
         self.files: set[str] = set()
@@ -103,10 +115,17 @@ class _Transfers:
         if raw is None:
             return
         # What a job writes too is its own copy: through a link, or in place, it would change the user's file.
-        is_written = made_by == job or use.type == "checkpoint"
-        if raw.direct and (use.bypass or placement.bypass) and not is_written:
+        is_written = (
+            made_by == job or use.type == "checkpoint" or is_tree(lfn)
+        )  # which is unpacked for each job
+        if is_written or placement.data == "sharedfs":
+            if use.bypass:
+                self.contradicted.append(f"{lfn!r} of job {draft.title_of(job)}")
+        elif raw.direct and (use.bypass or placement.bypass):
             draft.bypassed.add((job, lfn))
             return
+        if not placement.links:
+            self.unlinked.add((placement.staging, lfn))
         if use.type == "checkpoint":
             self.checkpoints.add(lfn)
         transfer = self._transfer(lfn, raw, placement.staging)
@@ -154,9 +173,11 @@ class _Transfers:
         if (raw := draft.raw.get(key)) is None:
             needed_by = f"task {draft.title_of(job)}"
             raw = draft.raw[key] = select_executables(executable, placement.site, needed_by, self.context)
-        if raw.direct and (executable.at.bypass or placement.bypass):
+        if raw.direct and (executable.at.bypass or placement.bypass) and placement.data != "sharedfs":
             draft.bypassed.add((job, name))
             return
+        if not placement.links:
+            self.unlinked.add((placement.staging, name))
         transfer = self._transfer(name, raw, placement.staging)
         transfer.executable = True
         self._add(job, placement.staging, Kind.STAGE_IN, transfer)
@@ -212,7 +233,7 @@ class _Transfers:
             number = numbers[kind, site, level]
             numbers[kind, site, level] += 1
             name = job_names.transfer_name(kind, self.context.prefix, site, level, number)
-            priority = PRIORITY[kind] - min(number, PRIORITY_STEPS)
+            priority = transfer_priority(kind, self.context) - min(number, PRIORITY_STEPS)
             self._add_job(key, name, priority)
 
     def _add_job(self, key: _Key, name: str, priority: int) -> None:
@@ -220,6 +241,7 @@ class _Transfers:
         transfers = self.transfers[key]
         for _, transfer in transfers:
             transfer.checkpoint = transfer.lfn in self.checkpoints
+            transfer.link = transfer.link and (key.site, transfer.lfn) not in self.unlinked
         readers = sorted(self.readers[key])
         planned = PlannedJob(
             id=name,
@@ -230,6 +252,7 @@ class _Transfers:
             priority=priority,
             category=CATEGORY[key.kind],
             retries=self.context.retries,
+            threads=transfer_threads(key.kind, readers, draft, self.context),
             transfers=[transfer for _, transfer in transfers],
         )
         why = f"{len(transfers)} file(s) for {first_names(draft, readers)}"
@@ -249,8 +272,9 @@ def _note_missing(missing: dict[str, list[str]], context: Context) -> None:
         more = f" and {len(readers) - 3} more" if len(readers) > 3 else ""
         context.problem(
             "missing-input",
-            f"file {lfn!r} has no replica and no job makes it (needed by {shown}{more})",
-            f"register it in the replica catalog, name its directory with --input-dir, or let a task output {lfn!r}",
+            f"file {declared_name(lfn)!r} has no replica and no job makes it (needed by {shown}{more})",
+            f"register it in the replica catalog, {'' if is_tree(lfn) else 'name its directory with --input-dir, '}"
+            f"or let a task output {declared_name(lfn)!r}",
         )
 
 
@@ -259,6 +283,17 @@ def _note_schemes(unsupported: dict[frozenset[str], list[Problem]], context: Con
     for first, *others in unsupported.values():
         more = f"; {count(len(others), 'more file')} likewise" if others else ""
         context.problem(first.kind, first.message + more, first.hint)
+
+
+def _warn_of_bypass(contradicted: list[str], context: Context) -> None:
+    """Say once that files cannot bypass the staging site."""
+    if contradicted:
+        more = f", and {count(len(contradicted) - 1, 'more file')}" if len(contradicted) > 1 else ""
+        context.warn(
+            "bypass",
+            f"file {contradicted[0]}{more} cannot bypass the staging site, and goes through it",
+            "leave `bypass` out: what a job also writes, and all inputs of a job with sharedfs, must be in the scratch directory",
+        )
 
 
 def _note_files_of_jobs(draft: Draft) -> None:

@@ -17,7 +17,13 @@ from markab.plan.model import Kind, Place, PlannedJob, Transfer
 from markab.planner import job_names
 from markab.planner.draft import Context, Draft, RawInput
 from markab.planner.replica_selection import select_replicas
-from markab.planner.transfer_groups import CATEGORY, PRIORITY, first_names, transfer_groups
+from markab.planner.transfer_groups import (
+    CATEGORY,
+    first_names,
+    transfer_groups,
+    transfer_priority,
+    transfer_threads,
+)
 from markab.spec.model import Use
 
 REUSED_LEVEL = 1000
@@ -26,7 +32,7 @@ REUSED_LEVEL = 1000
 
 def stage_out(draft: Draft, context: Context) -> None:
     """Fill `results`, and add stage-out jobs if there is an output site."""
-    groups = transfer_groups(draft, "stageout")
+    groups = transfer_groups(draft, context, "stageout")
     levels = draft.levels
     collected: dict[tuple[str, int, int], list[tuple[int, Use]]] = defaultdict(list)
     for job, _ in draft.task_jobs():
@@ -48,9 +54,10 @@ def stage_out(draft: Draft, context: Context) -> None:
             site="local",
             staging=site,
             level=level,
-            priority=PRIORITY[Kind.STAGE_OUT],
+            priority=transfer_priority(Kind.STAGE_OUT, context),
             category=CATEGORY[Kind.STAGE_OUT],
             retries=context.retries,
+            threads=transfer_threads(Kind.STAGE_OUT, makers, draft, context),
             transfers=[Transfer(use.lfn, [], [], optional=use.type == "checkpoint") for _, use in wanted],
         )
         why = f"{len(wanted)} result(s) of {first_names(draft, makers)}"
@@ -74,7 +81,7 @@ def _deliver_reused(draft: Draft, context: Context) -> None:
             kind=Kind.STAGE_OUT,
             site="local",
             level=REUSED_LEVEL,
-            priority=PRIORITY[Kind.STAGE_OUT],
+            priority=transfer_priority(Kind.STAGE_OUT, context),
             category=CATEGORY[Kind.STAGE_OUT],
             retries=context.retries,
             transfers=transfers,

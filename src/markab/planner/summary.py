@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from markab.plan.model import BoundedScratch
 from markab.planner.draft import Draft
 
 
@@ -26,6 +27,8 @@ class PlanSummary:
     """Files that cleanup removes."""
     reused: int = 0
     """Tasks that are left out, because an earlier run made their outputs of the same."""
+    scratch: dict[str, BoundedScratch] = field(default_factory=dict)
+    """Staging site → its bound, with the cleanup `constraint`."""
 
     @property
     def total(self) -> int:
@@ -49,4 +52,5 @@ def summarise(draft: Draft) -> PlanSummary:
         files_unknown_size=sum(transfer.size_bytes is None for transfer in moved),
         deletions=sum(len(planned.removes) for planned in added),
         reused=len(draft.reused_tasks),
+        scratch=draft.bounded,
     )

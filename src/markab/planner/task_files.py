@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from markab.spec.model import Task, Use
+from markab.transfers.tree_names import declared_name
 
 _SPLIT = re.compile(r"[\s'\"\\$]")
 """Characters that have a meaning when a command line is split into words."""
@@ -18,7 +19,7 @@ def command_line(task: Task) -> str:
     """Return the arguments of a task as one line; one that is the name of a file of the task stays one word."""
     arguments = task.arguments
     if any(_SPLIT.search(argument) for argument in arguments):
-        lfns = {use.lfn for use in task.uses}
+        lfns = {declared_name(use.lfn) for use in task.uses}
         arguments = [
             shlex.quote(argument) if argument in lfns and _SPLIT.search(argument) else argument
             for argument in arguments

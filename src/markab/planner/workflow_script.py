@@ -5,6 +5,7 @@ The script is run as `python SCRIPT WORDS` would run it: by the same Python, in 
 
 from __future__ import annotations
 
+import ast
 import os
 import shlex
 import signal
@@ -92,7 +93,7 @@ def _run(script: Path, given: Sequence[Given], words: Sequence[str]) -> list[Mes
     if wrong := [each for one in messages if isinstance(one, WrongParameters) for each in one.problems]:
         raise DocumentError(*(Problem(*each, kind="parameter") for each in wrong))
     if done.returncode:
-        raise DocumentError(_failure(script, done.returncode))
+        raise DocumentError(_failure(script, done.returncode, given))
     return messages
 
 
@@ -120,6 +121,22 @@ def built_workflow(script: Path, given: Sequence[Given], messages: Sequence[Mess
     return BuiltWorkflow(Path(paths[0]), Path.cwd(), {}, values)
 
 
+def parameter_names(script: Path) -> dict[str, str]:
+    """Return the parameters that a script declares, with their defaults as they stand there; it is read, and not run.
+
+    Raises:
+        OSError: it cannot be read.
+        SyntaxError, ValueError: it is no Python.
+    """
+    calls = (node for node in ast.walk(ast.parse(script.read_bytes())) if isinstance(node, ast.Call))
+    named = (
+        call
+        for call in calls
+        if "parameters" in (getattr(call.func, "id", ""), getattr(call.func, "attr", ""))
+    )
+    return {word.arg: ast.unparse(word.value) for call in named for word in call.keywords if word.arg}
+
+
 def script_call(
     script: Path, given: Sequence[Given], words: Sequence[str], built: BuiltWorkflow
 ) -> ScriptCall:
@@ -136,8 +153,16 @@ def script_call(
     return ScriptCall((*options, str(files[0]), *behind), tuple(files), built.parameters, shlex.join(words))
 
 
-def _failure(script: Path, code: int) -> Problem:
+def _typed(given: Given) -> str:
+    """Return a parameter as it was typed, or with the place where it stands."""
+    text = quote(f"{given.name}={as_text(given.value)}")
+    return f"{text} ({given.origin})" if given.file else f"{given.origin} {text}"
+
+
+def _failure(script: Path, code: int, given: Sequence[Given]) -> Problem:
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    if given:
+        how += f", given {', '.join(map(_typed, given))}"
     elsewhere = script.resolve().parent
     hint = "its own message stands above; nothing was planned"
     if elsewhere != Path.cwd():

@@ -6,6 +6,7 @@ names. Dashboards read it. It is a convenience: its errors never stop a run.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -147,8 +148,8 @@ def _record(connection: Connection, values: dict[str, object], states: list[Stat
 
 
 def is_copy(recorded: str | None, place: Path, uuid: str) -> bool:
-    """Return whether a run is still where a database has it, and that is not `place`: what is there is a copy."""
-    if not recorded or Path(recorded) == place:
+    """Return whether a run is still where a database has it, and that is not `place`, by whichever links: what is there is a copy."""
+    if not recorded or os.path.realpath(recorded) == os.path.realpath(place):
         return False
     try:
         return read_braindump(Path(recorded) / "braindump.yml").get("wf_uuid") == uuid

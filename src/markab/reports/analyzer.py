@@ -145,7 +145,7 @@ def _state_words(analysis: Analysis) -> str:
         "Running": "still running",
         "Not started": "not started yet",
         "Refused": "refused",
-        "Removed": "removed by the user",
+        "Removed": "removed",
         "Halted": "stopped before its end",
     }[state]
     if analysis.left["failed"] and state in ("Running", "Refused", "Halted", "Removed"):

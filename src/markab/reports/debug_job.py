@@ -22,6 +22,7 @@ from markab.errors import MarkabError, StorageError
 from markab.formatting import printable_line, titled
 from markab.plan.job_lookup import find_job
 from markab.plan.model import Input, Kind, PlannedJob, PlannedTask
+from markab.reports.reused_task import find_reused_task
 from markab.transfers.base import is_local, path_of
 from markab.transfers.run_passwords import read_passwords, with_password
 from markab.worker.split_arguments import split_words
@@ -66,6 +67,8 @@ def make_debug_directory(
     run = Analyzer(submit_dir)
     try:
         run.read()
+        if (reused := find_reused_task(run, job_id)) is not None:
+            raise MarkabError(f"{job_id} {reused.verdict()}", hint=reused.command("why"))
         position = find_job(run.plan, job_id)
         job = run.plan.job(position)
         if job.kind is not Kind.COMPUTE:

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
+from markab.diagnosis.reuse_verdict import find_origin
 from markab.errors import MarkabError
 from markab.formatting import titled
 from markab.journal.attempt_story import AttemptStories, AttemptStory, error_lines
@@ -104,6 +105,12 @@ class JobLog:
         self.run = _JobReader(submit_dir, job)
         self.job = self.run.plan.job(self.run.position)
         self.title = titled(self.job.id, self.job.label)
+        ids = [task.id for task in self.job.tasks]
+        self._about = (
+            f"{job} is task {ids.index(job) + 1} of {len(ids)} of {self.title}, whose output this is"
+            if len(ids) > 1 and job in ids
+            else ""
+        )
         self.find_live = find_live
         self.streams = [stream for stream in STREAMS if stream in streams]
         self._only = attempt
@@ -120,6 +127,8 @@ class JobLog:
         if not stories:
             yield LogText(NOTE, f"{self.title} has not started: {self._why()} says why")
             return
+        if self._about:
+            yield LogText(NOTE, self._about)
         story = stories[-1]
         output = self._output(story)
         is_said = self._lines == 0
@@ -136,6 +145,8 @@ class JobLog:
         """
         pauses = iter(pauses)
         first = self._wanted()[-1].number if self._wanted() else 1
+        if self._about:
+            yield LogText(NOTE, self._about)
         if not self._wanted() and self.run.has_engine:
             yield LogText(NOTE, f"{self.title} has not started yet")
         shown: set[int] = set()
@@ -210,12 +221,12 @@ class JobLog:
             return f"{self.title} {_WORDS[state]}"
         run = shlex.quote(str(self.run.place.path))
         if self.run.engine_crashed:
-            why = "the engine of the run stopped unexpectedly"
+            why, verb = "the engine of the run stopped unexpectedly", "continues it"
         elif self.run.history.runs:
-            why = f"the run has ended ({self.run.state.lower()})"
+            why, verb = f"the run has ended ({self.run.state.lower()})", "continues it"
         else:
-            why = "the run was not started"
-        return f"{why}, and {self.title} has not: `markab run {run}` continues"
+            why, verb = "the run was not started", "starts it"
+        return f"{self.title} has not ended: {why}; `markab run {run}` {verb}"
 
     def _nothing(self, story: AttemptStory) -> str:
         """Return why there is no output of an attempt."""
@@ -223,6 +234,9 @@ class JobLog:
         if self.job.kind is not Kind.COMPUTE:
             return f"{self.title} is a {self.job.kind.value} job, which writes no output: {self._why('show')} shows what it did"
         to = f" to {self.streams[0]}" if len(self.streams) == 1 else ""
+        if story.record is not None and (made := story.record.get("reused")):
+            origin = find_origin(self.run.plan.header.reuse, made["run"], made["job"])
+            return f"{name} ran no task: its outputs were brought, as made by {origin.text()}"
         if story.record is not None:
             return f"{name} has written nothing{to}"
         if self._output(story).has_process:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from markab.diagnosis.reuse_verdict import find_origin
 from markab.formatting import duration, moment, output_lines, printable_line, size
 from markab.journal.attempt_story import AttemptStory, captured, error_lines, log_texts, read_attempts
 from markab.journal.lifecycle import State
 from markab.journal.run_reader import RunReader
 from markab.plan.job_lookup import find_job
+from markab.reports.reused_task import REUSED, reused_rows
 from markab.transfers.base import redact
 
 LINES_SHOWN = 40
@@ -33,6 +35,11 @@ class JobStory:
     attempts: list[AttemptStory]
     parents: list[str]
     label: str = ""
+    submit_dir: Path = Path()
+    origin: str = ""
+    """The job of an earlier run that made its outputs, if it brought them."""
+    task: str = ""
+    """Id of the task that was named, if the job has others too: only it and its processes are shown."""
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as plain data."""
@@ -41,27 +48,42 @@ class JobStory:
             for a in self.attempts
         ]
         named = {"job": self.plan["id"], "label": self.label, "state": self.state}
+        if self.task:
+            named["task"] = self.task
         return named | {"plan": self.plan, "attempts": attempts}
 
-    def text(self, submit_dir: Path) -> str:
+    def text(self) -> str:
         """Return it as text; long output of tasks is cut to its last lines."""
         lines = [f"{self.plan['id']}  ({self.plan['kind']} at {self.plan['site']}): {self.state}"]
         if self.label:
             lines.append(f"label    {printable_line(self.label)}")
-        lines += _plan_lines(self.plan)
+        plan, attempts = self.plan, self.attempts
+        if self.task:
+            ids = [task["id"] for task in plan["tasks"]]
+            lines.append(
+                f"cluster  {self.task} is task {ids.index(self.task) + 1} of {len(ids)} that it runs"
+            )
+            task = plan["tasks"][ids.index(self.task)]
+            makes = frozenset(task.get("makes", ()))
+            outputs = [output for output in plan.get("outputs", ()) if output["lfn"] in makes]
+            plan = {**plan, "tasks": [task], "outputs": outputs}
+            attempts = [_of_task(attempt, self.task, makes) for attempt in attempts]
+        lines += _plan_lines(plan)
         if self.parents:
             lines.append("after    " + ", ".join(self.parents))
-        for attempt in self.attempts:
-            lines += ["", *_attempt_lines(attempt, submit_dir)]
+        for attempt in attempts:
+            lines += ["", *_attempt_lines(attempt, self.submit_dir, self.origin)]
+            if self.task and attempt.record is not None and not attempt.record["invocations"]:
+                lines.append(f"  {self.task} was not run in this attempt")
         return "\n".join(lines) + "\n"
 
 
 def read_jobs(submit_dir: str | Path | None) -> list[dict[str, Any]]:
-    """Return id, label, kind, site, state and number of attempts of every job, in the plan's order."""
+    """Return id, label, kind, site, state and number of attempts of every job, in the plan's order; before them, tasks that it left out."""
     run = RunReader(submit_dir)
     run.read()
     history, labels, states = run.history, run.plan.labels, run.job_states()
-    return [
+    return reused_rows(run.place.reused) + [
         {
             "job": job.id,
             "label": labels.get(position, ""),
@@ -74,8 +96,17 @@ def read_jobs(submit_dir: str | Path | None) -> list[dict[str, Any]]:
     ]
 
 
+def _of_task(attempt: AttemptStory, task: str, makes: frozenset[str]) -> AttemptStory:
+    """Return an attempt of a cluster with the processes and outputs of one task only."""
+    if attempt.record is None:
+        return attempt
+    ran = [one for one in attempt.record.get("invocations", ()) if one.get("task") == task]
+    made = [one for one in attempt.record.get("outputs", ()) if one["lfn"] in makes]
+    return replace(attempt, record={**attempt.record, "invocations": ran, "outputs": made})
+
+
 def read_job(submit_dir: str | Path | None, job_id: str) -> JobStory:
-    """Return everything recorded about a job.
+    """Return everything recorded about a job, named by its id or that of a task.
 
     Raises:
         NotARun: no submit directory.
@@ -84,20 +115,27 @@ def read_job(submit_dir: str | Path | None, job_id: str) -> JobStory:
     run = RunReader(submit_dir)
     run.read()
     position = find_job(run.plan, job_id)
+    tasks = [task.id for task in run.plan.job(position).tasks]
     plan: dict[str, Any] = msgspec.json.decode(run.plan.line(position))
     _redact_places(plan)
+    attempts = read_attempts(run.place.journal, position)
+    made = [a.record["reused"] for a in attempts if a.record and a.record.get("reused")]
+    origin = find_origin(run.plan.header.reuse, made[-1]["run"], made[-1]["job"]).text() if made else ""
     return JobStory(
         plan=plan,
         state=_shown(run.job_states()[position], run.has_engine),
-        attempts=read_attempts(run.place.journal, position),
+        attempts=attempts,
         parents=[run.plan.title(parent) for parent in plan.get("parents", ())],
         label=run.plan.job(position).label,
+        submit_dir=run.place.path,
+        origin=origin,
+        task=job_id if len(tasks) > 1 and job_id in tasks else "",
     )
 
 
 def job_states() -> list[str]:
     """Return the states that a job may have in a report."""
-    return [*(state.name.lower() for state in State), LOST]
+    return [*(state.name.lower() for state in State), LOST, REUSED]
 
 
 def _redact_places(plan: dict[str, Any]) -> None:
@@ -154,7 +192,7 @@ def _listed(label: str, items: list[str]) -> list[str]:
     return lines
 
 
-def _attempt_lines(attempt: AttemptStory, submit_dir: Path) -> list[str]:
+def _attempt_lines(attempt: AttemptStory, submit_dir: Path, origin: str) -> list[str]:
     begun = moment(attempt.start) if attempt.start else "?"
     record = attempt.record
     if record is None:
@@ -169,9 +207,11 @@ def _attempt_lines(attempt: AttemptStory, submit_dir: Path) -> list[str]:
     lines += [f"  {line}" for line in error_lines(record)]
     if record.get("cwd"):
         lines.append(f"  in     {record['cwd']}{_kept(record)}")
+    lines += _script_lines(record, "pre")
     for invocation in record.get("invocations", ()):
         lines += _invocation_lines(invocation)
-    lines += _files(record)
+    lines += _script_lines(record, "post")
+    lines += _files(record, origin)
     for stream in ("stdout", "stderr"):
         if text := captured(record, stream, submit_dir):
             lines.append(f"  {stream}:")
@@ -196,6 +236,13 @@ def _native(attempt: AttemptStory) -> str:
     return f", {attempt.native_id} at site {attempt.site!r}" if attempt.native_id else ""
 
 
+def _script_lines(record: dict[str, Any], which: str) -> list[str]:
+    script = record.get(which)
+    if not script:
+        return []
+    return [f"  {which.upper()} script:", *(f"  {line}" for line in _invocation_lines(script))]
+
+
 def _invocation_lines(invocation: dict[str, Any]) -> list[str]:
     import shlex
 
@@ -210,12 +257,12 @@ def _invocation_lines(invocation: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _files(record: dict[str, Any]) -> list[str]:
+def _files(record: dict[str, Any], origin: str) -> list[str]:
     earlier = record.get("reused")
     done = "brought" if earlier else "made  "
     lines = [f"  {done} {made['lfn']}, {size(made.get('size', 0))}" for made in record.get("outputs", ())]
     if earlier:
-        lines.append(f"  as made by job {earlier['job']} of run {earlier['run']}")
+        lines.append(f"  as made by {origin}")
     lines += [
         f"  moved  {moved['lfn']}, {size(moved.get('bytes', 0))}, from {moved.get('source', '?')}"
         for moved in record.get("transfers", ())

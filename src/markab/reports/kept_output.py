@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from markab.diagnosis.causes import failed_invocation
 from markab.plan.model import Kind, PlannedJob, PlannedTask
 from markab.plan.plan_file import PlanFile
 from markab.transfers.base import is_local, path_of
@@ -62,12 +63,12 @@ def kept_parts(
 
 
 def _recorded_name(record: dict[str, Any], stream: str, job: PlannedJob) -> str:
-    """Return the file that the text in a record comes from: of a failed attempt, that of its last task; else "", captured."""
+    """Return the file that the text in a record comes from: of a failed attempt, that of the task that failed; else "", captured."""
     if record.get("ok") or not record.get("invocations"):
         return ""
     # Not by its number: what an earlier attempt of a cluster has done is not run again.
-    last = record["invocations"][-1].get("task")
-    return next((declared(task, stream) for task in job.tasks if task.id == last), "")
+    failed = failed_invocation(record).get("task")
+    return next((declared(task, stream) for task in job.tasks if task.id == failed), "")
 
 
 def _opened(name: str, places: Sequence[Path], whole_bytes: int = 0) -> Kept | NotHere:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from markab.diagnosis.causes import Cause
+from markab.diagnosis.causes import Cause, failed_invocation
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
 from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
 from markab.formatting import output_lines, tail
@@ -148,6 +148,8 @@ def pegasus_text(
     lines = summary_lines(run.place.path, state, len(run.plan), counts)
     if refusal := run.history.refusal:
         lines += [f"refused: {refusal.why}", f"  hint: {refusal.hint}", ""]
+    if lack := run.history.no_room:
+        lines += [f"stopped: {lack.why}", f"  hint: {lack.hint}", ""]
     if summary or not analysis.groups:
         return "\n".join(lines) + "\n"
     lines += [DETAILS_TITLE, ""]
@@ -230,7 +232,7 @@ def _detail(
     run: Analyzer, job: PlannedJob, position: int, record: dict[str, Any], state: str
 ) -> dict[str, Any]:
     ran = {entry.get("task"): entry for entry in record.get("invocations", ())}
-    argv = (record.get("invocations") or [{}])[-1].get("argv") or []
+    argv = failed_invocation(record).get("argv") or []
     tasks = {}
     for number, task in enumerate(job.tasks, 1):
         entry = ran.get(task.id)

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from markab.errors import CorruptJournal
 from markab.formatting import count, duration, titled
 from markab.journal.lifecycle import State
-from markab.journal.progress import Progress, read_progress
+from markab.journal.progress import Progress, ScratchUse, read_progress
 from markab.journal.reader import JournalReader, last_body
 from markab.journal.records import Refused, decode
 from markab.journal.run_reader import STATES, RunReader
@@ -104,6 +106,8 @@ class Status:
     jobs: tuple[UnderWay, ...] = field(default=())
     waiting: tuple[Waiting, ...] = field(default=())
     """Why jobs wait, the most common reason first; only on request."""
+    scratch: Mapping[str, ScratchUse] = field(default_factory=dict)
+    """By site, as the last engine reported it; of a run with a bound on scratch."""
 
     @property
     def percent_done(self) -> float:
@@ -145,6 +149,8 @@ class Status:
             shown["condor_jobs"] = {}
         if self.waiting:
             shown["waiting"] = [group.to_json() for group in self.waiting]
+        if self.scratch:
+            shown["scratch"] = {site: msgspec.structs.asdict(use) for site, use in self.scratch.items()}
         if self.note:
             shown["note"] = self.note
         if self.warnings:
@@ -176,6 +182,8 @@ class Status:
         parts.append(f"{heads}\n{row}\nSummary: 1 DAG total ({self.state}:1){self._times(clock())}\n")
         if self.waiting:
             parts.append("".join(f"  {group.line()}\n" for group in self.waiting))
+        if self.scratch:
+            parts.append("".join(f"{use.text(site)}\n" for site, use in self.scratch.items()))
         if self.note:
             parts.append(self.note + "\n")
         if self.warnings:
@@ -216,13 +224,23 @@ def status_of(run: RunReader, why: bool = False) -> Status:
     if progress is not None and progress.outcome is None and progress.uuid == run.uuid:
         held, warnings = progress.held, tuple(progress.warnings)
         on_hold = _on_hold(progress)
-    status = replace(_counted(run, _note(run) or held, held, warnings), on_hold=on_hold)
+    status = replace(
+        _counted(run, _note(run) or held, held, warnings), on_hold=on_hold, scratch=_scratch(run, progress)
+    )
     if not why:
         return status
     from markab.diagnosis.waiting import WaitingReasons
 
     waits = WaitingReasons(run.plan, run.history, run.state, time.time(), held, on_hold)
     return replace(status, waiting=tuple(waits.groups()))
+
+
+def _scratch(run: RunReader, progress: Progress | None) -> Mapping[str, ScratchUse]:
+    """Return how full the bounded scratch directories of a run are."""
+    if not run.plan.header.scratch:
+        return {}
+    last = progress or read_progress(run.place.status)
+    return last.scratch if last is not None and last.uuid == run.uuid else {}
 
 
 def current_status(run: RunReader, why: bool = False) -> Status:
@@ -241,6 +259,8 @@ def quick_status(run: RunReader) -> Status:
     progress = run.engine_progress() if has_engine else read_progress(run.place.status)
     if progress is None or not _is_current(run, progress):
         return current_status(run)
+    if progress.scratch and not has_engine and progress.outcome != "success":
+        return current_status(run)  # the journal says which job had no room
     return _from_progress(run, progress)
 
 
@@ -262,6 +282,8 @@ def _note(run: RunReader) -> str:
         note = {"halt": HALTING, "remove": REMOVING}.get(run.history.requested_stop, "")
     elif refusal := run.history.refusal:
         note = f"refused: {refusal.why}" + (f"\n  hint: {refusal.hint}" if refusal.hint else "")
+    elif lack := run.history.no_room:
+        note = f"stopped: {lack.why}\n  hint: {lack.hint}"
     else:
         note = (
             f"stopped: its engine ended unexpectedly; `{run_command(run.place.path)}` continues"
@@ -373,6 +395,7 @@ def _from_progress(run: RunReader, progress: Progress) -> Status:
         submit_dir=run.place.path,
         uuid=progress.uuid,
         dag=run.dag,
+        scratch=progress.scratch,
         started=_first_time(run.place.journal),
         ended=ended,
         active_s=progress.active_s(ended or progress.time),

@@ -18,19 +18,22 @@ from typing import Any
 import msgspec
 
 from markab.diagnosis.failure_analysis import Analyzer
-from markab.diagnosis.reuse_verdict import origin_text
+from markab.diagnosis.reuse_verdict import find_origin
 from markab.errors import MarkabError
-from markab.formatting import clipped, duration, moment, size, titled
+from markab.formatting import clipped, count, duration, moment, parameters_text, size, titled
 from markab.journal.attempt_story import read_attempts
 from markab.journal.lifecycle import State
+from markab.plan.job_lookup import find_job
 from markab.plan.model import Kind, PlannedJob
 from markab.plan.reused_tasks import read_reused_tasks
 from markab.plan.run_command import run_command
 from markab.reports.graph.dot import dot_string
 from markab.reports.graph.labels import showable
+from markab.reports.reused_task import find_reused_task
 from markab.spec.suggestions import nearest
 from markab.transfers.base import is_local, path_of, redact
 from markab.transfers.beneath import open_regular
+from markab.transfers.tree_names import stored_name
 
 ARGUMENT_CHARACTERS = 300
 DEEPEST_INDENT = 100
@@ -201,8 +204,7 @@ class Trace:
             ]
             stack += reversed(children)
         if self.parameters:
-            pairs = ", ".join(f"{name}={value}" for name, value in self.parameters.items())
-            lines += ["", f"parameters of the workflow: {clipped(pairs, ARGUMENT_CHARACTERS)}"]
+            lines += ["", f"parameters of the workflow: {parameters_text(self.parameters)}"]
         return "\n".join(lines) + "\n"
 
     def dot(self) -> str:
@@ -307,8 +309,8 @@ class _Tracer:
     def _named(self, file: str) -> tuple[str, str]:
         """Return the lfn that is meant, and the path if a file on disk is."""
         known = self.maker.keys() | self.movers.keys() | self.reused.keys()
-        if file in known:
-            return file, ""
+        if (stored := stored_name(file)) in known:
+            return stored, ""
         path = os.path.realpath(path_of(file) if file.startswith("file:") else file)
         if lfn := self.delivered.get(path):
             return lfn, path
@@ -319,6 +321,8 @@ class _Tracer:
                     return lfn, path
         for _ in self._readers(file):  # an input that the job fetches itself
             return file, ""
+        if job := self._files_of_job(file):
+            raise job
         close = nearest(os.path.basename(file), known)
         raise MarkabError(
             f"the run has no file {file!r}",
@@ -326,6 +330,28 @@ class _Tracer:
             if close
             else "name a logical file, or a delivered one",
         )
+
+    def _files_of_job(self, name: str) -> MarkabError | None:
+        """Return the error that this names a job, with the files that it makes; None if it names none."""
+        if (reused := find_reused_task(self.run, name)) is not None:
+            made = [one.lfn for one in reused.task.made]
+            title = f"{name!r} is no file, but a task, which {reused.verdict()}"
+        else:
+            try:
+                job = self.run.plan.job(find_job(self.run.plan, name))
+            except MarkabError:
+                return None
+            made = [output.lfn for output in job.outputs]
+            title = f"{name!r} is no file, but a job"
+        if not made:
+            return MarkabError(title, hint=f"`{self._command('why', name)}` says what it does")
+        more = f"; it makes {count(len(made), 'file')}" if len(made) > 1 else ""
+        return MarkabError(
+            title, hint=f"trace a file that it makes: `{self._command('trace', made[0])}`{more}"
+        )
+
+    def _command(self, command: str, name: str) -> str:
+        return shlex.join(["markab", command, str(self.run.place.path), name])
 
     def _job(self, position: int) -> TracedJob:
         run = self.run
@@ -350,7 +376,7 @@ class _Tracer:
             attempt=run.history.attempts[position],
             reason=self._reason(job, position) if state == "failed" else "",
             label=job.label,
-            reused=origin_text(run.plan.header.reuse, made.get("run", ""), made.get("job", ""))
+            reused=find_origin(run.plan.header.reuse, made.get("run", ""), made.get("job", "")).text()
             if made
             else "",
         )
@@ -385,7 +411,7 @@ class _Tracer:
         one.metadata = dict(self.metadata[one.lfn])
         if one.lfn in self.reused:
             task, made = self.reused[one.lfn]
-            origin = origin_text(self.run.plan.header.reuse, task.run, task.job)
+            origin = find_origin(self.run.plan.header.reuse, task.run, task.job).text()
             one.sha256, one.size_bytes, one.source = made.sha256, made.size_bytes, f"{origin}, reused"
             return
         for position in self.movers.get(one.lfn, ()):

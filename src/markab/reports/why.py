@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.reuse_verdict import reuse_verdict
 from markab.diagnosis.waiting import Waiting, WaitingReasons
-from markab.formatting import clipped, count, duration, moment, printable_line, titled
+from markab.formatting import clipped, count, duration, moment, parameters_text, printable_line, titled
 from markab.journal.attempt_story import AttemptStory, read_attempts
 from markab.journal.lifecycle import State
 from markab.plan.job_lookup import find_job
@@ -55,6 +55,8 @@ class JobExplanation:
     remedy: str = ""
     again: str = ""
     """With reuse by content: why its task was to be run, or which earlier job made its outputs."""
+    parameters: dict[str, str] = field(default_factory=dict)
+    """Those of the script that built the workflow."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -65,6 +67,7 @@ class JobExplanation:
             "site": self.job.site,
             "origin": self.origin,
             **({"again": self.again} if self.again else {}),
+            **({"parameters": self.parameters} if self.parameters else {}),
             "verdict": self.verdict,
             "remedy": self.remedy,
             "parents": [one._asdict() for one in self.parents],
@@ -84,6 +87,8 @@ class JobExplanation:
         lines.append(f"  made by   {self.origin}")
         if self.again:
             lines.append(f"  reuse     {self.again}")
+        if self.parameters:
+            lines.append(f"  given     {parameters_text(self.parameters)}")
         if self.remedy:
             lines.append(f"  help      {self.remedy}")
         for one in self.failed_ancestors[:PARENTS_SHOWN]:
@@ -150,6 +155,7 @@ def read_why(
             "",
             [_relative(run, parent, standing(parent)) for parent in job.parents],
             failed_ancestors=[_relative(run, one, "failed") for one in _failed_ancestors(run, position)],
+            parameters=run.plan.header.parameters,
         )
         story.again = reuse_verdict(run, position)
         for attempt in read_attempts(run.place.journal, position):

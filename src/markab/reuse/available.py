@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from markab.errors import MarkabError
@@ -13,6 +13,11 @@ from markab.reuse.content_store import ContentStore
 from markab.reuse.file_checksums import FileChecksums
 from markab.reuse.result_index import ResultIndex
 
+_KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISLNK, "a symbolic link"),
+    (lambda _: True, "a pipe, socket or device"),
+)
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
@@ -22,7 +27,7 @@ class LostPlace(NamedTuple):
     sha256: str
     path: str
     why: str
-    """ "was removed", "was truncated", "was altered", "is not a regular file"."""
+    """Such as "was removed", "was truncated", "was altered", "was replaced by a directory"."""
 
     def __str__(self) -> str:
         return f"{self.path!r} {self.why} after it was made; it does not count as a result"
@@ -118,7 +123,8 @@ def why_lost(path: str, sha256: str, size_bytes: int, checksums: FileChecksums) 
 def _flaw(path: str, sha256: str, size_bytes: int, checksums: FileChecksums) -> str:
     status = os.stat(path, follow_symlinks=False)
     if not stat.S_ISREG(status.st_mode):
-        return "is not a regular file"
+        kind = next(word for is_kind, word in _KINDS if is_kind(status.st_mode))
+        return f"was replaced by {kind}"
     if status.st_size != size_bytes:
         return "was truncated" if status.st_size < size_bytes else "was altered"
     if not os.access(path, os.R_OK):

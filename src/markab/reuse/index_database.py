@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from markab.errors import quoted
+from markab.errors import Problem, quoted
 
 if TYPE_CHECKING:
     import sqlite3
@@ -97,8 +97,8 @@ class IndexDatabase:
     def __init__(self, path: str | None, *, create: bool, patience_s: float = PATIENCE_S) -> None:
         """Open it; nothing is opened if there is none and it is not to be created."""
         self.path = path
-        self.warnings: list[str] = []
-        """What was wrong with the file, each once."""
+        self.problems: list[Problem] = []
+        """What was wrong with the file, each once, with a remedy."""
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         if path is None:
@@ -213,8 +213,8 @@ class IndexDatabase:
             )
 
     def _warn(self, text: str, hint: str) -> None:
-        if (warning := f"{text}; {hint}") not in self.warnings:
-            self.warnings.append(warning)
+        if (problem := Problem(text, hint, kind="result-index")) not in self.problems:
+            self.problems.append(problem)
 
 
 class NotAnIndex(Exception):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from markab.errors import Problem
 from markab.reuse.index_database import IndexDatabase, NotAnIndex, prefix_of
 from markab.reuse.top_directories import packed_directories, top_directories, unpacked_directories
 
@@ -45,7 +46,7 @@ class ResultIndex:
     """The index of results of a user. It closes at the end of a `with` block.
 
     Nothing here raises for a file that is missing, damaged, locked, of a newer format or on a full disk: what is read
-    is then empty, what is written is lost, and `warnings` says why. Each method is one transaction.
+    is then empty, what is written is lost, and `problems` says why. Each method is one transaction.
     """
 
     def __init__(self, database: IndexDatabase) -> None:
@@ -64,9 +65,14 @@ class ResultIndex:
         return self.database.is_open
 
     @property
-    def warnings(self) -> Sequence[str]:
+    def problems(self) -> Sequence[Problem]:
         """What was wrong with the file so far, each with a remedy."""
-        return self.database.warnings
+        return self.database.problems
+
+    @property
+    def warnings(self) -> list[str]:
+        """The problems as text."""
+        return [f"{problem}; {problem.hint}" for problem in self.problems]
 
     def close(self) -> None:
         """Close the file. May be called twice."""
@@ -190,14 +196,14 @@ class ResultIndex:
 
         return self.database.read(select, [])
 
-    def submit_dir_of(self, uuid: str) -> str | None:
-        """Return the submit directory of a run; None if it is not known."""
+    def origin_of(self, uuid: str) -> tuple[str, float] | None:
+        """Return the submit directory of a run, and when it was planned; None if it is not known."""
 
-        def select(connection: sqlite3.Connection) -> str | None:
+        def select(connection: sqlite3.Connection) -> tuple[str, float] | None:
             row = connection.execute(
-                "SELECT CAST(submit_dir AS BLOB) FROM run WHERE uuid = ?", (uuid,)
+                "SELECT CAST(submit_dir AS BLOB), CAST(planned_s AS REAL) FROM run WHERE uuid = ?", (uuid,)
             ).fetchone()
-            return None if row is None else os.fsdecode(row[0])
+            return None if row is None else (os.fsdecode(row[0]), row[1])
 
         return self.database.read(select, None)
 

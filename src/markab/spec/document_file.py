@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Protocol
 
 from markab.errors import DocumentError, Problem, StorageError, quoted
 from markab.transfers.beneath import NOT_A_FILE, open_regular
@@ -15,20 +16,45 @@ LIMIT_BYTES = 500_000_000
 """Larger documents are rejected unless `pegasus.parser.document.size` allows them."""
 
 
-Observer = Callable[[str, os.stat_result, int, bytes], None]
-"""Called with the name of a document, its status before it was read, when that was in nanoseconds, and its content."""
+class ReadObserver(Protocol):
+    """Learns what is read, so that nothing of it can be forgotten."""
 
-_observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
+    def saw_document(self, name: str, status: os.stat_result, start_ns: int, data: bytes) -> None:
+        """Take a document, its status before it was read, when that was in nanoseconds since the epoch, and its content."""
+        ...
+
+    def saw_nothing(self, path: str | os.PathLike[str]) -> None:
+        """Take the path of a document that does not exist, and would be read."""
+        ...
+
+    def saw_other(self) -> None:
+        """Learn that something else than a document was read, such as a directory or a database."""
+        ...
+
+
+_observer: ContextVar[ReadObserver | None] = ContextVar("observer", default=None)
 
 
 @contextmanager
-def observed_reads(observer: Observer) -> Iterator[None]:
-    """Let `observer` see every document that is read in the block, so that none can be forgotten."""
+def observed_reads(observer: ReadObserver) -> Iterator[None]:
+    """Let `observer` see all that is read in the block."""
     token = _observer.set(observer)
     try:
         yield
     finally:
         _observer.reset(token)
+
+
+def note_missing(path: str | os.PathLike[str]) -> None:
+    """Tell the observer that a document would be read if it existed."""
+    if (observer := _observer.get()) is not None:
+        observer.saw_nothing(path)
+
+
+def note_other_read() -> None:
+    """Tell the observer that something else than a document is read."""
+    if (observer := _observer.get()) is not None:
+        observer.saw_other()
 
 
 def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> bytes:
@@ -53,7 +79,7 @@ def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> 
     if len(data) > limit_bytes:
         raise _too_large(name, len(data), limit_bytes)
     if (observer := _observer.get()) is not None:
-        observer(name, status, start_ns, data)
+        observer.saw_document(name, status, start_ns, data)
     return data
 
 

@@ -1,10 +1,11 @@
-"""Rules for logical file names: a relative path that cannot leave its directory."""
+"""Rules for logical file names: a relative path that cannot leave its directory. One with a slash at its end is a directory."""
 
 from __future__ import annotations
 
 import re
 
 from markab.transfers.reserved_names import is_reserved
+from markab.transfers.tree_names import SUFFIX, stored_name
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,99}(?:/[A-Za-z0-9_][-A-Za-z0-9_.]{0,99})*\Z")
 """Nearly all names: valid without a further check."""
@@ -21,7 +22,7 @@ def lfn_fault(lfn: str, absolute: bool = False) -> tuple[str, str] | None:
 
     With `absolute`, names that begin with a slash are valid too.
     """
-    if _PLAIN.match(lfn) and len(lfn) <= MAX_COMPONENT_BYTES:
+    if _PLAIN.match(lfn) and len(lfn) <= MAX_COMPONENT_BYTES and not lfn.endswith(SUFFIX):
         return None
     if not lfn:
         return "is empty", "give the file a name"
@@ -32,17 +33,17 @@ def lfn_fault(lfn: str, absolute: bool = False) -> tuple[str, str] | None:
             "is an absolute path",
             "use a relative name, or allow such names with markab.lfn.absolute = true",
         )
-    parts = lfn.split("/")
+    parts = lfn.removesuffix("/").split("/")
     if ".." in parts:
         return "has '..' in it", "name the file relative to the directory of the run"
     if "." in parts:
         return "has '.' as a part", f"write {'/'.join(p for p in parts if p != '.')!r}"
     if "" in parts[1:] or (not absolute and "" in parts):
-        return "has an empty part", "remove the slash at the end, or one of two slashes in a row"
-    if is_reserved(lfn):
+        return "has an empty part", "remove one of two slashes in a row"
+    if is_reserved(lfn) or lfn.endswith(SUFFIX):
         return "is a name that Markab uses itself", "choose another name"
     try:
-        sizes = [len(part.encode()) for part in parts]
+        sizes = [len(part.encode()) for part in stored_name(lfn).split("/")]
     except UnicodeEncodeError:
         return "is not valid Unicode", "use printable characters only"
     if max(sizes) > MAX_COMPONENT_BYTES:

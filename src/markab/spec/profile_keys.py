@@ -39,29 +39,29 @@ KEYS: dict[str, dict[str, Effect]] = {
             data.configuration enable_for_data_reuse transfer.bypass.input.staging style slots.cores slots.memory slots.gpus
             stagein.clusters stagein.local.clusters stagein.remote.clusters
             stageout.clusters stageout.local.clusters stageout.remote.clusters
-            clusters.num clusters.size clusters.maxruntime label group
+            clusters.num clusters.size clusters.maxruntime label group tag transfer.threads nosymlink
+            gridstart.launcher gridstart.launcher.arguments cores.expr memory.expr diskspace.expr gpus.expr runtime.expr
+            job.aggregator job.aggregator.arguments pmc_request_memory pmc_request_cpus pmc_priority
         """,
         NEEDLESS="""
             gridstart gridstart.path gridstart.arguments change.dir create.dir condor.arguments.quote auxillary.local
-            relative.submit.dir tag transfer.proxy
-            job.aggregator job.aggregator.arguments collapser bundle
-            pmc_request_memory pmc_request_cpus pmc_priority pmc_task_arguments
+            relative.submit.dir transfer.proxy
+            collapser bundle pmc_task_arguments
             container.arguments container.launcher container.launcher.arguments
         """,
         BATCH="""
-            queue project nodes ppn glite.arguments glite.arguments.expr runtime.expr cores.expr gpus.expr memory.expr
-            diskspace.expr queue.expr project.expr
+            queue project nodes ppn glite.arguments glite.arguments.expr queue.expr project.expr
         """,
         NOT_YET="""
-            gridstart.launcher gridstart.launcher.arguments pegasus_lite_env_source
-            transfer.threads transfer.arguments transfer.lite.arguments nosymlink worker.node.directory relative.dir
+            pegasus_lite_env_source
+            transfer.arguments transfer.lite.arguments worker.node.directory relative.dir
             BOTO_CONFIG SSH_PRIVATE_KEY X509_USER_PROXY S3CFG IRODS_ENVIRONMENT_FILE GOOGLE_PKCS12 PEGASUS_CREDENTIALS
         """,
     ),
     "dagman": _keys(
-        READ="RETRY CATEGORY PRIORITY",
+        READ="RETRY CATEGORY PRIORITY PRE PRE.ARGUMENTS POST POST.ARGUMENTS POST.SCOPE ABORT-DAG-ON",
         NEEDLESS="MAXPRE MAXPOST MAXIDLE",
-        NOT_YET="PRE PRE.ARGUMENTS POST POST.ARGUMENTS POST.SCOPE ABORT-DAG-ON NOOP MAXJOBS",
+        NOT_YET="NOOP MAXJOBS",
     ),
     "condor": _keys(
         READ="request_cpus request_gpus request_memory request_disk priority",
@@ -79,7 +79,7 @@ KEYS: dict[str, dict[str, Effect]] = {
         BATCH="count jobtype maxcputime maxmemory maxtime maxwalltime minmemory project queue",
         DROPPED="arguments directory environment executable stdin stdout stderr",
     ),
-    "selector": _keys(READ="execution.site", NEEDLESS="grid.jobtype", NOT_YET="pfn"),
+    "selector": _keys(READ="execution.site pfn", NEEDLESS="grid.jobtype"),
 }
 """Namespace → key → effect. In `env` any key may stand, and in `condor` any of HTCondor's."""
 
@@ -156,7 +156,7 @@ def effect_of(namespace: str, key: str) -> Effect | None:
     if key in known:
         return known[key]
     if namespace == "dagman" and key.upper().startswith("POST.PATH."):
-        return Effect.NOT_YET
+        return Effect.READ
     is_own = key.startswith("+") or key.lower().startswith("my.")
     return Effect.BATCH if namespace == "condor" and (is_own or not likely_key(namespace, key)) else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ import msgspec
 from markab.errors import DocumentError, Problem
 from markab.spec import units
 from markab.spec.model import Profiles
+from markab.spec.profile_expression import Value, WrongExpression, evaluate
 from markab.spec.profile_keys import canonical_key, canonical_namespace
 
 T = TypeVar("T")
@@ -86,15 +88,23 @@ class Resources(msgspec.Struct, frozen=True):
     failure_messages: list[str] = []
     transfer_jobs: dict[str, int] = {}
     """Key such as `stagein.clusters` → how many transfer jobs there are for a level."""
+    transfer_threads: int = 0
+    """Files that are moved at a time for the job."""
 
 
-def resources(profiles: Profiles, job_id: str = "", problems: list[Problem] | None = None) -> Resources:
+def resources(
+    profiles: Profiles,
+    job_id: str = "",
+    problems: list[Problem] | None = None,
+    names: Mapping[str, Value] | None = None,
+) -> Resources:
     """Return the resources of a job, and how its exit is judged, from its merged profiles.
 
     The `condor.request_*` keys win over the `pegasus.*` keys of the same meaning.
     `checkpoint.time` and `maxwalltime` are minutes; `runtime` is seconds.
     `pegasus.memory`, `pegasus.diskspace` and `condor.request_memory` are in MB and
     `condor.request_disk` in KB unless they name a unit.
+    Of a key and `<key>.expr` the expression wins; it may use `names`, and what the other profiles request.
     In `exitcode.failuremsg` and `exitcode.successmsg`, `+` stands for a blank.
 
     An invalid value counts as not given, and is a problem: appended to `problems`, or
@@ -132,15 +142,66 @@ def resources(profiles: Profiles, job_id: str = "", problems: list[Problem] | No
             for key in TRANSFER_JOBS
             if (number := read.first(_positive, "a whole number from 1", f"pegasus.{key}"))
         },
+        transfer_threads=read.first(_positive, "a whole number from 1", "pegasus.transfer.threads") or 0,
         success_messages=_messages(pegasus.get("exitcode.successmsg")),
         failure_messages=_messages(pegasus.get("exitcode.failuremsg")),
     )
+    result = _with_expressions(result, pegasus, names or {}, job_id, found)
     found += _environment_problems(profiles.get("env", {}), job_id)
     if found and problems is None:
         raise DocumentError(*found)
     if problems is not None:
         problems += found
     return result
+
+
+_EXPRESSIONS = {
+    "cores.expr": ("cores", 1),
+    "gpus.expr": ("gpus", 0),
+    "memory.expr": ("memory_mb", 0),
+    "diskspace.expr": ("disk_mb", 0),
+    "runtime.expr": ("runtime_s", 0),
+}
+"""Profile of the namespace `pegasus` → field of `Resources`, and the least that it may be."""
+
+
+def _with_expressions(
+    given: Resources,
+    pegasus: Mapping[str, str],
+    names: Mapping[str, Value],
+    job_id: str,
+    problems: list[Problem],
+) -> Resources:
+    """Return resources with what expressions request; one that has no value is a problem."""
+    texts = {key: text for key in _EXPRESSIONS if (text := pegasus.get(key, "")).strip()}
+    if not texts:
+        return given
+    known: dict[str, Value] = {
+        "pegasus_cores": given.cores,
+        "pegasus_gpus": given.gpus,
+        "pegasus_memory_mb": given.memory_mb,
+        "pegasus_diskspace_mb": given.disk_mb,
+        "pegasus_job_runtime": given.runtime_s,
+        "job_runtime": given.runtime_s,
+        "job_retry": 0,
+        "pegasus_queue": pegasus.get("queue", ""),
+        "pegasus_project": pegasus.get("project", ""),
+        **names,
+    }
+    changes: dict[str, float] = {}
+    for key, text in texts.items():
+        field, least = _EXPRESSIONS[key]
+        try:
+            value = evaluate(text, known)
+            if isinstance(value, str) or not least <= value <= units.MOST:
+                raise WrongExpression(f"its value is {value!r}; it must be a number from {least}")
+        except WrongExpression as error:
+            owner = f" of job {job_id!r}" if job_id else ""
+            message = f"profile pegasus.{key}{owner} is {text!r}, which has no value: {error}"
+            problems.append(Problem(message, f"change or remove pegasus.{key}", kind="bad-profile"))
+        else:
+            changes[field] = value if field == "runtime_s" else math.ceil(value)
+    return msgspec.structs.replace(given, **changes)
 
 
 def _environment_problems(variables: Mapping[str, str], job_id: str) -> Iterator[Problem]:

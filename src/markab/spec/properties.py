@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from markab.errors import DocumentError, Problem, StorageError
 from markab.spec import java_properties
-from markab.spec.document_file import read_bytes
+from markab.spec.document_file import note_missing, read_bytes
 from markab.spec.model import Profiles
 from markab.spec.profile_keys import KEYS, canonical_key, canonical_namespace, is_profile_key
 from markab.spec.property_keys import KNOWN, find_property
@@ -74,6 +74,10 @@ class Properties(MutableMapping[str, str]):
         """Return where `key` was set: `file:line`, `command line`, a variable, or nothing."""
         return self._sources.get(key, "")
 
+    def place(self, key: str) -> tuple[str, int]:
+        """Return the file and the line where `key` was set; nothing and 0 if that was elsewhere."""
+        return _split(self.source(key))
+
     def flag(self, key: str, default: bool = False) -> bool:
         """Return a property that is true or false. Raises DocumentError if it is neither."""
         text = self.get(key)
@@ -124,6 +128,17 @@ class Properties(MutableMapping[str, str]):
             if dot and is_profile_key(namespace, name) and find_property(key) is None:
                 namespace = canonical_namespace(namespace)
                 found.setdefault(namespace, {})[canonical_key(namespace, name)] = self[key]
+        return found
+
+    def keys_of_profile(self, namespace: str, key: str) -> list[str]:
+        """Return the properties that give this profile, each in its spelling."""
+        found = []
+        for name in self:
+            written, dot, rest = name.partition(".")
+            if dot and is_profile_key(written, rest) and find_property(name) is None:
+                at = canonical_namespace(written)
+                if (at, canonical_key(written, rest)) == (namespace, key):
+                    found.append(name)
         return found
 
     def problem(self, key: str, what: str, hint: str = "") -> Problem:
@@ -213,9 +228,11 @@ def load_properties(
         DocumentError: a property refers to itself.
     """
     properties = Properties(environment=environment)
-    for path in default_files(directory or Path(), home or Path.home()):
+    for path in ((home or Path.home()) / ".pegasusrc", (directory or Path()) / "pegasus.properties"):
         if path.is_file():
             read_properties(path, properties)
+        else:
+            note_missing(path)
     if conf is not None:
         read_properties(Path(conf), properties)
     for name in sorted(environment):
@@ -226,11 +243,6 @@ def load_properties(
     for key in properties:
         properties.get(key)  # a property that refers to itself is reported now, not when it is used
     return properties
-
-
-def default_files(directory: Path, home: Path) -> list[Path]:
-    """Return the files of properties that are read if they exist, the weaker first."""
-    return [home / ".pegasusrc", directory / "pegasus.properties"]
 
 
 def property_variables(environment: Mapping[str, str]) -> dict[str, str]:

@@ -59,7 +59,9 @@ pegasus.transfer.bypass.input.staging | false | true false | read | jobs fetch i
 pegasus.transfer.container.onhost | true | true false | not-yet | transfers of jobs in containers run outside the container
 pegasus.transfer.links | false | true false | read | link inputs that are on the same site instead of copying them
 pegasus.transfer.threads | 2 | | read | files that one transfer job moves at a time
-pegasus.transfer.*.threads | 2 | | not-yet | the same for stagein or stageout jobs
+pegasus.transfer.stagein.threads | | | read | the same for stage-in jobs
+pegasus.transfer.inter.threads | | | read | the same for inter-site jobs
+pegasus.transfer.stageout.threads | | | read | the same for stage-out jobs
 pegasus.transfer.arguments | | | not-yet | arguments for the transfer tool in transfer jobs
 pegasus.transfer.lite.arguments | | | not-yet | arguments for the transfer tool around a job
 pegasus.transfer.worker.package | false | true false | needless | send the worker's tools to the sites
@@ -67,13 +69,15 @@ pegasus.transfer.worker.package.autodownload | true | true false | needless | fe
 pegasus.transfer.worker.package.strict | true | true false | needless | the worker's tools must have the planner's version
 pegasus.transfer.*.impl | Transfer | | needless | which tool transfer jobs use
 pegasus.transfer.*.remote.sites | | | not-yet | sites whose transfer jobs run there
-pegasus.transfer.*.priority | | | not-yet | priority of transfer jobs
+pegasus.transfer.stagein.priority | 700 | | read | priority of stage-in jobs. Of those of one level each has one less than that before it
+pegasus.transfer.inter.priority | 700 | | read | priority of inter-site jobs
+pegasus.transfer.stageout.priority | 900 | | read | priority of stage-out jobs
 pegasus.transfer.staging.delimiter | : | | not-yet | stands between the parts of a staged executable's name
-pegasus.transfer.disable.chmod.sites | | | not-yet | sites where staged executables are left without execute permission
+pegasus.transfer.disable.chmod.sites | | | needless | sites without jobs that make staged executables executable: there are none, they arrive so
 pegasus.transfer.setup.source.base.url | | | needless | where the worker's tools are fetched from
-pegasus.transfer.refiner | BalancedCluster | | not-yet | how transfers are put into jobs
-pegasus.transfer.force | false | true false | not-yet | overwrite files that exist
-pegasus.catalog.replica | YAML | YAML File Regex Directory JDBCRC MRC Meta | read | kind of the replica catalog. `YAML`, `File`, `Directory` (`Regex` is read as `File`) and `JDBCRC` in an SQLite file; the others are errors
+pegasus.transfer.refiner | BalancedCluster | BalancedCluster Cluster Basic | read | how transfers are put into jobs. `BalancedCluster` and `Cluster`: one job for ten of a level, or as many as the profiles `stagein.clusters` and `stageout.clusters` say; `Basic`: one for each job
+pegasus.transfer.force | false | true false | needless | overwrite files that exist: they are replaced in any case
+pegasus.catalog.replica | YAML | YAML File Regex Directory JDBCRC MRC Meta | read | kind of the replica catalog. `YAML`, `File`, `Directory` (`Regex` is read as `File`), `JDBCRC` in a database, and `MRC` for several together; `Meta` is an error
 pegasus.catalog.replica.file | ./replicas.yml | | read | file of the replica catalog. `./rc.txt` when the kind is `File`
 pegasus.catalog.replica.directory | | | read | directory whose files are replicas
 pegasus.catalog.replica.directory.site | local | | read | site of the files of a replica directory
@@ -82,27 +86,28 @@ pegasus.catalog.replica.directory.url.prefix | file:// | | read | stands before 
 pegasus.catalog.replica.cache.asrc | false | true false | read | cache files add to the replica catalog instead of hiding it
 pegasus.catalog.replica.dax.asrc | false | true false | read | replicas in the workflow add to the replica catalog instead of hiding it
 pegasus.catalog.replica.chunk.size | 1000 | | needless | replicas read at a time
-pegasus.catalog.replica.mrc.** | | | not-yet | one of several replica catalogs
+pegasus.catalog.replica.mrc.* | | YAML File Regex Directory JDBCRC | read | with `MRC`: kind of one of several replica catalogs, under a name of your choice. Places of a file in the first named come first
+pegasus.catalog.replica.mrc.** | | | read | settings of that catalog, named as those of `pegasus.catalog.replica`, such as `mrc.NAME.file`; `url` is its file, directory or database
 pegasus.catalog.replica.output | | | read | kind of the catalog where outputs are registered. `JDBCRC`, in an SQLite file; `<workflow>-0.replicas.db` in the submit directory if not set
 pegasus.catalog.replica.output.** | | | read | settings of that catalog. `db.url`: `jdbc:sqlite:FILE`
-pegasus.catalog.replica.url | | | not-yet | address of a replica catalog
+pegasus.catalog.replica.url | | | read | file, directory or database of the replica catalog. Weaker than `file`, `directory` and `db.url`
 pegasus.catalog.replica.db.driver | | | needless | kind of the database of a replica catalog, which its address says
-pegasus.catalog.replica.db.url | | | read | file of a replica catalog of the kind `JDBCRC`: `jdbc:sqlite:FILE`
-pegasus.catalog.replica.db.user | | | not-yet | name of the user of a replica catalog on a server
-pegasus.catalog.replica.db.password | | | not-yet | password of that user
+pegasus.catalog.replica.db.url | | | read | database of a replica catalog of the kind `JDBCRC`. `jdbc:sqlite:FILE`, `jdbc:postgresql://HOST/DATABASE` (extra `postgres`) or `jdbc:mysql://HOST/DATABASE` (extra `mysql`)
+pegasus.catalog.replica.db.user | | | read | name of the user of a replica catalog on a server
+pegasus.catalog.replica.db.password | | | read | password of that user
 pegasus.catalog.replica.db.** | | | not-yet | more about that connection
 pegasus.catalog.*.db | | | needless | kind of database of a catalog
-pegasus.catalog.*.db.** | | | read | connection to the database of a catalog. `pegasus.catalog.replica.db.url` is `jdbc:sqlite:FILE`; `user` and `password` are those of a server for the database of runs
+pegasus.catalog.*.db.** | | | read | connection to the database of a catalog. `user` and `password` are those of a server
 pegasus.catalog.*.timeout | | | needless | seconds to wait for a locked database
-pegasus.catalog.site | YAML | YAML XML | read | kind of the site catalog. `YAML`; `XML` is an error
+pegasus.catalog.site | YAML | YAML XML | read | kind of the site catalog. XML of version 4 is recognised by its content; with `XML` the default file is `./sites.xml` if there is no `./sites.yml`
 pegasus.catalog.site.file | ./sites.yml | | read | file of the site catalog
 pegasus.catalog.site.repo | | | read | directory where the published site definitions were downloaded to; an address has no effect
 pegasus.catalog.site.repo.file | | | read | which of them: a file there, else in the current directory, whose sites are below those of the site catalog, key by key; `env.NAME` among the properties is a variable in it. Never fetched: a missing file is an error
 pegasus.catalog.site.repo.interval | 86400 | | needless | seconds until they are fetched again
 pegasus.catalog.site.sites.*.profiles.*.** | | | read | a profile of one site (site, namespace, key), stronger than the same of the site catalog; `Properties.add_site_profile` sets it
-pegasus.catalog.transformation | YAML | YAML Text Directory | read | kind of the transformation catalog. `YAML` and `Directory`; `Text` is an error
+pegasus.catalog.transformation | YAML | YAML Text Directory | read | kind of the transformation catalog. With `Text`, the default file is `./tc.txt`
 pegasus.catalog.transformation.file | ./transformations.yml | | read | file of the transformation catalog
-pegasus.catalog.transformation.mapper | All | All Installed Staged Submit | not-yet | which entries of the transformation catalog count
+pegasus.catalog.transformation.mapper | All | All Installed Staged Submit | read | which entries of the transformation catalog count. `Installed`: those that are installed; `Staged`: those that are staged; `Submit`: those that are staged from site `local`
 pegasus.catalog.transformation.directory | transformations | | read | directory whose files are executables
 pegasus.catalog.transformation.directory.site | local | | read | site of these files
 pegasus.catalog.transformation.directory.flat.lfn | false | true false | read | name the executables without their directories
@@ -114,46 +119,47 @@ pegasus.catalog.workflow.amqp.** | | | needless | more about that broker
 pegasus.catalog.workflow.** | | | not-yet | more places where events are sent
 pegasus.catalog.master.url | | | read | database of all workflows of a user. `~/.pegasus/workflow.db` if not set
 pegasus.catalog.master.** | | | not-yet | settings of that database
-pegasus.selector.replica | Default | Default Regex Restricted Local | not-yet | how the best replica is chosen
-pegasus.selector.replica.regex.rank.* | | | not-yet | pattern of replicas, lower numbers first
-pegasus.selector.regex.rank.* | | | not-yet | other spelling of `pegasus.selector.replica.regex.rank.*`
-pegasus.selector.replica.*.ignore.stagein.sites | | | not-yet | sites whose replicas are not used
-pegasus.selector.replica.*.prefer.stagein.sites | | | not-yet | sites whose replicas are used first
-pegasus.selector.site | Random | Random RoundRobin Group Heft NonJavaCallout | read | how the site of a job is chosen among those that can run it. `NonJavaCallout` is not supported yet
-pegasus.selector.site.path | | | not-yet | program that chooses sites
-pegasus.selector.site.env.* | | | not-yet | environment of that program
-pegasus.selector.site.timeout | 60 | | not-yet | seconds that program may take
-pegasus.selector.site.keep.tmp | onerror | onerror always never | not-yet | when its files are kept
-pegasus.selector.transformation | Random | Random Installed Staged Submit | not-yet | which of several executables is used
-pegasus.dir.submit.mapper | Hashed | Flat Hashed Named | needless | how submit files are spread over directories
+pegasus.selector.replica | Default | Default Regex Restricted Local | read | how the best replica of a file is chosen. `Default`: the nearest; `Regex`: by the patterns below; `Restricted`: by the sites below; `Local`: paths of site `local` alone, if there are any
+pegasus.selector.replica.regex.rank.* | | | read | with `Regex`: a regular expression that matches whole URLs; those of lower numbers come first, those that match none last
+pegasus.selector.regex.rank.* | | | read | other spelling of `pegasus.selector.replica.regex.rank.*`
+pegasus.selector.replica.*.ignore.stagein.sites | | | read | with `Restricted`: sites whose replicas are not used for jobs at this site (`*`: at any), separated by commas, unless they are preferred
+pegasus.selector.replica.*.prefer.stagein.sites | | | read | with `Restricted`: sites whose replicas are used first
+pegasus.selector.site | Random | Random RoundRobin Group Heft NonJavaCallout | read | how the site of a job is chosen among those that can run it. `NonJavaCallout`: by a program
+pegasus.selector.site.path | | | read | program that chooses sites
+pegasus.selector.site.env.* | | | read | environment of that program, beside the planner's
+pegasus.selector.site.timeout | 60 | | read | seconds that program may take for one job. `0`: any time
+pegasus.selector.site.keep.tmp | onerror | onerror always never | read | when its files are kept
+pegasus.selector.transformation | Random | Random Installed Staged Submit | read | which of several executables is used. `Random`: the first that fits, installed before staged; the others as with the mapper
+pegasus.dir.submit.mapper | Hashed | Flat Hashed Named | needless | how submit files are spread over directories; there is no file a job
 pegasus.dir.submit.mapper.hashed.levels | 2 | | needless | directories below each other
 pegasus.dir.submit.mapper.hashed.multiplier | 5 | | needless | files of one job
 pegasus.dir.submit.logs | | | needless | directory of log files
-pegasus.dir.staging.mapper | Hashed | Flat Hashed | not-yet | how files are spread at the staging site
-pegasus.dir.staging.mapper.hashed.levels | 2 | | not-yet | directories below each other
-pegasus.dir.staging.mapper.hashed.multiplier | 5 | | not-yet | files of one job
-pegasus.dir.storage.mapper | Flat | Flat Fixed Hashed Replica | read | where outputs are put at the output site. `Flat`, `Fixed` and `Replica`; `Hashed` warns, and is taken as `Flat`
+pegasus.dir.staging.mapper | Hashed | Flat Hashed | needless | how files are spread at the staging site; they stand there under their names
+pegasus.dir.staging.mapper.hashed.levels | 2 | | needless | directories below each other
+pegasus.dir.staging.mapper.hashed.multiplier | 5 | | needless | files of one job
+pegasus.dir.storage.mapper | Flat | Flat Fixed Hashed Replica | read | where outputs are put at the output site. `Hashed`: from 257 results on, in directories named by the hash of their names
 pegasus.dir.storage.mapper.fixed.url | | | read | the one place for all outputs. A directory for all results; with `Fixed`
-pegasus.dir.storage.mapper.hashed.levels | 2 | | not-yet | directories below each other
-pegasus.dir.storage.mapper.hashed.multiplier | 5 | | not-yet | files of one directory
+pegasus.dir.storage.mapper.hashed.levels | 2 | | read | directories below each other, at most: 256 results need none, 65,536 need one
+pegasus.dir.storage.mapper.hashed.multiplier | 5 | | needless | files of one directory; results are counted
 pegasus.dir.storage.mapper.replica | | | read | kind of the catalog that holds the places of outputs. `File` by default, or `Regex`, which is the same, or `YAML`; with `Replica`
 pegasus.dir.storage.mapper.replica.** | | | read | settings of that catalog. `file`: the file with the places; as `--output-map`
 pegasus.dir.storage.deep | false | true false | read | outputs go to directories named after the run
 pegasus.dir.storage | | | not-yet | directory for outputs
 pegasus.dir.exec | | | not-yet | directory of a run below the scratch of a site
 pegasus.dir.useTimestamp | false | true false | read | name runs by the time instead of run0001
-pegasus.dir.create.strategy | Minimal | Minimal HourGlass Tentacles | not-yet | which jobs wait for the making of directories
+pegasus.dir.create.strategy | Minimal | Minimal HourGlass Tentacles | read | which jobs wait for the making of directories. `Minimal`: those that use them; `Tentacles`: the same, as a job waits for what its parents waited for; `HourGlass`: all, for all of them
 pegasus.dir.create.impl | | | needless | how directories are made
-pegasus.file.cleanup.strategy | InPlace | InPlace Constraint | read | how files that no remaining job reads are found. Also `none` and `leaf`, as `--cleanup`; `Constraint` warns, and is taken as `InPlace`
+pegasus.file.cleanup.strategy | InPlace | InPlace Constraint | read | how files that no remaining job reads are found. Also `none` and `leaf`, as `--cleanup`
 pegasus.file.cleanup.impl | | | needless | how files are deleted
-pegasus.file.cleanup.scope | fullahead | fullahead deferred | not-yet | whether files of sub-workflows are deleted by their parent
-pegasus.file.cleanup.clusters.num | | | not-yet | cleanup jobs a level
-pegasus.file.cleanup.clusters.size | 2 | | not-yet | cleanups in one job
-pegasus.file.cleanup.constraint.*.maxspace | 10737418240 | | not-yet | bytes that a run may fill at a site
-pegasus.file.cleanup.constraint.deferstageins | false | true false | not-yet | inputs are fetched when there is room
-pegasus.file.cleanup.constraint.csv | | | not-yet | file with the sizes of files
-pegasus.clusterer.job.aggregator | seqexec | seqexec mpiexec AWSBatch decaf | not-yet | how the tasks of a clustered job are run: one after the other (`seqexec`)
-pegasus.clusterer.job.aggregator.arguments | | | not-yet | arguments for it
+pegasus.file.cleanup.scope | fullahead | fullahead deferred | read | `deferred`: files are removed early in a workflow with sub-workflows too; else only the scratch directory at the end
+pegasus.file.cleanup.clusters.num | | | read | most cleanup jobs a level, with `InPlace`; wins over the size
+pegasus.file.cleanup.clusters.size | 5 | | read | jobs that use files last, of one level, for which there is one cleanup job
+pegasus.file.cleanup.constraint.maxspace | 10737418240 | | read | bound on the scratch of each site without a bound of its own: bytes, or an amount such as `20 GB`; with `Constraint`
+pegasus.file.cleanup.constraint.*.maxspace | 10737418240 | | read | bound on the scratch of a staging site; with `Constraint`
+pegasus.file.cleanup.constraint.deferstageins | false | true false | needless | inputs are fetched when there is room, with `Constraint`: they always are
+pegasus.file.cleanup.constraint.csv | | | read | table of `lfn,bytes` with the sizes of files that documents do not give, with `Constraint`
+pegasus.clusterer.job.aggregator | seqexec | seqexec mpiexec AWSBatch decaf | read | how the tasks of a clustered job are run. `seqexec`: one after the other; `mpiexec`: at once, as far as they fit into the cores and the memory of the job; the others warn, and are taken as `seqexec`. Also as a profile
+pegasus.clusterer.job.aggregator.arguments | | | read | arguments for it. With `seqexec`: `-n N`, N tasks at a time; with `mpiexec`: `--host-cpus N`, `--host-memory MB`, `--max-wall-time MINUTES`. Also as a profile
 pegasus.clusterer.job.aggregator.seqexec.log | false | true false | needless | write a log of every clustered job; the journal has every task
 pegasus.clusterer.job.aggregator.seqexec.log.global | | | needless | write one log for all
 pegasus.clusterer.job.aggregator.seqexec.firstjobfail | true | true false | read | the first failing task ends its job; `false`: the others run too
@@ -166,6 +172,7 @@ dagman.maxpost | | | needless | postscripts at a time
 dagman.maxjobs | | | read | jobs at a time
 dagman.maxidle | | | needless | submitted jobs that wait at a time
 dagman.*.maxjobs | | | read | jobs of one category at a time. `*` is the name of a category
+pegasus.job.priority | | | read | priority of the jobs that run tasks, but for those with a profile of their own. 10 times the level plus 10 if not set
 pegasus.condor.concurrency.limits | false | true false | needless | HTCondor limits the categories
 pegasus.condor.arguments.quote | true | true false | needless | arguments are quoted for HTCondor
 pegasus.condor.logs.symlink | false | true false | needless | keep HTCondor's log in a local directory
@@ -185,8 +192,8 @@ pegasus.dashboard.output | | | read | older name of `pegasus.catalog.master.url`
 pegasus.gridstart | Kickstart | | needless | what starts and measures a job
 pegasus.gridstart.path | | | needless | where it is
 pegasus.gridstart.arguments | | | needless | arguments for it
-pegasus.gridstart.launcher | | | not-yet | program that starts it
-pegasus.gridstart.launcher.arguments | | | not-yet | arguments for that program
+pegasus.gridstart.launcher | | | read | program that starts those of all tasks, such as `mpiexec`: a path, or a name in PATH. Also as a profile
+pegasus.gridstart.launcher.arguments | | | read | arguments for it, before the command of the task. Also as a profile
 pegasus.gridstart.** | | | needless | settings of it
 pegasus.log.manager | Default | | needless | what writes the planner's log
 pegasus.log.manager.formatter | Simple | | needless | form of that log
@@ -212,6 +219,7 @@ pegasus.service.** | | | needless | settings of the web service
 pegasus.ensemble.** | | | needless | settings of the ensemble manager
 pegasus.catalog.provenance.** | | | needless | old provenance catalog
 markab.dir.submit.mode | 0700 | | read | permissions of a new submit directory, in octal. `0750` or `2770` for a group; a directory that exists keeps its permissions
+markab.cleanup.assumed.size | 10485760 | | read | size of a file of which nothing is known, with `Constraint`: bytes, or an amount such as `1 MB`
 markab.keep.failed | false | true false | read | keep the directory of the last failed attempt of each job. Also `markab run --keep-failed`; the directory is removed when the job is tried again
 markab.fail.fast | false | true false | read | start no other jobs after a job failed for good. Also `markab run --fail-fast`; `--keep-going` is the opposite
 markab.slots.cores | | | read | cores that jobs on this machine may use together. What the machine has if not set; also `--cores`, and the profile `pegasus.slots.cores` of a site

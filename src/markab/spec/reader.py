@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 import yaml
@@ -22,10 +22,12 @@ from markab.spec.catalog_checks import check_replicas, check_sites, check_transf
 from markab.spec.document_file import LIMIT_BYTES, read_bytes
 from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import ReplicaCatalog, SiteCatalog, TransformationCatalog, Workflow
-from markab.spec.workflow_checks import check_workflow
+from markab.spec.workflow_checks import check_workflow, unknown_line
 
 FAST_BYTES = 1_000_000
 """Documents from this size on go through the fast reader."""
+LINES_BYTES = 20_000_000
+"""In documents from this size on, `read_with_lines` looks for no lines."""
 
 _VERSION = re.compile(r"([0-9]+)(?:\.[0-9]+){0,2}\Z")
 _CONTENT: dict[type, str] = {
@@ -35,7 +37,14 @@ _CONTENT: dict[type, str] = {
     TransformationCatalog: "transformations",
 }
 
-_MAY_BE_FOLLOW_UPS = ("unknown-job", "no-jobs", "unknown-container", "unknown-transformation", "no-pfn")
+_MAY_BE_FOLLOW_UPS = (
+    "unknown-job",
+    "no-jobs",
+    "unknown-container",
+    "unknown-transformation",
+    "no-pfn",
+    "no-file-server",
+)
 """Problems of these kinds can result from leaving out an element that has a problem itself."""
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -60,7 +69,7 @@ def read_workflow(
 
 
 def read_sites(path: str | os.PathLike[str], environment: Mapping[str, str] = os.environ) -> SiteCatalog:
-    """Read `sites.yml`. Raises as `read_workflow`."""
+    """Read `sites.yml`, or a site catalog in XML. Raises as `read_workflow`."""
     return parse_sites(read_bytes(path), os.fspath(path), environment)
 
 
@@ -76,6 +85,37 @@ def read_transformations(
 ) -> TransformationCatalog:
     """Read `transformations.yml`. Raises as `read_workflow`."""
     return parse_transformations(read_bytes(path), os.fspath(path), environment)
+
+
+def read_with_lines(
+    path: str | os.PathLike[str],
+    struct: type[T],
+    environment: Mapping[str, str] = os.environ,
+    *,
+    limit_bytes: int = LIMIT_BYTES,
+) -> tuple[T | None, Callable[[object], int]]:
+    """Return what can be read of a document, unchecked, and the function that knows the line of each of its structs.
+
+    None if it does not have the structure of one. What is wrong with it, `read_workflow` and its like tell. In a
+    document of many megabytes no line is known (0): finding them takes a minute.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    data, name = read_bytes(path, limit_bytes), os.fspath(path)
+    try:
+        if len(data) >= LINES_BYTES and (found := fast_reader.read(data, struct, environment)):
+            return found[0], unknown_line
+        with without_garbage_collection():
+            if struct is Workflow and xml_elements.is_xml(data):
+                from markab.spec.dax3_reader import read_dax
+
+                workflow, _, lines = read_dax(data, name, environment)
+                return cast("T | None", workflow), lines.of
+            item, _, lines = _build(data, struct, name, environment)
+    except DocumentError:
+        return None, unknown_line
+    return item, lines.of
 
 
 def parse_workflow(
@@ -102,8 +142,13 @@ def parse_workflow(
 def parse_sites(
     text: str | bytes, name: str = "<string>", environment: Mapping[str, str] = os.environ
 ) -> SiteCatalog:
-    """Return the site catalog of a document."""
-    return _parse(text, SiteCatalog, name, environment, check_sites)
+    """Return the site catalog of a document, in YAML or XML."""
+    data = _bytes(text)
+    if xml_elements.is_xml(data):
+        from markab.spec.site_xml_reader import read_site_xml
+
+        return _checked(*read_site_xml(data, name, environment), name, check_sites)
+    return _parse(data, SiteCatalog, name, environment, check_sites)
 
 
 def parse_replicas(

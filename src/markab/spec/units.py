@@ -21,6 +21,21 @@ def amount_mb(text: str, unit: str) -> int:
     Raises:
         ValueError: it is not an amount.
     """
+    return int(-(-_amount_kb(text, unit) // 1024))
+
+
+def amount_bytes(text: str) -> int:
+    """Return an amount in bytes, rounded up; without a unit it is in bytes. Units as in `amount_mb`.
+
+    Raises:
+        ValueError: it is not an amount.
+    """
+    if re.fullmatch(r"\s*[0-9]+\s*", text):
+        return int(_bounded(int(text)))
+    return int(-(-_amount_kb(text, "B") * 1024 // 1))
+
+
+def _amount_kb(text: str, unit: str) -> float:
     match = _AMOUNT.match(text)
     if not match:
         raise ValueError(text)
@@ -28,8 +43,7 @@ def amount_mb(text: str, unit: str) -> int:
     letter, rest = named[0], named[1:]
     if letter not in _KB_PER_UNIT or rest not in ("", "b", "ib") or named in ("bb", "bib"):
         raise ValueError(text)
-    kb = _bounded(float(match[1]) * _KB_PER_UNIT[letter])
-    return int(-(-kb // 1024))
+    return _bounded(float(match[1]) * _KB_PER_UNIT[letter])
 
 
 def whole(text: str) -> int:

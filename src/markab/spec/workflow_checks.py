@@ -121,6 +121,9 @@ class _Check:
             lfn = getattr(task, stream)
             if lfn is not None and lfn not in self.good:
                 self.lfn(task, task, lfn, f"{stream} of job {task.id!r}")
+            if lfn in self.good and lfn.endswith("/"):
+                message = f"{stream} of job {task.id!r} is a directory: {lfn!r}"
+                self.problem(task, message, "remove the slash at the end", "bad-lfn")
 
     def names(self, task: Task) -> None:
         name = task.name or ""
@@ -159,6 +162,12 @@ class _Check:
             lfn = use.lfn
             if lfn not in self.good:
                 self.lfn(task, use, lfn, f"used by job {task.id!r}")
+            if lfn.endswith("/") and (use.type == "checkpoint" or use.executable or use.bypass):
+                what = (
+                    "checkpoint" if use.type == "checkpoint" else "executable" if use.executable else "bypass"
+                )
+                message = f"{lfn!r} of job {task.id!r} is a directory, which cannot have {what!r}"
+                self.problem(use, message, f"leave {what!r} out, or name the files in it", "bad-directory")
             if use.type == "none":
                 continue
             makes = use.type in _MAKES
@@ -193,14 +202,15 @@ class _Check:
         for lfn in self.good:
             above = lfn.rpartition("/")[0]
             while above:
-                if above in self.good:
+                if above in self.good or (above + "/" in self.good and above + "/" != lfn):
                     clashing[lfn] = above
                 above = above.rpartition("/")[0]
         for task in workflow.jobs if clashing else ():
             streams = [(task, lfn) for lfn in (task.stdin, task.stdout, task.stderr) if lfn]
             for item, lfn in [*((use, use.lfn) for use in task.uses), *streams]:
                 if above := clashing.pop(lfn, ""):
-                    message = f"file {lfn!r} needs a directory {above!r}, which is a file of this workflow"
+                    what = "a file" if above in self.good else "an input or output as a whole"
+                    message = f"file {lfn!r} needs a directory {above!r}, which is {what} of this workflow"
                     self.problem(item, message, "rename one of the two", "file-and-directory")
 
     def dependencies(self, workflow: Workflow) -> None:

@@ -32,6 +32,13 @@ class Beneath(object):
         self.fd = os.open(path, DIRECTORY)
         self._mount: Optional[int] = None
 
+    @classmethod
+    def of(cls, fd: int) -> "Beneath":
+        """Return the directory that is open as `fd`, which is closed with it."""
+        found = cls.__new__(cls)
+        found.fd, found._mount = fd, None
+        return found
+
     def detach(self) -> int:
         """Return the descriptor, which the caller closes."""
         fd, self.fd = self.fd, -1

@@ -22,6 +22,8 @@ class ErrorKind(object):
     INPUT_CHANGED = "input-changed"  # the task changed a shared input in place
     FAILURE_MESSAGE = "failure-message"
     SUCCESS_MESSAGE = "success-message"
+    PRE_SCRIPT = "pre-script"  # the script before the tasks failed
+    POST_SCRIPT = "post-script"  # the script after the tasks failed
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
     TRANSFER = "transfer"  # a file did not arrive; trying again may help

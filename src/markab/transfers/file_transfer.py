@@ -27,7 +27,9 @@ from markab.transfers.group_commit import GroupCommit
 from markab.transfers.local import place
 from markab.transfers.local_link import move
 from markab.transfers.own_directories import Held, OwnDirectories
+from markab.transfers.tree_names import is_tree
 from markab.transfers.tree_removal import remove_tree
+from markab.transfers.tree_transfer import deliver_tree, is_directory, stage_tree
 
 Place = Dict[str, Any]
 """{"site", "url"}"""
@@ -289,6 +291,8 @@ def _place(path: str, url: str, item: Dict[str, Any], rules: Rules, group: Optio
     executable = bool(item.get("executable"))
     stop, durable, verified = rules.stop, rules.durable, rules.verified
     destination = path_of(url)
+    if is_tree(item["lfn"]) and (is_directory(path) or not is_tree(destination)):
+        return _place_tree(path, destination, sha256, checked, rules)
     with rules.own.source(path, destination) as source, rules.own.destination(destination, path) as target:
         # What is in a directory of the run is copied: its cleanup removes it, and a link would be to where it is held.
         if way == "moveto" and source == path:
@@ -302,3 +306,15 @@ def _place(path: str, url: str, item: Dict[str, Any], rules: Rules, group: Optio
         return place(
             source, target, is_linked, stop, sha256, executable, durable, checked, verified, together
         )
+
+
+def _place_tree(path: str, destination: str, sha256: Optional[str], checked: bool, rules: Rules) -> Moved:
+    """Pack a directory, or unpack it where it is delivered; a link to it is never made."""
+    stop, durable = rules.stop, rules.durable
+    if is_tree(destination):
+        with rules.own.destination(destination, path) as target:
+            return stage_tree(path, target, stop, sha256, durable, rules.verified, destination)
+    if is_directory(path):
+        return deliver_tree(path, destination, stop, sha256, durable, checked)
+    with rules.own.source(path, destination) as source:
+        return deliver_tree(source, destination, stop, sha256, durable, checked)

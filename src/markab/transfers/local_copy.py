@@ -24,7 +24,7 @@ from markab.transfers.copy_bytes import (
     write_all,
 )
 from markab.transfers.group_commit import GroupCommit
-from markab.transfers.os_errors import reading_failed, writing_failed
+from markab.transfers.os_errors import move_away, reading_failed, writing_failed
 from markab.transfers.partial_file import PartialFile
 
 
@@ -157,7 +157,7 @@ def is_same(status: os.stat_result, destination: str) -> bool:
     if stat.S_ISDIR(there.st_mode) or (stat.S_ISLNK(there.st_mode) and os.path.isdir(destination)):
         raise TransferRefused(
             "'%s' is a directory, and a file should go there" % destination,
-            "name the file: '%s/…'" % destination.rstrip("/"),
+            move_away(destination),
         )
     if not (stat.S_ISREG(there.st_mode) or stat.S_ISLNK(there.st_mode)):
         raise TransferRefused(

@@ -46,6 +46,12 @@ def reading_failed(error: OSError, source: str, destination: str) -> MarkabError
     return kind("%s cannot be read: %s" % (ends, error.strerror), "ls -l %s" % quoted(source))
 
 
+def move_away(directory: str) -> str:
+    """Return the hint for a directory that stands where a file must go."""
+    directory = directory.rstrip("/")
+    return "move it away: mv %s %s" % (quoted(directory), quoted("%s.old" % directory))
+
+
 def writing_failed(error: OSError, source: str, destination: str) -> MarkabError:
     """Return the error for a destination that cannot be written."""
     ends = "cannot write '%s' (from '%s')" % (destination, source)
@@ -57,9 +63,7 @@ def writing_failed(error: OSError, source: str, destination: str) -> MarkabError
     if error.errno in (errno.EACCES, errno.EPERM):
         return TransferRefused("%s: permission denied" % ends, "ls -ld %s" % quoted(folder))
     if error.errno in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
-        return TransferRefused(
-            "%s: there is a directory of that name" % ends, "ls -ld %s" % quoted(destination)
-        )
+        return TransferRefused("%s: there is a directory of that name" % ends, move_away(destination))
     if error.errno == errno.ENOTDIR:
         return TransferRefused("%s: a part of the path is a file" % ends, "ls -ld %s" % quoted(folder))
     kind = TransferRefused if error.errno in _FOR_GOOD else TransferUnavailable

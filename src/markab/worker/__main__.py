@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from markab.transfers.checksum import Verified
 from markab.worker.attempt import Prepared, inherited_environ
@@ -25,7 +25,7 @@ from markab.worker.deadlines import Deadlines
 from markab.worker.exit_judgement import stop_reason
 from markab.worker.failure import AttemptFailed
 from markab.worker.finish import finish
-from markab.worker.invocation import Process, next_process, open_streams, record_end, record_failed_start
+from markab.worker.invocation import Process, next_series, open_streams, record_end, record_failed_start
 from markab.worker.prepare import prepare
 from markab.worker.record import Record
 from markab.worker.steady_time import steady_time
@@ -43,25 +43,29 @@ def run(spec: Spec, stop: threading.Event) -> Record:
     directory = tempfile.gettempdir()
     out, err = Capture(directory), Capture(directory)
     deadlines = Deadlines(time.monotonic(), job.get("checkpoint_s", 0.0), job.get("max_wall_s", 0.0))
-    process = next_process(prepared)
-    while process is not None:
-        _run_one(prepared, process, out, err, deadlines, stop)
-        process = next_process(prepared)
+    running: Dict[int, Process] = {}
+    null = os.open(os.devnull, os.O_RDONLY)
+    try:
+        while True:
+            for series in iter(lambda: next_series(prepared, 1), []):
+                _start(prepared, series[0], (null, out.fd, err.fd), running)
+            if not running:
+                break
+            pid, status, usage = _wait(running, deadlines, stop)
+            process = running.pop(pid)
+            why = stop_reason(process.task["id"], deadlines, job)
+            record_end(prepared, process, pid, status, usage, steady_time() - process.start, why)
+    finally:
+        os.close(null)
     return finish(prepared, out, err)
 
 
-def _run_one(
-    prepared: Prepared,
-    process: Process,
-    out: Capture,
-    err: Capture,
-    deadlines: Deadlines,
-    stop: threading.Event,
+def _start(
+    prepared: Prepared, process: Process, fallback: Tuple[int, int, int], running: Dict[int, Process]
 ) -> None:
     opened: List[int] = []
-    null = os.open(os.devnull, os.O_RDONLY)
     try:
-        streams, opened = open_streams(process, (null, out.fd, err.fd))
+        streams, opened = open_streams(process, fallback)
         child = subprocess.Popen(
             process.argv,
             cwd=process.cwd,
@@ -75,28 +79,27 @@ def _run_one(
         record_failed_start(prepared, process, error)
         return
     finally:
-        for fd in [null, *opened]:
+        for fd in opened:
             os.close(fd)
-    status, usage = _wait(child.pid, deadlines, stop)
-    child.returncode = 0  # reaped here, not by Popen
-    why = stop_reason(process.task["id"], deadlines, prepared.job)
-    record_end(prepared, process, child.pid, status, usage, steady_time() - process.start, why)
+    child.returncode = 0  # it is waited for here, not by Popen
+    running[child.pid] = process
 
 
-def _wait(pid: int, deadlines: Deadlines, stop: threading.Event) -> Tuple[int, Any]:
-    """Wait for a process, sending its group the signals that are due; then kill the rest of the group."""
+def _wait(running: Dict[int, Process], deadlines: Deadlines, stop: threading.Event) -> Tuple[int, int, Any]:
+    """Wait for one of several processes, sending their groups the signals that are due; then kill the rest of its group."""
     pause_s = 0.001
     while True:
         if stop.is_set():
             deadlines.cancel(time.monotonic())
         due = deadlines.due(time.monotonic())
         if due is not None:
-            _signal_group(pid, due)
-        # Not reaped yet: the number of the group is not used again before the rest is killed.
-        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-            _signal_group(pid, signal.SIGKILL)
-            _, status, usage = os.wait4(pid, 0)
-            return status, usage
+            for pid in running:
+                _signal_group(pid, due)
+        for pid in running:
+            # Not reaped yet: the number of the group is not used again before the rest is killed.
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                _signal_group(pid, signal.SIGKILL)
+                return os.wait4(pid, 0)
         stop.wait(pause_s) if not stop.is_set() else time.sleep(pause_s)
         pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 

@@ -8,7 +8,9 @@ from markab.transfers.checksum import Verified
 from markab.worker.attempt_directories import AttemptDirectories
 from markab.worker.attempt_spec import Spec, attempt_directory, attempt_key
 from markab.worker.failure import AttemptFailed
+from markab.worker.job_scripts import JobScripts
 from markab.worker.steady_time import steady_time
+from markab.worker.task_order import order_of
 
 _OF_THE_STARTER = ("OLDPWD", "_")
 """Variables that name the place from which the engine was started; tasks have their own PWD."""
@@ -47,7 +49,6 @@ class Prepared(object):
         "base_environ",
         "checked",
         "checked_s",
-        "considered",
         "cwd",
         "directories",
         "directory",
@@ -59,7 +60,9 @@ class Prepared(object):
         "invocations",
         "job",
         "leftovers",
+        "order",
         "redirected",
+        "scripts",
         "spec",
         "start",
         "transfers",
@@ -102,7 +105,7 @@ class Prepared(object):
         self.hashed_s = 0.0
         self.transfers: List[Dict[str, Any]] = []
         self.invocations: List[Dict[str, Any]] = []
-        self.considered = 0
-        """How many of the tasks were run, or left out because of one that failed."""
+        self.order = order_of(job)
+        self.scripts = JobScripts(spec)
         self.redirected: List[str] = []
         """Files that the tasks' stdout and stderr were connected to; relative to `directory`."""

@@ -82,7 +82,7 @@ def make_spec(
         "submit_dir": submit_dir,
         "integrity": integrity,
         "checksums": checksums or {},
-        "transfer_threads": transfer_threads,
+        "transfer_threads": job.get("threads") or transfer_threads,
         "transfer_attempts": transfer_attempts,
         "catalog": catalog,
         "keep_failed": keep_failed,

@@ -13,6 +13,7 @@ from markab.transfers.beneath import Beneath
 from markab.transfers.checksum import Verified
 from markab.transfers.content_links import keep_content
 from markab.transfers.error_kinds import ErrorKind
+from markab.transfers.tree_names import is_tree
 from markab.worker.attempt_spec import Spec, fill_in_passwords
 from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error, transfer_error
 from markab.worker.found_files import find_in_place
@@ -191,6 +192,8 @@ def is_quick(spec: Spec, quick_bytes: int) -> bool:
         return False
     total = 0
     for item in transfers:
+        if is_tree(item["lfn"]):
+            return False
         for place in item["sources"] + item["destinations"]:
             if not is_local(place["url"]):
                 return False

@@ -16,6 +16,7 @@ from markab.worker.attempt_spec import captured_name
 from markab.worker.captured_output import Capture, describe_stream, end_of_text
 from markab.worker.done_tasks import done_tasks, made_by
 from markab.worker.exit_judgement import judge_disk, judge_inputs, judge_messages
+from markab.worker.job_scripts import exit_value
 from markab.worker.outputs import FoundOutput, find_outputs, names_in, place_outputs, undeclared_files
 from markab.worker.record import Record, checked_entry, hashed_entry, make_record
 from markab.worker.steady_time import steady_time
@@ -37,7 +38,7 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
     if prepared.invocations:
         judge_messages(prepared, out, err)
         judge_inputs(prepared)
-        found = find_outputs(prepared)
+        found = find_outputs(prepared, stop)
         if prepared.errors:
             judge_disk(prepared)
     done = done_tasks(prepared, found) if prepared.errors else []
@@ -82,6 +83,10 @@ def _describe(prepared: Prepared, placed: List[FoundOutput]) -> Record:
     record = make_record(prepared.start, prepared.errors, prepared.cwd)
     if prepared.invocations:
         record["invocations"] = prepared.invocations
+    record.update(prepared.scripts.done)
+    abort = prepared.job.get("abort")
+    if abort and abort["on"] == exit_value(prepared.scripts, prepared.invocations):
+        record["ends_run"] = abort["on"] if abort.get("exit_code") is None else abort["exit_code"]
     if prepared.checked:
         failed = sum(error.kind == ErrorKind.CHECKSUM for error in prepared.errors)
         record["checked"] = checked_entry(prepared.checked, failed, prepared.checked_s)
@@ -142,11 +147,12 @@ def _read_logs(prepared: Prepared) -> List[Dict[str, Any]]:
 
 
 def _open_redirected(prepared: Prepared, directory: Beneath, number: int) -> int:
-    """Open the file to which the last task that ran sent its stdout (1) or stderr (2); -1: there is none."""
-    ran = {entry["task"] for entry in prepared.invocations}
-    tasks = [task for task in prepared.job.get("tasks") or () if task["id"] in ran]
-    name = tasks[-1].get(("", "stdout", "stderr")[number]) if tasks else None
-    if not name or (number == 2 and name == tasks[-1].get("stdout")):
+    """Open the file to which the task that failed first, else the last one, sent its stdout (1) or stderr (2); -1: there is none."""
+    entries = [entry for entry in prepared.invocations if entry["status"]] or prepared.invocations[-1:]
+    ran = entries[0]["task"] if entries else None
+    task: Dict[str, Any] = next((task for task in prepared.job.get("tasks") or () if task["id"] == ran), {})
+    name = task.get(("", "stdout", "stderr")[number])
+    if not name or (number == 2 and name == task.get("stdout")):
         return -1
     try:
         return directory.open(name)

@@ -11,8 +11,10 @@ from markab.transfers.base import Stop
 from markab.transfers.beneath import Beneath, name_inside
 from markab.transfers.error_kinds import ErrorKind
 from markab.transfers.own_directories import NOT_AS_MADE, open_own, why_not_as_made
+from markab.transfers.tree_names import is_tree
 from markab.worker.attempt import Guard, Prepared
 from markab.worker.attempt_spec import Spec, expected_checksum, place_of, scratch_place, staging_site
+from markab.worker.declared_directories import unpack_input
 from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error
 from markab.worker.place_input import place_input, ways
 
@@ -87,6 +89,9 @@ def _place_open(prepared: Prepared, item: Item, fd: int, path: str, is_symlink: 
     status = os.fstat(fd)
     sha256 = _verify(prepared, item, fd, path, is_symlink, stop)
     if prepared.errors:
+        return
+    if is_tree(lfn):
+        unpack_input(prepared, lfn, fd, stop)
         return
     private = any(output["lfn"] == lfn for output in prepared.job.get("outputs") or ())
     way = "in place"
@@ -198,6 +203,20 @@ def _fetch(
     arrived, failed = arrived_and_failed([entry for entry in moved if not _may_be_missing(entry, optional)])
     prepared.transfers.extend(arrived)
     prepared.errors.extend(failed)
+    for entry in arrived:
+        if is_tree(entry["lfn"]):
+            _unpack_fetched(prepared, entry["lfn"], stop)
+
+
+def _unpack_fetched(prepared: Prepared, lfn: str, stop: Stop) -> None:
+    directory = prepared.directory
+    assert directory is not None, "it was fetched into it"
+    fd = directory.open(lfn)
+    try:
+        unpack_input(prepared, lfn, fd, stop)
+    finally:
+        os.close(fd)
+    directory.unlink(lfn)
 
 
 def _transfer(prepared: Prepared, item: Item) -> Dict[str, Any]:

@@ -1,9 +1,9 @@
-"""One process of an attempt: what to start for a task, and how it ended."""
+"""The processes of an attempt: what to start for a task, and how it ended."""
 
 import errno
 import os
 import stat
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from markab.errors import quoted
 from markab.transfers.beneath import NOT_A_FILE, Beneath
@@ -12,9 +12,11 @@ from markab.transfers.text_size import size_in_bytes
 from markab.worker.attempt import Prepared
 from markab.worker.exit_judgement import bad_status
 from markab.worker.failure import AttemptFailed
+from markab.worker.job_scripts import POST
 from markab.worker.record import invocation_entry, usage_entry
 from markab.worker.split_arguments import split_words
 from markab.worker.steady_time import steady_time
+from markab.worker.task_order import MOST
 
 MAX_TEXT_BYTES = 131071
 """Linux gives to no program a longer argument, or a longer variable with its name (MAX_ARG_STRLEN)."""
@@ -27,25 +29,29 @@ class Process(object):
 
     __slots__ = (
         "argv",
+        "attempt_environ",
         "base_environ",
         "cwd",
         "directory",
         "executable",
-        "own_environ",
         "start",
         "streams",
         "task",
+        "task_environ",
     )
 
     def __init__(self, task: Dict[str, Any], prepared: Prepared) -> None:
         self.task = task
-        self.cwd = prepared.cwd
+        is_script = "script" in task
+        self.cwd: str = prepared.spec["submit_dir"] if is_script else prepared.cwd
         self.executable: str = task["executable"]
         self.base_environ = prepared.base_environ
-        own = task.get("env")
-        self.own_environ = dict(prepared.environ, **own) if own else prepared.environ
+        self.attempt_environ: Mapping[str, str] = prepared.environ
+        """The same for all tasks of the attempt; comes on top of the base."""
+        self.task_environ: Mapping[str, str] = task.get("env") or {}
         arguments = task.get("arguments") or ""
-        environ: Mapping[str, str] = self.environ() if "$" in arguments else {}
+        environ: Dict[str, str] = self.environ() if "$" in arguments else {}
+        environ.update(task.get("words") or {})
         self.argv = [self.executable, *split_words(arguments, environ)]
         assert prepared.directory is not None, "without one no task is started"
         self.directory: Beneath = prepared.directory
@@ -53,53 +59,76 @@ class Process(object):
         """Files that they are connected to, relative to `directory`. None: nothing to read; captured."""
         self.start = steady_time()
 
+    def own_environ(self) -> Dict[str, str]:
+        """Return what it gets on top of the base."""
+        return dict(self.attempt_environ, **self.task_environ)
+
     def environ(self) -> Dict[str, str]:
         """Return the whole environment of the process."""
-        return dict(self.base_environ, **self.own_environ)
+        return dict(self.base_environ, **self.own_environ())
 
 
-def next_process(prepared: Prepared) -> Optional[Process]:
-    """Return the process for the next task, or None when all ran or one failed that ends the job."""
-    task = _next_task(prepared)
-    if task is None:
-        return None
+def next_series(prepared: Prepared, most: int = MOST) -> List[Process]:
+    """Return the processes that are started next, one after the other until one fails; those of others may still run.
+
+    Nothing: all ran, or one failed that ends the job, or what is left has to wait for what runs.
+    """
+    scripts = prepared.scripts
+    if scripts.running or POST in scripts.done:
+        return []
+    pre = None if prepared.errors else scripts.take_pre()
+    if pre:
+        return _script(prepared, pre)
+    series = _tasks(prepared, most)
+    if series or not prepared.order.is_idle:
+        return series
+    post = scripts.take_post(prepared.invocations, prepared.errors)
+    return _script(prepared, post) if post else []
+
+
+def _script(prepared: Prepared, script: Dict[str, Any]) -> List[Process]:
+    try:
+        return [_process(prepared, script)]
+    except AttemptFailed as error:
+        prepared.scripts.running = False
+        prepared.scripts.done[script["script"]] = {}
+        prepared.errors.append(error)
+        return []
+
+
+def _tasks(prepared: Prepared, most: int) -> List[Process]:
+    if prepared.errors and not _goes_on(prepared):
+        return []
+    tasks = prepared.order.take(most)
+    series: List[Process] = []
+    for task in tasks:
+        try:
+            series.append(_process(prepared, task))
+        except AttemptFailed as error:
+            if not series:
+                prepared.errors.append(error)
+            break
+    prepared.order.give_back(tasks[len(series) :])
+    return series
+
+
+def _process(prepared: Prepared, task: Dict[str, Any]) -> Process:
+    """Return the process of a task. Raises AttemptFailed if its arguments are wrong."""
     try:
         process = Process(task, prepared)
-        prepared.redirected += [name for name in process.streams[1:] if name]
     except ValueError as error:
         message = "the arguments of task '%s' cannot be split into words: %s: %s" % (
             task["id"],
             error,
             task.get("arguments"),
         )
-        prepared.errors.append(
-            AttemptFailed(ErrorKind.ARGUMENTS, message, "close the quote, or write \\ before it")
-        )
-        return None
-    except AttemptFailed as error:
-        prepared.errors.append(error)
-        return None
+        hint = "close the quote, or write \\ before it"
+        raise AttemptFailed(ErrorKind.ARGUMENTS, message, hint) from error
     if any("\0" in word for word in process.argv):
         message = "the arguments of task '%s' contain a NUL character" % task["id"]
-        prepared.errors.append(AttemptFailed(ErrorKind.ARGUMENTS, message))
-        return None
+        raise AttemptFailed(ErrorKind.ARGUMENTS, message)
+    prepared.redirected += [name for name in process.streams[1:] if name]
     return process
-
-
-def _next_task(prepared: Prepared) -> Optional[Dict[str, Any]]:
-    """Return the task to run; those that come after one that failed are left out."""
-    tasks: Sequence[Dict[str, Any]] = prepared.job.get("tasks") or ()
-    if prepared.errors and not _goes_on(prepared):
-        return None
-    while prepared.considered < len(tasks):
-        task = tasks[prepared.considered]
-        prepared.considered += 1
-        if not prepared.errors:
-            return task
-        ended_well = {entry["task"] for entry in prepared.invocations if entry["status"] == 0}
-        if ended_well.issuperset(task.get("after") or ()):
-            return task
-    return None
 
 
 def _goes_on(prepared: Prepared) -> bool:
@@ -127,17 +156,28 @@ def record_end(
     """
     entry = invocation_entry(process.task["id"], process.argv, process.start, duration_s, pid, status)
     entry.update(usage_entry(usage))
-    prepared.invocations.append(entry)
+    is_task = _record(prepared, process, entry)
     if why is not None:
         prepared.errors.append(why)
-    if status:
+    if status and is_task:
         prepared.errors.append(bad_status(process.task["id"], status, by_worker=why is not None))
 
 
 def record_failed_start(prepared: Prepared, process: Process, error: Union[OSError, AttemptFailed]) -> None:
     """Record that the system refused to start a process, and why."""
-    prepared.invocations.append(invocation_entry(process.task["id"], process.argv, process.start))
+    _record(prepared, process, invocation_entry(process.task["id"], process.argv, process.start))
     prepared.errors.append(error if isinstance(error, AttemptFailed) else _start_error(process, error))
+
+
+def _record(prepared: Prepared, process: Process, entry: Dict[str, Any]) -> bool:
+    """Record the end of a process; return whether it was that of a task."""
+    script: Optional[str] = process.task.get("script")
+    if script is not None:
+        prepared.scripts.record(script, entry, prepared.errors)
+        return False
+    prepared.invocations.append(entry)
+    prepared.order.ended(process.task["id"], not entry["status"])
+    return True
 
 
 def _start_error(process: Process, error: OSError) -> AttemptFailed:
@@ -199,7 +239,7 @@ def _too_long(process: Process) -> AttemptFailed:
     task = process.task["id"]
     sizes = {name: size_in_bytes(name + "=" + value) for name, value in process.environ().items()}
     name = max(sizes, key=lambda known: sizes[known], default="")
-    if name in process.own_environ:
+    if name in process.own_environ():
         hint = "write the value of %s into a file that the task reads" % name
     else:
         hint = "the engine passes it on from its own environment: `unset %s` before `markab run`" % name

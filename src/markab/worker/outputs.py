@@ -16,10 +16,15 @@ from markab.transfers.beneath import Beneath, name_inside
 from markab.transfers.error_kinds import ErrorKind
 from markab.transfers.local_copy import copy_open
 from markab.transfers.own_directories import NOT_AS_MADE, OwnDirectories, open_own, why_not_as_made
+from markab.transfers.tree_names import declared_name, directory_name, is_tree
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_spec import place_of, scratch_place, staging_site
+from markab.worker.declared_directories import pack_output
 from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error, transfer_error
 from markab.worker.record import output_entry
+
+_UNKNOWN_BYTES = 1 << 62
+"""More than any file has: for a directory, which would have to be read as a whole."""
 
 UNDECLARED_NAMED = 10
 """How many undeclared files a record names."""
@@ -48,6 +53,8 @@ def output_bytes(prepared: Prepared) -> int:
     """Return how many bytes `finish` would have to read, to see whether that is quick."""
     total = 0
     for output in prepared.job.get("outputs") or ():
+        if is_tree(output["lfn"]):
+            return _UNKNOWN_BYTES
         try:
             total += _directory(prepared).status(output["lfn"]).st_size
         except OSError:
@@ -60,25 +67,25 @@ def _directory(prepared: Prepared) -> Beneath:
     return prepared.directory
 
 
-def find_outputs(prepared: Prepared) -> List[FoundOutput]:
-    """Return the declared outputs that exist; add those that are missing to `errors`."""
+def find_outputs(prepared: Prepared, stop: Stop = None) -> List[FoundOutput]:
+    """Return the declared outputs that exist, directories packed; add those that are missing to `errors`."""
     found = []
     for output in prepared.job.get("outputs") or ():
         is_checkpoint = bool(output.get("checkpoint"))
         try:
-            found.append(_find(prepared, output["lfn"], is_checkpoint))
+            found.append(_find(prepared, output["lfn"], is_checkpoint, stop))
         except AttemptFailed as error:
             if not is_checkpoint:
                 prepared.errors.append(error)
     return found
 
 
-def _find(prepared: Prepared, lfn: str, is_checkpoint: bool) -> FoundOutput:
+def _find(prepared: Prepared, lfn: str, is_checkpoint: bool, stop: Stop) -> FoundOutput:
     name, status = lfn, None
-    output = "output '%s' of job '%s'" % (lfn, prepared.job["id"])
+    output = "output '%s' of job '%s'" % (declared_name(lfn), prepared.job["id"])
     try:
         try:
-            status = _directory(prepared).status(lfn)
+            status = pack_output(prepared, lfn, stop) if is_tree(lfn) else _directory(prepared).status(lfn)
         except NotADirectoryError:
             pass  # perhaps a link to a directory
         if status is None or stat.S_ISLNK(status.st_mode):
@@ -96,13 +103,13 @@ def _find(prepared: Prepared, lfn: str, is_checkpoint: bool) -> FoundOutput:
         raise AttemptFailed(
             ErrorKind.MISSING_OUTPUT,
             "%s %s" % (output, reason),
-            "the task must write it to '%s' in its directory%s" % (lfn, wrote),
+            "the task must write it to '%s' in its directory%s" % (directory_name(lfn), wrote),
         ) from error
     if stat.S_ISDIR(status.st_mode):
         raise AttemptFailed(
             ErrorKind.MISSING_OUTPUT,
             "%s is a directory, not a file" % output,
-            "declare each file in it, or pack it with tar",
+            "declare it as '%s/', or each file in it" % lfn,
         )
     if not stat.S_ISREG(status.st_mode):
         raise AttemptFailed(ErrorKind.MISSING_OUTPUT, "%s is no regular file" % output)
@@ -124,6 +131,7 @@ def undeclared_files(
     if not names:
         return []
     declared = {_top(item["lfn"]) for key in ("inputs", "outputs") for item in prepared.job.get(key) or ()}
+    declared.update([_top(directory_name(name)) for name in declared])
     declared.update(_top(output.name) for output in found)
     others = sorted(name for name in names if name not in declared)
     return [os.fsencode(name).decode("utf-8", "replace") for name in others[:UNDECLARED_NAMED]]

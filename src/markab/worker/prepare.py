@@ -15,6 +15,7 @@ from markab.transfers.own_directories import NOT_AS_MADE, open_own, why_not_as_m
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_directories import AttemptDirectories, discard_tree
 from markab.worker.attempt_spec import Spec, attempt_directory, fill_in_passwords, place_of
+from markab.worker.declared_directories import remove_directories
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.inputs import Fetch, place_inputs
 
@@ -83,6 +84,7 @@ def _remove_leftovers(prepared: Prepared, scratch: Beneath) -> None:
             if error.errno in NOT_AS_MADE:
                 raise why_not_as_made(prepared.cwd, output["lfn"]) or error from error
             raise storage_error("cannot remove the old '%s'" % path, error) from error
+        remove_directories(scratch, [output["lfn"]])
 
 
 def _make_parents(prepared: Prepared, directory: Beneath) -> None:

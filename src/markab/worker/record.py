@@ -12,6 +12,8 @@ reports. Times are UTC epoch seconds. A key without a value is left out.
     start         float   when the worker began to prepare
     end           float   when it had finished
     invocations   list    one object a process (for a compute job, one a task), see below
+    pre, post     object  the scripts before and after the tasks: as an invocation, without a task
+    ends_run      int     the job's exit code is one that ends the run: with this exit code
     checked       object  {"count", "failed", "duration_s"}: inputs, or files moved, whose checksum was verified
     hashed        object  {"count", "duration_s"}: outputs whose checksum was made
     outputs       list    {"lfn", "size", "sha256"?, "checkpoint"?} of every file that is now in place

@@ -16,9 +16,10 @@ from typing import Any, Dict, Iterable, Mapping
 from markab.errors import MarkabError
 from markab.transfers.base import is_local, path_of
 from markab.transfers.error_kinds import ErrorKind
+from markab.transfers.tree_names import declared_name, is_tree
 from markab.worker.failure import AttemptFailed
 
-_TABLES = (
+TABLES = (
     "CREATE TABLE IF NOT EXISTS rc_lfn ("
     "lfn_id INTEGER PRIMARY KEY AUTOINCREMENT, lfn VARCHAR(245) NOT NULL UNIQUE)",
     "CREATE TABLE IF NOT EXISTS rc_pfn (pfn_id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -49,7 +50,7 @@ def register_replicas(
         connection = sqlite3.connect(catalog, timeout=LOCK_TIMEOUT_S, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for table in _TABLES:
+            for table in TABLES:
                 connection.execute(table)
             for item in registrations:
                 sha256 = checksums.get(item["lfn"])
@@ -74,14 +75,15 @@ def _exists(pfn: str) -> bool:
 
 
 def _register_one(connection: sqlite3.Connection, item: Dict[str, Any], sha256: Any) -> None:
-    connection.execute("INSERT OR IGNORE INTO rc_lfn (lfn) VALUES (?)", (item["lfn"],))
-    (lfn_id,) = connection.execute("SELECT lfn_id FROM rc_lfn WHERE lfn = ?", (item["lfn"],)).fetchone()
+    lfn = declared_name(item["lfn"])
+    connection.execute("INSERT OR IGNORE INTO rc_lfn (lfn) VALUES (?)", (lfn,))
+    (lfn_id,) = connection.execute("SELECT lfn_id FROM rc_lfn WHERE lfn = ?", (lfn,)).fetchone()
     connection.execute(
         "INSERT OR IGNORE INTO rc_pfn (lfn_id, pfn, site) VALUES (?, ?, ?)",
         (lfn_id, item["pfn"], item["site"]),
     )
     metadata = dict(item.get("metadata") or {})
-    if is_local(item["pfn"]):
+    if is_local(item["pfn"]) and not is_tree(item["lfn"]):
         try:
             metadata["size"] = os.stat(path_of(item["pfn"])).st_size
         except (OSError, MarkabError):

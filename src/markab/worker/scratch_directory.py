@@ -14,7 +14,9 @@ from markab.transfers.beneath import Beneath
 from markab.transfers.error_kinds import ErrorKind
 from markab.transfers.reserved_names import MARKER
 from markab.transfers.scratch_owner import is_abandoned, owner_text, read_owner
+from markab.transfers.tree_names import is_tree
 from markab.worker.attempt_spec import Spec, scratch_of, scratch_place, staging_site
+from markab.worker.declared_directories import remove_directories
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.record import HOST
 
@@ -50,7 +52,17 @@ def clean_scratch(spec: Spec, lfns: Sequence[str], stop: Stop) -> Tuple[int, Lis
     """Remove files of the run; return the number removed, and the errors."""
     scratch = scratch_of(spec)
     removed, errors = handler_for(scratch).clean(scratch, lfns, stop=stop, site=staging_site(spec))
+    if spec["scratch"] and any(map(is_tree, lfns)):
+        _remove_unpacked(spec["scratch"], lfns)
     return removed, [transfer_error(error) for error in errors]
+
+
+def _remove_unpacked(scratch: str, lfns: Sequence[str]) -> None:
+    top = Beneath(scratch)
+    try:
+        remove_directories(top, lfns)
+    finally:
+        top.close()
 
 
 def remove_scratch(spec: Spec, stop: Stop) -> int:

@@ -255,6 +255,18 @@ def test_the_data_has_every_attempt_and_file(tmp_path: Path) -> None:
     assert "7 B in, 9 B out" in page
 
 
+def test_what_a_failed_attempt_of_a_cluster_made_did_not_come_from_outside(tmp_path: Path) -> None:
+    jobs = [compute("a"), PlannedJob(id="out", kind=Kind.STAGE_OUT, site="local", parents=[0])]
+    sent = {"lfn": "y", "source": "file:///s/y", "destination": "file:///out/y", "bytes": 9}
+    sent |= {"duration_s": 1.0, "attempts": 1}
+    story = [failed(0, outputs=[{"lfn": "y", "size": 9, "sha256": "ab"}]), gave_up(0), start(1)]
+
+    page = page_of(make_run(tmp_path, jobs, [began(), start(0), *story, end(1, transfers=[sent])]))
+
+    files = data_in(page)["files"]
+    assert (files["name"], files["job"], files["sha256"]) == (["y"], [0], ["ab"])
+
+
 def test_a_run_in_progress_and_one_that_never_started_have_pages(tmp_path: Path) -> None:
     never = page_of(make_run(tmp_path / "never", [compute("a")]))
     assert "Not started" in never and "Nothing has started yet" in never and data_in(never)["span"] == 0

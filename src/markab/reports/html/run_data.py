@@ -193,6 +193,7 @@ class RunData(Analyzer):
             self.checks += record.checked.count
             self.checks_failed += record.checked.failed
         self._move(job, record)
+        self._make(job, record)
         if record.ok:
             self._use(job, record)
         else:
@@ -210,6 +211,9 @@ class RunData(Analyzer):
             usage.runtimes_s.append(sum(one.duration_s for one in record.invocations))
             usage.memory_kb.append(max(one.maxrss_kb or 0 for one in record.invocations))
             usage.cpu_s += sum((one.utime_s or 0.0) + one.stime_s for one in record.invocations)
+
+    def _make(self, job: int, record: AttemptRecord) -> None:
+        """Note what an attempt made, also one that failed: of its outputs, those that are in place."""
         for made in record.outputs:
             fact = self._file(made.lfn)
             fact.size, fact.sha256, fact.job = made.size or 0, made.sha256 or "", job

@@ -1,0 +1,34 @@
+"""What is said of bounded scratch directories: how full they are, and which job has no room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from markab.engine.scratch_space import ScratchSpace, Shortage
+from markab.formatting import size
+from markab.journal.progress import ScratchUse
+from markab.plan.model import BoundedScratch
+from markab.plan.run_command import run_command
+
+
+def scratch_use(space: ScratchSpace, bounds: Mapping[str, BoundedScratch]) -> dict[str, ScratchUse]:
+    """Return how full each is."""
+    return {
+        site: ScratchUse(one.bound, one.present, one.peak, one.reserved, bounds[site].predicted_bytes)
+        for site, one in space.use().items()
+    }
+
+
+def lack_text(short: Shortage, job: str, submit_dir: Path) -> tuple[str, str]:
+    """Return why no job can start, and what to do."""
+    why = (
+        f"no job has room in the scratch of site {short.site!r}, which is bounded to {_bytes(short.bound)}: "
+        f"job {job} needs {_bytes(short.wanted)} beside the {_bytes(short.used)} that are in use, "
+        f"{_bytes(short.lacking)} too many"
+    )
+    return why, f"continue with a larger bound: `{run_command(submit_dir, f'--max-scratch {short.enough}')}`"
+
+
+def _bytes(number: int) -> str:
+    return f"{size(number)} ({number:,} bytes)" if number >= 1000 else f"{number} bytes"

@@ -1,0 +1,133 @@
+"""Starting a project of one's own: a copy of a template, which runs as it is."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from markab.errors import StorageError
+from markab.formatting import shown_path
+from markab.operations.site_templates import site_catalog
+from markab.spec.suggestions import did_you_mean
+
+TEMPLATES = {
+    "map": "the same program for each item",
+    "map-merge": "the same program for each item, and one that puts the results together",
+    "fetch-map-merge": "fetch the data of each item, work on it, and put the results together",
+    "train-predict": "train a model once, predict for each item, report the errors",
+    "sweep": "the same program for each combination of parameters, and a table of which is best",
+    "batch-tree": "many items in batches, and a tree of jobs that put the results together",
+}
+"""Name → what its workflow does; the files are in `templates/<name>`, and those of all in `templates/common`."""
+
+_FOLDER = Path(__file__).parents[1] / "templates"
+_COMMON = "common"
+_MADE = ".in"
+"""The suffix of files in which `@NAME@` is replaced; it keeps tools away from programs that are not Markab's."""
+_RENAMED = {"gitignore": ".gitignore"}
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}\Z")
+
+
+class WrongStarter(ValueError):
+    """A template that there is not, or a name that no workflow can have, with what to do about it."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class _File(NamedTuple):
+    path: str
+    """Relative to the project."""
+    content: bytes
+    mode: int
+
+
+def default_name(directory: Path) -> str:
+    """Return the name of the workflow in a project: that of its directory, as far as it can be one."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", directory.resolve().name).strip("-.")
+    return name[:80] or "workflow"
+
+
+def make_project(
+    template: str | None, directory: Path, name: str = "", sites: Sequence[str] = ()
+) -> list[Path]:
+    """Write a project into a directory; return its files. A file that exists is never touched.
+
+    `sites` are names of `site_templates.SITES`, whose catalogs it has too, as `sites/<name>.yml`; without a template,
+    these alone are written. A directory that does not exist appears with all of its files or not at all.
+
+    Raises:
+        WrongStarter: there is no such template, or the name cannot be that of a workflow.
+        UnknownSite: there is no site of a name.
+        StorageError: a file of that name exists, or one cannot be written.
+    """
+    files = [_File(f"sites/{site}.yml", site_catalog(site).encode(), 0o666) for site in dict.fromkeys(sites)]
+    if template is not None:
+        files = [*_files(template, _checked_name(name or default_name(directory))), *files]
+    try:
+        if directory.exists():
+            _write_into(directory, files)
+        else:
+            _write_new(directory, files)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {str(error.filename or directory)!r}: {error.strerror}", "name another directory"
+        ) from error
+    return [directory / file.path for file in files]
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.match(name):
+        hint = "use letters, digits, '-', '_' and '.', at most 80"
+        raise WrongStarter(f"{name!r} cannot be the name of a workflow", hint)
+    return name
+
+
+def _files(template: str, name: str) -> Iterator[_File]:
+    if template not in TEMPLATES:
+        hint = did_you_mean(template, TEMPLATES, f"choose one of {', '.join(TEMPLATES)}")
+        raise WrongStarter(f"there is no template {template!r}", hint)
+    for folder in (_FOLDER / template, _FOLDER / _COMMON):
+        for source in sorted(path for path in folder.rglob("*") if path.is_file()):
+            relative = source.relative_to(folder)
+            target = relative.with_name(_RENAMED.get(relative.name, relative.name))
+            content = source.read_bytes()
+            if target.suffix == _MADE:
+                target = target.with_suffix("")
+                content = content.replace(b"@NAME@", name.encode())
+            is_program = target.parts[0] == "bin"
+            yield _File(target.as_posix(), content, 0o777 if is_program else 0o666)
+
+
+def _write_new(directory: Path, files: list[_File]) -> None:
+    parent = directory.absolute().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=parent) as place:
+        unfinished = Path(place) / directory.name
+        unfinished.mkdir()
+        _write_all(unfinished, files)
+        unfinished.rename(directory)
+
+
+def _write_into(directory: Path, files: list[_File]) -> None:
+    if there := [file.path for file in files if os.path.lexists(directory / file.path)]:
+        more = f" and {len(there) - 3} more" if len(there) > 3 else ""
+        raise StorageError(
+            f"{shown_path(directory)} already has {', '.join(there[:3])}{more}, and nothing is overwritten",
+            "name a new directory, or move these files away",
+        )
+    _write_all(directory, files)
+
+
+def _write_all(directory: Path, files: list[_File]) -> None:
+    for file in files:
+        path = directory / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, file.mode)
+        with open(descriptor, "wb") as stream:
+            stream.write(file.content)
