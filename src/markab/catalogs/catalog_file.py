@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from markab.catalogs.problem_list import ProblemList
+from markab.spec.document_file import note_missing
 from markab.spec.properties import Properties
 
 
@@ -26,4 +27,5 @@ def catalog_file(
         return path
     if name:
         problems.add(properties.problem(key, "there is no such file"))
+    note_missing(path)
     return None

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from markab.catalogs.replica_database import DatabaseAddress, ReplicaDatabase, opened
 from markab.errors import DocumentError, Problem, StorageError
 from markab.spec.catalog_checks import check_replicas
+from markab.spec.document_file import note_other_read
 from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import Checksum, Pfn, Replica, ReplicaCatalog
 
@@ -33,6 +34,7 @@ def read_replica_tables(
         DocumentError: with all invalid entries.
         StorageError: it cannot be read, or is not a replica catalog.
     """
+    note_other_read()
     _check_file(address)
     found: dict[str, Replica] = {}
     problems: list[Problem] = []

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from markab.errors import StorageError
 from markab.spec.catalog_checks import java_pattern
+from markab.spec.document_file import note_other_read
 from markab.spec.model import Pfn, Replica, ReplicaCatalog
 from markab.transfers.tree_names import declared_name
 
@@ -118,6 +119,7 @@ def files_below(root: str) -> Iterator[tuple[str, str]]:
     Raises:
         StorageError: a directory cannot be read.
     """
+    note_other_read()
     seen: set[tuple[int, int]] = set()
     pending = [root]
     while pending:  # os.walk calls itself for each level

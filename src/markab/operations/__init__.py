@@ -51,7 +51,14 @@ if TYPE_CHECKING:
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.old_runs import Filters, OldRun, delete_old_runs, find_old_runs
     from markab.operations.planning import Then as Then
-    from markab.operations.planning import dry_run, parameter_names, plan, run_script, target_names
+    from markab.operations.planning import (
+        dry_run,
+        find_answer,
+        parameter_names,
+        plan,
+        run_script,
+        target_names,
+    )
     from markab.operations.recording import record_again
     from markab.operations.replica_catalog import (
         catalog_of_results,
@@ -111,6 +118,7 @@ if TYPE_CHECKING:
     )
     from markab.planner.draft import Reason as Reason
     from markab.planner.planning import Planned as Planned
+    from markab.planner.request_check import Answer as Answer
     from markab.planner.summary import PlanSummary as PlanSummary
     from markab.provenance.database_location import Target as Target
     from markab.reports.failure_report import FailureReport as FailureReport
@@ -148,7 +156,7 @@ _NAMES = {
     "linting": ("lint", "lint_codes", "lint_sarif"),
     "metadata": ("read_metadata", "trace"),
     "old_runs": ("Filters", "OldRun", "delete_old_runs", "find_old_runs"),
-    "planning": ("dry_run", "parameter_names", "plan", "run_script", "target_names"),
+    "planning": ("dry_run", "find_answer", "parameter_names", "plan", "run_script", "target_names"),
     "recording": ("record_again",),
     "replica_catalog": (
         "catalog_of_results",
@@ -233,6 +241,7 @@ __all__ = [
     "edited_files",
     "export",
     "extract_run",
+    "find_answer",
     "find_old_runs",
     "find_replicas",
     "find_run",

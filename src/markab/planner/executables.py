@@ -12,6 +12,7 @@ from markab.errors import quoted
 from markab.planner.draft import Context
 from markab.planner.placement import Executable
 from markab.planner.places import local_path
+from markab.planner.request_trace import RequestTrace
 from markab.spec.model import Site, Transformation, TransformationSite, transformation_name
 
 _Key = tuple[str | None, str, str | None]
@@ -33,9 +34,9 @@ def find_transformation(key: _Key, context: Context) -> Transformation | None:
     namespace, name, version = key
     path = None
     if namespace == "pegasus":
-        path = _own_tool(f"pegasus-{name}")
+        path = _own_tool(f"pegasus-{name}", context.trace)
     elif namespace is None and version is None:
-        path = shutil.which(name)
+        path = _on_path(name, context.trace)
     if path is None:
         return None
     found = Transformation(
@@ -51,9 +52,22 @@ def find_transformation(key: _Key, context: Context) -> Transformation | None:
     return found
 
 
-def _own_tool(name: str) -> str | None:
+def _own_tool(name: str, trace: RequestTrace) -> str | None:
     beside = os.path.join(sysconfig.get_path("scripts"), name)
-    return beside if os.access(beside, os.X_OK) else shutil.which(name)
+    if os.access(beside, os.X_OK):
+        return beside
+    trace.saw_nothing(beside)
+    return _on_path(name, trace)
+
+
+def _on_path(name: str, trace: RequestTrace) -> str | None:
+    path = shutil.which(name)
+    for folder in () if os.path.dirname(name) else os.get_exec_path():
+        candidate = os.path.join(folder, name)
+        if candidate == path:
+            break
+        trace.saw_nothing(candidate)
+    return path
 
 
 def executables_at(transformation: Transformation, site: Site, context: Context) -> Iterator[Executable]:

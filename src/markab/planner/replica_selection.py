@@ -90,6 +90,7 @@ def _usable_places(
         else:
             size_or_fault = (_no_directory if is_directory else _size_or_fault)(path)
             if isinstance(size_or_fault, str):
+                context.trace.saw_nothing(path)
                 refused.append(f"{pfn.pfn} ({size_or_fault})")
             else:
                 nearness = _nearness_of_path(pfn.site, site, staging)

@@ -71,6 +71,7 @@ def _chosen(
     """Return each job with its site."""
     policy = context.properties.choice(POLICY, (*POLICIES, site_callout.NAME), "Random")
     if policy == site_callout.NAME:
+        context.trace.saw_other()
         return site_callout.called_out(draft, context, possible)
     sites = {job: list(placements) for job, placements in possible.items()}
     choice = SiteChoice(

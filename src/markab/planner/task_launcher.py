@@ -22,6 +22,7 @@ def launcher_of(profiles: Profiles, context: Context, needed_by: str) -> TaskLau
     name = pegasus.get("gridstart.launcher", "").strip() or context.properties.get(LAUNCHER, "").strip()
     if not name:
         return None
+    context.trace.saw_other()  # its place depends on PATH
     arguments = pegasus.get("gridstart.launcher.arguments") or context.properties.get(ARGUMENTS, "")
     program = str(context.options.directory / name) if "/" in name else shutil.which(name)
     if program is None or shutil.which(program) is None:
