@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from engine.engine_fakes import FakeTime, World, job, make_run
 from kit.planned_workflow import Bench, Entry, MadePlan, task
 from markab import operations
+from markab.cli.run_output import end_text
 from markab.engine.partial_job import FailedParent, partial_job
 from markab.engine.recovered_space import recovered_space
 from markab.engine.recovery import Recovery
@@ -403,3 +404,15 @@ def test_a_run_that_ended_for_lack_of_room_says_so_in_its_status(tmp_path: Path)
     assert "stopped: no job has room in the scratch of site 'local'" in status.note
     assert "markab run --max-scratch 105 " in status.note
     assert {group.word for group in status.waiting} >= {"space"}
+
+
+def test_the_last_lines_of_a_run_without_room_do_not_offer_the_command_that_ends_alike(
+    tmp_path: Path,
+) -> None:
+    directory = bounded_run(tmp_path / "run", 100)
+    call(directory, World(sizes_are(a=60, b=35, c=10, d=40)))
+
+    text = end_text(operations.read_result(directory), "failed")
+
+    assert "  continue with a larger bound: `markab run --max-scratch 105 " in text
+    assert "continue: markab run" not in text

@@ -121,7 +121,8 @@ def end_text(result: operations.RunResult, state: str) -> str:
         lines += [f"  look:     markab show {run} {quote(failure.job)}" for failure in result.failures[:1]]
     else:
         lines = [f"{status.workflow}: {state}, {done}"]
-    return "\n".join([*lines, f"  continue: markab run {run}    (what succeeded is kept)"])
+    how = result.advice or f"continue: markab run {run}    (what succeeded is kept)"
+    return "\n".join([*lines, f"  {how}"])
 
 
 def undelivered_lines(files: Sequence[operations.Undelivered], submit_dir: Path) -> list[str]:
