@@ -33,6 +33,18 @@ def run_measured(argv: Sequence[str | Path], cwd: Path) -> tuple[float, float]:
     return elapsed, usage.ru_maxrss / 1024
 
 
+def processor_seconds(argv: Sequence[str | Path], cwd: Path) -> tuple[float, float]:
+    """Run a command; return its wall time, and the time that it and its children had a processor, in seconds.
+
+    Raises:
+        SystemExit: the command failed; its output is shown.
+    """
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall_s = run_measured(argv, cwd)[0]
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall_s, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def medians(rounds: int, contestants: dict[str, Callable[[], float]]) -> dict[str, float]:
     """Return the median of each contestant; they take turns, so that a busy machine is fair to all."""
     taken: dict[str, list[float]] = {name: [] for name in contestants}

@@ -9,14 +9,19 @@ import pytest
 
 from markab.catalogs.jdbcrc_reader import read_replica_tables
 from markab.catalogs.loader import load_catalogs
+from markab.catalogs.replica_database import DatabaseAddress
 from markab.catalogs.replica_properties import output_catalog
 from markab.errors import DocumentError, StorageError
-from markab.spec.model import Checksum
+from markab.spec.model import Checksum, ReplicaCatalog
 from markab.spec.properties import Properties
 from markab.worker.replica_registration import register_replicas
 
 SHA = "ab" * 32
 JDBCRC = {"pegasus.catalog.replica": "JDBCRC", "pegasus.catalog.replica.db.url": "jdbc:sqlite:rc.db"}
+
+
+def read(file: Path) -> ReplicaCatalog:
+    return read_replica_tables(DatabaseAddress("sqlite", str(file)))
 
 
 @pytest.fixture
@@ -32,7 +37,7 @@ def catalog(tmp_path: Path) -> Path:
 
 
 def test_what_a_run_registered_is_a_catalog(catalog: Path) -> None:
-    a, b = read_replica_tables(catalog).replicas
+    a, b = read(catalog).replicas
 
     assert [(place.site, place.pfn) for place in a.pfns] == [("web", "http://x/a"), ("local", "file:///d/a")]
     assert (a.checksum, a.metadata) == (Checksum(SHA), {"unit": "K"})
@@ -46,9 +51,9 @@ def test_the_planner_finds_files_in_it(catalog: Path) -> None:
 
 def test_reading_changes_nothing_and_makes_nothing(catalog: Path) -> None:
     before = catalog.read_bytes()
-    read_replica_tables(catalog)
+    read(catalog)
     with pytest.raises(StorageError, match=r"nowhere\.db"):
-        read_replica_tables(catalog.with_name("nowhere.db"))
+        read(catalog.with_name("nowhere.db"))
     assert catalog.read_bytes() == before and list(catalog.parent.iterdir()) == [catalog]
 
 
@@ -57,13 +62,13 @@ def test_what_is_no_replica_catalog_is_an_error_with_its_name(tmp_path: Path) ->
     sqlite3.connect(tmp_path / "empty.db").execute("CREATE TABLE other (x)").connection.close()
     for name in ("text.db", "empty.db"):
         with pytest.raises(StorageError, match=name):
-            read_replica_tables(tmp_path / name)
+            read(tmp_path / name)
 
 
 def test_an_entry_that_is_wrong_is_named(catalog: Path) -> None:
     register_replicas(str(catalog), [{"lfn": "c", "pfn": "d/c", "site": "local"}], {})
     with pytest.raises(DocumentError, match=r"rc\.db.*replica 'c' is at 'd/c'"):
-        read_replica_tables(catalog)
+        read(catalog)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ def test_a_value_that_is_no_text_is_named_with_its_file_table_and_row(
     made_elsewhere(tmp_path / "rc.db", values)
 
     with pytest.raises(DocumentError) as caught:
-        read_replica_tables(tmp_path / "rc.db")
+        read(tmp_path / "rc.db")
 
     (problem,) = caught.value.problems
     assert (str(tmp_path / "rc.db"), f"in {fault}") == (problem.file, problem.message)
@@ -95,7 +100,7 @@ def test_a_value_that_is_no_text_is_named_with_its_file_table_and_row(
 def test_a_row_without_a_site_is_here_and_metadata_may_be_a_number(tmp_path: Path) -> None:
     made_elsewhere(tmp_path / "rc.db", {"lfn": "c", "pfn": "/c", "site": None, "key": "size", "value": 12})
 
-    (c,) = read_replica_tables(tmp_path / "rc.db").replicas
+    (c,) = read(tmp_path / "rc.db").replicas
 
     assert ("local", {"size": "12"}) == (c.pfns[0].site, c.metadata)
 
@@ -119,8 +124,9 @@ def test_a_python_without_sqlite_plans_and_names_the_catalog_that_it_cannot_read
         "import sys; sys.modules['_sqlite3'] = None\n"
         "import markab.planner.planning, markab.engine.run\n"
         "from markab.catalogs.jdbcrc_reader import read_replica_tables\n"
+        "from markab.catalogs.replica_database import DatabaseAddress\n"
         "from markab.errors import StorageError\n"
-        "try: read_replica_tables(sys.argv[1])\n"
+        "try: read_replica_tables(DatabaseAddress('sqlite', sys.argv[1]))\n"
         "except StorageError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(catalog)], capture_output=True, text=True)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from markab.catalogs.loader import Catalogs, load_catalogs, transformations_of_directory
+from markab.catalogs.loader import Catalogs, load_catalogs
+from markab.catalogs.transformation_catalogs import transformations_of_directory
 from markab.errors import DocumentError, StorageError
 from markab.spec.properties import Properties
 from markab.spec.reader import parse_workflow
@@ -143,10 +144,9 @@ def test_the_problems_of_all_catalogs_come_at_once(documents: Path) -> None:
     ("key", "value", "message", "hint"),
     [
         ("pegasus.catalog.site.file", "nope.yml", "property 'pegasus.catalog.site.file' is 'nope.yml'; there is no such file", "change or remove 'pegasus.catalog.site.file'"),
-        ("pegasus.catalog.site", "XML", "property 'pegasus.catalog.site' is 'XML'; unsupported catalog kind XML", "convert it with pegasus-sc-converter, or write it as YAML"),
-        ("pegasus.catalog.transformation", "Text", "property 'pegasus.catalog.transformation' is 'Text'; unsupported catalog kind Text", "convert it with pegasus-tc-converter, or write it as YAML"),
-        ("pegasus.catalog.replica", "MRC", "property 'pegasus.catalog.replica' is 'MRC'; unsupported catalog kind MRC", "use YAML, File, Directory or JDBCRC"),
-        ("pegasus.catalog.replica", "JDBCRC", "property 'pegasus.catalog.replica.db.url' must name an SQLite file", "set pegasus.catalog.replica.db.url=jdbc:sqlite:/path/to/file.db"),
+        ("pegasus.catalog.replica", "MRC", "property 'pegasus.catalog.replica' is 'MRC'; no catalog is named", "set pegasus.catalog.replica.mrc.NAME to its kind: YAML, File, Directory, Regex, JDBCRC"),
+        ("pegasus.catalog.replica", "Meta", "property 'pegasus.catalog.replica' is 'Meta'; unsupported catalog kind Meta", "use YAML, File, Directory or JDBCRC"),
+        ("pegasus.catalog.replica", "JDBCRC", "property 'pegasus.catalog.replica.db.url' must name an SQLite file, or a PostgreSQL or MySQL server", "set pegasus.catalog.replica.db.url=jdbc:sqlite:/path/to/file.db, or jdbc:postgresql://HOST/DATABASE"),
         ("pegasus.catalog.replica.output", "File", "property 'pegasus.catalog.replica.output' is 'File'; outputs are registered in an SQLite file, JDBCRC", "set it to JDBCRC; or remove it, and `markab replica` can read '<workflow>-0.replicas.db'"),
         ("pegasus.catalog.replica.output.db.url", "jdbc:mysql://ada:secret@db/rc", "property 'pegasus.catalog.replica.output.db.url' must name an SQLite file", "set pegasus.catalog.replica.output.db.url=jdbc:sqlite:/path/to/file.db"),
         ("pegasus.catalog.replica.output.db.url", "jdbc:sqlite:", "property 'pegasus.catalog.replica.output.db.url' must name an SQLite file", "set pegasus.catalog.replica.output.db.url=jdbc:sqlite:/path/to/file.db"),

@@ -33,6 +33,7 @@ class FakePlanner:
         quiet: int = 0,
         then: str = "nothing",
         explain: bool = False,
+        verbose: int = 0,
     ) -> Planned:
         self.asked.append(options)
         self.dry.append(dry)

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from engine.engine_fakes import FakeTime, World, job, make_run
 from kit.planned_workflow import Bench, Entry, MadePlan, task
+from markab import operations
+from markab.cli.run_output import end_text
 from markab.engine.partial_job import FailedParent, partial_job
 from markab.engine.recovered_space import recovered_space
 from markab.engine.recovery import Recovery
@@ -33,6 +35,8 @@ from markab.journal.records import Entry as JournalEntry
 from markab.journal.records import NoRoom, decode
 from markab.plan.model import BoundedScratch, Input, JobSpace, Kind, Output, PlannedJob, PlannedTask
 from markab.plan.plan_file import PlanFile
+from markab.reports.statistics.run_statistics import read_statistics
+from markab.reports.statistics.text import summary_text
 
 RUN = "run"
 MAXSPACE = "pegasus.file.cleanup.constraint.maxspace"
@@ -376,3 +380,39 @@ def test_when_a_program_makes_more_than_predicted_its_other_jobs_are_taken_to_ma
     status = read_progress(directory / "status.json")
     assert status is not None
     assert status.scratch["local"].peak == 30, "the second starts when the first is removed"
+
+
+def test_status_and_statistics_show_how_full_scratch_was(tmp_path: Path) -> None:
+    directory = bounded_run(tmp_path / "run", 100)
+    world = World(sizes_are(a=40, b=40, c=10, d=40))
+    call(directory, world)
+    call(directory, world)  # it finds nothing left to run
+
+    shown = "scratch at local: 50 B of 100 B; at most 90 B so far, 90 B as planned"
+    assert shown in operations.read_status(directory).text()
+    assert shown in summary_text(read_statistics(directory))
+    assert operations.read_status(directory).to_json()["scratch"]["local"]["peak"] == 90
+
+
+def test_a_run_that_ended_for_lack_of_room_says_so_in_its_status(tmp_path: Path) -> None:
+    directory = bounded_run(tmp_path / "run", 100)
+    call(directory, World(sizes_are(a=60, b=35, c=10, d=40)))
+
+    status = operations.read_status(directory, why=True)
+
+    assert status.state == "Failure"
+    assert "stopped: no job has room in the scratch of site 'local'" in status.note
+    assert "markab run --max-scratch 105 " in status.note
+    assert {group.word for group in status.waiting} >= {"space"}
+
+
+def test_the_last_lines_of_a_run_without_room_do_not_offer_the_command_that_ends_alike(
+    tmp_path: Path,
+) -> None:
+    directory = bounded_run(tmp_path / "run", 100)
+    call(directory, World(sizes_are(a=60, b=35, c=10, d=40)))
+
+    text = end_text(operations.read_result(directory), "failed")
+
+    assert "  continue with a larger bound: `markab run --max-scratch 105 " in text
+    assert "continue: markab run" not in text

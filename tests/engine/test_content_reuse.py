@@ -208,7 +208,7 @@ def test_what_an_engine_made_that_was_killed_before_it_recorded_it_is_found(
 ) -> None:
     lab = Lab(tmp_path, chain("a", "b"), {"in": "input\n"})
     with monkeypatch.context() as killed:
-        killed.setattr(EarlierResults, "record", lambda _: "")
+        killed.setattr(EarlierResults, "record", lambda *_, **__: "")
         lab.run()
 
     assert [] == ran(lab).executed

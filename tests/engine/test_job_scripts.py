@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kit.planned_workflow import Bench, task
+from markab.cli.run_output import run_here
 from markab.engine.run import Outcome, RunOptions, run
 from markab.journal.records import AttemptEnd, GiveUp
 from markab.journal.search import records_of
@@ -30,7 +31,7 @@ class Scripted:
         path.chmod(0o755)
         return str(path)
 
-    def run(self, tool: str, retries: int = 0, **dagman: str) -> Outcome:
+    def plan(self, tool: str, retries: int = 0, **dagman: str) -> Path:
         self.script("bin/tool", tool)
         keys = {key.replace("__", ".").replace("_", "-"): value for key, value in dagman.items()}
         tasks = [
@@ -42,7 +43,10 @@ class Scripted:
         planned = plan(self.bench.options(*tasks, output_dir=self.directory / "out", sites=["local"]))
         assert planned.submit_dir is not None
         self.submit_dir = planned.submit_dir
-        return run(self.submit_dir, RunOptions(cores=2))
+        return self.submit_dir
+
+    def run(self, tool: str, retries: int = 0, **dagman: str) -> Outcome:
+        return run(self.plan(tool, retries, **dagman), RunOptions(cores=2))
 
     def records(self, name: str = "tool_t") -> list[dict[str, Any]]:
         ends = records_of(self.submit_dir / "journal.jsonl", AttemptEnd)
@@ -117,6 +121,12 @@ def test_an_exit_code_can_end_the_run_without_a_retry(tmp_path: Path, rule: str,
     assert "job 'tool_t' ended the run, as its profile dagman.ABORT-DAG-ON says" in outcome.warnings
     (given_up,) = records_of(made.submit_dir / "journal.jsonl", GiveUp)
     assert given_up.why == "its exit code ends the run, as dagman.ABORT-DAG-ON says"
+
+
+def test_the_command_ends_with_the_exit_code_of_the_run(tmp_path: Path) -> None:
+    submit_dir = Scripted(tmp_path).plan("exit 3", ABORT_DAG_ON="3 RETURN 77")
+
+    assert run_here(submit_dir, quiet=1) == 77
 
 
 def test_another_exit_code_does_not_end_the_run(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from markab.journal.records import AttemptEnd, Entry
 from markab.plan.model import Content, Input, Kind, Output, Place, PlannedJob, Transfer
 from markab.plan.submit_dir import SubmitDir
 from markab.reuse.content_key import content_key
+from markab.reuse.file_checksums import FileChecksums
 from markab.reuse.result_index import open_index
 
 X1, X2, Y1, Y2, Z = ("1" * 64, "2" * 64, "3" * 64, "4" * 64, "5" * 64)
@@ -162,7 +163,7 @@ def test_recording_twice_or_after_a_kill_is_as_recording_once(tmp_path: Path) ->
         index.add_run("7a3c", str(run), "words", T0)
         record_unrecorded(index)
         assert [] == index.unrecorded()
-        assert record_results(index, SubmitDir(run), "7a3c", is_over=True)
+        assert record_results(index, FileChecksums(index), SubmitDir(run), "7a3c", is_over=True)
 
         assert "wc_a" == index.find([key])[key].job
 

@@ -180,8 +180,9 @@ def text_catalog(path: Path) -> object:
 
 def sqlite_catalog(path: Path) -> object:
     from markab.catalogs.jdbcrc_reader import read_replica_tables
+    from markab.catalogs.replica_database import DatabaseAddress
 
-    return read_replica_tables(path)
+    return read_replica_tables(DatabaseAddress("sqlite", str(path)))
 
 
 def transfers(data: bytes, _: Path) -> object:

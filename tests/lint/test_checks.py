@@ -166,7 +166,7 @@ def test_a_script_that_python_is_given_is_checked_too(project: LintedProject) ->
 
 def test_a_declared_file_that_the_program_is_not_told_of(project: LintedProject) -> None:
     project.data("extra.dat")
-    project.program("fit", ARGPARSE)
+    project.program("fit", ARGPARSE + "print(args.data, extracted)\n")
     arguments = "--in a.txt --out b.txt"
 
     assert project.codes(job("one", arguments, "a.txt extra.dat", "b.txt", "fit")) == ["unnamed-file"]

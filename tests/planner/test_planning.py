@@ -911,7 +911,7 @@ def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     made = bench.plan(
         task("a", profiles={"dagman": {"NOOP": "true"}}, hooks={"shell": [{"_on": "end", "cmd": "mail"}]}),
         properties={
-            "pegasus.selector.replica": "Regex",
+            "pegasus.register.deep": "false",
             "pegasus.dir.storage.mapper": "flat",
             "pegasus.monitord.encoding": "json",
             "pegasus.catalog.workflow.amqp.url": "amqp://me:secret@host",
@@ -919,7 +919,7 @@ def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     )
 
     assert [
-        "property 'pegasus.selector.replica' = Regex does nothing in this version",
+        "property 'pegasus.register.deep' = false does nothing in this version",
         "profile dagman.NOOP does nothing in this version (job 'a')",
         "shell hooks are not run in this version: those of job 'a'",
     ] == [warning.message for warning in made.planned.warnings]
@@ -945,6 +945,18 @@ def test_properties_without_effect_are_said_in_one_warning_without_values_that_m
 def test_a_profile_that_a_property_gives_to_a_site_is_one_of_its_jobs(bench: Bench) -> None:
     key = "pegasus.catalog.site.sites.condorpool.profiles.pegasus.cores"
     assert bench.plan(task("a"), properties={key: "3"})["tool_a"].cores == 3
+
+
+def test_a_transformation_that_requires_one_of_another_site_is_refused(bench: Bench) -> None:
+    elsewhere = {"name": "elsewhere", "type": "installed", "pfn": "/bin/helper"}
+    bench.transformations += [{"name": "helper", "sites": [elsewhere]}]
+    bench.transformations[0]["requires"] = ["helper"]
+
+    with pytest.raises(PlanningError) as caught:
+        plan(bench.options(task("a"), output_sites=["local"]))
+
+    assert "transformation 'helper' cannot run at " in str(caught.value)
+    assert "(needed by task 'a', whose transformation requires it)" in str(caught.value)
 
 
 def test_a_container_is_not_quietly_left_out(bench: Bench) -> None:

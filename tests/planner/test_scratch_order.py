@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from markab.planner.scratch_order import (
     NO_SITE,
-    Need,
     Order,
     Removal,
     ScratchFile,
+    SpaceNeed,
     find_order,
     sufficient_bounds,
 )
@@ -23,7 +23,7 @@ class Graph:
     """Jobs that each may make a file, at one of two sites, and read files of jobs before."""
 
     parents: list[list[int]]
-    needs: list[Need]
+    needs: list[SpaceNeed]
     files: list[ScratchFile]
 
 
@@ -35,7 +35,7 @@ def graphs(draw: st.DrawFn) -> Graph:
         parents.append(sorted(draw(st.sets(st.integers(0, job - 1), max_size=3))) if job else [])
         site = draw(st.integers(NO_SITE, 1))
         size = draw(st.integers(0, 100)) if site != NO_SITE else 0
-        needs.append(Need(site, draw(st.integers(0, 20)) if site != NO_SITE else 0, size))
+        needs.append(SpaceNeed(site, draw(st.integers(0, 20)) if site != NO_SITE else 0, size))
         users.append([job])
         sizes.append(size)
         for parent in parents[job]:
@@ -97,7 +97,7 @@ def test_the_bounds_that_are_said_to_be_enough_are_enough(graph: Graph, bound: i
 def test_what_was_begun_is_finished_before_more_is_begun() -> None:
     """Ten pairs of a job that makes a file of 100 bytes and one that makes 1 byte of it."""
     parents = [[] if job % 2 == 0 else [job - 1] for job in range(20)]
-    needs = [Need(0, 0, 100 if job % 2 == 0 else 1) for job in range(20)]
+    needs = [SpaceNeed(0, 0, 100 if job % 2 == 0 else 1) for job in range(20)]
     files = [ScratchFile(0, 100, [job, job + 1]) for job in range(0, 20, 2)]
 
     order = find_order(parents, needs, files, [120])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,20 @@ def test_a_task_can_name_the_path_of_its_program(tmp_path: Path) -> None:
     found = planned(tmp_path, selector={"pfn": "/bin/true"})
 
     assert (found.executable, found.transformation) == ("/bin/true", "tool")
+
+
+def test_another_launcher_makes_another_result(tmp_path: Path) -> None:
+    properties = {
+        "markab.reuse.policy": "content",
+        "markab.reuse.index": str(tmp_path / "index"),
+        "markab.reuse.store": str(tmp_path / "store"),
+    }
+    recipes = set()
+    for arguments in ("A=1", "A=2", "A=2"):
+        profiles = {"gridstart.launcher": "env", "gridstart.launcher.arguments": arguments}
+        shutil.rmtree(tmp_path / "plan", ignore_errors=True)
+        content = planned(tmp_path / "plan", properties, pegasus=profiles, env={"X": "1"}).content
+        assert content is not None
+        recipes.add(content.recipe)
+
+    assert len(recipes) == 2

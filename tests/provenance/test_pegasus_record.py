@@ -74,6 +74,14 @@ def test_a_log_has_the_last_state_of_each_job_and_when_dagman_worked(tmp_path: P
     assert read_jobstate_log(tmp_path / "none") is None
 
 
+def test_a_log_is_as_recent_as_its_latest_whole_line(tmp_path: Path) -> None:
+    (tmp_path / "jobstate.log").write_text(LOG + "25 a_1 EXECUTE 3.0 pool - 3\n99 no line\n98 a_1 EXEC")
+    history = read_jobstate_log(tmp_path / "jobstate.log")
+
+    assert history is not None
+    assert (history.last_time, history.bad_lines) == (31.0, 2), "a clock may have been set back"
+
+
 @pytest.mark.parametrize(
     ("last", "has_post", "tries", "is_over", "expected"),
     [

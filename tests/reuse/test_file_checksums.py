@@ -10,6 +10,7 @@ import pytest
 from kit.results import opened, put, sha256
 from markab.reuse import file_checksums
 from markab.reuse.file_checksums import FileChecksums
+from markab.reuse.file_witness import FileWitness, version_of
 
 LATER_NS = 10**12
 """So that every file was last changed long before."""
@@ -177,3 +178,24 @@ def test_without_an_index_every_process_reads(tmp_path: Path, reads: list[str]) 
             assert sha256("one") == checksums.of(str(tmp_path / "a")) == checksums.of(str(tmp_path / "a"))
             checksums.save()
     assert ["a", "a"] == reads
+
+
+def test_the_witness_of_a_file_is_its_version_and_content(tmp_path: Path) -> None:
+    put(tmp_path / "a", "one")
+    path = str(tmp_path / "a")
+    checksums = FileChecksums(None, later)
+    assert checksums.witness(path) is None
+
+    checksums.of(path)
+
+    assert FileWitness(path, version_of(os.stat(path)), sha256("one")) == checksums.witness(path)
+
+
+def test_the_version_of_a_file_that_was_just_changed_proves_nothing(tmp_path: Path) -> None:
+    put(tmp_path / "a", "one")
+    path = str(tmp_path / "a")
+    checksums = FileChecksums(None, lambda: os.stat(path).st_ctime_ns + 1)
+
+    checksums.of(path)
+
+    assert FileWitness(path, None, sha256("one")) == checksums.witness(path)

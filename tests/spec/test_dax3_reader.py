@@ -23,7 +23,7 @@ from markab.spec.model import (
     Use,
     Workflow,
 )
-from markab.spec.reader import parse_sites, parse_workflow, read_workflow
+from markab.spec.reader import parse_replicas, parse_workflow, read_workflow
 
 HEAD = '<adag xmlns="http://pegasus.isi.edu/schema/DAX" version="3.6" name="w">\n'
 JOB = '<job id="a" name="x"/>\n'
@@ -403,10 +403,13 @@ def test_no_other_file_is_read_for_an_entity(tmp_path: Path) -> None:
 
 def test_a_catalog_in_xml_is_refused_with_a_way_out() -> None:
     with pytest.raises(DocumentError) as caught:
-        parse_sites("<sitecatalog/>", "sites.xml")
+        parse_replicas("<replicas/>", "replicas.xml")
 
     (problem,) = caught.value.problems
-    assert "sites.xml:1: this is XML; only workflows can be XML, catalogs are YAML or JSON" == str(problem)
+    assert (
+        "replicas.xml:1: this is XML; only workflows and site catalogs can be XML; this is written as YAML or JSON"
+        == str(problem)
+    )
     assert "convert it with Pegasus' converters, or write it as YAML" == problem.hint
 
 

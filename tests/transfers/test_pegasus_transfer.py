@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -100,6 +101,23 @@ def test_what_is_refused_is_not_tried_again(
 
     assert code == 1 and len(far.calls) == 1 and pauses == []
     assert "not now" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("elapsed_s", "failed", "line"),
+    [
+        (2.0, 0, "2 of 2 files, 5.0 KB in 2.00 s (2.5 KB/s)\n"),
+        (0.5, 1, "2 of 3 files, 5.0 KB in 0.50 s (10.0 KB/s), 1 failed\n"),
+        (0.0, 0, "2 of 2 files, 5.0 KB in 0.00 s (5.0 GB/s)\n"),
+    ],
+)
+def test_the_summary_counts_what_arrived_and_how_fast(elapsed_s: float, failed: int, line: str) -> None:
+    results = [{"bytes": 2000}, {"bytes": 3000}, *[{"bytes": 7, "error": "x"}] * failed]
+    out = io.StringIO()
+
+    pegasus_transfer._summarize(results, elapsed_s, failed, out)
+
+    assert out.getvalue() == line
 
 
 @pytest.mark.parametrize(

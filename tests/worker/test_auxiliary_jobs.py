@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import shutil
 import sqlite3
 import threading
 from contextlib import suppress
@@ -87,6 +88,24 @@ def test_cleanup_removes_files_and_the_directories_that_they_leave_empty(tmp_pat
     assert run_auxiliary_job(job)["removed"] == 2
     assert sorted(path.name for path in scratch.iterdir()) == [".markab", "keep"]
     assert run_auxiliary_job(job)["removed"] == 0
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_scratch_that_is_not_as_it_was_keeps_nothing_and_is_no_other_error_for_that(
+    tmp_path: Path, is_gone: bool
+) -> None:
+    scratch = made_scratch(tmp_path)
+    shutil.rmtree(scratch)
+    if not is_gone:
+        scratch.touch()
+    job = spec(tmp_path, kind="cleanup", removes=["a"])
+    store = str(tmp_path / "store")
+    keeping = {**job, "job": {**job["job"], "keeps": ["a"]}, "store": store, "checksums": {"a": "ab" * 32}}
+
+    kept, plain = run_auxiliary_job(keeping), run_auxiliary_job(job)
+
+    assert (kept["ok"], kept.get("error")) == (plain["ok"], plain.get("error"))
+    assert plain["ok"] == is_gone
 
 
 def test_cleanup_never_leaves_the_scratch_directory(tmp_path: Path) -> None:

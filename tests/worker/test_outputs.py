@@ -19,7 +19,7 @@ from markab.transfers.checksum import Verified
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_spec import make_spec
 from markab.worker.finish import finish
-from markab.worker.invocation import next_process, record_end
+from markab.worker.invocation import next_series, record_end
 from markab.worker.outputs import output_bytes
 from markab.worker.prepare import prepare
 
@@ -39,8 +39,7 @@ def ended(top: Path, write: Write, *lfns: str, verified: Verified | None = None,
     given = {"scratch": str(top / "scratch"), "transfer_attempts": 1, **more}
     made = make_spec(job, 1, "u", "w", work=str(top / "work"), **given)
     prepared = prepare(made, verified or Verified(), {})
-    process = next_process(prepared)
-    assert process is not None
+    (process,) = next_series(prepared)
     write(Path(prepared.cwd))
     record_end(prepared, process, 1, 0, resource.getrusage(resource.RUSAGE_CHILDREN), 0.1)
     return prepared

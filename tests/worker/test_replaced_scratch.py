@@ -219,6 +219,18 @@ def test_inputs_that_were_staged_as_links_are_read(top: Path, data: str) -> None
     assert read_input(top, data, link=True)["ok"]
 
 
+@pytest.mark.parametrize(("to", "is_read"), [("second", True), ("../other", False)])
+def test_an_input_that_was_staged_as_a_link_is_read_behind_a_link_that_stays_in_the_scratch(
+    top: Path, to: str, is_read: bool
+) -> None:
+    for name in ("scratch/second", "other"):
+        (top / name).mkdir(exist_ok=True)
+        (top / name / "f").symlink_to(top / "data/f")
+    (top / "scratch/d").symlink_to(to)
+
+    assert read_input(top, link=True)["ok"] == is_read
+
+
 @pytest.mark.parametrize("data", ["condorio", "sharedfs"])
 def test_a_link_in_place_of_what_a_job_made_is_not_read(top: Path, data: str) -> None:
     (top / "scratch/d").mkdir()

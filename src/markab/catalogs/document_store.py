@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from markab.catalogs.replica_index import ReplicaIndex
 from markab.catalogs.replica_store import Entry, catalog_of, entries_of, is_match
 from markab.catalogs.replica_text import parse_replica_file
@@ -23,11 +25,10 @@ from markab.plan.atomic_file import replacing
 from markab.spec.document_file import read_bytes
 from markab.spec.model import ReplicaCatalog
 from markab.spec.reader import parse_replicas
+from markab.spec.variables import MarkedVariables, restored
 from markab.spec.writer import emit, to_document
 
 VERSION = "5.0.4"
-_OPEN, _CLOSE = "\ue000", "\ue001"
-_VARIABLE = re.compile(f"/{_OPEN}(.*?){_CLOSE}")
 
 
 class DocumentStore:
@@ -42,7 +43,7 @@ class DocumentStore:
     def insert(self, entries: Sequence[Entry]) -> int:
         """Add places; return how many were new."""
         with _directory_locked(self._path):
-            known = list(self._written())
+            known = list(self.written())
             places = {(entry.lfn, entry.pfn, entry.site) for entry in known}
             self._write([*known, *entries])
         return len({(entry.lfn, entry.pfn, entry.site) for entry in entries} - places)
@@ -84,23 +85,17 @@ class DocumentStore:
 
     def _drop(self, is_unwanted: Callable[[Entry], bool]) -> int:
         with _directory_locked(self._path):
-            known = list(self._written())
+            known = list(self.written())
             kept = [entry for entry in known if not is_unwanted(entry)]
             if len(kept) < len(known):
                 self._write(kept)
         return len(known) - len(kept)
 
-    def _written(self) -> Iterator[Entry]:
+    def written(self) -> Iterator[Entry]:
         """Yield all entries as written, with their `${VARIABLE}`s."""
-        for replica in self._read(_MarkedVariables()).replicas:
+        for replica in self._read(MarkedVariables()).replicas:
             for entry in entries_of(replica):
-                yield Entry(
-                    _restored(entry.lfn),
-                    _restored(entry.pfn),
-                    None if entry.site is None else _restored(entry.site),
-                    {key: _restored(value) for key, value in entry.attributes.items()},
-                    entry.regex,
-                )
+                yield Entry(**restored(msgspec.structs.asdict(entry)))
 
     def _read(self, environment: Mapping[str, str]) -> ReplicaCatalog:
         return self._parsed(self._text(), environment)
@@ -124,9 +119,9 @@ class DocumentStore:
         top = _comments_at_the_top(before)
         self.loses_comments = _has_comments(before[len(top) :])
         catalog = catalog_of(entries)
-        text = top + (_as_yaml(catalog, before) if self._is_yaml else _as_lines(catalog))
+        text = top + document_text(catalog, is_yaml=self._is_yaml, before=before)
         try:
-            self._parsed(text, _MarkedVariables())
+            self._parsed(text, MarkedVariables())
         except DocumentError as error:  # the new entries are invalid, and in no file
             raise DocumentError(*(Problem(p.message, p.hint, kind=p.kind) for p in error.problems)) from None
         target = _target(self._path)
@@ -136,24 +131,9 @@ class DocumentStore:
             file.write(text.encode())
 
 
-class _MarkedVariables(Mapping[str, str]):
-    """An environment in which each variable's value is a mark of its name, with the form of a path."""
-
-    def __getitem__(self, name: str) -> str:
-        return f"/{_OPEN}{name}{_CLOSE}"
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-
-def _restored(text: str) -> str:
-    return _VARIABLE.sub(r"${\1}", text) if _OPEN in text else text
+def document_text(catalog: ReplicaCatalog, *, is_yaml: bool, before: str = "") -> str:
+    """Return the text of a catalog; the version in YAML is that of the text before."""
+    return _as_yaml(catalog, before) if is_yaml else _as_lines(catalog)
 
 
 def _as_yaml(catalog: ReplicaCatalog, before: str) -> str:

@@ -8,10 +8,13 @@ from collections.abc import Iterable, Iterator
 
 from markab.errors import StorageError
 from markab.spec.catalog_checks import java_pattern
+from markab.spec.document_file import note_other_read
 from markab.spec.model import Pfn, Replica, ReplicaCatalog
 from markab.transfers.tree_names import declared_name
 
 _GROUP = re.compile(r"\[([0-9]+)\]")
+_SHOWN = 3
+"""Files that are named for one regular expression."""
 
 
 class ReplicaIndex:
@@ -26,6 +29,8 @@ class ReplicaIndex:
     def __init__(self, catalogs: Iterable[ReplicaCatalog] = (), merge: bool = False) -> None:
         self._exact: dict[str, Replica] = {}
         self._patterns: list[tuple[re.Pattern[str], Replica]] = []
+        self._served: dict[str, dict[str, None]] = {}
+        """Regular expression whose places have no group → the first files that it served."""
         for catalog in catalogs:
             self.add(catalog, merge)
 
@@ -56,9 +61,17 @@ class ReplicaIndex:
             return replica
         for pattern, template in self._patterns:
             if match := pattern.fullmatch(lfn):
+                if any(not _GROUP.search(place.pfn) for place in template.pfns):
+                    served = self._served.setdefault(template.lfn, {})
+                    if len(served) < _SHOWN:
+                        served[lfn] = None
                 places = [Pfn(place.site, _filled(place.pfn, match)) for place in template.pfns]
                 return Replica(lfn, places, False, template.checksum, dict(template.metadata))
         return None
+
+    def ambiguous_patterns(self) -> list[tuple[str, list[str]]]:
+        """Return the regular expressions that gave the same place to several files, with the first of these."""
+        return [(pattern, list(served)) for pattern, served in self._served.items() if len(served) > 1]
 
     def add(self, catalog: ReplicaCatalog, merge: bool) -> None:
         """Add a catalog behind the others."""
@@ -106,6 +119,7 @@ def files_below(root: str) -> Iterator[tuple[str, str]]:
     Raises:
         StorageError: a directory cannot be read.
     """
+    note_other_read()
     seen: set[tuple[int, int]] = set()
     pending = [root]
     while pending:  # os.walk calls itself for each level

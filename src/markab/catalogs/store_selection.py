@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from markab.catalogs.document_store import DocumentStore
-from markab.catalogs.replica_properties import KIND, catalog_kind, default_catalog_file, sqlite_file
+from markab.catalogs.replica_database import DatabaseAddress
+from markab.catalogs.replica_properties import KIND, catalog_kind, database_address, default_catalog_file
 from markab.catalogs.replica_store import ReplicaStore
 from markab.errors import DocumentError, StorageError
 from markab.spec.properties import Properties
@@ -31,7 +32,7 @@ def open_store(path: Path, kind: KindOfCatalog | None = None) -> ReplicaStore:
     if kind == "JDBCRC":
         from markab.catalogs.jdbcrc_store import JdbcrcStore  # the others work in a Python without SQLite
 
-        return JdbcrcStore(path)
+        return JdbcrcStore(DatabaseAddress("sqlite", str(path)))
     return DocumentStore(path, is_yaml=kind == "YAML")
 
 
@@ -50,7 +51,9 @@ def store_of_properties(properties: Properties, directory: Path) -> ReplicaStore
             )
         )
     if kind == "JDBCRC":
-        return open_store(sqlite_file(properties, KIND, directory), "JDBCRC")
+        from markab.catalogs.jdbcrc_store import JdbcrcStore
+
+        return JdbcrcStore(database_address(properties, KIND, directory))
     name = properties.get(f"{KIND}.file") or default_catalog_file(kind)
     return open_store(directory / name.removeprefix("file://"), "YAML" if kind == "YAML" else "File")
 

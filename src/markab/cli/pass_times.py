@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from markab.planner.draft import Progress
+Listener = Callable[[str, int, int | None], None]
+"""What the planner calls with its step, and how much of that is done."""
 
 
 class PassTimes:
     """Takes the reports of progress of the planner, and hands them on."""
 
-    def __init__(self, progress: Progress | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, progress: Listener | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._progress = progress
         self._clock = clock
         self._step = ""

@@ -9,7 +9,14 @@ from typing import NoReturn
 
 from markab.cli.entry_point import guarded
 
-FILES = {"analyzer": "analyze", "graphviz": "graph", "rc_client": "replica"}
+FILES = {
+    "analyzer": "analyze",
+    "graphviz": "graph",
+    "rc_client": "replica",
+    "sc_converter": "convert",
+    "tc_converter": "convert",
+    "rc_converter": "convert",
+}
 """Names whose command is in a file of another name."""
 
 
@@ -66,6 +73,21 @@ def metadata() -> NoReturn:
 def rc_client() -> NoReturn:
     """Be `pegasus-rc-client`."""
     _launch("rc_client")
+
+
+def sc_converter() -> NoReturn:
+    """Be `pegasus-sc-converter`."""
+    _launch("sc_converter")
+
+
+def tc_converter() -> NoReturn:
+    """Be `pegasus-tc-converter`."""
+    _launch("tc_converter")
+
+
+def rc_converter() -> NoReturn:
+    """Be `pegasus-rc-converter`."""
+    _launch("rc_converter")
 
 
 def version() -> NoReturn:

@@ -51,9 +51,11 @@ def plan(workflow: str | None, submit: bool, **flags: Any) -> int:
     """
     if submit and flags["dry_run"]:
         raise click.UsageError("--dry-run writes no plan that --submit could run")
-    planned = _plan(
-        workflow_options(workflow or "workflow.yml", flags), flags, "run" if submit else "nothing"
-    )
+    options = workflow_options(workflow or "workflow.yml", flags)
+    if submit and (answer := operations.find_answer(options)) is not None:
+        run_output.print_answer(answer, as_json=flags["as_json"], quiet=flags["quiet"])
+        return 0
+    planned = _plan(options, flags, "run" if submit else "nothing")
     if submit and planned.submit_dir is not None:
         return run_output.run_here(planned.submit_dir, as_json=flags["as_json"], quiet=flags["quiet"])
     _report(planned, flags)

@@ -87,7 +87,8 @@ def run(
     """Run a planned workflow, or continue one, and show its progress.
 
     RUN is a submit directory: jobs that have not succeeded yet are run. A WORKFLOW
-    document is planned first, with the flags of `markab plan`. So is the workflow that a SCRIPT, a file
+    document is planned first, with the flags of `markab plan`, unless results are reused by content and all of
+    them are up to date. So is the workflow that a SCRIPT, a file
     *.py, builds: it is run for that, with the parameters of --set and --set-file and with WORDs as its own
     command line. Without any of them, it is the current directory if that is a submit directory, else
     ./workflow.yml, else the run that the current directory is in.
@@ -103,9 +104,11 @@ def run(
             raise click.UsageError(
                 f"{flag} is for a run: name its submit directory; {what or document} is planned anew"
             )
-        planned = plan_output.make_plan(
-            workflow_options(document, flags), quiet=quiet, then="start" if detach else "run"
-        )
+        options = workflow_options(document, flags)
+        if (answer := operations.find_answer(options)) is not None:
+            run_output.print_answer(answer, as_json=as_json, quiet=quiet)
+            return 0
+        planned = plan_output.make_plan(options, quiet=quiet, then="start" if detach else "run")
         assert planned.submit_dir is not None
         submit_dir = planned.submit_dir
         if not quiet and not as_json:

@@ -59,6 +59,20 @@ def run_here(
     return ended.exit_code
 
 
+def print_answer(answer: operations.Answer, *, as_json: bool, quiet: int = 0) -> None:
+    """Print that nothing was planned, because a run has the results already."""
+    from markab.formatting import count
+
+    if as_json:
+        known = {"submit_dir": str(answer.submit_dir), "state": "success", "up_to_date": answer.tasks}
+        echo_json({**known, "outputs": answer.outputs, "failures": [], "undelivered": []})
+    elif not quiet:
+        are = "is" if answer.tasks == 1 else "are"
+        lines = [f"{answer.workflow}: nothing to do, all {count(answer.tasks, 'task')} {are} up to date"]
+        lines += [f"  results: {place}" for place in answer.outputs]
+        echo("\n".join([*lines, f"  more:    markab show {shown_path(answer.submit_dir)}"]))
+
+
 def _warn(warnings: Iterable[str], display: Display) -> None:
     for warning in warnings:
         if warning not in display.warned:
@@ -107,7 +121,8 @@ def end_text(result: operations.RunResult, state: str) -> str:
         lines += [f"  look:     markab show {run} {quote(failure.job)}" for failure in result.failures[:1]]
     else:
         lines = [f"{status.workflow}: {state}, {done}"]
-    return "\n".join([*lines, f"  continue: markab run {run}    (what succeeded is kept)"])
+    how = result.advice or f"continue: markab run {run}    (what succeeded is kept)"
+    return "\n".join([*lines, f"  {how}"])
 
 
 def undelivered_lines(files: Sequence[operations.Undelivered], submit_dir: Path) -> list[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from markab.engine.recovery import Checksums
+from markab.engine.request_answers import record_answer
 from markab.engine.result_recording import key_of, record_results
 from markab.errors import MarkabError
 from markab.executors.base import Attempt, Record
@@ -23,6 +24,7 @@ from markab.plan.submit_dir import SubmitDir
 from markab.reuse.available import AvailableContents
 from markab.reuse.content_store import ContentStore
 from markab.reuse.file_checksums import FileChecksums
+from markab.reuse.finished_requests import forget_requests
 from markab.reuse.result_index import ResultEntry, open_index
 from markab.worker.record import output_entry
 
@@ -108,10 +110,18 @@ class EarlierResults:
         found = [path for path in paths if path is not None]
         return Offer(entry, found) if len(found) == len(paths) else None
 
-    def record(self) -> str:
-        """Add to the index what the run made, now that it has ended; return what is wrong, or nothing."""
+    def record(self, *, succeeded: bool) -> str:
+        """Add to the index what the run made, now that it has ended; return what is wrong, or nothing.
+
+        If all of it succeeded, its request is answered from now on.
+        """
         try:
-            record_results(self._index, self._directory, self._uuid, is_over=True)
+            index, checksums = self._index, FileChecksums(self._index)
+            results = record_results(index, checksums, self._directory, self._uuid, is_over=True)
+            if not self._finds:
+                forget_requests(index)  # what was made again may differ from what other runs left
+            if results is not None and succeeded:
+                record_answer(index, checksums, self._directory, self._uuid, results)
         except MarkabError as error:
             return f"what this run made was not recorded, and is not found again: {error}"
         self._available.save()

@@ -211,7 +211,8 @@ class OpenRun:
             self.states = self._scheduler.states(self.id)
             self.journal.append(RunEnd(self._clock.epoch(), self.outcome, self.counts))
         self.journal.sync()
-        if self._earlier is not None and (problem := self._earlier.record()):
+        is_success = self.outcome == "success"
+        if self._earlier is not None and (problem := self._earlier.record(succeeded=is_success)):
             self._warn(problem)
         self.publish("")
 

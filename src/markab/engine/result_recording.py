@@ -52,12 +52,22 @@ class RunResults:
     delivered: list[Delivered] = field(default_factory=list)
     scratch: list[tuple[str, str]] = field(default_factory=list)
     """(sha256, path) of what tasks made and the run left in scratch directories of this machine."""
+    runs: dict[str, str] = field(default_factory=dict)
+    """Task → UUID of the run that made its outputs of what was known when it was planned."""
+    is_repeated: bool = False
+    """A task succeeded twice, perhaps with other outputs."""
     mark: int = 0
     """How far the journal was read, in bytes."""
 
 
 def key_of(job: PlannedJob, content: Content, checksums: Checksums) -> str | None:
     """Return the key of a task of a job, from the checksums of what it reads; None if not all are known."""
+    inputs = _inputs_of(job, content, checksums)
+    return None if inputs is None else content_key(content.recipe, inputs.items())
+
+
+def _inputs_of(job: PlannedJob, content: Content, checksums: Checksums) -> dict[str, str] | None:
+    """Return the checksums of what a task reads; None if not all are known."""
     fetched = {one.lfn: one for one in job.inputs if one.sources}
     inputs = {}
     for lfn in content.reads or [one.lfn for one in job.inputs]:
@@ -69,7 +79,7 @@ def key_of(job: PlannedJob, content: Content, checksums: Checksums) -> str | Non
         if sha256 is None:
             return None
         inputs[lfn] = sha256.lower()
-    return content_key(content.recipe, inputs.items())
+    return inputs
 
 
 def read_results(place: SubmitDir, uuid: str, is_same: IsSame) -> RunResults:
@@ -138,17 +148,21 @@ class _Fold:
         for lfn, one in made.items():
             self._checksums.add(lfn, one.sha256)
             self._made[job.staging or job.site, lfn] = one.sha256 or ""
-        if record.reused is not None:
-            return
         for task in job.tasks:
             content = task.content
             if content is None or not all(self._is_same(*one) for one in content.programs.items()):
                 continue
             makes = task.makes or [one.lfn for one in job.outputs]
-            key = key_of(job, content, self._checksums)
-            if key and all(lfn in made for lfn in makes):
+            inputs = _inputs_of(job, content, self._checksums)
+            if inputs is None or not all(lfn in made for lfn in makes):
+                continue
+            if record.reused is None:
+                key = content_key(content.recipe, inputs.items())
                 files = tuple(Made(lfn, made[lfn].sha256 or "", made[lfn].size or 0) for lfn in makes)
                 self.results.entries.append(ResultEntry(key, self._uuid, job.id, files))
+            if content.known.items() <= inputs.items():
+                self.results.is_repeated |= task.id in self.results.runs
+                self.results.runs[task.id] = record.reused.run if record.reused else self._uuid
 
     def _take_delivered(self, job: PlannedJob, record: Products, time: float) -> None:
         arrived = {moved.lfn: moved for moved in record.transfers}
@@ -169,23 +183,28 @@ class _Fold:
             self._made.pop((site, lfn), None)
 
 
-def record_results(index: ResultIndex, place: SubmitDir, uuid: str, *, is_over: bool) -> bool:
-    """Add what a run made to the index; return whether that is on disk. May be called again at any time.
+def record_results(
+    index: ResultIndex, checksums: FileChecksums, place: SubmitDir, uuid: str, *, is_over: bool
+) -> RunResults | None:
+    """Add what a run made to the index, and return it; None if it is not on disk. May be called again at any time.
 
     Args:
+        index: to which it is added.
+        checksums: what is known of files; learns of those that were delivered, and is saved.
+        place: the submit directory.
+        uuid: the run.
         is_over: no engine runs it any more, or this one has ended it.
 
     Raises:
         MarkabError: plan or journal cannot be read.
     """
-    checksums = FileChecksums(index)
     results = read_results(place, uuid, _IsSameProgram(checksums))
     for one in results.delivered:
         checksums.remember(one.path, one.sha256, one.size_bytes, one.at)
     places = [(one.sha256, one.path) for one in results.delivered] + results.scratch
     is_recorded = index.record(uuid, results.entries, places, results.mark, is_over=is_over)
     checksums.save()
-    return is_recorded
+    return results if is_recorded else None
 
 
 def record_unrecorded(index: ResultIndex) -> None:
@@ -200,7 +219,7 @@ def record_unrecorded(index: ResultIndex) -> None:
                 continue  # another run is at its place now
             is_over = holder(place.lock) is None  # before the journal is read: the engine may end meanwhile
             if is_over or os.stat(place.journal).st_size > mark:
-                record_results(index, place, uuid, is_over=is_over)
+                record_results(index, FileChecksums(index), place, uuid, is_over=is_over)
 
 
 class _IsSameProgram:

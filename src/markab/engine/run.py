@@ -37,7 +37,7 @@ from markab.executors.registry import BACK_ENDS, Executors, MakeExecutor
 from markab.formatting import count
 from markab.journal.lifecycle import State
 from markab.journal.lock import RunLock
-from markab.journal.progress import Observer
+from markab.journal.progress import Observer, read_progress
 from markab.journal.records import AttemptEnd, OutcomeState, RunEnd, Undone
 from markab.journal.writer import Journal
 from markab.plan.braindump import original_of, read_braindump
@@ -275,6 +275,8 @@ def _already_complete(opened: OpenRun, clock: Clock) -> Outcome:
     now = clock.epoch()
     opened.meter.journal_bytes = journal.size_bytes
     opened.meter.engine_started, opened.meter.active_before_s = now, history.times().active_s
+    if (last := read_progress(SubmitDir(journal.path.parent).status)) is not None:
+        opened.meter.scratch = last.scratch
     by_state = [total if state is State.SUCCEEDED else 0 for state in State]
     opened.meter.publish(clock.monotonic(), now, by_state, {}, (), "success")
     return Outcome(state="success", counts=counts, was_complete=True, warnings=opened.warnings)

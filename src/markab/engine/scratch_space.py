@@ -241,7 +241,8 @@ class ScratchSpace:
 
     def _safe(self, site: _Site) -> list[int]:
         """Take the jobs of a site after which the rest of the order still fits, of those that come first in it."""
-        found, held = [], []
+        found: list[int] = []
+        held: list[tuple[int, int]] = []
         while site.waiting and len(held) < TRIES:
             step, job = heappop(site.waiting)
             if self._is_safe(self._jobs[job]):

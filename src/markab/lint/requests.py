@@ -13,7 +13,7 @@ from markab.spec import units
 from markab.spec.model import Site, Task
 from markab.spec.profiles import Resources, canonical, merge_profiles, resources
 
-_UNITS = {"cores": "cores", "gpus": "GPUs", "max_wall_s": "s of wall time"}
+_UNITS = {"cores": "cores", "gpus": "GPUs"}
 
 
 def too_large_requests(subject: Subject) -> Iterator[Found]:
@@ -41,7 +41,7 @@ def _too_large(
         )
         for name, site in sites.items()
     }
-    for resource in ("cores", "memory_mb", "disk_mb", "gpus", "max_wall_s"):
+    for resource in ("cores", "memory_mb", "disk_mb", "gpus"):
         offered = {name: limits[name].get(resource) for name in sites}
         if all(
             limit is not None and _amount(requested[name], resource) > limit

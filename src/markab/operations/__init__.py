@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # types of arguments and results, for annotations such as `operations.Status`
+    from markab.catalogs.conversion import CatalogNoun as CatalogNoun
     from markab.catalogs.replica_store import ReplicaStore as ReplicaStore
     from markab.diagnosis.compared_results import ComparedResult as ComparedResult
     from markab.diagnosis.failed_attempts import FailedAttempt as FailedAttempt
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from markab.lint.finding import Finding as Finding
     from markab.lint.linting import LintReport as LintReport
     from markab.operations.cache import cache_size, list_cache, prune_cache, verify_cache
+    from markab.operations.catalog_conversion import convert_catalog
     from markab.operations.databases import (
         Changed,
         create_database,
@@ -49,7 +51,14 @@ if TYPE_CHECKING:
     from markab.operations.metadata import read_metadata, trace
     from markab.operations.old_runs import Filters, OldRun, delete_old_runs, find_old_runs
     from markab.operations.planning import Then as Then
-    from markab.operations.planning import dry_run, parameter_names, plan, run_script, target_names
+    from markab.operations.planning import (
+        dry_run,
+        find_answer,
+        parameter_names,
+        plan,
+        run_script,
+        target_names,
+    )
     from markab.operations.recording import record_again
     from markab.operations.replica_catalog import (
         catalog_of_results,
@@ -109,6 +118,7 @@ if TYPE_CHECKING:
     )
     from markab.planner.draft import Reason as Reason
     from markab.planner.planning import Planned as Planned
+    from markab.planner.request_check import Answer as Answer
     from markab.planner.summary import PlanSummary as PlanSummary
     from markab.provenance.database_location import Target as Target
     from markab.reports.failure_report import FailureReport as FailureReport
@@ -118,6 +128,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "cache": ("cache_size", "list_cache", "prune_cache", "verify_cache"),
+    "catalog_conversion": ("convert_catalog",),
     "databases": (
         "Changed",
         "create_database",
@@ -145,7 +156,7 @@ _NAMES = {
     "linting": ("lint", "lint_codes", "lint_sarif"),
     "metadata": ("read_metadata", "trace"),
     "old_runs": ("Filters", "OldRun", "delete_old_runs", "find_old_runs"),
-    "planning": ("dry_run", "parameter_names", "plan", "run_script", "target_names"),
+    "planning": ("dry_run", "find_answer", "parameter_names", "plan", "run_script", "target_names"),
     "recording": ("record_again",),
     "replica_catalog": (
         "catalog_of_results",
@@ -218,6 +229,7 @@ __all__ = [
     "catalog_of_results",
     "check_output",
     "compare_runs",
+    "convert_catalog",
     "create_database",
     "database_target",
     "default_name",
@@ -229,6 +241,7 @@ __all__ = [
     "edited_files",
     "export",
     "extract_run",
+    "find_answer",
     "find_old_runs",
     "find_replicas",
     "find_run",

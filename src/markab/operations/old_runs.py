@@ -37,6 +37,8 @@ _NAMES = frozenset(
         "braindump.yml",
         "sources.json",
         "reused.jsonl",
+        "request.json",
+        "finished.json",
         "passwords.json",
         "journal.jsonl",
         "status.json",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from markab.planner.draft import Progress
     from markab.planner.options import PlanOptions
     from markab.planner.planning import Planned
+    from markab.planner.request_check import Answer
     from markab.spec.script_messages import Given
 
 
@@ -49,6 +50,16 @@ def plan(
         explain=explain,
     )
     return _with_lacks(_with_changes(planned), then)
+
+
+def find_answer(options: PlanOptions) -> Answer | None:
+    """Return the run whose results are all that a plan with these options would make; None if it has to be planned.
+
+    Only with the policy `content`. It is certain: all that planning read then is as it was, and so are all results.
+    """
+    from markab.planner import request_check
+
+    return request_check.find_answer(options)
 
 
 def dry_run(options: PlanOptions, progress: Progress | None = None, *, explain: bool = False) -> Planned:

@@ -1,7 +1,7 @@
 """Site catalogs to start from, for computing centres by their names.
 
-What is each user's own stands in them as variables of the environment, which planning puts in, and without which it
-refuses. Partitions and directories change: the centres' user guides have the last word.
+What is each user's own stands in them as variables such as ${PROJECT}: planning puts their values in, and refuses
+without them. Partitions and directories change: the centres' user guides have the last word.
 """
 
 from __future__ import annotations

@@ -60,6 +60,8 @@ class RunResult(NamedTuple):
     """The directories in which results are: those to which they are delivered, or scratch directories with files."""
     undelivered: list[Undelivered]
     """The results that a failed run did not deliver."""
+    advice: str = ""
+    """How to go on with a run for which its scratch is too small; the same command would end alike."""
 
 
 def read_result(run: Run = None) -> RunResult:
@@ -70,12 +72,24 @@ def read_result(run: Run = None) -> RunResult:
     status = read_status(submit_dir)
     succeeded = status.state == "Success"
     failures = [] if succeeded else FailedAttempts(submit_dir, from_start=True).final()
-    return RunResult(status, failures, _output_places(submit_dir), read_undelivered(status))
+    return RunResult(
+        status, failures, _output_places(submit_dir), read_undelivered(status), _scratch_advice(status)
+    )
 
 
 def read_undelivered(status: Status) -> list[Undelivered]:
     """Return the results that a run with this status did not deliver; none unless it has failed."""
     return open_run(status.submit_dir).undelivered() if status.state == "Failure" else []
+
+
+def _scratch_advice(status: Status) -> str:
+    from markab.journal.run_reader import RunReader
+
+    if status.state != "Failure" or not status.scratch:
+        return ""
+    run = RunReader(status.submit_dir)
+    run.read()
+    return run.history.no_room.hint if run.history.no_room else ""
 
 
 def _output_places(submit_dir: Path) -> list[str]:

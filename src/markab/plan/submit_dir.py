@@ -4,6 +4,8 @@
     braindump.yml         identity of the run, who planned it        planner
     sources.json          where it was planned, paths of documents   planner
     reused.jsonl          tasks left out, as earlier runs made their outputs; if there are any   planner
+    request.json          all that it was planned from, as it was then; with reuse by content       planner
+    finished.json         where its results are, if it succeeded; with reuse by content             engine
     catalogs/             copies of the documents it was made from   planner
     pegasus.<n>.properties  merged properties                        planner
     passwords.json        passwords of URLs, mode 600; if there are any   planner
@@ -60,6 +62,16 @@ class SubmitDir:
     def reused(self) -> Path:
         """The tasks that are left out because earlier runs made their outputs (`plan/reused_tasks.py`)."""
         return self.path / "reused.jsonl"
+
+    @property
+    def request(self) -> Path:
+        """All that it was planned from, as it was then (`reuse/request_file.py`)."""
+        return self.path / "request.json"
+
+    @property
+    def finished(self) -> Path:
+        """Where its results are, as they were when it had succeeded (`reuse/request_file.py`)."""
+        return self.path / "finished.json"
 
     @property
     def catalogs(self) -> Path:

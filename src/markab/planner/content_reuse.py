@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from markab.plan.model import Content
 from markab.plan.reused_tasks import ReusedFile, ReusedTask
 from markab.planner.delivered_paths import DeliveredPaths
-from markab.planner.draft import Context, Draft, RawInput, Reason
+from markab.planner.draft import Context, Draft, RawInput, Reason, TaskWitnesses
 from markab.planner.job_recipes import JobRecipe, Recipes, Unknown
 from markab.planner.known_results import KnownResults, known_results
 from markab.planner.task_files import outputs_of
@@ -43,11 +43,19 @@ def reuse_by_content(draft: Draft, context: Context) -> None:
         jobs.prepare(delivered)
         stays = _staying(draft, jobs, results)
         needed = {use.lfn for job in stays for use in draft.inputs(job)}
+        finals = _FinalPlaces(results, delivered)
+        for job in stays:
+            for use in draft.outputs(job):
+                if draft.is_wanted(use):
+                    finals.await_result(use.lfn)
+        runs = {jobs.entries[job].run for job in jobs.entries.keys() - stays.keys()}
         for job, recipe in jobs.recipes.items():
             if job in stays:
                 draft.contents[job] = jobs.content(job, recipe, stays)
         for job in sorted(jobs.entries.keys() - stays.keys()):
-            _leave_out(draft, results, job, jobs, needed, delivered)
+            _leave_out(draft, results, job, jobs, needed, finals)
+        if context.reuse.finds and not jobs.why_unknown:
+            draft.witnesses = finals.task_witnesses(len(stays) + len(draft.reused_tasks), len(stays), runs)
         for job, why in stays.items():
             draft.reasons.append(Reason(draft.name_of(job), BY, "kept", why))
         context.warnings.extend(results.warnings())
@@ -196,20 +204,55 @@ def _reads_anew(draft: Draft, lfn: str) -> str:
     return f"it reads {lfn!r}, which {draft.name_of(draft.producer[lfn])} makes in this run"
 
 
+class _FinalPlaces:
+    """Where results are to be, and which are there already."""
+
+    def __init__(self, results: KnownResults, delivered: DeliveredPaths | None) -> None:
+        self._results = results
+        self._delivered = delivered
+        self._in_place: list[str] = []
+        self._awaited: list[str] = []
+        self._are_known = True
+        """Whether all are paths of this machine that are known before the run has its directories."""
+
+    def await_result(self, lfn: str) -> None:
+        """Note a result that a job of this run makes."""
+        paths = self._delivered.of(lfn) if self._delivered is not None else None
+        self._are_known &= paths is not None
+        self._awaited += paths or ()
+
+    def is_delivered(self, made: Made) -> bool:
+        """Return whether a result of a left out job has to be delivered nowhere, as it is everywhere already; note it."""
+        results = self._results
+        if self._delivered is None:
+            path = results.path(made)
+            assert path is not None, "a job of which a result is gone stays"
+            self._in_place.append(path)
+            return True
+        paths = self._delivered.of(made.lfn)
+        self._are_known &= paths is not None
+        if paths is not None and all(results.is_at(path, made) for path in paths):
+            self._in_place += paths
+            return True
+        self._awaited += paths or ()
+        return False
+
+    def task_witnesses(self, tasks: int, planned: int, runs: Iterable[str]) -> TaskWitnesses | None:
+        """Return what the files of the tasks are now; None if that cannot be told of all."""
+        files, in_place = self._results.files_read(), self._results.witnesses(self._in_place)
+        if not self._are_known or files is None or in_place is None:
+            return None
+        return TaskWitnesses(tasks, planned, files, sorted(runs), in_place, self._awaited)
+
+
 def _leave_out(
-    draft: Draft,
-    results: KnownResults,
-    job: int,
-    jobs: _Jobs,
-    needed: set[str],
-    delivered: DeliveredPaths | None,
+    draft: Draft, results: KnownResults, job: int, jobs: _Jobs, needed: set[str], finals: _FinalPlaces
 ) -> None:
     entry, made = jobs.entries[job], jobs.made
     undelivered = []
     for use in draft.outputs(job):
         one = made[use.lfn]
-        is_result = draft.is_wanted(use)
-        if is_result and delivered is not None and not _is_in_place(one, results, delivered):
+        if draft.is_wanted(use) and not finals.is_delivered(one):
             undelivered.append(use)
         elif use.lfn not in needed:
             continue
@@ -222,9 +265,3 @@ def _leave_out(
         files = [ReusedFile(one.lfn, one.sha256, one.size_bytes) for one in entry.made]
         draft.reused_tasks.append(ReusedTask(task.id, jobs.keys[job], entry.run, entry.job, files))
     draft.remove(job, BY, f"reused: as made by job {entry.job} of run {results.run_name(entry.run)}")
-
-
-def _is_in_place(made: Made, results: KnownResults, delivered: DeliveredPaths) -> bool:
-    """Return whether a result has to be delivered nowhere, because it is everywhere already."""
-    paths = delivered.of(made.lfn)
-    return paths is not None and all(results.is_at(path, made) for path in paths)

@@ -39,8 +39,11 @@ from markab.planner.hashed_results import HashedResults
 from markab.planner.job_names import compute_name
 from markab.planner.options import PlanOptions
 from markab.planner.placement import Placement, Program, merge_placements
+from markab.planner.replica_order import ReplicaOrder, by_nearness
+from markab.planner.request_trace import RequestTrace
 from markab.planner.targets import Targets
 from markab.planner.task_files import inputs_of, inputs_of_job, outputs_of, outputs_of_job
+from markab.reuse.file_witness import FileWitness
 from markab.reuse.result_index import ResultIndex
 from markab.spec.model import (
     Container,
@@ -78,6 +81,22 @@ RecordedSizes = Callable[[str], Mapping[str, int]]
 def no_recorded_sizes(_workflow: str) -> Mapping[str, int]:
     """Know nothing of earlier runs."""
     return {}
+
+
+class TaskWitnesses(NamedTuple):
+    """The files of which it depends that tasks are left out when the workflow is planned again, once this run has succeeded."""
+
+    tasks: int
+    planned: int
+    """The tasks that were not left out."""
+    files: list[FileWitness]
+    """Programs and inputs."""
+    runs: list[str]
+    """UUIDs of the runs that made what left out tasks make."""
+    results: list[FileWitness]
+    """Of left out tasks, in place."""
+    awaited: list[str]
+    """The paths of all other results."""
 
 
 class ResultPlaces(Protocol):
@@ -152,6 +171,8 @@ class Context:
     """Job prefix, as asked for with --job-prefix."""
     links: bool = False
     """Inputs on this machine may be linked to instead of copied."""
+    replica_order: ReplicaOrder = by_nearness
+    """Which replica of a file is the best."""
     cleanup: Cleanup = "inplace"
     slots: GivenSlots = field(default_factory=GivenSlots)
     """What jobs on the submit host may use together."""
@@ -165,6 +186,8 @@ class Context:
     """Called with the index of results before it is read."""
     recorded_sizes: RecordedSizes = no_recorded_sizes
     """Called with the name of the workflow, when the sizes of its files are to be predicted."""
+    trace: RequestTrace = field(default_factory=RequestTrace)
+    """What was read so far, and what was not found; passes add to it."""
     dry_run: bool = False
 
     def problem(self, kind: str, message: str, hint: str = "") -> None:
@@ -244,6 +267,8 @@ class Draft:
     """Tasks that stay because no earlier run made their outputs of the same; by content."""
     reused_tasks: list[ReusedTask] = field(default_factory=list)
     """The tasks of removed jobs; by content."""
+    witnesses: TaskWitnesses | None = None
+    """What tells later whether all that is known of tasks is as it is now; None: something cannot be told. By content."""
     dagman: dict[int, DagmanRequests] = field(default_factory=dict)
     """Of the jobs that ask for something of that."""
     merged: dict[int, Merged] = field(default_factory=dict)

@@ -12,9 +12,16 @@ from markab.errors import quoted
 from markab.planner.draft import Context
 from markab.planner.placement import Executable
 from markab.planner.places import local_path
+from markab.planner.request_trace import RequestTrace
 from markab.spec.model import Site, Transformation, TransformationSite, transformation_name
 
 _Key = tuple[str | None, str, str | None]
+
+MAPPER = "pegasus.catalog.transformation.mapper"
+MAPPERS = ("All", "Installed", "Staged", "Submit")
+SELECTOR = "pegasus.selector.transformation"
+SELECTORS = ("Random", "Installed", "Staged", "Submit")
+"""`Random` is the first that fits: installed before stageable, in the order of the catalog."""
 
 
 def find_transformation(key: _Key, context: Context) -> Transformation | None:
@@ -27,9 +34,9 @@ def find_transformation(key: _Key, context: Context) -> Transformation | None:
     namespace, name, version = key
     path = None
     if namespace == "pegasus":
-        path = _own_tool(f"pegasus-{name}")
+        path = _own_tool(f"pegasus-{name}", context.trace)
     elif namespace is None and version is None:
-        path = shutil.which(name)
+        path = _on_path(name, context.trace)
     if path is None:
         return None
     found = Transformation(
@@ -45,26 +52,55 @@ def find_transformation(key: _Key, context: Context) -> Transformation | None:
     return found
 
 
-def _own_tool(name: str) -> str | None:
+def _own_tool(name: str, trace: RequestTrace) -> str | None:
     beside = os.path.join(sysconfig.get_path("scripts"), name)
-    return beside if os.access(beside, os.X_OK) else shutil.which(name)
+    if os.access(beside, os.X_OK):
+        return beside
+    trace.saw_nothing(beside)
+    return _on_path(name, trace)
+
+
+def _on_path(name: str, trace: RequestTrace) -> str | None:
+    path = shutil.which(name)
+    for folder in () if os.path.dirname(name) else os.get_exec_path():
+        candidate = os.path.join(folder, name)
+        if candidate == path:
+            break
+        trace.saw_nothing(candidate)
+    return path
 
 
 def executables_at(transformation: Transformation, site: Site, context: Context) -> Iterator[Executable]:
     """Yield the entries that can serve at a site, installed ones first.
 
     An installed program serves at its own site only, unless it is installed in a
-    container; a stageable one wherever its platform fits.
+    container; a stageable one wherever its platform fits. The properties can leave entries out.
     """
-    installed = [at for at in transformation.sites if at.type == "installed"]
+    words = _chosen_entries(context)
+    installed = [at for at in transformation.sites if at.type == "installed" and _counts(at, words)]
     for at in sorted(installed, key=lambda at: at.name != site.name):
         if at.name == site.name or at.container is not None:
             yield Executable(transformation, at, None, context.containers.get(at.container or ""))
     for at in transformation.sites:
-        if at.type == "stageable" and _platform_fits(at, site):
+        if at.type == "stageable" and _counts(at, words) and _platform_fits(at, site):
             yield Executable(
                 transformation, at, staged_name(transformation), context.containers.get(at.container or "")
             )
+
+
+def _chosen_entries(context: Context) -> set[str]:
+    """Return which entries of the catalog the properties choose: the names of all that must hold."""
+    properties = context.properties
+    return {properties.choice(MAPPER, MAPPERS, "All"), properties.choice(SELECTOR, SELECTORS, "Random")}
+
+
+def _counts(at: TransformationSite, words: set[str]) -> bool:
+    """Return whether an entry of the catalog is one of those chosen."""
+    if "Installed" in words and at.type != "installed":
+        return False
+    if ("Staged" in words or "Submit" in words) and at.type != "stageable":
+        return False
+    return "Submit" not in words or at.name == "local"
 
 
 def staged_name(transformation: Transformation) -> str:
@@ -137,6 +173,16 @@ def no_executable(key: _Key, sites: Iterable[str], needed_by: str, context: Cont
             "missing-executable",
             f"transformation {name!r} has no executable in the catalog (needed by {needed_by})",
             "add an entry to its `sites`: name, type and pfn",
+        )
+        return
+    words = _chosen_entries(context)
+    if not any(_counts(at, words) for at in found.sites):
+        given = [key for key in (MAPPER, SELECTOR) if key in context.properties]
+        context.problem(
+            "missing-executable",
+            f"transformation {name!r} has no executable that counts: "
+            f"{', '.join(f'{key} = {context.properties[key]}' for key in given)} (needed by {needed_by})",
+            f"remove {given[0]}, or add an entry that counts to the catalog",
         )
         return
     has = ", ".join(f"{at.type} at {at.name}{_platform(at)}" for at in found.sites)

@@ -73,6 +73,8 @@ class Recipes:
         recipes = []
         for task, program in zip(tasks, placement.programs, strict=True):
             env, arguments = program.profiles.get("env", {}), command_line(task)
+            if program.launcher is not None:
+                arguments = " ".join((*program.launcher, arguments))
             if unknown := undeclared_variables(arguments, env):
                 raise Unknown(f"its arguments have a variable that no document declares: ${unknown[0]}")
             found = self._program(program, placement)
@@ -119,7 +121,7 @@ class Recipes:
         is_here = executor_of(self.context.sites[placement.site]) == LOCAL and executable.container is None
         if is_here and path is not None:
             try:
-                sha256 = self.checksum_of(os.path.realpath(path))
+                sha256 = self.checksum_of(path)
             except OSError as error:
                 raise Unknown(f"its program {path!r} cannot be read: {error.strerror}") from None
             return _ProgramOfTask(RecipeProgram("installed", os.path.basename(path), sha256), {path: sha256})
@@ -164,10 +166,14 @@ class Recipes:
         if path is None or (declared_only and declared is None):
             return declared
         try:
-            actual = checksum_of_tree(path) if os.path.isdir(path) else self.checksum_of(path)
+            actual = self._checksum_of_directory(path) if os.path.isdir(path) else self.checksum_of(path)
         except (OSError, TransferError):
             return None
         return actual if declared in (None, actual) else None
+
+    def _checksum_of_directory(self, path: str) -> str:
+        self.context.trace.saw_other()
+        return checksum_of_tree(path)
 
 
 def _container(executable: Executable) -> str:

@@ -13,6 +13,7 @@ from markab.planner.draft import Context
 from markab.reuse.available import AvailableContents
 from markab.reuse.content_store import ContentStore
 from markab.reuse.file_checksums import FileChecksums
+from markab.reuse.file_witness import FileWitness
 from markab.reuse.result_index import Made, ResultEntry, ResultIndex, open_index
 
 _LOST_NAMED = 3
@@ -27,6 +28,7 @@ class KnownResults:
         self._available = available
         self._paths: dict[str, str | None] = {}
         self._runs: dict[str, str] = {}
+        self._read: dict[str, None] = {}
 
     def find(self, keys: Iterable[str]) -> dict[str, ResultEntry]:
         """Return what was made for each key that is known."""
@@ -67,11 +69,22 @@ class KnownResults:
             return False
 
     def checksum_of(self, path: str) -> str:
-        """Return the sha256 of a file of this machine. Raises OSError."""
+        """Return the sha256 of a program or input on this machine. Raises OSError."""
+        self._read[path] = None
         try:
             return self._checksums.of(path)
         except MarkabError as error:  # it is being written
             raise OSError(0, str(error), path) from error
+
+    def files_read(self) -> list[FileWitness] | None:
+        """Return all programs and inputs as they were; None if one changed while it was read, or could not be read."""
+        return self.witnesses(self._read)
+
+    def witnesses(self, paths: Iterable[str]) -> list[FileWitness] | None:
+        """Return files as they were when they were last looked at; None if one was not, or could not be read."""
+        found = [self._checksums.witness(path) for path in paths]
+        known = [one for one in found if one is not None]
+        return known if len(known) == len(found) else None
 
     def warnings(self) -> Iterator[Problem]:
         """Yield what is wrong with the index, and with files that earlier runs left."""

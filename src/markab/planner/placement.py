@@ -27,7 +27,7 @@ class Executable:
     container: Container | None = None
 
 
-class Launcher(NamedTuple):
+class TaskLauncher(NamedTuple):
     """A program that starts that of a task."""
 
     executable: str
@@ -44,7 +44,7 @@ class Program:
     requires: tuple[Executable, ...]
     """Executables that it needs and that are staged."""
     profiles: dict[str, dict[str, str]]
-    launcher: Launcher | None = None
+    launcher: TaskLauncher | None = None
 
 
 class TaskNeeds(NamedTuple):

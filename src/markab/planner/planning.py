@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -51,13 +52,19 @@ from markab.planner.plan_header import (
 )
 from markab.planner.property_support import warn_of_unsupported_properties
 from markab.planner.property_values import submit_directory_mode, wrong_values
-from markab.planner.reuse_policy import content_reuse
+from markab.planner.replica_order import replica_order, selector_warnings
+from markab.planner.request_key import is_repeatable, request_key
+from markab.planner.request_record import make_request
+from markab.planner.request_trace import RequestTrace
+from markab.planner.reuse_policy import content_reuse, reuse_policy
 from markab.planner.scratch_owners import check_scratch_owners
 from markab.planner.site_directories import all_sites, check_directories, default_sites
 from markab.planner.site_profiles import with_property_profiles
 from markab.planner.summary import PlanSummary, summarise
 from markab.planner.task_files import command_line
 from markab.planner.unmet_requests import warn_of_unmet_requests
+from markab.reuse.request_file import write_request_file
+from markab.spec.document_file import observed_reads
 from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import Task, Workflow
 from markab.spec.properties import Properties, load_properties
@@ -140,6 +147,8 @@ def _plan(
         context.raise_problems()
         header = make_header(draft, context, places, braindump["pegasus_wf_name"])
         progress("writing the plan", 0, header.jobs)
+        if (request := make_request(draft, context, header)) is not None:
+            write_request_file(submit_dir.request, request)
         writing.write_run(
             submit_dir,
             header,
@@ -226,8 +235,10 @@ def _make_draft(
     dry_run: bool,
 ) -> tuple[Draft, Context]:
     progress("reading documents", 0, None)
-    properties, workflow, catalogs = _read(options)
+    trace = RequestTrace(request_key(options))  # now: reading changes options
+    properties, workflow, catalogs = _read(options, trace)
     context = _context(options, properties, workflow, catalogs, progress, dry_run=dry_run)
+    context.trace = trace
     context.update_index, context.recorded_sizes = update_index, recorded_sizes
     draft = Draft(workflow, workflow.jobs)
     for title, run_pass in passes:
@@ -266,48 +277,67 @@ def _stamp(context: Context, now: float) -> str | None:
     return writing.time_stamp(now) if context.properties.flag("pegasus.dir.useTimestamp", False) else None
 
 
-def _read(options: PlanOptions) -> tuple[Properties, Workflow, Catalogs]:
+def _read(options: PlanOptions, trace: RequestTrace) -> tuple[Properties, Workflow, Catalogs]:
     """Read all documents; problems of every one of them are reported together."""
     problems: list[Problem] = []
-    properties = read_properties(options, problems)
+    environment = trace.observed(os.environ)
+    with observed_reads(trace):
+        properties = read_properties(options, problems, environment)
     problems += wrong_values(properties)
     workflow: Workflow | None = None
-    try:
-        workflow = read_workflow(
-            options.directory / options.workflow,
-            os.environ,
-            limit_bytes=_size_limit_bytes(properties),
-            absolute_lfns=properties.flag("markab.lfn.absolute", False),
-        )
-    except DocumentError as error:
-        problems += error.problems
-    try:
-        catalogs = read_catalogs(options, properties, workflow)
-    except DocumentError as error:
-        problems += error.problems
+    with observed_reads(trace) if _is_traced(options, properties) else nullcontext():
+        try:
+            workflow = read_workflow(
+                options.directory / options.workflow,
+                environment,
+                limit_bytes=_size_limit_bytes(properties),
+                absolute_lfns=properties.flag("markab.lfn.absolute", False),
+            )
+        except DocumentError as error:
+            problems += error.problems
+        try:
+            catalogs = read_catalogs(options, properties, workflow, environment)
+        except DocumentError as error:
+            problems += error.problems
     if problems or workflow is None:
         raise DocumentError(*dict.fromkeys([*problems, *wrong_options(options)]))
     name_directories(workflow)
     return properties, workflow, catalogs
 
 
-def read_properties(options: PlanOptions, problems: list[Problem]) -> Properties:
+def _is_traced(options: PlanOptions, properties: Properties) -> bool:
+    """Return whether what is read is to be compared later, for which all of it is hashed."""
+    try:
+        return is_repeatable(options) and reuse_policy(options, properties) == "content"
+    except DocumentError:
+        return False  # the property is wrong, which is reported with all that is
+
+
+def read_properties(
+    options: PlanOptions, problems: list[Problem], environment: Mapping[str, str] = os.environ
+) -> Properties:
     """Read the properties with which the planner is called; what is wrong with `--forward` is added to `problems`."""
     given = {**options.properties, **forwarded_properties(options.forward, problems)}
-    return load_properties(options.conf, given, os.environ, options.directory, Path(os.path.expanduser("~")))
+    return load_properties(options.conf, given, environment, options.directory, Path(os.path.expanduser("~")))
 
 
-def read_catalogs(options: PlanOptions, properties: Properties, workflow: Workflow | None) -> Catalogs:
+def read_catalogs(
+    options: PlanOptions,
+    properties: Properties,
+    workflow: Workflow | None,
+    environment: Mapping[str, str] = os.environ,
+) -> Catalogs:
     """Read the catalogs with which the planner is called. Raises as `load_catalogs`."""
     return load_catalogs(
         properties,
         options.directory,
         workflow,
-        os.environ,
+        environment,
         options.input_dirs,
         options.transformations_dir,
         options.cache,
         options.reuse,
+        options.inherited_rc_files,
     )
 
 
@@ -348,16 +378,17 @@ def _context(
         progress=progress,
         prefix=options.job_prefix or "",
         links=properties.flag("pegasus.transfer.links", False),
+        replica_order=replica_order(properties),
         workflow_profiles=workflow.profiles,
         dry_run=dry_run,
     )
     context.problems.extend(wrong_options(options))
-    context.warnings.extend([*properties.unknown(), *warnings])
+    context.warnings.extend([*properties.unknown(), *warnings, *selector_warnings(properties, sites)])
     warn_of_unsupported_properties(context)
     read_mapper(workflow, context)
     context.cleanup = _cleanup(strategy, context)
     context.reuse = content_reuse(context)
-    _warn_of_unsupported_flags(options, context)
+    _warn_of_useless_flags(options, context)
     return context
 
 
@@ -378,12 +409,7 @@ def _cleanup(strategy: str, context: Context) -> Cleanup:
     return "inplace"
 
 
-def _warn_of_unsupported_flags(options: PlanOptions, context: Context) -> None:
-    for flag, value, instead in (
-        ("--inherited-rc-files", options.inherited_rc_files, "replicas come from the catalog alone"),
-    ):
-        if value:
-            context.warn("unsupported", f"{flag} does nothing in this version: {instead}")
+def _warn_of_useless_flags(options: PlanOptions, context: Context) -> None:
     sites = options.output_sites
     if options.output_dir is not None and len(sites) > 1 and "local" not in sites:
         context.warn(

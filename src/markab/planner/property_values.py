@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from markab.errors import DocumentError, Problem
 from markab.plan.model import INTEGRITY_CHECKS
 from markab.planner import site_callout
+from markab.planner.executables import MAPPER, MAPPERS, SELECTOR, SELECTORS
 from markab.planner.job_aggregator import AGGREGATOR, AGGREGATORS, FIRST_FAILURE_ENDS
 from markab.planner.modes import MODES
 from markab.planner.output_map import mapper_problems
+from markab.planner.replica_order import replica_order
 from markab.planner.reuse_locations import reuse_locations
 from markab.planner.reuse_policy import REUSE_POLICIES, REUSE_POLICY
 from markab.planner.scratch_bound import wrong_bounds
 from markab.planner.scratch_directories import STRATEGIES, STRATEGY
 from markab.planner.site_choice import POLICIES
-from markab.planner.transfer_groups import PROPERTY_WORDS, REFINER, REFINERS
+from markab.planner.transfer_groups import PRIORITIES, REFINER, REFINERS, THREADS
 from markab.spec import units
 from markab.spec.profiles import resources
 from markab.spec.properties import Properties
@@ -37,6 +39,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     AGGREGATOR: AGGREGATORS,
     "pegasus.selector.site": (*POLICIES, site_callout.NAME),
     site_callout.KEEP: site_callout.KEPT,
+    MAPPER: MAPPERS,
+    SELECTOR: SELECTORS,
     "pegasus.mode": tuple(MODES),
     "pegasus.integrity.checking": INTEGRITY_CHECKS,
     "pegasus.file.cleanup.scope": ("fullahead", "deferred"),
@@ -52,8 +56,8 @@ _SMALLEST = {
     "pegasus.transfer.threads": 1,
     "pegasus.parser.document.size": 1,
     "pegasus.dir.storage.mapper.hashed.levels": 0,
-    **{f"pegasus.transfer.{word}.threads": 1 for word in PROPERTY_WORDS.values()},
-    **{f"pegasus.transfer.{word}.priority": -(10**9) for word in PROPERTY_WORDS.values()},
+    **dict.fromkeys(THREADS.values(), 1),
+    **dict.fromkeys(PRIORITIES.values(), -(10**9)),
     "markab.slots.cores": 1,
     "markab.slots.gpus": 0,
     "pegasus.file.cleanup.clusters.num": 1,
@@ -79,8 +83,8 @@ def submit_directory_mode(properties: Properties) -> int:
 
 
 def wrong_values(properties: Properties) -> list[Problem]:
-    """Return a problem for each property whose value cannot be used."""
-    return list(_problems(properties))
+    """Return a problem for each property whose value cannot be used; one that is a profile too is named once."""
+    return list({problem.message: problem for problem in _problems(properties)}.values())
 
 
 def _profile_problems(properties: Properties) -> Iterator[Problem]:
@@ -118,6 +122,10 @@ def _problems(properties: Properties) -> Iterator[Problem]:
     if not is_right:
         yield properties.problem(_MEMORY, "it must be an amount such as '2048' (MB) or '2 GB'")
     yield from wrong_bounds(properties)
+    try:
+        replica_order(properties)
+    except DocumentError as error:
+        yield from error.problems
     try:
         reuse_locations(properties)
     except DocumentError as error:

@@ -3,45 +3,25 @@
 Paths (plain, and `file:` URLs) come first: those of the staging site, then those of the
 submit host, else those of the job's own site; then URLs, those of the staging site first. Paths
 of other sites count only if there is nothing else. All the others are kept, so
-that a transfer goes on to the next when one fails.
+that a transfer goes on to the next when one fails. The property `pegasus.selector.replica` can
+change the order (`replica_order.py`).
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from enum import IntEnum
-from typing import NamedTuple
 
 from markab.planner.draft import Context, RawInput
 from markab.planner.placement import Executable
 from markab.planner.places import is_supported, local_path
+from markab.planner.replica_order import SELECTOR, Nearness, UsableReplica
 from markab.spec.model import Pfn, Replica
 from markab.transfers.base import redact, scheme_of, schemes
 from markab.transfers.tree_names import is_tree
 
 UNSUPPORTED_SCHEME = "unsupported-scheme"
 """Kind of the problem that no replica of a file has a scheme that is supported."""
-
-
-class _Rank(IntEnum):
-    """How near a replica is; the nearest is the best."""
-
-    STAGING = 0
-    SUBMIT_HOST = 1
-    JOB = 2
-    URL = 3
-    ELSEWHERE = 4
-
-
-class _Usable(NamedTuple):
-    rank: _Rank
-    is_elsewhere: bool
-    """It is not at the staging site."""
-    order: int
-    """In the catalog."""
-    pfn: Pfn
-    size_bytes: int | None
 
 
 def select_replicas(
@@ -67,10 +47,19 @@ def select_replicas(
             else "put the file where it is registered, or correct the replica catalog",
         )
         return None
-    usable.sort(key=lambda each: each[:3])
+    ordered = context.replica_order(usable, site)
+    if not ordered:
+        sites = ", ".join(sorted({each.pfn.site for each in usable}))
+        context.problem(
+            "missing-input",
+            f"file {replica.lfn!r} has replicas only at sites that jobs at {site!r} ignore: {sites} "
+            f"(needed by {needed_by})",
+            f"correct {SELECTOR}.*.ignore.stagein.sites, or register a copy at another site",
+        )
+        return None
     checksum = replica.checksum.sha256 if replica.checksum else None
-    nearest = _without_far_paths(usable)
-    direct = [each.pfn for each in usable if _is_direct(each, site)]
+    nearest = _without_far_paths(ordered)
+    direct = [each.pfn for each in ordered if _is_direct(each, site)]
     return RawInput([each.pfn for each in nearest], direct, checksum, nearest[0].size_bytes)
 
 
@@ -82,9 +71,9 @@ def why_unusable(replica: Replica, context: Context) -> str:
 
 def _usable_places(
     replica: Replica, site: str, staging: str, context: Context
-) -> tuple[list[_Usable], list[str]]:
+) -> tuple[list[UsableReplica], list[str]]:
     """Return the replicas that can be used, and why the others cannot."""
-    usable: list[_Usable] = []
+    usable: list[UsableReplica] = []
     refused: list[str] = []
     is_directory = replica.lfn.endswith("/")
     for order, pfn in enumerate(replica.pfns):
@@ -95,39 +84,42 @@ def _usable_places(
         if path is None and not is_supported(pfn.pfn):
             refused.append(f"{redact(pfn.pfn)} (unsupported URL scheme {scheme_of(pfn.pfn)!r})")
         elif path is None:
-            usable.append(_Usable(_Rank.URL, pfn.site != staging, order, pfn, None))
+            usable.append(UsableReplica(Nearness.URL, pfn.site != staging, order, pfn, None))
         elif pfn.site not in ("local", staging) and (known := context.sites.get(pfn.site)) and known.grids:
             refused.append(f"{pfn.pfn} (a path on site {pfn.site})")
         else:
             size_or_fault = (_no_directory if is_directory else _size_or_fault)(path)
             if isinstance(size_or_fault, str):
+                context.trace.saw_nothing(path)
                 refused.append(f"{pfn.pfn} ({size_or_fault})")
             else:
-                rank = _rank_of_path(pfn.site, site, staging)
-                usable.append(_Usable(rank, pfn.site != staging, order, Pfn(pfn.site, path), size_or_fault))
+                nearness = _nearness_of_path(pfn.site, site, staging)
+                usable.append(
+                    UsableReplica(nearness, pfn.site != staging, order, Pfn(pfn.site, path), size_or_fault)
+                )
     return usable, refused
 
 
-def _rank_of_path(at: str, site: str, staging: str) -> _Rank:
+def _nearness_of_path(at: str, site: str, staging: str) -> Nearness:
     if at == staging:
-        return _Rank.STAGING
+        return Nearness.STAGING
     if at == "local":
-        return _Rank.SUBMIT_HOST
-    return _Rank.JOB if at == site else _Rank.ELSEWHERE
+        return Nearness.SUBMIT_HOST
+    return Nearness.JOB if at == site else Nearness.ELSEWHERE
 
 
-def _without_far_paths(usable: list[_Usable]) -> list[_Usable]:
-    """Leave out paths that the submit host may not see, where it has nearer replicas; the first is the best."""
-    best = usable[0].rank
-    if best is _Rank.ELSEWHERE:
+def _without_far_paths(usable: list[UsableReplica]) -> list[UsableReplica]:
+    """Leave out paths that the submit host may not see, where it has nearer replicas."""
+    best = min(each.nearness for each in usable)
+    if best is Nearness.ELSEWHERE:
         return usable
-    far = _Rank.JOB if best < _Rank.JOB else _Rank.ELSEWHERE
-    return [each for each in usable if each.rank is _Rank.URL or each.rank < far]
+    far = Nearness.JOB if best < Nearness.JOB else Nearness.ELSEWHERE
+    return [each for each in usable if each.nearness is Nearness.URL or each.nearness < far]
 
 
-def _is_direct(replica: _Usable, site: str) -> bool:
+def _is_direct(replica: UsableReplica, site: str) -> bool:
     """Return whether a job at a site can read a replica itself."""
-    return replica.rank is _Rank.URL or replica.pfn.site == site
+    return replica.nearness is Nearness.URL or replica.pfn.site == site
 
 
 def select_executables(executable: Executable, site: str, needed_by: str, context: Context) -> RawInput:

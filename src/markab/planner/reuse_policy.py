@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from markab.plan.model import ContentReuse
-from markab.planner.draft import Context
 from markab.planner.options import PlanOptions
 from markab.planner.reuse_locations import reuse_locations
 from markab.spec.properties import Properties
+
+if TYPE_CHECKING:
+    from markab.planner.draft import Context  # a request is looked up without all that planning needs
 
 Policy = Literal["pegasus", "content"]
 REUSE_POLICIES: tuple[Policy, ...] = get_args(Policy)

@@ -17,7 +17,7 @@ from markab.plan.model import BoundedScratch, Kind, PlannedJob
 from markab.planner.draft import Context, Draft
 from markab.planner.file_sizes import ASSUMED_SIZE, amount, predicted_sizes
 from markab.planner.graph import sorted_unique
-from markab.planner.scratch_order import NO_SITE, Need, Order, ScratchFile, find_order, sufficient_bounds
+from markab.planner.scratch_order import NO_SITE, Order, ScratchFile, SpaceNeed, find_order, sufficient_bounds
 from markab.spec.properties import Properties
 
 CONSTRAINT = "pegasus.file.cleanup.constraint"
@@ -71,17 +71,17 @@ class BoundedFiles:
                     self.files.append(ScratchFile(number, size_bytes, sorted_unique(users)))
         self.needs = list(self._needs(adds))
 
-    def _needs(self, adds: dict[int, int]) -> Iterator[Need]:
+    def _needs(self, adds: dict[int, int]) -> Iterator[SpaceNeed]:
         draft, numbers = self.draft, {site: number for number, site in enumerate(self.sites)}
         for job, found in enumerate(draft.jobs):
             if type(found) is tuple:
                 placement = draft.placements[job]
                 own = 0 if placement.data == "sharedfs" else sum(map(self.sizes.of, self._read(job)))
-                yield Need(numbers.get(placement.staging, NO_SITE), own, adds[job])
+                yield SpaceNeed(numbers.get(placement.staging, NO_SITE), own, adds[job])
             elif isinstance(found, PlannedJob) and job in adds:
-                yield Need(numbers[found.staging], 0, adds[job])
+                yield SpaceNeed(numbers[found.staging], 0, adds[job])
             else:
-                yield Need()
+                yield SpaceNeed()
 
     def _read(self, job: int) -> set[str]:
         """Return what is copied into the directory of a job."""

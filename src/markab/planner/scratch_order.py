@@ -24,7 +24,7 @@ NO_SITE = -1
 UNBOUNDED = 1 << 100
 
 
-class Need(NamedTuple):
+class SpaceNeed(NamedTuple):
     """What a job adds to the scratch of a site."""
 
     site: int = NO_SITE
@@ -70,7 +70,7 @@ class Order:
 
 def find_order(
     parents: Sequence[Sequence[int]],
-    needs: Sequence[Need],
+    needs: Sequence[SpaceNeed],
     files: Sequence[ScratchFile],
     bounds: Sequence[int],
 ) -> Order:
@@ -91,7 +91,7 @@ def find_order(
 
 def sufficient_bounds(
     parents: Sequence[Sequence[int]],
-    needs: Sequence[Need],
+    needs: Sequence[SpaceNeed],
     files: Sequence[ScratchFile],
     bounds: Sequence[int],
 ) -> list[int]:
@@ -114,7 +114,7 @@ class _Walk:
     def __init__(
         self,
         parents: Sequence[Sequence[int]],
-        needs: Sequence[Need],
+        needs: Sequence[SpaceNeed],
         files: Sequence[ScratchFile],
         bounds: Sequence[int],
         *,
@@ -151,9 +151,9 @@ class _Walk:
         self.order = Order(peaks=[0] * len(bounds))
 
     def run(self) -> Order:
-        for job, missing in enumerate(self.missing):
+        for root, missing in enumerate(self.missing):
             if not missing:
-                self._open(job)
+                self._open(root)
         while (job := self._next()) is not None:
             self._do(job)
         for site, files in enumerate(self.removable):

@@ -34,6 +34,7 @@ from markab.planner.site_directories import unknown_site
 from markab.planner.task_launcher import launcher_of
 from markab.spec.model import Profiles, Site, Task, Transformation, TransformationSite
 from markab.spec.profiles import Resources, canonical, merge_profiles, resources
+from markab.spec.suggestions import did_you_mean
 
 POLICY = "pegasus.selector.site"
 PRIORITY = "pegasus.job.priority"
@@ -70,6 +71,7 @@ def _chosen(
     """Return each job with its site."""
     policy = context.properties.choice(POLICY, (*POLICIES, site_callout.NAME), "Random")
     if policy == site_callout.NAME:
+        context.trace.saw_other()
         return site_callout.called_out(draft, context, possible)
     sites = {job: list(placements) for job, placements in possible.items()}
     choice = SiteChoice(
@@ -126,6 +128,7 @@ class _Selector:
             self.property_profiles = _overlay({"condor": {"priority": priority}}, self.property_profiles)
         self.by_kind: dict[tuple[object, ...], dict[str, Placement]] = {}
         self.checked: dict[tuple[str, str], list[Problem]] = {}
+        self.unknown_tags: set[str] = set()
 
     def choices(self, task: Task) -> dict[str, Placement]:
         """Return the placements that a task could have, by site; empty after noting why there is none."""
@@ -193,12 +196,12 @@ class _Selector:
         transformation_profiles = _overlay(transformation.profiles, executable.at.profiles)
         if executable.container is not None:
             transformation_profiles = _overlay(executable.container.profiles, transformation_profiles)
-        profiles = merge_profiles(
-            transformation_profiles,
-            site.profiles,
-            _overlay(context.workflow_profiles, task.profiles),
-            self.property_profiles,
-        )
+        own = _overlay(context.workflow_profiles, task.profiles)
+        profiles = merge_profiles(transformation_profiles, site.profiles, own, self.property_profiles)
+        if tag := profiles.get("pegasus", {}).get("tag"):
+            tagged = self._tag_profiles(tag, site, needed_by)
+            of_site = _overlay(canonical(site.profiles), canonical(tagged))
+            profiles = merge_profiles(transformation_profiles, of_site, own, self.property_profiles)
         data = _data_configuration(profiles, context, needed_by)
         if data is None:
             return None
@@ -222,6 +225,18 @@ class _Selector:
         names = {"pegasus_site": site.name, "pegasus_wf_xformation": transformation.full_name}
         resources = self._resources(task, profiles, names)
         return Placement(site.name, staging, data, (program,), resources, bypass, staged, links=links)
+
+    def _tag_profiles(self, tag: str, site: Site, needed_by: str) -> Profiles:
+        """Return the profiles that a site has under a tag; that no site has the tag is a warning."""
+        known = {one.name for each in self.context.sites.values() for one in each.tags}
+        if tag not in known and tag not in self.unknown_tags:
+            self.unknown_tags.add(tag)
+            self.context.warn(
+                "unknown-tag",
+                f"profile pegasus.tag = {tag!r} does nothing: no site has this tag ({needed_by})",
+                did_you_mean(tag, sorted(known), "add it to `x-tags` of a site, or remove the profile"),
+            )
+        return next((one.profiles for one in site.tags if one.name == tag), {})
 
     def _check(self, executable: Executable, needed_by: str) -> None:
         """Note what is wrong with an executable of this machine; the disk is read once for each."""

@@ -50,6 +50,7 @@ def stage_in(draft: Draft, context: Context) -> None:
     collected.check_shared_names()
     _note_missing(collected.missing, context)
     _note_schemes(collected.unsupported, context)
+    _warn_of_ambiguous_patterns(context)
     _warn_of_bypass(collected.contradicted, context)
     collected.add_jobs()
     _note_files_of_jobs(draft)
@@ -266,13 +267,27 @@ class _Transfers:
                 draft.record_use(source_site, transfer.lfn, job)
 
 
+def _warn_of_ambiguous_patterns(context: Context) -> None:
+    """Warn of regular expressions of the replica catalog that say the same place for several files."""
+    for pattern, names in context.replicas.ambiguous_patterns():
+        context.warn(
+            "ambiguous-replica",
+            f"the regular expression {pattern!r} of the replica catalog gives one place to several files: "
+            f"{', '.join(map(repr, names))}",
+            "write [0], or the number of a group, into its pfn; or let it match fewer names",
+        )
+
+
 def _note_missing(missing: dict[str, list[str]], context: Context) -> None:
+    patterns = (
+        ", and no regular expression of the replica catalog matches it" if context.replicas.patterns else ""
+    )
     for lfn, readers in missing.items():
         shown = ", ".join(readers[:3])
         more = f" and {len(readers) - 3} more" if len(readers) > 3 else ""
         context.problem(
             "missing-input",
-            f"file {declared_name(lfn)!r} has no replica and no job makes it (needed by {shown}{more})",
+            f"file {declared_name(lfn)!r} has no replica and no job makes it{patterns} (needed by {shown}{more})",
             f"register it in the replica catalog, {'' if is_tree(lfn) else 'name its directory with --input-dir, '}"
             f"or let a task output {declared_name(lfn)!r}",
         )

@@ -9,19 +9,20 @@ import shlex
 import shutil
 
 from markab.planner.draft import Context
-from markab.planner.placement import Launcher
+from markab.planner.placement import TaskLauncher
 from markab.spec.model import Profiles
 
 LAUNCHER = "pegasus.gridstart.launcher"
 ARGUMENTS = "pegasus.gridstart.launcher.arguments"
 
 
-def launcher_of(profiles: Profiles, context: Context, needed_by: str) -> Launcher | None:
+def launcher_of(profiles: Profiles, context: Context, needed_by: str) -> TaskLauncher | None:
     """Return what starts the program of a task; None: nothing else does, or it was noted as a problem."""
     pegasus = profiles.get("pegasus", {})
     name = pegasus.get("gridstart.launcher", "").strip() or context.properties.get(LAUNCHER, "").strip()
     if not name:
         return None
+    context.trace.saw_other()  # its place depends on PATH
     arguments = pegasus.get("gridstart.launcher.arguments") or context.properties.get(ARGUMENTS, "")
     program = str(context.options.directory / name) if "/" in name else shutil.which(name)
     if program is None or shutil.which(program) is None:
@@ -34,4 +35,4 @@ def launcher_of(profiles: Profiles, context: Context, needed_by: str) -> Launche
         message = f"the arguments of the launcher {name!r} cannot be split into words: {error}: {arguments}"
         context.problem("launcher", message, f"correct {ARGUMENTS}")
         return None
-    return Launcher(program, arguments)
+    return TaskLauncher(program, arguments)

@@ -22,8 +22,17 @@ JOBS_PER_TRANSFER_JOB = 10
 REFINER = "pegasus.transfer.refiner"
 REFINERS = ("BalancedCluster", "Cluster", "Basic")
 
-PROPERTY_WORDS = {Kind.STAGE_IN: "stagein", Kind.STAGE_INTER: "inter", Kind.STAGE_OUT: "stageout"}
-"""What stands for a kind of transfer job in the keys of properties."""
+PRIORITIES = {
+    Kind.STAGE_IN: "pegasus.transfer.stagein.priority",
+    Kind.STAGE_INTER: "pegasus.transfer.inter.priority",
+    Kind.STAGE_OUT: "pegasus.transfer.stageout.priority",
+}
+THREADS = {
+    Kind.STAGE_IN: "pegasus.transfer.stagein.threads",
+    Kind.STAGE_INTER: "pegasus.transfer.inter.threads",
+    Kind.STAGE_OUT: "pegasus.transfer.stageout.threads",
+}
+"""Kind of transfer job → the property."""
 
 _PRIORITY = {Kind.STAGE_IN: 700, Kind.STAGE_INTER: 700, Kind.STAGE_OUT: 900}
 CATEGORY = {
@@ -61,7 +70,7 @@ def _requested(placement: Placement, direction: str) -> int:
 
 def transfer_priority(kind: Kind, context: Context) -> int:
     """Return the priority of the transfer jobs of a kind."""
-    return context.properties.integer(f"pegasus.transfer.{PROPERTY_WORDS[kind]}.priority", _PRIORITY[kind])
+    return context.properties.integer(PRIORITIES[kind], _PRIORITY[kind])
 
 
 def transfer_threads(kind: Kind, served: Iterable[int], draft: Draft, context: Context) -> int:
@@ -70,7 +79,7 @@ def transfer_threads(kind: Kind, served: Iterable[int], draft: Draft, context: C
     The most that profiles of the jobs which it serves ask for come before the property.
     """
     asked = max((draft.placements[job].resources.transfer_threads for job in served), default=0)
-    return asked or context.properties.integer(f"pegasus.transfer.{PROPERTY_WORDS[kind]}.threads", 0)
+    return asked or context.properties.integer(THREADS[kind], 0)
 
 
 def first_names(draft: Draft, jobs: list[int]) -> str:

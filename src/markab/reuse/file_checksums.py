@@ -8,15 +8,10 @@ import stat
 import time
 from collections.abc import Callable, Iterable
 
+from markab.reuse.file_witness import FileWitness, Version, is_settled, version_of
 from markab.reuse.result_index import ResultIndex
 from markab.transfers.beneath import NOT_A_FILE
 from markab.transfers.checksum import Verified
-
-_UNSETTLED_NS = 50_000_000
-"""A file that was changed less than this before it was read is read again the next time: a further change may
-come within the same tick of the clock, and would not be noticed."""
-
-_Version = tuple[int, int, int, int]
 
 
 class FileChecksums:
@@ -32,9 +27,11 @@ class FileChecksums:
         """Without an index nothing is known from earlier. The clock is in nanoseconds since the epoch."""
         self._index = index
         self._clock = clock
-        self._known: dict[_Version, str] = {}
+        self._known: dict[Version, str] = {}
         self._asked: set[int] = set()
-        self._new: dict[_Version, tuple[os.stat_result, str]] = {}
+        self._new: dict[Version, tuple[os.stat_result, str]] = {}
+        self._unsettled: set[Version] = set()
+        self._last: dict[str, Version] = {}
 
     def prepare(self, paths: Iterable[str]) -> None:
         """Look many files up at once, which is faster than one after the other. Missing ones are no error."""
@@ -63,10 +60,17 @@ class FileChecksums:
         """Return the sha256 of a file whose status was just read; as `of`."""
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, NOT_A_FILE, path)
-        version = _version(status)
+        version = self._last[path] = version_of(status)
         if version not in self._known:
             self._look_up([status.st_ino])
         return self._known.get(version) or self._read(path, follow)
+
+    def witness(self, path: str) -> FileWitness | None:
+        """Return what tells later whether a file is as it was when its checksum was last asked for; None: it never was."""
+        version = self._last.get(path)
+        if version is None or version not in self._known:
+            return None
+        return FileWitness(path, None if version in self._unsettled else version, self._known[version])
 
     def remember(self, path: str, sha256: str, size_bytes: int, complete_s: float) -> None:
         """Remember the checksum of a file that was complete at a time, if it is as it was then; it is not read.
@@ -84,6 +88,7 @@ class FileChecksums:
         is_as_then = status.st_size == size_bytes and status.st_ctime_ns <= complete_s * 1e9
         if stat.S_ISREG(status.st_mode) and is_as_then:
             self._add(status, sha256, self._clock())
+            self._last[path] = version_of(status)
 
     def save(self) -> None:
         """Write the new checksums into the index, in one transaction."""
@@ -106,19 +111,17 @@ class FileChecksums:
             if not stat.S_ISREG(status.st_mode):
                 raise OSError(errno.EINVAL, NOT_A_FILE, path)
             sha256 = Verified(remembered=1).checksum_of_open(fd, path)
-            if _version(os.fstat(fd)) == _version(status):
+            if version_of(os.fstat(fd)) == version_of(status):
                 self._add(status, sha256, start_ns)
+                self._last[path] = version_of(status)
             return sha256
         finally:
             os.close(fd)
 
     def _add(self, status: os.stat_result, sha256: str, read_ns: int) -> None:
-        version = _version(status)
+        version = version_of(status)
         self._known[version] = sha256
-        has_real_times = status.st_ctime_ns % 1_000_000_000 != 0
-        if has_real_times and status.st_ctime_ns + _UNSETTLED_NS <= read_ns:
+        if is_settled(status, read_ns):
             self._new[version] = (status, sha256)
-
-
-def _version(status: os.stat_result) -> _Version:
-    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        else:
+            self._unsettled.add(version)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from markab.reuse.finished_requests import FORGET_REQUESTS
 from markab.reuse.result_index import ResultEntry, ResultIndex, entry_of
 from markab.reuse.top_directories import unpacked_directories
 
@@ -105,6 +106,7 @@ def forget_runs(index: ResultIndex, before_s: float, *, dry_run: bool = False) -
         connection.execute("DELETE FROM checksum WHERE read_s < ?", (before_s,))
         connection.execute("DELETE FROM content_use WHERE used_s < ?", (before_s,))
         connection.execute("DROP TABLE temp.old")
+        connection.execute(FORGET_REQUESTS)
         return True
 
     if not index.database.write(delete, False):

@@ -1,4 +1,4 @@
-"""The elements of a DAX 3 document: what may stand in each, and reading their attributes.
+"""The elements of a document in XML: what may stand in each (here, in DAX 3), and reading their attributes.
 
 Obsolete attributes, such as `level` of a job or `varname` of stdin, are accepted
 and ignored.
@@ -7,13 +7,17 @@ and ignored.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from markab.errors import Problem
 from markab.spec.careful_reader import FALSE, TRUE, Lines
+from markab.spec.model import Profiles
+from markab.spec.schema import NAMESPACES
 from markab.spec.suggestions import did_you_mean
 from markab.spec.variables import expand
 from markab.spec.xml_elements import Element
+
+T = TypeVar("T")
 
 
 class Shape(NamedTuple):
@@ -27,44 +31,45 @@ class Shape(NamedTuple):
     text: bool = False
 
 
-def _shape(required: str = "", others: str = "", children: str = "", text: bool = False) -> Shape:
+def element_shape(required: str = "", others: str = "", children: str = "", text: bool = False) -> Shape:
+    """Return a shape from names that are separated by blanks."""
     every = required.replace("|", " ").split() + others.split()
     return Shape(tuple(required.split()), frozenset(every), frozenset(children.split()), text)
 
 
 _TASK = "argument metadata profile stdin stdout stderr uses invoke"
-_STREAM = _shape("name|file", "link varname")
+_STREAM = element_shape("name|file", "link varname")
 
 SHAPES = {
-    "adag": _shape("name version", "index count fileCount jobCount childCount"),
-    "metadata": _shape("key", "type", text=True),
-    "invoke": _shape("when", text=True),
-    "profile": _shape("namespace key", "origin", text=True),
-    "file": _shape("name", "link optional", "profile metadata pfn"),
-    "pfn": _shape("url", "site", "profile"),
-    "executable": _shape(
+    "adag": element_shape("name version", "index count fileCount jobCount childCount"),
+    "metadata": element_shape("key", "type", text=True),
+    "invoke": element_shape("when", text=True),
+    "profile": element_shape("namespace key", "origin", text=True),
+    "file": element_shape("name", "link optional", "profile metadata pfn"),
+    "pfn": element_shape("url", "site", "profile"),
+    "executable": element_shape(
         "name", "namespace version installed arch os osrelease osversion glibc", "profile metadata pfn invoke"
     ),
-    "transformation": _shape("name", "namespace version", "metadata uses invoke"),
-    "job": _shape(
+    "transformation": element_shape("name", "namespace version", "metadata uses invoke"),
+    "job": element_shape(
         "id name",
         "namespace version node-label level compound dv-namespace dv-name dv-version",
         _TASK,
     ),
-    "dax": _shape("id file|name", "node-label level namespace version", _TASK),
-    "dag": _shape("id file|name", "node-label level namespace version", _TASK),
-    "argument": _shape("", "", "file filename", text=True),
-    "argument/file": _shape("name|file", "link optional register transfer type"),
+    "dax": element_shape("id file|name", "node-label level namespace version", _TASK),
+    "dag": element_shape("id file|name", "node-label level namespace version", _TASK),
+    "argument": element_shape("", "", "file filename", text=True),
+    "argument/file": element_shape("name|file", "link optional register transfer type"),
     "stdin": _STREAM,
     "stdout": _STREAM,
     "stderr": _STREAM,
-    "uses": _shape(
+    "uses": element_shape(
         "name|file",
         "link optional register transfer size namespace version executable type temporaryHint varname",
         "metadata",
     ),
-    "child": _shape("ref", "", "parent"),
-    "parent": _shape("ref", "edge-label"),
+    "child": element_shape("ref", "", "parent"),
+    "parent": element_shape("ref", "edge-label"),
 }
 
 Event = Literal["never", "start", "error", "success", "end", "all"]
@@ -82,8 +87,9 @@ EVENTS: dict[str, Event] = {
 class ElementReader:
     """Reads elements, and collects what is wrong with them."""
 
-    def __init__(self, name: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, environment: Mapping[str, str], shapes: Mapping[str, Shape]) -> None:
         self.name = name
+        self.shapes = shapes
         self.environment = environment
         self.problems: list[Problem] = []
         self.lines = Lines()
@@ -94,7 +100,7 @@ class ElementReader:
 
     def is_known(self, element: Element, shape_name: str = "") -> bool:
         """Check the content of an element; return whether it has all that is required."""
-        shape = SHAPES[shape_name or element.name]
+        shape = self.shapes[shape_name or element.name]
         for key in element.attributes.keys() - shape.attributes:
             hint = did_you_mean(key, shape.attributes, "remove it")
             self.problem(element, f"unknown attribute {key!r} in {label(element)}", hint, "unknown-key")
@@ -180,8 +186,24 @@ class ElementReader:
             self.problem(element, message, f"add {key}= with one of {', '.join(words)}", "missing-key")
         return None
 
+    def profiles(self, element: Element) -> Profiles:
+        """Return the profiles inside an element."""
+        found: Profiles = {}
+        for profile in self.each(element, "profile"):
+            profile.attributes["namespace"] = profile.attributes["namespace"].lower()
+            if namespace := self.choice(profile, "namespace", NAMESPACES):
+                found.setdefault(namespace, {})[self.get(profile, "key")] = self.content(profile)
+        return found
+
+    def at(self, element: Element, item: T) -> T:
+        """Record the line of `item` and return it."""
+        self.lines.put(item, element.line)
+        return item
+
 
 def label(element: Element) -> str:
     """Return the name of an element for messages: `<job id='ID1'>`."""
-    key = next((key for key in ("id", "name", "file", "key", "ref") if key in element.attributes), None)
+    key = next(
+        (key for key in ("id", "name", "handle", "file", "key", "ref") if key in element.attributes), None
+    )
     return f"<{element.name} {key}={element.attributes[key]!r}>" if key else f"<{element.name}>"

@@ -18,17 +18,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Literal, TypeVar
+from typing import Literal
 
 from markab.errors import Problem
 from markab.spec.careful_reader import Lines
-from markab.spec.dax3_elements import EVENTS, ElementReader
+from markab.spec.dax3_elements import EVENTS, SHAPES, ElementReader
 from markab.spec.model import (
     Dependency,
     Hooks,
     Metadata,
     Pfn,
-    Profiles,
     Replica,
     ReplicaCatalog,
     ShellHook,
@@ -40,11 +39,8 @@ from markab.spec.model import (
     Workflow,
     transformation_name,
 )
-from markab.spec.schema import NAMESPACES
 from markab.spec.variables import expand_argument
 from markab.spec.xml_elements import Element, NotXmlError, read_elements
-
-T = TypeVar("T")
 
 DOCUMENT_VERSION = "5.0.4"
 """The document version that the workflow is given."""
@@ -72,7 +68,7 @@ class _WorkflowReader(ElementReader):
     """Collects the parts of one workflow."""
 
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
-        super().__init__(name, environment)
+        super().__init__(name, environment, SHAPES)
         self.top = Element("adag", {}, 0)
         self.found = Workflow(DOCUMENT_VERSION, "", [])
         self.shell: list[ShellHook] = []
@@ -129,11 +125,6 @@ class _WorkflowReader(ElementReader):
             listed = {use.lfn for use in task.uses}
             task.uses += [use for use in needed if use.lfn not in listed]
         return self.at(self.top, found)
-
-    def at(self, element: Element, item: T) -> T:
-        """Record the line of `item` and return it."""
-        self.lines.put(item, element.line)
-        return item
 
     def workflow_metadata(self, element: Element) -> None:
         self.found.metadata = {**self.found.metadata, self.get(element, "key"): self.content(element)}
@@ -279,14 +270,6 @@ class _WorkflowReader(ElementReader):
         if link in ("output", "checkpoint", "inout"):
             use.stage_out, use.register_replica = stage_out, register
         return self.at(element, use) if link else None
-
-    def profiles(self, element: Element) -> Profiles:
-        found: Profiles = {}
-        for profile in self.each(element, "profile"):
-            profile.attributes["namespace"] = profile.attributes["namespace"].lower()
-            if namespace := self.choice(profile, "namespace", NAMESPACES):
-                found.setdefault(namespace, {})[self.get(profile, "key")] = self.content(profile)
-        return found
 
     def metadata(self, element: Element) -> Metadata:
         return {self.get(part, "key"): self.content(part) for part in self.each(element, "metadata")}

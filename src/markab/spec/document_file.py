@@ -3,12 +3,58 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
 
 from markab.errors import DocumentError, Problem, StorageError, quoted
 from markab.transfers.beneath import NOT_A_FILE, open_regular
 
 LIMIT_BYTES = 500_000_000
 """Larger documents are rejected unless `pegasus.parser.document.size` allows them."""
+
+
+class ReadObserver(Protocol):
+    """Learns what is read, so that nothing of it can be forgotten."""
+
+    def saw_document(self, name: str, status: os.stat_result, start_ns: int, data: bytes) -> None:
+        """Take a document, its status before it was read, when that was in nanoseconds since the epoch, and its content."""
+        ...
+
+    def saw_nothing(self, path: str | os.PathLike[str]) -> None:
+        """Take the path of a document that does not exist, and would be read."""
+        ...
+
+    def saw_other(self) -> None:
+        """Learn that something else than a document was read, such as a directory or a database."""
+        ...
+
+
+_observer: ContextVar[ReadObserver | None] = ContextVar("observer", default=None)
+
+
+@contextmanager
+def observed_reads(observer: ReadObserver) -> Iterator[None]:
+    """Let `observer` see all that is read in the block."""
+    token = _observer.set(observer)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
+
+
+def note_missing(path: str | os.PathLike[str]) -> None:
+    """Tell the observer that a document would be read if it existed."""
+    if (observer := _observer.get()) is not None:
+        observer.saw_nothing(path)
+
+
+def note_other_read() -> None:
+    """Tell the observer that something else than a document is read."""
+    if (observer := _observer.get()) is not None:
+        observer.saw_other()
 
 
 def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> bytes:
@@ -21,7 +67,8 @@ def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> 
     name = os.fspath(path)
     try:
         with open(name, "rb", opener=open_regular) as file:
-            size_bytes = os.fstat(file.fileno()).st_size
+            status, start_ns = os.fstat(file.fileno()), time.time_ns()
+            size_bytes = status.st_size
             if size_bytes > limit_bytes:
                 raise _too_large(name, size_bytes, limit_bytes)
             data = file.read(size_bytes + 1)  # more would be allocated at once
@@ -31,6 +78,8 @@ def read_bytes(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> 
         raise _unreadable(name, error) from error
     if len(data) > limit_bytes:
         raise _too_large(name, len(data), limit_bytes)
+    if (observer := _observer.get()) is not None:
+        observer.saw_document(name, status, start_ns, data)
     return data
 
 

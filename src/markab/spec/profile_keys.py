@@ -39,13 +39,13 @@ KEYS: dict[str, dict[str, Effect]] = {
             data.configuration enable_for_data_reuse transfer.bypass.input.staging style slots.cores slots.memory slots.gpus
             stagein.clusters stagein.local.clusters stagein.remote.clusters
             stageout.clusters stageout.local.clusters stageout.remote.clusters
-            clusters.num clusters.size clusters.maxruntime label group transfer.threads nosymlink
+            clusters.num clusters.size clusters.maxruntime label group tag transfer.threads nosymlink
             gridstart.launcher gridstart.launcher.arguments cores.expr memory.expr diskspace.expr gpus.expr runtime.expr
             job.aggregator job.aggregator.arguments pmc_request_memory pmc_request_cpus pmc_priority
         """,
         NEEDLESS="""
             gridstart gridstart.path gridstart.arguments change.dir create.dir condor.arguments.quote auxillary.local
-            relative.submit.dir tag transfer.proxy
+            relative.submit.dir transfer.proxy
             collapser bundle pmc_task_arguments
             container.arguments container.launcher container.launcher.arguments
         """,

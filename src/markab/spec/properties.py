@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from markab.errors import DocumentError, Problem, StorageError
 from markab.spec import java_properties
-from markab.spec.document_file import read_bytes
+from markab.spec.document_file import note_missing, read_bytes
 from markab.spec.model import Profiles
 from markab.spec.profile_keys import KEYS, canonical_key, canonical_namespace, is_profile_key
 from markab.spec.property_keys import KNOWN, find_property
@@ -73,6 +73,10 @@ class Properties(MutableMapping[str, str]):
     def source(self, key: str) -> str:
         """Return where `key` was set: `file:line`, `command line`, a variable, or nothing."""
         return self._sources.get(key, "")
+
+    def place(self, key: str) -> tuple[str, int]:
+        """Return the file and the line where `key` was set; nothing and 0 if that was elsewhere."""
+        return _split(self.source(key))
 
     def flag(self, key: str, default: bool = False) -> bool:
         """Return a property that is true or false. Raises DocumentError if it is neither."""
@@ -224,20 +228,26 @@ def load_properties(
         DocumentError: a property refers to itself.
     """
     properties = Properties(environment=environment)
-    files = [(home or Path.home()) / ".pegasusrc", (directory or Path()) / "pegasus.properties"]
-    for path in files:
+    for path in ((home or Path.home()) / ".pegasusrc", (directory or Path()) / "pegasus.properties"):
         if path.is_file():
             read_properties(path, properties)
+        else:
+            note_missing(path)
     if conf is not None:
         read_properties(Path(conf), properties)
-    for name, value in sorted(environment.items()):
+    for name in sorted(environment):
         if key := _key_of_variable(name):
-            properties.put(key, value, f"environment variable {name}")
+            properties.put(key, environment[name], f"environment variable {name}")
     for key, value in (overrides or {}).items():
         properties.put(key, value, COMMAND_LINE)
     for key in properties:
         properties.get(key)  # a property that refers to itself is reported now, not when it is used
     return properties
+
+
+def property_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that set properties."""
+    return {name: environment[name] for name in sorted(environment) if _key_of_variable(name)}
 
 
 def _key_of_variable(name: str) -> str | None:

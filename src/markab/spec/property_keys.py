@@ -77,7 +77,7 @@ pegasus.transfer.disable.chmod.sites | | | needless | sites without jobs that ma
 pegasus.transfer.setup.source.base.url | | | needless | where the worker's tools are fetched from
 pegasus.transfer.refiner | BalancedCluster | BalancedCluster Cluster Basic | read | how transfers are put into jobs. `BalancedCluster` and `Cluster`: one job for ten of a level, or as many as the profiles `stagein.clusters` and `stageout.clusters` say; `Basic`: one for each job
 pegasus.transfer.force | false | true false | needless | overwrite files that exist: they are replaced in any case
-pegasus.catalog.replica | YAML | YAML File Regex Directory JDBCRC MRC Meta | read | kind of the replica catalog. `YAML`, `File`, `Directory` (`Regex` is read as `File`) and `JDBCRC` in an SQLite file; the others are errors
+pegasus.catalog.replica | YAML | YAML File Regex Directory JDBCRC MRC Meta | read | kind of the replica catalog. `YAML`, `File`, `Directory` (`Regex` is read as `File`), `JDBCRC` in a database, and `MRC` for several together; `Meta` is an error
 pegasus.catalog.replica.file | ./replicas.yml | | read | file of the replica catalog. `./rc.txt` when the kind is `File`
 pegasus.catalog.replica.directory | | | read | directory whose files are replicas
 pegasus.catalog.replica.directory.site | local | | read | site of the files of a replica directory
@@ -86,27 +86,28 @@ pegasus.catalog.replica.directory.url.prefix | file:// | | read | stands before 
 pegasus.catalog.replica.cache.asrc | false | true false | read | cache files add to the replica catalog instead of hiding it
 pegasus.catalog.replica.dax.asrc | false | true false | read | replicas in the workflow add to the replica catalog instead of hiding it
 pegasus.catalog.replica.chunk.size | 1000 | | needless | replicas read at a time
-pegasus.catalog.replica.mrc.** | | | not-yet | one of several replica catalogs
+pegasus.catalog.replica.mrc.* | | YAML File Regex Directory JDBCRC | read | with `MRC`: kind of one of several replica catalogs, under a name of your choice. Places of a file in the first named come first
+pegasus.catalog.replica.mrc.** | | | read | settings of that catalog, named as those of `pegasus.catalog.replica`, such as `mrc.NAME.file`; `url` is its file, directory or database
 pegasus.catalog.replica.output | | | read | kind of the catalog where outputs are registered. `JDBCRC`, in an SQLite file; `<workflow>-0.replicas.db` in the submit directory if not set
 pegasus.catalog.replica.output.** | | | read | settings of that catalog. `db.url`: `jdbc:sqlite:FILE`
-pegasus.catalog.replica.url | | | not-yet | address of a replica catalog
+pegasus.catalog.replica.url | | | read | file, directory or database of the replica catalog. Weaker than `file`, `directory` and `db.url`
 pegasus.catalog.replica.db.driver | | | needless | kind of the database of a replica catalog, which its address says
-pegasus.catalog.replica.db.url | | | read | file of a replica catalog of the kind `JDBCRC`: `jdbc:sqlite:FILE`
-pegasus.catalog.replica.db.user | | | not-yet | name of the user of a replica catalog on a server
-pegasus.catalog.replica.db.password | | | not-yet | password of that user
+pegasus.catalog.replica.db.url | | | read | database of a replica catalog of the kind `JDBCRC`. `jdbc:sqlite:FILE`, `jdbc:postgresql://HOST/DATABASE` (extra `postgres`) or `jdbc:mysql://HOST/DATABASE` (extra `mysql`)
+pegasus.catalog.replica.db.user | | | read | name of the user of a replica catalog on a server
+pegasus.catalog.replica.db.password | | | read | password of that user
 pegasus.catalog.replica.db.** | | | not-yet | more about that connection
 pegasus.catalog.*.db | | | needless | kind of database of a catalog
-pegasus.catalog.*.db.** | | | read | connection to the database of a catalog. `pegasus.catalog.replica.db.url` is `jdbc:sqlite:FILE`; `user` and `password` are those of a server for the database of runs
+pegasus.catalog.*.db.** | | | read | connection to the database of a catalog. `user` and `password` are those of a server
 pegasus.catalog.*.timeout | | | needless | seconds to wait for a locked database
-pegasus.catalog.site | YAML | YAML XML | read | kind of the site catalog. `YAML`; `XML` is an error
+pegasus.catalog.site | YAML | YAML XML | read | kind of the site catalog. XML of version 4 is recognised by its content; with `XML` the default file is `./sites.xml` if there is no `./sites.yml`
 pegasus.catalog.site.file | ./sites.yml | | read | file of the site catalog
 pegasus.catalog.site.repo | | | read | directory where the published site definitions were downloaded to; an address has no effect
 pegasus.catalog.site.repo.file | | | read | which of them: a file there, else in the current directory, whose sites are below those of the site catalog, key by key; `env.NAME` among the properties is a variable in it. Never fetched: a missing file is an error
 pegasus.catalog.site.repo.interval | 86400 | | needless | seconds until they are fetched again
 pegasus.catalog.site.sites.*.profiles.*.** | | | read | a profile of one site (site, namespace, key), stronger than the same of the site catalog; `Properties.add_site_profile` sets it
-pegasus.catalog.transformation | YAML | YAML Text Directory | read | kind of the transformation catalog. `YAML` and `Directory`; `Text` is an error
+pegasus.catalog.transformation | YAML | YAML Text Directory | read | kind of the transformation catalog. With `Text`, the default file is `./tc.txt`
 pegasus.catalog.transformation.file | ./transformations.yml | | read | file of the transformation catalog
-pegasus.catalog.transformation.mapper | All | All Installed Staged Submit | not-yet | which entries of the transformation catalog count
+pegasus.catalog.transformation.mapper | All | All Installed Staged Submit | read | which entries of the transformation catalog count. `Installed`: those that are installed; `Staged`: those that are staged; `Submit`: those that are staged from site `local`
 pegasus.catalog.transformation.directory | transformations | | read | directory whose files are executables
 pegasus.catalog.transformation.directory.site | local | | read | site of these files
 pegasus.catalog.transformation.directory.flat.lfn | false | true false | read | name the executables without their directories
@@ -118,17 +119,17 @@ pegasus.catalog.workflow.amqp.** | | | needless | more about that broker
 pegasus.catalog.workflow.** | | | not-yet | more places where events are sent
 pegasus.catalog.master.url | | | read | database of all workflows of a user. `~/.pegasus/workflow.db` if not set
 pegasus.catalog.master.** | | | not-yet | settings of that database
-pegasus.selector.replica | Default | Default Regex Restricted Local | not-yet | how the best replica is chosen
-pegasus.selector.replica.regex.rank.* | | | not-yet | pattern of replicas, lower numbers first
-pegasus.selector.regex.rank.* | | | not-yet | other spelling of `pegasus.selector.replica.regex.rank.*`
-pegasus.selector.replica.*.ignore.stagein.sites | | | not-yet | sites whose replicas are not used
-pegasus.selector.replica.*.prefer.stagein.sites | | | not-yet | sites whose replicas are used first
+pegasus.selector.replica | Default | Default Regex Restricted Local | read | how the best replica of a file is chosen. `Default`: the nearest; `Regex`: by the patterns below; `Restricted`: by the sites below; `Local`: paths of site `local` alone, if there are any
+pegasus.selector.replica.regex.rank.* | | | read | with `Regex`: a regular expression that matches whole URLs; those of lower numbers come first, those that match none last
+pegasus.selector.regex.rank.* | | | read | other spelling of `pegasus.selector.replica.regex.rank.*`
+pegasus.selector.replica.*.ignore.stagein.sites | | | read | with `Restricted`: sites whose replicas are not used for jobs at this site (`*`: at any), separated by commas, unless they are preferred
+pegasus.selector.replica.*.prefer.stagein.sites | | | read | with `Restricted`: sites whose replicas are used first
 pegasus.selector.site | Random | Random RoundRobin Group Heft NonJavaCallout | read | how the site of a job is chosen among those that can run it. `NonJavaCallout`: by a program
 pegasus.selector.site.path | | | read | program that chooses sites
 pegasus.selector.site.env.* | | | read | environment of that program, beside the planner's
 pegasus.selector.site.timeout | 60 | | read | seconds that program may take for one job. `0`: any time
 pegasus.selector.site.keep.tmp | onerror | onerror always never | read | when its files are kept
-pegasus.selector.transformation | Random | Random Installed Staged Submit | not-yet | which of several executables is used
+pegasus.selector.transformation | Random | Random Installed Staged Submit | read | which of several executables is used. `Random`: the first that fits, installed before staged; the others as with the mapper
 pegasus.dir.submit.mapper | Hashed | Flat Hashed Named | needless | how submit files are spread over directories; there is no file a job
 pegasus.dir.submit.mapper.hashed.levels | 2 | | needless | directories below each other
 pegasus.dir.submit.mapper.hashed.multiplier | 5 | | needless | files of one job

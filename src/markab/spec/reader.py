@@ -37,7 +37,14 @@ _CONTENT: dict[type, str] = {
     TransformationCatalog: "transformations",
 }
 
-_MAY_BE_FOLLOW_UPS = ("unknown-job", "no-jobs", "unknown-container", "unknown-transformation", "no-pfn")
+_MAY_BE_FOLLOW_UPS = (
+    "unknown-job",
+    "no-jobs",
+    "unknown-container",
+    "unknown-transformation",
+    "no-pfn",
+    "no-file-server",
+)
 """Problems of these kinds can result from leaving out an element that has a problem itself."""
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -62,7 +69,7 @@ def read_workflow(
 
 
 def read_sites(path: str | os.PathLike[str], environment: Mapping[str, str] = os.environ) -> SiteCatalog:
-    """Read `sites.yml`. Raises as `read_workflow`."""
+    """Read `sites.yml`, or a site catalog in XML. Raises as `read_workflow`."""
     return parse_sites(read_bytes(path), os.fspath(path), environment)
 
 
@@ -135,8 +142,13 @@ def parse_workflow(
 def parse_sites(
     text: str | bytes, name: str = "<string>", environment: Mapping[str, str] = os.environ
 ) -> SiteCatalog:
-    """Return the site catalog of a document."""
-    return _parse(text, SiteCatalog, name, environment, check_sites)
+    """Return the site catalog of a document, in YAML or XML."""
+    data = _bytes(text)
+    if xml_elements.is_xml(data):
+        from markab.spec.site_xml_reader import read_site_xml
+
+        return _checked(*read_site_xml(data, name, environment), name, check_sites)
+    return _parse(data, SiteCatalog, name, environment, check_sites)
 
 
 def parse_replicas(

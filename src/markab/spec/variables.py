@@ -13,8 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_.]*)\}")
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_MARKED = re.compile(f"/{_OPEN}(.*?){_CLOSE}")
 _ON_THE_NODE = ("PEGASUS_", "_PEGASUS_")
 
 
@@ -32,6 +37,34 @@ class Unexpanded(Mapping[str, str]):
 
     def __len__(self) -> int:
         return 0
+
+
+class MarkedVariables(Mapping[str, str]):
+    """An environment in which each variable's value is a mark of its name, with the form of a path."""
+
+    def __getitem__(self, name: str) -> str:
+        return f"/{_OPEN}{name}{_CLOSE}"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def restored(data: T) -> T:
+    """Return plain data in which the marks of `MarkedVariables` are references again."""
+    found: Any = data
+    if isinstance(data, str):
+        found = _MARKED.sub(r"${\1}", data) if _OPEN in data else data
+    elif isinstance(data, dict):
+        found = {restored(key): restored(value) for key, value in data.items()}
+    elif isinstance(data, list):
+        found = [restored(item) for item in data]
+    return cast(T, found)
 
 
 def expand(text: str, environment: Mapping[str, str]) -> str:

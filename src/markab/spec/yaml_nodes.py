@@ -91,7 +91,7 @@ def compose(text: str, name: str) -> yaml.MappingNode:
     if text.lstrip().startswith("<"):
         raise UnreadableError(
             Problem(
-                "this is XML; only workflows can be XML, catalogs are YAML or JSON",
+                "this is XML; only workflows and site catalogs can be XML; this is written as YAML or JSON",
                 "convert it with Pegasus' converters, or write it as YAML",
                 name,
                 1,

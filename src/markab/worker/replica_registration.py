@@ -19,7 +19,7 @@ from markab.transfers.error_kinds import ErrorKind
 from markab.transfers.tree_names import declared_name, is_tree
 from markab.worker.failure import AttemptFailed
 
-_TABLES = (
+TABLES = (
     "CREATE TABLE IF NOT EXISTS rc_lfn ("
     "lfn_id INTEGER PRIMARY KEY AUTOINCREMENT, lfn VARCHAR(245) NOT NULL UNIQUE)",
     "CREATE TABLE IF NOT EXISTS rc_pfn (pfn_id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -50,7 +50,7 @@ def register_replicas(
         connection = sqlite3.connect(catalog, timeout=LOCK_TIMEOUT_S, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for table in _TABLES:
+            for table in TABLES:
                 connection.execute(table)
             for item in registrations:
                 sha256 = checksums.get(item["lfn"])

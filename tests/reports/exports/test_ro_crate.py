@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from markab.errors import MarkabError
+from markab.reports.exports import ro_crate
 from markab.reports.exports.formats import export_run
 from reports.exports.real_run import SECRET, all_text, run, sha256
 
@@ -98,6 +99,23 @@ def test_the_workflow_in_the_crate_is_the_users_without_environment(crate: Path)
 
 def test_nothing_secret_is_in_it(crate: Path) -> None:
     assert SECRET not in all_text(crate)
+
+
+@pytest.mark.parametrize(
+    ("name", "program", "more"),
+    [
+        ("wc", "", {}),
+        ("text::wc", "/bin/wc", {"description": "the program /bin/wc"}),
+        ("wc:1.2", "", {"softwareVersion": "1.2"}),
+        ("text::wc:1.2", "/bin/wc", {"description": "the program /bin/wc", "softwareVersion": "1.2"}),
+    ],
+)
+def test_a_transformation_is_software_with_the_version_of_its_name(
+    name: str, program: str, more: dict[str, str]
+) -> None:
+    found = ro_crate._software(name, program)
+
+    assert found == {"@id": found["@id"], "@type": "SoftwareApplication", "name": name, **more}
 
 
 def test_a_delivered_file_that_was_deleted_is_no_data_any_more(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from markab.journal.history import History
 from markab.journal.lock import holder
+from markab.journal.progress import ScratchUse, read_progress
 from markab.journal.records import Undone
 from markab.journal.run_reader import STATES, RunReader
 from markab.journal.run_times import RunTimes
@@ -85,6 +86,8 @@ class Statistics(msgspec.Struct, kw_only=True):
     hours: list[queries.HostHour] | None = None
     breakdown: list[queries.Breakdown] | None = None
     attempt_hours: list[queries.HostHour] | None = None
+    scratch: dict[str, ScratchUse] | None = None
+    """By site, as the last engine reported it; None: there is no bound on scratch."""
     members: list[MemberStatistics] | None = None
     """The workflow and all below it; None: it has no sub-workflows, and all of this is its own."""
 
@@ -142,6 +145,7 @@ def statistics_of(
         moved=queries.moved(database),
         integrity=_integrity(database),
         notes=list(database.notes),
+        scratch=_scratch(database),
         transformations=queries.transformations(database) if "transformations" in sections else None,
         jobs=queries.jobs(database, all_attempts=True) if "jobs" in sections else None,
         labels=_labels(database.submit_dir) if "jobs" in sections else {},
@@ -158,6 +162,11 @@ def _history(submit_dir: Path) -> History:
         return run.history
     finally:
         run.close()
+
+
+def _scratch(database: Database) -> dict[str, ScratchUse] | None:
+    progress = read_progress(SubmitDir(database.submit_dir).status)
+    return (progress.scratch or None) if progress is not None and progress.uuid == database.uuid else None
 
 
 def _labels(submit_dir: Path) -> dict[str, str]:

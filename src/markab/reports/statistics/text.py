@@ -24,6 +24,7 @@ def summary_text(found: Statistics) -> str:
     lines += [f"{label:<{_LABEL_CHARACTERS}}: {value}" for label, value in wall_time_lines(found)]
     lines += ["", *_integrity_lines(found.integrity)]
     lines += ["", *_moved_lines(found.moved)]
+    lines += [use.text(site) for site, use in (found.scratch or {}).items()]
     if found.run.started is not None:
         lines += ["", *_run_times_lines(found), "", *_time_use_lines(found)]
         lines += ["", *_path_lines(found.time_use, found.times.active_s)]
