@@ -21,6 +21,7 @@ MEMORY_REMEDY = "ask for more with the profile pegasus.memory, or give it less t
 NEAR = 0.8
 """The share of the memory limit from which memory counts as used up."""
 
+_AN_INPUT = " is not what was recorded"
 REMEDIES = {
     ErrorKind.TIMEOUT: "raise the profile pegasus.maxwalltime, or find out what it waited for",
     ErrorKind.MISSING_OUTPUT: "did it write it under another name, or elsewhere? correct add_outputs, or the program",
@@ -99,7 +100,7 @@ def cause_of(
         if "\r' in the first line of" in message:
             return Cause(kind, CARRIAGE_RETURN, CARRIAGE_RETURNS_MEANING, "", also)
         if kind == ErrorKind.CHECKSUM:  # both checksums would fill the line
-            message = message.rpartition(": its sha256 is ")[0] or message
+            message = _without_checksums(message)
         return Cause(kind, kind, message, remedy, also)
     status = invocation.get("status", 0)
     if used_up := _out_of_memory(status, invocation, job, found, machine_mb):
@@ -135,6 +136,12 @@ def failed_invocation(record: dict[str, Any]) -> dict[str, Any]:
 def peak_memory_mb(record: dict[str, Any]) -> float:
     """Return the largest resident memory of any process of an attempt; 0: not measured."""
     return max((run.get("maxrss_kb", 0) for run in record.get("invocations", ())), default=0) / 1024
+
+
+def _without_checksums(message: str) -> str:
+    """Return what is wrong with a file, whose name may have anything in it, without what comes behind the last colons."""
+    before, is_input, _ = message.partition(f"{_AN_INPUT}: ")
+    return before + _AN_INPUT if is_input else message.rpartition(": ")[0] or message
 
 
 def _out_of_memory(
