@@ -16,6 +16,7 @@ from markab.journal.records import (
     Halt,
     Incomplete,
     Interrupt,
+    NoRoom,
     Refresh,
     RefreshedFile,
     Refused,
@@ -39,6 +40,7 @@ ONE_OF_EACH = [
     Incomplete(T0, 0, 1),
     Undone(T0, 0, 1, "gone"),
     Refresh(T0, [RefreshedFile("f", "/data/f", "ab" * 32)], [0], [1], ["c"]),
+    NoRoom(T0, 0, "too large", "a larger bound"),
     Halt(T0),
     Remove(T0),
     Interrupt(T0),
@@ -55,7 +57,7 @@ def test_every_kind_is_written_as_the_search_expects_it(tmp_path: Path) -> None:
         assert list(records_of(journal, type(entry))) == [entry]
         assert [kind for kind in EVENTS if encode(entry)[9:].startswith(beginning(kind))] == [type(entry)]
     about = [entry for entry in ONE_OF_EACH if hasattr(entry, "job")]
-    assert list(records_about(journal, 0)) == about and len(about) == 7
+    assert list(records_about(journal, 0)) == about and len(about) == 8
 
 
 def test_all_records_are_kinds_of_one_base() -> None:

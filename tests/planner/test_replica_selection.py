@@ -12,6 +12,7 @@ from markab.planner.draft import Context, RawInput
 from markab.planner.placement import Executable
 from markab.planner.replica_order import by_nearness
 from markab.planner.replica_selection import select_executables, select_replicas, why_unusable
+from markab.planner.request_trace import RequestTrace
 from markab.spec.model import Checksum, Grid, Pfn, Replica, Site, Transformation, TransformationSite
 
 
@@ -21,6 +22,7 @@ class Noted:
     def __init__(self) -> None:
         self.problems: list[tuple[str, str, str]] = []
         self.replica_order = by_nearness
+        self.trace = RequestTrace()
         sites = [Site("cluster"), Site("stage"), Site("far", grids=[Grid("batch", "gate", "slurm")])]
         self.sites = {site.name: site for site in sites}
 
