@@ -480,6 +480,7 @@ RUNS = [
         ({"keep": 2}, "bad old"),
         ({"keep": 3}, "old"),
         ({"keep": 0}, "new bad old rain"),
+        ({"keep": 1, "states": ["failed"]}, ""),
         ({"keep": 1, "states": ["success"], "older_s": 6.0}, "old"),
     ],
 )

@@ -74,6 +74,12 @@ def test_a_database_that_cannot_be_read_is_a_warning(home: Path) -> None:
     assert runs == [] and warning.startswith("the database of runs cannot be read: ")
 
 
+def test_a_database_whose_tables_are_still_being_made_has_no_runs(home: Path) -> None:
+    (home / ".pegasus").mkdir(parents=True)
+    (home / ".pegasus" / "workflow.db").touch()
+    assert list_runs() == ([], "")
+
+
 def test_a_run_that_cannot_be_read_is_listed_as_such(home: Path) -> None:
     run = made(Path.cwd() / "run0001", "20260101T000000+0000")
     (run / "plan.jsonl").write_text("damaged\n")

@@ -32,7 +32,10 @@ from markab.formatting import count, printable_line, shown_path, size
 @state_option("Only runs in these states, such as success,failed.")
 @workflow_option
 @click.option(
-    "--keep", type=click.IntRange(min=0), metavar="N", help="Leave the N newest runs of each workflow alone."
+    "--keep",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Leave the N newest runs of each workflow alone (with --state: of those in these states).",
 )
 @click.option("--scratch-only", is_flag=True, help="Delete the scratch directories, and leave the records.")
 @click.option(

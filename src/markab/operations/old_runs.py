@@ -78,7 +78,7 @@ class Filters(NamedTuple):
     older_s: float | None = None
     """Nothing happened to it for so many seconds."""
     keep: int | None = None
-    """But not so many newest of each workflow."""
+    """But not so many newest of each workflow, of those in `states` if any are named."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,8 @@ def chosen(
     named = states_named(filters.states)
     listed = list(runs)
     all_runs = {run.submit_dir: run for run in (*listed, *(among or ()))}
-    kept = _newest(all_runs.values(), filters.keep) if filters.keep is not None else set()
+    candidates = [run for run in all_runs.values() if not named or run.state in named]
+    kept = _newest(candidates, filters.keep) if filters.keep is not None else set()
     unwanted = _LEFT_ALONE if among is None else ()
 
     def is_chosen(run: ListedRun) -> bool:

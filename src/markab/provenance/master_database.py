@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, inspect, select
 
 from markab.errors import MarkabError, NotARun
 from markab.plan.braindump import Braindump, read_braindump
@@ -77,13 +77,13 @@ def directory_of_uuid(uuid: str) -> Path:
 
 @contextmanager
 def _opened() -> Iterator[Connection | None]:
-    """Open the master database at its default place; None: there is none."""
+    """Open the master database at its default place; None: there is none, or its tables are still being made."""
     target = master_target(SubmitDir(Path()), {})
     if target.file is None or not target.file.exists():
         yield None
         return
     with connected(target, read_only=True) as connection:
-        yield connection
+        yield connection if inspect(connection).has_table(schema.master_workflow.name) else None
 
 
 def states_of(connection: Connection, wf_id: int) -> list[State]:
