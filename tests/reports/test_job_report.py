@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -8,10 +9,12 @@ import pytest
 
 from kit.made_run import T0, began, compute, end, ended, failed, gave_up, make_run, retry, start
 from markab.diagnosis.failed_attempts import FailedAttempts
+from markab.diagnosis.failed_job import examine_failed_job
+from markab.diagnosis.failure_analysis import Analyzer
 from markab.errors import MarkabError
 from markab.formatting import count, duration, size, tail
 from markab.plan.job_lookup import find_job
-from markab.plan.model import Input, Kind, Place, PlannedJob, Registration, Transfer
+from markab.plan.model import Input, Kind, Place, PlannedJob, PlannedTask, Registration, Transfer
 from markab.reports.job_report import read_job, read_jobs, wait_status
 
 JOBS = [compute("a"), compute("b", 0)]
@@ -144,6 +147,24 @@ def test_the_final_failures_are_those_of_the_last_engine_that_gave_up(tmp_path: 
         "    a",
         "    b",
     ]
+
+
+@pytest.mark.parametrize(
+    "ran", [[("b", 768)], [("a", 0), ("b", 768)], [("b", 768), ("c", 0)], [("a", 0), ("b", 768), ("c", 0)]]
+)
+def test_the_command_of_a_failed_cluster_is_that_of_the_task_that_failed(
+    tmp_path: Path, ran: list[tuple[str, int]]
+) -> None:
+    tasks = [PlannedTask(id=one, transformation="t", executable="/run", arguments=one) for one in "abc"]
+    job = msgspec.structs.replace(compute("a"), tasks=tasks)
+    invocations = [{"task": one, "argv": ["/run", one], "status": status} for one, status in ran]
+    entries = [began(), start(0), failed(0, invocations=invocations), gave_up(0), ended("failed")]
+    make_run(tmp_path, [job], entries)
+    (failure,) = FailedAttempts(tmp_path, from_start=True).final()
+    assert "  command: /run b" in failure.text(tmp_path).splitlines()
+    with closing(Analyzer(tmp_path)) as run:
+        run.read()
+        assert examine_failed_job(run, 0).failed_command == "/run b"
 
 
 def test_lines_of_a_megabyte_are_cut(tmp_path: Path) -> None:

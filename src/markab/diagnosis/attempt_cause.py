@@ -50,15 +50,22 @@ def _typed(remedy: str, submit_dir: Path, job: PlannedJob) -> str:
     )
 
 
-def last_task(job: PlannedJob, record: dict[str, Any]) -> PlannedTask | None:
-    """Return the task that ran last in an attempt, which is the one that failed; None for an auxiliary job."""
-    last = max(len(record.get("invocations") or ()), 1) - 1
-    return job.tasks[min(last, len(job.tasks) - 1)] if job.tasks else None
+def failed_invocation(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the invocation that failed first in an attempt, else the last one; empty if nothing ran."""
+    ran = record.get("invocations") or ()
+    found: dict[str, Any] = next((one for one in ran if one.get("status")), ran[-1] if ran else {})
+    return found
+
+
+def failed_task(job: PlannedJob, record: dict[str, Any]) -> PlannedTask | None:
+    """Return the task that failed in an attempt, which may have run only some of the job's; None for an auxiliary job."""
+    task = failed_invocation(record).get("task")
+    return next((one for one in job.tasks if one.id == task), job.tasks[0] if job.tasks else None)
 
 
 def program_source(plan: PlanFile, job: PlannedJob, record: dict[str, Any]) -> tuple[str, bool]:
-    """Return the path or URL of the program that ran last, and whether the job works with a copy of it."""
-    task = last_task(job, record)
+    """Return the path or URL of the program that failed, and whether the job works with a copy of it."""
+    task = failed_task(job, record)
     if task is None:
         return "", False
     executable = task.executable

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markab.diagnosis.attempt_cause import attempt_cause, last_task
+from markab.diagnosis.attempt_cause import attempt_cause, failed_task
 from markab.diagnosis.failure_patterns import CARRIAGE_RETURN
 from markab.formatting import clipped, output_lines, titled
 from markab.journal.attempt_story import captured, error_lines, log_texts
@@ -134,7 +134,7 @@ class FailedAttempts:
         if self._plan is None:
             self._plan = PlanFile(self._place.plan)
         job = self._plan.job(end.job)
-        task = last_task(job, end.record)
+        task = failed_task(job, end.record)
         command = f"{task.executable} {task.arguments}".strip() if task is not None else ""
         return FailedAttempt(
             job.id, end.attempt, end.record, False, command, self._plan, end.job, label=job.label

@@ -8,6 +8,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
+from markab.diagnosis.attempt_cause import failed_invocation, failed_task
 from markab.diagnosis.causes import Cause, peak_memory_mb
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.siblings import differences, nearest_sibling
@@ -45,17 +46,12 @@ class FailedJob:
     differs: list[str] = field(default_factory=list)
 
     @property
-    def commands(self) -> list[str]:
-        """The command line of each task, as it ran or as planned."""
-        ran = [shlex.join(run.get("argv", ())) for run in self.record.get("invocations", ())]
-        planned = [f"{task.executable} {task.arguments}".strip() for task in self.job.tasks]
-        return ran + planned[len(ran) :]
-
-    @property
     def failed_command(self) -> str:
-        """The command line that failed, which is the last that ran."""
-        number = max(len(self.record.get("invocations", ())), 1)
-        return self.commands[number - 1] if self.commands else ""
+        """The command line of the task that failed, as it ran or as planned."""
+        if argv := failed_invocation(self.record).get("argv"):
+            return shlex.join(argv)
+        task = failed_task(self.job, self.record)
+        return f"{task.executable} {task.arguments}".strip() if task is not None else ""
 
     @property
     def host(self) -> str:

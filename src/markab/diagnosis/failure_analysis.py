@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from markab.diagnosis.attempt_cause import attempt_cause, last_task
+from markab.diagnosis.attempt_cause import attempt_cause, failed_task
 from markab.diagnosis.causes import Cause
 from markab.diagnosis.undelivered import Undelivered, undelivered_results
 from markab.journal.lifecycle import State
@@ -182,7 +182,7 @@ class Analyzer(RunReader):
                 continue
             job = self.plan.job(position)
             record = self.record_at(self.bad_at[position][-1])
-            cause, task = self.cause(job, record), last_task(job, record)
+            cause, task = self.cause(job, record), failed_task(job, record)
             runs = task.transformation if task is not None else job.kind.value
             key = (runs, cause.kind, _without(cause.signature(job.id), job))
             groups.setdefault(key, CauseGroup(cause, runs)).jobs.append(position)
