@@ -13,6 +13,7 @@ import pytest
 from markab.errors import TransferRefused
 from markab.transfers.beneath import Beneath
 from markab.transfers.packed_tree import Packed, leads_out, pack, unpack
+from markab.transfers.tree_removal import remove_tree
 
 
 def make_tree(top: Path) -> Path:
@@ -66,6 +67,18 @@ def test_what_is_packed_comes_out_again(tmp_path: Path) -> None:
         again = unpacked(file.fileno(), tmp_path / "out")
     assert what_is_in(top) == what_is_in(again)
     assert made.sha256 == packed(again).sha256
+
+
+def test_a_directory_that_may_not_be_written_comes_out_with_all_that_is_in_it(tmp_path: Path) -> None:
+    top = make_tree(tmp_path / "in")
+    for folder in (top / "sub" / "empty", top / "sub", top):
+        folder.chmod(0o555)
+    with tempfile.TemporaryFile() as file:
+        made = packed(top, file.fileno())
+        again = unpacked(file.fileno(), tmp_path / "out")
+    assert what_is_in(top) == what_is_in(again)
+    assert made.sha256 == packed(again).sha256
+    assert remove_tree(str(again)) == 8
 
 
 def test_the_checksum_is_of_names_modes_and_contents_not_of_times(tmp_path: Path) -> None:

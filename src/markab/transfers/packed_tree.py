@@ -168,6 +168,8 @@ def leads_out(name: str, target: str) -> bool:
 def unpack(source: int, top: Beneath, durable: bool = False, stop: Stop = None) -> None:
     """Unpack the open archive `source` into the empty directory `top`.
 
+    A directory gets its permission bits when all that is below it is complete.
+
     Raises:
         TransferRefused: it is no archive of `pack`.
         OSError: it cannot be read, or a file cannot be written.
@@ -193,7 +195,7 @@ def unpack(source: int, top: Beneath, durable: bool = False, stop: Stop = None) 
                     _write(content, top, entry, durable)  # type: ignore[arg-type]
     except tarfile.TarError as error:
         raise TransferRefused("what should be a packed directory is none: %s" % error, "") from error
-    for name, mode in reversed(folders):
+    for name, mode in reversed(folders):  # those below a directory come before it
         _finish_directory(top, name, mode, durable)
 
 
@@ -222,7 +224,7 @@ def _write(content: BinaryIO, top: Beneath, entry: tarfile.TarInfo, durable: boo
 def _finish_directory(top: Beneath, name: str, mode: int, durable: bool) -> None:
     fd = top.open_directory(name)
     try:
-        os.fchmod(fd, mode | 0o700)
+        os.fchmod(fd, mode)
         if durable:
             os.fsync(fd)
     finally:

@@ -180,7 +180,7 @@ def _make_empty(stem: str) -> Tuple[str, Beneath]:
             pass
         try:
             new = Beneath(path)
-        except NotADirectoryError:
+        except (NotADirectoryError, PermissionError):
             continue
         try:
             fcntl.flock(new.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -190,6 +190,7 @@ def _make_empty(stem: str) -> Tuple[str, Beneath]:
         except OSError:
             pass  # a file system without locks
         if _is_at(new.fd, path):
+            os.fchmod(new.fd, 0o700)  # a delivery that was killed may have made it read-only
             remove_contents(os.dup(new.fd))
             return path, new
         new.close()
