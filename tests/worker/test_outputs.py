@@ -16,8 +16,10 @@ from markab.transfers import base
 from markab.transfers.base import Moved, Scheme, register_scheme
 from markab.transfers.beneath import Beneath
 from markab.transfers.checksum import Verified
+from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_spec import make_spec
+from markab.worker.failure import AttemptFailed
 from markab.worker.finish import finish
 from markab.worker.invocation import next_series, record_end
 from markab.worker.outputs import output_bytes
@@ -158,6 +160,24 @@ def test_a_checkpoint_that_is_missing_is_no_error_and_another_output_is(tmp_path
     assert record["error"]["kind"] == "missing-output"
     assert record["error"]["message"] == "output 'gone' of job 'j' is missing"
     assert record["error"]["hint"].endswith("; it wrote 'a', 'b'")
+
+
+def test_what_a_task_makes_that_was_never_started_is_not_said_to_be_missing_after_an_error(
+    tmp_path: Path,
+) -> None:
+    prepared = ended(tmp_path, write_both, "gone", "later")
+    prepared.job["tasks"] = [{"id": "t", "makes": ["gone"]}, {"id": "u", "makes": ["later"]}]
+    prepared.errors.append(AttemptFailed(ErrorKind.EXIT, "task 't' ended with exit code 3"))
+    record = finish(prepared, None, None)
+
+    assert [error["message"] for error in record["also"]] == ["output 'gone' of job 'j' is missing"]
+
+
+def test_what_no_task_made_is_missing_also_if_its_task_was_never_started(tmp_path: Path) -> None:
+    prepared = ended(tmp_path, write_both, "later")
+    prepared.job["tasks"] = [{"id": "t", "makes": []}, {"id": "u", "makes": ["later"]}]
+
+    assert finish(prepared, None, None)["error"]["message"] == "output 'later' of job 'j' is missing"
 
 
 def link_out(cwd: Path) -> None:

@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 import time
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, FrozenSet, List, Optional, Sequence
 
 from markab.errors import MarkabError
 from markab.transfers.base import Stop
@@ -68,16 +68,26 @@ def _directory(prepared: Prepared) -> Beneath:
 
 
 def find_outputs(prepared: Prepared, stop: Stop = None) -> List[FoundOutput]:
-    """Return the declared outputs that exist, directories packed; add those that are missing to `errors`."""
+    """Return the declared outputs that exist, directories packed; add those that are missing to `errors`.
+
+    After an error, the outputs of tasks that were never started are not said to be missing.
+    """
     found = []
+    unstarted = _of_unstarted_tasks(prepared) if prepared.errors else frozenset()
     for output in prepared.job.get("outputs") or ():
         is_checkpoint = bool(output.get("checkpoint"))
         try:
             found.append(_find(prepared, output["lfn"], is_checkpoint, stop))
         except AttemptFailed as error:
-            if not is_checkpoint:
+            if not is_checkpoint and output["lfn"] not in unstarted:
                 prepared.errors.append(error)
     return found
+
+
+def _of_unstarted_tasks(prepared: Prepared) -> FrozenSet[str]:
+    started = {entry["task"] for entry in prepared.invocations}
+    tasks = prepared.job.get("tasks") or ()
+    return frozenset(lfn for task in tasks if task["id"] not in started for lfn in task.get("makes") or ())
 
 
 def _find(prepared: Prepared, lfn: str, is_checkpoint: bool, stop: Stop) -> FoundOutput:
