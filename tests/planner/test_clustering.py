@@ -254,8 +254,37 @@ def test_labels_that_make_jobs_wait_for_each_other_are_an_error(bench: Bench) ->
         task("b", "x", "y"),
         task("c", "y", "z", **pegasus(label="g")),
     ]
-    with pytest.raises(PlanningError, match=r"wait for each other: 'a\+c' → 'b' → 'a\+c'"):
+    with pytest.raises(PlanningError, match=r"wait for each other: 'a\+c' → 'b' → 'a\+c'") as caught:
         bench.plan(*tasks, cluster=["label"])
+    (problem,) = caught.value.problems
+    assert problem.message.endswith("task 'c' waits, through other jobs, for task 'a' of the same job")
+    assert problem.hint == "change or remove the profile pegasus.label, which is 'g', of one of these tasks"
+
+
+def at_site(name: str) -> Entry:
+    return {"profiles": {"selector": {"execution.site": name}}}
+
+
+@pytest.mark.parametrize("cluster", [["whole"], ["horizontal", "whole"]])
+def test_a_whole_workflow_at_two_sites_gets_a_remedy_that_can_be_followed(
+    bench: Bench, cluster: list[str]
+) -> None:
+    for site in ("condorpool", "other"):
+        servers = [{"url": f"file://{bench.path}/{site}", "operation": "all"}]
+        scratch = {"type": "sharedScratch", "path": f"{bench.path}/{site}", "fileServers": servers}
+        bench.sites.append({"name": site, "directories": [scratch]})
+    there = dict(bench.transformations[0]["sites"][0], name="other")
+    bench.transformations[0]["sites"].append(there)
+    tasks = [
+        task("a", "in", "x", **at_site("condorpool")),
+        task("b", "x", "y", **at_site("other")),
+        task("c", "y", "z", **at_site("condorpool")),
+    ]
+    with pytest.raises(PlanningError, match="jobs were merged that wait for each other") as caught:
+        bench.plan(*tasks, cluster=cluster, sites=["condorpool", "other"])
+    (problem,) = caught.value.problems
+    assert problem.hint == "run at one site (--sites condorpool), or use --cluster label instead of whole"
+    assert clusters(bench.plan(*tasks, cluster=["label"], sites=["condorpool", "other"])) == {}
 
 
 def test_the_whole_workflow_is_one_job(bench: Bench) -> None:

@@ -50,6 +50,8 @@ class Members:
     """What follows `merge_` in the name of the job."""
     jobs: Sequence[int]
     why: str
+    remedy: str = ""
+    """What to do if they depend on each other through other jobs."""
 
 
 Technique = Callable[[Draft, Context], Iterable[Members]]
@@ -69,7 +71,7 @@ def cluster_jobs(draft: Draft, context: Context) -> None:
             if len(group.jobs) > 1:
                 name = cluster_name(group.name, context.prefix, names)
                 names.add(name)
-                cluster = draft.merge(group.jobs, "cluster_jobs", group.why, name)
+                cluster = draft.merge(group.jobs, "cluster_jobs", group.why, name, group.remedy)
                 draft.placements[cluster] = aggregators.aggregated(draft.placements[cluster])
 
 
@@ -101,16 +103,21 @@ def _by_label(draft: Draft, context: Context) -> Iterator[Members]:
         if label := _profile(draft, job, key):
             labelled[label][_place(draft, job)].append(job)
     for label, places in labelled.items():
+        remedy = f"change or remove the profile pegasus.{key}, which is {label!r}, of one of these tasks"
         for jobs in places.values():
-            yield Members(label, jobs, f"label {label!r}")
+            yield Members(label, jobs, f"label {label!r}", remedy)
 
 
 def _whole(draft: Draft, _: Context) -> Iterator[Members]:
     places: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for job in _computing(draft):
         places[_place(draft, job)].append(job)
+    sites = [site for site, _, _ in places]
+    remedy = "use --cluster label instead of whole"
+    if len(set(sites)) > 1:
+        remedy = f"run at one site (--sites {sites[0]}), or {remedy}"
     for jobs in places.values():
-        yield Members("whole-wf", jobs, "the whole workflow")
+        yield Members("whole-wf", jobs, "the whole workflow", remedy)
 
 
 TECHNIQUES: dict[str, Technique] = {"horizontal": _horizontal, "label": _by_label, "whole": _whole}

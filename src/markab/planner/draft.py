@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Literal, NamedTuple, Protocol
@@ -132,6 +133,8 @@ class Merged(NamedTuple):
     name: str
     why: str
     """Which pass merged them, and why."""
+    remedy: str = ""
+    """What to do if it waits for itself through other jobs."""
 
 
 class DagmanRequests(NamedTuple):
@@ -408,7 +411,7 @@ class Draft:
                 del self.producer[use.lfn]
         self._take_out(job, _REMOVED)
 
-    def merge(self, jobs: Sequence[int], by: str, why: str, name: str) -> int:
+    def merge(self, jobs: Sequence[int], by: str, why: str, name: str, remedy: str = "") -> int:
         """Make one job of several, called `name`, and return its number, which is the lowest of theirs.
 
         It runs all their tasks one after the other, in the order of the user's graph,
@@ -417,7 +420,8 @@ class Draft:
         before those that add auxiliary jobs.
 
         Jobs of which one waits for another through a third must not be merged: it is
-        found as a cycle when parents or levels are next read.
+        found as a cycle when parents or levels are next read, and `remedy` says what
+        to do then.
 
         Raises:
             ValueError: they are not at one place, or are no jobs that run tasks (a bug of the pass).
@@ -446,7 +450,7 @@ class Draft:
             self._parents[into] = self._parents[into] + self._parents[job]
             self._take_out(job, into)
         self.jobs[into], self.placements[into] = tasks, placement
-        self.merged[into] = Merged(name, f"{by}: {why}")
+        self.merged[into] = Merged(name, f"{by}: {why}", remedy)
         return into
 
     def _cluster(self, job: int) -> Cluster:
@@ -485,16 +489,35 @@ class Draft:
         self._parents = parents
         levels = levels_of(self._parents)
         if levels is None:
-            cycle = find_cycle(self._parents)
-            raise PlanningError(
-                Problem(
-                    "jobs were merged that wait for each other: "
-                    + " → ".join(repr(self.name_of(job)) for job in [*cycle, cycle[0]]),
-                    "put tasks that depend on each other through a third into different clusters",
-                    kind="cycle",
-                )
-            )
+            raise PlanningError(self._cycle_of_merged(find_cycle(self._parents)))
         self._levels = levels
+
+    def _cycle_of_merged(self, cycle: Sequence[int]) -> Problem:
+        """Return the problem that merged jobs wait for each other: each of `cycle` for the one before it."""
+        message = "jobs were merged that wait for each other: " + " → ".join(
+            repr(self.name_of(job)) for job in [*cycle, cycle[0]]
+        )
+        remedy = ""
+        for before, job, after in zip([cycle[-1], *cycle], cycle, [*cycle[1:], cycle[0]], strict=False):
+            if job in self.merged and self.merged[job].remedy:
+                remedy = remedy or self.merged[job].remedy
+                for task, earlier in product(self._links(before, job, 1), self._links(job, after, 0)):
+                    if task != earlier:
+                        one, other = self.tasks[task].id, self.tasks[earlier].id
+                        message += (
+                            f"; task {one!r} waits, through other jobs, for task {other!r} of the same job"
+                        )
+                        return Problem(message, self.merged[job].remedy, kind="cycle")
+        return Problem(message, remedy, kind="cycle")
+
+    def _links(self, parent: int, job: int, end: int) -> list[int]:
+        """Return the tasks of a job that wait for tasks of another (`end` is 1), or those they wait for (0)."""
+        return [
+            (before, task)[end]
+            for task in self._cluster(job)
+            for before in self.task_parents[task]
+            if self._current(before) == parent
+        ]
 
     def _current(self, job: int) -> int:
         """Return the job that another was merged into, which may have been removed since."""
