@@ -130,7 +130,16 @@ def test_what_a_killed_delivery_left_is_used_again(tmp_path: Path, tree: Path) -
     left = tmp_path / ".out.part-tree-0"
     left.mkdir()
     (left / "half").write_text("of it")
-    left.chmod(0o555)
+    deliver_tree(str(tree), str(tmp_path / "out"))
+    assert files(tree) == files(tmp_path / "out")
+    assert {"in", "out"} == set(os.listdir(tmp_path))
+
+
+def test_an_empty_read_only_directory_that_a_killed_delivery_left_is_used_again(
+    tmp_path: Path, tree: Path
+) -> None:
+    left = tmp_path / ".out.part-tree-0"
+    left.mkdir(mode=0o555)
     deliver_tree(str(tree), str(tmp_path / "out"))
     assert files(tree) == files(tmp_path / "out")
     assert {"in", "out"} == set(os.listdir(tmp_path))
