@@ -338,6 +338,16 @@ def test_files_that_are_too_large_end_the_run_which_a_larger_bound_continues(tmp
     assert sorted(world.succeeded) == [0, 1, 2, 3, 4], "what had succeeded is not run again"
 
 
+def test_a_job_whose_files_exceed_the_bound_is_named(tmp_path: Path) -> None:
+    outcome = call(bounded_run(tmp_path / "run", 100), World(sizes_are(a=160, b=35, c=10, d=40)))
+
+    assert any(
+        "the scratch of site 'local' has 60 bytes more than its bound of 100 bytes: the files of job a are larger"
+        in each
+        for each in outcome.warnings
+    )
+
+
 def test_a_bound_cannot_be_given_to_a_plan_without_one(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", [job("a")])
 

@@ -137,6 +137,29 @@ def test_what_is_done_stays_done_over_several_attempts_and_calls(tmp_path: Path,
     assert made.run().was_complete
 
 
+def test_a_task_that_makes_no_file_is_done_too(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.transformations[0]["sites"][0]["name"] = "local"
+    bad = tmp_path / "bad"
+    bad.touch()
+    (tmp_path / "bin" / "tool").write_text(
+        f"#!/bin/sh\necho $1 >> {tmp_path}/log; [ $1 = a ] || [ ! -e {bad} ]\n"
+    )
+    label = {"pegasus": {"label": "all"}}
+    tasks = [task(name, arguments=[name], uses=[], profiles=label) for name in ("a", "b")]
+    planned = plan(
+        bench.options(*tasks, sites=["local"], cluster=["label"], properties={"dagman.retry": "1"})
+    )
+    assert planned.submit_dir is not None
+
+    first = run(planned.submit_dir, RunOptions(cores=2))
+    bad.unlink()
+    second = run(planned.submit_dir, RunOptions(cores=2))
+
+    assert (first.state, second.state) == ("failed", "success")
+    assert (tmp_path / "log").read_text().split() == ["a", "b", "b", "b"]
+
+
 def test_neither_a_task_without_its_output_is_done_nor_those_that_need_it(tmp_path: Path) -> None:
     made = Clustered(tmp_path)
     made.fails("b", "forgets")

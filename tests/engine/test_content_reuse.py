@@ -235,6 +235,19 @@ def test_a_program_that_was_replaced_during_the_run_is_not_recorded(tmp_path: Pa
     assert [] == ran(lab).executed
 
 
+def test_a_program_that_was_changed_and_put_back_during_the_run_is_not_recorded(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, chain("a", "b"), {"in": "input\n"}, program_type="installed")
+    planned = lab.plan()
+    assert planned.submit_dir is not None
+    program, kept = lab.path / "bin" / "a", tmp_path / "kept"
+    kept.write_text(program.read_text())
+    program.write_text(f'#!/bin/sh\necho other > "$1"; cat {kept} > {program}; exit\n')
+    engine.run(planned.submit_dir)
+
+    assert program.read_text() == kept.read_text()
+    assert "a" in ran(lab).executed, "its output was made by another program"
+
+
 def test_a_moved_or_deleted_run_costs_nothing_but_its_results(lab: Lab) -> None:
     shutil.rmtree(lab.path / "root", ignore_errors=True)
     for run in lab.path.glob("*/pegasus/lab/run0001"):
@@ -282,6 +295,11 @@ ALWAYS: dict[str, dict[str, Any]] = {
         ]
     },
     "its arguments have a variable that no document declares: $HOME": {"arguments": ["a.out", "$HOME", "in"]},
+    "a launcher starts its program": {"profiles": {"pegasus": {"gridstart.launcher": "/usr/bin/env"}}},
+    "a script of the submit host belongs to it (dagman.POST)": {
+        "profiles": {"dagman": {"POST": "/bin/true"}}
+    },
+    "a script of the submit host belongs to it (dagman.PRE)": {"profiles": {"dagman": {"PRE": "/bin/true"}}},
 }
 
 

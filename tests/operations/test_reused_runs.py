@@ -12,6 +12,7 @@ from markab import operations
 from markab.engine.run import RunOptions, run
 from markab.errors import PlanningError
 from markab.operations.old_runs import is_own_name
+from markab.operations.rerun import refuse_changes
 from markab.plan.submit_dir import SubmitDir
 
 
@@ -59,10 +60,15 @@ def test_what_a_plan_writes_belongs_to_the_run(second: Ran) -> None:
 def test_running_it_again_says_that_not_all_can_be_compared(second: Ran) -> None:
     repetition = operations.prepare_rerun(second.submit_dir)
 
-    assert repetition.settings == [
+    assert repetition.differences == [
         "1 task of that run had been left out, because results of earlier runs were used again: "
         "their programs and inputs are not compared"
     ]
+    with pytest.raises(PlanningError) as caught:
+        refuse_changes(repetition)
+    assert caught.value.problems[0].hint.startswith(
+        "go on with what is there now: `markab rerun --accept-changes "
+    )
 
 
 def test_a_result_in_whose_place_a_later_run_put_another_is_not_called_altered(lab: Lab, second: Ran) -> None:

@@ -54,6 +54,10 @@ class EarlierJobs:
                 return found
         return None
 
+    def has_clustered(self, task: str) -> bool:
+        """Return whether one of the runs that were looked at ran this task as one of several of a job."""
+        return any(task in run.clustered for run in self._read)
+
     def _all(self) -> Iterator[_EarlierRun]:
         yield from self._read
         for run in self._runs:
@@ -81,6 +85,8 @@ class _EarlierRun:
         self.uuid = ""
         self.reused: dict[str, str] = {}
         """Task that it left out → uuid of the run that made its outputs."""
+        self.clustered: set[str] = set()
+        """Tasks that succeeded in a job of several."""
         place = SubmitDir(submit_dir)
         try:
             self.uuid = read_braindump(place.braindump).get("wf_uuid") or ""
@@ -106,6 +112,8 @@ class _EarlierRun:
                     tasks = plan.job(entry.job).tasks
                     if len(tasks) == 1:  # what a cluster reads and makes is not what its tasks do
                         self._positions[tasks[0].id] = entry.job
+                    else:
+                        self.clustered.update(task.id for task in tasks)
 
 
 def learn(checksums: Checksums, record: Products) -> None:

@@ -112,7 +112,7 @@ def _hint(run: Analyzer, are_properties_edited: bool) -> str:
     """Return how the workflow is planned again."""
     command = _replan_command(run, are_properties_edited)
     also = " with the options -D of the first time" if are_properties_edited else ""
-    again = f"to use what was edited, plan again{also}, so that all jobs run again"
+    again = f"to use what was edited, plan again{also}"
     return again + (f": {command}" if command else "")
 
 

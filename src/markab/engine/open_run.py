@@ -26,7 +26,7 @@ from markab.engine.recovered_space import scratch_sizes
 from markab.engine.recovery import Recovery
 from markab.engine.retry_policy import error_kind, is_incomplete, is_worth_retrying, run_exit_code
 from markab.engine.scheduler_protocol import SchedulerProtocol, Verdict
-from markab.engine.scratch_report import lack_text, scratch_use
+from markab.engine.scratch_report import excess_text, lack_text, scratch_use
 from markab.engine.scratch_space import ScratchSpace
 from markab.engine.slots import Slots
 from markab.engine.submission import Submission
@@ -337,7 +337,10 @@ class OpenRun:
             served=served,
         )
         if self.space is not None and self.space.knows(id.job):
+            was_over = self.space.over().keys()
             self._count_files(self.space, id.job, record, decision.verdict)
+            for site in self.space.over().keys() - was_over:
+                self._warn(excess_text(site, self.space.use()[site], self.plan.title(id.job)))
         self.journal.append(AttemptEnd(now, id.job, id.number, record))
         running = self._running.pop(id.job)
         for moved in record.get("transfers") or ():

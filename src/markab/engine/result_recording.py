@@ -198,7 +198,7 @@ def record_results(
     Raises:
         MarkabError: plan or journal cannot be read.
     """
-    results = read_results(place, uuid, _IsSameProgram(checksums))
+    results = read_results(place, uuid, _IsSameProgram(checksums, os.stat(place.plan).st_mtime_ns))
     for one in results.delivered:
         checksums.remember(one.path, one.sha256, one.size_bytes, one.at)
     places = [(one.sha256, one.path) for one in results.delivered] + results.scratch
@@ -223,16 +223,21 @@ def record_unrecorded(index: ResultIndex) -> None:
 
 
 class _IsSameProgram:
-    """Whether programs are what they were; each is looked at once."""
+    """Whether programs have been the same ever since the run was planned; each is looked at once.
 
-    def __init__(self, checksums: FileChecksums) -> None:
+    One that was changed and put back is not: a task may have run what it was in between.
+    """
+
+    def __init__(self, checksums: FileChecksums, planned_ns: int) -> None:
         self._checksums = checksums
+        self._planned_ns = planned_ns
         self._known: dict[str, str | None] = {}
 
     def __call__(self, path: str, sha256: str) -> bool:
         if path not in self._known:
             try:
-                self._known[path] = self._checksums.of(path)
+                is_untouched = max(os.lstat(path).st_ctime_ns, os.stat(path).st_ctime_ns) <= self._planned_ns
+                self._known[path] = self._checksums.of(path) if is_untouched else None
             except (OSError, MarkabError):
                 self._known[path] = None
         return self._known[path] == sha256

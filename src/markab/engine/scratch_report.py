@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from markab.engine.scratch_space import ScratchSpace, Shortage
+from markab.engine.scratch_space import ScratchSpace, Shortage, SpaceUse
 from markab.formatting import size
 from markab.journal.progress import ScratchUse
 from markab.plan.model import BoundedScratch
@@ -28,6 +28,14 @@ def lack_text(short: Shortage, job: str, submit_dir: Path) -> tuple[str, str]:
         f"{_bytes(short.lacking)} too many"
     )
     return why, f"continue with a larger bound: `{run_command(submit_dir, f'--max-scratch {short.enough}')}`"
+
+
+def excess_text(site: str, use: SpaceUse, job: str) -> str:
+    """Return that a scratch has more than its bound, and after which job."""
+    return (
+        f"the scratch of site {site!r} has {_bytes(use.present - use.bound)} more than its bound of {_bytes(use.bound)}: "
+        f"the files of job {job} are larger than predicted; no job starts there that makes it fuller"
+    )
 
 
 def _bytes(number: int) -> str:

@@ -206,6 +206,10 @@ class ScratchSpace:
             for name, site in self._sites.items()
         }
 
+    def over(self) -> dict[str, SpaceUse]:
+        """Return the sites whose scratch has more than its bound, because files are larger than predicted."""
+        return {name: use for name, use in self.use().items() if use.present > use.bound}
+
     # -- admission ---------------------------------------------------------------
 
     def wait(self, job: int) -> None:

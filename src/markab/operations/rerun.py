@@ -28,15 +28,20 @@ class Repetition:
     changed: list[ChangedFile] = field(default_factory=list)
     settings: list[str] = field(default_factory=list)
     """What else differs, as sentences."""
+    uncompared: list[str] = field(default_factory=list)
+    """What cannot be compared, as sentences."""
 
     @property
     def differences(self) -> list[str]:
         """All that differs, as sentences."""
-        return [*(file.text for file in self.changed), *self.settings]
+        return [*(file.text for file in self.changed), *self.settings, *self.uncompared]
 
     def to_json(self) -> dict[str, Any]:
         """Return what differs as plain data."""
-        return {"files": [file._asdict() for file in self.changed], "settings": self.settings}
+        return {
+            "files": [file._asdict() for file in self.changed],
+            "settings": [*self.settings, *self.uncompared],
+        }
 
 
 def prepare_rerun(run: Run = None, output_dir: Path | None = None) -> Repetition:
@@ -68,8 +73,7 @@ def prepare_rerun(run: Run = None, output_dir: Path | None = None) -> Repetition
         changed = read_changed_files(plan, place.journal, status.ended or 0.0)
     finally:
         plan.close()
-    settings = [*changed_settings(options), *_reused_text(place)]
-    return Repetition(place.path, options, changed, settings)
+    return Repetition(place.path, options, changed, [*changed_settings(options)], [*_reused_text(place)])
 
 
 def _reused_text(place: SubmitDir) -> Iterator[str]:
@@ -100,7 +104,9 @@ def refuse_changes(repetition: Repetition) -> None:
             problems[-1].hint = "put back what is missing: without it, the run cannot be repeated"
         else:
             command = f"markab rerun --accept-changes {shown_path(repetition.of)}"
-            problems[-1].hint = f"put back what has changed, or go on with what is there now: `{command}`"
+            is_edited = bool(repetition.changed or repetition.settings)
+            first = "put back what has changed, or go" if is_edited else "go"
+            problems[-1].hint = f"{first} on with what is there now: `{command}`"
         raise PlanningError(*problems)
 
 

@@ -33,6 +33,14 @@ from markab.transfers.base import redact
 BUILT_IN = ("none", "pegasus-exitcode", "exitcode")
 
 
+def script_of(given: Mapping[str, str]) -> str:
+    """Return `PRE` or `POST`, if one of them is a program of the user; else an empty text."""
+    if given.get("PRE", "").strip():
+        return "PRE"
+    post = given.get("POST", "").strip()
+    return "POST" if post and post.lower() not in BUILT_IN else ""
+
+
 def read_dagman_profiles(draft: Draft, context: Context) -> None:
     """Fill `dagman`, for the jobs that ask for something; what is wrong is said once."""
     known: dict[int, DagmanRequests] = {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from markab.errors import TransferError
 from markab.plan.model import LOCAL
+from markab.planner.dagman_profiles import script_of
 from markab.planner.draft import Context, Draft, RawInput
 from markab.planner.placement import Executable, Placement, Program
 from markab.planner.places import local_path
@@ -74,7 +75,11 @@ class Recipes:
         for task, program in zip(tasks, placement.programs, strict=True):
             env, arguments = program.profiles.get("env", {}), command_line(task)
             if program.launcher is not None:
-                arguments = " ".join((*program.launcher, arguments))
+                raise Unknown(
+                    "a launcher starts its program (gridstart.launcher), and may change what it does"
+                )
+            if which := script_of(program.profiles.get("dagman", {})):
+                raise Unknown(f"a script of the submit host belongs to it (dagman.{which})")
             if unknown := undeclared_variables(arguments, env):
                 raise Unknown(f"its arguments have a variable that no document declares: ${unknown[0]}")
             found = self._program(program, placement)

@@ -56,4 +56,4 @@ def done_tasks(prepared: Prepared, found: Sequence[FoundOutput]) -> List[Dict[st
 
 def made_by(done: Sequence[Dict[str, Any]]) -> Set[str]:
     """Return the lfns of the files that these tasks made."""
-    return {lfn for task in done for lfn in task["makes"]}
+    return {lfn for task in done for lfn in task.get("makes") or ()}  # an empty list is not passed on
