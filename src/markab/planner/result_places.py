@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from markab.errors import TransferRefused
 from markab.plan.model import DirectoryPlace, Place, local_directory
-from markab.planner.draft import Context
-from markab.planner.output_map import OutputMap
+from markab.planner.draft import Context, ResultPlaces
 from markab.planner.places import check_reachable, check_writable
 from markab.planner.site_directories import output_place, unknown_site
 from markab.spec.suggestions import did_you_mean
@@ -54,7 +53,7 @@ def _below_sites(results: list[str], context: Context, results_dir: str) -> Iter
             yield lfn, os.path.normpath(url) if place.is_local else url
 
 
-def _check_map(found: OutputMap, results: list[str], context: Context) -> None:
+def _check_map(found: ResultPlaces, results: list[str], context: Context) -> None:
     who = f"output map {str(found.file)!r}"
     places = {lfn: found.places(lfn) for lfn in results}
     if missing := [lfn for lfn in results if not places[lfn]]:

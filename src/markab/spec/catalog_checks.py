@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from markab.errors import Problem
+from markab.formatting import count
 from markab.spec.lfn import lfn_fault
 from markab.spec.model import (
     Checksum,
@@ -82,7 +83,9 @@ def _check_groups(replica: Replica, groups: int, problem: Callable[[object, str,
         for number in GROUP.findall(place.pfn):
             if int(number) > groups:
                 message = f"replica {replica.lfn!r} is at {redact(place.pfn)!r}, and has no group [{number}]"
-                hint = f"groups are parts between parentheses, and there are {groups}; [0] is the whole name"
+                hint = (
+                    f"the expression has {count(groups, 'group')} between parentheses; [0] is the whole name"
+                )
                 problem(place, message, hint, "bad-regex")
 
 
