@@ -77,8 +77,9 @@ def test_seqexec_runs_so_many_at_once_each_with_the_cores_it_asks_for(bench: Ben
     assert [(one.cores, one.memory_mb) for one in job.tasks] == [(3, 100)] * 3
 
 
-def test_seqexec_auto_runs_as_many_as_the_cluster_has_cores(bench: Bench) -> None:
-    job = cluster(bench, tasks(cores="3"), **{f"{PROPERTY}.arguments": "-n auto"})
+@pytest.mark.parametrize("arguments", ["-n auto", "-nauto"])
+def test_seqexec_auto_runs_as_many_as_the_cluster_has_cores(bench: Bench, arguments: str) -> None:
+    job = cluster(bench, tasks(cores="3"), **{f"{PROPERTY}.arguments": arguments})
 
     assert (job.tasks_at_once, job.cores) == (True, 3)
     assert [one.cores for one in job.tasks] == [1] * 3

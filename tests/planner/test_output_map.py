@@ -30,6 +30,11 @@ def bench(tmp_path: Path) -> Bench:
     return bench
 
 
+def add_site(bench: Bench, name: str, **directory: Any) -> None:
+    """Add a site, with a directory for results if one is given."""
+    bench.sites.append({"name": name, "directories": [directory] if directory else []})
+
+
 def made(bench: Bench, **options: Any) -> Any:
     second = task("b", uses=[{"lfn": "d/y z", "type": "output"}])
     return bench.plan(task("a", makes="x"), second, sites=["local"], **options)
@@ -52,6 +57,8 @@ def test_each_result_goes_where_the_map_says_and_is_registered_there(bench: Benc
     write_map(
         bench, f'x {bench.path}/one/x.txt pool="local"', f'"d/y z" file://{bench.path}/two/y%20z site="other"'
     )
+
+    add_site(bench, "other")
 
     planned = made(bench, **options)
 
@@ -111,9 +118,117 @@ def test_results_without_a_place_and_two_at_one_place_are_errors(bench: Bench) -
     results = " ".join(f"r{n}" for n in range(9))
     file = str(bench.path / "output.map")
     assert [
-        f"output map {file!r} gives 'r0' and 'r1' the same place",
         f"output map {file!r} gives no place to 'r2', 'r3', 'r4', 'r5', 'r6', and 2 more",
+        f"output map {file!r} gives 'r0' and 'r1' the same place '/tmp/a'",
     ] == problems_of(bench, task("a", makes=results), properties=REPLICA)
+
+
+def test_a_result_without_a_place_is_compared_with_the_names_that_no_result_has(bench: Bench) -> None:
+    write_map(bench, 'result1 /tmp/1 site="local"', 'reslt2 /tmp/2 site="local"')
+    with pytest.raises(PlanningError) as caught:
+        made_by = task("t", makes="result1 result2")
+        plan(bench.options(made_by, sites=["local"], output_sites=["local"], properties=REPLICA))
+    assert [problem.hint for problem in caught.value.problems] == ["did you mean 'reslt2'?"]
+
+
+def test_two_spellings_of_one_place_are_the_same_place(bench: Bench) -> None:
+    (bench.path / "mm").mkdir()
+    (bench.path / "link").symlink_to("mm")
+    same = f"'a' and 'b' the same place '{bench.path}/mm/a'"
+    for spelling in ("/mm/../mm//a", "/mm/./a", "/mm/a/", "/link/a", "/mm/%61"):
+        start = "file://" if "%" in spelling else ""
+        write_map(bench, f'a {bench.path}/mm/a site="local"', f'b {start}{bench.path}{spelling} site="local"')
+        (message,) = problems_of(bench, task("t", makes="a b"), properties=REPLICA)
+        assert message.endswith(f"gives {same}")
+
+
+def test_a_place_below_that_of_another_result_is_an_error_that_names_both(bench: Bench) -> None:
+    write_map(
+        bench,
+        f'a {bench.path}/mn/a site="local"',
+        f'b {bench.path}/mn/x/../a/deep/b site="local"',
+        "c /tmp/c",
+    )
+    (message,) = problems_of(bench, task("t", makes="a b c"), properties=REPLICA)
+    assert message == (
+        f"output map '{bench.path}/output.map' gives 'b' the place '{bench.path}/mn/a/deep/b', "
+        f"which is below that of 'a', '{bench.path}/mn/a'"
+    )
+
+
+def test_a_site_that_is_in_no_catalog_is_an_error_that_names_the_likely_one(bench: Bench) -> None:
+    write_map(bench, f'a {bench.path}/a site="locl"', f'b {bench.path}/b site="locl"')
+    with pytest.raises(PlanningError) as caught:
+        made_by = task("t", makes="a b")
+        plan(bench.options(made_by, sites=["local"], output_sites=["local"], properties=REPLICA))
+    (problem,) = caught.value.problems
+    assert problem.message == (
+        f"site 'locl' is not in the site catalog (named by output map '{bench.path}/output.map')"
+    )
+    assert problem.hint == "did you mean 'local'?"
+
+
+def test_a_group_that_the_regular_expression_does_not_have_is_an_error_with_its_line(bench: Bench) -> None:
+    write_map(bench, "# places", f'"(x)" {bench.path}/[0]/[2] site="local" regex="true"')
+    with pytest.raises(DocumentError) as caught:
+        plan(bench.options(task("t", makes="x"), sites=["local"], output_sites=["local"], properties=REPLICA))
+    (problem,) = caught.value.problems
+    assert problem.message == f"replica '(x)' is at '{bench.path}/[0]/[2]', and has no group [2]"
+    assert (problem.file, problem.line) == (str(bench.path / "output.map"), 2)
+
+
+def test_output_sites_with_one_directory_in_the_other_give_no_two_results_one_place(bench: Bench) -> None:
+    for name, path in (("outer", "out"), ("inner", "out/d")):
+        url = f"file://{bench.path}/{path}"
+        servers = [{"url": url, "operation": "all"}]
+        add_site(bench, name, type="localStorage", path=f"{bench.path}/{path}", fileServers=servers)
+    entry = task("t", makes="x d/x d/y")
+    sites = {"sites": ["local"], "output_sites": ["outer", "inner"]}
+    with pytest.raises(PlanningError) as caught:
+        plan(bench.options(entry, **sites))
+    (problem,) = caught.value.problems
+    assert problem.message == (
+        f"the output directories give 'd/x' and 'x' the same place '{bench.path}/out/d/x'"
+    )
+
+    bench.plan(task("t", makes="x d/y"), **sites)
+
+
+def test_an_absolute_name_and_a_relative_one_with_the_same_place_are_an_error(bench: Bench) -> None:
+    properties = {"markab.lfn.absolute": "true", MAPPER: "Fixed", f"{MAPPER}.fixed.url": f"{bench.path}/o"}
+    messages = problems_of(bench, task("t", makes="x /x"), properties=properties)
+    assert f"the output directories give '/x' and 'x' the same place '{bench.path}/o/x'" in messages
+
+
+def test_the_url_of_the_fixed_mapper_must_be_absolute(bench: Bench) -> None:
+    properties = {MAPPER: "Fixed", f"{MAPPER}.fixed.url": "relative/x"}
+    assert problems_of(bench, task("t", makes="x"), properties=properties) == [
+        f"property '{MAPPER}.fixed.url' is 'relative/x' (command line); it must be a URL or an absolute path"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("properties", "remedy"),
+    [
+        (
+            {MAPPER: "Fixed", f"{MAPPER}.fixed.url": "gsiftp://h/o"},
+            f"set {MAPPER}.fixed.url to a URL of another scheme",
+        ),
+        (REPLICA, "in output map '{}/output.map', give it a place with another scheme"),
+    ],
+)
+def test_a_scheme_that_cannot_be_written_is_mended_where_the_mapper_stands(
+    bench: Bench, properties: dict[str, str], remedy: str
+) -> None:
+    write_map(bench, 'x gsiftp://h/o/x site="local"')
+    with pytest.raises(PlanningError) as caught:
+        plan(
+            bench.options(
+                task("t", makes="x"), sites=["local"], output_sites=["local"], properties=properties
+            )
+        )
+    (problem,) = caught.value.problems
+    assert problem.hint == f"{remedy.format(bench.path)} (these work: file)"
 
 
 def test_a_result_that_is_not_delivered_needs_no_place(bench: Bench) -> None:

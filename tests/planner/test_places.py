@@ -136,7 +136,7 @@ def test_a_scratch_behind_a_scheme_without_a_driver_is_refused(bench: Bench, dat
     assert message.startswith(
         "unsupported URL scheme 'scp': the scratch directory '/scratch' of site 'cluster' "
         "is reached by 'scp://host/scratch' | in the site catalog, give this directory a file server "
-        "of another scheme (these work: file, "
+        "of another scheme (these work: file)"
     )
     assert not any(path.name.startswith("scp:") for path in Path.cwd().iterdir())
 

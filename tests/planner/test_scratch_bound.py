@@ -82,6 +82,22 @@ def test_the_bound_of_a_site_wins_over_that_for_all(tmp_path: Path) -> None:
     assert made.header.scratch["local"].most_bytes == 2 * 2**20
 
 
+def test_a_bound_that_can_have_no_effect_is_a_warning(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    made = bounded(bench, chain(10), "1 MB", **{f"{CONSTRAINT}.locl.maxspace": "100"})
+    (warning,) = [one for one in made.planned.warnings if one.kind == "scratch-bound"]
+    assert warning.message == f"property '{CONSTRAINT}.locl.maxspace' does nothing: there is no site 'locl'"
+    assert warning.hint == "did you mean 'local'?"
+
+    made = bench.plan(
+        *chain(10), cleanup="leaf", properties={BOUND: "1 MB", f"{CONSTRAINT}.local.maxspace": "9"}
+    )
+    assert [one.message for one in made.planned.warnings if one.kind == "scratch-bound"] == [
+        f"property {key!r} does nothing: the cleanup strategy is 'leaf'"
+        for key in (BOUND, f"{CONSTRAINT}.local.maxspace")
+    ]
+
+
 def test_files_of_unknown_size_are_named_with_what_is_assumed(tmp_path: Path) -> None:
     made = bounded(Bench(tmp_path), chain(10, None, None), "1 GB", **{"markab.cleanup.assumed.size": "3 MB"})
 

@@ -100,6 +100,7 @@ def test_resources_are_computed_from_what_the_other_profiles_request() -> None:
     [
         ("cores.expr", "0", "its value is 0.0; it must be a number from 1"),
         ("memory.expr", '"much"', "its value is 'much'; it must be a number from 0"),
+        ("cores.expr", "9" * 20, "its value is 1e+20; it must be a number from 1 to 1,000,000,000,000,000"),
         ("gpus.expr", "1 +", "it ends too early at character 4"),
         ("runtime.expr", "1e300 * 1e300", "its value is inf"),
     ],

@@ -102,6 +102,8 @@ def test_jobs_need_a_name_and_sub_workflows_a_file() -> None:
         ("a\nb", "has the control character 0x0a", "use printable characters only"),
         ("", "is empty", "give the file a name"),
         ("./f", "has '.' as a part", "write 'f'"),
+        (".//d/", "has '.' as a part", "write 'd/'"),
+        ("./", "has '.' as a part", "give the file a name"),
         ("a//f", "has an empty part", "remove one of two slashes in a row"),
         ("a//", "has an empty part", "remove one of two slashes in a row"),
         ("a.markab-tree", "is a name that Markab uses itself", "choose another name"),

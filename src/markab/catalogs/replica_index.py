@@ -7,12 +7,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from markab.errors import StorageError
-from markab.spec.catalog_checks import java_pattern
+from markab.spec.catalog_checks import GROUP, java_pattern
 from markab.spec.document_file import note_other_read
 from markab.spec.model import Pfn, Replica, ReplicaCatalog
 from markab.transfers.tree_names import declared_name
 
-_GROUP = re.compile(r"\[([0-9]+)\]")
 _SHOWN = 3
 """Files that are named for one regular expression."""
 
@@ -61,7 +60,7 @@ class ReplicaIndex:
             return replica
         for pattern, template in self._patterns:
             if match := pattern.fullmatch(lfn):
-                if any(not _GROUP.search(place.pfn) for place in template.pfns):
+                if any(not GROUP.search(place.pfn) for place in template.pfns):
                     served = self._served.setdefault(template.lfn, {})
                     if len(served) < _SHOWN:
                         served[lfn] = None
@@ -150,4 +149,4 @@ def _filled(pfn: str, match: re.Match[str]) -> str:
         number = int(place[1])
         return place[0] if number > match.re.groups else match[number] or ""
 
-    return _GROUP.sub(group, pfn)
+    return GROUP.sub(group, pfn)

@@ -106,6 +106,11 @@ class ResultPlaces(Protocol):
     file: Path
     """The document that says so."""
 
+    @property
+    def names(self) -> list[str]:
+        """The names that have places, other than by a regular expression."""
+        ...
+
     def places(self, lfn: str) -> list[Place]:
         """Return where a result goes; nothing if the document does not have it."""
         ...

@@ -171,7 +171,7 @@ def _options(text: str) -> Iterator[tuple[str, str]]:
         name, equals, value = word.partition("=")
         if equals or name in _NO_VALUE:
             yield name, value
-        elif word.startswith("-n") and word[2:].isdecimal():
+        elif word.startswith("-n") and word[2:]:
             yield "-n", word[2:]
         elif (following := next(words, None)) is None:
             raise ValueError(f"{word!r} has no value")

@@ -20,18 +20,17 @@ from markab.errors import DocumentError, Problem
 from markab.plan.model import DirectoryPlace, Place, local_directory
 from markab.planner.draft import Context
 from markab.planner.hashed_results import HashedResults, count_results
-from markab.planner.places import check_reachable, check_writable, local_path
+from markab.planner.places import local_path
+from markab.spec.catalog_checks import is_place
 from markab.spec.model import Workflow
 from markab.spec.properties import Properties
 from markab.spec.reader import read_replicas
-from markab.spec.suggestions import did_you_mean
-from markab.transfers.tree_names import declared_name, is_tree
+from markab.transfers.tree_names import is_tree
 
 MAPPER = "pegasus.dir.storage.mapper"
 _KIND, _FILE = "pegasus.dir.storage.mapper.replica", "pegasus.dir.storage.mapper.replica.file"
-_URL = "pegasus.dir.storage.mapper.fixed.url"
+FIXED_URL = "pegasus.dir.storage.mapper.fixed.url"
 _LEVELS = "pegasus.dir.storage.mapper.hashed.levels"
-_NAMED = 5
 
 
 class OutputMap:
@@ -40,6 +39,11 @@ class OutputMap:
     def __init__(self, file: Path, index: ReplicaIndex) -> None:
         self.file = file
         self._index = index
+
+    @property
+    def names(self) -> list[str]:
+        """The names that have places, other than by a regular expression."""
+        return [replica.lfn for replica in self._index]
 
     def places(self, lfn: str) -> list[Place]:
         """Return where a result goes; nothing if the map does not have it."""
@@ -61,9 +65,11 @@ def mapper_problems(properties: Properties) -> list[Problem]:
             _catalog_kind(properties)
     except DocumentError as error:
         return list(error.problems)
-    needed = {"Replica": _FILE, "Fixed": _URL}.get(mapper, "")
+    needed = {"Replica": _FILE, "Fixed": FIXED_URL}.get(mapper, "")
     if needed and not properties.get(needed, "").strip():
         return [properties.problem(MAPPER, f"it needs the property {needed!r}", f"set {needed}")]
+    if mapper == "Fixed" and not is_place(properties[FIXED_URL].strip()):
+        return [properties.problem(FIXED_URL, "it must be a URL or an absolute path")]
     return []
 
 
@@ -114,51 +120,9 @@ def fixed_place(site: str, properties: Properties) -> DirectoryPlace | None:
     """Return the one place for all results, with the mapper `Fixed`."""
     if mapper_name(properties) != "Fixed":
         return None
-    url = properties[_URL].strip()
+    url = properties[FIXED_URL].strip()
     path = local_path(url)
     return local_directory(site, path) if path is not None else DirectoryPlace(site, url, url, is_local=False)
-
-
-def check_output_map(results: Iterable[str], context: Context) -> None:
-    """Note what is wrong with the places of results: results without one, two at one place, places that cannot be reached."""
-    found = context.output_map
-    if found is None or not context.options.output_sites:
-        return
-    missing = []
-    owner: dict[str, str] = {}
-    directories: dict[str, DirectoryPlace] = {}
-    for lfn in sorted(results):
-        places = found.places(lfn)
-        if not places:
-            missing.append(lfn)
-        for place in places:
-            if (other := owner.setdefault(place.url, lfn)) != lfn:
-                context.problem(
-                    "output-map",
-                    f"output map {str(found.file)!r} gives {declared_name(other)!r} and {declared_name(lfn)!r} the same place",
-                    "give each result a place of its own",
-                )
-            folder = os.path.dirname(place.url)
-            directories.setdefault(folder, _directory(place.site, folder))
-    if missing:
-        named = ", ".join(repr(declared_name(lfn)) for lfn in missing[:_NAMED])
-        more = f", and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
-        near = did_you_mean(missing[0], owner)
-        context.problem(
-            "output-map",
-            f"output map {str(found.file)!r} gives no place to {named}{more}",
-            near
-            or 'add a line `NAME PLACE site="SITE"` for each, or set stageOut to false for what is not a result',
-        )
-    for directory in directories.values():
-        check_reachable(directory, "output directory", ("put",), context)
-        check_writable(directory, "output directory", context)
-
-
-def _directory(site: str, folder: str) -> DirectoryPlace:
-    if folder.startswith("/"):
-        return local_directory(site, folder)
-    return DirectoryPlace(site, folder, folder, is_local=False)
 
 
 def common_directories(places: Iterable[Sequence[Place]]) -> dict[str, str]:

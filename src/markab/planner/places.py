@@ -29,11 +29,19 @@ def directory_place(site: str, directory: Directory) -> DirectoryPlace:
     return DirectoryPlace(site, directory.path.rstrip("/") or "/", url.rstrip("/"), is_local=False)
 
 
-def check_reachable(place: DirectoryPlace, what: str, needed: tuple[str, ...], context: Context) -> None:
+FILE_SERVER = "in the site catalog, give this directory a file server of another scheme"
+_NO_PLACE = ("moveto", "symlink")
+"""Schemes that say how one file gets to its place, and name no directory."""
+
+
+def check_reachable(
+    place: DirectoryPlace, what: str, needed: tuple[str, ...], context: Context, remedy: str = FILE_SERVER
+) -> None:
     """Note a problem if the submit host cannot use a directory that is elsewhere.
 
     Args:
         needed: what it must do there: names of methods of a transfer scheme.
+        remedy: where the user names a URL of another scheme; the schemes follow.
     """
     if place.is_local:
         return
@@ -46,11 +54,15 @@ def check_reachable(place: DirectoryPlace, what: str, needed: tuple[str, ...], c
         why = f"URL scheme {scheme!r} cannot {' and '.join(_VERBS[method] for method in missing)}"
     else:
         return
-    able = ", ".join(name for name in schemes() if all(_supports(name, method) for method in needed))
+    able = ", ".join(
+        name
+        for name in schemes()
+        if name not in _NO_PLACE and all(_supports(name, method) for method in needed)
+    )
     context.problem(
         "unreachable-directory",
         f"{why}: the {what} {place.path!r} of site {place.site!r} is reached by {redact(place.url)!r}",
-        f"in the site catalog, give this directory a file server of another scheme (these work: {able})",
+        f"{remedy} (these work: {able})",
     )
 
 

@@ -39,7 +39,7 @@ from markab.planner.machine_needs import NO_NEEDS, Needs, needs_of
 from markab.planner.modes import MODES
 from markab.planner.option_checks import wrong_options
 from markab.planner.options import PlanOptions
-from markab.planner.output_map import check_output_map, read_mapper
+from markab.planner.output_map import read_mapper
 from markab.planner.passes import PASSES, Pass
 from markab.planner.path_lengths import check_path_lengths
 from markab.planner.places import local_path
@@ -56,7 +56,9 @@ from markab.planner.replica_order import replica_order, selector_warnings
 from markab.planner.request_key import is_repeatable, request_key
 from markab.planner.request_record import make_request
 from markab.planner.request_trace import RequestTrace
+from markab.planner.result_places import check_result_places
 from markab.planner.reuse_policy import content_reuse, reuse_policy
+from markab.planner.scratch_bound import bound_warnings
 from markab.planner.scratch_owners import check_scratch_owners
 from markab.planner.site_directories import all_sites, check_directories, default_sites
 from markab.planner.site_profiles import with_property_profiles
@@ -250,7 +252,6 @@ def _make_draft(
     _check_arguments(tasks, context)
     warn_of_unmet_requests(draft, context)
     check_directories(staging_sites(draft), context)
-    check_output_map(draft.results, context)
     check_delivered_directories(draft.results, context)
     _check_paths(draft, context)
     context.slots = given_slots(draft, context)
@@ -259,17 +260,19 @@ def _make_draft(
 
 
 def _check_paths(draft: Draft, context: Context) -> None:
-    """Check the lengths of paths in the directories that the run will most likely have."""
+    """Check the places of results, and the lengths of paths, in the directories that the run will most likely have."""
     options, name = context.options, draft.workflow.name
     base = writing.base_directory(options)
     relative = writing.relative_run_dir(options, name, base, _stamp(context, time.time()))
     submit_dir = str(base / (options.relative_submit_dir or relative))
+    results_dir = results_directory(context, relative)
+    check_result_places(draft.results, context, results_dir)
     check_path_lengths(
         draft,
         context,
         submit_dir,
         scratch_directory(options, name, relative),
-        results_directory(context, relative),
+        results_dir,
     )
 
 
@@ -387,6 +390,7 @@ def _context(
     warn_of_unsupported_properties(context)
     read_mapper(workflow, context)
     context.cleanup = _cleanup(strategy, context)
+    context.warnings.extend(bound_warnings(properties, sites, context.cleanup))
     context.reuse = content_reuse(context)
     _warn_of_useless_flags(options, context)
     return context

@@ -9,16 +9,17 @@ predicted is of use. A run that cannot fit is a problem, with the job and the by
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from markab.errors import DocumentError, Problem
 from markab.formatting import count, size
 from markab.plan.model import BoundedScratch, Kind, PlannedJob
-from markab.planner.draft import Context, Draft
+from markab.planner.draft import Cleanup, Context, Draft
 from markab.planner.file_sizes import ASSUMED_SIZE, amount, predicted_sizes
 from markab.planner.graph import sorted_unique
 from markab.planner.scratch_order import NO_SITE, Order, ScratchFile, SpaceNeed, find_order, sufficient_bounds
 from markab.spec.properties import Properties
+from markab.spec.suggestions import did_you_mean
 
 CONSTRAINT = "pegasus.file.cleanup.constraint"
 MAXSPACE = "pegasus.file.cleanup.constraint.maxspace"
@@ -42,6 +43,28 @@ def wrong_bounds(properties: Properties) -> Iterator[Problem]:
             amount(properties, key, 0)
         except DocumentError as error:
             yield from error.problems
+
+
+def bound_warnings(properties: Properties, sites: Collection[str], cleanup: Cleanup) -> Iterator[Problem]:
+    """Yield a warning for each bound that can have no effect. `sites` are those of the run."""
+    before, after = f"{CONSTRAINT}.", ".maxspace"
+    for key in properties:
+        if not key.startswith(before) or not key.endswith(after) or not properties[key].strip():
+            continue
+        site = key[len(before) : -len(after)]
+        hint = f"use --cleanup constraint, or remove {key!r}"
+        if cleanup != "constraint":
+            why = f"the cleanup strategy is {cleanup!r}"
+        elif key != MAXSPACE and site not in sites:
+            why, hint = (
+                f"there is no site {site!r}",
+                did_you_mean(site, sites, f"known sites: {', '.join(sites)}"),
+            )
+        else:
+            continue
+        problem = properties.problem(key, why)
+        message = f"property {key!r} does nothing: {why}"
+        yield Problem(message, hint, problem.file, problem.line, "scratch-bound")
 
 
 class BoundedFiles:

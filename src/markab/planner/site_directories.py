@@ -9,8 +9,8 @@ from pathlib import Path
 
 from markab.plan.model import DirectoryPlace, local_directory
 from markab.planner.draft import Context
-from markab.planner.output_map import fixed_place
-from markab.planner.places import check_reachable, check_writable, directory_place
+from markab.planner.output_map import FIXED_URL, fixed_place
+from markab.planner.places import FILE_SERVER, check_reachable, check_writable, directory_place
 from markab.spec.model import Directory, FileServer, Site, SiteCatalog
 
 
@@ -79,7 +79,9 @@ def check_directories(staging: Iterable[str], context: Context) -> None:
         if name not in context.sites:
             unknown_site(name, "named by --output-sites", context)
         elif context.output_map is None and (place := output_place(context.sites[name], context)) is not None:
-            check_reachable(place, "output directory", ("put",), context)
+            is_fixed = place == fixed_place(name, context.properties)
+            remedy = f"set {FIXED_URL} to a URL of another scheme" if is_fixed else FILE_SERVER
+            check_reachable(place, "output directory", ("put",), context, remedy)
             check_writable(place, "output directory", context)
     for name in staging:
         if (place := shared_scratch(context.sites[name])) is not None:

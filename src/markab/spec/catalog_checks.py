@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from markab.errors import Problem
+from markab.formatting import count
 from markab.spec.lfn import lfn_fault
 from markab.spec.model import (
     Checksum,
@@ -15,9 +16,12 @@ from markab.spec.model import (
     TransformationCatalog,
 )
 from markab.spec.suggestions import did_you_mean
+from markab.transfers.base import redact
 
 Lines = Callable[[object], int]
 
+GROUP = re.compile(r"\[([0-9]{1,9})\]")
+"""Stands in a place, for what a group of the regular expression matched."""
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 _URL = re.compile(r"[A-Za-z][-A-Za-z0-9+.]*:/")
 _SCHEME = re.compile(r"[A-Za-z][-A-Za-z0-9+.]*://")
@@ -52,10 +56,12 @@ def check_replicas(
     for replica in catalog.replicas:
         if replica.regex:
             try:
-                java_pattern(replica.lfn)
+                groups = java_pattern(replica.lfn).groups
             except re.error as error:
                 hint = "write a regular expression; a dot that means a dot is '\\.'"
                 problem(replica, f"{replica.lfn!r} is not a regular expression: {error}", hint, "bad-regex")
+            else:
+                _check_groups(replica, groups, problem)
         elif fault := lfn_fault(replica.lfn, absolute_lfns):
             problem(replica, f"the file name {replica.lfn!r} {fault[0]}", fault[1], "bad-lfn")
         if not replica.pfns:
@@ -69,6 +75,18 @@ def check_replicas(
         _check_checksum(replica.checksum, f"replica {replica.lfn!r}", replica, problem)
     problems += _disagreeing_checksums(catalog.replicas, file, line_of)
     return problems
+
+
+def _check_groups(replica: Replica, groups: int, problem: Callable[[object, str, str, str], None]) -> None:
+    """Report places with a group that the regular expression does not have."""
+    for place in replica.pfns:
+        for number in GROUP.findall(place.pfn):
+            if int(number) > groups:
+                message = f"replica {replica.lfn!r} is at {redact(place.pfn)!r}, and has no group [{number}]"
+                hint = (
+                    f"the expression has {count(groups, 'group')} between parentheses; [0] is the whole name"
+                )
+                problem(place, message, hint, "bad-regex")
 
 
 def _disagreeing_checksums(replicas: list[Replica], file: str, line_of: Lines) -> list[Problem]:

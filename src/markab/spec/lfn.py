@@ -37,7 +37,9 @@ def lfn_fault(lfn: str, absolute: bool = False) -> tuple[str, str] | None:
     if ".." in parts:
         return "has '..' in it", "name the file relative to the directory of the run"
     if "." in parts:
-        return "has '.' as a part", f"write {'/'.join(p for p in parts if p != '.')!r}"
+        kept = "/".join(part for part in parts if part not in ("", "."))
+        whole = "/" * lfn.startswith("/") + kept + "/" * lfn.endswith("/")
+        return "has '.' as a part", f"write {whole!r}" if kept else "give the file a name"
     if "" in parts[1:] or (not absolute and "" in parts):
         return "has an empty part", "remove one of two slashes in a row"
     if is_reserved(lfn) or lfn.endswith(SUFFIX):

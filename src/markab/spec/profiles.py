@@ -194,7 +194,9 @@ def _with_expressions(
         try:
             value = evaluate(text, known)
             if isinstance(value, str) or not least <= value <= units.MOST:
-                raise WrongExpression(f"its value is {value!r}; it must be a number from {least}")
+                raise WrongExpression(
+                    f"its value is {value!r}; it must be a number from {least} to {units.MOST:,}"
+                )
         except WrongExpression as error:
             owner = f" of job {job_id!r}" if job_id else ""
             message = f"profile pegasus.{key}{owner} is {text!r}, which has no value: {error}"
