@@ -92,4 +92,4 @@ def test_following_ends_when_the_engine_is_killed(tmp_path: Path, gate: Gate) ->
         assert pid
         os.kill(pid, signal.SIGKILL)
         assert following.process.wait(60) == 15
-    assert "the engine of the run stopped unexpectedly, and speak_a has not" in following.err.read_text()
+    assert "speak_a has not ended: the engine of the run stopped unexpectedly" in following.err.read_text()

@@ -72,6 +72,14 @@ def test_an_output_that_is_a_link_to_another_gets_its_bytes_in_whatever_order_th
         assert not (tmp_path / "scratch" / name).is_symlink()
 
 
+def test_compiled_modules_of_python_are_no_undeclared_files(tmp_path: Path) -> None:
+    def write(cwd: Path) -> None:
+        (cwd / "a").write_text("right")
+        (cwd / "__pycache__").mkdir()
+
+    assert "undeclared" not in finished(tmp_path, write, "a")
+
+
 def test_the_target_of_a_linked_output_is_no_undeclared_file(tmp_path: Path) -> None:
     def write(cwd: Path) -> None:
         (cwd / "d").mkdir()

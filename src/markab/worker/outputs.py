@@ -29,6 +29,9 @@ _UNKNOWN_BYTES = 1 << 62
 UNDECLARED_NAMED = 10
 """How many undeclared files a record names."""
 
+_NO_RESULTS = frozenset(("__pycache__",))
+"""Names that programs leave by the way, and nothing is lost with: compiled modules of Python beside a staged script."""
+
 
 class FoundOutput(object):
     """An output that exists, and may be moved."""
@@ -143,6 +146,7 @@ def undeclared_files(
     declared = {_top(item["lfn"]) for key in ("inputs", "outputs") for item in prepared.job.get(key) or ()}
     declared.update([_top(directory_name(name)) for name in declared])
     declared.update(_top(output.name) for output in found)
+    declared |= _NO_RESULTS
     others = sorted(name for name in names if name not in declared)
     return [os.fsencode(name).decode("utf-8", "replace") for name in others[:UNDECLARED_NAMED]]
 
