@@ -129,7 +129,7 @@ pegasus.b = x\\
 REPLICA_LINES = b"""# a comment
 f.a file:///data/f.a site="local" size="5"
 "f b" "/data/f b" pool="x" checksum.type="sha256" checksum.value="abababababababababababababababababababababababababababababababab"
-"f.*\\.x" /data/[1] regex="true" site="local"
+"f.*\\.x" /data/[0] regex="true" site="local"
 """
 TRANSFER_LINES = b"# src 1 local\nfile:///x\n# dst 1 local\nfile:///y\n"
 BRAINDUMP = b'user: "ada"\nwf_uuid: "7a3c"\ndax_label: "w"\nsubmit_dir: "/s"\nproperties: "p"\n'
