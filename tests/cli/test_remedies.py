@@ -85,11 +85,13 @@ def test_edited_documents_and_inputs_are_named_before_the_run_goes_on(here: Path
     assert "in.txt was edited after this run" in typed("markab run 'my run'", here).stderr
     typed("sed -i s/out.txt/other.txt/ workflow.yml; echo dagman.retry=1 > pegasus.properties", here)
     shown = typed("markab run 'my run'", here).stderr
-    again = printed(shown, "run again: (.*)")
+    again = printed(shown, "plan again[^:]*: (.*)")
     assert typed(again, here).returncode == 14 and (here / "my run-2").is_dir(), "it plans again"
     assert "workflow.yml, pegasus.properties were edited after the run was planned; the plan is used" in shown
     assert shown.count("hint: to use what was edited") == 1
-    assert "--conf" not in printed(shown, "run again: (.*)"), "the properties are those that were edited"
+    assert "--conf" not in printed(shown, "plan again[^:]*: (.*)"), (
+        "the properties are those that were edited"
+    )
 
 
 def test_carriage_returns_are_removed_from_the_file_that_was_staged(here: Path) -> None:

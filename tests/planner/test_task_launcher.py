@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -54,18 +53,12 @@ def test_a_task_can_name_the_path_of_its_program(tmp_path: Path) -> None:
     assert (found.executable, found.transformation) == ("/bin/true", "tool")
 
 
-def test_another_launcher_makes_another_result(tmp_path: Path) -> None:
+def test_a_task_with_a_launcher_always_runs(tmp_path: Path) -> None:
     properties = {
         "markab.reuse.policy": "content",
         "markab.reuse.index": str(tmp_path / "index"),
         "markab.reuse.store": str(tmp_path / "store"),
     }
-    recipes = set()
-    for arguments in ("A=1", "A=2", "A=2"):
-        profiles = {"gridstart.launcher": "env", "gridstart.launcher.arguments": arguments}
-        shutil.rmtree(tmp_path / "plan", ignore_errors=True)
-        content = planned(tmp_path / "plan", properties, pegasus=profiles, env={"X": "1"}).content
-        assert content is not None
-        recipes.add(content.recipe)
 
-    assert len(recipes) == 2
+    assert planned(tmp_path / "with", properties, pegasus={"gridstart.launcher": "env"}).content is None
+    assert planned(tmp_path / "without", properties, env={"X": "1"}).content is not None
