@@ -20,7 +20,6 @@ from markab.spec.catalog_checks import check_references
 from markab.spec.model import SiteCatalog, Transformation, TransformationCatalog, Workflow
 from markab.spec.properties import Properties
 from markab.transfers.run_passwords import Passwords
-from markab.transfers.tree_names import declared_name
 
 _Paths = Sequence[str | os.PathLike[str]]
 
@@ -65,8 +64,7 @@ def load_catalogs(
     problems = ProblemList()
     files: list[Path] = []
     sites = read_site_catalog(properties, root, environment, problems, files)
-    names = None if workflow is None else _names_of(workflow)
-    reader = ReplicaCatalogReader(properties, root, environment, problems, files, names)
+    reader = ReplicaCatalogReader(properties, root, environment, problems, files, workflow)
     caches = [reader.text(below(root, os.fspath(name))) for name in cache_files]
     found = [reader.input_directory(below(root, os.fspath(name))) for name in input_dirs]
     found.append(reader.of_properties())
@@ -105,14 +103,6 @@ def load_catalogs(
         files,
         passwords,
     )
-
-
-def _names_of(workflow: Workflow) -> set[str]:
-    """Return the names of all files of a workflow."""
-    names = {use.lfn for task in workflow.jobs for use in task.uses}
-    for task in workflow.jobs:
-        names.update(name for name in (task.file, task.stdin, task.stdout, task.stderr) if name)
-    return {declared_name(name) for name in names}
 
 
 def _merged_sites(inline: SiteCatalog | None, file: SiteCatalog | None) -> SiteCatalog:
