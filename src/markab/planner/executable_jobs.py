@@ -173,7 +173,8 @@ def job_of_tasks(
     planned.tasks = [
         _planned_task(task, program, context) for task, program in zip(tasks, placement.programs, strict=True)
     ]
-    _add_contents(draft, job, planned)
+    if draft.contents:
+        _add_contents(draft, job, planned)
     planned.outputs = [Output(use.lfn, use.type == "checkpoint", use.metadata) for use in draft.outputs(job)]
     if requests := draft.dagman.get(job):
         planned.pre, planned.post, planned.abort = requests.pre, requests.post, requests.abort
@@ -221,6 +222,7 @@ def _sub_workflow(task: Task) -> PlannedTask:
 def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask:
     executable = program.executable
     command, arguments = _command(executable), command_line(task)
+    of_program = executable.transformation.metadata | executable.at.metadata
     if program.launcher is not None:
         words = program.launcher.arguments, shlex.quote(command), arguments
         command, arguments = program.launcher.executable, " ".join(word for word in words if word)
@@ -234,7 +236,7 @@ def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask
         stderr=task.stderr,
         env=program.profiles.get("env", {}),
         node_label=task.node_label or "",
-        metadata=executable.transformation.metadata | executable.at.metadata | task.metadata,
+        metadata=of_program | task.metadata if of_program else task.metadata,
     )
 
 
