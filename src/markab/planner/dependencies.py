@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from markab.errors import PlanningError
 from markab.planner.draft import Context, Draft
 from markab.planner.graph import find_cycle, levels_of, sorted_unique
 
@@ -54,7 +53,7 @@ def find_dependencies(draft: Draft, context: Context) -> None:
             f"cyclic dependency detected: {walk}",
             "a workflow cannot loop: let one of these jobs write a file of another name, or drop a dependency",
         )
-        raise PlanningError(*context.problems)
+        raise context.refusal()
     draft.set_graph(parents, levels)
     if not inferred:
         _note_races(draft, context)

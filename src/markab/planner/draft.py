@@ -35,6 +35,7 @@ from markab.plan.model import (
     PlannedJob,
 )
 from markab.plan.reused_tasks import ReusedTask
+from markab.planner.document_places import placed_problems
 from markab.planner.graph import find_cycle, levels_of
 from markab.planner.hashed_results import HashedResults
 from markab.planner.job_names import compute_name
@@ -205,9 +206,14 @@ class Context:
     def raise_problems(self) -> None:
         """Raise PlanningError if there is a problem."""
         if self.problems:
-            error = PlanningError(*dict.fromkeys(self.problems))
-            error.warnings = tuple(w for w in self.warnings if w.kind in EXPLAINING)
-            raise error
+            raise self.refusal()
+
+    def refusal(self) -> PlanningError:
+        """Return the error with all problems, each with its place in the documents."""
+        workflow = self.options.directory / self.options.workflow
+        error = PlanningError(*placed_problems(self.problems, workflow, self.documents))
+        error.warnings = tuple(w for w in self.warnings if w.kind in EXPLAINING)
+        return error
 
     def unsupported(self, kind: str, message: str, hint: str) -> None:
         """Note what this version cannot run: a problem, but for a dry run only a warning."""

@@ -11,7 +11,7 @@ job has all its parents.
 
 from __future__ import annotations
 
-from markab.errors import PlanningError, Problem
+from markab.errors import Problem
 from markab.planner.draft import Context, Draft
 from markab.planner.targets import Names, find_targets
 
@@ -28,7 +28,8 @@ def keep_needed(draft: Draft, context: Context) -> None:
     wrong: list[Problem] = []
     targets = find_targets(words, Names(draft.tasks, draft.producer, context.prefix), wrong)
     if wrong:
-        raise PlanningError(*context.problems, *wrong)
+        context.problems += wrong
+        raise context.refusal()
     draft.targets = targets
     needed, stack = set(targets.jobs), [*targets.jobs]
     while stack:
