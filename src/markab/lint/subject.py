@@ -15,8 +15,8 @@ from markab.errors import DocumentError, StorageError
 from markab.lint.finding import shown_file
 from markab.lint.task_arguments import words_of
 from markab.planner.document_places import DocumentPlaces, SourcePlace, add_catalog_files
+from markab.planner.input_documents import read_catalogs, read_properties
 from markab.planner.options import PlanOptions
-from markab.planner.planning import read_catalogs, read_properties
 from markab.planner.task_files import inputs_of, outputs_of
 from markab.spec.model import (
     Container,
