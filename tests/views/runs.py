@@ -24,6 +24,7 @@ from markab.plan.model import (
     PlannedTask,
     PlanSite,
     Registration,
+    TaskContainer,
     Transfer,
     local_directory,
 )
@@ -59,7 +60,13 @@ def jobs() -> list[PlannedJob]:
         for lfn in ("sum.txt", "plots/plot.svg")
     ]
     counting = {"node_label": "count words", "metadata": {"tool": "counter"}, "env": {"LANG": "C"}}
-    plotting = task("ID4", "plot", "'two words.txt' -o plots/plot.svg", node_label="plot", container="image")
+    plotting = task(
+        "ID4",
+        "plot",
+        "'two words.txt' -o plots/plot.svg",
+        node_label="plot",
+        container=TaskContainer("image", "docker", "image"),
+    )
     return [
         PlannedJob(
             id="fetch", kind=Kind.STAGE_IN, site="local", transfers=[book], why="stage-in: inputs of ID1"

@@ -232,6 +232,7 @@ def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask
         env=program.profiles.get("env", {}),
         node_label=task.node_label or "",
         metadata=executable.transformation.metadata | executable.at.metadata | task.metadata,
+        container=program.container,
     )
 
 
@@ -272,6 +273,13 @@ def _inputs(draft: Draft, context: Context, job: int) -> list[Input]:
         link = _links(draft, context, job)
         inputs.append(
             Input(name, sha256=sha256, sources=_sources(draft, job, name), executable=True, link=link)
+        )
+    for image in draft.placements[job].images:
+        raw = draft.raw_input(job, image.lfn)
+        sources = _sources(draft, job, image.lfn)
+        sha256 = raw.sha256 if raw else None
+        inputs.append(
+            Input(image.lfn, sha256, sources, image=True, link=True, metadata=image.container.metadata)
         )
     return inputs
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import stat
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
@@ -10,6 +11,15 @@ from markab.transfers.beneath import NOT_A_FILE, Beneath
 from markab.transfers.error_kinds import ErrorKind
 from markab.transfers.text_size import size_in_bytes
 from markab.worker.attempt import Prepared
+from markab.worker.container_command import (
+    ContainerRun,
+    container_command,
+    container_name,
+    environ_inside,
+    is_removable,
+)
+from markab.worker.container_exit import ENGINE_CODES
+from markab.worker.container_images import ReadyContainer
 from markab.worker.exit_judgement import bad_status
 from markab.worker.failure import AttemptFailed
 from markab.worker.job_scripts import POST
@@ -37,6 +47,7 @@ class Process(object):
         "start",
         "streams",
         "task",
+        "task_argv",
         "task_environ",
     )
 
@@ -50,9 +61,19 @@ class Process(object):
         """The same for all tasks of the attempt; comes on top of the base."""
         self.task_environ: Mapping[str, str] = task.get("env") or {}
         arguments = task.get("arguments") or ""
-        environ: Dict[str, str] = self.environ() if "$" in arguments else {}
+        ready = None if is_script else prepared.containers.get((task.get("container") or {}).get("name", ""))
+        inside = environ_inside(ready.container, self.own_environ()) if ready else {}
+        environ: Dict[str, str] = {}
+        if "$" in arguments:
+            environ = dict(inside) if ready else self.environ()
         environ.update(task.get("words") or {})
-        self.argv = [self.executable, *split_words(arguments, environ)]
+        self.task_argv = [self.executable, *split_words(arguments, environ)]
+        """What the task is: in its container, if it has one."""
+        self.argv = self.task_argv
+        """What is started on this machine."""
+        if ready:
+            self.argv, self.task_environ = _container_command(prepared, task, ready, inside, self.task_argv)
+            self.executable = self.argv[0]
         assert prepared.directory is not None, "without one no task is started"
         self.directory: Beneath = prepared.directory
         self.streams = (task.get("stdin"), task.get("stdout"), task.get("stderr"))
@@ -154,9 +175,11 @@ def record_end(
         usage: the `rusage` that `wait4` gave.
         why: a reason that outranks the status: it was stopped because of the time, or cancelled.
     """
-    entry = invocation_entry(process.task["id"], process.argv, process.start, duration_s, pid, status)
+    entry = invocation_entry(process.task["id"], process.task_argv, process.start, duration_s, pid, status)
     entry.update(usage_entry(usage))
     is_task = _record(prepared, process, entry)
+    if is_removable(process.task) and (why is not None or (status and not _ended_by_itself(status))):
+        prepared.left_containers.append(container_name(prepared.spec, process.task["id"]))
     if why is not None:
         prepared.errors.append(why)
     if status and is_task:
@@ -165,7 +188,7 @@ def record_end(
 
 def record_failed_start(prepared: Prepared, process: Process, error: Union[OSError, AttemptFailed]) -> None:
     """Record that the system refused to start a process, and why."""
-    _record(prepared, process, invocation_entry(process.task["id"], process.argv, process.start))
+    _record(prepared, process, invocation_entry(process.task["id"], process.task_argv, process.start))
     prepared.errors.append(error if isinstance(error, AttemptFailed) else _start_error(process, error))
 
 
@@ -178,6 +201,51 @@ def _record(prepared: Prepared, process: Process, entry: Dict[str, Any]) -> bool
     prepared.invocations.append(entry)
     prepared.order.ended(process.task["id"], not entry["status"])
     return True
+
+
+def _ended_by_itself(status: int) -> bool:
+    """Return whether a container's command ended as its container did, and so removed it."""
+    return os.WIFEXITED(status) and os.WEXITSTATUS(status) != ENGINE_CODES[0]
+
+
+def _container_command(
+    prepared: Prepared,
+    task: Dict[str, Any],
+    ready: ReadyContainer,
+    environ: Mapping[str, str],
+    argv: List[str],
+) -> Tuple[List[str], Mapping[str, str]]:
+    """Return the command line of a task in a container, its program with its path, and the variables for it."""
+    run = ContainerRun(
+        ready.tool,
+        ready.image,
+        prepared.cwd,
+        environ,
+        container_name(prepared.spec, task["id"]),
+        prepared.attempt_key,
+        prepared.job.get("gpus") or 0,
+        task.get("stdin") is not None,
+        os.getuid(),
+        os.getgid(),
+    )
+    try:
+        # Of its own: tasks may share an image and differ in the rest.
+        words, variables = container_command(task["container"], run, argv)
+    except ValueError as error:
+        message = "task '%s' cannot be run in container '%s': %s" % (
+            task["id"],
+            task["container"]["name"],
+            error,
+        )
+        raise AttemptFailed(ErrorKind.ARGUMENTS, message) from error
+    program = shutil.which(words[0])
+    if program is None:
+        message = "the program '%s', which is to start container '%s', is not on PATH" % (
+            words[0],
+            task["container"]["name"],
+        )
+        raise AttemptFailed(ErrorKind.NO_PROGRAM, message, "install it, or correct container.launcher")
+    return [program, *words[1:]], variables
 
 
 def _start_error(process: Process, error: OSError) -> AttemptFailed:

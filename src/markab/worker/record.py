@@ -11,6 +11,8 @@ reports. Times are UTC epoch seconds. A key without a value is left out.
     cwd           str     directory the task ran in
     start         float   when the worker began to prepare
     end           float   when it had finished
+    containers    list    {"name", "type", "program", "image", "sha256"?, "id"?} of the containers in which tasks ran:
+                          the image as the plan names it, the checksum of its file, and the id it has for Docker
     invocations   list    one object a process (for a compute job, one a task), see below
     pre, post     object  the scripts before and after the tasks: as an invocation, without a task
     ends_run      int     the job's exit code is one that ends the run: with this exit code

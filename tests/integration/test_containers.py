@@ -1,0 +1,300 @@
+"""Tasks in containers, with a real podman: what they see, how their ends are told, and that nothing of them stays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration.tools import ends_of, environment, markab, plan, processes_of_run, script, write_workflow
+from kit.podman import Podman, install
+from kit.waiting import wait_until
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+    """Return a podman with storage of its own."""
+    if not install():
+        assert not os.environ.get("CI"), "there is no podman"
+        pytest.skip("there is no podman, and none can be installed")
+    found = Podman(tmp_path_factory.mktemp("podman") / "p")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in found.environ.items():
+            patch.setenv(name, value)
+        yield found
+    found.remove()
+
+
+@pytest.fixture(scope="module")
+def image(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file of an image whose user is another."""
+    path = tmp_path_factory.mktemp("image") / "tool.tar"
+    return podman.save_image(path, "localhost/tool:1", "USER 1234", 'ENTRYPOINT ["/bin/false"]')
+
+
+def sh(
+    name: str, text: str, inputs: tuple[str, ...] = (), outputs: tuple[str, ...] = (), **keys: Any
+) -> dict[str, Any]:
+    """Return a job whose shell, that of the image, runs a text."""
+    uses = [{"lfn": lfn, "type": "input"} for lfn in inputs]
+    uses += [{"lfn": lfn, "type": "output", "stageOut": True} for lfn in outputs]
+    return {
+        "type": "job",
+        "name": "sh",
+        "id": name,
+        "arguments": ["-c", shlex.quote(text)],
+        "uses": uses,
+        **keys,
+    }
+
+
+def boxed(directory: Path, image: Path | str, jobs: list[dict[str, Any]], **container: Any) -> Path:
+    """Write a workflow whose program `sh` runs in a container; one retry-free try for each job."""
+    pegasus = {"container.program": "podman"} | container.pop("pegasus", {})
+    url = image if isinstance(image, str) else f"file://{image}"
+    box = {"name": "box", "type": "docker", "image": url, "profiles": {"pegasus": pegasus}, **container}
+    at = {"name": "local", "type": "installed", "pfn": "/bin/sh", "container": "box"}
+    (directory / "pegasus.properties").write_text("dagman.retry = 0\n")
+    return write_workflow(
+        directory,
+        jobs,
+        transformationCatalog={"transformations": [{"name": "sh", "sites": [at]}], "containers": [box]},
+        replicaCatalog={"replicas": container.pop("replicas", [])},
+    )
+
+
+def run_of(workflow: Path, *words: str) -> Path:
+    return plan(workflow, "--dir", "sub", "--output-dir", "out", *words, cwd=workflow.parent)
+
+
+def test_tasks_see_the_image_and_their_files_and_nothing_stays(
+    podman: Podman, image: Path, tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "x").write_text("shared\n")
+    podman.run("load", "--quiet", "--input", image)  # the user's own image of the name that the file brings
+    before = podman.images()
+    jobs = [
+        sh(
+            "a",
+            "echo $GREETING; id -u; pwd; cat /shared/x; echo hi > a.txt; exit 0",
+            outputs=("a.txt",),
+            stdout="seen",
+        ),
+        sh("b", "cat a.txt - > b.txt", ("a.txt",), ("b.txt",), stdin="a.txt"),
+    ]
+    jobs[0]["uses"].append({"lfn": "seen", "type": "output", "stageOut": True})
+    workflow = boxed(
+        tmp_path,
+        image,
+        jobs,
+        mounts=[f"{shared}:/shared:ro"],
+        profiles={"env": {"GREETING": "it's $HOME; `id`"}, "pegasus": {"container.program": "podman"}},
+    )
+    run = run_of(workflow)
+
+    markab("run", run, cwd=tmp_path)
+
+    seen = (tmp_path / "out" / "seen").read_text().splitlines()
+    assert ["it's $HOME; `id`", str(os.getuid()), "/scratch", "shared"] == seen
+    assert "hi\nhi\n" == (tmp_path / "out" / "b.txt").read_text()
+    [record] = ends_of(run, "sh_a")
+    [of_image] = record["containers"]
+    digest = hashlib.sha256(image.read_bytes()).hexdigest()
+    assert ("box", "podman", "box", digest) == tuple(
+        of_image[key] for key in ("name", "program", "image", "sha256")
+    )
+    assert record["containers"] == ends_of(run, "sh_b")[0]["containers"]
+    assert "/bin/sh" == record["invocations"][0]["argv"][0]
+    assert (before, []) == (podman.images(), podman.containers())
+    podman.run("rmi", "localhost/tool:1")
+
+
+def test_the_ends_of_tasks_are_told_truly(podman: Podman, image: Path, tmp_path: Path) -> None:
+    jobs = [
+        sh("three", "exit 3"),
+        sh("own127", "echo no such thing >&2; exit 127"),
+        sh("killed", "kill -9 $$; sleep 5; exit 9"),
+        {"type": "job", "name": "absent", "id": "absent", "uses": []},
+        {"type": "job", "name": "plain", "id": "plain", "uses": []},
+        sh("full", "dd if=/dev/zero of=/small/file bs=1k count=200"),
+    ]
+    workflow = boxed(tmp_path, image, jobs, pegasus={"container.arguments": "--tmpfs /small:size=64k"})
+    document = json.loads(workflow.read_text())
+    for name, pfn in (("absent", "/not/there"), ("plain", "/etc/passwd")):
+        at = {"name": "local", "type": "installed", "pfn": pfn, "container": "box"}
+        document["transformationCatalog"]["transformations"].append({"name": name, "sites": [at]})
+    workflow.write_text(json.dumps(document))
+    run = run_of(workflow)
+
+    markab("run", run, cwd=tmp_path, check=False)
+
+    def error(job: str) -> tuple[str, str]:
+        found = ends_of(run, job)[0]["error"]
+        return found["kind"], found["message"]
+
+    assert ("exit", "task 'three' ended with exit code 3") == error("sh_three")
+    assert ("exit", "task 'own127' ended with exit code 127") == error("sh_own127")
+    assert ("exit", "task 'killed' ended with exit code 9") == error(
+        "sh_killed"
+    )  # the first process gets no SIGKILL of its own
+    kind, message = error("absent_absent")
+    assert ("no-program", True) == (
+        kind,
+        message.startswith("the program of task 'absent' is not in container 'box'"),
+    )
+    kind, message = error("plain_plain")
+    assert ("not-executable", True) == (kind, "cannot be executed in container 'box'" in message)
+    assert ("storage", "task 'full' had no room in container 'box': no space left on device") == error(
+        "sh_full"
+    )
+    assert [] == podman.containers()
+
+
+def test_an_image_that_is_none_is_named(podman: Podman, tmp_path: Path) -> None:
+    (tmp_path / "none.tar").write_bytes(b"no image\n" * 1000)
+    run = run_of(boxed(tmp_path, tmp_path / "none.tar", [sh("a", "true")]))
+
+    markab("run", run, cwd=tmp_path, check=False)
+
+    error = ends_of(run, "sh_a")[0]["error"]
+    assert "container" == error["kind"]
+    assert error["message"].startswith("image 'box' cannot be loaded from '")
+    assert "`docker save -o FILE IMAGE`" in error["hint"]
+
+
+def test_a_task_that_ignores_sigterm_is_ended_with_its_container(
+    podman: Podman, image: Path, tmp_path: Path
+) -> None:
+    job = sh("a", "trap '' TERM; while :; do sleep 1; done", profiles={"pegasus": {"maxwalltime": "0.05"}})
+    run = run_of(boxed(tmp_path, image, [job]))
+
+    markab("run", run, cwd=tmp_path, check=False)
+
+    assert "timeout" == ends_of(run, "sh_a")[0]["error"]["kind"]
+    assert [] == podman.containers()
+
+
+def test_a_container_that_is_removed_fails_its_task(podman: Podman, image: Path, tmp_path: Path) -> None:
+    run = run_of(boxed(tmp_path, image, [sh("a", "sleep 100")]))
+    engine = start(run)
+    wait_until(podman.containers)
+
+    podman.run("rm", "--force", "--time", "0", *podman.containers())
+    engine.wait(60)
+
+    assert "exit" == ends_of(run, "sh_a")[0]["error"]["kind"]
+    assert [] == podman.containers()
+
+
+def start(run: Path) -> subprocess.Popen[bytes]:
+    """Start the engine of a run."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "markab", "run", str(run)],
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def test_a_run_that_is_cancelled_leaves_no_container(podman: Podman, image: Path, tmp_path: Path) -> None:
+    run = run_of(boxed(tmp_path, image, [sh("a", "trap '' TERM; while :; do sleep 1; done")]))
+    engine = start(run)
+    wait_until(podman.containers)
+
+    markab("remove", run, cwd=tmp_path)
+    engine.wait(60)
+
+    assert "cancelled" == ends_of(run, "sh_a")[0]["error"]["kind"]
+    assert [] == podman.containers()
+
+
+@pytest.mark.parametrize("launcher_too", [False, True])
+def test_a_killed_engine_leaves_no_container_once_the_run_goes_on(
+    podman: Podman, image: Path, tmp_path: Path, launcher_too: bool
+) -> None:
+    gate = tmp_path / "gate"
+    gate.mkdir()
+    text = "[ -e /gate/open ] && echo done > a.txt && exit 0; sleep 100"
+    run = run_of(boxed(tmp_path, image, [sh("a", text, outputs=("a.txt",))], mounts=[f"{gate}:/gate:ro"]))
+    engine = start(run)
+    [first] = wait_until(podman.containers)
+    children = children_of(engine.pid) if launcher_too else []
+
+    for pid in (engine.pid, *children):
+        os.kill(pid, signal.SIGKILL)
+    engine.wait()
+    (gate / "open").touch()
+    markab("run", run, cwd=tmp_path)
+
+    assert "done\n" == (tmp_path / "out" / "a.txt").read_text()
+    assert [] == podman.containers(), first
+    uuid = first.removeprefix("markab-")[:36]
+    assert [] == processes_of_run(uuid)
+    assert not [name for name in podman.images() if uuid in name]
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the children of a process."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(word) for word in (task / "children").read_text().split()]
+    return found
+
+
+def test_the_tasks_of_a_cluster_run_in_containers_and_load_one_image(
+    podman: Podman, image: Path, tmp_path: Path
+) -> None:
+    jobs = [sh(f"t{n}", f"echo {n} > {n}.txt", outputs=(f"{n}.txt",)) for n in range(3)]
+    for job in jobs:
+        job["profiles"] = {"pegasus": {"label": "one"}}
+    run = run_of(boxed(tmp_path, image, jobs), "--cluster", "label")
+
+    markab("run", run, cwd=tmp_path)
+
+    [record] = ends_of(run, "merge_one")
+    assert ["t0", "t1", "t2"] == [entry["task"] for entry in record["invocations"]]
+    assert [0, 0, 0] == [entry["status"] for entry in record["invocations"]]
+    assert 1 == len(record["containers"])
+    assert [] == podman.containers()
+
+
+def test_a_staged_program_and_large_inputs_are_in_the_container(
+    podman: Podman, image: Path, tmp_path: Path
+) -> None:
+    """With sharedfs too, which in Pegasus has no containers."""
+    program = script(tmp_path / "count.sh", "#!/bin/sh\nwc -c < big > size\n")
+    (tmp_path / "big").write_bytes(bytes(20 << 20))
+    workflow = boxed(tmp_path, image, [{"type": "job", "name": "count", "id": "a", "uses": []}])
+    document = json.loads(workflow.read_text())
+    at = {"name": "local", "type": "stageable", "pfn": str(program), "container": "box"}
+    document["transformationCatalog"]["transformations"] = [{"name": "count", "sites": [at]}]
+    document["replicaCatalog"]["replicas"] = [
+        {"lfn": "big", "pfns": [{"site": "local", "pfn": f"{tmp_path}/big"}]}
+    ]
+    document["jobs"][0]["uses"] = [
+        {"lfn": "big", "type": "input"},
+        {"lfn": "size", "type": "output", "stageOut": True},
+    ]
+    workflow.write_text(json.dumps(document))
+    for configuration in ("condorio", "sharedfs"):
+        run = plan(
+            workflow,
+            *("-D", f"pegasus.data.configuration={configuration}", "-D", "pegasus.transfer.links=true"),
+            *("--sites", "local", "--dir", "sub", "--output-dir", configuration),
+            cwd=tmp_path,
+        )
+        markab("run", run, cwd=tmp_path)
+        assert f"{20 << 20}\n" == (tmp_path / configuration / "size").read_text()
