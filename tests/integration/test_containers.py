@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -15,8 +16,9 @@ from typing import Any
 
 import pytest
 
+from integration.packages import have
 from integration.tools import ends_of, environment, markab, plan, processes_of_run, script, write_workflow
-from kit.podman import Podman, install
+from kit.podman import Podman, install, registry
 from kit.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -298,3 +300,32 @@ def test_a_staged_program_and_large_inputs_are_in_the_container(
         )
         markab("run", run, cwd=tmp_path)
         assert f"{20 << 20}\n" == (tmp_path / configuration / "size").read_text()
+
+
+def test_an_image_of_a_registry_is_pulled_once_for_all_jobs(
+    podman: Podman, image: Path, tmp_path: Path
+) -> None:
+    if not have("docker-registry", package="docker-registry"):
+        pytest.skip("there is no registry, and none can be installed")
+    with registry(tmp_path / "registry") as address:
+        podman.trust(address)
+        podman.run("load", "--quiet", "--input", image)
+        podman.run("push", "localhost/tool:1", f"docker://{address}/lab/tool:1")
+        podman.run("rmi", "localhost/tool:1")
+        jobs = [
+            sh("a", "echo a > a.txt", outputs=("a.txt",)),
+            sh("b", "cat a.txt > b.txt", ("a.txt",), ("b.txt",)),
+        ]
+        run = run_of(boxed(tmp_path, f"docker://{address}/lab/tool:1", jobs))
+
+        markab("run", run, cwd=tmp_path)
+
+        log = (tmp_path / "registry" / "log").read_text()
+    blobs = re.findall(r'"GET /v2/lab/tool/blobs/(sha256:\w+)', log)
+    assert len(blobs) == len(set(blobs)) > 0
+    [pull] = ends_of(run, "stage_in_local_local_0_0")
+    [transfer] = pull["transfers"]
+    assert ("box", f"docker://{address}/lab/tool:1") == (transfer["lfn"], transfer["source"])
+    assert transfer["sha256"] == ends_of(run, "sh_b")[0]["containers"][0]["sha256"]
+    assert "a\n" == (tmp_path / "out" / "b.txt").read_text()
+    assert ([], []) == (podman.images(), podman.containers())

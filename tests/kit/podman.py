@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import socket
 import subprocess
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from integration.packages import have
+from kit.waiting import wait_until
 
 _COMMANDS = [
     "sh",
@@ -57,7 +61,10 @@ class Podman:
             '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]\nnetns = "none"\n'
             '[engine]\nruntime = "runc"\n'
         )
+        self._registries = directory / "registries.conf"
+        self._registries.write_text("")
         self.environ = {
+            "CONTAINERS_REGISTRIES_CONF": str(self._registries),
             "CONTAINERS_CONF": str(configuration),
             "CONTAINERS_STORAGE_CONF": str(storage),
         }
@@ -73,6 +80,10 @@ class Podman:
         )
         assert not check or done.returncode == 0, f"podman {words}: {done.stderr}"
         return done.stdout
+
+    def trust(self, address: str) -> None:
+        """Let a registry be asked without encryption."""
+        self._registries.write_text(f'[[registry]]\nlocation = "{address}"\ninsecure = true\n')
 
     def containers(self) -> list[str]:
         """Return the names of all containers."""
@@ -119,3 +130,31 @@ def _write_root(path: Path) -> None:
         entry = tarfile.TarInfo("etc/passwd")
         entry.size = len(passwd)
         archive.addfile(entry, io.BytesIO(passwd))
+
+
+@contextmanager
+def registry(directory: Path) -> Iterator[str]:
+    """Run a registry on this machine, with storage in a directory; yield its address, for `docker://ADDRESS/NAME`."""
+    directory.mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    configuration = directory / "registry.yml"
+    configuration.write_text(
+        f'version: 0.1\nstorage: {{filesystem: {{rootdirectory: "{directory}/data"}}}}\n'
+        f'http: {{addr: "127.0.0.1:{port}"}}\n'
+    )
+    program = have("docker-registry", package="docker-registry")
+    assert program, "the test asks first"
+    with open(directory / "log", "wb") as log:
+        server = subprocess.Popen([program, "serve", configuration], stdout=log, stderr=log)
+    try:
+        wait_until(lambda: _is_listening(port), what=directory / "log")
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _is_listening(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
