@@ -227,6 +227,16 @@ def complete() -> list[Entry]:
             time=T0 + 36,
             start=T0 + 30.5,
             invocations=two,
+            containers=[
+                {
+                    "name": "image",
+                    "type": "docker",
+                    "program": "podman",
+                    "image": "image",
+                    "sha256": SHA,
+                    "id": "1234",
+                }
+            ],
             outputs=[
                 {"lfn": "sum.txt", "size": 20, "sha256": SHA},
                 {"lfn": "plots/plot.svg", "size": 5000, "sha256": OTHER_SHA},
