@@ -174,3 +174,45 @@ def test_an_image_and_a_file_of_one_name_are_told_apart(bench: Bench) -> None:
     ) as caught:
         planned(bench, task("a", reads="box"))
     assert "rename the file or the container" in caught.value.problems[0].hint
+
+
+def test_an_image_that_a_job_builds_is_an_input_of_those_that_run_in_it(bench: Bench) -> None:
+    bench.transformations.append({"name": "build", "sites": [dict(bench.transformations[0]["sites"][0])]})
+    del bench.transformations[1]["sites"][0]["container"]
+    bench.transformations[1]["sites"][0]["pfn"] = str(bench.path / "bin" / "tool")
+    made = planned(
+        bench, task("b", makes="box.tar", tool="build"), task("a", reads="box.tar"), image="lfn://box.tar"
+    )
+
+    [image] = made["tool_a"].inputs
+    assert (image.lfn, image.image) == ("box.tar", True)
+    assert made.parents("tool_a") >= {"build_b"}
+    container = made["tool_a"].tasks[0].container
+    assert container is not None
+    assert (container.image, container.is_staged) == ("box.tar", True)
+    [cleanup] = [job for job in made.jobs if job.unloads]
+    assert cleanup.unloads == {"box.tar": ""}
+
+
+def test_a_task_has_to_read_the_image_that_a_job_builds(bench: Bench) -> None:
+    [message] = problems(bench, image="lfn://box.tar")
+    assert message == (
+        "the container of task 'a' has the image 'box.tar', a file of the workflow that the task does not read"
+    )
+
+
+def test_with_reuse_by_content_the_image_and_its_arguments_count(bench: Bench) -> None:
+    def content(reads: str = "", **container: Any) -> Any:
+        properties = f"markab.reuse.policy = content\nmarkab.reuse.index = {bench.path}/r.db\n"
+        properties += f"markab.reuse.store = {bench.path}/store\n"
+        made = planned(bench, task("a", makes="x"), properties=properties, **container)
+        return made["tool_a"].tasks[0].content
+
+    first = content()
+    assert first.known == {"box": hashlib.sha256(b"an image").hexdigest()}
+    more = content(profiles={"pegasus": {"container.arguments": "--init"}})
+    assert more.recipe != first.recipe
+    assert content(mounts=[f"{bench.path}:/data:ro"]) is None
+    (bench.path / "tool.tar").write_bytes(b"another image")
+    other = content()
+    assert (other.recipe, other.known != first.known) == (first.recipe, True)

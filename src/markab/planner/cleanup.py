@@ -60,10 +60,10 @@ class _Images:
     def __init__(self, draft: Draft) -> None:
         self._programs: dict[tuple[str, str], str] = {}
         """(Staging site, lfn) → the program that loads it."""
-        for placement in {id(one): one for one in draft.placements if one.images}.values():
-            for program in placement.programs:
-                if program.image is not None and program.container and program.container.type == "docker":
-                    self._programs[placement.staging, program.image.lfn] = program.container.program
+        for placement in {id(one): one for one in draft.placements}.values():
+            for container in [program.container for program in placement.programs if program.container]:
+                if container.type == "docker" and container.is_staged:
+                    self._programs[placement.staging, container.image] = container.program
 
     def take(self, site: str, lfns: Iterable[str]) -> dict[str, str]:
         """Return those among these files that are still loaded; they count as unloaded from now on."""

@@ -244,6 +244,7 @@ def _command(executable: Executable) -> str:
 
 def _inputs(draft: Draft, context: Context, job: int) -> list[Input]:
     inputs = []
+    own_images = draft.placements[job].own_images()
     lookup = context.replicas.lookup
     for use in draft.inputs(job):
         lfn = use.lfn
@@ -260,6 +261,7 @@ def _inputs(draft: Draft, context: Context, job: int) -> list[Input]:
                 sha256=raw.sha256 if raw and not checkpoint else None,
                 sources=_sources(draft, job, lfn),
                 executable=use.executable,
+                image=lfn in own_images,
                 link=raw is not None and _links(draft, context, job),
                 optional=checkpoint or use.optional,
                 metadata=metadata,

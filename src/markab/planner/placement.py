@@ -108,6 +108,12 @@ class Placement:
     links: bool = True
     """Inputs may be links where links are made."""
 
+    def own_images(self) -> set[str]:
+        """Return the lfns of images that are files of the workflow."""
+        staged = {image.lfn for image in self.images}
+        containers = [program.container for program in self.programs if program.container]
+        return {one.image for one in containers if one.is_staged} - staged
+
 
 def staged_executables(programs: Sequence[Program]) -> tuple[Executable, ...]:
     """Return the executables to stage for these programs, each name once."""

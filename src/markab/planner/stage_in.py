@@ -54,6 +54,7 @@ def stage_in(draft: Draft, context: Context) -> None:
             collected.add_executable(job, executable, placement)
         for image in placement.images:
             collected.add_image(job, image, placement)
+        collected.check_own_images(job, placement)
     collected.check_shared_names()
     _note_missing(collected.missing, context)
     _note_schemes(collected.unsupported, context)
@@ -212,6 +213,17 @@ class _Transfers:
         if image.is_pulled:
             group = self.pulled.setdefault(lfn, -1 - len(self.pulled))
         self._add(job, placement.staging, Kind.STAGE_IN, transfer, group=group)
+
+    def check_own_images(self, job: int, placement: Placement) -> None:
+        """Note images that are files of the workflow, and that a job which runs in them does not read."""
+        if own := placement.own_images():
+            for lfn in sorted(own - {use.lfn for use in self.draft.inputs(job)}):
+                self.context.problem(
+                    "missing-image",
+                    f"the container of task {self.draft.title_of(job)} has the image {lfn!r}, a file of the workflow "
+                    "that the task does not read",
+                    f"give the task the input {lfn!r}",
+                )
 
     def _take_name(self, name: str, what: str) -> None:
         """Note a name that does not stand in the workflow, and what is wrong with it."""

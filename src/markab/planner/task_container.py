@@ -13,6 +13,7 @@ from markab.planner.places import local_path
 from markab.planner.site_executors import executor_of
 from markab.spec.container_checks import (
     SHIFTER,
+    image_lfn,
     registry_reference,
     source_fault,
     split_container_arguments,
@@ -23,7 +24,9 @@ from markab.transfers.image_registry import SINGULARITY_SUFFIXES
 
 
 def image_of(container: Container) -> ContainerImage | None:
-    """Return the image of a container as it is staged; None: it is used where it is."""
+    """Return the image of a container as it is staged; None: it is a file of the workflow, or used where it is."""
+    if image_lfn(container.image) is not None:
+        return None
     path = local_path(container.image)
     if container.type == SHIFTER or (path is not None and os.path.isdir(path)):
         return None
@@ -49,11 +52,12 @@ def container_of(
         context.problem("container-arguments", message, arguments[1])
         arguments = []
     image = image_of(container)
+    lfn = image.lfn if image else image_lfn(container.image)
     return TaskContainer(
         name=container.name,
         type=container.type,
-        image=image.lfn if image else _image_in_place(container),
-        is_staged=image is not None,
+        image=_image_in_place(container) if lfn is None else lfn,
+        is_staged=lfn is not None,
         mounts=container.mounts,
         arguments=arguments,
         launcher=_launcher(pegasus, title, needed_by, context),

@@ -13,6 +13,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 
+from markab.spec.lfn import lfn_fault
 from markab.spec.model import Container
 
 SHIFTER = "shifter"
@@ -29,6 +30,7 @@ JOB_DIRECTORIES = ("/scratch", "/srv")
 Fault = tuple[str, str]
 """What is wrong, and a hint."""
 
+_LFN = "lfn://"
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@+-]*\Z")
 _REGISTRY_URL = re.compile(r"(docker|library|shub|oras|shifter)://(.*)\Z", re.DOTALL)
 _NEVER = ("/proc", "/sys", "/dev", "/boot", "/run", "/var/run", "/var/lib/docker", "/var/lib/containers")
@@ -176,6 +178,11 @@ def registry_reference(image: str) -> tuple[str, str] | None:
     return found[1], found[2].lstrip("/")
 
 
+def image_lfn(image: str) -> str | None:
+    """Return the lfn of an image that is a file of the workflow, `lfn://NAME`; None: it is elsewhere."""
+    return image.removeprefix(_LFN).lstrip("/") if image.startswith(_LFN) else None
+
+
 def container_faults(container: Container) -> Iterator[tuple[str, str, str]]:
     """Yield what is wrong with a container: the kind of the problem, what, and a hint."""
     title = f"container {container.name!r}"
@@ -201,6 +208,9 @@ def _image_fault(container: Container) -> Fault | None:
         if not _REFERENCE.match(reference):
             return "is not the name of an image", example
         return None
+    if (lfn := image_lfn(image)) is not None and type_ != SHIFTER:
+        fault = lfn_fault(lfn)
+        return ("is no file of a workflow: its name " + fault[0], fault[1]) if fault else None
     if type_ == SHIFTER:
         return "is not in the registry of Shifter", "write shifter://NAME:TAG or docker://NAME:TAG"
     if not image.startswith("/") and ":/" not in image:

@@ -176,7 +176,8 @@ def record_end(
         why: a reason that outranks the status: it was stopped because of the time, or cancelled.
     """
     entry = invocation_entry(process.task["id"], process.task_argv, process.start, duration_s, pid, status)
-    entry.update(usage_entry(usage))
+    if not is_removable(process.task):  # what its command used is not what the container did
+        entry.update(usage_entry(usage))
     is_task = _record(prepared, process, entry)
     if is_removable(process.task) and (why is not None or (status and not _ended_by_itself(status))):
         prepared.left_containers.append(container_name(prepared.spec, process.task["id"]))

@@ -49,6 +49,7 @@ An invocation:
     duration_s    float
     pid           int     0: never started
     status        int     raw wait status: 256 is exit code 1, 9 is killed by SIGKILL; -1: never started
+                          The rest is left out of a task in a container of Docker: no child of ours
     utime_s, stime_s  float
     maxrss_kb     int
     minflt, majflt, inblock, oublock, nvcsw, nivcsw  int
