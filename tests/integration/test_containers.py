@@ -17,10 +17,20 @@ from typing import Any
 import pytest
 
 from integration.packages import have
-from integration.tools import ends_of, environment, markab, plan, processes_of_run, script, write_workflow
+from integration.tools import (
+    command,
+    ends_of,
+    environment,
+    markab,
+    plan,
+    processes_of_run,
+    script,
+    write_workflow,
+)
 from kit.podman import Podman, install, registry
 from kit.waiting import wait_until
 
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.integration
 
 
@@ -329,3 +339,66 @@ def test_an_image_of_a_registry_is_pulled_once_for_all_jobs(
     assert transfer["sha256"] == ends_of(run, "sh_b")[0]["containers"][0]["sha256"]
     assert "a\n" == (tmp_path / "out" / "b.txt").read_text()
     assert ([], []) == (podman.images(), podman.containers())
+
+
+def test_an_image_that_a_job_builds_is_built_once_with_reuse_by_content(
+    podman: Podman, tmp_path: Path
+) -> None:
+    command(sys.executable, ROOT / "examples" / "container" / "workflow.py", cwd=tmp_path)
+    (tmp_path / "pegasus.properties").write_text(
+        "pegasus.container.program = podman\nmarkab.reuse.policy = content\n"
+        f"markab.reuse.index = {tmp_path}/results.db\nmarkab.reuse.store = {tmp_path}/store\n"
+    )
+    workflow = tmp_path / "workflow.yml"
+    run = run_of(workflow)
+    markab("run", run, cwd=tmp_path)
+
+    assert "3 sorted.txt\n" == (tmp_path / "out" / "count.txt").read_text()
+    [record] = ends_of(run, "wc_ID0000003")
+    [of_image] = record["containers"]
+    digest = f"sha256:{of_image['sha256']}"
+    for words in (["trace", run, "count.txt"], ["show", run, "wc_ID0000003"]):
+        assert digest in markab(*words, cwd=tmp_path).stdout
+    for name in ("prov", "ro-crate", "csv"):
+        markab("export", "-F", name, "-o", f"export-{name}", run, cwd=tmp_path)
+        written = tmp_path / f"export-{name}"
+        files = written.rglob("*.json*") if written.is_dir() else [written]
+        assert any(of_image["sha256"] in file.read_text() for file in files), name
+
+    workflow.write_text(workflow.read_text().replace("- -l\n", "- -c\n"))
+    again = run_of(workflow)
+    markab("run", again, cwd=tmp_path)
+
+    assert "19 sorted.txt\n" == (tmp_path / "out" / "count.txt").read_text()
+    assert ([], []) == (ends_of(again, "build-image_ID0000001"), ends_of(again, "sort_ID0000002"))
+    assert [of_image["sha256"]] == [one["sha256"] for one in ends_of(again, "wc_ID0000003")[0]["containers"]]
+    assert ([], []) == (podman.images(), podman.containers())
+
+
+def test_an_apptainer_gets_the_command_line_that_is_documented(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a program that stands for apptainer: it runs the task in the directory that is bound to /srv."""
+    bin_dir = tmp_path / "bin"
+    bin_dir.mkdir()
+    script(
+        bin_dir / "apptainer",
+        '#!/bin/sh\n[ "$1 $2 $3" = "exec --no-home --bind" ] || exit 255\n[ "$5 $6" = "--pwd /srv" ] || exit 255\n'
+        'cd "${4%:/srv}"; image=$7; shift 7; echo "$image $APPTAINERENV_GREETING"; exec "$@"\n',
+    )
+    monkeypatch.setenv("PATH", f"{bin_dir}:{os.environ['PATH']}")
+    (tmp_path / "tool.sif").write_bytes(b"an image")
+    jobs = [sh("a", "cat < /dev/null; pwd", outputs=("seen",), stdout="seen"), sh("b", "exit 7")]
+    workflow = boxed(
+        tmp_path, tmp_path / "tool.sif", jobs, type="singularity", profiles={"env": {"GREETING": "hello; $x"}}
+    )
+    run = run_of(workflow)
+
+    markab("run", run, cwd=tmp_path, check=False)
+
+    first, second = (tmp_path / "out" / "seen").read_text().splitlines()
+    assert (True, True) == (first.endswith("/box.sif hello; $x"), "sh_a.1" in second)
+    assert "task 'b' ended with exit code 7" == ends_of(run, "sh_b")[0]["error"]["message"]
+    [record] = ends_of(run, "sh_a")
+    assert hashlib.sha256(b"an image").hexdigest() == record["containers"][0]["sha256"]
+    assert "utime_s" in record["invocations"][0]
