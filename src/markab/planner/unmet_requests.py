@@ -108,14 +108,13 @@ def _requests(draft: Draft, context: Context) -> _Requests:
                 table = found.expressions if is_expression and key in READ_OF_CONDOR else found.profiles
                 table.setdefault((namespace, key), _Jobs()).add(number, task.id)
         transformation = program.executable.transformation
-        container = program.container
-        if container is not None and executor_of(context.sites[site]) == LOCAL:
-            key = container.type, container.program
-            if key not in missing:
-                missing[key] = missing_program(container, context)
-            if missing[key]:
+        if (container := program.container) is not None and executor_of(context.sites[site]) == LOCAL:
+            kind = container.type, container.program
+            if kind not in missing:
+                missing[kind] = missing_program(container, context)
+            if missing[kind]:
                 found.containers.setdefault(container.name, _Jobs()).add(number, task.id)
-                names = found.lacking.setdefault(container.name, (missing[key], []))[1]
+                names = found.lacking.setdefault(container.name, (missing[kind], []))[1]
                 names += [] if transformation.full_name in names else [transformation.full_name]
         if transformation.hooks:
             found.hooks.setdefault(transformation.full_name, _Jobs()).add(number, task.id)

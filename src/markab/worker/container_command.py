@@ -44,7 +44,7 @@ def container_names(spec: Spec) -> List[str]:
 def is_removable(task: Dict[str, Any]) -> bool:
     """Return whether a task runs in a container that may outlive its command: of Docker or Podman."""
     container = task.get("container")
-    return bool(container) and container["type"] == DOCKER
+    return container is not None and container["type"] == DOCKER
 
 
 def environ_inside(container: Container, own: Mapping[str, str]) -> Dict[str, str]:

@@ -28,11 +28,10 @@ def remove_containers(names: Sequence[str], program: str) -> List[AttemptFailed]
         tool = find_tool(DOCKER, program)
         options = ["--ignore", "--time", "0"] if tool.name == PODMAN else []
         tool.run(["rm", "--force", *options, *names], stop)
-    except MarkabError as error:
-        text = getattr(error, "text", "")
-        if "no such container" in text.lower():
+    except (MarkabError, OSError) as error:
+        if "no such container" in getattr(error, "text", "").lower():
             return []
-        message = "the container of the attempt may still be there: %s" % error.message
+        message = "the container of the attempt may still be there: %s" % error
         hint = "%s rm --force %s" % (program or "docker", " ".join(map(quoted, names)))
         return [AttemptFailed(ErrorKind.CONTAINER, message, hint)]
     finally:
