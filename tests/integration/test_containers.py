@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -266,21 +267,71 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
-def test_the_tasks_of_a_cluster_run_in_containers_and_load_one_image(
-    podman: Podman, image: Path, tmp_path: Path
-) -> None:
-    jobs = [sh(f"t{n}", f"echo {n} > {n}.txt", outputs=(f"{n}.txt",)) for n in range(3)]
+def cluster(directory: Path, image: Path, texts: list[str], outputs: bool = False, **container: Any) -> Path:
+    """Return the submit directory of a cluster of tasks, each a text for the shell of the image."""
+    jobs = [sh(f"t{n}", text, outputs=(f"{n}.txt",) if outputs else ()) for n, text in enumerate(texts)]
     for job in jobs:
-        job["profiles"] = {"pegasus": {"label": "one"}}
-    run = run_of(boxed(tmp_path, image, jobs), "--cluster", "label")
+        job["profiles"] = {"pegasus": {"label": "one", "maxwalltime": "0.05"}, "env": {"NAME": job["id"]}}
+    return run_of(boxed(directory, image, jobs, **container), "--cluster", "label")
+
+
+def test_the_tasks_of_a_cluster_run_in_one_container(podman: Podman, image: Path, tmp_path: Path) -> None:
+    run = cluster(tmp_path, image, [f"echo $$ $NAME; echo {n} > {n}.txt" for n in range(3)], outputs=True)
 
     markab("run", run, cwd=tmp_path)
 
     [record] = ends_of(run, "merge_one")
-    assert ["t0", "t1", "t2"] == [entry["task"] for entry in record["invocations"]]
-    assert [0, 0, 0] == [entry["status"] for entry in record["invocations"]]
+    invocations = record["invocations"]
+    assert ["t0", "t1", "t2"] == [entry["task"] for entry in invocations]
+    assert [0, 0, 0] == [entry["status"] for entry in invocations]
+    assert 1 == len({entry["pid"] for entry in invocations})  # one command for all
+    pids, names = zip(*(line.split() for line in record["stdout"].splitlines()), strict=True)
+    assert (3, ("t0", "t1", "t2")) == (len(set(pids)), names)
+    assert all(
+        one["start"] + one["duration_s"] <= other["start"] + 0.1 for one, other in pairwise(invocations)
+    )
+    assert "2\n" == (tmp_path / "out" / "2.txt").read_text()
+    assert "undeclared" not in record
     assert 1 == len(record["containers"])
     assert [] == podman.containers()
+
+
+def test_a_task_of_a_cluster_that_fails_ends_it_and_the_time_limit_names_the_one_that_hangs(
+    podman: Podman, image: Path, tmp_path: Path
+) -> None:
+    for name in ("fails", "hangs"):
+        (tmp_path / name).mkdir()
+    fails = cluster(tmp_path / "fails", image, ["true", "exit 4", "true"])
+    hangs = cluster(tmp_path / "hangs", image, ["true", "trap '' TERM; while :; do sleep 1; done", "true"])
+
+    markab("run", fails, cwd=tmp_path, check=False)
+    markab("run", hangs, cwd=tmp_path, check=False)
+
+    [record] = ends_of(fails, "merge_one")
+    assert [0, 4 << 8] == [entry["status"] for entry in record["invocations"]]
+    assert "task 't1' ended with exit code 4" == record["error"]["message"]
+    [record] = ends_of(hangs, "merge_one")
+    assert "timeout" == record["error"]["kind"]
+    assert record["error"]["message"].startswith("task 't1' was ended after")
+    assert ["t0", "t1"] == [entry["task"] for entry in record["invocations"]]
+    assert [] == podman.containers()
+
+
+def test_without_a_shell_in_the_image_each_task_has_a_container(podman: Podman, tmp_path: Path) -> None:
+    image = podman.save_image(tmp_path / "plain.tar", "localhost/plain:1", commands=("true",))
+    workflow = boxed(tmp_path, image, [sh(f"t{n}", "") for n in range(2)])
+    document = json.loads(workflow.read_text())
+    document["transformationCatalog"]["transformations"][0]["sites"][0]["pfn"] = "/bin/true"
+    for job in document["jobs"]:
+        job["profiles"] = {"pegasus": {"label": "one"}}
+    workflow.write_text(json.dumps(document))
+    run = run_of(workflow, "--cluster", "label")
+
+    markab("run", run, cwd=tmp_path)
+
+    [record] = ends_of(run, "merge_one")
+    assert [0, 0] == [entry["status"] for entry in record["invocations"]]
+    assert 2 == len({entry["pid"] for entry in record["invocations"]})
 
 
 def test_a_staged_program_and_large_inputs_are_in_the_container(

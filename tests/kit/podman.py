@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,14 +93,17 @@ class Podman:
         """Return the names of all images."""
         return self.run("images", "--format", "{{.Repository}}:{{.Tag}}").split()
 
-    def save_image(self, path: Path, name: str = "localhost/tool:1", *changes: str) -> Path:
+    def save_image(
+        self, path: Path, name: str = "localhost/tool:1", *changes: str, commands: Sequence[str] = _COMMANDS
+    ) -> Path:
         """Write an image with the commands of busybox to a file, as `docker save` does, and leave none behind.
 
         Args:
             changes: instructions of a build file, such as `USER 1234`.
+            commands: those of busybox that it has.
         """
         root = self.directory / "root.tar"
-        _write_root(root)
+        _write_root(root, commands)
         options = [word for change in changes for word in ("--change", change)]
         self.run("import", *options, root, name)
         self.run("save", "--quiet", "--output", path, name)
@@ -113,12 +116,12 @@ class Podman:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def _write_root(path: Path) -> None:
+def _write_root(path: Path, commands: Sequence[str]) -> None:
     busybox = shutil.which("busybox")
     assert busybox, "install() found it"
     with tarfile.open(path, "w") as archive:
         archive.add(busybox, "bin/busybox")
-        for name in _COMMANDS:
+        for name in commands:
             link = tarfile.TarInfo(f"bin/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             archive.addfile(link)

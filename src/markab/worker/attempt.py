@@ -45,6 +45,7 @@ class Prepared(object):
     """An attempt under way: what `prepare` made, and the results since. Owned by one thread at a time."""
 
     __slots__ = (
+        "apart",
         "attempt_key",
         "base_environ",
         "checked",
@@ -112,6 +113,8 @@ class Prepared(object):
         """Lfn of the image of a container → its path, which may be outside of `directory`, and its sha256."""
         self.containers: Dict[str, Any] = {}
         """Name → the container whose image is ready: a `worker/container_images.py:ReadyContainer`."""
+        self.apart = False
+        """Each task has a container of its own: the image has no shell that starts several."""
         self.left_containers: List[str] = []
         """Names of containers that may still be there, as their command did not end by itself."""
         self.order = order_of(job)

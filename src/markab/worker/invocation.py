@@ -4,10 +4,11 @@ import errno
 import os
 import shutil
 import stat
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from markab.errors import quoted
 from markab.transfers.beneath import NOT_A_FILE, Beneath
+from markab.transfers.container_tool import SHIFTER
 from markab.transfers.error_kinds import ErrorKind
 from markab.transfers.text_size import size_in_bytes
 from markab.worker.attempt import Prepared
@@ -15,11 +16,20 @@ from markab.worker.container_command import (
     ContainerRun,
     container_command,
     container_name,
+    directory_inside,
     environ_inside,
     is_removable,
 )
 from markab.worker.container_exit import ENGINE_CODES
 from markab.worker.container_images import ReadyContainer
+from markab.worker.container_series import MOST as MOST_IN_CONTAINER
+from markab.worker.container_series import (
+    TaskEnd,
+    fit_together,
+    results_name,
+    series_command,
+    take_results,
+)
 from markab.worker.exit_judgement import bad_status
 from markab.worker.failure import AttemptFailed
 from markab.worker.job_scripts import POST
@@ -89,6 +99,26 @@ class Process(object):
         return dict(self.base_environ, **self.own_environ())
 
 
+class ContainerSeries(Process):
+    """Several tasks that run in one container, one after the other."""
+
+    __slots__ = ("members", "results")
+
+    def __init__(self, members: Sequence[Process], prepared: Prepared) -> None:
+        super().__init__(dict(members[0].task, executable="/bin/sh", arguments="", env={}), prepared)
+        self.task = members[0].task
+        self.members = members
+        self.results = results_name(prepared.attempt_key, len(prepared.invocations))
+        """Name of the directory in which the script says how they ended."""
+        container = self.task["container"]
+        tasks = [(one.task.get("env") or {}, one.task_argv) for one in members]
+        words = series_command("%s/%s" % (directory_inside(container), self.results), tasks)
+        ready: ReadyContainer = prepared.containers[container["name"]]
+        inside = environ_inside(container, self.attempt_environ)
+        self.argv, self.task_environ = _container_command(prepared, self.task, ready, inside, words)
+        self.executable = self.argv[0]
+
+
 def next_series(prepared: Prepared, most: int = MOST) -> List[Process]:
     """Return the processes that are started next, one after the other until one fails; those of others may still run.
 
@@ -120,7 +150,9 @@ def _script(prepared: Prepared, script: Dict[str, Any]) -> List[Process]:
 def _tasks(prepared: Prepared, most: int) -> List[Process]:
     if prepared.errors and not _goes_on(prepared):
         return []
-    tasks = prepared.order.take(most)
+    in_one = bool(prepared.containers) and not prepared.apart
+    is_one_after_the_other = not prepared.job.get("tasks_at_once")
+    tasks = prepared.order.take(MOST_IN_CONTAINER if in_one and is_one_after_the_other else most)
     series: List[Process] = []
     for task in tasks:
         try:
@@ -130,7 +162,27 @@ def _tasks(prepared: Prepared, most: int) -> List[Process]:
                 prepared.errors.append(error)
             break
     prepared.order.give_back(tasks[len(series) :])
-    return series
+    if in_one and _share_a_container(series):
+        together = ContainerSeries(series, prepared)
+        try:
+            together.directory.make_directory(together.results)
+            return [together]
+        except OSError:
+            prepared.apart = True  # the task before left something there
+    prepared.order.give_back([process.task for process in series[most:]])
+    return series[:most]
+
+
+def _share_a_container(series: Sequence[Process]) -> bool:
+    if len(series) < 2:
+        return False
+    container = series[0].task.get("container")
+    return (
+        container is not None
+        and container["type"] != SHIFTER
+        and all(one.task.get("container") == container for one in series)
+        and fit_together([(one.task.get("env") or {}, one.task_argv) for one in series])
+    )
 
 
 def _process(prepared: Prepared, task: Dict[str, Any]) -> Process:
@@ -175,20 +227,62 @@ def record_end(
         usage: the `rusage` that `wait4` gave.
         why: a reason that outranks the status: it was stopped because of the time, or cancelled.
     """
+    if isinstance(process, ContainerSeries):
+        _record_series(prepared, process, pid, status, duration_s, why)
+        return
     entry = invocation_entry(process.task["id"], process.task_argv, process.start, duration_s, pid, status)
     if not is_removable(process.task):  # what its command used is not what the container did
         entry.update(usage_entry(usage))
     is_task = _record(prepared, process, entry)
-    if is_removable(process.task) and (why is not None or (status and not _ended_by_itself(status))):
-        prepared.left_containers.append(container_name(prepared.spec, process.task["id"]))
+    _note_container(prepared, process, status, why)
     if why is not None:
         prepared.errors.append(why)
     if status and is_task:
         prepared.errors.append(bad_status(process.task["id"], status, by_worker=why is not None))
 
 
+def _note_container(prepared: Prepared, process: Process, status: int, why: Optional[AttemptFailed]) -> None:
+    """Note a container that may still be there."""
+    if is_removable(process.task) and (why is not None or (status and not _ended_by_itself(status))):
+        prepared.left_containers.append(container_name(prepared.spec, process.task["id"]))
+
+
+def _record_series(
+    prepared: Prepared,
+    series: ContainerSeries,
+    pid: int,
+    status: int,
+    duration_s: float,
+    why: Optional[AttemptFailed],
+) -> None:
+    """Record how the tasks in one container ended; those that were not started are to be started later."""
+    _note_container(prepared, series, status, why)
+    ends = take_results(series.directory, series.results, len(series.members))
+    started = len(ends)
+    if not ends and why is None and os.WIFEXITED(status) and os.WEXITSTATUS(status) in ENGINE_CODES[1:]:
+        prepared.apart = True  # there is no shell
+    elif not ends:
+        started = 1
+        ends = [TaskEnd(series.start, series.start + duration_s, None)]
+    for member, end in zip(series.members, ends):  # noqa: B905  Python 3.6
+        task, running = member.task["id"], end.code is None
+        ended = status if end.code is None else end.code << 8
+        until = series.start + duration_s if running else end.end
+        entry = invocation_entry(task, member.task_argv, end.start, max(0.0, until - end.start), pid, ended)
+        _record(prepared, member, entry)
+        if running and why is not None:
+            message = why.message.replace("'%s'" % series.task["id"], "'%s'" % task)
+            prepared.errors.append(AttemptFailed(why.kind, message, why.hint))
+        if ended:
+            prepared.errors.append(bad_status(task, ended, by_worker=why is not None))
+    prepared.order.give_back([member.task for member in series.members[started:]])
+
+
 def record_failed_start(prepared: Prepared, process: Process, error: Union[OSError, AttemptFailed]) -> None:
     """Record that the system refused to start a process, and why."""
+    if isinstance(process, ContainerSeries):
+        take_results(process.directory, process.results, 0)
+        prepared.order.give_back([member.task for member in process.members[1:]])
     _record(prepared, process, invocation_entry(process.task["id"], process.task_argv, process.start))
     prepared.errors.append(error if isinstance(error, AttemptFailed) else _start_error(process, error))
 
