@@ -959,18 +959,6 @@ def test_a_transformation_that_requires_one_of_another_site_is_refused(bench: Be
     assert "(needed by task 'a', whose transformation requires it)" in str(caught.value)
 
 
-def test_a_container_is_not_quietly_left_out(bench: Bench) -> None:
-    bench.transformations[0]["sites"][0]["container"] = "box"
-    (bench.path / "transformations.yml").write_text("{}")
-    options = bench.options(task("a"))
-    text = json.loads((bench.path / "transformations.yml").read_text())
-    text["containers"] = [{"name": "box", "type": "docker", "image": "docker://python:3.12"}]
-    (bench.path / "transformations.yml").write_text(json.dumps(text))
-
-    with pytest.raises(PlanningError, match=r"container 'box' \(for 'tool'\) cannot be started"):
-        plan(options)
-
-
 def test_an_output_directory_that_cannot_be_made_is_found_before_anything_runs(bench: Bench) -> None:
     (bench.path / "file").write_text("")
 

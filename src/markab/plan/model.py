@@ -190,6 +190,29 @@ class Header(msgspec.Struct, omit_defaults=True):
         return frozenset(self.sites) - self.local_sites
 
 
+ContainerType = Literal["docker", "singularity", "shifter"]
+
+
+class TaskContainer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The container in which a task runs."""
+
+    name: str
+    """As the transformation catalog has it."""
+    type: ContainerType
+    image: str
+    """Lfn of an input of the job; or, if it is not staged, an absolute path at the site (Singularity) or a
+    name in the registry of the site (Shifter)."""
+    is_staged: bool = True
+    mounts: list[str] = []
+    """`source:destination`, and `:ro` or `:rw` after it."""
+    arguments: list[str] = []
+    """For the program that starts it, before the image."""
+    launcher: list[str] = []
+    """A program and its arguments that start that program."""
+    program: str = ""
+    """The program that starts it: a name. "": one that is found where the job runs."""
+
+
 class PlannedTask(msgspec.Struct, omit_defaults=True):
     """One process that a compute job runs."""
 
@@ -210,8 +233,8 @@ class PlannedTask(msgspec.Struct, omit_defaults=True):
     """The user's label of the task, for views only; "": none."""
     metadata: dict[str, str] = {}
     """The user's metadata of the task."""
-    container: str = ""
-    """Name of the container in which it runs; "": none. No executor of this version uses it."""
+    container: TaskContainer | None = None
+    """The container in which it runs. None: none."""
     content: Content | None = None
     """With the policy `content`. None: the task always runs, and what it makes is not found again."""
     environment: str = ""
@@ -252,6 +275,8 @@ class Input(msgspec.Struct, omit_defaults=True):
     sources: list[Place] = []
     """Where the job fetches it itself, best first. Empty: it is at `scratch/lfn` of the staging site."""
     executable: bool = False
+    image: bool = False
+    """It is the image of a container: used where it is staged, and not put into the directory of the job."""
     link: bool = False
     """It may be a symbolic link at `scratch/lfn`, made by the transfer that brought it."""
     optional: bool = False
@@ -384,6 +409,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """Cleanup: lfns below the scratch of `staging`."""
     keeps: list[str] = []
     """Cleanup, with the policy `content`: lfns that tasks made; the store keeps them before they are removed."""
+    unloads: dict[str, str] = {}
+    """Cleanup: lfns of images of Docker, which jobs loaded on this machine → the program that did, or ""; they are unloaded."""
     removes_scratch: bool = False
     """Cleanup at the end: the whole scratch directory of `staging`."""
     space: JobSpace | None = None

@@ -235,6 +235,7 @@ def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask
         env=program.profiles.get("env", {}),
         node_label=task.node_label or "",
         metadata=executable.transformation.metadata | executable.at.metadata | task.metadata,
+        container=program.container,
     )
 
 
@@ -248,6 +249,7 @@ def _inputs(draft: Draft, context: Context, job: int, linking: frozenset[str]) -
     placement = draft.placements[job]
     may_link = placement.links if context.links else placement.staging in linking
     inputs = []
+    own_images = placement.own_images()
     for use in draft.inputs(job):
         lfn = use.lfn
         checkpoint = use.type == "checkpoint"
@@ -260,6 +262,7 @@ def _inputs(draft: Draft, context: Context, job: int, linking: frozenset[str]) -
                 sha256=raw.sha256 if raw and not checkpoint else None,
                 sources=_sources(draft, job, lfn),
                 executable=use.executable,
+                image=lfn in own_images,
                 link=raw is not None and may_link,
                 optional=checkpoint or use.optional,
                 metadata=use.metadata if raw is None else _metadata(draft, context, use),
@@ -272,6 +275,13 @@ def _inputs(draft: Draft, context: Context, job: int, linking: frozenset[str]) -
         sha256 = raw.sha256 if raw else None
         inputs.append(
             Input(name, sha256=sha256, sources=_sources(draft, job, name), executable=True, link=may_link)
+        )
+    for image in placement.images:
+        raw = draft.raw_input(job, image.lfn)
+        sources = _sources(draft, job, image.lfn)
+        sha256 = raw.sha256 if raw else None
+        inputs.append(
+            Input(image.lfn, sha256, sources, image=True, link=True, metadata=image.container.metadata)
         )
     return inputs
 

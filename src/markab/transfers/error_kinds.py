@@ -16,6 +16,7 @@ class ErrorKind(object):
     SIGNAL = "signal"  # ended by a signal
     NO_PROGRAM = "no-program"  # the program, its interpreter or its loader does not exist
     NOT_EXECUTABLE = "not-executable"
+    CONTAINER = "container"  # the container of a task did not start, or its image cannot be loaded
     MISSING_INPUT = "missing-input"
     CHECKSUM = "checksum"  # an input is not what was recorded
     MISSING_OUTPUT = "missing-output"
