@@ -1,0 +1,83 @@
+"""Where the parts of a CWL document stand: file and line, for errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from markab.errors import Problem
+from markab.spec.yaml_nodes import UnreadableError, compose, decode
+
+
+class Inconvertible(Exception):
+    """A part of a document that has no counterpart here; the one argument is the problem."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A part of a document. A part of it that cannot be found there has the place of the whole."""
+
+    file: str
+    node: yaml.Node | None
+
+    @property
+    def line(self) -> int:
+        """Return the line at which it begins; 0: it is not known."""
+        return self.node.start_mark.line + 1 if self.node is not None else 0
+
+    def at(self, *names: str) -> Place:
+        """Return the value of a key, or the entry of that name (`id`, `class`, `entryname`) of a list; and so on."""
+        place = self
+        for name in names:
+            place = place._at(name)
+        return place
+
+    def item(self, position: int) -> Place:
+        """Return an item of a list."""
+        if isinstance(self.node, yaml.SequenceNode) and position < len(self.node.value):
+            return Place(self.file, self.node.value[position])
+        return self
+
+    def error(self, message: str, hint: str = "", kind: str = "cwl") -> Inconvertible:
+        """Return the error of this place."""
+        return Inconvertible(self.problem(message, hint, kind))
+
+    def problem(self, message: str, hint: str = "", kind: str = "cwl") -> Problem:
+        """Return a problem of this place."""
+        return Problem(message, hint, self.file, self.line, kind)
+
+    def _at(self, name: str) -> Place:
+        if isinstance(self.node, yaml.MappingNode):
+            for key, value in self.node.value:
+                if key.value == name:
+                    # A scalar has the line of its key, which may stand above it.
+                    return Place(self.file, value if isinstance(value, yaml.CollectionNode) else key)
+        if isinstance(self.node, yaml.SequenceNode):
+            for item in self.node.value:
+                if _named(item).lstrip("#") == name:
+                    return Place(self.file, item)
+        return self
+
+
+def _named(node: yaml.Node) -> str:
+    """Return the name of an entry of a list."""
+    if not isinstance(node, yaml.MappingNode):
+        return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
+    names = {key.value: str(value.value) for key, value in node.value if isinstance(value, yaml.ScalarNode)}
+    return names.get("id") or names.get("class") or names.get("entryname") or names.get("envName") or ""
+
+
+def _document(path: str) -> yaml.Node | None:
+    try:
+        return compose(decode(Path(path).read_bytes(), path), path)
+    except (OSError, UnreadableError):
+        return None
+
+
+def place_of(path: Path, shown: str, fragment: str = "") -> Place:
+    """Return the place of a document, or of the process of that name in its `$graph`."""
+    root = Place(shown, _document(str(path)))
+    graph = root.at("$graph")
+    return graph.at(fragment) if graph != root else root
