@@ -71,13 +71,19 @@ def _input(parameter: Any, name: str, scope: Scope, place: Place) -> Iterator[_B
         return
     kind = _matching(parameter.type_, value)
     if getattr(kind, "type_", None) == "record":
-        raise place.error(f"input {name!r} is a record, which cannot be converted", "make each field an input")
+        raise place.error(
+            f"input {name!r} is a record, which cannot be converted", "make each field an input"
+        )
     binding = parameter.inputBinding
-    of_items = getattr(kind, "inputBinding", None) or getattr(getattr(kind, "items", None), "inputBinding", None)
+    of_items = getattr(kind, "inputBinding", None) or getattr(
+        getattr(kind, "items", None), "inputBinding", None
+    )
     if (binding is None and of_items is None) or value is None:
         return
     if getattr(binding, "loadContents", None):
-        raise place.at("inputBinding").error("loadContents cannot be converted", "read the file in the program")
+        raise place.at("inputBinding").error(
+            "loadContents cannot be converted", "read the file in the program"
+        )
     if binding is not None and binding.valueFrom is not None:
         inner = Scope(scope.inputs, scope.runtime, value)
         value = inner.value(binding.valueFrom, place.at("inputBinding", "valueFrom"))
@@ -94,7 +100,9 @@ def _matching(types: Any, value: Any) -> Any:
 
 def _position(binding: Any, place: Place) -> int:
     if is_expression(binding.position):
-        raise place.at("position").error("a position that is an expression cannot be converted", "give a number")
+        raise place.at("position").error(
+            "a position that is an expression cannot be converted", "give a number"
+        )
     return int(binding.position or 0)
 
 

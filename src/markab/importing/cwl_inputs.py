@@ -51,7 +51,9 @@ class InputFiles:
             raise place.error("a record cannot be converted", "make each of its fields an input")
         url = _url(given.get("path") or given.get("location"), directory)
         if not url:
-            raise place.error(f"this {kind} has no path: a literal cannot be converted", "write it to a file, and name it")
+            raise place.error(
+                f"this {kind} has no path: a literal cannot be converted", "write it to a file, and name it"
+            )
         base = given.get("basename") or os.path.basename(unquote(urlsplit(url).path).rstrip("/"))
         lfn = self.lfn_of(url, base)
         self._add(lfn, url, place, is_directory=kind == "Directory")
@@ -63,7 +65,9 @@ class InputFiles:
     def _beside(self, given: Any, lfn: str, directory: Path, place: Place) -> FileValue:
         """Return a secondary file that the input object names."""
         url = _url(given.get("path") or given.get("location"), directory)
-        name = os.path.join(os.path.dirname(lfn), given.get("basename") or os.path.basename(urlsplit(url).path))
+        name = os.path.join(
+            os.path.dirname(lfn), given.get("basename") or os.path.basename(urlsplit(url).path)
+        )
         self._add(name, url, place, is_directory=False)
         return FileValue(name)
 
@@ -84,7 +88,9 @@ class InputFiles:
         if "${" in pfn:
             raise place.error(f"{pfn!r} has '${{' in it, which is a variable in catalogs", "rename the file")
         name = lfn + "/" * is_directory
-        self.replicas.setdefault(name, Replica(name, [Pfn("local" if is_local else urlsplit(url).netloc, pfn)]))
+        self.replicas.setdefault(
+            name, Replica(name, [Pfn("local" if is_local else urlsplit(url).netloc, pfn)])
+        )
 
 
 def read_input_object(path: Path) -> tuple[dict[str, Any], Place]:
@@ -100,7 +106,9 @@ def read_input_object(path: Path) -> tuple[dict[str, Any], Place]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 0
-        raise DocumentError(Problem(f"not YAML: {getattr(error, 'problem', error)}", "", str(path), line)) from None
+        raise DocumentError(
+            Problem(f"not YAML: {getattr(error, 'problem', error)}", "", str(path), line)
+        ) from None
     if not isinstance(values, dict):
         raise DocumentError(Problem("the document is not a mapping of inputs to values", "", str(path), 1))
     return values, place_of(path, str(path))

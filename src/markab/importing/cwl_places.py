@@ -21,11 +21,8 @@ class Place:
 
     file: str
     node: yaml.Node | None
-
-    @property
-    def line(self) -> int:
-        """Return the line at which it begins; 0: it is not known."""
-        return self.node.start_mark.line + 1 if self.node is not None else 0
+    line: int
+    """Where it begins: of a value the line of its key; 0: it is not known."""
 
     def at(self, *names: str) -> Place:
         """Return the value of a key, or the entry of that name (`id`, `class`, `entryname`) of a list; and so on."""
@@ -37,7 +34,7 @@ class Place:
     def item(self, position: int) -> Place:
         """Return an item of a list."""
         if isinstance(self.node, yaml.SequenceNode) and position < len(self.node.value):
-            return Place(self.file, self.node.value[position])
+            return _of(self.file, self.node.value[position])
         return self
 
     def error(self, message: str, hint: str = "", kind: str = "cwl") -> Inconvertible:
@@ -52,13 +49,16 @@ class Place:
         if isinstance(self.node, yaml.MappingNode):
             for key, value in self.node.value:
                 if key.value == name:
-                    # A scalar has the line of its key, which may stand above it.
-                    return Place(self.file, value if isinstance(value, yaml.CollectionNode) else key)
+                    return Place(self.file, value, key.start_mark.line + 1)
         if isinstance(self.node, yaml.SequenceNode):
             for item in self.node.value:
                 if _named(item).lstrip("#") == name:
-                    return Place(self.file, item)
+                    return _of(self.file, item)
         return self
+
+
+def _of(file: str, node: yaml.Node | None) -> Place:
+    return Place(file, node, node.start_mark.line + 1 if node is not None else 0)
 
 
 def _named(node: yaml.Node) -> str:
@@ -78,6 +78,6 @@ def _document(path: str) -> yaml.Node | None:
 
 def place_of(path: Path, shown: str, fragment: str = "") -> Place:
     """Return the place of a document, or of the process of that name in its `$graph`."""
-    root = Place(shown, _document(str(path)))
+    root = _of(shown, _document(str(path)))
     graph = root.at("$graph")
     return graph.at(fragment) if graph != root else root

@@ -16,8 +16,7 @@ from markab.importing.word_quoting import quoted_word
 from markab.spec.model import Container, Profiles
 
 _NEEDS_NOTHING = frozenset(
-    "InlineJavascriptRequirement StepInputExpressionRequirement ScatterFeatureRequirement SubworkflowFeatureRequirement"
-    " MultipleInputFeatureRequirement LoadListingRequirement NetworkAccess WorkReuse SchemaDefRequirement".split()
+    ["InlineJavascriptRequirement", "StepInputExpressionRequirement", "ScatterFeatureRequirement", "SubworkflowFeatureRequirement", "MultipleInputFeatureRequirement", "LoadListingRequirement", "NetworkAccess", "WorkReuse", "SchemaDefRequirement"]
 )
 """They permit features, each of which is converted, or is an error, where it is used; or ask for what is so anyway."""
 
@@ -62,7 +61,10 @@ def requirements_of(
                     notes.append(where.problem(f"the hint {name} has no effect"))
                 elif name not in _NEEDS_NOTHING:
                     problems.append(
-                        where.error(f"{name} has no counterpart", "remove it, or make it a hint, if the tool can do without")
+                        where.error(
+                            f"{name} has no counterpart",
+                            "remove it, or make it a hint, if the tool can do without",
+                        )
                     )
     return found
 
@@ -178,7 +180,9 @@ def _entry(each: Any, scope: Scope, place: Place) -> Iterator[str]:
         else:
             raise place.error("an entry of a working directory needs an entryname below it", "give it one")
     elif each is not None and each is not UNKNOWN:
-        raise place.error("this entry of a working directory cannot be converted", "name a file, or give its text")
+        raise place.error(
+            "this entry of a working directory cannot be converted", "name a file, or give its text"
+        )
 
 
 def _copied(file: FileValue, name: str) -> str:

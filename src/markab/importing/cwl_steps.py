@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -12,19 +12,30 @@ from markab.importing.cwl_references import Scope, is_expression
 from markab.importing.cwl_values import UNKNOWN, is_unknown
 
 
-def source_name(source: str) -> str:
-    """Return the name of a source below its workflow: `input` or `step/output`."""
-    return source.rpartition("#")[2].removeprefix("main/")
+class SourceValues(dict[str, Any]):
+    """The values of a workflow's inputs and of its steps' outputs, by their names below it: `input`, `step/output`."""
+
+    def __init__(self, workflow_id: str) -> None:
+        super().__init__()
+        self._prefix = workflow_id.rpartition("#")[2] + "/" if "#" in workflow_id else ""
+
+    def name_of(self, source: str) -> str:
+        """Return the name of a source, which `cwl_utils` makes a URI."""
+        return source.rpartition("#")[2].removeprefix(self._prefix)
+
+    def of(self, source: str) -> Any:
+        """Return the value of a source."""
+        return self.get(self.name_of(source))
 
 
-def linked(given: Any, values: Mapping[str, Any], place: Place) -> Any:
+def linked(given: Any, values: SourceValues, place: Place) -> Any:
     """Return the value of a `source`, one or several, in a step or in an output of the workflow."""
     if getattr(given, "pickValue", None):
         raise place.error("pickValue has no counterpart", "connect the source that is meant")
     sources = getattr(given, "source", None) or getattr(given, "outputSource", None)
     if not isinstance(sources, list):
-        return values.get(source_name(sources)) if sources else None
-    found = [values.get(source_name(source)) for source in sources]
+        return values.of(sources) if sources else None
+    found = [values.of(source) for source in sources]
     if any(is_unknown(each) for each in found):
         return UNKNOWN
     merge = given.linkMerge or ("merge_nested" if len(found) > 1 else None)
@@ -34,7 +45,7 @@ def linked(given: Any, values: Mapping[str, Any], place: Place) -> Any:
 
 
 def step_runs(
-    step: Any, values: Mapping[str, Any], place: Place, problems: list[Inconvertible]
+    step: Any, values: SourceValues, place: Place, problems: list[Inconvertible]
 ) -> Iterator[tuple[tuple[int, ...], dict[str, Any]]]:
     """Yield the inputs of each run of a step, with its position among the scattered ones; () for the only run."""
     given: dict[str, Any] = {}
@@ -68,7 +79,9 @@ def _scattered(
     if not step.scatter:
         yield (), given
         return
-    names = [short_name(name) for name in (step.scatter if isinstance(step.scatter, list) else [step.scatter])]
+    names = [
+        short_name(name) for name in (step.scatter if isinstance(step.scatter, list) else [step.scatter])
+    ]
     where = place.at("scatter")
     if any(given.get(name) is UNKNOWN for name in names):
         yield (), {**given, **dict.fromkeys(names, UNKNOWN)}  # so that what else is wrong is found
@@ -79,7 +92,9 @@ def _scattered(
     lists = [given[name] for name in names]
     if len(names) > 1 and step.scatterMethod not in ("flat_crossproduct", "nested_crossproduct"):
         if len({len(each) for each in lists}) > 1:
-            problems.append(where.error("the lists of a dotproduct have different lengths", "make them equal"))
+            problems.append(
+                where.error("the lists of a dotproduct have different lengths", "make them equal")
+            )
             return
         rows = [((i,), row) for i, row in enumerate(zip(*lists, strict=True))]
     else:

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import Any
 
 from markab.errors import Problem
@@ -48,7 +49,9 @@ class Programs:
         """Return them as a catalog."""
         return TransformationCatalog(list(self.transformations.values()), list(self.containers.values()))
 
-    def name_of(self, program: str, pfn: str, container: Container | None, *, is_stageable: bool = False) -> str:
+    def name_of(
+        self, program: str, pfn: str, container: Container | None, *, is_stageable: bool = False
+    ) -> str:
         """Return the name of the transformation of a program, which is made when it is asked for first."""
         if container:
             self.containers[container.name] = container
@@ -57,8 +60,10 @@ class Programs:
         if key not in self.transformations:
             taken = {each.name for each in self.transformations.values()}
             base = os.path.basename(program)
-            name = next(n for n in (base, *(f"{base}_{i}" for i in range(2, 10**6))) if n not in taken)
-            asked = self.spec.get(program) or self.spec.get(base) or {}
+            name = next(
+                each for each in chain([base], (f"{base}_{i}" for i in count(2))) if each not in taken
+            )
+            asked = self._asked(program)
             sites = [str(asked["site"])] if "site" in asked else list(_HERE[:1] if is_stageable else _HERE)
             entries = [
                 TransformationSite(
@@ -69,10 +74,16 @@ class Programs:
             self.transformations[key] = Transformation(name, entries)
         return self.transformations[key].name
 
+    def has(self, program: str) -> bool:
+        """Return whether the specification names a program."""
+        return program in self.spec or os.path.basename(program) in self.spec
+
     def is_stageable(self, program: str) -> bool:
         """Return whether the specification says that the program is taken to where it runs."""
-        asked = self.spec.get(program) or self.spec.get(os.path.basename(program)) or {}
-        return bool(asked.get("is_stageable"))
+        return bool(self._asked(program).get("is_stageable"))
+
+    def _asked(self, program: str) -> Mapping[str, Any]:
+        return self.spec.get(program) or self.spec.get(os.path.basename(program)) or {}
 
 
 @dataclass
@@ -102,7 +113,7 @@ class ToolRun:
         streams = {name: self._stream(name, scope) for name in ("stdin", "stdout", "stderr")}
         made, outputs = self._outputs(scope, streams)
         if len(self.problems) > errors or any(is_unknown(value) for value in self.inputs.values()):
-            return None, {name: UNKNOWN for name in outputs}
+            return None, dict.fromkeys(outputs, UNKNOWN)
         if not words:
             self.problems.append(self.place.error("the tool has no command", "give it a baseCommand"))
             return None, outputs
@@ -122,7 +133,9 @@ class ToolRun:
                 continue
             where, wanted = self.place.at("inputs", name), type_name(parameter.type_)
             if value is None:
-                error = where.error(f"input {name!r} ({wanted}) of {self.id} has no value", "connect it, or give it a default")
+                error = where.error(
+                    f"input {name!r} ({wanted}) of {self.id} has no value", "connect it, or give it a default"
+                )
             else:
                 error = where.error(
                     f"input {name!r} of {self.id} is {as_text(value)!r}, and {wanted} is what the tool takes",
@@ -135,7 +148,9 @@ class ToolRun:
         given = getattr(self.tool, name)
         if name == "stdin" and not given:
             for parameter in self.tool.inputs:
-                if parameter.type_ == "stdin" and isinstance(value := self.inputs[short_name(parameter.id)], FileValue):
+                if parameter.type_ == "stdin" and isinstance(
+                    value := self.inputs[short_name(parameter.id)], FileValue
+                ):
                     return value.path
         if not given:
             makes = next((each for each in self.tool.outputs if each.type_ == name), None)
@@ -162,7 +177,12 @@ class ToolRun:
         return made, values
 
     def _output(
-        self, parameter: Any, scope: Scope, streams: Mapping[str, str | None], made: dict[str, str], place: Place
+        self,
+        parameter: Any,
+        scope: Scope,
+        streams: Mapping[str, str | None],
+        made: dict[str, str],
+        place: Place,
     ) -> Any:
         kind, name = parameter.type_, short_name(parameter.id)
         if kind in ("stdout", "stderr"):
@@ -173,17 +193,25 @@ class ToolRun:
             kind = next((each for each in kind if each != "null"), "null")
         item = kind.items if getattr(kind, "type_", None) == "array" else kind
         if item not in ("File", "Directory"):
-            raise place.error(f"output {name!r} is {type_name(kind)}: only files can be converted", "write it to a file")
+            raise place.error(
+                f"output {name!r} is {type_name(kind)}: only files can be converted", "write it to a file"
+            )
         if optional:
-            raise place.error(f"output {name!r} is optional, and a job makes all of its outputs", "make it a File")
+            raise place.error(
+                f"output {name!r} is optional, and a job makes all of its outputs", "make it a File"
+            )
         if binding is None or not binding.glob:
             raise place.error(f"output {name!r} has no glob", "name its file in outputBinding.glob")
         if binding.outputEval or binding.loadContents:
-            raise place.at("outputBinding").error("outputEval and loadContents cannot be converted", "leave them out")
+            raise place.at("outputBinding").error(
+                "outputEval and loadContents cannot be converted", "leave them out"
+            )
         names = self._globbed(binding.glob, scope, place.at("outputBinding", "glob"))
         files = [self._file(each, made, parameter, place, is_directory=item == "Directory") for each in names]
         if item is kind and len(files) != 1:
-            raise place.error(f"output {name!r} is one file, and its glob names {len(files)}", "make it a File[]")
+            raise place.error(
+                f"output {name!r} is one file, and its glob names {len(files)}", "make it a File[]"
+            )
         return files[0] if item is kind else files
 
     def _globbed(self, given: Any, scope: Scope, place: Place) -> Iterator[str]:
@@ -209,7 +237,8 @@ class ToolRun:
         for pattern, required in secondary_patterns(parameter, place):
             if not required:
                 raise place.at("secondaryFiles").error(
-                    f"{pattern} is optional, and a job makes all of its outputs", "leave it out, or require it"
+                    f"{pattern} is optional, and a job makes all of its outputs",
+                    "leave it out, or require it",
                 )
             beside = secondary_name(name, pattern)
             made[beside] = secondary_name(made[name + slash].rstrip("/"), pattern)
@@ -217,7 +246,11 @@ class ToolRun:
         return FileValue(made[name + slash], is_directory, tuple(secondary))
 
     def _task(
-        self, words: list[Word], settings: ToolSettings, streams: Mapping[str, str | None], made: dict[str, str]
+        self,
+        words: list[Word],
+        settings: ToolSettings,
+        streams: Mapping[str, str | None],
+        made: dict[str, str],
     ) -> Task:
         plain = self._plain_command([word.text for word in words], settings)
         script = self._script(words, plain, settings, streams, made)
@@ -232,9 +265,13 @@ class ToolRun:
         else:
             program, pfn, is_stageable, arguments = plain
             name = self.programs.name_of(program, pfn, settings.container, is_stageable=is_stageable)
-        used = {file.lfn: Use(file.lfn, "input") for value in self.inputs.values() for file in files_in(value)}
+        used = {
+            file.lfn: Use(file.lfn, "input") for value in self.inputs.values() for file in files_in(value)
+        }
         if (source := streams["stdin"]) and source not in used:
-            raise self.place.at("stdin").error(f"stdin {source!r} is not an input of the tool", "make it an input")
+            raise self.place.at("stdin").error(
+                f"stdin {source!r} is not an input of the tool", "make it an input"
+            )
         outputs = [Use(lfn, "output", stage_out=False) for lfn in made.values()]
         return Task(
             self.id,
@@ -254,12 +291,17 @@ class ToolRun:
         is_stageable = self.programs.is_stageable(program)
         if settings.container and "/" not in path and not is_stageable:
             return program, _FOUND_BY_NAME, False, words
-        found = path if os.path.isabs(path) else shutil.which(path)
+        beside = os.path.join(os.path.dirname(self.place.file), path)
+        if "/" in path and not os.path.isabs(path):
+            path = os.path.abspath(beside)
+            is_stageable = is_stageable or not self.programs.has(program)
+        found = shutil.which(path) if settings.container is None or is_stageable else path
         if found is None:
             raise self.place.at("baseCommand").error(
-                f"the program {program!r} is not on this machine", "install it, or write its absolute path in baseCommand"
+                f"the program {program!r} is not on this machine",
+                "install it, or write its absolute path in baseCommand",
             )
-        return os.path.basename(program), os.path.abspath(found), is_stageable, arguments
+        return os.path.basename(program), found, is_stageable, arguments
 
     def _script(
         self,
@@ -279,10 +321,19 @@ class ToolRun:
         codes = sorted({0, *(self.tool.successCodes or [])})
         if not (moves or settings.work_files or settings.uses_shell or codes != [0]):
             return ""
-        command = shell_line(words) if settings.uses_shell else " ".join(quoted_word(w) for w in (plain[1], *plain[3]))
+        command = (
+            shell_line(words)
+            if settings.uses_shell
+            else " ".join(quoted_word(w) for w in (plain[1], *plain[3]))
+        )
         lines = ["set -e", *settings.work_files]
         if codes != [0]:
-            lines += ["set +e", command, f"case $? in {'|'.join(map(str, codes))}) ;; *) exit 1;; esac", "set -e"]
+            lines += [
+                "set +e",
+                command,
+                f"case $? in {'|'.join(map(str, codes))}) ;; *) exit 1;; esac",
+                "set -e",
+            ]
         else:
             lines.append(command)
         return "\n".join([*lines, *moves])

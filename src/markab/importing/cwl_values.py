@@ -78,7 +78,8 @@ def secondary_patterns(parameter: Any, place: Place) -> list[tuple[str, bool]]:
         )
         if isinstance(required, str) or "$(" in pattern or "${" in pattern:
             raise place.at("secondaryFiles").error(
-                "an expression among secondaryFiles cannot be converted", "write a pattern such as '.bai' or '^.bai'"
+                "an expression among secondaryFiles cannot be converted",
+                "write a pattern such as '.bai' or '^.bai'",
             )
         found.append((pattern.removesuffix("?"), not pattern.endswith("?") and required is not False))
     return found

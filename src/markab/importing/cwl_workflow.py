@@ -23,7 +23,7 @@ from markab.importing.cwl_inputs import InputFiles, read_input_object
 from markab.importing.cwl_places import Inconvertible, Place, place_of
 from markab.importing.cwl_reader import load
 from markab.importing.cwl_requirements import requirements_of
-from markab.importing.cwl_steps import linked, nested, source_name, step_runs
+from markab.importing.cwl_steps import SourceValues, linked, nested, step_runs
 from markab.importing.cwl_tools import Programs, ToolRun, ToolSpec, unused_spec
 from markab.importing.cwl_values import UNKNOWN, files_in, fits, is_unknown, secondary_patterns, type_name
 from markab.spec.model import Task, Workflow
@@ -76,10 +76,10 @@ class _Documents:
     def __init__(self) -> None:
         self._loaded: dict[tuple[Path, str], Any] = {}
 
-    def load(self, path: Path, fragment: str = "") -> Any:
+    def load(self, path: Path, shown: str, fragment: str = "") -> Any:
         key = (path, fragment)
         if key not in self._loaded:
-            self._loaded[key] = load(path, fragment)
+            self._loaded[key] = load(path, shown, fragment)
         return self._loaded[key]
 
 
@@ -89,22 +89,23 @@ class _Conversion:
         self._names = names
         self._problems: list[Inconvertible] = []
         self._notes: list[Problem] = []
-        self._values: dict[str, Any] = {}
         self._tasks: list[Task] = []
         self._programs = Programs(request.spec)
         self._numbers: Counter[str] = Counter()
         self._input_numbers: dict[str, int] = {}
         self._files = InputFiles(self._input_lfn, self._problems)
         self._documents = documents
-        self._process = documents.load(request.document)
+        self._process = documents.load(request.document, str(request.document))
+        is_tool = self._process.class_ != "Workflow"
+        self._workflow = _around(self._process) if is_tool else self._process
+        self._values = SourceValues("" if is_tool else self._process.id)
         self._place = place_of(request.document, str(request.document), short_name(self._process.id))
 
     def converted(self) -> ConvertedWorkflow:
-        workflow = self._process if self._process.class_ == "Workflow" else _around(self._process)
-        self._read_inputs(workflow)
-        for step in self._in_order(workflow):
-            self._convert_step(workflow, step)
-        self._deliver(workflow)
+        self._read_inputs()
+        for step in self._in_order():
+            self._convert_step(step)
+        self._deliver()
         if self._problems:
             raise DocumentError(*dict.fromkeys(error.args[0] for error in self._problems))
         notes = [*self._notes, *unused_spec(self._request.spec, self._programs, self._request.spec_file)]
@@ -121,18 +122,18 @@ class _Conversion:
         number = self._input_numbers.setdefault(url, len(self._input_numbers) + 1)
         return self._names.of(url, f"inputs/{number}", base)
 
-    def _read_inputs(self, workflow: Any) -> None:
+    def _read_inputs(self) -> None:
         given: dict[str, Any] = {}
         place = self._place
         path = self._request.inputs
         if path is not None:
             given, place = read_input_object(path)
-        known = {short_name(parameter.id) for parameter in workflow.inputs}
+        known = {short_name(parameter.id) for parameter in self._workflow.inputs}
         for name in given:
             if name not in known and not str(name).startswith("cwl:"):
                 hint = f"its inputs are {', '.join(sorted(known))}" if known else "it has none"
                 self._problems.append(place.at(str(name)).error(f"the workflow has no input {name!r}", hint))
-        for parameter in workflow.inputs:
+        for parameter in self._workflow.inputs:
             name = short_name(parameter.id)
             declared = self._place.at("inputs", name)
             is_given = given.get(name) is not None
@@ -152,27 +153,38 @@ class _Conversion:
 
     # --- steps --------------------------------------------------------------
 
-    def _in_order(self, workflow: Any) -> Iterator[Any]:
+    def _in_order(self) -> Iterator[Any]:
         """Yield the steps, each behind those whose outputs it reads."""
-        left = {short_name(step.id): step for step in workflow.steps}
+        left = {short_name(step.id): step for step in self._workflow.steps}
         while left:
-            ready = [name for name, step in left.items() if not (_read_by(step) & left.keys())]
+            ready = [name for name, step in left.items() if not (self._read_by(step) & left.keys())]
             if not ready:
                 steps = ", ".join(left)
-                self._problems.append(self._place.at("steps").error(f"these steps wait for each other: {steps}"))
+                self._problems.append(
+                    self._place.at("steps").error(f"these steps wait for each other: {steps}")
+                )
                 return
             for name in ready:
                 yield left.pop(name)
 
-    def _convert_step(self, workflow: Any, step: Any) -> None:
+    def _read_by(self, step: Any) -> set[str]:
+        """Return the names of the steps whose outputs a step reads."""
+        given = [entry.source for entry in step.in_ if entry.source]
+        sources = [source for each in given for source in (each if isinstance(each, list) else [each])]
+        names = [self._values.name_of(source) for source in sources]
+        return {name.partition("/")[0] for name in names if "/" in name}
+
+    def _convert_step(self, step: Any) -> None:
         name = short_name(step.id)
         place = self._place.at("steps", name) if self._process.class_ == "Workflow" else self._place
         tool, tool_place = self._tool_of(step, place)
         if getattr(step, "when", None):
-            self._problems.append(place.at("when").error("a conditional step has no counterpart", "leave `when` out"))
+            self._problems.append(
+                place.at("when").error("a conditional step has no counterpart", "leave `when` out")
+            )
         runs: list[tuple[tuple[int, ...], dict[str, Any]]] = []
         if tool is not None:
-            levels = [(workflow, self._place), (step, place), (tool, tool_place)]
+            levels = [(self._workflow, self._place), (step, place), (tool, tool_place)]
             requirements = requirements_of(levels, self._notes, self._problems)
             for position, inputs in step_runs(step, self._values, place, self._problems):
                 number = "_".join(str(each + 1) for each in position)
@@ -217,9 +229,10 @@ class _Conversion:
         if isinstance(run, str):
             file, fragment = urldefrag(run)
             path = Path(unquote(urlsplit(file).path))
-            where = place_of(path, _shown(path, self._request.document), fragment)
+            shown = _shown(path, self._request.document)
+            where = place_of(path, shown, fragment)
             try:
-                run = self._documents.load(path, fragment)
+                run = self._documents.load(path, shown, fragment)
             except (DocumentError, StorageError) as error:
                 found = getattr(error, "problems", None) or [place.at("run").problem(str(error), error.hint)]
                 self._problems += [Inconvertible(problem) for problem in found]
@@ -235,10 +248,10 @@ class _Conversion:
 
     # --- outputs ------------------------------------------------------------
 
-    def _deliver(self, workflow: Any) -> None:
+    def _deliver(self) -> None:
         """Mark the outputs of the workflow as those that are delivered."""
         wanted: set[str] = set()
-        for parameter in workflow.outputs:
+        for parameter in self._workflow.outputs:
             place = self._place.at("outputs", short_name(parameter.id))
             try:
                 value = linked(parameter, self._values, place)
@@ -248,7 +261,9 @@ class _Conversion:
             files = files_in(value)
             wanted |= {file.lfn for file in files}
             if inputs := [file.lfn for file in files if file.lfn in self._files.replicas]:
-                self._notes.append(place.problem(f"the output is the input {inputs[0]!r}, which stays where it is"))
+                self._notes.append(
+                    place.problem(f"the output is the input {inputs[0]!r}, which stays where it is")
+                )
             elif not files and not is_unknown(value):
                 self._notes.append(place.problem(f"the output is {value!r}, which no job makes"))
         for task in self._tasks:
@@ -264,32 +279,29 @@ def _around(tool: Any) -> Any:
         id=name,
         run=tool,
         in_=[
-            SimpleNamespace(id=p.id, source=p.id, default=None, valueFrom=None, linkMerge=None) for p in tool.inputs
+            SimpleNamespace(id=p.id, source=short_name(p.id), default=None, valueFrom=None, linkMerge=None)
+            for p in tool.inputs
         ],
         out=[output.id for output in tool.outputs],
         scatter=None,
         scatterMethod=None,
     )
     outputs = [
-        SimpleNamespace(id=o.id, outputSource=f"{name}/{short_name(o.id)}", linkMerge=None) for o in tool.outputs
+        SimpleNamespace(id=o.id, outputSource=f"{name}/{short_name(o.id)}", linkMerge=None)
+        for o in tool.outputs
     ]
     return SimpleNamespace(inputs=tool.inputs, steps=[step], outputs=outputs)
-
-
-def _read_by(step: Any) -> set[str]:
-    """Return the names of the steps whose outputs a step reads."""
-    found = set()
-    for entry in step.in_:
-        sources = entry.source if isinstance(entry.source, list) else [entry.source] if entry.source else []
-        found |= {source_name(source).partition("/")[0] for source in sources if "/" in source_name(source)}
-    return found
 
 
 def _misfit(name: str, value: Any, parameter: Any, place: Place) -> Inconvertible:
     wanted = type_name(parameter.type_)
     if value is None:
-        return place.error(f"input {name!r} ({wanted}) has no value", "give it in the input object", "missing-input")
-    return place.error(f"input {name!r} is {wanted}, and the value is not", "correct the value; records cannot be converted")
+        return place.error(
+            f"input {name!r} ({wanted}) has no value", "give it in the input object", "missing-input"
+        )
+    return place.error(
+        f"input {name!r} is {wanted}, and the value is not", "correct the value; records cannot be converted"
+    )
 
 
 def _directory(parameter: Any) -> Path:
@@ -325,8 +337,12 @@ def checked_spec(spec: Any, file: str) -> ToolSpec:
             continue
         for key in sorted(entry.keys() - {"site", "is_stageable"}):
             problems.append(where.at(key).problem(f"unknown key {key!r} of {name!r}", _SPEC))
-        if not isinstance(entry.get("site", ""), str) or not isinstance(entry.get("is_stageable", False), bool):
-            problems.append(where.problem(f"{name!r}: `site` is a name, and `is_stageable` true or false", _SPEC))
+        if not isinstance(entry.get("site", ""), str) or not isinstance(
+            entry.get("is_stageable", False), bool
+        ):
+            problems.append(
+                where.problem(f"{name!r}: `site` is a name, and `is_stageable` true or false", _SPEC)
+            )
     if problems:
         raise DocumentError(*problems)
     return spec

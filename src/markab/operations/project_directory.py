@@ -32,7 +32,9 @@ def write_project(directory: Path, files: Sequence[ProjectFile]) -> list[Path]:
         StorageError: a file of that name exists, or one cannot be written.
     """
     if directory.is_symlink() and not directory.exists():
-        raise StorageError(f"{shown_path(directory)} is a link to nothing", "remove the link, or name another directory")
+        raise StorageError(
+            f"{shown_path(directory)} is a link to nothing", "remove the link, or name another directory"
+        )
     try:
         if directory.exists():
             _write_into(directory, files)

@@ -55,7 +55,9 @@ def make_project(
         UnknownSite: there is no site of a name.
         StorageError: a file of that name exists, or one cannot be written.
     """
-    files = [ProjectFile(f"sites/{site}.yml", site_catalog(site).encode(), 0o666) for site in dict.fromkeys(sites)]
+    files = [
+        ProjectFile(f"sites/{site}.yml", site_catalog(site).encode(), 0o666) for site in dict.fromkeys(sites)
+    ]
     if template is not None:
         files = [*_files(template, _checked_name(name or default_name(directory))), *files]
     return write_project(directory, files)
