@@ -16,7 +16,17 @@ from markab.importing.word_quoting import quoted_word
 from markab.spec.model import Container, Profiles
 
 _NEEDS_NOTHING = frozenset(
-    ["InlineJavascriptRequirement", "StepInputExpressionRequirement", "ScatterFeatureRequirement", "SubworkflowFeatureRequirement", "MultipleInputFeatureRequirement", "LoadListingRequirement", "NetworkAccess", "WorkReuse", "SchemaDefRequirement"]
+    [
+        "InlineJavascriptRequirement",
+        "StepInputExpressionRequirement",
+        "ScatterFeatureRequirement",
+        "SubworkflowFeatureRequirement",
+        "MultipleInputFeatureRequirement",
+        "LoadListingRequirement",
+        "NetworkAccess",
+        "WorkReuse",
+        "SchemaDefRequirement",
+    ]
 )
 """They permit features, each of which is converted, or is an error, where it is used; or ask for what is so anyway."""
 

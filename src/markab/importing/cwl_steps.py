@@ -96,7 +96,9 @@ def _scattered(
                 where.error("the lists of a dotproduct have different lengths", "make them equal")
             )
             return
-        rows = [((i,), row) for i, row in enumerate(zip(*lists, strict=True))]
+        rows: list[tuple[tuple[int, ...], tuple[Any, ...]]] = [
+            ((i,), row) for i, row in enumerate(zip(*lists, strict=True))
+        ]
     else:
         positions = product(*(range(len(each)) for each in lists))
         rows = list(zip(positions, product(*lists), strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -132,7 +133,7 @@ def _is_file(value: Any) -> bool:
     return isinstance(value, FileValue) and not value.is_directory
 
 
-_PRIMITIVE = {
+_PRIMITIVE: dict[str, Callable[[Any], bool]] = {
     "null": lambda value: value is None,
     "boolean": lambda value: isinstance(value, bool),
     "int": lambda value: isinstance(value, int) and not isinstance(value, bool),

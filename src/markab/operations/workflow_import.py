@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -18,6 +18,9 @@ from markab.plan.atomic_file import replacing
 from markab.spec.document_file import read_bytes
 from markab.spec.model import Workflow
 from markab.spec.writer import emit, to_document
+
+if TYPE_CHECKING:
+    from markab.importing.step_jobs import StepSource
 
 FORMATS = {
     "cwl": "a CWL workflow or tool, v1.0 to v1.2",
@@ -109,7 +112,39 @@ def convert_cwl_document(document: Path, inputs: Path, programs: Path, output: P
 def _converted(request: ImportRequest, format: str, directory: Path) -> ConvertedWorkflow:
     if format == "cwl":
         return _converted_cwl(request)
-    raise NotImplementedError(format)
+    from markab.importing.step_jobs import workflow_of
+    from markab.importing.traced_files import trace_steps
+
+    source = _STEPS[format](request)
+    if request.trace:
+        trace_steps(source)
+    name = request.name or _stem(request.source)
+    return workflow_of(source, name, directory)
+
+
+def _script_steps(request: ImportRequest) -> StepSource:
+    from markab.importing.shell_script import read_script
+
+    return read_script(request.source, request.arguments, is_traced=request.trace)
+
+
+def _make_steps(request: ImportRequest) -> StepSource:
+    from markab.importing.makefile import read_make_steps
+
+    return read_make_steps(request.source, request.targets)
+
+
+def _snakemake_steps(request: ImportRequest) -> StepSource:
+    from markab.importing.snakefile import read_snakemake_steps
+
+    return read_snakemake_steps(request.source, request.targets, request.snakemake)
+
+
+_STEPS: dict[str, Callable[[ImportRequest], StepSource]] = {
+    "script": _script_steps,
+    "make": _make_steps,
+    "snakemake": _snakemake_steps,
+}
 
 
 def _converted_cwl(request: ImportRequest) -> ConvertedWorkflow:
