@@ -13,6 +13,7 @@ _OUTPUT_OPTIONS = frozenset(
 _OPTION_VALUE = re.compile(r"(--[\w-]+)=(.+)", re.S)
 _LIKE_A_FILE = re.compile(r"[\w.+,@%-][\w./+,@%-]*\.[A-Za-z][\w-]{0,7}")
 _LIKE_A_NUMBER = re.compile(r"[-+]?[\d.]+([eE][-+]?\d+)?")
+_PROGRAMS = (".py", ".sh", ".R", ".r", ".pl", ".jl", ".rb", ".js", ".awk", ".sed")
 _DEVICES = ("/dev/", "/proc/", "/sys/")
 
 
@@ -100,7 +101,7 @@ def _general(argv: Sequence[str], world: World, found: Files) -> None:
                 found.reads.add(path + "/")
         elif "://" not in value and not _LIKE_A_NUMBER.fullmatch(value):
             found.mentions.add(path)
-            if _LIKE_A_FILE.fullmatch(value):
+            if _LIKE_A_FILE.fullmatch(value) and not value.endswith(_PROGRAMS):
                 found.guesses.add(path)
 
 

@@ -18,6 +18,7 @@ _ALSO = re.compile(r"^#  Also makes: (?P<targets>.*)$")
 _TRACE = re.compile(
     r"^(?P<file>[^:\n]+):(?P<line>\d+): (?:update )?target '(?P<target>.*?)' (?:does not exist|due to: .*)$"
 )
+_DATABASE = re.compile(r"^# GNU Make .*?^# Finished Make data base[^\n]*\n", re.M | re.S)
 _ENVIRONMENT = "markab-environment"
 _WAIT_S = 120
 
@@ -47,6 +48,11 @@ class MakeDatabase:
     targets: dict[str, Target]
     order: list[str]
     environment: dict[str, str]
+    shell: str = "/bin/sh"
+    shell_flags: list[str] = field(default_factory=list)
+    """Without `-c`."""
+    is_one_shell: bool = False
+    """All lines of a recipe are run by one shell."""
 
 
 def read_makefile(path: Path, goals: Sequence[str]) -> MakeDatabase:
@@ -63,13 +69,29 @@ def read_makefile(path: Path, goals: Sequence[str]) -> MakeDatabase:
         raise MarkabError("make is not installed, which reads the Makefile", "install GNU make")
     base = [program, "-f", path.name, "--no-print-directory"]
     printed = _run([*base, "-n", "-p", "-B", "-k", "--trace", *goals], path, {"LC_ALL": "C"})
-    before, found, database = printed.partition("# GNU Make ")
-    if not found:
+    databases = _DATABASE.findall(printed)
+    if not databases:
         raise MarkabError(f"{program} is not GNU make, which reads the Makefile", "install GNU make")
+    database = databases[-1]  # those before it are of other Makefiles, which this one runs make for
     targets = _targets(database.partition("\n# Files\n")[2])
-    order = _add_commands(before, targets)
+    order = _add_commands(_DATABASE.sub("", printed), targets)
     shown = _run([*base, "-s", "--eval", f"{_ENVIRONMENT}: ; @env -0", _ENVIRONMENT], path)
-    return MakeDatabase(targets, order, _exported(shown))
+    flags = _variable(database, ".SHELLFLAGS", "-c").split()
+    return MakeDatabase(
+        targets,
+        order,
+        _exported(shown),
+        _variable(database, "SHELL", "/bin/sh"),
+        [flag for flag in flags if flag != "-c"],
+        "\n.ONESHELL:" in database,
+    )
+
+
+def _variable(database: str, name: str, default: str) -> str:
+    """Return the value of a variable without references, as the database prints it last."""
+    found = re.findall(rf"^{re.escape(name)} :?:?= (.*)$", database, re.M)
+    value = str(found[-1]).strip() if found else default
+    return default if "$" in value else value
 
 
 def _run(words: Sequence[str], path: Path, language: Mapping[str, str] = {}) -> str:

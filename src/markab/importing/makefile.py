@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def read_make_steps(path: Path, goals: Sequence[str] = ()) -> StepSource:
     Raises: as `read_makefile`.
     """
     database = read_makefile(path, goals)
-    source = StepSource(path, "/bin/sh")
+    source = StepSource(path, shutil.which(database.shell) or "/bin/sh")
     made = {name for target in database.targets.values() for name in (target.name, *target.also_makes)}
     skipped = _directories(database)
     for name in dict.fromkeys(database.order):
@@ -33,7 +34,8 @@ def read_make_steps(path: Path, goals: Sequence[str] = ()) -> StepSource:
     if removed:
         source.steps.append(Step("rm", 0, "", removes=removed, is_job=False))
     for target in database.targets.values():
-        if target.recipe and target.name not in database.order and not target.name.startswith("."):
+        is_made = any(name in database.order for name in (target.name, *target.also_makes))
+        if target.recipe and not is_made:
             source.note(
                 target.line, f"target {target.name!r} is not needed for the goal", "name it with --target"
             )
@@ -113,12 +115,13 @@ def _recipe(source: StepSource, target: Target, database: MakeDatabase) -> str:
     exports = [f"export {name}={quoted_word(value)}" for name, value in sorted(database.environment.items())]
     if len(raw) != len(lines) and any(line.lstrip("@+ ").startswith("-") for line in raw):
         source.note(target.line, f"a line of {target.name!r} may fail in make, and fails the job here")
-    if ".ONESHELL" in database.targets:
-        return "\n".join([*exports, *lines])
+    flags = f"set {' '.join(database.shell_flags)}\n" if database.shell_flags else ""
+    if database.is_one_shell:
+        return "\n".join([*exports, flags + "\n".join(lines)])
     texts = []
     for position, line in enumerate(lines):
         may_fail = len(raw) == len(lines) and "-" in re.match(r"[@+\s-]*", raw[position])[0]  # type: ignore[index]
-        texts.append(f"(\n{line}\n) || {'true' if may_fail else 'exit'}")
+        texts.append(f"(\n{flags}{line}\n) || {'true' if may_fail else 'exit'}")
     return "\n".join([*exports, *texts])
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -68,18 +69,7 @@ def read_script(path: Path, arguments: Sequence[str] = (), *, is_traced: bool = 
         text = repaired
         root = parser.parse(text).root_node
     if root.has_error:
-        broken = [each for each in nodes_below(root) if each.type == "ERROR" or each.is_missing]
-        raise DocumentError(
-            *dict.fromkeys(
-                Problem(
-                    "cannot be parsed as a shell script",
-                    f"check it: bash -n {quoted_word(str(path))}",
-                    str(path),
-                    _line(each),
-                )
-                for each in broken[:20]
-            )
-        )
+        raise DocumentError(*_syntax_problems(path, text, root))
     return _ScriptReader(path, text, root, arguments, is_traced=is_traced).source
 
 
@@ -127,22 +117,19 @@ class _ScriptReader:
             )
 
     def _statements(self, nodes: Sequence[Any]) -> None:
+        comments = {_line(each): each for each in nodes if each.type == "comment"}
         for node in nodes:
             if self._has_ended:
                 return
             if node.type == "comment":
-                self._comment(node)
+                if node.prev_named_sibling and node.prev_named_sibling.end_point[0] == node.start_point[0]:
+                    continue  # it was read with the statement before it
+                self._declared = _declared(node) or self._declared
             elif node.is_named:
+                beside = comments.get(node.end_point[0] + 1)
+                self._declared = (_declared(beside) if beside else "") or self._declared
                 self._statement(node)
                 self._declared = ""
-
-    def _comment(self, node: Any) -> None:
-        if declared := _DECLARED.match(text_of(node)):
-            steps = self.source.steps
-            if steps and steps[-1].line == _line(node):
-                self._declare(steps[-1], declared[1], node)
-            else:
-                self._declared = declared[1]
 
     def _statement(self, node: Any) -> None:
         name = _command_name(node)
@@ -225,11 +212,14 @@ class _ScriptReader:
 
     def _step(self, node: Any) -> None:
         unknown: list[str] = []
-        files = self._files(node, Files(), unknown)
-        names = [_command_name(each) for each in nodes_below(node) if each.type == "command"]
         line = _line(node)
-        inner = [each for each in nodes_below(node) if each.type == "variable_name" and _is_assigned(each)]
-        self._state.unknown |= {text_of(each): line for each in inner if not _is_in_subshell(each, node)}
+        before = dict(self._state.unknown)
+        inner = [each for each in nodes_below(node) if _is_assigned(each)]
+        self._state.unknown |= {text_of(each): line for each in inner}
+        files = self._files(node, Files(), unknown)
+        lasting = {text_of(each): line for each in inner if not _is_in_subshell(each, node)}
+        self._state.unknown = before | lasting
+        names = [_command_name(each) for each in nodes_below(node) if each.type == "command"]
         self._state.world.directories |= files.directories
         self.source.directories |= {each for each in files.directories if each[0] not in "./"}
         if "exit" in names and len(names) == 1:
@@ -357,6 +347,26 @@ class _ScriptReader:
                 self.source.note(step.line, f"{path!r} looks like a file that it makes", _UNKNOWN_FILES)
 
 
+def _syntax_problems(path: Path, text: bytes, root: Any) -> list[Problem]:
+    """Return the errors that the shell finds; where it finds none, the places that the grammar does not know."""
+    done = subprocess.run(
+        [_shell(text), "-n", str(path)], capture_output=True, stdin=subprocess.DEVNULL, check=False
+    )
+    lines = done.stderr.decode(errors="replace").splitlines()
+    found = [re.search(r"(?:line )?(\d+): (.*)", line.removeprefix(f"{path}: ")) for line in lines]
+    problems = [
+        Problem(each[2], "", str(path), int(each[1]), "import")
+        for each in found
+        if each and each[2][0] != "`"
+    ]
+    hint = "write it in another way, or import the script without this statement"
+    broken = [each for each in nodes_below(root) if each.type == "ERROR" or each.is_missing]
+    return problems or [
+        Problem("this cannot be parsed", hint, str(path), line, "import")
+        for line in dict.fromkeys(map(_line, broken[:20]))
+    ]
+
+
 def _with_braces(text: bytes, root: Any) -> bytes:
     """Return a script with `${x}` in place of each `$x` that the grammar takes for a dollar sign and a word.
 
@@ -375,6 +385,12 @@ _NO_WORDS = frozenset(
 )
 
 
+def _declared(comment: Any) -> str:
+    """Return the files that a comment declares."""
+    found = _DECLARED.match(text_of(comment))
+    return found[1] if found else ""
+
+
 def _word(node: Any) -> Any:
     return node.children[0] if node.type == "command_name" and len(node.children) == 1 else node
 
@@ -391,11 +407,12 @@ def _line(node: Any) -> int:
 
 
 def _is_assigned(node: Any) -> bool:
-    """Return whether a name is given a value here."""
-    kind = node.parent.type
-    return (kind in ("variable_assignment", "for_statement") and node == node.parent.children[0]) or (
-        kind == "for_statement" and node == node.parent.child_by_field_name("variable")
-    )
+    """Return whether a node is a name that is given a value here."""
+    parent = node.parent
+    if node.type == "variable_name":
+        is_first = parent.type in ("variable_assignment", "for_statement") and node == parent.children[0]
+        return is_first or (parent.type == "for_statement" and node == parent.child_by_field_name("variable"))
+    return node.type == "word" and _command_name(parent) in ("read", "mapfile", "readarray", "getopts")
 
 
 def _is_in_subshell(node: Any, top: Any) -> bool:

@@ -18,6 +18,7 @@ _JOB = re.compile(r"^(?:local)?(?P<kind>rule|checkpoint) (?P<name>\w+):$")
 _FIELD = re.compile(r"^    (?P<key>[\w-]+): (?P<value>.*)$")
 _STAMP = re.compile(r"^\[\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}\]$|^Job stats:$")
 _COMMAND = "Shell command: "
+_REMOVED = "Would remove temporary output "
 _RULE = re.compile(r"^\s*(?:rule|checkpoint)\s+(\w+)\s*:", re.M)
 _OLDEST = 9
 _WAIT_S = 300
@@ -105,10 +106,12 @@ def _add(source: StepSource, block: list[str], lines: dict[str, int]) -> None:
     line = lines.get(head["name"], 0)
     position = next((i for i, each in enumerate(block) if each.startswith(_COMMAND)), len(block))
     fields = {found["key"]: found["value"] for each in block[:position] if (found := _FIELD.match(each))}
-    command = "\n".join(block[position:]).removeprefix(_COMMAND).rstrip()
+    removed = {each.removeprefix(_REMOVED).strip() for each in block[position:] if each.startswith(_REMOVED)}
+    said = [each for each in block[position:] if not each.startswith(_REMOVED)]
+    command = "\n".join(said).removeprefix(_COMMAND).rstrip()
     reads, writes = (
         _names(fields, "input"),
-        _names(fields, "output") | _names(fields, "log") | _names(fields, "benchmark"),
+        _names(fields, "output") | _names(fields, "log"),
     )
     what = f"rule {head['name']}"
     if head["kind"] == "checkpoint" or "<TBD>" in reads | writes:
@@ -118,6 +121,8 @@ def _add(source: StepSource, block: list[str], lines: dict[str, int]) -> None:
             "make it a rule, if its outputs are known",
         )
         return
+    if removed:
+        source.steps.append(Step("rm", line, "", removes=removed, is_job=False))
     if command in ("None", ""):
         if writes:
             hint = "run it as a program by `shell:`"
@@ -125,6 +130,8 @@ def _add(source: StepSource, block: list[str], lines: dict[str, int]) -> None:
                 line, f"{what} has no shell command, but Python code, a script, a notebook or a wrapper", hint
             )
         return
+    if "benchmark" in fields:
+        source.note(line, f"{what}: its benchmark is not made; `markab statistics` tells what jobs used")
     for key in ("conda-env", "container", "envmodules"):
         if key in fields:
             source.note(line, f"{what}: {key} has no effect; its programs must be on this machine")
@@ -136,7 +143,7 @@ def _add(source: StepSource, block: list[str], lines: dict[str, int]) -> None:
             line,
             f"set -euo pipefail\n{command}",
             reads,
-            {each for each in writes if each not in _names(fields, "benchmark")},
+            writes,
             cores=int(fields.get("threads", "1")) if fields.get("threads", "1").isdigit() else 1,
             memory_mb=int(memory) if memory.isdigit() else 0,
         )

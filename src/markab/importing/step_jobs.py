@@ -132,15 +132,13 @@ def _settle_files(source: StepSource) -> None:
     for step in source.steps:
         for file in sorted(step.reads | step.writes):
             if fault := lfn_fault(file):
-                step.reads.discard(file)
                 if file in step.writes or not os.path.isabs(file):
-                    step.writes.discard(file)
-                    verb = "writes" if file in step.writes else "uses"
-                    source.leave_out(
-                        step.line, f"{verb} {file!r}, which is outside of the directory ({fault})", _INSIDE
-                    )
+                    verb = "writes" if file in step.writes else "reads"
+                    source.leave_out(step.line, f"{verb} {file!r}, and the name {fault[0]}", _INSIDE)
                 else:
                     source.note(step.line, f"{file!r} is read where it is")
+                step.reads.discard(file)
+                step.writes.discard(file)
         for file in sorted(step.reads - written):
             if (source.directory / file).exists():
                 read_before.setdefault(file, step.line)

@@ -99,8 +99,7 @@ def _cycle(steps: list[Step], group: list[int]) -> list[int]:
         stack = [(root, iter(sorted(needs[root])))]
         path.append(root)
         while stack:
-            node, following = stack[-1]
-            each = next((one for one in following if one not in done), None)
+            each = next((one for one in stack[-1][1] if one not in done), None)
             if each is None:
                 stack.pop()
                 done.add(path.pop())

@@ -14,12 +14,15 @@ from markab.errors import StorageError
 from markab.importing.step_jobs import StepSource
 from markab.importing.steps import Step
 
-_CALLS = "trace=open,openat,execve,rename,renameat,renameat2,link,linkat,chdir"
-_CALL = re.compile(r"^(?P<pid>\d+) +(?P<call>\w+)\((?P<arguments>.*)\) += (?P<result>-?\d+|\?)")
+_CALLS = "trace=open,openat,execve,rename,renameat,renameat2,link,linkat"
+_CALL = re.compile(
+    r"^(?P<pid>\d+) +(?P<call>\w+)\((?P<arguments>.*)\) += (?P<result>-?\d+|\?)(?:<(?P<path>.*)>)?"
+)
 _UNFINISHED = re.compile(r"^(?P<pid>\d+) +(?P<begin>.*) <unfinished \.\.\.>$")
 _RESUMED = re.compile(r"^(?P<pid>\d+) +<\.\.\. \w+ resumed>(?P<end>.*)$")
-_TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_NOT_READ = re.compile(r"\bO_(DIRECTORY|TRUNC|WRONLY)\b")
+_FIRST_NAME = re.compile(r'(?:<([^>]*)>, )?"((?:[^"\\]|\\.)*)"')
+"""Of a call: the directory, if it is one that takes any, and the name."""
+_NOT_READ = re.compile(r"\bO_(TRUNC|WRONLY)\b")
 _MOST_BYTES = 2_000_000_000
 _Listing = dict[str, tuple[int, int, int]]
 
@@ -57,7 +60,7 @@ def _trace(source: StepSource, step: Step, root: Path, program: str | None, made
         (root / folder).mkdir(parents=True, exist_ok=True)
     log = root.parent / "strace.log"
     before = _listing(root)
-    traced = [program, "-f", "-qq", "-s", "4096", "-e", _CALLS, "-o", str(log)] if program else []
+    traced = [program, "-f", "-y", "-qq", "-s", "4096", "-e", _CALLS, "-o", str(log)] if program else []
     environment = os.environ | {"PWD": str(root)}
     done = subprocess.run(
         [*traced, source.shell, "-c", step.text],
@@ -78,7 +81,7 @@ def _trace(source: StepSource, step: Step, root: Path, program: str | None, made
     removed = before.keys() - after.keys()
     if program:
         opened = set(_opened(log.read_text(errors="surrogateescape"), root))
-        step.reads = opened & before.keys()
+        step.reads = {path for path in before if path in opened or os.path.dirname(path) + "/" in opened}
         log.unlink()
     else:
         step.reads -= written - before.keys()
@@ -98,8 +101,10 @@ def _listing(root: Path) -> _Listing:
 
 
 def _opened(log: str, root: Path) -> Iterator[str]:
-    """Yield the files below the root that were opened for reading, or run, as paths from it."""
-    folders: dict[str, str] = {}
+    """Yield the files below the root that were opened for reading, or run, as paths from it; directories with a slash.
+
+    `log` is of `strace -f -y`, which prints the path of each file descriptor behind it.
+    """
     begun: dict[str, str] = {}
     for raw in log.splitlines():
         line = raw
@@ -109,16 +114,16 @@ def _opened(log: str, root: Path) -> Iterator[str]:
         if resumed := _RESUMED.match(line):
             line = f"{resumed['pid']} {begun.pop(resumed['pid'], '')}{resumed['end']}"
         call = _CALL.match(line)
-        if call is None or call["result"].startswith("-"):
+        if call is None or call["result"].startswith("-") or _NOT_READ.search(call["arguments"]):
             continue
-        names = [_unescaped(text) for text in _TEXT.findall(call["arguments"])]
-        folder = folders.get(call["pid"], str(root))
-        if call["call"] == "chdir" and names:
-            folders[call["pid"]] = os.path.join(folder, names[0])
-        elif names and not _NOT_READ.search(call["arguments"]):
-            path = os.path.normpath(os.path.join(folder, names[0]))
-            if path.startswith(f"{root}/"):
-                yield os.path.relpath(path, root)
+        if call["call"].startswith("open"):
+            path = _unescaped(call["path"] or "")
+        else:
+            path = os.path.join(
+                root, *(_unescaped(part) for part in _FIRST_NAME.findall(call["arguments"])[0])
+            )
+        if path.startswith(f"{root}/"):
+            yield os.path.relpath(path, root) + "/" * ("O_DIRECTORY" in call["arguments"])
 
 
 def _unescaped(text: str) -> str:
