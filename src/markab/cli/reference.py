@@ -94,6 +94,7 @@ def command_pages() -> dict[str, str]:
     for name in COMMANDS:
         if name != "keg":
             command = markab.get_command(click.Context(markab), name)
+            assert command is not None
             made[f"markab-{name}.md"] = page(f"markab {name}", command, CODES_MARKAB)
     for name in PEGASUS:
         module = import_module(f"markab.cli.{FILES.get(name, name)}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from markab.importing.cwl_places import Inconvertible, Place
+from markab.importing.cwl_places import CwlPlace, Inconvertible
 from markab.importing.cwl_references import Scope, as_text, is_expression
 from markab.importing.cwl_values import FileValue, fits, is_unknown
 from markab.importing.word_quoting import quoted_word
 
 
-class Word(NamedTuple):
+class CommandWord(NamedTuple):
     """One word of a command line, and whether a shell reads it as it is."""
 
     text: str
@@ -23,13 +23,15 @@ class _Bound(NamedTuple):
     kind: int
     """0 for one of `arguments`, 1 for an input: numbers come before names."""
     order: int | str
-    words: list[Word]
+    words: list[CommandWord]
 
 
-def command_words(tool: Any, scope: Scope, place: Place, problems: list[Inconvertible]) -> list[Word]:
+def command_words(
+    tool: Any, scope: Scope, place: CwlPlace, problems: list[Inconvertible]
+) -> list[CommandWord]:
     """Return the words of a tool's command line, in order; what cannot be converted is added to `problems`."""
     base = tool.baseCommand or []
-    words = [Word(each) for each in ([base] if isinstance(base, str) else base)]
+    words = [CommandWord(each) for each in ([base] if isinstance(base, str) else base)]
     bound: list[_Bound] = []
     for index, argument in enumerate(tool.arguments or []):
         try:
@@ -52,12 +54,12 @@ def short_name(identifier: str) -> str:
     return identifier.rpartition("#")[2].rpartition("/")[2]
 
 
-def shell_line(words: list[Word]) -> str:
+def shell_line(words: list[CommandWord]) -> str:
     """Return the line that a shell is given where the tool asks for one."""
     return " ".join(quoted_word(word.text) if word.is_quoted else word.text for word in words)
 
 
-def _argument(argument: Any, index: int, scope: Scope, place: Place) -> _Bound:
+def _argument(argument: Any, index: int, scope: Scope, place: CwlPlace) -> _Bound:
     if isinstance(argument, str):
         value = scope.value(argument, place)
         return _Bound(0, 0, index, list(_words(value, None, place)))
@@ -65,7 +67,7 @@ def _argument(argument: Any, index: int, scope: Scope, place: Place) -> _Bound:
     return _Bound(_position(argument, place), 0, index, list(_words(value, argument, place)))
 
 
-def _input(parameter: Any, name: str, scope: Scope, place: Place) -> Iterator[_Bound]:
+def _input(parameter: Any, name: str, scope: Scope, place: CwlPlace) -> Iterator[_Bound]:
     value = scope.inputs.get(name)
     if is_unknown(value):
         return
@@ -98,7 +100,7 @@ def _matching(types: Any, value: Any) -> Any:
     return types
 
 
-def _position(binding: Any, place: Place) -> int:
+def _position(binding: Any, place: CwlPlace) -> int:
     if is_expression(binding.position):
         raise place.at("position").error(
             "a position that is an expression cannot be converted", "give a number"
@@ -106,7 +108,7 @@ def _position(binding: Any, place: Place) -> int:
     return int(binding.position or 0)
 
 
-def _words(value: Any, binding: Any, place: Place, of_items: Any = None) -> Iterator[Word]:
+def _words(value: Any, binding: Any, place: CwlPlace, of_items: Any = None) -> Iterator[CommandWord]:
     """Yield the words of one value. Source: CWL v1.2, CommandLineTool, section "Input binding"."""
     prefix = getattr(binding, "prefix", None)
     separate = getattr(binding, "separate", None) is not False
@@ -114,7 +116,7 @@ def _words(value: Any, binding: Any, place: Place, of_items: Any = None) -> Iter
     separator = getattr(binding, "itemSeparator", None)
     if isinstance(value, bool):
         if value and prefix:
-            yield Word(prefix, is_quoted)
+            yield CommandWord(prefix, is_quoted)
         return
     if value is None or value == []:
         return
@@ -122,13 +124,13 @@ def _words(value: Any, binding: Any, place: Place, of_items: Any = None) -> Iter
         value = separator.join(as_text(each) for each in value)
     if isinstance(value, list):
         if prefix:
-            yield Word(prefix, is_quoted)
+            yield CommandWord(prefix, is_quoted)
         for each in value:
             yield from _words(each, of_items, place)
         return
     if not isinstance(value, (str, int, float, FileValue)):
         raise place.error("a record in a command line cannot be converted", "make each field an input")
     if prefix and separate:
-        yield Word(prefix, is_quoted)
+        yield CommandWord(prefix, is_quoted)
         prefix = None
-    yield Word((prefix or "") + as_text(value), is_quoted)
+    yield CommandWord((prefix or "") + as_text(value), is_quoted)

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import yaml
 
 from markab.errors import DocumentError, Problem
-from markab.importing.cwl_places import Inconvertible, Place, place_of
+from markab.importing.cwl_places import CwlPlace, Inconvertible, place_of
 from markab.importing.cwl_values import UNKNOWN, FileValue, secondary_name
 from markab.spec.document_file import read_bytes
 from markab.spec.model import Pfn, Replica, ReplicaCatalog
@@ -31,7 +31,7 @@ class InputFiles:
         """Return the replicas, in the order in which the workflow names the files."""
         return ReplicaCatalog(list(self.replicas.values()))
 
-    def value(self, given: Any, patterns: list[tuple[str, bool]], directory: Path, place: Place) -> Any:
+    def value(self, given: Any, patterns: list[tuple[str, bool]], directory: Path, place: CwlPlace) -> Any:
         """Return a value of an input object or a default: each mapping of class File or Directory becomes a file."""
         if isinstance(given, list):
             return [self.value(each, patterns, directory, place.item(i)) for i, each in enumerate(given)]
@@ -44,7 +44,7 @@ class InputFiles:
         return given
 
     def _file(
-        self, given: dict[str, Any], patterns: list[tuple[str, bool]], directory: Path, place: Place
+        self, given: dict[str, Any], patterns: list[tuple[str, bool]], directory: Path, place: CwlPlace
     ) -> FileValue:
         kind = given.get("class")
         if kind not in ("File", "Directory"):
@@ -62,7 +62,7 @@ class InputFiles:
             beside = list(self._found_beside(patterns, lfn, url, place))
         return FileValue(lfn + "/" * (kind == "Directory"), kind == "Directory", tuple(beside))
 
-    def _beside(self, given: Any, lfn: str, directory: Path, place: Place) -> FileValue:
+    def _beside(self, given: Any, lfn: str, directory: Path, place: CwlPlace) -> FileValue:
         """Return a secondary file that the input object names."""
         url = _url(given.get("path") or given.get("location"), directory)
         name = os.path.join(
@@ -71,7 +71,7 @@ class InputFiles:
         self._add(name, url, place, is_directory=False)
         return FileValue(name)
 
-    def _found_beside(self, patterns: list[tuple[str, bool]], lfn: str, url: str, place: Place) -> Any:
+    def _found_beside(self, patterns: list[tuple[str, bool]], lfn: str, url: str, place: CwlPlace) -> Any:
         for pattern, required in patterns:
             beside = secondary_name(url, pattern)
             if required or _exists(beside):
@@ -79,7 +79,7 @@ class InputFiles:
                 self._add(name, beside, place, is_directory=False)
                 yield FileValue(name)
 
-    def _add(self, lfn: str, url: str, place: Place, *, is_directory: bool) -> None:
+    def _add(self, lfn: str, url: str, place: CwlPlace, *, is_directory: bool) -> None:
         if not _exists(url):
             path = url.removeprefix("file://")
             raise place.error(f"there is no file {path!r}", "correct its path", "missing-input")
@@ -93,7 +93,7 @@ class InputFiles:
         )
 
 
-def read_input_object(path: Path) -> tuple[dict[str, Any], Place]:
+def read_input_object(path: Path) -> tuple[dict[str, Any], CwlPlace]:
     """Return the values of an input object, YAML or JSON.
 
     Raises:

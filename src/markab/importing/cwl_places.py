@@ -16,7 +16,7 @@ class Inconvertible(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
+class CwlPlace:
     """A part of a document. A part of it that cannot be found there has the place of the whole."""
 
     file: str
@@ -24,14 +24,14 @@ class Place:
     line: int
     """Where it begins: of a value the line of its key; 0: it is not known."""
 
-    def at(self, *names: str) -> Place:
+    def at(self, *names: str) -> CwlPlace:
         """Return the value of a key, or the entry of that name (`id`, `class`, `entryname`) of a list; and so on."""
         place = self
         for name in names:
             place = place._at(name)
         return place
 
-    def item(self, position: int) -> Place:
+    def item(self, position: int) -> CwlPlace:
         """Return an item of a list."""
         if isinstance(self.node, yaml.SequenceNode) and position < len(self.node.value):
             return _of(self.file, self.node.value[position])
@@ -45,11 +45,11 @@ class Place:
         """Return a problem of this place."""
         return Problem(message, hint, self.file, self.line, kind)
 
-    def _at(self, name: str) -> Place:
+    def _at(self, name: str) -> CwlPlace:
         if isinstance(self.node, yaml.MappingNode):
             for key, value in self.node.value:
                 if key.value == name:
-                    return Place(self.file, value, key.start_mark.line + 1)
+                    return CwlPlace(self.file, value, key.start_mark.line + 1)
         if isinstance(self.node, yaml.SequenceNode):
             for item in self.node.value:
                 if _named(item).lstrip("#") == name:
@@ -57,8 +57,8 @@ class Place:
         return self
 
 
-def _of(file: str, node: yaml.Node | None) -> Place:
-    return Place(file, node, node.start_mark.line + 1 if node is not None else 0)
+def _of(file: str, node: yaml.Node | None) -> CwlPlace:
+    return CwlPlace(file, node, node.start_mark.line + 1 if node is not None else 0)
 
 
 def _named(node: yaml.Node) -> str:
@@ -76,7 +76,7 @@ def _document(path: str) -> yaml.Node | None:
         return None
 
 
-def place_of(path: Path, shown: str, fragment: str = "") -> Place:
+def place_of(path: Path, shown: str, fragment: str = "") -> CwlPlace:
     """Return the place of a document, or of the process of that name in its `$graph`."""
     root = _of(shown, _document(str(path)))
     graph = root.at("$graph")

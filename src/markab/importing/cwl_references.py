@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from markab.importing.cwl_places import Place
+from markab.importing.cwl_places import CwlPlace
 from markab.importing.cwl_values import UNKNOWN, FileValue
 
 _PART = re.compile(r"""\.(\w+)|\[(\d+)\]|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]""")
@@ -25,12 +25,12 @@ class Scope:
     this: Any = None
     """The value of `self`."""
 
-    def text(self, given: str, place: Place) -> str:
+    def text(self, given: str, place: CwlPlace) -> str:
         """Return a text with its references replaced. Raises Inconvertible for JavaScript."""
         value = self.value(given, place)
         return "" if value is UNKNOWN else as_text(value)
 
-    def value(self, given: Any, place: Place) -> Any:
+    def value(self, given: Any, place: CwlPlace) -> Any:
         """Return the value of a field: that of the reference, if it is nothing else; a text has them replaced."""
         if not isinstance(given, str):
             return given
@@ -56,7 +56,7 @@ class Scope:
             position = reference.end()
         return "".join([*pieces, given[position:]])
 
-    def _resolved(self, reference: re.Match[str], place: Place) -> Any:
+    def _resolved(self, reference: re.Match[str], place: CwlPlace) -> Any:
         roots = {"inputs": self.inputs, "runtime": self.runtime, "self": self.this}
         value: Any = roots[reference[1]]
         for part in _PART.finditer(reference[2]):
@@ -81,7 +81,7 @@ def as_text(value: Any) -> str:
     return json.dumps(value, default=as_text)
 
 
-def _part(value: Any, key: str, reference: str, place: Place) -> Any:
+def _part(value: Any, key: str, reference: str, place: CwlPlace) -> Any:
     try:
         if isinstance(value, FileValue):
             return value.attribute(key)

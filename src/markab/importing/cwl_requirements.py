@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from markab.errors import Problem
-from markab.importing.cwl_places import Inconvertible, Place
+from markab.importing.cwl_places import CwlPlace, Inconvertible
 from markab.importing.cwl_references import Scope, as_text
 from markab.importing.cwl_values import UNKNOWN, FileValue
 from markab.importing.word_quoting import quoted_word
@@ -35,7 +35,7 @@ class Requirement(NamedTuple):
     """One requirement or hint, and where it stands."""
 
     asked: Any
-    place: Place
+    place: CwlPlace
     is_hint: bool
 
 
@@ -52,7 +52,7 @@ class ToolSettings:
 
 
 def requirements_of(
-    levels: Iterable[tuple[Any, Place]], notes: list[Problem], problems: list[Inconvertible]
+    levels: Iterable[tuple[Any, CwlPlace]], notes: list[Problem], problems: list[Inconvertible]
 ) -> dict[str, Requirement]:
     """Return the requirements that hold for a tool, by class.
 
@@ -95,12 +95,12 @@ def settings_of(
     return settings
 
 
-def _place(place: Place, name: str, position: int) -> Place:
+def _place(place: CwlPlace, name: str, position: int) -> CwlPlace:
     named = place.at(name)
     return named if named != place else place.item(position)
 
 
-def _resources(asked: Any, scope: Scope, place: Place, settings: ToolSettings) -> None:
+def _resources(asked: Any, scope: Scope, place: CwlPlace, settings: ToolSettings) -> None:
     profiles = settings.profiles.setdefault("pegasus", {})
     cores = _amount(asked, "cores", scope, place)
     memory = _amount(asked, "ram", scope, place)
@@ -115,7 +115,7 @@ def _resources(asked: Any, scope: Scope, place: Place, settings: ToolSettings) -
         profiles["diskspace"] = str(sum(_whole(each) for each in disk if each is not None))
 
 
-def _amount(asked: Any, name: str, scope: Scope, place: Place) -> float | None:
+def _amount(asked: Any, name: str, scope: Scope, place: CwlPlace) -> float | None:
     for key in (f"{name}Min", f"{name}Max"):
         given = scope.value(getattr(asked, key, None), place.at(key))
         if isinstance(given, (int, float)) and not isinstance(given, bool):
@@ -129,17 +129,17 @@ def _whole(amount: float) -> int:
     return int(-(-amount // 1))
 
 
-def _environment(asked: Any, scope: Scope, place: Place, settings: ToolSettings) -> None:
+def _environment(asked: Any, scope: Scope, place: CwlPlace, settings: ToolSettings) -> None:
     for each in asked.envDef:
         where = place.at("envDef", each.envName)
         settings.profiles.setdefault("env", {})[each.envName] = scope.text(each.envValue, where)
 
 
-def _shell(asked: Any, scope: Scope, place: Place, settings: ToolSettings) -> None:
+def _shell(asked: Any, scope: Scope, place: CwlPlace, settings: ToolSettings) -> None:
     settings.uses_shell = True
 
 
-def _container(asked: Any, scope: Scope, place: Place, settings: ToolSettings) -> None:
+def _container(asked: Any, scope: Scope, place: CwlPlace, settings: ToolSettings) -> None:
     for key in ("dockerFile", "dockerImport", "dockerOutputDirectory"):
         if getattr(asked, key, None):
             raise place.at(key).error(f"{key} has no counterpart", "make an image, and name it by dockerPull")
@@ -163,14 +163,14 @@ def _local_path(given: str, directory: Path) -> Path:
     return (directory / path).absolute()
 
 
-def _work_files(asked: Any, scope: Scope, place: Place, settings: ToolSettings) -> None:
+def _work_files(asked: Any, scope: Scope, place: CwlPlace, settings: ToolSettings) -> None:
     where = place.at("listing")
     listing = scope.value(asked.listing, where)
     for position, each in enumerate(listing if isinstance(listing, list) else [listing]):
         settings.work_files += _entry(each, scope, where.item(position))
 
 
-def _entry(each: Any, scope: Scope, place: Place) -> Iterator[str]:
+def _entry(each: Any, scope: Scope, place: CwlPlace) -> Iterator[str]:
     """Yield the lines of shell that make one entry of a working directory."""
     each = scope.value(each, place)
     if isinstance(each, list):

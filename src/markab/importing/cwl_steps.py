@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 from markab.importing.cwl_command import short_name
-from markab.importing.cwl_places import Inconvertible, Place
+from markab.importing.cwl_places import CwlPlace, Inconvertible
 from markab.importing.cwl_references import Scope, is_expression
 from markab.importing.cwl_values import UNKNOWN, is_unknown
 
@@ -28,7 +28,7 @@ class SourceValues(dict[str, Any]):
         return self.get(self.name_of(source))
 
 
-def linked(given: Any, values: SourceValues, place: Place) -> Any:
+def linked(given: Any, values: SourceValues, place: CwlPlace) -> Any:
     """Return the value of a `source`, one or several, in a step or in an output of the workflow."""
     if getattr(given, "pickValue", None):
         raise place.error("pickValue has no counterpart", "connect the source that is meant")
@@ -45,7 +45,7 @@ def linked(given: Any, values: SourceValues, place: Place) -> Any:
 
 
 def step_runs(
-    step: Any, values: SourceValues, place: Place, problems: list[Inconvertible]
+    step: Any, values: SourceValues, place: CwlPlace, problems: list[Inconvertible]
 ) -> Iterator[tuple[tuple[int, ...], dict[str, Any]]]:
     """Yield the inputs of each run of a step, with its position among the scattered ones; () for the only run."""
     given: dict[str, Any] = {}
@@ -74,7 +74,7 @@ def nested(runs: list[tuple[tuple[int, ...], Any]], method: str | None) -> Any:
 
 
 def _scattered(
-    step: Any, given: dict[str, Any], place: Place, problems: list[Inconvertible]
+    step: Any, given: dict[str, Any], place: CwlPlace, problems: list[Inconvertible]
 ) -> Iterator[tuple[tuple[int, ...], dict[str, Any]]]:
     if not step.scatter:
         yield (), given
@@ -107,7 +107,7 @@ def _scattered(
 
 
 def _computed(
-    step: Any, given: dict[str, Any], place: Place, problems: list[Inconvertible]
+    step: Any, given: dict[str, Any], place: CwlPlace, problems: list[Inconvertible]
 ) -> dict[str, Any]:
     """Return the inputs after each `valueFrom`, which sees the inputs before any."""
     inputs = dict(given)

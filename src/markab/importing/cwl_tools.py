@@ -10,8 +10,8 @@ from itertools import chain, count
 from typing import Any
 
 from markab.errors import Problem
-from markab.importing.cwl_command import Word, command_words, shell_line, short_name
-from markab.importing.cwl_places import Inconvertible, Place
+from markab.importing.cwl_command import CommandWord, command_words, shell_line, short_name
+from markab.importing.cwl_places import CwlPlace, Inconvertible
 from markab.importing.cwl_references import Scope, as_text
 from markab.importing.cwl_requirements import Requirement, ToolSettings, settings_of
 from markab.importing.cwl_values import (
@@ -91,7 +91,7 @@ class ToolRun:
     """One run of a tool: a step, or one of its scattered runs."""
 
     tool: Any
-    place: Place
+    place: CwlPlace
     id: str
     """The id of the task."""
     inputs: dict[str, Any]
@@ -182,7 +182,7 @@ class ToolRun:
         scope: Scope,
         streams: Mapping[str, str | None],
         made: dict[str, str],
-        place: Place,
+        place: CwlPlace,
     ) -> Any:
         kind, name = parameter.type_, short_name(parameter.id)
         if kind in ("stdout", "stderr"):
@@ -214,7 +214,7 @@ class ToolRun:
             )
         return files[0] if item is kind else files
 
-    def _globbed(self, given: Any, scope: Scope, place: Place) -> Iterator[str]:
+    def _globbed(self, given: Any, scope: Scope, place: CwlPlace) -> Iterator[str]:
         for each in given if isinstance(given, list) else [given]:
             value = scope.value(each, place)
             for name in value if isinstance(value, list) else [value]:
@@ -227,7 +227,7 @@ class ToolRun:
                 yield text
 
     def _file(
-        self, name: str, made: dict[str, str], parameter: Any, place: Place, *, is_directory: bool = False
+        self, name: str, made: dict[str, str], parameter: Any, place: CwlPlace, *, is_directory: bool = False
     ) -> FileValue:
         if not name or name.startswith("/") or ".." in name.split("/"):
             raise place.error(f"{name!r} is not a file in the directory of the tool", "give a relative name")
@@ -247,7 +247,7 @@ class ToolRun:
 
     def _task(
         self,
-        words: list[Word],
+        words: list[CommandWord],
         settings: ToolSettings,
         streams: Mapping[str, str | None],
         made: dict[str, str],
@@ -305,7 +305,7 @@ class ToolRun:
 
     def _script(
         self,
-        words: list[Word],
+        words: list[CommandWord],
         plain: tuple[str, str, bool, list[str]],
         settings: ToolSettings,
         streams: Mapping[str, str | None],

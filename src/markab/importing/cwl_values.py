@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from markab.importing.cwl_places import Place
+from markab.importing.cwl_places import CwlPlace
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class FileValue:
         return known[name]
 
 
-class Unknown:
+class UnknownValue:
     """A value that could not be converted; its error was reported where it arose."""
 
 
-UNKNOWN = Unknown()
+UNKNOWN = UnknownValue()
 
 
 def files_in(value: Any) -> list[FileValue]:
@@ -69,7 +69,7 @@ def secondary_name(primary: str, pattern: str) -> str:
     return primary + pattern
 
 
-def secondary_patterns(parameter: Any, place: Place) -> list[tuple[str, bool]]:
+def secondary_patterns(parameter: Any, place: CwlPlace) -> list[tuple[str, bool]]:
     """Return the patterns of the secondary files of a parameter, and whether each file must be there."""
     given = parameter.secondaryFiles or []
     found = []

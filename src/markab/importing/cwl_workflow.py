@@ -20,7 +20,7 @@ from markab.errors import DocumentError, Problem, StorageError
 from markab.importing.converted_workflow import ConvertedWorkflow
 from markab.importing.cwl_command import short_name
 from markab.importing.cwl_inputs import InputFiles, read_input_object
-from markab.importing.cwl_places import Inconvertible, Place, place_of
+from markab.importing.cwl_places import CwlPlace, Inconvertible, place_of
 from markab.importing.cwl_reader import load
 from markab.importing.cwl_requirements import requirements_of
 from markab.importing.cwl_steps import SourceValues, linked, nested, step_runs
@@ -210,7 +210,7 @@ class _Conversion:
             whole = nested(found, step.scatterMethod) if tool is not None and step.scatter else UNKNOWN
             self._values[f"{name}/{key}"] = found[0][1] if is_single else whole
 
-    def _default_files(self, tool: Any, inputs: dict[str, Any], place: Place) -> dict[str, Any]:
+    def _default_files(self, tool: Any, inputs: dict[str, Any], place: CwlPlace) -> dict[str, Any]:
         """Return the inputs of a run: those that the tool has, with its default files as files of the workflow."""
         found = {}
         for parameter in tool.inputs:
@@ -223,7 +223,7 @@ class _Conversion:
                 found[name] = self._files.value(raw, [], _directory(parameter), where.at("default"))
         return {**inputs, **found}
 
-    def _tool_of(self, step: Any, place: Place) -> tuple[Any, Place]:
+    def _tool_of(self, step: Any, place: CwlPlace) -> tuple[Any, CwlPlace]:
         """Return the tool of a step and its place; None: there is none that can be converted."""
         run, where = step.run, place.at("run")
         if isinstance(run, str):
@@ -293,7 +293,7 @@ def _around(tool: Any) -> Any:
     return SimpleNamespace(inputs=tool.inputs, steps=[step], outputs=outputs)
 
 
-def _misfit(name: str, value: Any, parameter: Any, place: Place) -> Inconvertible:
+def _misfit(name: str, value: Any, parameter: Any, place: CwlPlace) -> Inconvertible:
     wanted = type_name(parameter.type_)
     if value is None:
         return place.error(

@@ -24,7 +24,7 @@ _WAIT_S = 120
 
 
 @dataclass
-class Target:
+class MakeTarget:
     """A target with its rule."""
 
     name: str
@@ -45,7 +45,7 @@ class Target:
 class MakeDatabase:
     """All targets by name, in the order in which make would make them, and what it exports."""
 
-    targets: dict[str, Target]
+    targets: dict[str, MakeTarget]
     order: list[str]
     environment: dict[str, str]
     shell: str = "/bin/sh"
@@ -120,15 +120,15 @@ def _problems(text: str, path: Path) -> list[Problem]:
     return found or [Problem(f"make failed: {text.strip()[:200]}", "", str(path), kind="import")]
 
 
-def _targets(database: str) -> dict[str, Target]:
-    found: dict[str, Target] = {}
+def _targets(database: str) -> dict[str, MakeTarget]:
+    found: dict[str, MakeTarget] = {}
     for block in database.partition("\n# files hash-table stats:")[0].split("\n\n"):
         lines = block.strip("\n").split("\n")
         rule = _RULE.match(lines[0])
         if lines[0].startswith("# Not a target") or rule is None or rule["targets"].startswith("."):
             continue
         needs, _, order_only = rule["needs"].partition("|")
-        target = Target(rule["targets"].strip(), needs.split(), order_only.split())
+        target = MakeTarget(rule["targets"].strip(), needs.split(), order_only.split())
         target.is_phony = any(line.startswith("#  Phony target") for line in lines)
         target.is_intermediate = "#  File is an intermediate prerequisite." in lines
         for position, line in enumerate(lines):
@@ -141,7 +141,7 @@ def _targets(database: str) -> dict[str, Target]:
     return found
 
 
-def _add_commands(printed: str, targets: dict[str, Target]) -> list[str]:
+def _add_commands(printed: str, targets: dict[str, MakeTarget]) -> list[str]:
     """Give each target the commands behind its line of `--trace`; return the targets in that order."""
     order: list[str] = []
     lines: list[str] = []

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from markab.importing.make_database import MakeDatabase, Target, read_makefile
+from markab.importing.make_database import MakeDatabase, MakeTarget, read_makefile
 from markab.importing.step_jobs import StepSource
 from markab.importing.steps import Step
 from markab.importing.word_quoting import quoted_word
@@ -23,7 +23,9 @@ def read_make_steps(path: Path, goals: Sequence[str] = ()) -> StepSource:
     """
     database = read_makefile(path, goals)
     source = StepSource(path, shutil.which(database.shell) or "/bin/sh")
-    made = {name for target in database.targets.values() for name in (target.name, *target.also_makes)}
+    made = {
+        _plain(name) for target in database.targets.values() for name in (target.name, *target.also_makes)
+    }
     skipped = _directories(database)
     for name in dict.fromkeys(database.order):
         target = database.targets[name]
@@ -53,7 +55,7 @@ def _directories(database: MakeDatabase) -> set[str]:
 
 
 def _step(
-    source: StepSource, database: MakeDatabase, target: Target, made: set[str], skipped: set[str]
+    source: StepSource, database: MakeDatabase, target: MakeTarget, made: set[str], skipped: set[str]
 ) -> Step:
     directory = source.directory
     writes = (
@@ -61,15 +63,14 @@ def _step(
     )
     needs = [name for name in target.needs if name not in skipped]
     reads = {_plain(name) for name in _files_behind(needs, database)}
-    for word in _WORD.findall(target.commands):
-        path = _plain(word)
-        if path not in reads and word not in made and path not in writes and (directory / path).is_file():
-            if not path.startswith(("/", "..")):
-                reads.add(path)
-                source.note(
-                    target.line,
-                    f"{path!r} is used by the recipe of {target.name!r}, and is none of its prerequisites",
-                )
+    for path in dict.fromkeys(_plain(word) for word in _WORD.findall(target.commands)):
+        is_here = not path.startswith(("/", "..")) and (directory / path).is_file()
+        if is_here and path not in reads | writes | made:
+            reads.add(path)
+            source.note(
+                target.line,
+                f"{path!r} is used by the recipe of {target.name!r}, and is none of its prerequisites",
+            )
     if re.search(r"(^|[\s;&|(])\S*make(\s|$)", target.commands) or any(
         "$(MAKE)" in line for line in target.recipe
     ):
@@ -108,7 +109,7 @@ def _files_behind(names: Sequence[str], database: MakeDatabase) -> list[str]:
     return found
 
 
-def _recipe(source: StepSource, target: Target, database: MakeDatabase) -> str:
+def _recipe(source: StepSource, target: MakeTarget, database: MakeDatabase) -> str:
     """Return the commands as make runs them: each line in a shell of its own, until one fails."""
     lines = [line for line in _logical_lines(target.commands.splitlines()) if line.strip()]
     raw = [line for line in _logical_lines(target.recipe) if line.strip()]

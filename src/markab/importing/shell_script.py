@@ -412,7 +412,7 @@ def _is_assigned(node: Any) -> bool:
     if node.type == "variable_name":
         is_first = parent.type in ("variable_assignment", "for_statement") and node == parent.children[0]
         return is_first or (parent.type == "for_statement" and node == parent.child_by_field_name("variable"))
-    return node.type == "word" and _command_name(parent) in ("read", "mapfile", "readarray", "getopts")
+    return str(node.type) == "word" and _command_name(parent) in ("read", "mapfile", "readarray", "getopts")
 
 
 def _is_in_subshell(node: Any, top: Any) -> bool:
