@@ -116,6 +116,14 @@ if TYPE_CHECKING:
         extract_run,
         move_run,
     )
+    from markab.operations.workflow_import import (
+        ImportReport,
+        ImportRequest,
+        UnknownFormat,
+        convert_cwl_document,
+        format_of,
+        import_workflow,
+    )
     from markab.planner.draft import Reason as Reason
     from markab.planner.planning import Planned as Planned
     from markab.planner.request_check import Answer as Answer
@@ -198,6 +206,14 @@ _NAMES = {
         "extract_run",
         "move_run",
     ),
+    "workflow_import": (
+        "ImportReport",
+        "ImportRequest",
+        "UnknownFormat",
+        "convert_cwl_document",
+        "format_of",
+        "import_workflow",
+    ),
 }
 """Module → what it has; each is imported when it is first used, so that a command starts fast."""
 
@@ -213,12 +229,15 @@ __all__ = [
     "Ended",
     "Expected",
     "Filters",
+    "ImportReport",
+    "ImportRequest",
     "Limits",
     "ListedRun",
     "OldRun",
     "Repetition",
     "RunBytes",
     "RunResult",
+    "UnknownFormat",
     "UnknownSite",
     "WrongStarter",
     "analyze",
@@ -230,6 +249,7 @@ __all__ = [
     "check_output",
     "compare_runs",
     "convert_catalog",
+    "convert_cwl_document",
     "create_database",
     "database_target",
     "default_name",
@@ -248,9 +268,11 @@ __all__ = [
     "find_uuid",
     "follow_failures",
     "follow_status",
+    "format_of",
     "growing_pauses",
     "halt",
     "has_job",
+    "import_workflow",
     "inline_svg",
     "is_compatible",
     "is_run",
