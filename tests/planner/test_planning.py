@@ -909,7 +909,7 @@ def test_warnings_are_not_lost_when_planning_fails(bench: Bench) -> None:
 
 def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     made = bench.plan(
-        task("a", profiles={"dagman": {"NOOP": "true"}}, hooks={"shell": [{"_on": "end", "cmd": "mail"}]}),
+        task("a", profiles={"dagman": {"NOOP": "true"}}),
         properties={
             "pegasus.register.deep": "false",
             "pegasus.dir.storage.mapper": "flat",
@@ -921,7 +921,6 @@ def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     assert [
         "property 'pegasus.register.deep' = false does nothing in this version",
         "profile dagman.NOOP does nothing in this version (job 'a')",
-        "shell hooks are not run in this version: those of job 'a'",
     ] == [warning.message for warning in made.planned.warnings]
 
 

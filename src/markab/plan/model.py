@@ -142,6 +142,26 @@ class BoundedScratch(msgspec.Struct, frozen=True, omit_defaults=True):
     """The most at any time, if the jobs run one after the other in the order of `JobSpace.order`."""
 
 
+class Hook(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command of the user that is run at events of the workflow or of a task."""
+
+    on: Literal["start", "error", "success", "end", "all"]
+    words: list[str]
+    """The program with its arguments; no shell reads them."""
+    task: str = ""
+    """Id of the task whose events these are; "": those of the workflow."""
+
+
+class RunHooks(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The hooks of a run; those of tasks stand with their jobs."""
+
+    workflow: list[Hook] = []
+    at_once: int = 10
+    """How many hooks may run at a time."""
+    limit_s: float = 0
+    """How long one may take; 0: for ever."""
+
+
 class Header(msgspec.Struct, omit_defaults=True):
     """Line 1 of `plan.jsonl`."""
 
@@ -172,6 +192,8 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Set with the policy `content`; None: results are reused by name, as Pegasus does, when the run is planned."""
     scratch: dict[str, BoundedScratch] = {}
     """Staging site → bound, with the cleanup `constraint`; then jobs have `space`."""
+    hooks: RunHooks | None = None
+    """None: the run has no hooks, of the workflow or of a task."""
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -369,6 +391,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     post: JobScript | None = None
     """Run around the tasks of each attempt; the exit code of `post`, if there is one, is that of the job."""
     abort: AbortRule | None = None
+    hooks: list[Hook] = []
+    """Commands of the submit host that are run at events of its tasks."""
     tasks_at_once: bool = False
     """Tasks run at the same time, as far as the cores and the memory of the job allow. False: one after the other."""
 

@@ -105,6 +105,19 @@ def write_plan(path: Path, header: Header, jobs: Iterable[PlannedJob]) -> None:
             del buffer[:]
 
 
+def read_header(path: Path) -> Header:
+    """Return the header of a plan without looking at its jobs; a plan that is damaged can pass.
+
+    Raises:
+        NotARun: there is none at `path`, or no header that this Markab reads.
+    """
+    try:
+        with open(path, "rb", opener=open_regular) as file:
+            return msgspec.json.decode(file.readline(), type=Header)
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
+        raise NotARun(f"cannot read the header of {str(path)!r}: {error}") from error
+
+
 class PlanFile:
     """A plan on disk. Opening it reads the header and finds the lines."""
 

@@ -149,6 +149,7 @@ def job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -
         parents=parents,
         inputs=_inputs(draft, context, job),
         why=merged.why if (merged := draft.merged.get(job)) else "",
+        hooks=draft.job_hooks.get(job, []),
     )
     if planned.kind is Kind.SUBWORKFLOW:
         planned.tasks = [_sub_workflow(task) for task in tasks]

@@ -180,9 +180,9 @@ pegasus.condor.dag.checker.jobs | 50000 | | needless | jobs from which on the DA
 pegasus.condor.** | | | needless | settings for HTCondor
 pegasus.credential.encrypt | true | true false | needless | credentials travel encrypted
 pegasus.monitord.events | true | true false | read | write events to the database. `false`: the database is made when it is first needed, and not during the run
-pegasus.monitord.notifications | true | true false | not-yet | run the hooks
-pegasus.monitord.notifications.max | 10 | | not-yet | hooks at a time
-pegasus.monitord.notifications.timeout | 0 | | not-yet | seconds a hook may take; 0 is no limit
+pegasus.monitord.notifications | true | true false | read | run the hooks of the workflow and its jobs
+pegasus.monitord.notifications.max | 10 | | read | hooks that run at a time; 0: none are run
+pegasus.monitord.notifications.timeout | 0 | | read | seconds a hook may take; 0 is no limit
 pegasus.monitord.stdout.disable.parsing | false | true false | needless | keep the output of jobs out of the database
 pegasus.monitord.arguments | | | needless | arguments for the monitoring
 pegasus.monitord.encoding | bp | | needless | encoding of events
