@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from kit.planned_workflow import Bench, task
 from kit.waiting import wait_until
 from markab import operations
 from markab.hooks.hook_log import read_hook_results
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """These runs are in the list of no one else."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
 
 TELL = 'echo "$PEGASUS_EVENT $PEGASUS_STATUS $MARKAB_TASK" >> told'
 

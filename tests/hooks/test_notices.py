@@ -133,8 +133,8 @@ def test_a_web_server_gets_json_with_headers_from_a_private_file(tmp_path: Path)
         operations.send_notice(
             "webhook",
             [f"@{tmp_path}/url"],
+            FAILED,
             headers={"Authorization": f"@{tmp_path}/token"},
-            environment=FAILED,
         )
 
     body, headers = server.posted
