@@ -204,7 +204,8 @@ class LocalExecutor:
             prepared.environ.update(self._gpus.environ(run.gpus))
             checkpoint_s, max_wall_s = job.get("checkpoint_s", 0.0), job.get("max_wall_s", 0.0)
             if checkpoint_s or max_wall_s:
-                run.deadlines = Deadlines(time.monotonic(), checkpoint_s, max_wall_s, self._grace_s)
+                late_s = job.get("checkpoint_grace_s", 0.0)
+                run.deadlines = Deadlines(time.monotonic(), checkpoint_s, max_wall_s, self._grace_s, late_s)
                 self._timed[run.id] = run
             try:
                 run.captures = self._captures.take(run.attempt.context.submit_dir)

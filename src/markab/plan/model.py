@@ -378,6 +378,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """How many files it moves at a time; 0: as the header says."""
     checkpoint_s: float = 0
     """SIGTERM after this many seconds, so that the task writes its checkpoint. 0: never."""
+    checkpoint_grace_s: float = 0
+    """SIGKILL so many seconds after that SIGTERM. 0: the task may go on."""
     max_wall_s: float = 0
     """SIGTERM, and SIGKILL soon after, at this many seconds. 0: never."""
     success_messages: list[str] = []

@@ -42,7 +42,12 @@ def run(spec: Spec, stop: threading.Event) -> Record:
     job = spec["job"]
     directory = tempfile.gettempdir()
     out, err = Capture(directory), Capture(directory)
-    deadlines = Deadlines(time.monotonic(), job.get("checkpoint_s", 0.0), job.get("max_wall_s", 0.0))
+    deadlines = Deadlines(
+        time.monotonic(),
+        job.get("checkpoint_s", 0.0),
+        job.get("max_wall_s", 0.0),
+        checkpoint_grace_s=job.get("checkpoint_grace_s", 0.0),
+    )
     running: Dict[int, Process] = {}
     null = os.open(os.devnull, os.O_RDONLY)
     try:

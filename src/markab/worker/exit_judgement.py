@@ -26,6 +26,13 @@ def stop_reason(task: str, deadlines: Deadlines, job: Dict[str, Any]) -> Optiona
             "task '%s' was ended after %g s, the wall time it is given" % (task, job["max_wall_s"]),
             "raise the profile pegasus.maxwalltime",
         )
+    if deadlines.is_late:
+        return AttemptFailed(
+            ErrorKind.TIMEOUT,
+            "task '%s' was ended %g s after the signal for its checkpoint, and had not ended by itself"
+            % (task, deadlines.checkpoint_grace_s),
+            "it has half of the time between pegasus.checkpoint.time and pegasus.maxwalltime: raise the latter",
+        )
     return None
 
 
