@@ -182,6 +182,8 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Output site → directory (path or URL) where results are delivered."""
     keep_failed: bool = False
     """Keep the directory of the last failed attempt of each job."""
+    retry_by_cause: bool = True
+    """What would fail again is not tried again, and what lacked memory gets more."""
     fail_fast: bool = False
     """After a job failed for good, start no others; `markab run` may be given otherwise."""
     catalog: str | None = None

@@ -34,6 +34,7 @@ _FLAGS = (
     "pegasus.dir.storage.deep",
     "markab.keep.failed",
     "markab.fail.fast",
+    "markab.retry.by.cause",
     "markab.lfn.absolute",
     ENABLED,
 )

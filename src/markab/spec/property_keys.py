@@ -221,6 +221,7 @@ pegasus.catalog.provenance.** | | | needless | old provenance catalog
 markab.dir.submit.mode | 0700 | | read | permissions of a new submit directory, in octal. `0750` or `2770` for a group; a directory that exists keeps its permissions
 markab.cleanup.assumed.size | 10485760 | | read | size of a file of which nothing is known, with `Constraint`: bytes, or an amount such as `1 MB`
 markab.keep.failed | false | true false | read | keep the directory of the last failed attempt of each job. Also `markab run --keep-failed`; the directory is removed when the job is tried again
+markab.retry.by.cause | true | true false | read | what would fail again (a program that does not exist, say) is not tried again, and a job that was killed for lack of memory is tried again with more. `false`: every failure is tried again, as often as `RETRY` says
 markab.fail.fast | false | true false | read | start no other jobs after a job failed for good. Also `markab run --fail-fast`; `--keep-going` is the opposite
 markab.slots.cores | | | read | cores that jobs on this machine may use together. What the machine has if not set; also `--cores`, and the profile `pegasus.slots.cores` of a site
 markab.slots.memory | | | read | memory that jobs on this machine may use together. Such as `8 GB`, MB without a unit; also `--memory`, and the profile `pegasus.slots.memory` of a site

@@ -50,6 +50,12 @@ def bad_status(task: str, status: int, by_worker: bool) -> AttemptFailed:
     return AttemptFailed(ErrorKind.EXIT, "task '%s' ended with exit code %d" % (task, os.WEXITSTATUS(status)))
 
 
+def out_of_memory(task: str) -> AttemptFailed:
+    """Return the error of a task that the system killed, because memory ran out."""
+    message = "task '%s' was killed by the system, because memory ran out" % task
+    return AttemptFailed(ErrorKind.MEMORY, message, "ask for more with the profile pegasus.memory")
+
+
 def signal_name(number: int) -> str:
     """Return the name and number of a signal: "SIGKILL (9)"."""
     try:
