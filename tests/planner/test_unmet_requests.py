@@ -168,18 +168,6 @@ def test_keys_that_the_planner_sets_itself_and_those_of_later_versions_are_named
     assert len(found) == 4
 
 
-def test_hooks_of_workflow_jobs_and_transformations_are_one_warning(bench: Bench) -> None:
-    hooks = {"shell": [{"_on": "end", "cmd": "mail"}]}
-    bench.transformations[0]["hooks"] = hooks
-
-    assert [
-        "shell hooks are not run in this version: those of the workflow; 2 jobs, the first is 'b'; "
-        "and transformation 'tool' (3 jobs, the first is 'a')"
-    ] == warnings_of(
-        bench, task("a"), task("b", hooks=hooks), task("c", hooks=hooks), workflow={"hooks": hooks}
-    )
-
-
 def contained(bench: Bench, *tasks: Entry, **options: Any) -> Any:
     """Return the options of a workflow whose catalog has a container."""
     made = bench.options(*tasks, **options)

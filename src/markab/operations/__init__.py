@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from markab.operations.linting import lint, lint_codes, lint_sarif
     from markab.operations.metadata import read_metadata, trace
+    from markab.operations.notices import send_notice
     from markab.operations.old_runs import Filters, OldRun, delete_old_runs, find_old_runs
     from markab.operations.planning import Then as Then
     from markab.operations.planning import (
@@ -163,6 +164,7 @@ _NAMES = {
     ),
     "linting": ("lint", "lint_codes", "lint_sarif"),
     "metadata": ("read_metadata", "trace"),
+    "notices": ("send_notice",),
     "old_runs": ("Filters", "OldRun", "delete_old_runs", "find_old_runs"),
     "planning": ("dry_run", "find_answer", "parameter_names", "plan", "run_script", "target_names"),
     "recording": ("record_again",),
@@ -316,6 +318,7 @@ __all__ = [
     "run",
     "run_script",
     "save_statistics",
+    "send_notice",
     "show_job",
     "shown_log",
     "start",

@@ -43,6 +43,7 @@ _NAMES = frozenset(
         "journal.jsonl",
         "status.json",
         "lock",
+        "hooks.jsonl",
         "jobstate.log",
         "monitord.started",
         "monitord.done",

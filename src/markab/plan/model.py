@@ -142,6 +142,26 @@ class BoundedScratch(msgspec.Struct, frozen=True, omit_defaults=True):
     """The most at any time, if the jobs run one after the other in the order of `JobSpace.order`."""
 
 
+class Hook(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command of the user that is run at events of the workflow or of a task."""
+
+    on: Literal["start", "error", "success", "end", "all"]
+    words: list[str]
+    """The program with its arguments; no shell reads them."""
+    task: str = ""
+    """Id of the task whose events these are; "": those of the workflow."""
+
+
+class RunHooks(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The hooks of a run; those of tasks stand with their jobs."""
+
+    workflow: list[Hook] = []
+    at_once: int = 10
+    """How many hooks may run at a time."""
+    limit_s: float = 0
+    """How long one may take; 0: for ever."""
+
+
 class Header(msgspec.Struct, omit_defaults=True):
     """Line 1 of `plan.jsonl`."""
 
@@ -162,6 +182,8 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Output site → directory (path or URL) where results are delivered."""
     keep_failed: bool = False
     """Keep the directory of the last failed attempt of each job."""
+    retry_by_cause: bool = True
+    """What would fail again is not tried again, and what lacked memory gets more."""
     fail_fast: bool = False
     """After a job failed for good, start no others; `markab run` may be given otherwise."""
     catalog: str | None = None
@@ -172,6 +194,8 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Set with the policy `content`; None: results are reused by name, as Pegasus does, when the run is planned."""
     scratch: dict[str, BoundedScratch] = {}
     """Staging site → bound, with the cleanup `constraint`; then jobs have `space`."""
+    hooks: RunHooks | None = None
+    """None: the run has no hooks, of the workflow or of a task."""
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -381,6 +405,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """How many files it moves at a time; 0: as the header says."""
     checkpoint_s: float = 0
     """SIGTERM after this many seconds, so that the task writes its checkpoint. 0: never."""
+    checkpoint_grace_s: float = 0
+    """SIGKILL so many seconds after that SIGTERM. 0: the task may go on."""
     max_wall_s: float = 0
     """SIGTERM, and SIGKILL soon after, at this many seconds. 0: never."""
     success_messages: list[str] = []
@@ -394,6 +420,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     post: JobScript | None = None
     """Run around the tasks of each attempt; the exit code of `post`, if there is one, is that of the job."""
     abort: AbortRule | None = None
+    hooks: list[Hook] = []
+    """Commands of the submit host that are run at events of its tasks."""
     tasks_at_once: bool = False
     """Tasks run at the same time, as far as the cores and the memory of the job allow. False: one after the other."""
 

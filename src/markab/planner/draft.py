@@ -28,11 +28,13 @@ from markab.plan.model import (
     Content,
     ContentReuse,
     GivenSlots,
+    Hook,
     Integrity,
     JobScript,
     JobSpace,
     Place,
     PlannedJob,
+    RunHooks,
 )
 from markab.plan.reused_tasks import ReusedTask
 from markab.planner.document_places import placed_problems
@@ -288,6 +290,10 @@ class Draft:
     """What tells later whether all that is known of tasks is as it is now; None: something cannot be told. By content."""
     dagman: dict[int, DagmanRequests] = field(default_factory=dict)
     """Of the jobs that ask for something of that."""
+    run_hooks: RunHooks | None = None
+    """None: no hooks are run."""
+    job_hooks: dict[int, list[Hook]] = field(default_factory=dict)
+    """Of the jobs that have any."""
     merged: dict[int, Merged] = field(default_factory=dict)
     """Job that others were merged into → what it is."""
     reasons: list[Reason] = field(default_factory=list)

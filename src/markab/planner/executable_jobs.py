@@ -31,6 +31,7 @@ from markab.planner.placement import Executable, Program
 from markab.planner.places import local_path
 from markab.planner.site_directories import shared_scratch
 from markab.planner.task_files import command_line, outputs_of
+from markab.planner.time_limits import checkpoint_limits
 from markab.spec.model import Task, Use
 from markab.transfers.base import quoted_path
 from markab.transfers.tree_names import directory_name
@@ -152,6 +153,7 @@ def job_of_tasks(
         parents=parents,
         inputs=_inputs(draft, context, job, linking),
         why=merged.why if (merged := draft.merged.get(job)) else "",
+        hooks=draft.job_hooks.get(job, []),
     )
     if planned.kind is Kind.SUBWORKFLOW:
         planned.tasks = [_sub_workflow(task) for task in tasks]
@@ -166,7 +168,6 @@ def job_of_tasks(
     planned.memory_mb, planned.disk_mb = resources.memory_mb, resources.disk_mb
     planned.runtime_s = resources.runtime_s or 0
     planned.threads = resources.transfer_threads
-    planned.checkpoint_s = resources.checkpoint_s or 0
     planned.max_wall_s = resources.max_wall_s or 0
     planned.success_messages = resources.success_messages
     planned.failure_messages = resources.failure_messages
@@ -175,6 +176,11 @@ def job_of_tasks(
     ]
     _add_contents(draft, job, planned)
     planned.outputs = [Output(use.lfn, use.type == "checkpoint", use.metadata) for use in draft.outputs(job)]
+    planned.checkpoint_s, planned.checkpoint_grace_s = checkpoint_limits(
+        resources.checkpoint_s or 0,
+        planned.max_wall_s,
+        has_checkpoint=any(output.checkpoint for output in planned.outputs),
+    )
     if requests := draft.dagman.get(job):
         planned.pre, planned.post, planned.abort = requests.pre, requests.post, requests.abort
     if placement.aggregation is not None:

@@ -72,12 +72,14 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
         transfer_threads=properties.integer("pegasus.transfer.threads", TRANSFER_THREADS),
         transfer_attempts=context.transfer_attempts,
         keep_failed=properties.flag("markab.keep.failed", False),
+        retry_by_cause=properties.flag("markab.retry.by.cause", True),
         fail_fast=properties.flag("markab.fail.fast", False),
         catalog=str(registered.resolve() if registered else f"{name}.replicas.db"),
         outputs=_outputs(draft, places),
         metadata={**(options.script.metadata if options.script else {}), **draft.workflow.metadata},
         reuse=context.reuse,
         scratch=draft.bounded,
+        hooks=draft.run_hooks,
     )
 
 
