@@ -18,14 +18,16 @@ from markab.planner.reuse_policy import REUSE_POLICIES, REUSE_POLICY
 from markab.planner.scratch_bound import wrong_bounds
 from markab.planner.scratch_directories import STRATEGIES, STRATEGY
 from markab.planner.site_choice import POLICIES
-from markab.planner.transfer_groups import PRIORITIES, REFINER, REFINERS, THREADS
+from markab.planner.transfer_groups import ARGUMENTS, LITE_ARGUMENTS, PRIORITIES, REFINER, REFINERS, THREADS
 from markab.spec import units
 from markab.spec.profiles import resources
 from markab.spec.properties import Properties
+from markab.spec.transfer_arguments import transfer_arguments
 
 _FLAGS = (
     FIRST_FAILURE_ENDS,
     "pegasus.register",
+    "pegasus.register.deep",
     "pegasus.transfer.links",
     "pegasus.transfer.bypass.input.staging",
     "pegasus.parser.dax.data.dependencies",
@@ -142,4 +144,9 @@ def _problems(properties: Properties) -> Iterator[Problem]:
             is_right = False
         if not is_right:
             yield properties.problem(key, f"it must be a whole number from {smallest}")
+    for key in (ARGUMENTS, LITE_ARGUMENTS):
+        try:
+            transfer_arguments(properties.get(key, ""))
+        except ValueError as error:
+            yield properties.problem(key, str(error))
     yield from _profile_problems(properties)

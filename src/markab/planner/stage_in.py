@@ -29,6 +29,7 @@ from markab.planner.transfer_groups import (
     first_names,
     transfer_groups,
     transfer_priority,
+    transfer_site,
     transfer_threads,
 )
 from markab.spec.lfn import lfn_fault
@@ -233,7 +234,8 @@ class _Transfers:
             kind, site, level, _ = key
             number = numbers[kind, site, level]
             numbers[kind, site, level] += 1
-            name = job_names.transfer_name(kind, self.context.prefix, site, level, number)
+            remote = transfer_site(kind, site, self.context) != "local"
+            name = job_names.transfer_name(kind, self.context.prefix, site, level, number, remote=remote)
             priority = transfer_priority(kind, self.context) - min(number, PRIORITY_STEPS)
             self._add_job(key, name, priority)
 
@@ -247,7 +249,7 @@ class _Transfers:
         planned = PlannedJob(
             id=name,
             kind=key.kind,
-            site="local",
+            site=transfer_site(key.kind, key.site, self.context),
             staging=key.site,
             level=key.level,
             priority=priority,
