@@ -909,7 +909,11 @@ def test_warnings_are_not_lost_when_planning_fails(bench: Bench) -> None:
 
 def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     made = bench.plan(
-        task("a", profiles={"pegasus": {"worker.node.directory": "/w"}}, hooks={"shell": [{"_on": "end", "cmd": "mail"}]}),
+        task(
+            "a",
+            profiles={"pegasus": {"worker.node.directory": "/w"}},
+            hooks={"shell": [{"_on": "end", "cmd": "mail"}]},
+        ),
         properties={
             "pegasus.monitord.notifications": "false",
             "pegasus.dir.storage.mapper": "flat",

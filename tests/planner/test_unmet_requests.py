@@ -155,7 +155,12 @@ def test_a_key_is_found_in_every_kind_of_document(tmp_path: Path, text: str, lin
 
 def test_keys_that_the_planner_sets_itself_and_those_of_later_versions_are_named_once(bench: Bench) -> None:
     profiles = {"condor": {"arguments": "x", "environment": "y"}}
-    profiles["pegasus"] = {"pegasus_lite_env_source": "/e", "worker_node_directory": "/w", "cores": "1", "clusters.size": "3"}
+    profiles["pegasus"] = {
+        "pegasus_lite_env_source": "/e",
+        "worker_node_directory": "/w",
+        "cores": "1",
+        "clusters.size": "3",
+    }
     found = dry_run(bench.options(task("a", profiles=profiles), task("b", profiles=profiles))).warnings
 
     of = "(2 jobs, the first is 'a')"

@@ -321,7 +321,9 @@ def _context(options: PlanOptions, given: InputDocuments, progress: Progress, *,
         doubts=given.doubts,
         dry_run=dry_run,
     )
-    context.warnings.extend([*properties.unknown(), *warnings, *selector_warnings(properties, sites)])
+    context.warnings.extend(
+        [*properties.unknown(), *warnings, *selector_warnings(properties, sites, catalogs.replicas)]
+    )
     warn_of_unsupported_properties(context)
     _read_mapper(workflow, context)
     context.cleanup = _cleanup(strategy, context)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from markab.errors import DocumentError, Problem
 from markab.plan.model import INTEGRITY_CHECKS
 from markab.planner import site_callout
+from markab.planner.clustering import PREFERENCE
 from markab.planner.executables import MAPPER, MAPPERS, SELECTOR, SELECTORS
 from markab.planner.job_aggregator import AGGREGATOR, AGGREGATORS, FIRST_FAILURE_ENDS
 from markab.planner.modes import MODES
@@ -49,6 +50,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     REUSE_POLICY: REUSE_POLICIES,
     REFINER: REFINERS,
     STRATEGY: STRATEGIES,
+    PREFERENCE: ("runtime",),
 }
 _SMALLEST = {
     "dagman.retry": 0,
