@@ -292,7 +292,7 @@ def _note_missing(missing: dict[str, list[str]], context: Context) -> None:
         context.problem(
             "missing-input",
             f"file {declared_name(lfn)!r} has no replica and no job makes it{patterns} (needed by {shown}{more})",
-            f"register it in the replica catalog, {'' if is_tree(lfn) else 'name its directory with --input-dir, '}"
+            "register it in the replica catalog, name its directory with --input-dir, "
             f"or let a task output {declared_name(lfn)!r}",
         )
 
