@@ -33,7 +33,7 @@ from markab.planner.places import local_path
 from markab.planner.site_directories import shared_scratch
 from markab.planner.task_files import command_line, outputs_of
 from markab.planner.transfer_groups import LITE_ARGUMENTS, given_arguments
-from markab.spec.model import Task
+from markab.spec.model import Task, Use
 from markab.transfers.base import quoted_path
 from markab.transfers.tree_names import directory_name
 
@@ -86,13 +86,14 @@ def executable_jobs(draft: Draft, context: Context, places: RunPlaces) -> Iterat
     position = [0] * len(draft.jobs)
     for place, job in enumerate(order):
         position[job] = place
+    linking = linking_sites(context)
     for job in order:
         parents = sorted_unique(position[parent] for parent in draft.parents[job])
         found = draft.jobs[job]
         if isinstance(found, PlannedJob):
             planned = _auxiliary_job(found, parents, places)
         else:
-            planned = job_of_tasks(draft, context, job, parents)
+            planned = job_of_tasks(draft, context, job, parents, linking)
         planned.space = draft.space.get(job)
         yield planned
 
@@ -139,8 +140,10 @@ def _moved(transfer: Transfer, sources: list[Place], destinations: list[Place]) 
     return msgspec.structs.replace(transfer, sources=sources, destinations=destinations)
 
 
-def job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -> PlannedJob:
-    """Return a job that runs tasks; all passes are done."""
+def job_of_tasks(
+    draft: Draft, context: Context, job: int, parents: list[int], linking: frozenset[str]
+) -> PlannedJob:
+    """Return a job that runs tasks; all passes are done. `linking` are the `linking_sites`."""
     tasks, placement, level = draft.tasks_of(job), draft.placements[job], draft.levels[job]
     planned = PlannedJob(
         id=draft.job_name(job, context.prefix),
@@ -149,7 +152,7 @@ def job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -
         staging=placement.staging,
         level=level,
         parents=parents,
-        inputs=_inputs(draft, context, job),
+        inputs=_inputs(draft, context, job, linking),
         why=merged.why if (merged := draft.merged.get(job)) else "",
     )
     if planned.kind is Kind.SUBWORKFLOW:
@@ -249,53 +252,54 @@ def _command(executable: Executable) -> str:
     return local_path(executable.at.pfn) or executable.at.pfn
 
 
-def _inputs(draft: Draft, context: Context, job: int) -> list[Input]:
+def _inputs(draft: Draft, context: Context, job: int, linking: frozenset[str]) -> list[Input]:
+    placement = draft.placements[job]
+    may_link = placement.links if context.links else placement.staging in linking
     inputs = []
-    lookup = context.replicas.lookup
     for use in draft.inputs(job):
         lfn = use.lfn
         checkpoint = use.type == "checkpoint"
         if lfn in draft.absent and not checkpoint:
             continue
         raw = draft.raw_input(job, lfn)
-        metadata = use.metadata
-        if raw and lfn not in draft.found and (replica := lookup(lfn)) and replica.metadata:
-            metadata = replica.metadata | metadata
         inputs.append(
             Input(
                 lfn,
                 sha256=raw.sha256 if raw and not checkpoint else None,
                 sources=_sources(draft, job, lfn),
                 executable=use.executable,
-                link=raw is not None and _links(draft, context, job),
+                link=raw is not None and may_link,
                 optional=checkpoint or use.optional,
-                metadata=metadata,
+                metadata=use.metadata if raw is None else _metadata(draft, context, use),
             )
         )
-    for executable in draft.placements[job].staged:
+    for executable in placement.staged:
         name = executable.staged_as
         assert name is not None
         raw = draft.raw_input(job, name)
         sha256 = raw.sha256 if raw else None
-        link = _links(draft, context, job)
         inputs.append(
-            Input(name, sha256=sha256, sources=_sources(draft, job, name), executable=True, link=link)
+            Input(name, sha256=sha256, sources=_sources(draft, job, name), executable=True, link=may_link)
         )
     return inputs
 
 
-def _links(draft: Draft, context: Context, job: int) -> bool:
-    """Return whether files that are brought for a job may be linked to."""
-    placement = draft.placements[job]
-    if context.links:
-        return placement.links
-    scratch = shared_scratch(context.sites[placement.staging])
-    return scratch is not None and scratch.url.startswith("symlink:")
+def _metadata(draft: Draft, context: Context, use: Use) -> dict[str, str]:
+    """Return the metadata of a file that is brought in: that of its replica, below that of its use."""
+    if use.lfn in draft.found or not (replica := context.replicas.lookup(use.lfn)) or not replica.metadata:
+        return use.metadata
+    return replica.metadata | use.metadata
+
+
+def linking_sites(context: Context) -> frozenset[str]:
+    """Return the sites whose scratch directories have links to the files that are brought there, as their URLs say."""
+    scratches = {name: shared_scratch(site) for name, site in context.sites.items()}
+    return frozenset(name for name, place in scratches.items() if place and place.url.startswith("symlink:"))
 
 
 def _sources(draft: Draft, job: int, lfn: str) -> list[Place]:
     """Return where a job fetches a file itself; nothing if it comes through the staging site."""
-    if (job, lfn) not in draft.bypassed:
+    if not draft.bypassed or (job, lfn) not in draft.bypassed:
         return []
     raw = draft.raw_input(job, lfn)
     return [Place(pfn.site, pfn.pfn) for pfn in raw.direct] if raw else []

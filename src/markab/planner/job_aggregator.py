@@ -60,11 +60,18 @@ class Aggregators:
         self._context = context
         self._default = context.properties.choice(AGGREGATOR, AGGREGATORS, SEQUENTIAL)
         self._arguments: dict[tuple[str, str], _Arguments] = {}
+        self._known: dict[int, tuple[Placement, Placement]] = {}
+        """Identity of a placement → it, so that it exists, and what it becomes."""
         self._needs: dict[int, tuple[Resources, TaskNeeds]] = {}
         self._noted: set[str] = set()
 
     def aggregated(self, placement: Placement) -> Placement:
         """Return the placement of a cluster with how its tasks are run, and what it holds for that."""
+        if (known := self._known.get(id(placement))) is None:
+            known = self._known[id(placement)] = placement, self._aggregated(placement)
+        return known[1]
+
+    def _aggregated(self, placement: Placement) -> Placement:
         programs = placement.programs
         name = self._name(_last(programs, "job.aggregator"))
         text = _last(programs, "job.aggregator.arguments")

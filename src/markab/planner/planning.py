@@ -31,7 +31,7 @@ from markab.planner.draft import (
     no_recorded_sizes,
     no_update,
 )
-from markab.planner.executable_jobs import executable_jobs, job_of_tasks
+from markab.planner.executable_jobs import executable_jobs, job_of_tasks, linking_sites
 from markab.planner.given_slots import given_slots
 from markab.planner.input_documents import InputDocuments, read_documents
 from markab.planner.machine_needs import NO_NEEDS, Needs, needs_of
@@ -210,10 +210,11 @@ def dry_run(
 def _kept_jobs(draft: Draft, context: Context) -> dict[str, KeptJob]:
     """Return the jobs that have a key which no earlier run had, by their names in reasons."""
     found = {}
+    linking = linking_sites(context)
     for job in sorted(draft.unmatched):
         if draft.jobs[job] != (job,):
             continue  # its task is in a cluster
-        planned = job_of_tasks(draft, context, job, [])
+        planned = job_of_tasks(draft, context, job, [], linking)
         raw = ((one.lfn, draft.raw_input(job, one.lfn)) for one in planned.inputs)
         nearest = {lfn: it.places[0].pfn for lfn, it in raw if it is not None and it.places}
         paths = {lfn: path for lfn, pfn in nearest.items() if (path := local_path(pfn)) is not None}

@@ -67,8 +67,7 @@ def stage_out(draft: Draft, context: Context) -> None:
         )
         why = f"{len(wanted)} result(s) of {first_names(draft, makers)}"
         added = draft.add(planned, makers, "stage_out", why)
-        for _, use in wanted:
-            draft.record_use(site, use.lfn, added)
+        draft.record_uses(site, [use.lfn for _, use in wanted], added)
     _deliver_reused(draft, context)
 
 
@@ -77,8 +76,7 @@ def _deliver_reused(draft: Draft, context: Context) -> None:
         draft.results.update(use.lfn for use in uses)
         transfers = []
         for use in uses:
-            needed_by = f"the output sites, since {draft.tasks[job].id!r} is left out"
-            if raw := draft.found.get(use.lfn) or _replicas(use.lfn, needed_by, context):
+            if raw := draft.found.get(use.lfn) or _replicas(use.lfn, draft.tasks[job].id, context):
                 sources = [Place(pfn.site, pfn.pfn) for pfn in raw.places]
                 transfers.append(Transfer(use.lfn, sources, [], sha256=raw.sha256, size_bytes=raw.size_bytes))
         planned = PlannedJob(
@@ -96,7 +94,9 @@ def _deliver_reused(draft: Draft, context: Context) -> None:
         )
 
 
-def _replicas(lfn: str, needed_by: str, context: Context) -> RawInput | None:
+def _replicas(lfn: str, left_out: str, context: Context) -> RawInput | None:
     replica = context.replicas.lookup(lfn)
     assert replica is not None
-    return select_replicas(replica, "local", "local", needed_by, context)
+    return select_replicas(
+        replica, "local", "local", lambda: f"the output sites, since {left_out!r} is left out", context
+    )
