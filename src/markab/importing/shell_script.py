@@ -411,7 +411,8 @@ def _is_assigned(node: Any) -> bool:
     parent = node.parent
     if node.type == "variable_name":
         is_first = parent.type in ("variable_assignment", "for_statement") and node == parent.children[0]
-        return is_first or (parent.type == "for_statement" and node == parent.child_by_field_name("variable"))
+        is_variable = parent.type == "for_statement" and node == parent.child_by_field_name("variable")
+        return bool(is_first or is_variable)
     return str(node.type) == "word" and _command_name(parent) in ("read", "mapfile", "readarray", "getopts")
 
 

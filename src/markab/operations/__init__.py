@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from markab.journal.progress import Progress as Progress
     from markab.lint.finding import Finding as Finding
     from markab.lint.linting import LintReport as LintReport
-    from markab.operations.cache import cache_size, list_cache, prune_cache, verify_cache
+    from markab.operations.cache import cache_size, list_cache, prune_cache, rebuild_cache, verify_cache
     from markab.operations.catalog_conversion import convert_catalog
     from markab.operations.databases import (
         Changed,
@@ -136,7 +136,7 @@ if TYPE_CHECKING:
     from markab.reports.status import Status as Status
 
 _NAMES = {
-    "cache": ("cache_size", "list_cache", "prune_cache", "verify_cache"),
+    "cache": ("cache_size", "list_cache", "prune_cache", "rebuild_cache", "verify_cache"),
     "catalog_conversion": ("convert_catalog",),
     "databases": (
         "Changed",
@@ -310,6 +310,7 @@ __all__ = [
     "read_statistics",
     "read_status",
     "read_undelivered",
+    "rebuild_cache",
     "record_again",
     "refuse_changes",
     "remove",

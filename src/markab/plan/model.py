@@ -187,7 +187,10 @@ class Header(msgspec.Struct, omit_defaults=True):
     fail_fast: bool = False
     """After a job failed for good, start no others; `markab run` may be given otherwise."""
     catalog: str | None = None
-    """Output replica catalog: path of an SQLite file; relative to the submit directory, unless the user named one."""
+    """Output replica catalog: path of an SQLite file; relative to the submit directory, unless the user named one.
+
+    None: another one, which the properties of the run name.
+    """
     metadata: dict[str, str] = {}
     """The user's metadata of the workflow; without effect on the run."""
     reuse: ContentReuse | None = None
@@ -345,6 +348,8 @@ class Registration(msgspec.Struct, omit_defaults=True):
     lfn: str
     pfn: str
     site: str
+    name: str = ""
+    """Under which it is registered. Empty: its lfn."""
     metadata: dict[str, str] = {}
     optional: bool = False
     """It may not exist: a checkpoint."""

@@ -112,7 +112,6 @@ def write_plan(path: Path, header: Header, jobs: Iterable[PlannedJob]) -> None:
             encoder.encode_into(line, buffer)
             buffer[-1:] = b',"crc":"%08x"}\n' % crc32(buffer)
             file.write(buffer)
-            del buffer[:]
 
 
 def read_header(path: Path) -> Header:

@@ -120,7 +120,7 @@ class ResultPlaces(Protocol):
         ...
 
 
-EXPLAINING = ("unknown-property", "unknown-profile")
+EXPLAINING = ("unknown-property", "unknown-profile", "noop")
 """Kinds of warnings that may explain an error, and are shown with it."""
 
 

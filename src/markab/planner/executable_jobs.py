@@ -8,6 +8,7 @@ used: its scratch directories and those at the output sites.
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,17 +22,18 @@ from markab.plan.model import (
     Place,
     PlannedJob,
     PlannedTask,
-    Registration,
     Transfer,
 )
 from markab.planner.draft import Context, Draft, ResultPlaces
 from markab.planner.graph import sorted_unique, topological_order
 from markab.planner.hashed_results import HashedResults
+from markab.planner.noop_tasks import is_noop
 from markab.planner.placement import Executable, Program
 from markab.planner.places import local_path
 from markab.planner.site_directories import shared_scratch
 from markab.planner.task_files import command_line, outputs_of
 from markab.planner.time_limits import checkpoint_limits
+from markab.planner.transfer_groups import LITE_ARGUMENTS, given_arguments
 from markab.spec.model import Task, Use
 from markab.transfers.base import quoted_path
 from markab.transfers.tree_names import directory_name
@@ -115,7 +117,7 @@ def _auxiliary_job(job: PlannedJob, parents: list[int], places: RunPlaces) -> Pl
         transfers = _deliveries(job, places)
     elif job.kind is Kind.REGISTER:
         registrations = [
-            Registration(each.lfn, url, site, each.metadata, each.optional)
+            msgspec.structs.replace(each, pfn=url, site=site)
             for each in registrations
             for url, site in places.registrations(each.lfn, each.site)
         ]
@@ -167,7 +169,11 @@ def job_of_tasks(
     planned.cores, planned.gpus = resources.cores, resources.gpus
     planned.memory_mb, planned.disk_mb = resources.memory_mb, resources.disk_mb
     planned.runtime_s = resources.runtime_s or 0
-    planned.threads = resources.transfer_threads
+    planned.threads = (
+        resources.own_transfer_threads
+        or resources.transfer_threads
+        or given_arguments(context, LITE_ARGUMENTS).threads
+    )
     planned.max_wall_s = resources.max_wall_s or 0
     planned.success_messages = resources.success_messages
     planned.failure_messages = resources.failure_messages
@@ -227,6 +233,8 @@ def _sub_workflow(task: Task) -> PlannedTask:
 def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask:
     executable = program.executable
     command, arguments = _command(executable), command_line(task)
+    if is_noop(program.profiles):
+        command = shutil.which("true") or "/bin/true"
     if program.launcher is not None:
         words = program.launcher.arguments, shlex.quote(command), arguments
         command, arguments = program.launcher.executable, " ".join(word for word in words if word)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from markab.catalogs.replica_properties import with_absolute_output
 from markab.errors import DocumentError, PlanningError, Problem, StorageError
 from markab.formatting import count, titled
 from markab.plan.braindump import Braindump
@@ -35,6 +36,7 @@ from markab.planner.given_slots import given_slots
 from markab.planner.input_documents import InputDocuments, read_documents
 from markab.planner.machine_needs import NO_NEEDS, Needs, needs_of
 from markab.planner.modes import MODES
+from markab.planner.noop_tasks import empty_noop_tasks
 from markab.planner.option_checks import wrong_options
 from markab.planner.options import PlanOptions
 from markab.planner.output_map import read_mapper
@@ -48,6 +50,7 @@ from markab.planner.plan_header import (
     scratch_directory,
     staging_sites,
 )
+from markab.planner.property_directories import with_property_directories
 from markab.planner.property_support import warn_of_unsupported_properties
 from markab.planner.property_values import submit_directory_mode
 from markab.planner.replica_order import replica_order, selector_warnings
@@ -239,6 +242,7 @@ def _make_draft(
     context = _context(options, given, progress, dry_run=dry_run)
     context.trace = trace
     context.update_index, context.recorded_sizes = update_index, recorded_sizes
+    empty_noop_tasks(given.workflow.jobs, context)
     draft = Draft(given.workflow, given.workflow.jobs)
     _run_passes(passes, draft, context)
     progress("checking the plan", 0, None)
@@ -292,6 +296,8 @@ def _context(options: PlanOptions, given: InputDocuments, progress: Progress, *,
     if (options.output_dir is not None or options.output_map is not None) and not options.output_sites:
         options.output_sites = ["local"]
     sites, warnings = with_property_profiles(all_sites(catalogs.sites, options.directory), properties)
+    sites = with_property_directories(sites, properties)
+    with_absolute_output(properties, options.directory)
     context = Context(
         options=options,
         properties=properties,
@@ -316,7 +322,9 @@ def _context(options: PlanOptions, given: InputDocuments, progress: Progress, *,
         doubts=given.doubts,
         dry_run=dry_run,
     )
-    context.warnings.extend([*properties.unknown(), *warnings, *selector_warnings(properties, sites)])
+    context.warnings.extend(
+        [*properties.unknown(), *warnings, *selector_warnings(properties, sites, catalogs.replicas)]
+    )
     warn_of_unsupported_properties(context)
     _read_mapper(workflow, context)
     context.cleanup = _cleanup(strategy, context)

@@ -34,6 +34,7 @@ from markab.planner.transfer_groups import (
     first_names,
     transfer_groups,
     transfer_priority,
+    transfer_site,
     transfer_threads,
 )
 from markab.spec.lfn import lfn_fault
@@ -316,14 +317,17 @@ class _Transfers:
 
     def _add_job(self, found: _TransferJob, number: int) -> None:
         draft, kind, site = self.draft, found.kind, found.site
+        at = transfer_site(kind, site, self.context)
         for transfer in found.transfers:
             transfer.checkpoint = transfer.lfn in self.checkpoints
             transfer.link = transfer.link and (site, transfer.lfn) not in self.unlinked
         readers = sorted(found.readers)
         planned = PlannedJob(
-            id=job_names.transfer_name(kind, self.context.prefix, site, found.level, number),
+            id=job_names.transfer_name(
+                kind, self.context.prefix, site, found.level, number, remote=at != "local"
+            ),
             kind=kind,
-            site="local",
+            site=at,
             staging=site,
             level=found.level,
             priority=self.priorities[kind] - min(number, PRIORITY_STEPS),
@@ -366,7 +370,7 @@ def _note_missing(missing: dict[str, list[str]], context: Context) -> None:
         context.problem(
             "missing-input",
             f"file {declared_name(lfn)!r} has no replica and no job makes it{patterns} (needed by {shown}{more})",
-            f"register it in the replica catalog, {'' if is_tree(lfn) else 'name its directory with --input-dir, '}"
+            "register it in the replica catalog, name its directory with --input-dir, "
             f"or let a task output {declared_name(lfn)!r}",
         )
 

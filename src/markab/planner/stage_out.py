@@ -22,6 +22,7 @@ from markab.planner.transfer_groups import (
     first_names,
     transfer_groups,
     transfer_priority,
+    transfer_site,
     transfer_threads,
 )
 from markab.spec.model import Use
@@ -45,13 +46,17 @@ def stage_out(draft: Draft, context: Context) -> None:
         return
     numbers: dict[tuple[str, int], int] = defaultdict(int)
     for (site, level, _), wanted in sorted(collected.items()):
-        name = job_names.transfer_name(Kind.STAGE_OUT, context.prefix, site, level, numbers[site, level])
+        at = transfer_site(Kind.STAGE_OUT, site, context)
+        number = numbers[site, level]
+        name = job_names.transfer_name(
+            Kind.STAGE_OUT, context.prefix, site, level, number, remote=at != "local"
+        )
         numbers[site, level] += 1
         makers = sorted({job for job, _ in wanted})
         planned = PlannedJob(
             id=name,
             kind=Kind.STAGE_OUT,
-            site="local",
+            site=at,
             staging=site,
             level=level,
             priority=transfer_priority(Kind.STAGE_OUT, context),
