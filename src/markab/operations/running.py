@@ -131,6 +131,7 @@ def run(
     """
     from markab.engine import run as engine
     from markab.engine.start_report import reporting_start
+    from markab.operations.planner_process import PlannerProcess
     from markab.provenance.follower import following
 
     submit_dir = find_run(run)
@@ -142,7 +143,14 @@ def run(
         keep_going=None if fail_fast is None else not fail_fast,
     )
     with reporting_start(report_start) as accepted, following(submit_dir) as follower:
-        outcome = engine.run(submit_dir, options, observer, recorder=follower, on_accepted=accepted)
+        outcome = engine.run(
+            submit_dir,
+            options,
+            observer,
+            recorder=follower,
+            on_accepted=accepted,
+            make_planner=PlannerProcess,
+        )
 
     def ended() -> Ended:
         warnings = (*outcome.warnings, *follower.warnings)
