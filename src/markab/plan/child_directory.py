@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from markab.plan.braindump import read_braindump
-from markab.plan.model import Kind, PlannedJob
+from markab.plan.model import SUB_WORKFLOWS, Kind
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import PLAN, SubmitDir, job_directory
 
@@ -34,21 +35,45 @@ def planned_directory(submit_dir: Path, position: int, job: str, attempts: int) 
     return ""
 
 
-def child_run(submit_dir: Path, position: int, job: PlannedJob, attempts: int) -> Path | None:
-    """Return the submit directory of a job that is a sub-workflow; None: it has no plan yet."""
-    if job.child is not None and job.child.run:
-        return Path(job.child.run)
-    name = planned_directory(submit_dir, position, job.id, attempts)
-    return submit_dir / name if name else None
+class ChildRun(NamedTuple):
+    """A sub-workflow that has a plan."""
+
+    position: int
+    """Of its job in the plan of its parent."""
+    job: str
+    """The name of that."""
+    path: Path
+    """Its submit directory."""
+    is_inside: bool
+    """That is in the one of its parent; else it was planned before its parent was, and is a run of its own."""
 
 
-def sub_workflow_jobs(plan: PlanFile) -> Iterator[tuple[int, PlannedJob]]:
-    """Yield the jobs of a plan that are sub-workflows; a plan without any is not searched."""
-    if not plan.header.run_directory:
+def child_runs(submit_dir: Path, plan: PlanFile) -> Iterator[ChildRun]:
+    """Yield the sub-workflows of a run that have plans, each where it was planned last, in the order of the plan."""
+    if SUB_WORKFLOWS not in plan.header.sites:
         return
-    for position, outline in enumerate(plan.outline):
-        if outline.kind is Kind.SUBWORKFLOW:
-            yield position, plan.job(position)
+    listed: dict[str, dict[str, int]] = {}
+    for position, job in plan.positions_of(Kind.SUBWORKFLOW):
+        folder = job_directory(position)
+        if folder not in listed:
+            listed[folder] = _newest_attempts(submit_dir / folder)
+        if job.child is not None and job.child.run:
+            if os.path.exists(os.path.join(job.child.run, PLAN)):
+                yield ChildRun(position, job.id, Path(job.child.run), False)
+        elif attempt := listed[folder].get(job.id):
+            yield ChildRun(position, job.id, submit_dir / child_directory(position, job.id, attempt), True)
+
+
+def _newest_attempts(folder: Path) -> dict[str, int]:
+    """Return the attempts for which sub-workflows were planned last, by the names of their jobs."""
+    found: dict[str, int] = {}
+    for name in os.listdir(folder) if folder.is_dir() else ():
+        job, dot, number = name.rpartition(".")
+        if not (dot and number.isdigit()):
+            job, number = name, "1"
+        if int(number) > found.get(job, 0) and os.path.exists(folder / name / PLAN):
+            found[job] = int(number)
+    return found
 
 
 def root_directory(directory: SubmitDir) -> Path:
