@@ -58,7 +58,7 @@ def failure_record(attempt: Attempt, run: OpenRun) -> Record:
     record["error"] = error_entry(
         ErrorKind.SUB_WORKFLOW,
         f"{what} of the sub-workflow failed{': ' if shown else ''}{shown}{more}",
-        f"`markab analyze -r` shows them; its submit directory is {directory}",
+        f"`markab analyze` shows them; its submit directory is {directory}",
     )
     return record
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,6 +63,29 @@ def child_runs(submit_dir: Path, plan: PlanFile) -> Iterator[ChildRun]:
                 yield ChildRun(position, job.id, Path(job.child.run), False)
         elif attempt := listed[folder].get(job.id):
             yield ChildRun(position, job.id, submit_dir / child_directory(position, job.id, attempt), True)
+
+
+class TreeRun(NamedTuple):
+    """A sub-workflow somewhere below a run."""
+
+    path: Path
+    """Its submit directory."""
+    name: str
+    """The names of the jobs on the way to it, with slashes between them."""
+
+
+def runs_below(submit_dir: Path) -> Iterator[TreeRun]:
+    """Yield all sub-workflows below a run that have plans: each before those below it.
+
+    Raises:
+        NewerFormat, CorruptPlan: a plan cannot be read.
+    """
+    with closing(PlanFile(SubmitDir(submit_dir).plan)) as plan:
+        found = list(child_runs(submit_dir, plan))
+    for child in found:
+        yield TreeRun(child.path, child.job)
+        for below in runs_below(child.path):
+            yield TreeRun(below.path, f"{child.job}/{below.name}")
 
 
 def _newest_attempts(folder: Path) -> dict[str, int]:

@@ -310,7 +310,7 @@ class Projector:
     ) -> tuple[RunConstants, ProjectionState]:
         """Write the rows of the plan."""
         wf_id = writer.new_ids("workflow", 1)
-        above = {"wf_id": wf_id, "root_wf_id": wf_id}
+        above: dict[str, object] = {"wf_id": wf_id, "root_wf_id": wf_id}
         if self._parent is not None:
             root = self._parent
             while root._parent is not None:
