@@ -19,7 +19,7 @@ from random import Random
 from typing import Literal, NamedTuple, Protocol
 
 from markab.catalogs.replica_index import ReplicaIndex
-from markab.errors import PlanningError, Problem
+from markab.errors import DocumentError, PlanningError, Problem, StorageError
 from markab.formatting import titled
 from markab.plan.job_label import joined_labels
 from markab.plan.model import (
@@ -36,6 +36,8 @@ from markab.plan.model import (
     PlannedJob,
 )
 from markab.plan.reused_tasks import ReusedTask
+from markab.planner.document_places import placed_problems
+from markab.planner.doubts import Doubts
 from markab.planner.graph import find_cycle, levels_of
 from markab.planner.hashed_results import HashedResults
 from markab.planner.job_names import compute_name
@@ -173,6 +175,8 @@ class Context:
     """Those that stood in URLs of the documents; for the private file of the run, and nothing else."""
     problems: list[Problem] = field(default_factory=list)
     """What is wrong; passes add to it and go on, so that all is reported at once."""
+    unreadable: StorageError | None = None
+    """The error of which one of these problems was made; raised if there is no other."""
     warnings: list[Problem] = field(default_factory=list)
     workflow_profiles: Profiles = field(default_factory=dict)
     """Profiles at the top of the workflow: weaker than a task's own."""
@@ -197,6 +201,8 @@ class Context:
     """Called with the name of the workflow, when the sizes of its files are to be predicted."""
     trace: RequestTrace = field(default_factory=RequestTrace)
     """What was read so far, and what was not found; passes add to it."""
+    doubts: Doubts = field(default_factory=Doubts)
+    """What cannot be judged, because documents are wrong."""
     dry_run: bool = False
 
     @property
@@ -213,9 +219,13 @@ class Context:
         self.problems.append(Problem(message, hint, kind=kind))
 
     def raise_problems(self) -> None:
-        """Raise PlanningError if there is a problem."""
+        """Raise PlanningError if there is a problem; DocumentError if a document is wrong; StorageError if that is all."""
+        if self.unreadable is not None and len(self.problems) == 1:
+            raise self.unreadable
         if self.problems:
-            error = PlanningError(*dict.fromkeys(self.problems))
+            kind = DocumentError if self.doubts.documents else PlanningError
+            workflow = self.options.directory / self.options.workflow
+            error = kind(*placed_problems(self.problems, workflow, self.documents))
             error.warnings = tuple(w for w in self.warnings if w.kind in EXPLAINING)
             raise error
 

@@ -154,6 +154,8 @@ def no_executable(key: _Key, sites: Iterable[str], needed_by: str, context: Cont
     name = transformation_name(*key)
     where = ", ".join(sites)
     found = context.transformations.get(key)
+    if context.doubts.executables or (found is not None and context.doubts.sites):
+        return
     if found is None:
         known = {transformation_name(*other) for other in context.transformations}
         near = difflib.get_close_matches(name, known, 1)

@@ -36,6 +36,8 @@ def select_replicas(
     scheme is not supported.
     """
     usable, refused = _usable_places(replica, site, staging, context)
+    if not usable and context.doubts.files:
+        return None
     if not usable:
         has_scheme = [local_path(pfn.pfn) is not None or is_supported(pfn.pfn) for pfn in replica.pfns]
         context.problem(

@@ -54,7 +54,7 @@ def select_sites(draft: Draft, context: Context) -> None:
     selector = _Selector(candidates, context, draft.workflow.name)
     possible: dict[int, dict[str, Placement]] = {}
     for job, (number,) in draft.task_jobs():
-        if placements := selector.choices(draft.tasks[number]) if candidates else {}:
+        if placements := selector.choices(draft.tasks[number]):
             possible[job] = placements
     for job, site in _chosen(draft, context, possible):
         draft.placements[job] = possible[job][site]
@@ -152,12 +152,13 @@ class _Selector:
         if requested is not None:
             if requested not in context.sites:
                 unknown_site(requested, f"requested by task {_title(task)}", context)
-                return []
-            candidates = [context.sites[requested]]
+            candidates = [context.sites[requested]] if requested in context.sites else []
         if task.type != "job":
             return self._at_submit_host(task)
         key: _Key = (task.namespace, task.name or "", task.version)
         transformation = find_transformation(key, context)
+        if transformation is not None and not candidates:
+            return []
         placements = []
         refused: list[Problem] = []
         if transformation is not None:
@@ -283,6 +284,8 @@ class _Selector:
             unknown_site(name, f"staging site of {site.name!r}", context)
             return None
         if not any(directory.type == "sharedScratch" for directory in context.sites[name].directories):
+            if context.doubts.sites:
+                return None
             context.problem(
                 "no-scratch",
                 f"site {name!r} has no directory of type 'sharedScratch', "

@@ -283,6 +283,8 @@ def _note_missing(missing: dict[str, list[str]], context: Context) -> None:
         ", and no regular expression of the replica catalog matches it" if context.replicas.patterns else ""
     )
     for lfn, readers in missing.items():
+        if context.doubts.is_doubtful(declared_name(lfn)):
+            continue
         shown = ", ".join(readers[:3])
         more = f" and {len(readers) - 3} more" if len(readers) > 3 else ""
         context.problem(
