@@ -21,9 +21,9 @@ import msgspec
 
 from markab.catalogs.replica_text import quoted_word
 from markab.engine.child_planner import PlanAnswer, PlanRequest
+from markab.engine.result_recording import record_unrecorded
 from markab.errors import DocumentError, MarkabError, PlanningError, StorageError
-from markab.operations import planning
-from markab.plan.atomic_file import replacing
+from markab.operations.planning import recorded_sizes
 from markab.plan.braindump import read_braindump
 from markab.plan.model import Header, PlannedJob
 from markab.plan.plan_file import PlanFile
@@ -32,6 +32,7 @@ from markab.plan.submit_dir import PLAN, SubmitDir
 from markab.planner.option_kinds import PathListOption, PathOption
 from markab.planner.options import OPTIONS, PlanOptions, from_flags, parsed_words
 from markab.planner.parent_run import ParentRun
+from markab.planner.planning import plan
 from markab.spec.properties import Properties, load_properties
 from markab.transfers.base import quoted_path
 from markab.transfers.error_kinds import ErrorKind, kind_of
@@ -100,7 +101,7 @@ def plan_child(request: PlanRequest) -> list[str]:
             shutil.rmtree(directory)
     except OSError as error:
         raise StorageError(f"cannot write to {str(directory)!r}: {error.strerror}") from error
-    planned = planning.plan(options, then="run")
+    planned = plan(options, update_index=record_unrecorded, recorded_sizes=recorded_sizes)
     return [str(one.message) for one in planned.warnings if one.kind not in _SAID_BEFORE]
 
 
@@ -109,7 +110,6 @@ def _opened(path: Path) -> PlanFile:
     return PlanFile(path)
 
 
-@lru_cache(_KNOWN_PLANS)
 def _root_uuid(braindump: Path) -> str:
     found = read_braindump(braindump)
     return found.get("root_wf_uuid") or found.get("wf_uuid") or ""
@@ -183,11 +183,13 @@ def _catalogs_of_parent(
 
 
 def _write_cache(path: Path, scratch: Path, job: PlannedJob, checksums: Mapping[str, str]) -> None:
-    """Write the replicas of the job's inputs: what its workflow reads of its parent."""
+    """Write the replicas of the job's inputs: what its workflow reads of its parent.
+
+    Not flushed: only its planner reads it, and who plans it again writes it again.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            file.writelines(line.encode() for line in _cache_lines(scratch, job, checksums))
+        path.write_text("".join(_cache_lines(scratch, job, checksums)), encoding="utf-8")
     except OSError as error:
         raise StorageError(f"cannot write {str(path)!r}: {error.strerror}") from error
 
