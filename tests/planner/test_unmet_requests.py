@@ -227,17 +227,6 @@ def test_a_limit_of_a_category_that_no_job_has_is_named_with_the_likely_one(benc
     assert warning.hint == "did you mean 'database'?"
 
 
-def test_sub_workflows_are_one_error(bench: Bench) -> None:
-    inner = [
-        {"type": "pegasusWorkflow", "file": f"{n}.yml", "id": n, "arguments": [], "uses": []} for n in "abc"
-    ]
-    options = bench.options(*inner)
-    [message] = [warning.message for warning in dry_run(options).warnings if warning.kind == "sub-workflow"]
-    assert message == (
-        "task 'a' is a sub-workflow (a.yml), and so are 2 more tasks, and this version runs none"
-    )
-
-
 @pytest.mark.parametrize(
     "profiles", [{"selector": {"execution.site": "two"}}, {"hints": {"execution_site": "two"}}]
 )

@@ -36,6 +36,9 @@ PARAMETER = "parameter."
 LOCAL = "local"
 """The executor that runs jobs as processes of the submit host."""
 
+SUB_WORKFLOWS = "sub-workflows"
+"""The site of the jobs that are sub-workflows, and its executor: each is planned, and its jobs join those of the engine."""
+
 
 class Kind(str, Enum):
     """What a job is for."""
@@ -199,6 +202,10 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Staging site → bound, with the cleanup `constraint`; then jobs have `space`."""
     hooks: RunHooks | None = None
     """None: the run has no hooks, of the workflow or of a task."""
+    run_directory: str = ""
+    """The run's directory below each scratch, below which those of sub-workflows are; set if there are any."""
+    inherited_replicas: str = ""
+    """Name in `catalogs/` of the replicas of the document that sub-workflows see too; empty: none."""
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -283,6 +290,19 @@ class JobScript(msgspec.Struct, frozen=True, omit_defaults=True):
     """Absolute path."""
     arguments: str = ""
     """Not yet split; `worker/job_scripts.py` lists the variables that are replaced."""
+
+
+class ChildPlan(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the workflow of a job of kind `subworkflow` gets its plan when the job starts."""
+
+    document: str = ""
+    """Lfn of its document: an input of the job, in the scratch of the staging site. Empty: it is planned already."""
+    run: str = ""
+    """Absolute path of the submit directory that it has already; empty: it is planned."""
+    arguments: list[str] = []
+    """Words of the planner's command line, with what it takes over from the plan of its parent."""
+    force_replan: bool = False
+    """After an attempt that failed, it is planned anew, and not continued."""
 
 
 class AbortRule(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -438,6 +458,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """Stage-in, stage-out, stage-inter."""
     registrations: list[Registration] = []
     """Register."""
+    child: ChildPlan | None = None
+    """Subworkflow."""
     removes: list[str] = []
     """Cleanup: lfns below the scratch of `staging`."""
     keeps: list[str] = []

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
 from markab.plan.model import (
+    SUB_WORKFLOWS,
     DirectoryPlace,
     Input,
     Kind,
@@ -51,6 +52,10 @@ class RunPlaces:
     """Where each result goes instead."""
     hashed: HashedResults | None = None
     """Where it is below these directories. None: at its name."""
+    handed_up: Mapping[str, str] = field(default_factory=dict)
+    """Lfn → path in the scratch of the parent, of the results that go there instead."""
+    directory: str = ""
+    """The run's directory below each scratch."""
 
     def result_name(self, lfn: str) -> str:
         """Return the path of a result below the directory of an output site."""
@@ -59,6 +64,8 @@ class RunPlaces:
 
     def of_result(self, lfn: str) -> list[Place]:
         """Return where a result goes."""
+        if (path := self.handed_up.get(lfn)) is not None:
+            return [Place("local", path)]
         if self.output_map is not None:
             return self.output_map.places(lfn)
         name = self.result_name(lfn)
@@ -157,15 +164,18 @@ def job_of_tasks(
         why=merged.why if (merged := draft.merged.get(job)) else "",
         hooks=draft.job_hooks.get(job, []),
     )
-    if planned.kind is Kind.SUBWORKFLOW:
-        planned.tasks = [_sub_workflow(task) for task in tasks]
-        planned.outputs = [Output(use.lfn, metadata=use.metadata) for use in draft.outputs(job)]
-        return planned
     resources = placement.resources
-    planned.data = placement.data
     planned.priority = resources.priority if resources.priority is not None else 10 * (level + 1)
     planned.category = resources.category or ""
     planned.retries = resources.retries if resources.retries is not None else context.retries
+    if planned.kind is Kind.SUBWORKFLOW:
+        numbers = draft.jobs[job]
+        assert isinstance(numbers, tuple)
+        planned.site, planned.child = SUB_WORKFLOWS, draft.children[numbers[0]]
+        planned.tasks = [_sub_workflow(task) for task in tasks]
+        planned.outputs = [Output(use.lfn, metadata=use.metadata) for use in draft.outputs(job)]
+        return planned
+    planned.data = placement.data
     planned.cores, planned.gpus = resources.cores, resources.gpus
     planned.memory_mb, planned.disk_mb = resources.memory_mb, resources.disk_mb
     planned.runtime_s = resources.runtime_s or 0

@@ -35,6 +35,9 @@ class ErrorKind(object):
     ARGUMENTS = "arguments"  # a command line that cannot be split
     LOST = "lost"  # the engine ended unexpectedly, or the site no longer knows the attempt
     HELD = "held"  # the site did not let it run, and it was withdrawn
+    PLANNING = "planning"  # a sub-workflow cannot be planned
+    SUB_WORKFLOW = "sub-workflow"  # jobs of a sub-workflow failed
+    STOPPED = "stopped"  # a sub-workflow was halted or removed
     INTERNAL = "internal"  # an error of Markab
 
 
