@@ -154,30 +154,23 @@ def test_a_key_is_found_in_every_kind_of_document(tmp_path: Path, text: str, lin
 
 
 def test_keys_that_the_planner_sets_itself_and_those_of_later_versions_are_named_once(bench: Bench) -> None:
-    profiles = {"condor": {"arguments": "x", "environment": "y"}, "dagman": {"noop": "true"}}
-    profiles["pegasus"] = {"pegasus_lite_env_source": "/e", "cores": "1", "clusters.size": "3"}
+    profiles = {"condor": {"arguments": "x", "environment": "y"}}
+    profiles["pegasus"] = {
+        "pegasus_lite_env_source": "/e",
+        "worker_node_directory": "/w",
+        "cores": "1",
+        "clusters.size": "3",
+    }
     found = dry_run(bench.options(task("a", profiles=profiles), task("b", profiles=profiles))).warnings
 
     of = "(2 jobs, the first is 'a')"
     assert {
         (f"profile condor.arguments is ignored: the planner sets it {of}", "remove it"),
         (f"profile condor.environment is ignored: the planner sets it {of}", "use env profiles"),
-        (f"profile dagman.NOOP does nothing in this version {of}", ""),
+        (f"profile pegasus.worker.node.directory does nothing in this version {of}", ""),
         (f"profile pegasus.pegasus_lite_env_source does nothing in this version {of}", ""),
     } == {(one.message, one.hint) for one in found}
     assert len(found) == 4
-
-
-def test_hooks_of_workflow_jobs_and_transformations_are_one_warning(bench: Bench) -> None:
-    hooks = {"shell": [{"_on": "end", "cmd": "mail"}]}
-    bench.transformations[0]["hooks"] = hooks
-
-    assert [
-        "shell hooks are not run in this version: those of the workflow; 2 jobs, the first is 'b'; "
-        "and transformation 'tool' (3 jobs, the first is 'a')"
-    ] == warnings_of(
-        bench, task("a"), task("b", hooks=hooks), task("c", hooks=hooks), workflow={"hooks": hooks}
-    )
 
 
 def contained(bench: Bench, *tasks: Entry, **options: Any) -> Any:
@@ -232,17 +225,6 @@ def test_a_limit_of_a_category_that_no_job_has_is_named_with_the_likely_one(benc
         "no job has the category 'databse'"
     )
     assert warning.hint == "did you mean 'database'?"
-
-
-def test_sub_workflows_are_one_error(bench: Bench) -> None:
-    inner = [
-        {"type": "pegasusWorkflow", "file": f"{n}.yml", "id": n, "arguments": [], "uses": []} for n in "abc"
-    ]
-    options = bench.options(*inner)
-    [message] = [warning.message for warning in dry_run(options).warnings if warning.kind == "sub-workflow"]
-    assert message == (
-        "task 'a' is a sub-workflow (a.yml), and so are 2 more tasks, and this version runs none"
-    )
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ from markab.worker.failure import AttemptFailed, storage_error
 from markab.worker.finish import finish
 from markab.worker.inputs import UNKNOWN_BYTES, input_bytes
 from markab.worker.invocation import Process, next_series, open_streams, record_end, record_failed_start
+from markab.worker.oom_kills import OomKills
 from markab.worker.outputs import output_bytes
 from markab.worker.prepare import prepare
 from markab.worker.record import Record, make_record
@@ -80,6 +81,7 @@ class LocalExecutor:
         self._pools = ThreadPools(self._launcher.wake)
         self._captures = Captures()
         self._gpus = Gpus(environ)
+        self._oom_kills: OomKills | None = None
         self._runs: dict[AttemptId, AttemptRun] = {}
         self._by_number: dict[int, AttemptRun] = {}
         self._timed: dict[AttemptId, AttemptRun] = {}
@@ -208,7 +210,8 @@ class LocalExecutor:
             prepared.environ.update(self._gpus.environ(run.gpus))
             checkpoint_s, max_wall_s = job.get("checkpoint_s", 0.0), job.get("max_wall_s", 0.0)
             if checkpoint_s or max_wall_s:
-                run.deadlines = Deadlines(time.monotonic(), checkpoint_s, max_wall_s, self._grace_s)
+                late_s = job.get("checkpoint_grace_s", 0.0)
+                run.deadlines = Deadlines(time.monotonic(), checkpoint_s, max_wall_s, self._grace_s, late_s)
                 self._timed[run.id] = run
             try:
                 run.captures = self._captures.take(run.attempt.context.submit_dir)
@@ -289,7 +292,8 @@ class LocalExecutor:
         if run.deadlines is not None:
             why = stop_reason(process.task["id"], run.deadlines, run.spec["job"])
         process.start = end.start
-        record_end(prepared, process, end.pid, end.status, end.usage, end.duration_s, why)
+        duration_s, kills = end.duration_s, self._oom_kills
+        record_end(prepared, process, end.pid, end.status, end.usage, duration_s, why, kills)
 
     def _lost(self, run: AttemptRun, prepared: Prepared, why: str) -> None:
         """Report an attempt that ended with the launcher, through no fault of its own."""
@@ -321,6 +325,7 @@ class LocalExecutor:
         self._launcher.open()
         if self._null < 0:
             self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            self._oom_kills = OomKills()
 
     def _in_thread(
         self,

@@ -36,6 +36,9 @@ PARAMETER = "parameter."
 LOCAL = "local"
 """The executor that runs jobs as processes of the submit host."""
 
+SUB_WORKFLOWS = "sub-workflows"
+"""The site of the jobs that are sub-workflows, and its executor: each is planned, and its jobs join those of the engine."""
+
 
 class Kind(str, Enum):
     """What a job is for."""
@@ -142,6 +145,26 @@ class BoundedScratch(msgspec.Struct, frozen=True, omit_defaults=True):
     """The most at any time, if the jobs run one after the other in the order of `JobSpace.order`."""
 
 
+class Hook(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command of the user that is run at events of the workflow or of a task."""
+
+    on: Literal["start", "error", "success", "end", "all"]
+    words: list[str]
+    """The program with its arguments; no shell reads them."""
+    task: str = ""
+    """Id of the task whose events these are; "": those of the workflow."""
+
+
+class RunHooks(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The hooks of a run; those of tasks stand with their jobs."""
+
+    workflow: list[Hook] = []
+    at_once: int = 10
+    """How many hooks may run at a time."""
+    limit_s: float = 0
+    """How long one may take; 0: for ever."""
+
+
 class Header(msgspec.Struct, omit_defaults=True):
     """Line 1 of `plan.jsonl`."""
 
@@ -162,16 +185,27 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Output site → directory (path or URL) where results are delivered."""
     keep_failed: bool = False
     """Keep the directory of the last failed attempt of each job."""
+    retry_by_cause: bool = True
+    """What would fail again is not tried again, and what lacked memory gets more."""
     fail_fast: bool = False
     """After a job failed for good, start no others; `markab run` may be given otherwise."""
     catalog: str | None = None
-    """Output replica catalog: path of an SQLite file; relative to the submit directory, unless the user named one."""
+    """Output replica catalog: path of an SQLite file; relative to the submit directory, unless the user named one.
+
+    None: another one, which the properties of the run name.
+    """
     metadata: dict[str, str] = {}
     """The user's metadata of the workflow; without effect on the run."""
     reuse: ContentReuse | None = None
     """Set with the policy `content`; None: results are reused by name, as Pegasus does, when the run is planned."""
     scratch: dict[str, BoundedScratch] = {}
     """Staging site → bound, with the cleanup `constraint`; then jobs have `space`."""
+    hooks: RunHooks | None = None
+    """None: the run has no hooks, of the workflow or of a task."""
+    run_directory: str = ""
+    """The run's directory below each scratch, below which those of sub-workflows are; set if there are any."""
+    inherited_replicas: str = ""
+    """Name in `catalogs/` of the replicas of the document that sub-workflows see too; empty: none."""
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -258,6 +292,19 @@ class JobScript(msgspec.Struct, frozen=True, omit_defaults=True):
     """Not yet split; `worker/job_scripts.py` lists the variables that are replaced."""
 
 
+class ChildPlan(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the workflow of a job of kind `subworkflow` gets its plan when the job starts."""
+
+    document: str = ""
+    """Lfn of its document: an input of the job, in the scratch of the staging site. Empty: it is planned already."""
+    run: str = ""
+    """Absolute path of the submit directory that it has already; empty: it is planned."""
+    arguments: list[str] = []
+    """Words of the planner's command line, with what it takes over from the plan of its parent."""
+    force_replan: bool = False
+    """After an attempt that failed, it is planned anew, and not continued."""
+
+
 class AbortRule(msgspec.Struct, frozen=True, omit_defaults=True):
     """An exit code of a job that ends the run."""
 
@@ -321,6 +368,8 @@ class Registration(msgspec.Struct, omit_defaults=True):
     lfn: str
     pfn: str
     site: str
+    name: str = ""
+    """Under which it is registered. Empty: its lfn."""
     metadata: dict[str, str] = {}
     optional: bool = False
     """It may not exist: a checkpoint."""
@@ -381,6 +430,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """How many files it moves at a time; 0: as the header says."""
     checkpoint_s: float = 0
     """SIGTERM after this many seconds, so that the task writes its checkpoint. 0: never."""
+    checkpoint_grace_s: float = 0
+    """SIGKILL so many seconds after that SIGTERM. 0: the task may go on."""
     max_wall_s: float = 0
     """SIGTERM, and SIGKILL soon after, at this many seconds. 0: never."""
     success_messages: list[str] = []
@@ -394,6 +445,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     post: JobScript | None = None
     """Run around the tasks of each attempt; the exit code of `post`, if there is one, is that of the job."""
     abort: AbortRule | None = None
+    hooks: list[Hook] = []
+    """Commands of the submit host that are run at events of its tasks."""
     tasks_at_once: bool = False
     """Tasks run at the same time, as far as the cores and the memory of the job allow. False: one after the other."""
 
@@ -405,6 +458,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """Stage-in, stage-out, stage-inter."""
     registrations: list[Registration] = []
     """Register."""
+    child: ChildPlan | None = None
+    """Subworkflow."""
     removes: list[str] = []
     """Cleanup: lfns below the scratch of `staging`."""
     keeps: list[str] = []

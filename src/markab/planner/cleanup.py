@@ -34,8 +34,8 @@ CLUSTERS_SIZE = "pegasus.file.cleanup.clusters.size"
 
 def clean_up(draft: Draft, context: Context) -> None:
     """Add cleanup jobs, as `--cleanup` asks."""
-    delivers = bool(context.options.output_sites)
-    if draft.results and not delivers:
+    keep = {lfn for lfn in draft.results if not context.is_delivered(lfn)}
+    if keep:
         context.warn(
             "no-output-site",
             "no output site was named: results stay in the scratch directory, which is kept",
@@ -44,13 +44,12 @@ def clean_up(draft: Draft, context: Context) -> None:
     if context.cleanup == "none":
         return
     images = _Images(draft)
-    keep = set() if delivers else draft.results
     if context.cleanup == "constraint":
         if found := bounded_order(draft, context, keep):
             _remove_in_order(draft, context, images, *found)
     elif context.cleanup == "inplace" and not _is_left_to_leaf(draft, context):
         _remove_files(draft, context, images, keep)
-    if delivers or not draft.results:
+    if not keep:
         _remove_directories(draft, context, images)
 
 

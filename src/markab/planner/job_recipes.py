@@ -149,7 +149,7 @@ class Recipes:
             replica, context = self.context.replicas.lookup(use.lfn), self.context
             before = len(context.problems)
             raw = (
-                select_replicas(replica, placement.site, placement.staging, "", context) if replica else None
+                select_replicas(replica, placement.site, placement.staging, str, context) if replica else None
             )
             del context.problems[before:]  # they are noted when the file is staged in
             skips_staging = use.bypass or placement.bypass

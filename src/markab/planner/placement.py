@@ -175,6 +175,7 @@ def merge_resources(each: Sequence[Resources]) -> Resources:
         category=categories.pop() if len(categories) == 1 else None,
         transfer_jobs={key: number for one in each for key, number in one.transfer_jobs.items()},
         transfer_threads=max(one.transfer_threads for one in each),
+        own_transfer_threads=max(one.own_transfer_threads for one in each),
         success_messages=list(dict.fromkeys(text for one in each for text in one.success_messages)),
         failure_messages=list(dict.fromkeys(text for one in each for text in one.failure_messages)),
     )

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from markab.catalogs.replica_properties import with_absolute_output
 from markab.errors import DocumentError, PlanningError, Problem, StorageError
-from markab.formatting import count, titled
+from markab.formatting import titled
 from markab.plan.braindump import Braindump
 from markab.plan.model import INTEGRITY_CHECKS, ContentReuse, GivenSlots, PlannedJob
 from markab.planner import plan_writer as writing
+from markab.planner.child_plans import name_documents
 from markab.planner.directory_names import check_delivered_directories, name_directories
 from markab.planner.draft import (
     Cleanup,
@@ -30,11 +32,13 @@ from markab.planner.draft import (
     no_recorded_sizes,
     no_update,
 )
-from markab.planner.executable_jobs import executable_jobs, job_of_tasks
+from markab.planner.executable_jobs import executable_jobs, job_of_tasks, linking_sites
 from markab.planner.given_slots import given_slots
+from markab.planner.handed_up_results import mark_handed_up
 from markab.planner.input_documents import InputDocuments, read_documents
 from markab.planner.machine_needs import NO_NEEDS, Needs, needs_of
 from markab.planner.modes import MODES
+from markab.planner.noop_tasks import empty_noop_tasks
 from markab.planner.option_checks import wrong_options
 from markab.planner.options import PlanOptions
 from markab.planner.output_map import read_mapper
@@ -48,6 +52,7 @@ from markab.planner.plan_header import (
     scratch_directory,
     staging_sites,
 )
+from markab.planner.property_directories import with_property_directories
 from markab.planner.property_support import warn_of_unsupported_properties
 from markab.planner.property_values import submit_directory_mode
 from markab.planner.replica_order import replica_order, selector_warnings
@@ -161,6 +166,7 @@ def _plan(
             options.script.words if options.script else (),
             context.passwords,
             draft.reused_tasks,
+            workflow.replica_catalog,
         )
     progress("writing the plan", header.jobs, header.jobs)
     return _planned(draft, context, header.slots, submit_dir.path, braindump, explain=explain)
@@ -207,10 +213,11 @@ def dry_run(
 def _kept_jobs(draft: Draft, context: Context) -> dict[str, KeptJob]:
     """Return the jobs that have a key which no earlier run had, by their names in reasons."""
     found = {}
+    linking = linking_sites(context)
     for job in sorted(draft.unmatched):
         if draft.jobs[job] != (job,):
             continue  # its task is in a cluster
-        planned = job_of_tasks(draft, context, job, [])
+        planned = job_of_tasks(draft, context, job, [], linking)
         raw = ((one.lfn, draft.raw_input(job, one.lfn)) for one in planned.inputs)
         nearest = {lfn: it.places[0].pfn for lfn, it in raw if it is not None and it.places}
         paths = {lfn: path for lfn, pfn in nearest.items() if (path := local_path(pfn)) is not None}
@@ -237,12 +244,16 @@ def _make_draft(
     name_directories(given.workflow)
     context = _context(options, given, progress, dry_run=dry_run)
     context.trace = trace
+    if options.parent is not None:
+        context.passwords = {**options.parent.passwords, **context.passwords}
     context.update_index, context.recorded_sizes = update_index, recorded_sizes
+    empty_noop_tasks(given.workflow.jobs, context)
+    name_documents(given.workflow)
+    mark_handed_up(given.workflow, context)
     draft = Draft(given.workflow, given.workflow.jobs)
     _run_passes(passes, draft, context)
     progress("checking the plan", 0, None)
     tasks = [task for job, _ in draft.task_jobs() for task in draft.tasks_of(job)]
-    _check_sub_workflows(tasks, context)
     _check_arguments(tasks, context)
     warn_of_unmet_requests(draft, context)
     check_directories(staging_sites(draft), context)
@@ -291,6 +302,8 @@ def _context(options: PlanOptions, given: InputDocuments, progress: Progress, *,
     if (options.output_dir is not None or options.output_map is not None) and not options.output_sites:
         options.output_sites = ["local"]
     sites, warnings = with_property_profiles(all_sites(catalogs.sites, options.directory), properties)
+    sites = with_property_directories(sites, properties)
+    with_absolute_output(properties, options.directory)
     context = Context(
         options=options,
         properties=properties,
@@ -315,7 +328,9 @@ def _context(options: PlanOptions, given: InputDocuments, progress: Progress, *,
         doubts=given.doubts,
         dry_run=dry_run,
     )
-    context.warnings.extend([*properties.unknown(), *warnings, *selector_warnings(properties, sites)])
+    context.warnings.extend(
+        [*properties.unknown(), *warnings, *selector_warnings(properties, sites, catalogs.replicas)]
+    )
     warn_of_unsupported_properties(context)
     _read_mapper(workflow, context)
     context.cleanup = _cleanup(strategy, context)
@@ -362,19 +377,6 @@ def _warn_of_useless_flags(options: PlanOptions, context: Context) -> None:
             "output-dir",
             f"--output-dir changes nothing: it is for one output site, or for 'local', "
             f"and {', '.join(sites)} are named",
-        )
-
-
-def _check_sub_workflows(tasks: Sequence[Task], context: Context) -> None:
-    """Note all sub-workflows at once: each has the same reason."""
-    found = [task for task in tasks if task.type != "job"]
-    if found:
-        first = found[0]
-        more = f", and so are {count(len(found) - 1, 'more task')}" if len(found) > 1 else ""
-        context.unsupported(
-            "sub-workflow",
-            f"task {first.id!r} is a sub-workflow ({first.file}){more}, and this version runs none",
-            f"plan and run {first.file} by itself, and give its outputs to this workflow as replicas",
         )
 
 

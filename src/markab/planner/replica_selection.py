@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 
 from markab.planner.draft import Context, RawInput
 from markab.planner.placement import ContainerImage, Executable
@@ -25,7 +26,7 @@ UNSUPPORTED_SCHEME = "unsupported-scheme"
 
 
 def select_replicas(
-    replica: Replica, site: str, staging: str, needed_by: str, context: Context
+    replica: Replica, site: str, staging: str, needed_by: Callable[[], str], context: Context
 ) -> RawInput | None:
     """Return the usable replicas of a file for jobs at a site; None after noting why there is none.
 
@@ -43,7 +44,7 @@ def select_replicas(
         context.problem(
             "missing-input" if any(has_scheme) or not has_scheme else UNSUPPORTED_SCHEME,
             f"file {replica.lfn!r} has no replica that can be used: "
-            f"{'; '.join(refused) or 'its entry names no place'} (needed by {needed_by})",
+            f"{'; '.join(refused) or 'its entry names no place'} (needed by {needed_by()})",
             f"register a copy on this machine, or at a URL of another scheme (these work: {', '.join(schemes())})"
             if any("unsupported" in reason for reason in refused)
             else "put the file where it is registered, or correct the replica catalog",
@@ -55,7 +56,7 @@ def select_replicas(
         context.problem(
             "missing-input",
             f"file {replica.lfn!r} has replicas only at sites that jobs at {site!r} ignore: {sites} "
-            f"(needed by {needed_by})",
+            f"(needed by {needed_by()})",
             f"correct {SELECTOR}.*.ignore.stagein.sites, or register a copy at another site",
         )
         return None

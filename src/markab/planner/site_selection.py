@@ -182,11 +182,11 @@ class _Selector:
         return placements
 
     def _at_submit_host(self, task: Task) -> list[Placement]:
-        """Return the place of a sub-workflow: its planner runs here."""
+        """Return the place of a sub-workflow: its planner runs here, and its files are where that reads them."""
         profiles = merge_profiles({}, {}, task.profiles, self.property_profiles)
         program = Program(Executable(Transformation(name=task.file or ""), _NOWHERE, None), (), profiles)
         resources = self._resources(task, profiles, {})
-        return [Placement("local", "local", DATA_CONFIGURATIONS[0], (program,), resources, False, ())]
+        return [Placement("local", "local", "sharedfs", (program,), resources, False, ())]
 
     def _place(
         self, task: Task, transformation: Transformation, executable: Executable, site: Site

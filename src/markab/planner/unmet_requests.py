@@ -1,13 +1,13 @@
 """What a workflow requests and does not get in this version: each is said once, with the number of jobs.
 
-Requests are profiles, shell hooks, containers, and sites with another executor. Properties and
+Requests are profiles, containers, and sites with another executor. Properties and
 flags are checked elsewhere (`property_support.py`, `planning.py`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from markab.errors import Problem
@@ -67,8 +67,6 @@ class _Requests:
     """Those that no program of this machine can start."""
     lacking: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
     """Container → the program that is missing, and the transformations that run in it."""
-    hooks: dict[str, _Jobs] = field(default_factory=dict)
-    """Transformation with hooks → its jobs."""
     sites: dict[str, _Jobs] = field(default_factory=dict)
 
 
@@ -83,7 +81,6 @@ def warn_of_unmet_requests(draft: Draft, context: Context) -> None:
             f"profile {namespace}.{key} is an expression of HTCondor, and counts as not given ({jobs})",
             "write a number, or give the profile in the namespace 'pegasus'",
         )
-    _hooks(draft, requests.hooks, context)
     _limits(draft, context)
     for container, jobs in requests.containers.items():
         program, transformations = requests.lacking[container]
@@ -116,8 +113,6 @@ def _requests(draft: Draft, context: Context) -> _Requests:
                 found.containers.setdefault(container.name, _Jobs()).add(number, task.id)
                 names = found.lacking.setdefault(container.name, (missing[kind], []))[1]
                 names += [] if transformation.full_name in names else [transformation.full_name]
-        if transformation.hooks:
-            found.hooks.setdefault(transformation.full_name, _Jobs()).add(number, task.id)
     return found
 
 
@@ -204,19 +199,6 @@ def _place_among_properties(name: str, properties: Properties) -> tuple[str, int
     return (file, int(line)) if line.isdigit() else ("", 0)
 
 
-def _hooks(draft: Draft, transformations: dict[str, _Jobs], context: Context) -> None:
-    tasks = _Jobs()
-    for job, _ in draft.task_jobs():
-        for task in draft.tasks_of(job):
-            if task.hooks:
-                tasks.add(1, task.id)
-    where = ["the workflow"] if draft.workflow.hooks else []
-    where += [str(tasks)] if tasks.number else []
-    where += [f"transformation {name!r} ({jobs})" for name, jobs in transformations.items()]
-    if where:
-        context.warn("unsupported", f"shell hooks are not run in this version: those of {_and(where)}")
-
-
 def _limits(draft: Draft, context: Context) -> None:
     """Warn of limits for a category that no job has: mostly the name is misspelt."""
     limits = {f"dagman.{key}": key.rpartition(".") for key in context.properties.under("dagman.")}
@@ -233,8 +215,3 @@ def _limits(draft: Draft, context: Context) -> None:
                 category, categories - {""}, "remove it, or give jobs the profile dagman.CATEGORY"
             )
             context.warnings.append(Problem(message, hint, file, line, "unused-limit"))
-
-
-def _and(texts: Iterable[str]) -> str:
-    *most, last = texts
-    return f"{'; '.join(most)}; and {last}" if most else last

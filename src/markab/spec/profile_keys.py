@@ -36,7 +36,7 @@ KEYS: dict[str, dict[str, Effect]] = {
     "pegasus": _keys(
         READ="""
             cores memory diskspace gpus runtime checkpoint.time maxwalltime exitcode.failuremsg exitcode.successmsg
-            data.configuration enable_for_data_reuse transfer.bypass.input.staging style slots.cores slots.memory slots.gpus
+            data.configuration enable_for_data_reuse transfer.bypass.input.staging transfer.arguments transfer.lite.arguments style slots.cores slots.memory slots.gpus
             stagein.clusters stagein.local.clusters stagein.remote.clusters
             stageout.clusters stageout.local.clusters stageout.remote.clusters
             clusters.num clusters.size clusters.maxruntime label group tag transfer.threads nosymlink
@@ -54,14 +54,13 @@ KEYS: dict[str, dict[str, Effect]] = {
         """,
         NOT_YET="""
             pegasus_lite_env_source
-            transfer.arguments transfer.lite.arguments worker.node.directory relative.dir
+            worker.node.directory relative.dir
             BOTO_CONFIG SSH_PRIVATE_KEY X509_USER_PROXY S3CFG IRODS_ENVIRONMENT_FILE GOOGLE_PKCS12 PEGASUS_CREDENTIALS
         """,
     ),
     "dagman": _keys(
-        READ="RETRY CATEGORY PRIORITY PRE PRE.ARGUMENTS POST POST.ARGUMENTS POST.SCOPE ABORT-DAG-ON",
-        NEEDLESS="MAXPRE MAXPOST MAXIDLE",
-        NOT_YET="NOOP MAXJOBS",
+        READ="RETRY CATEGORY PRIORITY NOOP PRE PRE.ARGUMENTS POST POST.ARGUMENTS POST.SCOPE ABORT-DAG-ON",
+        NEEDLESS="MAXPRE MAXPOST MAXIDLE MAXJOBS",
     ),
     "condor": _keys(
         READ="request_cpus request_gpus request_memory request_disk priority",

@@ -152,14 +152,13 @@ def _keep(spec: Spec) -> None:
 
 
 def _register(spec: Spec, facts: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified) -> None:
-    from markab.worker.replica_registration import register_replicas
+    from markab.worker.replica_registration import register_elsewhere, register_replicas
 
-    catalog = spec["catalog"]
-    if not catalog:
-        raise AttemptFailed(
-            ErrorKind.INTERNAL, "job '%s' has no replica catalog to write to" % spec["job"]["id"]
-        )
-    register_replicas(catalog, spec["job"].get("registrations") or (), spec["checksums"])
+    registrations = spec["job"].get("registrations") or ()
+    if spec["catalog"]:
+        register_replicas(spec["catalog"], registrations, spec["checksums"])
+    else:
+        register_elsewhere(spec["submit_dir"], registrations, spec["checksums"], stop)
 
 
 def _do_nothing(

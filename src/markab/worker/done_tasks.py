@@ -15,6 +15,7 @@ OF_TASKS = frozenset(
     [
         ErrorKind.EXIT,
         ErrorKind.SIGNAL,
+        ErrorKind.MEMORY,
         ErrorKind.NO_PROGRAM,
         ErrorKind.NOT_EXECUTABLE,
         ErrorKind.ARGUMENTS,

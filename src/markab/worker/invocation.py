@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import signal
 import stat
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -30,9 +31,10 @@ from markab.worker.container_series import (
     series_command,
     take_results,
 )
-from markab.worker.exit_judgement import bad_status
+from markab.worker.exit_judgement import bad_status, out_of_memory
 from markab.worker.failure import AttemptFailed
 from markab.worker.job_scripts import POST
+from markab.worker.oom_kills import OomKills
 from markab.worker.record import invocation_entry, usage_entry
 from markab.worker.split_arguments import split_words
 from markab.worker.steady_time import steady_time
@@ -41,7 +43,13 @@ from markab.worker.task_order import MOST
 MAX_TEXT_BYTES = 131071
 """Linux gives to no program a longer argument, or a longer variable with its name (MAX_ARG_STRLEN)."""
 
-_FAILURES_OF_A_TASK = (ErrorKind.EXIT, ErrorKind.SIGNAL, ErrorKind.NO_PROGRAM, ErrorKind.NOT_EXECUTABLE)
+_FAILURES_OF_A_TASK = (
+    ErrorKind.EXIT,
+    ErrorKind.SIGNAL,
+    ErrorKind.MEMORY,
+    ErrorKind.NO_PROGRAM,
+    ErrorKind.NOT_EXECUTABLE,
+)
 
 
 class Process(object):
@@ -219,6 +227,7 @@ def record_end(
     usage: Any,
     duration_s: float,
     why: Optional[AttemptFailed] = None,
+    oom_kills: Optional[OomKills] = None,
 ) -> None:
     """Record how a process ended.
 
@@ -226,6 +235,7 @@ def record_end(
         status: as `wait4` gave it.
         usage: the `rusage` that `wait4` gave.
         why: a reason that outranks the status: it was stopped because of the time, or cancelled.
+        oom_kills: asked about a process that was killed, if it is known.
     """
     if isinstance(process, ContainerSeries):
         _record_series(prepared, process, pid, status, duration_s, why)
@@ -238,7 +248,11 @@ def record_end(
     if why is not None:
         prepared.errors.append(why)
     if status and is_task:
-        prepared.errors.append(bad_status(process.task["id"], status, by_worker=why is not None))
+        killed = why is None and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        if killed and oom_kills is not None and oom_kills.claim():
+            prepared.errors.append(out_of_memory(process.task["id"]))
+        else:
+            prepared.errors.append(bad_status(process.task["id"], status, by_worker=why is not None))
 
 
 def _note_container(prepared: Prepared, process: Process, status: int, why: Optional[AttemptFailed]) -> None:

@@ -31,6 +31,7 @@ reports. Times are UTC epoch seconds. A key without a value is left out.
     stderr        str
     stdout_file   str     the file it is in otherwise: an attachment, see below
     stderr_file   str
+    memory_mb     int     of an attempt that lacked memory: what it was given, 0 if that was not said; the engine adds it
     undeclared    list    names of files and directories that the tasks made in their directory and that are
                           not declared as outputs, at most 10: they are removed with the directory
     logs          list    {"lfn", "text", "bytes"?}: the ends of the logs that a failed attempt declared as outputs
