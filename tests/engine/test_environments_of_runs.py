@@ -43,9 +43,7 @@ def calls(bench: Bench) -> list[str]:
 
 
 @pytest.mark.parametrize("cluster", [[], ["horizontal"]])
-def test_jobs_and_clusters_share_one_environment_that_is_made_once(
-    bench: Bench, cluster: list[str]
-) -> None:
+def test_jobs_and_clusters_share_one_environment_that_is_made_once(bench: Bench, cluster: list[str]) -> None:
     tasks = [greeting(f"t{n}") for n in range(4)]
     made = bench.plan(
         *tasks, cluster=cluster, properties={"pegasus.clusters.num": "1"}, output_dir=bench.path / "out"

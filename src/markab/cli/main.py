@@ -13,6 +13,7 @@ from markab.cli.output import echo
 
 COMMANDS = {
     "init": "Start a project from a template that runs as it is.",
+    "import": "Import a CWL workflow, a script, a Makefile or a Snakefile as a project.",
     "plan": "Plan a workflow document.",
     "run": "Run a planned workflow, or continue one; watch it.",
     "rerun": "Run a past run again from its own record, and compare the results.",
@@ -43,6 +44,9 @@ COMMANDS = {
 }
 """Command → its line in `markab --help`; the command is in `cli/<name>.py`."""
 
+_FUNCTIONS = {"import": "import_workflow"}
+"""Command → file and function, where the name is a word of Python."""
+
 
 class Commands(click.Group):
     """A group that knows its commands by name, and imports one when it is needed."""
@@ -55,7 +59,8 @@ class Commands(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = getattr(import_module(f"markab.cli.{cmd_name}"), cmd_name)
+        name = _FUNCTIONS.get(cmd_name, cmd_name)
+        found: click.Command = getattr(import_module(f"markab.cli.{name}"), name)
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

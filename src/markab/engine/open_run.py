@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -128,6 +128,8 @@ class OpenRun:
         self.warnings: list[str] = []
         self.space: ScratchSpace | None = None
         """The room in scratch, if that has a bound; to be set before `begin`."""
+        self.on_halt: Callable[[str], None] = lambda run: None
+        """Called when nothing new of it is started from here on: so that its sub-workflows do the same."""
         self.error: StorageError | None = None
         """Why the journal cannot be written at the moment; until it can, nothing is started."""
         self.outcome: OutcomeState | None = None
@@ -153,7 +155,7 @@ class OpenRun:
         self._running: dict[int, RunningJob] = {}
         self._losses: Counter[int] = Counter()
         """Job → how many of its attempts were lost."""
-        self.submission = Submission(executors, plan.header.local_sites, clock, self._warn)
+        self.submission = Submission(executors, plan.header.local_sites, clock, self.warn)
         self._ending: OutcomeState | None = None
         self._scheduler: SchedulerProtocol
         self._failed_parents: Mapping[int, Sequence[int]] = {}
@@ -220,7 +222,7 @@ class OpenRun:
         self.journal.sync()
         is_success = self.outcome == "success"
         if self._earlier is not None and (problem := self._earlier.record(succeeded=is_success)):
-            self._warn(problem)
+            self.warn(problem)
         self.publish("")
 
     def publish(self, held: str) -> None:
@@ -247,18 +249,39 @@ class OpenRun:
         """Carry out the requests in `control/`."""
         request = self._requests.take()
         if request == REMOVE:
-            self.journal.append(Remove(self._clock.epoch()))
-            self._cancel("removed")
+            self._remove()
         elif request is not None:
-            self.journal.append(Halt(self._clock.epoch()))
-            self._scheduler.halt(self.id)
-            self._ending = self._ending or "halted"
+            self._halt()
 
     def interrupt(self) -> None:
         """Cancel what runs; a second call does nothing."""
         if self._ending not in ("interrupted", "removed"):
             self.journal.append(Interrupt(self._clock.epoch()))
             self._cancel("interrupted")
+
+    @property
+    def ending(self) -> OutcomeState | None:
+        """How it will end, if that was requested."""
+        return self._ending
+
+    def stop(self, ending: OutcomeState) -> None:
+        """End it as its parent ends, of which it is a sub-workflow: "halted", "removed" or "interrupted"."""
+        if ending == "halted":
+            self._halt()
+        elif ending == "removed":
+            self._remove()
+        else:
+            self.interrupt()
+
+    def _halt(self) -> None:
+        self.journal.append(Halt(self._clock.epoch()))
+        self._scheduler.halt(self.id)
+        self._ending = self._ending or "halted"
+        self.on_halt(self.id)
+
+    def _remove(self) -> None:
+        self.journal.append(Remove(self._clock.epoch()))
+        self._cancel("removed")
 
     # -- attempts ----------------------------------------------------------------
 
@@ -329,6 +352,9 @@ class OpenRun:
             self.journal.append(AttemptRunning(self._clock.epoch(), id.job, id.number, native_id))
 
     def _end(self, id: AttemptId, record: Record) -> float:
+        if self._ending is not None and error_kind(record) == ErrorKind.STOPPED:
+            self._take_back(id, ErrorKind.STOPPED, record["error"]["message"])
+            return 0.0
         now = self._clock.epoch()
         if (offer := self._offers.pop(id.job, None)) is not None:
             if record.get("ok") is not True:
@@ -352,7 +378,7 @@ class OpenRun:
             was_over = self.space.over().keys()
             self._count_files(self.space, id.job, record, decision.verdict)
             for site in self.space.over().keys() - was_over:
-                self._warn(excess_text(site, self.space.use()[site], self.plan.title(id.job)))
+                self.warn(excess_text(site, self.space.use()[site], self.plan.title(id.job)))
         self.journal.append(AttemptEnd(now, id.job, id.number, record))
         running = self._running.pop(id.job)
         for moved in record.get("transfers") or ():
@@ -377,10 +403,10 @@ class OpenRun:
             self.journal.append(GiveUp(now, id.job, id.number, why, served, more_mb or 0))
             self.failures[id.job] = Failure(running.id, id.number, dict(record.get("error") or {}))
             if not self._keep_going and len(self.failures) == 1:
-                self._warn(f"job {running.id!r} failed: no others are started, as --fail-fast says")
+                self.warn(f"job {running.id!r} failed: no others are started, as --fail-fast says")
         if (exit_code := run_exit_code(record)) is not None and self._ending is None:
             self.exit_code = exit_code
-            self._warn(f"job {running.id!r} ended the run, as its profile dagman.ABORT-DAG-ON says")
+            self.warn(f"job {running.id!r} ended the run, as its profile dagman.ABORT-DAG-ON says")
             self.journal.append(Remove(now))
             self._cancel("removed")
         return decision.pause_s
@@ -409,7 +435,7 @@ class OpenRun:
         short = min(space.shortages(), key=lambda one: one.lacking)
         why, hint = lack_text(short, self.plan.title(short.job), self.journal.path.parent)
         self.journal.append(NoRoom(self._clock.epoch(), short.job, why, hint))
-        self._warn(f"{why}; {hint}")
+        self.warn(f"{why}; {hint}")
 
     def _more_memory(self, job: int, record: Record) -> int | None:
         """Return what the next attempt asks for, after one that lacked memory: 0: there is no more. None: it did not.
@@ -527,7 +553,8 @@ class OpenRun:
         more = f", and {len(held) - 1} more" if len(held) > 1 else ""
         return [f"site {held[0].site!r} holds {titled(held[0].id, held[0].label)}{more}: {held[0].held}"]
 
-    def _warn(self, text: str) -> None:
+    def warn(self, text: str) -> None:
+        """Add a warning to the user, once."""
         if text not in self.warnings:
             self.warnings.append(text)
 

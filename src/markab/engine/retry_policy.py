@@ -16,13 +16,15 @@ NEVER_RETRY = frozenset(
         ErrorKind.MISSING_INPUT,
         ErrorKind.REFUSED,
         ErrorKind.INCOMPLETE,
+        ErrorKind.PLANNING,
+        ErrorKind.STOPPED,
     }
 )
 """Kinds of errors that the next attempt would have again.
 
 The program is missing or may not be run, the command line cannot be split, or a file
 is missing that the plan requires, or that no source has or permits to read, or that a
-job which failed did not make. Nothing between two attempts changes that, so the job
+job which failed did not make; a sub-workflow cannot be planned, or was stopped by the user. Nothing between two attempts changes that, so the job
 fails at once instead of slowly. When the user has repaired the cause, the next `markab run` gives every job all its retries.
 """
 

@@ -41,6 +41,8 @@ from markab.worker.attempt import Prepared, inherited_environ
 from markab.worker.attempt_directories import AttemptDirectories, discard_tree
 from markab.worker.attempt_spec import attempt_directory
 from markab.worker.auxiliary_jobs import is_quick, run_auxiliary_job
+from markab.worker.container_command import container_names
+from markab.worker.container_removal import remove_all
 from markab.worker.deadlines import GRACE_S, Deadlines
 from markab.worker.exit_judgement import stop_reason
 from markab.worker.failure import AttemptFailed, storage_error
@@ -150,6 +152,7 @@ class LocalExecutor:
             if attempt.job.kind.value == "compute" and attempt.job.data != "sharedfs"
         ]
         kill_all(has_runs({attempt.context.uuid for attempt in mine}, self._number))
+        remove_all([spec_of(attempt, "") for attempt in mine if _has_containers(attempt)])
         for directory in directories:
             discard_tree(directory)
         return [Report(attempt.id, Seen.LOST) for attempt in mine]
@@ -164,6 +167,7 @@ class LocalExecutor:
                 run.stop.set()
         self._launcher.close()
         self._pools.close()
+        remove_all([run.spec for run in self._runs.values()])
         for run in self._runs.values():
             if not run.is_auxiliary and run.spec["job"]["data"] != "sharedfs":
                 discard_tree(attempt_directory(run.spec))
@@ -310,9 +314,11 @@ class LocalExecutor:
         if run.deadlines is not None and run.deadlines.cancelled:
             message = f"job '{run.spec['job']['id']}' was cancelled"
             prepared.errors.append(AttemptFailed(ErrorKind.CANCELLED, message))
+            prepared.left_containers = container_names(run.spec)
             self._end(run, finish(prepared, None, None))
             return
         prepared.invocations.clear()
+        remove_all([run.spec])
         finish(prepared, None, None)
         self._give_back(run)
         self._runs.pop(run.id, None)
@@ -366,6 +372,8 @@ class LocalExecutor:
 
     def _takes_long(self, run: AttemptRun, prepared: Prepared) -> bool:
         job = run.spec["job"]
+        if prepared.left_containers:
+            return True
         if job.get("outputs") and not run.spec["scratch"]:
             return True
         bytes_ = output_bytes(prepared) if job.get("outputs") else 0
@@ -379,3 +387,7 @@ class LocalExecutor:
             self._captures.give_back(pair, run.attempt.context.submit_dir, is_ours=run.fresh)
         taken, run.gpus = run.gpus, []
         self._gpus.give_back(taken)
+
+
+def _has_containers(attempt: Attempt) -> bool:
+    return any(task.container is not None for task in attempt.job.tasks)

@@ -132,6 +132,7 @@ def run(
     from markab.engine import run as engine
     from markab.engine.start_report import reporting_start
     from markab.hooks.hook_runner import running_hooks
+    from markab.operations.planner_process import PlannerProcess
     from markab.provenance.follower import following
 
     submit_dir = find_run(run)
@@ -147,7 +148,14 @@ def run(
         running_hooks(submit_dir) as hooks,
         following(submit_dir) as follower,
     ):
-        outcome = engine.run(submit_dir, options, observer, recorder=follower, on_accepted=accepted)
+        outcome = engine.run(
+            submit_dir,
+            options,
+            observer,
+            recorder=follower,
+            on_accepted=accepted,
+            make_planner=PlannerProcess,
+        )
 
     def ended() -> Ended:
         warnings = (*outcome.warnings, *follower.warnings, *(hooks.warnings if hooks else ()))

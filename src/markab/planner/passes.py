@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from markab.planner.child_plans import prepare_children
 from markab.planner.cleanup import clean_up
 from markab.planner.clustering import cluster_jobs
 from markab.planner.content_reuse import reuse_by_content
@@ -38,6 +39,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("clustering jobs", cluster_jobs),
     ("reading dagman profiles", read_dagman_profiles),
     ("reading hooks", read_hooks),
+    ("preparing sub-workflows", prepare_children),
     ("staging in", stage_in),
     ("staging out", stage_out),
     ("registering results", register_results),

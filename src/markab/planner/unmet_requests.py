@@ -11,11 +11,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from markab.errors import Problem
+from markab.plan.model import LOCAL
 from markab.planner.clustering import label_key
 from markab.planner.draft import Context, Draft
 from markab.planner.placement import Program
 from markab.planner.plan_header import DEFAULT_LIMITS
-from markab.planner.site_executors import TITLES, is_available, is_explicit, requested_executor, unknown_style
+from markab.planner.site_executors import (
+    TITLES,
+    executor_of,
+    is_available,
+    is_explicit,
+    requested_executor,
+    unknown_style,
+)
+from markab.planner.task_container import missing_program
 from markab.spec.key_lines import line_of_key
 from markab.spec.model import Task
 from markab.spec.profile_keys import KEYS, Effect, effect_of, likely_key
@@ -55,14 +64,15 @@ class _Requests:
     expressions: dict[tuple[str, str], _Jobs] = field(default_factory=dict)
     """Profiles that have an effect, and whose value is an expression that only HTCondor evaluates."""
     containers: dict[str, _Jobs] = field(default_factory=dict)
-    transformations: dict[str, list[str]] = field(default_factory=dict)
-    """Container → the transformations that run in it."""
+    """Those that no program of this machine can start."""
+    lacking: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+    """Container → the program that is missing, and the transformations that run in it."""
     sites: dict[str, _Jobs] = field(default_factory=dict)
 
 
 def warn_of_unmet_requests(draft: Draft, context: Context) -> None:
     """Warn of everything that is requested and has no effect; what would make the results wrong is a problem."""
-    requests = _requests(draft)
+    requests = _requests(draft, context)
     _sites(requests.sites, context)
     _profiles(requests.profiles, context)
     for (namespace, key), jobs in requests.expressions.items():
@@ -73,17 +83,20 @@ def warn_of_unmet_requests(draft: Draft, context: Context) -> None:
         )
     _limits(draft, context)
     for container, jobs in requests.containers.items():
-        names = ", ".join(map(repr, requests.transformations[container]))
+        program, transformations = requests.lacking[container]
+        names = ", ".join(map(repr, transformations))
         context.unsupported(
             "container",
-            f"container {container!r} (for {names}) cannot be started: "
-            f"this version starts no containers ({jobs})",
-            "install the program at the site, and leave `container` out of its entry in the transformation catalog",
+            f"container {container!r} (for {names}) cannot be started: {program} is not on PATH ({jobs})",
+            "install it (Debian: apt-get install podman), or add its directory to PATH"
+            if "podman" in program
+            else "install it, or add its directory to PATH",
         )
 
 
-def _requests(draft: Draft) -> _Requests:
+def _requests(draft: Draft, context: Context) -> _Requests:
     found = _Requests()
+    missing: dict[tuple[str, str], str] = {}
     for task, program, number, site in _programs(draft):
         found.sites.setdefault(site, _Jobs()).add(number, task.id)
         for namespace, keys in program.profiles.items():
@@ -92,11 +105,14 @@ def _requests(draft: Draft) -> _Requests:
                 table = found.expressions if is_expression and key in READ_OF_CONDOR else found.profiles
                 table.setdefault((namespace, key), _Jobs()).add(number, task.id)
         transformation = program.executable.transformation
-        if container := program.executable.at.container:
-            found.containers.setdefault(container, _Jobs()).add(number, task.id)
-            names = found.transformations.setdefault(container, [])
-            if transformation.full_name not in names:
-                names.append(transformation.full_name)
+        if (container := program.container) is not None and executor_of(context.sites[site]) == LOCAL:
+            kind = container.type, container.program
+            if kind not in missing:
+                missing[kind] = missing_program(container, context)
+            if missing[kind]:
+                found.containers.setdefault(container.name, _Jobs()).add(number, task.id)
+                names = found.lacking.setdefault(container.name, (missing[kind], []))[1]
+                names += [] if transformation.full_name in names else [transformation.full_name]
     return found
 
 

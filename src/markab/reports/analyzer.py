@@ -11,6 +11,7 @@ from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
 from markab.formatting import clipped, count, shown_path, titled
 from markab.journal.attempt_story import log_texts
 from markab.journal.undeclared_files import undeclared_text
+from markab.plan.child_directory import root_directory
 from markab.plan.run_command import run_command
 from markab.reports.failure_report import (
     FILES_SHOWN,
@@ -108,7 +109,7 @@ class MarkabFailures(FailureReport):
             f"run it again by hand:  markab analyze {place} --debug-job JOB",
         ]
         if self.analysis.state != "Running" and not edited:
-            command = run_command(self.run.place.path)
+            command = run_command(root_directory(self.run.place))
             lines.append(f"after the correction:  {command}    (what succeeded is kept)")
         return lines
 

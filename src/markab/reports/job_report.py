@@ -22,6 +22,7 @@ from markab.journal.attempt_story import (
 from markab.journal.lifecycle import State
 from markab.journal.run_reader import RunReader
 from markab.plan.job_lookup import find_job
+from markab.reports.container_text import container_texts
 from markab.reports.reused_task import REUSED, reused_rows
 from markab.transfers.base import redact
 
@@ -215,6 +216,7 @@ def _attempt_lines(attempt: AttemptStory, submit_dir: Path, origin: str) -> list
     if record.get("cwd"):
         lines.append(f"  in     {record['cwd']}{_kept(record)}")
     lines += [f"  with   {text}" for text in environment_texts(record)]
+    lines += [f"  container {text}" for text in container_texts(record)]
     lines += _script_lines(record, "pre")
     for invocation in record.get("invocations", ()):
         lines += _invocation_lines(invocation)

@@ -19,6 +19,7 @@ OF_TASKS = frozenset(
         ErrorKind.NO_PROGRAM,
         ErrorKind.NOT_EXECUTABLE,
         ErrorKind.ARGUMENTS,
+        ErrorKind.CONTAINER,
         ErrorKind.MISSING_OUTPUT,
         ErrorKind.TIMEOUT,
         ErrorKind.CANCELLED,
