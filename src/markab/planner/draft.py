@@ -36,6 +36,7 @@ from markab.plan.model import (
     Place,
     PlannedJob,
     RunHooks,
+    SoftwareEnvironment,
 )
 from markab.plan.reused_tasks import ReusedTask
 from markab.planner.document_places import placed_problems
@@ -239,6 +240,10 @@ class Context:
         self.warnings.append(Problem(message, hint, kind=kind))
 
 
+RequestedEnvironment = tuple[str, str, str]
+"""The values of the three profiles that ask for a software environment."""
+
+
 @dataclass(slots=True)
 class RawInput:
     """A file that no job of the workflow makes: where it can be had, best first."""
@@ -300,6 +305,10 @@ class Draft:
     """What tells later whether all that is known of tasks is as it is now; None: something cannot be told. By content."""
     dagman: dict[int, DagmanRequests] = field(default_factory=dict)
     """Of the jobs that ask for something of that."""
+    environments: dict[str, SoftwareEnvironment] = field(default_factory=dict)
+    """Software environments, by name."""
+    environment_names: dict[RequestedEnvironment, str] = field(default_factory=dict)
+    """What programs ask for → its name."""
     run_hooks: RunHooks | None = None
     """None: no hooks are run."""
     job_hooks: dict[int, list[Hook]] = field(default_factory=dict)
