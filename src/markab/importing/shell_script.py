@@ -323,20 +323,21 @@ class _ScriptReader:
                     (step.reads if key == "in" else step.writes).add(self._state.world.path(word))
 
     def _settle_mentions(self, step: Step, files: Files) -> None:
-        """A word that is no file yet, and that a later step uses, is a file that the earlier step makes."""
-        for path in sorted(files.mentions):
+        """A word that looks like a file, is none yet, and stands in a later step too, is a file that this step makes."""
+        for path in sorted(files.guesses):
             maker = self._mentioned.get(path)
-            if maker is not None:
+            if maker is not None and maker.line != step.line:
                 maker.writes.add(path)
                 step.reads.add(path)
                 self._state.world.written.add(path)
                 self.source.note(
                     maker.line, f"{path!r} is taken for a file that it makes: line {step.line} uses it"
                 )
-        for path in files.mentions - step.reads:
+        guesses = files.guesses - step.reads
+        for path in guesses:
             self._mentioned.setdefault(path, step)
-        if files.guesses and not self._declared and not self._is_traced:
-            self._guessed.append((step, files.guesses - step.reads))
+        if guesses and not self._declared and not self._is_traced:
+            self._guessed.append((step, guesses))
 
     def _settle_guesses(self) -> None:
         """What looks like the name of a file, and is none that a step is known to make, is one that its step makes."""
@@ -410,8 +411,9 @@ def _is_assigned(node: Any) -> bool:
     """Return whether a node is a name that is given a value here."""
     parent = node.parent
     if node.type == "variable_name":
-        is_first = parent.type in ("variable_assignment", "for_statement") and node == parent.children[0]
-        return is_first or (parent.type == "for_statement" and node == parent.child_by_field_name("variable"))
+        if parent.type == "for_statement":
+            return bool(node == parent.child_by_field_name("variable"))
+        return bool(parent.type == "variable_assignment" and node == parent.children[0])
     return str(node.type) == "word" and _command_name(parent) in ("read", "mapfile", "readarray", "getopts")
 
 
