@@ -14,6 +14,7 @@ from markab.errors import PlanningError, Problem, RunBusy
 from markab.plan.model import GivenSlots
 from markab.planner.machine_needs import NO_NEEDS, Needs
 from markab.planner.options import PlanOptions
+from markab.planner.request_check import Answer
 
 
 @dataclass
@@ -498,3 +499,16 @@ def test_lint_returns_what_is_most_likely_not_meant(tmp_path: Path, monkeypatch:
     Path("workflow.yml").unlink()
     with pytest.raises(PegasusClientError, match="linting failed"):
         workflow.lint()
+
+
+def test_a_workflow_whose_results_are_up_to_date_takes_the_run_that_made_them(
+    machinery: Machinery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = Answer(machinery.planned.submit_dir, "w", 1, [])
+    monkeypatch.setattr(operations, "find_answer", lambda _: answer)
+    monkeypatch.setattr(operations, "read_braindump", lambda _: {"user": "ada"})
+    machinery.is_complete = True
+
+    wf = workflow().plan(submit=True)
+
+    assert (["start run0001"], answer.submit_dir) == (machinery.calls, wf.submit_dir)

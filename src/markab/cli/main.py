@@ -36,6 +36,7 @@ COMMANDS = {
     "halt": "Start no more jobs; running jobs end normally.",
     "remove": "End a run and its running jobs now.",
     "clean": "Delete old runs with their scratch; shows first what would go.",
+    "notify": "Send a mail, a web request or a desktop notice about an event: for hooks.",
     "version": "Print Markab's version.",
     "config": "Print the directories in which Markab is installed.",
     "completion": "Print the script with which a shell completes commands.",

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from markab.errors import Problem
 from markab.lint.checks import CHECKS, CODES
-from markab.lint.finding import SEVERITIES, Finding, Severity, SourcePlace
+from markab.lint.finding import SEVERITIES, Finding, Severity
 from markab.lint.planning_findings import OF_THE_CALL, problem_finding
 from markab.lint.subject import Subject, read_subject
 from markab.lint.switched_off import SwitchedOff
+from markab.planner.document_places import SourcePlace
 from markab.planner.options import PlanOptions
 from markab.spec.model import Workflow
 

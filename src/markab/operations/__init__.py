@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from markab.journal.progress import Progress as Progress
     from markab.lint.finding import Finding as Finding
     from markab.lint.linting import LintReport as LintReport
-    from markab.operations.cache import cache_size, list_cache, prune_cache, verify_cache
+    from markab.operations.cache import cache_size, list_cache, prune_cache, rebuild_cache, verify_cache
     from markab.operations.catalog_conversion import convert_catalog
     from markab.operations.databases import (
         Changed,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from markab.operations.linting import lint, lint_codes, lint_sarif
     from markab.operations.metadata import read_metadata, trace
+    from markab.operations.notices import send_notice
     from markab.operations.old_runs import Filters, OldRun, delete_old_runs, find_old_runs
     from markab.operations.planning import Then as Then
     from markab.operations.planning import (
@@ -135,7 +136,7 @@ if TYPE_CHECKING:
     from markab.reports.status import Status as Status
 
 _NAMES = {
-    "cache": ("cache_size", "list_cache", "prune_cache", "verify_cache"),
+    "cache": ("cache_size", "list_cache", "prune_cache", "rebuild_cache", "verify_cache"),
     "catalog_conversion": ("convert_catalog",),
     "databases": (
         "Changed",
@@ -163,6 +164,7 @@ _NAMES = {
     ),
     "linting": ("lint", "lint_codes", "lint_sarif"),
     "metadata": ("read_metadata", "trace"),
+    "notices": ("send_notice",),
     "old_runs": ("Filters", "OldRun", "delete_old_runs", "find_old_runs"),
     "planning": ("dry_run", "find_answer", "parameter_names", "plan", "run_script", "target_names"),
     "recording": ("record_again",),
@@ -308,6 +310,7 @@ __all__ = [
     "read_statistics",
     "read_status",
     "read_undelivered",
+    "rebuild_cache",
     "record_again",
     "refuse_changes",
     "remove",
@@ -316,6 +319,7 @@ __all__ = [
     "run",
     "run_script",
     "save_statistics",
+    "send_notice",
     "show_job",
     "shown_log",
     "start",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -46,7 +45,7 @@ def plan(
         options,
         progress,
         update_index=record_unrecorded,
-        recorded_sizes=_recorded_sizes,
+        recorded_sizes=recorded_sizes,
         explain=explain,
     )
     return _with_lacks(_with_changes(planned), then)
@@ -66,11 +65,11 @@ def dry_run(options: PlanOptions, progress: Progress | None = None, *, explain: 
     """Return what `plan` would plan, and write nothing. Arguments and errors as those of `plan`."""
     from markab.planner import planning
 
-    planned = planning.dry_run(options, progress, recorded_sizes=_recorded_sizes, explain=explain)
+    planned = planning.dry_run(options, progress, recorded_sizes=recorded_sizes, explain=explain)
     return _with_lacks(_with_changes(planned), "nothing")
 
 
-def _recorded_sizes(workflow: str) -> Mapping[str, int]:
+def recorded_sizes(workflow: str) -> Mapping[str, int]:
     """Return the sizes that the last runs of a workflow recorded, newest first; nothing if they cannot be found."""
     from markab.diagnosis.recorded_sizes import recorded_sizes
     from markab.errors import MarkabError
@@ -96,7 +95,7 @@ def _with_changes(planned: Planned) -> Planned:
                 facts = ComparedJob(kept.job, known, kept.paths)
                 task = kept.job.tasks[0].id
                 why = why_again(earlier.of(task), facts, in_cluster=earlier.has_clustered(task))
-                planned.reasons[position] = replace(reason, why=why)
+                planned.reasons[position] = reason._replace(why=why)
     return planned
 
 
