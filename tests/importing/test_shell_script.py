@@ -210,6 +210,7 @@ def test_what_is_removed_or_moved_is_not_delivered(tmp_path: Path) -> None:
         ("sort a.txt > ../b", 1, "writes '../b', and the name has '..'"),
         ("sort a.txt > /tmp/b", 1, "writes '/tmp/b', and the name is an absolute path"),
         ("# markab: in=gone.txt out=b\ntool", 2, "there is no file 'gone.txt'"),
+        ('# markab: "a.txt\ntool', 2, "'\"a.txt' is not in=FILE"),
         ("# markab: inn=a.txt\ntool", 2, "'inn=a.txt' is not in=FILE"),
     ],
 )

@@ -156,7 +156,8 @@ class ToolRun:
             makes = next((each for each in self.tool.outputs if each.type_ == name), None)
             return f"{short_name(makes.id)}.{name}" if makes else None
         try:
-            return scope.text(given, self.place.at(name))
+            value = scope.value(given, self.place.at(name))
+            return None if is_unknown(value) else as_text(value)
         except Inconvertible as error:
             self.problems.append(error)
             return None
@@ -186,7 +187,8 @@ class ToolRun:
     ) -> Any:
         kind, name = parameter.type_, short_name(parameter.id)
         if kind in ("stdout", "stderr"):
-            return self._file(streams[kind] or "", made, parameter, place)
+            stream = streams[kind]
+            return UNKNOWN if stream is None else self._file(stream, made, parameter, place)
         binding = parameter.outputBinding
         optional = isinstance(kind, list) and "null" in kind
         if optional:
@@ -206,7 +208,9 @@ class ToolRun:
             raise place.at("outputBinding").error(
                 "outputEval and loadContents cannot be converted", "leave them out"
             )
-        names = self._globbed(binding.glob, scope, place.at("outputBinding", "glob"))
+        names = list(self._globbed(binding.glob, scope, place.at("outputBinding", "glob")))
+        if is_unknown(names):
+            return UNKNOWN
         files = [self._file(each, made, parameter, place, is_directory=item == "Directory") for each in names]
         if item is kind and len(files) != 1:
             raise place.error(
@@ -214,10 +218,14 @@ class ToolRun:
             )
         return files[0] if item is kind else files
 
-    def _globbed(self, given: Any, scope: Scope, place: CwlPlace) -> Iterator[str]:
+    def _globbed(self, given: Any, scope: Scope, place: CwlPlace) -> Iterator[Any]:
+        """Yield the names; UNKNOWN for one that needs a value which could not be converted."""
         for each in given if isinstance(given, list) else [given]:
             value = scope.value(each, place)
             for name in value if isinstance(value, list) else [value]:
+                if name is UNKNOWN:
+                    yield name
+                    continue
                 text = as_text(name).removeprefix("./").rstrip("/")
                 if _GLOB & set(text):
                     raise place.error(

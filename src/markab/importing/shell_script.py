@@ -311,7 +311,11 @@ class _ScriptReader:
     def _declare(self, step: Step, declared: str, node: Any) -> None:
         """Take the files of a step from a comment, in place of those that were found."""
         step.reads, step.writes = set(), set()
-        for part in shlex.split(declared):
+        try:
+            parts = shlex.split(declared)
+        except ValueError:
+            parts = [declared]
+        for part in parts:
             key, equals, names = part.partition("=")
             if key not in ("in", "out") or not equals:
                 self.source.leave_out(
