@@ -32,7 +32,6 @@ from markab.planner.placement import Executable, Program
 from markab.planner.places import local_path
 from markab.planner.site_directories import shared_scratch
 from markab.planner.task_files import command_line, outputs_of
-from markab.planner.transfer_groups import LITE_ARGUMENTS, given_arguments
 from markab.spec.model import Task, Use
 from markab.transfers.base import quoted_path
 from markab.transfers.tree_names import directory_name
@@ -167,11 +166,7 @@ def job_of_tasks(
     planned.cores, planned.gpus = resources.cores, resources.gpus
     planned.memory_mb, planned.disk_mb = resources.memory_mb, resources.disk_mb
     planned.runtime_s = resources.runtime_s or 0
-    planned.threads = (
-        resources.own_transfer_threads
-        or resources.transfer_threads
-        or given_arguments(context, LITE_ARGUMENTS).threads
-    )
+    planned.threads = resources.own_transfer_threads or resources.transfer_threads or context.own_threads
     planned.checkpoint_s = resources.checkpoint_s or 0
     planned.max_wall_s = resources.max_wall_s or 0
     planned.success_messages = resources.success_messages
