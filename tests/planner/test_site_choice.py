@@ -61,7 +61,7 @@ def test_round_robin_gives_each_site_as_many_jobs_of_a_level(number: int, sites:
 
 
 def test_round_robin_goes_on_from_level_to_level() -> None:
-    chain = choice_of([[], [0], [1], [2]], dict.fromkeys(range(4), ["a", "b"]))
+    chain = choice_of([[], [0], [1], [2]], {job: ["a", "b"] for job in range(4)})
 
     assert ["a", "b", "a", "b"] == list(dict(round_robin(chain)).values())
 

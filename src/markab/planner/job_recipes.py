@@ -76,7 +76,7 @@ class Recipes:
             env, arguments = program.profiles.get("env", {}), command_line(task)
             if program.launcher is not None:
                 raise Unknown(
-                    "a launcher starts its program (gridstart.launcher), and may change what it does"
+                    "a launcher starts its program (gridstart.launcher or pegasus_lite_env_source), and may change what it does"
                 )
             if which := script_of(program.profiles.get("dagman", {})):
                 raise Unknown(f"a script of the submit host belongs to it (dagman.{which})")
