@@ -607,7 +607,7 @@ def test_all_that_profiles_request_of_a_job_stands_in_the_plan(bench: Bench) -> 
     job = bench.plan(task("a", profiles=profiles))["tool_a"]
 
     assert (job.cores, job.memory_mb, job.disk_mb, job.gpus) == (3, 5, 6, 2)
-    assert (job.runtime_s, job.max_wall_s, job.checkpoint_s) == (70, 9 * 60, 8 * 60)
+    assert (job.runtime_s, job.max_wall_s, job.checkpoint_s, job.checkpoint_grace_s) == (70, 540, 480, 30)
     assert (job.success_messages, job.failure_messages) == (["all done"], ["no good"])
     assert (job.retries, job.priority, job.category) == (4, 11, "big")
 
@@ -909,11 +909,7 @@ def test_warnings_are_not_lost_when_planning_fails(bench: Bench) -> None:
 
 def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     made = bench.plan(
-        task(
-            "a",
-            profiles={"pegasus": {"worker.node.directory": "/w"}},
-            hooks={"shell": [{"_on": "end", "cmd": "mail"}]},
-        ),
+        task("a", profiles={"pegasus": {"worker.node.directory": "/w"}}),
         properties={
             "pegasus.monitord.notifications": "false",
             "pegasus.dir.storage.mapper": "flat",
@@ -923,9 +919,7 @@ def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     )
 
     assert [
-        "property 'pegasus.monitord.notifications' = false does nothing in this version",
         "profile pegasus.worker.node.directory does nothing in this version (job 'a')",
-        "shell hooks are not run in this version: those of job 'a'",
     ] == [warning.message for warning in made.planned.warnings]
 
 
@@ -961,18 +955,6 @@ def test_a_transformation_that_requires_one_of_another_site_is_refused(bench: Be
 
     assert "transformation 'helper' cannot run at " in str(caught.value)
     assert "(needed by task 'a', whose transformation requires it)" in str(caught.value)
-
-
-def test_a_container_is_not_quietly_left_out(bench: Bench) -> None:
-    bench.transformations[0]["sites"][0]["container"] = "box"
-    (bench.path / "transformations.yml").write_text("{}")
-    options = bench.options(task("a"))
-    text = json.loads((bench.path / "transformations.yml").read_text())
-    text["containers"] = [{"name": "box", "type": "docker", "image": "docker://python:3.12"}]
-    (bench.path / "transformations.yml").write_text(json.dumps(text))
-
-    with pytest.raises(PlanningError, match=r"container 'box' \(for 'tool'\) cannot be started"):
-        plan(options)
 
 
 def test_an_output_directory_that_cannot_be_made_is_found_before_anything_runs(bench: Bench) -> None:

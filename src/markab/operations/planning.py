@@ -45,7 +45,7 @@ def plan(
         options,
         progress,
         update_index=record_unrecorded,
-        recorded_sizes=_recorded_sizes,
+        recorded_sizes=recorded_sizes,
         explain=explain,
     )
     return _with_lacks(_with_changes(planned), then)
@@ -65,11 +65,11 @@ def dry_run(options: PlanOptions, progress: Progress | None = None, *, explain: 
     """Return what `plan` would plan, and write nothing. Arguments and errors as those of `plan`."""
     from markab.planner import planning
 
-    planned = planning.dry_run(options, progress, recorded_sizes=_recorded_sizes, explain=explain)
+    planned = planning.dry_run(options, progress, recorded_sizes=recorded_sizes, explain=explain)
     return _with_lacks(_with_changes(planned), "nothing")
 
 
-def _recorded_sizes(workflow: str) -> Mapping[str, int]:
+def recorded_sizes(workflow: str) -> Mapping[str, int]:
     """Return the sizes that the last runs of a workflow recorded, newest first; nothing if they cannot be found."""
     from markab.diagnosis.recorded_sizes import recorded_sizes
     from markab.errors import MarkabError

@@ -25,14 +25,17 @@ from markab.plan.job_label import joined_labels
 from markab.plan.model import (
     AbortRule,
     BoundedScratch,
+    ChildPlan,
     Content,
     ContentReuse,
     GivenSlots,
+    Hook,
     Integrity,
     JobScript,
     JobSpace,
     Place,
     PlannedJob,
+    RunHooks,
 )
 from markab.plan.reused_tasks import ReusedTask
 from markab.planner.document_places import placed_problems
@@ -205,6 +208,15 @@ class Context:
     """What cannot be judged, because documents are wrong."""
     dry_run: bool = False
 
+    @property
+    def handed_up(self) -> Mapping[str, str]:
+        """Lfn → path in the scratch of the parent, of the results that this workflow makes for it."""
+        return self.options.parent.outputs if self.options.parent else {}
+
+    def is_delivered(self, lfn: str) -> bool:
+        """Return whether a result leaves scratch: to an output site, or to the parent of this workflow."""
+        return bool(self.options.output_sites) or lfn in self.handed_up
+
     def problem(self, kind: str, message: str, hint: str = "") -> None:
         """Note a reason why there can be no plan."""
         self.problems.append(Problem(message, hint, kind=kind))
@@ -290,6 +302,12 @@ class Draft:
     """What tells later whether all that is known of tasks is as it is now; None: something cannot be told. By content."""
     dagman: dict[int, DagmanRequests] = field(default_factory=dict)
     """Of the jobs that ask for something of that."""
+    run_hooks: RunHooks | None = None
+    """None: no hooks are run."""
+    job_hooks: dict[int, list[Hook]] = field(default_factory=dict)
+    """Of the jobs that have any."""
+    children: dict[int, ChildPlan] = field(default_factory=dict)
+    """Task that is a sub-workflow → how it gets its plan."""
     merged: dict[int, Merged] = field(default_factory=dict)
     """Job that others were merged into → what it is."""
     reasons: list[Reason] = field(default_factory=list)

@@ -37,7 +37,7 @@ def find_transformation(key: _Key, context: Context) -> Transformation | None:
     if namespace == "pegasus":
         path = _own_tool(f"pegasus-{name}", context.trace)
     elif namespace is None and version is None:
-        path = _on_path(name, context.trace)
+        path = program_on_path(name, context.trace)
     if path is None:
         return None
     found = Transformation(
@@ -58,10 +58,11 @@ def _own_tool(name: str, trace: RequestTrace) -> str | None:
     if os.access(beside, os.X_OK):
         return beside
     trace.saw_nothing(beside)
-    return _on_path(name, trace)
+    return program_on_path(name, trace)
 
 
-def _on_path(name: str, trace: RequestTrace) -> str | None:
+def program_on_path(name: str, trace: RequestTrace) -> str | None:
+    """Return the path of a program on PATH; None: there is none."""
     path = shutil.which(name)
     for folder in () if os.path.dirname(name) else os.get_exec_path():
         candidate = os.path.join(folder, name)

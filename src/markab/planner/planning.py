@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 from markab.catalogs.replica_properties import with_absolute_output
 from markab.errors import DocumentError, PlanningError, Problem, StorageError
-from markab.formatting import count, titled
+from markab.formatting import titled
 from markab.plan.braindump import Braindump
 from markab.plan.model import INTEGRITY_CHECKS, ContentReuse, GivenSlots, PlannedJob
 from markab.planner import plan_writer as writing
+from markab.planner.child_plans import name_documents
 from markab.planner.directory_names import check_delivered_directories, name_directories
 from markab.planner.draft import (
     Cleanup,
@@ -33,6 +34,7 @@ from markab.planner.draft import (
 )
 from markab.planner.executable_jobs import executable_jobs, job_of_tasks, linking_sites
 from markab.planner.given_slots import given_slots
+from markab.planner.handed_up_results import mark_handed_up
 from markab.planner.input_documents import InputDocuments, read_documents
 from markab.planner.machine_needs import NO_NEEDS, Needs, needs_of
 from markab.planner.modes import MODES
@@ -166,6 +168,7 @@ def _plan(
             options.script.words if options.script else (),
             context.passwords,
             draft.reused_tasks,
+            workflow.replica_catalog,
         )
     progress("writing the plan", header.jobs, header.jobs)
     return _planned(draft, context, header.slots, submit_dir.path, braindump, explain=explain)
@@ -243,13 +246,16 @@ def _make_draft(
     name_directories(given.workflow)
     context = _context(options, given, progress, dry_run=dry_run)
     context.trace = trace
+    if options.parent is not None:
+        context.passwords = {**options.parent.passwords, **context.passwords}
     context.update_index, context.recorded_sizes = update_index, recorded_sizes
     empty_noop_tasks(given.workflow.jobs, context)
+    name_documents(given.workflow)
+    mark_handed_up(given.workflow, context)
     draft = Draft(given.workflow, given.workflow.jobs)
     _run_passes(passes, draft, context)
     progress("checking the plan", 0, None)
     tasks = [task for job, _ in draft.task_jobs() for task in draft.tasks_of(job)]
-    _check_sub_workflows(tasks, context)
     _check_arguments(tasks, context)
     warn_of_unmet_requests(draft, context)
     check_directories(staging_sites(draft), context)
@@ -374,19 +380,6 @@ def _warn_of_useless_flags(options: PlanOptions, context: Context) -> None:
             "output-dir",
             f"--output-dir changes nothing: it is for one output site, or for 'local', "
             f"and {', '.join(sites)} are named",
-        )
-
-
-def _check_sub_workflows(tasks: Sequence[Task], context: Context) -> None:
-    """Note all sub-workflows at once: each has the same reason."""
-    found = [task for task in tasks if task.type != "job"]
-    if found:
-        first = found[0]
-        more = f", and so are {count(len(found) - 1, 'more task')}" if len(found) > 1 else ""
-        context.unsupported(
-            "sub-workflow",
-            f"task {first.id!r} is a sub-workflow ({first.file}){more}, and this version runs none",
-            f"plan and run {first.file} by itself, and give its outputs to this workflow as replicas",
         )
 
 

@@ -18,6 +18,7 @@ from markab.planner.reuse_locations import reuse_locations
 from markab.planner.reuse_policy import REUSE_POLICIES, REUSE_POLICY
 from markab.planner.scratch_bound import wrong_bounds
 from markab.planner.scratch_directories import STRATEGIES, STRATEGY
+from markab.planner.shell_hooks import AT_ONCE, ENABLED, LIMIT
 from markab.planner.site_choice import POLICIES
 from markab.planner.transfer_groups import ARGUMENTS, LITE_ARGUMENTS, PRIORITIES, REFINER, REFINERS, THREADS
 from markab.spec import units
@@ -36,7 +37,9 @@ _FLAGS = (
     "pegasus.dir.storage.deep",
     "markab.keep.failed",
     "markab.fail.fast",
+    "markab.retry.by.cause",
     "markab.lfn.absolute",
+    ENABLED,
 )
 _CHOICES: dict[str, tuple[str, ...]] = {
     AGGREGATOR: AGGREGATORS,
@@ -57,6 +60,8 @@ _SMALLEST = {
     "dagman.maxjobs": 0,
     "pegasus.job.priority": -1_000_000,
     site_callout.TIMEOUT: 0,
+    AT_ONCE: 0,
+    LIMIT: 0,
     "pegasus.transfer.threads": 1,
     "pegasus.parser.document.size": 1,
     "pegasus.dir.storage.mapper.hashed.levels": 0,

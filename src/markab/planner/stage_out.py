@@ -32,7 +32,7 @@ REUSED_LEVEL = 1000
 
 
 def stage_out(draft: Draft, context: Context) -> None:
-    """Fill `results`, and add stage-out jobs if there is an output site."""
+    """Fill `results`, and add stage-out jobs of those that leave scratch."""
     groups = transfer_groups(draft, context, "stageout")
     levels = draft.levels
     collected: dict[tuple[str, int, int], list[tuple[int, Use]]] = defaultdict(list)
@@ -41,9 +41,8 @@ def stage_out(draft: Draft, context: Context) -> None:
         for use in draft.outputs(job):
             if draft.is_delivered(use):
                 draft.results.add(use.lfn)
-                collected[key].append((job, use))
-    if not context.options.output_sites:
-        return
+                if context.is_delivered(use.lfn):
+                    collected[key].append((job, use))
     numbers: dict[tuple[str, int], int] = defaultdict(int)
     for (site, level, _), wanted in sorted(collected.items()):
         at = transfer_site(Kind.STAGE_OUT, site, context)
@@ -74,6 +73,9 @@ def stage_out(draft: Draft, context: Context) -> None:
 def _deliver_reused(draft: Draft, context: Context) -> None:
     for number, (job, uses) in enumerate(draft.reused.items()):
         draft.results.update(use.lfn for use in uses)
+        uses = [use for use in uses if context.is_delivered(use.lfn)]
+        if not uses:
+            continue
         transfers = []
         for use in uses:
             if raw := draft.found.get(use.lfn) or _replicas(use.lfn, draft.tasks[job].id, context):

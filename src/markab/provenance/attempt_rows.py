@@ -22,7 +22,7 @@ from markab.journal.attempt_record import AttemptRecord, Invocation
 from markab.journal.history import another_plan
 from markab.journal.reader import Line
 from markab.journal.records import AttemptEnd, AttemptRunning, AttemptStart, RunEnd, RunStart
-from markab.plan.model import Kind
+from markab.plan.model import SUB_WORKFLOWS, Kind
 from markab.provenance.plan_rows import JobDescriptions
 from markab.provenance.row_writer import Row, Writer
 from markab.provenance.stampede_states import (
@@ -279,7 +279,8 @@ class AttemptRows:
         id = self._next_instance
         self._next_instance = id + 1
         executed = time if it.site in run.local_sites else None
-        self._open[position] = OpenAttempt(id, it.site, time, executed, seq)
+        site = "local" if it.site == SUB_WORKFLOWS else it.site
+        self._open[position] = OpenAttempt(id, site, time, executed, seq)
 
     def _running(self, it: AttemptRunning, line: Line) -> None:
         attempt = self._open.get(it.job)

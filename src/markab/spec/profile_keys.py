@@ -41,13 +41,13 @@ KEYS: dict[str, dict[str, Effect]] = {
             stageout.clusters stageout.local.clusters stageout.remote.clusters
             clusters.num clusters.size clusters.maxruntime label group tag transfer.threads nosymlink
             gridstart.launcher gridstart.launcher.arguments pegasus_lite_env_source cores.expr memory.expr diskspace.expr gpus.expr runtime.expr
+            container.arguments container.launcher container.launcher.arguments container.program
             job.aggregator job.aggregator.arguments pmc_request_memory pmc_request_cpus pmc_priority
         """,
         NEEDLESS="""
             gridstart gridstart.path gridstart.arguments change.dir create.dir condor.arguments.quote auxillary.local
             relative.submit.dir transfer.proxy
             collapser bundle pmc_task_arguments
-            container.arguments container.launcher container.launcher.arguments
         """,
         BATCH="""
             queue project nodes ppn glite.arguments glite.arguments.expr queue.expr project.expr

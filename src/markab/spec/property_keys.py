@@ -180,9 +180,9 @@ pegasus.condor.dag.checker.jobs | 50000 | | needless | jobs from which on the DA
 pegasus.condor.** | | | needless | settings for HTCondor
 pegasus.credential.encrypt | true | true false | needless | credentials travel encrypted
 pegasus.monitord.events | true | true false | read | write events to the database. `false`: the database is made when it is first needed, and not during the run
-pegasus.monitord.notifications | true | true false | not-yet | run the hooks
-pegasus.monitord.notifications.max | 10 | | not-yet | hooks at a time
-pegasus.monitord.notifications.timeout | 0 | | not-yet | seconds a hook may take; 0 is no limit
+pegasus.monitord.notifications | true | true false | read | run the hooks of the workflow and its jobs
+pegasus.monitord.notifications.max | 10 | | read | hooks that run at a time; 0: none are run
+pegasus.monitord.notifications.timeout | 0 | | read | seconds a hook may take; 0 is no limit
 pegasus.monitord.stdout.disable.parsing | false | true false | needless | keep the output of jobs out of the database
 pegasus.monitord.arguments | | | needless | arguments for the monitoring
 pegasus.monitord.encoding | bp | | needless | encoding of events
@@ -221,6 +221,7 @@ pegasus.catalog.provenance.** | | | needless | old provenance catalog
 markab.dir.submit.mode | 0700 | | read | permissions of a new submit directory, in octal. `0750` or `2770` for a group; a directory that exists keeps its permissions
 markab.cleanup.assumed.size | 10485760 | | read | size of a file of which nothing is known, with `Constraint`: bytes, or an amount such as `1 MB`
 markab.keep.failed | false | true false | read | keep the directory of the last failed attempt of each job. Also `markab run --keep-failed`; the directory is removed when the job is tried again
+markab.retry.by.cause | true | true false | read | what would fail again (a program that does not exist, say) is not tried again, and a job that was killed for lack of memory is tried again with more. `false`: every failure is tried again, as often as `RETRY` says
 markab.fail.fast | false | true false | read | start no other jobs after a job failed for good. Also `markab run --fail-fast`; `--keep-going` is the opposite
 markab.slots.cores | | | read | cores that jobs on this machine may use together. What the machine has if not set; also `--cores`, and the profile `pegasus.slots.cores` of a site
 markab.slots.memory | | | read | memory that jobs on this machine may use together. Such as `8 GB`, MB without a unit; also `--memory`, and the profile `pegasus.slots.memory` of a site

@@ -14,8 +14,10 @@ class ErrorKind(object):
 
     EXIT = "exit"  # the exit code is not 0
     SIGNAL = "signal"  # ended by a signal
+    MEMORY = "memory"  # ended by the system, because memory ran out
     NO_PROGRAM = "no-program"  # the program, its interpreter or its loader does not exist
     NOT_EXECUTABLE = "not-executable"
+    CONTAINER = "container"  # the container of a task did not start, or its image cannot be loaded
     MISSING_INPUT = "missing-input"
     CHECKSUM = "checksum"  # an input is not what was recorded
     MISSING_OUTPUT = "missing-output"
@@ -33,6 +35,9 @@ class ErrorKind(object):
     ARGUMENTS = "arguments"  # a command line that cannot be split
     LOST = "lost"  # the engine ended unexpectedly, or the site no longer knows the attempt
     HELD = "held"  # the site did not let it run, and it was withdrawn
+    PLANNING = "planning"  # a sub-workflow cannot be planned
+    SUB_WORKFLOW = "sub-workflow"  # jobs of a sub-workflow failed
+    STOPPED = "stopped"  # a sub-workflow was halted or removed
     INTERNAL = "internal"  # an error of Markab
 
 

@@ -16,6 +16,7 @@ from markab.formatting import clipped, count, duration, html_text, moment, outpu
 from markab.journal.attempt_story import captured, log_texts
 from markab.journal.progress import ScratchUse
 from markab.plan.model import BoundedScratch
+from markab.reports.container_text import container_texts
 from markab.reports.graph.drawing import draw
 from markab.reports.graph.state_styles import STATE_STYLES
 from markab.reports.graph.svg import svg_element
@@ -261,6 +262,7 @@ def _named(data: RunData, job: int) -> str:
 def _failure_facts(data: RunData, example: _Example) -> list[tuple[str, str]]:
     record, planned = example.record, data.plan.job(example.job)
     facts = [("site", planned.site), ("host", str(record.get("host") or ""))]
+    facts += [("container", text) for text in container_texts(record)]
     runs = record.get("invocations") or []
     if runs:
         last = runs[-1]

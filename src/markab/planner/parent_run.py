@@ -1,0 +1,18 @@
+"""What the planner of a sub-workflow knows of the run that it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ParentRun:
+    """The run of which the planned workflow is a job."""
+
+    root_uuid: str
+    """UUID of the run at the root of the tree."""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """Lfn → absolute path, in the scratch of the parent, of the files that the job declares as outputs."""
+    passwords: Mapping[str, str] = field(default_factory=dict)
+    """Those of the parent: what it passes on has none."""
