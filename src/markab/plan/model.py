@@ -386,11 +386,11 @@ class Registration(msgspec.Struct, omit_defaults=True):
     lfn: str
     pfn: str
     site: str
-    name: str = ""
-    """Under which it is registered. Empty: its lfn."""
     metadata: dict[str, str] = {}
     optional: bool = False
     """It may not exist: a checkpoint."""
+    name: str = ""
+    """Under which it is registered. Empty: its lfn."""
 
 
 class Content(msgspec.Struct, frozen=True, omit_defaults=True):

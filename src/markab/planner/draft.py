@@ -186,6 +186,8 @@ class Context:
     """Job prefix, as asked for with --job-prefix."""
     links: bool = False
     """Inputs on this machine may be linked to instead of copied."""
+    own_threads: int = 0
+    """Files that a job moves itself at a time; 0: as the plan says for all."""
     replica_order: ReplicaOrder = by_nearness
     """Which replica of a file is the best."""
     cleanup: Cleanup = "inplace"

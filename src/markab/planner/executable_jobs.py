@@ -35,7 +35,6 @@ from markab.planner.site_directories import shared_scratch
 from markab.planner.software_environments import requested_environment
 from markab.planner.task_files import command_line, outputs_of
 from markab.planner.time_limits import checkpoint_limits
-from markab.planner.transfer_groups import LITE_ARGUMENTS, given_arguments
 from markab.spec.model import Task, Use
 from markab.transfers.base import quoted_path
 from markab.transfers.tree_names import directory_name
@@ -180,11 +179,7 @@ def job_of_tasks(
     planned.cores, planned.gpus = resources.cores, resources.gpus
     planned.memory_mb, planned.disk_mb = resources.memory_mb, resources.disk_mb
     planned.runtime_s = resources.runtime_s or 0
-    planned.threads = (
-        resources.own_transfer_threads
-        or resources.transfer_threads
-        or given_arguments(context, LITE_ARGUMENTS).threads
-    )
+    planned.threads = resources.own_transfer_threads or resources.transfer_threads or context.own_threads
     planned.max_wall_s = resources.max_wall_s or 0
     planned.success_messages = resources.success_messages
     planned.failure_messages = resources.failure_messages
@@ -244,9 +239,10 @@ def _sub_workflow(task: Task) -> PlannedTask:
 def _planned_task(task: Task, program: Program, draft: Draft) -> PlannedTask:
     executable = program.executable
     command, arguments = _command(executable), command_line(task)
+    container = program.container
     if is_noop(program.profiles):
-        command = shutil.which("true") or "/bin/true"
-    if program.launcher is not None:
+        command, container = shutil.which("true") or "/bin/true", None
+    elif program.launcher is not None:
         words = program.launcher.arguments, shlex.quote(command), arguments
         command, arguments = program.launcher.executable, " ".join(word for word in words if word)
     return PlannedTask(
@@ -261,7 +257,7 @@ def _planned_task(task: Task, program: Program, draft: Draft) -> PlannedTask:
         node_label=task.node_label or "",
         metadata=executable.transformation.metadata | executable.at.metadata | task.metadata,
         environment=draft.environment_names.get(requested_environment(program), ""),
-        container=program.container,
+        container=container,
     )
 
 

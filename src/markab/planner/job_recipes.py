@@ -79,7 +79,7 @@ class Recipes:
             env, arguments = program.profiles.get("env", {}), command_line(task)
             if program.launcher is not None:
                 raise Unknown(
-                    "a launcher starts its program (gridstart.launcher), and may change what it does"
+                    "a launcher starts its program (gridstart.launcher or pegasus_lite_env_source), and may change what it does"
                 )
             if program.container is not None and (why := _undeclared(program.container)):
                 raise Unknown(why)
