@@ -802,6 +802,7 @@ class Checker:
             worth_retrying=not incomplete and self.random.random() < 0.9,
             incomplete=incomplete,
             served=() if ok else served,
+            memory_mb=self.random.choice([0, 0, 30, 5000]),
         )
         returned = not ok and (
             self.ending.get(run) == "remove" or untimely or (incomplete and not is_partial)

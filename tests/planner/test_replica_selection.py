@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from markab.planner.doubts import Doubts
 from markab.planner.draft import Context, RawInput
 from markab.planner.placement import Executable
 from markab.planner.replica_order import by_nearness
@@ -23,6 +24,7 @@ class Noted:
         self.problems: list[tuple[str, str, str]] = []
         self.replica_order = by_nearness
         self.trace = RequestTrace()
+        self.doubts = Doubts()
         sites = [Site("cluster"), Site("stage"), Site("far", grids=[Grid("batch", "gate", "slurm")])]
         self.sites = {site.name: site for site in sites}
 
@@ -40,7 +42,7 @@ def here(tmp_path: Path) -> str:
 def select(*pfns: tuple[str, str], **more: Any) -> RawInput | None:
     """The places for a job at `cluster`, staged at `stage`."""
     replica = Replica("f", [Pfn(*pfn) for pfn in pfns], **more)
-    return select_replicas(replica, "cluster", "stage", "job x", cast("Context", Noted()))
+    return select_replicas(replica, "cluster", "stage", lambda: "job x", cast("Context", Noted()))
 
 
 def places(*pfns: tuple[str, str]) -> list[str]:
@@ -85,14 +87,14 @@ def test_a_path_at_a_site_with_a_gateway_is_none_of_this_machine_unless_files_ar
     noted = Noted()
     replica = Replica("f", [Pfn("far", f"{here}/a")])
 
-    assert select_replicas(replica, "cluster", "stage", "job x", cast("Context", noted)) is None
+    assert select_replicas(replica, "cluster", "stage", lambda: "job x", cast("Context", noted)) is None
     assert noted.problems[0][0] == "missing-input"
     assert f"{here}/a (a path on site far) (needed by job x)" in noted.problems[0][1]
-    assert select_replicas(replica, "cluster", "far", "job x", cast("Context", noted)) is not None
+    assert select_replicas(replica, "cluster", "far", lambda: "job x", cast("Context", noted)) is not None
     # The submit host is never elsewhere, even if the catalog gives it a gateway.
     noted.sites["local"] = Site("local", grids=[Grid("batch", "gate", "slurm")])
     of_local = Replica("f", [Pfn("local", f"{here}/a")])
-    assert select_replicas(of_local, "cluster", "stage", "job x", cast("Context", noted)) is not None
+    assert select_replicas(of_local, "cluster", "stage", lambda: "job x", cast("Context", noted)) is not None
 
 
 def test_a_job_reads_urls_and_paths_of_its_own_site_itself(here: str) -> None:
@@ -155,7 +157,7 @@ def test_a_file_without_a_usable_replica_is_an_error_with_what_to_do(
     noted = Noted()
     replica = Replica("f", [Pfn("local", pfn) for pfn in pfns])
 
-    assert select_replicas(replica, "cluster", "stage", "job x", cast("Context", noted)) is None
+    assert select_replicas(replica, "cluster", "stage", lambda: "job x", cast("Context", noted)) is None
     ((its_kind, message, its_hint),) = noted.problems
     assert its_kind == kind and hint in its_hint
     assert message.startswith("file 'f' has no replica that can be used: ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from markab.planner.task_files import command_line, inputs_of, inputs_of_job, outputs_of, outputs_of_job
+from markab.planner.task_files import command_line, files_of_job, inputs_of, outputs_of
 from markab.spec.model import Task, Use
 from markab.worker.split_arguments import split_words
 
@@ -55,18 +55,24 @@ def test_streams_that_are_not_among_its_uses_are_files_of_a_task_too(
 ) -> None:
     task = files(**streams)
 
-    assert [Use(lfn, "input") for lfn in reads] == list(inputs_of(task))
-    assert [Use(lfn, "output") for lfn in makes] == list(outputs_of(task))
+    assert [Use(lfn, "input") for lfn in reads] == inputs_of(task)
+    assert [Use(lfn, "output") for lfn in makes] == outputs_of(task)
 
 
 def test_a_stream_that_is_among_its_uses_is_as_they_say() -> None:
     uses = [Use("in", "input", bypass=True), Use("out", "output", stage_out=False), Use("err", "output")]
     task = files(*uses, stdin="in", stdout="out", stderr="err")
 
-    assert uses[:1] == list(inputs_of(task)) and uses[1:] == list(outputs_of(task))
+    assert uses[:1] == inputs_of(task) and uses[1:] == outputs_of(task)
     other = files(Use("s", "output"), Use("t", "input"), stdin="s", stdout="t")
     assert ["t", "s"] == [use.lfn for use in inputs_of(other)]
     assert ["s", "t"] == [use.lfn for use in outputs_of(other)]
+
+
+def test_one_file_that_both_streams_go_to_is_made_once() -> None:
+    use = Use("both", "output", stage_out=False)
+
+    assert [use] == outputs_of(files(use, stdout="both", stderr="both"))
 
 
 def test_a_job_of_several_tasks_reads_only_what_comes_from_outside() -> None:
@@ -76,13 +82,15 @@ def test_a_job_of_several_tasks_reads_only_what_comes_from_outside() -> None:
         files(Use("late", "output"), Use("mid", "output"), id="c"),
     ]
 
-    assert ["raw", "late"] == [use.lfn for use in inputs_of_job(tasks)]
-    assert ["mid", "log", "late"] == [use.lfn for use in outputs_of_job(tasks)]
+    reads, makes = files_of_job(tasks)
+
+    assert ["raw", "late"] == [use.lfn for use in reads]
+    assert ["mid", "log", "late"] == [use.lfn for use in makes]
 
 
 def test_a_file_that_two_tasks_of_a_job_read_is_what_either_needs_of_it() -> None:
     def joined(one: Use, other: Use) -> Use:
-        (found,) = inputs_of_job([files(one), files(other, id="b")])
+        (found,), _ = files_of_job([files(one), files(other, id="b")])
         return found
 
     first = Use("f", "input", optional=True, bypass=True, executable=False, metadata={"a": "1"})

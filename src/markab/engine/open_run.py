@@ -24,7 +24,14 @@ from markab.engine.progress_meter import Meter
 from markab.engine.recorder import Recorder
 from markab.engine.recovered_space import scratch_sizes
 from markab.engine.recovery import Recovery
-from markab.engine.retry_policy import error_kind, is_incomplete, is_worth_retrying, run_exit_code
+from markab.engine.retry_policy import (
+    error_kind,
+    is_incomplete,
+    is_worth_retrying,
+    lacked_memory,
+    next_memory_mb,
+    run_exit_code,
+)
 from markab.engine.scheduler_protocol import SchedulerProtocol, Verdict
 from markab.engine.scratch_report import excess_text, lack_text, scratch_use
 from markab.engine.scratch_space import ScratchSpace
@@ -58,7 +65,7 @@ from markab.journal.undeclared_files import undeclared_text
 from markab.journal.writer import Journal
 from markab.plan.machine_texts import RUNS_ALONE, cores_text, memory_text
 from markab.plan.model import TRANSFERS, Kind, PlannedJob
-from markab.plan.plan_file import PlanFile
+from markab.plan.plan_file import PlanFile, with_memory
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.record import unseen_record
 
@@ -171,7 +178,7 @@ class OpenRun:
         with recording_refusal(self.journal, self._clock):
             clamped = scheduler.add(
                 self.id,
-                self.plan.outline,
+                with_memory(self.plan.outline, history.memory_mb),
                 limits=header.limits,
                 max_jobs=self._max_jobs,
                 succeeded=history.succeeded,
@@ -355,13 +362,18 @@ class OpenRun:
             record = offer.record(record)
         ok = record.get("ok") is True
         served = [] if ok else self._learn_failed(id.job, record)
+        more_mb = None if ok else self._more_memory(id.job, record)
+        is_worth = is_worth_retrying(record, by_cause=self.plan.header.retry_by_cause) and more_mb != 0
         decision = self._scheduler.ended(
             id,
             ok,
-            worth_retrying=ok or is_worth_retrying(record),
+            worth_retrying=ok or is_worth,
             incomplete=not ok and is_incomplete(record),
             served=served,
+            memory_mb=more_mb or 0,
         )
+        if more_mb and decision.verdict in (Verdict.RETRY, Verdict.GIVE_UP):
+            self.history.memory_mb[id.job] = more_mb
         if self.space is not None and self.space.knows(id.job):
             was_over = self.space.over().keys()
             self._count_files(self.space, id.job, record, decision.verdict)
@@ -377,16 +389,18 @@ class OpenRun:
             self.history.note_undeclared(id.job, record.get("undeclared") or [])
         elif decision.verdict is Verdict.RETRY:
             self.meter.retried += 1
-            self.journal.append(Retry(now, id.job, id.number, decision.pause_s, served))
+            self.journal.append(Retry(now, id.job, id.number, decision.pause_s, served, more_mb or 0))
         elif decision.verdict is Verdict.INCOMPLETE:
             self.journal.append(Incomplete(now, id.job, id.number, served))
         elif decision.verdict is Verdict.GIVE_UP:
             why = NO_RETRY_LEFT
             if run_exit_code(record) is not None:
                 why = "its exit code ends the run, as dagman.ABORT-DAG-ON says"
-            elif not is_worth_retrying(record):
+            elif more_mb == 0:
+                why = f"it had {memory_text(record['memory_mb'])}, and there is no more for it"
+            elif not is_worth:
                 why = f"trying again would not help against {error_kind(record)!r}"
-            self.journal.append(GiveUp(now, id.job, id.number, why, served))
+            self.journal.append(GiveUp(now, id.job, id.number, why, served, more_mb or 0))
             self.failures[id.job] = Failure(running.id, id.number, dict(record.get("error") or {}))
             if not self._keep_going and len(self.failures) == 1:
                 self.warn(f"job {running.id!r} failed: no others are started, as --fail-fast says")
@@ -422,6 +436,26 @@ class OpenRun:
         why, hint = lack_text(short, self.plan.title(short.job), self.journal.path.parent)
         self.journal.append(NoRoom(self._clock.epoch(), short.job, why, hint))
         self.warn(f"{why}; {hint}")
+
+    def _more_memory(self, job: int, record: Record) -> int | None:
+        """Return what the next attempt asks for, after one that lacked memory: 0: there is no more. None: it did not.
+
+        The record gets what that attempt was given. A job that starts as many tasks as fit into its memory is left
+        alone: with more, it would start more.
+        """
+        if (
+            error_kind(record) not in (ErrorKind.MEMORY, ErrorKind.SIGNAL)
+            or not self.plan.header.retry_by_cause
+        ):
+            return None
+        planned = self.plan.job(job)
+        most_mb = 0 if planned.site in self._remote_sites else self._scheduler.slots.memory_mb
+        given_mb = self.history.memory_mb.get(job, planned.memory_mb)
+        given_mb = min(given_mb, most_mb) if most_mb else given_mb
+        if planned.tasks_at_once or not lacked_memory(record, given_mb):
+            return None
+        record["memory_mb"] = given_mb
+        return next_memory_mb(record, given_mb, most_mb)
 
     def _run_tasks_of(self, id: AttemptId, record: Record) -> float:
         """Take back an attempt that could not bring what an earlier run made: the next one runs the tasks."""

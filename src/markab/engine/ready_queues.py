@@ -129,6 +129,14 @@ class ReadyQueues:
             run.group[position] = index
         return clamped
 
+    def with_memory(self, index: int, memory_mb: int, slots: Slots) -> int:
+        """Return the group of jobs like those of a group that ask for so much memory; at another site, it is the same."""
+        group = self.groups[index]
+        if not group.cores:
+            return index
+        memory_mb = min(rounded_up(memory_mb), slots.memory_mb)
+        return self._group(group.throttle, group.cores, memory_mb, group.gpus, group.counts)
+
     def drop(self, order: int) -> None:
         """Take the ready jobs of a run out of all heaps."""
         for index in list(self.open):

@@ -291,6 +291,7 @@ def open_run(
         history.done,
         history.sizes,
         history.old_checkpoints,
+        history.memory_mb,
     )
     earlier = None
     if plan.header.reuse is not None and not history.is_complete:

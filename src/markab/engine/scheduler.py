@@ -254,6 +254,7 @@ class Scheduler:
         worth_retrying: bool = True,
         incomplete: bool = False,
         served: Collection[int] = (),
+        memory_mb: int = 0,
     ) -> Decision:
         """Decide what follows the end of an attempt."""
         jobs, job = self._checked(attempt), attempt.job
@@ -275,6 +276,8 @@ class Scheduler:
         failures = jobs.failures[job]
         if worth_retrying and failures <= jobs.retries[job]:
             pause = pause_s(failures)
+            if memory_mb:
+                jobs.group[job] = self._ready.with_memory(jobs.group[job], memory_mb, self.slots)
             jobs.move(job, Event.RETRY_LATER if pause else Event.RETRY)
             if not pause:
                 self._push(jobs, job)

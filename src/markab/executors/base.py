@@ -28,7 +28,7 @@ class RunContext:
     transfer_threads: int
     transfer_attempts: int
     catalog: str | None
-    """Output replica catalog: absolute path of an SQLite file."""
+    """Output replica catalog: absolute path of an SQLite file; None: another one (`catalogs/output_registration.py`)."""
     keep_failed: bool = False
     """Keep the directory of the last failed attempt of each job, where that is on this machine."""
     passwords: str = ""

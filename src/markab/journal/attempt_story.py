@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markab.formatting import count, duration
+from markab.formatting import count, duration, size
 from markab.journal.records import (
     AttemptEnd,
     AttemptRunning,
@@ -66,10 +66,10 @@ class AttemptStories:
                 self._of(number).native_id = native_id
             case AttemptEnd(attempt=number, record=record):
                 self._of(number).record = record
-            case Retry(attempt=number, pause_s=pause_s):
-                self._of(number).after = (
-                    f"tried again after {duration(pause_s)}" if pause_s else "tried again"
-                )
+            case Retry(attempt=number, pause_s=pause_s, memory_mb=memory_mb):
+                pause = f" after {duration(pause_s)}" if pause_s else ""
+                memory = f" with {size(memory_mb * 2**20)} of memory" if memory_mb else ""
+                self._of(number).after = f"tried again{pause}{memory}"
             case Undone(attempt=number, why=why):
                 self._of(number).after = f"to be run again: {why}"
             case Incomplete(attempt=number):

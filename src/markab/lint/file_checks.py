@@ -53,7 +53,7 @@ def jobs_without_outputs(subject: Subject) -> Iterator[Found]:
     if len(subject.workflow.jobs) == 1:
         return  # a workflow of one job without files is run for its effect, or for what it prints
     for task in subject.workflow.jobs:
-        if task.type == "job" and task.id not in waited_for and next(outputs_of(task), None) is None:
+        if task.type == "job" and task.id not in waited_for and not outputs_of(task):
             yield Found(
                 "no-outputs",
                 subject.place(task),

@@ -44,6 +44,7 @@ _NAMES = frozenset(
         "journal.jsonl",
         "status.json",
         "lock",
+        "hooks.jsonl",
         "jobstate.log",
         "monitord.started",
         "monitord.done",

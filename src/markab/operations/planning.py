@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -96,7 +95,7 @@ def _with_changes(planned: Planned) -> Planned:
                 facts = ComparedJob(kept.job, known, kept.paths)
                 task = kept.job.tasks[0].id
                 why = why_again(earlier.of(task), facts, in_cluster=earlier.has_clustered(task))
-                planned.reasons[position] = replace(reason, why=why)
+                planned.reasons[position] = reason._replace(why=why)
     return planned
 
 

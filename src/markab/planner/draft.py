@@ -29,11 +29,13 @@ from markab.plan.model import (
     Content,
     ContentReuse,
     GivenSlots,
+    Hook,
     Integrity,
     JobScript,
     JobSpace,
     Place,
     PlannedJob,
+    RunHooks,
 )
 from markab.plan.reused_tasks import ReusedTask
 from markab.planner.document_places import placed_problems
@@ -46,7 +48,7 @@ from markab.planner.placement import Placement, Program, merge_placements
 from markab.planner.replica_order import ReplicaOrder, by_nearness
 from markab.planner.request_trace import RequestTrace
 from markab.planner.targets import Targets
-from markab.planner.task_files import inputs_of, inputs_of_job, outputs_of, outputs_of_job
+from markab.planner.task_files import files_of_job, inputs_of, outputs_of
 from markab.reuse.file_witness import FileWitness
 from markab.reuse.result_index import ResultIndex
 from markab.spec.model import (
@@ -119,12 +121,11 @@ class ResultPlaces(Protocol):
         ...
 
 
-EXPLAINING = ("unknown-property", "unknown-profile")
+EXPLAINING = ("unknown-property", "unknown-profile", "noop")
 """Kinds of warnings that may explain an error, and are shown with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """Why the plan has, or lacks, a job; for `--explain`."""
 
     job: str
@@ -304,21 +305,32 @@ class Draft:
     """What tells later whether all that is known of tasks is as it is now; None: something cannot be told. By content."""
     dagman: dict[int, DagmanRequests] = field(default_factory=dict)
     """Of the jobs that ask for something of that."""
+    run_hooks: RunHooks | None = None
+    """None: no hooks are run."""
+    job_hooks: dict[int, list[Hook]] = field(default_factory=dict)
+    """Of the jobs that have any."""
     children: dict[int, ChildPlan] = field(default_factory=dict)
     """Task that is a sub-workflow → how it gets its plan."""
     merged: dict[int, Merged] = field(default_factory=dict)
     """Job that others were merged into → what it is."""
     reasons: list[Reason] = field(default_factory=list)
     random: Random = field(init=False)
+    _reads: list[Sequence[Use]] = field(init=False)
+    _makes: list[Sequence[Use]] = field(init=False)
+    """By job, of those that run tasks: the files."""
     _parents: list[list[int]] = field(init=False)
     _levels: list[int] = field(default_factory=list)
     _replacements: dict[int, int] = field(default_factory=dict)
     """Job that is None → job it was merged into, or _REMOVED."""
+    _merged_placements: dict[tuple[int, ...], tuple[Placement, list[Placement]]] = field(default_factory=dict)
+    """Identities of placements and programs → what they become as one job, and these placements, so that they exist."""
     _stale: bool = False
     """Whether `_parents` and `_levels` still name jobs that are None."""
 
     def __post_init__(self) -> None:
         self.jobs = [(task,) for task in range(len(self.tasks))]
+        self._reads = [inputs_of(task) for task in self.tasks]
+        self._makes = [outputs_of(task) for task in self.tasks]
         self._parents = [[] for _ in self.tasks]
         self.random = Random(self.workflow.name)
 
@@ -357,21 +369,13 @@ class Draft:
         found = self.jobs[job]
         return [self.tasks[task] for task in found] if type(found) is tuple else ()
 
-    def inputs(self, job: int) -> Iterable[Use]:
+    def inputs(self, job: int) -> Sequence[Use]:
         """Return the files that a job's tasks read."""
-        found = self.jobs[job]
-        assert type(found) is tuple
-        if len(found) == 1:  # a short cut: this is asked three times for every task
-            return inputs_of(self.tasks[found[0]])
-        return inputs_of_job(self.tasks_of(job))
+        return self._reads[job]
 
-    def outputs(self, job: int) -> Iterable[Use]:
+    def outputs(self, job: int) -> Sequence[Use]:
         """Return the files that a job's tasks make."""
-        found = self.jobs[job]
-        assert type(found) is tuple
-        if len(found) == 1:
-            return outputs_of(self.tasks[found[0]])
-        return outputs_of_job(self.tasks_of(job))
+        return self._makes[job]
 
     def is_wanted(self, use: Use) -> bool:
         """Return whether a job has to run for the sake of a file that it makes, though no other job reads it."""
@@ -412,9 +416,14 @@ class Draft:
         """Fill in the user's graph, while every job still runs one task."""
         self._parents, self._levels, self.task_levels = parents, levels, levels
 
-    def record_use(self, site: str, lfn: str, job: int) -> None:
-        """Record that a job makes, reads or moves a file in the scratch of a site."""
-        self.scratch.setdefault(site, {}).setdefault(lfn, []).append(job)
+    def record_uses(self, site: str, lfns: Iterable[str], job: int) -> None:
+        """Record that a job makes, reads or moves files in the scratch of a site."""
+        users_of = self.scratch.setdefault(site, {})
+        for lfn in lfns:
+            if (users := users_of.get(lfn)) is None:
+                users_of[lfn] = [job]
+            else:
+                users.append(job)
 
     def add(self, job: PlannedJob, parents: Sequence[int], by: str, why: str, explained: str = "") -> int:
         """Add an auxiliary job and why it is there, and return its number.
@@ -469,21 +478,31 @@ class Draft:
         for job in members:
             programs.update(zip(self._cluster(job), self.placements[job].programs, strict=True))
         tasks = tuple(sorted(programs, key=lambda task: (self.task_levels[task], task)))
-        placement = merge_placements(
-            [self.placements[job] for job in members], [programs[task] for task in tasks]
-        )
+        placement = self._merged_placement(members, [programs[task] for task in tasks])
+        first = f", in one job with {self.name_of(into)}"
         for job in members:
-            first = "" if job == into else f", in one job with {self.name_of(into)}"
-            self.reasons.append(Reason(self.name_of(job), by, "merged", f"{why}{first}"))
-        for use in outputs_of_job([self.tasks[task] for task in tasks]):
-            if self.producer.get(use.lfn) in members:
+            self.reasons.append(
+                Reason(self.name_of(job), by, "merged", why if job == into else f"{why}{first}")
+            )
+        self._reads[into], self._makes[into] = files_of_job([self.tasks[task] for task in tasks])
+        merged = set(members)
+        for use in self._makes[into]:
+            if self.producer.get(use.lfn) in merged:
                 self.producer[use.lfn] = into
+        self._parents[into] = [parent for job in members for parent in self._parents[job]]
         for job in members[1:]:
-            self._parents[into] = self._parents[into] + self._parents[job]
             self._take_out(job, into)
         self.jobs[into], self.placements[into] = tasks, placement
         self.merged[into] = Merged(name, f"{by}: {why}", remedy)
         return into
+
+    def _merged_placement(self, members: Sequence[int], programs: Sequence[Program]) -> Placement:
+        """Return the placement of a job that runs the tasks of several; clusters that are alike share it."""
+        placements = [self.placements[job] for job in members]
+        key = tuple(map(id, (*placements, *programs)))
+        if (found := self._merged_placements.get(key)) is None:
+            found = self._merged_placements[key] = merge_placements(placements, programs), placements
+        return found[0]
 
     def _cluster(self, job: int) -> Cluster:
         tasks = self.jobs[job]
@@ -499,6 +518,7 @@ class Draft:
 
     def _take_out(self, job: int, into: int) -> None:
         self.jobs[job], self._replacements[job] = None, into
+        self._reads[job] = self._makes[job] = ()
         self._stale = True
 
     def _update_graph(self) -> None:

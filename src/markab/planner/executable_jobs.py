@@ -8,6 +8,7 @@ used: its scratch directories and those at the output sites.
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -22,17 +23,19 @@ from markab.plan.model import (
     Place,
     PlannedJob,
     PlannedTask,
-    Registration,
     Transfer,
 )
 from markab.planner.draft import Context, Draft, ResultPlaces
 from markab.planner.graph import sorted_unique, topological_order
 from markab.planner.hashed_results import HashedResults
+from markab.planner.noop_tasks import is_noop
 from markab.planner.placement import Executable, Program
 from markab.planner.places import local_path
 from markab.planner.site_directories import shared_scratch
 from markab.planner.task_files import command_line, outputs_of
-from markab.spec.model import Task
+from markab.planner.time_limits import checkpoint_limits
+from markab.planner.transfer_groups import LITE_ARGUMENTS, given_arguments
+from markab.spec.model import Task, Use
 from markab.transfers.base import quoted_path
 from markab.transfers.tree_names import directory_name
 
@@ -91,13 +94,14 @@ def executable_jobs(draft: Draft, context: Context, places: RunPlaces) -> Iterat
     position = [0] * len(draft.jobs)
     for place, job in enumerate(order):
         position[job] = place
+    linking = linking_sites(context)
     for job in order:
         parents = sorted_unique(position[parent] for parent in draft.parents[job])
         found = draft.jobs[job]
         if isinstance(found, PlannedJob):
             planned = _auxiliary_job(found, parents, places)
         else:
-            planned = job_of_tasks(draft, context, job, parents)
+            planned = job_of_tasks(draft, context, job, parents, linking)
         planned.space = draft.space.get(job)
         yield planned
 
@@ -120,7 +124,7 @@ def _auxiliary_job(job: PlannedJob, parents: list[int], places: RunPlaces) -> Pl
         transfers = _deliveries(job, places)
     elif job.kind is Kind.REGISTER:
         registrations = [
-            Registration(each.lfn, url, site, each.metadata, each.optional)
+            msgspec.structs.replace(each, pfn=url, site=site)
             for each in registrations
             for url, site in places.registrations(each.lfn, each.site)
         ]
@@ -144,8 +148,10 @@ def _moved(transfer: Transfer, sources: list[Place], destinations: list[Place]) 
     return msgspec.structs.replace(transfer, sources=sources, destinations=destinations)
 
 
-def job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -> PlannedJob:
-    """Return a job that runs tasks; all passes are done."""
+def job_of_tasks(
+    draft: Draft, context: Context, job: int, parents: list[int], linking: frozenset[str]
+) -> PlannedJob:
+    """Return a job that runs tasks; all passes are done. `linking` are the `linking_sites`."""
     tasks, placement, level = draft.tasks_of(job), draft.placements[job], draft.levels[job]
     planned = PlannedJob(
         id=draft.job_name(job, context.prefix),
@@ -154,8 +160,9 @@ def job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -
         staging=placement.staging,
         level=level,
         parents=parents,
-        inputs=_inputs(draft, context, job),
+        inputs=_inputs(draft, context, job, linking),
         why=merged.why if (merged := draft.merged.get(job)) else "",
+        hooks=draft.job_hooks.get(job, []),
     )
     resources = placement.resources
     planned.priority = resources.priority if resources.priority is not None else 10 * (level + 1)
@@ -172,8 +179,11 @@ def job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -
     planned.cores, planned.gpus = resources.cores, resources.gpus
     planned.memory_mb, planned.disk_mb = resources.memory_mb, resources.disk_mb
     planned.runtime_s = resources.runtime_s or 0
-    planned.threads = resources.transfer_threads
-    planned.checkpoint_s = resources.checkpoint_s or 0
+    planned.threads = (
+        resources.own_transfer_threads
+        or resources.transfer_threads
+        or given_arguments(context, LITE_ARGUMENTS).threads
+    )
     planned.max_wall_s = resources.max_wall_s or 0
     planned.success_messages = resources.success_messages
     planned.failure_messages = resources.failure_messages
@@ -182,6 +192,11 @@ def job_of_tasks(draft: Draft, context: Context, job: int, parents: list[int]) -
     ]
     _add_contents(draft, job, planned)
     planned.outputs = [Output(use.lfn, use.type == "checkpoint", use.metadata) for use in draft.outputs(job)]
+    planned.checkpoint_s, planned.checkpoint_grace_s = checkpoint_limits(
+        resources.checkpoint_s or 0,
+        planned.max_wall_s,
+        has_checkpoint=any(output.checkpoint for output in planned.outputs),
+    )
     if requests := draft.dagman.get(job):
         planned.pre, planned.post, planned.abort = requests.pre, requests.post, requests.abort
     if placement.aggregation is not None:
@@ -228,6 +243,8 @@ def _sub_workflow(task: Task) -> PlannedTask:
 def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask:
     executable = program.executable
     command, arguments = _command(executable), command_line(task)
+    if is_noop(program.profiles):
+        command = shutil.which("true") or "/bin/true"
     if program.launcher is not None:
         words = program.launcher.arguments, shlex.quote(command), arguments
         command, arguments = program.launcher.executable, " ".join(word for word in words if word)
@@ -242,6 +259,7 @@ def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask
         env=program.profiles.get("env", {}),
         node_label=task.node_label or "",
         metadata=executable.transformation.metadata | executable.at.metadata | task.metadata,
+        container=program.container,
     )
 
 
@@ -251,53 +269,63 @@ def _command(executable: Executable) -> str:
     return local_path(executable.at.pfn) or executable.at.pfn
 
 
-def _inputs(draft: Draft, context: Context, job: int) -> list[Input]:
+def _inputs(draft: Draft, context: Context, job: int, linking: frozenset[str]) -> list[Input]:
+    placement = draft.placements[job]
+    may_link = placement.links if context.links else placement.staging in linking
     inputs = []
-    lookup = context.replicas.lookup
+    own_images = placement.own_images()
     for use in draft.inputs(job):
         lfn = use.lfn
         checkpoint = use.type == "checkpoint"
         if lfn in draft.absent and not checkpoint:
             continue
         raw = draft.raw_input(job, lfn)
-        metadata = use.metadata
-        if raw and lfn not in draft.found and (replica := lookup(lfn)) and replica.metadata:
-            metadata = replica.metadata | metadata
         inputs.append(
             Input(
                 lfn,
                 sha256=raw.sha256 if raw and not checkpoint else None,
                 sources=_sources(draft, job, lfn),
                 executable=use.executable,
-                link=raw is not None and _links(draft, context, job),
+                image=lfn in own_images,
+                link=raw is not None and may_link,
                 optional=checkpoint or use.optional,
-                metadata=metadata,
+                metadata=use.metadata if raw is None else _metadata(draft, context, use),
             )
         )
-    for executable in draft.placements[job].staged:
+    for executable in placement.staged:
         name = executable.staged_as
         assert name is not None
         raw = draft.raw_input(job, name)
         sha256 = raw.sha256 if raw else None
-        link = _links(draft, context, job)
         inputs.append(
-            Input(name, sha256=sha256, sources=_sources(draft, job, name), executable=True, link=link)
+            Input(name, sha256=sha256, sources=_sources(draft, job, name), executable=True, link=may_link)
+        )
+    for image in placement.images:
+        raw = draft.raw_input(job, image.lfn)
+        sources = _sources(draft, job, image.lfn)
+        sha256 = raw.sha256 if raw else None
+        inputs.append(
+            Input(image.lfn, sha256, sources, image=True, link=True, metadata=image.container.metadata)
         )
     return inputs
 
 
-def _links(draft: Draft, context: Context, job: int) -> bool:
-    """Return whether files that are brought for a job may be linked to."""
-    placement = draft.placements[job]
-    if context.links:
-        return placement.links
-    scratch = shared_scratch(context.sites[placement.staging])
-    return scratch is not None and scratch.url.startswith("symlink:")
+def _metadata(draft: Draft, context: Context, use: Use) -> dict[str, str]:
+    """Return the metadata of a file that is brought in: that of its replica, below that of its use."""
+    if use.lfn in draft.found or not (replica := context.replicas.lookup(use.lfn)) or not replica.metadata:
+        return use.metadata
+    return replica.metadata | use.metadata
+
+
+def linking_sites(context: Context) -> frozenset[str]:
+    """Return the sites whose scratch directories have links to the files that are brought there, as their URLs say."""
+    scratches = {name: shared_scratch(site) for name, site in context.sites.items()}
+    return frozenset(name for name, place in scratches.items() if place and place.url.startswith("symlink:"))
 
 
 def _sources(draft: Draft, job: int, lfn: str) -> list[Place]:
     """Return where a job fetches a file itself; nothing if it comes through the staging site."""
-    if (job, lfn) not in draft.bypassed:
+    if not draft.bypassed or (job, lfn) not in draft.bypassed:
         return []
     raw = draft.raw_input(job, lfn)
     return [Place(pfn.site, pfn.pfn) for pfn in raw.direct] if raw else []

@@ -21,6 +21,7 @@ from markab.planner.empty_plan import fill_empty_plan
 from markab.planner.needed_jobs import keep_needed
 from markab.planner.registration import register_results
 from markab.planner.scratch_directories import create_dirs
+from markab.planner.shell_hooks import read_hooks
 from markab.planner.site_selection import select_sites
 from markab.planner.stage_in import stage_in
 from markab.planner.stage_out import stage_out
@@ -35,6 +36,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("looking for results by content", reuse_by_content),
     ("clustering jobs", cluster_jobs),
     ("reading dagman profiles", read_dagman_profiles),
+    ("reading hooks", read_hooks),
     ("preparing sub-workflows", prepare_children),
     ("staging in", stage_in),
     ("staging out", stage_out),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from markab.catalogs.replica_properties import output_catalog
+from markab.catalogs.replica_properties import is_output_elsewhere, output_catalog
 from markab.plan.model import FORMAT, SUB_WORKFLOWS, DirectoryPlace, Header, PlanSite
 from markab.planner.draft import Context, Draft
 from markab.planner.executable_jobs import RunPlaces
@@ -12,6 +12,7 @@ from markab.planner.options import PlanOptions
 from markab.planner.output_map import common_directories
 from markab.planner.site_directories import output_place, shared_scratch
 from markab.planner.site_executors import executor_of
+from markab.planner.transfer_groups import ARGUMENTS, given_arguments
 from markab.transfers.base import TRANSFER_THREADS
 
 DEFAULT_LIMITS = {"stage-in": 10, "stage-out": 10, "stage-inter": 10, "cleanup": 4, "registration": 1}
@@ -64,6 +65,7 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
     """Return the header; `name` is that of the workflow with its index."""
     properties, options = context.properties, context.options
     registered = output_catalog(properties, options.directory)
+    default = None if is_output_elsewhere(properties, options.directory) else f"{name}.replicas.db"
     return Header(
         format=FORMAT,
         workflow=draft.workflow.name,
@@ -74,14 +76,16 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
         max_jobs=properties.integer("dagman.maxjobs", 0) or None,
         slots=context.slots,
         transfer_threads=properties.integer("pegasus.transfer.threads", TRANSFER_THREADS),
-        transfer_attempts=context.transfer_attempts,
+        transfer_attempts=given_arguments(context, ARGUMENTS).attempts or context.transfer_attempts,
         keep_failed=properties.flag("markab.keep.failed", False),
+        retry_by_cause=properties.flag("markab.retry.by.cause", True),
         fail_fast=properties.flag("markab.fail.fast", False),
-        catalog=str(registered.resolve() if registered else f"{name}.replicas.db"),
+        catalog=str(registered.resolve()) if registered else default,
         outputs=_outputs(draft, places),
         metadata={**(options.script.metadata if options.script else {}), **draft.workflow.metadata},
         reuse=context.reuse,
         scratch=draft.bounded,
+        hooks=draft.run_hooks,
         run_directory=places.directory if draft.children else "",
         inherited_replicas=INHERITED_REPLICAS if draft.children and draft.workflow.replica_catalog else "",
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from markab.catalogs.replica_properties import with_absolute_output
 from markab.errors import DocumentError, PlanningError, Problem, StorageError
 from markab.formatting import titled
 from markab.plan.braindump import Braindump
@@ -31,12 +32,13 @@ from markab.planner.draft import (
     no_recorded_sizes,
     no_update,
 )
-from markab.planner.executable_jobs import executable_jobs, job_of_tasks
+from markab.planner.executable_jobs import executable_jobs, job_of_tasks, linking_sites
 from markab.planner.given_slots import given_slots
 from markab.planner.handed_up_results import mark_handed_up
 from markab.planner.input_documents import InputDocuments, read_documents
 from markab.planner.machine_needs import NO_NEEDS, Needs, needs_of
 from markab.planner.modes import MODES
+from markab.planner.noop_tasks import empty_noop_tasks
 from markab.planner.option_checks import wrong_options
 from markab.planner.options import PlanOptions
 from markab.planner.output_map import read_mapper
@@ -50,6 +52,7 @@ from markab.planner.plan_header import (
     scratch_directory,
     staging_sites,
 )
+from markab.planner.property_directories import with_property_directories
 from markab.planner.property_support import warn_of_unsupported_properties
 from markab.planner.property_values import submit_directory_mode
 from markab.planner.replica_order import replica_order, selector_warnings
@@ -210,10 +213,11 @@ def dry_run(
 def _kept_jobs(draft: Draft, context: Context) -> dict[str, KeptJob]:
     """Return the jobs that have a key which no earlier run had, by their names in reasons."""
     found = {}
+    linking = linking_sites(context)
     for job in sorted(draft.unmatched):
         if draft.jobs[job] != (job,):
             continue  # its task is in a cluster
-        planned = job_of_tasks(draft, context, job, [])
+        planned = job_of_tasks(draft, context, job, [], linking)
         raw = ((one.lfn, draft.raw_input(job, one.lfn)) for one in planned.inputs)
         nearest = {lfn: it.places[0].pfn for lfn, it in raw if it is not None and it.places}
         paths = {lfn: path for lfn, pfn in nearest.items() if (path := local_path(pfn)) is not None}
@@ -243,6 +247,7 @@ def _make_draft(
     if options.parent is not None:
         context.passwords = {**options.parent.passwords, **context.passwords}
     context.update_index, context.recorded_sizes = update_index, recorded_sizes
+    empty_noop_tasks(given.workflow.jobs, context)
     name_documents(given.workflow)
     mark_handed_up(given.workflow, context)
     draft = Draft(given.workflow, given.workflow.jobs)
@@ -297,6 +302,8 @@ def _context(options: PlanOptions, given: InputDocuments, progress: Progress, *,
     if (options.output_dir is not None or options.output_map is not None) and not options.output_sites:
         options.output_sites = ["local"]
     sites, warnings = with_property_profiles(all_sites(catalogs.sites, options.directory), properties)
+    sites = with_property_directories(sites, properties)
+    with_absolute_output(properties, options.directory)
     context = Context(
         options=options,
         properties=properties,
@@ -321,7 +328,9 @@ def _context(options: PlanOptions, given: InputDocuments, progress: Progress, *,
         doubts=given.doubts,
         dry_run=dry_run,
     )
-    context.warnings.extend([*properties.unknown(), *warnings, *selector_warnings(properties, sites)])
+    context.warnings.extend(
+        [*properties.unknown(), *warnings, *selector_warnings(properties, sites, catalogs.replicas)]
+    )
     warn_of_unsupported_properties(context)
     _read_mapper(workflow, context)
     context.cleanup = _cleanup(strategy, context)

@@ -14,21 +14,27 @@ there.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from markab.errors import Problem
 from markab.formatting import count
 from markab.plan.model import Kind, Place, PlannedJob, Transfer
 from markab.planner import job_names
 from markab.planner.draft import Context, Draft, RawInput
-from markab.planner.placement import Executable, Placement
+from markab.planner.placement import ContainerImage, Executable, Placement
 from markab.planner.places import local_path
-from markab.planner.replica_selection import UNSUPPORTED_SCHEME, select_executables, select_replicas
+from markab.planner.replica_selection import (
+    UNSUPPORTED_SCHEME,
+    select_executables,
+    select_image,
+    select_replicas,
+)
 from markab.planner.transfer_groups import (
     CATEGORY,
     first_names,
     transfer_groups,
     transfer_priority,
+    transfer_site,
     transfer_threads,
 )
 from markab.spec.lfn import lfn_fault
@@ -47,6 +53,9 @@ def stage_in(draft: Draft, context: Context) -> None:
             collected.add_file(job, use, placement)
         for executable in placement.staged:
             collected.add_executable(job, executable, placement)
+        for image in placement.images:
+            collected.add_image(job, image, placement)
+        collected.check_own_images(job, placement)
     collected.check_shared_names()
     _note_missing(collected.missing, context)
     _note_schemes(collected.unsupported, context)
@@ -60,13 +69,19 @@ PRIORITY_STEPS = 99
 """Of the jobs that bring files for one level, each has a lower priority than that before it, down to this much less."""
 
 
-class _Key(NamedTuple):
-    """What one transfer job is for."""
+@dataclass(slots=True)
+class _TransferJob:
+    """A transfer job that is to be added."""
 
     kind: Kind
     site: str
     level: int
     group: int
+    transfers: list[Transfer] = field(default_factory=list)
+    origins: list[str] = field(default_factory=list)
+    """By transfer: the staging site from which it comes; "" if it comes from none."""
+    readers: set[int] = field(default_factory=set)
+    makers: set[int] = field(default_factory=set)
 
 
 class _Transfers:
@@ -75,13 +90,15 @@ class _Transfers:
     def __init__(self, draft: Draft, context: Context) -> None:
         self.draft = draft
         self.context = context
+        self.levels = draft.levels
         self.groups = transfer_groups(draft, context, "stagein")
-        self.transfer_jobs: dict[tuple[str, str], _Key] = {}
-        """(staging site, lfn) → the transfer job that stages it."""
-        self.transfers: dict[_Key, list[tuple[str, Transfer]]] = defaultdict(list)
-        """With the staging site from which each comes, if it comes from one."""
-        self.readers: dict[_Key, set[int]] = defaultdict(set)
-        self.makers: dict[_Key, set[int]] = defaultdict(set)
+        self.priorities = {
+            kind: transfer_priority(kind, context) for kind in (Kind.STAGE_IN, Kind.STAGE_INTER)
+        }
+        self.jobs: dict[tuple[str, str, int, int], _TransferJob] = {}
+        """By kind, staging site, level and group."""
+        self.brought: dict[tuple[str, str], _TransferJob] = {}
+        """(Staging site, lfn) → the job that brings it there."""
         self.missing: dict[str, list[str]] = defaultdict(list)
         """Lfn without a replica → names of the jobs that read it."""
         self.unsupported: dict[frozenset[str], list[Problem]] = defaultdict(list)
@@ -96,8 +113,12 @@ class _Transfers:
         """Lfns of files whose replicas cannot be used, which was noted."""
         self.files: set[str] = set()
         """Lfns of inputs of the workflow."""
-        self.staged: set[str] = set()
-        """Lfns of staged executables, which a file of the workflow must not share."""
+        self.staged: dict[str, str] = {}
+        """Lfn of a staged executable or image, which a file of the workflow must not share → what it is."""
+        self.pulled: dict[str, int] = {}
+        """Lfn of an image of a registry → number of the transfer job that pulls it, below those of all other files."""
+        self.named: set[str] = set()
+        """The names that were checked."""
 
     def add_file(self, job: int, use: Use, placement: Placement) -> None:
         """Add the transfer of an input, if it needs one."""
@@ -106,10 +127,10 @@ class _Transfers:
         if made_by is not None and made_by != job:
             source = draft.placements[made_by].staging
             if source != placement.staging:
-                self._add(
-                    job, placement.staging, Kind.STAGE_INTER, Transfer(lfn, [Place(source, "")], []), source
-                )
-                self.makers[self.transfer_jobs[placement.staging, lfn]].add(made_by)
+                if not self._is_brought(job, placement.staging, lfn):
+                    transfer = Transfer(lfn, [Place(source, "")], [])
+                    self._add(job, placement.staging, Kind.STAGE_INTER, transfer, source)
+                self.brought[placement.staging, lfn].makers.add(made_by)
             return
         if (raw := draft.raw_input(job, lfn)) is None:
             raw = self._look_up(job, use, placement)
@@ -129,9 +150,10 @@ class _Transfers:
             self.unlinked.add((placement.staging, lfn))
         if use.type == "checkpoint":
             self.checkpoints.add(lfn)
-        transfer = self._transfer(lfn, raw, placement.staging)
-        transfer.link = transfer.link and not is_written
-        self._add(job, placement.staging, Kind.STAGE_IN, transfer)
+        if not self._is_brought(job, placement.staging, lfn):
+            transfer = self._transfer(lfn, raw, placement.staging)
+            transfer.link = transfer.link and not is_written
+            self._add(job, placement.staging, Kind.STAGE_IN, transfer)
 
     def _look_up(self, job: int, use: Use, placement: Placement) -> RawInput | None:
         lfn = use.lfn
@@ -151,8 +173,13 @@ class _Transfers:
                 self.missing[lfn].append(self.draft.title_of(job))
             return None
         self.files.add(lfn)
-        needed_by = f"task {self.draft.title_of(job)}"
-        raw = select_replicas(replica, placement.site, placement.staging, needed_by, self.context)
+        raw = select_replicas(
+            replica,
+            placement.site,
+            placement.staging,
+            lambda: f"task {self.draft.title_of(job)}",
+            self.context,
+        )
         if raw is not None:
             self.draft.raw[placement.site, placement.staging, lfn] = raw
             return raw
@@ -167,9 +194,7 @@ class _Transfers:
         draft = self.draft
         name = executable.staged_as
         assert name is not None
-        if name not in self.staged:
-            self.staged.add(name)
-            self._check_name(name)
+        self._take_name(name, "executable")
         key = placement.site, placement.staging, name
         if (raw := draft.raw.get(key)) is None:
             needed_by = f"task {draft.title_of(job)}"
@@ -179,27 +204,69 @@ class _Transfers:
             return
         if not placement.links:
             self.unlinked.add((placement.staging, name))
-        transfer = self._transfer(name, raw, placement.staging)
-        transfer.executable = True
-        self._add(job, placement.staging, Kind.STAGE_IN, transfer)
+        if not self._is_brought(job, placement.staging, name):
+            transfer = self._transfer(name, raw, placement.staging)
+            transfer.executable = True
+            self._add(job, placement.staging, Kind.STAGE_IN, transfer)
 
-    def _check_name(self, name: str) -> None:
+    def add_image(self, job: int, image: ContainerImage, placement: Placement) -> None:
+        """Add the transfer of the image of a container. One of a registry has a job of its own, and is pulled once."""
+        draft, lfn = self.draft, image.lfn
+        self._take_name(lfn, "image")
+        key = placement.site, placement.staging, lfn
+        if (raw := draft.raw.get(key)) is None:
+            needed_by = f"task {draft.title_of(job)}"
+            raw = draft.raw[key] = select_image(image, placement.site, needed_by, self.context)
+        if raw.direct and (image.bypass or placement.bypass):
+            draft.bypassed.add((job, lfn))
+            return
+        if self._is_brought(job, placement.staging, lfn):
+            return
+        transfer = self._transfer(lfn, raw, placement.staging)
+        # It is only read, and mostly large.
+        transfer.link = any(
+            place.site == placement.staging and local_path(place.url) for place in transfer.sources
+        )
+        group = None
+        if image.is_pulled:
+            group = self.pulled.setdefault(lfn, -1 - len(self.pulled))
+        self._add(job, placement.staging, Kind.STAGE_IN, transfer, group=group)
+
+    def check_own_images(self, job: int, placement: Placement) -> None:
+        """Note images that are files of the workflow, and that a job which runs in them does not read."""
+        if own := placement.own_images():
+            for lfn in sorted(own - {use.lfn for use in self.draft.inputs(job)}):
+                self.context.problem(
+                    "missing-image",
+                    f"the container of task {self.draft.title_of(job)} has the image {lfn!r}, a file of the workflow "
+                    "that the task does not read",
+                    f"give the task the input {lfn!r}",
+                )
+
+    def _take_name(self, name: str, what: str) -> None:
+        """Note a name that does not stand in the workflow, and what is wrong with it."""
+        if (other := self.staged.setdefault(name, what)) != what:
+            self._name_clash(name, f"the name of an {other}", what)
+        if name in self.named:
+            return
+        self.named.add(name)
         if fault := lfn_fault(name):
-            message = f"executable {name!r} cannot be staged under this name: it {fault[0]}"
-            self.context.problem("bad-name", message, "rename the transformation")
+            message = f"{what} {name!r} cannot be staged under this name: it {fault[0]}"
+            hint = "rename the transformation" if what == "executable" else "rename the container"
+            self.context.problem("bad-name", message, hint)
         if (maker := self.draft.producer.get(name)) is not None:
-            self._name_clash(name, f"a name that task {self.draft.name_of(maker)!r} gives to an output")
+            self._name_clash(name, f"a name that task {self.draft.name_of(maker)!r} gives to an output", what)
 
     def check_shared_names(self) -> None:
-        """Note executables that have the name of an input; call it when all are known."""
-        for name in sorted(self.staged & self.files):
-            self._name_clash(name, "the name of an input file of the workflow")
+        """Note executables and images that have the name of an input; call it when all are known."""
+        for name in sorted(self.staged.keys() & self.files):
+            self._name_clash(name, "the name of an input file of the workflow", self.staged[name])
 
-    def _name_clash(self, name: str, other: str) -> None:
+    def _name_clash(self, name: str, other: str, what: str) -> None:
         self.context.problem(
             "name-clash",
-            f"executable {name!r} is staged under {other}",
-            "rename the file or the transformation",
+            f"{what} {name!r} is staged under {other}",
+            f"rename the file or the {'transformation' if what == 'executable' else 'container'}",
         )
 
     def _transfer(self, lfn: str, raw: RawInput, staging: str) -> Transfer:
@@ -218,53 +285,66 @@ class _Transfers:
             link=link and local_path(sources[0].url) is not None,
         )
 
-    def _add(self, job: int, site: str, kind: Kind, transfer: Transfer, source: str = "") -> None:
-        key = self.transfer_jobs.get((site, transfer.lfn))
-        if key is None:
-            key = _Key(kind, site, self.draft.levels[job], self.groups[job])
-            self.transfer_jobs[site, transfer.lfn] = key
-            self.transfers[key].append((source, transfer))
-        self.readers[key].add(job)
+    def _is_brought(self, job: int, site: str, lfn: str) -> bool:
+        """Return whether a file is brought to a site already, and note that a job reads it there."""
+        if (found := self.brought.get((site, lfn))) is None:
+            return False
+        found.readers.add(job)
+        return True
+
+    def _add(
+        self, job: int, site: str, kind: Kind, transfer: Transfer, origin: str = "", group: int | None = None
+    ) -> None:
+        """Let a job bring a file, which none brings to the site yet."""
+        level, group = self.levels[job], self.groups[job] if group is None else group
+        key = kind.value, site, level, group
+        if (found := self.jobs.get(key)) is None:
+            found = self.jobs[key] = _TransferJob(kind, site, level, group)
+        found.transfers.append(transfer)
+        found.origins.append(origin)
+        found.readers.add(job)
+        self.brought[site, transfer.lfn] = found
 
     def add_jobs(self) -> None:
         """Add a job for each group, numbered within its site and level."""
-        numbers: dict[tuple[Kind, str, int], int] = defaultdict(int)
-        for key in sorted(self.transfers, key=lambda key: (key.level, key.kind.value, key.site, key.group)):
-            kind, site, level, _ = key
+        numbers: dict[tuple[str, str, int], int] = defaultdict(int)
+        for (kind, site, level, _), found in sorted(
+            self.jobs.items(), key=lambda item: (item[1].level, item[0])
+        ):
             number = numbers[kind, site, level]
             numbers[kind, site, level] += 1
-            name = job_names.transfer_name(kind, self.context.prefix, site, level, number)
-            priority = transfer_priority(kind, self.context) - min(number, PRIORITY_STEPS)
-            self._add_job(key, name, priority)
+            self._add_job(found, number)
 
-    def _add_job(self, key: _Key, name: str, priority: int) -> None:
-        draft = self.draft
-        transfers = self.transfers[key]
-        for _, transfer in transfers:
+    def _add_job(self, found: _TransferJob, number: int) -> None:
+        draft, kind, site = self.draft, found.kind, found.site
+        at = transfer_site(kind, site, self.context)
+        for transfer in found.transfers:
             transfer.checkpoint = transfer.lfn in self.checkpoints
-            transfer.link = transfer.link and (key.site, transfer.lfn) not in self.unlinked
-        readers = sorted(self.readers[key])
+            transfer.link = transfer.link and (site, transfer.lfn) not in self.unlinked
+        readers = sorted(found.readers)
         planned = PlannedJob(
-            id=name,
-            kind=key.kind,
-            site="local",
-            staging=key.site,
-            level=key.level,
-            priority=priority,
-            category=CATEGORY[key.kind],
+            id=job_names.transfer_name(
+                kind, self.context.prefix, site, found.level, number, remote=at != "local"
+            ),
+            kind=kind,
+            site=at,
+            staging=site,
+            level=found.level,
+            priority=self.priorities[kind] - min(number, PRIORITY_STEPS),
+            category=CATEGORY[kind],
             retries=self.context.retries,
-            threads=transfer_threads(key.kind, readers, draft, self.context),
-            transfers=[transfer for _, transfer in transfers],
+            threads=transfer_threads(kind, readers, draft, self.context),
+            transfers=found.transfers,
         )
-        why = f"{len(transfers)} file(s) for {first_names(draft, readers)}"
-        job = draft.add(planned, sorted(self.makers[key]), "stage_in", why)
+        why = f"{len(found.transfers)} file(s) for {first_names(draft, readers)}"
+        job = draft.add(planned, sorted(found.makers), "stage_in", why)
         parents = draft.parents
         for reader in readers:
             parents[reader].append(job)
-        for source_site, transfer in transfers:
-            draft.record_use(key.site, transfer.lfn, job)
-            if source_site:
-                draft.record_use(source_site, transfer.lfn, job)
+        draft.record_uses(site, [transfer.lfn for transfer in found.transfers], job)
+        for transfer, origin in zip(found.transfers, found.origins, strict=True):
+            if origin:
+                draft.record_uses(origin, [transfer.lfn], job)
 
 
 def _warn_of_ambiguous_patterns(context: Context) -> None:
@@ -290,7 +370,7 @@ def _note_missing(missing: dict[str, list[str]], context: Context) -> None:
         context.problem(
             "missing-input",
             f"file {declared_name(lfn)!r} has no replica and no job makes it{patterns} (needed by {shown}{more})",
-            f"register it in the replica catalog, {'' if is_tree(lfn) else 'name its directory with --input-dir, '}"
+            "register it in the replica catalog, name its directory with --input-dir, "
             f"or let a task output {declared_name(lfn)!r}",
         )
 
@@ -315,16 +395,15 @@ def _warn_of_bypass(contradicted: list[str], context: Context) -> None:
 
 def _note_files_of_jobs(draft: Draft) -> None:
     """Note which files of a scratch each job reads and makes."""
+    bypassed, absent = draft.bypassed, draft.absent
     for job, _ in draft.task_jobs():
         placement = draft.placements[job]
-        site = placement.staging
-        for use in draft.inputs(job):
-            if (job, use.lfn) not in draft.bypassed and use.lfn not in draft.absent:
-                draft.record_use(site, use.lfn, job)
-        for executable in placement.staged:
-            name = executable.staged_as
-            assert name is not None
-            if (job, name) not in draft.bypassed:
-                draft.record_use(site, name, job)
-        for use in draft.outputs(job):
-            draft.record_use(site, use.lfn, job)
+        lfns = [use.lfn for use in draft.inputs(job)]
+        if absent:
+            lfns = [lfn for lfn in lfns if lfn not in absent]
+        lfns += [executable.staged_as for executable in placement.staged if executable.staged_as is not None]
+        lfns += [image.lfn for image in placement.images]
+        if bypassed:
+            lfns = [lfn for lfn in lfns if (job, lfn) not in bypassed]
+        lfns += [use.lfn for use in draft.outputs(job)]
+        draft.record_uses(placement.staging, lfns, job)

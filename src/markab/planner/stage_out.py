@@ -22,6 +22,7 @@ from markab.planner.transfer_groups import (
     first_names,
     transfer_groups,
     transfer_priority,
+    transfer_site,
     transfer_threads,
 )
 from markab.spec.model import Use
@@ -44,13 +45,17 @@ def stage_out(draft: Draft, context: Context) -> None:
                     collected[key].append((job, use))
     numbers: dict[tuple[str, int], int] = defaultdict(int)
     for (site, level, _), wanted in sorted(collected.items()):
-        name = job_names.transfer_name(Kind.STAGE_OUT, context.prefix, site, level, numbers[site, level])
+        at = transfer_site(Kind.STAGE_OUT, site, context)
+        number = numbers[site, level]
+        name = job_names.transfer_name(
+            Kind.STAGE_OUT, context.prefix, site, level, number, remote=at != "local"
+        )
         numbers[site, level] += 1
         makers = sorted({job for job, _ in wanted})
         planned = PlannedJob(
             id=name,
             kind=Kind.STAGE_OUT,
-            site="local",
+            site=at,
             staging=site,
             level=level,
             priority=transfer_priority(Kind.STAGE_OUT, context),
@@ -61,8 +66,7 @@ def stage_out(draft: Draft, context: Context) -> None:
         )
         why = f"{len(wanted)} result(s) of {first_names(draft, makers)}"
         added = draft.add(planned, makers, "stage_out", why)
-        for _, use in wanted:
-            draft.record_use(site, use.lfn, added)
+        draft.record_uses(site, [use.lfn for _, use in wanted], added)
     _deliver_reused(draft, context)
 
 
@@ -74,8 +78,7 @@ def _deliver_reused(draft: Draft, context: Context) -> None:
             continue
         transfers = []
         for use in uses:
-            needed_by = f"the output sites, since {draft.tasks[job].id!r} is left out"
-            if raw := draft.found.get(use.lfn) or _replicas(use.lfn, needed_by, context):
+            if raw := draft.found.get(use.lfn) or _replicas(use.lfn, draft.tasks[job].id, context):
                 sources = [Place(pfn.site, pfn.pfn) for pfn in raw.places]
                 transfers.append(Transfer(use.lfn, sources, [], sha256=raw.sha256, size_bytes=raw.size_bytes))
         planned = PlannedJob(
@@ -93,7 +96,9 @@ def _deliver_reused(draft: Draft, context: Context) -> None:
         )
 
 
-def _replicas(lfn: str, needed_by: str, context: Context) -> RawInput | None:
+def _replicas(lfn: str, left_out: str, context: Context) -> RawInput | None:
     replica = context.replicas.lookup(lfn)
     assert replica is not None
-    return select_replicas(replica, "local", "local", needed_by, context)
+    return select_replicas(
+        replica, "local", "local", lambda: f"the output sites, since {left_out!r} is left out", context
+    )

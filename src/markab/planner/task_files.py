@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -13,66 +13,66 @@ from markab.transfers.tree_names import declared_name
 
 _SPLIT = re.compile(r"[\s'\"\\$]")
 """Characters that have a meaning when a command line is split into words."""
+_SPLIT_IN_WORDS = re.compile(r"[^\S ]|['\"\\$]")
+"""The same without the space, which stands between words."""
+
+_READ = frozenset(("input", "inout", "checkpoint"))
+_MADE = frozenset(("output", "inout", "checkpoint"))
 
 
 def command_line(task: Task) -> str:
     """Return the arguments of a task as one line; one that is the name of a file of the task stays one word."""
     arguments = task.arguments
-    if any(_SPLIT.search(argument) for argument in arguments):
-        lfns = {declared_name(use.lfn) for use in task.uses}
-        arguments = [
-            shlex.quote(argument) if argument in lfns and _SPLIT.search(argument) else argument
-            for argument in arguments
-        ]
-    return " ".join(arguments)
+    line = " ".join(arguments)
+    if line.count(" ") < len(arguments) and not _SPLIT_IN_WORDS.search(line):
+        return line  # most are of plain words
+    lfns = {declared_name(use.lfn) for use in task.uses}
+    return " ".join(
+        shlex.quote(argument) if argument in lfns and _SPLIT.search(argument) else argument
+        for argument in arguments
+    )
 
 
-def inputs_of(task: Task) -> Iterator[Use]:
-    """Yield what a task reads: inputs, checkpoints, and stdin when it is not among the uses."""
+def inputs_of(task: Task) -> list[Use]:
+    """Return what a task reads: inputs, checkpoints, and stdin when it is not among the uses."""
+    reads = [use for use in task.uses if use.type in _READ]
     stdin = task.stdin
-    for use in task.uses:
-        if use.type in ("input", "inout", "checkpoint"):
-            yield use
-            if use.lfn == stdin:
-                stdin = None
-    if stdin is not None:
-        yield Use(lfn=stdin, type="input")
+    if stdin is not None and all(use.lfn != stdin for use in reads):
+        reads.append(Use(lfn=stdin, type="input"))
+    return reads
 
 
-def outputs_of(task: Task) -> Iterator[Use]:
-    """Yield what a task makes: outputs, checkpoints, and streams that are not among the uses."""
-    streams = [stream for stream in (task.stdout, task.stderr) if stream is not None]
-    for use in task.uses:
-        if use.type in ("output", "inout", "checkpoint"):
-            yield use
-            if use.lfn in streams:
-                streams.remove(use.lfn)
-    for stream in dict.fromkeys(streams):
-        yield Use(lfn=stream, type="output")
+def outputs_of(task: Task) -> list[Use]:
+    """Return what a task makes: outputs, checkpoints, and streams that are not among the uses."""
+    makes = [use for use in task.uses if use.type in _MADE]
+    if task.stdout is None and task.stderr is None:
+        return makes
+    names = {use.lfn for use in makes}
+    streams = dict.fromkeys((task.stdout, task.stderr))
+    makes += [Use(lfn=lfn, type="output") for lfn in streams if lfn is not None and lfn not in names]
+    return makes
 
 
-def inputs_of_job(tasks: Sequence[Task]) -> Iterable[Use]:
-    """Return what a job reads that runs these tasks in this order, each file once.
+def files_of_job(tasks: Sequence[Task]) -> tuple[list[Use], list[Use]]:
+    """Return what a job reads and what it makes that runs these tasks in this order, each file once.
 
     What an earlier task makes for a later one is not read from outside.
     """
-    made: set[str] = set()
-    read: dict[str, Use] = {}
+    reads: dict[str, Use] = {}
+    makes: dict[str, Use] = {}
     for task in tasks:
         for use in inputs_of(task):
-            if use.lfn not in made:
-                read[use.lfn] = _joined(read[use.lfn], use) if use.lfn in read else use
-        made.update(use.lfn for use in outputs_of(task))
-    return read.values()
-
-
-def outputs_of_job(tasks: Sequence[Task]) -> Iterable[Use]:
-    """Return what a job makes that runs these tasks, each file once."""
-    return {use.lfn: use for task in tasks for use in outputs_of(task)}.values()
+            if use.lfn not in makes:
+                before = reads.get(use.lfn)
+                reads[use.lfn] = use if before is None else _joined(before, use)
+        makes.update((use.lfn, use) for use in outputs_of(task))
+    return list(reads.values()), list(makes.values())
 
 
 def _joined(first: Use, second: Use) -> Use:
     """Return the use of a file that two tasks of a job read: it is required if either task requires it."""
+    if first == second:
+        return first
     return msgspec.structs.replace(
         first,
         optional=first.optional and second.optional,

@@ -16,6 +16,7 @@ from markab.provenance.database_location import has_database, run_properties, ta
 from markab.provenance.jobstate_log import JobstateLog
 from markab.provenance.monitord_files import write_monitord_files
 from markab.provenance.projection import Projector
+from markab.provenance.started_runs import forget_started
 
 PATIENCE_S = 10.0
 
@@ -101,6 +102,8 @@ class RunUpdater:
             projector.directory, projector.braindump, projector.target, states
         ):
             warnings.append(problem)
+        else:
+            forget_started(projector.directory.path)
         if not warnings:
             self._entered = states
         return warnings

@@ -21,6 +21,7 @@ from markab.reports.failure_report import (
     labelled,
     printed_lines,
 )
+from markab.reports.hook_failures import hook_warnings
 from markab.reports.pegasus_analyzer import OUTPUT_LINES, pegasus_text, to_json
 from markab.reports.status import Status, status_of
 
@@ -73,6 +74,7 @@ class MarkabFailures(FailureReport):
             lines.append(f"  warning: {text}")
         if self.missing_results:
             lines.append(f"  warning: {self.missing_results}")
+        lines += [f"  warning: {text}" for text in hook_warnings(self.run.plan.header, self.run.place.path)]
         return lines
 
     def job_lines(self, job: int, verbose: int = 0) -> list[str]:

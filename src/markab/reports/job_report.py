@@ -15,6 +15,7 @@ from markab.journal.attempt_story import AttemptStory, captured, error_lines, lo
 from markab.journal.lifecycle import State
 from markab.journal.run_reader import RunReader
 from markab.plan.job_lookup import find_job
+from markab.reports.container_text import container_texts
 from markab.reports.reused_task import REUSED, reused_rows
 from markab.transfers.base import redact
 
@@ -207,6 +208,7 @@ def _attempt_lines(attempt: AttemptStory, submit_dir: Path, origin: str) -> list
     lines += [f"  {line}" for line in error_lines(record)]
     if record.get("cwd"):
         lines.append(f"  in     {record['cwd']}{_kept(record)}")
+    lines += [f"  container {text}" for text in container_texts(record)]
     lines += _script_lines(record, "pre")
     for invocation in record.get("invocations", ()):
         lines += _invocation_lines(invocation)

@@ -27,6 +27,7 @@ from markab.journal.run_reader import STATES, RunReader
 from markab.journal.run_times import RunTimes
 from markab.plan.run_command import run_command
 from markab.plan.submit_dir import SubmitDir
+from markab.reports.hook_failures import hook_warnings
 
 if TYPE_CHECKING:
     from markab.diagnosis.waiting import Waiting
@@ -91,7 +92,7 @@ class Status:
     held: str = ""
     """Why the engine starts nothing new at the moment; also in `note`."""
     warnings: tuple[str, ...] = ()
-    """Warnings of the running engine."""
+    """Warnings of the running engine, and of hooks that failed."""
     on_hold: Mapping[str, str] = field(default_factory=dict)
     """Id of a job that its site holds → the site's reason; as far as the engine lists the job."""
     workflow: str = ""
@@ -258,6 +259,7 @@ def status_of(run: RunReader, why: bool = False) -> Status:
     if progress is not None and progress.outcome is None and progress.uuid == run.uuid:
         held, warnings = progress.held, tuple(progress.warnings)
         on_hold = _on_hold(progress)
+    warnings += hook_warnings(run.plan.header, run.place.path)
     status = replace(
         _counted(run, _note(run) or held, held, warnings), on_hold=on_hold, scratch=_scratch(run, progress)
     )
@@ -424,7 +426,10 @@ def _from_progress(run: RunReader, progress: Progress) -> Status:
         note=(stopping or progress.held) if lives else "",
         held=progress.held if lives else "",
         on_hold=_on_hold(progress) if lives else {},
-        warnings=tuple(progress.warnings) if lives else (),
+        warnings=(
+            *(progress.warnings if lives else ()),
+            *hook_warnings(run.plan.header, run.place.path),
+        ),
         workflow=run.plan.header.workflow,
         submit_dir=run.place.path,
         uuid=progress.uuid,

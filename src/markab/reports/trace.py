@@ -27,6 +27,7 @@ from markab.plan.job_lookup import find_job
 from markab.plan.model import Kind, PlannedJob
 from markab.plan.reused_tasks import read_reused_tasks
 from markab.plan.run_command import run_command
+from markab.reports.container_text import container_texts
 from markab.reports.graph.dot import dot_string
 from markab.reports.graph.labels import showable
 from markab.reports.reused_task import find_reused_task
@@ -100,6 +101,8 @@ class TracedJob:
     """Why it failed."""
     label: str = ""
     """As `PlannedJob.label`."""
+    containers: list[str] = field(default_factory=list)
+    """Those in which its tasks ran, each with the checksum of its image."""
     reused: str = ""
     """The earlier job that made its outputs, which it brought; its commands were run there."""
 
@@ -197,6 +200,7 @@ class Trace:
                 lines.append(f"{indent}  (its inputs: see above)")
                 continue
             shown.add(f"job {job.id}")
+            lines += [f"{indent}  in container {text}" for text in job.containers]
             lines += [f"{indent}  $ {clipped(command, ARGUMENT_CHARACTERS)}" for command in job.commands]
             children = [
                 (name, f"{indent}  {'└─' if last else '├─'} ", f"{indent}  {'   ' if last else '│  '}")
@@ -376,6 +380,7 @@ class _Tracer:
             attempt=run.history.attempts[position],
             reason=self._reason(job, position) if state == "failed" else "",
             label=job.label,
+            containers=container_texts(record),
             reused=find_origin(run.plan.header.reuse, made.get("run", ""), made.get("job", "")).text()
             if made
             else "",

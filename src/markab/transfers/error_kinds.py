@@ -14,8 +14,10 @@ class ErrorKind(object):
 
     EXIT = "exit"  # the exit code is not 0
     SIGNAL = "signal"  # ended by a signal
+    MEMORY = "memory"  # ended by the system, because memory ran out
     NO_PROGRAM = "no-program"  # the program, its interpreter or its loader does not exist
     NOT_EXECUTABLE = "not-executable"
+    CONTAINER = "container"  # the container of a task did not start, or its image cannot be loaded
     MISSING_INPUT = "missing-input"
     CHECKSUM = "checksum"  # an input is not what was recorded
     MISSING_OUTPUT = "missing-output"

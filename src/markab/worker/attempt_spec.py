@@ -16,7 +16,8 @@ Its keys are the parameters of `make_spec`; in a file, a key that has its defaul
     checksums          object  lfn -> sha256, as far as known
     transfer_threads   int     files that are moved at the same time
     transfer_attempts  int
-    catalog            str     path of the output replica catalog
+    catalog            str     path of the output replica catalog, if it is an SQLite file; null: the properties
+                               of the run, in `submit_dir`, name another one
     keep_failed        bool    keep the directory of a failed attempt until the job is tried again
     passwords          str     path of the run's private file (`transfers/run_passwords.py`); empty: it has none
     arrived            object  lfn -> bytes or null, of the files that an earlier attempt of the job moved

@@ -15,6 +15,7 @@ from markab.transfers.own_directories import NOT_AS_MADE, open_own, why_not_as_m
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_directories import AttemptDirectories, discard_tree
 from markab.worker.attempt_spec import Spec, attempt_directory, fill_in_passwords, place_of
+from markab.worker.container_images import ready_containers
 from markab.worker.declared_directories import remove_directories
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.inputs import Fetch, place_inputs
@@ -49,6 +50,8 @@ def prepare(
             _remove_leftovers(prepared, prepared.directory)
         place_inputs(prepared, stop, fetch)
         _make_parents(prepared, prepared.directory)
+        if not prepared.errors:
+            ready_containers(prepared, stop)
     except AttemptFailed as error:
         prepared.errors.append(error)
     except OSError as error:
