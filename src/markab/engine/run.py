@@ -214,14 +214,15 @@ class _Nesting:
             run.on_halt = self._runs.halted
         self._loop.add(run)
 
-    def open(self, submit_dir: Path) -> OpenedChild:
+    def open(self, submit_dir: Path, is_refreshed: bool) -> OpenedChild:
         """Open the run of a sub-workflow. Raises as `run`."""
+        options = replace(self._options, refresh=self._options.refresh or is_refreshed)
         with ExitStack() as files:
             run = open_run(
                 submit_dir,
                 self._executors,
                 files,
-                self._options,
+                options,
                 clock=self._clock,
                 open_journal=self._open_journal,
                 look=self._look,

@@ -214,6 +214,11 @@ class Context:
         """Lfn → path in the scratch of the parent, of the results that this workflow makes for it."""
         return self.options.parent.outputs if self.options.parent else {}
 
+    @property
+    def promised(self) -> frozenset[str]:
+        """Lfns of files that the parent of this workflow will bring."""
+        return self.options.parent.promised if self.options.parent else frozenset()
+
     def is_delivered(self, lfn: str) -> bool:
         """Return whether a result leaves scratch: to an output site, or to the parent of this workflow."""
         return bool(self.options.output_sites) or lfn in self.handed_up
