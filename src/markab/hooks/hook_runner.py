@@ -17,24 +17,14 @@ import select
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 
-import msgspec
-
 from markab.errors import MarkabError
-from markab.hooks.hook_events import HookCall, HookEvents, JobHooks
-from markab.hooks.hook_log import HookLog
-from markab.hooks.hook_process import HookProcess
-from markab.journal.attempt_record import AttemptRecord
-from markab.journal.reader import JournalReader
-from markab.journal.records import decoder
-from markab.plan.braindump import read_braindump
-from markab.plan.model import Header, Hook, RunHooks
-from markab.plan.plan_file import PlanFile, read_header
+from markab.hooks.hook_queue import HookQueue
+from markab.plan.model import SUB_WORKFLOWS
+from markab.plan.plan_file import read_header
 from markab.plan.submit_dir import SubmitDir
 
 _BOOT = """import sys
@@ -50,9 +40,6 @@ BUSY_S = 0.05
 """How often the hooks that run are looked at."""
 PATIENCE_S = 3.0
 """How long the end of a run waits for the last hooks; they continue in the background."""
-AHEAD = 1000
-"""So many calls wait in memory; others wait in the journal."""
-REMEMBERED_JOBS = 4096
 NICE = 19
 
 _unfinished: list[subprocess.Popen[bytes]] = []
@@ -108,12 +95,13 @@ class HookRunner:
 
 @contextmanager
 def running_hooks(submit_dir: Path) -> Iterator[HookRunner | None]:
-    """Run the hooks of a run while the block runs, if it has any; what is left is done afterwards."""
+    """Run the hooks of a run while the block runs, if it may have any; what is left is done afterwards."""
     try:
-        header: Header | None = read_header(SubmitDir(submit_dir).plan)
+        header = read_header(SubmitDir(submit_dir).plan)
+        has_some = header.hooks is not None or SUB_WORKFLOWS in header.sites
     except MarkabError:  # the engine says so too, and then there is nothing to run
-        header = None
-    runner = HookRunner(submit_dir) if header is not None and header.hooks is not None else None
+        has_some = False
+    runner = HookRunner(submit_dir) if has_some else None
     try:
         yield runner
     finally:
@@ -124,77 +112,30 @@ def running_hooks(submit_dir: Path) -> Iterator[HookRunner | None]:
 # --- the child ----------------------------------------------------------------
 
 
-class HookQueue:
-    """The hooks of one run: those that are due, and those that run."""
+class HookTree:
+    """The hooks of a run and of its sub-workflows, which it finds as they are planned."""
 
     def __init__(self, submit_dir: Path, environment: Mapping[str, str]) -> None:
-        """Open a run. Raises as `PlanFile`, `read_braindump` and `HookLog`."""
-        directory = SubmitDir(submit_dir)
-        self._plan = PlanFile(directory.plan)
-        header, braindump = self._plan.header, read_braindump(directory.braindump)
-        self._hooks = header.hooks or RunHooks()
-        self._directory = directory.path
+        """Open the run at the root. Raises as `HookQueue`."""
         self._environment = environment
-        self._log = HookLog(directory.path)
-        title = str(braindump.get("pegasus_wf_name") or header.workflow)
-        of_job = lru_cache(REMEMBERED_JOBS)(self._of_job)
-        self._events = HookEvents(
-            self._hooks.workflow,
-            of_job,
-            header.local_sites,
-            str(directory.path),
-            str(braindump.get("wf_uuid") or ""),
-            title,
-        )
-        self._bodies = JournalReader(directory.journal)
-        self._decode = decoder(AttemptRecord)
-        self._due: deque[HookCall] = deque()
-        self._running: list[HookProcess] = []
+        self._queues = {submit_dir: HookQueue(submit_dir, environment)}
 
     @property
     def is_idle(self) -> bool:
         """No hook runs, and none is due."""
-        return not self._running and not self._due
+        return all(queue.is_idle for queue in self._queues.values())
 
     def turn(self) -> bool:
-        """Look at the hooks that run, read the journal, and start hooks; return whether all of the journal was read."""
-        self._reap()
-        is_read = len(self._due) < AHEAD
-        if is_read:
-            for body in self._bodies.bodies():
-                self._due.extend(self._events.of(self._decode(body)))
-                if len(self._due) >= AHEAD:
+        """Give each run a turn; return whether all of their journals was read."""
+        is_read = True
+        for queue in list(self._queues.values()):
+            others = sum(other.running for other in self._queues.values() if other is not queue)
+            is_read = queue.turn(others) and is_read
+            for child in queue.children():
+                if child not in self._queues:
+                    self._queues[child] = HookQueue(child, self._environment)
                     is_read = False
-                    break
-        while self._due and len(self._running) < self._hooks.at_once:
-            call = self._due.popleft()
-            if self._log.claim(call, time.time()):
-                self._running.append(HookProcess(call, self._directory, self._environment, time.monotonic()))
         return is_read
-
-    def _reap(self) -> None:
-        now_s, running = time.monotonic(), []
-        for process in self._running:
-            if process.is_over(now_s, self._hooks.limit_s):
-                self._log.note_end(process.call.key, time.time(), process.status, process.output, process.why)
-            else:
-                running.append(process)
-        self._running = running
-
-    def _of_job(self, position: int) -> JobHooks:
-        found = msgspec.json.decode(self._plan.line(position), type=_HooksOfJob)
-        return JobHooks(found.hooks, len(found.tasks) > 1)
-
-
-class _HooksOfJob(msgspec.Struct):
-    """The same keys as `PlannedJob`."""
-
-    hooks: list[Hook] = []
-    tasks: list[_AnyTask] = []
-
-
-class _AnyTask(msgspec.Struct):
-    """A task of a job, of which only the number matters."""
 
 
 def main(argument: str) -> None:
@@ -204,13 +145,13 @@ def main(argument: str) -> None:
     own = os.path.dirname(sys.executable)  # so that hooks find `markab`
     environment = {**os.environ, "PATH": os.pathsep.join(filter(None, (os.environ.get("PATH"), own)))}
     try:
-        queue, is_over = HookQueue(submit_dir, environment), False
+        tree, is_over = HookTree(submit_dir, environment), False
         while True:
-            is_over = is_over or _closed_within(IDLE_S if queue.is_idle else BUSY_S)
-            if is_over and not queue.is_idle:
+            is_over = is_over or _closed_within(IDLE_S if tree.is_idle else BUSY_S)
+            if is_over and not tree.is_idle:
                 time.sleep(BUSY_S)
-            is_read = queue.turn()
-            if is_over and is_read and queue.is_idle:
+            is_read = tree.turn()
+            if is_over and is_read and tree.is_idle:
                 return
     except MarkabError as error:
         if submit_dir.exists():
