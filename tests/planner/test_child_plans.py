@@ -185,3 +185,11 @@ def test_a_password_of_the_parent_is_one_of_the_child(bench: Bench) -> None:
     submit_dir = bench.plan(task("a", "raw.txt", "x"), parent=above).planned.submit_dir
 
     assert submit_dir is not None and "secret" in (submit_dir / "passwords.json").read_text()
+
+
+def test_scripts_around_a_sub_workflow_are_said_to_do_nothing(bench: Bench) -> None:
+    options = bench.options(sub("s", profiles={"dagman": {"PRE": "/bin/true"}}))
+
+    said = [one.message for one in dry_run(options).warnings if "do nothing" in one.message]
+
+    assert len(said) == 1 and "of sub-workflow 's' do nothing" in said[0]

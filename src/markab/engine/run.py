@@ -6,7 +6,7 @@ import gc
 import signal
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
@@ -52,6 +52,8 @@ from markab.transfers.run_passwords import read_passwords
 from markab.worker.record import unseen_record
 
 NAMES_SHOWN = 3
+BesideChild = Callable[[Path], AbstractContextManager[object]]
+"""What else is done while a sub-workflow runs, by its submit directory."""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -108,6 +110,7 @@ def run(
     open_journal: Callable[..., Journal] = Journal.open,
     look: IsThere = is_there,
     make_planner: Callable[[], ChildPlanner] | None = None,
+    beside_child: BesideChild = nullcontext,
 ) -> Outcome:
     """Run the workflow planned in `submit_dir` to its end, or continue it; return how it ended.
 
@@ -115,7 +118,8 @@ def run(
     runs and ends cleanly ("interrupted"); the second raises KeyboardInterrupt at
     once. Either way, and after a kill -9, calling it again continues.
 
-    `make_planner` makes what plans sub-workflows; their runs join this one.
+    `make_planner` makes what plans sub-workflows; their runs join this one. `beside_child` is entered with the
+    submit directory of each while it runs.
 
     Prints nothing. `observer` is called at most ten times a second, in this thread;
     `on_accepted` once, when every job has been accepted and the journal says that this engine
@@ -129,7 +133,7 @@ def run(
         StorageError: the journal cannot be written.
     """
     options, clock = options or RunOptions(), clock or Clock()
-    nested = _Nesting(options, clock, open_journal, look, make_planner)
+    nested = _Nesting(options, clock, open_journal, look, make_planner, beside_child)
     back_ends = {**back_ends, SUB_WORKFLOWS: nested.make} if make_planner else back_ends
     with ExitStack() as stack, closing(Executors(back_ends)) as executors:
         opened = open_run(
@@ -175,6 +179,7 @@ class _Nesting:
         open_journal: Callable[..., Journal],
         look: IsThere,
         make_planner: Callable[[], ChildPlanner] | None,
+        beside: BesideChild,
     ) -> None:
         # What is missing of the results of one that runs again, its parent needs.
         self._options = replace(options, max_scratch_bytes=None, restore=True)
@@ -182,6 +187,7 @@ class _Nesting:
         self._open_journal = open_journal
         self._look = look
         self._make_planner = make_planner
+        self._beside = beside
         self._runs: NestedRuns | None = None
         self._loop: Loop
         self._executors: Executors
@@ -227,6 +233,8 @@ class _Nesting:
             )
             if run.history.is_complete:
                 _already_complete(run, self._clock)
+            else:
+                files.enter_context(self._beside(submit_dir))
             kept = self._stack.enter_context(files.pop_all())
         return OpenedChild(run, kept)
 

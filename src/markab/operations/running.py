@@ -155,6 +155,7 @@ def run(
             recorder=follower,
             on_accepted=accepted,
             make_planner=PlannerProcess,
+            beside_child=running_hooks,
         )
 
     def ended() -> Ended:
