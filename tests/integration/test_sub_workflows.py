@@ -166,3 +166,17 @@ def planners(submit_dir: Path) -> list[int]:
             if not os.path.exists(f"/proc/{engine}"):
                 found.append(int(entry))
     return found
+
+
+def test_the_hooks_of_every_run_of_a_tree_are_run_once(tree: NestedTree) -> None:
+    hooks = {"shell": [{"_on": "all", "cmd": "sh -c 'echo $PEGASUS_EVENT >> told'"}]}
+    for document in (tree.top / "workflow.yml", *(tree.top / "made").iterdir()):
+        document.write_text(json.dumps({**json.loads(document.read_text()), "hooks": hooks}))
+    submit_dir = plan(tree.top / "workflow.yml", *tree.words[:-1], cwd=tree.top)
+
+    markab("run", submit_dir, cwd=tree.top)
+
+    middle, leaf = tree.child(submit_dir, "middle"), tree.child(submit_dir, "middle", "leaf")
+    for each in (submit_dir, middle, leaf):
+        wait_until(lambda told=each / "told": told.exists() and told.read_text().count("\n") == 2)
+        assert (each / "told").read_text().split() == ["start", "at_end"]

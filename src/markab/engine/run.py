@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
+import msgspec
+
 from markab.engine import slots as machine
 from markab.engine.attempt_maker import AttemptMaker
 from markab.engine.child_planner import ChildPlanner
@@ -394,6 +396,7 @@ def _context(directory: SubmitDir, header: Header, uuid: str, keep_failed: bool)
         keep_failed=keep_failed or header.keep_failed,
         passwords=str(directory.passwords) if directory.passwords.exists() else "",
         store=header.reuse.store if header.reuse else "",
+        environments=msgspec.to_builtins(header.environments),
     )
 
 
