@@ -27,6 +27,8 @@ from markab.spec.model import Task, Use, Workflow
 from markab.spec.suggestions import did_you_mean
 from markab.transfers.tree_names import declared_name, is_tree
 
+CATEGORY = "subwf"
+"""Of sub-workflows that are given none, as in Pegasus: `dagman.subwf.maxjobs` limits how many of a run are open at once."""
 INHERITED = ("sites", "staging_sites", "cleanup", "force", "force_replan", "reuse_policy")
 """Options that a sub-workflow takes over, each unless its task gives it."""
 _RESULTS = ("output_sites", "output_dir", "output_map")
