@@ -25,6 +25,7 @@ from markab.plan.model import (
     PlannedTask,
     Transfer,
 )
+from markab.planner.child_plans import CATEGORY
 from markab.planner.draft import Context, Draft, ResultPlaces
 from markab.planner.graph import sorted_unique, topological_order
 from markab.planner.hashed_results import HashedResults
@@ -172,6 +173,7 @@ def job_of_tasks(
         numbers = draft.jobs[job]
         assert isinstance(numbers, tuple)
         planned.site, planned.child = SUB_WORKFLOWS, draft.children[numbers[0]]
+        planned.category = planned.category or CATEGORY
         planned.tasks = [_sub_workflow(task) for task in tasks]
         planned.outputs = [Output(use.lfn, metadata=use.metadata) for use in draft.outputs(job)]
         return planned
