@@ -273,7 +273,7 @@ def _inputs(draft: Draft, context: Context, job: int, linking: frozenset[str]) -
     placement = draft.placements[job]
     may_link = placement.links if context.links else placement.staging in linking
     inputs = []
-    own_images = placement.own_images()
+    own_images = placement.own_images
     for use in draft.inputs(job):
         lfn = use.lfn
         checkpoint = use.type == "checkpoint"
