@@ -1,6 +1,7 @@
 import json
 import sys
 import types
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -84,13 +85,8 @@ class Machinery:
     def engine_pid(self, submit_dir: Path) -> int | None:
         return None
 
-    def RunReader(self, submit_dir: Path) -> Path:  # noqa: N802
-        return submit_dir
-
-    def current_status(self, submit_dir: Path, why: bool = False) -> FakeStatus:
-        return self.read_status(submit_dir)
-
-    quick_status = current_status
+    def TreeStatus(self, submit_dir: Path, *, why: bool = False) -> Callable[[], FakeStatus]:  # noqa: N802
+        return lambda: self.read_status(submit_dir)
 
     def read_status(self, submit_dir: Path) -> FakeStatus:
         return self._answer("status", self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0])
@@ -109,13 +105,10 @@ def machinery(tmp_path: Path, monkeypatch) -> Machinery:
         "markab.planner.planning": ["plan"],
         "markab.engine.background": ["start"],
         "markab.engine.control": ["request_remove", "engine_pid"],
-        "markab.journal.run_reader": [],
-        "markab.reports.status": [],
+        "markab.reports.tree_status": ["TreeStatus"],
     }.items():
         module = types.ModuleType(name)
         for function in functions:
-            setattr(module, function, getattr(fake, function))
-        for function in ("RunReader", "current_status", "quick_status"):
             setattr(module, function, getattr(fake, function))
         monkeypatch.setitem(sys.modules, name, module)
         package, _, last = name.rpartition(".")

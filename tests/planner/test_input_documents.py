@@ -202,7 +202,10 @@ def test_a_workflow_that_is_not_there_hides_no_wrong_catalog_and_alone_is_an_err
 def test_targets_that_are_understood_are_checked_though_another_is_not(tmp_path: Path) -> None:
     request = make_request(tmp_path)
     request.jobs += [task("n", reads="absent", makes="n1"), task("o", reads="also-absent", makes="o1")]
+    request.workflow["jobDependencies"].append({"id": "a", "children": ["nobody"]})
     request.options["until"] = ["n1", "zz"]
     request.options["sites"] = ["zz"]
 
-    assert ["unknown-target", "unknown-site", "missing-input"] == [each.kind for each in request.problems()]
+    assert ["unknown-job", "unknown-target", "unknown-site", "missing-input"] == [
+        each.kind for each in request.problems()
+    ]

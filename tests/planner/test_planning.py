@@ -911,7 +911,7 @@ def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     made = bench.plan(
         task("a", profiles={"pegasus": {"worker.node.directory": "/w"}}),
         properties={
-            "pegasus.monitord.notifications": "false",
+            "pegasus.transfer.container.onhost": "false",
             "pegasus.dir.storage.mapper": "flat",
             "pegasus.monitord.encoding": "json",
             "pegasus.catalog.workflow.amqp.url": "amqp://me:secret@host",
@@ -919,6 +919,7 @@ def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     )
 
     assert [
+        "property 'pegasus.transfer.container.onhost' = false does nothing in this version",
         "profile pegasus.worker.node.directory does nothing in this version (job 'a')",
     ] == [warning.message for warning in made.planned.warnings]
 
@@ -929,13 +930,13 @@ def test_properties_without_effect_are_said_in_one_warning_without_values_that_m
     made = bench.plan(
         task("a"),
         properties={
-            "pegasus.monitord.notifications": "false",
+            "pegasus.transfer.container.onhost": "false",
             "pegasus.clusterer.preference": "runtime",
             "pegasus.catalog.master.password": "secret",
         },
     )
     assert [
-        "properties 'pegasus.monitord.notifications' = false, 'pegasus.catalog.master.password' do nothing "
+        "properties 'pegasus.transfer.container.onhost' = false, 'pegasus.catalog.master.password' do nothing "
         "in this version"
     ] == [warning.message for warning in made.planned.warnings]
 

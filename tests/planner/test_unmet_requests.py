@@ -156,7 +156,7 @@ def test_a_key_is_found_in_every_kind_of_document(tmp_path: Path, text: str, lin
 def test_keys_that_the_planner_sets_itself_and_those_of_later_versions_are_named_once(bench: Bench) -> None:
     profiles = {"condor": {"arguments": "x", "environment": "y"}}
     profiles["pegasus"] = {
-        "pegasus_lite_env_source": "/e",
+        "relative.dir": "/e",
         "worker_node_directory": "/w",
         "cores": "1",
         "clusters.size": "3",
@@ -168,7 +168,7 @@ def test_keys_that_the_planner_sets_itself_and_those_of_later_versions_are_named
         (f"profile condor.arguments is ignored: the planner sets it {of}", "remove it"),
         (f"profile condor.environment is ignored: the planner sets it {of}", "use env profiles"),
         (f"profile pegasus.worker.node.directory does nothing in this version {of}", ""),
-        (f"profile pegasus.pegasus_lite_env_source does nothing in this version {of}", ""),
+        (f"profile pegasus.relative.dir does nothing in this version {of}", ""),
     } == {(one.message, one.hint) for one in found}
     assert len(found) == 4
 

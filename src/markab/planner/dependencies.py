@@ -50,7 +50,7 @@ def find_dependencies(draft: Draft, context: Context) -> None:
     if levels is None:
         levels = _cut_cycles(draft, parents, context)
     draft.set_graph(parents, levels)
-    if not inferred and not is_cyclic and not context.doubts.tasks:
+    if not inferred and not is_cyclic and not context.doubts.dependencies:
         _note_races(draft, context)
 
 

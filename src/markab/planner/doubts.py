@@ -21,7 +21,9 @@ class Doubts:
     executables: bool = False
     """Entries of the transformation catalog may be missing."""
     tasks: bool = False
-    """Tasks, or dependencies between them, may be missing."""
+    """Tasks may be missing."""
+    dependencies: bool = False
+    """Dependencies between tasks may be missing."""
     files: bool = False
     """Uses of files, or replicas, may be missing."""
     results: bool = False

@@ -32,9 +32,9 @@ from markab.planner.noop_tasks import is_noop
 from markab.planner.placement import Executable, Program
 from markab.planner.places import local_path
 from markab.planner.site_directories import shared_scratch
+from markab.planner.software_environments import requested_environment
 from markab.planner.task_files import command_line, outputs_of
 from markab.planner.time_limits import checkpoint_limits
-from markab.planner.transfer_groups import LITE_ARGUMENTS, given_arguments
 from markab.spec.model import Task, Use
 from markab.transfers.base import quoted_path
 from markab.transfers.tree_names import directory_name
@@ -179,16 +179,12 @@ def job_of_tasks(
     planned.cores, planned.gpus = resources.cores, resources.gpus
     planned.memory_mb, planned.disk_mb = resources.memory_mb, resources.disk_mb
     planned.runtime_s = resources.runtime_s or 0
-    planned.threads = (
-        resources.own_transfer_threads
-        or resources.transfer_threads
-        or given_arguments(context, LITE_ARGUMENTS).threads
-    )
+    planned.threads = resources.own_transfer_threads or resources.transfer_threads or context.own_threads
     planned.max_wall_s = resources.max_wall_s or 0
     planned.success_messages = resources.success_messages
     planned.failure_messages = resources.failure_messages
     planned.tasks = [
-        _planned_task(task, program, context) for task, program in zip(tasks, placement.programs, strict=True)
+        _planned_task(task, program, draft) for task, program in zip(tasks, placement.programs, strict=True)
     ]
     _add_contents(draft, job, planned)
     planned.outputs = [Output(use.lfn, use.type == "checkpoint", use.metadata) for use in draft.outputs(job)]
@@ -240,12 +236,13 @@ def _sub_workflow(task: Task) -> PlannedTask:
     )
 
 
-def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask:
+def _planned_task(task: Task, program: Program, draft: Draft) -> PlannedTask:
     executable = program.executable
     command, arguments = _command(executable), command_line(task)
+    container = program.container
     if is_noop(program.profiles):
-        command = shutil.which("true") or "/bin/true"
-    if program.launcher is not None:
+        command, container = shutil.which("true") or "/bin/true", None
+    elif program.launcher is not None:
         words = program.launcher.arguments, shlex.quote(command), arguments
         command, arguments = program.launcher.executable, " ".join(word for word in words if word)
     return PlannedTask(
@@ -259,7 +256,8 @@ def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask
         env=program.profiles.get("env", {}),
         node_label=task.node_label or "",
         metadata=executable.transformation.metadata | executable.at.metadata | task.metadata,
-        container=program.container,
+        environment=draft.environment_names.get(requested_environment(program), ""),
+        container=container,
     )
 
 

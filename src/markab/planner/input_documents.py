@@ -31,7 +31,7 @@ from markab.spec.properties import Properties, load_properties
 from markab.spec.reader import read_workflow, workflow_structure
 from markab.spec.sound_parts import sound_parts
 
-_ALL_DOUBTFUL = Doubts(documents=True, sites=True, executables=True, tasks=True, files=True)
+_ALL_DOUBTFUL = Doubts(sites=True, executables=True, tasks=True, dependencies=True, files=True)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,8 @@ def _read_workflow(
     return left.workflow, Doubts(
         sites=left.workflow.site_catalog is not structure.site_catalog,
         executables=left.workflow.transformation_catalog is not structure.transformation_catalog,
-        tasks=not left.is_whole,
+        tasks=not left.has_all_jobs,
+        dependencies=not left.has_all_dependencies,
         files=left.workflow.replica_catalog is not structure.replica_catalog,
         makers=left.makers,
     )

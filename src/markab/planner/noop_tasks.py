@@ -29,7 +29,13 @@ def empty_noop_tasks(tasks: list[Task], context: Context) -> None:
                 f"profile dagman.NOOP of task {task.id!r} is {given!r}; it must be true or false",
                 "correct the profile, or leave it out",
             )
-        if is_noop(profiles):
+        if is_noop(profiles) and task.type != "job":
+            context.warn(
+                "noop",
+                f"profile dagman.NOOP does nothing for a sub-workflow: task {task.id!r} is run",
+                "remove the task, or the profile",
+            )
+        elif is_noop(profiles):
             if made := [use.lfn for use in outputs_of(task)]:
                 context.warn(
                     "noop",

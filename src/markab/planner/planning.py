@@ -67,10 +67,12 @@ from markab.planner.site_directories import all_sites, check_directories, defaul
 from markab.planner.site_profiles import with_property_profiles
 from markab.planner.summary import PlanSummary, summarise
 from markab.planner.task_files import command_line
+from markab.planner.transfer_groups import LITE_ARGUMENTS
 from markab.planner.unmet_requests import warn_of_unmet_requests
 from markab.reuse.request_file import write_request_file
 from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import Task, Workflow
+from markab.spec.transfer_arguments import transfer_arguments
 
 
 class KeptJob(NamedTuple):
@@ -322,6 +324,7 @@ def _context(options: PlanOptions, given: InputDocuments, progress: Progress, *,
         progress=progress,
         prefix=options.job_prefix or "",
         links=properties.flag("pegasus.transfer.links", False),
+        own_threads=transfer_arguments(properties.get(LITE_ARGUMENTS, "")).threads,
         replica_order=replica_order(properties),
         workflow_profiles=workflow.profiles,
         problems=[*given.problems, *wrong_options(options)],

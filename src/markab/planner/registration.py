@@ -86,4 +86,4 @@ def _registration(use: Use, site: str, *, deep: bool) -> Registration:
         deep: under its whole name, and not only the last part.
     """
     name = "" if deep or "/" not in use.lfn else directory_name(use.lfn).rpartition("/")[2]
-    return Registration(use.lfn, "", site, name, dict(use.metadata), optional=use.type == "checkpoint")
+    return Registration(use.lfn, "", site, dict(use.metadata), use.type == "checkpoint", name)

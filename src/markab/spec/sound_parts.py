@@ -24,8 +24,8 @@ class SoundParts(NamedTuple):
     workflow: Workflow
     makers: frozenset[str]
     """Lfns that a job makes in an entry which is left out."""
-    is_whole: bool
-    """No job and no dependency is left out."""
+    has_all_jobs: bool
+    has_all_dependencies: bool
 
 
 def sound_parts(workflow: Workflow, *, absolute_lfns: bool = False) -> SoundParts:
@@ -55,8 +55,12 @@ def sound_parts(workflow: Workflow, *, absolute_lfns: bool = False) -> SoundPart
         replica_catalog=_unless_in(wrong, workflow.replica_catalog),
         transformation_catalog=_unless_in(wrong, workflow.transformation_catalog),
     )
-    is_whole = len(jobs) == len(workflow.jobs) and dependencies == workflow.job_dependencies
-    return SoundParts(left, frozenset(lost), is_whole)
+    return SoundParts(
+        left,
+        frozenset(lost),
+        len(jobs) == len(workflow.jobs),
+        dependencies == workflow.job_dependencies,
+    )
 
 
 def _between(ids: AbstractSet[str], dependency: Dependency) -> Dependency:

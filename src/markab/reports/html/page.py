@@ -73,8 +73,7 @@ def page(data: RunData, now: float, warnings: Sequence[str] = ()) -> str:
 {failed}
 <section id="time"><h2>Where time went</h2>{_time_section(data)}</section>
 <section id="resources"><h2>Resources by transformation</h2>{sections.resources(data)}</section>
-{scratch}
-<section id="graph"><h2>Workflow</h2>{sections.graph(data)}</section>
+{scratch}<section id="graph"><h2>Workflow</h2>{sections.graph(data)}</section>
 <section id="jobs"><h2>Jobs</h2><div class="table" data-table="jobs"></div></section>
 <section id="files"><h2>Files</h2><div class="table" data-table="files"></div></section>
 <noscript><p class="note">Charts and tables of jobs and files need JavaScript; it stays on this page.</p></noscript>
