@@ -11,7 +11,8 @@ import pytest
 
 from markab.errors import DocumentError, MarkabError, Problem, StorageError
 from markab.importing.converted_workflow import ConvertedWorkflow
-from markab.importing.cwl_workflow import CwlRequest, checked_spec, convert_cwl
+from markab.importing.cwl_programs import checked_spec
+from markab.importing.cwl_workflow import CwlRequest, convert_cwl
 from markab.spec.model import Task
 
 pytest.importorskip("cwl_utils")

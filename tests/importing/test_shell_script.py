@@ -69,6 +69,8 @@ def have(directory: Path, *names: str) -> None:
         ("X=1 sort a.txt > b", "a.txt", "b"),
         ("awk '{print $1}' a.txt > b", "a.txt", "b"),
         ("sort /dev/null a.txt > b", "a.txt", "b"),
+        ("tr a-z A-Z < a.txt | grep -v x.y | awk -F. '{print}' > b", "a.txt", "b"),
+        ("grep -e x.y a.txt > b", "a.txt", "b"),
         ("python gone.py a.txt figure.png", "a.txt", "figure.png"),
     ],
 )
@@ -112,9 +114,9 @@ def test_the_second_variable_of_an_unquoted_word_is_seen(tmp_path: Path) -> None
 
 def test_a_file_that_is_mentioned_first_and_read_later_is_made(tmp_path: Path) -> None:
     have(tmp_path, "a.txt")
-    source = read(tmp_path, "tool a.txt model\npredict model a.txt > p\n")
+    source = read(tmp_path, "tool a.txt model.bin\npredict model.bin a.txt > p\n")
 
-    assert [files(step) for step in source.steps] == [("a.txt", "model"), ("a.txt model", "p")]
+    assert [files(step) for step in source.steps] == [("a.txt", "model.bin"), ("a.txt model.bin", "p")]
     assert "line 2 uses it" in source.notes[0].message
 
 
@@ -208,6 +210,7 @@ def test_what_is_removed_or_moved_is_not_delivered(tmp_path: Path) -> None:
         ("sort a.txt > ../b", 1, "writes '../b', and the name has '..'"),
         ("sort a.txt > /tmp/b", 1, "writes '/tmp/b', and the name is an absolute path"),
         ("# markab: in=gone.txt out=b\ntool", 2, "there is no file 'gone.txt'"),
+        ('# markab: "a.txt\ntool', 2, "'\"a.txt' is not in=FILE"),
         ("# markab: inn=a.txt\ntool", 2, "'inn=a.txt' is not in=FILE"),
     ],
 )

@@ -171,6 +171,60 @@ steps:
 """,
         {"text": "b.txt"},
     ),
+    "directories": (
+        """
+cwlVersion: v1.2
+class: Workflow
+inputs: {folder: Directory}
+outputs:
+  copy: {type: Directory, outputSource: copy/made}
+  found: {type: File, outputSource: list/found}
+steps:
+  copy:
+    run:
+      class: CommandLineTool
+      hints: {DockerRequirement: {dockerPull: "debian:12"}}
+      baseCommand: [cp, -r]
+      arguments: [{valueFrom: made, position: 2}]
+      inputs: {folder: {type: Directory, inputBinding: {position: 1}}}
+      outputs: {made: {type: Directory, outputBinding: {glob: made}}}
+    in: {folder: folder}
+    out: [made]
+  list:
+    run:
+      class: CommandLineTool
+      baseCommand: ls
+      inputs: {folders: {type: "Directory[]", inputBinding: {}}}
+      stdout: found
+      outputs: {found: stdout}
+    in: {folders: {source: [copy/made], linkMerge: merge_nested}}
+    out: [found]
+""",
+        {"folder": "sub"},
+    ),
+    "graph_with_stdin": (
+        """
+cwlVersion: v1.1
+$graph:
+  - class: CommandLineTool
+    id: up
+    baseCommand: [tr, a-z, A-Z]
+    inputs: {text: stdin}
+    outputs: {shouted: stdout, said: stderr}
+    stdout: shouted.txt
+    stderr: said.txt
+  - class: Workflow
+    id: main
+    inputs: {text: File}
+    outputs:
+      shouted: {type: File, outputSource: again/shouted}
+      said: {type: File, outputSource: once/said}
+    steps:
+      once: {run: "#up", in: {text: text}, out: [shouted, said]}
+      again: {run: "#up", in: {text: once/shouted}, out: [shouted]}
+""",
+        {"text": "b.txt"},
+    ),
     "tool_alone": (TOOLS["count.cwl"], {"file": "b.txt"}),
 }
 
@@ -191,7 +245,7 @@ def test_a_workflow_gives_the_files_that_cwltool_gives(name: str, tmp_path: Path
     )
 
     expected = _by_cwltool(tmp_path)
-    markab("import", "main.cwl", "project", "--inputs", "inputs.json", cwd=tmp_path)
+    markab("import", "main.cwl", "project", "--inputs", "inputs.json", "--no-container", cwd=tmp_path)
     markab("run", "--output-dir", "results", "workflow.yml", cwd=tmp_path / "project")
 
     found = Counter(
@@ -203,6 +257,8 @@ def test_a_workflow_gives_the_files_that_cwltool_gives(name: str, tmp_path: Path
 def _as_input(value):
     if isinstance(value, list):
         return [_as_input(each) for each in value]
+    if value == "sub":
+        return {"class": "Directory", "path": value}
     return {"class": "File", "path": value} if str(value).endswith(".txt") else value
 
 

@@ -99,6 +99,21 @@ def test_a_failing_grandchild_is_shown_and_mended_by_running_the_root_again(tree
     below = found["workflows"]["pegasus-plan_middle/pegasus-plan_leaf"]
     assert below["jobs"]["failed"] == 1 and below["parent_wf_name"] == "middle-0"
 
+    leaf = tree.child(submit_dir, "middle", "leaf")
+    assert "no such genome" in markab("logs", submit_dir, "step_d2", cwd=tree.top).stderr
+    named = "pegasus-plan_middle/pegasus-plan_leaf/step_d2"
+    assert "exit code 3" in markab("why", submit_dir, named, cwd=tree.top).stdout
+    assert "step_d2" in markab("show", submit_dir, "d2", cwd=tree.top).stdout
+    why = markab("why", submit_dir, "pegasus-plan_middle", cwd=tree.top).stdout
+    assert str(tree.child(submit_dir, "middle").relative_to(tree.top)) in why
+    assert "d1" in markab("trace", submit_dir, "d1.txt", cwd=tree.top).stdout
+    assert (
+        str(leaf)
+        in json.loads(markab("analyze", "--json", submit_dir, cwd=tree.top, check=False).stdout)["workflows"][
+            "pegasus-plan_middle/pegasus-plan_leaf"
+        ]["submit_dir"]
+    )
+
     (tree.witness / "fails-d2").unlink()
     markab("run", submit_dir, cwd=tree.top)
 
@@ -149,3 +164,17 @@ def planners(submit_dir: Path) -> list[int]:
             if not os.path.exists(f"/proc/{engine}"):
                 found.append(int(entry))
     return found
+
+
+def test_the_hooks_of_every_run_of_a_tree_are_run_once(tree: NestedTree) -> None:
+    hooks = {"shell": [{"_on": "all", "cmd": "sh -c 'echo $PEGASUS_EVENT >> told'"}]}
+    for document in (tree.top / "workflow.yml", *(tree.top / "made").iterdir()):
+        document.write_text(json.dumps({**json.loads(document.read_text()), "hooks": hooks}))
+    submit_dir = plan(tree.top / "workflow.yml", *tree.words[:-1], cwd=tree.top)
+
+    markab("run", submit_dir, cwd=tree.top)
+
+    middle, leaf = tree.child(submit_dir, "middle"), tree.child(submit_dir, "middle", "leaf")
+    for each in (submit_dir, middle, leaf):
+        wait_until(lambda told=each / "told": told.exists() and told.read_text().count("\n") == 2)
+        assert (each / "told").read_text().split() == ["start", "at_end"]

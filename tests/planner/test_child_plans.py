@@ -180,7 +180,7 @@ def test_an_output_that_no_job_makes_is_an_error(bench: Bench) -> None:
 
 
 def test_a_password_of_the_parent_is_one_of_the_child(bench: Bench) -> None:
-    above = ParentRun("root", {}, {"https://ada@data.example.org": "secret"})
+    above = ParentRun("root", {}, passwords={"https://ada@data.example.org": "secret"})
 
     submit_dir = bench.plan(task("a", "raw.txt", "x"), parent=above).planned.submit_dir
 

@@ -216,3 +216,9 @@ def test_with_reuse_by_content_the_image_and_its_arguments_count(bench: Bench) -
     (bench.path / "tool.tar").write_bytes(b"another image")
     other = content()
     assert (other.recipe, other.known != first.known) == (first.recipe, True)
+
+
+def test_an_image_of_another_site_goes_through_the_staging_site_also_with_bypass(bench: Bench) -> None:
+    made = planned(bench, task("a"), bypass=True)
+    [image] = [one for one in made["tool_a"].inputs if one.image]
+    assert image.sources == []

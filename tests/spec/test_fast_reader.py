@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from markab.spec import careful_reader, fast_reader, schema, yaml_nodes
+from markab.spec import careful_reader, document_pieces, fast_reader, schema, yaml_nodes
 from markab.spec.model import Workflow
 
 ENVIRONMENT = {"HOME": "/home/ada", "ODD": "a: b"}
@@ -252,6 +254,14 @@ def workflows(draw: Any) -> str:
     )
 
 
+@pytest.fixture(autouse=True, scope="module")
+def small_is_large() -> Iterator[None]:
+    """Let the fast reader cut each list before every entry."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(document_pieces, "PIECE_BYTES", 1)
+        yield
+
+
 def read_carefully(text: str, struct: type) -> Any:
     """Return the struct, or None if the document has a problem."""
     try:
@@ -297,6 +307,43 @@ def test_the_fast_reader_agrees_with_the_careful_one_or_steps_back() -> None:
 
     agree()
     assert readers.read > 600 and readers.read * 0.35 < readers.sure < readers.read * 0.9
+
+
+TASK = "- id: {}\n  name: t\n  arguments: []\n  uses: []\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TASK.format("a") + TASK.format("b"),
+        TASK.format("a") + '  metadata:\n    k: "x\n- id: c"\n' + TASK.format("b"),
+        TASK.format("a") + "  metadata:\n    k: 'x\n- id: c\n- d'\n" + TASK.format("b"),
+        TASK.format("a") + '  metadata: {k: "x\njobs:\n- id: c\n"}\n' + TASK.format("b"),
+        TASK.format("a") + "  metadata: {k: [x,\n- y]}\n" + TASK.format("b"),
+        TASK.format("a") + "# - id: no\n\n" + TASK.format("b") + "metadata:\n  - x\n",
+        TASK.format("a") + "metadata:\n  k: v\njobs:\n" + TASK.format("b"),
+        TASK.format("a") + "replicas:\n- {lfn: a, pfns: []}\n",
+        TASK.format("a")
+        + "replicaCatalog:\n  replicas:\n  - lfn: f\n    pfns:\n    - {site: s, pfn: /f}\n  - lfn: g\n    pfns: []\n",
+    ],
+)
+def test_a_list_is_cut_only_where_an_entry_begins(text: str) -> None:
+    text = "pegasus: 5.0.4\nname: w\njobs:\n" + text
+    answer = read_fast(text)
+
+    assert answer == UNSURE or answer == read_carefully(text, Workflow)
+
+
+def test_the_entries_of_all_pieces_are_read_in_their_order() -> None:
+    text = "pegasus: 5.0.4\nname: w\njobs:\n" + "".join(TASK.format(f"t{n}") for n in range(20))
+
+    assert [f"t{n}" for n in range(20)] == [task.id for task in read_fast(text).jobs]
+
+
+def test_a_list_inside_of_a_text_is_none() -> None:
+    text = 'pegasus: 5.0.4\nname: "w\njobs:\n- id: a\n"\njobs: []\n'
+
+    assert read_fast(text) in (UNSURE, read_carefully(text, Workflow))
 
 
 def double_quoted(pieces: Any) -> Any:

@@ -21,7 +21,6 @@ from markab.spec.catalog_checks import check_references
 from markab.spec.model import SiteCatalog, Transformation, TransformationCatalog, Workflow
 from markab.spec.properties import Properties
 from markab.transfers.run_passwords import Passwords
-from markab.transfers.tree_names import declared_name
 
 _Paths = Sequence[str | os.PathLike[str]]
 
@@ -74,9 +73,8 @@ def load_catalogs(
     files: list[Path] = []
     with _noted(problems, wrong, "sites"):
         sites = read_site_catalog(properties, root, environment, problems, files)
-    names = None if workflow is None else _names_of(workflow)
     with _noted(problems, wrong, "replicas"):
-        reader = ReplicaCatalogReader(properties, root, environment, problems, files, names)
+        reader = ReplicaCatalogReader(properties, root, environment, problems, files, workflow)
         caches = [reader.text(below(root, os.fspath(name))) for name in cache_files]
         found = [reader.input_directory(below(root, os.fspath(name))) for name in input_dirs]
         found.append(reader.of_properties())
@@ -128,14 +126,6 @@ def _noted(problems: ProblemList, wrong: set[str], what: str) -> Iterator[None]:
     yield
     if len(problems.all) > before:
         wrong.add(what)
-
-
-def _names_of(workflow: Workflow) -> set[str]:
-    """Return the names of all files of a workflow."""
-    names = {use.lfn for task in workflow.jobs for use in task.uses}
-    for task in workflow.jobs:
-        names.update(name for name in (task.file, task.stdin, task.stdout, task.stderr) if name)
-    return {declared_name(name) for name in names}
 
 
 def _merged_sites(inline: SiteCatalog | None, file: SiteCatalog | None) -> SiteCatalog:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,9 +28,10 @@ from markab.catalogs.replica_text import read_replica_file
 from markab.errors import Problem
 from markab.plan.run_command import run_command
 from markab.plan.submit_dir import PLAN
-from markab.spec.model import Pfn, Replica, ReplicaCatalog
+from markab.spec.model import Pfn, Replica, ReplicaCatalog, Workflow
 from markab.spec.properties import Properties
 from markab.spec.reader import read_replicas
+from markab.transfers.tree_names import declared_name
 
 
 class NamedCatalog(NamedTuple):
@@ -50,21 +51,32 @@ class ReplicaCatalogReader:
         environment: Mapping[str, str],
         problems: ProblemList,
         files: list[Path],
-        names: Collection[str] | None,
+        workflow: Workflow | None,
     ) -> None:
         """Make a reader.
 
         Args:
             files: documents that are read are added to it.
-            names: the files that are looked for; a database is not read as a whole. None: all files.
+            workflow: of a database, only its files are looked up. None: all files.
         """
         self._properties = properties
         self._directory = directory
         self._environment = environment
         self._problems = problems
         self._files = files
-        self._names = names
+        self._workflow = workflow
         self.absolute_lfns = bool(problems.attempt(lambda: properties.flag("markab.lfn.absolute")))
+
+    @cached_property
+    def _names(self) -> set[str] | None:
+        """The files that are looked for in databases; None: all."""
+        if self._workflow is None:
+            return None
+        tasks = self._workflow.jobs
+        names = {use.lfn for task in tasks for use in task.uses}
+        for task in tasks:
+            names.update(name for name in (task.file, task.stdin, task.stdout, task.stderr) if name)
+        return {declared_name(name) for name in names}
 
     def of_properties(self) -> NamedCatalog | None:
         """Return the catalog that the properties name; several as one, the entries of the first come first."""

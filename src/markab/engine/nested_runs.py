@@ -50,7 +50,8 @@ class OpenedChild(NamedTuple):
     """To be closed when it has ended."""
 
 
-OpenChild = Callable[[Path], OpenedChild]
+OpenChild = Callable[[Path, bool], OpenedChild]
+"""(Submit directory, whether files from outside that were edited are taken anew) → its run."""
 
 
 class _Child(NamedTuple):
@@ -207,8 +208,10 @@ class NestedRuns:
             self._open_run(attempt, Path(attempt.context.submit_dir, directory))
 
     def _open_run(self, attempt: Attempt, directory: Path, *, may_replan: bool = False) -> None:
+        # A job that succeeded and runs again since a refresh has read what is another file now.
+        is_refreshed = attempt.id.job in self._runs.find(attempt.id.run).history.done_before
         try:
-            opened = self._open_child(directory)
+            opened = self._open_child(directory, is_refreshed)
         except MarkabError as error:
             self._fail(attempt.id, kind_of(error), str(error), error.hint)
             return

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
+import msgspec
+
 from markab.engine import slots as machine
 from markab.engine.attempt_maker import AttemptMaker
 from markab.engine.child_planner import ChildPlanner
@@ -212,14 +214,15 @@ class _Nesting:
             run.on_halt = self._runs.halted
         self._loop.add(run)
 
-    def open(self, submit_dir: Path) -> OpenedChild:
+    def open(self, submit_dir: Path, is_refreshed: bool) -> OpenedChild:
         """Open the run of a sub-workflow. Raises as `run`."""
+        options = replace(self._options, refresh=self._options.refresh or is_refreshed)
         with ExitStack() as files:
             run = open_run(
                 submit_dir,
                 self._executors,
                 files,
-                self._options,
+                options,
                 clock=self._clock,
                 open_journal=self._open_journal,
                 look=self._look,
@@ -385,6 +388,7 @@ def _context(directory: SubmitDir, header: Header, uuid: str, keep_failed: bool)
         keep_failed=keep_failed or header.keep_failed,
         passwords=str(directory.passwords) if directory.passwords.exists() else "",
         store=header.reuse.store if header.reuse else "",
+        environments=msgspec.to_builtins(header.environments),
     )
 
 

@@ -53,6 +53,7 @@ from markab.worker.oom_kills import OomKills
 from markab.worker.outputs import output_bytes
 from markab.worker.prepare import prepare
 from markab.worker.record import Record, make_record
+from markab.worker.software_environment import Environments
 from markab.worker.steady_time import steady_time
 
 _QUICK_BYTES = 1 << 20
@@ -76,6 +77,7 @@ class LocalExecutor:
         environ = inherited_environ(os.environ)
         self._environ = dict(environ, **{ENGINE: self._number})
         self._verified = Verified()
+        self._environments = Environments(environ)
         self._directories = AttemptDirectories(keep=64)
         self._launcher = LauncherClient(environ, self._number, raise_file_limit())
         self._pools = ThreadPools(self._launcher.wake)
@@ -188,15 +190,25 @@ class LocalExecutor:
                 )
             return
         size_bytes = input_bytes(run.spec)
-        if size_bytes <= self._quick_bytes:
-            self._prepared(run, prepare(run.spec, self._verified, self._environ, None, self._directories))
+        if size_bytes <= self._quick_bytes and self._environments.is_at_hand(run.spec["environments"]):
+            self._prepared(run, self._prepare(run, None))
         else:
             self._in_thread(
                 run,
-                lambda stop: prepare(run.spec, self._verified, self._environ, stop, self._directories),
+                lambda stop: self._prepare(run, stop),
                 self._prepared,
                 by_network=size_bytes >= UNKNOWN_BYTES,
             )
+
+    def _prepare(self, run: AttemptRun, stop: threading.Event | None) -> Prepared:
+        return prepare(
+            run.spec,
+            self._verified,
+            self._environ,
+            stop,
+            self._directories,
+            environments=self._environments,
+        )
 
     def _prepared(self, run: AttemptRun, prepared: Prepared) -> None:
         run.prepared = prepared

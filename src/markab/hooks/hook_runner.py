@@ -1,6 +1,6 @@
-"""The process that runs the hooks of a run, beside its engine: it reads the journal, as the follower does.
+"""The process that runs the hooks of a run and of its sub-workflows, beside its engine: it reads the journals, as the follower does.
 
-`running_hooks` starts it if the plan has hooks. Its standard input is a pipe from the
+`running_hooks` starts it if the plan has hooks, or sub-workflows, which may have some. Its standard input is a pipe from the
 process of the engine: when that is closed, or the engine ends for any reason, it runs
 the hooks that are left, and ends with the last of them. The engine knows nothing of it,
 and waits for no hook.
@@ -19,7 +19,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,7 +33,8 @@ from markab.journal.attempt_record import AttemptRecord
 from markab.journal.reader import JournalReader
 from markab.journal.records import decoder
 from markab.plan.braindump import read_braindump
-from markab.plan.model import Header, Hook, RunHooks
+from markab.plan.child_directory import child_runs
+from markab.plan.model import SUB_WORKFLOWS, Header, Hook, RunHooks
 from markab.plan.plan_file import PlanFile, read_header
 from markab.plan.submit_dir import SubmitDir
 
@@ -108,12 +109,13 @@ class HookRunner:
 
 @contextmanager
 def running_hooks(submit_dir: Path) -> Iterator[HookRunner | None]:
-    """Run the hooks of a run while the block runs, if it has any; what is left is done afterwards."""
+    """Run the hooks of a run and of its sub-workflows while the block runs; what is left is done afterwards."""
     try:
         header: Header | None = read_header(SubmitDir(submit_dir).plan)
     except MarkabError:  # the engine says so too, and then there is nothing to run
         header = None
-    runner = HookRunner(submit_dir) if header is not None and header.hooks is not None else None
+    may_have_hooks = header is not None and (header.hooks is not None or SUB_WORKFLOWS in header.sites)
+    runner = HookRunner(submit_dir) if may_have_hooks else None
     try:
         yield runner
     finally:
@@ -152,12 +154,21 @@ class HookQueue:
         self._running: list[HookProcess] = []
 
     @property
+    def running(self) -> int:
+        """How many hooks run."""
+        return len(self._running)
+
+    @property
     def is_idle(self) -> bool:
         """No hook runs, and none is due."""
         return not self._running and not self._due
 
-    def turn(self) -> bool:
-        """Look at the hooks that run, read the journal, and start hooks; return whether all of the journal was read."""
+    def turn(self, elsewhere: int = 0) -> bool:
+        """Look at the hooks that run, read the journal, and start hooks; return whether all of the journal was read.
+
+        Args:
+            elsewhere: how many hooks of other runs of the tree run; they count against the limit too.
+        """
         self._reap()
         is_read = len(self._due) < AHEAD
         if is_read:
@@ -166,7 +177,7 @@ class HookQueue:
                 if len(self._due) >= AHEAD:
                     is_read = False
                     break
-        while self._due and len(self._running) < self._hooks.at_once:
+        while self._due and len(self._running) + elsewhere < self._hooks.at_once:
             call = self._due.popleft()
             if self._log.claim(call, time.time()):
                 self._running.append(HookProcess(call, self._directory, self._environment, time.monotonic()))
@@ -186,6 +197,67 @@ class HookQueue:
         return JobHooks(found.hooks, len(found.tasks) > 1)
 
 
+class HookTree:
+    """The hooks of a run and of all sub-workflows below it; these are found as they get their plans."""
+
+    def __init__(self, submit_dir: Path, environment: Mapping[str, str]) -> None:
+        """Open a run. Raises as `HookQueue`."""
+        self._environment = environment
+        self._queues: dict[Path, HookQueue] = {}
+        self._parents: dict[Path, int] = {}
+        """Submit directory of a run with sub-workflows → bytes of its journal when they were looked for."""
+        self._known: set[Path] = set()
+        self._add(submit_dir)
+
+    @property
+    def is_idle(self) -> bool:
+        """No hook runs, and none is due."""
+        return all(queue.is_idle for queue in self._queues.values())
+
+    def turn(self) -> bool:
+        """Do what `HookQueue.turn` does for every run; return whether all journals were read."""
+        self._find_children()
+        running = sum(queue.running for queue in self._queues.values())
+        is_read = True
+        for queue in self._queues.values():
+            elsewhere = running - queue.running
+            is_read &= queue.turn(elsewhere)
+            running = elsewhere + queue.running
+        return is_read
+
+    def _find_children(self) -> None:
+        fresh = [*self._parents]
+        while fresh:
+            parent = fresh.pop()
+            size_bytes = _size_bytes(SubmitDir(parent).journal)
+            if size_bytes == self._parents[parent]:
+                continue
+            self._parents[parent] = size_bytes
+            with closing(PlanFile(SubmitDir(parent).plan)) as plan:
+                children = [child.path for child in child_runs(parent, plan) if child.is_inside]
+            fresh += [child for child in children if self._add(child)]
+
+    def _add(self, submit_dir: Path) -> bool:
+        """Take a run in, unless it is known; return whether it is new, and has sub-workflows."""
+        if submit_dir in self._known:
+            return False
+        self._known.add(submit_dir)
+        header = read_header(SubmitDir(submit_dir).plan)
+        if header.hooks is not None:
+            self._queues[submit_dir] = HookQueue(submit_dir, self._environment)
+        if SUB_WORKFLOWS not in header.sites:
+            return False
+        self._parents[submit_dir] = -1
+        return True
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 class _HooksOfJob(msgspec.Struct):
     """The same keys as `PlannedJob`."""
 
@@ -198,19 +270,19 @@ class _AnyTask(msgspec.Struct):
 
 
 def main(argument: str) -> None:
-    """Run the hooks of the run in a submit directory until standard input is closed and all of them are over."""
+    """Run the hooks of the tree of runs in a submit directory until standard input is closed and all of them are over."""
     submit_dir = Path(argument)
     os.nice(NICE)
     own = os.path.dirname(sys.executable)  # so that hooks find `markab`
     environment = {**os.environ, "PATH": os.pathsep.join(filter(None, (os.environ.get("PATH"), own)))}
     try:
-        queue, is_over = HookQueue(submit_dir, environment), False
+        tree, is_over = HookTree(submit_dir, environment), False
         while True:
-            is_over = is_over or _closed_within(IDLE_S if queue.is_idle else BUSY_S)
-            if is_over and not queue.is_idle:
+            is_over = is_over or _closed_within(IDLE_S if tree.is_idle else BUSY_S)
+            if is_over and not tree.is_idle:
                 time.sleep(BUSY_S)
-            is_read = queue.turn()
-            if is_over and is_read and queue.is_idle:
+            is_read = tree.turn()
+            if is_over and is_read and tree.is_idle:
                 return
     except MarkabError as error:
         if submit_dir.exists():

@@ -11,8 +11,7 @@ _OUTPUT_OPTIONS = frozenset(
     ["-o", "--out", "--output", "--outfile", "--output-file", "--out-file", "-O", "--output-document"]
 )
 _OPTION_VALUE = re.compile(r"(--[\w-]+)=(.+)", re.S)
-_LIKE_A_FILE = re.compile(r"[\w.+,@%-][\w./+,@%-]*\.[A-Za-z][\w-]{0,7}")
-_LIKE_A_NUMBER = re.compile(r"[-+]?[\d.]+([eE][-+]?\d+)?")
+_LIKE_A_FILE = re.compile(r"[\w.+,@%-][\w ./+,@%-]*\.[A-Za-z][\w-]{0,7}")
 _PROGRAMS = (".py", ".sh", ".R", ".r", ".pl", ".jl", ".rb", ".js", ".awk", ".sed")
 _DEVICES = ("/dev/", "/proc/", "/sys/")
 
@@ -26,13 +25,11 @@ class Files:
     removes: set[str] = field(default_factory=set)
     directories: set[str] = field(default_factory=set)
     guesses: set[str] = field(default_factory=set)
-    """Those of `writes` that only look like names of files."""
-    mentions: set[str] = field(default_factory=set)
-    """Words that may be files, if a later command reads a file of that name."""
+    """Words that only look like names of files, and are none that is there."""
 
     def add(self, other: Files) -> None:
         """Add the files of another piece."""
-        for name in ("reads", "writes", "removes", "directories", "guesses", "mentions"):
+        for name in ("reads", "writes", "removes", "directories", "guesses"):
             getattr(self, name).update(getattr(other, name))
 
 
@@ -83,6 +80,15 @@ def files_of(argv: Sequence[str], world: World) -> Files:
     return found
 
 
+def _filter(plain: list[str], argv: Sequence[str], world: World, found: Files) -> None:
+    """Of grep, awk and their like: the first word is no file, unless an option says otherwise."""
+    words = list(argv)
+    if plain and not any(re.match(r"-[a-zA-Z]*[ef]|--(regexp|file|expression)", word) for word in argv[1:]):
+        words.remove(plain[0])
+    _general(words, world, found)
+    found.guesses.clear()
+
+
 def _general(argv: Sequence[str], world: World, found: Files) -> None:
     for previous, word in zip(["", *argv[1:]], argv[1:], strict=False):
         option = _OPTION_VALUE.fullmatch(word)
@@ -99,10 +105,8 @@ def _general(argv: Sequence[str], world: World, found: Files) -> None:
                 found.directories.add(path)
             elif path != ".":
                 found.reads.add(path + "/")
-        elif "://" not in value and not _LIKE_A_NUMBER.fullmatch(value):
-            found.mentions.add(path)
-            if _LIKE_A_FILE.fullmatch(value) and not value.endswith(_PROGRAMS):
-                found.guesses.add(path)
+        elif _LIKE_A_FILE.fullmatch(value) and not value.endswith(_PROGRAMS):
+            found.guesses.add(path)
 
 
 def _copy(plain: list[str], argv: Sequence[str], world: World, found: Files) -> None:
@@ -152,10 +156,9 @@ def _compress(plain: list[str], argv: Sequence[str], world: World, found: Files)
 
 def _edit(plain: list[str], argv: Sequence[str], world: World, found: Files) -> None:
     """Of sed: with -i, its files are changed."""
-    _general(argv, world, found)
+    _filter(plain, argv, world, found)
     if any(re.fullmatch(r"-[a-zA-Z]*i.*|--in-place.*", word) for word in argv[1:]):
         found.writes |= found.reads
-    found.guesses.clear()
 
 
 def _tar(plain: list[str], argv: Sequence[str], world: World, found: Files) -> None:
@@ -174,11 +177,26 @@ def _nothing(plain: list[str], argv: Sequence[str], world: World, found: Files) 
 
 _SPECIAL = {
     **dict.fromkeys(("cp", "mv", "ln", "install"), _copy),
+    **dict.fromkeys(("grep", "egrep", "fgrep", "awk", "gawk", "mawk"), _filter),
     **dict.fromkeys(("rm", "rmdir", "unlink"), _remove),
     **dict.fromkeys(("tee", "touch", "truncate"), _written),
     **dict.fromkeys(("gzip", "gunzip", "bzip2", "bunzip2", "xz", "unxz"), _compress),
     **dict.fromkeys(
-        ("echo", "printf", "true", "false", ":", "sleep", "wait", "exit", "seq", "basename", "dirname"),
+        (
+            "tr",
+            "kill",
+            "echo",
+            "printf",
+            "true",
+            "false",
+            ":",
+            "sleep",
+            "wait",
+            "exit",
+            "seq",
+            "basename",
+            "dirname",
+        ),
         _nothing,
     ),
     "mkdir": _make_directories,

@@ -24,6 +24,7 @@ def load(document: Path, shown: str, fragment: str = "") -> Any:
     """
     parser = imported("cwl_utils.parser", "cwl-utils", "cwl")
     failures = import_module("schema_salad.exceptions")
+    not_yaml = import_module("ruamel.yaml.error").YAMLError
     if not document.is_file():
         raise StorageError(f"there is no file {shown!r}", "check its name")
     _check_version(document, shown, is_main=not fragment)
@@ -32,8 +33,16 @@ def load(document: Path, shown: str, fragment: str = "") -> Any:
         found = parser.load_document_by_uri(f"{uri}#{fragment}" if fragment else uri)
     except failures.SchemaSaladException as error:
         raise DocumentError(*dict.fromkeys(_problem(leaf, shown) for leaf in error.leaves())) from error
+    except not_yaml as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise DocumentError(
+            Problem(f"not YAML: {_first_line(error)}", "", shown, line, "not-yaml")
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DocumentError(Problem(f"not a CWL document: {error}", "", shown, 1, "cwl")) from error
+        raise DocumentError(
+            Problem(f"not a CWL document: {_first_line(error)}", "", shown, 1, "cwl")
+        ) from error
     if not isinstance(found, list):
         return found
     named = [each for each in found if each.id.rpartition("#")[2] == (fragment or "main")]
@@ -64,6 +73,11 @@ def _check_version(document: Path, shown: str, *, is_main: bool) -> None:
     if not keys.keys() & {"class", "$graph"}:
         hint = "give it `class: Workflow` or `class: CommandLineTool`"
         raise DocumentError(Problem("not a CWL document: it has no class", hint, shown, 1, "cwl"))
+
+
+def _first_line(error: Exception) -> str:
+    """Return what is wrong, without the excerpts and links behind it."""
+    return str(getattr(error, "problem", None) or error).strip().partition("\n")[0]
 
 
 def _problem(leaf: Any, shown: str) -> Problem:

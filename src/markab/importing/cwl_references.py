@@ -78,7 +78,9 @@ def as_text(value: Any) -> str:
         return value.path
     if isinstance(value, str):
         return value
-    return json.dumps(value, default=as_text)
+    return json.dumps(
+        value, default=lambda each: each.path if isinstance(each, FileValue) else type(each).__name__
+    )
 
 
 def _part(value: Any, key: str, reference: str, place: CwlPlace) -> Any:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import chain, count
+from dataclasses import dataclass
 from typing import Any
 
-from markab.errors import Problem
 from markab.importing.cwl_command import CommandWord, command_words, shell_line, short_name
 from markab.importing.cwl_places import CwlPlace, Inconvertible
+from markab.importing.cwl_programs import Programs
 from markab.importing.cwl_references import Scope, as_text
 from markab.importing.cwl_requirements import Requirement, ToolSettings, settings_of
 from markab.importing.cwl_values import (
@@ -25,65 +24,11 @@ from markab.importing.cwl_values import (
     type_name,
 )
 from markab.importing.word_quoting import quoted_word
-from markab.spec.model import Container, Task, Transformation, TransformationCatalog, TransformationSite, Use
-
-ToolSpec = Mapping[str, Mapping[str, Any]]
-"""Program → `site` and `is_stageable`: the transformation specification of `pegasus-cwl-converter`."""
+from markab.spec.model import Task, Use
 
 _SHELL = "/bin/sh"
 _FOUND_BY_NAME = "/usr/bin/env"
-_HERE = ("local", "condorpool")
-"""The sites at which a program of this machine is said to be, if no specification says: those with which planning begins."""
 _GLOB = frozenset("*?[")
-
-
-@dataclass
-class Programs:
-    """The transformations and containers that the tools of a workflow need, each once."""
-
-    spec: ToolSpec
-    transformations: dict[tuple[str, str], Transformation] = field(default_factory=dict)
-    containers: dict[str, Container] = field(default_factory=dict)
-
-    def catalog(self) -> TransformationCatalog:
-        """Return them as a catalog."""
-        return TransformationCatalog(list(self.transformations.values()), list(self.containers.values()))
-
-    def name_of(
-        self, program: str, pfn: str, container: Container | None, *, is_stageable: bool = False
-    ) -> str:
-        """Return the name of the transformation of a program, which is made when it is asked for first."""
-        if container:
-            self.containers[container.name] = container
-        image = container.name if container else ""
-        key = (pfn, image)
-        if key not in self.transformations:
-            taken = {each.name for each in self.transformations.values()}
-            base = os.path.basename(program)
-            name = next(
-                each for each in chain([base], (f"{base}_{i}" for i in count(2))) if each not in taken
-            )
-            asked = self._asked(program)
-            sites = [str(asked["site"])] if "site" in asked else list(_HERE[:1] if is_stageable else _HERE)
-            entries = [
-                TransformationSite(
-                    site, "stageable" if is_stageable else "installed", pfn, container=image or None
-                )
-                for site in sites
-            ]
-            self.transformations[key] = Transformation(name, entries)
-        return self.transformations[key].name
-
-    def has(self, program: str) -> bool:
-        """Return whether the specification names a program."""
-        return program in self.spec or os.path.basename(program) in self.spec
-
-    def is_stageable(self, program: str) -> bool:
-        """Return whether the specification says that the program is taken to where it runs."""
-        return bool(self._asked(program).get("is_stageable"))
-
-    def _asked(self, program: str) -> Mapping[str, Any]:
-        return self.spec.get(program) or self.spec.get(os.path.basename(program)) or {}
 
 
 @dataclass
@@ -156,7 +101,8 @@ class ToolRun:
             makes = next((each for each in self.tool.outputs if each.type_ == name), None)
             return f"{short_name(makes.id)}.{name}" if makes else None
         try:
-            return scope.text(given, self.place.at(name))
+            value = scope.value(given, self.place.at(name))
+            return None if is_unknown(value) else as_text(value)
         except Inconvertible as error:
             self.problems.append(error)
             return None
@@ -186,7 +132,8 @@ class ToolRun:
     ) -> Any:
         kind, name = parameter.type_, short_name(parameter.id)
         if kind in ("stdout", "stderr"):
-            return self._file(streams[kind] or "", made, parameter, place)
+            stream = streams[kind]
+            return UNKNOWN if stream is None else self._file(stream, made, parameter, place)
         binding = parameter.outputBinding
         optional = isinstance(kind, list) and "null" in kind
         if optional:
@@ -206,7 +153,9 @@ class ToolRun:
             raise place.at("outputBinding").error(
                 "outputEval and loadContents cannot be converted", "leave them out"
             )
-        names = self._globbed(binding.glob, scope, place.at("outputBinding", "glob"))
+        names = list(self._globbed(binding.glob, scope, place.at("outputBinding", "glob")))
+        if is_unknown(names):
+            return UNKNOWN
         files = [self._file(each, made, parameter, place, is_directory=item == "Directory") for each in names]
         if item is kind and len(files) != 1:
             raise place.error(
@@ -214,10 +163,14 @@ class ToolRun:
             )
         return files[0] if item is kind else files
 
-    def _globbed(self, given: Any, scope: Scope, place: CwlPlace) -> Iterator[str]:
+    def _globbed(self, given: Any, scope: Scope, place: CwlPlace) -> Iterator[Any]:
+        """Yield the names; UNKNOWN for one that needs a value which could not be converted."""
         for each in given if isinstance(given, list) else [given]:
             value = scope.value(each, place)
             for name in value if isinstance(value, list) else [value]:
+                if name is UNKNOWN:
+                    yield name
+                    continue
                 text = as_text(name).removeprefix("./").rstrip("/")
                 if _GLOB & set(text):
                     raise place.error(
@@ -337,13 +290,3 @@ class ToolRun:
         else:
             lines.append(command)
         return "\n".join([*lines, *moves])
-
-
-def unused_spec(spec: ToolSpec, programs: Programs, file: str) -> list[Problem]:
-    """Return a note for each program of the specification that no tool has."""
-    known = {each.name for each in programs.transformations.values()}
-    return [
-        Problem(f"{name!r} is the program of no tool", "", file, kind="cwl")
-        for name in spec
-        if os.path.basename(name) not in known
-    ]

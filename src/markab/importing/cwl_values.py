@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from markab.importing.cwl_places import CwlPlace
@@ -84,15 +84,6 @@ def secondary_patterns(parameter: Any, place: CwlPlace) -> list[tuple[str, bool]
             )
         found.append((pattern.removesuffix("?"), not pattern.endswith("?") and required is not False))
     return found
-
-
-def renamed(value: FileValue, directory: str) -> FileValue:
-    """Return a file with all that comes with it in another directory of the workflow's names."""
-    return replace(
-        value,
-        lfn=f"{directory}/{value.lfn}",
-        secondary=tuple(renamed(each, directory) for each in value.secondary),
-    )
 
 
 def fits(value: Any, wanted: Any) -> bool:

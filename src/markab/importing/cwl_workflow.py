@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,10 +21,11 @@ from markab.importing.converted_workflow import ConvertedWorkflow
 from markab.importing.cwl_command import short_name
 from markab.importing.cwl_inputs import InputFiles, read_input_object
 from markab.importing.cwl_places import CwlPlace, Inconvertible, place_of
+from markab.importing.cwl_programs import Programs, ToolSpec, unused_spec
 from markab.importing.cwl_reader import load
 from markab.importing.cwl_requirements import requirements_of
 from markab.importing.cwl_steps import SourceValues, linked, nested, step_runs
-from markab.importing.cwl_tools import Programs, ToolRun, ToolSpec, unused_spec
+from markab.importing.cwl_tools import ToolRun
 from markab.importing.cwl_values import UNKNOWN, files_in, fits, is_unknown, secondary_patterns, type_name
 from markab.spec.model import Task, Workflow
 
@@ -319,33 +320,3 @@ def _shown(path: Path, document: Path) -> str:
 
 def _workflow_name(document: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", document.stem).strip("-.") or "workflow"
-
-
-def checked_spec(spec: Any, file: str) -> ToolSpec:
-    """Return a transformation specification: program → `site` and `is_stageable`.
-
-    Raises:
-        DocumentError: it is something else.
-    """
-    if not isinstance(spec, Mapping):
-        raise DocumentError(Problem("not a mapping of programs to `site` and `is_stageable`", _SPEC, file, 1))
-    problems = []
-    for name, entry in spec.items():
-        where = place_of(Path(file), file).at(str(name))
-        if not isinstance(entry, Mapping):
-            problems.append(where.problem(f"{name!r} must be a mapping", _SPEC))
-            continue
-        for key in sorted(entry.keys() - {"site", "is_stageable"}):
-            problems.append(where.at(key).problem(f"unknown key {key!r} of {name!r}", _SPEC))
-        if not isinstance(entry.get("site", ""), str) or not isinstance(
-            entry.get("is_stageable", False), bool
-        ):
-            problems.append(
-                where.problem(f"{name!r}: `site` is a name, and `is_stageable` true or false", _SPEC)
-            )
-    if problems:
-        raise DocumentError(*problems)
-    return spec
-
-
-_SPEC = "write it as `PROGRAM: {site: local, is_stageable: false}`"

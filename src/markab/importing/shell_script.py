@@ -17,14 +17,18 @@ from typing import Any
 from markab.errors import DocumentError, Problem
 from markab.importing.command_files import Files, World, files_of
 from markab.importing.extras import imported
-from markab.importing.shell_words import (
-    Assignment,
-    ShellState,
+from markab.importing.shell_nodes import (
+    command_name,
+    is_assigned,
+    is_in_function,
+    is_in_subshell,
+    line_of,
     names_used,
     nodes_below,
-    outside_variables,
     text_of,
+    word_of,
 )
+from markab.importing.shell_words import Assignment, ShellState, outside_variables
 from markab.importing.step_jobs import StepSource
 from markab.importing.steps import Step
 from markab.importing.word_quoting import quoted_word
@@ -99,7 +103,7 @@ class _ScriptReader:
 
     def _take_environment(self, root: Any, arguments: Sequence[str]) -> None:
         assigned = {
-            text_of(each) for each in nodes_below(root) if each.type == "variable_name" and _is_assigned(each)
+            text_of(each) for each in nodes_below(root) if each.type == "variable_name" and is_assigned(each)
         }
         outside = outside_variables(names_used(root), frozenset(assigned), os.environ)
         self._state.environment = outside
@@ -117,7 +121,7 @@ class _ScriptReader:
             )
 
     def _statements(self, nodes: Sequence[Any]) -> None:
-        comments = {_line(each): each for each in nodes if each.type == "comment"}
+        comments = {line_of(each): each for each in nodes if each.type == "comment"}
         for node in nodes:
             if self._has_ended:
                 return
@@ -132,7 +136,7 @@ class _ScriptReader:
                 self._declared = ""
 
     def _statement(self, node: Any) -> None:
-        name = _command_name(node)
+        name = command_name(node)
         if node.type in (
             "variable_assignment",
             "variable_assignments",
@@ -144,17 +148,17 @@ class _ScriptReader:
             name = text_of(node.child_by_field_name("name"))
             self._functions.add(name)
             self._state.assign(
-                Assignment(text_of(node), frozenset((name,)), _line(node), True, names_used(node))
+                Assignment(text_of(node), frozenset((name,)), line_of(node), True, names_used(node))
             )
         elif node.type == "for_statement":
             self._loop(node)
         elif node.type == "command" and name in _SETTINGS:
-            self._state.assign(Assignment(text_of(node), frozenset(), _line(node), True, is_setting=True))
+            self._state.assign(Assignment(text_of(node), frozenset(), line_of(node), True, is_setting=True))
         elif node.type == "command" and name == "cd":
             self._change_directory(node)
         elif name in _IMPOSSIBLE:
             self.source.leave_out(
-                _line(node), f"`{name}` {_IMPOSSIBLE[name]}", "write its commands into the script itself"
+                line_of(node), f"`{name}` {_IMPOSSIBLE[name]}", "write its commands into the script itself"
             )
         else:
             self._step(node)
@@ -170,7 +174,7 @@ class _ScriptReader:
             name in os.environ for name in names
         )
         self._state.assign(
-            Assignment(text_of(node), names, _line(node), is_known, names_used(node), is_exported, reads)
+            Assignment(text_of(node), names, line_of(node), is_known, names_used(node), is_exported, reads)
         )
 
     def _change_directory(self, node: Any) -> None:
@@ -178,12 +182,12 @@ class _ScriptReader:
         folder = self._state.world.path(value[0]) if value and len(value) == 1 else ".."
         if folder.startswith("..") or os.path.isabs(folder):
             self.source.leave_out(
-                _line(node), "`cd` leads out of the directory of the script; what follows is left out", ""
+                line_of(node), "`cd` leads out of the directory of the script; what follows is left out", ""
             )
             self._has_ended = True
             return
         self._state.world.folder = "" if folder == "." else folder
-        self._state.assign(Assignment(text_of(node), frozenset(), _line(node), True, is_setting=True))
+        self._state.assign(Assignment(text_of(node), frozenset(), line_of(node), True, is_setting=True))
 
     def _loop(self, node: Any) -> None:
         variable = text_of(node.child_by_field_name("variable"))
@@ -197,10 +201,10 @@ class _ScriptReader:
         for word in [word for each in words if each for word in each]:
             if len(self.source.steps) > _MOST_STEPS:
                 raise DocumentError(
-                    Problem(f"more than {_MOST_STEPS} steps", "", str(self.source.file), _line(node))
+                    Problem(f"more than {_MOST_STEPS} steps", "", str(self.source.file), line_of(node))
                 )
             self._state.assign(
-                Assignment(f"{variable}={quoted_word(word)}", frozenset((variable,)), _line(node), True)
+                Assignment(f"{variable}={quoted_word(word)}", frozenset((variable,)), line_of(node), True)
             )
             self._statements(body.children)
             # What one round assigns, the next one assigns again: the last round is all that may follow the loop.
@@ -212,14 +216,14 @@ class _ScriptReader:
 
     def _step(self, node: Any) -> None:
         unknown: list[str] = []
-        line = _line(node)
+        line = line_of(node)
         before = dict(self._state.unknown)
-        inner = [each for each in nodes_below(node) if _is_assigned(each)]
+        inner = [each for each in nodes_below(node) if is_assigned(each)]
         self._state.unknown |= {text_of(each): line for each in inner}
         files = self._files(node, Files(), unknown)
-        lasting = {text_of(each): line for each in inner if not _is_in_subshell(each, node)}
+        lasting = {text_of(each): line for each in inner if not is_in_subshell(each, node)}
         self._state.unknown = before | lasting
-        names = [_command_name(each) for each in nodes_below(node) if each.type == "command"]
+        names = [command_name(each) for each in nodes_below(node) if each.type == "command"]
         self._state.world.directories |= files.directories
         self.source.directories |= {each for each in files.directories if each[0] not in "./"}
         if "exit" in names and len(names) == 1:
@@ -254,14 +258,16 @@ class _ScriptReader:
             each for each in (*files.directories, self._state.world.folder) if each and each[0] not in "./"
         }
         name = next((each for each in names if each not in _SILENT), names[0] if names else "step")
-        return Step(name, _line(node), text, files.reads | computed, files.writes, files.removes, directories)
+        return Step(
+            name, line_of(node), text, files.reads | computed, files.writes, files.removes, directories
+        )
 
     def _files(self, node: Any, found: Files, unknown: list[str] | None = None) -> Files:
         """Add to `found` the files of all commands and redirections in a piece of the script."""
         for each in nodes_below(node):
-            if each.type == "command" and not _is_in_function(each, node):
+            if each.type == "command" and not is_in_function(each, node):
                 words = [child for child in each.children if child.is_named and child.type not in _NO_WORDS]
-                values = self._state.expanded([_word(word) for word in words])
+                values = self._state.expanded([word_of(word) for word in words])
                 argv = [word for value in values for word in (value or ["\0"])]
                 self._add(found, files_of([word for word in argv if word != "\0"], self._state.world))
                 if unknown is not None and argv:
@@ -311,11 +317,15 @@ class _ScriptReader:
     def _declare(self, step: Step, declared: str, node: Any) -> None:
         """Take the files of a step from a comment, in place of those that were found."""
         step.reads, step.writes = set(), set()
-        for part in shlex.split(declared):
+        try:
+            parts = shlex.split(declared)
+        except ValueError:
+            parts = [declared]
+        for part in parts:
             key, equals, names = part.partition("=")
             if key not in ("in", "out") or not equals:
                 self.source.leave_out(
-                    _line(node), f"{part!r} is not in=FILE,… or out=FILE,…", "correct the comment"
+                    line_of(node), f"{part!r} is not in=FILE,… or out=FILE,…", "correct the comment"
                 )
                 continue
             for name in names.split(","):
@@ -323,20 +333,21 @@ class _ScriptReader:
                     (step.reads if key == "in" else step.writes).add(self._state.world.path(word))
 
     def _settle_mentions(self, step: Step, files: Files) -> None:
-        """A word that is no file yet, and that a later step uses, is a file that the earlier step makes."""
-        for path in sorted(files.mentions):
+        """A word that looks like a file, is none yet, and stands in a later step too, is a file that this step makes."""
+        for path in sorted(files.guesses):
             maker = self._mentioned.get(path)
-            if maker is not None:
+            if maker is not None and maker.line != step.line:
                 maker.writes.add(path)
                 step.reads.add(path)
                 self._state.world.written.add(path)
                 self.source.note(
                     maker.line, f"{path!r} is taken for a file that it makes: line {step.line} uses it"
                 )
-        for path in files.mentions - step.reads:
+        guesses = files.guesses - step.reads
+        for path in guesses:
             self._mentioned.setdefault(path, step)
-        if files.guesses and not self._declared and not self._is_traced:
-            self._guessed.append((step, files.guesses - step.reads))
+        if guesses and not self._declared and not self._is_traced:
+            self._guessed.append((step, guesses))
 
     def _settle_guesses(self) -> None:
         """What looks like the name of a file, and is none that a step is known to make, is one that its step makes."""
@@ -363,7 +374,7 @@ def _syntax_problems(path: Path, text: bytes, root: Any) -> list[Problem]:
     broken = [each for each in nodes_below(root) if each.type == "ERROR" or each.is_missing]
     return problems or [
         Problem("this cannot be parsed", hint, str(path), line, "import")
-        for line in dict.fromkeys(map(_line, broken[:20]))
+        for line in dict.fromkeys(map(line_of, broken[:20]))
     ]
 
 
@@ -389,47 +400,6 @@ def _declared(comment: Any) -> str:
     """Return the files that a comment declares."""
     found = _DECLARED.match(text_of(comment))
     return found[1] if found else ""
-
-
-def _word(node: Any) -> Any:
-    return node.children[0] if node.type == "command_name" and len(node.children) == 1 else node
-
-
-def _command_name(node: Any) -> str:
-    if node.type != "command":
-        return ""
-    name = node.child_by_field_name("name")
-    return os.path.basename(text_of(name)) if name is not None else ""
-
-
-def _line(node: Any) -> int:
-    return int(node.start_point[0]) + 1
-
-
-def _is_assigned(node: Any) -> bool:
-    """Return whether a node is a name that is given a value here."""
-    parent = node.parent
-    if node.type == "variable_name":
-        is_first = parent.type in ("variable_assignment", "for_statement") and node == parent.children[0]
-        is_variable = parent.type == "for_statement" and node == parent.child_by_field_name("variable")
-        return bool(is_first or is_variable)
-    return str(node.type) == "word" and _command_name(parent) in ("read", "mapfile", "readarray", "getopts")
-
-
-def _is_in_subshell(node: Any, top: Any) -> bool:
-    while node is not None and node != top:
-        if node.type in ("subshell", "command_substitution", "command", "pipeline"):
-            return True
-        node = node.parent
-    return bool(top.type in ("subshell", "pipeline"))
-
-
-def _is_in_function(node: Any, top: Any) -> bool:
-    while node is not None and node != top:
-        if node.type == "function_definition":
-            return True
-        node = node.parent
-    return False
 
 
 def _shell(text: bytes) -> str:

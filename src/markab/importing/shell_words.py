@@ -12,13 +12,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from markab.importing.command_files import World
+from markab.importing.shell_nodes import nodes_below, text_of
 from markab.importing.word_quoting import quoted_word
 
 _HARMLESS = frozenset(("basename", "dirname", "seq", "echo", "printf", "pwd"))
 """Commands that may stand in `$(…)` of a word: they change nothing, and give the same everywhere."""
 _UNKNOWN_SIGNS = frozenset("?$!_")
 _UNKNOWN_NAMES = frozenset(("RANDOM", "SECONDS", "BASHPID", "LINENO", "PPID", "EPOCHSECONDS", "SRANDOM"))
-_REFERENCE = re.compile(r"\$\{?[#!]?(\w+)")
 _WAIT_S = 20
 
 
@@ -149,25 +149,6 @@ def matching(pattern: str, world: World) -> list[str]:
         if len(pieces) == len(parts) and all(fnmatchcase(p, q) for p, q in zip(pieces, parts, strict=True)):
             there.add(name)
     return sorted(there)
-
-
-def nodes_below(node: Any) -> Iterator[Any]:
-    """Yield a node and all nodes below it, in reading order."""
-    yield node
-    for child in node.children:
-        yield from nodes_below(child)
-
-
-def text_of(node: Any) -> str:
-    """Return the text of a node."""
-    return str(node.text.decode(errors="surrogateescape"))
-
-
-def names_used(node: Any) -> frozenset[str]:
-    """Return the variables and commands that a piece refers to; some names may be neither."""
-    kinds = ("variable_name", "special_variable_name", "command_name")
-    named = {text_of(each) for each in nodes_below(node) if each.type in kinds}
-    return frozenset(named | set(_REFERENCE.findall(text_of(node))))
 
 
 def outside_variables(

@@ -113,6 +113,21 @@ def log_texts(record: dict[str, Any]) -> list[tuple[str, str]]:
     return [(str(log["lfn"]), str(log["text"])) for log in record.get("logs", ())]
 
 
+def environment_texts(record: dict[str, Any]) -> list[str]:
+    """Return the software environments of the tasks of an attempt, one a text."""
+    texts = []
+    for entry in record.get("environments", ()):
+        parts = []
+        if entry.get("tool"):
+            python = f", Python {entry['python']}" if entry.get("python") else ""
+            packages = f", {count(len(entry['packages']), 'package')}" if entry.get("packages") else ""
+            parts.append(f"{entry['file']} ({entry['tool']}{python}{packages}; {entry['directory']})")
+        if entry.get("modules"):
+            parts.append(f"modules {' '.join(entry['modules'])}")
+        texts.append(f"environment {', '.join(parts)}")
+    return texts
+
+
 def error_lines(record: dict[str, Any]) -> list[str]:
     """Return the errors of an attempt, one a line, each with its hint below.
 

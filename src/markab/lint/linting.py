@@ -73,6 +73,13 @@ def lint(
     return LintReport(shown, len(dict.fromkeys(found)) - len(shown), subject is not None)
 
 
+def joined_reports(reports: Sequence[LintReport]) -> LintReport:
+    """Return the reports of several workflows as one; what several have of a catalog is said once."""
+    findings = dict.fromkeys(finding for report in reports for finding in report.findings)
+    hidden = sum(report.hidden for report in reports)
+    return LintReport(list(findings), hidden, all(report.checked_all for report in reports))
+
+
 def check(subject: Subject) -> Iterator[Finding]:
     """Yield what the checks of this folder find."""
     for one in CHECKS:

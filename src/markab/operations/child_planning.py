@@ -148,7 +148,7 @@ def child_options(parent: SubmitDir, header: Header, job: PlannedJob, request: P
         ]
     passwords = read_passwords(str(parent.passwords) if parent.passwords.exists() else "")
     outputs = {one.lfn: str(scratch / one.lfn) for one in job.outputs}
-    options.parent = ParentRun(_root_uuid(parent.braindump), outputs, passwords)
+    options.parent = ParentRun(_root_uuid(parent.braindump), outputs, passwords=passwords)
     return options
 
 

@@ -16,6 +16,7 @@ TEMPLATES = {
     "fetch-map-merge": "fetch the data of each item, work on it, and put the results together",
     "train-predict": "train a model once, predict for each item, report the errors",
     "sweep": "the same program for each combination of parameters, and a table of which is best",
+    "sub-workflows": "a workflow of its own for each item, and one program that puts their results together",
     "batch-tree": "many items in batches, and a tree of jobs that put the results together",
 }
 """Name → what its workflow does; the files are in `templates/<name>`, and those of all in `templates/common`."""

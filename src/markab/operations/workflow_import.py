@@ -148,7 +148,8 @@ _STEPS: dict[str, Callable[[ImportRequest], StepSource]] = {
 
 
 def _converted_cwl(request: ImportRequest) -> ConvertedWorkflow:
-    from markab.importing.cwl_workflow import CwlRequest, checked_spec, convert_cwl
+    from markab.importing.cwl_programs import checked_spec
+    from markab.importing.cwl_workflow import CwlRequest, convert_cwl
 
     spec = _read_yaml(request.programs) if request.programs else {}
     return convert_cwl(

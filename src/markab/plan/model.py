@@ -165,6 +165,22 @@ class RunHooks(msgspec.Struct, frozen=True, omit_defaults=True):
     """How long one may take; 0: for ever."""
 
 
+Tool = Literal["", "pip", "conda", "pixi"]
+"""What makes a software environment of a file."""
+
+
+class SoftwareEnvironment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What tasks find installed where they run, beside what the site has."""
+
+    tool: Tool = ""
+    file: str = ""
+    """The name of the file that lists the packages, without its directory."""
+    text: str = ""
+    """What the file had when the run was planned."""
+    modules: list[str] = []
+    """Environment modules that are loaded."""
+
+
 class Header(msgspec.Struct, omit_defaults=True):
     """Line 1 of `plan.jsonl`."""
 
@@ -200,6 +216,8 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Set with the policy `content`; None: results are reused by name, as Pegasus does, when the run is planned."""
     scratch: dict[str, BoundedScratch] = {}
     """Staging site → bound, with the cleanup `constraint`; then jobs have `space`."""
+    environments: dict[str, SoftwareEnvironment] = {}
+    """By the name that tasks have."""
     hooks: RunHooks | None = None
     """None: the run has no hooks, of the workflow or of a task."""
     run_directory: str = ""
@@ -272,7 +290,7 @@ class PlannedTask(msgspec.Struct, omit_defaults=True):
     content: Content | None = None
     """With the policy `content`. None: the task always runs, and what it makes is not found again."""
     environment: str = ""
-    """Name of the software environment in which it runs; "": the site's. No executor of this version uses it."""
+    """Name of the software environment in which it runs; "": the site's."""
     makes: list[str] = []
     """Lfns of the outputs of the job that this task makes; given if the job has several tasks."""
     after: list[str] = []

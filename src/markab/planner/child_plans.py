@@ -74,30 +74,42 @@ def _inherited(options: PlanOptions) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
-def _child(task: Task, inherited: Mapping[str, Any], context: Context) -> ChildPlan:
-    words = _words(task, context)
-    typed = parsed_words(words)
-    _check_words(task, words, context)
-    try:
-        given = from_flags(Path(task.file or ""), typed, context.options.directory)
-    except WrongOption as error:
-        context.problem("planner-arguments", f"sub-workflow {task.id!r}: {error}", "correct its arguments")
-        return ChildPlan(document=task.file or "")
+def child_arguments(task: Task, options: PlanOptions) -> list[str]:
+    """Return the words of the command line with which a sub-workflow is planned: its own, and what it takes over.
+
+    Raises:
+        WrongOption: one of its own cannot be understood.
+    """
+    return _arguments(task, _inherited(options), options)[0]
+
+
+def _arguments(
+    task: Task, inherited: Mapping[str, Any], options: PlanOptions
+) -> tuple[list[str], dict[str, Any]]:
+    """Return these words, and the values that they give."""
+    typed = parsed_words(_words(task))
+    given = from_flags(Path(task.file or ""), typed, options.directory)
     names = {row.name for row in OPTIONS if row.name in typed}
     taken = {
         name: value
         for name, value in inherited.items()
         if name not in names and not (name in _RESULTS and not names.isdisjoint(_RESULTS))
     }
-    values = {row.name: getattr(given, row.name) for row in OPTIONS if row.name in names}
-    return ChildPlan(
-        document=task.file or "",
-        arguments=list(to_words({**taken, **values})),
-        force_replan=bool({**taken, **values}.get("force_replan")),
-    )
+    values = {**taken, **{row.name: getattr(given, row.name) for row in OPTIONS if row.name in names}}
+    return list(to_words(values)), values
 
 
-def _words(task: Task, context: Context) -> list[str]:
+def _child(task: Task, inherited: Mapping[str, Any], context: Context) -> ChildPlan:
+    _check_words(task, _words(task), context)
+    try:
+        words, values = _arguments(task, inherited, context.options)
+    except WrongOption as error:
+        context.problem("planner-arguments", f"sub-workflow {task.id!r}: {error}", "correct its arguments")
+        return ChildPlan(document=task.file or "")
+    return ChildPlan(document=task.file or "", arguments=words, force_replan=bool(values.get("force_replan")))
+
+
+def _words(task: Task) -> list[str]:
     try:
         return shlex.split(" ".join(task.arguments))
     except ValueError:

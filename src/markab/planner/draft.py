@@ -36,6 +36,7 @@ from markab.plan.model import (
     Place,
     PlannedJob,
     RunHooks,
+    SoftwareEnvironment,
 )
 from markab.plan.reused_tasks import ReusedTask
 from markab.planner.document_places import placed_problems
@@ -213,6 +214,11 @@ class Context:
         """Lfn → path in the scratch of the parent, of the results that this workflow makes for it."""
         return self.options.parent.outputs if self.options.parent else {}
 
+    @property
+    def promised(self) -> frozenset[str]:
+        """Lfns of files that the parent of this workflow will bring."""
+        return self.options.parent.promised if self.options.parent else frozenset()
+
     def is_delivered(self, lfn: str) -> bool:
         """Return whether a result leaves scratch: to an output site, or to the parent of this workflow."""
         return bool(self.options.output_sites) or lfn in self.handed_up
@@ -239,6 +245,10 @@ class Context:
     def warn(self, kind: str, message: str, hint: str = "") -> None:
         """Add a warning to the user; planning continues."""
         self.warnings.append(Problem(message, hint, kind=kind))
+
+
+RequestedEnvironment = tuple[str, str, str]
+"""The values of the three profiles that ask for a software environment."""
 
 
 @dataclass(slots=True)
@@ -302,6 +312,10 @@ class Draft:
     """What tells later whether all that is known of tasks is as it is now; None: something cannot be told. By content."""
     dagman: dict[int, DagmanRequests] = field(default_factory=dict)
     """Of the jobs that ask for something of that."""
+    environments: dict[str, SoftwareEnvironment] = field(default_factory=dict)
+    """Software environments, by name."""
+    environment_names: dict[RequestedEnvironment, str] = field(default_factory=dict)
+    """What programs ask for → its name."""
     run_hooks: RunHooks | None = None
     """None: no hooks are run."""
     job_hooks: dict[int, list[Hook]] = field(default_factory=dict)

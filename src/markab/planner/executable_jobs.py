@@ -32,6 +32,7 @@ from markab.planner.noop_tasks import is_noop
 from markab.planner.placement import Executable, Program
 from markab.planner.places import local_path
 from markab.planner.site_directories import shared_scratch
+from markab.planner.software_environments import requested_environment
 from markab.planner.task_files import command_line, outputs_of
 from markab.planner.time_limits import checkpoint_limits
 from markab.spec.model import Task, Use
@@ -183,7 +184,7 @@ def job_of_tasks(
     planned.success_messages = resources.success_messages
     planned.failure_messages = resources.failure_messages
     planned.tasks = [
-        _planned_task(task, program, context) for task, program in zip(tasks, placement.programs, strict=True)
+        _planned_task(task, program, draft) for task, program in zip(tasks, placement.programs, strict=True)
     ]
     _add_contents(draft, job, planned)
     planned.outputs = [Output(use.lfn, use.type == "checkpoint", use.metadata) for use in draft.outputs(job)]
@@ -235,7 +236,7 @@ def _sub_workflow(task: Task) -> PlannedTask:
     )
 
 
-def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask:
+def _planned_task(task: Task, program: Program, draft: Draft) -> PlannedTask:
     executable = program.executable
     command, arguments = _command(executable), command_line(task)
     container = program.container
@@ -255,6 +256,7 @@ def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask
         env=program.profiles.get("env", {}),
         node_label=task.node_label or "",
         metadata=executable.transformation.metadata | executable.at.metadata | task.metadata,
+        environment=draft.environment_names.get(requested_environment(program), ""),
         container=container,
     )
 

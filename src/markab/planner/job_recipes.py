@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from markab.planner.placement import ContainerImage, Executable, Placement, Prog
 from markab.planner.places import local_path
 from markab.planner.replica_selection import select_executables, select_image, select_replicas
 from markab.planner.site_executors import executor_of
+from markab.planner.software_environments import environment_digest, requested_environment
 from markab.planner.task_files import command_line
 from markab.reuse.content_key import Recipe, RecipeProgram, TaskRecipe, recipe_digest, undeclared_variables
 from markab.spec.model import Use
@@ -88,9 +90,9 @@ class Recipes:
             found = self._program(program, placement)
             paths.update(found.paths)
             container = _container(program)
-            recipes.append(
-                TaskRecipe(found.program, arguments, task.stdin, task.stdout, task.stderr, env, container)
-            )
+            environment = self._environment(program)
+            streams = task.stdin, task.stdout, task.stderr
+            recipes.append(TaskRecipe(found.program, arguments, *streams, env, container, environment))
         executables = [use.lfn for use in draft.inputs(job) if use.executable]
         executables += [each.staged_as or "" for each in placement.staged]
         resources = placement.resources
@@ -142,6 +144,16 @@ class Recipes:
                 f"its program {transformation.full_name!r} is elsewhere, and the catalog gives it no version"
             )
         return _ProgramOfTask(RecipeProgram("declared", transformation.full_name), {})
+
+    def _environment(self, program: Program) -> str:
+        """Return what tells the software environment of a program from others; "": it has none."""
+        name = self.draft.environment_names.get(requested_environment(program))
+        if name is None:
+            return ""
+        environment = self.draft.environments[name]
+        if environment.modules:
+            raise Unknown("it loads environment modules, whose content no document has")
+        return f"{environment_digest(environment)} {platform.python_version()}"
 
     def _input(self, use: Use, placement: Placement) -> str | None:
         key = placement.site, placement.staging, use.lfn

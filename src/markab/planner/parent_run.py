@@ -14,5 +14,7 @@ class ParentRun:
     """UUID of the run at the root of the tree."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Lfn → absolute path, in the scratch of the parent, of the files that the job declares as outputs."""
+    promised: frozenset[str] = frozenset()
+    """Lfns of files that it brings when it runs, if it does not run yet: they are somewhere then."""
     passwords: Mapping[str, str] = field(default_factory=dict)
     """Those of the parent: what it passes on has none."""

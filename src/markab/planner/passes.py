@@ -23,6 +23,7 @@ from markab.planner.registration import register_results
 from markab.planner.scratch_directories import create_dirs
 from markab.planner.shell_hooks import read_hooks
 from markab.planner.site_selection import select_sites
+from markab.planner.software_environments import read_environments
 from markab.planner.stage_in import stage_in
 from markab.planner.stage_out import stage_out
 
@@ -33,6 +34,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("looking for targets", keep_needed),
     ("looking for results", reuse_data),
     ("selecting sites", select_sites),
+    ("reading software environments", read_environments),
     ("looking for results by content", reuse_by_content),
     ("clustering jobs", cluster_jobs),
     ("reading dagman profiles", read_dagman_profiles),

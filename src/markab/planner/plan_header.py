@@ -85,6 +85,7 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
         metadata={**(options.script.metadata if options.script else {}), **draft.workflow.metadata},
         reuse=context.reuse,
         scratch=draft.bounded,
+        environments=draft.environments,
         hooks=draft.run_hooks,
         run_directory=places.directory if draft.children else "",
         inherited_replicas=INHERITED_REPLICAS if draft.children and draft.workflow.replica_catalog else "",

@@ -173,7 +173,7 @@ def select_image(image: ContainerImage, site: str, needed_by: str, context: Cont
         )
         return RawInput([], [], sha256)
     place = Pfn(at, path)
-    return RawInput([place], [place] if at in (site, "local") else [], sha256, os.path.getsize(path))
+    return RawInput([place], [place] if at == site else [], sha256, os.path.getsize(path))
 
 
 def _no_directory(path: str) -> str | None:

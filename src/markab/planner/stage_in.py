@@ -167,7 +167,7 @@ class _Transfers:
             return None
         replica: Replica | None = self.context.replicas.lookup(lfn)
         if replica is None:
-            if use.optional or use.type == "checkpoint":
+            if use.optional or use.type == "checkpoint" or lfn in self.context.promised:
                 self.draft.absent.add(lfn)
             else:
                 self.missing[lfn].append(self.draft.title_of(job))

@@ -21,7 +21,7 @@ from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.reuse_verdict import find_origin
 from markab.errors import MarkabError
 from markab.formatting import clipped, count, duration, moment, parameters_text, size, titled
-from markab.journal.attempt_story import read_attempts
+from markab.journal.attempt_story import environment_texts, read_attempts
 from markab.journal.lifecycle import State
 from markab.plan.job_lookup import find_job
 from markab.plan.model import Kind, PlannedJob
@@ -105,6 +105,8 @@ class TracedJob:
     """Those in which its tasks ran, each with the checksum of its image."""
     reused: str = ""
     """The earlier job that made its outputs, which it brought; its commands were run there."""
+    environments: list[str] = field(default_factory=list)
+    """The software environments of its tasks, one a text."""
 
 
 @dataclass
@@ -202,6 +204,7 @@ class Trace:
             shown.add(f"job {job.id}")
             lines += [f"{indent}  in container {text}" for text in job.containers]
             lines += [f"{indent}  $ {clipped(command, ARGUMENT_CHARACTERS)}" for command in job.commands]
+            lines += [f"{indent}  with {text}" for text in job.environments]
             children = [
                 (name, f"{indent}  {'└─' if last else '├─'} ", f"{indent}  {'   ' if last else '│  '}")
                 for name, last in _with_last(job.inputs)
@@ -384,6 +387,7 @@ class _Tracer:
             reused=find_origin(run.plan.header.reuse, made.get("run", ""), made.get("job", "")).text()
             if made
             else "",
+            environments=environment_texts(record),
         )
 
     def _state(self, position: int) -> str:

@@ -9,6 +9,9 @@ In every other case, errors included, it returns None, and the careful reader de
 So that no key is lost: the JSON is decoded into twins of the structs that
 record which keys were given, and encoded again. An unknown or repeated key makes
 the second text have fewer keys.
+
+The long lists of a document are read in pieces of a megabyte, because rapidyaml takes twenty times as much memory as
+the text has, and is slower where that is not in the processor's cache.
 """
 
 from __future__ import annotations
@@ -18,12 +21,21 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from markab.spec import schema
+from markab.spec.document_pieces import (
+    NotPlain,
+    cut,
+    find_long_lists,
+    lists_of,
+    take_stand_in,
+    with_stand_ins,
+)
 from markab.spec.gc_pause import without_garbage_collection
+from markab.spec.model import Dependency, Replica, ReplicaCatalog, Task, Workflow
 from markab.spec.variables import expand, expand_argument
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -46,11 +58,37 @@ _MISREAD = re.compile(rb"\\(?:[LP]| +\n|\n *\n)")
 """Escaped line separators, an escaped space that ends a line, an escaped line end before an empty line:
 rapidyaml loses spaces and line breaks there."""
 
-_LOST = re.compile(r'"(?:~|Null|NULL|-?\.nan|-?\.inf)"')
+_LOST = tuple(f'"{text}"' for text in ("~", "Null", "NULL", ".nan", "-.nan", ".inf", "-.inf"))
 """What rapidyaml returns for values that YAML 1.1 reads or spells differently."""
 
 _ODD_FLOAT = re.compile(rb"[\s\[{,:][-+]?\.[0-9]|[0-9]\.(?=[\s,\]}eE])")
 """`.5` and `5.`, which rapidyaml writes as 0.5 and 5.0."""
+
+
+class _Kind(NamedTuple):
+    """What is read: a document, or the entries of one of its lists."""
+
+    type: Any
+    twin: Any
+    """The same, of twins."""
+    shape: schema.Shape
+
+
+@cache
+def _document(struct: type) -> _Kind:
+    return _Kind(struct, _twin(struct, top=True), schema.shape_of(struct))
+
+
+@cache
+def _entries(struct: type) -> _Kind:
+    return _Kind(list[struct], list[_twin(struct)], schema.ListOf(schema.shape_of(struct)))  # type: ignore[valid-type, misc]
+
+
+_LISTS: dict[type, dict[str, type]] = {
+    Workflow: {"jobs": Task, "jobDependencies": Dependency, "replicaCatalog": Replica},
+    ReplicaCatalog: {"replicas": Replica},
+}
+"""Kind of document → top-level keys with lists that may be long, and what is in these."""
 
 
 def read(data: bytes, struct: type[T], environment: Mapping[str, str]) -> tuple[T, str | None] | None:
@@ -60,11 +98,36 @@ def read(data: bytes, struct: type[T], environment: Mapping[str, str]) -> tuple[
     data = data.removeprefix(b"\xef\xbb\xbf").removeprefix(b"---\n")
     if b"\n---" in data or b"\n..." in data or (data.translate(None, _ORDINARY) and _PECULIAR.search(data)):
         return None
-    text = _to_json(data)
-    if text is None or _LOST.search(text):
-        return None
     with without_garbage_collection():
-        return _decode(text, data, struct, environment)
+        return _read_in_pieces(data, struct, environment) or _read(data, _document(struct), environment)
+
+
+def _read_in_pieces(
+    data: bytes, struct: type[T], environment: Mapping[str, str]
+) -> tuple[T, str | None] | None:
+    """Return the struct and the `pegasus` version, or None if the document must be read as a whole."""
+    kinds = _LISTS.get(struct, {})
+    try:
+        parts = find_long_lists(data, kinds)
+        if not parts or not (found := _read(with_stand_ins(data, parts), _document(struct), environment)):
+            return None
+        lists = lists_of(found[0])
+        for key, part in parts.items():
+            take_stand_in(lists[key])
+            for text in cut(data, part):
+                if (piece := _read(text, _entries(kinds[key]), environment)) is None:
+                    return None
+                lists[key] += piece[0]
+    except NotPlain:
+        return None
+    return found
+
+
+def _read(data: bytes, kind: _Kind, environment: Mapping[str, str]) -> tuple[Any, str | None] | None:
+    text = _to_json(data)
+    if text is None or any(value in text for value in _LOST):
+        return None
+    return _decode(text, data, kind, environment)
 
 
 def _to_json(data: bytes) -> str | None:
@@ -100,33 +163,33 @@ def _without_stderr() -> Iterator[None]:
 
 
 def _decode(
-    text: str, data: bytes, struct: type[T], environment: Mapping[str, str]
-) -> tuple[T, str | None] | None:
+    text: str, data: bytes, kind: _Kind, environment: Mapping[str, str]
+) -> tuple[Any, str | None] | None:
     try:
-        item = msgspec.json.decode(text, type=struct)
+        item = msgspec.json.decode(text, type=kind.type)
     except _UNDECODABLE:
         if _ODD_FLOAT.search(data):
             return None
         text = _quote_numbers(text)
         try:
-            item = msgspec.json.decode(text, type=struct)
+            item = msgspec.json.decode(text, type=kind.type)
         except _UNDECODABLE:
             return None
-    known, version = _check(text, struct)
+    known, version = _check(text, kind.twin)
     if not known:
         return None
     if b"${" in data:
         try:
-            item = _expand(item, schema.shape_of(struct), environment)
+            item = _expand(item, kind.shape, environment)
         except KeyError:
             return None
     return item, version
 
 
-def _check(text: str, struct: type) -> tuple[bool, str | None]:
+def _check(text: str, twin_type: Any) -> tuple[bool, str | None]:
     """Return whether every key of `text` is known and given once, and the `pegasus` version."""
     try:
-        twin = msgspec.json.decode(text, type=_twin(struct, top=True))
+        twin = msgspec.json.decode(text, type=twin_type)
         again = msgspec.json.encode(twin)
     except _UNDECODABLE:
         return False, None
@@ -186,10 +249,8 @@ def _bare_values() -> re.Pattern[str]:
 
 
 def _keys_of(kind: type) -> set[str]:
-    from markab.spec import model
-
     found = set()
-    todo: list[type] = [model.Workflow]
+    todo: list[type] = [Workflow]
     done: set[type] = set()
     while todo:
         struct = todo.pop()

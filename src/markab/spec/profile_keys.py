@@ -77,6 +77,7 @@ KEYS: dict[str, dict[str, Effect]] = {
         BATCH="count jobtype maxcputime maxmemory maxtime maxwalltime minmemory project queue",
         DROPPED="arguments directory environment executable stdin stdout stderr",
     ),
+    "markab": _keys(READ="environment.requirements environment.conda environment.modules"),
     "selector": _keys(READ="execution.site pfn", NEEDLESS="grid.jobtype"),
 }
 """Namespace → key → effect. In `env` any key may stand, and in `condor` any of HTCondor's."""
@@ -135,7 +136,7 @@ def canonical_key(namespace: str, key: str) -> str:
 
 def is_profile_key(namespace: str, key: str) -> bool:
     """Return whether `<namespace>.<key>` among the properties is a profile for all jobs."""
-    if namespace == "pegasus":
+    if namespace in ("pegasus", "markab"):
         return canonical_key(namespace, key) in KEYS[namespace]
     if namespace == "dagman":
         return effect_of(namespace, canonical_key(namespace, key)) is not None

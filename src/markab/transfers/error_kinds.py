@@ -26,6 +26,7 @@ class ErrorKind(object):
     SUCCESS_MESSAGE = "success-message"
     PRE_SCRIPT = "pre-script"  # the script before the tasks failed
     POST_SCRIPT = "post-script"  # the script after the tasks failed
+    ENVIRONMENT = "environment"  # its software environment cannot be made
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
     TRANSFER = "transfer"  # a file did not arrive; trying again may help

@@ -55,6 +55,7 @@ class Prepared(object):
         "directories",
         "directory",
         "environ",
+        "environments",
         "errors",
         "guards",
         "has_directory",
@@ -107,6 +108,8 @@ class Prepared(object):
         self.checked = 0
         self.checked_s = 0.0
         self.hashed_s = 0.0
+        self.environments: List[Dict[str, Any]] = []
+        """What the record says of the software environments of the tasks."""
         self.transfers: List[Dict[str, Any]] = []
         self.invocations: List[Dict[str, Any]] = []
         self.images: Dict[str, Tuple[str, str]] = {}

@@ -146,6 +146,8 @@ def _describe(prepared: Prepared, placed: List[FoundOutput]) -> Record:
             record["hashed"] = hashed_entry(hashed, prepared.hashed_s)
     if prepared.transfers:
         record["transfers"] = prepared.transfers
+    if prepared.environments:
+        record["environments"] = prepared.environments
     return record
 
 

@@ -19,6 +19,7 @@ from markab.worker.container_images import ready_containers
 from markab.worker.declared_directories import remove_directories
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.inputs import Fetch, place_inputs
+from markab.worker.software_environment import Environments, task_environ
 
 
 def prepare(
@@ -28,6 +29,7 @@ def prepare(
     stop: Stop = None,
     directories: Optional[AttemptDirectories] = None,
     fetch: Optional[Fetch] = None,
+    environments: Optional[Environments] = None,
 ) -> Prepared:
     """Make the directory of an attempt and put its inputs there, all of them verified.
 
@@ -36,6 +38,7 @@ def prepare(
 
     Args:
         directories: where directories of attempts come from. None: it is made, and removed at the end.
+        environments: software environments that were found before.
         fetch: moves files from URLs, as `markab.transfers.batch.move_all` does (the default).
     """
     prepared = Prepared(spec, verified, base_environ, directories or AttemptDirectories())
@@ -49,6 +52,8 @@ def prepare(
             prepared.directory = _open_scratch(prepared)
             _remove_leftovers(prepared, prepared.directory)
         place_inputs(prepared, stop, fetch)
+        if spec["environments"]:
+            _use_environments(prepared, environments or Environments(base_environ), stop)
         _make_parents(prepared, prepared.directory)
         if not prepared.errors:
             ready_containers(prepared, stop)
@@ -59,6 +64,17 @@ def prepare(
     except MarkabError as error:
         prepared.errors.append(transfer_error(error))
     return prepared
+
+
+def _use_environments(prepared: Prepared, environments: Environments, stop: Stop) -> None:
+    variables = {}
+    for name, definition in prepared.spec["environments"].items():
+        variables[name], entry = environments.use(name, definition, stop)
+        prepared.environments.append(entry)
+    for task in prepared.job.get("tasks") or ():
+        name = task.get("environment")
+        if name:
+            task["env"] = task_environ(variables[name], task.get("env") or {})
 
 
 def _open_scratch(prepared: Prepared) -> Beneath:

@@ -22,6 +22,8 @@ reports. Times are UTC epoch seconds. A key without a value is left out.
     transfers     list    {"lfn", "source", "destination", "bytes", "duration_s", "attempts", "sha256"?,
                           "link"?} of every file that arrived, made by `transfers/batch.py`; with "found": true
                           what an earlier attempt of the job had moved, and was not moved again
+    environments  list    software environments of the tasks: {"name", "tool"?, "file"?, "digest"?, "directory"?, "python"?,
+                          "packages"?, "modules"?}; the packages at the first use by an engine only
     done          list    of a failed attempt of several tasks: {"task", "makes"} of those that need not run again,
                           with the lfns of what they made, which is among the outputs
     reused        object  {"key", "run", "job"} of what an earlier run made, when the attempt brought it and ran no task

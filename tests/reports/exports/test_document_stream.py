@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from markab.errors import DocumentError
 from markab.reports.exports import document_stream, public_document
+from markab.spec import document_pieces
 from markab.spec.writer import emit
 
 HEAD = "pegasus: 5.0.4\nname: w\n"
@@ -32,7 +33,7 @@ lines"}
 @pytest.fixture(autouse=True)
 def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(public_document, "FAST_BYTES", 0)
-    monkeypatch.setattr(document_stream, "PIECE_BYTES", 150)
+    monkeypatch.setattr(document_pieces, "PIECE_BYTES", 150)
 
 
 def both_ways(text: str, directory: Path) -> tuple[str, str, bool]:

@@ -13,7 +13,8 @@ from msgspec import to_builtins
 
 from markab import PEGASUS_VERSION
 from markab.plan.atomic_file import replacing
-from markab.reports.exports.document_stream import NotPlain, Pieces
+from markab.reports.exports.document_stream import Pieces
+from markab.spec.document_pieces import NotPlain
 from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import Task, Workflow
 from markab.spec.reader import FAST_BYTES, read_workflow
